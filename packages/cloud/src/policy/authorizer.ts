@@ -1,0 +1,38 @@
+/** Actions that the broker asks about. The resource is the part after `arn:aws:iot:<region>:<account>:`. */
+export type BrokerAction = "iot:Connect" | "iot:Publish" | "iot:RetainPublish" | "iot:Subscribe" | "iot:Receive";
+
+export interface Decision {
+  isAllowed: boolean;
+  /** For people and logs: which statement of which policy version decided, or why none matched. */
+  explanation: string;
+}
+
+/** What a CONNECT asks for beyond its client id: `iot:ConnectAttributes` and the last will. */
+export interface ConnectRequest {
+  clientId: string;
+  wantsPersistentSession: boolean;
+  will: { topic: string; isRetained: boolean } | undefined;
+}
+
+/**
+ * Policy bound to one MQTT connection: principal, client id, thing. Synchronous, because it is asked for every
+ * message; it holds compiled policies.
+ */
+export interface Authorizer {
+  /** @param resource for example `topic/a/b`, `topicfilter/a/#`, `client/c1` */
+  authorize(action: BrokerAction, resource: string): Decision;
+  /** Rises when a policy, attachment or certificate of the principal changed: drop what was cached. */
+  readonly generation: number;
+  /** The associated thing, as lifecycle events name it. */
+  readonly thingName: string | undefined;
+}
+
+/** Who is at the other end of a transport connection, before any MQTT. */
+export interface ConnectionIdentity {
+  /** Certificate id; undefined for the anonymous plain TCP port. */
+  certificateId: string | undefined;
+  /**
+   * Loads policies for a CONNECT. `decision` is about the CONNECT itself, with `iot:ConnectAttributes` and the will.
+   */
+  authorizeConnect(request: ConnectRequest): Promise<{ decision: Decision; authorizer: Authorizer }>;
+}

@@ -1,0 +1,73 @@
+import type { Keys, Random } from "@thingline/transport";
+import type { StoreOperation, StoreReader } from "../store/store.js";
+
+/** The account and region that a request speaks for. Every store key begins with both. */
+export interface Scope {
+  account: string;
+  region: string;
+}
+
+/** What a service asks the rest of the cloud to do. Performed by the runner after the commit, never by the service. */
+export type Effect =
+  | {
+      type: "publish";
+      topic: string;
+      payload: Uint8Array;
+      qos: 0 | 1;
+      isRetained?: boolean;
+      /** Deliver to this client only, subscribed or not (job responses). */
+      onlyToClientId?: string;
+    }
+  | { type: "disconnect"; clientId: string; reason: string }
+  /** Policies, status or attachments of a certificate changed: look again at its live connections. */
+  | { type: "recheckPrincipal"; certificateId: string }
+  /** Call `wake(name, payload)` of the service not before this time; stored, so that a restart finds it. */
+  | { type: "wakeAt"; service: string; name: string; atUnixMs: number };
+
+export interface OperationContext {
+  scope: Scope;
+  store: StoreReader;
+  /** Unix time in milliseconds, one value for the whole operation. */
+  nowMs: number;
+  random: Random;
+  keys: Keys;
+}
+
+/** What an operation decided. Nothing has happened yet: the runner commits `operations` and the effects together. */
+export interface Outcome<T> {
+  result: T;
+  operations: readonly StoreOperation[];
+  effects: readonly Effect[];
+}
+
+/** Pure but for reads. Run again from the start when its commit meets a STORE_CONFLICT. */
+export type Operation<Input, Result> = (context: OperationContext, input: Input) => Promise<Outcome<Result>>;
+
+/** Runs operations: decide, commit state and effects at once, perform the effects, then forget them. */
+export interface OperationRunner {
+  /**
+   * @throws {ThinglineError} the operation's own; STORE_CONFLICT when it kept conflicting
+   * ({@link operationAttemptsMax} times).
+   */
+  run<Input, Result>(scope: Scope, operation: Operation<Input, Result>, input: Input): Promise<Result>;
+}
+
+export const operationAttemptsMax = 20;
+
+/** A PUBLISH as a service sees it. The PUBACK of the request follows the promise that the handler returns. */
+export interface ServiceMessage {
+  scope: Scope;
+  topic: string;
+  payload: Uint8Array;
+  clientId: string;
+  /** Certificate id, or undefined for an anonymous plain TCP client. */
+  certificateId: string | undefined;
+}
+
+/** The MQTT face of a service (`topics.ts`): which topics it answers, and what it does with a message. */
+export interface ServiceTopics {
+  /** Topic filters, `+` allowed. A request topic still fans out to subscribers like any other topic. */
+  filters: readonly string[];
+  /** Errors become the service's own `rejected` message inside; what is thrown is a defect and is logged. */
+  handle(message: ServiceMessage, runner: OperationRunner): Promise<void>;
+}

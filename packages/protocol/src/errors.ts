@@ -1,0 +1,62 @@
+/**
+ * Every stable error code of Thingline with one line of meaning. `docs/errors.md` explains each to a user;
+ * a test compares the two, both ways. Keep the groups and the alphabet inside a group.
+ */
+export const errorCodes = {
+  // General
+  ABORTED: "the caller's AbortSignal was aborted",
+  CLOSED: "the object was used after close()",
+  LIMIT_EXCEEDED: "a stated limit of a queue, cache or size was hit",
+  OPTION_INVALID: "an option has a wrong type, range or value",
+  TIMEOUT: "no answer came within the stated time",
+  // Connection
+  CONNECTION_LOST: "the transport ended without being asked to",
+  CONNECTION_REFUSED: "nobody listens at the address, or the peer refused",
+  HOST_NOT_FOUND: "the host name could not be resolved",
+  PORT_IN_USE: "another process already listens on the port",
+  TLS_HANDSHAKE_FAILED: "the TLS handshake failed",
+  TLS_PEER_UNTRUSTED: "the peer's certificate is not trusted or does not fit the host name",
+  TLS_RECORD_TOO_LARGE: "a TLS record was larger than the receiver can take",
+  // Credentials
+  CERTIFICATE_INVALID: "text that is no usable X.509 certificate",
+  KEY_INVALID: "text that is no usable private key",
+  KEY_MISMATCH: "the private key does not belong to the certificate",
+  // Files
+  FILE_NOT_FOUND: "the file does not exist",
+  FILE_UNREADABLE: "the file exists but cannot be read or written",
+  LOCKED: "another process owns the folder",
+  // Store
+  STORE_CONFLICT: "another commit changed the key first",
+  STORE_CORRUPT: "the store holds something that it cannot read",
+  // MQTT
+  MQTT_MALFORMED_PACKET: "bytes that are no MQTT packet of the agreed version",
+  MQTT_PACKET_TOO_LARGE: "a packet is larger than the receiver's maximum packet size",
+  MQTT_PROTOCOL_ERROR: "a well-formed packet that MQTT does not allow here",
+  TOPIC_FILTER_INVALID: "a topic filter breaks the rules of MQTT 3.1.1 §4.7",
+  TOPIC_NAME_INVALID: "a topic name breaks the rules of MQTT 3.1.1 §4.7",
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+export interface ThinglineErrorOptions {
+  /** Facts for programs: names, sizes, limits. Never a key, token or password. */
+  details?: Readonly<Record<string, string | number>>;
+  cause?: unknown;
+}
+
+/** An expected failure: bad input, a refusing peer, a lost link. `code` is stable, `message` is for people. */
+export class ThinglineError extends Error {
+  override readonly name = "ThinglineError";
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, string | number>>;
+  constructor(code: ErrorCode, message: string, { details = {}, cause }: ThinglineErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** Tells a {@link ThinglineError}, optionally of one code, from anything else that was thrown. */
+export function isThinglineError(error: unknown, code?: ErrorCode): error is ThinglineError {
+  return error instanceof ThinglineError && (code === undefined || error.code === code);
+}

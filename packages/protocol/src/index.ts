@@ -1,0 +1,2 @@
+export { errorCodes, isThinglineError, ThinglineError } from "./errors.js";
+export type { ErrorCode, ThinglineErrorOptions } from "./errors.js";

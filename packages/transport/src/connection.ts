@@ -1,0 +1,158 @@
+import type { ThinglineError } from "@thingline/protocol";
+
+/** One TLS record, seen below the TLS socket. `lengthBytes` is the record's fragment length, header excluded. */
+export interface TlsRecord {
+  direction: "sent" | "received";
+  /** 20 change cipher spec, 21 alert, 22 handshake, 23 application data. */
+  contentType: number;
+  lengthBytes: number;
+}
+
+/** What a finished TLS handshake says about the peer and the session. */
+export interface SecureInfo {
+  protocol: "TLSv1.2" | "TLSv1.3";
+  cipher: string;
+  /** DER of the peer's leaf certificate. On a resumed session: the certificate of the session's FIRST handshake. */
+  peerCertificate: Uint8Array | undefined;
+  /** SNI: what the client asked for. */
+  serverName: string | undefined;
+  alpnProtocol: string | undefined;
+  isResumed: boolean;
+}
+
+export interface Endpoint {
+  host: string;
+  port: number;
+}
+
+/** Called from the event loop, never from inside a call on the connection. */
+export interface ConnectionHandlers {
+  /** Bytes as they came, any chunking. The view stays valid after the call, but keeping it keeps its whole buffer. */
+  data(bytes: Uint8Array): void;
+  /** `bufferedBytes` fell below the low-water mark again after a `write` or `commit` had returned false. */
+  drained?(): void;
+  /** Exactly once, last. No error: both sides ended in order. */
+  closed(error: ThinglineError | undefined): void;
+}
+
+/**
+ * A reliable byte stream: TCP, TLS, WebSocket, a modem's socket, or an in-memory faulty network.
+ *
+ * Output is collected packet by packet and handed on once per event-loop turn. How packets are joined is the
+ * transport's rule: plain TCP joins a whole turn; TLS 1.3 up to 16 KB; TLS 1.2 only while the sum stays within
+ * 2,048 bytes, a larger packet alone and whole in one record, and the next write waits for the one before.
+ */
+export interface Connection {
+  readonly secure: SecureInfo | undefined;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** Bytes queued and not yet taken by the system. */
+  readonly bufferedBytes: number;
+  /** Set once, right after the connection was obtained; data that came before is delivered then. */
+  start(handlers: ConnectionHandlers): void;
+
+  /**
+   * Makes room for ONE packet of exactly `lengthBytes` and returns the offset in {@link slab} at which to write it.
+   * Read `slab` after the call. The packet must be complete before control returns to the event loop.
+   */
+  reserve(lengthBytes: number): number;
+  readonly slab: Uint8Array;
+  /**
+   * Queues ONE packet in up to two parts, by reference: a caller must not change the bytes afterwards.
+   * @returns false when `bufferedBytes` is over the high-water mark: stop until `drained`.
+   */
+  write(head: Uint8Array, body?: Uint8Array): boolean;
+  /** Hands on at once what was collected, instead of at the end of the turn. */
+  flush(): void;
+
+  /** Stops and restarts the delivery of `data`: backpressure towards the peer. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is queued, then ends in order. Safe to call twice. */
+  close(): Promise<void>;
+  /** Drops the connection at once (RST where the transport has it). */
+  destroy(error?: ThinglineError): void;
+  readonly closed: Promise<void>;
+}
+
+export interface TlsClientOptions {
+  /** PEM certificates to trust. */
+  ca: string;
+  /** PEM, leaf first. */
+  certificate?: string;
+  /** PEM, unencrypted. */
+  privateKey?: string;
+  /** For SNI and for the host name check. Default: the target's host. IP addresses send no SNI. */
+  serverName?: string;
+  alpnProtocols?: readonly string[];
+  minVersion?: "TLSv1.2" | "TLSv1.3";
+  maxVersion?: "TLSv1.2" | "TLSv1.3";
+  /** IANA or OpenSSL names; default: the system's. */
+  ciphers?: readonly string[];
+  /** A session to resume, as given to `onSession`. */
+  session?: Uint8Array;
+  onSession?: (session: Uint8Array) => void;
+  /** See every record below the TLS socket. Costs a copy per write: for modems, tests and tools. */
+  onRecord?: (record: TlsRecord) => void;
+  /** An application record whose plaintext is larger kills the connection with `TLS_RECORD_TOO_LARGE`. */
+  receivedRecordBytesMax?: number;
+}
+
+export interface DialTarget extends Endpoint {
+  tls?: TlsClientOptions;
+  /** MQTT over WebSocket: path with query, subprotocol `mqtt`, extra headers. */
+  webSocket?: { path: string; headers?: Readonly<Record<string, string>> };
+  /** From the first packet to the ready connection, TLS included. Default {@link defaultConnectTimeoutMs}. */
+  connectTimeoutMs?: number;
+  /** 4 or 6 forces an address family. */
+  family?: 4 | 6;
+}
+
+export const defaultConnectTimeoutMs = 30_000;
+
+export interface Dialer {
+  /**
+   * @throws {ThinglineError} HOST_NOT_FOUND, CONNECTION_REFUSED, TIMEOUT, TLS_HANDSHAKE_FAILED, TLS_PEER_UNTRUSTED,
+   * CONNECTION_LOST, ABORTED.
+   */
+  dial(target: DialTarget, options?: { signal?: AbortSignal }): Promise<Connection>;
+}
+
+export interface TlsServerOptions {
+  /** PEM, leaf first. */
+  certificate: string;
+  privateKey: string;
+  /** Ask for a client certificate, name no CAs, verify nothing but possession of the key. */
+  requestsClientCertificate: boolean;
+  alpnProtocols?: readonly string[];
+  handshakeTimeoutMs?: number;
+  /**
+   * Asked for each handshake when set (SNI): another certificate for this name, or undefined for the default.
+   */
+  selectCertificate?: (serverName: string) => { certificate: string; privateKey: string } | undefined;
+}
+
+export interface ListenOptions extends Endpoint {
+  tls?: TlsServerOptions;
+  /** Accept WebSocket upgrades on this path with subprotocol `mqtt` instead of raw bytes. */
+  webSocket?: { path: string };
+  /** More than this are refused at once and counted. Default {@link defaultConnectionsMax}. */
+  connectionsMax?: number;
+  /** A peer that failed before a Connection existed: bad handshake, time-out, refused upgrade. For the log. */
+  onRefused?: (error: ThinglineError, remote: Endpoint) => void;
+}
+
+export const defaultConnectionsMax = 100_000;
+
+export interface Listener {
+  /** Where it listens, with the real port when 0 was asked for. */
+  readonly address: Endpoint;
+  readonly connectionCount: number;
+  /** Stops listening and closes what is open. */
+  close(): Promise<void>;
+}
+
+export interface Network extends Dialer {
+  /** @throws {ThinglineError} PORT_IN_USE, OPTION_INVALID. */
+  listen(options: ListenOptions, onConnection: (connection: Connection) => void): Promise<Listener>;
+}

@@ -1,0 +1,21 @@
+export type { Clock, Timer } from "./clock.js";
+export { defaultConnectionsMax, defaultConnectTimeoutMs } from "./connection.js";
+export type {
+  Connection,
+  ConnectionHandlers,
+  Dialer,
+  DialTarget,
+  Endpoint,
+  Listener,
+  ListenOptions,
+  Network,
+  SecureInfo,
+  TlsClientOptions,
+  TlsRecord,
+  TlsServerOptions,
+} from "./connection.js";
+export type { Files, FileWriteOptions } from "./files.js";
+export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
+export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";
+export type { KeyKind, KeyPair, Keys } from "./keys.js";
+export type { Random } from "./random.js";

@@ -1,0 +1,80 @@
+// npm test: install and build when needed, then node:test on the built output, files passed by name.
+//   --unit | --integration | --conformance | --long   which ones (default: unit and integration)
+//   --coverage                                        through c8
+//   any other word                                    only files whose path contains it
+import { existsSync, readdirSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { ensureBuilt, ensureInstalled, root, run } from "./workspace.mjs";
+
+const words = process.argv.slice(2);
+const flags = new Set(words.filter((word) => word.startsWith("--")));
+const filters = words.filter((word) => !word.startsWith("--"));
+const known = new Set(["--unit", "--integration", "--conformance", "--long", "--coverage"]);
+for (const flag of flags) {
+  if (known.has(flag)) continue;
+  console.error(`test: no option ${flag}; there are ${[...known].join(", ")} and parts of file names.`);
+  process.exit(2);
+}
+
+function* walk(folder, ending) {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.name === "node_modules") continue;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* walk(path, ending);
+    else if (entry.name.endsWith(ending)) yield path;
+  }
+}
+
+/** Built test files of one source folder; a source without its built file is an error, not a silent gap. */
+function builtTests(sourceFolder, builtFolder) {
+  const built = [];
+  for (const source of walk(sourceFolder, ".test.ts")) {
+    if (source.includes(`${sep}dist${sep}`)) continue;
+    const target = join(builtFolder, relative(sourceFolder, source).replace(/\.ts$/, ".js"));
+    if (!existsSync(target)) {
+      console.error(`test: ${relative(root, source)} was not built to ${relative(root, target)}`);
+      process.exit(1);
+    }
+    built.push(target);
+  }
+  return built;
+}
+
+function unitTests() {
+  const files = [...walk(join(root, "scripts"), ".test.mjs")];
+  for (const group of ["packages", "apps"]) {
+    for (const name of readdirSync(join(root, group))) {
+      files.push(...builtTests(join(root, group, name, "src"), join(root, group, name, "dist")));
+    }
+  }
+  return files;
+}
+
+const tests = (name) => builtTests(join(root, "tests", name), join(root, "tests/dist", name));
+
+ensureInstalled();
+ensureBuilt();
+
+const chosen = ["--unit", "--integration", "--conformance"].filter((flag) => flags.has(flag));
+const groups = chosen.length > 0 ? chosen : ["--unit", "--integration"];
+let files = [];
+if (groups.includes("--unit")) files.push(...unitTests());
+if (groups.includes("--integration")) files.push(...tests("integration"), ...tests("simulation"));
+if (groups.includes("--conformance")) files.push(...tests("conformance"));
+if (filters.length > 0) files = files.filter((file) => filters.some((filter) => file.includes(filter)));
+if (files.length === 0) {
+  console.error("test: no test file fits.");
+  process.exit(1);
+}
+files = files.map((file) => relative(root, file)).sort();
+
+const nodeArgs = ["--enable-source-maps", "--test", "--test-reporter=spec", ...files];
+const env = flags.has("--long") ? { THINGLINE_TEST_LONG: "1" } : {};
+const status = flags.has("--coverage")
+  ? run(process.execPath, [join(root, "node_modules/c8/bin/c8.js"), process.execPath, ...nodeArgs], {
+      env,
+      stdio: "inherit",
+    })
+  : run(process.execPath, nodeArgs, { env, stdio: "inherit" });
+process.exit(status);
