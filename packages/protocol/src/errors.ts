@@ -19,6 +19,8 @@ export const errorCodes = {
   TLS_RECORD_TOO_LARGE: "a TLS record was larger than the receiver can take",
   // Credentials
   CERTIFICATE_INVALID: "text that is no usable X.509 certificate",
+  CREDENTIAL_MISSING: "a security tag lacks a credential that the connection needs",
+  CREDENTIAL_REFUSED: "the credential store refused to write, read or delete",
   KEY_INVALID: "text that is no usable private key",
   KEY_MISMATCH: "the private key does not belong to the certificate",
   // Files
@@ -28,6 +30,8 @@ export const errorCodes = {
   // Store
   STORE_CONFLICT: "another commit changed the key first",
   STORE_CORRUPT: "the store holds something that it cannot read",
+  // Modem
+  LINK_FAILED: "the modem has no network registration, or could not get one",
   // MQTT
   MQTT_MALFORMED_PACKET: "bytes that are no MQTT packet of the agreed version",
   MQTT_PACKET_TOO_LARGE: "a packet is larger than the receiver's maximum packet size",

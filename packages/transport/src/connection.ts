@@ -136,6 +136,8 @@ export interface ListenOptions extends Endpoint {
   tls?: TlsServerOptions;
   /** Accept WebSocket upgrades on this path with subprotocol `mqtt` instead of raw bytes. */
   webSocket?: { path: string };
+  /** On a `webSocket` listener: connections that negotiated one of these by ALPN get raw bytes all the same. */
+  rawAlpnProtocols?: readonly string[];
   /** More than this are refused at once and counted. Default {@link defaultConnectionsMax}. */
   connectionsMax?: number;
   /** A peer that failed before a Connection existed: bad handshake, time-out, refused upgrade. For the log. */

@@ -14,6 +14,14 @@ export type {
   TlsRecord,
   TlsServerOptions,
 } from "./connection.js";
+export type {
+  CredentialEntry,
+  CredentialStore,
+  CredentialType,
+  LinkControl,
+  SecTagDialer,
+  SecTagDialTarget,
+} from "./credentials.js";
 export type { Files, FileWriteOptions } from "./files.js";
 export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
 export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";
