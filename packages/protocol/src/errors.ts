@@ -31,7 +31,10 @@ export const errorCodes = {
   STORE_CONFLICT: "another commit changed the key first",
   STORE_CORRUPT: "the store holds something that it cannot read",
   // Modem
+  AT_MALFORMED: "text that is no AT command, or values that cannot be written in one",
   LINK_FAILED: "the modem has no network registration, or could not get one",
+  MODEM_COMMAND_REJECTED: "the modem answered ERROR, +CME ERROR or +CMS ERROR",
+  MODEM_RESPONSE_INVALID: "the modem's answer is not what the command promises",
   // MQTT
   MQTT_MALFORMED_PACKET: "bytes that are no MQTT packet of the agreed version",
   MQTT_PACKET_TOO_LARGE: "a packet is larger than the receiver's maximum packet size",

@@ -1,1 +1,52 @@
-export {};
+export { CommandLineReader } from "./command-line-reader.js";
+export type { AtTerminator, CommandLine, CommandLineReaderOptions } from "./command-line-reader.js";
+export { atCommandBytesMax, formatAtCommand, parseAtCommand } from "./command.js";
+export type { AtCommand, AtCommandForm } from "./command.js";
+export {
+  credentialTypeName,
+  credentialTypeNumbers,
+  formatCredentialLine,
+  parseCredentialLine,
+  reservedSecTags,
+  secTagMax,
+} from "./credential.js";
+export type { CredentialLine, CredentialTypeName } from "./credential.js";
+export { functionalModes, isFunctionalMode, isLteActive, parseFunctionalMode } from "./functional-mode.js";
+export type { FunctionalMode } from "./functional-mode.js";
+export { classifyLine, notificationNames, parseInformation } from "./information.js";
+export type { Information, LineKind } from "./information.js";
+export { formatMonitor, parseMonitor } from "./monitor.js";
+export type { NetworkMonitor } from "./monitor.js";
+export {
+  atParametersMax,
+  formatAtParameters,
+  integerAt,
+  isAbsentAt,
+  parseAtParameters,
+  stringAt,
+} from "./parameters.js";
+export type { AtParameter, AtValue } from "./parameters.js";
+export { decodeActiveTime, decodePeriodicTau, isTimerString, timerOff } from "./power-saving.js";
+export {
+  effectiveStatus,
+  formatRegistration,
+  parseRegistrationNotification,
+  parseRegistrationRead,
+  registrationStatuses,
+} from "./registration.js";
+export type { AccessTechnology, Registration, RegistrationStatus } from "./registration.js";
+export { ResponseLineReader, responseLineBytesMax } from "./response-line-reader.js";
+export type { ResponseLine } from "./response-line-reader.js";
+export {
+  cmeErrors,
+  describeCmeError,
+  formatFinalResult,
+  formatNotification,
+  formatResponse,
+  parseFinalResult,
+} from "./result.js";
+export type { AtFraming, CmeErrorCode, FinalResult } from "./result.js";
+export { formatSignalNotification, formatSignalQuality, parseSignalQuality, rsrpIndex, rsrqIndex } from "./signal.js";
+export type { SignalQuality } from "./signal.js";
+export { formatSystemMode, parseSystemMode } from "./system-mode.js";
+export type { SystemMode } from "./system-mode.js";

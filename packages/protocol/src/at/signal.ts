@@ -1,0 +1,51 @@
+import { parseInformation } from "./information.js";
+import { integerAt } from "./parameters.js";
+
+/** Signal quality; undefined where the modem does not know. */
+export interface SignalQuality {
+  /** Reference signal received power in dBm, -140 to -43. */
+  rsrpDbm: number | undefined;
+  /** Reference signal received quality in dB, -19.5 to -2.5. */
+  rsrqDb: number | undefined;
+}
+
+const unknown = 255;
+
+/** `+CESQ: <rxlev>,<ber>,<rscp>,<ecno>,<rsrq>,<rsrp>`. 3GPP TS 27.007 8.69. */
+export function parseSignalQuality(line: string): SignalQuality | undefined {
+  const information = parseInformation(line);
+  if (information?.name !== "+CESQ") return undefined;
+  const rsrq = integerAt(information.parameters, 4);
+  const rsrp = integerAt(information.parameters, 5);
+  if (rsrq === undefined || rsrp === undefined) return undefined;
+  return {
+    rsrqDb: rsrq <= 34 ? -19.5 + rsrq / 2 : undefined,
+    rsrpDbm: rsrp <= 97 ? -140 + rsrp : undefined,
+  };
+}
+
+/** Index 0 to 97, or 255. */
+export function rsrpIndex(rsrpDbm: number | undefined): number {
+  return rsrpDbm === undefined ? unknown : Math.min(97, Math.max(0, Math.round(rsrpDbm + 140)));
+}
+
+/** Index 0 to 34, or 255. */
+export function rsrqIndex(rsrqDb: number | undefined): number {
+  return rsrqDb === undefined ? unknown : Math.min(34, Math.max(0, Math.round((rsrqDb + 19.5) * 2)));
+}
+
+export function formatSignalQuality(quality: SignalQuality): string {
+  return `+CESQ: 99,99,255,255,${rsrqIndex(quality.rsrqDb)},${rsrpIndex(quality.rsrpDbm)}`;
+}
+
+function threshold(index: number, thresholds: readonly number[]): number {
+  return index === unknown ? unknown : thresholds.filter((limit) => index >= limit).length;
+}
+
+/** `%CESQ: <rsrp>,<threshold>,<rsrq>,<threshold>`; thresholds 20, 40, 60, 80 and 7, 14, 21, 28. */
+export function formatSignalNotification(quality: SignalQuality): string {
+  const rsrp = rsrpIndex(quality.rsrpDbm);
+  const rsrq = rsrqIndex(quality.rsrqDb);
+  const rsrpThreshold = threshold(rsrp, [20, 40, 60, 80]);
+  return `%CESQ: ${rsrp},${rsrpThreshold},${rsrq},${threshold(rsrq, [7, 14, 21, 28])}`;
+}
