@@ -41,6 +41,8 @@ export const errorCodes = {
   MQTT_PROTOCOL_ERROR: "a well-formed packet that MQTT does not allow here",
   TOPIC_FILTER_INVALID: "a topic filter breaks the rules of MQTT 3.1.1 §4.7",
   TOPIC_NAME_INVALID: "a topic name breaks the rules of MQTT 3.1.1 §4.7",
+  // Configuration
+  KCONFIG_INVALID: "a Kconfig fragment has lines, names or values that are wrong, or lacks an option",
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,84 @@
+import type { Kconfig } from "./config.js";
+import type { KconfigName } from "./options.js";
+
+export const shadowTopics = [
+  "get/accepted",
+  "get/rejected",
+  "update/accepted",
+  "update/rejected",
+  "update/delta",
+  "delete/accepted",
+  "delete/rejected",
+] as const;
+export type ShadowTopic = (typeof shadowTopics)[number];
+
+const shadowOptions = {
+  "get/accepted": "AWS_IOT_TOPIC_GET_ACCEPTED_SUBSCRIBE",
+  "get/rejected": "AWS_IOT_TOPIC_GET_REJECTED_SUBSCRIBE",
+  "update/accepted": "AWS_IOT_TOPIC_UPDATE_ACCEPTED_SUBSCRIBE",
+  "update/rejected": "AWS_IOT_TOPIC_UPDATE_REJECTED_SUBSCRIBE",
+  "update/delta": "AWS_IOT_TOPIC_UPDATE_DELTA_SUBSCRIBE",
+  "delete/accepted": "AWS_IOT_TOPIC_DELETE_ACCEPTED_SUBSCRIBE",
+  "delete/rejected": "AWS_IOT_TOPIC_DELETE_REJECTED_SUBSCRIBE",
+} as const satisfies Record<ShadowTopic, KconfigName>;
+
+/** What the aws_iot library is configured to do, in words and units of this code base. */
+export interface AwsIotSettings {
+  host: string;
+  port: number;
+  secTag: number;
+  /** Undefined: the application brings its own (`CONFIG_AWS_IOT_CLIENT_ID_APP`). */
+  clientId: string | undefined;
+  clientIdBytesMax: number;
+  appSubscriptionCount: number;
+  keepAliveSeconds: number;
+  isCleanSession: boolean;
+  /** The largest payload of a received PUBLISH. */
+  payloadBytesMax: number;
+  /** The largest other packet, and the largest header with topic of a PUBLISH. */
+  packetBytesMax: number;
+  /** Undefined: no time-out. */
+  sendTimeoutMs: number | undefined;
+  /** Used instead of asking the DNS for `host`. */
+  staticIpv4Address: string | undefined;
+  family: 4 | 6;
+  usesPollThread: boolean;
+  /** Ask for the shadow document as soon as the connection is ready. */
+  requestsShadow: boolean;
+  shadowTopics: readonly ShadowTopic[];
+  lastWill: { topic: string; message: string } | undefined;
+  /** The application does TLS itself instead of the modem (`overlay-native_tls.conf`). */
+  usesNativeTls: boolean;
+  /** The largest TLS record the application's own TLS takes. */
+  nativeTlsReceiveBytesMax: number;
+  /** How long to wait for a network registration. */
+  linkTimeoutMs: number;
+}
+
+/** Reads the merged options. Their problems were reported before: see `loadKconfig`. */
+export function awsIotSettings(config: Kconfig): AwsIotSettings {
+  return {
+    host: config.get("AWS_IOT_BROKER_HOST_NAME"),
+    port: config.get("AWS_IOT_PORT"),
+    secTag: config.get("AWS_IOT_SEC_TAG"),
+    clientId: config.get("AWS_IOT_CLIENT_ID_APP") ? undefined : config.get("AWS_IOT_CLIENT_ID_STATIC"),
+    clientIdBytesMax: config.get("AWS_IOT_CLIENT_ID_MAX_LEN"),
+    appSubscriptionCount: config.get("AWS_IOT_APP_SUBSCRIPTION_LIST_COUNT"),
+    keepAliveSeconds: config.get("MQTT_KEEPALIVE"),
+    isCleanSession: config.get("MQTT_CLEAN_SESSION"),
+    payloadBytesMax: config.get("AWS_IOT_MQTT_PAYLOAD_BUFFER_LEN"),
+    packetBytesMax: config.get("AWS_IOT_MQTT_RX_TX_BUFFER_LEN"),
+    sendTimeoutMs: config.get("AWS_IOT_SEND_TIMEOUT") ? config.get("AWS_IOT_SEND_TIMEOUT_SEC") * 1000 : undefined,
+    staticIpv4Address: config.get("AWS_IOT_STATIC_IPV4") ? config.get("AWS_IOT_STATIC_IPV4_ADDR") : undefined,
+    family: config.get("AWS_IOT_IPV6") ? 6 : 4,
+    usesPollThread: config.get("AWS_IOT_CONNECTION_POLL_THREAD"),
+    requestsShadow: config.get("AWS_IOT_AUTO_DEVICE_SHADOW_REQUEST"),
+    shadowTopics: shadowTopics.filter((topic) => config.get(shadowOptions[topic])),
+    lastWill: config.get("AWS_IOT_LAST_WILL")
+      ? { topic: config.get("AWS_IOT_LAST_WILL_TOPIC"), message: config.get("AWS_IOT_LAST_WILL_MESSAGE") }
+      : undefined,
+    usesNativeTls: config.get("MBEDTLS_TLS_LIBRARY") && config.get("NET_SOCKETS_SOCKOPT_TLS"),
+    nativeTlsReceiveBytesMax: config.get("MBEDTLS_SSL_IN_CONTENT_LEN"),
+    linkTimeoutMs: config.get("LTE_NETWORK_TIMEOUT") * 1000,
+  };
+}
