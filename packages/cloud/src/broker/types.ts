@@ -1,0 +1,60 @@
+import type { Clock, Connection, Random } from "@thingline/transport";
+import type { Bus } from "../bus/bus.js";
+import type { Log } from "../log.js";
+import type { ConnectionIdentity } from "../policy/authorizer.js";
+import type { Effect, OperationRunner, Scope, ServiceTopics } from "../services/operation.js";
+import type { Store } from "../store/store.js";
+import type { BrokerCounters } from "./counters.js";
+import type { BrokerLimits } from "./limits.js";
+
+export interface BrokerOptions {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** Persistent sessions, their queues and retained messages live here. Clean sessions never touch it. */
+  store: Store;
+  /** The account and region whose clients connect here. */
+  scope: Scope;
+  /** Services that answer topics. Default: none. */
+  services?: readonly ServiceTopics[];
+  /** Handed to the services. Required when there are any. */
+  runner?: OperationRunner;
+  /** Default: a bus of its own, with no other broker on it. */
+  bus?: Bus;
+  /** Default `awsLimits`. */
+  limits?: BrokerLimits;
+}
+
+export type PublishEffect = Extract<Effect, { type: "publish" }>;
+
+export interface BrokerStats extends Readonly<BrokerCounters> {
+  /** Clients between CONNACK and disconnect. */
+  connections: number;
+  /** Persistent sessions, online or not. */
+  persistentSessions: number;
+  subscriptions: number;
+  retainedMessages: number;
+  queuedMessages: number;
+  queuedBytes: number;
+}
+
+export interface Broker {
+  /**
+   * Takes over a transport connection before its first byte was read. The broker reads the CONNECT, asks the
+   * identity, and owns the connection until it is closed.
+   */
+  accept(connection: Connection, identity: ConnectionIdentity): void;
+  /**
+   * A service's message. Resolves when it was handed over: written to connected clean sessions, stored for persistent
+   * ones. A message that nobody wants is handed over at once.
+   * @throws {ThinglineError} CLOSED.
+   */
+  publish(effect: Omit<PublishEffect, "type">): Promise<void>;
+  /** Asks `authorizeConnect` again for each live connection of the certificate and closes those that it refuses. */
+  recheckPrincipal(certificateId: string): Promise<void>;
+  /** Closes the client's connection (MQTT 5: DISCONNECT 0x98). Its will is sent. Not connected: nothing happens. */
+  disconnectClient(clientId: string, reason: string): Promise<void>;
+  stats(): BrokerStats;
+  /** Disconnects every client (MQTT 5: DISCONNECT 0x8B), waits for what is being stored. Safe to call twice. */
+  close(): Promise<void>;
+}
