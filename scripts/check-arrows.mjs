@@ -22,9 +22,9 @@ export const packageArrows = {
 export const cloudArrows = {
   gateway: ["broker", "policy", "services", "store"],
   broker: ["services", "store", "policy", "bus"],
-  services: ["store"],
+  services: ["store", "policy"],
   rest: ["services", "store", "policy"],
-  policy: ["store", "services"],
+  policy: [],
   bus: [],
   store: [],
 };

@@ -35,6 +35,8 @@ export const errorCodes = {
   LINK_FAILED: "the modem has no network registration, or could not get one",
   MODEM_COMMAND_REJECTED: "the modem answered ERROR, +CME ERROR or +CMS ERROR",
   MODEM_RESPONSE_INVALID: "the modem's answer is not what the command promises",
+  // Policy
+  POLICY_MALFORMED: "text that is no policy document of AWS IoT",
   // MQTT
   MQTT_MALFORMED_PACKET: "bytes that are no MQTT packet of the agreed version",
   MQTT_PACKET_TOO_LARGE: "a packet is larger than the receiver's maximum packet size",
