@@ -30,6 +30,22 @@ export const errorCodes = {
   // Store
   STORE_CONFLICT: "another commit changed the key first",
   STORE_CORRUPT: "the store holds something that it cannot read",
+  STORE_UNWRITABLE: "the store could not be written, for example because the disk is full",
+  STORE_VERSION_UNKNOWN: "the store was written by a newer version",
+  // Cloud services; the REST face answers each with the AWS error of its table
+  CERTIFICATE_STATE_INVALID: "the status of a certificate does not allow the operation",
+  DELETE_CONFLICT: "something is still attached to what should be deleted",
+  DEVICE_ID_MISMATCH: "a request names another device than the client that sent it",
+  QUOTA_EXCEEDED: "an AWS IoT limit on the number of resources was hit",
+  REQUEST_INVALID: "a request to a cloud service has a wrong or missing member",
+  RESOURCE_EXISTS: "a resource of that name exists already",
+  RESOURCE_NOT_FOUND: "a named thing, certificate, policy or version does not exist",
+  THROTTLED: "too many requests of one kind in a short time",
+  VERSIONS_LIMIT_EXCEEDED: "a policy has its maximum number of versions",
+  VERSION_CONFLICT: "the expected version is not the current one",
+  // Requests over HTTP
+  CREDENTIALS_UNKNOWN: "a request was signed with an access key that is not known here",
+  SIGNATURE_INVALID: "the signature of a request is wrong, expired or for another service",
   // Modem
   AT_MALFORMED: "text that is no AT command, or values that cannot be written in one",
   LINK_FAILED: "the modem has no network registration, or could not get one",

@@ -18,19 +18,30 @@ export interface StoreEntry<T extends StoreValue = StoreValue> {
   revision: number;
 }
 
-/** `expectedRevision`: a number must be the current one, 0 means "must not exist", undefined means "whatever is there". */
+/**
+ * `expectedRevision`: a number must be the current one, 0 means "must not exist", undefined means "whatever is there".
+ * `check` writes nothing: it makes the commit depend on a record that it only read, and does not get in the way of
+ * other commits that check the same record.
+ */
 export type StoreOperation =
   | { key: StoreKey; expectedRevision?: number; value: StoreValue }
-  | { key: StoreKey; expectedRevision?: number; delete: true };
+  | { key: StoreKey; expectedRevision?: number; delete: true }
+  | { key: StoreKey; expectedRevision: number; check: true };
+
+export interface ListOptions {
+  /** Go on after this key, in the order asked for. It need not exist any more. */
+  after?: StoreKey;
+  /** At most so many entries. */
+  limit: number;
+  /** Default `ascending`. */
+  order?: "ascending" | "descending";
+}
 
 /** Reading half, all that a service operation gets. Reads see every commit that was resolved before. */
 export interface StoreReader {
   get<T extends StoreValue = StoreValue>(key: StoreKey): Promise<StoreEntry<T> | undefined>;
-  /** Entries under `prefix` (exclusive) in key order, after key `after`, at most `limit`. */
-  list<T extends StoreValue = StoreValue>(
-    prefix: StoreKey,
-    options: { after?: StoreKey; limit: number },
-  ): Promise<StoreEntry<T>[]>;
+  /** Entries whose key is longer than `prefix` and begins with it, in key order. */
+  list<T extends StoreValue = StoreValue>(prefix: StoreKey, options: ListOptions): Promise<StoreEntry<T>[]>;
 }
 
 /** `process` survives kill -9, `disk` survives a power cut: commit waits for the flush. */
@@ -38,10 +49,13 @@ export type Durability = "process" | "disk";
 
 export interface Store extends StoreReader {
   /**
-   * All or nothing. Resolves with the new revisions (0 for a delete) once the commit is as durable as asked.
-   * Commits of one event-loop turn may share one transaction; each stands or falls by itself.
+   * All or nothing. Resolves with the new revisions (0 for a delete, the current one for a check) once the commit is
+   * as durable as asked. Commits of one event-loop turn may share one transaction; each stands or falls by itself.
+   * A key occurs at most once in a commit.
    * @throws {ThinglineError} STORE_CONFLICT when an expected revision does not hold; nothing is written then.
+   * OPTION_INVALID for a key or value that cannot be stored, STORE_UNWRITABLE when the disk refuses, CLOSED.
    */
   commit(operations: readonly StoreOperation[]): Promise<readonly number[]>;
+  /** Waits for the commits that were asked for before. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -1,0 +1,209 @@
+import type { StoreKey, StoreReader } from "../../store/store.js";
+import { iterate } from "../../store/iterate.js";
+import type { Scope } from "../operation.js";
+
+/** Where a certificate came from: nothing that may connect stays unexplained. */
+export type CertificateOrigin = {
+  /** The operation that made it, or `split-provisioning`. */
+  source: string;
+  atMs: number;
+  /** Who asked, when a device did. */
+  clientId?: string;
+  /** The certificate that the asking device was connected with. */
+  claimCertificateId?: string;
+};
+
+export type CertificateStatus =
+  "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION";
+
+export type CertificateRecord = {
+  certificateId: string;
+  certificatePem: string;
+  /** Only ACTIVE may connect. */
+  status: CertificateStatus;
+  certificateMode: "DEFAULT" | "SNI_ONLY";
+  notBeforeMs: number;
+  notAfterMs: number;
+  createdAtMs: number;
+  modifiedAtMs: number;
+  generationId: string;
+  customerVersion: number;
+  origin: CertificateOrigin;
+};
+
+export type ThingRecord = {
+  thingName: string;
+  thingId: string;
+  thingTypeName?: string;
+  billingGroupName?: string;
+  attributes: { [name: string]: string };
+  version: number;
+  createdAtMs: number;
+};
+
+export type PolicyRecord = {
+  policyName: string;
+  defaultVersionId: string;
+  /** The number that the next version gets; never used twice. */
+  nextVersion: number;
+  createdAtMs: number;
+  modifiedAtMs: number;
+  generationId: string;
+};
+
+export type PolicyVersionRecord = { versionId: string; policyDocument: string; createdAtMs: number };
+
+export type ThingPrincipalType = "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING";
+export type ThingPrincipalRecord = { thingPrincipalType: ThingPrincipalType };
+
+export const policyVersionsMax = 5;
+export const policiesPerTargetMax = 10;
+/** Characters that are not white space. */
+export const policyDocumentCharactersMax = 2_048;
+export const attributesWithoutTypeMax = 3;
+export const attributesWithTypeMax = 50;
+
+const key = (scope: Scope, ...rest: (string | number)[]): StoreKey => [scope.account, scope.region, ...rest];
+
+/**
+ * Every key of the registry. A guard is a record without content: who adds a child of a record writes the record's
+ * guard, who deletes the record expects the guard's revision. So nothing is attached to what is being deleted, and
+ * two that attach do not get in each other's way.
+ */
+export const registryKeys = {
+  things: (scope: Scope) => key(scope, "thing"),
+  thing: (scope: Scope, thingName: string) => key(scope, "thing", thingName),
+  certificate: (scope: Scope, certificateId: string) => key(scope, "certificate", certificateId),
+  certificatesByTime: (scope: Scope) => key(scope, "certificateByTime"),
+  certificateByTime: (scope: Scope, createdAtMs: number, certificateId: string) =>
+    key(scope, "certificateByTime", createdAtMs, certificateId),
+  policy: (scope: Scope, policyName: string) => key(scope, "policy", policyName),
+  policiesByTime: (scope: Scope) => key(scope, "policyByTime"),
+  policyByTime: (scope: Scope, createdAtMs: number, policyName: string) =>
+    key(scope, "policyByTime", createdAtMs, policyName),
+  policyVersions: (scope: Scope, policyName: string) => key(scope, "policyVersion", policyName),
+  policyVersion: (scope: Scope, policyName: string, versionId: string) =>
+    key(scope, "policyVersion", policyName, Number(versionId)),
+  policiesOfTarget: (scope: Scope, target: string) => key(scope, "policyOfTarget", target),
+  policyOfTarget: (scope: Scope, target: string, policyName: string) =>
+    key(scope, "policyOfTarget", target, policyName),
+  targetsOfPolicy: (scope: Scope, policyName: string) => key(scope, "targetOfPolicy", policyName),
+  targetOfPolicy: (scope: Scope, policyName: string, target: string) =>
+    key(scope, "targetOfPolicy", policyName, target),
+  principalsOfThing: (scope: Scope, thingName: string) => key(scope, "principalOfThing", thingName),
+  principalOfThing: (scope: Scope, thingName: string, principal: string) =>
+    key(scope, "principalOfThing", thingName, principal),
+  thingsOfPrincipal: (scope: Scope, principal: string) => key(scope, "thingOfPrincipal", principal),
+  thingOfPrincipal: (scope: Scope, principal: string, thingName: string) =>
+    key(scope, "thingOfPrincipal", principal, thingName),
+  guard: (scope: Scope, kind: "thing" | "certificate" | "policy", name: string) => key(scope, "guard", kind, name),
+};
+
+export const arnOf = {
+  thing: (scope: Scope, thingName: string) => arn(scope, `thing/${thingName}`),
+  certificate: (scope: Scope, certificateId: string) => arn(scope, `cert/${certificateId}`),
+  policy: (scope: Scope, policyName: string) => arn(scope, `policy/${policyName}`),
+};
+
+const arn = (scope: Scope, resource: string) => `arn:aws:iot:${scope.region}:${scope.account}:${resource}`;
+
+/** The certificate id of a principal ARN of this account and region, or undefined. */
+export function certificateIdOfArn(scope: Scope, principal: string): string | undefined {
+  const prefix = arnOf.certificate(scope, "");
+  const certificateId = principal.startsWith(prefix) ? principal.slice(prefix.length) : "";
+  return /^[a-f0-9]{64}$/.test(certificateId) ? certificateId : undefined;
+}
+
+/** Looks a certificate up by its id: the lower-case hex SHA-256 of its DER. */
+export async function findCertificate(
+  store: StoreReader,
+  scope: Scope,
+  certificateId: string,
+): Promise<CertificateRecord | undefined> {
+  return (await store.get<CertificateRecord>(registryKeys.certificate(scope, certificateId)))?.value;
+}
+
+/** What a connection may be: its certificate, the policies that speak for it, and the thing that it is. */
+export interface Principal {
+  certificate: CertificateRecord;
+  /** Default versions, by policy name. */
+  policies: { policyName: string; versionId: string; document: string }[];
+  /** See {@link loadPrincipal}. */
+  thing: { thingName: string; thingTypeName: string | undefined; attributes: Record<string, string> } | undefined;
+}
+
+/**
+ * Loads a principal for one connection. The connection has a thing when the certificate is attached to a thing whose
+ * name is the client id, or when it is attached exclusively to one thing, whatever the client id.
+ * Reads are not one transaction: who must know of later changes listens to `recheckPrincipal` effects.
+ *
+ * @returns undefined for a certificate that is not registered.
+ * @see AWS IoT developer guide, "Thing policy variables" and "Exclusive thing"
+ */
+export async function loadPrincipal(
+  store: StoreReader,
+  scope: Scope,
+  { certificateId, clientId }: { certificateId: string; clientId: string },
+): Promise<Principal | undefined> {
+  const certificate = await findCertificate(store, scope, certificateId);
+  if (certificate === undefined) return undefined;
+  const principal = arnOf.certificate(scope, certificateId);
+  const policies = await loadPolicies(store, scope, principal);
+  return { certificate, policies, thing: await loadThing(store, scope, principal, clientId) };
+}
+
+async function loadPolicies(store: StoreReader, scope: Scope, target: string): Promise<Principal["policies"]> {
+  const attached = await store.list(registryKeys.policiesOfTarget(scope, target), { limit: policiesPerTargetMax });
+  const policies: Principal["policies"] = [];
+  for (const { key: attachment } of attached) {
+    const policyName = lastName(attachment);
+    const policy = await store.get<PolicyRecord>(registryKeys.policy(scope, policyName));
+    if (policy === undefined) continue;
+    const versionId = policy.value.defaultVersionId;
+    const versionKey = registryKeys.policyVersion(scope, policyName, versionId);
+    const version = await store.get<PolicyVersionRecord>(versionKey);
+    if (version !== undefined) policies.push({ policyName, versionId, document: version.value.policyDocument });
+  }
+  return policies;
+}
+
+async function loadThing(store: StoreReader, scope: Scope, principal: string, clientId: string) {
+  const isNamed = await store.get(registryKeys.thingOfPrincipal(scope, principal, clientId));
+  const thingName = isNamed === undefined ? await exclusiveThing(store, scope, principal) : clientId;
+  if (thingName === undefined) return undefined;
+  const thing = await store.get<ThingRecord>(registryKeys.thing(scope, thingName));
+  if (thing === undefined) return undefined;
+  const { thingTypeName, attributes } = thing.value;
+  return { thingName, thingTypeName, attributes };
+}
+
+async function exclusiveThing(store: StoreReader, scope: Scope, principal: string): Promise<string | undefined> {
+  const prefix = registryKeys.thingsOfPrincipal(scope, principal);
+  const [first] = await store.list<ThingPrincipalRecord>(prefix, { limit: 1 });
+  return first?.value.thingPrincipalType === "EXCLUSIVE_THING" ? lastName(first.key) : undefined;
+}
+
+/** Certificate ids whose connections a change of the policy may concern. */
+export async function certificatesOfPolicy(store: StoreReader, scope: Scope, policyName: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { key: attachment } of iterate(store, registryKeys.targetsOfPolicy(scope, policyName))) {
+    const certificateId = certificateIdOfArn(scope, lastName(attachment));
+    if (certificateId !== undefined) found.push(certificateId);
+  }
+  return found;
+}
+
+/** Certificate ids whose connections a change of the thing may concern. */
+export async function certificatesOfThing(store: StoreReader, scope: Scope, thingName: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { key: attachment } of iterate(store, registryKeys.principalsOfThing(scope, thingName))) {
+    const certificateId = certificateIdOfArn(scope, lastName(attachment));
+    if (certificateId !== undefined) found.push(certificateId);
+  }
+  return found;
+}
+
+/** The last part of an attachment's or record's key. */
+export function lastName(entryKey: StoreKey): string {
+  return String(entryKey.at(-1));
+}

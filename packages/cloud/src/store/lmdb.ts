@@ -1,0 +1,276 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate } from "node:timers";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { open, type RootDatabase } from "lmdb";
+import { afterPrefix, decodeKey, encodeKey } from "./key-encoding.js";
+import { prepareOperations, requireRevision, type PreparedOperation } from "./operations.js";
+import type { Durability, ListOptions, Store, StoreEntry, StoreKey, StoreOperation, StoreValue } from "./store.js";
+import { decodeValue, encodeValue } from "./value-encoding.js";
+
+/** Format of the files. A store of a higher one is refused, never guessed at. */
+export const storeSchemaVersion = 1;
+
+/** Commits that may wait for their turn in a transaction; more wait in line before they are prepared. */
+export const pendingCommitsMax = 10_000;
+
+export interface LmdbStoreOptions {
+  /** Made when it is not there, mode 0700; the files inside get mode 0600. */
+  folder: string;
+  /** Default `process`. */
+  durability?: Durability;
+}
+
+/** No encoded key begins with 00, so this record is in nobody's list: schema version and last revision, 8 bytes each. */
+const metaKey = Uint8Array.of(0, 0x6d);
+/** Below every encoded key, above {@link metaKey}. */
+const firstKey = Uint8Array.of(1);
+const revisionBytes = 8;
+
+interface PendingCommit {
+  prepared: PreparedOperation[];
+  resolve: (revisions: number[]) => void;
+  reject: (error: unknown) => void;
+}
+
+type Verdict = { revisions: number[] } | { error: unknown };
+
+/**
+ * A store in an LMDB file. Commits of one event-loop turn share one transaction.
+ * `process`: a commit resolves when the kernel has it; `disk`: when it is flushed.
+ *
+ * @throws {ThinglineError} STORE_CORRUPT, STORE_VERSION_UNKNOWN, STORE_UNWRITABLE.
+ */
+export async function openLmdbStore({ folder, durability = "process" }: LmdbStoreOptions): Promise<Store> {
+  const database = openDatabase(folder);
+  const meta = await readMeta(database, folder);
+  return new LmdbStore(database, durability, meta.lastRevision);
+}
+
+class LmdbStore implements Store {
+  readonly #database: RootDatabase<Uint8Array, Uint8Array>;
+  readonly #durability: Durability;
+  #lastRevision: number;
+  #pending: PendingCommit[] = [];
+  #isScheduled = false;
+  #inFlight = new Set<Promise<void>>();
+  #closing: Promise<void> | undefined;
+
+  constructor(database: RootDatabase<Uint8Array, Uint8Array>, durability: Durability, lastRevision: number) {
+    this.#database = database;
+    this.#durability = durability;
+    this.#lastRevision = lastRevision;
+  }
+
+  async get<T extends StoreValue>(key: StoreKey): Promise<StoreEntry<T> | undefined> {
+    this.#requireOpen();
+    const record = this.#database.getBinary(encodeKey(key));
+    return record === undefined ? undefined : (decodeEntry([...key], record) as StoreEntry<T>);
+  }
+
+  async list<T extends StoreValue>(prefix: StoreKey, options: ListOptions): Promise<StoreEntry<T>[]> {
+    this.#requireOpen();
+    const { after, limit, order = "ascending" } = options;
+    if (limit <= 0) return [];
+    const start = prefix.length === 0 ? firstKey : encodeKey(prefix);
+    const end = afterPrefix(prefix.length === 0 ? new Uint8Array() : start);
+    const edge = after === undefined ? undefined : encodeKey(after);
+    const low = order === "ascending" && edge !== undefined && compareBytes(edge, start) > 0 ? edge : start;
+    const high = order === "descending" && edge !== undefined && compareBytes(edge, end) < 0 ? edge : end;
+    if (compareBytes(low, high) >= 0) return [];
+    const isReversed = order === "descending";
+    const found: StoreEntry<T>[] = [];
+    const range = isReversed ? { start: high, end: low, reverse: true } : { start: low, end: high };
+    for (const { key, value } of this.#database.getRange(range)) {
+      // Neither end belongs to the range. Keys and values are views that live until the next step.
+      if (compareBytes(key, low) === 0 || compareBytes(key, high) === 0) continue;
+      found.push(decodeEntry(decodeKey(Uint8Array.from(key)), value) as StoreEntry<T>);
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  async commit(operations: readonly StoreOperation[]): Promise<readonly number[]> {
+    this.#requireOpen();
+    if (this.#pending.length >= pendingCommitsMax) {
+      throw new ThinglineError("LIMIT_EXCEEDED", `${pendingCommitsMax} commits of one turn already wait`);
+    }
+    const prepared = prepareOperations(operations);
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ prepared, resolve, reject });
+      if (this.#isScheduled) return;
+      this.#isScheduled = true;
+      setImmediate(() => this.#writePending());
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#writePending();
+    await Promise.all(this.#inFlight);
+    await this.#database.flushed;
+    await this.#database.close();
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) throw new ThinglineError("CLOSED", "the store was used after close()");
+  }
+
+  #writePending(): void {
+    this.#isScheduled = false;
+    const commits = this.#pending;
+    if (commits.length === 0) return;
+    this.#pending = [];
+    const written = this.#write(commits).then(() => void this.#inFlight.delete(written));
+    this.#inFlight.add(written);
+  }
+
+  /** One transaction; a commit whose expectations fail leaves no trace in it and does not disturb the others. */
+  async #write(commits: readonly PendingCommit[]): Promise<void> {
+    try {
+      const verdicts = await this.#database.transaction(() => {
+        const decided = commits.map(({ prepared }) => this.#apply(prepared));
+        this.#putNow(metaKey, encodeMeta(this.#lastRevision));
+        return decided;
+      });
+      if (this.#durability === "disk") await this.#database.flushed;
+      for (const [index, { resolve, reject }] of commits.entries()) {
+        const verdict = verdicts[index];
+        if (verdict !== undefined && "revisions" in verdict) resolve(verdict.revisions);
+        else reject(verdict?.error);
+      }
+    } catch (cause) {
+      const error = new ThinglineError("STORE_UNWRITABLE", "the store could not be written", { cause });
+      for (const { reject } of commits) reject(error);
+    }
+  }
+
+  #apply(prepared: readonly PreparedOperation[]): Verdict {
+    try {
+      for (const { operation, key } of prepared) requireRevision(operation, this.#revisionOf(key));
+    } catch (error) {
+      return { error };
+    }
+    const revision = ++this.#lastRevision;
+    const revisions = prepared.map(({ operation, key, value }) => {
+      if ("value" in operation) {
+        this.#putNow(key, encodeEntry(value, revision));
+        return revision;
+      }
+      if (!("delete" in operation)) return operation.expectedRevision;
+      this.#database.removeSync(key);
+      return 0;
+    });
+    return { revisions };
+  }
+
+  #revisionOf(key: Uint8Array): number {
+    const record = this.#database.getBinary(key);
+    return record === undefined ? 0 : decodeRevision(record);
+  }
+
+  /** Inside the transaction's callback a write is made at once. */
+  #putNow(key: Uint8Array, record: Uint8Array): void {
+    this.#database.putSync(key, record);
+  }
+}
+
+function openDatabase(folder: string): RootDatabase<Uint8Array, Uint8Array> {
+  const dataFile = join(folder, "data.mdb");
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (existsSync(dataFile)) requireLmdbFile(dataFile);
+    const database = open<Uint8Array, Uint8Array>({
+      path: folder,
+      noSubdir: false,
+      encoding: "binary",
+      keyEncoding: "binary",
+      // The map grows by itself; unused parts of pages are zeroed, because private keys pass through the outbox.
+      noMemInit: false,
+    });
+    for (const name of ["data.mdb", "lock.mdb"]) {
+      if (existsSync(join(folder, name))) chmodSync(join(folder, name), 0o600);
+    }
+    return database;
+  } catch (cause) {
+    if (isThinglineError(cause)) throw cause;
+    const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+    const isUnwritable = typeof code === "string" && /^E(ACCES|PERM|ROFS|NOSPC|NOTDIR|EXIST)$/.test(code);
+    throw isUnwritable
+      ? new ThinglineError("STORE_UNWRITABLE", `the store's folder ${folder} cannot be written (${code})`, { cause })
+      : corrupt(folder, cause);
+  }
+}
+
+/** LMDB itself may end the process on a file that is none: look at its magic number first. */
+function requireLmdbFile(path: string): void {
+  const magic = 0xbeefc0de;
+  const magicOffset = 24;
+  if (statSync(path).size === 0) return;
+  const head = readFileSync(path).subarray(0, magicOffset + 4);
+  const view = new DataView(head.buffer, head.byteOffset, head.length);
+  if (head.length < magicOffset + 4 || view.getUint32(magicOffset, true) !== magic) throw corrupt(path, undefined);
+}
+
+async function readMeta(database: RootDatabase<Uint8Array, Uint8Array>, folder: string) {
+  const record = database.getBinary(metaKey);
+  if (record === undefined) {
+    await database.put(metaKey, encodeMeta(0));
+    return { lastRevision: 0 };
+  }
+  const fault = metaFault(record, folder);
+  if (fault === undefined) return { lastRevision: new DataView(record.buffer, record.byteOffset).getFloat64(8) };
+  await database.close();
+  throw fault;
+}
+
+function metaFault(record: Uint8Array, folder: string): ThinglineError | undefined {
+  if (record.length !== 16) return corrupt(folder, undefined);
+  const version = new DataView(record.buffer, record.byteOffset).getFloat64(0);
+  if (version === storeSchemaVersion) return undefined;
+  return new ThinglineError(
+    "STORE_VERSION_UNKNOWN",
+    `the store in ${folder} has format ${version}, this program reads format ${storeSchemaVersion}`,
+    { details: { version, storeSchemaVersion } },
+  );
+}
+
+function encodeMeta(lastRevision: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(16));
+  view.setFloat64(0, storeSchemaVersion);
+  view.setFloat64(8, lastRevision);
+  return new Uint8Array(view.buffer);
+}
+
+function encodeEntry(value: StoreValue, revision: number): Uint8Array {
+  const encoded = encodeValue(value);
+  const record = new Uint8Array(revisionBytes + encoded.length);
+  new DataView(record.buffer).setFloat64(0, revision);
+  record.set(encoded, revisionBytes);
+  return record;
+}
+
+function decodeEntry(key: StoreKey, record: Uint8Array): StoreEntry {
+  return { key, value: decodeValue(record.subarray(revisionBytes)), revision: decodeRevision(record) };
+}
+
+function decodeRevision(record: Uint8Array): number {
+  if (record.length <= revisionBytes) throw new ThinglineError("STORE_CORRUPT", "the store holds a cut record");
+  return new DataView(record.buffer, record.byteOffset).getFloat64(0);
+}
+
+function compareBytes(left: Uint8Array, right: Uint8Array): number {
+  const shared = Math.min(left.length, right.length);
+  for (let index = 0; index < shared; index++) {
+    const difference = (left[index] ?? 0) - (right[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length;
+}
+
+const corrupt = (path: string, cause: unknown) =>
+  new ThinglineError("STORE_CORRUPT", `${path} is no store of this program, or it is damaged`, { cause });

@@ -1,0 +1,77 @@
+import { ThinglineError } from "@thingline/protocol";
+import { iterate } from "./iterate.js";
+import type { Store, StoreKey, StoreOperation, StoreReader, StoreValue } from "./store.js";
+import { decodeValue, encodeValue, normalizeValue } from "./value-encoding.js";
+
+export const snapshotFormat = "thingline-snapshot";
+export const snapshotVersion = 1;
+
+/** Everything in a store as JSON. Private keys may be inside: keep it like one. */
+export interface StoreSnapshot {
+  format: typeof snapshotFormat;
+  version: typeof snapshotVersion;
+  /** Key and encoded value (base64), in key order. */
+  entries: [StoreKey, string][];
+}
+
+export async function takeSnapshot(store: StoreReader): Promise<StoreSnapshot> {
+  const entries: [StoreKey, string][] = [];
+  for await (const { key, value } of iterate(store, [])) entries.push([key, toBase64(encodeValue(value))]);
+  return { format: snapshotFormat, version: snapshotVersion, entries };
+}
+
+/** Empties the store in one commit. */
+export async function clearStore(store: Store): Promise<void> {
+  await replaceContent(store, []);
+}
+
+/**
+ * Replaces all that a store holds, in one commit.
+ * @throws {ThinglineError} REQUEST_INVALID for what is no snapshot, STORE_VERSION_UNKNOWN for a newer one.
+ */
+export async function restoreSnapshot(store: Store, snapshot: unknown): Promise<void> {
+  await replaceContent(store, parseSnapshot(snapshot));
+}
+
+async function replaceContent(store: Store, entries: readonly [StoreKey, StoreValue][]): Promise<void> {
+  const operations = new Map<string, StoreOperation>();
+  for await (const { key } of iterate(store, [])) operations.set(JSON.stringify(key), { key, delete: true });
+  for (const [key, value] of entries) operations.set(JSON.stringify(key), { key, value });
+  await store.commit([...operations.values()]);
+}
+
+function parseSnapshot(snapshot: unknown): [StoreKey, StoreValue][] {
+  if (typeof snapshot !== "object" || snapshot === null) throw noSnapshot("not an object");
+  const { format, version, entries } = snapshot as Record<string, unknown>;
+  if (format !== snapshotFormat) throw noSnapshot(`"format" must be "${snapshotFormat}"`);
+  if (version !== snapshotVersion) {
+    const message = `the snapshot has version ${String(version)}, this program reads version ${snapshotVersion}`;
+    throw new ThinglineError("STORE_VERSION_UNKNOWN", message);
+  }
+  if (!Array.isArray(entries)) throw noSnapshot(`"entries" must be an array`);
+  return entries.map((entry: unknown) => {
+    const [key, encoded] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    if (!isKey(key) || typeof encoded !== "string") throw noSnapshot("an entry must be a key and a value");
+    try {
+      return [key, normalizeValue(decodeValue(fromBase64(encoded)))];
+    } catch (cause) {
+      throw noSnapshot(`the value of ${JSON.stringify(key)} cannot be decoded`, cause);
+    }
+  });
+}
+
+const isKey = (key: unknown): key is StoreKey =>
+  Array.isArray(key) && key.every((part) => typeof part === "string" || typeof part === "number");
+
+const noSnapshot = (why: string, cause?: unknown) =>
+  new ThinglineError("REQUEST_INVALID", `this is no snapshot of a local cloud: ${why}`, { cause });
+
+function toBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}

@@ -1,0 +1,102 @@
+import { ThinglineError } from "@thingline/protocol";
+import type { StoreValue } from "./store.js";
+
+/** Nesting of arrays and objects in one value. */
+export const valueDepthMax = 100;
+
+/** Marks a string that stands for bytes (`\0b` offset `:` length) or that itself begins with U+0000 (`\0\0...`). */
+const mark = "\u0000";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * A copy as every store keeps it: members that are undefined left out, bytes in buffers of their own (a view would keep
+ * the whole network buffer that it came from).
+ * @throws {ThinglineError} OPTION_INVALID for what is no StoreValue: NaN, functions, too deep.
+ */
+export function normalizeValue(value: StoreValue, depth = 0): StoreValue {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "number") {
+    if (Number.isFinite(value)) return value;
+    throw invalidValue(`a number must be finite, got ${value}`);
+  }
+  if (value instanceof Uint8Array) return Uint8Array.from(value);
+  if (typeof value !== "object") throw invalidValue(`a ${typeof value} cannot be stored`);
+  if (depth >= valueDepthMax) throw invalidValue(`nested deeper than ${valueDepthMax}`);
+  if (isArray(value)) return value.map((item) => normalizeValue(item, depth + 1));
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) throw invalidValue("only plain objects can be stored");
+  const entries: [string, StoreValue][] = [];
+  for (const [name, member] of Object.entries(value)) {
+    if (member !== undefined) entries.push([name, normalizeValue(member, depth + 1)]);
+  }
+  // fromEntries defines a member named __proto__ like any other; an assignment would not.
+  return Object.fromEntries(entries);
+}
+
+/** Kind byte, then JSON; with bytes inside: kind byte, length of the JSON (4 bytes), JSON, all bytes in a row. */
+const plainKind = 1;
+const markedKind = 2;
+
+/** Encodes a value that went through {@link normalizeValue}. */
+export function encodeValue(value: StoreValue): Uint8Array {
+  const blobs: Uint8Array[] = [];
+  let blobBytes = 0;
+  let isMarked = false;
+  const text = JSON.stringify(value, (_name, member: unknown) => {
+    if (typeof member === "string") {
+      if (!member.startsWith(mark)) return member;
+      isMarked = true;
+      return mark + member;
+    }
+    if (!(member instanceof Uint8Array)) return member;
+    isMarked = true;
+    const reference = `${mark}b${blobBytes}:${member.length}`;
+    blobs.push(member);
+    blobBytes += member.length;
+    return reference;
+  });
+  const json = encoder.encode(text);
+  if (!isMarked) {
+    const bytes = new Uint8Array(1 + json.length);
+    bytes[0] = plainKind;
+    bytes.set(json, 1);
+    return bytes;
+  }
+  const bytes = new Uint8Array(5 + json.length + blobBytes);
+  bytes[0] = markedKind;
+  new DataView(bytes.buffer).setUint32(1, json.length);
+  bytes.set(json, 5);
+  let at = 5 + json.length;
+  for (const blob of blobs) {
+    bytes.set(blob, at);
+    at += blob.length;
+  }
+  return bytes;
+}
+
+/** @throws {ThinglineError} STORE_CORRUPT for bytes that {@link encodeValue} never makes. */
+export function decodeValue(bytes: Uint8Array): StoreValue {
+  try {
+    if (bytes[0] === plainKind) return JSON.parse(decoder.decode(bytes.subarray(1))) as StoreValue;
+    if (bytes[0] !== markedKind) throw corruptValue();
+    const jsonBytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(1);
+    if (5 + jsonBytes > bytes.length) throw corruptValue();
+    const blobs = bytes.subarray(5 + jsonBytes);
+    return JSON.parse(decoder.decode(bytes.subarray(5, 5 + jsonBytes)), (_name, member: unknown) => {
+      if (typeof member !== "string" || !member.startsWith(mark)) return member;
+      if (member.startsWith(mark + mark)) return member.slice(1);
+      const [offset = NaN, length = NaN] = member.slice(2).split(":").map(Number);
+      if (!(offset + length <= blobs.length)) throw corruptValue();
+      return Uint8Array.from(blobs.subarray(offset, offset + length));
+    }) as StoreValue;
+  } catch (error) {
+    throw error instanceof ThinglineError ? error : corruptValue(error);
+  }
+}
+
+const isArray = (value: StoreValue & object): value is readonly StoreValue[] => Array.isArray(value);
+const invalidValue = (message: string) => new ThinglineError("OPTION_INVALID", `store value: ${message}`);
+const corruptValue = (cause?: unknown) =>
+  new ThinglineError("STORE_CORRUPT", "the store holds a value that cannot be decoded", { cause });
