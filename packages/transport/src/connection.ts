@@ -29,10 +29,25 @@ export interface Endpoint {
 export interface ConnectionHandlers {
   /** Bytes as they came, any chunking. The view stays valid after the call, but keeping it keeps its whole buffer. */
   data(bytes: Uint8Array): void;
-  /** `bufferedBytes` fell below the low-water mark again after a `write` or `commit` had returned false. */
+  /** `bufferedBytes` is at most {@link lowWaterBytes} again after it was over {@link highWaterBytes}. */
   drained?(): void;
-  /** Exactly once, last. No error: both sides ended in order. */
+  /** Exactly once, last. No error: both sides ended in order, or `destroy()` was called without one. */
   closed(error: ThinglineError | undefined): void;
+}
+
+/** Over this many bytes in `bufferedBytes`, `write` returns false and `drained` will follow. */
+export const highWaterBytes = 1024 * 1024;
+export const lowWaterBytes = 256 * 1024;
+
+/** What an orderly `close()` may take; after that the connection is dropped. */
+export const closeTimeoutMs = 5_000;
+
+/** What a WebSocket's client asked for in its HTTP upgrade request. */
+export interface WebSocketRequest {
+  /** As sent: path with query. */
+  path: string;
+  /** Lower-case names. */
+  headers: Readonly<Record<string, string>>;
 }
 
 /**
@@ -46,6 +61,8 @@ export interface Connection {
   readonly secure: SecureInfo | undefined;
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** Set on connections that a WebSocket listener accepted. */
+  readonly webSocketRequest?: WebSocketRequest | undefined;
   /** Bytes queued and not yet taken by the system. */
   readonly bufferedBytes: number;
   /** Set once, right after the connection was obtained; data that came before is delivered then. */
@@ -53,13 +70,14 @@ export interface Connection {
 
   /**
    * Makes room for ONE packet of exactly `lengthBytes` and returns the offset in {@link slab} at which to write it.
-   * Read `slab` after the call. The packet must be complete before control returns to the event loop.
+   * Read `slab` after the call. The packet must be complete before control returns to the event loop. Never refuses:
+   * look at `bufferedBytes`. After the end of the connection the packet goes nowhere.
    */
   reserve(lengthBytes: number): number;
   readonly slab: Uint8Array;
   /**
    * Queues ONE packet in up to two parts, by reference: a caller must not change the bytes afterwards.
-   * @returns false when `bufferedBytes` is over the high-water mark: stop until `drained`.
+   * @returns false when `bufferedBytes` is over {@link highWaterBytes}: stop until `drained`.
    */
   write(head: Uint8Array, body?: Uint8Array): boolean;
   /** Hands on at once what was collected, instead of at the end of the turn. */
@@ -68,7 +86,10 @@ export interface Connection {
   /** Stops and restarts the delivery of `data`: backpressure towards the peer. */
   pause(): void;
   resume(): void;
-  /** Sends what is queued, then ends in order. Safe to call twice. */
+  /**
+   * Sends what is queued, then ends in order, within {@link closeTimeoutMs}. Nothing more is received. Safe to call
+   * twice; resolves like `closed`.
+   */
   close(): Promise<void>;
   /** Drops the connection at once (RST where the transport has it). */
   destroy(error?: ThinglineError): void;
@@ -110,10 +131,19 @@ export interface DialTarget extends Endpoint {
 
 export const defaultConnectTimeoutMs = 30_000;
 
+/** For a TLS handshake, and for a WebSocket's upgrade after it. */
+export const defaultHandshakeTimeoutMs = 10_000;
+
+/** A longer WebSocket message ends its connection. One message may hold any number of MQTT packets. */
+export const webSocketMessageBytesMax = 1024 * 1024;
+
 export interface Dialer {
   /**
    * @throws {ThinglineError} HOST_NOT_FOUND, CONNECTION_REFUSED, TIMEOUT, TLS_HANDSHAKE_FAILED, TLS_PEER_UNTRUSTED,
-   * CONNECTION_LOST, ABORTED.
+   * CONNECTION_LOST, ABORTED; before any network OPTION_INVALID, CERTIFICATE_INVALID, KEY_INVALID, KEY_MISMATCH.
+   *
+   * Under TLS 1.3 a server refuses a client's certificate after the client has finished: `dial` succeeds, and `closed`
+   * then tells TLS_HANDSHAKE_FAILED with the `alert` in its details.
    */
   dial(target: DialTarget, options?: { signal?: AbortSignal }): Promise<Connection>;
 }
@@ -125,6 +155,7 @@ export interface TlsServerOptions {
   /** Ask for a client certificate, name no CAs, verify nothing but possession of the key. */
   requestsClientCertificate: boolean;
   alpnProtocols?: readonly string[];
+  /** Default {@link defaultHandshakeTimeoutMs}. */
   handshakeTimeoutMs?: number;
   /**
    * Asked for each handshake when set (SNI): another certificate for this name, or undefined for the default.

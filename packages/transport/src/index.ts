@@ -1,5 +1,13 @@
 export type { Clock, Timer } from "./clock.js";
-export { defaultConnectionsMax, defaultConnectTimeoutMs } from "./connection.js";
+export {
+  closeTimeoutMs,
+  defaultConnectionsMax,
+  defaultConnectTimeoutMs,
+  defaultHandshakeTimeoutMs,
+  highWaterBytes,
+  lowWaterBytes,
+  webSocketMessageBytesMax,
+} from "./connection.js";
 export type {
   Connection,
   ConnectionHandlers,
@@ -13,6 +21,7 @@ export type {
   TlsClientOptions,
   TlsRecord,
   TlsServerOptions,
+  WebSocketRequest,
 } from "./connection.js";
 export type {
   CredentialEntry,

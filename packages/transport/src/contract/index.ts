@@ -1,1 +1,2 @@
-export {};
+export { makeTestCertificate, makeTestCertificates } from "./test-certificates.js";
+export type { TestCertificate, TestCertificateOptions, TestCertificates } from "./test-certificates.js";

@@ -1,1 +1,5 @@
-export {};
+export { createNodeClock } from "./clock.js";
+export { createNodeFiles } from "./files.js";
+export { createNodeKeys } from "./keys.js";
+export { createNodeNetwork } from "./network.js";
+export { createNodeRandom } from "./random.js";

@@ -1,0 +1,66 @@
+import type { Clock, Timer } from "../clock.js";
+import { sleep } from "../sleep.js";
+
+/** The longest delay that `setTimeout` takes; longer ones fire at once. */
+const timeoutMsMax = 2 ** 31 - 1;
+
+class NodeTimer implements Timer {
+  readonly #callback: () => void;
+  readonly #dueMs: number;
+  #handle: NodeJS.Timeout | undefined;
+
+  constructor(delayMs: number, callback: () => void) {
+    this.#callback = callback;
+    this.#dueMs = performance.now() + delayMs;
+    this.#wait(delayMs);
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle);
+    this.#handle = undefined;
+  }
+
+  #wait(delayMs: number): void {
+    const waitMs = Math.min(Math.max(0, Math.ceil(delayMs)), timeoutMsMax);
+    this.#handle = setTimeout(() => {
+      // Node's timers keep their own, coarser time and may fire up to a millisecond early.
+      const restMs = this.#dueMs - performance.now();
+      if (restMs > 0) return this.#wait(restMs);
+      this.#handle = undefined;
+      this.#callback();
+    }, waitMs);
+  }
+}
+
+/** The system's clocks and Node's event loop. */
+export function createNodeClock(): Clock {
+  let waiting: (() => void)[] = [];
+
+  // One setImmediate for a whole turn: with thousands of connections each call costs one array push.
+  function runTurnEnd(): void {
+    const callbacks = waiting;
+    waiting = [];
+    let done = 0;
+    try {
+      while (done < callbacks.length) callbacks[done++]?.();
+    } finally {
+      // A callback that threw must not take the others with it.
+      if (done < callbacks.length) {
+        const isScheduled = waiting.length > 0;
+        waiting = [...callbacks.slice(done), ...waiting];
+        if (!isScheduled) setImmediate(runTurnEnd);
+      }
+    }
+  }
+
+  const clock: Clock = {
+    monotonicMs: () => performance.now(),
+    unixMs: () => Date.now(),
+    setTimer: (delayMs, callback) => new NodeTimer(delayMs, callback),
+    afterTurn(callback) {
+      if (waiting.push(callback) === 1) setImmediate(runTurnEnd);
+    },
+    sleep: (delayMs, { signal } = {}) => sleep(clock, delayMs, signal),
+  };
+  return clock;
+}

@@ -1,0 +1,160 @@
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { ThinglineError } from "@thingline/protocol";
+import type { Clock } from "../clock.js";
+import { type Connection, defaultConnectTimeoutMs, type DialTarget, type SecureInfo } from "../connection.js";
+import { StreamConnection } from "../stream-connection.js";
+import type { SlabPool } from "../write-plan.js";
+import { connectError, tlsError } from "./errors.js";
+import { RecordTap } from "./record-tap.js";
+import { localOf, remoteOf, SocketChannel } from "./socket-channel.js";
+import { clientSecureInfo, clientTlsOptions } from "./tls-options.js";
+import { openWebSocket, WebSocketChannel, webSocketJoinBytesMax } from "./web-socket-channel.js";
+
+export interface DialContext {
+  clock: Clock;
+  pool: SlabPool;
+}
+
+/** Opens one connection. Whatever was opened on the way is dropped when it fails, is aborted or takes too long. */
+export async function dial(context: DialContext, target: DialTarget, signal?: AbortSignal): Promise<Connection> {
+  const where = `${target.host}:${target.port}`;
+  const tlsOptions = target.tls === undefined ? undefined : clientTlsOptions(target.tls, target.host);
+  checkPort(target.port);
+
+  const timeoutMs = target.connectTimeoutMs ?? defaultConnectTimeoutMs;
+  const attempt = new AbortController();
+  const timer = context.clock.setTimer(timeoutMs, () => {
+    const message = `${where} was not connected within ${timeoutMs} ms`;
+    attempt.abort(new ThinglineError("TIMEOUT", message, { details: { where, timeoutMs } }));
+  });
+  const abort = (): void => {
+    attempt.abort(new ThinglineError("ABORTED", `connecting to ${where} was aborted`, { cause: signal?.reason }));
+  };
+  signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted === true) abort();
+  try {
+    return await open(context, target, tlsOptions, where, attempt.signal);
+  } finally {
+    timer.cancel();
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+async function open(
+  { clock, pool }: DialContext,
+  target: DialTarget,
+  tlsOptions: ConnectionOptions | undefined,
+  where: string,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const tcp = await openTcp(target, where, signal);
+  const [local, remote] = [localOf(tcp), remoteOf(tcp)];
+  let socket = tcp;
+  let secure: SecureInfo | undefined;
+  if (tlsOptions !== undefined) {
+    const tls = await openTls(tcp, target, tlsOptions, where, signal);
+    secure = clientSecureInfo(tls, tlsOptions.servername ?? "", target.tls?.session);
+    socket = tls;
+  }
+  const options = { clock, pool, secure, local, remote };
+  if (target.webSocket !== undefined) {
+    const webSocket = await openWebSocket(socket, target, target.webSocket, where, signal);
+    const connection = new StreamConnection({ ...options, joinBytesMax: webSocketJoinBytesMax(secure) });
+    return connection.attach(new WebSocketChannel(webSocket, connection));
+  }
+  const connection = new StreamConnection(options);
+  const { receivedRecordBytesMax } = target.tls ?? {};
+  return connection.attach(new SocketChannel(socket, connection, { tcp, receivedRecordBytesMax }));
+}
+
+function checkPort(port: number): void {
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return;
+  throw new ThinglineError("OPTION_INVALID", `port must be a whole number from 1 to 65535, got ${port}`);
+}
+
+function openTcp(target: DialTarget, where: string, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason as ThinglineError);
+    const { host, port, family } = target;
+    const socket = connectTcp({ host, port, allowHalfOpen: true, noDelay: true, ...(family && { family }) });
+    const finish = (): void => {
+      signal.removeEventListener("abort", abort);
+      socket.removeListener("error", fail);
+      socket.removeListener("connect", connected);
+    };
+    const connected = (): void => {
+      finish();
+      resolve(socket);
+    };
+    const fail = (error: Error): void => {
+      finish();
+      ignoreErrors(socket);
+      socket.destroy();
+      reject(connectError(error, where));
+    };
+    const abort = (): void => {
+      finish();
+      ignoreErrors(socket);
+      socket.destroy();
+      reject(signal.reason as ThinglineError);
+    };
+    socket.once("connect", connected);
+    socket.once("error", fail);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}
+
+function openTls(
+  tcp: Socket,
+  { tls }: DialTarget,
+  tlsOptions: ConnectionOptions,
+  where: string,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const below = tls?.onRecord === undefined ? tcp : new RecordTap(tcp, tls.onRecord);
+    const socket = connectTls({ ...tlsOptions, socket: below });
+    if (tls?.onSession !== undefined) {
+      const { onSession } = tls;
+      socket.on("session", (session) => onSession(new Uint8Array(session)));
+    }
+    const finish = (): void => {
+      signal.removeEventListener("abort", abort);
+      socket.removeListener("error", fail);
+      socket.removeListener("secureConnect", connected);
+    };
+    const drop = (error: ThinglineError): void => {
+      finish();
+      ignoreErrors(socket);
+      ignoreErrors(tcp);
+      socket.destroy();
+      tcp.destroy();
+      reject(error);
+    };
+    const connected = (): void => {
+      finish();
+      resolve(socket);
+    };
+    const fail = (error: Error): void => drop(untrustedError(socket, error, where) ?? tlsError(error));
+    const abort = (): void => drop(signal.reason as ThinglineError);
+    socket.once("secureConnect", connected);
+    socket.once("error", fail);
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+  });
+}
+
+/** The handshake was fine, but Node would not trust the peer: `authorizationError` says why. */
+function untrustedError(socket: TLSSocket, error: Error, where: string): ThinglineError | undefined {
+  // Typed as Error, but a code or text; null or undefined when the certificate is not at fault.
+  const reason = socket.authorizationError as unknown;
+  if (typeof reason !== "string") return undefined;
+  const message = `the certificate of ${where} is not trusted: ${reason}`;
+  return new ThinglineError("TLS_PEER_UNTRUSTED", message, { details: { reason, where }, cause: error });
+}
+
+/** A socket that is being dropped may still report an error, and without a listener that would end the process. */
+function ignoreErrors(socket: Socket): void {
+  socket.on("error", () => undefined);
+}

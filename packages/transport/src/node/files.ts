@@ -1,0 +1,158 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { ThinglineError } from "@thingline/protocol";
+import type { Files, FileWriteOptions } from "../files.js";
+import { lockFolder } from "./folder-lock.js";
+
+/** Locks, and what a power cut can leave of a `replace`: never listed. */
+const temporaryName = /^\.thingline-(?:[0-9a-f]{16}\.tmp|lock)/;
+
+/** The file system. */
+export function createNodeFiles(): Files {
+  /** The last append per path, so that two in flight keep their order. */
+  const appends = new Map<string, Promise<void>>();
+
+  return {
+    read: (path) => attempt("read", path, async () => new Uint8Array(await readFile(path))),
+    exists: (path) => exists(path),
+    list: (folder) => attempt("list", folder, () => list(folder)),
+    replace: (path, content, options) => attempt("write", path, () => replace(path, content, options)),
+    async append(path, content, options) {
+      const before = appends.get(path) ?? Promise.resolve();
+      const mine = before
+        .catch(() => undefined)
+        .then(() => attempt("write", path, () => append(path, content, options)));
+      appends.set(path, mine);
+      try {
+        await mine;
+      } finally {
+        if (appends.get(path) === mine) appends.delete(path);
+      }
+    },
+    flush: (path) => attempt("flush", path, () => flush(path)),
+    remove: (path) => attempt("remove", path, () => remove(path)),
+    makeFolder: (path) => attempt("make the folder", path, () => makeFolder(path)),
+    lock: (folder) =>
+      attempt("lock", folder, async () => {
+        await makeFolder(folder);
+        return lockFolder(folder);
+      }),
+  };
+}
+
+async function attempt<T>(action: string, path: string, run: () => Promise<T>): Promise<T> {
+  if (path.length === 0 || path.includes("\0")) {
+    throw new ThinglineError("OPTION_INVALID", `a path must be text without U+0000, got ${JSON.stringify(path)}`);
+  }
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof ThinglineError) throw error;
+    const systemCode = codeOf(error);
+    if (systemCode === undefined) throw error;
+    const options = { details: { path, systemCode }, cause: error };
+    if (systemCode === "ENOENT") throw new ThinglineError("FILE_NOT_FOUND", `there is no "${path}"`, options);
+    throw new ThinglineError("FILE_UNREADABLE", `cannot ${action} "${path}": ${systemCode}`, options);
+  }
+}
+
+export function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : undefined;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function list(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => !temporaryName.test(name)).sort();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+}
+
+/**
+ * A symbolic link at `path` is replaced, not followed: whoever may write the folder could otherwise point a private
+ * key's file somewhere else.
+ */
+async function replace(path: string, content: Uint8Array, { mode = 0o600 }: FileWriteOptions = {}): Promise<void> {
+  const folder = dirname(path);
+  await makeFolder(folder);
+  const temporary = join(folder, `.thingline-${randomBytes(8).toString("hex")}.tmp`);
+  const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
+  try {
+    try {
+      // The umask may have taken bits of the mode away.
+      await file.chmod(mode);
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw error;
+  }
+  await flushFolder(folder);
+}
+
+async function append(path: string, content: Uint8Array, { mode = 0o600 }: FileWriteOptions = {}): Promise<void> {
+  await makeFolder(dirname(path));
+  const file = await open(path, "a", mode);
+  try {
+    await file.appendFile(content);
+  } finally {
+    await file.close();
+  }
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, "r+");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  // The file's entry may be as new as its content.
+  await flushFolder(dirname(path));
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return;
+    throw error;
+  }
+  await flushFolder(dirname(path));
+}
+
+async function flushFolder(folder: string): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(folder, "r");
+    await handle.sync();
+  } catch (error) {
+    // Windows opens no folders and needs no flush of them; some network file systems refuse.
+    const code = codeOf(error);
+    if (code !== "EPERM" && code !== "EISDIR" && code !== "EINVAL" && code !== "ENOTSUP" && code !== "EACCES")
+      throw error;
+  } finally {
+    await handle?.close();
+  }
+}

@@ -1,0 +1,86 @@
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+  sign,
+  X509Certificate,
+} from "node:crypto";
+import { promisify } from "node:util";
+import { ThinglineError } from "@thingline/protocol";
+import type { KeyKind, KeyPair, Keys } from "../keys.js";
+
+const generateAsync = promisify(generateKeyPair);
+const signAsync = promisify(sign);
+
+/** `node:crypto`. RSA keys are made off the event loop. */
+export function createNodeKeys(): Keys {
+  return {
+    generate,
+    sign: async (privateKeyPem, data) =>
+      new Uint8Array(await signAsync("sha256", data, { key: readPrivateKey(privateKeyPem), dsaEncoding: "der" })),
+    publicKeyOf: (privateKeyPem) => spki(createPublicKey(readPrivateKey(privateKeyPem))),
+    certificatePublicKey: (certificatePem) => spki(readCertificate(certificatePem).publicKey),
+    sha256: (data) => new Uint8Array(createHash("sha256").update(data).digest()),
+    hmacSha256: (key, data) => new Uint8Array(createHmac("sha256", key).update(data).digest()),
+  };
+}
+
+async function generate(kind: KeyKind): Promise<KeyPair> {
+  const publicKeyEncoding = { type: "spki", format: "pem" } as const;
+  const { privateKey, publicKey } =
+    kind === "rsa-2048"
+      ? await generateAsync("rsa", {
+          modulusLength: 2048,
+          publicKeyEncoding,
+          privateKeyEncoding: { type: "pkcs1", format: "pem" },
+        })
+      : await generateAsync("ec", {
+          namedCurve: "P-256",
+          publicKeyEncoding,
+          privateKeyEncoding: { type: "sec1", format: "pem" },
+        });
+  return { privateKeyPem: privateKey, publicKeyPem: publicKey };
+}
+
+/** Node's own messages may quote the input, so neither they nor the error itself are passed on. */
+export function readPrivateKey(pem: string): KeyObject {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey({ key: pem, format: "pem" });
+  } catch {
+    const message = /ENCRYPTED/.test(pem)
+      ? "the private key is encrypted; expected one without a passphrase"
+      : "expected an unencrypted private key in PEM (RSA or EC), got text that is none";
+    throw new ThinglineError("KEY_INVALID", message);
+  }
+  const type = key.asymmetricKeyType ?? "unknown";
+  if (type !== "rsa" && type !== "ec") {
+    const message = `the private key must be RSA or EC, got ${type}`;
+    throw new ThinglineError("KEY_INVALID", message, { details: { type } });
+  }
+  return key;
+}
+
+/** The first certificate in the text. */
+export function readCertificate(pem: string): X509Certificate {
+  const block = certificateBlocks(pem)[0];
+  try {
+    if (block !== undefined) return new X509Certificate(block);
+  } catch {
+    // Falls through to the one error for both.
+  }
+  throw new ThinglineError("CERTIFICATE_INVALID", "expected an X.509 certificate in PEM, got text that is none");
+}
+
+export function certificateBlocks(pem: string): string[] {
+  return (
+    pem.match(/-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]*-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g) ?? []
+  );
+}
+
+function spki(key: KeyObject): Uint8Array {
+  return new Uint8Array(key.export({ type: "spki", format: "der" }));
+}

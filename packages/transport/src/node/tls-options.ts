@@ -1,0 +1,123 @@
+import { constants, createPublicKey, X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import type { ConnectionOptions, TLSSocket, TlsOptions } from "node:tls";
+import { ThinglineError } from "@thingline/protocol";
+import { defaultHandshakeTimeoutMs } from "../connection.js";
+import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
+import { certificateBlocks, readCertificate, readPrivateKey } from "./keys.js";
+import { peerCertificateOfSession } from "./session.js";
+
+/**
+ * Checks PEM texts before any network.
+ *
+ * @throws {ThinglineError} CERTIFICATE_INVALID, KEY_INVALID, KEY_MISMATCH, OPTION_INVALID.
+ */
+export function clientTlsOptions(tls: TlsClientOptions, host: string): ConnectionOptions {
+  checkAuthorities(tls.ca);
+  if ((tls.certificate === undefined) !== (tls.privateKey === undefined)) {
+    throw new ThinglineError("OPTION_INVALID", "certificate and privateKey go together, got only one of them");
+  }
+  if (tls.certificate !== undefined && tls.privateKey !== undefined) checkPair(tls.certificate, tls.privateKey);
+  const name = tls.serverName ?? host;
+  return {
+    ca: tls.ca,
+    cert: tls.certificate,
+    key: tls.privateKey,
+    // RFC 6066 knows no IP addresses as server names; Node checks the certificate against `host` then.
+    servername: isIP(name) === 0 ? name : "",
+    host: name,
+    ALPNProtocols: tls.alpnProtocols?.slice(),
+    minVersion: tls.minVersion ?? "TLSv1.2",
+    maxVersion: tls.maxVersion ?? "TLSv1.3",
+    ciphers: tls.ciphers?.map(opensslName).join(":"),
+    session: tls.session === undefined ? undefined : Buffer.from(tls.session),
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    rejectUnauthorized: true,
+  };
+}
+
+/**
+ * Any certificate is taken whose key the peer proves to hold: `requestCert` without `rejectUnauthorized`. There is
+ * never a `ca` here: it would name CAs in the certificate request, and a client whose certificate is from another one
+ * would then send none.
+ */
+export function serverTlsOptions(tls: TlsServerOptions): TlsOptions {
+  checkPair(tls.certificate, tls.privateKey);
+  return {
+    cert: tls.certificate,
+    key: tls.privateKey,
+    requestCert: tls.requestsClientCertificate,
+    rejectUnauthorized: false,
+    ALPNProtocols: tls.alpnProtocols?.slice(),
+    handshakeTimeout: tls.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs,
+    minVersion: "TLSv1.2",
+    maxVersion: "TLSv1.3",
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_CIPHER_SERVER_PREFERENCE,
+  };
+}
+
+/** What a finished handshake tells a client. `session` is the one that was offered for resumption. */
+export function clientSecureInfo(socket: TLSSocket, serverName: string, session: Uint8Array | undefined): SecureInfo {
+  // getPeerX509Certificate() would take the certificate out of OpenSSL's chain on this side (Node 20): once and never again.
+  const { raw } = socket.getPeerCertificate() as { raw?: Uint8Array };
+  let peerCertificate: Uint8Array | undefined = raw === undefined ? undefined : new Uint8Array(raw);
+  if (peerCertificate === undefined && session !== undefined && socket.isSessionReused()) {
+    peerCertificate = peerCertificateOfSession(session);
+  }
+  return { ...secureInfo(socket), peerCertificate, serverName: serverName === "" ? undefined : serverName };
+}
+
+/** What a finished handshake tells a server. A ticket keeps the client's certificate: a resumed session tells the first's. */
+export function serverSecureInfo(socket: TLSSocket): SecureInfo {
+  const certificate = socket.getPeerX509Certificate();
+  // What the client sent; @types/node does not know it.
+  const { servername } = socket as TLSSocket & { servername?: string | false };
+  return {
+    ...secureInfo(socket),
+    peerCertificate: certificate === undefined ? undefined : new Uint8Array(certificate.raw),
+    serverName: servername === false || servername === "" ? undefined : servername,
+  };
+}
+
+function secureInfo(socket: TLSSocket): Omit<SecureInfo, "peerCertificate" | "serverName"> {
+  return {
+    protocol: socket.getProtocol() === "TLSv1.3" ? "TLSv1.3" : "TLSv1.2",
+    cipher: socket.getCipher().standardName,
+    alpnProtocol: typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : undefined,
+    isResumed: socket.isSessionReused(),
+  };
+}
+
+function checkAuthorities(ca: string): void {
+  const blocks = certificateBlocks(ca);
+  try {
+    for (const block of blocks) new X509Certificate(block);
+    if (blocks.length > 0) return;
+  } catch {
+    // Falls through to the one error for both.
+  }
+  throw new ThinglineError(
+    "CERTIFICATE_INVALID",
+    "tls.ca must be one or more certificates in PEM, got text that is none",
+  );
+}
+
+export function checkPair(certificate: string, privateKey: string): void {
+  const [leaf, key] = [readCertificate(certificate), readPrivateKey(privateKey)];
+  if (!leaf.publicKey.equals(createPublicKey(key))) {
+    throw new ThinglineError("KEY_MISMATCH", "the private key does not belong to the certificate");
+  }
+}
+
+/** `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is `ECDHE-RSA-AES128-GCM-SHA256` to OpenSSL; TLS 1.3 names are the same. */
+export function opensslName(name: string): string {
+  const parts = /^TLS_(.+)_WITH_(.+)$/.exec(name);
+  if (parts === null) return name;
+  const exchange = (parts[1] ?? "").replace(/^RSA$/, "").replaceAll("_", "-");
+  const cipher = (parts[2] ?? "")
+    .replace(/^(AES)_(\d+)_CBC/, "$1$2")
+    .replace(/^(AES)_(\d+)/, "$1$2")
+    .replace(/^(CHACHA20_POLY1305)_SHA256$/, "$1")
+    .replaceAll("_", "-");
+  return exchange === "" ? cipher : `${exchange}-${cipher}`;
+}
