@@ -1,1 +1,15 @@
-export {};
+export {
+  classifySplitProvisioningTopic,
+  createFilter,
+  credentialBytesMax,
+  decodeSplitProvisioningRejection,
+  deviceIdCharactersMax,
+  encodeSplitProvisioningRejection,
+  isDeviceId,
+  isTransientRejection,
+  rejectionBytesMax,
+  rejectionTextCharactersMax,
+  sampleDeviceIdCharactersMax,
+  splitProvisioningTopics,
+} from "./split.js";
+export type { SplitProvisioningMessageKind, SplitProvisioningRejection, SplitProvisioningTopics } from "./split.js";

@@ -1,1 +1,12 @@
-export {};
+export { decodeBase64, encodeBase64 } from "./base64.js";
+export { parseCertificateDer, parseCertificates } from "./certificate.js";
+export type { Certificate } from "./certificate.js";
+export { derBytesMax } from "./der.js";
+export { nameValueCharactersMax } from "./name.js";
+export type { DistinguishedName, NameAttributeType } from "./name.js";
+export { encodePem, pemBlocksMax, pemCharactersMax, readPem } from "./pem.js";
+export type { PemBlock, PemResult } from "./pem.js";
+export { parsePrivateKey } from "./private-key.js";
+export type { KeyAlgorithm, PrivateKeyFormat, PrivateKeyInfo } from "./private-key.js";
+export { createCertificateRequest } from "./request.js";
+export type { CertificateRequest, CertificateRequestOptions } from "./request.js";

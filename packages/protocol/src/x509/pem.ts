@@ -1,0 +1,76 @@
+import { decodeBase64, encodeBase64 } from "./base64.js";
+
+/** One block between BEGIN and END (RFC 7468). */
+export interface PemBlock {
+  /** `CERTIFICATE`, `RSA PRIVATE KEY`, ... */
+  label: string;
+  der: Uint8Array;
+  /** Lines of 64 characters, LF, one trailing LF: the form whose digest other tools show. */
+  pem: string;
+}
+
+export type PemResult = { blocks: readonly [PemBlock, ...PemBlock[]] } | { reason: string };
+
+export const pemCharactersMax = 64 * 1024;
+export const pemBlocksMax = 16;
+
+const begin = /^-----BEGIN ([A-Z0-9 ]{1,64})-----$/u;
+const end = /^-----END ([A-Z0-9 ]{1,64})-----$/u;
+
+/**
+ * Finds every PEM block in a text with LF, CRLF or CR line ends. What stands outside of the blocks is allowed, as openssl
+ * writes explanations there. A reason says why the text is no PEM; it never quotes the text, which may be a key.
+ */
+export function readPem(text: string): PemResult {
+  if (text.length > pemCharactersMax) {
+    return { reason: `it has ${text.length} characters, more than ${pemCharactersMax}` };
+  }
+  if (text.trim() === "") return { reason: "it is empty" };
+  const blocks: PemBlock[] = [];
+  let label: string | undefined;
+  let body: string[] = [];
+  for (const line of text.split(/\r\n|\n|\r/u).map((each) => each.trim())) {
+    const started = begin.exec(line)?.[1];
+    const ended = end.exec(line)?.[1];
+    if (started !== undefined) {
+      if (label !== undefined) return { reason: `a second BEGIN line comes before "END ${label}"` };
+      [label, body] = [started, []];
+    } else if (ended !== undefined) {
+      if (label === undefined) return { reason: `there is "END ${ended}" without its BEGIN line` };
+      if (ended !== label) return { reason: `"BEGIN ${label}" is closed by "END ${ended}"` };
+      const block = readBody(label, body);
+      if (typeof block === "string") return { reason: block };
+      if (blocks.push(block) > pemBlocksMax) return { reason: `it has more than ${pemBlocksMax} blocks` };
+      label = undefined;
+    } else if (label !== undefined) {
+      body.push(line);
+    }
+  }
+  if (label !== undefined) return { reason: `the END line of "BEGIN ${label}" is missing` };
+  const [first, ...others] = blocks;
+  return first ? { blocks: [first, ...others] } : { reason: whyNoBlock(text) };
+}
+
+function readBody(label: string, lines: readonly string[]): PemBlock | string {
+  if (lines.some((line) => line.includes(":"))) {
+    const isEncrypted = lines.some((line) => line.startsWith("Proc-Type:") && line.includes("ENCRYPTED"));
+    return isEncrypted ? `its ${label} is encrypted` : `its ${label} has header lines, which are not supported`;
+  }
+  const der = decodeBase64(lines.join(""));
+  if (!der) return `the text between BEGIN and END of its ${label} is not base64`;
+  if (der.length === 0) return `its ${label} has no content`;
+  return { label, der, pem: encodePem(label, der) };
+}
+
+function whyNoBlock(text: string): string {
+  if (/\\r|\\n/u.test(text) && text.includes("-----BEGIN"))
+    return "its line ends are written as \\n instead of being line ends";
+  if (text.includes("-----BEGIN")) return "its line ends are missing, or the BEGIN line has other text on it";
+  if (/[\0\uFFFD]/u.test(text)) return "it has binary content (DER?) where PEM text is expected";
+  return 'it has no line "-----BEGIN ...-----"';
+}
+
+export function encodePem(label: string, der: Uint8Array): string {
+  const lines = encodeBase64(der).match(/.{1,64}/gu) ?? [];
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+}

@@ -1,0 +1,61 @@
+import { ThinglineError } from "../errors.js";
+import { decodeObjectIdentifier, DerReader, derTags, encodeDer, encodeObjectIdentifier, readDer } from "./der.js";
+import type { DistinguishedName } from "./name.js";
+import { encodeName } from "./name.js";
+import { encodePem } from "./pem.js";
+
+export interface CertificateRequestOptions {
+  subject: DistinguishedName;
+  /** SubjectPublicKeyInfo, DER, of an RSA or P-256 key. */
+  publicKey: Uint8Array;
+  /** Signs with SHA-256: PKCS#1 v1.5 for RSA, a DER `SEQUENCE { r, s }` for EC, as `Keys.sign` does. */
+  sign: (data: Uint8Array) => Promise<Uint8Array>;
+}
+
+export interface CertificateRequest {
+  der: Uint8Array;
+  pem: string;
+}
+
+const sha256WithRsa = encodeDer(
+  derTags.sequence,
+  encodeObjectIdentifier("1.2.840.113549.1.1.11"),
+  encodeDer(derTags.null),
+);
+// RFC 5758, 3.2: no parameters at all for ECDSA.
+const sha256WithEcdsa = encodeDer(derTags.sequence, encodeObjectIdentifier("1.2.840.10045.4.3.2"));
+
+/**
+ * Builds a PKCS#10 certificate signing request (RFC 2986) without attributes.
+ *
+ * @throws {ThinglineError} KEY_INVALID for a public key of another kind, OPTION_INVALID for a bad subject.
+ */
+export async function createCertificateRequest(options: CertificateRequestOptions): Promise<CertificateRequest> {
+  const algorithm = signatureAlgorithm(options.publicKey);
+  const version = encodeDer(derTags.integer, Uint8Array.of(0));
+  const attributes = encodeDer(0xa0);
+  const info = encodeDer(derTags.sequence, version, encodeName(options.subject), options.publicKey, attributes);
+  const signature = await options.sign(info);
+  // A BIT STRING begins with the count of unused bits.
+  const bits = encodeDer(derTags.bitString, Uint8Array.of(0), signature);
+  const der = encodeDer(derTags.sequence, info, algorithm, bits);
+  return { der, pem: encodePem("CERTIFICATE REQUEST", der) };
+}
+
+function signatureAlgorithm(publicKey: Uint8Array): Uint8Array {
+  const [identifier, curve] = readDer("KEY_INVALID", "the public key", () => {
+    const outer = new DerReader(publicKey);
+    const key = outer.enter();
+    outer.end();
+    const algorithm = key.enter();
+    key.read(derTags.bitString);
+    key.end();
+    const found = decodeObjectIdentifier(algorithm.read(derTags.objectIdentifier).content);
+    const isNamed = algorithm.nextTag === derTags.objectIdentifier;
+    return [found, isNamed ? decodeObjectIdentifier(algorithm.read().content) : undefined];
+  });
+  if (identifier === "1.2.840.113549.1.1.1") return sha256WithRsa;
+  if (identifier === "1.2.840.10045.2.1" && curve === "1.2.840.10045.3.1.7") return sha256WithEcdsa;
+  const message = `a certificate request needs an RSA or P-256 key, got algorithm ${identifier} ${curve ?? ""}`;
+  throw new ThinglineError("KEY_INVALID", message.trimEnd());
+}
