@@ -4,7 +4,7 @@ import { parsePolicyDocument } from "./document.js";
 import { compilePolicy, evaluate } from "./evaluate.js";
 import type { CompiledPolicy, DecisionOutcome } from "./evaluate.js";
 import type { CertificateFacts } from "./certificate-facts.js";
-import { associateThing, connectionContext } from "./policy-context.js";
+import { connectionContext } from "./policy-context.js";
 import type { ConnectFacts, ConnectionFacts } from "./policy-context.js";
 
 const arn = (resource: string) => `arn:aws:iot:us-east-1:123456789012:${resource}`;
@@ -381,14 +381,6 @@ for (const [condition, question, isMet] of conditions) {
     assert.equal(decision.isAllowed, isMet, decision.explanation);
   });
 }
-
-test("a thing is associated by its name, or when it is the only one and exclusive", () => {
-  const thing = (thingName: string, isExclusive = false) => ({ thingName, isExclusive });
-  assert.equal(associateThing([thing("a"), thing("b")], "b")?.thingName, "b");
-  assert.equal(associateThing([thing("a")], "b"), undefined);
-  assert.equal(associateThing([thing("a", true)], "b")?.thingName, "a");
-  assert.equal(associateThing([], "b"), undefined);
-});
 
 const explanations: [name: string, policies: CompiledPolicy[], question: Question, text: string][] = [
   [

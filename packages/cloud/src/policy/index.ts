@@ -14,7 +14,7 @@ export type {
   PolicyDecision,
   StatementReference,
 } from "./evaluate.js";
-export { associateThing, connectionContext } from "./policy-context.js";
+export { connectionContext } from "./policy-context.js";
 export type { AssociatedThing, ConnectFacts, ConnectionFacts, ContextValue, PolicyContext } from "./policy-context.js";
 export { allowAllAuthorizer, decisionCacheEntriesMax, PrincipalAuthorizer } from "./principal-authorizer.js";
 export type { PrincipalAuthorizerOptions, PrincipalPolicies } from "./principal-authorizer.js";

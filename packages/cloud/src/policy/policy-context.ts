@@ -10,7 +10,10 @@ export interface PolicyContext {
   whyMissing(key: string): string;
 }
 
-/** The thing that a connection is associated with. */
+/**
+ * The thing that a connection is associated with: the one its certificate is attached to and that is named like the
+ * client id, or the only one that the certificate is attached to exclusively.
+ */
 export interface AssociatedThing {
   thingName: string;
   thingTypeName: string | undefined;
@@ -22,7 +25,6 @@ export interface ConnectionFacts {
   clientId: string;
   certificateId: string | undefined;
   certificate: CertificateFacts | undefined;
-  /** See {@link associateThing}. */
   thing: AssociatedThing | undefined;
   /** Names of the things that the certificate is attached to, for the explanation. */
   attachedThingNames: readonly string[];
@@ -46,22 +48,6 @@ export function singleValue(context: PolicyContext, key: string): string | undef
 
 /** Keys whose value changes while a connection lives: what depends on them is never cached. */
 export const volatileKeys: ReadonlySet<string> = new Set(["aws:currenttime", "aws:epochtime"]);
-
-/**
- * A connection is associated with the thing that its certificate is attached to and that is named like the client id,
- * or with the only thing that the certificate is attached to exclusively.
- *
- * @see AWS IoT developer guide, "Thing policy variables", and "Exclusive thing association"
- */
-export function associateThing<T extends { thingName: string; isExclusive: boolean }>(
-  attached: readonly T[],
-  clientId: string,
-): T | undefined {
-  return (
-    attached.find(({ thingName }) => thingName === clientId) ??
-    (attached.length === 1 && attached[0]?.isExclusive ? attached[0] : undefined)
-  );
-}
 
 /**
  * Keys are compared without case, but for what stands in brackets: thing attribute names have case.

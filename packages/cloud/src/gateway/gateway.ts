@@ -1,0 +1,232 @@
+import type { ThinglineError } from "@thingline/protocol";
+import type { Clock, Connection, Endpoint, Listener, ListenOptions, Network } from "@thingline/transport";
+import type { Log } from "../log.js";
+import type { ConnectionIdentity } from "../policy/authorizer.js";
+import type { CertificateFacts } from "../policy/certificate-facts.js";
+import { allowAllAuthorizer } from "../policy/principal-authorizer.js";
+import { checkCertificate } from "./certificate-check.js";
+import type { Refusal, RefusalReason } from "./certificate-check.js";
+import { listenTogether } from "./listen.js";
+import type { ListenAddress } from "./listen.js";
+
+/** MQTT on a port that HTTP uses too. @see AWS IoT developer guide, "Device communication protocols" */
+export const mqttAlpnProtocol = "x-amzn-mqtt-ca";
+export const webSocketPath = "/mqtt";
+
+/** Who a certificate is, as the gateway sees it. */
+export interface PrincipalDirectory {
+  /** The status of a certificate, undefined when it is not registered. */
+  findStatus(certificateId: string): Promise<string | undefined>;
+  /** What {@link ConnectionIdentity} needs, for a connection that passed the check. */
+  authorizeConnect(
+    connection: ConnectionOrigin,
+    request: Parameters<ConnectionIdentity["authorizeConnect"]>[0],
+  ): ReturnType<ConnectionIdentity["authorizeConnect"]>;
+}
+
+/** What is known of a connection before any MQTT. */
+export interface ConnectionOrigin {
+  certificateId: string;
+  facts: CertificateFacts;
+  sourceIp: string;
+  serverName: string | undefined;
+}
+
+export interface GatewayOptions {
+  network: Network;
+  clock: Clock;
+  log: Log;
+  /** SHA-256 of a DER certificate, lower-case hex. */
+  fingerprint: (der: Uint8Array) => string;
+  principals: PrincipalDirectory;
+  /** Takes over a connection before its first byte. */
+  accept(connection: Connection, identity: ConnectionIdentity): void;
+  server: { certificate: string; privateKey: string };
+  mqtts: ListenAddress;
+  https: ListenAddress;
+  /** Plain TCP, anonymous, allow-all. Undefined: off. */
+  mqtt: ListenAddress | undefined;
+  /** For each listener. Default: the transport's. */
+  connectionsMax?: number;
+  /** Default: the transport's. */
+  handshakeTimeoutMs?: number;
+  /** Called for each refused connection, after it was logged and counted. */
+  onRefused?: (refusal: Refusal & { remote: Endpoint }) => void;
+}
+
+export interface GatewayStats {
+  connectionsAccepted: number;
+  connectionsRefused: Readonly<Record<RefusalReason, number>>;
+  /** Transport connections that are open now. */
+  connectionsOpen: number;
+}
+
+export interface Gateway {
+  readonly mqtts: Endpoint;
+  readonly https: Endpoint;
+  readonly mqtt: Endpoint | undefined;
+  stats(): GatewayStats;
+  /** Refuses whatever comes from now on; open connections stay. */
+  stop(): void;
+  /** Stops listening and closes what is open. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the listeners and turns certificates into identities.
+ *
+ * @throws {ThinglineError} PORT_IN_USE, OPTION_INVALID.
+ */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const refused: Record<RefusalReason, number> = {
+    noCertificate: 0,
+    certificateUnreadable: 0,
+    certificateUnknown: 0,
+    certificateNotActive: 0,
+    certificateNotYetValid: 0,
+    certificateExpired: 0,
+    registryFailed: 0,
+    handshakeFailed: 0,
+    handshakeTimeout: 0,
+    connectionLimit: 0,
+  };
+  const listeners: Listener[] = [];
+  let accepted = 0;
+  let isStopped = false;
+  let closing: Promise<void> | undefined;
+
+  const refuse = (refusal: Refusal, remote: Endpoint) => {
+    refused[refusal.reason]++;
+    options.log.warn("connectionRefused", {
+      reason: refusal.reason,
+      explanation: refusal.explanation,
+      // Enough to find it, short enough to read.
+      ...(refusal.certificateId === undefined ? {} : { certificateId: refusal.certificateId.slice(0, 16) }),
+      remote: `${remote.host}:${remote.port}`,
+    });
+    options.onRefused?.({ ...refusal, remote });
+  };
+
+  const acceptSecure = (connection: Connection) => {
+    if (isStopped) return connection.destroy();
+    const take = (result: Identified) => {
+      if (isStopped) return connection.destroy();
+      if ("refusal" in result) {
+        refuse(result.refusal, connection.remote);
+        return connection.destroy();
+      }
+      accepted++;
+      options.accept(connection, result.identity);
+    };
+    identify(connection, options)
+      .then(take)
+      .catch((error: unknown) => {
+        const explanation = `the registry could not be asked: ${error instanceof Error ? error.message : String(error)}`;
+        refuse({ reason: "registryFailed", explanation }, connection.remote);
+        connection.destroy();
+      });
+  };
+
+  const acceptPlain = (connection: Connection) => {
+    if (isStopped) return connection.destroy();
+    accepted++;
+    options.accept(connection, anonymousIdentity);
+  };
+
+  const shared: Partial<ListenOptions> = {
+    ...(options.connectionsMax === undefined ? {} : { connectionsMax: options.connectionsMax }),
+    onRefused: (error, remote) => {
+      refuse(explainTransportRefusal(error), remote);
+    },
+  };
+  const tls = (alpnProtocols: readonly string[]): ListenOptions["tls"] => ({
+    ...options.server,
+    requestsClientCertificate: true,
+    alpnProtocols,
+    ...(options.handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs: options.handshakeTimeoutMs }),
+  });
+
+  const open = async (
+    address: ListenAddress,
+    extra: Partial<ListenOptions>,
+    onConnection: (connection: Connection) => void,
+  ) => {
+    const opened = await listenTogether(options.network, address, { ...shared, ...extra }, onConnection);
+    listeners.push(...opened.listeners);
+    return opened.endpoint;
+  };
+
+  const closeAll = async () => {
+    isStopped = true;
+    await Promise.all(listeners.map((listener) => listener.close()));
+  };
+  try {
+    const mqtts = await open(options.mqtts, { tls: tls([mqttAlpnProtocol]) }, acceptSecure);
+    const https = await open(
+      options.https,
+      {
+        tls: tls([mqttAlpnProtocol, "http/1.1"]),
+        webSocket: { path: webSocketPath },
+        rawAlpnProtocols: [mqttAlpnProtocol],
+      },
+      acceptSecure,
+    );
+    const mqtt = options.mqtt === undefined ? undefined : await open(options.mqtt, {}, acceptPlain);
+    return {
+      mqtts,
+      https,
+      mqtt,
+      stats: () => ({
+        connectionsAccepted: accepted,
+        connectionsRefused: { ...refused },
+        connectionsOpen: listeners.reduce((sum, { connectionCount }) => sum + connectionCount, 0),
+      }),
+      stop: () => void (isStopped = true),
+      close: () => (closing ??= closeAll()),
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+type Identified = { identity: ConnectionIdentity } | { refusal: Refusal };
+
+async function identify(
+  connection: Connection,
+  { clock, fingerprint, principals }: GatewayOptions,
+): Promise<Identified> {
+  const check = await checkCertificate({
+    certificate: connection.secure?.peerCertificate,
+    nowMs: clock.unixMs(),
+    fingerprint,
+    findStatus: (certificateId) => principals.findStatus(certificateId),
+  });
+  if ("refusal" in check) return check;
+  const origin: ConnectionOrigin = {
+    ...check,
+    sourceIp: connection.remote.host,
+    serverName: connection.secure?.serverName,
+  };
+  return {
+    identity: {
+      certificateId: check.certificateId,
+      authorizeConnect: (request) => principals.authorizeConnect(origin, request),
+    },
+  };
+}
+
+const anonymousIdentity: ConnectionIdentity = {
+  certificateId: undefined,
+  authorizeConnect: async ({ clientId }) => ({
+    decision: allowAllAuthorizer.authorize("iot:Connect", `client/${clientId}`),
+    authorizer: allowAllAuthorizer,
+  }),
+};
+
+/** A peer that failed before it became a connection. */
+function explainTransportRefusal({ code, message }: ThinglineError): Refusal {
+  if (code === "TIMEOUT") return { reason: "handshakeTimeout", explanation: message };
+  if (code === "LIMIT_EXCEEDED") return { reason: "connectionLimit", explanation: message };
+  return { reason: "handshakeFailed", explanation: message };
+}
