@@ -1,60 +1,54 @@
-import type { AssociatedThing } from "../policy/policy-context.js";
+import type { CertificateFacts } from "../policy/certificate-facts.js";
 import { PrincipalAuthorizer } from "../policy/principal-authorizer.js";
 import type { Scope } from "../services/operation.js";
+import { arnOf, findCertificate, lastName, loadPrincipal, registryKeys } from "../services/registry/model.js";
+import type { Principal } from "../services/registry/model.js";
+import type { StoreReader } from "../store/store.js";
 import type { PrincipalDirectory } from "./gateway.js";
 import { PolicyCache } from "./policy-cache.js";
-import type { StoredPolicy } from "./policy-cache.js";
-
-/** What the registry knows of a certificate when it is asked. */
-export interface RegisteredPrincipal {
-  status: string;
-  /** Default versions of the attached policies. */
-  policies: readonly StoredPolicy[];
-  thing: AssociatedThing | undefined;
-  /** Some of the things that the certificate is attached to, for explanations. */
-  attachedThingNames: readonly string[];
-}
 
 export interface PrincipalsOptions {
+  store: StoreReader;
   scope: Scope;
   unixMs: () => number;
-  findStatus(certificateId: string): Promise<string | undefined>;
-  loadPrincipal(certificateId: string, clientId: string): Promise<RegisteredPrincipal | undefined>;
 }
+
+/** Names of other things that an explanation lists. */
+const namesInExplanationMax = 3;
 
 /**
  * Binds the policies of a certificate to a client id. Everything is read anew for each CONNECT and each recheck, the
  * status too: a certificate can be deactivated between its handshake and its CONNECT.
  */
-export function createPrincipals(options: PrincipalsOptions): PrincipalDirectory {
+export function createPrincipals({ store, scope, unixMs }: PrincipalsOptions): PrincipalDirectory {
   const cache = new PolicyCache();
   return {
-    findStatus: (certificateId) => options.findStatus(certificateId),
-    async authorizeConnect({ certificateId, facts, sourceIp, serverName }, request) {
-      const principal = await options.loadPrincipal(certificateId, request.clientId);
-      const authorizer = new PrincipalAuthorizer({
-        ...options.scope,
-        unixMs: options.unixMs,
-        policies: (principal?.policies ?? []).map((policy) => cache.get(policy)),
-        facts: {
-          clientId: request.clientId,
-          certificateId,
-          certificate: facts,
-          thing: principal?.thing,
-          attachedThingNames: principal?.attachedThingNames ?? [],
-          sourceIp,
-          serverName,
-          isSecure: true,
-        },
-      });
-      const shortId = certificateId.slice(0, 16);
-      if (principal?.status !== "ACTIVE") {
-        const status = principal === undefined ? "no longer registered" : principal.status;
-        return { authorizer, decision: { isAllowed: false, explanation: `certificate ${shortId} is ${status}` } };
-      }
-      if (options.unixMs() > facts.notAfterMs)
-        return { authorizer, decision: { isAllowed: false, explanation: `certificate ${shortId} has expired` } };
-      return { authorizer, decision: authorizer.authorizeConnect(request) };
+    findStatus: async (certificateId) => (await findCertificate(store, scope, certificateId))?.status,
+    async authorizeConnect({ certificateId, facts: certificate, sourceIp, serverName }, request) {
+      const { clientId } = request;
+      const principal = await loadPrincipal(store, scope, { certificateId, clientId });
+      const thing = principal?.thing;
+      const attachedThingNames =
+        thing === undefined ? await someThingNames(store, scope, certificateId) : [thing.thingName];
+      const policies = (principal?.policies ?? []).map((policy) => cache.get(policy));
+      const connection = { clientId, certificateId, certificate, sourceIp, serverName, isSecure: true };
+      const facts = { ...connection, thing, attachedThingNames };
+      const authorizer = new PrincipalAuthorizer({ ...scope, unixMs, policies, facts });
+      const refusal = whyNot(principal, certificate, unixMs());
+      if (refusal === undefined) return { authorizer, decision: authorizer.authorizeConnect(request) };
+      const explanation = `certificate ${certificateId.slice(0, 16)} ${refusal}`;
+      return { authorizer, decision: { isAllowed: false, explanation } };
     },
   };
+}
+
+function whyNot(principal: Principal | undefined, facts: CertificateFacts, nowMs: number): string | undefined {
+  if (principal === undefined) return "is no longer registered";
+  if (principal.certificate.status !== "ACTIVE") return `is ${principal.certificate.status}`;
+  return nowMs > facts.notAfterMs ? "has expired" : undefined;
+}
+
+async function someThingNames(store: StoreReader, scope: Scope, certificateId: string): Promise<string[]> {
+  const prefix = registryKeys.thingsOfPrincipal(scope, arnOf.certificate(scope, certificateId));
+  return (await store.list(prefix, { limit: namesInExplanationMax })).map(({ key }) => lastName(key));
 }

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { arnOf, registryKeys } from "../services/registry/model.js";
+import { createMemoryStore } from "../store/memory.js";
+import type { StoreValue } from "../store/store.js";
+import type { ConnectionOrigin } from "./gateway.js";
+import { createPrincipals } from "./principals.js";
+
+const scope = { account: "123456789012", region: "us-east-1" };
+const certificateId = "ab".repeat(32);
+const target = arnOf.certificate(scope, certificateId);
+const origin: ConnectionOrigin = {
+  certificateId,
+  facts: {
+    serialNumber: "1",
+    notBeforeMs: 0,
+    notAfterMs: 1_000,
+    subject: new Map(),
+    issuer: new Map(),
+    subjectAlternativeNames: new Map(),
+    issuerAlternativeNames: new Map(),
+  },
+  sourceIp: "127.0.0.1",
+  serverName: "localhost",
+};
+const request = { clientId: "dev-1", wantsPersistentSession: false, will: undefined };
+const connectIfAttached = JSON.stringify({
+  Version: "2012-10-17",
+  Statement: {
+    Effect: "Allow",
+    Action: "iot:Connect",
+    Resource: "*",
+    Condition: { Bool: { "iot:Connection.Thing.IsAttached": true } },
+  },
+});
+
+async function registry({
+  status = "ACTIVE",
+  policyDocument = connectIfAttached,
+  thingName = "dev-1",
+  exclusive = false,
+}) {
+  const store = createMemoryStore();
+  const put = (key: readonly (string | number)[], value: StoreValue) => store.commit([{ key, value }]);
+  await put(registryKeys.certificate(scope, certificateId), { certificateId, status });
+  await put(registryKeys.policy(scope, "P"), { policyName: "P", defaultVersionId: "2", nextVersion: 3 });
+  await put(registryKeys.policyVersion(scope, "P", "2"), { versionId: "2", policyDocument });
+  await put(registryKeys.policyOfTarget(scope, target, "P"), {});
+  await put(registryKeys.thing(scope, thingName), { thingName, attributes: { site: "north" } });
+  const thingPrincipalType = exclusive ? "EXCLUSIVE_THING" : "NON_EXCLUSIVE_THING";
+  await put(registryKeys.thingOfPrincipal(scope, target, thingName), { thingPrincipalType });
+  return { store, principals: createPrincipals({ store, scope, unixMs: () => 500 }) };
+}
+
+test("a certificate connects as the thing that it is attached to", async () => {
+  const { principals } = await registry({});
+  const { decision, authorizer } = await principals.authorizeConnect(origin, request);
+  assert.equal(decision.isAllowed, true, decision.explanation);
+  assert.match(decision.explanation, /^statement 1 of policy P version 2 allows iot:Connect/);
+  assert.equal(authorizer.thingName, "dev-1");
+});
+
+test("under another client id it is attached to nothing, and the explanation names the thing", async () => {
+  const { principals } = await registry({ thingName: "other" });
+  const { decision } = await principals.authorizeConnect(origin, request);
+  assert.equal(decision.isAllowed, false);
+  assert.match(
+    decision.explanation,
+    /attached to no thing named like the client id dev-1; .*other things only \(other\)/,
+  );
+});
+
+test("an exclusive thing is associated under any client id", async () => {
+  const { principals } = await registry({ thingName: "other", exclusive: true });
+  const { decision, authorizer } = await principals.authorizeConnect(origin, request);
+  assert.equal(decision.isAllowed, true, decision.explanation);
+  assert.equal(authorizer.thingName, "other");
+});
+
+test("a certificate that was deactivated between its handshake and its CONNECT is refused", async () => {
+  const { principals } = await registry({ status: "INACTIVE" });
+  const { decision } = await principals.authorizeConnect(origin, request);
+  assert.deepEqual(decision, { isAllowed: false, explanation: `certificate ${"ab".repeat(8)} is INACTIVE` });
+});
+
+test("a certificate that was deleted, or has expired meanwhile, is refused", async () => {
+  const { principals, store } = await registry({});
+  const late = createPrincipals({ store, scope, unixMs: () => 1_001 });
+  assert.match((await late.authorizeConnect(origin, request)).decision.explanation, /has expired/);
+  await store.commit([{ key: registryKeys.certificate(scope, certificateId), delete: true }]);
+  assert.match((await principals.authorizeConnect(origin, request)).decision.explanation, /no longer registered/);
+  assert.equal(await principals.findStatus(certificateId), undefined);
+});
+
+test("a policy version that cannot be read denies everything", async () => {
+  const { principals } = await registry({ policyDocument: "{" });
+  const { decision } = await principals.authorizeConnect(origin, request);
+  assert.match(decision.explanation, /^statement 1 \("Malformed"\) of policy P version 2 denies/);
+});
