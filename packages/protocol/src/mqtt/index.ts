@@ -26,3 +26,12 @@ export type {
   Will,
   WillProperties,
 } from "./packets.js";
+export { decodePackets, packetBytesLimit, PacketDecoder } from "./codec/decoder.js";
+export type { PacketDecoderOptions } from "./codec/decoder.js";
+export { encodePacket, encodeToBytes, packetLength } from "./codec/encoder.js";
+export { PublishTemplate, SharedPublish } from "./codec/shared-publish.js";
+export type { PublishPatch, PublishVariant, SharedMessage } from "./codec/shared-publish.js";
+export { connectReturnCodes, reasonCodes, reasonName } from "./reason-codes.js";
+export type { ReasonName } from "./reason-codes.js";
+export { awsTopicLimits, checkTopicName, hasWildcard, parseTopicFilter, topicMatches } from "./topic.js";
+export type { MatchOptions, SharedFilter, TopicLimits } from "./topic.js";

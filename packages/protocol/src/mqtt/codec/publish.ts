@@ -1,0 +1,146 @@
+import type { MqttVersion, PublishPacket, PublishProperties, QoS } from "../packets.js";
+import { checkTopicName, hasWildcard } from "../topic.js";
+import { malformed, protocolError, unencodable } from "./faults.js";
+import { propertiesLength, readProperties, writeProperties } from "./properties.js";
+import { zeroPacketId, type PacketReader } from "./reader.js";
+import type { TopicCache } from "./topic-cache.js";
+import { decodeUtf8 } from "./utf8.js";
+import { checkInteger, checkPacketId, stringLength, varintLength, writeString, writeUint16 } from "./write.js";
+
+const noBytes = new Uint8Array(0);
+
+/** The low half of the first byte. MQTT 5 §3.3.1 */
+export function publishFlags(qos: QoS, isRetained: boolean, isDuplicate: boolean): number {
+  return (isDuplicate ? 8 : 0) | (qos << 1) | (isRetained ? 1 : 0);
+}
+
+/** Reads a PUBLISH; the payload is a view of the input. */
+export function readPublish(
+  reader: PacketReader,
+  flags: number,
+  version: MqttVersion,
+  isToServer: boolean,
+  topics: TopicCache,
+): PublishPacket {
+  const qos = ((flags >> 1) & 3) as QoS;
+  const topic = readTopic(reader, topics);
+  let packetId = 0;
+  if (qos !== 0) {
+    packetId = reader.uint16("the packet identifier");
+    if (packetId === 0) throw zeroPacketId();
+  }
+  const properties = version === 5 ? readPublishProperties(reader, topic, isToServer) : undefined;
+  // [MQTT-4.7.3-1]
+  if (version === 4 && topic === "") throw protocolError("the topic name is empty", "3.1.1 MQTT-4.7.3-1");
+  const { bytes, position, end } = reader;
+  const payload = position === end ? noBytes : bytes.subarray(position, end);
+  const isRetained = (flags & 1) !== 0;
+  const isDuplicate = (flags & 8) !== 0;
+  if (qos === 0) {
+    if (properties === undefined) return { type: "publish", topic, payload, qos, isRetained, isDuplicate };
+    return { type: "publish", topic, payload, qos, isRetained, isDuplicate, properties };
+  }
+  if (properties === undefined) return { type: "publish", topic, payload, qos, isRetained, isDuplicate, packetId };
+  return { type: "publish", topic, payload, qos, isRetained, isDuplicate, packetId, properties };
+}
+
+function readTopic(reader: PacketReader, topics: TopicCache): string {
+  const length = reader.uint16("the topic name");
+  const { bytes, position: start } = reader;
+  const end = start + length;
+  if (end > reader.end) {
+    const message = `the topic name needs ${length} bytes, the packet has ${reader.remaining} left`;
+    throw malformed(message, "MQTT 5 §2.1.4");
+  }
+  reader.position = end;
+  if (length === 0) return "";
+  const known = topics.find(bytes, start, end);
+  if (known !== undefined) return known;
+  const topic = decodeUtf8(bytes, start, end);
+  if (topic === undefined) {
+    throw malformed("the topic name is not UTF-8, or holds U+0000", "MQTT-1.5.4-1, MQTT-1.5.4-2");
+  }
+  if (hasWildcard(topic)) throw protocolError("the topic name holds a wildcard", "MQTT-3.3.2-2");
+  topics.add(bytes, start, end, topic);
+  return topic;
+}
+
+function readPublishProperties(
+  reader: PacketReader,
+  topic: string,
+  isToServer: boolean,
+): PublishProperties | undefined {
+  // The common case costs one comparison.
+  const { bytes, position } = reader;
+  const isEmpty = position < reader.end && bytes[position] === 0;
+  if (isEmpty) reader.position = position + 1;
+  const properties = isEmpty ? undefined : readProperties<PublishProperties>(reader, "publish");
+  if (topic === "" && properties?.topicAlias === undefined) {
+    throw protocolError("an empty topic name without a topic alias", "MQTT 5 §3.3.2.1");
+  }
+  if (isToServer && properties?.subscriptionIdentifiers !== undefined) {
+    throw protocolError("a client sent a subscription identifier with PUBLISH", "MQTT-3.3.4-6");
+  }
+  return properties;
+}
+
+/** Remaining length of a PUBLISH; checks every field. */
+export function publishLength(packet: PublishPacket, version: MqttVersion): number {
+  const { qos, topic, payload, packetId } = packet;
+  const length = messageLength(topic, payload, packet.properties, version);
+  if (qos === 0) {
+    // [MQTT-3.3.1-2] [MQTT-2.2.1-2]
+    if (packet.isDuplicate) throw unencodable("a QoS 0 PUBLISH never carries DUP", { field: "isDuplicate" });
+    if (packetId !== undefined) throw unencodable("a QoS 0 PUBLISH has no packetId", { field: "packetId" });
+    return length;
+  }
+  checkInteger(qos, 0, 2, "qos");
+  checkPacketId(packetId);
+  return length + 2;
+}
+
+/** Topic, properties and payload: what all receivers of a message share. */
+export function messageLength(
+  topic: string,
+  payload: Uint8Array,
+  properties: PublishProperties | undefined,
+  version: MqttVersion,
+): number {
+  if (!(payload instanceof Uint8Array)) throw unencodable("payload is no Uint8Array", { field: "payload" });
+  let length = 2;
+  if (topic !== "") {
+    if (hasWildcard(topic)) checkTopicName(topic);
+    length = stringLength(topic, "topic");
+  } else if (version === 4 || properties?.topicAlias === undefined) checkTopicName(topic);
+  length += payload.length;
+  if (version === 4) return length;
+  if (properties === undefined) return length + 1;
+  const bytes = propertiesLength(properties, "publish");
+  return length + varintLength(bytes) + bytes;
+}
+
+/** Writes everything before the payload, from the topic on. */
+export function writePublishHead(
+  target: Uint8Array,
+  offset: number,
+  topic: string,
+  packetId: number,
+  properties: PublishProperties | undefined,
+  version: MqttVersion,
+): number {
+  offset = writeString(target, offset, topic);
+  if (packetId !== 0) offset = writeUint16(target, offset, packetId);
+  if (version === 4) return offset;
+  if (properties === undefined) {
+    target[offset] = 0;
+    return offset + 1;
+  }
+  return writeProperties(target, offset, properties, "publish", propertiesLength(properties, "publish"));
+}
+
+export function writePublish(target: Uint8Array, offset: number, packet: PublishPacket, version: MqttVersion): number {
+  const { payload } = packet;
+  offset = writePublishHead(target, offset, packet.topic, packet.packetId ?? 0, packet.properties, version);
+  target.set(payload, offset);
+  return offset + payload.length;
+}
