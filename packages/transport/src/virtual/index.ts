@@ -1,1 +1,6 @@
-export {};
+export { createVirtualClock, defaultVirtualUnixMs } from "./clock.js";
+export type { VirtualClock } from "./clock.js";
+export { createVirtualFiles } from "./files.js";
+export type { VirtualFiles, VirtualFilesOptions } from "./files.js";
+export { createVirtualRandom } from "./random.js";
+export type { VirtualRandom } from "./random.js";
