@@ -9,11 +9,6 @@ export type {
   Principal,
   ThingRecord,
 } from "./services/registry/model.js";
-export { effectAttemptsMax } from "./services/outbox.js";
-export type { EffectPerformer } from "./services/outbox.js";
-export { defaultPendingEffectsMax, openOperationRunner } from "./services/runner.js";
-export type { EffectRunner, RunnerDependencies, RunnerOptions, RunnerStartOptions } from "./services/runner.js";
-export type { WakeHandler } from "./services/wake-ups.js";
 export { iterate } from "./store/iterate.js";
 export { openLmdbStore, storeSchemaVersion } from "./store/lmdb.js";
 export type { LmdbStoreOptions } from "./store/lmdb.js";

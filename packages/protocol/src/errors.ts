@@ -54,10 +54,15 @@ export const errorCodes = {
   // Policy
   POLICY_MALFORMED: "text that is no policy document of AWS IoT",
   // MQTT
+  MQTT_CONNECT_REFUSED: "the server answered CONNECT with a refusal",
+  MQTT_DISCONNECTED: "the server ended the connection with DISCONNECT",
   MQTT_MALFORMED_PACKET: "bytes that are no MQTT packet of the agreed version",
   MQTT_PACKET_INVALID: "a packet that cannot be encoded in the agreed version",
   MQTT_PACKET_TOO_LARGE: "a packet is larger than the receiver's maximum packet size",
   MQTT_PROTOCOL_ERROR: "a well-formed packet that MQTT does not allow here",
+  MQTT_PUBLISH_REFUSED: "the server answered PUBLISH with a refusal",
+  MQTT_SUBSCRIPTION_REFUSED: "the server refused a topic filter",
+  MQTT_UNSUPPORTED: "the server announced that it does not support this",
   MQTT_VERSION_UNSUPPORTED: "a CONNECT asks for a version that is neither MQTT 3.1.1 nor MQTT 5",
   TOPIC_FILTER_INVALID: "a topic filter breaks the rules of MQTT 3.1.1 §4.7",
   TOPIC_NAME_INVALID: "a topic name breaks the rules of MQTT 3.1.1 §4.7",

@@ -35,3 +35,23 @@ export { connectReturnCodes, reasonCodes, reasonName } from "./reason-codes.js";
 export type { ReasonName } from "./reason-codes.js";
 export { awsTopicLimits, checkTopicName, hasWildcard, parseTopicFilter, topicMatches } from "./topic.js";
 export type { MatchOptions, SharedFilter, TopicLimits } from "./topic.js";
+export { ClientSession } from "./client-session.js";
+export { OutboundPublish, OutboundSubscribe, OutboundUnsubscribe, PacketIdTable } from "./client-session-inflight.js";
+export { ClientKeepAlive, pingAfterShare, pingTimeoutMsMax } from "./client-session-keep-alive.js";
+export { describeConnackCode, describeReasonCode, hexCode } from "./client-session-reasons.js";
+export {
+  controlPacketsMax,
+  defaultAckTimeoutMs,
+  defaultConnackTimeoutMs,
+  defaultInflightMax,
+  defaultQueueBytesMax,
+  defaultQueueMax,
+  defaultReceiveMaximum,
+} from "./client-session-types.js";
+export type {
+  ClientPacket,
+  ClientSessionEffects,
+  ClientSessionOptions,
+  ConnectionTerms,
+  Disposition,
+} from "./client-session-types.js";

@@ -1,0 +1,262 @@
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import {
+  checkTopicName,
+  type ClientSessionOptions,
+  type ConnectProperties,
+  type MqttVersion,
+  parseTopicFilter,
+} from "@thingline/protocol/mqtt";
+import type { Clock, Dialer, Random, SecTagDialer, TlsClientOptions } from "@thingline/transport";
+import type { DeviceListeners } from "./client-events.js";
+
+export interface LastWill {
+  topic: string;
+  payload: Uint8Array | string;
+  /** Default 0, as in the original library. */
+  qos?: 0 | 1;
+  /** Default false. */
+  isRetained?: boolean;
+}
+
+/** How to reach the cloud: with the credentials of a security tag, or with a dialer and TLS options. */
+export type DeviceCredentials =
+  | { secTagDialer: SecTagDialer; secTag: number; handshake?: "full" | "resume" }
+  /** Without `tls` the connection is not encrypted: for local tools only. */
+  | {
+      dialer: Dialer;
+      tls?: TlsClientOptions;
+      webSocket?: { path: string; headers?: Readonly<Record<string, string>> };
+    };
+
+/** Where: `endpoint` (`HOST` or `HOST:PORT`, `[V6]:PORT`), or `host` and `port`. */
+export type DeviceEndpoint = { endpoint: string } | { host: string; port?: number };
+
+export interface DeviceSettings {
+  /** 1..128 bytes of UTF-8; not beginning with `$`. */
+  clientId: string;
+  clock: Clock;
+  /** Jitter between attempts. A device that connects once draws none. */
+  random?: Random;
+  /** 4 is MQTT 3.1.1 (the default, as in the original library), 5 is MQTT 5. */
+  version?: MqttVersion;
+  /** 1..1200, what AWS IoT takes without changing it at most. Default {@link defaultKeepAliveSeconds}. */
+  keepAliveSeconds?: number;
+  /** true: the cloud forgets subscriptions and queued messages. Default false. */
+  isCleanSession?: boolean;
+  /** MQTT 5: how long the cloud keeps the session. Default {@link defaultSessionExpirySeconds}, 0 for a clean session. */
+  sessionExpirySeconds?: number;
+  /** Subscribed with QoS 1 right after CONNACK, unless the session was resumed. Default none. */
+  applicationTopics?: Iterable<string>;
+  lastWill?: LastWill;
+  /** Messages with a larger payload are acknowledged, dropped and reported. Default {@link defaultPayloadBytesMax}. */
+  payloadBytesMax?: number;
+  /** From the first packet to the ready connection, TLS included. Default: the dialer's. */
+  connectTimeoutMs?: number;
+  /** From the open connection to CONNACK. Default 30 s. */
+  connackTimeoutMs?: number;
+  /** From the call to PUBACK, SUBACK or UNSUBACK. Default 30 s. */
+  ackTimeoutMs?: number;
+  /** How long `disconnect()` waits for acknowledgements, and then for the end of the connection. Default {@link defaultCloseTimeoutMs}. */
+  closeTimeoutMs?: number;
+  /** Unacknowledged QoS 1 messages to the cloud. Default 100, the limit of AWS IoT. */
+  inflightMax?: number;
+  /** Messages that wait for their turn; more are refused with LIMIT_EXCEEDED. Default 1000. */
+  queueMax?: number;
+  /** QoS 1 messages from the cloud that listeners have not finished. Default 100, the limit of AWS IoT. */
+  receiveMaximum?: number;
+  /** When PUBACK is sent. `beforeHandler` is what the original library does. Default `afterHandler`. */
+  acknowledges?: "afterHandler" | "beforeHandler";
+  /** SNI and the name in the server's certificate. Default: the host. */
+  serverName?: string;
+  /** Default on port 443 `x-amzn-mqtt-ca`, else none. */
+  alpnProtocols?: readonly string[];
+  /** 4 or 6 forces an address family. */
+  family?: 4 | 6;
+  /** MQTT 5 and for authorizers: sent in CONNECT. */
+  username?: string;
+  password?: Uint8Array;
+  userProperties?: ConnectProperties["userProperties"];
+  /** Listeners that must not miss the first events. */
+  on?: DeviceListeners;
+  /** Ends the attempt at any stage; the device that came out of it does not listen to it any more. */
+  signal?: AbortSignal;
+}
+
+export type ConnectDeviceOptions = DeviceSettings & DeviceEndpoint & DeviceCredentials;
+
+export const defaultMqttsPort = 8883;
+export const defaultKeepAliveSeconds = 60;
+/** The lifetime of a persistent session at AWS IoT unless the account changed it. */
+export const defaultSessionExpirySeconds = 3600;
+/** The largest payload of AWS IoT. */
+export const defaultPayloadBytesMax = 131_072;
+export const defaultCloseTimeoutMs = 5_000;
+/** AWS IoT closes the connection on a SUBSCRIBE or UNSUBSCRIBE with more filters. */
+export const filtersPerPacketMax = 8;
+/** AWS IoT's limit for one connection. */
+export const applicationTopicsMax = 50;
+/** Room for everything but the payload in the largest packet that is taken: AWS IoT's 146 KB less 128 KB. */
+export const packetOverheadBytes = 18_432;
+
+const alpnOnPort443 = "x-amzn-mqtt-ca";
+const encoder = new TextEncoder();
+
+/** Options with their defaults, checked. */
+export interface CheckedOptions {
+  host: string;
+  port: number;
+  alpnProtocols: readonly string[] | undefined;
+  applicationTopics: readonly string[];
+  payloadBytesMax: number;
+  closeTimeoutMs: number;
+  session: ClientSessionOptions;
+}
+
+/** @throws {ThinglineError} OPTION_INVALID with the option's name in `details.option`. */
+export function checkOptions(options: ConnectDeviceOptions): CheckedOptions {
+  const { host, port } = addressOf(options);
+  checkCredentials(options);
+  const clientIdBytes = encoder.encode(text("clientId", options.clientId)).length;
+  if (clientIdBytes < 1 || clientIdBytes > 128) throw invalid("clientId", "1..128 bytes of UTF-8", clientIdBytes);
+  if (options.clientId.startsWith("$")) throw invalid("clientId", "no leading $ (AWS IoT reserves it)", "$...");
+  const version = oneOf("version", options.version ?? 4, [4, 5] as const);
+  const isCleanSession = flag("isCleanSession", options.isCleanSession ?? false);
+  const payloadBytesMax = integer("payloadBytesMax", options.payloadBytesMax ?? defaultPayloadBytesMax, 0, 268_435_455);
+  const session: ClientSessionOptions = {
+    version,
+    clientId: options.clientId,
+    isCleanSession,
+    keepAliveSeconds: integer("keepAliveSeconds", options.keepAliveSeconds ?? defaultKeepAliveSeconds, 1, 1200),
+    acknowledges: oneOf("acknowledges", options.acknowledges ?? "afterHandler", [
+      "afterHandler",
+      "beforeHandler",
+    ] as const),
+    maximumPacketBytes: packetBytesMaxOf(payloadBytesMax),
+    ...optional("connackTimeoutMs", options.connackTimeoutMs, 1, 3_600_000),
+    ...optional("ackTimeoutMs", options.ackTimeoutMs, 1, 3_600_000),
+    ...optional("inflightMax", options.inflightMax, 1, 65_535),
+    ...optional("queueMax", options.queueMax, 0, 1_000_000),
+    ...optional("receiveMaximum", options.receiveMaximum, 1, 65_535),
+  };
+  if (options.username !== undefined) session.username = text("username", options.username);
+  if (options.password !== undefined) session.password = options.password;
+  if (options.lastWill !== undefined) session.will = willOf(options.lastWill);
+  if (version === 5) session.properties = propertiesOf(options, isCleanSession);
+  optional("connectTimeoutMs", options.connectTimeoutMs, 1, 3_600_000);
+  return {
+    host,
+    port,
+    alpnProtocols: options.alpnProtocols ?? (port === 443 && !("webSocket" in options) ? [alpnOnPort443] : undefined),
+    applicationTopics: topicsOf(options.applicationTopics ?? []),
+    payloadBytesMax,
+    closeTimeoutMs: integer("closeTimeoutMs", options.closeTimeoutMs ?? defaultCloseTimeoutMs, 0, 3_600_000),
+    session,
+  };
+}
+
+/** The largest packet that is decoded; payloads between `payloadBytesMax` and AWS's limit are drained. */
+export function packetBytesMaxOf(payloadBytesMax: number): number {
+  return Math.min(268_435_460, Math.max(payloadBytesMax, defaultPayloadBytesMax) + packetOverheadBytes);
+}
+
+function addressOf(options: ConnectDeviceOptions): { host: string; port: number } {
+  if (!("endpoint" in options)) {
+    const host = text("host", options.host);
+    if (host === "" || /[\s/]/.test(host)) throw invalid("host", "a host name or address", host);
+    return { host, port: integer("port", options.port ?? defaultMqttsPort, 1, 65_535) };
+  }
+  if ("host" in options) throw invalid("endpoint", "endpoint or host, not both", options.endpoint);
+  const endpoint = text("endpoint", options.endpoint);
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/.exec(endpoint);
+  if (match === null) throw invalid("endpoint", "HOST, HOST:PORT or [ADDRESS]:PORT", endpoint);
+  const host = match[1] ?? match[2] ?? "";
+  return { host, port: integer("endpoint", match[3] === undefined ? defaultMqttsPort : Number(match[3]), 1, 65_535) };
+}
+
+function checkCredentials(options: ConnectDeviceOptions): void {
+  const hasDialer = "dialer" in options && options.dialer !== undefined;
+  const hasSecTag = "secTagDialer" in options && options.secTagDialer !== undefined;
+  if (hasDialer === hasSecTag) {
+    throw invalid("dialer", "either secTagDialer with secTag, or dialer", hasDialer ? "both" : "neither");
+  }
+  // Security tags are 31-bit numbers on the nRF91.
+  if (hasSecTag) integer("secTag", options.secTag, 0, 2_147_483_647);
+}
+
+function willOf(lastWill: LastWill): NonNullable<ClientSessionOptions["will"]> {
+  const { topic, payload, qos = 0, isRetained = false } = lastWill;
+  named("lastWill.topic", () => checkTopicName(text("lastWill.topic", topic)));
+  const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
+  if (bytes.length > 65_535) throw invalid("lastWill.payload", "at most 65535 bytes", bytes.length);
+  return {
+    topic,
+    payload: bytes,
+    qos: oneOf("lastWill.qos", qos, [0, 1] as const),
+    isRetained: flag("lastWill.isRetained", isRetained),
+  };
+}
+
+function propertiesOf(
+  options: DeviceSettings,
+  isCleanSession: boolean,
+): NonNullable<ClientSessionOptions["properties"]> {
+  const expirySeconds = options.sessionExpirySeconds ?? (isCleanSession ? 0 : defaultSessionExpirySeconds);
+  const properties: NonNullable<ClientSessionOptions["properties"]> = {
+    sessionExpirySeconds: integer("sessionExpirySeconds", expirySeconds, 0, 4_294_967_295),
+  };
+  if (options.userProperties !== undefined) properties.userProperties = options.userProperties;
+  return properties;
+}
+
+function topicsOf(topics: Iterable<string>): readonly string[] {
+  const filters = [...new Set(topics)];
+  if (filters.length > applicationTopicsMax) {
+    throw invalid("applicationTopics", `at most ${applicationTopicsMax} filters`, filters.length);
+  }
+  for (const filter of filters) {
+    named("applicationTopics", () => parseTopicFilter(text("applicationTopics", filter)));
+  }
+  return filters;
+}
+
+function optional(option: string, value: number | undefined, min: number, max: number): Record<string, number> {
+  return value === undefined ? {} : { [option]: integer(option, value, min, max) };
+}
+
+function integer(option: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw invalid(option, `a whole number in ${min}..${max}`, value);
+}
+
+function text(option: string, value: string): string {
+  if (typeof value === "string") return value;
+  throw invalid(option, "a string", typeof value);
+}
+
+function flag(option: string, value: boolean): boolean {
+  if (typeof value === "boolean") return value;
+  throw invalid(option, "true or false", typeof value);
+}
+
+function oneOf<Value extends string | number>(option: string, value: Value, values: readonly Value[]): Value {
+  if (values.includes(value)) return value;
+  throw invalid(option, values.join(" or "), value);
+}
+
+/** A check that does not know the option: its refusal becomes the option's. */
+function named(option: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!isThinglineError(error) || error.code === "OPTION_INVALID") throw error;
+    throw new ThinglineError("OPTION_INVALID", `${option}: ${error.message}`, {
+      details: { ...error.details, option },
+      cause: error,
+    });
+  }
+}
+
+/** An option outside its type or range, named. Also for the options of single calls. */
+export function invalid(option: string, expected: string, got: string | number): ThinglineError {
+  return new ThinglineError("OPTION_INVALID", `${option}: expected ${expected}, got ${got}`, { details: { option } });
+}

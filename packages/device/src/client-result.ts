@@ -1,0 +1,111 @@
+import { type ErrorCode, ThinglineError } from "@thingline/protocol";
+
+/**
+ * How an attempt to connect ended, after the result codes of Nordic's aws_iot library, and the number each has
+ * there (`undefined`: the original has none). Two differences: a host that cannot be resolved and a port where
+ * nobody listens are `network`, where the original confuses them with "SIM out of data" and "bad certificate".
+ */
+export const connectResults = {
+  success: 0,
+  invalidParameter: -2,
+  /** Name not resolved, nobody listens, no LTE registration. */
+  network: -3,
+  misc: -5,
+  /** The private key is unusable or does not fit the certificate. */
+  privateKey: -7,
+  /** The CA does not vouch for the server, or the server refused our certificate during the handshake. */
+  certificate: -8,
+  /** The security tag lacks a credential, or the store refused it. */
+  certificateMisc: -9,
+  /** No answer in time: on LTE often a SIM without data left. */
+  timeout: -10,
+  alreadyConnected: -11,
+  /** CONNACK with a code other than 0, which is in `details.reasonCode`. */
+  refused: undefined,
+  /** The server closed before CONNACK, as AWS IoT does when it denies a connection under MQTT 3.1.1. */
+  closedByRemote: undefined,
+  aborted: undefined,
+} as const;
+
+export type ConnectResult = keyof typeof connectResults;
+
+const resultsByCode: Readonly<Partial<Record<ErrorCode, ConnectResult>>> = {
+  ABORTED: "aborted",
+  CERTIFICATE_INVALID: "certificate",
+  CONNECTION_LOST: "closedByRemote",
+  CONNECTION_REFUSED: "network",
+  CREDENTIAL_MISSING: "certificateMisc",
+  CREDENTIAL_REFUSED: "certificateMisc",
+  HOST_NOT_FOUND: "network",
+  KEY_INVALID: "privateKey",
+  KEY_MISMATCH: "privateKey",
+  LINK_FAILED: "network",
+  MQTT_CONNECT_REFUSED: "refused",
+  MQTT_DISCONNECTED: "closedByRemote",
+  OPTION_INVALID: "invalidParameter",
+  TIMEOUT: "timeout",
+  TLS_HANDSHAKE_FAILED: "certificate",
+  TLS_PEER_UNTRUSTED: "certificate",
+};
+
+/** The result that an error of the dialer, the session or {@link connectDevice} stands for. */
+export function connectResultOf(error: unknown): ConnectResult {
+  if (!(error instanceof ThinglineError)) return "misc";
+  const told = error.details["connectResult"];
+  if (typeof told === "string" && told in connectResults) return told as ConnectResult;
+  return resultsByCode[error.code] ?? "misc";
+}
+
+export interface AttemptFacts {
+  host: string;
+  port: number;
+  clientId: string;
+  /** Where the credentials came from, in words: `security tag 43 (modem TLS)`. */
+  credentials: string;
+  protocol: "TLSv1.2" | "TLSv1.3" | undefined;
+}
+
+/** An error of the dialer, with the address, the result and the cause. */
+export function dialError(error: unknown, facts: AttemptFacts): ThinglineError {
+  const result = connectResultOf(error);
+  const code = error instanceof ThinglineError ? error.code : "CONNECTION_LOST";
+  const details = error instanceof ThinglineError ? error.details : {};
+  const reason = error instanceof Error ? error.message : String(error);
+  const message = `no connection to ${facts.host}:${facts.port} with ${facts.credentials}: ${reason}`;
+  return new ThinglineError(code, message, { details: { ...details, connectResult: result }, cause: error });
+}
+
+/** The connection was open and ended, or was ended, before CONNACK 0. */
+export function attemptError(error: ThinglineError | undefined, facts: AttemptFacts): ThinglineError {
+  const address = `${facts.host}:${facts.port}`;
+  const code = error?.code ?? "CONNECTION_LOST";
+  const details = { ...error?.details, connectResult: connectResultOf(error ?? lostError) };
+  if (code === "CONNECTION_LOST") {
+    return new ThinglineError(code, closedWithoutAnswer(address, facts), { details, cause: error });
+  }
+  if (code === "TLS_HANDSHAKE_FAILED") {
+    const message = `${address} refused the client certificate (${facts.credentials}) after the TLS handshake: ${error?.message}. ${whatToCheck(facts)}`;
+    return new ThinglineError(code, message, { details, cause: error });
+  }
+  const hint = notAuthorized.has(Number(error?.details["reasonCode"])) ? ` ${whatToCheck(facts)}` : "";
+  return new ThinglineError(code, `${address}: ${error?.message}.${hint}`, { details, cause: error });
+}
+
+/** CONNACK 5 of MQTT 3.1.1 and 0x87 of 5; no other code means this in either. */
+const notAuthorized = new Set([5, 0x87]);
+const lostError = new ThinglineError("CONNECTION_LOST", "closed");
+
+function closedWithoutAnswer(address: string, facts: AttemptFacts): string {
+  const late = facts.protocol === "TLSv1.3" ? " Under TLS 1.3 a refused client certificate shows only now, too." : "";
+  return (
+    `${address} closed the connection without answering CONNECT, as AWS IoT does when it denies a connection.` +
+    `${late} ${whatToCheck(facts)}`
+  );
+}
+
+function whatToCheck(facts: AttemptFacts): string {
+  return (
+    `Check that the certificate (${facts.credentials}) is registered and ACTIVE, and that a policy attached to it ` +
+    `allows iot:Connect for client id "${facts.clientId}"`
+  );
+}

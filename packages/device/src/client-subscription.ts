@@ -1,0 +1,180 @@
+import { ThinglineError } from "@thingline/protocol";
+import { parseTopicFilter, topicMatches } from "@thingline/protocol/mqtt";
+import type { DeviceMessage } from "./client-events.js";
+
+export type MessageListener = (message: DeviceMessage) => void | Promise<void>;
+
+/** What a listener or queue makes of a message: done, or done when the promise resolves (it never rejects). */
+export type Delivery = Promise<void> | undefined;
+
+export const defaultSubscriptionQueueMax = 100;
+
+interface QueuedMessage {
+  message: DeviceMessage;
+  done: () => void;
+}
+
+type Ending = { error: ThinglineError | undefined };
+
+/**
+ * Topic filters subscribed at run time. Without a listener it is an AsyncIterable for one loop: messages wait in a
+ * queue, and a QoS 1 message is acknowledged when the loop asks for the next one. Leaving the loop unsubscribes.
+ *
+ * Overflow: when `queueMax` messages wait, a further QoS 0 message is dropped, counted and reported. QoS 1 messages
+ * are never dropped: they stay unacknowledged, and the cloud stops at its limit (100 at AWS IoT).
+ */
+export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
+  readonly filters: readonly string[];
+  /** One for each filter: what the cloud granted. */
+  grantedQos: readonly number[] = [];
+  droppedCount = 0;
+  readonly #listener: ((message: DeviceMessage) => Delivery) | undefined;
+  readonly #queueMax: number;
+  readonly #unsubscribe: (subscription: DeviceSubscription) => Promise<void>;
+  readonly #queue: QueuedMessage[] = [];
+  #ending: Ending | undefined;
+  #closing: Promise<void> | undefined;
+  #wake: (() => void) | undefined;
+  #isIterated = false;
+
+  constructor(options: {
+    filters: readonly string[];
+    listener: ((message: DeviceMessage) => Delivery) | undefined;
+    queueMax: number;
+    unsubscribe: (subscription: DeviceSubscription) => Promise<void>;
+  }) {
+    this.filters = options.filters;
+    this.#listener = options.listener;
+    this.#queueMax = options.queueMax;
+    this.#unsubscribe = options.unsubscribe;
+  }
+
+  get isClosed(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  /** For the device: hands a message over. @returns "dropped" when the queue was full */
+  deliver(message: DeviceMessage): Delivery | "dropped" {
+    if (this.#ending !== undefined) return undefined;
+    if (this.#listener !== undefined) return this.#listener(message);
+    if (message.qos === 0 && this.#queue.length >= this.#queueMax) {
+      this.droppedCount += 1;
+      return "dropped";
+    }
+    return new Promise<void>((done) => {
+      this.#queue.push({ message, done });
+      this.#wake?.();
+    });
+  }
+
+  /** For the device: no more messages come. An error is thrown into the loop, after what is queued. */
+  end(error: ThinglineError | undefined): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = { error };
+    this.#wake?.();
+  }
+
+  /** Unsubscribes, unless another subscription needs the filter, and ends the loop. Safe to call twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const wasEnded = this.#ending !== undefined;
+    this.end(undefined);
+    // What nobody will look at any more is settled, or its acknowledgement would block those behind it.
+    for (const { done } of this.#queue.splice(0)) done();
+    if (!wasEnded) await this.#unsubscribe(this);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<DeviceMessage, void, undefined> {
+    if (this.#listener !== undefined || this.#isIterated) {
+      const message = "a subscription has one consumer: its listener, or one loop";
+      throw new ThinglineError("OPTION_INVALID", message, { details: { option: "listener" } });
+    }
+    this.#isIterated = true;
+    try {
+      for (;;) {
+        const next = this.#queue.shift();
+        if (next !== undefined) {
+          try {
+            yield next.message;
+          } finally {
+            next.done();
+          }
+        } else if (this.#ending !== undefined) {
+          if (this.#ending.error !== undefined) throw this.#ending.error;
+          return;
+        } else {
+          await new Promise<void>((wake) => (this.#wake = wake));
+          this.#wake = undefined;
+        }
+      }
+    } finally {
+      await this.close();
+    }
+  }
+}
+
+/** Topics whose receivers are remembered; a publisher can invent more, so the memory is emptied when it is full. */
+export const routesMax = 1000;
+
+export interface Route {
+  subscriptions: readonly DeviceSubscription[];
+  /** The message is for `data` listeners as well. */
+  isData: boolean;
+}
+
+/** Finds who gets a message. Matching filters again is only needed for a topic not seen since the last change. */
+export class MessageRouter {
+  readonly #applicationTopics: ReadonlySet<string>;
+  readonly #subscriptions = new Set<DeviceSubscription>();
+  readonly #routes = new Map<string, Route>();
+
+  constructor(applicationTopics: readonly string[]) {
+    this.#applicationTopics = new Set(applicationTopics);
+  }
+
+  add(subscription: DeviceSubscription): void {
+    this.#subscriptions.add(subscription);
+    this.#routes.clear();
+  }
+
+  remove(subscription: DeviceSubscription): void {
+    this.#subscriptions.delete(subscription);
+    this.#routes.clear();
+  }
+
+  get subscriptions(): Iterable<DeviceSubscription> {
+    return this.#subscriptions;
+  }
+
+  /** Filters of `subscription` that nobody else needs. */
+  ownFilters(subscription: DeviceSubscription): string[] {
+    return subscription.filters.filter((filter) => !this.#isNeeded(filter, subscription));
+  }
+
+  #isNeeded(filter: string, except: DeviceSubscription): boolean {
+    if (this.#applicationTopics.has(filter)) return true;
+    for (const other of this.#subscriptions) if (other !== except && other.filters.includes(filter)) return true;
+    return false;
+  }
+
+  route(topic: string): Route {
+    const known = this.#routes.get(topic);
+    if (known !== undefined) return known;
+    if (this.#routes.size >= routesMax) this.#routes.clear();
+    // MQTT's own rule for `#`: a cloud that is stricter only sends less.
+    const fits = (filter: string): boolean => topicMatches(parseTopicFilter(filter).filter, topic);
+    const subscriptions = [...this.#subscriptions].filter(({ filters }) => filters.some(fits));
+    const isData = subscriptions.length === 0 || [...this.#applicationTopics].some(fits);
+    const route = { subscriptions, isData };
+    this.#routes.set(topic, route);
+    return route;
+  }
+}
