@@ -1,19 +1,20 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { Clock, Timer } from "./clock.js";
+import type { Clock } from "./clock.js";
 
 /** {@link Clock.sleep} over {@link Clock.setTimer}, for every clock. Leaves neither timer nor listener behind. */
 export function sleep(clock: Clock, delayMs: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    let timer: Timer | undefined;
-    const abort = (): void => {
-      timer?.cancel();
+    const aborted = (): void =>
       reject(new ThinglineError("ABORTED", "the wait was aborted", { cause: signal?.reason }));
-    };
-    if (signal?.aborted === true) return abort();
-    timer = clock.setTimer(delayMs, () => {
+    if (signal?.aborted === true) return aborted();
+    const timer = clock.setTimer(delayMs, () => {
       signal?.removeEventListener("abort", abort);
       resolve();
     });
+    const abort = (): void => {
+      timer.cancel();
+      aborted();
+    };
     signal?.addEventListener("abort", abort, { once: true });
   });
 }

@@ -1,0 +1,26 @@
+export function mod(value: bigint, modulus: bigint): bigint {
+  const rest = value % modulus;
+  return rest < 0n ? rest + modulus : rest;
+}
+
+export function modPow(base: bigint, exponent: bigint, modulus: bigint): bigint {
+  let result = 1n;
+  let square = mod(base, modulus);
+  for (let left = exponent; left > 0n; left >>= 1n) {
+    if ((left & 1n) === 1n) result = (result * square) % modulus;
+    square = (square * square) % modulus;
+  }
+  return result;
+}
+
+/** The inverse by the extended Euclidean algorithm; the two must have no common divisor. */
+export function modInverse(value: bigint, modulus: bigint): bigint {
+  let [low, high] = [mod(value, modulus), modulus];
+  let [x, y] = [1n, 0n];
+  while (low > 1n) {
+    const quotient = high / low;
+    [low, high] = [high - quotient * low, low];
+    [x, y] = [y - quotient * x, x];
+  }
+  return mod(x, modulus);
+}
