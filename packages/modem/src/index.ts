@@ -1,1 +1,16 @@
-export {};
+export { createModemCredentialStore } from "./commands/credentials.js";
+export { readModemDescription } from "./commands/identity.js";
+export type { ModemDescription } from "./commands/identity.js";
+export { createLinkControl, defaultNetworkTimeoutMs } from "./commands/link-control.js";
+export type { LinkControlOptions, LteLinkControl } from "./commands/link-control.js";
+export { readNetworkMonitor, readSignalQuality } from "./commands/signal.js";
+export type { LinkEvents, LteMode } from "./link-state.js";
+export { notificationsQueuedMax } from "./notification-stream.js";
+export {
+  answerBytesMax,
+  defaultCommandTimeoutMs,
+  defaultLineEnd,
+  openModemSession,
+  sessionQueueMax,
+} from "./session.js";
+export type { CommandOptions, ModemSession, ModemSessionCounters, ModemSessionOptions, RunCommand } from "./session.js";

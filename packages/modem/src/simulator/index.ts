@@ -1,1 +1,14 @@
-export {};
+export type { AtPortOptions } from "./at-port.js";
+export { defaultFirmware, firmwareProfiles, isFirmwareName } from "./firmware.js";
+export type { FirmwareName, FirmwareProfile } from "./firmware.js";
+export { openCredentialFolder } from "./folder.js";
+export type { CredentialFolder, CredentialFolderOptions } from "./folder.js";
+export type { ModemIdentity } from "./identity.js";
+export { defaultCell, defaultConditions, defaultLteTiming } from "./lte-link.js";
+export type { Cell, LteTiming, RadioConditions, SimState } from "./lte-link.js";
+export { memoryBufferBytesMax } from "./memory-connection.js";
+export { queuedCommandsMax } from "./modem-core.js";
+export { createSimulatedModem, defaultPin } from "./modem.js";
+export type { ModemFaults, SimulatedModem, SimulatedModemOptions } from "./modem.js";
+export { storageBytesMax } from "./secure-storage.js";
+export { modemCipherSuites, receivedRecordBytesMax, socketsMax, tlsSessionsMax, tlsSocketsMax } from "./sockets.js";

@@ -1,0 +1,376 @@
+import { ThinglineError } from "@thingline/protocol";
+import type { AtCommand } from "@thingline/protocol/at";
+import {
+  atCommandBytesMax,
+  classifyLine,
+  describeCmeError,
+  parseAtCommand,
+  parseFinalResult,
+  ResponseLineReader,
+} from "@thingline/protocol/at";
+import type { Clock, Connection } from "@thingline/transport";
+import { NotificationStream } from "./notification-stream.js";
+
+export interface ModemSessionOptions {
+  clock: Clock;
+  /** What ends a command. CR LF suits every AT host but one that wants NUL. Default {@link defaultLineEnd}. */
+  lineEnd?: "\r\n" | "\r" | "\n" | "\0";
+  /** Default {@link defaultCommandTimeoutMs}; a command may have its own. */
+  commandTimeoutMs?: number;
+}
+
+export const defaultLineEnd = "\r\n";
+export const defaultCommandTimeoutMs = 15_000;
+/** Commands and sequences that may wait for their turn; more are refused. */
+export const sessionQueueMax = 64;
+/** Information that one answer may have in all its lines. */
+export const answerBytesMax = 65_536;
+
+const resyncAttemptsMax = 4;
+const resyncAnswerMs = 1000;
+const resyncQuietMs = 100;
+
+export interface CommandOptions {
+  /** From sending to the final result code. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Sends one command and waits for its answer. See {@link ModemSession.command}. */
+export type RunCommand = (line: string, options?: CommandOptions) => Promise<readonly string[]>;
+
+/** One AT channel: commands one after the other, their answers, and the URCs in between. */
+export interface ModemSession {
+  /**
+   * Sends a command line, without terminator, when those before it have their answers.
+   *
+   * @returns the information lines of an OK, without the OK.
+   * @throws {ThinglineError} MODEM_COMMAND_REJECTED with `details.cme` or `details.cms` where the modem gave one,
+   * AT_MALFORMED, LIMIT_EXCEEDED, TIMEOUT, ABORTED, CLOSED, CONNECTION_LOST. Messages name the command, not its values.
+   */
+  command: RunCommand;
+  /**
+   * Several commands with nobody else's in between. The function must not call {@link ModemSession.command}: it would
+   * wait for itself; it is given its own.
+   */
+  sequence<Result>(steps: (run: RunCommand) => Promise<Result>, options?: { signal?: AbortSignal }): Promise<Result>;
+  /** Calls back for each URC, from the event loop. @returns what ends the subscription. */
+  onNotification(listener: (line: string) => void): () => void;
+  /** URCs as they come. Bounded: the oldest are dropped, and counted, when the reader falls behind. */
+  notifications(options?: { signal?: AbortSignal }): AsyncIterable<string>;
+  readonly counters: Readonly<ModemSessionCounters>;
+  /** Fails what waits with CLOSED and closes the channel. Safe to call twice. */
+  close(): Promise<void>;
+  readonly closed: Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface ModemSessionCounters {
+  commands: number;
+  timeouts: number;
+  /** How often the session had to find its way back to the modem. */
+  resyncs: number;
+  /** Lines that were neither answer nor URC. */
+  noiseLines: number;
+  /** URCs that readers of {@link ModemSession.notifications} were too slow for. */
+  droppedNotifications: number;
+}
+
+interface Exchange {
+  line: string;
+  command: AtCommand;
+  information: string[];
+  informationBytes: number;
+  /** What is wrong with the answer although it ends in order. */
+  fault: ThinglineError | undefined;
+  settle(outcome: readonly string[] | ThinglineError): void;
+}
+
+interface Job {
+  start(): Promise<void>;
+  fail(error: ThinglineError): void;
+}
+
+/** Takes the host's end of an AT channel: a serial port's, or a simulated modem's `openPort()`. */
+export function openModemSession(channel: Connection, options: ModemSessionOptions): ModemSession {
+  return new OpenModemSession(channel, options);
+}
+
+class OpenModemSession implements ModemSession {
+  readonly counters: ModemSessionCounters = {
+    commands: 0,
+    timeouts: 0,
+    resyncs: 0,
+    noiseLines: 0,
+    droppedNotifications: 0,
+  };
+  readonly closed: Promise<void>;
+  readonly #channel: Connection;
+  readonly #clock: Clock;
+  readonly #lineEnd: string;
+  readonly #timeoutMs: number;
+  readonly #reader = new ResponseLineReader();
+  readonly #encoder = new TextEncoder();
+  readonly #listeners = new Set<(line: string) => void>();
+  readonly #streams = new Set<NotificationStream>();
+  #jobs: Job[] = [];
+  #isBusy = false;
+  #exchange: Exchange | undefined;
+  #answered: Promise<void> = Promise.resolve();
+  #needsResync = false;
+  #end: ThinglineError | undefined;
+  #ended = new AbortController();
+
+  constructor(channel: Connection, options: ModemSessionOptions) {
+    this.#channel = channel;
+    this.#clock = options.clock;
+    this.#lineEnd = options.lineEnd ?? defaultLineEnd;
+    this.#timeoutMs = options.commandTimeoutMs ?? defaultCommandTimeoutMs;
+    this.closed = channel.closed;
+    channel.start({
+      data: (bytes) => this.#receive(bytes),
+      closed: (error) => {
+        const message = "the AT channel ended";
+        this.#finish(
+          new ThinglineError("CONNECTION_LOST", error === undefined ? message : `${message}: ${error.message}`, {
+            cause: error,
+          }),
+        );
+      },
+    });
+  }
+
+  command(line: string, options: CommandOptions = {}): Promise<readonly string[]> {
+    return this.sequence((run) => run(line, options), options);
+  }
+
+  sequence<Result>(
+    steps: (run: RunCommand) => Promise<Result>,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      if (this.#end !== undefined) throw this.#end;
+      if (signal?.aborted === true) throw aborted(signal);
+      if (this.#jobs.length >= sessionQueueMax) {
+        throw new ThinglineError("LIMIT_EXCEEDED", `more than ${sessionQueueMax} AT commands wait for the modem`);
+      }
+      const onAbort = () => {
+        this.#jobs = this.#jobs.filter((other) => other !== job);
+        reject(aborted(signal));
+      };
+      const job: Job = {
+        start: async () => {
+          signal?.removeEventListener("abort", onAbort);
+          await steps((line, options) => this.#run(line, options)).then(resolve, reject);
+        },
+        fail: (error) => {
+          signal?.removeEventListener("abort", onAbort);
+          reject(error);
+        },
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#jobs.push(job);
+      this.#next();
+    });
+  }
+
+  onNotification(listener: (line: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  notifications({ signal }: { signal?: AbortSignal } = {}): AsyncIterable<string> {
+    const stream = new NotificationStream({
+      signal,
+      onDropped: () => this.counters.droppedNotifications++,
+      onEnd: () => this.#streams.delete(stream),
+    });
+    if (this.#end === undefined) this.#streams.add(stream);
+    else stream.end(undefined);
+    return stream;
+  }
+
+  async close(): Promise<void> {
+    this.#finish(new ThinglineError("CLOSED", "the modem session was closed"));
+    await this.#channel.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #next(): void {
+    if (this.#isBusy) return;
+    const job = this.#jobs.shift();
+    if (job === undefined) return;
+    this.#isBusy = true;
+    void job.start().then(() => {
+      this.#isBusy = false;
+      this.#next();
+    });
+  }
+
+  async #run(line: string, { timeoutMs = this.#timeoutMs, signal }: CommandOptions = {}): Promise<readonly string[]> {
+    const command = parseAtCommand(line);
+    const bytes = this.#encoder.encode(line).length;
+    if (bytes > atCommandBytesMax) {
+      const message = `AT${command.name}: the modem takes commands of ${atCommandBytesMax} bytes, got ${bytes}`;
+      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { bytes, limit: atCommandBytesMax } });
+    }
+    // The answer to a command whose caller went away.
+    await this.#answered;
+    if (this.#needsResync) await this.#resync();
+    this.counters.commands++;
+    return this.#send(line, command, timeoutMs, signal);
+  }
+
+  /** One command and its answer. An abort frees the caller at once; the channel stays taken until the answer came. */
+  #send(line: string, command: AtCommand, timeoutMs: number, signal?: AbortSignal): Promise<readonly string[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) throw this.#end;
+      if (signal?.aborted === true) throw aborted(signal);
+      let release: () => void = () => undefined;
+      this.#answered = new Promise((resolveAnswered) => {
+        release = resolveAnswered;
+      });
+      const onAbort = () => reject(aborted(signal));
+      const settle = (outcome: readonly string[] | ThinglineError) => {
+        timer.cancel();
+        signal?.removeEventListener("abort", onAbort);
+        this.#exchange = undefined;
+        release();
+        if (outcome instanceof ThinglineError) reject(outcome);
+        else resolve(outcome);
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      const timer = this.#clock.setTimer(timeoutMs, () => {
+        this.#needsResync = true;
+        this.counters.timeouts++;
+        this.#reader.reset();
+        const message = `the modem did not answer ${describe(command)} within ${timeoutMs} ms`;
+        settle(new ThinglineError("TIMEOUT", message, { details: { command: describe(command), timeoutMs } }));
+      });
+      this.#exchange = { line, command, information: [], informationBytes: 0, fault: undefined, settle };
+      this.#channel.write(this.#encoder.encode(line + this.#lineEnd));
+      this.#channel.flush();
+    });
+  }
+
+  /**
+   * Finds the way back after an answer that did not come: whatever is still under way ends, a quote that noise opened
+   * in the modem's line discipline is closed, and late answers run dry.
+   */
+  async #resync(): Promise<void> {
+    this.counters.resyncs++;
+    const probe = parseAtCommand("AT");
+    for (let attempt = 0; attempt < resyncAttemptsMax; attempt++) {
+      this.#reader.reset();
+      if (attempt > 0) {
+        // Ends a quoted text, or opens one that the next attempt ends.
+        this.#channel.write(this.#encoder.encode(`"${this.#lineEnd}`));
+        this.#channel.flush();
+        await this.#pause(resyncQuietMs);
+      }
+      try {
+        await this.#send("AT", probe, resyncAnswerMs);
+      } catch (error) {
+        if (error instanceof ThinglineError && (error.code === "TIMEOUT" || error.code === "MODEM_COMMAND_REJECTED"))
+          continue;
+        throw error;
+      }
+      await this.#pause(resyncQuietMs);
+      this.#needsResync = false;
+      return;
+    }
+    const message = `the modem does not answer AT: ${resyncAttemptsMax} attempts, ${resyncAnswerMs} ms each`;
+    throw new ThinglineError("TIMEOUT", message, { details: { command: "AT", timeoutMs: resyncAnswerMs } });
+  }
+
+  async #pause(delayMs: number): Promise<void> {
+    try {
+      await this.#clock.sleep(delayMs, { signal: this.#ended.signal });
+    } catch (error) {
+      throw this.#end ?? error;
+    }
+  }
+
+  #receive(bytes: Uint8Array): void {
+    for (const line of this.#reader.push(bytes)) {
+      if (line.type === "line") this.#onLine(line.text);
+      else this.#onOverlong(line.droppedBytes);
+    }
+  }
+
+  #onOverlong(droppedBytes: number): void {
+    this.counters.noiseLines++;
+    if (this.#exchange === undefined) return;
+    const message = `the answer to ${describe(this.#exchange.command)} has a line that is ${droppedBytes} bytes long`;
+    this.#exchange.fault = new ThinglineError("LIMIT_EXCEEDED", message, { details: { bytes: droppedBytes } });
+  }
+
+  #onLine(text: string): void {
+    const exchange = this.#exchange;
+    switch (classifyLine(text, exchange?.command)) {
+      case "final":
+        if (exchange !== undefined) this.#onFinal(exchange, text);
+        return;
+      case "information":
+        if (exchange !== undefined) this.#onInformation(exchange, text);
+        return;
+      case "notification":
+        for (const listener of [...this.#listeners]) listener(text);
+        for (const stream of this.#streams) stream.put(text);
+        return;
+      case "noise":
+        this.counters.noiseLines++;
+        return;
+    }
+  }
+
+  #onInformation(exchange: Exchange, text: string): void {
+    // An echo (ATE1 of the Serial Modem application) is no information.
+    if (exchange.information.length === 0 && text === exchange.line) return;
+    exchange.informationBytes += text.length;
+    if (exchange.informationBytes <= answerBytesMax) exchange.information.push(text);
+    else {
+      const message = `the answer to ${describe(exchange.command)} is longer than ${answerBytesMax} bytes`;
+      exchange.fault = new ThinglineError("LIMIT_EXCEEDED", message, { details: { limit: answerBytesMax } });
+    }
+  }
+
+  #onFinal(exchange: Exchange, text: string): void {
+    const result = parseFinalResult(text);
+    if (result === undefined) return;
+    if (result.type === "ok") exchange.settle(exchange.fault ?? exchange.information);
+    else {
+      const command = describe(exchange.command);
+      const codes: Record<string, number> =
+        result.type === "error" ? {} : { [result.type === "cmeError" ? "cme" : "cms"]: result.code };
+      const words = result.type === "cmeError" ? `+CME ERROR ${describeCmeError(result.code)}` : text;
+      const message = `the modem answered ${words} to ${command}`;
+      exchange.settle(new ThinglineError("MODEM_COMMAND_REJECTED", message, { details: { command, ...codes } }));
+    }
+  }
+
+  #finish(error: ThinglineError): void {
+    if (this.#end !== undefined) return;
+    this.#end = error;
+    const jobs = this.#jobs;
+    this.#jobs = [];
+    this.#exchange?.settle(error);
+    this.#ended.abort();
+    for (const job of jobs) job.fail(error);
+    for (const stream of [...this.#streams]) stream.end(error.code === "CLOSED" ? undefined : error);
+    this.#listeners.clear();
+  }
+}
+
+/** The command without its values: they may be a private key. */
+function describe(command: AtCommand): string {
+  const suffix = { execute: "", read: "?", test: "=?", set: "=..." }[command.form];
+  return `AT${command.name}${suffix}`;
+}
+
+function aborted(signal: AbortSignal | undefined): ThinglineError {
+  return new ThinglineError("ABORTED", "the AT command was aborted by its caller", { cause: signal?.reason });
+}

@@ -1,0 +1,123 @@
+import type { ThinglineError } from "@thingline/protocol";
+import { isThinglineError } from "@thingline/protocol";
+import type { AtTerminator } from "@thingline/protocol/at";
+import { CommandLineReader, formatNotification } from "@thingline/protocol/at";
+import type { Clock, Connection } from "@thingline/transport";
+import { MemoryConnection, memoryBufferBytesMax } from "./memory-connection.js";
+import type { ModemCore } from "./modem-core.js";
+
+export interface AtPortOptions {
+  /** What ends a command. Default `CR`: line ends of CR LF do as well. */
+  terminator?: AtTerminator;
+  /**
+   * What becomes of bytes that come while a command is executed. `lost`, as on the real part, whose receiver is off
+   * then (and counted in {@link AtPort.lostBytes}); or `queued`, for hosts that send ahead. Default `lost`.
+   */
+  whileBusy?: "lost" | "queued";
+}
+
+export interface AtPortEvents {
+  onEnd: (port: AtPort) => void;
+  /** A command failed in a way that no AT answer expresses. */
+  onFault: (port: AtPort, error: unknown) => void;
+}
+
+/** The AT host application in front of the modem: a serial port with a line discipline. */
+export class AtPort {
+  readonly #core: ModemCore;
+  readonly #whileBusy: "lost" | "queued";
+  readonly #reader: CommandLineReader;
+  readonly #connection: MemoryConnection;
+  readonly #encoder = new TextEncoder();
+  readonly #onFault: (error: unknown) => void;
+  #queued: Uint8Array[] = [];
+  #isBusy = false;
+  #lostBytes = 0;
+  #droppedNotifications = 0;
+
+  constructor(
+    core: ModemCore,
+    clock: Clock,
+    { onEnd, onFault }: AtPortEvents,
+    { terminator = "CR", whileBusy = "lost" }: AtPortOptions = {},
+  ) {
+    this.#core = core;
+    this.#whileBusy = whileBusy;
+    this.#onFault = (error) => onFault(this, error);
+    this.#reader = new CommandLineReader({ terminator });
+    this.#connection = new MemoryConnection({
+      clock,
+      local: { host: "host", port: 0 },
+      remote: { host: "modem", port: 0 },
+      onSend: (bytes) => this.#receive(bytes),
+      onEnd: () => onEnd(this),
+    });
+  }
+
+  /** The host's end. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /** Bytes that came while a command was executed. */
+  get lostBytes(): number {
+    return this.#lostBytes;
+  }
+
+  /** URCs that a host which reads too slowly did not get. */
+  get droppedNotifications(): number {
+    return this.#droppedNotifications;
+  }
+
+  notify(line: string): void {
+    if (this.#connection.receiveBufferedBytes > memoryBufferBytesMax) this.#droppedNotifications++;
+    else this.#send(formatNotification(line));
+  }
+
+  destroy(error?: ThinglineError): void {
+    this.#connection.destroy(error);
+  }
+
+  #send(text: string): void {
+    this.#connection.deliver(this.#encoder.encode(text));
+  }
+
+  #receive(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#isBusy) {
+        const rest = bytes.subarray(at);
+        if (this.#whileBusy === "queued") this.#queue(rest);
+        // The line feed behind a carriage return is still in the receiver's register.
+        else this.#lostBytes += rest[0] === 0x0a ? rest.length - 1 : rest.length;
+        return;
+      }
+      const { line, next } = this.#reader.take(bytes, at);
+      at = next;
+      if (line !== undefined) this.#execute(line.text);
+    }
+  }
+
+  #queue(bytes: Uint8Array): void {
+    const queuedBytes = this.#queued.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (queuedBytes + bytes.length > memoryBufferBytesMax) this.#lostBytes += bytes.length;
+    else this.#queued.push(bytes);
+  }
+
+  #execute(text: string | undefined): void {
+    this.#isBusy = true;
+    void this.#core
+      .execute(text, (answer) => this.#send(answer))
+      .catch((error: unknown) => {
+        // Too many commands from all sides is an answer; a file that cannot be written is the modem's fault.
+        if (isThinglineError(error, "LIMIT_EXCEEDED")) this.#send("ERROR\r\n");
+        else this.#onFault(error);
+      })
+      .then(() => {
+        this.#isBusy = false;
+        const queued = this.#queued;
+        this.#queued = [];
+        for (const bytes of queued) this.#receive(bytes);
+      });
+  }
+}

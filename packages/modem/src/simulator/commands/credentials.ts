@@ -1,0 +1,69 @@
+import type { AtParameter } from "@thingline/protocol/at";
+import { formatCredentialLine, integerAt, stringAt } from "@thingline/protocol/at";
+import { refusalOfDelete, refusalOfRead, refusalOfWrite } from "../credential-rules.js";
+import type { CommandTable, ModemState, Reply } from "./command.js";
+import { ok, refused } from "./command.js";
+
+/** `AT%CMNG`: the credential storage. */
+export const credentialCommands: CommandTable = {
+  "%CMNG": {
+    set: (modem, parameters) => {
+      switch (integerAt(parameters, 0)) {
+        case 0:
+          return write(modem, parameters);
+        case 1:
+          return list(modem, parameters);
+        case 2:
+          return read(modem, parameters);
+        case 3:
+          return remove(modem, parameters);
+        default:
+          return refused("error");
+      }
+    },
+    test: () => ok("%CMNG: (0-3)"),
+  },
+};
+
+async function write(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {
+  const secTag = integerAt(parameters, 1);
+  const type = integerAt(parameters, 2);
+  const content = stringAt(parameters, 3);
+  // A fifth parameter is the password of an encrypted key; which modem honours it is not known.
+  if (secTag === undefined || type === undefined || content === undefined || parameters.length > 5) {
+    return refused("error");
+  }
+  const refusal = refusalOfWrite({ secTag, type, content }, modem.situation()) ?? modem.takeInjectedRefusal();
+  if (refusal !== undefined) return refused(refusal);
+  await modem.storage.put({ secTag, type, content });
+  return ok();
+}
+
+function list(modem: ModemState, parameters: readonly AtParameter[]): Reply {
+  const secTag = integerAt(parameters, 1);
+  const type = integerAt(parameters, 2);
+  const given = parameters.length - 1;
+  if (given > 2 || (given >= 1 && secTag === undefined) || (given === 2 && type === undefined)) return refused("error");
+  const entries = modem.storage.list(secTag, type);
+  return ok(...entries.map((entry) => formatCredentialLine({ ...entry, content: undefined })));
+}
+
+function read(modem: ModemState, parameters: readonly AtParameter[]): Reply {
+  const secTag = integerAt(parameters, 1);
+  const type = integerAt(parameters, 2);
+  if (secTag === undefined || type === undefined || parameters.length > 3) return refused("error");
+  const refusal = refusalOfRead(secTag, type, modem.situation());
+  const entry = modem.storage.get(secTag, type);
+  if (refusal !== undefined || entry === undefined) return refused(refusal ?? 513);
+  return ok(formatCredentialLine(entry));
+}
+
+async function remove(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {
+  const secTag = integerAt(parameters, 1);
+  const type = integerAt(parameters, 2);
+  if (secTag === undefined || type === undefined || parameters.length > 3) return refused("error");
+  const refusal = refusalOfDelete(secTag, type, modem.situation()) ?? modem.takeInjectedRefusal();
+  if (refusal !== undefined) return refused(refusal);
+  await modem.storage.remove(secTag, type);
+  return ok();
+}

@@ -1,0 +1,103 @@
+import { isThinglineError } from "@thingline/protocol";
+import type { CmeErrorCode } from "@thingline/protocol/at";
+import { reservedSecTags, secTagMax } from "@thingline/protocol/at";
+import type { Keys } from "@thingline/transport";
+import type { FirmwareProfile } from "./firmware.js";
+import type { SecureStorage } from "./secure-storage.js";
+import { contentBytes } from "./secure-storage.js";
+
+/** A `+CME ERROR` code, or a plain ERROR whatever `+CMEE` says. */
+export type Refusal = CmeErrorCode | "error";
+
+/** What `%CMNG` and `%KEYGEN` go by. */
+export interface CredentialSituation {
+  storage: SecureStorage;
+  profile: FirmwareProfile;
+  keys: Keys;
+  /** LTE is active: nothing may be written. */
+  isActive: boolean;
+  /** The supply voltage is low (`%XPOFWARN`): nothing may be written. */
+  isPowerFailing: boolean;
+}
+
+const testTags = { from: 2_147_483_648, to: 2_147_483_667 };
+/** Highest type that any firmware knows. */
+const typeMax = 13;
+/** Types that applications write; those above are the vendor's. */
+const writableTypeMax = 4;
+
+/** Whether a tag exists at all, the vendor's included. */
+function isTag(secTag: number, profile: FirmwareProfile): boolean {
+  if (!Number.isInteger(secTag) || secTag < 0) return false;
+  if (secTag <= secTagMax || reservedSecTags.includes(secTag)) return true;
+  return profile.hasTestTags && secTag >= testTags.from && secTag <= testTags.to;
+}
+
+function refusalOfAddress(secTag: number, type: number, profile: FirmwareProfile): Refusal | undefined {
+  if (!isTag(secTag, profile)) return "error";
+  if (!Number.isInteger(type) || type < 0 || type > typeMax) return 50;
+  return undefined;
+}
+
+function refusalOfChange(secTag: number, type: number, situation: CredentialSituation): Refusal | undefined {
+  const refusal = refusalOfAddress(secTag, type, situation.profile);
+  if (refusal !== undefined) return refusal;
+  if (reservedSecTags.includes(secTag) || type > writableTypeMax) return 514;
+  if (situation.isActive) return 518;
+  if (situation.isPowerFailing) return 528;
+  return undefined;
+}
+
+/** `AT%CMNG=0`. Nordic does not state which refusal wins when several would fit. */
+export function refusalOfWrite(
+  entry: { secTag: number; type: number; content: string },
+  situation: CredentialSituation,
+): Refusal | undefined {
+  const { secTag, type, content } = entry;
+  if (content === "" || content.includes('"') || content.includes("\0")) return "error";
+  const refusal = refusalOfChange(secTag, type, situation);
+  if (refusal !== undefined) return refusal;
+  const old = situation.storage.get(secTag, type);
+  if (old?.isGenerated === true) return 519;
+  const isCertificate = type <= 1;
+  if (isCertificate && situation.profile.checksCertificates && !areCertificates(content, situation.keys)) return 527;
+  const bytes = situation.storage.usedBytes - contentBytes(old?.content ?? "") + contentBytes(content);
+  return bytes > situation.storage.contentBytesMax ? 515 : undefined;
+}
+
+/** `AT%CMNG=2`. */
+export function refusalOfRead(secTag: number, type: number, situation: CredentialSituation): Refusal | undefined {
+  const refusal = refusalOfAddress(secTag, type, situation.profile);
+  if (refusal !== undefined) return refusal;
+  if (situation.storage.get(secTag, type) === undefined) return 513;
+  return type === 2 || type === 3 ? 514 : undefined;
+}
+
+/** `AT%CMNG=3`. */
+export function refusalOfDelete(secTag: number, type: number, situation: CredentialSituation): Refusal | undefined {
+  const refusal = refusalOfChange(secTag, type, situation);
+  if (refusal !== undefined) return refusal;
+  return situation.storage.get(secTag, type) === undefined ? 513 : undefined;
+}
+
+/** `AT%KEYGEN` for a client key. */
+export function refusalOfGenerate(secTag: number, situation: CredentialSituation): Refusal | undefined {
+  const refusal = refusalOfChange(secTag, 2, situation);
+  if (refusal !== undefined) return refusal;
+  if (situation.storage.get(secTag, 2) !== undefined) return 519;
+  return situation.storage.usedBytes >= situation.storage.contentBytesMax ? 515 : undefined;
+}
+
+const certificate = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+?\r?\n-----END CERTIFICATE-----/g;
+
+/** One or more PEM certificates, with their line ends. */
+function areCertificates(content: string, keys: Keys): boolean {
+  const found = content.match(certificate) ?? [];
+  try {
+    for (const pem of found) keys.certificatePublicKey(`${pem}\n`);
+  } catch (error) {
+    if (isThinglineError(error, "CERTIFICATE_INVALID")) return false;
+    throw error;
+  }
+  return found.length > 0;
+}

@@ -1,0 +1,118 @@
+import { ThinglineError } from "@thingline/protocol";
+import type { Files, Keys, Random } from "@thingline/transport";
+import type { FirmwareName } from "./firmware.js";
+import { defaultFirmware, firmwareProfiles, isFirmwareName } from "./firmware.js";
+import { isObject, readRecord, writeRecord } from "./record-file.js";
+
+/** Who the simulated modem is. Made up on first use, then kept. */
+export interface ModemIdentity {
+  firmware: FirmwareName;
+  /** 15 digits, the last a Luhn check digit. */
+  imei: string;
+  /** Software version number, two digits; IMEISV is the IMEI without check digit and these. */
+  softwareVersionNumber: string;
+  serialNumber: string;
+  /** 15 digits, of the test network 001 01. */
+  imsi: string;
+  /** 19 digits and a Luhn check digit. */
+  iccid: string;
+  modemUuid: string;
+  deviceUuid: string;
+}
+
+/** The identity with the key that signs for it. */
+export interface StoredIdentity extends ModemIdentity {
+  /** P-256, PEM. Never leaves the modem. */
+  identityKey: string;
+}
+
+const formats: Readonly<Record<keyof ModemIdentity, RegExp>> = {
+  firmware: /^[\w.]+$/,
+  imei: /^[0-9]{15}$/,
+  softwareVersionNumber: /^[0-9]{2}$/,
+  serialNumber: /^[0-9A-Za-z]{1,32}$/,
+  imsi: /^[0-9]{14,15}$/,
+  iccid: /^[0-9]{19,20}$/,
+  modemUuid: /^[0-9a-f-]{36}$/,
+  deviceUuid: /^[0-9a-f-]{36}$/,
+};
+
+export interface IdentityOptions {
+  random: Random;
+  keys: Keys;
+  files?: Files;
+  folder?: string;
+  /** What to be instead of what is stored or made up. It is stored. */
+  identity?: Partial<ModemIdentity>;
+}
+
+/**
+ * Reads the identity of a modem's folder, or makes one.
+ *
+ * @throws {ThinglineError} OPTION_INVALID, STORE_CORRUPT.
+ */
+export async function openIdentity(options: IdentityOptions): Promise<StoredIdentity> {
+  const { files, folder, identity: wanted = {} } = options;
+  checkWanted(wanted);
+  const path = `${folder}/identity.json`;
+  const isKept = files !== undefined && folder !== undefined;
+  const remedy = "Remove the file to give this modem a new identity.";
+  const stored = isKept ? await readRecord(files, { path, check: checkIdentity, remedy }) : undefined;
+  const identity = { ...(stored ?? (await makeIdentity(options))), ...wanted };
+  if (isKept && (stored === undefined || JSON.stringify(stored) !== JSON.stringify(identity))) {
+    await writeRecord(files, path, identity);
+  }
+  return identity;
+}
+
+function checkWanted(wanted: Partial<ModemIdentity>): void {
+  for (const [name, value] of Object.entries(wanted) as [keyof ModemIdentity, string | undefined][]) {
+    const isRight = name in formats && value !== undefined && formats[name].test(value);
+    if (!isRight || (name === "firmware" && !isFirmwareName(value))) {
+      const expected = name === "firmware" ? Object.keys(firmwareProfiles).join(" or ") : String(formats[name]);
+      const message = `identity.${name}: expected ${expected}, got "${value}"`;
+      throw new ThinglineError("OPTION_INVALID", message, { details: { option: `identity.${name}` } });
+    }
+  }
+}
+
+function checkIdentity(value: unknown): StoredIdentity | undefined {
+  if (!isObject(value)) return undefined;
+  for (const [name, format] of Object.entries(formats)) {
+    const text = value[name];
+    if (typeof text !== "string" || !format.test(text)) return undefined;
+  }
+  if (typeof value["identityKey"] !== "string" || !isFirmwareName(String(value["firmware"]))) return undefined;
+  return value as unknown as StoredIdentity;
+}
+
+async function makeIdentity({ random, keys }: IdentityOptions): Promise<StoredIdentity> {
+  const { privateKeyPem } = await keys.generate("ec-p256");
+  return {
+    firmware: defaultFirmware,
+    // The type allocation code of the nRF9160.
+    imei: withCheckDigit(`35265610${digits(random, 6)}`),
+    softwareVersionNumber: "11",
+    serialNumber: digits(random, 15),
+    imsi: `00101${digits(random, 10)}`,
+    iccid: withCheckDigit(`89450${digits(random, 14)}`),
+    modemUuid: random.uuid(),
+    deviceUuid: random.uuid(),
+    identityKey: privateKeyPem,
+  };
+}
+
+function digits(random: Random, count: number): string {
+  return Array.from({ length: count }, () => random.integer(10)).join("");
+}
+
+/** Luhn, as in ISO/IEC 7812-1. */
+function withCheckDigit(number: string): string {
+  let sum = 0;
+  for (let index = 0; index < number.length; index++) {
+    const digit = Number(number[number.length - 1 - index]);
+    const doubled = index % 2 === 0 ? digit * 2 : digit;
+    sum += doubled > 9 ? doubled - 9 : doubled;
+  }
+  return `${number}${(10 - (sum % 10)) % 10}`;
+}

@@ -1,0 +1,305 @@
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { atCommandBytesMax, reservedSecTags } from "@thingline/protocol/at";
+import type { Clock, Connection, Dialer, Files, Keys, Random, SecTagDialer } from "@thingline/transport";
+import type { AtPortOptions } from "./at-port.js";
+import { toUpperHex } from "../hex.js";
+import { AtPort } from "./at-port.js";
+import type { Refusal } from "./credential-rules.js";
+import type { FirmwareName } from "./firmware.js";
+import { firmwareProfiles } from "./firmware.js";
+import type { ModemIdentity, StoredIdentity } from "./identity.js";
+import { openIdentity } from "./identity.js";
+import type { LteTiming, RadioConditions } from "./lte-link.js";
+import { defaultConditions, defaultLteTiming } from "./lte-link.js";
+import { ModemCore } from "./modem-core.js";
+import { SecureStorage } from "./secure-storage.js";
+import type { ModemSettings } from "./settings.js";
+import { readSettings, writeSettings } from "./settings.js";
+import { ModemSockets } from "./sockets.js";
+
+export interface SimulatedModemOptions {
+  /** What the modem's sockets go out through. */
+  network: Dialer;
+  clock: Clock;
+  random: Random;
+  keys: Keys;
+  /** Where credentials, identity and settings are kept. Both or none: without them the modem forgets all. */
+  files?: Files;
+  folder?: string;
+  /** What to be instead of what the folder says or is made up. */
+  identity?: Partial<ModemIdentity>;
+  /** Short for `identity.firmware`. */
+  firmware?: FirmwareName;
+  /** Delays, and what surrounds the modem when it boots. */
+  lte?: Partial<LteTiming> & { conditions?: Partial<RadioConditions> };
+  /** Of the SIM card, for `conditions.sim: "pinRequired"`. Default {@link defaultPin}. */
+  pin?: string;
+  /** Default 64 KiB. */
+  storageBytesMax?: number;
+}
+
+export const defaultPin = "1234";
+
+/** Faults that can be put into a running modem. */
+export interface ModemFaults {
+  /**
+   * The power goes away at the Nth write of the credential storage from now on (1 is the next one), `before` it reached
+   * the disk or `after`. The command never answers; {@link SimulatedModem.closed} resolves.
+   */
+  cutPowerAtWrite(count: number, phase: "before" | "after"): void;
+  /** The next writes, `%CMNG=0` and `=3`, are refused with this code. */
+  refuseWrites(options: { cme: 513 | 514 | 515 | 518 | 519 | 527 | 528; count: number }): void;
+  /** A low supply voltage: writes are refused with 528, `%XPOFWARN` is sent when subscribed. */
+  setPowerFailing(isFailing: boolean): void;
+}
+
+/** A simulated nRF91: an AT interface, secure storage, an LTE link, sockets. */
+export interface SimulatedModem {
+  readonly identity: ModemIdentity;
+  /** TLS inside the modem with the credentials of a security tag. */
+  readonly secTagDialer: SecTagDialer;
+  /** Plain sockets of the modem, for TLS outside of it. */
+  readonly dialer: Dialer;
+  readonly faults: ModemFaults;
+  /** What surrounds the modem at this moment. */
+  readonly conditions: RadioConditions;
+  /** Coverage, denial, SIM, cell: takes effect at once, with the URCs that a real modem sends. */
+  setConditions(conditions: Partial<RadioConditions>): void;
+  /** The host's end of a serial port with the line discipline of Nordic's AT host library. */
+  openPort(options?: AtPortOptions): Connection;
+  /**
+   * One command, without terminator, as `nrf_modem_at_cmd` takes it. Answers the exact response: information lines and
+   * the final result code, each ended by CR LF.
+   *
+   * @throws {ThinglineError} LIMIT_EXCEEDED for more than 4096 bytes, CLOSED, CONNECTION_LOST when the power went away.
+   */
+  at(command: string): Promise<string>;
+  /** URCs, without line end. @returns what ends the subscription. */
+  onNotification(listener: (line: string) => void): () => void;
+  /** The power goes away now: nothing is saved, nobody is told. */
+  cutPower(): void;
+  /** Switches off and gives the folder back. Safe to call twice. */
+  close(): Promise<void>;
+  readonly closed: Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Boots a simulated nRF91, functional mode 0.
+ *
+ * @throws {ThinglineError} OPTION_INVALID, LOCKED when another process runs on the folder, STORE_CORRUPT naming the
+ * damaged file.
+ */
+export async function createSimulatedModem(options: SimulatedModemOptions): Promise<SimulatedModem> {
+  const { files, folder } = options;
+  if ((files === undefined) !== (folder === undefined)) {
+    const message = "files and folder: expected both or none";
+    throw new ThinglineError("OPTION_INVALID", message, { details: { option: "folder" } });
+  }
+  if (files === undefined || folder === undefined) return boot(options, async () => undefined);
+  await files.makeFolder(folder);
+  const lock = await files.lock(folder);
+  try {
+    return await boot(options, () => lock.release());
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function boot(options: SimulatedModemOptions, release: () => Promise<void>): Promise<SimulatedModem> {
+  const identity = await openIdentity({
+    ...options,
+    identity: { ...options.identity, ...(options.firmware === undefined ? {} : { firmware: options.firmware }) },
+  });
+  const faults = new StorageFaults();
+  const storage = await SecureStorage.open({
+    ...options,
+    ...(options.storageBytesMax === undefined ? {} : { contentBytesMax: options.storageBytesMax }),
+    factoryEntries: factoryEntries(identity, options.keys),
+    onWrite: (phase) => faults.onWrite(phase),
+  });
+  const settings = await readSettings(options);
+  return new BootedModem(options, { identity, storage, faults, settings, release });
+}
+
+/** What Nordic puts in before a modem leaves the factory: listed, and never to be deleted. Contents are stand-ins. */
+function factoryEntries(identity: StoredIdentity, keys: Keys): { secTag: number; type: number; content: string }[] {
+  const [baseKeyTag = 0, rootCaTag = 0, identityKeyTag = 0] = reservedSecTags;
+  return [
+    { secTag: baseKeyTag, type: 11, content: "stand-in for Nordic's base public key" },
+    { secTag: rootCaTag, type: 10, content: "stand-in for Nordic's identity root CA" },
+    { secTag: identityKeyTag, type: 6, content: toUpperHex(keys.publicKeyOf(identity.identityKey)) },
+  ];
+}
+
+/** Faults of the storage, and the count of its writes. */
+class StorageFaults {
+  cut: { remaining: number; phase: "before" | "after" } | undefined;
+  refusals: Refusal[] = [];
+  onCut: () => void = () => undefined;
+
+  onWrite(phase: "before" | "after"): void {
+    if (this.cut === undefined) return;
+    if (phase === "before") this.cut.remaining--;
+    if (this.cut.remaining > 0 || this.cut.phase !== phase) return;
+    this.cut = undefined;
+    this.onCut();
+    throw powerLost();
+  }
+}
+
+function powerLost(): ThinglineError {
+  return new ThinglineError("CONNECTION_LOST", "the simulated modem lost its power");
+}
+
+interface BootedParts {
+  identity: StoredIdentity;
+  storage: SecureStorage;
+  faults: StorageFaults;
+  settings: ModemSettings;
+  release: () => Promise<void>;
+}
+
+class BootedModem implements SimulatedModem {
+  readonly identity: ModemIdentity;
+  readonly secTagDialer: SecTagDialer;
+  readonly dialer: Dialer;
+  readonly faults: ModemFaults;
+  readonly closed: Promise<void>;
+  readonly #core: ModemCore;
+  readonly #sockets: ModemSockets;
+  readonly #clock: Clock;
+  readonly #release: () => Promise<void>;
+  readonly #ports = new Set<AtPort>();
+  readonly #listeners = new Set<(line: string) => void>();
+  #life: "on" | "closing" | "closed" | "noPower" = "on";
+  #resolveClosed: () => void = () => undefined;
+
+  constructor(options: SimulatedModemOptions, { identity, storage, faults, settings, release }: BootedParts) {
+    const { identityKey: _, ...publicIdentity } = identity;
+    this.identity = publicIdentity;
+    this.#clock = options.clock;
+    this.#release = release;
+    const { conditions, ...timing } = options.lte ?? {};
+    this.#core = new ModemCore({
+      clock: options.clock,
+      random: options.random,
+      keys: options.keys,
+      profile: firmwareProfiles[identity.firmware],
+      identity,
+      storage,
+      settings,
+      conditions: { ...defaultConditions, ...conditions },
+      timing: { ...defaultLteTiming, ...timing },
+      pin: options.pin ?? defaultPin,
+      saveSettings: (changed) => writeSettings(options, changed),
+      takeInjectedRefusal: () => faults.refusals.shift(),
+      onNotification: (line) => this.#notify(line),
+      onLinkLost: () => this.#sockets.linkLost(),
+    });
+    const { network, clock, keys } = options;
+    this.#sockets = new ModemSockets({ clock, keys, network, storage, lte: this.#core.lte });
+    this.secTagDialer = this.#sockets.secTagDialer;
+    this.dialer = this.#sockets.dialer;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    faults.onCut = () => this.cutPower();
+    this.faults = {
+      cutPowerAtWrite: (count, phase) => {
+        faults.cut = { remaining: count, phase };
+      },
+      refuseWrites: ({ cme, count }) => faults.refusals.push(...Array.from({ length: count }, () => cme)),
+      setPowerFailing: (isFailing) => this.#core.setPowerFailing(isFailing),
+    };
+  }
+
+  get conditions(): RadioConditions {
+    return this.#core.lte.conditions;
+  }
+
+  setConditions(conditions: Partial<RadioConditions>): void {
+    if (this.#life === "on") this.#core.lte.change(conditions);
+  }
+
+  openPort(options?: AtPortOptions): Connection {
+    this.#checkOn();
+    const onEnd = (port: AtPort) => this.#ports.delete(port);
+    const onFault = (port: AtPort, error: unknown) => {
+      // A disk that cannot be written is told to the host; anything else is a bug and must not be hidden.
+      if (!isThinglineError(error)) throw error;
+      port.destroy(error);
+    };
+    const port = new AtPort(this.#core, this.#clock, { onEnd, onFault }, options);
+    this.#ports.add(port);
+    return port.connection;
+  }
+
+  async at(command: string): Promise<string> {
+    this.#checkOn();
+    const bytes = new TextEncoder().encode(command).length;
+    if (bytes > atCommandBytesMax) {
+      const message = `the modem takes AT commands of ${atCommandBytesMax} bytes, got ${bytes} (E2BIG)`;
+      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { bytes, limit: atCommandBytesMax } });
+    }
+    let answer = "";
+    await this.#core.execute(command, (text) => {
+      answer = text;
+    });
+    if (this.#life === "noPower") throw powerLost();
+    return answer;
+  }
+
+  onNotification(listener: (line: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  cutPower(): void {
+    if (this.#life !== "on" && this.#life !== "closing") return;
+    this.#life = "noPower";
+    this.#stop(powerLost());
+    void this.#release().then(this.#resolveClosed);
+  }
+
+  async close(): Promise<void> {
+    if (this.#life === "on") {
+      this.#life = "closing";
+      await this.#core.idle();
+      // The power may have gone while the last command ran.
+      if (this.#isClosing()) {
+        this.#life = "closed";
+        this.#stop(undefined);
+        await this.#release();
+        this.#resolveClosed();
+      }
+    }
+    await this.closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #isClosing(): boolean {
+    return this.#life === "closing";
+  }
+
+  #stop(error: ThinglineError | undefined): void {
+    this.#core.close();
+    this.#sockets.powerLost();
+    for (const port of [...this.#ports]) port.destroy(error);
+    this.#listeners.clear();
+  }
+
+  #notify(line: string): void {
+    for (const port of this.#ports) port.notify(line);
+    for (const listener of [...this.#listeners]) listener(line);
+  }
+
+  #checkOn(): void {
+    if (this.#life === "noPower") throw powerLost();
+    if (this.#life !== "on") throw new ThinglineError("CLOSED", "the simulated modem was closed");
+  }
+}

@@ -1,0 +1,148 @@
+import { ThinglineError } from "@thingline/protocol";
+import type { Files, Keys } from "@thingline/transport";
+import { toUpperHex } from "../hex.js";
+import { isObject, readRecord, writeRecord } from "./record-file.js";
+
+/** One entry of the modem's credential storage. */
+export interface StoredCredential {
+  secTag: number;
+  /** Number of `%CMNG`. */
+  type: number;
+  content: string;
+  /** SHA-256 over the UTF-8 bytes of `content`, upper-case hex. */
+  sha256: string;
+  /** Made by `%KEYGEN`: cannot be overwritten. */
+  isGenerated: boolean;
+}
+
+type NewCredential = Pick<StoredCredential, "secTag" | "type" | "content"> & { isGenerated?: boolean };
+
+/** Sum of the contents that fit. A stand-in for the real part's size, which Nordic does not state. */
+export const storageBytesMax = 65_536;
+
+export interface SecureStorageOptions {
+  keys: Keys;
+  /** Both or none: without them the storage forgets everything with the process. */
+  files?: Files;
+  folder?: string;
+  /** Default {@link storageBytesMax}. */
+  contentBytesMax?: number;
+  /** What is there from the factory: listed, never on disk, takes no room. */
+  factoryEntries?: readonly NewCredential[];
+  /** Called around every change of the disk; what it throws ends the change there. */
+  onWrite?: (phase: "before" | "after") => void;
+}
+
+const fileVersion = 1;
+const fileName = /^([0-9]{1,10})-([0-9]{1,2})\.json$/;
+
+/**
+ * Credentials on disk, a file per entry, each replaced whole: a power cut leaves the old entry or the new one.
+ * Knows no rules about who may do what; see `credential-rules.ts`.
+ */
+export class SecureStorage {
+  readonly #entries = new Map<string, StoredCredential>();
+  readonly #factory = new Map<string, StoredCredential>();
+  readonly #options: SecureStorageOptions;
+
+  private constructor(options: SecureStorageOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {ThinglineError} STORE_CORRUPT when an entry is damaged; the message names the file. */
+  static async open(options: SecureStorageOptions): Promise<SecureStorage> {
+    const storage = new SecureStorage(options);
+    for (const entry of options.factoryEntries ?? [])
+      storage.#factory.set(key(entry.secTag, entry.type), storage.#seal(entry));
+    await storage.#load();
+    return storage;
+  }
+
+  get usedBytes(): number {
+    let bytes = 0;
+    for (const entry of this.#entries.values()) bytes += contentBytes(entry.content);
+    return bytes;
+  }
+
+  get contentBytesMax(): number {
+    return this.#options.contentBytesMax ?? storageBytesMax;
+  }
+
+  get(secTag: number, type: number): StoredCredential | undefined {
+    return this.#entries.get(key(secTag, type)) ?? this.#factory.get(key(secTag, type));
+  }
+
+  /** Sorted by tag, then type. */
+  list(secTag?: number, type?: number): StoredCredential[] {
+    return [...this.#entries.values(), ...this.#factory.values()]
+      .filter((entry) => secTag === undefined || entry.secTag === secTag)
+      .filter((entry) => type === undefined || entry.type === type)
+      .sort((a, b) => a.secTag - b.secTag || a.type - b.type);
+  }
+
+  /** @throws {ThinglineError} FILE_UNREADABLE; then the old entry, if any, stays. */
+  async put(entry: NewCredential): Promise<void> {
+    const stored = this.#seal(entry);
+    await this.#change(async (files, folder) => {
+      await writeRecord(files, path(folder, entry.secTag, entry.type), { version: fileVersion, ...stored });
+    });
+    this.#entries.set(key(entry.secTag, entry.type), stored);
+  }
+
+  async remove(secTag: number, type: number): Promise<void> {
+    await this.#change((files, folder) => files.remove(path(folder, secTag, type)));
+    this.#entries.delete(key(secTag, type));
+  }
+
+  #seal({ secTag, type, content, isGenerated = false }: NewCredential): StoredCredential {
+    const sha256 = toUpperHex(this.#options.keys.sha256(new TextEncoder().encode(content)));
+    return { secTag, type, content, sha256, isGenerated };
+  }
+
+  async #change(change: (files: Files, folder: string) => Promise<void>): Promise<void> {
+    const { files, folder, onWrite } = this.#options;
+    onWrite?.("before");
+    if (files !== undefined && folder !== undefined) await change(files, folder);
+    onWrite?.("after");
+  }
+
+  async #load(): Promise<void> {
+    const { files, folder } = this.#options;
+    if (files === undefined || folder === undefined) return;
+    for (const name of await files.list(`${folder}/credentials`)) {
+      // Anything else is a temporary file of a replacement that a power cut ended.
+      const match = fileName.exec(name);
+      if (match === null) continue;
+      const entry = await readRecord(files, {
+        path: `${folder}/credentials/${name}`,
+        check: (value) => this.#check(value, Number(match[1]), Number(match[2])),
+        remedy: "Remove the file and write this credential again.",
+      });
+      if (entry !== undefined) this.#entries.set(key(entry.secTag, entry.type), entry);
+    }
+  }
+
+  #check(value: unknown, secTag: number, type: number): StoredCredential | undefined {
+    if (!isObject(value) || value["secTag"] !== secTag || value["type"] !== type) return undefined;
+    if (value["version"] !== fileVersion) {
+      const message = `credential ${secTag},${type} has version ${String(value["version"])}; this modem reads ${fileVersion}`;
+      throw new ThinglineError("STORE_CORRUPT", message, { details: { secTag, type } });
+    }
+    const { content, sha256, isGenerated } = value;
+    if (typeof content !== "string" || typeof sha256 !== "string" || typeof isGenerated !== "boolean") return undefined;
+    if (toUpperHex(this.#options.keys.sha256(new TextEncoder().encode(content))) !== sha256) return undefined;
+    return { secTag, type, content, sha256, isGenerated };
+  }
+}
+
+export function contentBytes(content: string): number {
+  return new TextEncoder().encode(content).length;
+}
+
+function key(secTag: number, type: number): string {
+  return `${secTag}-${type}`;
+}
+
+function path(folder: string, secTag: number, type: number): string {
+  return `${folder}/credentials/${key(secTag, type)}.json`;
+}

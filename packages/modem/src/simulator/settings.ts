@@ -1,0 +1,52 @@
+import type { SystemMode } from "@thingline/protocol/at";
+import type { Files } from "@thingline/transport";
+import { isObject, readRecord, writeRecord } from "./record-file.js";
+
+/** What the modem keeps in its configuration memory; written by `AT+CFUN=0` only. */
+export interface ModemSettings {
+  systemMode: SystemMode;
+  /** Requested PSM timers of `+CPSMS`, or off. */
+  psm: { periodicTau: string; activeTime: string } | null;
+  /** Requested eDRX value by `+CEDRXS` technology: 4 LTE-M, 5 NB-IoT. */
+  edrx: { 4: string | null; 5: string | null };
+  /** `+CGDCONT` of context 0. */
+  pdn: { type: string; apn: string };
+}
+
+export const defaultSettings: ModemSettings = {
+  systemMode: { lteM: true, nbIot: false, gnss: false, preference: 0 },
+  psm: null,
+  edrx: { 4: null, 5: null },
+  pdn: { type: "IP", apn: "" },
+};
+
+export interface SettingsPlace {
+  files?: Files;
+  folder?: string;
+}
+
+/** @throws {ThinglineError} STORE_CORRUPT. */
+export async function readSettings({ files, folder }: SettingsPlace): Promise<ModemSettings> {
+  const defaults = structuredClone(defaultSettings);
+  if (files === undefined || folder === undefined) return defaults;
+  const path = `${folder}/settings.json`;
+  const remedy = "Remove the file to go back to the factory settings.";
+  return (await readRecord(files, { path, check: checkSettings, remedy })) ?? defaults;
+}
+
+export async function writeSettings({ files, folder }: SettingsPlace, settings: ModemSettings): Promise<void> {
+  if (files === undefined || folder === undefined) return;
+  await writeRecord(files, `${folder}/settings.json`, settings);
+}
+
+function checkSettings(value: unknown): ModemSettings | undefined {
+  if (!isObject(value)) return undefined;
+  const { systemMode, psm, edrx, pdn } = value;
+  if (!isObject(systemMode) || !isObject(edrx) || !isObject(pdn)) return undefined;
+  const flags = [systemMode["lteM"], systemMode["nbIot"], systemMode["gnss"]];
+  if (!flags.every((flag) => typeof flag === "boolean") || typeof systemMode["preference"] !== "number")
+    return undefined;
+  if (psm !== null && !isObject(psm)) return undefined;
+  if (typeof pdn["type"] !== "string" || typeof pdn["apn"] !== "string") return undefined;
+  return value as unknown as ModemSettings;
+}
