@@ -1,4 +1,12 @@
 export type { Log } from "./log.js";
+export { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
+export type {
+  CertificateIssuer,
+  CertificateIssuerOptions,
+  DeviceAuthorityOptions,
+} from "./services/registry/certificate-issuer.js";
+export { createKeyPool, keyPoolSizeMax } from "./services/registry/key-pool.js";
+export type { KeyPool } from "./services/registry/key-pool.js";
 export { findCertificate, loadPrincipal } from "./services/registry/model.js";
 export type {
   CertificateOrigin,
@@ -9,6 +17,16 @@ export type {
   Principal,
   ThingRecord,
 } from "./services/registry/model.js";
+export { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
+export type {
+  ServerCertificateIssuer,
+  ServerCertificateIssuerOptions,
+} from "./services/registry/server-certificates.js";
+export { effectAttemptsMax } from "./services/outbox.js";
+export type { EffectPerformer } from "./services/outbox.js";
+export { defaultPendingEffectsMax, openOperationRunner } from "./services/runner.js";
+export type { EffectRunner, RunnerDependencies, RunnerOptions, RunnerStartOptions } from "./services/runner.js";
+export type { WakeHandler } from "./services/wake-ups.js";
 export { iterate } from "./store/iterate.js";
 export { openLmdbStore, storeSchemaVersion } from "./store/lmdb.js";
 export type { LmdbStoreOptions } from "./store/lmdb.js";

@@ -1,0 +1,191 @@
+import { ThinglineError } from "@thingline/protocol";
+import { parseCertificates } from "@thingline/protocol/x509";
+import type { Files, Keys, Random } from "@thingline/transport";
+import {
+  certificateIdOf,
+  decodeBody,
+  importSigningKey,
+  loadX509Library,
+  randomSerialNumber,
+  type CertificateWithKey,
+  type X509Library,
+} from "./x509-writer.js";
+
+export interface IssuedCertificate {
+  certificateId: string;
+  /** PEM, LF line ends, one at the end. */
+  certificatePem: string;
+  notBeforeMs: number;
+  notAfterMs: number;
+}
+
+/** Issues device certificates, as AWS IoT does. */
+export interface CertificateIssuer {
+  /** For a key pair of the caller; the subject is `CN=AWS IoT Certificate`. */
+  issueForKey(options: { publicKeyPem: string; nowMs: number }): Promise<IssuedCertificate>;
+  /**
+   * For a PKCS#10 request; keeps its subject.
+   * @throws {ThinglineError} REQUEST_INVALID for what is no request, a wrong signature, or a key that AWS refuses.
+   */
+  issueForRequest(options: { certificateSigningRequest: string; nowMs: number }): Promise<IssuedCertificate>;
+}
+
+/** AWS's issuer is one OU attribute with this whole text. */
+const issuerText = "Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US";
+const deviceSubject = "AWS IoT Certificate";
+/** When certificates of AWS IoT end. */
+export const deviceCertificateNotAfterMs = Date.UTC(2049, 11, 31, 23, 59, 59);
+/** Devices have clocks that are behind. */
+const backdatedMs = 2 * 60 * 1000;
+export const requestCharactersMax = 4_096;
+
+export interface CertificateIssuerOptions {
+  keys: Keys;
+  random: Random;
+  /** Certificate and key of the issuing CA: {@link openDeviceAuthority}. */
+  authority: () => Promise<CertificateWithKey>;
+}
+
+/** Loads the X.509 library and the authority when the first certificate is asked for. */
+export function createCertificateIssuer({ keys, random, authority }: CertificateIssuerOptions): CertificateIssuer {
+  const load = async () => {
+    const [x509, pair] = await Promise.all([loadX509Library(), authority()]);
+    const authorityKey = new x509.X509Certificate(pair.certificatePem).publicKey;
+    return { x509, authorityKey, signer: await importSigningKey(pair.privateKeyPem) };
+  };
+  let loading: ReturnType<typeof load> | undefined;
+
+  const issue = async (publicKeyDer: Uint8Array<ArrayBuffer>, subject: SubjectOf, nowMs: number) => {
+    loading ??= load().catch((error: unknown) => {
+      loading = undefined; // a folder that could not be read may be readable the next time
+      throw error;
+    });
+    const { x509, authorityKey, signer } = await loading;
+    const publicKey = new x509.PublicKey(publicKeyDer);
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: randomSerialNumber(random),
+      subject: subject(x509),
+      issuer: issuerName,
+      notBefore: new Date(Math.floor((nowMs - backdatedMs) / 1000) * 1000),
+      notAfter: new Date(deviceCertificateNotAfterMs),
+      publicKey,
+      signingKey: signer.key,
+      signingAlgorithm: signer.algorithm,
+      extensions: [
+        await x509.AuthorityKeyIdentifierExtension.create(authorityKey),
+        await x509.SubjectKeyIdentifierExtension.create(publicKey),
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      ],
+    });
+    return describeCertificate(keys, certificate.toString("pem"));
+  };
+
+  return {
+    issueForKey: ({ publicKeyPem, nowMs }) => issue(decodeBody(publicKeyPem), () => [{ CN: [deviceSubject] }], nowMs),
+
+    async issueForRequest({ certificateSigningRequest, nowMs }) {
+      const request = await readRequest(await loadX509Library(), certificateSigningRequest);
+      return issue(request.publicKey, () => request.subject, nowMs);
+    },
+  };
+}
+
+type SubjectOf = (x509: X509Library) => { [name: string]: string[] }[];
+const issuerName = [{ OU: [issuerText] }];
+
+/** Id and validity of the first certificate of a PEM text. @throws {ThinglineError} CERTIFICATE_INVALID */
+export function describeCertificate(keys: Keys, certificatePem: string): IssuedCertificate {
+  const [{ der, pem, notBefore, notAfter }] = parseCertificates(certificatePem);
+  return {
+    certificateId: certificateIdOf(keys, der),
+    certificatePem: pem,
+    notBeforeMs: notBefore * 1000,
+    notAfterMs: notAfter * 1000,
+  };
+}
+
+async function readRequest(x509: X509Library, pem: string) {
+  if (pem.length > requestCharactersMax) throw badRequest(`longer than ${requestCharactersMax} characters`);
+  let request: InstanceType<X509Library["Pkcs10CertificateRequest"]>;
+  try {
+    request = new x509.Pkcs10CertificateRequest(pem);
+  } catch {
+    throw badRequest("not a PKCS#10 request in PEM");
+  }
+  const algorithm = request.publicKey.algorithm as { name: string; modulusLength?: number; namedCurve?: string };
+  const isStrongRsa = algorithm.name.startsWith("RSA") && (algorithm.modulusLength ?? 0) >= 2048;
+  const isCurve = /^P-(256|384|521)$/.test(algorithm.namedCurve ?? "");
+  if (!isStrongRsa && !isCurve)
+    throw badRequest("the key must be RSA of at least 2048 bits, or EC P-256, P-384 or P-521");
+  if (!(await request.verify().catch(() => false))) throw badRequest("its signature is not by its own key");
+  const subject = request.subjectName.toJSON() as { [name: string]: string[] }[];
+  return { publicKey: new Uint8Array(request.publicKey.rawData), subject };
+}
+
+const badRequest = (why: string) =>
+  new ThinglineError("REQUEST_INVALID", `The certificate signing request is invalid: ${why}`);
+
+export interface DeviceAuthorityOptions {
+  /** Where `issuing-ca.pem` and `issuing-ca-key.pem` are kept; without it they live as long as the process. */
+  storage?: { files: Files; folder: string };
+  keys: Keys;
+  random: Random;
+  nowMs: () => number;
+}
+
+/**
+ * The CA that issues device certificates: made when it is first needed, then the same for ever. Nothing trusts it:
+ * devices are known by the fingerprints of their certificates.
+ */
+export function openDeviceAuthority(options: DeviceAuthorityOptions): () => Promise<CertificateWithKey> {
+  let opening: Promise<CertificateWithKey> | undefined;
+  return () => {
+    opening ??= readOrCreate(options).catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  };
+}
+
+async function readOrCreate({ storage, keys, random, nowMs }: DeviceAuthorityOptions): Promise<CertificateWithKey> {
+  if (storage === undefined) return createAuthority(keys, random, nowMs());
+  const { files, folder } = storage;
+  const certificatePath = `${folder}/issuing-ca.pem`;
+  const keyPath = `${folder}/issuing-ca-key.pem`;
+  if (await files.exists(certificatePath)) {
+    const decoder = new TextDecoder();
+    const [certificate, key] = await Promise.all([files.read(certificatePath), files.read(keyPath)]);
+    return { certificatePem: decoder.decode(certificate), privateKeyPem: decoder.decode(key) };
+  }
+  const authority = await createAuthority(keys, random, nowMs());
+  const encoder = new TextEncoder();
+  // The certificate last: it says that the pair is complete.
+  await files.replace(keyPath, encoder.encode(authority.privateKeyPem), { mode: 0o600 });
+  await files.replace(certificatePath, encoder.encode(authority.certificatePem), { mode: 0o644 });
+  return authority;
+}
+
+async function createAuthority(keys: Keys, random: Random, nowMs: number): Promise<CertificateWithKey> {
+  const [x509, { privateKeyPem, publicKeyPem }] = await Promise.all([loadX509Library(), keys.generate("rsa-2048")]);
+  const { key: signingKey, algorithm: signingAlgorithm } = await importSigningKey(privateKeyPem);
+  const publicKey = new x509.PublicKey(decodeBody(publicKeyPem));
+  const { keyCertSign, cRLSign } = x509.KeyUsageFlags;
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: randomSerialNumber(random),
+    subject: issuerName,
+    issuer: issuerName,
+    notBefore: new Date(Math.floor((nowMs - backdatedMs) / 1000) * 1000),
+    notAfter: new Date(deviceCertificateNotAfterMs),
+    publicKey,
+    signingKey,
+    signingAlgorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(keyCertSign | cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+    ],
+  });
+  return { certificatePem: `${certificate.toString("pem").trim()}\n`, privateKeyPem };
+}
