@@ -43,3 +43,15 @@ export type {
   StoreReader,
   StoreValue,
 } from "./store/store.js";
+export { awsLimits, createBroker, disconnectReasons, noLimits } from "./broker/index.js";
+export type {
+  Broker,
+  BrokerCounters,
+  BrokerLimits,
+  BrokerOptions,
+  BrokerStats,
+  DisconnectReason,
+  PublishEffect,
+} from "./broker/index.js";
+export type { Bus, BusControl, BusMessage, BusPort, BusReceiver } from "./bus/bus.js";
+export { createLocalBus } from "./bus/local-bus.js";

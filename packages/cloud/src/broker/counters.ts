@@ -30,6 +30,14 @@ export interface BrokerCounters {
   droppedTooLarge: number;
   /** QoS 1 still queued when its session ended. */
   droppedSessionEnded: number;
+  /** QoS 1 that the client answered with an MQTT 5 reason code of 0x80 or more. */
+  droppedRefused: number;
+  /** A PUBLISH whose packet identifier is still waiting for its PUBACK. */
+  droppedDuplicate: number;
+  /** QoS 0 for a persistent session that is not connected. */
+  droppedOffline: number;
+  /** A shared group had no member to take the message. */
+  droppedGroupOffline: number;
   /** A retained message refused because there are too many. */
   droppedRetainedFull: number;
   /** A message for one client that is not there. */
@@ -64,6 +72,10 @@ export function createCounters(): BrokerCounters {
     droppedUnacknowledged: 0,
     droppedTooLarge: 0,
     droppedSessionEnded: 0,
+    droppedRefused: 0,
+    droppedDuplicate: 0,
+    droppedOffline: 0,
+    droppedGroupOffline: 0,
     droppedRetainedFull: 0,
     droppedClientAbsent: 0,
     unexpectedAcks: 0,

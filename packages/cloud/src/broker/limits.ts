@@ -125,8 +125,9 @@ export const awsLimits: BrokerLimits = {
 /** For load tests: AWS's rates and counts off, sizes of the protocol and the bounds on memory on. */
 export const noLimits: BrokerLimits = {
   ...awsLimits,
-  clientIdBytesMax: 65_535,
-  topicBytesMax: 65_535,
+  // Client id and topic are part of the store's keys, which have a limit of their own.
+  clientIdBytesMax: 512,
+  topicBytesMax: 1_024,
   topicSlashesMax: Infinity,
   payloadBytesMax: Infinity,
   packetBytesMax: 16 * 1024 * 1024,

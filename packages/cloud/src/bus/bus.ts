@@ -11,8 +11,6 @@ export interface BusMessage {
   expiresAtMs: number | undefined;
   /** Only for the session of this client, subscribed or not. */
   onlyToClientId: string | undefined;
-  /** Whose message it is, for the No Local option; undefined for a service's. */
-  fromClientId: string | undefined;
 }
 
 /** What brokers tell each other beyond messages. */
@@ -31,6 +29,8 @@ export interface BusReceiver {
 
 /** One broker's plug in the bus. */
 export interface BusPort {
+  /** No other broker is there. */
+  readonly isAlone: boolean;
   /** Whether another broker wants messages on this topic. Asked for every message, so it must cost nothing when alone. */
   hasInterest(topic: string): boolean;
   /** To every other broker with interest. Undefined: handed over already. */

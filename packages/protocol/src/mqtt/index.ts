@@ -55,3 +55,22 @@ export type {
   ConnectionTerms,
   Disposition,
 } from "./client-session-types.js";
+export { connackProperties, negotiateConnect } from "./server-session-connect.js";
+export type {
+  ConnectNegotiation,
+  ConnectRefusal,
+  ConnectTerms,
+  ServerConnectLimits,
+} from "./server-session-connect.js";
+export { InboundInflight, OutboundInflight } from "./server-session-inflight.js";
+export type { InboundRefusal } from "./server-session-inflight.js";
+export { effectiveKeepAliveSeconds, stepServerKeepAlive } from "./server-session-keep-alive.js";
+export type {
+  ServerKeepAliveEffect,
+  ServerKeepAliveInput,
+  ServerKeepAliveRange,
+  ServerKeepAliveState,
+} from "./server-session-keep-alive.js";
+export { InboundTopicAliases } from "./server-session-topic-alias.js";
+export { ServerSession } from "./server-session.js";
+export type { ServerSessionLimits, SessionMessage } from "./server-session.js";

@@ -1,0 +1,525 @@
+import { isThinglineError, type ThinglineError } from "@thingline/protocol";
+import {
+  encodePacket,
+  InboundInflight,
+  InboundTopicAliases,
+  packetLength,
+  PacketDecoder,
+  reasonCodes,
+  stepServerKeepAlive,
+  type ConnectPacket,
+  type ConnectTerms,
+  type MqttPacket,
+  type MqttVersion,
+  type PublishAckPacket,
+  type ServerKeepAliveState,
+} from "@thingline/protocol/mqtt";
+import type { Connection, Timer } from "@thingline/transport";
+import type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest } from "../policy/authorizer.js";
+import { connect } from "./connect.js";
+import type { BrokerCore } from "./core.js";
+import { drain } from "./delivery.js";
+import { disconnectReasons, type DisconnectReason } from "./disconnect-reasons.js";
+import { receivePublish } from "./inbound-publish.js";
+import { RateBucket } from "./rate.js";
+import type { QueuedMessage } from "./publication.js";
+import type { BrokerSession } from "./session.js";
+import { detachSession } from "./session-lifecycle.js";
+import { receiveSubscribe, receiveUnsubscribe } from "./subscribe.js";
+import type { Route } from "./subscription-index.js";
+import type { ServiceTopics } from "../services/operation.js";
+import { sendWill } from "./will.js";
+
+/** What a connection remembers of a topic that it published to. */
+export interface PublishGrant {
+  readonly topic: string;
+  isAllowed: boolean;
+  /** Of the authorizer when it was asked. */
+  generation: number;
+  route: Route<BrokerSession, ServiceTopics>;
+}
+
+type State = "awaitingConnect" | "connecting" | "connected" | "closed";
+
+const noTerms: ConnectTerms = {
+  clientId: "",
+  keepAliveSeconds: 0,
+  sessionExpirySeconds: 0,
+  outboundWindowMax: 0,
+  clientPacketBytesMax: Infinity,
+};
+
+/** How often a blocked or waiting connection is looked at. */
+const slowSweepMs = 5_000;
+
+/** One client at the other end of one transport connection: reads its packets and answers them. */
+export class ClientConnection {
+  readonly core: BrokerCore;
+  readonly connection: Connection;
+  readonly identity: ConnectionIdentity;
+  state: State = "awaitingConnect";
+  version: MqttVersion = 4;
+  clientId = "";
+  terms = noTerms;
+  authorizer!: Authorizer;
+  connectPacket: ConnectPacket | undefined;
+  connectRequest: ConnectRequest | undefined;
+  session: BrokerSession | undefined;
+  /** PUBLISH in and out; undefined without a limit. */
+  rate: RateBucket | undefined;
+  readonly grants = new Map<string, PublishGrant>();
+  inbound!: InboundInflight;
+  aliases!: InboundTopicAliases;
+  private readonly decoder: PacketDecoder;
+  private readonly receiveDecisions = new Map<string, boolean>();
+  private receiveGeneration = -1;
+  private bytesRate: RateBucket | undefined;
+  private replayRate: RateBucket | undefined;
+  private keepAlive: ServerKeepAliveState = { name: "expired" };
+  private lastReceivedMs: number;
+  private timer: Timer | undefined;
+  private drainTimer: Timer | undefined;
+  private readTimer: Timer | undefined;
+  /** Why reading is paused; 0 when it is not. */
+  private pauses = 0;
+  private outputFullSinceMs: number | undefined;
+  private throttleLoggedMs = -Infinity;
+
+  constructor(core: BrokerCore, connection: Connection, identity: ConnectionIdentity) {
+    this.core = core;
+    this.connection = connection;
+    this.identity = identity;
+    const { packetBytesMax, connectTimeoutSeconds, inboundBytesPerSecond } = core.limits;
+    this.decoder = new PacketDecoder({ receiver: "server", packetBytesMax });
+    const { clock } = core.options;
+    this.lastReceivedMs = core.nowMs = clock.monotonicMs();
+    if (inboundBytesPerSecond !== Infinity) this.bytesRate = new RateBucket(inboundBytesPerSecond, core.nowMs);
+    this.timer = clock.setTimer(connectTimeoutSeconds * 1000, () => this.end("CONNECT_TIMEOUT"));
+    connection.start({
+      data: (bytes) => this.receive(bytes),
+      drained: () => this.outputDrained(),
+      closed: (error) => this.lost(error),
+    });
+  }
+
+  /** Coarse time for what is in flight. */
+  get nowSeconds(): number {
+    return Math.floor(this.core.nowMs / 1000);
+  }
+
+  get certificateId(): string | undefined {
+    return this.identity.certificateId;
+  }
+
+  // Output
+
+  /** Encodes straight into the connection's memory. */
+  send(packet: MqttPacket): void {
+    const lengthBytes = packetLength(packet, this.version);
+    const at = this.connection.reserve(lengthBytes);
+    encodePacket(packet, this.version, this.connection.slab, at);
+  }
+
+  sendPuback(packetId: number, reasonCode: number, reasonString?: string): void {
+    if (this.state !== "connected") return;
+    if (reasonCode === 0) {
+      const { connection } = this;
+      const at = connection.reserve(4);
+      const { slab } = connection;
+      slab[at] = 0x40;
+      slab[at + 1] = 2;
+      slab[at + 2] = packetId >> 8;
+      slab[at + 3] = packetId;
+    } else this.sendRefusedPuback(packetId, reasonCode, reasonString);
+    // A client that publishes without reading its PUBACKs must not fill our memory with them.
+    if (this.connection.bufferedBytes > this.core.limits.outputBytesMax) this.isOutputFull();
+  }
+
+  private sendRefusedPuback(packetId: number, reasonCode: number, reasonString: string | undefined): void {
+    const packet: PublishAckPacket = { type: "puback", packetId, reasonCode };
+    // [MQTT-3.4.2-2] Request Problem Information 0 asks for no reason strings.
+    const wantsReason = this.connectPacket?.properties?.requestProblemInformation !== 0;
+    if (reasonString !== undefined && wantsReason) packet.properties = { reasonString };
+    this.send(packet);
+  }
+
+  /** Whether so much waits to be sent that nothing may be added. Then the client's own input waits as well. */
+  isOutputFull(): boolean {
+    if (this.connection.bufferedBytes <= this.core.limits.outputBytesMax) return false;
+    if (this.outputFullSinceMs === undefined) {
+      this.outputFullSinceMs = this.core.nowMs;
+      this.core.options.log.warn("outputFull", {
+        clientId: this.clientId,
+        bufferedBytes: this.connection.bufferedBytes,
+      });
+      this.pause(pauseReasons.outputFull);
+      this.drainLater(slowSweepMs);
+    }
+    return true;
+  }
+
+  private outputDrained(): void {
+    if (this.outputFullSinceMs === undefined || this.state !== "connected") return;
+    this.core.nowMs = this.core.options.clock.monotonicMs();
+    this.outputFullSinceMs = undefined;
+    this.unpause(pauseReasons.outputFull);
+    drain(this.core, this);
+  }
+
+  /** Whether a QoS 1 message may go out now, window apart. */
+  maySendQos1(): boolean {
+    if (this.isOutputFull()) return false;
+    const { rate } = this;
+    return rate === undefined || rate.take(this.core.nowMs);
+  }
+
+  /** As {@link maySendQos1} for a message from the queue; sets a timer when only time stands in the way. */
+  maySendQueued(message: QueuedMessage): boolean {
+    if (this.isOutputFull()) return false;
+    const { nowMs } = this.core;
+    if (message.isReplay) {
+      if (this.replayRate !== undefined && !this.replayRate.take(nowMs)) {
+        this.drainLater(this.replayRate.waitMs(nowMs));
+        return false;
+      }
+      // Paid once: it may wait for the other rate, or go out again after a reconnect.
+      message.isReplay = false;
+    }
+    if (this.rate !== undefined && !this.rate.take(nowMs)) {
+      this.drainLater(this.rate.waitMs(nowMs));
+      return false;
+    }
+    return true;
+  }
+
+  private drainLater(delayMs: number): void {
+    if (this.drainTimer !== undefined) return;
+    this.drainTimer = this.core.options.clock.setTimer(delayMs, () => {
+      this.drainTimer = undefined;
+      if (this.state !== "connected") return;
+      this.core.nowMs = this.core.options.clock.monotonicMs();
+      if (this.isStuck()) this.end("SLOW_CONSUMER");
+      else drain(this.core, this);
+    });
+  }
+
+  private isStuck(): boolean {
+    if (this.outputFullSinceMs === undefined) return false;
+    if (this.connection.bufferedBytes <= this.core.limits.outputBytesMax) {
+      this.outputDrained();
+      return false;
+    }
+    if (this.core.nowMs - this.outputFullSinceMs >= this.core.limits.slowConsumerSecondsMax * 1000) return true;
+    this.drainLater(slowSweepMs);
+    return false;
+  }
+
+  outboundThrottled(): void {
+    this.core.counters.droppedThrottled++;
+    this.logThrottled("out");
+  }
+
+  /** At most once a second: the counter has them all. */
+  logThrottled(direction: "in" | "out"): void {
+    if (this.throttleLoggedMs + 1000 > this.core.nowMs) return;
+    this.throttleLoggedMs = this.core.nowMs;
+    this.core.hit("publishesPerSecond", { clientId: this.clientId, direction });
+  }
+
+  // Policy
+
+  /** Whether the policy lets the client receive the topic; remembered until the policy changes. */
+  mayReceive(topic: string): boolean {
+    const { authorizer, receiveDecisions } = this;
+    if (this.receiveGeneration !== authorizer.generation) {
+      this.receiveGeneration = authorizer.generation;
+      receiveDecisions.clear();
+    }
+    const known = receiveDecisions.get(topic);
+    if (known !== undefined) return known;
+    const isAllowed = this.authorize("iot:Receive", `topic/${topic}`);
+    if (receiveDecisions.size >= this.core.limits.cachedTopicsPerConnectionMax) receiveDecisions.clear();
+    receiveDecisions.set(topic, isAllowed);
+    return isAllowed;
+  }
+
+  /** Asks the policy and logs a denial with its explanation. */
+  authorize(action: BrokerAction, resource: string): boolean {
+    const { isAllowed, explanation } = this.authorizer.authorize(action, resource);
+    if (!isAllowed) {
+      const { clientId, certificateId } = this;
+      this.core.options.log.warn("denied", { action, resource, clientId, certificateId, explanation });
+    }
+    return isAllowed;
+  }
+
+  /** Policies of the principal were loaded again. */
+  replaceAuthorizer(authorizer: Authorizer): void {
+    this.authorizer = authorizer;
+    this.receiveGeneration = -1;
+    this.grants.clear();
+  }
+
+  // Input
+
+  private receive(bytes: Uint8Array): void {
+    const { core, decoder } = this;
+    core.nowMs = this.lastReceivedMs = core.options.clock.monotonicMs();
+    if (this.bytesRate !== undefined) this.chargeBytes(bytes.length);
+    decoder.push(bytes);
+    try {
+      for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
+        this.handle(packet);
+        if (this.state === "closed") return;
+      }
+    } catch (error) {
+      if (!isThinglineError(error)) throw error;
+      this.protocolError(error);
+    }
+  }
+
+  private handle(packet: MqttPacket): void {
+    if (this.state === "connected") {
+      // Ordered by how often they come.
+      if (packet.type === "publish") receivePublish(this, packet);
+      else if (packet.type === "puback") this.receivePuback(packet);
+      else this.handleOther(packet);
+    } else if (this.state === "awaitingConnect" && packet.type === "connect") this.receiveConnect(packet);
+    else if (this.state !== "closed") {
+      // The decoder lets only a CONNECT be the first packet, so this one came before our CONNACK.
+      this.misuse("protocolError", `${packet.type} before CONNACK: the client must wait for it`);
+    }
+  }
+
+  private handleOther(packet: MqttPacket): void {
+    switch (packet.type) {
+      case "pingreq":
+        this.send({ type: "pingresp" });
+        return;
+      case "subscribe":
+        receiveSubscribe(this, packet);
+        return;
+      case "unsubscribe":
+        receiveUnsubscribe(this, packet);
+        return;
+      case "disconnect":
+        this.receiveDisconnect(packet.reasonCode, packet.properties?.sessionExpirySeconds);
+        return;
+      case "pubrec":
+      case "pubrel":
+      case "pubcomp":
+        this.misuse("qosNotSupported", `${packet.type}: QoS 2 is not supported`);
+        return;
+      case "auth":
+        this.misuse("protocolError", "AUTH: enhanced authentication is not supported");
+        return;
+      default:
+        this.misuse("protocolError", `${packet.type} from a client`);
+    }
+  }
+
+  private receiveConnect(packet: ConnectPacket): void {
+    this.state = "connecting";
+    this.version = packet.version;
+    this.connectPacket = packet;
+    this.clientId = packet.clientId;
+    connect(this, packet);
+  }
+
+  /** The CONNECT was accepted and the session is there: from now on packets are handled. */
+  connected(session: BrokerSession, authorizer: Authorizer): void {
+    const { core, terms } = this;
+    const { clock } = core.options;
+    core.nowMs = this.lastReceivedMs = clock.monotonicMs();
+    this.state = "connected";
+    this.session = session;
+    this.authorizer = authorizer;
+    const { publishesPerSecond, queuedReplaysPerSecond, inboundInflightMax, topicAliasMax } = core.limits;
+    if (publishesPerSecond !== Infinity) this.rate = new RateBucket(publishesPerSecond, core.nowMs);
+    if (queuedReplaysPerSecond !== Infinity) this.replayRate = new RateBucket(queuedReplaysPerSecond, core.nowMs);
+    this.inbound = new InboundInflight(inboundInflightMax);
+    this.aliases = new InboundTopicAliases(topicAliasMax);
+    session.connection = this;
+    session.queue.attach(terms.outboundWindowMax);
+    this.keepAlive = { name: "listening", lastReceivedMs: core.nowMs };
+    this.timer?.cancel();
+    this.checkKeepAlive();
+  }
+
+  private checkKeepAlive(): void {
+    const { core } = this;
+    const nowMs = core.options.clock.monotonicMs();
+    // While we do not read, the client's silence proves nothing.
+    const lastReceivedMs = this.pauses === 0 ? this.lastReceivedMs : nowMs;
+    this.keepAlive = { name: "listening", lastReceivedMs };
+    const [next, effects] = stepServerKeepAlive(this.keepAlive, { type: "tick" }, nowMs, this.terms.keepAliveSeconds);
+    this.keepAlive = next;
+    for (const effect of effects) {
+      if (effect.type === "close") return this.end("MQTT_KEEP_ALIVE_TIMEOUT");
+      this.timer = core.options.clock.setTimer(effect.atMs - nowMs, () => this.checkKeepAlive());
+    }
+    this.dropUnacknowledged(nowMs);
+  }
+
+  private receivePuback({ packetId, reasonCode }: PublishAckPacket): void {
+    if (!this.acknowledged(packetId)) {
+      this.core.counters.unexpectedAcks++;
+      this.core.options.log.debug("unexpectedPuback", { clientId: this.clientId, packetId });
+      return;
+    }
+    if (reasonCode >= 0x80) {
+      this.core.counters.droppedRefused++;
+      this.core.options.log.warn("messageRefused", { clientId: this.clientId, packetId, reasonCode });
+    }
+    if (this.session!.queue.queuedCount > 0) drain(this.core, this);
+  }
+
+  /** A message in flight is done with. @returns false when there is none under the identifier. */
+  acknowledged(packetId: number): boolean {
+    const { session, core } = this;
+    const inflight = session?.queue.inflight;
+    if (session === undefined || inflight === undefined) return false;
+    if (session.stored !== undefined) {
+      const message = inflight.message(packetId);
+      if (message?.isStored === true) {
+        void session.stored.writer.delete(core.keys.message(session.clientId, message.sequence)).catch(() => undefined);
+      }
+    }
+    return inflight.release(packetId);
+  }
+
+  /** AWS gives up a QoS 1 message that a connected client does not acknowledge in time. */
+  private dropUnacknowledged(nowMs: number): void {
+    const inflight = this.session?.queue.inflight;
+    if (inflight === undefined || inflight.count === 0) return;
+    const late = inflight.sentBefore(Math.floor(nowMs / 1000) - this.core.limits.redeliverySecondsMax[this.version]);
+    if (late.length === 0) return;
+    for (const packetId of late) this.acknowledged(packetId);
+    this.core.counters.droppedUnacknowledged += late.length;
+    this.core.hit("redeliverySecondsMax", { clientId: this.clientId, messages: late.length });
+    drain(this.core, this);
+  }
+
+  private receiveDisconnect(reasonCode: number, sessionExpirySeconds: number | undefined): void {
+    if (sessionExpirySeconds !== undefined) {
+      // [MQTT-3.1.2-23] A session that was to end with the connection cannot be made to last.
+      if (this.terms.sessionExpirySeconds === 0 && sessionExpirySeconds > 0) {
+        return this.misuse("protocolError", "DISCONNECT raises the session expiry from 0");
+      }
+      const expirySeconds = Math.min(sessionExpirySeconds, this.core.limits.sessionExpirySecondsMax);
+      this.terms = { ...this.terms, sessionExpirySeconds: expirySeconds };
+    }
+    const wantsWill = reasonCode !== reasonCodes.success;
+    this.end(wantsWill ? "CLIENT_DISCONNECT_WITH_WILL" : "CLIENT_INITIATED_DISCONNECT");
+  }
+
+  // Backpressure
+
+  private chargeBytes(lengthBytes: number): void {
+    const waitMs = this.bytesRate!.charge(lengthBytes, this.core.nowMs);
+    if (waitMs === 0 || this.readTimer !== undefined) return;
+    this.core.hit("inboundBytesPerSecond", { clientId: this.clientId, delayMs: waitMs });
+    this.pause(pauseReasons.throughput);
+    this.readTimer = this.core.options.clock.setTimer(waitMs, () => {
+      this.readTimer = undefined;
+      this.unpause(pauseReasons.throughput);
+    });
+  }
+
+  pause(reason: number): void {
+    if (this.state === "closed") return;
+    if (this.pauses === 0) this.connection.pause();
+    this.pauses |= reason;
+  }
+
+  unpause(reason: number): void {
+    if ((this.pauses & reason) === 0) return;
+    this.pauses &= ~reason;
+    if (this.pauses !== 0 || this.state === "closed") return;
+    this.lastReceivedMs = this.core.options.clock.monotonicMs();
+    this.connection.resume();
+  }
+
+  // End
+
+  private protocolError(error: ThinglineError): void {
+    const { reasonCode = reasonCodes.malformedPacket } = error.details as { reasonCode?: number };
+    const { core, clientId, connection } = this;
+    core.counters.protocolErrors++;
+    const remote = connection.remote.host;
+    core.options.log.warn("protocolError", { clientId, remote, code: error.code, error: error.message });
+    if (this.state === "awaitingConnect") this.refuseUnreadConnect(error, reasonCode);
+    else this.end("CLIENT_ERROR", { reasonCode, reasonString: error.message });
+  }
+
+  /** [MQTT-3.1.2-2] A version that we do not speak is answered; other bad beginnings are not. */
+  private refuseUnreadConnect(error: ThinglineError, reasonCode: number): void {
+    const version = this.decoder.version;
+    if (error.code === "MQTT_VERSION_UNSUPPORTED") {
+      this.send({ type: "connack", isSessionPresent: false, reasonCode: 1 });
+    } else if (version === 5) {
+      this.version = 5;
+      this.send({ type: "connack", isSessionPresent: false, reasonCode });
+    }
+    this.end("CLIENT_ERROR");
+  }
+
+  /** A packet that is well formed and not allowed. The connection ends; nobody but the client is to blame. */
+  misuse(reason: keyof typeof reasonCodes, explanation: string): void {
+    this.core.counters.protocolErrors++;
+    this.core.options.log.warn("protocolError", { clientId: this.clientId, error: explanation });
+    this.end("CLIENT_ERROR", { reasonCode: reasonCodes[reason], reasonString: explanation });
+  }
+
+  /** The transport is gone. */
+  private lost(error: ThinglineError | undefined): void {
+    if (this.state === "closed") return;
+    this.finish("CONNECTION_LOST", error?.message);
+  }
+
+  /** Says good-bye as far as the version can, and closes. Safe to call twice. */
+  end(
+    reason: DisconnectReason,
+    { reasonCode, reasonString }: { reasonCode?: number | undefined; reasonString?: string | undefined } = {},
+  ): void {
+    if (this.state === "closed") return;
+    const code = reasonCode ?? disconnectReasons[reason].reasonCode;
+    if (this.version === 5 && this.state === "connected" && code !== undefined) {
+      // [MQTT-3.14.2-3] is only about the client's wish; a reason string is told where the client wants any.
+      const wantsReason = this.connectPacket?.properties?.requestProblemInformation !== 0;
+      const properties = reasonString === undefined || !wantsReason ? {} : { properties: { reasonString } };
+      this.send({ type: "disconnect", reasonCode: code, ...properties });
+    }
+    this.finish(reason, reasonString);
+    void this.connection.close();
+  }
+
+  private finish(reason: DisconnectReason, explanation: string | undefined): void {
+    const { core, session, state, clientId } = this;
+    this.state = "closed";
+    this.timer?.cancel();
+    this.drainTimer?.cancel();
+    this.readTimer?.cancel();
+    core.connections.delete(this);
+    core.counters.connectionsClosed++;
+    if (this.certificateId !== undefined) this.forgetPrincipal(this.certificateId);
+    if (state !== "connected") {
+      const remote = this.connection.remote.host;
+      core.options.log.info("connectionClosed", { clientId, remote, reason, explanation, connected: false });
+      return;
+    }
+    core.connectedCount--;
+    core.options.log.info("disconnected", { clientId, reason, explanation });
+    const sendsWill = disconnectReasons[reason].sendsWill;
+    if (session !== undefined) detachSession(core, session, this);
+    if (sendsWill) sendWill(this);
+  }
+
+  private forgetPrincipal(certificateId: string): void {
+    const connections = this.core.connectionsByCertificate.get(certificateId);
+    connections?.delete(this);
+    if (connections?.size === 0) this.core.connectionsByCertificate.delete(certificateId);
+  }
+}
+
+export const pauseReasons = { outputFull: 1, throughput: 2 } as const;

@@ -1,0 +1,176 @@
+import {
+  checkTopicName,
+  connackProperties,
+  negotiateConnect,
+  reasonCodes,
+  type ConnectPacket,
+  type ConnectTerms,
+} from "@thingline/protocol/mqtt";
+import { isThinglineError } from "@thingline/protocol";
+import type { Authorizer, ConnectRequest } from "../policy/authorizer.js";
+import type { ClientConnection } from "./client-connection.js";
+import { drain } from "./delivery.js";
+import { isPublishableReservedTopic, isReservedTopic } from "./reserved-topics.js";
+import { abandonSession, openSession } from "./session-lifecycle.js";
+import { faultOfProperties, topicLimits } from "./message-limits.js";
+
+/** Answers a CONNECT. Everything for one client id happens one after the other. */
+export function connect(client: ClientConnection, packet: ConnectPacket): void {
+  const { core } = client;
+  const negotiation = negotiateConnect(packet, core.limits);
+  if ("refusal" in negotiation) {
+    refuse(client, negotiation.refusal.returnCode, negotiation.refusal.reason);
+    return;
+  }
+  const willFault = faultOfWill(client, packet);
+  if (willFault !== undefined) {
+    refuse(client, packet.version === 5 ? willFault.reasonCode : undefined, willFault.reason);
+    return;
+  }
+  const { terms } = negotiation;
+  client.terms = terms;
+  const assignedClientId = terms.clientId === "" ? `$GEN/${core.options.random.uuid()}` : undefined;
+  client.clientId = assignedClientId ?? terms.clientId;
+  core
+    .inTurn(client.clientId, () => acceptInTurn(client, packet, terms, assignedClientId))
+    .catch((error: unknown) => {
+      core.counters.storeFailures++;
+      core.options.log.error("connectFailed", { clientId: client.clientId, error: String(error) });
+      refuse(client, packet.version === 5 ? reasonCodes.unspecifiedError : 3, "the server failed");
+    });
+}
+
+async function acceptInTurn(
+  client: ClientConnection,
+  packet: ConnectPacket,
+  terms: ConnectTerms,
+  assignedClientId: string | undefined,
+): Promise<void> {
+  const { core, clientId } = client;
+  await core.connectRate.wait(clientId, (waitMs) => {
+    core.counters.connectsThrottled++;
+    core.hit("connectsPerSecondPerClientId", { clientId, delayMs: waitMs });
+  });
+  if (isGone(client)) return;
+  const { will } = packet;
+  const request: ConnectRequest = {
+    clientId,
+    wantsPersistentSession: terms.sessionExpirySeconds > 0,
+    will: will === undefined ? undefined : { topic: will.topic, isRetained: will.isRetained },
+  };
+  client.connectRequest = request;
+  const { decision, authorizer } = await client.identity.authorizeConnect(request);
+  if (isGone(client)) return;
+  if (!decision.isAllowed) {
+    deny(client, decision.explanation);
+    return;
+  }
+  const old = core.sessions.get(clientId)?.connection;
+  if (old !== undefined) {
+    core.counters.sessionsTakenOver++;
+    old.end("DUPLICATE_CLIENTID");
+  }
+  const opened = await openSession(core, clientId, {
+    version: packet.version,
+    isCleanStart: packet.isCleanStart,
+    expirySeconds: terms.sessionExpirySeconds,
+  });
+  const { session, isPresent } = opened;
+  if (isGone(client)) {
+    // The session was opened for nobody: it goes the way of any session whose connection is lost.
+    abandonSession(core, session, terms.sessionExpirySeconds);
+    return;
+  }
+  // The store could not take one more persistent session: the client is told that it has none.
+  if (session.stored === undefined) client.terms = { ...terms, sessionExpirySeconds: 0 };
+  welcome(client, session, authorizer, isPresent, assignedClientId);
+}
+
+function welcome(
+  client: ClientConnection,
+  session: NonNullable<ClientConnection["session"]>,
+  authorizer: Authorizer,
+  isPresent: boolean,
+  assignedClientId: string | undefined,
+): void {
+  const { core, clientId, version, certificateId } = client;
+  client.connected(session, authorizer);
+  core.connectedCount++;
+  core.counters.connectsAccepted++;
+  if (certificateId !== undefined) {
+    const connections = core.connectionsByCertificate.get(certificateId);
+    if (connections === undefined) core.connectionsByCertificate.set(certificateId, new Set([client]));
+    else connections.add(client);
+  }
+  const properties =
+    version === 5 ? { properties: connackProperties(client.terms, core.limits, assignedClientId) } : {};
+  client.send({ type: "connack", isSessionPresent: isPresent, reasonCode: 0, ...properties });
+  const { keepAliveSeconds, sessionExpirySeconds } = client.terms;
+  core.options.log.info("connected", {
+    clientId,
+    certificateId,
+    version: version === 5 ? "5" : "3.1.1",
+    keepAliveSeconds,
+    sessionExpirySeconds,
+    isPresent,
+    remote: client.connection.remote.host,
+  });
+  drain(core, client);
+}
+
+const isGone = (client: ClientConnection): boolean => client.state !== "connecting" || client.core.isClosed;
+
+/** MQTT 3.1.1: AWS closes without a CONNACK. MQTT 5: a CONNACK that says so, then the end. */
+function deny(client: ClientConnection, explanation: string): void {
+  const { core, clientId, version, certificateId } = client;
+  core.counters.connectsDenied++;
+  core.options.log.warn("connectDenied", { action: "iot:Connect", clientId, certificateId, explanation });
+  if (version === 5) {
+    // AWS's own words, with an id that finds the line in its log; ours is found by the client id.
+    const id = core.options.random.uuid();
+    const reasonString = `CONNACK:Client is not authenticated/authorized to send the message:${id}`;
+    sendRefusal(client, reasonCodes.notAuthorized, reasonString);
+  }
+  client.end("AUTH_ERROR", { reasonString: explanation });
+}
+
+/** A CONNECT that breaks a rule or limit. */
+function refuse(client: ClientConnection, returnCode: number | undefined, reason: string): void {
+  const { core, clientId, connection } = client;
+  if (client.state !== "connecting") return;
+  core.counters.limitsHit++;
+  core.options.log.warn("connectRefused", { clientId, remote: connection.remote.host, reason });
+  if (returnCode !== undefined) sendRefusal(client, returnCode, reason);
+  client.end("CONNECT_REFUSED", { reasonString: reason });
+}
+
+function sendRefusal(client: ClientConnection, reasonCode: number, reasonString: string): void {
+  // [MQTT-3.1.2-29] is not about CONNACK: a reason string may always be there.
+  const properties = client.version === 5 ? { properties: { reasonString } } : {};
+  client.send({ type: "connack", isSessionPresent: false, reasonCode, ...properties });
+}
+
+function faultOfWill(
+  { core }: ClientConnection,
+  { will }: ConnectPacket,
+): { reasonCode: number; reason: string } | undefined {
+  if (will === undefined) return undefined;
+  const invalid = (reason: string) => ({ reasonCode: reasonCodes.topicNameInvalid, reason });
+  try {
+    checkTopicName(will.topic, topicLimits(core.limits));
+  } catch (error) {
+    if (!isThinglineError(error, "TOPIC_NAME_INVALID")) throw error;
+    return invalid(`the will's topic: ${error.message}`);
+  }
+  if (isReservedTopic(will.topic)) {
+    if (!isPublishableReservedTopic(will.topic)) return invalid(`a client may not publish to "${will.topic}"`);
+    if (will.isRetained) return invalid(`RETAIN may not be used on the reserved topic "${will.topic}"`);
+  }
+  const { payloadBytesMax } = core.limits;
+  if (will.payload.length > payloadBytesMax) {
+    const reason = `a will of ${will.payload.length} bytes, at most ${payloadBytesMax} are allowed`;
+    return { reasonCode: reasonCodes.quotaExceeded, reason };
+  }
+  const fault = faultOfProperties(core.limits, will.properties);
+  return fault === undefined ? undefined : { reasonCode: reasonCodes.quotaExceeded, reason: `the will: ${fault}` };
+}

@@ -1,0 +1,392 @@
+// What the tests of the broker share: a clock that stands still, a connection in memory, a client that speaks MQTT.
+import { ThinglineError } from "@thingline/protocol";
+import {
+  encodeToBytes,
+  PacketDecoder,
+  type ConnackPacket,
+  type ConnectPacket,
+  type MqttPacket,
+  type MqttVersion,
+  type PublishAckPacket,
+  type PublishPacket,
+  type Subscription,
+} from "@thingline/protocol/mqtt";
+import type { Clock, Connection, ConnectionHandlers, Random, Timer } from "@thingline/transport";
+import type { Log } from "../log.js";
+import type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest } from "../policy/authorizer.js";
+import { createMemoryStore } from "../store/memory.js";
+import type { Store } from "../store/store.js";
+import { createBroker } from "./broker.js";
+import { awsLimits, noLimits, type BrokerLimits } from "./limits.js";
+import type { Broker, BrokerOptions } from "./types.js";
+
+export const scope = { account: "123456789012", region: "us-east-1" };
+
+export class TestClock implements Clock {
+  nowMs = 1_000_000;
+  private turn: (() => void)[] = [];
+  private timers: { atMs: number; callback: () => void }[] = [];
+
+  monotonicMs(): number {
+    return this.nowMs;
+  }
+  unixMs(): number {
+    return 1_700_000_000_000 + this.nowMs;
+  }
+  get timerCount(): number {
+    return this.timers.length;
+  }
+  setTimer(delayMs: number, callback: () => void): Timer {
+    const timer = { atMs: this.nowMs + delayMs, callback };
+    this.timers.push(timer);
+    return {
+      cancel: () => {
+        this.timers = this.timers.filter((other) => other !== timer);
+      },
+    };
+  }
+  afterTurn(callback: () => void): void {
+    this.turn.push(callback);
+  }
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.setTimer(delayMs, resolve));
+  }
+
+  /** Runs turns and promises until nothing happens any more; no time passes. */
+  async settle(): Promise<void> {
+    for (let quiet = 0; quiet < 30; quiet++) {
+      await Promise.resolve();
+      const due = this.turn;
+      if (due.length > 0) quiet = 0;
+      this.turn = [];
+      for (const callback of due) callback();
+    }
+  }
+
+  async advance(ms: number): Promise<void> {
+    const endMs = this.nowMs + ms;
+    await this.settle();
+    for (;;) {
+      const next = this.timers.reduce<number>((least, { atMs }) => Math.min(least, atMs), Infinity);
+      if (next > endMs) break;
+      this.nowMs = Math.max(this.nowMs, next);
+      const due = this.timers.filter(({ atMs }) => atMs <= this.nowMs);
+      this.timers = this.timers.filter(({ atMs }) => atMs > this.nowMs);
+      for (const { callback } of due) callback();
+      await this.settle();
+    }
+    this.nowMs = endMs;
+    await this.settle();
+  }
+}
+
+export class TestRandom implements Random {
+  private count = 0;
+  bytes(length: number): Uint8Array {
+    return new Uint8Array(length).fill(++this.count);
+  }
+  fraction(): number {
+    return 0;
+  }
+  integer(below: number): number {
+    return this.count++ % below;
+  }
+  uuid(): string {
+    return `00000000-0000-4000-8000-${String(++this.count).padStart(12, "0")}`;
+  }
+}
+
+/** The broker's side of a connection whose other side is the test. */
+class TestConnection implements Connection {
+  readonly secure = undefined;
+  readonly local = { host: "127.0.0.1", port: 1883 };
+  readonly remote = { host: "127.0.0.1", port: 50_000 };
+  readonly closed: Promise<void>;
+  slab: Uint8Array = new Uint8Array(64 * 1024);
+  handlers!: ConnectionHandlers;
+  isOver = false;
+  isPaused = false;
+  /** Set by a test: bytes pile up instead of being taken. */
+  isStalled = false;
+  private end = 0;
+  private parts: Uint8Array[] = [];
+  private isScheduled = false;
+  private resolveClosed!: () => void;
+  private readonly clock: Clock;
+  private readonly onBytes: (bytes: Uint8Array) => void;
+
+  constructor(clock: Clock, onBytes: (bytes: Uint8Array) => void) {
+    this.clock = clock;
+    this.onBytes = onBytes;
+    this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
+  }
+  get bufferedBytes(): number {
+    return this.end + this.parts.reduce((sum, part) => sum + part.length, 0);
+  }
+  start(handlers: ConnectionHandlers): void {
+    this.handlers = handlers;
+  }
+  reserve(lengthBytes: number): number {
+    if (this.end + lengthBytes > this.slab.length) {
+      this.cut();
+      this.slab = new Uint8Array(Math.max(64 * 1024, lengthBytes));
+    }
+    const at = this.end;
+    this.end += lengthBytes;
+    this.schedule();
+    return at;
+  }
+  write(head: Uint8Array, body?: Uint8Array): boolean {
+    this.cut();
+    this.parts.push(head);
+    if (body !== undefined) this.parts.push(body);
+    this.schedule();
+    return true;
+  }
+  private cut(): void {
+    if (this.end > 0) this.parts.push(this.slab.slice(0, this.end));
+    this.end = 0;
+  }
+  private schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    this.clock.afterTurn(() => {
+      this.isScheduled = false;
+      this.flush();
+    });
+  }
+  flush(): void {
+    if (this.isStalled || this.isOver) return;
+    this.cut();
+    const { parts } = this;
+    this.parts = [];
+    for (const part of parts) this.onBytes(part);
+  }
+  unstall(): void {
+    this.isStalled = false;
+    this.flush();
+    this.handlers.drained?.();
+  }
+  pause(): void {
+    this.isPaused = true;
+  }
+  resume(): void {
+    this.isPaused = false;
+  }
+  close(): Promise<void> {
+    this.flush();
+    this.finish(undefined);
+    return this.closed;
+  }
+  destroy(error?: ThinglineError): void {
+    this.finish(error);
+  }
+  finish(error: ThinglineError | undefined): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.clock.afterTurn(() => {
+      this.handlers.closed(error);
+      this.resolveClosed();
+    });
+  }
+}
+
+/** A client that keeps what it got. */
+export class TestClient {
+  readonly packets: MqttPacket[] = [];
+  readonly connection: TestConnection;
+  readonly version: MqttVersion;
+  /** QoS 1 is acknowledged by itself unless a test sets this to false. */
+  acknowledges = true;
+  private readonly decoder: PacketDecoder;
+  private readonly world: World;
+  private nextPacketId = 1;
+
+  constructor(world: World, version: MqttVersion) {
+    this.world = world;
+    this.version = version;
+    this.decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax: 1_000_000 });
+    this.connection = new TestConnection(world.clock, (bytes) => this.receive(bytes.slice()));
+  }
+
+  private receive(bytes: Uint8Array): void {
+    this.decoder.push(bytes);
+    for (let packet = this.decoder.next(); packet !== undefined; packet = this.decoder.next()) {
+      this.packets.push(packet);
+      if (packet.type === "publish" && packet.qos === 1 && this.acknowledges) {
+        const { packetId } = packet;
+        this.world.clock.afterTurn(() => this.send({ type: "puback", packetId: packetId!, reasonCode: 0 }));
+      }
+    }
+  }
+
+  get isClosed(): boolean {
+    return this.connection.isOver;
+  }
+  get publishes(): PublishPacket[] {
+    return this.packets.filter((packet) => packet.type === "publish");
+  }
+  /** Topics and texts of what was published to this client. */
+  get messages(): string[] {
+    return this.publishes.map(({ topic, payload }) => `${topic}=${new TextDecoder().decode(payload)}`);
+  }
+  get connack(): ConnackPacket | undefined {
+    return this.packets.find((packet) => packet.type === "connack");
+  }
+  get pubacks(): PublishAckPacket[] {
+    return this.packets.filter((packet): packet is PublishAckPacket => packet.type === "puback");
+  }
+  last<T extends MqttPacket["type"]>(type: T): Extract<MqttPacket, { type: T }> | undefined {
+    return this.packets.findLast((packet): packet is Extract<MqttPacket, { type: T }> => packet.type === type);
+  }
+
+  send(packet: MqttPacket): void {
+    this.sendBytes(encodeToBytes(packet, this.version));
+  }
+  sendBytes(bytes: Uint8Array): void {
+    if (!this.connection.isOver) this.connection.handlers.data(bytes);
+  }
+  /** The transport breaks. */
+  lose(): void {
+    this.connection.finish(new ThinglineError("CONNECTION_LOST", "lost"));
+  }
+  async subscribe(...filters: (string | Subscription)[]): Promise<readonly number[] | undefined> {
+    const subscriptions = filters.map((filter) => (typeof filter === "string" ? { filter, qos: 1 as const } : filter));
+    const packetId = this.nextPacketId++;
+    this.send({ type: "subscribe", packetId, subscriptions });
+    await this.world.clock.settle();
+    const answer = this.last("suback");
+    return answer?.packetId === packetId ? answer.reasonCodes : undefined;
+  }
+  /** @returns the reason code of the PUBACK, undefined when none came; always undefined for QoS 0. */
+  async publish(topic: string, text: string, fields: Partial<PublishPacket> = {}): Promise<number | undefined> {
+    const qos = fields.qos ?? 1;
+    const packetId = this.nextPacketId++;
+    const packet: PublishPacket = {
+      type: "publish",
+      topic,
+      payload: new TextEncoder().encode(text),
+      isRetained: false,
+      isDuplicate: false,
+      ...fields,
+      qos,
+    };
+    if (qos > 0) packet.packetId ??= packetId;
+    this.send(packet);
+    await this.world.clock.settle();
+    const answer = this.pubacks.at(-1);
+    return answer?.packetId === packet.packetId ? answer?.reasonCode : undefined;
+  }
+  async disconnect(): Promise<void> {
+    this.send({ type: "disconnect", reasonCode: 0 });
+    await this.world.clock.settle();
+  }
+}
+
+export type Rule = (action: BrokerAction, resource: string) => boolean;
+
+/** An identity whose policy is a function that a test may change. */
+export class TestIdentity implements ConnectionIdentity {
+  readonly certificateId: string | undefined;
+  rule: Rule;
+  mayConnect = true;
+  generation = 1;
+  asked = 0;
+  requests: ConnectRequest[] = [];
+
+  constructor(rule: Rule = () => true, certificateId?: string) {
+    this.rule = rule;
+    this.certificateId = certificateId;
+  }
+  async authorizeConnect(request: ConnectRequest): ReturnType<ConnectionIdentity["authorizeConnect"]> {
+    this.requests.push(request);
+    const authorizer: Authorizer = {
+      authorize: (action, resource) => {
+        this.asked++;
+        const isAllowed = this.rule(action, resource);
+        return { isAllowed, explanation: isAllowed ? "statement 1" : `no statement allows ${action} on ${resource}` };
+      },
+      thingName: undefined,
+      generation: 0,
+    };
+    Object.defineProperty(authorizer, "generation", { get: () => this.generation });
+    const explanation = this.mayConnect
+      ? "statement 1"
+      : `no statement allows iot:Connect on client/${request.clientId}`;
+    return { decision: { isAllowed: this.mayConnect, explanation }, authorizer };
+  }
+}
+
+export interface LogLine {
+  level: string;
+  event: string;
+  facts: Readonly<Record<string, unknown>>;
+}
+
+export interface ConnectFields extends Partial<Omit<ConnectPacket, "type">> {
+  identity?: ConnectionIdentity;
+}
+
+export class World {
+  readonly clock: TestClock;
+  readonly store: Store;
+  readonly lines: LogLine[] = [];
+  readonly random = new TestRandom();
+  broker!: Broker;
+  private readonly options: Partial<BrokerOptions>;
+
+  constructor(options: Partial<BrokerOptions> & { clock?: TestClock } = {}) {
+    this.options = options;
+    this.clock = options.clock ?? new TestClock();
+    this.store = options.store ?? createMemoryStore();
+  }
+
+  /** A new broker over the same store: what a restart, or a second broker, is. */
+  async start(): Promise<this> {
+    const write =
+      (level: string) =>
+      (event: string, facts: Readonly<Record<string, unknown>> = {}): void => {
+        this.lines.push({ level, event, facts });
+      };
+    const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+    const { clock, random, store } = this;
+    let result: Broker | undefined;
+    const starting = createBroker({ random, log, scope, ...this.options, clock, store }).then((broker) => {
+      result = broker;
+    });
+    while (result === undefined) {
+      await clock.settle();
+      await Promise.race([starting, Promise.resolve()]);
+    }
+    this.broker = result;
+    return this;
+  }
+
+  line(event: string): LogLine | undefined {
+    return this.lines.find((line) => line.event === event);
+  }
+
+  /** Opens a connection and sends nothing. */
+  open(version: MqttVersion = 4, identity: ConnectionIdentity = new TestIdentity()): TestClient {
+    const client = new TestClient(this, version);
+    this.broker.accept(client.connection, identity);
+    return client;
+  }
+
+  async connect(clientId: string, { identity, ...fields }: ConnectFields = {}): Promise<TestClient> {
+    const { version = 4 } = fields;
+    const client = this.open(version, identity);
+    client.send({ type: "connect", version, clientId, isCleanStart: true, keepAliveSeconds: 60, ...fields });
+    await this.clock.settle();
+    return client;
+  }
+}
+
+/** AWS's limits without the pacing of CONNECTs, which most tests would only have to wait for. */
+export const quickLimits: BrokerLimits = { ...awsLimits, connectsPerSecondPerClientId: Infinity };
+
+export async function startWorld(options: Partial<BrokerOptions> & { clock?: TestClock } = {}): Promise<World> {
+  return new World({ limits: quickLimits, ...options }).start();
+}
+
+export { noLimits };

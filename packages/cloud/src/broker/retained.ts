@@ -1,0 +1,150 @@
+import type { Clock } from "@thingline/transport";
+import type { Log } from "../log.js";
+import { iterate } from "../store/iterate.js";
+import type { Store, StoreOperation } from "../store/store.js";
+import type { BrokerCounters } from "./counters.js";
+import type { BrokerLimits } from "./limits.js";
+import { Publication } from "./publication.js";
+import { RateBucket } from "./rate.js";
+import { restoredProperties, storedProperties, type MessageRecord, type StoreKeys } from "./session-store.js";
+
+export interface RetainedMessagesOptions {
+  clock: Clock;
+  log: Log;
+  store: Store;
+  keys: StoreKeys;
+  limits: BrokerLimits;
+  counters: BrokerCounters;
+}
+
+export type RetainOutcome =
+  /** Stored when the promise resolves. */
+  | { type: "stored"; done: Promise<void> }
+  /** Over a limit: nothing was kept. */
+  | { type: "throttled" };
+
+/** Topics whose publish rate is remembered. */
+const ratedTopicsMax = 10_000;
+
+/** The last message of each topic that was published with RETAIN. In memory, and in the store before a PUBACK. */
+export class RetainedMessages {
+  private readonly options: RetainedMessagesOptions;
+  private readonly messages = new Map<string, Publication>();
+  private readonly rates = new Map<string, RateBucket>();
+  private pending = new Map<string, StoreOperation>();
+  private commitDone: Promise<void> | undefined;
+  private last: Promise<void> = Promise.resolve();
+
+  constructor(options: RetainedMessagesOptions) {
+    this.options = options;
+  }
+
+  get count(): number {
+    return this.messages.size;
+  }
+
+  async load(): Promise<void> {
+    const { store, keys } = this.options;
+    for await (const { value } of iterate<MessageRecord>(store, keys.retainedMessages)) {
+      this.messages.set(value.topic, restoredPublication(value));
+    }
+  }
+
+  /** The retained message of exactly this topic, if one is there and has not expired. */
+  get(topic: string): Publication | undefined {
+    const message = this.messages.get(topic);
+    if (message?.expiresAtMs === undefined || message.expiresAtMs > this.options.clock.unixMs()) return message;
+    this.options.counters.droppedExpired++;
+    this.messages.delete(topic);
+    void this.write(topic, undefined);
+    return undefined;
+  }
+
+  /** A PUBLISH with RETAIN came: replaces, or with an empty payload deletes, the topic's message. */
+  retain(publication: Publication): RetainOutcome {
+    const { limits, counters, log } = this.options;
+    const { topic, payload } = publication;
+    if (payload.length === 0) {
+      if (!this.messages.delete(topic)) return { type: "stored", done: Promise.resolve() };
+      return { type: "stored", done: this.write(topic, undefined) };
+    }
+    if (!this.takeRate(topic)) {
+      counters.droppedThrottled++;
+      counters.limitsHit++;
+      log.warn("limitHit", { limit: "retainedPublishesPerSecondPerTopic", topic });
+      return { type: "throttled" };
+    }
+    if (!this.messages.has(topic) && this.messages.size >= limits.retainedMessagesMax) {
+      counters.droppedRetainedFull++;
+      counters.limitsHit++;
+      log.warn("limitHit", { limit: "retainedMessagesMax", topic, max: limits.retainedMessagesMax });
+      return { type: "throttled" };
+    }
+    const kept = publication.keep();
+    this.messages.set(topic, kept);
+    return { type: "stored", done: this.write(topic, messageRecord(kept)) };
+  }
+
+  /** What another broker retained: it stored it, we only have to know. */
+  learn(publication: Publication): void {
+    if (publication.payload.length === 0) this.messages.delete(publication.topic);
+    else this.messages.set(publication.topic, publication.keep());
+  }
+
+  /** When everything asked for so far is stored, or failed. */
+  async idle(): Promise<void> {
+    while (this.commitDone !== undefined) await this.commitDone.catch(() => undefined);
+    await this.last.catch(() => undefined);
+  }
+
+  private takeRate(topic: string): boolean {
+    const { clock, limits } = this.options;
+    const rate = limits.retainedPublishesPerSecondPerTopic;
+    if (rate === Infinity) return true;
+    const nowMs = clock.monotonicMs();
+    let bucket = this.rates.get(topic);
+    if (bucket === undefined) {
+      bucket = new RateBucket(rate, nowMs);
+      this.rates.set(topic, bucket);
+      if (this.rates.size > ratedTopicsMax) this.rates.delete(this.rates.keys().next().value!);
+    }
+    return bucket.take(nowMs);
+  }
+
+  /** One commit for everything of this turn, after the one before. */
+  private write(topic: string, record: MessageRecord | undefined): Promise<void> {
+    const { clock, keys, store, counters, log } = this.options;
+    const key = keys.retained(topic);
+    this.pending.set(topic, record === undefined ? { key, delete: true } : { key, value: record });
+    if (this.commitDone !== undefined) return this.commitDone;
+    const before = this.last;
+    const done = new Promise<void>((resolve) => clock.afterTurn(resolve))
+      .then(() => before.catch(() => undefined))
+      .then(async () => {
+        const operations = [...this.pending.values()];
+        this.pending = new Map();
+        this.commitDone = undefined;
+        await store.commit(operations);
+      });
+    done.catch((error: unknown) => {
+      counters.storeFailures++;
+      log.error("storeFailed", { what: "retained messages", error: String(error) });
+    });
+    this.commitDone = done;
+    this.last = done;
+    return done;
+  }
+}
+
+export function messageRecord(publication: Publication): MessageRecord {
+  const { topic, payload, isRetained, qos, expiresAtMs, properties } = publication;
+  return { topic, payload, isRetained, qos, expiresAtMs, properties: storedProperties(properties) };
+}
+
+export function restoredPublication(record: MessageRecord): Publication {
+  const publication = new Publication(record.payload);
+  publication.reset(record.topic, record.payload, record.qos, record.isRetained, undefined);
+  publication.properties = restoredProperties(record.properties);
+  publication.expiresAtMs = record.expiresAtMs;
+  return publication.keep();
+}

@@ -1,0 +1,112 @@
+import type { MqttVersion, PublishProperties, SubscriptionOptions } from "@thingline/protocol/mqtt";
+import type { Scope } from "../services/operation.js";
+import { iterate } from "../store/iterate.js";
+import type { StoreKey, StoreReader } from "../store/store.js";
+
+/** A persistent session as it is stored. Who holds its newest revision owns the session. */
+export type SessionRecord = {
+  /** Rises with every connection. */
+  epoch: number;
+  /** The broker that holds it. */
+  owner: string;
+  version: MqttVersion;
+  expirySeconds: number;
+  /** Unix time; undefined while a client is connected. */
+  expiresAtMs: number | undefined;
+};
+
+/** A message as it is stored: QoS 1 that waits, and retained ones. */
+export type MessageRecord = {
+  topic: string;
+  payload: Uint8Array;
+  isRetained: boolean;
+  qos: 0 | 1;
+  /** Unix time; undefined means never. */
+  expiresAtMs: number | undefined;
+  properties: StoredProperties | undefined;
+};
+
+/** {@link PublishProperties} that outlive their PUBLISH. */
+export type StoredProperties = {
+  payloadFormatIndicator: 0 | 1 | undefined;
+  contentType: string | undefined;
+  responseTopic: string | undefined;
+  correlationData: Uint8Array | undefined;
+  userProperties: readonly (readonly [string, string])[] | undefined;
+};
+
+export type SubscriptionRecord = {
+  qos: 0 | 1;
+  isNoLocal: boolean;
+  isRetainAsPublished: boolean;
+};
+
+export interface StoreKeys {
+  sessions: StoreKey;
+  session(clientId: string): StoreKey;
+  subscriptions(clientId: string): StoreKey;
+  subscription(clientId: string, filter: string): StoreKey;
+  messages(clientId: string): StoreKey;
+  message(clientId: string, sequence: number): StoreKey;
+  retainedMessages: StoreKey;
+  retained(topic: string): StoreKey;
+}
+
+export function storeKeys({ account, region }: Scope): StoreKeys {
+  const key = (...rest: (string | number)[]): StoreKey => [account, region, "broker", ...rest];
+  return {
+    sessions: key("session"),
+    session: (clientId) => key("session", clientId),
+    subscriptions: (clientId) => key("subscription", clientId),
+    subscription: (clientId, filter) => key("subscription", clientId, filter),
+    messages: (clientId) => key("message", clientId),
+    message: (clientId, sequence) => key("message", clientId, sequence),
+    retainedMessages: key("retained"),
+    retained: (topic) => key("retained", topic),
+  };
+}
+
+export interface StoredSession {
+  clientId: string;
+  record: SessionRecord;
+  revision: number;
+  subscriptions: Map<string, SubscriptionOptions>;
+  messages: { sequence: number; record: MessageRecord }[];
+}
+
+/** A session with all that belongs to it. */
+export async function loadSession(
+  store: StoreReader,
+  keys: StoreKeys,
+  clientId: string,
+): Promise<StoredSession | undefined> {
+  const entry = await store.get<SessionRecord>(keys.session(clientId));
+  if (entry === undefined) return undefined;
+  const subscriptions = new Map<string, SubscriptionOptions>();
+  for await (const { key, value } of iterate<SubscriptionRecord>(store, keys.subscriptions(clientId))) {
+    subscriptions.set(key.at(-1) as string, value);
+  }
+  const messages: StoredSession["messages"] = [];
+  for await (const { key, value } of iterate<MessageRecord>(store, keys.messages(clientId))) {
+    messages.push({ sequence: key.at(-1) as number, record: value });
+  }
+  return { clientId, record: entry.value, revision: entry.revision, subscriptions, messages };
+}
+
+export function subscriptionRecord(options: SubscriptionOptions): SubscriptionRecord {
+  const { isNoLocal = false, isRetainAsPublished = false } = options;
+  return { qos: options.qos === 0 ? 0 : 1, isNoLocal, isRetainAsPublished };
+}
+
+export function storedProperties(properties: PublishProperties | undefined): StoredProperties | undefined {
+  if (properties === undefined) return undefined;
+  const { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties } = properties;
+  return { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties };
+}
+
+/** Leaves out what is undefined: the codec takes a member that is there for one to write. */
+export function restoredProperties(stored: StoredProperties | undefined): PublishProperties | undefined {
+  if (stored === undefined) return undefined;
+  const entries = Object.entries(stored).filter(([, value]) => value !== undefined);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+}
