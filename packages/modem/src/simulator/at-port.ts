@@ -11,12 +11,21 @@ export interface AtPortOptions {
   terminator?: AtTerminator;
   /**
    * What becomes of bytes that come while a command is executed. `lost`, as on the real part, whose receiver is off
-   * then (and counted in {@link AtPort.lostBytes}); or `queued`, for hosts that send ahead. Default `lost`.
+   * then, and counted; or `queued`, for hosts that send ahead. Default `lost`.
    */
   whileBusy?: "lost" | "queued";
 }
 
-export interface AtPortEvents {
+/** What went past the ports of a modem. */
+export interface AtPortCounters {
+  /** Bytes that came while a command was executed. */
+  lostBytes: number;
+  /** URCs that a host which reads too slowly did not get. */
+  droppedNotifications: number;
+}
+
+export interface AtPortSurroundings {
+  counters: AtPortCounters;
   onEnd: (port: AtPort) => void;
   /** A command failed in a way that no AT answer expresses. */
   onFault: (port: AtPort, error: unknown) => void;
@@ -27,21 +36,21 @@ export class AtPort {
   readonly #core: ModemCore;
   readonly #whileBusy: "lost" | "queued";
   readonly #reader: CommandLineReader;
+  readonly #counters: AtPortCounters;
   readonly #connection: MemoryConnection;
   readonly #encoder = new TextEncoder();
   readonly #onFault: (error: unknown) => void;
   #queued: Uint8Array[] = [];
   #isBusy = false;
-  #lostBytes = 0;
-  #droppedNotifications = 0;
 
   constructor(
     core: ModemCore,
     clock: Clock,
-    { onEnd, onFault }: AtPortEvents,
+    { onEnd, onFault, counters }: AtPortSurroundings,
     { terminator = "CR", whileBusy = "lost" }: AtPortOptions = {},
   ) {
     this.#core = core;
+    this.#counters = counters;
     this.#whileBusy = whileBusy;
     this.#onFault = (error) => onFault(this, error);
     this.#reader = new CommandLineReader({ terminator });
@@ -59,18 +68,8 @@ export class AtPort {
     return this.#connection;
   }
 
-  /** Bytes that came while a command was executed. */
-  get lostBytes(): number {
-    return this.#lostBytes;
-  }
-
-  /** URCs that a host which reads too slowly did not get. */
-  get droppedNotifications(): number {
-    return this.#droppedNotifications;
-  }
-
   notify(line: string): void {
-    if (this.#connection.receiveBufferedBytes > memoryBufferBytesMax) this.#droppedNotifications++;
+    if (this.#connection.receiveBufferedBytes > memoryBufferBytesMax) this.#counters.droppedNotifications++;
     else this.#send(formatNotification(line));
   }
 
@@ -89,7 +88,7 @@ export class AtPort {
         const rest = bytes.subarray(at);
         if (this.#whileBusy === "queued") this.#queue(rest);
         // The line feed behind a carriage return is still in the receiver's register.
-        else this.#lostBytes += rest[0] === 0x0a ? rest.length - 1 : rest.length;
+        else this.#counters.lostBytes += rest[0] === 0x0a ? rest.length - 1 : rest.length;
         return;
       }
       const { line, next } = this.#reader.take(bytes, at);
@@ -100,7 +99,7 @@ export class AtPort {
 
   #queue(bytes: Uint8Array): void {
     const queuedBytes = this.#queued.reduce((sum, chunk) => sum + chunk.length, 0);
-    if (queuedBytes + bytes.length > memoryBufferBytesMax) this.#lostBytes += bytes.length;
+    if (queuedBytes + bytes.length > memoryBufferBytesMax) this.#counters.lostBytes += bytes.length;
     else this.#queued.push(bytes);
   }
 

@@ -1,4 +1,4 @@
-export type { AtPortOptions } from "./at-port.js";
+export type { AtPortCounters, AtPortOptions } from "./at-port.js";
 export { defaultFirmware, firmwareProfiles, isFirmwareName } from "./firmware.js";
 export type { FirmwareName, FirmwareProfile } from "./firmware.js";
 export { openCredentialFolder } from "./folder.js";

@@ -1,34 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
-import type { Dialer } from "@thingline/transport";
-import { createNodeKeys } from "@thingline/transport/node";
-import { createVirtualClock, createVirtualFiles, createVirtualRandom } from "@thingline/transport/virtual";
-import type { SimulatedModemOptions } from "./modem.js";
-import { createSimulatedModem } from "./modem.js";
-
-const noNetwork: Dialer = {
-  dial: () => Promise.reject(new Error("nobody dials in this test")),
-};
-
-async function makeModem(options: Partial<SimulatedModemOptions> = {}) {
-  const clock = createVirtualClock();
-  const modem = await createSimulatedModem({
-    network: noNetwork,
-    clock,
-    random: createVirtualRandom(1),
-    keys: createNodeKeys(),
-    ...options,
-  });
-  const notifications: string[] = [];
-  modem.onNotification((line) => notifications.push(line));
-  return { clock, modem, notifications };
-}
-
-/** Sends one command and answers the exact response, letting time pass as needed. */
-function at({ clock, modem }: Awaited<ReturnType<typeof makeModem>>, command: string): Promise<string> {
-  return clock.until(modem.at(command));
-}
+import { createVirtualFiles } from "@thingline/transport/virtual";
+import { makeModemWorld } from "../world.test.helper.js";
 
 const afterBoot: [command: string, answer: RegExp | string][] = [
   ["AT", "OK\r\n"],
@@ -74,9 +48,9 @@ const afterBoot: [command: string, answer: RegExp | string][] = [
 ];
 
 test("a modem that just booted answers as a real one", async () => {
-  const world = await makeModem();
+  const world = await makeModemWorld();
   for (const [command, answer] of afterBoot) {
-    const got = await at(world, command);
+    const got = await world.at(command);
     if (typeof answer === "string") assert.equal(got, answer, command);
     else assert.match(got, answer, command);
   }
@@ -84,7 +58,7 @@ test("a modem that just booted answers as a real one", async () => {
 });
 
 test("the IMEI has its check digit", async () => {
-  const { modem } = await makeModem();
+  const { modem } = await makeModemWorld();
   const digits = [...modem.identity.imei].map(Number);
   const sum = digits.reverse().reduce((total, digit, index) => {
     const value = index % 2 === 1 ? digit * 2 : digit;
@@ -94,11 +68,11 @@ test("the IMEI has its check digit", async () => {
 });
 
 test("registration sends its URCs in the order of a real attach", async () => {
-  const world = await makeModem();
-  await at(world, "AT+CEREG=5");
-  await at(world, "AT+CSCON=1");
-  await at(world, "AT%MDMEV=1");
-  assert.equal(await at(world, "AT+CFUN=1"), "OK\r\n");
+  const world = await makeModemWorld();
+  await world.at("AT+CEREG=5");
+  await world.at("AT+CSCON=1");
+  await world.at("AT%MDMEV=1");
+  assert.equal(await world.at("AT+CFUN=1"), "OK\r\n");
   await world.clock.advance(10_000);
   assert.deepEqual(world.notifications, [
     "%MDMEV: SEARCH STATUS 1",
@@ -107,51 +81,51 @@ test("registration sends its URCs in the order of a real attach", async () => {
     '+CEREG: 1,"0901","02024720",7,,,"11100000","11100000"',
     "+CSCON: 0",
   ]);
-  assert.equal(await at(world, "AT+CEREG?"), '+CEREG: 5,1,"0901","02024720",7,,,"11100000","11100000"\r\nOK\r\n');
+  assert.equal(await world.at("AT+CEREG?"), '+CEREG: 5,1,"0901","02024720",7,,,"11100000","11100000"\r\nOK\r\n');
   assert.match(
-    await at(world, "AT%XMONITOR"),
+    await world.at("AT%XMONITOR"),
     /^%XMONITOR: 1,"Thingline test network","Thingline","00101","0901",7,20,/,
   );
-  assert.match(await at(world, "AT+CCLK?"), /^\+CCLK: "26\/01\/01,00:00:1[0-9]\+00"\r\nOK/);
-  assert.match(await at(world, "AT+CIMI"), /^00101[0-9]{10}\r\nOK/);
-  assert.equal(await at(world, "AT+COPS?"), '+COPS: 0,2,"00101",7\r\nOK\r\n');
+  assert.match(await world.at("AT+CCLK?"), /^\+CCLK: "26\/01\/01,00:00:1[0-9]\+00"\r\nOK/);
+  assert.match(await world.at("AT+CIMI"), /^00101[0-9]{10}\r\nOK/);
+  assert.equal(await world.at("AT+COPS?"), '+COPS: 0,2,"00101",7\r\nOK\r\n');
   await world.modem.close();
   assert.equal(world.clock.timerCount, 0);
 });
 
 test("going offline answers after the detach, then tells the registration is gone", async () => {
-  const world = await makeModem({ lte: { detachMs: 700 } });
-  await at(world, "AT+CEREG=1");
-  await at(world, "AT+CFUN=1");
+  const world = await makeModemWorld({ lte: { detachMs: 700 } });
+  await world.at("AT+CEREG=1");
+  await world.at("AT+CFUN=1");
   await world.clock.advance(1000);
   const before = world.clock.monotonicMs();
-  assert.equal(await at(world, "AT+CFUN=4"), "OK\r\n");
+  assert.equal(await world.at("AT+CFUN=4"), "OK\r\n");
   assert.equal(world.clock.monotonicMs() - before, 700);
   assert.deepEqual(world.notifications, ["+CEREG: 2", "+CEREG: 1", "+CEREG: 0"]);
-  assert.equal(await at(world, "AT+CFUN?"), "+CFUN: 4\r\nOK\r\n");
+  assert.equal(await world.at("AT+CFUN?"), "+CFUN: 4\r\nOK\r\n");
 });
 
 test("power off loses the subscriptions and keeps the settings", async () => {
   const files = createVirtualFiles();
-  const world = await makeModem({ files, folder: "modem" });
-  await at(world, "AT+CEREG=5");
-  await at(world, "AT%XSYSTEMMODE=1,1,0,2");
-  await at(world, 'AT+CPSMS=1,,,"00000011","00100001"');
-  await at(world, "AT+CFUN=0");
-  assert.equal(await at(world, "AT+CEREG?"), "+CEREG: 0,0\r\nOK\r\n");
+  const world = await makeModemWorld({ files, folder: "modem" });
+  await world.at("AT+CEREG=5");
+  await world.at("AT%XSYSTEMMODE=1,1,0,2");
+  await world.at('AT+CPSMS=1,,,"00000011","00100001"');
+  await world.at("AT+CFUN=0");
+  assert.equal(await world.at("AT+CEREG?"), "+CEREG: 0,0\r\nOK\r\n");
   world.modem.cutPower();
   await world.modem.closed;
-  const again = await makeModem({ files, folder: "modem" });
-  assert.equal(await at(again, "AT%XSYSTEMMODE?"), "%XSYSTEMMODE: 1,1,0,2\r\nOK\r\n");
-  assert.equal(await at(again, "AT+CPSMS?"), '+CPSMS: 1,,,"00000011","00100001"\r\nOK\r\n');
+  const again = await makeModemWorld({ files, folder: "modem" });
+  assert.equal(await again.at("AT%XSYSTEMMODE?"), "%XSYSTEMMODE: 1,1,0,2\r\nOK\r\n");
+  assert.equal(await again.at("AT+CPSMS?"), '+CPSMS: 1,,,"00000011","00100001"\r\nOK\r\n');
   assert.deepEqual(again.modem.identity, world.modem.identity);
 });
 
 test("loss of coverage, denial and a failed SIM card are told and recovered from", async () => {
-  const world = await makeModem();
+  const world = await makeModemWorld();
   const { modem, clock, notifications } = world;
-  await at(world, "AT+CEREG=1");
-  await at(world, "AT+CFUN=1");
+  await world.at("AT+CEREG=1");
+  await world.at("AT+CFUN=1");
   await clock.advance(1000);
   modem.setConditions({ hasCoverage: false });
   await clock.advance(1000);
@@ -171,35 +145,35 @@ test("loss of coverage, denial and a failed SIM card are told and recovered from
 });
 
 test("a SIM card that wants its PIN keeps the modem from searching", async () => {
-  const world = await makeModem({ lte: { conditions: { sim: "pinRequired" } }, pin: "4321" });
-  await at(world, "AT%XSIM=1");
-  await at(world, "AT+CFUN=1");
+  const world = await makeModemWorld({ lte: { conditions: { sim: "pinRequired" } }, pin: "4321" });
+  await world.at("AT%XSIM=1");
+  await world.at("AT+CFUN=1");
   await world.clock.advance(10_000);
   assert.deepEqual(world.notifications, ["%XSIM: 0,1"]);
-  assert.equal(await at(world, "AT+CPIN?"), "+CPIN: SIM PIN\r\nOK\r\n");
-  assert.equal(await at(world, 'AT+CPIN="1234"'), "ERROR\r\n");
-  assert.equal(await at(world, 'AT+CPIN="4321"'), "OK\r\n");
+  assert.equal(await world.at("AT+CPIN?"), "+CPIN: SIM PIN\r\nOK\r\n");
+  assert.equal(await world.at('AT+CPIN="1234"'), "ERROR\r\n");
+  assert.equal(await world.at('AT+CPIN="4321"'), "OK\r\n");
   await world.clock.advance(1000);
-  assert.equal(await at(world, "AT+CEREG?"), "+CEREG: 0,1\r\nOK\r\n");
+  assert.equal(await world.at("AT+CEREG?"), "+CEREG: 0,1\r\nOK\r\n");
 });
 
 test("the system mode decides whether a cell can be found", async () => {
-  const world = await makeModem();
-  await at(world, "AT%XSYSTEMMODE=0,1,0,0");
-  await at(world, "AT+CFUN=1");
-  assert.equal(await at(world, "AT%XSYSTEMMODE=1,0,0,0"), "ERROR\r\n");
+  const world = await makeModemWorld();
+  await world.at("AT%XSYSTEMMODE=0,1,0,0");
+  await world.at("AT+CFUN=1");
+  assert.equal(await world.at("AT%XSYSTEMMODE=1,0,0,0"), "ERROR\r\n");
   await world.clock.advance(1000);
-  assert.equal(await at(world, "AT+CEREG?"), "+CEREG: 0,4\r\nOK\r\n");
+  assert.equal(await world.at("AT+CEREG?"), "+CEREG: 0,4\r\nOK\r\n");
 });
 
 test("a command of more than 4096 bytes is not taken", async () => {
-  const { modem } = await makeModem();
+  const { modem } = await makeModemWorld();
   await assert.rejects(modem.at(`AT%X="${"a".repeat(4096)}"`), (error) => isThinglineError(error, "LIMIT_EXCEEDED"));
 });
 
 test("commands are answered in their order, one after the other", async () => {
-  const world = await makeModem({ lte: { detachMs: 500 } });
-  await at(world, "AT+CFUN=1");
+  const world = await makeModemWorld({ lte: { detachMs: 500 } });
+  await world.at("AT+CFUN=1");
   await world.clock.advance(1000);
   const order: string[] = [];
   const first = world.modem.at("AT+CFUN=4").then(() => order.push("offline"));
@@ -210,19 +184,19 @@ test("commands are answered in their order, one after the other", async () => {
 
 test("a folder belongs to one modem at a time, and close gives it back", async () => {
   const files = createVirtualFiles();
-  const { modem } = await makeModem({ files, folder: "modem" });
-  await assert.rejects(makeModem({ files, folder: "modem" }), (error) => isThinglineError(error, "LOCKED"));
+  const { modem } = await makeModemWorld({ files, folder: "modem" });
+  await assert.rejects(makeModemWorld({ files, folder: "modem" }), (error) => isThinglineError(error, "LOCKED"));
   await modem.close();
   await modem.close();
   await assert.rejects(modem.at("AT"), (error) => isThinglineError(error, "CLOSED"));
-  const again = await makeModem({ files, folder: "modem" });
+  const again = await makeModemWorld({ files, folder: "modem" });
   assert.equal(again.modem.identity.imei, modem.identity.imei);
 });
 
 test("a damaged identity names the file and says what to do", async () => {
   const files = createVirtualFiles({ content: { "modem/identity.json": "{}" } });
   await assert.rejects(
-    makeModem({ files, folder: "modem" }),
+    makeModemWorld({ files, folder: "modem" }),
     (error) => isThinglineError(error, "STORE_CORRUPT") && /modem\/identity\.json.*Remove the file/.test(error.message),
   );
   // And the folder is free again.
@@ -230,9 +204,9 @@ test("a damaged identity names the file and says what to do", async () => {
 });
 
 test("options that make no sense are refused by name", async () => {
-  await assert.rejects(makeModem({ folder: "modem" }), (error) => isThinglineError(error, "OPTION_INVALID"));
+  await assert.rejects(makeModemWorld({ folder: "modem" }), (error) => isThinglineError(error, "OPTION_INVALID"));
   await assert.rejects(
-    makeModem({ identity: { imei: "12" } }),
+    makeModemWorld({ identity: { imei: "12" } }),
     (error) => isThinglineError(error, "OPTION_INVALID") && error.details["option"] === "identity.imei",
   );
 });

@@ -1,7 +1,7 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { atCommandBytesMax, reservedSecTags } from "@thingline/protocol/at";
 import type { Clock, Connection, Dialer, Files, Keys, Random, SecTagDialer } from "@thingline/transport";
-import type { AtPortOptions } from "./at-port.js";
+import type { AtPortCounters, AtPortOptions } from "./at-port.js";
 import { toUpperHex } from "../hex.js";
 import { AtPort } from "./at-port.js";
 import type { Refusal } from "./credential-rules.js";
@@ -61,6 +61,8 @@ export interface SimulatedModem {
   /** Plain sockets of the modem, for TLS outside of it. */
   readonly dialer: Dialer;
   readonly faults: ModemFaults;
+  /** What went past the ports. */
+  readonly counters: Readonly<AtPortCounters>;
   /** What surrounds the modem at this moment. */
   readonly conditions: RadioConditions;
   /** Coverage, denial, SIM, cell: takes effect at once, with the URCs that a real modem sends. */
@@ -166,6 +168,7 @@ class BootedModem implements SimulatedModem {
   readonly secTagDialer: SecTagDialer;
   readonly dialer: Dialer;
   readonly faults: ModemFaults;
+  readonly counters: AtPortCounters = { lostBytes: 0, droppedNotifications: 0 };
   readonly closed: Promise<void>;
   readonly #core: ModemCore;
   readonly #sockets: ModemSockets;
@@ -231,7 +234,7 @@ class BootedModem implements SimulatedModem {
       if (!isThinglineError(error)) throw error;
       port.destroy(error);
     };
-    const port = new AtPort(this.#core, this.#clock, { onEnd, onFault }, options);
+    const port = new AtPort(this.#core, this.#clock, { onEnd, onFault, counters: this.counters }, options);
     this.#ports.add(port);
     return port.connection;
   }

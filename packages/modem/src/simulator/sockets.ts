@@ -72,6 +72,7 @@ export class ModemSockets {
   readonly #open = new Set<Connection>();
   readonly #dialling = new Set<AbortController>();
   readonly #sessions = new Map<string, Uint8Array>();
+  #isOff = false;
   #socketCount = 0;
   #tlsSocketCount = 0;
 
@@ -94,6 +95,7 @@ export class ModemSockets {
   }
 
   powerLost(): void {
+    this.#isOff = true;
     this.#killAll(() => new ThinglineError("CONNECTION_LOST", "the modem's socket is dead: the modem is off"));
   }
 
@@ -191,6 +193,7 @@ export class ModemSockets {
 
   #checkLink(): void {
     const { lte } = this.#options;
+    if (this.#isOff) throw new ThinglineError("CLOSED", "the simulated modem is off");
     if (lte.isRegistered) return;
     const { status } = lte.registration();
     throw linkFailed(`the modem is not registered (+CEREG: ${statusNumbers.get(status)}, ${status})`);
