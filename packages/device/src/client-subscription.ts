@@ -132,7 +132,7 @@ export interface Route {
 
 /** Finds who gets a message. Matching filters again is only needed for a topic not seen since the last change. */
 export class MessageRouter {
-  readonly #applicationTopics: ReadonlySet<string>;
+  readonly #applicationTopics: Set<string>;
   readonly #subscriptions = new Set<DeviceSubscription>();
   readonly #routes = new Map<string, Route>();
 
@@ -147,6 +147,12 @@ export class MessageRouter {
 
   remove(subscription: DeviceSubscription): void {
     this.#subscriptions.delete(subscription);
+    this.#routes.clear();
+  }
+
+  /** Application topics that were unsubscribed. */
+  forget(filters: readonly string[]): void {
+    for (const filter of filters) this.#applicationTopics.delete(filter);
     this.#routes.clear();
   }
 

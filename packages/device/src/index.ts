@@ -1,4 +1,5 @@
-export { connectDevice, heldMessagesMax } from "./client.js";
+export { connectDevice } from "./client.js";
+export { heldMessagesMax } from "./client-device.js";
 export type { Device, PublishOptions, SubscribeOptions } from "./client.js";
 export type {
   DeviceEventName,

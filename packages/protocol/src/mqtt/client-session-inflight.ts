@@ -1,6 +1,7 @@
 import { checkRemainingLength } from "./codec/encoder.js";
 import { messageLength } from "./codec/publish.js";
 import { varintLength } from "./codec/write.js";
+import { checkTopicName } from "./topic.js";
 import type {
   MqttVersion,
   PublishPacket,
@@ -135,9 +136,15 @@ export class PublishList<Owner> {
  */
 export function measurePublish<Owner>(publish: OutboundPublish<Owner>, version: MqttVersion): void {
   const { topic, payload, qos, properties } = publish;
-  const remaining = messageLength(topic, payload, properties, version) + (qos === 0 ? 0 : 2);
-  checkRemainingLength(remaining);
-  publish.lengthBytes = 1 + varintLength(remaining) + remaining;
+  try {
+    const remaining = messageLength(topic, payload, properties, version) + (qos === 0 ? 0 : 2);
+    checkRemainingLength(remaining);
+    publish.lengthBytes = 1 + varintLength(remaining) + remaining;
+  } catch (error) {
+    // When it is the topic's fault, the topic's own check says so better.
+    checkTopicName(topic);
+    throw error;
+  }
 }
 
 /**

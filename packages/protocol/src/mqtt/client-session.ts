@@ -110,6 +110,11 @@ export class ClientSession<Owner> {
     return this.#inFlight.count + this.#waiting.count;
   }
 
+  /** Whether somebody still waits for one of them: not for those that were abandoned or timed out. */
+  get isAwaited(): boolean {
+    return firstDeadlineMs(this.#inFlight) !== Infinity || this.#waiting.count > 0;
+  }
+
   get inFlightCount(): number {
     return this.#windowUsed;
   }

@@ -1,0 +1,40 @@
+import type { Connection, Dialer } from "@thingline/transport";
+import type { CheckedOptions, ConnectDeviceOptions } from "./client-options.js";
+
+type DialerOptions = Extract<ConnectDeviceOptions, { dialer: Dialer }>;
+
+/** Where the credentials come from, for messages: never what they are. */
+export function describeCredentials(options: ConnectDeviceOptions): string {
+  if ("secTagDialer" in options && options.secTagDialer !== undefined) {
+    return `security tag ${options.secTag}, ${options.secTagDialer.name}`;
+  }
+  return (options as DialerOptions).tls?.certificate === undefined ? "no client certificate" : "the given certificate";
+}
+
+/** Opens the connection that the options describe. @throws {ThinglineError} the dialer's codes. */
+export function dial(options: ConnectDeviceOptions, checked: CheckedOptions): Promise<Connection> {
+  const { host, port, alpnProtocols } = checked;
+  const { connectTimeoutMs, family, serverName, signal } = options;
+  const common = {
+    host,
+    port,
+    ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+    ...(family === undefined ? {} : { family }),
+  };
+  const naming = {
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(alpnProtocols === undefined ? {} : { alpnProtocols }),
+  };
+  const dialOptions = signal === undefined ? {} : { signal };
+  if ("secTagDialer" in options && options.secTagDialer !== undefined) {
+    const { secTagDialer, secTag, handshake = "full" } = options;
+    return secTagDialer.dial({ ...common, ...naming, secTag, handshake }, dialOptions);
+  }
+  const { dialer, tls, webSocket } = options as DialerOptions;
+  const target = {
+    ...common,
+    ...(tls === undefined ? {} : { tls: { ...naming, ...tls } }),
+    ...(webSocket === undefined ? {} : { webSocket }),
+  };
+  return dialer.dial(target, dialOptions);
+}

@@ -1,0 +1,57 @@
+import { ThinglineError } from "@thingline/protocol";
+import { describeReasonCode, parseTopicFilter } from "@thingline/protocol/mqtt";
+import type { DisconnectReason, RefusedFilter } from "./client-events.js";
+import { invalid } from "./client-options.js";
+
+export function filtersOf(filters: string | readonly string[]): readonly string[] {
+  const list = typeof filters === "string" ? [filters] : [...new Set(filters)];
+  if (list.length === 0) throw invalid("filters", "at least one topic filter", "none");
+  for (const filter of list) parseTopicFilter(filter);
+  return list;
+}
+
+export function chunksOf<Item>(items: readonly Item[], length: number): (readonly Item[])[] {
+  const chunks: (readonly Item[])[] = [];
+  for (let from = 0; from < items.length; from += length) chunks.push(items.slice(from, from + length));
+  return chunks;
+}
+
+export function refusedOf(filters: readonly string[], codes: readonly number[]): RefusedFilter[] {
+  const refused: RefusedFilter[] = [];
+  codes.forEach((reasonCode, index) => {
+    const filter = filters[index];
+    if (filter === undefined || reasonCode < 0x80) return;
+    refused.push({ filter, reasonCode, meaning: describeReasonCode(reasonCode) });
+  });
+  return refused;
+}
+
+export function subscriptionRefusal({ filter, reasonCode, meaning }: RefusedFilter): ThinglineError {
+  const message = `the cloud refused the topic filter "${filter}": ${meaning}. Check that a policy of this certificate allows iot:Subscribe on it`;
+  return new ThinglineError("MQTT_SUBSCRIPTION_REFUSED", message, { details: { filter, reasonCode } });
+}
+
+export function oversizeError(topic: string, payloadBytes: number, payloadBytesMax: number): ThinglineError {
+  const message = `a message on "${topic}" has ${payloadBytes} payload bytes, payloadBytesMax is ${payloadBytesMax}: it was acknowledged and dropped`;
+  return new ThinglineError("LIMIT_EXCEEDED", message, { details: { topic, payloadBytes, payloadBytesMax } });
+}
+
+export function droppedError(topic: string, where: string): ThinglineError {
+  const message = `a message on "${topic}" was dropped: ${where} is full`;
+  return new ThinglineError("LIMIT_EXCEEDED", message, { details: { topic } });
+}
+
+export function abortedError(signal: AbortSignal | undefined): ThinglineError {
+  return new ThinglineError("ABORTED", "the caller's signal was aborted", { cause: signal?.reason });
+}
+
+/** Reason codes of a server's DISCONNECT that accuse the client. */
+const accusations = new Set([
+  0x81, 0x82, 0x87, 0x8f, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x99, 0x9a, 0x9b, 0x9e, 0xa1, 0xa2,
+]);
+
+export function disconnectReasonOf(error: ThinglineError | undefined): DisconnectReason {
+  if (error === undefined) return "userRequest";
+  if (error.code !== "MQTT_DISCONNECTED") return "misc";
+  return accusations.has(Number(error.details["reasonCode"])) ? "invalidRequest" : "closedByRemote";
+}

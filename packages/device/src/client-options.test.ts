@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { isThinglineError } from "@thingline/protocol";
+import { FakeCloud } from "./client.test.harness.js";
+import { checkOptions, packetBytesMaxOf } from "./client-options.js";
+
+const cloud = new FakeCloud();
+const fine = { host: "h", clientId: "c", clock: cloud.clock, dialer: cloud };
+
+function check(options: Record<string, unknown>): ReturnType<typeof checkOptions> {
+  return checkOptions({ ...fine, ...options });
+}
+
+describe("options of connectDevice", () => {
+  const wrong: [option: string, options: Record<string, unknown>][] = [
+    ["clientId", { clientId: "" }],
+    ["clientId", { clientId: "x".repeat(129) }],
+    ["clientId", { clientId: "ü".repeat(65) }],
+    ["clientId", { clientId: "$GEN/1" }],
+    ["clientId", { clientId: 7 }],
+    ["host", { host: "" }],
+    ["host", { host: "a b" }],
+    ["host", { host: "https://a" }],
+    ["port", { port: 0 }],
+    ["port", { port: 65_536 }],
+    ["port", { port: 1.5 }],
+    ["endpoint", { endpoint: "h:1" }],
+    ["endpoint", { host: undefined, endpoint: "h:1" }],
+    ["dialer", { dialer: undefined }],
+    ["dialer", { secTagDialer: {}, secTag: 1 }],
+    ["secTag", { dialer: undefined, secTagDialer: {}, secTag: -1 }],
+    ["secTag", { dialer: undefined, secTagDialer: {}, secTag: 2_147_483_648 }],
+    ["secTag", { dialer: undefined, secTagDialer: {} }],
+    ["version", { version: 3 }],
+    ["keepAliveSeconds", { keepAliveSeconds: 0 }],
+    ["keepAliveSeconds", { keepAliveSeconds: 1201 }],
+    ["isCleanSession", { isCleanSession: "y" }],
+    ["sessionExpirySeconds", { version: 5, sessionExpirySeconds: -1 }],
+    ["applicationTopics", { applicationTopics: ["a/#/b"] }],
+    ["applicationTopics", { applicationTopics: [""] }],
+    ["applicationTopics", { applicationTopics: Array.from({ length: 51 }, (_, n) => `t/${n}`) }],
+    ["lastWill.topic", { lastWill: { topic: "a/+", payload: "" } }],
+    ["lastWill.payload", { lastWill: { topic: "a", payload: new Uint8Array(65_536) } }],
+    ["lastWill.qos", { lastWill: { topic: "a", payload: "", qos: 2 } }],
+    ["payloadBytesMax", { payloadBytesMax: -1 }],
+    ["connectTimeoutMs", { connectTimeoutMs: 0 }],
+    ["connackTimeoutMs", { connackTimeoutMs: NaN }],
+    ["ackTimeoutMs", { ackTimeoutMs: 3_600_001 }],
+    ["closeTimeoutMs", { closeTimeoutMs: -1 }],
+    ["inflightMax", { inflightMax: 0 }],
+    ["inflightMax", { inflightMax: 65_536 }],
+    ["queueMax", { queueMax: -1 }],
+    ["receiveMaximum", { receiveMaximum: 0 }],
+    ["acknowledges", { acknowledges: "never" }],
+    ["username", { username: 1 }],
+  ];
+  for (const [option, options] of wrong) {
+    test(`${option}: ${JSON.stringify(options).slice(0, 60)} is refused by name`, () => {
+      assert.throws(
+        () => check(options),
+        (error) => {
+          assert.ok(isThinglineError(error, "OPTION_INVALID"), String(error));
+          assert.equal(error.details["option"], option);
+          assert.ok(error.message.startsWith(option), error.message);
+          return true;
+        },
+      );
+    });
+  }
+
+  test("an endpoint is a host, with or without a port, and IPv6 goes in brackets", () => {
+    for (const [endpoint, host, port] of [
+      ["a.iot.test", "a.iot.test", 8883],
+      ["localhost:1883", "localhost", 1883],
+      ["127.0.0.1:443", "127.0.0.1", 443],
+      ["[::1]:8883", "::1", 8883],
+      ["[::1]", "::1", 8883],
+    ] as const) {
+      const { host: _, ...rest } = fine;
+      const checked = checkOptions({ ...rest, endpoint });
+      assert.deepEqual([checked.host, checked.port], [host, port]);
+    }
+    for (const endpoint of ["", ":1", "a:", "a:b", "::1", "a:0", "a:65536", "https://a", "a/b"]) {
+      const { host: _, ...rest } = fine;
+      assert.throws(() => checkOptions({ ...rest, endpoint }), /^ThinglineError: endpoint: expected/);
+    }
+  });
+
+  test("the defaults are the original library's and AWS IoT's", () => {
+    const { session, port, alpnProtocols, payloadBytesMax, applicationTopics } = check({});
+    assert.deepEqual(
+      [session.version, session.isCleanSession, session.keepAliveSeconds, port, alpnProtocols, payloadBytesMax],
+      [4, false, 60, 8883, undefined, 131_072],
+    );
+    assert.deepEqual(applicationTopics, []);
+  });
+
+  test("ALPN is AWS IoT's on port 443, unless told otherwise or over WebSocket", () => {
+    assert.deepEqual(check({ port: 443 }).alpnProtocols, ["x-amzn-mqtt-ca"]);
+    assert.deepEqual(check({ port: 443, alpnProtocols: ["mqtt"] }).alpnProtocols, ["mqtt"]);
+    assert.equal(check({ port: 443, webSocket: { path: "/mqtt" } }).alpnProtocols, undefined);
+  });
+
+  test("a topic given twice is subscribed once", () => {
+    assert.deepEqual(check({ applicationTopics: new Set(["a", "b", "a"]) }).applicationTopics, ["a", "b"]);
+    assert.deepEqual(check({ applicationTopics: ["a", "b", "a"] }).applicationTopics, ["a", "b"]);
+  });
+
+  test("the largest packet that is decoded is AWS IoT's at least, so that an oversize payload can be drained", () => {
+    assert.equal(packetBytesMaxOf(8096), 149_504);
+    assert.equal(packetBytesMaxOf(1_000_000), 1_018_432);
+  });
+});

@@ -1,0 +1,301 @@
+import { ThinglineError } from "@thingline/protocol";
+import { encodeToBytes, type MqttPacket, type MqttVersion, PacketDecoder } from "@thingline/protocol/mqtt";
+import {
+  type Clock,
+  type Connection,
+  type ConnectionHandlers,
+  type Dialer,
+  type DialTarget,
+  highWaterBytes,
+} from "@thingline/transport";
+import { connectDevice, type Device } from "./client.js";
+import type { DeviceEventName } from "./client-events.js";
+import type { DeviceSettings } from "./client-options.js";
+
+/** A clock that stands until it is told to go, and knows whether a timer was left behind. */
+export class FakeClock implements Clock {
+  #nowMs = 0;
+  #turn: (() => void)[] = [];
+  readonly #timers = new Set<{ atMs: number; callback: () => void }>();
+
+  get timerCount(): number {
+    return this.#timers.size;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  unixMs(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(delayMs: number, callback: () => void): { cancel: () => void } {
+    const timer = { atMs: this.#nowMs + delayMs, callback };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
+  }
+
+  afterTurn(callback: () => void): void {
+    this.#turn.push(callback);
+  }
+
+  sleep(): Promise<void> {
+    throw new Error("the device never sleeps");
+  }
+
+  /** Ends the turn, and those that follow from it. */
+  async flush(): Promise<void> {
+    for (let quiet = 0; quiet < 3; quiet++) {
+      // Nothing here waits for the real event loop, so microtasks are all there is to run out.
+      for (let tick = 0; tick < 50; tick++) await Promise.resolve();
+      const callbacks = this.#turn.splice(0);
+      if (callbacks.length > 0) quiet = 0;
+      for (const callback of callbacks) callback();
+    }
+  }
+
+  async pass(durationMs: number): Promise<void> {
+    const endMs = this.#nowMs + durationMs;
+    for (;;) {
+      await this.flush();
+      const [next] = [...this.#timers].filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs);
+      if (next === undefined) break;
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      this.#timers.delete(next);
+      next.callback();
+    }
+    this.#nowMs = endMs;
+    await this.flush();
+  }
+}
+
+/** The device's end of a connection whose other end the test plays. */
+export class FakeConnection implements Connection {
+  secure: Connection["secure"] = undefined;
+  readonly local = { host: "127.0.0.1", port: 1 };
+  readonly remote = { host: "127.0.0.1", port: 2 };
+  slab = new Uint8Array(0);
+  bufferedBytes = 0;
+  readonly closed: Promise<void>;
+  isReading = true;
+  /** The peer does not take anything: what is sent stays buffered. */
+  isStuck = false;
+  /** `close()` never comes to an end. */
+  isDeaf = false;
+  isDestroyed = false;
+  isEnded = false;
+  readonly #clock: FakeClock;
+  readonly #sent: (bytes: Uint8Array) => void;
+  readonly #pending: Uint8Array[] = [];
+  #handlers: ConnectionHandlers | undefined;
+  #resolveClosed: () => void = () => undefined;
+
+  constructor(clock: FakeClock, sent: (bytes: Uint8Array) => void) {
+    this.#clock = clock;
+    this.#sent = sent;
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+  }
+
+  start(handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+  }
+
+  /** A slab for each packet: complete by the end of the turn. */
+  reserve(lengthBytes: number): number {
+    this.slab = new Uint8Array(lengthBytes);
+    this.#pending.push(this.slab);
+    this.bufferedBytes += lengthBytes;
+    this.#clock.afterTurn(() => this.flush());
+    return 0;
+  }
+
+  write(): boolean {
+    throw new Error("the device reserves");
+  }
+
+  flush(): void {
+    if (this.isStuck) return;
+    for (const bytes of this.#pending.splice(0)) {
+      this.bufferedBytes -= bytes.length;
+      this.#sent(bytes);
+    }
+  }
+
+  unstick(): void {
+    this.isStuck = false;
+    const wasHigh = this.bufferedBytes > highWaterBytes;
+    this.flush();
+    if (wasHigh) this.#handlers?.drained?.();
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.#handlers?.data(bytes);
+  }
+
+  pause(): void {
+    this.isReading = false;
+  }
+
+  resume(): void {
+    this.isReading = true;
+  }
+
+  close(): Promise<void> {
+    if (!this.isDeaf) this.#clock.afterTurn(() => this.end());
+    return this.closed;
+  }
+
+  destroy(error?: ThinglineError): void {
+    this.isDestroyed = true;
+    this.#clock.afterTurn(() => this.end(error));
+  }
+
+  /** The connection is over, for whatever reason. */
+  end(error?: ThinglineError): void {
+    if (this.isEnded) return;
+    this.flush();
+    this.isEnded = true;
+    this.#handlers?.closed(error);
+    this.#resolveClosed();
+  }
+}
+
+export type Answer = (packet: MqttPacket, cloud: FakeCloud) => void;
+
+/** Answers as a cloud that agrees with everything. */
+export const agree: Answer = (packet, cloud) => {
+  switch (packet.type) {
+    case "connect":
+      return cloud.send({ type: "connack", isSessionPresent: false, reasonCode: 0 });
+    case "subscribe":
+      return cloud.send({
+        type: "suback",
+        packetId: packet.packetId,
+        reasonCodes: packet.subscriptions.map(({ qos }) => qos),
+      });
+    case "unsubscribe":
+      return cloud.send({
+        type: "unsuback",
+        packetId: packet.packetId,
+        reasonCodes: cloud.version === 4 ? [] : packet.filters.map(() => 0),
+      });
+    case "publish":
+      if (packet.qos === 1) cloud.send({ type: "puback", packetId: packet.packetId ?? 0, reasonCode: 0 });
+      return;
+    case "pingreq":
+      return cloud.send({ type: "pingresp" });
+    default:
+      return;
+  }
+};
+
+/** The cloud's end: what the device sent, and what the test answers. */
+export class FakeCloud implements Dialer {
+  readonly clock = new FakeClock();
+  readonly connection: FakeConnection;
+  readonly version: MqttVersion;
+  readonly packets: MqttPacket[] = [];
+  readonly events: string[] = [];
+  readonly errors: Error[] = [];
+  answer: Answer;
+  target: DialTarget | undefined;
+  dialError: ThinglineError | undefined;
+  /** The dialer waits for this. */
+  dialing: Promise<void> | undefined;
+  readonly #decoder: PacketDecoder;
+
+  constructor({ version = 4, answer = agree }: { version?: MqttVersion; answer?: Answer } = {}) {
+    this.version = version;
+    this.answer = answer;
+    this.#decoder = new PacketDecoder({ receiver: "server", packetBytesMax: 2_000_000 });
+    this.connection = new FakeConnection(this.clock, (bytes) => this.#take(bytes));
+  }
+
+  async dial(target: DialTarget, { signal }: { signal?: AbortSignal } = {}): Promise<Connection> {
+    this.target = target;
+    if (this.dialError !== undefined) throw this.dialError;
+    if (this.dialing !== undefined) {
+      await new Promise<void>((resolve, reject) => {
+        void this.dialing?.then(resolve);
+        signal?.addEventListener("abort", () => reject(new ThinglineError("ABORTED", "given up")));
+      });
+    }
+    return this.connection;
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.#decoder.push(bytes);
+    for (let packet = this.#decoder.next(); packet !== undefined; packet = this.#decoder.next()) {
+      this.packets.push(packet);
+      this.answer(packet, this);
+    }
+  }
+
+  /** All of them arrive as one piece of input. */
+  send(...packets: MqttPacket[]): void {
+    const parts = packets.map((packet) => encodeToBytes(packet, this.version));
+    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    this.clock.afterTurn(() => this.connection.receive(bytes));
+  }
+
+  message(topic: string, { qos = 0, packetId = 1, payload = "" }: Partial<MessageWish> = {}): MqttPacket {
+    const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+    const packet = { type: "publish", topic, payload: bytes, qos, isRetained: false, isDuplicate: false } as const;
+    return qos === 0 ? packet : { ...packet, packetId };
+  }
+
+  /** Connects; every event is written down in short. */
+  connect(settings: Partial<DeviceSettings> & { host?: string; port?: number; tls?: never } = {}): Promise<Device> {
+    const options = {
+      host: "cloud.test",
+      clientId: "pump-7",
+      clock: this.clock,
+      dialer: this,
+      version: this.version,
+      ...settings,
+      on: { ...this.#listeners(), ...settings.on },
+    };
+    return connectDevice(options);
+  }
+
+  /** Connects and waits until it is over. */
+  async connected(settings: Parameters<FakeCloud["connect"]>[0] = {}): Promise<Device> {
+    const connecting = this.connect(settings);
+    await this.clock.flush();
+    return connecting;
+  }
+
+  /** The packets so far, by type, and forgets them. */
+  types(): string[] {
+    return this.packets.splice(0).map(({ type }) => type);
+  }
+
+  #listeners(): DeviceSettings["on"] {
+    const note = (name: DeviceEventName, text = ""): void => void this.events.push(text ? `${name} ${text}` : name);
+    return {
+      connecting: ({ result }) => note("connecting", result),
+      connected: ({ isPersistentSession }) => note("connected", isPersistentSession ? "persistent" : ""),
+      ready: ({ refusedFilters }) => note("ready", refusedFilters.map(({ filter }) => filter).join(",")),
+      puback: ({ packetId }) => note("puback", String(packetId)),
+      pingresp: () => note("pingresp"),
+      disconnected: ({ reason, error }) =>
+        note("disconnected", error instanceof ThinglineError ? `${reason} ${error.code}` : reason),
+      error: ({ error }) => {
+        this.errors.push(error);
+        note("error", error instanceof ThinglineError ? error.code : error.message);
+      },
+    };
+  }
+}
+
+interface MessageWish {
+  qos: 0 | 1;
+  packetId: number;
+  payload: string | Uint8Array;
+}
