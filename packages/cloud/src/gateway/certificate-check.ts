@@ -13,6 +13,7 @@ export type RefusalReason =
   | "registryFailed"
   | "handshakeFailed"
   | "handshakeTimeout"
+  | "upgradeRefused"
   | "connectionLimit";
 
 /** For the log: what is wrong and what a person can do about it. */

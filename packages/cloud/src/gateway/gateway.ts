@@ -88,6 +88,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     registryFailed: 0,
     handshakeFailed: 0,
     handshakeTimeout: 0,
+    upgradeRefused: 0,
     connectionLimit: 0,
   };
   const listeners: Listener[] = [];
@@ -228,5 +229,6 @@ const anonymousIdentity: ConnectionIdentity = {
 function explainTransportRefusal({ code, message }: ThinglineError): Refusal {
   if (code === "TIMEOUT") return { reason: "handshakeTimeout", explanation: message };
   if (code === "LIMIT_EXCEEDED") return { reason: "connectionLimit", explanation: message };
+  if (code === "CONNECTION_REFUSED") return { reason: "upgradeRefused", explanation: message };
   return { reason: "handshakeFailed", explanation: message };
 }

@@ -1,6 +1,7 @@
-import { ThinglineError } from "@thingline/protocol";
+import { parseCertificates } from "@thingline/protocol/x509";
 import type { Clock, Files } from "@thingline/transport";
 import { readCertificateFacts } from "../policy/certificate-facts.js";
+import type { CertificateFacts } from "../policy/certificate-facts.js";
 
 /** A certificate with its key, PEM. */
 export interface IssuedCertificate {
@@ -35,6 +36,8 @@ export interface ServerIdentity {
   caFile: string;
   certificate: string;
   privateKey: string;
+  /** What was made now: clients have to be given a new root. */
+  made: readonly ("root" | "server")[];
 }
 
 export const alwaysNames = ["localhost", "127.0.0.1", "::1"] as const;
@@ -61,11 +64,13 @@ export async function openServerIdentity(options: ServerIdentityOptions): Promis
   const path = (name: string) => `${folder}/${name}`;
   const names = [...new Set([...alwaysNames, ...options.extraNames])];
 
+  const made: ("root" | "server")[] = [];
   let root = await readPair(files, path("ca.pem"), path("ca-key.pem"));
   if (root === undefined || remainingDays(root, nowMs) < serverDays) {
     const issuer = await options.loadIssuer();
     root = await issuer.createRoot({ notBeforeMs: nowMs - backdatedMs, notAfterMs: nowMs + rootDays * dayMs });
     await writePair(files, path("ca.pem"), path("ca-key.pem"), root);
+    made.push("root");
     // It was signed by the root before.
     await files.remove(path("server.pem"));
   }
@@ -79,12 +84,14 @@ export async function openServerIdentity(options: ServerIdentityOptions): Promis
       notAfterMs: nowMs + serverDays * dayMs,
     });
     await writePair(files, path("server.pem"), path("server-key.pem"), server);
+    made.push("server");
   }
   return {
     caPem: root.certificatePem,
     caFile: path("ca.pem"),
     certificate: server.certificatePem,
     privateKey: server.privateKeyPem,
+    made,
   };
 }
 
@@ -104,11 +111,11 @@ async function writePair(files: Files, certificate: string, key: string, pair: I
 }
 
 function remainingDays({ certificatePem }: IssuedCertificate, nowMs: number): number {
-  return (readCertificateFacts(decodePem(certificatePem)).notAfterMs - nowMs) / dayMs;
+  return (readFacts(certificatePem).notAfterMs - nowMs) / dayMs;
 }
 
 function covers({ certificatePem }: IssuedCertificate, names: readonly string[]): boolean {
-  const { subjectAlternativeNames } = readCertificateFacts(decodePem(certificatePem));
+  const { subjectAlternativeNames } = readFacts(certificatePem);
   const present = new Set([
     ...(subjectAlternativeNames.get("DNSName") ?? []),
     ...(subjectAlternativeNames.get("IPAddress") ?? []).map(shortenAddress),
@@ -122,13 +129,7 @@ function shortenAddress(name: string): string {
 }
 
 /** @throws {ThinglineError} CERTIFICATE_INVALID */
-function decodePem(pem: string): Uint8Array {
-  const body = /-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/.exec(pem)?.[1];
-  try {
-    if (body !== undefined)
-      return Uint8Array.from(atob(body.replace(/\s/g, "")), (character) => character.charCodeAt(0));
-  } catch {
-    // No base64: the same error.
-  }
-  throw new ThinglineError("CERTIFICATE_INVALID", "expected an X.509 certificate in PEM in the data folder");
+function readFacts(certificatePem: string): CertificateFacts {
+  const [{ der }] = parseCertificates(certificatePem, "the certificate in the data folder");
+  return readCertificateFacts(der);
 }
