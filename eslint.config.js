@@ -49,6 +49,7 @@ export default tseslint.config(
       "packages/modem/src/serial.ts",
       "packages/cloud/src/store/lmdb.ts",
       "packages/cloud/src/rest/server.ts",
+      "packages/cloud/src/node.ts",
     ],
     rules: { "no-restricted-globals": ["error", ...ambient], "no-restricted-properties": ["error", ...ambientMembers] },
   },

@@ -35,6 +35,7 @@ export const nodeFiles = [
   /^packages\/modem\/src\/serial\.ts$/,
   /^packages\/cloud\/src\/store\/lmdb\.ts$/,
   /^packages\/cloud\/src\/rest\/server\.ts$/,
+  /^packages\/cloud\/src\/node\.ts$/,
   /^apps\//,
   /\.test\.ts$/,
   /^tests\//,

@@ -51,6 +51,8 @@ export const errorCodes = {
   LINK_FAILED: "the modem has no network registration, or could not get one",
   MODEM_COMMAND_REJECTED: "the modem answered ERROR, +CME ERROR or +CMS ERROR",
   MODEM_RESPONSE_INVALID: "the modem's answer is not what the command promises",
+  // Finding a local cloud
+  CLOUD_NOT_RUNNING: "no local cloud runs on the data folder",
   // Policy
   POLICY_MALFORMED: "text that is no policy document of AWS IoT",
   // MQTT

@@ -21,6 +21,7 @@ async function check(options: Partial<CertificateCheckOptions>): Promise<string>
     nowMs: duringMs,
     fingerprint: (der) => createHash("sha256").update(der).digest("hex"),
     findStatus: async () => "ACTIVE",
+    findElsewhere: async () => undefined,
     ...options,
   });
   return "refusal" in result ? result.refusal.reason : result.certificateId;

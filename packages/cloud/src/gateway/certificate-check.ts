@@ -33,6 +33,8 @@ export interface CertificateCheckOptions {
   /** SHA-256 of the DER, lower-case hex: AWS's certificate id. */
   fingerprint: (der: Uint8Array) => string;
   findStatus(certificateId: string): Promise<string | undefined>;
+  /** The account and region in which a certificate is registered that is not registered here. */
+  findElsewhere(certificateId: string): Promise<string | undefined>;
 }
 
 /**
@@ -56,9 +58,13 @@ export async function checkCertificate(options: CertificateCheckOptions): Promis
   const certificateId = options.fingerprint(certificate);
   const status = await options.findStatus(certificateId);
   if (status === undefined) {
+    const elsewhere = await options.findElsewhere(certificateId);
     const why =
-      "no such certificate is registered here; it may belong to another account, region or data directory. " +
-      "Register it (RegisterCertificateWithoutCA) or create one with `thingline thing create`";
+      elsewhere === undefined
+        ? "no such certificate is registered here; it may belong to another cloud or data directory. Register it or " +
+          "create one with `thingline thing create`"
+        : `the certificate is registered in ${elsewhere}, but this cloud serves another; start it with --account and ` +
+          "--region of the certificate, or register the certificate with this cloud's region";
     return refuse("certificateUnknown", why, certificateId);
   }
   if (status !== "ACTIVE") {

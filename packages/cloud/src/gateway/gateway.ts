@@ -17,6 +17,8 @@ export const webSocketPath = "/mqtt";
 export interface PrincipalDirectory {
   /** The status of a certificate, undefined when it is not registered. */
   findStatus(certificateId: string): Promise<string | undefined>;
+  /** For explanations: the account and region in which a certificate is registered. */
+  findElsewhere(certificateId: string): Promise<string | undefined>;
   /** What {@link ConnectionIdentity} needs, for a connection that passed the check. */
   authorizeConnect(
     connection: ConnectionOrigin,
@@ -202,6 +204,7 @@ async function identify(
     nowMs: clock.unixMs(),
     fingerprint,
     findStatus: (certificateId) => principals.findStatus(certificateId),
+    findElsewhere: (certificateId) => principals.findElsewhere(certificateId),
   });
   if ("refusal" in check) return check;
   const origin: ConnectionOrigin = {

@@ -97,3 +97,16 @@ test("a policy version that cannot be read denies everything", async () => {
   const { decision } = await principals.authorizeConnect(origin, request);
   assert.match(decision.explanation, /^statement 1 \("Malformed"\) of policy P version 2 denies/);
 });
+
+test("a certificate that is registered in another region is found there", async () => {
+  const { principals, store } = await registry({});
+  const other = "cd".repeat(32);
+  for (const region of ["eu-central-1", "eu-west-1"])
+    await store.commit([{ key: registryKeys.thing({ ...scope, region }, "x"), value: {} }]);
+  await store.commit([
+    { key: registryKeys.certificate({ ...scope, region: "eu-west-1" }, other), value: { status: "ACTIVE" } },
+  ]);
+  assert.equal(await principals.findStatus(other), undefined);
+  assert.equal(await principals.findElsewhere(other), "account 123456789012, region eu-west-1");
+  assert.equal(await principals.findElsewhere("ef".repeat(32)), undefined);
+});

@@ -3,7 +3,7 @@ import { PrincipalAuthorizer } from "../policy/principal-authorizer.js";
 import type { Scope } from "../services/operation.js";
 import { arnOf, findCertificate, lastName, loadPrincipal, registryKeys } from "../services/registry/model.js";
 import type { Principal } from "../services/registry/model.js";
-import type { StoreReader } from "../store/store.js";
+import type { StoreKey, StoreReader } from "../store/store.js";
 import type { PrincipalDirectory } from "./gateway.js";
 import { PolicyCache } from "./policy-cache.js";
 
@@ -24,6 +24,7 @@ export function createPrincipals({ store, scope, unixMs }: PrincipalsOptions): P
   const cache = new PolicyCache();
   return {
     findStatus: async (certificateId) => (await findCertificate(store, scope, certificateId))?.status,
+    findElsewhere: (certificateId) => findScope(store, certificateId),
     async authorizeConnect({ certificateId, facts: certificate, sourceIp, serverName }, request) {
       const { clientId } = request;
       const principal = await loadPrincipal(store, scope, { certificateId, clientId });
@@ -51,4 +52,21 @@ function whyNot(principal: Principal | undefined, facts: CertificateFacts, nowMs
 async function someThingNames(store: StoreReader, scope: Scope, certificateId: string): Promise<string[]> {
   const prefix = registryKeys.thingsOfPrincipal(scope, arnOf.certificate(scope, certificateId));
   return (await store.list(prefix, { limit: namesInExplanationMax })).map(({ key }) => lastName(key));
+}
+
+/** Scopes that are looked through for an explanation. */
+const scopesInExplanationMax = 20;
+
+/** Every key begins with account and region, so a step over all keys of a scope finds the next one. */
+async function findScope(store: StoreReader, certificateId: string): Promise<string | undefined> {
+  let after: StoreKey | undefined;
+  for (let count = 0; count < scopesInExplanationMax; count++) {
+    const [next] = await store.list([], { limit: 1, ...(after && { after }) });
+    const [account, region] = next?.key ?? [];
+    if (typeof account !== "string" || typeof region !== "string") return undefined;
+    if ((await findCertificate(store, { account, region }, certificateId)) !== undefined)
+      return `account ${account}, region ${region}`;
+    after = [account, region, "\u{10ffff}"];
+  }
+  return undefined;
 }
