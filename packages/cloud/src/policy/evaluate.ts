@@ -92,6 +92,8 @@ interface BoundStatement {
 export interface BoundPolicies {
   /** Statements whose action is this one; what they depend on besides the resource is evaluated once unless volatile. */
   forAction(action: string): ActionPolicies;
+  /** A condition of some statement looks at the time. */
+  readonly isVolatile: boolean;
 }
 
 export interface ActionPolicies {
@@ -121,7 +123,10 @@ export function evaluate(policies: readonly CompiledPolicy[], request: Evaluatio
 
 export function bindPolicies(policies: readonly CompiledPolicy[], context: PolicyContext): BoundPolicies {
   const bound = policies.flatMap(({ statements }) => statements.map((statement) => bindStatement(statement, context)));
-  return { forAction: (action) => policiesForAction(action, bound, policies) };
+  return {
+    forAction: (action) => policiesForAction(action, bound, policies),
+    isVolatile: bound.some(({ isVolatile }) => isVolatile),
+  };
 }
 
 function bindStatement(compiled: CompiledStatement, context: PolicyContext): BoundStatement {

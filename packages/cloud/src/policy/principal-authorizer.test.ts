@@ -109,6 +109,8 @@ test("a decision that depends on the time is not kept", () => {
   const Condition = { DateLessThan: { "aws:CurrentTime": "2026-06-01T00:00:00Z" } };
   const subject = authorizer([on("iot:Publish", "topic/a", { Condition })], () => nowMs);
   assert.equal(subject.authorize("iot:Publish", "topic/a").isAllowed, true);
+  const { generation } = subject;
   nowMs = Date.UTC(2026, 7, 1);
+  assert.ok(subject.generation > generation, "others must not keep it either");
   assert.equal(subject.authorize("iot:Publish", "topic/a").isAllowed, false);
 });

@@ -26,7 +26,7 @@ interface ActionState {
 
 /** An {@link Authorizer} over compiled policies. Lives as long as its connection; {@link update} brings changes. */
 export class PrincipalAuthorizer implements Authorizer {
-  generation = 0;
+  #generation = 0;
   #arnPrefix: string;
   #unixMs: () => number;
   #principal: PrincipalPolicies;
@@ -38,6 +38,11 @@ export class PrincipalAuthorizer implements Authorizer {
     this.#unixMs = unixMs;
     this.#principal = { policies, facts };
     this.#bound = bindPolicies(policies, connectionContext(facts, unixMs));
+  }
+
+  /** With a policy that looks at the time, every second is another generation. */
+  get generation(): number {
+    return this.#generation + (this.#bound.isVolatile ? Math.floor(this.#unixMs() / 1000) : 0);
   }
 
   get thingName(): string | undefined {
@@ -81,10 +86,10 @@ export class PrincipalAuthorizer implements Authorizer {
 
   /** Policies, attachments or thing changed. */
   update(principal: PrincipalPolicies): void {
+    this.#generation = this.generation + 1;
     this.#principal = principal;
     this.#bound = bindPolicies(principal.policies, connectionContext(principal.facts, this.#unixMs));
     this.#actions.clear();
-    this.generation++;
   }
 
   #stateFor(action: BrokerAction): ActionState {
