@@ -164,8 +164,11 @@ async function recheck(core: BrokerCore, certificateId: string): Promise<void> {
   const connections = [...(core.connectionsByCertificate.get(certificateId) ?? [])];
   await Promise.all(
     connections.map(async (client) => {
-      const { decision, authorizer } = await client.identity.authorizeConnect(client.connectRequest!);
+      const change = ++client.principalChanges;
+      // One that is still connecting asks again by itself.
       if (client.state !== "connected") return;
+      const { decision, authorizer } = await client.identity.authorizeConnect(client.connectRequest!);
+      if (client.state !== "connected" || client.principalChanges !== change) return;
       if (decision.isAllowed) {
         client.replaceAuthorizer(authorizer);
         return;

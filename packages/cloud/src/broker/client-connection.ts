@@ -64,6 +64,9 @@ export class ClientConnection {
   authorizer!: Authorizer;
   connectPacket: ConnectPacket | undefined;
   connectRequest: ConnectRequest | undefined;
+  /** Counts the changes of the principal; an answer of `authorizeConnect` to an earlier count is out of date. */
+  principalChanges = 0;
+  authorizedAt = 0;
   session: BrokerSession | undefined;
   /** PUBLISH in and out; undefined without a limit. */
   rate: RateBucket | undefined;
@@ -245,12 +248,12 @@ export class ClientConnection {
 
   /** Asks the policy and logs a denial with its explanation. */
   authorize(action: BrokerAction, resource: string): boolean {
-    const { isAllowed, explanation } = this.authorizer.authorize(action, resource);
-    if (!isAllowed) {
-      const { clientId, certificateId } = this;
-      this.core.options.log.warn("denied", { action, resource, clientId, certificateId, explanation });
-    }
-    return isAllowed;
+    const decision = this.authorizer.authorize(action, resource);
+    if (decision.isAllowed) return true;
+    const { clientId, certificateId } = this;
+    const { explanation } = decision;
+    this.core.options.log.warn("denied", { action, resource, clientId, certificateId, explanation });
+    return false;
   }
 
   /** Policies of the principal were loaded again. */
@@ -513,6 +516,15 @@ export class ClientConnection {
     const sendsWill = disconnectReasons[reason].sendsWill;
     if (session !== undefined) detachSession(core, session, this);
     if (sendsWill) sendWill(this);
+  }
+
+  /** From here on a change of the principal concerns this connection. */
+  rememberPrincipal(): void {
+    const { certificateId, core } = this;
+    if (certificateId === undefined) return;
+    const connections = core.connectionsByCertificate.get(certificateId);
+    if (connections === undefined) core.connectionsByCertificate.set(certificateId, new Set([this]));
+    else connections.add(this);
   }
 
   private forgetPrincipal(certificateId: string): void {

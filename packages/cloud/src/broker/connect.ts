@@ -59,12 +59,9 @@ async function acceptInTurn(
     will: will === undefined ? undefined : { topic: will.topic, isRetained: will.isRetained },
   };
   client.connectRequest = request;
-  const { decision, authorizer } = await client.identity.authorizeConnect(request);
-  if (isGone(client)) return;
-  if (!decision.isAllowed) {
-    deny(client, decision.explanation);
-    return;
-  }
+  client.rememberPrincipal();
+  let authorizer = await authorize(client, request);
+  if (authorizer === undefined) return;
   const old = core.sessions.get(clientId)?.connection;
   if (old !== undefined) {
     core.counters.sessionsTakenOver++;
@@ -76,7 +73,10 @@ async function acceptInTurn(
     expirySeconds: terms.sessionExpirySeconds,
   });
   const { session, isPresent } = opened;
-  if (isGone(client)) {
+  // The principal changed while the session was opened: what was allowed then may be denied now.
+  while (authorizer !== undefined && client.authorizedAt !== client.principalChanges)
+    authorizer = await authorize(client, request);
+  if (authorizer === undefined || isGone(client)) {
     // The session was opened for nobody: it goes the way of any session whose connection is lost.
     abandonSession(core, session, terms.sessionExpirySeconds);
     return;
@@ -84,6 +84,16 @@ async function acceptInTurn(
   // The store could not take one more persistent session: the client is told that it has none.
   if (session.stored === undefined) client.terms = { ...terms, sessionExpirySeconds: 0 };
   welcome(client, session, authorizer, isPresent, assignedClientId);
+}
+
+/** Asks for the CONNECT and denies it when the answer is no. @returns undefined when it is denied or the client is gone. */
+async function authorize(client: ClientConnection, request: ConnectRequest): Promise<Authorizer | undefined> {
+  client.authorizedAt = client.principalChanges;
+  const { decision, authorizer } = await client.identity.authorizeConnect(request);
+  if (isGone(client)) return undefined;
+  if (decision.isAllowed) return authorizer;
+  deny(client, decision.explanation);
+  return undefined;
 }
 
 function welcome(
@@ -97,11 +107,6 @@ function welcome(
   client.connected(session, authorizer);
   core.connectedCount++;
   core.counters.connectsAccepted++;
-  if (certificateId !== undefined) {
-    const connections = core.connectionsByCertificate.get(certificateId);
-    if (connections === undefined) core.connectionsByCertificate.set(certificateId, new Set([client]));
-    else connections.add(client);
-  }
   const properties =
     version === 5 ? { properties: connackProperties(client.terms, core.limits, assignedClientId) } : {};
   client.send({ type: "connack", isSessionPresent: isPresent, reasonCode: 0, ...properties });
