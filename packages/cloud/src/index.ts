@@ -1,3 +1,7 @@
+export { createCloud, defaultAccount, defaultRegion } from "./cloud.js";
+export type { Cloud, CloudAddresses, CloudDependencies, CloudOptions, CloudStats } from "./cloud.js";
+export type { GatewayStats } from "./gateway/gateway.js";
+export type { ListenAddress } from "./gateway/listen.js";
 export type { Log } from "./log.js";
 export { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
 export type {

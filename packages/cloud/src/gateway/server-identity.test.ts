@@ -8,8 +8,8 @@ import { isThinglineError } from "@thingline/protocol";
 import { makeTestCertificate } from "@thingline/transport/contract";
 import type { TestCertificate } from "@thingline/transport/contract";
 import { createNodeClock, createNodeFiles, createNodeKeys } from "@thingline/transport/node";
+import type { ServerCertificateIssuer } from "../services/registry/server-certificates.js";
 import { alwaysNames, openServerIdentity, renewalDays, rootDays, serverDays } from "./server-identity.js";
-import type { ServerCertificateIssuer } from "./server-identity.js";
 
 const dayMs = 86_400_000;
 const keys = createNodeKeys();

@@ -2,23 +2,8 @@ import { parseCertificates } from "@thingline/protocol/x509";
 import type { Clock, Files } from "@thingline/transport";
 import { readCertificateFacts } from "../policy/certificate-facts.js";
 import type { CertificateFacts } from "../policy/certificate-facts.js";
-
-/** A certificate with its key, PEM. */
-export interface IssuedCertificate {
-  certificatePem: string;
-  privateKeyPem: string;
-}
-
-/** Makes the certificates. Loaded on demand, because it is needed on the first start only. */
-export interface ServerCertificateIssuer {
-  createRoot(options: { notBeforeMs: number; notAfterMs: number }): Promise<IssuedCertificate>;
-  createServer(options: {
-    root: IssuedCertificate;
-    names: readonly string[];
-    notBeforeMs: number;
-    notAfterMs: number;
-  }): Promise<IssuedCertificate>;
-}
+import type { ServerCertificateIssuer } from "../services/registry/server-certificates.js";
+import type { CertificateWithKey } from "../services/registry/x509-writer.js";
 
 export interface ServerIdentityOptions {
   files: Files;
@@ -27,6 +12,7 @@ export interface ServerIdentityOptions {
   folder: string;
   /** Further DNS names and IP addresses besides {@link alwaysNames}. */
   extraNames: readonly string[];
+  /** Asked only when something has to be made. */
   loadIssuer(): Promise<ServerCertificateIssuer>;
 }
 
@@ -95,7 +81,7 @@ export async function openServerIdentity(options: ServerIdentityOptions): Promis
   };
 }
 
-async function readPair(files: Files, certificate: string, key: string): Promise<IssuedCertificate | undefined> {
+async function readPair(files: Files, certificate: string, key: string): Promise<CertificateWithKey | undefined> {
   if (!(await files.exists(certificate)) || !(await files.exists(key))) return undefined;
   const [certificatePem, privateKeyPem] = await Promise.all([files.read(certificate), files.read(key)]);
   const decoder = new TextDecoder();
@@ -103,18 +89,18 @@ async function readPair(files: Files, certificate: string, key: string): Promise
 }
 
 /** The key first: a certificate without its key would be taken for a pair that somebody tore apart. */
-async function writePair(files: Files, certificate: string, key: string, pair: IssuedCertificate): Promise<void> {
+async function writePair(files: Files, certificate: string, key: string, pair: CertificateWithKey): Promise<void> {
   const encoder = new TextEncoder();
   await files.remove(certificate);
   await files.replace(key, encoder.encode(pair.privateKeyPem), { mode: 0o600 });
   await files.replace(certificate, encoder.encode(pair.certificatePem), { mode: 0o644 });
 }
 
-function remainingDays({ certificatePem }: IssuedCertificate, nowMs: number): number {
+function remainingDays({ certificatePem }: CertificateWithKey, nowMs: number): number {
   return (readFacts(certificatePem).notAfterMs - nowMs) / dayMs;
 }
 
-function covers({ certificatePem }: IssuedCertificate, names: readonly string[]): boolean {
+function covers({ certificatePem }: CertificateWithKey, names: readonly string[]): boolean {
   const { subjectAlternativeNames } = readFacts(certificatePem);
   const present = new Set([
     ...(subjectAlternativeNames.get("DNSName") ?? []),

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ThinglineError } from "@thingline/protocol";
+import { handleAdmin, type AdminOptions } from "./admin.js";
+
+function world(restore: (snapshot: unknown) => Promise<void> = async () => undefined) {
+  const calls: unknown[] = [];
+  const cloud: AdminOptions["cloud"] = {
+    reset: async () => void calls.push("reset"),
+    snapshot: async () => ({ format: "thingline-snapshot", version: 1, entries: [] }),
+    restore: async (snapshot: unknown) => {
+      calls.push(snapshot);
+      await restore(snapshot);
+    },
+    stats: () => ({ pendingEffects: 3 }),
+  };
+  const send = async (method: string, url: string, { origin, body }: { origin?: string; body?: string } = {}) => {
+    const headers: Record<string, string> = origin === undefined ? {} : { origin };
+    const bytes = body === undefined ? {} : { body: new TextEncoder().encode(body) };
+    const response = await handleAdmin({ method, url, headers, ...bytes }, { cloud, serverNames: ["cloud.example"] });
+    return { status: response.status, body: JSON.parse(new TextDecoder().decode(response.body)) as unknown };
+  };
+  return { calls, send };
+}
+
+const base = "http://localhost:4680/_thingline";
+
+test("reset, snapshot, restore and stats are answered", async () => {
+  const { calls, send } = world();
+  assert.deepEqual(await send("POST", `${base}/reset`), { status: 200, body: {} });
+  assert.deepEqual(await send("GET", `${base}/snapshot`), {
+    status: 200,
+    body: { format: "thingline-snapshot", version: 1, entries: [] },
+  });
+  assert.deepEqual(await send("POST", `${base}/restore`, { body: '{"a":1}' }), { status: 200, body: {} });
+  assert.deepEqual(await send("GET", `${base}/stats`), { status: 200, body: { pendingEffects: 3 } });
+  assert.deepEqual(calls, ["reset", { a: 1 }]);
+});
+
+test("anything else is not found", async () => {
+  const { send } = world();
+  assert.equal((await send("GET", `${base}/reset`)).status, 404);
+  assert.equal((await send("POST", `${base}/other`)).status, 404);
+});
+
+test("a body that is no snapshot is the sender's fault", async () => {
+  const { calls, send } = world(async () => {
+    throw new ThinglineError("REQUEST_INVALID", "no snapshot");
+  });
+  const expected = { status: 400, body: { code: "REQUEST_INVALID", message: "no snapshot" } };
+  assert.deepEqual(await send("POST", `${base}/restore`, { body: "{" }), expected);
+  assert.deepEqual(calls, [undefined]);
+});
+
+const hosts: [url: string, origin: string | undefined, status: number][] = [
+  ["http://127.0.0.1:4680", undefined, 200],
+  ["http://[::1]:4680", undefined, 200],
+  ["http://cloud.example:4680", undefined, 200],
+  ["http://localhost:4680", "http://localhost:4680", 200],
+  ["http://localhost:4680", "http://localhost:3000", 403],
+  ["http://localhost:4680", "https://attacker.example", 403],
+  ["http://localhost:4680", "null", 403],
+  ["http://attacker.example:4680", "http://attacker.example:4680", 403],
+];
+for (const [url, origin, status] of hosts) {
+  test(`a reset at ${url} from ${origin ?? "no web page"} is answered with ${status}`, async () => {
+    const { calls, send } = world();
+    const response = await send("POST", `${url}/_thingline/reset`, origin === undefined ? {} : { origin });
+    assert.equal(response.status, status);
+    assert.equal(calls.length, status === 200 ? 1 : 0);
+  });
+}

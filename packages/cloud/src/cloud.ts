@@ -1,0 +1,301 @@
+import { ThinglineError } from "@thingline/protocol";
+import type {
+  Clock,
+  Connection,
+  Endpoint,
+  Files,
+  HttpRequest,
+  HttpResponse,
+  Keys,
+  Network,
+  Random,
+} from "@thingline/transport";
+import { adminPathPrefix, handleAdmin } from "./admin.js";
+import { createBroker } from "./broker/broker.js";
+import { awsLimits, noLimits } from "./broker/limits.js";
+import type { BrokerLimits } from "./broker/limits.js";
+import type { Broker, BrokerStats } from "./broker/types.js";
+import { openGateway } from "./gateway/gateway.js";
+import type { Gateway, GatewayOptions, GatewayStats } from "./gateway/gateway.js";
+import type { ListenAddress } from "./gateway/listen.js";
+import { createPrincipals } from "./gateway/principals.js";
+import { openServerIdentity } from "./gateway/server-identity.js";
+import type { Log } from "./log.js";
+import type { ConnectionIdentity } from "./policy/authorizer.js";
+import type { Operation, Scope } from "./services/operation.js";
+import { openOperationRunner } from "./services/runner.js";
+import type { EffectRunner } from "./services/runner.js";
+import { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
+import { clearStore, restoreSnapshot, takeSnapshot } from "./store/snapshot.js";
+import type { StoreSnapshot } from "./store/snapshot.js";
+import type { Store } from "./store/store.js";
+
+export const defaultAccount = "123456789012";
+export const defaultRegion = "us-east-1";
+
+/** The world that a cloud lives in. Nothing in it is taken from anywhere else. */
+export interface CloudDependencies {
+  network: Network;
+  clock: Clock;
+  random: Random;
+  files: Files;
+  keys: Keys;
+  /** Closed with the cloud. */
+  store: Store;
+  log: Log;
+}
+
+export interface CloudOptions {
+  /** Keeps root CA and server certificate; see {@link openServerIdentity}. */
+  folder: string;
+  /** Twelve digits. Default {@link defaultAccount}. */
+  account?: string;
+  /** Default {@link defaultRegion}. */
+  region?: string;
+  mqtts: ListenAddress;
+  https: ListenAddress;
+  /** Plain TCP, anonymous, everything allowed: for tools that cannot do TLS. Default: off. */
+  mqtt?: ListenAddress | undefined;
+  /** Names and addresses of the server certificate besides localhost, 127.0.0.1 and ::1. */
+  serverNames?: readonly string[];
+  /** `aws`: the quotas of AWS IoT Core; `none` for load tests. Default `aws`. */
+  limits?: "aws" | "none" | BrokerLimits;
+  /** Called for each connection refused before MQTT, besides the log line. */
+  onConnectionRefused?: NonNullable<GatewayOptions["onRefused"]>;
+}
+
+export interface CloudStats {
+  gateway: GatewayStats;
+  broker: BrokerStats;
+  pendingEffects: number;
+}
+
+export interface CloudAddresses {
+  mqtts: Endpoint;
+  https: Endpoint;
+  mqtt: Endpoint | undefined;
+}
+
+/** A running local AWS IoT Core. */
+export interface Cloud {
+  readonly scope: Scope;
+  readonly addresses: CloudAddresses;
+  /** What devices have to trust. */
+  readonly caPem: string;
+  readonly caFile: string;
+  /** The REST APIs, without a server in between: an AWS request in, its answer out. */
+  handleRest(request: HttpRequest): Promise<HttpResponse>;
+  /** Runs a service's operation as MQTT and REST do. `scope` defaults to that of the cloud. */
+  run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope?: Scope): Promise<Result>;
+  stats(): CloudStats;
+  /** Disconnects everybody and forgets all but root CA and server certificate. */
+  reset(): Promise<void>;
+  /** Everything stored, private keys included. */
+  snapshot(): Promise<StoreSnapshot>;
+  /** Disconnects everybody and goes back to a snapshot. @throws {ThinglineError} REQUEST_INVALID, STORE_VERSION_UNKNOWN. */
+  restore(snapshot: unknown): Promise<void>;
+  /** Takes no more, tells the clients, stores what is under way. Leaves nothing behind. Safe to call twice. */
+  close(): Promise<void>;
+  readonly closed: Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What `reset` and `restore` replace. */
+interface Engine {
+  runner: EffectRunner;
+  broker: Broker;
+}
+
+/**
+ * Starts a local AWS IoT Core on the given adapters. What an earlier process left in the store goes on: sessions,
+ * retained messages, effects that were not handed over, wake-ups.
+ *
+ * @throws {ThinglineError} PORT_IN_USE, OPTION_INVALID, and what opening the store and the folder can throw.
+ */
+export async function createCloud(dependencies: CloudDependencies, options: CloudOptions): Promise<Cloud> {
+  const { store, log } = dependencies;
+  const cloud = new LocalCloud(dependencies, options);
+  try {
+    await cloud.open();
+    return cloud;
+  } catch (error) {
+    await cloud.close().catch((closeError: unknown) => log.error("closeFailed", { error: String(closeError) }));
+    await store.close();
+    throw error;
+  }
+}
+
+class LocalCloud implements Cloud {
+  readonly scope: Scope;
+  readonly closed: Promise<void>;
+  readonly #dependencies: CloudDependencies;
+  readonly #options: CloudOptions;
+  #engine: Engine | undefined;
+  #gateway: Gateway | undefined;
+  #caPem = "";
+  #caFile = "";
+  /** The last reset or restore: requests wait for it. */
+  #maintenance: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+  #resolveClosed: () => void = () => undefined;
+
+  constructor(dependencies: CloudDependencies, options: CloudOptions) {
+    this.#dependencies = dependencies;
+    this.#options = options;
+    this.scope = { account: options.account ?? defaultAccount, region: options.region ?? defaultRegion };
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+  }
+
+  async open(): Promise<void> {
+    const { clock, files, keys, log, network, random, store } = this.#dependencies;
+    const { folder, serverNames: extraNames = [], mqtts, https, mqtt, onConnectionRefused } = this.#options;
+    const loadIssuer = () => loadServerCertificateIssuer({ keys, random });
+    const identity = await openServerIdentity({ files, clock, folder, extraNames, loadIssuer });
+    if (identity.made.length > 0) log.info("serverCertificateMade", { made: identity.made, ca: identity.caFile });
+    this.#caPem = identity.caPem;
+    this.#caFile = identity.caFile;
+    this.#engine = await this.#openEngine();
+    this.#gateway = await openGateway({
+      network,
+      clock,
+      log,
+      fingerprint: (der) => toHex(keys.sha256(der)),
+      principals: createPrincipals({ store, scope: this.scope, unixMs: () => clock.unixMs() }),
+      accept: (connection, who) => this.#accept(connection, who),
+      server: identity,
+      mqtts,
+      https,
+      mqtt,
+      ...(onConnectionRefused === undefined ? {} : { onRefused: onConnectionRefused }),
+    });
+  }
+
+  get addresses(): CloudAddresses {
+    const { mqtts, https, mqtt } = this.#opened().gateway;
+    return { mqtts, https, mqtt };
+  }
+
+  get caPem(): string {
+    return this.#caPem;
+  }
+
+  get caFile(): string {
+    return this.#caFile;
+  }
+
+  async handleRest(request: HttpRequest): Promise<HttpResponse> {
+    if (new URL(request.url).pathname.startsWith(adminPathPrefix))
+      return handleAdmin(request, { cloud: this, serverNames: this.#options.serverNames ?? [] });
+    await this.#maintenance;
+    return { status: 404, headers: {}, body: new Uint8Array() };
+  }
+
+  async run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope = this.scope): Promise<Result> {
+    await this.#maintenance;
+    return this.#opened().engine.runner.run(scope, operation, input);
+  }
+
+  stats(): CloudStats {
+    const { gateway, engine } = this.#opened();
+    return {
+      gateway: gateway.stats(),
+      broker: engine.broker.stats(),
+      pendingEffects: engine.runner.pendingEffectCount,
+    };
+  }
+
+  reset(): Promise<void> {
+    return this.#maintain("reset", () => clearStore(this.#dependencies.store));
+  }
+
+  async snapshot(): Promise<StoreSnapshot> {
+    await this.#maintenance;
+    this.#opened();
+    return takeSnapshot(this.#dependencies.store);
+  }
+
+  restore(snapshot: unknown): Promise<void> {
+    return this.#maintain("restored", () => restoreSnapshot(this.#dependencies.store, snapshot));
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#gateway?.stop();
+    await this.#maintenance;
+    await this.#closeEngine();
+    await this.#gateway?.close();
+    await this.#dependencies.store.close();
+    this.#resolveClosed();
+  }
+
+  #opened(): { engine: Engine; gateway: Gateway } {
+    if (this.#engine === undefined || this.#gateway === undefined || this.#closing !== undefined)
+      throw new ThinglineError("CLOSED", "the cloud was used after close()");
+    return { engine: this.#engine, gateway: this.#gateway };
+  }
+
+  /** Between two engines there is none: whoever comes then has to come again. */
+  #accept(connection: Connection, identity: ConnectionIdentity): void {
+    if (this.#engine === undefined) connection.destroy();
+    else this.#engine.broker.accept(connection, identity);
+  }
+
+  /** One after the other, with no engine running meanwhile. */
+  #maintain(event: string, change: () => Promise<void>): Promise<void> {
+    const work = this.#maintenance.then(async () => {
+      this.#opened();
+      await this.#closeEngine();
+      try {
+        await change();
+      } finally {
+        this.#engine = await this.#openEngine();
+      }
+      this.#dependencies.log.info(event);
+    });
+    this.#maintenance = work.catch(() => undefined);
+    return work;
+  }
+
+  async #openEngine(): Promise<Engine> {
+    const { clock, keys, log, random, store } = this.#dependencies;
+    const runner = await openOperationRunner({ store, clock, random, keys, log });
+    const broker = await createBroker({ clock, random, log, store, scope: this.scope, runner, limits: this.#limits() });
+    const isOurs = (scope: Scope) => scope.account === this.scope.account && scope.region === this.scope.region;
+    // Clients are in one account and region; requests over REST may name others, and nobody is connected there.
+    await runner.start({
+      performer: {
+        publish: async (scope, effect) => (isOurs(scope) ? broker.publish(effect) : undefined),
+        disconnect: async (scope, { clientId, reason }) =>
+          isOurs(scope) ? broker.disconnectClient(clientId, reason) : undefined,
+        recheckPrincipal: async (scope, { certificateId }) =>
+          isOurs(scope) ? broker.recheckPrincipal(certificateId) : undefined,
+      },
+    });
+    return { runner, broker };
+  }
+
+  /** Operations under way end first, so that their messages still reach who is connected. */
+  async #closeEngine(): Promise<void> {
+    const engine = this.#engine;
+    this.#engine = undefined;
+    await engine?.runner.close();
+    await engine?.broker.close();
+  }
+
+  #limits(): BrokerLimits {
+    const { limits = "aws" } = this.#options;
+    if (limits === "aws") return awsLimits;
+    return limits === "none" ? noLimits : limits;
+  }
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
