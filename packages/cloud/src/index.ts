@@ -21,6 +21,8 @@ export type {
   Principal,
   ThingRecord,
 } from "./services/registry/model.js";
+export { createRegistry } from "./services/registry/service.js";
+export type { Registry, RegistryDependencies } from "./services/registry/service.js";
 export { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
 export type {
   ServerCertificateIssuer,

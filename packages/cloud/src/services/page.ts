@@ -1,0 +1,65 @@
+import { ThinglineError } from "@thingline/protocol";
+import type { ListOptions, StoreEntry, StoreKey, StoreReader, StoreValue } from "../store/store.js";
+import { integer, optional, string } from "./shape.js";
+
+export const pageSizeMax = 250;
+export const pageSizeDefault = 25;
+/** Entries looked at for one page of a filtered list; the page is short then, and has a token. */
+export const filteredEntriesMax = 10_000;
+
+const tokenCharactersMax = 4_096;
+const token = () => optional(string({ max: tokenCharactersMax }));
+const size = () => optional(integer({ min: 1, max: pageSizeMax }));
+
+/** Members of list requests that page with `nextToken`. */
+export const nextTokenPage = { nextToken: token(), maxResults: size() };
+/** Members of list requests that page with `marker`. */
+export const markerPage = { marker: token(), pageSize: size() };
+
+export interface PageRequest<T extends StoreValue> {
+  prefix: StoreKey;
+  /** As the client sent it. */
+  token: string | undefined;
+  size: number | undefined;
+  order?: ListOptions["order"];
+  matches?: (entry: StoreEntry<T>) => boolean;
+}
+
+/**
+ * One page of entries and the token of the next, undefined on the last one. Tokens are base64 (markers must look like it)
+ * of the last key's end: they stay good when that entry is deleted.
+ * @throws {ThinglineError} REQUEST_INVALID for a token of something else.
+ */
+export async function readPage<T extends StoreValue>(
+  store: StoreReader,
+  { prefix, token, size = pageSizeDefault, order = "ascending", matches = () => true }: PageRequest<T>,
+): Promise<{ entries: StoreEntry<T>[]; nextToken: string | undefined }> {
+  const found: StoreEntry<T>[] = [];
+  let after = token === undefined ? undefined : [...prefix, ...decodeToken(token)];
+  for (let looked = 0; looked < filteredEntriesMax;) {
+    // One more than asked for tells whether there is a next page.
+    const page = await store.list<T>(prefix, { limit: size + 1, order, ...(after && { after }) });
+    for (const entry of page) {
+      if (!matches(entry)) continue;
+      if (found.length === size) return { entries: found, nextToken: tokenAfter(prefix, found.at(-1)?.key ?? []) };
+      found.push(entry);
+    }
+    if (page.length <= size) return { entries: found, nextToken: undefined };
+    looked += page.length;
+    after = [...(page.at(-1)?.key ?? [])];
+  }
+  return { entries: found, nextToken: tokenAfter(prefix, after ?? []) };
+}
+
+const tokenAfter = (prefix: StoreKey, key: StoreKey) => btoa(JSON.stringify(key.slice(prefix.length)));
+
+function decodeToken(text: string): StoreKey {
+  try {
+    const parts: unknown = JSON.parse(atob(text));
+    const isKey = (part: unknown) => typeof part === "string" || (typeof part === "number" && Number.isFinite(part));
+    if (Array.isArray(parts) && parts.every(isKey)) return parts as StoreKey;
+  } catch {
+    // No base64 or no JSON: the same error.
+  }
+  throw new ThinglineError("REQUEST_INVALID", "The token or marker is not one that an earlier answer gave");
+}

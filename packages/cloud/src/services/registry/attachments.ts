@@ -1,0 +1,246 @@
+import { ThinglineError } from "@thingline/protocol";
+import type { StoreOperation } from "../../store/store.js";
+import type { Effect, OperationContext, Scope } from "../operation.js";
+import { markerPage, nextTokenPage, readPage } from "../page.js";
+import { answer, boolean, operation, optional } from "../shape.js";
+import { detachPolicyOperations, requireCertificate } from "./certificates.js";
+import {
+  arnOf,
+  certificateIdOfArn,
+  lastName,
+  policiesPerTargetMax,
+  registryKeys,
+  type ThingPrincipalRecord,
+} from "./model.js";
+import { policyName, policyTarget, principal, thingName, thingPrincipalType } from "./names.js";
+import { describePolicy, requirePolicy } from "./policies.js";
+import { requireThing } from "./things.js";
+
+/** @throws {ThinglineError} REQUEST_INVALID, RESOURCE_NOT_FOUND */
+async function requirePrincipal(context: OperationContext, arn: string) {
+  const id = certificateIdOfArn(context.scope, arn);
+  if (id === undefined) {
+    const expected = arnOf.certificate(context.scope, "<certificateId>");
+    throw new ThinglineError("REQUEST_INVALID", `Invalid principal or target: expected ${expected}, got ${arn}`);
+  }
+  return requireCertificate(context, id);
+}
+
+const recheck = (certificateId: string): Effect => ({ type: "recheckPrincipal", certificateId });
+
+export const attachPolicy = operation({ policyName, target: policyTarget }, async (context, input) => {
+  const { scope, store } = context;
+  const { target } = input;
+  const policy = await requirePolicy(context, input.policyName);
+  const certificate = await requirePrincipal(context, target);
+  const id = certificate.value.certificateId;
+  const guardKey = registryKeys.guard(scope, "certificate", id);
+  const guardRevision = (await store.get(guardKey))?.revision ?? 0;
+  if ((await store.get(registryKeys.policyOfTarget(scope, target, input.policyName))) !== undefined) return answer({});
+  const attached = await store.list(registryKeys.policiesOfTarget(scope, target), { limit: policiesPerTargetMax });
+  if (attached.length >= policiesPerTargetMax) {
+    const message = `The maximum number of policies (${policiesPerTargetMax}) is already attached to ${target}`;
+    throw new ThinglineError("QUOTA_EXCEEDED", message);
+  }
+  return {
+    result: {},
+    operations: [
+      { key: registryKeys.policy(scope, input.policyName), expectedRevision: policy.revision, check: true as const },
+      { key: registryKeys.certificate(scope, id), expectedRevision: certificate.revision, check: true as const },
+      // Two that attach to one certificate at once could exceed the maximum together.
+      { key: guardKey, expectedRevision: guardRevision, value: null },
+      ...attachPolicyOperations(scope, input.policyName, target),
+    ],
+    effects: [recheck(id)],
+  };
+});
+
+/** The attachment both ways, and the policy's guard. */
+export function attachPolicyOperations(scope: Scope, name: string, target: string): StoreOperation[] {
+  return [
+    { key: registryKeys.guard(scope, "policy", name), value: null },
+    { key: registryKeys.policyOfTarget(scope, target, name), value: null },
+    { key: registryKeys.targetOfPolicy(scope, name, target), value: null },
+  ];
+}
+
+export const detachPolicy = operation({ policyName, target: policyTarget }, async (context, input) => {
+  const { scope, store } = context;
+  const { target } = input;
+  await requirePolicy(context, input.policyName);
+  const attachment = await store.get(registryKeys.policyOfTarget(scope, target, input.policyName));
+  if (attachment === undefined) return answer({});
+  const id = certificateIdOfArn(scope, target);
+  return {
+    result: {},
+    operations: detachPolicyOperations(scope, input.policyName, target),
+    effects: id === undefined ? [] : [recheck(id)],
+  };
+});
+
+export const listAttachedPolicies = operation(
+  { target: policyTarget, ...markerPage, recursive: optional(boolean()) },
+  async (context, input) => {
+    const { scope, store } = context;
+    await requirePrincipal(context, input.target);
+    const prefix = registryKeys.policiesOfTarget(scope, input.target);
+    const { entries, nextToken } = await readPage(store, { prefix, token: input.marker, size: input.pageSize });
+    const policies = entries.map(({ key }) => describePolicy(scope, lastName(key)));
+    return answer({ policies, ...(nextToken !== undefined && { nextMarker: nextToken }) });
+  },
+);
+
+export const listTargetsForPolicy = operation({ policyName, ...markerPage }, async (context, input) => {
+  await requirePolicy(context, input.policyName);
+  const prefix = registryKeys.targetsOfPolicy(context.scope, input.policyName);
+  const page = await readPage(context.store, { prefix, token: input.marker, size: input.pageSize });
+  const targets = page.entries.map(({ key }) => lastName(key));
+  return answer({ targets, ...(page.nextToken !== undefined && { nextMarker: page.nextToken }) });
+});
+
+export const attachThingPrincipal = operation(
+  { thingName, principal, thingPrincipalType: optional(thingPrincipalType) },
+  async (context, input) => {
+    const { scope, store } = context;
+    const type = input.thingPrincipalType ?? "NON_EXCLUSIVE_THING";
+    const thing = await requireThing(context, input.thingName);
+    const certificate = await requirePrincipal(context, input.principal);
+    const id = certificate.value.certificateId;
+    const guardKey = registryKeys.guard(scope, "certificate", id);
+    const guardRevision = (await store.get(guardKey))?.revision ?? 0;
+    const things = await store.list<ThingPrincipalRecord>(registryKeys.thingsOfPrincipal(scope, input.principal), {
+      limit: 2,
+    });
+    const existing = await store.get<ThingPrincipalRecord>(
+      registryKeys.thingOfPrincipal(scope, input.principal, input.thingName),
+    );
+    if (existing?.value.thingPrincipalType === type) return answer({});
+    requireExclusivity(things, input.thingName, type);
+    return {
+      result: {},
+      operations: [
+        { key: registryKeys.thing(scope, input.thingName), expectedRevision: thing.revision, check: true as const },
+        { key: registryKeys.certificate(scope, id), expectedRevision: certificate.revision, check: true as const },
+        // Two that attach one certificate at once could break its exclusivity together.
+        { key: guardKey, expectedRevision: guardRevision, value: null },
+        ...attachThingOperations(scope, input.thingName, input.principal, type),
+      ],
+      effects: [recheck(id)],
+    };
+  },
+);
+
+/** The attachment both ways, and the thing's guard. */
+export function attachThingOperations(
+  scope: Scope,
+  name: string,
+  arn: string,
+  type: ThingPrincipalRecord["thingPrincipalType"],
+): StoreOperation[] {
+  const value: ThingPrincipalRecord = { thingPrincipalType: type };
+  return [
+    { key: registryKeys.guard(scope, "thing", name), value: null },
+    { key: registryKeys.principalOfThing(scope, name, arn), value },
+    { key: registryKeys.thingOfPrincipal(scope, arn, name), value },
+  ];
+}
+
+export function detachThingOperations(scope: Scope, name: string, arn: string): StoreOperation[] {
+  return [
+    { key: registryKeys.principalOfThing(scope, name, arn), delete: true },
+    { key: registryKeys.thingOfPrincipal(scope, arn, name), delete: true },
+  ];
+}
+
+function requireExclusivity(
+  things: readonly { key: readonly (string | number)[]; value: ThingPrincipalRecord }[],
+  name: string,
+  type: ThingPrincipalRecord["thingPrincipalType"],
+): void {
+  const other = things.find(({ key }) => lastName(key) !== name);
+  if (other === undefined) return;
+  if (type === "NON_EXCLUSIVE_THING" && other.value.thingPrincipalType === "NON_EXCLUSIVE_THING") return;
+  const how = other.value.thingPrincipalType === "EXCLUSIVE_THING" ? "exclusively attached" : "attached";
+  throw new ThinglineError("REQUEST_INVALID", `The principal is already ${how} to thing ${lastName(other.key)}`);
+}
+
+export const detachThingPrincipal = operation({ thingName, principal }, async (context, input) => {
+  const { scope, store } = context;
+  await requireThing(context, input.thingName);
+  const attachment = await store.get(registryKeys.principalOfThing(scope, input.thingName, input.principal));
+  if (attachment === undefined) return answer({});
+  const id = certificateIdOfArn(scope, input.principal);
+  return {
+    result: {},
+    operations: detachThingOperations(scope, input.thingName, input.principal),
+    effects: id === undefined ? [] : [recheck(id)],
+  };
+});
+
+const byType = { thingPrincipalType: optional(thingPrincipalType) };
+
+async function principalsPage(
+  context: OperationContext,
+  input: {
+    thingName: string;
+    nextToken?: string;
+    maxResults?: number;
+    thingPrincipalType?: ThingPrincipalRecord["thingPrincipalType"];
+  },
+) {
+  await requireThing(context, input.thingName);
+  return readPage<ThingPrincipalRecord>(context.store, {
+    prefix: registryKeys.principalsOfThing(context.scope, input.thingName),
+    token: input.nextToken,
+    size: input.maxResults,
+    matches: ({ value }) => [undefined, value.thingPrincipalType].includes(input.thingPrincipalType),
+  });
+}
+
+export const listThingPrincipals = operation({ thingName, ...nextTokenPage }, async (context, input) => {
+  const { entries, nextToken } = await principalsPage(context, input);
+  const principals = entries.map(({ key }) => lastName(key));
+  return answer({ principals, ...(nextToken !== undefined && { nextToken }) });
+});
+
+export const listThingPrincipalsV2 = operation({ thingName, ...nextTokenPage, ...byType }, async (context, input) => {
+  const { entries, nextToken } = await principalsPage(context, input);
+  const thingPrincipalObjects = entries.map(({ key, value }) => ({
+    principal: lastName(key),
+    thingPrincipalType: value.thingPrincipalType,
+  }));
+  return answer({ thingPrincipalObjects, ...(nextToken !== undefined && { nextToken }) });
+});
+
+async function thingsPage(
+  context: OperationContext,
+  input: {
+    principal: string;
+    nextToken?: string;
+    maxResults?: number;
+    thingPrincipalType?: ThingPrincipalRecord["thingPrincipalType"];
+  },
+) {
+  await requirePrincipal(context, input.principal);
+  return readPage<ThingPrincipalRecord>(context.store, {
+    prefix: registryKeys.thingsOfPrincipal(context.scope, input.principal),
+    token: input.nextToken,
+    size: input.maxResults,
+    matches: ({ value }) => [undefined, value.thingPrincipalType].includes(input.thingPrincipalType),
+  });
+}
+
+export const listPrincipalThings = operation({ principal, ...nextTokenPage }, async (context, input) => {
+  const { entries, nextToken } = await thingsPage(context, input);
+  const things = entries.map(({ key }) => lastName(key));
+  return answer({ things, ...(nextToken !== undefined && { nextToken }) });
+});
+
+export const listPrincipalThingsV2 = operation({ principal, ...nextTokenPage, ...byType }, async (context, input) => {
+  const { entries, nextToken } = await thingsPage(context, input);
+  const principalThingObjects = entries.map(({ key, value }) => ({
+    thingName: lastName(key),
+    thingPrincipalType: value.thingPrincipalType,
+  }));
+  return answer({ principalThingObjects, ...(nextToken !== undefined && { nextToken }) });
+});

@@ -1,0 +1,235 @@
+import { ThinglineError } from "@thingline/protocol";
+import type { StoreEntry, StoreOperation } from "../../store/store.js";
+import type { OperationContext, Scope } from "../operation.js";
+import { markerPage, readPage } from "../page.js";
+import { answer, boolean, operation, optional, string } from "../shape.js";
+import {
+  describeCertificate as describePem,
+  type CertificateIssuer,
+  type IssuedCertificate,
+} from "./certificate-issuer.js";
+import { arnOf, lastName, registryKeys, type CertificateOrigin, type CertificateRecord } from "./model.js";
+import { certificateId, certificatePem, certificateStatus } from "./names.js";
+import { policiesOf } from "./policies.js";
+
+type Reader = Pick<OperationContext, "store" | "scope">;
+
+/** @throws {ThinglineError} RESOURCE_NOT_FOUND */
+export async function requireCertificate({ store, scope }: Reader, id: string): Promise<StoreEntry<CertificateRecord>> {
+  const entry = await store.get<CertificateRecord>(registryKeys.certificate(scope, normalizeId(id)));
+  if (entry !== undefined) return entry;
+  throw new ThinglineError("RESOURCE_NOT_FOUND", `The certificate given in the request does not exist (id=${id})`);
+}
+
+/** The record of a certificate that was just issued or registered, and its place in the list. */
+export function newCertificate(options: {
+  scope: Scope;
+  issued: IssuedCertificate;
+  status: CertificateRecord["status"];
+  certificateMode: CertificateRecord["certificateMode"];
+  origin: CertificateOrigin;
+  generationId: string;
+  nowMs: number;
+}): StoreOperation[] {
+  const { scope, issued, status, certificateMode, origin, generationId, nowMs } = options;
+  const record: CertificateRecord = {
+    ...issued,
+    status,
+    certificateMode,
+    createdAtMs: nowMs,
+    modifiedAtMs: nowMs,
+    generationId,
+    customerVersion: 1,
+    origin,
+  };
+  return [
+    { key: registryKeys.certificate(scope, issued.certificateId), expectedRevision: 0, value: record },
+    { key: registryKeys.certificateByTime(scope, nowMs, issued.certificateId), value: null },
+  ];
+}
+
+export function createKeysAndCertificateOperation(issuer: CertificateIssuer) {
+  return operation({ setAsActive: optional(boolean()) }, async ({ scope, keys, random, nowMs }, input) => {
+    const { privateKeyPem, publicKeyPem } = await keys.generate("rsa-2048");
+    const issued = await issuer.issueForKey({ publicKeyPem, nowMs });
+    return {
+      result: { ...describeIssued(scope, issued), keyPair: { PublicKey: publicKeyPem, PrivateKey: privateKeyPem } },
+      operations: newCertificate({
+        scope,
+        issued,
+        status: input.setAsActive === true ? "ACTIVE" : "INACTIVE",
+        certificateMode: "DEFAULT",
+        origin: { source: "CreateKeysAndCertificate", atMs: nowMs },
+        generationId: random.uuid(),
+        nowMs,
+      }),
+      effects: [],
+    };
+  });
+}
+
+export function createCertificateFromCsrOperation(issuer: CertificateIssuer) {
+  const shape = { certificateSigningRequest: string({ min: 1, max: 4_096 }), setAsActive: optional(boolean()) };
+  return operation(shape, async ({ scope, random, nowMs }, input) => {
+    const { certificateSigningRequest } = input;
+    const issued = await issuer.issueForRequest({ certificateSigningRequest, nowMs });
+    return {
+      result: describeIssued(scope, issued),
+      operations: newCertificate({
+        scope,
+        issued,
+        status: input.setAsActive === true ? "ACTIVE" : "INACTIVE",
+        certificateMode: "DEFAULT",
+        origin: { source: "CreateCertificateFromCsr", atMs: nowMs },
+        generationId: random.uuid(),
+        nowMs,
+      }),
+      effects: [],
+    };
+  });
+}
+
+export const registerCertificateWithoutCa = operation(
+  { certificatePem, status: optional(certificateStatus) },
+  async ({ scope, store, keys, random, nowMs }, input) => {
+    const status = input.status ?? "INACTIVE";
+    if (status !== "ACTIVE" && status !== "INACTIVE" && status !== "REVOKED") {
+      throw new ThinglineError(
+        "CERTIFICATE_STATE_INVALID",
+        `Not allowed to register certificate with ${status} status`,
+      );
+    }
+    const issued = describePem(keys, input.certificatePem);
+    const existing = await store.get(registryKeys.certificate(scope, issued.certificateId));
+    if (existing !== undefined) {
+      const details = {
+        resourceId: issued.certificateId,
+        resourceArn: arnOf.certificate(scope, issued.certificateId),
+      };
+      throw new ThinglineError("RESOURCE_EXISTS", "The certificate is already provisioned or registered", { details });
+    }
+    const result = {
+      certificateArn: arnOf.certificate(scope, issued.certificateId),
+      certificateId: issued.certificateId,
+    };
+    const operations = newCertificate({
+      scope,
+      issued,
+      status,
+      certificateMode: "SNI_ONLY",
+      origin: { source: "RegisterCertificateWithoutCA", atMs: nowMs },
+      generationId: random.uuid(),
+      nowMs,
+    });
+    return { result, operations, effects: [] };
+  },
+);
+
+export const describeCertificate = operation({ certificateId }, async (context, input) => {
+  const { value: certificate } = await requireCertificate(context, input.certificateId);
+  return answer({
+    certificateDescription: {
+      certificateArn: arnOf.certificate(context.scope, certificate.certificateId),
+      certificateId: certificate.certificateId,
+      status: certificate.status,
+      certificatePem: certificate.certificatePem,
+      ownedBy: context.scope.account,
+      creationDate: certificate.createdAtMs / 1000,
+      lastModifiedDate: certificate.modifiedAtMs / 1000,
+      customerVersion: certificate.customerVersion,
+      transferData: {},
+      generationId: certificate.generationId,
+      validity: { notBefore: certificate.notBeforeMs / 1000, notAfter: certificate.notAfterMs / 1000 },
+      certificateMode: certificate.certificateMode,
+    },
+  });
+});
+
+export const updateCertificate = operation({ certificateId, newStatus: certificateStatus }, async (context, input) => {
+  const { newStatus } = input;
+  if (newStatus !== "ACTIVE" && newStatus !== "INACTIVE" && newStatus !== "REVOKED") {
+    throw new ThinglineError("CERTIFICATE_STATE_INVALID", `A certificate cannot be set to ${newStatus} by a request`);
+  }
+  const { value: certificate, revision } = await requireCertificate(context, input.certificateId);
+  if (certificate.status === newStatus) return answer({});
+  const value: CertificateRecord = { ...certificate, status: newStatus, modifiedAtMs: context.nowMs };
+  return {
+    result: {},
+    operations: [
+      { key: registryKeys.certificate(context.scope, value.certificateId), expectedRevision: revision, value },
+    ],
+    effects: [{ type: "recheckPrincipal" as const, certificateId: value.certificateId }],
+  };
+});
+
+export const deleteCertificate = operation(
+  { certificateId, forceDelete: optional(boolean()) },
+  async (context, input) => {
+    const { scope, store } = context;
+    const { value: certificate, revision } = await requireCertificate(context, input.certificateId);
+    const id = certificate.certificateId;
+    const arn = arnOf.certificate(scope, id);
+    if (certificate.status === "ACTIVE") {
+      const message = `Certificate must be deactivated (not ACTIVE) before deletion. (arn: ${arn})`;
+      throw new ThinglineError("CERTIFICATE_STATE_INVALID", message);
+    }
+    const guardKey = registryKeys.guard(scope, "certificate", id);
+    const guardRevision = (await store.get(guardKey))?.revision ?? 0;
+    const [thing] = await store.list(registryKeys.thingsOfPrincipal(scope, arn), { limit: 1 });
+    if (thing !== undefined) {
+      throw new ThinglineError("DELETE_CONFLICT", `Things must be detached before deletion (arn: ${arn})`);
+    }
+    const policies = await policiesOf(context, arn);
+    if (policies.length > 0 && input.forceDelete !== true) {
+      throw new ThinglineError(
+        "DELETE_CONFLICT",
+        `Certificate policies must be detached before deletion (arn: ${arn})`,
+      );
+    }
+    return {
+      result: {},
+      operations: [
+        { key: registryKeys.certificate(scope, id), expectedRevision: revision, delete: true as const },
+        { key: guardKey, expectedRevision: guardRevision, delete: true as const },
+        { key: registryKeys.certificateByTime(scope, certificate.createdAtMs, id), delete: true as const },
+        ...policies.flatMap((name) => detachPolicyOperations(scope, name, arn)),
+      ],
+      effects: [{ type: "recheckPrincipal" as const, certificateId: id }],
+    };
+  },
+);
+
+export function detachPolicyOperations(scope: Scope, policyName: string, target: string): StoreOperation[] {
+  return [
+    { key: registryKeys.policyOfTarget(scope, target, policyName), delete: true },
+    { key: registryKeys.targetOfPolicy(scope, policyName, target), delete: true },
+  ];
+}
+
+export const listCertificates = operation(
+  { ...markerPage, isAscendingOrder: optional(boolean()) },
+  async ({ scope, store }, input) => {
+    const { entries, nextToken } = await readPage(store, {
+      prefix: registryKeys.certificatesByTime(scope),
+      token: input.marker,
+      size: input.pageSize,
+      order: input.isAscendingOrder === true ? "ascending" : "descending",
+    });
+    const records = await Promise.all(
+      entries.map(({ key }) => store.get<CertificateRecord>(registryKeys.certificate(scope, lastName(key)))),
+    );
+    const certificates = records.flatMap((entry) => {
+      if (entry === undefined) return []; // deleted between the two reads
+      const { certificateId: id, status, certificateMode, createdAtMs } = entry.value;
+      const certificateArn = arnOf.certificate(scope, id);
+      return [{ certificateArn, certificateId: id, status, certificateMode, creationDate: createdAtMs / 1000 }];
+    });
+    return answer({ certificates, ...(nextToken !== undefined && { nextMarker: nextToken }) });
+  },
+);
+
+function describeIssued(scope: Scope, { certificateId: id, certificatePem: pem }: IssuedCertificate) {
+  return { certificateArn: arnOf.certificate(scope, id), certificateId: id, certificatePem: pem };
+}
+
+const normalizeId = (id: string) => id.toLowerCase();

@@ -1,0 +1,92 @@
+import { ThinglineError } from "@thingline/protocol";
+import { answer, operation, optional, string } from "../shape.js";
+import {
+  attachPolicy,
+  attachThingPrincipal,
+  detachPolicy,
+  detachThingPrincipal,
+  listAttachedPolicies,
+  listPrincipalThings,
+  listPrincipalThingsV2,
+  listTargetsForPolicy,
+  listThingPrincipals,
+  listThingPrincipalsV2,
+} from "./attachments.js";
+import type { CertificateIssuer } from "./certificate-issuer.js";
+import {
+  createCertificateFromCsrOperation,
+  createKeysAndCertificateOperation,
+  deleteCertificate,
+  describeCertificate,
+  listCertificates,
+  registerCertificateWithoutCa,
+  updateCertificate,
+} from "./certificates.js";
+import {
+  createPolicyOperation,
+  createPolicyVersionOperation,
+  deletePolicy,
+  deletePolicyVersion,
+  getPolicy,
+  getPolicyVersion,
+  listPolicies,
+  listPolicyVersions,
+  setDefaultPolicyVersion,
+} from "./policies.js";
+import { createThing, deleteThing, describeThing, listThings, updateThing } from "./things.js";
+
+export interface RegistryDependencies {
+  issuer: CertificateIssuer;
+  /** Throws POLICY_MALFORMED for what is no policy document. */
+  parsePolicyDocument: (text: string) => unknown;
+  /** `host:port` for an endpoint type of DescribeEndpoint, or undefined when there is none. */
+  endpointAddress: (endpointType: string) => string | undefined;
+}
+
+export type Registry = ReturnType<typeof createRegistry>;
+
+/**
+ * Things, certificates, policies and what is attached to what. Members are the operations of AWS IoT by their names:
+ * `runner.run(scope, registry.createThing, { thingName: "pump-7" })`. Results are the bodies of AWS's answers.
+ */
+export function createRegistry({ issuer, parsePolicyDocument, endpointAddress }: RegistryDependencies) {
+  return {
+    createThing,
+    describeThing,
+    updateThing,
+    deleteThing,
+    listThings,
+    createKeysAndCertificate: createKeysAndCertificateOperation(issuer),
+    createCertificateFromCsr: createCertificateFromCsrOperation(issuer),
+    registerCertificateWithoutCa,
+    describeCertificate,
+    updateCertificate,
+    deleteCertificate,
+    listCertificates,
+    createPolicy: createPolicyOperation(parsePolicyDocument),
+    getPolicy,
+    deletePolicy,
+    listPolicies,
+    createPolicyVersion: createPolicyVersionOperation(parsePolicyDocument),
+    getPolicyVersion,
+    listPolicyVersions,
+    setDefaultPolicyVersion,
+    deletePolicyVersion,
+    attachPolicy,
+    detachPolicy,
+    listAttachedPolicies,
+    listTargetsForPolicy,
+    attachThingPrincipal,
+    detachThingPrincipal,
+    listThingPrincipals,
+    listThingPrincipalsV2,
+    listPrincipalThings,
+    listPrincipalThingsV2,
+    describeEndpoint: operation({ endpointType: optional(string({ max: 128 })) }, async (_context, input) => {
+      // Without a type AWS still names the old data endpoint.
+      const address = endpointAddress(input.endpointType ?? "iot:Data");
+      if (address !== undefined) return answer({ endpointAddress: address });
+      throw new ThinglineError("REQUEST_INVALID", `Unknown endpoint type: ${input.endpointType}`);
+    }),
+  };
+}

@@ -1,0 +1,218 @@
+import { ThinglineError } from "@thingline/protocol";
+import type { StoreEntry } from "../../store/store.js";
+import type { Effect, OperationContext, Scope } from "../operation.js";
+import { nextTokenPage, readPage } from "../page.js";
+import { answer, boolean, integer, map, object, operation, optional, type InputOf } from "../shape.js";
+import { arnOf, attributesWithoutTypeMax, certificatesOfThing, registryKeys, type ThingRecord } from "./model.js";
+import { attributeName, attributeValue, billingGroupName, thingName, thingTypeName } from "./names.js";
+
+const payloadShape = { attributes: optional(map(attributeName, attributeValue)), merge: optional(boolean()) };
+const attributePayload = object(payloadShape);
+const expectedVersion = optional(integer({ min: 0, max: Number.MAX_SAFE_INTEGER }));
+
+/** @throws {ThinglineError} RESOURCE_NOT_FOUND */
+export async function requireThing(
+  { store, scope }: Pick<OperationContext, "store" | "scope">,
+  name: string,
+): Promise<StoreEntry<ThingRecord>> {
+  const entry = await store.get<ThingRecord>(registryKeys.thing(scope, name));
+  if (entry !== undefined) return entry;
+  throw new ThinglineError("RESOURCE_NOT_FOUND", `Thing ${name} not found.`);
+}
+
+export const createThing = operation(
+  {
+    thingName,
+    thingTypeName: optional(thingTypeName),
+    attributePayload: optional(attributePayload),
+    billingGroupName: optional(billingGroupName),
+  },
+  async ({ scope, store, nowMs, random }, input) => {
+    refuseUnknownGroups(input);
+    const key = registryKeys.thing(scope, input.thingName);
+    const attributes = withoutEmpty(input.attributePayload?.attributes ?? {});
+    requireFewAttributes(attributes);
+    const existing = await store.get<ThingRecord>(key);
+    if (existing !== undefined) {
+      if (!isSame(existing.value.attributes, attributes)) throw thingExists(scope, existing.value);
+      return answer(describeCreated(scope, existing.value));
+    }
+    const thing = newThing({ thingName: input.thingName, thingId: random.uuid(), attributes, nowMs });
+    const operations = [{ key, expectedRevision: 0, value: thing }];
+    return { result: describeCreated(scope, thing), operations, effects: [] };
+  },
+);
+
+export function newThing(options: {
+  thingName: string;
+  thingId: string;
+  attributes: Record<string, string>;
+  nowMs: number;
+}): ThingRecord {
+  const { thingName: name, thingId, attributes, nowMs } = options;
+  return { thingName: name, thingId, attributes, version: 1, createdAtMs: nowMs };
+}
+
+export const describeThing = operation({ thingName }, async (context, input) => {
+  const { value: thing } = await requireThing(context, input.thingName);
+  return answer({
+    defaultClientId: thing.thingName,
+    thingName: thing.thingName,
+    thingId: thing.thingId,
+    thingArn: arnOf.thing(context.scope, thing.thingName),
+    ...(thing.thingTypeName !== undefined && { thingTypeName: thing.thingTypeName }),
+    attributes: thing.attributes,
+    version: thing.version,
+    ...(thing.billingGroupName !== undefined && { billingGroupName: thing.billingGroupName }),
+  });
+});
+
+export const updateThing = operation(
+  {
+    thingName,
+    thingTypeName: optional(thingTypeName),
+    attributePayload: optional(attributePayload),
+    expectedVersion,
+    removeThingType: optional(boolean()),
+  },
+  async (context, input) => {
+    const { scope, store } = context;
+    if (input.removeThingType === true && input.thingTypeName !== undefined) {
+      throw new ThinglineError("REQUEST_INVALID", "thingTypeName and removeThingType cannot be given together");
+    }
+    refuseUnknownGroups(input);
+    const { value: thing, revision } = await requireThing(context, input.thingName);
+    requireVersion(thing, input.expectedVersion);
+    const { thingTypeName: _removed, ...withoutType } = thing;
+    const attributes = updateAttributes(thing.attributes, input.attributePayload);
+    requireFewAttributes(attributes);
+    const kept = input.removeThingType === true ? withoutType : thing;
+    const value: ThingRecord = { ...kept, attributes, version: thing.version + 1 };
+    return {
+      result: {},
+      operations: [{ key: registryKeys.thing(scope, thing.thingName), expectedRevision: revision, value }],
+      effects: await recheckThing({ store, scope }, thing.thingName),
+    };
+  },
+);
+
+export const deleteThing = operation({ thingName, expectedVersion }, async ({ scope, store }, input) => {
+  const key = registryKeys.thing(scope, input.thingName);
+  const existing = await store.get<ThingRecord>(key);
+  if (existing === undefined) return answer({});
+  requireVersion(existing.value, input.expectedVersion);
+  const guardKey = registryKeys.guard(scope, "thing", input.thingName);
+  const guardRevision = (await store.get(guardKey))?.revision ?? 0;
+  const [principal] = await store.list(registryKeys.principalsOfThing(scope, input.thingName), { limit: 1 });
+  if (principal !== undefined) {
+    const message = `Cannot delete. Thing ${input.thingName} is still attached to one or more principals`;
+    throw new ThinglineError("REQUEST_INVALID", message);
+  }
+  return {
+    result: {},
+    operations: [
+      { key, expectedRevision: existing.revision, delete: true as const },
+      { key: guardKey, expectedRevision: guardRevision, delete: true as const },
+    ],
+    effects: [],
+  };
+});
+
+export const listThings = operation(
+  {
+    ...nextTokenPage,
+    attributeName: optional(attributeName),
+    attributeValue: optional(attributeValue),
+    thingTypeName: optional(thingTypeName),
+    usePrefixAttributeValue: optional(boolean()),
+  },
+  async ({ scope, store }, input) => {
+    const { entries, nextToken } = await readPage<ThingRecord>(store, {
+      prefix: registryKeys.things(scope),
+      token: input.nextToken,
+      size: input.maxResults,
+      matches: ({ value }) => isListed(value, input),
+    });
+    const things = entries.map(({ value }) => ({
+      thingName: value.thingName,
+      ...(value.thingTypeName !== undefined && { thingTypeName: value.thingTypeName }),
+      thingArn: arnOf.thing(scope, value.thingName),
+      attributes: value.attributes,
+      version: value.version,
+    }));
+    return answer({ things, ...(nextToken !== undefined && { nextToken }) });
+  },
+);
+
+/** Policies may ask for a thing's attributes, so a change concerns its live connections. */
+export async function recheckThing(
+  { store, scope }: Pick<OperationContext, "store" | "scope">,
+  name: string,
+): Promise<Effect[]> {
+  const certificateIds = await certificatesOfThing(store, scope, name);
+  return certificateIds.map((certificateId) => ({ type: "recheckPrincipal", certificateId }));
+}
+
+type ListFilter = {
+  attributeName?: string;
+  attributeValue?: string;
+  thingTypeName?: string;
+  usePrefixAttributeValue?: boolean;
+};
+
+function isListed(thing: ThingRecord, filter: ListFilter): boolean {
+  if (filter.thingTypeName !== undefined && filter.thingTypeName !== thing.thingTypeName) return false;
+  if (filter.attributeName === undefined) return true;
+  const value = Object.hasOwn(thing.attributes, filter.attributeName)
+    ? thing.attributes[filter.attributeName]
+    : undefined;
+  if (value === undefined || filter.attributeValue === undefined) return value !== undefined;
+  return filter.usePrefixAttributeValue === true
+    ? value.startsWith(filter.attributeValue)
+    : value === filter.attributeValue;
+}
+
+function updateAttributes(current: Record<string, string>, payload: InputOf<typeof payloadShape> | undefined) {
+  if (payload?.attributes === undefined) return current;
+  return withoutEmpty(payload.merge === true ? { ...current, ...payload.attributes } : payload.attributes);
+}
+
+/** An empty value removes the attribute. */
+function withoutEmpty(attributes: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ""));
+}
+
+function isSame(left: Record<string, string>, right: Record<string, string>): boolean {
+  const names = Object.keys(left);
+  return names.length === Object.keys(right).length && names.every((name) => left[name] === right[name]);
+}
+
+function requireFewAttributes(attributes: Record<string, string>): void {
+  const count = Object.keys(attributes).length;
+  if (count <= attributesWithoutTypeMax) return;
+  const message = `A thing without a thing type can have ${attributesWithoutTypeMax} attributes, got ${count}`;
+  throw new ThinglineError("REQUEST_INVALID", message, { details: { count } });
+}
+
+function requireVersion(thing: ThingRecord, expected: number | undefined): void {
+  if (expected === undefined || expected === thing.version) return;
+  const message = `The version for thing ${thing.thingName} does not match the expected version.`;
+  throw new ThinglineError("VERSION_CONFLICT", message, { details: { version: thing.version, expected } });
+}
+
+/** There are no thing types and billing groups yet, so none of a given name can exist. */
+function refuseUnknownGroups(input: { thingTypeName?: string; billingGroupName?: string }): void {
+  const { thingTypeName: type, billingGroupName: group } = input;
+  if (type !== undefined) throw new ThinglineError("RESOURCE_NOT_FOUND", `Thing type ${type} not found.`);
+  if (group !== undefined) throw new ThinglineError("RESOURCE_NOT_FOUND", `Billing group ${group} not found.`);
+}
+
+function thingExists(scope: Scope, { thingName: name, thingId }: ThingRecord): ThinglineError {
+  const details = { resourceId: thingId, resourceArn: arnOf.thing(scope, name) };
+  const message = `Thing ${name} already exists in account with different attributes`;
+  return new ThinglineError("RESOURCE_EXISTS", message, { details });
+}
+
+function describeCreated(scope: Scope, { thingName: name, thingId }: ThingRecord) {
+  return { thingName: name, thingArn: arnOf.thing(scope, name), thingId };
+}
