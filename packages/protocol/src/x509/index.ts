@@ -1,8 +1,9 @@
 export { decodeBase64, encodeBase64 } from "./base64.js";
 export { parseCertificateDer, parseCertificates } from "./certificate.js";
 export type { Certificate } from "./certificate.js";
-export { derBytesMax } from "./der.js";
-export { nameValueCharactersMax } from "./name.js";
+export { derBytesMax, DerReader, derTags, encodeDer, encodeObjectIdentifier } from "./der.js";
+export type { DerElement } from "./der.js";
+export { encodeName, nameValueCharactersMax } from "./name.js";
 export type { DistinguishedName, NameAttributeType } from "./name.js";
 export { encodePem, pemBlocksMax, pemCharactersMax, readPem } from "./pem.js";
 export type { PemBlock, PemResult } from "./pem.js";

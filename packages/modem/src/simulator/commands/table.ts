@@ -3,6 +3,7 @@ import { ok } from "./command.js";
 import { credentialCommands } from "./credentials.js";
 import { functionalModeCommands } from "./functional-mode.js";
 import { identityCommands } from "./identity.js";
+import { keyCommands } from "./keys.js";
 import { networkCommands } from "./network.js";
 import { simCommands } from "./sim.js";
 import { systemCommands } from "./system.js";
@@ -14,6 +15,7 @@ const families: CommandTable = {
   ...simCommands,
   ...systemCommands,
   ...credentialCommands,
+  ...keyCommands,
 };
 
 /** Every command of the simulated modem. */

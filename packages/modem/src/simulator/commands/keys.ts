@@ -1,0 +1,119 @@
+import { isThinglineError } from "@thingline/protocol";
+import type { AtParameter } from "@thingline/protocol/at";
+import { integerAt, isAbsentAt, stringAt } from "@thingline/protocol/at";
+import type { DistinguishedName } from "@thingline/protocol/x509";
+import { parseCertificates } from "@thingline/protocol/x509";
+import { encodeBase64Url, hexBytes, signCose, uuidBytes } from "../attestation.js";
+import { encodeCbor } from "../cbor.js";
+import { refusalOfGenerate } from "../credential-rules.js";
+import { makeKeyRequest, parseSubject } from "../key-request.js";
+import type { CommandTable, ModemState, Reply } from "./command.js";
+import { ok, refused } from "./command.js";
+
+/** Self-described CBOR, which begins every message. */
+const selfDescribed = 55_799;
+const nonceBytes = 16;
+/** What a message is about: its first item. */
+const messageTypes = { deviceIdentity: 1, publicKey: 8, certificateRequest: 9 } as const;
+
+/** Keys that are made in the modem and never leave it, and what the modem says about itself. */
+export const keyCommands: CommandTable = {
+  "%KEYGEN": { set: generate },
+  "%ATTESTTOKEN": { execute: (modem) => attest(modem, undefined), set: attestWithChallenge },
+  // What is injected is encrypted for one real modem by its vendor; nothing of that kind can fit here.
+  "%KEYINJECT": { set: () => refused(513) },
+  "%CERTEXPIRY": { set: expiry },
+};
+
+async function generate(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {
+  const secTag = integerAt(parameters, 0);
+  const keyType = integerAt(parameters, 1);
+  const content = isAbsentAt(parameters, 2) ? 0 : integerAt(parameters, 2);
+  const attributes = isAbsentAt(parameters, 3) ? undefined : (stringAt(parameters, 3) ?? "");
+  if (secTag === undefined || keyType === undefined || (content !== 0 && content !== 1) || parameters.length > 5) {
+    return refused("error");
+  }
+  // Only client keys; the endorsement key (8) is the vendor's business.
+  if (keyType !== 2) return refused(keyType === 8 ? 514 : 50);
+  const subject = attributes === undefined ? ([["CN", modem.identity.deviceUuid]] as const) : parseSubject(attributes);
+  if (subject === undefined) return refused(50);
+  const refusal = refusalOfGenerate(secTag, modem.situation()) ?? modem.takeInjectedRefusal();
+  if (refusal !== undefined) return refused(refusal);
+
+  const { privateKeyPem } = await modem.keys.generate("ec-p256");
+  const body = await describeKey(modem, privateKeyPem, content === 0 ? subject : undefined);
+  if (body === undefined) return refused(50);
+  await modem.storage.put({ secTag, type: 2, content: privateKeyPem, isGenerated: true });
+  const message = encodeCbor({
+    tag: selfDescribed,
+    value: [
+      content === 0 ? messageTypes.certificateRequest : messageTypes.publicKey,
+      uuidBytes(modem.identity.deviceUuid),
+      encodeCbor(secTag),
+      modem.keys.sha256(body),
+      modem.random.bytes(nonceBytes),
+    ],
+  });
+  const { identityKey } = modem.identity;
+  const signed = await signCose({ keys: modem.keys, identityKey, payload: message, isDetached: false });
+  return ok(`%KEYGEN: "${encodeBase64Url(body)}.${encodeBase64Url(signed)}"`);
+}
+
+/** @returns a request for the subject, the public key without one, undefined for a subject that DER cannot hold. */
+async function describeKey(
+  { keys }: ModemState,
+  privateKeyPem: string,
+  subject: DistinguishedName | undefined,
+): Promise<Uint8Array | undefined> {
+  const publicKey = keys.publicKeyOf(privateKeyPem);
+  if (subject === undefined) return publicKey;
+  try {
+    return await makeKeyRequest({ subject, publicKey, sign: (data) => keys.sign(privateKeyPem, data) });
+  } catch (error) {
+    if (isThinglineError(error, "OPTION_INVALID")) return undefined;
+    throw error;
+  }
+}
+
+async function attestWithChallenge(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {
+  const challenge = stringAt(parameters, 0) ?? "";
+  if (parameters.length !== 1 || !/^[0-9A-Fa-f]{32}$/.test(challenge)) return refused("error");
+  return attest(modem, hexBytes(challenge));
+}
+
+async function attest(modem: ModemState, challenge: Uint8Array | undefined): Promise<Reply> {
+  const { deviceUuid, modemUuid, identityKey } = modem.identity;
+  const nonce = challenge ?? modem.random.bytes(nonceBytes);
+  const type = modem.profile.attestationDeviceType;
+  const payload = encodeCbor({
+    tag: selfDescribed,
+    value: [messageTypes.deviceIdentity, uuidBytes(deviceUuid), type, uuidBytes(modemUuid), nonce],
+  });
+  const signed = await signCose({ keys: modem.keys, identityKey, payload, isDetached: true });
+  return ok(`%ATTESTTOKEN: "${encodeBase64Url(payload)}.${encodeBase64Url(signed)}"`);
+}
+
+function expiry(modem: ModemState, parameters: readonly AtParameter[]): Reply {
+  const secTag = integerAt(parameters, 0);
+  const type = integerAt(parameters, 1);
+  if (!modem.profile.hasDeviceUuid || secTag === undefined || type === undefined || parameters.length > 2) {
+    return refused("error");
+  }
+  const entry = modem.storage.get(secTag, type);
+  if (entry === undefined) return refused(513);
+  try {
+    const [{ serialNumber, notBefore, notAfter }] = parseCertificates(entry.content);
+    return ok(`%CERTEXPIRY: ${serialNumber},${compactTime(notBefore)},${compactTime(notAfter)}`);
+  } catch (error) {
+    if (isThinglineError(error, "CERTIFICATE_INVALID")) return refused(527);
+    throw error;
+  }
+}
+
+/** `yyyymmddhhmmssZ`. */
+function compactTime(unixSeconds: number): string {
+  return `${new Date(unixSeconds * 1000)
+    .toISOString()
+    .replaceAll(/[^0-9]/g, "")
+    .slice(0, 14)}Z`;
+}
