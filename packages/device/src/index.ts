@@ -30,3 +30,25 @@ export { connectResultOf, connectResults } from "./client-result.js";
 export type { ConnectResult } from "./client-result.js";
 export { defaultSubscriptionQueueMax } from "./client-subscription.js";
 export type { DeviceSubscription, MessageListener } from "./client-subscription.js";
+export { amazonRootCa1 } from "./provisioning/amazon-root-ca.js";
+export { decodeProgress, historyEntriesMax } from "./provisioning/progress.js";
+export type {
+  HistoryEntry,
+  HistoryOutcome,
+  ProgressPhase,
+  ProvisioningProgress,
+  TagCredentials,
+  TagDigests,
+} from "./provisioning/progress.js";
+export { defaultDeviceTag, provisionDevice } from "./provisioning/provision.js";
+export type { ProvisionDeviceOptions, ProvisioningPoint, ProvisionResult } from "./provisioning/provision.js";
+export { provisioningSteps, stepTitle } from "./provisioning/steps.js";
+export type { ProvisioningStepName, ProvisioningStepNumber } from "./provisioning/steps.js";
+export { defaultProvisioningLimits } from "./provisioning/types.js";
+export type {
+  CaSource,
+  ProvisioningEffectType,
+  ProvisioningEvent,
+  ProvisioningLimits,
+  TagItem,
+} from "./provisioning/types.js";

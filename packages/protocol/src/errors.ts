@@ -20,6 +20,7 @@ export const errorCodes = {
   // Credentials
   CERTIFICATE_INVALID: "text that is no usable X.509 certificate",
   CREDENTIAL_MISSING: "a security tag lacks a credential that the connection needs",
+  CREDENTIAL_NOT_VERIFIED: "what was written to a security tag reads back with another digest, or not at all",
   CREDENTIAL_REFUSED: "the credential store refused to write, read or delete",
   KEY_INVALID: "text that is no usable private key",
   KEY_MISMATCH: "the private key does not belong to the certificate",
@@ -68,6 +69,15 @@ export const errorCodes = {
   MQTT_VERSION_UNSUPPORTED: "a CONNECT asks for a version that is neither MQTT 3.1.1 nor MQTT 5",
   TOPIC_FILTER_INVALID: "a topic filter breaks the rules of MQTT 3.1.1 §4.7",
   TOPIC_NAME_INVALID: "a topic name breaks the rules of MQTT 3.1.1 §4.7",
+  // Provisioning
+  PROVISIONING_ANSWER_EMPTY: "the cloud sent an empty message instead of a key or certificate",
+  PROVISIONING_ANSWER_TOO_LARGE: "the cloud sent a key or certificate larger than its buffer",
+  PROVISIONING_DUPLICATE: "the same key or certificate was received twice",
+  PROVISIONING_EXHAUSTED: "too many requests led to no accepted certificate",
+  PROVISIONING_NOT_PROVED: "the new credentials were written, but the cloud did not accept them",
+  PROVISIONING_REJECTED: "the cloud refused to create a key and certificate",
+  PROVISIONING_TIMEOUT: "the cloud did not answer a request for a key and certificate in time",
+  PROVISIONING_TOPIC_UNKNOWN: "a message came on a provisioning topic that nobody knows",
   // Configuration
   KCONFIG_INVALID: "a Kconfig fragment has lines, names or values that are wrong, or lacks an option",
 } as const;

@@ -1,0 +1,248 @@
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import type { SplitProvisioningTopics } from "@thingline/protocol/provisioning";
+import { readPem } from "@thingline/protocol/x509";
+import type { Clock, CredentialStore, Files, Keys, LinkControl, Random } from "@thingline/transport";
+import type { DeviceMessage } from "../client-events.js";
+import type { Device } from "../client.js";
+import { amazonRootCa1 } from "./amazon-root-ca.js";
+import { digestOf, inspectMessage } from "./inspect.js";
+import { decodeProgress, encodeProgress } from "./progress.js";
+import type { CaSource, EffectResult, ProvisioningAnswer, ProvisioningConfig, ProvisioningEffect } from "./types.js";
+import { tagItems } from "./types.js";
+
+/** How long a PINGRESP may take. */
+export const proofTimeoutMs = 30_000;
+
+export interface EffectContext {
+  config: ProvisioningConfig;
+  topics: SplitProvisioningTopics;
+  store: CredentialStore;
+  link: LinkControl;
+  files: Files;
+  progressPath: string;
+  keys: Keys;
+  clock: Clock;
+  random: Random;
+  /** Checked and normalized. */
+  ca: string | undefined;
+  connect(as: "claim" | "device", applicationTopics: readonly string[], signal: AbortSignal): Promise<Device>;
+  onAnswer(answer: ProvisioningAnswer): void;
+  onConnectionLost(error: ThinglineError): void;
+}
+
+const done: EffectResult = { of: "nothing" };
+
+/** Does what the machine decides. Keeps the received key and certificate in memory, by digest, until it is closed. */
+export class EffectRunner {
+  readonly #context: EffectContext;
+  readonly #texts = new Map<string, string>();
+  #device: Device | undefined;
+  /** What the application subscribes to, as `aws_iot_subscription_topics_add` keeps it for the next connection. */
+  #applicationTopics: readonly string[] = [];
+  #isClosed = false;
+
+  constructor(context: EffectContext) {
+    this.#context = context;
+  }
+
+  /** The connection that is open. */
+  get device(): Device | undefined {
+    return this.#device;
+  }
+
+  async run(effect: ProvisioningEffect, signal: AbortSignal): Promise<EffectResult> {
+    const { store, link, clock, files, progressPath } = this.#context;
+    switch (effect.type) {
+      case "loadProgress":
+        return this.#loadProgress();
+      case "saveProgress":
+        await files.replace(progressPath, encodeProgress(effect.progress));
+        return done;
+      case "inspectTags":
+        return this.#inspectTags();
+      case "linkConnect":
+        await link.connect({ signal });
+        return done;
+      case "linkOffline":
+        await link.offline();
+        return done;
+      case "linkNormal":
+        await link.normal();
+        return done;
+      case "connect":
+        return this.#connect(effect.as, signal);
+      case "subscribe":
+        return this.#subscribe(signal);
+      case "publishRequest":
+        // QoS 0 and empty, as in the sample: asking again is the machine's affair.
+        await this.#connected().publish(this.#context.topics.create, new Uint8Array(0), { qos: 0, signal });
+        return done;
+      case "disconnect":
+        await this.#disconnect();
+        return done;
+      case "clearSubscriptions":
+        this.#applicationTopics = [];
+        return done;
+      case "chooseCa":
+        return this.#chooseCa();
+      case "deleteCredential":
+        await store.delete(effect.secTag, effect.item);
+        return done;
+      case "writeCredential":
+        await store.write(effect.secTag, effect.item, this.#text(effect.sha256));
+        return done;
+      case "readDigest":
+        return { of: "readDigest", sha256: await store.digest(effect.secTag, effect.item) };
+      case "prove":
+        await this.#prove(signal);
+        return done;
+      case "wait":
+        await clock.sleep(Math.round(effect.delayMs * (0.75 + 0.5 * this.#context.random.fraction())), { signal });
+        return done;
+    }
+  }
+
+  /** Forgets keys and certificates; hands the connection over, or drops it. */
+  async close({ keepsDevice }: { keepsDevice: boolean }): Promise<void> {
+    this.#isClosed = true;
+    this.#texts.clear();
+    if (!keepsDevice) await this.#disconnect();
+  }
+
+  async #loadProgress(): Promise<EffectResult> {
+    const { files, progressPath } = this.#context;
+    let bytes: Uint8Array;
+    try {
+      bytes = await files.read(progressPath);
+    } catch (error) {
+      if (isThinglineError(error, "FILE_NOT_FOUND")) return { of: "loadProgress", progress: undefined };
+      throw error;
+    }
+    const progress = decodeProgress(bytes);
+    if (progress) return { of: "loadProgress", progress };
+    const kept = `${progressPath}.unreadable`;
+    await files.replace(kept, bytes);
+    const problem = `the progress in ${progressPath} cannot be understood, so nothing in it is trusted; it was kept as ${kept}`;
+    return { of: "loadProgress", progress: undefined, problem };
+  }
+
+  async #inspectTags(): Promise<EffectResult> {
+    const { store, config } = this.#context;
+    const entries = await store.list();
+    const contentOf = (secTag: number) => {
+      const items = entries.filter((entry) => entry.secTag === secTag && tagItems.some((item) => item === entry.type));
+      return Object.fromEntries(items.map(({ type, sha256 }) => [type, sha256.toLowerCase()]));
+    };
+    return { of: "inspectTags", claim: contentOf(config.claimTag), device: contentOf(config.deviceTag) };
+  }
+
+  async #connect(as: "claim" | "device", signal: AbortSignal): Promise<EffectResult> {
+    const device = await this.#context.connect(as, this.#applicationTopics, signal);
+    if (this.#isClosed) {
+      await device.disconnect();
+      throw new ThinglineError("ABORTED", "the flow ended while it connected");
+    }
+    this.#device = device;
+    device.on("disconnected", ({ reason, error }) => {
+      if (this.#device !== device) return;
+      this.#device = undefined;
+      if (reason === "userRequest") return;
+      const lost = new ThinglineError("CONNECTION_LOST", "the server closed the connection");
+      this.#context.onConnectionLost(error ?? lost);
+    });
+    return { of: "connect", isResumed: device.connection.secure?.isResumed ?? false };
+  }
+
+  async #subscribe(signal: AbortSignal): Promise<EffectResult> {
+    const { topics, keys } = this.#context;
+    const device = this.#connected();
+    const listener = ({ topic, payload }: DeviceMessage): void => {
+      const inspected = inspectMessage(topics, topic, payload, keys);
+      if (!inspected) return;
+      const { answer, pem } = inspected;
+      if (pem !== undefined && "sha256" in answer) this.#texts.set(answer.sha256, pem);
+      this.#context.onAnswer(answer);
+    };
+    await device.subscribe(topics.acceptedFilter, listener, { signal });
+    this.#applicationTopics = [topics.acceptedFilter];
+    try {
+      // Ours alone: the application's list has the sample's single entry.
+      await device.subscribe(topics.rejected, listener, { signal });
+    } catch (error) {
+      if (!isThinglineError(error, "MQTT_SUBSCRIPTION_REFUSED")) throw error;
+      const note = `no refusals will be heard, only silence: ${error.message}`;
+      return { of: "nothing", note };
+    }
+    return done;
+  }
+
+  async #disconnect(): Promise<void> {
+    const device = this.#device;
+    this.#device = undefined;
+    await device?.disconnect();
+  }
+
+  /**
+   * CONNACK says that the broker let us in; PINGRESP, for which no policy is needed, that it did not change its mind
+   * before it looked at what we send.
+   */
+  async #prove(signal: AbortSignal): Promise<void> {
+    const device = this.#connected();
+    const { clock } = this.#context;
+    await new Promise<void>((resolve, reject) => {
+      const finish = (error?: ThinglineError): void => {
+        timer.cancel();
+        signal.removeEventListener("abort", abort);
+        removers.forEach((remove) => remove());
+        if (error) reject(error);
+        else resolve();
+      };
+      const abort = (): void => finish(new ThinglineError("ABORTED", "the proof of the credentials was aborted"));
+      const timer = clock.setTimer(proofTimeoutMs, () => {
+        finish(new ThinglineError("TIMEOUT", `no PINGRESP came within ${proofTimeoutMs} ms`));
+      });
+      const removers = [
+        device.on("pingresp", () => finish()),
+        device.on("disconnected", ({ error }) => {
+          const message = "the server closed the connection before it proved that it accepts the credentials";
+          finish(new ThinglineError("CONNECTION_LOST", message, { cause: error }));
+        }),
+      ];
+      signal.addEventListener("abort", abort, { once: true });
+      if (signal.aborted) return abort();
+      device.ping();
+    });
+  }
+
+  async #chooseCa(): Promise<EffectResult> {
+    const { ca, store, config } = this.#context;
+    if (ca !== undefined) return this.#chosen("option", ca);
+    let note = `security tag ${config.claimTag} holds no CA`;
+    try {
+      const content = await store.read(config.claimTag, "ca");
+      if (content !== undefined && "blocks" in readPem(content)) return this.#chosen("claimTag", content);
+      if (content !== undefined) note = `the CA in security tag ${config.claimTag} is not a PEM`;
+    } catch (error) {
+      if (!isThinglineError(error, "CREDENTIAL_REFUSED")) throw error;
+      note = `the CA in security tag ${config.claimTag} cannot be read: ${error.message}`;
+    }
+    return { ...this.#chosen("builtIn", amazonRootCa1), note: `${note}; Amazon Root CA 1 is used` };
+  }
+
+  #chosen(source: CaSource, content: string): Extract<EffectResult, { of: "chooseCa" }> {
+    const sha256 = digestOf(content, this.#context.keys);
+    this.#texts.set(sha256, content);
+    return { of: "chooseCa", source, sha256 };
+  }
+
+  #connected(): Device {
+    if (this.#device) return this.#device;
+    throw new ThinglineError("CONNECTION_LOST", "the connection ended");
+  }
+
+  #text(sha256: string): string {
+    const text = this.#texts.get(sha256);
+    if (text === undefined) throw new Error("a credential is to be written that was not received");
+    return text;
+  }
+}
