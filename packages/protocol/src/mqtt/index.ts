@@ -28,6 +28,7 @@ export type {
 } from "./packets.js";
 export { decodePackets, packetBytesLimit, PacketDecoder } from "./codec/decoder.js";
 export type { PacketDecoderOptions } from "./codec/decoder.js";
+export { defaultEncodedTopicsMax, EncodedTopics } from "./codec/encoded-topics.js";
 export { encodePacket, encodeToBytes, packetLength } from "./codec/encoder.js";
 export { PublishTemplate, SharedPublish } from "./codec/shared-publish.js";
 export type { PublishPatch, PublishVariant, SharedMessage } from "./codec/shared-publish.js";

@@ -1,7 +1,8 @@
 import { ThinglineError } from "../../errors.js";
-import type { MqttPacket, MqttVersion } from "../packets.js";
+import type { MqttPacket, MqttVersion, PublishPacket } from "../packets.js";
 import { publishAckLength, writePublishAck } from "./acknowledge.js";
 import { connackLength, connectLength, writeConnack, writeConnect } from "./connect.js";
+import type { EncodedTopics } from "./encoded-topics.js";
 import { endingLength, writeEnding } from "./disconnect.js";
 import { publishFlags, publishLength, writePublish } from "./publish.js";
 import {
@@ -24,10 +25,11 @@ import { varintLength, varintMax, writeVarint } from "./write.js";
  * SUBACK becomes 0x80. What would change meaning is refused: subscription options other than the QoS, an
  * acknowledgement that refuses, DISCONNECT with a reason, AUTH.
  *
+ * @param topics Topics that this sender has used, so that they are not checked and encoded again.
  * @throws {ThinglineError} `MQTT_PACKET_INVALID`, `TOPIC_NAME_INVALID`, `TOPIC_FILTER_INVALID`, `MQTT_PACKET_TOO_LARGE`.
  */
-export function packetLength(packet: MqttPacket, version: MqttVersion): number {
-  const remaining = remainingLength(packet, version);
+export function packetLength(packet: MqttPacket, version: MqttVersion, topics?: EncodedTopics): number {
+  const remaining = remainingLength(packet, version, topics);
   return 1 + varintLength(remaining) + remaining;
 }
 
@@ -36,15 +38,19 @@ export function packetLength(packet: MqttPacket, version: MqttVersion): number {
  *
  * @throws {ThinglineError} as {@link packetLength}; `OPTION_INVALID` when `target` has not enough room.
  */
-export function encodePacket(packet: MqttPacket, version: MqttVersion, target: Uint8Array, offset = 0): number {
-  const remaining = remainingLength(packet, version);
+export function encodePacket(
+  packet: MqttPacket,
+  version: MqttVersion,
+  target: Uint8Array,
+  offset = 0,
+  topics?: EncodedTopics,
+): number {
+  const remaining = remainingLength(packet, version, topics);
   const end = offset + 1 + varintLength(remaining) + remaining;
-  if (end > target.length) {
-    const message = `the packet ends at ${end}, the target has ${target.length} bytes`;
-    throw new ThinglineError("OPTION_INVALID", message, { details: { option: "target" } });
-  }
+  checkRoom(target, end);
   target[offset] = fixedHeader(packet);
   offset = writeVarint(target, offset + 1, remaining);
+  if (packet.type === "publish") return writePublish(target, offset, packet, version, topics);
   return writeBody(target, offset, packet, version);
 }
 
@@ -55,6 +61,13 @@ export function encodeToBytes(packet: MqttPacket, version: MqttVersion): Uint8Ar
   return bytes;
 }
 
+/** @throws {ThinglineError} `OPTION_INVALID` */
+export function checkRoom(target: Uint8Array, end: number): void {
+  if (end <= target.length) return;
+  const message = `the packet ends at ${end}, the target has ${target.length} bytes`;
+  throw new ThinglineError("OPTION_INVALID", message, { details: { option: "target" } });
+}
+
 /** @throws {ThinglineError} `MQTT_PACKET_TOO_LARGE` */
 export function checkRemainingLength(remaining: number): void {
   if (remaining <= varintMax) return;
@@ -62,16 +75,15 @@ export function checkRemainingLength(remaining: number): void {
   throw new ThinglineError("MQTT_PACKET_TOO_LARGE", message, { details: { remainingBytes: remaining } });
 }
 
-function remainingLength(packet: MqttPacket, version: MqttVersion): number {
-  const remaining = uncheckedLength(packet, version);
+function remainingLength(packet: MqttPacket, version: MqttVersion, topics: EncodedTopics | undefined): number {
+  const remaining =
+    packet.type === "publish" ? publishLength(packet, version, topics) : uncheckedLength(packet, version);
   if (remaining > varintMax) checkRemainingLength(remaining);
   return remaining;
 }
 
-function uncheckedLength(packet: MqttPacket, version: MqttVersion): number {
+function uncheckedLength(packet: Exclude<MqttPacket, PublishPacket>, version: MqttVersion): number {
   switch (packet.type) {
-    case "publish":
-      return publishLength(packet, version);
     case "puback":
     case "pubrec":
     case "pubrel":
@@ -133,10 +145,13 @@ function fixedHeader(packet: MqttPacket): number {
   }
 }
 
-function writeBody(target: Uint8Array, offset: number, packet: MqttPacket, version: MqttVersion): number {
+function writeBody(
+  target: Uint8Array,
+  offset: number,
+  packet: Exclude<MqttPacket, PublishPacket>,
+  version: MqttVersion,
+): number {
   switch (packet.type) {
-    case "publish":
-      return writePublish(target, offset, packet, version);
     case "puback":
     case "pubrec":
     case "pubrel":

@@ -1,11 +1,12 @@
 import type { MqttVersion, PublishPacket, PublishProperties, QoS } from "../packets.js";
-import { checkTopicName, hasWildcard } from "../topic.js";
+import { hasWildcard } from "../topic.js";
+import { topicLength, type EncodedTopics } from "./encoded-topics.js";
 import { malformed, protocolError, unencodable } from "./faults.js";
 import { propertiesLength, readProperties, writeProperties } from "./properties.js";
 import { zeroPacketId, type PacketReader } from "./reader.js";
 import type { TopicCache } from "./topic-cache.js";
 import { decodeUtf8 } from "./utf8.js";
-import { checkInteger, checkPacketId, stringLength, varintLength, writeString, writeUint16 } from "./write.js";
+import { checkInteger, checkPacketId, varintLength, writeString, writeUint16 } from "./write.js";
 
 const noBytes = new Uint8Array(0);
 
@@ -85,9 +86,9 @@ function readPublishProperties(
 }
 
 /** Remaining length of a PUBLISH; checks every field. */
-export function publishLength(packet: PublishPacket, version: MqttVersion): number {
-  const { qos, topic, payload, packetId } = packet;
-  const length = messageLength(topic, payload, packet.properties, version);
+export function publishLength(packet: PublishPacket, version: MqttVersion, topics?: EncodedTopics): number {
+  const { qos, packetId } = packet;
+  const length = messageLength(packet.topic, packet.payload, packet.properties, version, topics);
   if (qos === 0) {
     // [MQTT-3.3.1-2] [MQTT-2.2.1-2]
     if (packet.isDuplicate) throw unencodable("a QoS 0 PUBLISH never carries DUP", { field: "isDuplicate" });
@@ -105,14 +106,12 @@ export function messageLength(
   payload: Uint8Array,
   properties: PublishProperties | undefined,
   version: MqttVersion,
+  topics?: EncodedTopics,
 ): number {
   if (!(payload instanceof Uint8Array)) throw unencodable("payload is no Uint8Array", { field: "payload" });
-  let length = 2;
-  if (topic !== "") {
-    if (hasWildcard(topic)) checkTopicName(topic);
-    length = stringLength(topic, "topic");
-  } else if (version === 4 || properties?.topicAlias === undefined) checkTopicName(topic);
-  length += payload.length;
+  const isAliasAlone = topic === "" && version === 5 && properties?.topicAlias !== undefined;
+  const topicBytes = isAliasAlone ? 2 : topics === undefined ? topicLength(topic) : topics.bytesOf(topic).length;
+  const length = topicBytes + payload.length;
   if (version === 4) return length;
   if (properties === undefined) return length + 1;
   const bytes = propertiesLength(properties, "publish");
@@ -127,8 +126,10 @@ export function writePublishHead(
   packetId: number,
   properties: PublishProperties | undefined,
   version: MqttVersion,
+  topics?: EncodedTopics,
 ): number {
-  offset = writeString(target, offset, topic);
+  if (topics === undefined || topic === "") offset = writeString(target, offset, topic);
+  else offset = writeShort(target, offset, topics.bytesOf(topic));
   if (packetId !== 0) offset = writeUint16(target, offset, packetId);
   if (version === 4) return offset;
   if (properties === undefined) {
@@ -138,9 +139,23 @@ export function writePublishHead(
   return writeProperties(target, offset, properties, "publish", propertiesLength(properties, "publish"));
 }
 
-export function writePublish(target: Uint8Array, offset: number, packet: PublishPacket, version: MqttVersion): number {
+/** For a few bytes a loop beats the call into the runtime. */
+function writeShort(target: Uint8Array, offset: number, bytes: Uint8Array): number {
+  const { length } = bytes;
+  if (length > 64) target.set(bytes, offset);
+  else for (let at = 0; at < length; at++) target[offset + at] = bytes[at]!;
+  return offset + length;
+}
+
+export function writePublish(
+  target: Uint8Array,
+  offset: number,
+  packet: PublishPacket,
+  version: MqttVersion,
+  topics?: EncodedTopics,
+): number {
   const { payload } = packet;
-  offset = writePublishHead(target, offset, packet.topic, packet.packetId ?? 0, packet.properties, version);
+  offset = writePublishHead(target, offset, packet.topic, packet.packetId ?? 0, packet.properties, version, topics);
   target.set(payload, offset);
   return offset + payload.length;
 }

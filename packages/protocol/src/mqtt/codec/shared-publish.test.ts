@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MqttVersion, PublishPacket, PublishProperties, QoS } from "../packets.js";
 import { decodePackets } from "./decoder.js";
-import { encodeToBytes } from "./encoder.js";
+import { EncodedTopics } from "./encoded-topics.js";
+import { encodePacket, encodeToBytes, packetLength } from "./encoder.js";
 import { SharedPublish, type PublishPatch, type PublishTemplate } from "./shared-publish.js";
 
 const properties: PublishProperties = {
@@ -14,11 +15,17 @@ const properties: PublishProperties = {
   userProperties: [["k", "v"]],
 };
 
+/** What the first and each later receiver get: they are written in different ways. */
 function written(template: PublishTemplate, packetId: number, patch?: PublishPatch): Uint8Array {
-  const target = new Uint8Array(template.lengthBytes + 4);
-  assert.equal(template.writeTo(target, 2, packetId, patch), template.lengthBytes + 2);
-  assert.deepEqual([target[0], target[1], target.at(-1), target.at(-2)], [0, 0, 0, 0]);
-  return target.slice(2, -2);
+  const copies = [0, 1, 2].map(() => {
+    const target = new Uint8Array(template.lengthBytes + 4);
+    assert.equal(template.writeTo(target, 2, packetId, patch), template.lengthBytes + 2);
+    assert.deepEqual([target[0], target[1], target.at(-1), target.at(-2)], [0, 0, 0, 0]);
+    return target.slice(2, -2);
+  });
+  assert.deepEqual(copies[1], copies[0]);
+  assert.deepEqual(copies[2], copies[0]);
+  return copies[0]!;
 }
 
 function joined(template: PublishTemplate, payload: Uint8Array, packetId: number, patch?: PublishPatch): Uint8Array {
@@ -139,5 +146,48 @@ test("bad variants, identifiers and patches are refused", () => {
   assert.throws(() => new SharedPublish({ topic: "a/#", payload: new Uint8Array(0) }).template(first), {
     code: "TOPIC_NAME_INVALID",
   });
+  assert.throws(() => template.writeTo(target, 90, 1), { code: "OPTION_INVALID" });
   assert.ok(target.every((byte) => byte === 0));
+});
+
+test("known topics give the same bytes and the same refusals", () => {
+  const topics = new EncodedTopics();
+  const payload = Uint8Array.of(1, 2);
+  for (const topic of ["a", "é/日本", "x".repeat(64), "x".repeat(65), "x".repeat(300), "a"]) {
+    for (const version of [4, 5] as const) {
+      const packet: PublishPacket = {
+        type: "publish",
+        topic,
+        payload,
+        qos: 1,
+        isRetained: false,
+        isDuplicate: false,
+        packetId: 0xabcd,
+      };
+      const expected = encodeToBytes(packet, version);
+      const target = new Uint8Array(packetLength(packet, version, topics));
+      assert.equal(encodePacket(packet, version, target, 0, topics), expected.length);
+      assert.deepEqual(target, expected);
+      const shared = new SharedPublish({ topic, payload }, topics);
+      assert.deepEqual(written(shared.template({ version, qos: 1, isRetained: false }), 0xabcd), expected);
+    }
+  }
+  assert.equal(topics.topicCount, 5);
+  for (const topic of ["", "a/#"]) {
+    const variant = { version: 4, qos: 0, isRetained: false } as const;
+    assert.throws(() => new SharedPublish({ topic, payload }, topics).template(variant), {
+      code: "TOPIC_NAME_INVALID",
+    });
+  }
+  assert.throws(() => topics.bytesOf("\ud800"), { code: "MQTT_PACKET_INVALID" });
+  assert.equal(topics.topicCount, 5);
+});
+
+test("known topics are bounded", () => {
+  const topics = new EncodedTopics({ topicsMax: 10 });
+  for (let index = 0; index < 100; index++) {
+    assert.equal(topics.bytesOf(`t/${index}`).length, `t/${index}`.length + 2);
+    assert.ok(topics.topicCount <= 10);
+  }
+  assert.throws(() => new EncodedTopics({ topicsMax: 0 }), { code: "OPTION_INVALID" });
 });

@@ -1,5 +1,6 @@
 import type { MqttVersion, PublishProperties, QoS } from "../packets.js";
-import { checkRemainingLength } from "./encoder.js";
+import type { EncodedTopics } from "./encoded-topics.js";
+import { checkRemainingLength, checkRoom } from "./encoder.js";
 import { unencodable } from "./faults.js";
 import { messageLength, publishFlags, writePublishHead } from "./publish.js";
 import { propertiesLength } from "./properties.js";
@@ -53,11 +54,14 @@ export class SharedPublish {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly properties: PublishProperties | undefined;
-  /** Most messages see one variant or two. At most 96. */
-  private readonly keys: number[] = [];
-  private readonly templates: PublishTemplate[] = [];
+  private readonly topics: EncodedTopics | undefined;
+  /** Most messages see one variant, and cost no list. */
+  private first: PublishTemplate | undefined;
+  private others: PublishTemplate[] | undefined;
 
-  constructor({ topic, payload, properties }: SharedMessage) {
+  /** @param topics Topics that this sender has used, so that they are not checked and encoded again. */
+  constructor({ topic, payload, properties }: SharedMessage, topics?: EncodedTopics) {
+    this.topics = topics;
     this.topic = topic;
     this.payload = payload;
     this.properties = properties;
@@ -67,12 +71,13 @@ export class SharedPublish {
   template({ version, qos, isRetained, isDuplicate = false, topicAlias = "none" }: PublishVariant): PublishTemplate {
     const flags = publishFlags(qos, isRetained, isDuplicate);
     const alias = topicAlias === "none" ? 0 : topicAlias === "define" ? 1 : 2;
-    const key = flags + 16 * (alias + (version === 5 ? 3 : 0));
-    const known = this.keys.indexOf(key);
-    if (known >= 0) return this.templates[known]!;
-    const template = new PublishTemplate(this, version, flags, alias);
-    this.keys.push(key);
-    this.templates.push(template);
+    const key = flags | (alias << 4) | (version === 5 ? 64 : 0);
+    if (this.first?.key === key) return this.first;
+    const known = this.others?.find((other) => other.key === key);
+    if (known !== undefined) return known;
+    const template = new PublishTemplate(this, key, this.topics);
+    if (this.first === undefined) this.first = template;
+    else (this.others ??= []).push(template);
     return template;
   }
 }
@@ -83,39 +88,46 @@ export class PublishTemplate {
   readonly lengthBytes: number;
   /** Of what stands before the payload. */
   readonly headBytes: number;
+  /** The variant: flags of the first byte, how the alias is used (0 none, 1 define, 2 use) << 4, 64 for MQTT 5. */
+  readonly key: number;
+  private readonly remainingBytes: number;
+  private readonly topic: string;
   private readonly payload: Uint8Array;
-  /** The head; the payload too if it is small. */
-  private readonly bytes: Uint8Array;
+  private readonly properties: PublishProperties | undefined;
+  private readonly topics: EncodedTopics | undefined;
   /** Where to patch; 0 where there is nothing to. */
   private readonly packetIdOffset: number;
   private readonly expiryOffset: number;
   private readonly aliasOffset: number;
+  /** The head; the payload too if it is small. Made for the second receiver: the first is written directly. */
+  private bytes: Uint8Array | undefined;
+  private hasWritten = false;
 
-  /** `alias`: 0 none, 1 define, 2 use. */
-  constructor(shared: SharedPublish, version: MqttVersion, flags: number, alias: number) {
+  constructor(shared: SharedPublish, key: number, topics?: EncodedTopics) {
     const { payload } = shared;
-    const hasPacketId = (flags & 6) !== 0;
+    const flags = key & 15;
+    const alias = (key >> 4) & 3;
+    const version = key >= 64 ? 5 : 4;
+    const packetIdBytes = (flags & 6) === 0 ? 0 : 2;
     checkFlags(flags);
     if (alias !== 0 && version === 4) throw unencodable("MQTT 3.1.1 has no topic alias", { field: "topicAlias" });
     const topic = alias === 2 ? "" : shared.topic;
     const properties = version === 5 ? templateProperties(shared.properties, alias) : undefined;
-    const remaining = messageLength(topic, payload, properties, version) + (hasPacketId ? 2 : 0);
+    const remaining = messageLength(topic, payload, properties, version, topics) + packetIdBytes;
     checkRemainingLength(remaining);
+    this.key = key;
+    this.remainingBytes = remaining;
+    this.topic = topic;
     this.payload = payload;
+    this.properties = properties;
+    this.topics = topics;
     this.lengthBytes = 1 + varintLength(remaining) + remaining;
     this.headBytes = this.lengthBytes - payload.length;
-    const isJoined = payload.length <= joinedPayloadBytesMax;
-    const bytes = new Uint8Array(isJoined ? this.lengthBytes : this.headBytes);
-    bytes[0] = 0x30 | flags;
-    const start = writeVarint(bytes, 1, remaining);
-    const head = writePublishHead(bytes, start, topic, hasPacketId ? 1 : 0, properties, version);
-    if (isJoined) bytes.set(payload, head);
-    this.bytes = bytes;
-    const topicEnd = start + 2 + ((bytes[start]! << 8) | bytes[start + 1]!);
-    this.packetIdOffset = hasPacketId ? topicEnd : 0;
-    const list = topicEnd + (hasPacketId ? 2 : 0);
-    const first = properties === undefined ? 0 : list + varintLength(propertiesLength(properties, "publish"));
-    // The alias is the last, the expiry the first after the payload format indicator: see templateProperties.
+    const listBytes = properties === undefined ? 0 : propertiesLength(properties, "publish");
+    const first = this.headBytes - listBytes;
+    const listPrefixBytes = version === 4 ? 0 : varintLength(listBytes);
+    this.packetIdOffset = packetIdBytes === 0 ? 0 : first - listPrefixBytes - 2;
+    // The alias is the last, the expiry the first after the payload format indicator: see the table of properties.
     this.expiryOffset =
       properties?.messageExpirySeconds === undefined
         ? 0
@@ -132,14 +144,22 @@ export class PublishTemplate {
    * Writes the whole packet and returns the offset after it.
    *
    * @param packetId 1 to 65,535 for QoS 1 and 2; 0 for QoS 0.
-   * @throws {ThinglineError} `MQTT_PACKET_INVALID`
+   * @throws {ThinglineError} `MQTT_PACKET_INVALID`; `OPTION_INVALID` when `target` has not enough room.
    */
   writeTo(target: Uint8Array, offset: number, packetId = 0, patch?: PublishPatch): number {
     this.checkPatch(packetId, patch);
-    target.set(this.bytes, offset);
+    checkRoom(target, offset + this.lengthBytes);
+    if (this.hasWritten) {
+      const bytes = (this.bytes ??= this.encode());
+      target.set(bytes, offset);
+      if (bytes.length < this.lengthBytes) target.set(this.payload, offset + this.headBytes);
+    } else {
+      this.hasWritten = true;
+      this.writeHead(target, offset);
+      target.set(this.payload, offset + this.headBytes);
+    }
     if (this.packetIdOffset !== 0) writeUint16(target, offset + this.packetIdOffset, packetId);
     if (patch !== undefined) this.patch(target, offset, patch);
-    if (this.bytes.length < this.lengthBytes) target.set(this.payload, offset + this.headBytes);
     return offset + this.lengthBytes;
   }
 
@@ -149,7 +169,7 @@ export class PublishTemplate {
    */
   head(packetId = 0, patch?: PublishPatch): Uint8Array {
     this.checkPatch(packetId, patch);
-    const shared = this.bytes.subarray(0, this.headBytes);
+    const shared = (this.bytes ??= this.encode()).subarray(0, this.headBytes);
     if (this.packetIdOffset === 0 && patch === undefined) return shared;
     const head = shared.slice();
     if (this.packetIdOffset !== 0) writeUint16(head, this.packetIdOffset, packetId);
@@ -157,9 +177,26 @@ export class PublishTemplate {
     return head;
   }
 
+  private encode(): Uint8Array {
+    const isJoined = this.payload.length <= joinedPayloadBytesMax;
+    const bytes = new Uint8Array(isJoined ? this.lengthBytes : this.headBytes);
+    this.writeHead(bytes, 0);
+    if (isJoined) bytes.set(this.payload, this.headBytes);
+    return bytes;
+  }
+
+  /** With 1 for the packet identifier, and the alias of {@link templateProperties}. */
+  private writeHead(target: Uint8Array, offset: number): void {
+    const { key, topic, properties, topics } = this;
+    target[offset] = 0x30 | (key & 15);
+    offset = writeVarint(target, offset + 1, this.remainingBytes);
+    const packetId = this.packetIdOffset === 0 ? 0 : 1;
+    writePublishHead(target, offset, topic, packetId, properties, key >= 64 ? 5 : 4, topics);
+  }
+
   private checkPatch(packetId: number, patch: PublishPatch | undefined): void {
     const isGood = this.packetIdOffset === 0 ? packetId === 0 : packetId >= 1 && packetId <= 65_535;
-    if (!isGood) throw unencodable(`packetId is ${packetId}`, { field: "packetId" });
+    if (!isGood || !Number.isInteger(packetId)) throw unencodable(`packetId is ${packetId}`, { field: "packetId" });
     const expiry = patch?.messageExpirySeconds;
     if (expiry !== undefined) checkInteger(expiry, 0, 0xffff_ffff, "messageExpirySeconds");
     if (this.aliasOffset === 0) return;

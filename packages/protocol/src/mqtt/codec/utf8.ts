@@ -3,7 +3,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** Up to this length a loop beats the call into the encoder. */
-const loopCharsMax = 64;
+export const loopCharsMax = 64;
 
 /** MQTT strings and binary data carry a length of two bytes. */
 export const fieldBytesMax = 65_535;
@@ -43,8 +43,6 @@ export function utf8Length(text: string): number {
 
 /** Writes text whose {@link utf8Length} is `lengthBytes`. */
 export function writeUtf8(target: Uint8Array, offset: number, text: string, lengthBytes: number): number {
-  if (lengthBytes === text.length && lengthBytes <= loopCharsMax) {
-    for (let at = 0; at < lengthBytes; at++) target[offset + at] = text.charCodeAt(at);
-  } else encoder.encodeInto(text, target.subarray(offset, offset + lengthBytes));
+  encoder.encodeInto(text, target.subarray(offset, offset + lengthBytes));
   return offset + lengthBytes;
 }

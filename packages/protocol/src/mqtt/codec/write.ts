@@ -1,5 +1,5 @@
 import { unencodable } from "./faults.js";
-import { fieldBytesMax, utf8Length, writeUtf8 } from "./utf8.js";
+import { fieldBytesMax, loopCharsMax, utf8Length, writeUtf8 } from "./utf8.js";
 
 /** The largest value of a variable byte integer, so also the largest remaining length. MQTT 5 §1.5.5 */
 export const varintMax = 268_435_455;
@@ -43,6 +43,17 @@ export function stringLength(text: string, field: string): number {
 
 /** Only after {@link stringLength} accepted the text. */
 export function writeString(target: Uint8Array, offset: number, text: string): number {
+  // Most texts are short and ASCII: one pass writes them, and finds out if they are not.
+  const chars = text.length;
+  if (chars <= loopCharsMax) {
+    let seen = 0;
+    for (let at = 0; at < chars; at++) {
+      const unit = text.charCodeAt(at);
+      seen |= unit;
+      target[offset + 2 + at] = unit;
+    }
+    if (seen < 0x80) return writeUint16(target, offset, chars) + chars;
+  }
   const length = utf8Length(text);
   return writeUtf8(target, writeUint16(target, offset, length), text, length);
 }

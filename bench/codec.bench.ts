@@ -1,0 +1,157 @@
+// Our packet codec against mqtt-packet, in turns in one process. Prints packets a second and ratios.
+//   npm run bench -- codec [milliseconds per measurement, default 300]
+import {
+  EncodedTopics,
+  encodePacket,
+  PacketDecoder,
+  packetLength,
+  SharedPublish,
+  type MqttPacket,
+  type MqttVersion,
+} from "@thingline/protocol/mqtt";
+import { generate, parser } from "mqtt-packet";
+
+const measureMs = Number(process.argv[2] ?? 300);
+const packetsPerChunk = 500;
+const topic = "fleet/device-0017/telemetry";
+const payload = new Uint8Array(100).fill(0x61);
+
+interface Case {
+  name: string;
+  version: MqttVersion;
+  packet: MqttPacket;
+  peer: Parameters<typeof generate>[0];
+}
+
+const message = { topic, payload, isRetained: false, isDuplicate: false } as const;
+const peerMessage = { cmd: "publish", topic, payload: Buffer.from(payload), dup: false, retain: false } as const;
+const cases: Case[] = [4 as const, 5 as const].flatMap((version) => [
+  {
+    name: `MQTT ${version} PUBLISH QoS 0`,
+    version,
+    packet: { type: "publish", ...message, qos: 0 },
+    peer: { ...peerMessage, qos: 0 },
+  },
+  {
+    name: `MQTT ${version} PUBLISH QoS 1`,
+    version,
+    packet: { type: "publish", ...message, qos: 1, packetId: 7 },
+    peer: { ...peerMessage, qos: 1, messageId: 7 },
+  },
+  {
+    name: `MQTT ${version} PUBACK`,
+    version,
+    packet: { type: "puback", packetId: 7, reasonCode: 0 },
+    peer: { cmd: "puback", messageId: 7 },
+  },
+]);
+cases.push({
+  name: "MQTT 5 PUBLISH QoS 1, 4 properties",
+  version: 5,
+  packet: {
+    type: "publish",
+    ...message,
+    qos: 1,
+    packetId: 7,
+    properties: {
+      messageExpirySeconds: 60,
+      contentType: "application/json",
+      userProperties: [["a", "1"]],
+      topicAlias: 2,
+    },
+  },
+  peer: {
+    ...peerMessage,
+    qos: 1,
+    messageId: 7,
+    properties: {
+      messageExpiryInterval: 60,
+      contentType: "application/json",
+      userProperties: { a: "1" },
+      topicAlias: 2,
+    },
+  },
+});
+
+/** Packets a second, the best of three measurements after a warm-up. `round` handles `packetsPerChunk` packets. */
+function rate(round: () => void): number {
+  const measure = (ms: number): number => {
+    const started = performance.now();
+    let rounds = 0;
+    while (performance.now() - started < ms) {
+      round();
+      rounds++;
+    }
+    return (rounds * packetsPerChunk * 1000) / (performance.now() - started);
+  };
+  measure(measureMs / 2);
+  return Math.max(measure(measureMs / 3), measure(measureMs / 3), measure(measureMs / 3));
+}
+
+/** Keeps results alive, so that no work is optimised away. */
+let sink = 0;
+
+function decodeRates({ version, packet, peer }: Case): [ours: number, theirs: number] {
+  const length = packetLength(packet, version);
+  const chunk = new Uint8Array(length * packetsPerChunk);
+  for (let offset = 0; offset < chunk.length;) offset = encodePacket(packet, version, chunk, offset);
+  const decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax: 1_000_000 });
+  const ours = rate(() => {
+    decoder.push(chunk);
+    for (let taken = decoder.next(); taken !== undefined; taken = decoder.next()) sink += taken.type.length;
+  });
+  const peerParser = parser({ protocolVersion: version });
+  peerParser.on("packet", (taken) => (sink += taken.cmd.length));
+  const one = generate(peer, { protocolVersion: version });
+  const peerChunk = Buffer.concat(Array.from({ length: packetsPerChunk }, () => one));
+  const theirs = rate(() => peerParser.parse(peerChunk));
+  return [ours, theirs];
+}
+
+function encodeRates({ version, packet, peer }: Case): [ours: number, theirs: number] {
+  const slab = new Uint8Array(packetLength(packet, version) * packetsPerChunk);
+  const topics = new EncodedTopics();
+  const ours = rate(() => {
+    for (let count = 0, offset = 0; count < packetsPerChunk; count++) {
+      sink += packetLength(packet, version, topics);
+      offset = encodePacket(packet, version, slab, offset, topics);
+    }
+  });
+  const theirs = rate(() => {
+    for (let count = 0; count < packetsPerChunk; count++) sink += generate(peer, { protocolVersion: version }).length;
+  });
+  return [ours, theirs];
+}
+
+/** One message to `packetsPerChunk` receivers, against encoding it for each. */
+function fanOutRates(version: MqttVersion): [shared: number, each: number] {
+  const packet: MqttPacket = { type: "publish", ...message, qos: 1, packetId: 7 };
+  const slab = new Uint8Array(packetLength(packet, version) * packetsPerChunk);
+  const shared = rate(() => {
+    const published = new SharedPublish({ topic, payload });
+    for (let count = 0, offset = 0; count < packetsPerChunk; count++) {
+      const template = published.template({ version, qos: 1, isRetained: false });
+      sink += template.lengthBytes;
+      offset = template.writeTo(slab, offset, count + 1);
+    }
+  });
+  const each = rate(() => {
+    for (let count = 0, offset = 0; count < packetsPerChunk; count++) {
+      const one: MqttPacket = { type: "publish", ...message, qos: 1, packetId: count + 1 };
+      sink += packetLength(one, version);
+      offset = encodePacket(one, version, slab, offset);
+    }
+  });
+  return [shared, each];
+}
+
+function print(what: string, [ours, theirs]: [number, number], other: string): void {
+  const millions = (value: number) => (value / 1e6).toFixed(2).padStart(7);
+  const ratio = (ours / theirs).toFixed(1).padStart(5);
+  process.stdout.write(`${what.padEnd(44)}${millions(ours)} M/s  ${other} ${millions(theirs)} M/s  ${ratio} x\n`);
+}
+
+for (const one of cases) print(`decode ${one.name}`, decodeRates(one), "mqtt-packet");
+for (const one of cases) print(`encode ${one.name}`, encodeRates(one), "mqtt-packet");
+for (const version of [4, 5] as const) print(`fan-out MQTT ${version} QoS 1`, fanOutRates(version), "one by one ");
+if (sink === 0) throw new Error("nothing was measured");
