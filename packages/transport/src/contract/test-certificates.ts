@@ -29,6 +29,8 @@ export interface TestCertificates {
   ca: TestCertificate;
   /** For localhost, 127.0.0.1 and ::1, signed by `ca`. */
   server: TestCertificate;
+  /** For second.test, signed by `ca`. */
+  second: TestCertificate;
   /** Signed by `ca`. */
   client: TestCertificate;
   /** Another key and name, signed by `ca`. */
@@ -44,6 +46,13 @@ export async function makeTestCertificates(keys: Keys, kind: KeyKind = "ec-p256"
   return {
     ca,
     server: await makeTestCertificate(keys, { commonName: "localhost", issuer: ca, hosts, kind, serial: 2 }),
+    second: await makeTestCertificate(keys, {
+      commonName: "second.test",
+      issuer: ca,
+      kind,
+      serial: 6,
+      hosts: ["second.test"],
+    }),
     client: await makeTestCertificate(keys, { commonName: "client", issuer: ca, kind, serial: 3 }),
     otherClient: await makeTestCertificate(keys, { commonName: "other client", issuer: ca, kind, serial: 4 }),
     selfSigned: await makeTestCertificate(keys, { commonName: "self-signed", kind, serial: 5 }),

@@ -16,8 +16,9 @@ import {
   type TlsServerOptions,
   type WebSocketRequest,
 } from "../connection.js";
-import { StreamConnection } from "../stream-connection.js";
+import { lostError, StreamConnection } from "../stream-connection.js";
 import type { SlabPool } from "../write-plan.js";
+import { clientHelloBytesMax, readClientHello } from "./client-hello.js";
 import { tlsError } from "./errors.js";
 import { codeOf } from "./files.js";
 import { localOf, remoteOf, SocketChannel } from "./socket-channel.js";
@@ -42,6 +43,12 @@ export async function listen(
   return listener;
 }
 
+interface Arrival {
+  socket: Socket;
+  /** What the client asked for, before TLS has said anything. */
+  serverName: string | undefined;
+}
+
 class NodeListener implements Listener {
   readonly #clock: Clock;
   readonly #pool: SlabPool;
@@ -50,8 +57,10 @@ class NodeListener implements Listener {
   readonly #server: Server;
   readonly #http: HttpServer | undefined;
   readonly #upgrades: WebSocketServer | undefined;
-  /** Every TCP connection, from its first packet on. */
-  readonly #sockets = new Set<Socket>();
+  /** Every TCP connection, from its first packet on, by its ends: a TLS socket does not tell which one is below it. */
+  readonly #arrivals = new Map<string, Arrival>();
+  /** What TLS said of sockets that wait for a WebSocket upgrade. */
+  readonly #upgrading = new WeakMap<object, SecureInfo>();
   readonly #connections = new Set<Connection>();
   #address: Endpoint;
   #closed: Promise<void> | undefined;
@@ -110,35 +119,24 @@ class NodeListener implements Listener {
     const stopped = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     await Promise.all([...this.#connections].map((connection) => connection.close()));
     // What is left never became a connection: handshakes, upgrades, answers to plain HTTP requests.
-    for (const socket of this.#sockets) socket.destroy();
+    for (const { socket } of this.#arrivals.values()) socket.destroy();
     this.#http?.close();
     await stopped;
   }
 
+  /** The TCP server. TLS is a server of its own that never listens: it is handed the sockets. */
   #createServer(): Server {
     const { tls } = this.#options;
-    const stream = { allowHalfOpen: true, noDelay: true };
-    let server: Server;
-    if (tls === undefined) {
-      server = createTcpServer(stream, (socket) => this.#accept(socket, undefined));
-    } else {
-      const tlsOptions = serverTlsOptions(tls);
-      // A browser or HTTP client that offers ALPN offers http/1.1 for WebSocket.
-      if (this.#http !== undefined && tls.alpnProtocols !== undefined) {
-        tlsOptions.ALPNProtocols = [...new Set([...tls.alpnProtocols, "http/1.1"])];
-      }
-      if (tls.selectCertificate !== undefined) tlsOptions.SNICallback = sniCallback(tls.selectCertificate);
-      server = createTlsServer({ ...stream, ...tlsOptions }, (socket) =>
-        this.#accept(socket, serverSecureInfo(socket)),
-      );
-      server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
-        this.#refuse(tlsError(error), remoteOf(socket));
-        socket.destroy();
+    const secureServer = tls === undefined ? undefined : this.#createSecureServer(tls);
+    const server = createTcpServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      const arrival: Arrival = { socket, serverName: undefined };
+      const ends = endsOf(socket);
+      this.#arrivals.set(ends, arrival);
+      socket.once("close", () => {
+        if (this.#arrivals.get(ends) === arrival) this.#arrivals.delete(ends);
       });
-    }
-    server.on("connection", (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
+      if (secureServer === undefined) this.#accept(socket, socket, undefined);
+      else this.#awaitClientHello(arrival, secureServer);
     });
     server.on("drop", (dropped?: { remoteAddress?: string; remotePort?: number }) => {
       const limit = server.maxConnections;
@@ -150,9 +148,70 @@ class NodeListener implements Listener {
     return server;
   }
 
-  #accept(socket: Socket, secure: SecureInfo | undefined): void {
+  #createSecureServer(tls: TlsServerOptions): Server {
+    const tlsOptions = serverTlsOptions(tls);
+    // A browser or HTTP client that offers ALPN offers http/1.1 for WebSocket.
+    if (this.#http !== undefined && tls.alpnProtocols !== undefined) {
+      tlsOptions.ALPNProtocols = [...new Set([...tls.alpnProtocols, "http/1.1"])];
+    }
+    if (tls.selectCertificate !== undefined) tlsOptions.SNICallback = sniCallback(tls.selectCertificate);
+    const server = createTlsServer(tlsOptions, (socket) => {
+      const arrival = this.#arrivals.get(endsOf(socket));
+      const secure = serverSecureInfo(socket);
+      const serverName = arrival?.serverName ?? secure.serverName;
+      this.#accept(socket, arrival?.socket, { ...secure, serverName });
+    });
+    server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+      this.#refuse(tlsError(error), remoteOf(socket));
+      socket.destroy();
+    });
+    return server;
+  }
+
+  /** Looks at the first bytes for the server name, then leaves the connection to TLS. */
+  #awaitClientHello(arrival: Arrival, secureServer: Server): void {
+    const { socket } = arrival;
+    const remote = remoteOf(socket);
+    const timeoutMs = this.#options.tls?.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
+    let bytes: Buffer = Buffer.alloc(0);
+    const settle = (): void => {
+      timer.cancel();
+      socket.removeListener("readable", look);
+      socket.removeListener("end", ended);
+      socket.removeListener("close", settle);
+    };
+    const timer = this.#clock.setTimer(timeoutMs, () => {
+      settle();
+      const message = `no TLS handshake came within ${timeoutMs} ms`;
+      this.#refuse(new ThinglineError("TIMEOUT", message, { details: { timeoutMs } }), remote);
+      socket.destroy();
+    });
+    const ended = (): void => {
+      settle();
+      this.#refuse(lostError("end before the TLS handshake"), remote);
+      socket.destroy();
+    };
+    const look = (): void => {
+      const chunk = socket.read() as Buffer | null;
+      if (chunk === null) return;
+      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+      const hello = readClientHello(bytes);
+      if (hello.type === "incomplete" && bytes.length < clientHelloBytesMax) return;
+      settle();
+      if (hello.type === "complete") arrival.serverName = hello.serverName;
+      socket.unshift(bytes);
+      secureServer.emit("connection", socket);
+    };
+    // Stays for good: an error without a listener would end the process.
+    socket.on("error", () => undefined);
+    socket.on("readable", look);
+    socket.once("end", ended);
+    socket.once("close", settle);
+  }
+
+  #accept(socket: Socket, tcp: Socket | undefined, secure: SecureInfo | undefined): void {
     const isRaw = secure?.alpnProtocol !== undefined && this.#options.rawAlpnProtocols?.includes(secure.alpnProtocol);
-    if (this.#http !== undefined && isRaw !== true) return this.#awaitUpgrade(socket, this.#http);
+    if (this.#http !== undefined && isRaw !== true) return this.#awaitUpgrade(socket, secure, this.#http);
     // Gone between the handshake and now.
     if (socket.destroyed) return;
     const connection = new StreamConnection({
@@ -162,7 +221,7 @@ class NodeListener implements Listener {
       local: localOf(socket),
       remote: remoteOf(socket),
     });
-    this.#hand(connection.attach(new SocketChannel(socket, connection)));
+    this.#hand(connection.attach(new SocketChannel(socket, connection, { tcp })));
   }
 
   #hand(connection: Connection): void {
@@ -175,7 +234,8 @@ class NodeListener implements Listener {
     this.#options.onRefused?.(error, remote);
   }
 
-  #awaitUpgrade(socket: Socket, http: HttpServer): void {
+  #awaitUpgrade(socket: Socket, secure: SecureInfo | undefined, http: HttpServer): void {
+    if (secure !== undefined) this.#upgrading.set(socket, secure);
     const timeoutMs = this.#options.tls?.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
     const remote = remoteOf(socket);
     const timer = this.#clock.setTimer(timeoutMs, () => {
@@ -235,7 +295,7 @@ class NodeListener implements Listener {
   }
 
   #acceptWebSocket(webSocket: WebSocket, socket: Socket, request: IncomingMessage): void {
-    const secure = "encrypted" in socket ? serverSecureInfo(socket as TLSSocket) : undefined;
+    const secure = this.#upgrading.get(socket);
     const connection = new StreamConnection({
       clock: this.#clock,
       pool: this.#pool,
@@ -247,6 +307,10 @@ class NodeListener implements Listener {
     });
     this.#hand(connection.attach(new WebSocketChannel(webSocket, connection)));
   }
+}
+
+function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
 }
 
 function webSocketRequest(request: IncomingMessage): WebSocketRequest {

@@ -6,8 +6,8 @@ import type { Batch } from "../write-plan.js";
 import { tlsError } from "./errors.js";
 
 export interface SocketChannelOptions {
-  /** The TCP socket below a TLS socket, where we have it: only TCP can be reset. */
-  tcp?: Socket;
+  /** The TCP socket, itself or below TLS: only TCP can be reset. */
+  tcp?: Socket | undefined;
   receivedRecordBytesMax?: number | undefined;
 }
 
@@ -55,7 +55,7 @@ export class SocketChannel implements Channel {
   }
 
   destroy(): void {
-    this.#options.tcp?.resetAndDestroy();
+    if (this.#options.tcp !== undefined) resetOnDestroy(this.#options.tcp);
     this.#socket.destroy();
   }
 
@@ -80,6 +80,19 @@ export class SocketChannel implements Channel {
     this.#error = recordTooLargeError(bytes.length, recordBytesMax);
     this.destroy();
   }
+}
+
+/**
+ * Makes `destroy` of a TCP socket a reset. A TLS socket must be destroyed from above: it then destroys the socket below
+ * at the right moment, while resetting that one first crashes Node 20. A socket that is ending already cannot be reset.
+ */
+function resetOnDestroy(tcp: Socket): void {
+  if (tcp.destroyed || tcp.writableEnded) return;
+  const destroyPlainly = tcp.destroy.bind(tcp);
+  tcp.destroy = (error) => {
+    tcp.destroy = destroyPlainly;
+    return tcp.writableEnded || error !== undefined ? tcp.destroy(error) : tcp.resetAndDestroy();
+  };
 }
 
 export function localOf(socket: Socket): Endpoint {

@@ -1,0 +1,157 @@
+import { ThinglineError } from "@thingline/protocol";
+import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
+import { bytesEqual, concatBytes, hexOfBytes } from "../der.js";
+import type { Random } from "../random.js";
+import { distrust, readCertificates, type VirtualCertificate } from "./certificate.js";
+import { publicKeyOf, readPrivateKey } from "./key-formats.js";
+
+const ticketBytes = 16;
+/** Sessions that a server can resume; the oldest goes first. */
+export const virtualTicketsMax = 10_000;
+
+/** Bytes that TLS adds to a record's plaintext: AES-GCM's nonce and tag, in TLS 1.3 the content type and tag. */
+export const recordOverheadBytes = { "TLSv1.2": 24, "TLSv1.3": 17 } as const;
+
+const cipherOf = {
+  "TLSv1.2": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+  "TLSv1.3": "TLS_AES_256_GCM_SHA384",
+} as const;
+
+/** A client's TLS options, checked and read. */
+export interface VirtualTlsClient {
+  options: TlsClientOptions;
+  authorities: readonly VirtualCertificate[];
+  certificate: VirtualCertificate | undefined;
+  /** For the host name check. */
+  host: string;
+  serverName: string | undefined;
+}
+
+export type HandshakeOutcome =
+  | { type: "secured"; client: SecureInfo; server: SecureInfo; session: Uint8Array; roundTrips: number }
+  | { type: "failed"; client: ThinglineError; server: ThinglineError };
+
+/** @throws {ThinglineError} CERTIFICATE_INVALID, KEY_INVALID, KEY_MISMATCH, OPTION_INVALID. */
+export function prepareTlsClient(options: TlsClientOptions, dialledHost: string): VirtualTlsClient {
+  const authorities = readCertificates(options.ca);
+  if ((options.certificate === undefined) !== (options.privateKey === undefined)) {
+    throw new ThinglineError("OPTION_INVALID", "certificate and privateKey go together, got only one of them");
+  }
+  const host = options.serverName ?? dialledHost;
+  return {
+    options,
+    authorities,
+    certificate:
+      options.certificate === undefined || options.privateKey === undefined
+        ? undefined
+        : readPair(options.certificate, options.privateKey)[0],
+    host,
+    serverName: isAddress(host) ? undefined : host,
+  };
+}
+
+interface Ticket {
+  protocol: SecureInfo["protocol"];
+  clientCertificate: Uint8Array | undefined;
+}
+
+/** The server's side of every handshake of one listener: same answers as TLS, no cryptography. */
+export class VirtualTlsServer {
+  readonly #options: TlsServerOptions;
+  readonly #alpnProtocols: readonly string[] | undefined;
+  readonly #chain: readonly VirtualCertificate[];
+  readonly #random: Random;
+  readonly #tickets = new Map<string, Ticket>();
+
+  constructor(options: TlsServerOptions, alpnProtocols: readonly string[] | undefined, random: Random) {
+    this.#options = options;
+    this.#alpnProtocols = alpnProtocols;
+    this.#random = random;
+    this.#chain = readPair(options.certificate, options.privateKey);
+  }
+
+  shake(client: VirtualTlsClient, unixMs: number): HandshakeOutcome {
+    const { minVersion = "TLSv1.2", maxVersion = "TLSv1.3", alpnProtocols: offered } = client.options;
+    if (minVersion > maxVersion) return failed("protocol_version");
+    const protocol = maxVersion;
+    const alpnProtocol = this.#alpnProtocols?.find((name) => offered?.includes(name));
+    if (
+      offered !== undefined &&
+      offered.length > 0 &&
+      this.#alpnProtocols !== undefined &&
+      alpnProtocol === undefined
+    ) {
+      return failed("no_application_protocol");
+    }
+    const ticket = this.#resume(client, protocol);
+    const chain = this.#chainFor(client.serverName);
+    const reason = ticket === undefined ? distrust(chain, client.authorities, client.host, unixMs) : undefined;
+    if (reason !== undefined) return untrusted(reason, client.host);
+
+    const asked = this.#options.requestsClientCertificate ? client.certificate?.bytes : undefined;
+    const clientCertificate = ticket === undefined ? asked : ticket.clientCertificate;
+    const serverCertificate = ticket === undefined ? chain[0]?.bytes : client.options.session?.slice(ticketBytes);
+    const common = {
+      protocol,
+      cipher: cipherOf[protocol],
+      serverName: client.serverName,
+      alpnProtocol,
+      isResumed: ticket !== undefined,
+    };
+    const id = this.#random.bytes(ticketBytes);
+    this.#remember(hexOfBytes(id), { protocol, clientCertificate });
+    return {
+      type: "secured",
+      client: { ...common, peerCertificate: serverCertificate },
+      server: { ...common, peerCertificate: clientCertificate },
+      session: concatBytes([id, serverCertificate ?? new Uint8Array(0)]),
+      roundTrips: protocol === "TLSv1.2" && ticket === undefined ? 2 : 1,
+    };
+  }
+
+  #resume({ options }: VirtualTlsClient, protocol: SecureInfo["protocol"]): Ticket | undefined {
+    if (options.session === undefined) return undefined;
+    const ticket = this.#tickets.get(hexOfBytes(options.session.subarray(0, ticketBytes)));
+    return ticket?.protocol === protocol ? ticket : undefined;
+  }
+
+  #remember(id: string, ticket: Ticket): void {
+    const oldest = this.#tickets.keys().next();
+    if (this.#tickets.size >= virtualTicketsMax && oldest.done !== true) this.#tickets.delete(oldest.value);
+    this.#tickets.set(id, ticket);
+  }
+
+  #chainFor(serverName: string | undefined): readonly VirtualCertificate[] {
+    const chosen = serverName === undefined ? undefined : this.#options.selectCertificate?.(serverName);
+    return chosen === undefined ? this.#chain : readPair(chosen.certificate, chosen.privateKey);
+  }
+}
+
+function readPair(certificate: string, privateKey: string): [VirtualCertificate, ...VirtualCertificate[]] {
+  const chain = readCertificates(certificate);
+  if (!bytesEqual(chain[0].publicKey, publicKeyOf(readPrivateKey(privateKey)))) {
+    throw new ThinglineError("KEY_MISMATCH", "the private key does not belong to the certificate");
+  }
+  return chain;
+}
+
+function isAddress(host: string): boolean {
+  return host.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function failed(alert: string): HandshakeOutcome {
+  const error = new ThinglineError("TLS_HANDSHAKE_FAILED", `the TLS handshake failed with the alert ${alert}`, {
+    details: { alert },
+  });
+  return { type: "failed", client: error, server: error };
+}
+
+function untrusted(reason: string, where: string): HandshakeOutcome {
+  const message = `the certificate of ${where} is not trusted: ${reason}`;
+  const client = new ThinglineError("TLS_PEER_UNTRUSTED", message, { details: { reason, where } });
+  const alert = "bad_certificate";
+  const server = new ThinglineError("TLS_HANDSHAKE_FAILED", `the peer refused the TLS connection: ${alert}`, {
+    details: { alert },
+  });
+  return { type: "failed", client, server };
+}
