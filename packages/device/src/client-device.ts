@@ -550,7 +550,7 @@ export class DeviceClient implements Device {
 
   #facts(protocol: AttemptFacts["protocol"]): AttemptFacts {
     const { host, port } = this.#checked;
-    return { host, port, clientId: this.clientId, credentials: describeCredentials(this.#options), protocol };
+    return { host, port, clientId: this.clientId, protocol, ...describeCredentials(this.#options) };
   }
 
   #reportLate(error: unknown): void {

@@ -4,11 +4,12 @@ import type { CheckedOptions, ConnectDeviceOptions } from "./client-options.js";
 type DialerOptions = Extract<ConnectDeviceOptions, { dialer: Dialer }>;
 
 /** Where the credentials come from, for messages: never what they are. */
-export function describeCredentials(options: ConnectDeviceOptions): string {
+export function describeCredentials(options: ConnectDeviceOptions): { credentials: string; hasCertificate: boolean } {
   if ("secTagDialer" in options && options.secTagDialer !== undefined) {
-    return `security tag ${options.secTag}, ${options.secTagDialer.name}`;
+    return { credentials: `security tag ${options.secTag}, ${options.secTagDialer.name}`, hasCertificate: true };
   }
-  return (options as DialerOptions).tls?.certificate === undefined ? "no client certificate" : "the given certificate";
+  const hasCertificate = (options as DialerOptions).tls?.certificate !== undefined;
+  return { credentials: hasCertificate ? "the given certificate" : "no client certificate", hasCertificate };
 }
 
 /** Opens the connection that the options describe. @throws {ThinglineError} the dialer's codes. */

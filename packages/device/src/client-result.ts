@@ -62,6 +62,7 @@ export interface AttemptFacts {
   clientId: string;
   /** Where the credentials came from, in words: `security tag 43 (modem TLS)`. */
   credentials: string;
+  hasCertificate: boolean;
   protocol: "TLSv1.2" | "TLSv1.3" | undefined;
 }
 
@@ -71,7 +72,9 @@ export function dialError(error: unknown, facts: AttemptFacts): ThinglineError {
   const code = error instanceof ThinglineError ? error.code : "CONNECTION_LOST";
   const details = error instanceof ThinglineError ? error.details : {};
   const reason = error instanceof Error ? error.message : String(error);
-  const message = `no connection to ${facts.host}:${facts.port} with ${facts.credentials}: ${reason}`;
+  // Under TLS 1.2 a server refuses a client certificate in the middle of the handshake, with an alert or without.
+  const hint = facts.hasCertificate && handshakeEndings.has(code) ? `. ${whatToCheck(facts)}` : "";
+  const message = `no connection to ${facts.host}:${facts.port} with ${facts.credentials}: ${reason}${hint}`;
   return new ThinglineError(code, message, { details: { ...details, connectResult: result }, cause: error });
 }
 
@@ -93,6 +96,7 @@ export function attemptError(error: ThinglineError | undefined, facts: AttemptFa
 
 /** CONNACK 5 of MQTT 3.1.1 and 0x87 of 5; no other code means this in either. */
 const notAuthorized = new Set([5, 0x87]);
+const handshakeEndings = new Set<ErrorCode>(["CONNECTION_LOST", "TLS_HANDSHAKE_FAILED"]);
 const lostError = new ThinglineError("CONNECTION_LOST", "closed");
 
 function closedWithoutAnswer(address: string, facts: AttemptFacts): string {

@@ -170,6 +170,17 @@ describe("attempts that fail", () => {
     });
   }
 
+  test("a handshake that the server ended tells what to check, when there was a client certificate", async () => {
+    for (const code of ["TLS_HANDSHAKE_FAILED", "CONNECTION_LOST"] as const) {
+      const cloud = new FakeCloud();
+      cloud.dialError = new ThinglineError(code, "alert certificate_unknown");
+      const tls = { ca: "CA", certificate: "PEM" } as never;
+      const error = await failureOf(cloud, cloud.connect({ tls }));
+      assert.match(error.message, /with the given certificate: alert.*registered and ACTIVE.*"pump-7"/);
+      assert.doesNotMatch((await failureOf(cloud, cloud.connect())).message, /ACTIVE/);
+    }
+  });
+
   for (const [version, codes] of [
     [4, [1, 2, 3, 4, 5]],
     [5, [0x80, 0x81, 0x82, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x90, 0x97, 0x99, 0x9b, 0x9c, 0x9f]],

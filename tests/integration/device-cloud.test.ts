@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type CertificateIssuer, type Cloud, createCloud, createMemoryStore, createRegistry } from "@thingline/cloud";
+import { connectDevice, connectResultOf, type ConnectDeviceOptions, type Device } from "@thingline/device";
+import { ThinglineError } from "@thingline/protocol";
+import type { MqttVersion } from "@thingline/protocol/mqtt";
+import { makeTestCertificates, type TestCertificate } from "@thingline/transport/contract";
+import {
+  createNodeClock,
+  createNodeFiles,
+  createNodeKeys,
+  createNodeNetwork,
+  createNodeRandom,
+} from "@thingline/transport/node";
+
+const policyDocument = JSON.stringify({
+  Version: "2012-10-17",
+  Statement: [
+    { Effect: "Allow", Action: "iot:Connect", Resource: "*" },
+    { Effect: "Allow", Action: "iot:Publish", Resource: "arn:aws:iot:*:*:topic/open/*" },
+    { Effect: "Allow", Action: "iot:Subscribe", Resource: "arn:aws:iot:*:*:topicfilter/open/*" },
+    { Effect: "Allow", Action: "iot:Receive", Resource: "*" },
+    { Effect: "Deny", Action: "iot:Connect", Resource: "arn:aws:iot:*:*:client/banned" },
+  ],
+});
+
+const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+async function failureOf(promise: Promise<unknown>): Promise<ThinglineError> {
+  const error = await promise.then(
+    () => assert.fail("it should have failed"),
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(error instanceof ThinglineError, String(error));
+  return error;
+}
+
+describe("the device library against the local cloud over mutual TLS", () => {
+  const clock = createNodeClock();
+  const keys = createNodeKeys();
+  const network = createNodeNetwork({ clock });
+  const random = createNodeRandom();
+  let folder = "";
+  let cloud: Cloud;
+  let known: TestCertificate;
+  let inactive: TestCertificate;
+  let unknown: TestCertificate;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "thingline-device-"));
+    const certificates = await makeTestCertificates(keys);
+    ({ client: known, otherClient: inactive, selfSigned: unknown } = certificates);
+    const listen = { host: "127.0.0.1", port: 0, optionName: "port" };
+    cloud = await createCloud(
+      { network, clock, random, files: createNodeFiles(), keys, store: createMemoryStore(), log: quiet },
+      { folder, mqtts: listen, https: listen, limits: "none" },
+    );
+    const registry = createRegistry({
+      issuer: {} as CertificateIssuer,
+      parsePolicyDocument: () => undefined,
+      endpointAddress: () => undefined,
+    });
+    await cloud.run(registry.createPolicy, { policyName: "device", policyDocument });
+    for (const [{ certificatePem }, status] of [
+      [known, "ACTIVE"],
+      [inactive, "INACTIVE"],
+    ] as const) {
+      const { certificateArn } = await cloud.run(registry.registerCertificateWithoutCa, { certificatePem, status });
+      await cloud.run(registry.attachPolicy, { policyName: "device", target: certificateArn });
+    }
+  });
+
+  after(async () => {
+    await cloud.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  function connect(
+    clientId: string,
+    options: Partial<ConnectDeviceOptions> = {},
+    { certificate = known, maxVersion }: { certificate?: TestCertificate; maxVersion?: "TLSv1.2" | "TLSv1.3" } = {},
+  ): Promise<Device> {
+    const { certificatePem, privateKeyPem } = certificate;
+    const credentials = { ca: cloud.caPem, certificate: certificatePem, privateKey: privateKeyPem };
+    return connectDevice({
+      ...cloud.addresses.mqtts,
+      clientId,
+      clock,
+      dialer: network,
+      tls: { ...credentials, ...(maxVersion === undefined ? {} : { maxVersion }) },
+      serverName: "localhost",
+      ...options,
+    });
+  }
+
+  for (const version of [4, 5] as MqttVersion[]) {
+    for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+      test(`MQTT ${version} over ${maxVersion}: QoS 0 and 1 go round, and the session tells how`, async () => {
+        const clientId = `round-${version}-${maxVersion}`;
+        const topic = `open/${clientId}`;
+        await using device = await connect(clientId, { version, applicationTopics: [topic] }, { maxVersion });
+        assert.equal(device.connection.secure?.protocol, maxVersion);
+        assert.equal(device.connection.secure.isResumed, false);
+        const payloads: string[] = [];
+        const three = new Promise<void>((resolve) => {
+          device.on("data", ({ payload }) => {
+            payloads.push(`${payload.length}`);
+            if (payloads.length === 3) resolve();
+          });
+        });
+        await device.publish(topic, "zero", { qos: 0 });
+        await device.publish(topic, new Uint8Array(4500));
+        await device.publish(topic, new Uint8Array(100_000));
+        await three;
+        assert.deepEqual(payloads.sort(), ["100000", "4", "4500"]);
+      });
+
+      test(`MQTT ${version} over ${maxVersion}: an inactive and an unknown certificate are refused with advice`, async () => {
+        for (const certificate of [inactive, unknown]) {
+          const error = await failureOf(connect("nobody", { version }, { certificate, maxVersion }));
+          assert.ok(["certificate", "closedByRemote"].includes(connectResultOf(error)), error.message);
+          assert.match(error.message, /registered and ACTIVE.*iot:Connect.*"nobody"/);
+        }
+      });
+    }
+
+    test(`MQTT ${version}: a client id that the policy denies`, async () => {
+      const error = await failureOf(connect("banned", { version }));
+      assert.equal(connectResultOf(error), version === 4 ? "closedByRemote" : "refused");
+      assert.match(error.message, /allows iot:Connect for client id "banned"/);
+    });
+
+    test(`MQTT ${version}: a denied filter is told and the device works on`, async () => {
+      const clientId = `filters-${version}`;
+      await using device = await connect(clientId, { version, applicationTopics: ["open/a", "secret/a"] });
+      assert.deepEqual(
+        device.refusedFilters.map(({ filter }) => filter),
+        ["secret/a"],
+      );
+      await device.publish("open/a", "x");
+    });
+
+    test(`MQTT ${version}: a persistent session keeps messages for its device`, async () => {
+      const clientId = `persistent-${version}`;
+      const topic = `open/${clientId}`;
+      const first = await connect(clientId, { version, applicationTopics: [topic] });
+      assert.equal(first.isPersistentSession, false);
+      await first.disconnect();
+      await using other = await connect(`${clientId}-other`, { version });
+      await other.publish(topic, "while you were away");
+      await using second = await connect(clientId, { version, applicationTopics: [topic] });
+      assert.equal(second.isPersistentSession, true);
+      const text = await new Promise<string>((resolve) => {
+        second.on("data", ({ payload }) => resolve(new TextDecoder().decode(payload)));
+      });
+      assert.equal(text, "while you were away");
+    });
+
+    test(`MQTT ${version}: the same client id elsewhere ends this connection`, async () => {
+      const first = await connect(`twice-${version}`, { version });
+      const reason = new Promise<string>((resolve) => {
+        first.on("disconnected", ({ reason: why, error }) => {
+          resolve(`${why} ${error instanceof ThinglineError ? error.code : ""}`);
+        });
+      });
+      await using _second = await connect(`twice-${version}`, { version });
+      assert.equal(await reason, version === 4 ? "closedByRemote CONNECTION_LOST" : "closedByRemote MQTT_DISCONNECTED");
+      await first.closed;
+    });
+  }
+
+  test("MQTT 4: a denied publish ends the connection, and the error says that AWS does so", async () => {
+    const device = await connect("denied-4");
+    const error = await failureOf(device.publish("secret/x", "x"));
+    assert.equal(error.code, "CONNECTION_LOST");
+    assert.match(error.message, /policy denies a publish/);
+    await device.closed;
+  });
+
+  test("MQTT 5: a denied publish is refused by PUBACK and the connection stays", async () => {
+    await using device = await connect("denied-5", { version: 5 });
+    const error = await failureOf(device.publish("secret/x", "x"));
+    assert.deepEqual([error.code, error.details["reasonCode"]], ["MQTT_PUBLISH_REFUSED", 0x87]);
+    await device.publish("open/x", "x");
+  });
+
+  test("a thousand QoS 1 messages arrive in order", async () => {
+    await using device = await connect("many", { applicationTopics: ["open/many"], inflightMax: 50 });
+    const got: number[] = [];
+    const all = new Promise<void>((resolve) => {
+      device.on("data", ({ payload }) => {
+        got.push(Number(new TextDecoder().decode(payload)));
+        if (got.length === 1000) resolve();
+      });
+    });
+    await Promise.all(Array.from({ length: 1000 }, (_, index) => device.publish("open/many", String(index))));
+    await all;
+    assert.deepEqual(
+      got,
+      Array.from({ length: 1000 }, (_, index) => index),
+    );
+  });
+});
