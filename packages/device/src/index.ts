@@ -30,6 +30,12 @@ export { connectResultOf, connectResults } from "./client-result.js";
 export type { ConnectResult } from "./client-result.js";
 export { defaultSubscriptionQueueMax } from "./client-subscription.js";
 export type { DeviceSubscription, MessageListener } from "./client-subscription.js";
+export { createNativeTlsDialer, nativeTlsSessionsMax } from "./native-tls/dialer.js";
+export type { NativeTlsDialerOptions } from "./native-tls/dialer.js";
+export { loadNativeTlsCredentials, nativeTlsFiles } from "./native-tls/load.js";
+export type { LoadCredentialsOptions } from "./native-tls/load.js";
+export { createNativeCredentialStore, nativeCredentialBytesMax, nativeSecTagsMax } from "./native-tls/store.js";
+export type { NativeCredentialStore, NativeCredentialStoreOptions, TlsCredentials } from "./native-tls/store.js";
 export { amazonRootCa1 } from "./provisioning/amazon-root-ca.js";
 export { decodeProgress, historyEntriesMax } from "./provisioning/progress.js";
 export type {

@@ -1,0 +1,68 @@
+import type {
+  Connection,
+  Dialer,
+  SecTagDialer,
+  SecTagDialTarget,
+  TlsClientOptions,
+  TlsRecord,
+} from "@thingline/transport";
+import type { NativeCredentialStore } from "./store.js";
+
+export interface NativeTlsDialerOptions {
+  /** Opens the connection below TLS: the system's network, or the modem's plain sockets. */
+  dialer: Dialer;
+  store: NativeCredentialStore;
+  /**
+   * A TLS record with more plaintext kills the connection: `CONFIG_MBEDTLS_SSL_IN_CONTENT_LEN`. Default: TLS's own
+   * limit of 16 KB.
+   */
+  receivedRecordBytesMax?: number;
+  /** Every record, seen below TLS. */
+  onRecord?: (record: TlsRecord) => void;
+}
+
+/** TLS sessions that are kept for resumption. */
+export const nativeTlsSessionsMax = 32;
+
+/**
+ * TLS 1.2 and 1.3 in the application with the credentials of its own store. Sessions are cached by endpoint and by the digest
+ * of the credentials: one that was made with the claim is never resumed for the device's own.
+ */
+export function createNativeTlsDialer(options: NativeTlsDialerOptions): SecTagDialer {
+  const { dialer, store, receivedRecordBytesMax, onRecord } = options;
+  const sessions = new Map<string, Uint8Array>();
+
+  async function dial(target: SecTagDialTarget, { signal }: { signal?: AbortSignal } = {}): Promise<Connection> {
+    const { host, port, secTag, serverName, alpnProtocols, connectTimeoutMs, family } = target;
+    const { digest, ...credentials } = await store.credentials(secTag);
+    const tls: TlsClientOptions = {
+      ...credentials,
+      ...(serverName !== undefined && { serverName }),
+      ...(alpnProtocols !== undefined && { alpnProtocols }),
+      ...(receivedRecordBytesMax !== undefined && { receivedRecordBytesMax }),
+      ...(onRecord !== undefined && { onRecord }),
+    };
+    if (target.handshake === "resume") {
+      const key = JSON.stringify([host, port, serverName ?? host, alpnProtocols ?? [], digest]);
+      const session = sessions.get(key);
+      if (session !== undefined) tls.session = session;
+      tls.onSession = (fresh) => {
+        // The newest goes last, so that the first is the one that was not renewed for longest.
+        sessions.delete(key);
+        sessions.set(key, fresh);
+        const [oldest] = sessions.keys();
+        if (sessions.size > nativeTlsSessionsMax && oldest !== undefined) sessions.delete(oldest);
+      };
+    }
+    const dialTarget = {
+      host,
+      port,
+      tls,
+      ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
+      ...(family !== undefined && { family }),
+    };
+    return dialer.dial(dialTarget, signal ? { signal } : {});
+  }
+
+  return { name: "native TLS", dial };
+}
