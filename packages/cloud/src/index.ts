@@ -28,6 +28,14 @@ export type {
   ServerCertificateIssuer,
   ServerCertificateIssuerOptions,
 } from "./services/registry/server-certificates.js";
+export {
+  claimPolicyDocument,
+  claimPolicyName,
+  provisionedPolicyDocument,
+  provisionedPolicyName,
+} from "./services/split-provisioning/policies.js";
+export { createSplitProvisioning } from "./services/split-provisioning/topics.js";
+export type { SplitProvisioning, SplitProvisioningDependencies } from "./services/split-provisioning/topics.js";
 export { effectAttemptsMax } from "./services/outbox.js";
 export type { EffectPerformer } from "./services/outbox.js";
 export { defaultPendingEffectsMax, openOperationRunner } from "./services/runner.js";

@@ -37,6 +37,7 @@ export const errorCodes = {
   CERTIFICATE_STATE_INVALID: "the status of a certificate does not allow the operation",
   DELETE_CONFLICT: "something is still attached to what should be deleted",
   DEVICE_ID_MISMATCH: "a request names another device than the client that sent it",
+  INTERNAL_FAILURE: "a defect in a cloud service; the log of the local cloud says more",
   QUOTA_EXCEEDED: "an AWS IoT limit on the number of resources was hit",
   REQUEST_INVALID: "a request to a cloud service has a wrong or missing member",
   RESOURCE_EXISTS: "a resource of that name exists already",

@@ -1,0 +1,302 @@
+import assert from "node:assert/strict";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { test } from "node:test";
+import { decodeSplitProvisioningRejection } from "@thingline/protocol/provisioning";
+import type { Effect, ServiceMessage } from "../operation.js";
+import { findCertificate, loadPrincipal, type CertificateRecord } from "../registry/model.js";
+import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
+import {
+  addPending,
+  admitRequest,
+  certificatesRememberedMax,
+  deviceKey,
+  pendingCertificatesMax,
+  requestsPerMinuteMax,
+  type DeviceRecord,
+} from "./model.js";
+import { claimPolicyDocument, provisionedPolicyDocument, provisionedPolicyName } from "./policies.js";
+import { createSplitProvisioning, type SplitProvisioning } from "./topics.js";
+
+type Publish = Extract<Effect, { type: "publish" }>;
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+interface World extends ServiceWorld {
+  service: SplitProvisioning;
+  ask(options?: { clientId?: string; topic?: string }): Promise<void>;
+  takePublishes(): Promise<Publish[]>;
+  certificates(): Promise<CertificateRecord[]>;
+}
+
+async function openWorld(options: { isStarted?: boolean } = {}): Promise<World> {
+  const world = await openServiceWorld(options);
+  const service = createSplitProvisioning(world);
+  const message = (clientId: string, topic: string): ServiceMessage => ({
+    scope,
+    topic,
+    clientId,
+    payload: new Uint8Array(),
+    certificateId: "c".repeat(64),
+  });
+  return Object.assign(world, {
+    service,
+    ask: ({ clientId = "pump-7", topic }: { clientId?: string; topic?: string } = {}) =>
+      service.handle(message(clientId, topic ?? `certificate/${clientId}/create`), world.runner),
+    takePublishes: async () =>
+      (await world.takeEffects()).filter((effect): effect is Publish => effect.type === "publish"),
+    certificates: async () => {
+      const entries = await world.store.list<CertificateRecord>([scope.account, scope.region, "certificate"], {
+        limit: 99,
+      });
+      return entries.map(({ value }) => value);
+    },
+  });
+}
+
+test("a device gets a key and the certificate for it, and can connect with them as its thing", async () => {
+  const world = await openWorld();
+  await world.ask();
+  const [key, certificate, ...others] = await world.takePublishes();
+  assert.deepEqual(others, []);
+  assert.ok(key && certificate);
+  assert.equal(key.topic, "certificate/pump-7/create/accepted/key");
+  assert.equal(certificate.topic, "certificate/pump-7/create/accepted/cert");
+  for (const { qos, isRetained, onlyToClientId } of [key, certificate]) {
+    assert.deepEqual([qos, isRetained ?? false, onlyToClientId], [1, false, undefined]);
+  }
+  assert.match(text(key.payload), /^-----BEGIN RSA PRIVATE KEY-----\n/);
+  const issued = new X509Certificate(text(certificate.payload));
+  assert.ok(issued.checkPrivateKey(createPrivateKey(text(key.payload))));
+  const [record] = await world.certificates();
+  assert.ok(record);
+  assert.equal(record.status, "ACTIVE");
+  assert.deepEqual(record.origin, {
+    source: "split-provisioning",
+    atMs: world.clock.unixMs(),
+    clientId: "pump-7",
+    claimCertificateId: "c".repeat(64),
+  });
+  const principal = await loadPrincipal(world.store, scope, {
+    certificateId: record.certificateId,
+    clientId: "pump-7",
+  });
+  assert.equal(principal?.thing?.thingName, "pump-7");
+  assert.deepEqual(principal.policies, [
+    { policyName: provisionedPolicyName, versionId: "1", document: provisionedPolicyDocument },
+  ]);
+});
+
+test("a cloud killed after the commit still answers, and the answer is good", async () => {
+  const world = await openWorld({ isStarted: false });
+  await world.ask();
+  assert.deepEqual(world.effects, []);
+  await world.restart();
+  const publishes = await world.takePublishes();
+  assert.deepEqual(
+    publishes.map(({ topic }) => topic.split("/").at(-1)),
+    ["key", "cert"],
+  );
+  const issued = new X509Certificate(text(publishes[1]?.payload ?? new Uint8Array()));
+  const [record] = await world.certificates();
+  assert.equal(issued.fingerprint256.replaceAll(":", "").toLowerCase(), record?.certificateId);
+  assert.deepEqual(await world.store.list(["", "", "outbox"], { limit: 9 }), [], "no private key stays in the outbox");
+});
+
+test("asking again gives new credentials and leaves at most three certificates that nobody used", async () => {
+  const world = await openWorld();
+  const issued: string[] = [];
+  for (let round = 0; round < 5; round++) {
+    const before = new Set((await world.certificates()).map(({ certificateId }) => certificateId));
+    await world.ask();
+    issued.push(
+      ...(await world.certificates()).map(({ certificateId }) => certificateId).filter((id) => !before.has(id)),
+    );
+    await world.clock.advance(1_000);
+  }
+  assert.equal(issued.length, 5);
+  const kept = (await world.certificates()).map(({ certificateId }) => certificateId);
+  assert.deepEqual(kept.sort(), issued.slice(-pendingCertificatesMax).sort());
+  const rechecked = (await world.takeEffects()).flatMap((effect) =>
+    effect.type === "recheckPrincipal" ? [effect.certificateId] : [],
+  );
+  assert.deepEqual(rechecked, issued.slice(0, 2));
+  const record = (await world.store.get<DeviceRecord>(deviceKey(scope, "pump-7")))?.value;
+  assert.deepEqual(
+    record?.certificates.map(({ state }) => state),
+    ["superseded", "superseded", "pending", "pending", "pending"],
+  );
+  // Nothing of a deleted certificate is left: attachments, guards, list entries.
+  for (const { key } of await world.store.list([], { limit: 999 })) {
+    if (key[2] === "splitProvisioning") continue;
+    for (const id of issued.slice(0, 2)) assert.ok(!JSON.stringify(key).includes(id), JSON.stringify(key));
+  }
+});
+
+test("the certificate that connects is proved, and the unused ones are deleted", async () => {
+  const world = await openWorld();
+  await world.ask();
+  const [first] = await world.certificates();
+  await world.clock.advance(1_000);
+  await world.ask();
+  assert.ok(first);
+  assert.equal((await world.certificates()).length, 2);
+  // The answer to the first request was written, although the second came after it.
+  await world.service.connected(scope, { clientId: "pump-7", certificateId: first.certificateId }, world.runner);
+  assert.deepEqual(
+    (await world.certificates()).map(({ certificateId, status }) => [certificateId, status]),
+    [[first.certificateId, "ACTIVE"]],
+  );
+  const before = await world.store.get(deviceKey(scope, "pump-7"));
+  await world.service.connected(scope, { clientId: "pump-7", certificateId: first.certificateId }, world.runner);
+  assert.equal((await world.store.get(deviceKey(scope, "pump-7")))?.revision, before?.revision, "no second write");
+});
+
+test("when a device was provisioned anew and proved it, its old certificate is set INACTIVE, not before", async () => {
+  const world = await openWorld();
+  await world.ask();
+  const [old] = await world.certificates();
+  assert.ok(old);
+  await world.service.connected(scope, { clientId: "pump-7", certificateId: old.certificateId }, world.runner);
+  await world.ask();
+  const status = async (id: string) => (await findCertificate(world.store, scope, id))?.status;
+  assert.equal(await status(old.certificateId), "ACTIVE");
+  const anew = (await world.certificates()).find(({ certificateId }) => certificateId !== old.certificateId);
+  assert.ok(anew);
+  await world.takeEffects();
+  await world.service.connected(scope, { clientId: "pump-7", certificateId: anew.certificateId }, world.runner);
+  assert.equal(await status(old.certificateId), "INACTIVE");
+  assert.equal(await status(anew.certificateId), "ACTIVE");
+  assert.deepEqual(await world.takeEffects(), [{ type: "recheckPrincipal", certificateId: old.certificateId }]);
+});
+
+test("certificates of other origins are not touched by a connection", async () => {
+  const world = await openWorld();
+  const { certificateId } = await world.run(world.registry.createKeysAndCertificate, { setAsActive: true });
+  await world.ask();
+  await world.service.connected(scope, { clientId: "pump-7", certificateId }, world.runner);
+  await world.service.connected(scope, { clientId: "other", certificateId }, world.runner);
+  assert.equal((await world.certificates()).length, 2);
+});
+
+test("a topic that names another device is rejected on the client's own topic", async () => {
+  const world = await openWorld();
+  await world.ask({ clientId: "thief", topic: "certificate/pump-7/create" });
+  const [rejected, ...others] = await world.takePublishes();
+  assert.deepEqual(others, []);
+  assert.equal(rejected?.topic, "certificate/thief/create/rejected");
+  const { statusCode, errorCode } = decodeSplitProvisioningRejection(rejected.payload);
+  assert.deepEqual([statusCode, errorCode], [403, "DEVICE_ID_MISMATCH"]);
+  assert.deepEqual(await world.certificates(), []);
+});
+
+test("a client id that is no thing name is rejected where that can be told", async () => {
+  const world = await openWorld();
+  await world.ask({ clientId: "pump 7" });
+  const [rejected] = await world.takePublishes();
+  assert.equal(rejected?.topic, "certificate/pump 7/create/rejected");
+  assert.equal(decodeSplitProvisioningRejection(rejected.payload).errorCode, "REQUEST_INVALID");
+  await world.ask({ clientId: "#", topic: "certificate/#/create" });
+  assert.deepEqual(await world.takePublishes(), []);
+  assert.equal(world.logged.filter((event) => event === "provisioningRejected").length, 2);
+});
+
+test("a device that asks without end is told to wait, until a minute has passed", async () => {
+  const deviceId = "pump-7";
+  let record: DeviceRecord = { deviceId, certificates: [], requestTimesMs: [] };
+  for (let count = 0; count < requestsPerMinuteMax; count++) record = admitRequest(record, 1_000 + count);
+  assert.throws(() => admitRequest(record, 2_000), /asked 30 times within a minute/);
+  assert.equal(admitRequest(record, 62_000).requestTimesMs.length, 1);
+  assert.equal(admitRequest(record, 0).requestTimesMs.length, 1, "a clock that was set back locks nobody out");
+
+  const world = await openWorld();
+  const value = { deviceId, certificates: [], requestTimesMs: Array<number>(30).fill(world.clock.unixMs()) };
+  await world.store.commit([{ key: deviceKey(scope, deviceId), value }]);
+  await world.ask();
+  const [rejected] = await world.takePublishes();
+  const { statusCode, errorCode } = decodeSplitProvisioningRejection(rejected?.payload ?? new Uint8Array());
+  assert.deepEqual([statusCode, errorCode], [429, "THROTTLED"]);
+});
+
+test("a failure inside is told to the device without details, and thrown for the log", async () => {
+  const world = await openWorld();
+  const service = createSplitProvisioning({
+    ...world,
+    keys: { ...world.keys, generate: () => Promise.reject(new Error("secret reason")) },
+  });
+  const message = {
+    scope,
+    topic: "certificate/d/create",
+    clientId: "d",
+    payload: new Uint8Array(),
+    certificateId: "c",
+  };
+  await assert.rejects(service.handle(message, world.runner), /secret reason/);
+  const [rejected] = await world.takePublishes();
+  const rejection = decodeSplitProvisioningRejection(rejected?.payload ?? new Uint8Array());
+  assert.deepEqual([rejection.statusCode, rejection.errorCode], [500, "INTERNAL_FAILURE"]);
+  assert.ok(!rejection.errorMessage.includes("secret"));
+});
+
+test("many devices at once get a thing and a certificate each, and share one policy", async () => {
+  const world = await openWorld();
+  const clientIds = Array.from({ length: 20 }, (_, index) => `device-${index}`);
+  await Promise.all(clientIds.map((clientId) => world.ask({ clientId })));
+  assert.equal((await world.takePublishes()).filter(({ topic }) => topic.endsWith("/cert")).length, 20);
+  assert.equal((await world.certificates()).length, 20);
+  const { policies } = await world.run(world.registry.listPolicies, {});
+  assert.deepEqual(
+    policies.map(({ policyName }) => policyName),
+    [provisionedPolicyName],
+  );
+});
+
+test("the memory of a device's certificates is bounded, and forgets only what is gone", () => {
+  let record: DeviceRecord = { deviceId: "d", certificates: [], requestTimesMs: [] };
+  for (let count = 0; count < 50; count++) {
+    record = addPending(record, { certificateId: `c${count}`, issuedAtMs: count }).record;
+  }
+  assert.equal(record.certificates.length, certificatesRememberedMax);
+  assert.equal(record.certificates.filter(({ state }) => state === "pending").length, pendingCertificatesMax);
+  assert.equal(record.certificates.at(-1)?.certificateId, "c49");
+});
+
+test("the policies are those of the original sample", () => {
+  assert.deepEqual(JSON.parse(claimPolicyDocument), {
+    Version: "2012-10-17",
+    Statement: [
+      { Effect: "Allow", Action: ["iot:Connect"], Resource: ["arn:aws:iot:*:*:client/${iot:ClientId}"] },
+      { Effect: "Allow", Action: ["iot:Receive"], Resource: ["*"] },
+      {
+        Effect: "Allow",
+        Action: ["iot:Subscribe"],
+        Resource: ["arn:aws:iot:*:*:topicfilter/certificate/${iot:ClientId}/create/*"],
+      },
+      {
+        Effect: "Allow",
+        Action: ["iot:Publish"],
+        Resource: ["arn:aws:iot:*:*:topic/certificate/${iot:ClientId}/create"],
+      },
+    ],
+  });
+  assert.deepEqual(JSON.parse(provisionedPolicyDocument), {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Effect: "Allow",
+        Action: ["iot:Connect"],
+        Resource: ["arn:aws:iot:*:*:client/${iot:ClientId}"],
+        Condition: { Bool: { "iot:Connection.Thing.IsAttached": [true] } },
+      },
+      { Effect: "Allow", Action: ["iot:Receive"], Resource: ["*"] },
+      {
+        Effect: "Allow",
+        Action: ["iot:Subscribe"],
+        Resource: ["arn:aws:iot:*:*:topicfilter/$aws/things/${iot:ClientId}/*"],
+      },
+      {
+        Effect: "Allow",
+        Action: ["iot:Publish"],
+        Resource: ["arn:aws:iot:*:*:topic/$aws/things/${iot:ClientId}/*"],
+      },
+    ],
+  });
+});
