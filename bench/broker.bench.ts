@@ -1,0 +1,114 @@
+// npm run bench -- broker [--seconds N] [--rounds N] [--only PATTERN] [--json]
+// Messages per second delivered by our broker, Mosquitto and aedes under the same load, on plain TCP on the loopback.
+import { fork, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { startAedes, startMosquitto, startThingline, type BenchServer } from "./broker-servers.js";
+import type { LoadResult, LoadTask } from "./load.js";
+
+type Shape = Pick<LoadTask, "publishers" | "subscribers" | "routing" | "windowMessages">;
+
+/** Windows are such that no broker has a reason to drop: at most some 2 MB of deliveries are on their way. */
+const shapes: Record<string, Shape> = {
+  "1to1": { publishers: 1, subscribers: 1, routing: "pairs", windowMessages: 1_000 },
+  "50to50": { publishers: 50, subscribers: 50, routing: "pairs", windowMessages: 100 },
+  "50to1": { publishers: 50, subscribers: 1, routing: "all", windowMessages: 100 },
+  "1to100": { publishers: 1, subscribers: 100, routing: "all", windowMessages: 200 },
+};
+const payloadBytes = 100;
+const warmUpSeconds = 0.5;
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "2" },
+    rounds: { type: "string", default: "3" },
+    only: { type: "string", default: "" },
+    json: { type: "boolean", default: false },
+  },
+});
+const seconds = numberOf("seconds", values.seconds);
+const rounds = numberOf("rounds", values.rounds);
+
+const patterns = Object.entries(shapes)
+  .flatMap(([name, shape]) => ([0, 1] as const).map((qos) => ({ name: `${name} qos${qos}`, shape, qos })))
+  .filter(({ name }) => name.includes(values.only));
+if (patterns.length === 0) fail(`--only ${values.only}: no such pattern; there are ${Object.keys(shapes).join(", ")}`);
+
+const starts = await Promise.all([startThingline(), startMosquitto(), startAedes()]);
+const servers = starts.filter((server): server is BenchServer => server !== undefined);
+const generator = fork(fileURLToPath(new URL("load.js", import.meta.url)), [], { stdio: ["ignore", 2, 2, "ipc"] });
+try {
+  await compare();
+} finally {
+  generator.kill();
+  await Promise.all(servers.map((server) => server.stop()));
+}
+
+async function compare(): Promise<void> {
+  const say = (text: string): void => void process.stdout.write(`${text}\n`);
+  if (!values.json) {
+    say(servers.map(({ name, version }) => `${name} (${version})`).join(", "));
+    say(`Messages delivered per second, median of ${rounds} rounds of ${seconds} s; ${payloadBytes}-byte payload.\n`);
+    const ratios = servers.slice(1).map(({ name }) => `vs ${name}`);
+    say(row(["pattern", ...servers.map(({ name }) => name), ...ratios, "generator"]));
+  }
+  for (const { name, shape, qos } of patterns) {
+    const { rates, generatorLoad } = await measure(shape, qos);
+    const [ours = 0, ...others] = servers.map((server) => median(rates.get(server.name)!));
+    const ratios = others.map((other) => (other === 0 ? Infinity : ours / other));
+    if (values.json) {
+      const perSecond = Object.fromEntries(servers.map((server) => [server.name, median(rates.get(server.name)!)]));
+      say(JSON.stringify({ pattern: name, perSecond, generatorLoad }));
+      continue;
+    }
+    const load = `${Math.round(generatorLoad * 100)}%`;
+    say(row([name, ...[ours, ...others].map(thousands), ...ratios.map((ratio) => `${ratio.toFixed(2)}x`), load]));
+  }
+}
+
+/** Rounds are interleaved, so that a noisy neighbour hits all brokers alike. */
+async function measure(shape: Shape, qos: 0 | 1): Promise<{ rates: Map<string, number[]>; generatorLoad: number }> {
+  const rates = new Map<string, number[]>(servers.map(({ name }) => [name, []]));
+  let generatorLoad = 0;
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, port } of servers) {
+      const result = await load(generator, { ...shape, port, qos, payloadBytes, warmUpSeconds, seconds });
+      if (result.error !== undefined) process.stderr.write(`${name}: ${result.error}\n`);
+      rates.get(name)!.push(result.messagesPerSecond);
+      generatorLoad = Math.max(generatorLoad, result.generatorLoad);
+    }
+  }
+  return { rates, generatorLoad };
+}
+
+function load(process: ChildProcess, task: LoadTask): Promise<LoadResult> {
+  return new Promise((resolve) => {
+    process.once("message", (result: LoadResult) => resolve(result));
+    process.send(task);
+  });
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+function thousands(value: number): string {
+  return `${(value / 1000).toFixed(1)}k`;
+}
+
+function row(cells: readonly string[]): string {
+  return cells.map((cell, index) => (index === 0 ? cell.padEnd(14) : cell.padStart(14))).join("");
+}
+
+function numberOf(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) fail(`--${name} must be a positive number, got ${text}`);
+  return value;
+}
+
+function fail(message: string): never {
+  process.stderr.write(`bench: ${message}\n`);
+  process.exit(2);
+}
