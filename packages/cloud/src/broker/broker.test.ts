@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startWorld } from "./harness.test.support.js";
+import { closeWorld, startWorld } from "./harness.test.support.js";
 
 for (const version of [4, 5] as const) {
   for (const qos of [0, 1] as const) {
@@ -14,14 +14,7 @@ for (const version of [4, 5] as const) {
       assert.deepEqual(subscriber.messages, ["a/b=hello"]);
       assert.equal(subscriber.publishes[0]?.qos, qos);
       assert.equal(world.broker.stats().publishesDelivered, 1);
-      await closeAll(world);
+      await closeWorld(world);
     });
   }
-}
-
-async function closeAll(world: Awaited<ReturnType<typeof startWorld>>): Promise<void> {
-  const closing = world.broker.close();
-  await world.clock.settle();
-  await closing;
-  assert.equal(world.clock.timerCount, 0, "close() leaves no timer");
 }

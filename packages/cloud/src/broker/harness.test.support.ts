@@ -36,6 +36,11 @@ export class TestClock implements Clock {
   get timerCount(): number {
     return this.timers.length;
   }
+  /** What a process had under way when it was killed. */
+  forget(): void {
+    this.timers = [];
+    this.turn = [];
+  }
   setTimer(delayMs: number, callback: () => void): Timer {
     const timer = { atMs: this.nowMs + delayMs, callback };
     this.timers.push(timer);
@@ -362,6 +367,12 @@ export class World {
     return this;
   }
 
+  /** `kill -9` and a new start over the same store: the old broker is not asked to close. */
+  async restart(): Promise<World> {
+    this.clock.forget();
+    return new World({ ...this.options, clock: this.clock, store: this.store }).start();
+  }
+
   line(event: string): LogLine | undefined {
     return this.lines.find((line) => line.event === event);
   }
@@ -387,6 +398,14 @@ export const quickLimits: BrokerLimits = { ...awsLimits, connectsPerSecondPerCli
 
 export async function startWorld(options: Partial<BrokerOptions> & { clock?: TestClock } = {}): Promise<World> {
   return new World({ limits: quickLimits, ...options }).start();
+}
+
+/** Closes the broker and checks that it leaves nothing behind. */
+export async function closeWorld(world: World): Promise<void> {
+  const closing = world.broker.close();
+  await world.clock.settle();
+  await closing;
+  if (world.clock.timerCount > 0) throw new Error(`close() left ${world.clock.timerCount} timers`);
 }
 
 export { noLimits };
