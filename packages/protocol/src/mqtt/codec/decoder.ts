@@ -6,7 +6,7 @@ import { readConnack, readConnect, readProtocolVersion } from "./connect.js";
 import { readAuth, readDisconnect } from "./disconnect.js";
 import { malformed, protocolError } from "./faults.js";
 import { readPublish } from "./publish.js";
-import { PacketReader } from "./reader.js";
+import { PacketReader, zeroPacketId } from "./reader.js";
 import { readSuback, readSubscribe, readUnsuback, readUnsubscribe } from "./subscribe.js";
 import { TopicCache } from "./topic-cache.js";
 import { varintMax } from "./write.js";
@@ -287,7 +287,14 @@ export class PacketDecoder {
     const version = this.agreed;
     const type = first >> 4;
     if (type === 3) return readPublish(reader, first & 15, version!, this.isToServer, this.topics);
-    if (type === 4) return readPublishAck(reader, "puback", version!);
+    if (type === 4) {
+      const { position, end } = reader;
+      if (end - position !== 2) return readPublishAck(reader, "puback", version!);
+      // Nearly every PUBACK, in both versions.
+      const packetId = (bytes[position]! << 8) | bytes[position + 1]!;
+      if (packetId === 0) throw zeroPacketId();
+      return { type: "puback", packetId, reasonCode: 0 };
+    }
     return version === undefined ? this.decodeConnect() : this.decodeOther(type, version);
   }
 
