@@ -211,7 +211,10 @@ function inRange(value: number, row: PropertyRow): number {
 function checkTogether(properties: Record<string, unknown>, scope: PropertyScope): void {
   const { responseTopic, authenticationData, authenticationMethod } = properties;
   if (typeof responseTopic === "string" && /[#+]/.test(responseTopic)) {
-    throw protocolError("the response topic holds a wildcard", scope === "will" ? "MQTT 5 §3.1.3.2.6" : "MQTT-3.3.2-14");
+    throw protocolError(
+      "the response topic holds a wildcard",
+      scope === "will" ? "MQTT 5 §3.1.3.2.6" : "MQTT-3.3.2-14",
+    );
   }
   if (authenticationData !== undefined && authenticationMethod === undefined) {
     throw protocolError("authentication data without authentication method", "MQTT 5 §3.1.2.11.10");
