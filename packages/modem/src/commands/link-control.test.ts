@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
+import { createVirtualClock } from "@thingline/transport/virtual";
+import type { ModemSession } from "../session.js";
 import type { SimulatedModemOptions } from "../simulator/modem.js";
 import { makeModemWorld } from "../world.test.helper.js";
 import { readModemDescription } from "./identity.js";
@@ -64,6 +66,24 @@ test("offline, normal and power off change the functional mode and tell the stat
   // Power off took the subscriptions along.
   await wait(link.connect());
   assert.equal(link.status, "home");
+});
+
+test("a modem that loses its last URC with power off counts as not registered all the same", async () => {
+  const answers: Record<string, string[]> = {
+    "AT+CEREG?": ['+CEREG: 5,1,"0901","02024720",7'],
+    "AT+CFUN?": ["+CFUN: 1"],
+  };
+  const session = {
+    sequence: (steps: (run: (line: string) => Promise<string[]>) => Promise<void>) =>
+      steps(async (line) => answers[line] ?? []),
+    onNotification: () => () => undefined,
+    closed: new Promise<void>(() => undefined),
+  } as unknown as ModemSession;
+  const link = createLinkControl(session, { clock: createVirtualClock() });
+  await link.connect();
+  assert.equal(link.status, "home");
+  await link.powerOff();
+  assert.equal(link.status, "notRegistered");
 });
 
 test("a system mode is set before the radio is on, only when it differs", async () => {

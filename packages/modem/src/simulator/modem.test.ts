@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
-import { createVirtualFiles } from "@thingline/transport/virtual";
+import { createVirtualFiles, createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
+import fc from "fast-check";
 import { makeModemWorld } from "../world.test.helper.js";
 
 const afterBoot: [command: string, answer: RegExp | string][] = [
@@ -164,6 +165,29 @@ test("the system mode decides whether a cell can be found", async () => {
   assert.equal(await world.at("AT%XSYSTEMMODE=1,0,0,0"), "ERROR\r\n");
   await world.clock.advance(1000);
   assert.equal(await world.at("AT+CEREG?"), "+CEREG: 0,4\r\nOK\r\n");
+});
+
+test("any text gets one answer that ends with a final result code, and the modem stays usable", async () => {
+  const world = await makeModemWorld({ keys: createVirtualKeys({ random: createVirtualRandom("fuzz") }) });
+  const names = (await world.at("AT+CLAC")).split("\r\n").filter((line) => line.startsWith("AT"));
+  const value = fc.oneof(
+    fc.integer({ min: -1, max: 50 }).map(String),
+    fc.constantFrom("", '""', '"1001"', '"00000011"', '"SIM PIN"', "4294967294", "(", '"', "x"),
+    fc.string().map((text) => `"${text}"`),
+  );
+  const set = fc.array(value, { maxLength: 6 }).map((values) => `=${values.join(",")}`);
+  const command = fc
+    .tuple(fc.constantFrom(...names), fc.oneof(fc.constantFrom("", "?", "=?"), set))
+    .map(([name, rest]) => name + rest);
+  await fc.assert(
+    fc.asyncProperty(fc.oneof({ weight: 9, arbitrary: command }, fc.string({ unit: "binary" })), async (line) => {
+      assert.match(await world.at(line), /(^|\r\n)(OK|ERROR|\+CME ERROR: [0-9]+)\r\n$/, JSON.stringify(line));
+    }),
+    { numRuns: process.env["THINGLINE_TEST_LONG"] === "1" ? 20_000 : 500 },
+  );
+  assert.equal(await world.at("AT"), "OK\r\n");
+  await world.modem.close();
+  assert.equal(world.clock.timerCount, 0);
 });
 
 test("a command of more than 4096 bytes is not taken", async () => {
