@@ -1,0 +1,388 @@
+import { ThinglineError } from "../errors.js";
+import { lost, packetTooLarge, publishRefusal, termsError } from "./client-session-errors.js";
+import {
+  measurePublish,
+  type OutboundPublish,
+  type OutboundSubscribe,
+  type OutboundUnsubscribe,
+  PacketIdTable,
+  PublishList,
+} from "./client-session-inflight.js";
+import {
+  type ClientPacket,
+  type ClientSessionEffects,
+  type ClientSessionOptions,
+  type ConnectionTerms,
+  controlPacketsMax,
+  defaultAckTimeoutMs,
+  defaultInflightMax,
+  defaultQueueBytesMax,
+  defaultQueueMax,
+} from "./client-session-types.js";
+import { packetLength } from "./codec/encoder.js";
+import type { MqttVersion, PublishAckPacket, SubackPacket, UnsubackPacket } from "./packets.js";
+
+type Control<Owner> = OutboundSubscribe<Owner> | OutboundUnsubscribe<Owner>;
+
+/** What the requests need of their session. */
+export interface SessionLine<Owner> {
+  send(packet: ClientPacket<Owner>, nowMs: number): void;
+  warn(message: string): void;
+  protocolError(message: string, nowMs: number): void;
+}
+
+/**
+ * What a client asked of the server: messages in flight, messages that wait, SUBSCRIBE and UNSUBSCRIBE without an
+ * answer. Messages outlive the connection, the others do not.
+ */
+export class OutboundRequests<Owner> {
+  readonly inflightMax: number;
+  readonly #effects: ClientSessionEffects<Owner>;
+  readonly #line: SessionLine<Owner>;
+  readonly #version: MqttVersion;
+  readonly #ackTimeoutMs: number;
+  readonly #queueMax: number;
+  readonly #queueBytesMax: number;
+  readonly #ids: PacketIdTable<OutboundPublish<Owner> | Control<Owner>>;
+  /** In the order of their first sending, from the oldest unacknowledged one. */
+  readonly #inFlight = new PublishList<Owner>();
+  /** Not sent yet, or to be sent again as new messages. */
+  readonly #waiting = new PublishList<Owner>();
+  #waitingBytes = 0;
+  #terms: ConnectionTerms | undefined;
+  #connectionNumber = 0;
+  /** Sent on this connection and not answered. */
+  #windowUsed = 0;
+  /** First of {@link #inFlight} that this connection has not sent again yet. */
+  #resendNext: OutboundPublish<Owner> | undefined;
+  /** No later than the first deadline of a SUBSCRIBE or UNSUBSCRIBE. */
+  #controlDeadlineMs = Infinity;
+  #controlCount = 0;
+  #isWritable = true;
+
+  constructor(options: ClientSessionOptions, effects: ClientSessionEffects<Owner>, line: SessionLine<Owner>) {
+    this.#effects = effects;
+    this.#line = line;
+    this.#version = options.version;
+    this.inflightMax = options.inflightMax ?? defaultInflightMax;
+    this.#ackTimeoutMs = options.ackTimeoutMs ?? defaultAckTimeoutMs;
+    this.#queueMax = options.queueMax ?? defaultQueueMax;
+    this.#queueBytesMax = options.queueBytesMax ?? defaultQueueBytesMax;
+    this.#ids = new PacketIdTable(Math.min(65535, this.inflightMax + controlPacketsMax));
+  }
+
+  /** QoS 1 messages without PUBACK and messages that wait to be sent. */
+  get pendingCount(): number {
+    return this.#inFlight.count + this.#waiting.count;
+  }
+
+  /** Whether somebody still waits for one of them: not for those that were abandoned or timed out. */
+  get isAwaited(): boolean {
+    return firstDeadlineMs(this.#inFlight) !== Infinity || this.#waiting.count > 0;
+  }
+
+  get inFlightCount(): number {
+    return this.#windowUsed;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.count;
+  }
+
+  get deadlineMs(): number {
+    const inFlightMs = firstDeadlineMs(this.#inFlight);
+    const waitingMs = firstDeadlineMs(this.#waiting);
+    return Math.min(inFlightMs, waitingMs, this.#controlDeadlineMs);
+  }
+
+  /** A connection is open; nothing may be sent yet. */
+  connectionOpened(connectionNumber: number): void {
+    this.#connectionNumber = connectionNumber;
+    this.#isWritable = true;
+  }
+
+  /** CONNACK came: decides what is sent again, or anew; {@link pump} sends it. */
+  connected(terms: ConnectionTerms): void {
+    this.#terms = terms;
+    if (!terms.isSessionPresent) this.#startOver();
+    this.#resendNext = this.#inFlight.first;
+  }
+
+  /** Messages are kept for the next connection, SUBSCRIBE and UNSUBSCRIBE end with the error. */
+  connectionClosed(error: ThinglineError): void {
+    this.#terms = undefined;
+    this.#windowUsed = 0;
+    this.#resendNext = undefined;
+    this.#failControlPackets(error);
+  }
+
+  /** Gives up everything that is not settled, and frees it. For a driver that will not connect again. */
+  discard(error: ThinglineError): void {
+    const given: OutboundPublish<Owner>[] = [];
+    for (const list of [this.#inFlight, this.#waiting]) {
+      for (let publish = list.first; publish !== undefined; publish = list.first) {
+        list.remove(publish);
+        this.#ids.release(publish.packetId);
+        if (!publish.isAbandoned) given.push(publish);
+        publish.state = "settled";
+      }
+    }
+    this.#waitingBytes = 0;
+    this.#windowUsed = 0;
+    this.#resendNext = undefined;
+    for (const publish of given) this.#effects.publishSettled(publish, error);
+    this.#failControlPackets(error);
+  }
+
+  /**
+   * Sends a message, or lets it wait for the window, the connection or the transport.
+   *
+   * @returns true when it was handed over now. A QoS 1 message ends with `publishSettled`, a QoS 0 message that
+   * waited with `publishSent` or, when it had to be given up, `publishSettled`.
+   * @throws {ThinglineError} TOPIC_NAME_INVALID, MQTT_PACKET_INVALID; LIMIT_EXCEEDED when the queue is full;
+   * MQTT_PACKET_TOO_LARGE and MQTT_UNSUPPORTED by what the server announced; CONNECTION_LOST for QoS 0 without a
+   * connection.
+   */
+  publish(publish: OutboundPublish<Owner>, nowMs: number): boolean {
+    measurePublish(publish, this.#version);
+    const terms = this.#terms;
+    const refusal = terms === undefined ? undefined : termsError(publish, terms);
+    if (refusal !== undefined) throw refusal;
+    if (terms !== undefined && this.#isWritable && this.#waiting.count === 0 && this.#resendNext === undefined) {
+      if (publish.qos === 0) {
+        this.#line.send(publish, nowMs);
+        return true;
+      }
+      if (this.#windowUsed < terms.inflightMax && !this.#ids.isFull) {
+        publish.deadlineMs = nowMs + this.#ackTimeoutMs;
+        this.#sendFirstTime(publish, nowMs);
+        return true;
+      }
+    }
+    if (publish.qos === 0 && terms === undefined) throw lost("a QoS 0 message does not wait for a connection");
+    if (this.#waiting.count >= this.#queueMax) {
+      const message = `${this.#waiting.count} messages wait already, queueMax is ${this.#queueMax}`;
+      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { queueMax: this.#queueMax } });
+    }
+    if (this.#waitingBytes + publish.payload.length > this.#queueBytesMax) {
+      const message = `${this.#waitingBytes} payload bytes wait already, queueBytesMax is ${this.#queueBytesMax}`;
+      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { queueBytesMax: this.#queueBytesMax } });
+    }
+    publish.deadlineMs = nowMs + this.#ackTimeoutMs;
+    publish.state = "waiting";
+    this.#waiting.append(publish);
+    this.#waitingBytes += publish.payload.length;
+    return false;
+  }
+
+  /** The owner does not wait any longer. One that was not sent is dropped, one in flight only stays silent. */
+  abandon(publish: OutboundPublish<Owner>): void {
+    publish.isAbandoned = true;
+    if (publish.state !== "waiting") return;
+    this.#removeWaiting(publish);
+    publish.state = "settled";
+  }
+
+  request(request: Control<Owner>, nowMs: number): void {
+    const terms = this.#terms;
+    if (terms === undefined) throw lost("there is no connection to the server");
+    if (this.#controlCount >= controlPacketsMax || this.#ids.isFull) {
+      const message = `${this.#controlCount} SUBSCRIBE and UNSUBSCRIBE packets wait for their answer already`;
+      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { controlPacketsMax } });
+    }
+    this.#ids.add(request);
+    try {
+      const lengthBytes = packetLength(request, this.#version);
+      if (lengthBytes > terms.maximumPacketBytes) throw packetTooLarge(lengthBytes, terms.maximumPacketBytes);
+    } catch (error) {
+      this.#ids.release(request.packetId);
+      throw error;
+    }
+    this.#controlCount += 1;
+    request.deadlineMs = nowMs + this.#ackTimeoutMs;
+    this.#controlDeadlineMs = Math.min(this.#controlDeadlineMs, request.deadlineMs);
+    this.#line.send(request, nowMs);
+  }
+
+  setWritable(isWritable: boolean, nowMs: number): void {
+    this.#isWritable = isWritable;
+    if (isWritable) this.pump(nowMs);
+  }
+
+  pubackReceived(packet: PublishAckPacket, nowMs: number): void {
+    const publish = this.#ids.get(packet.packetId);
+    if (publish === undefined) {
+      return this.#line.warn(`PUBACK for packet identifier ${packet.packetId}, which is not in use`);
+    }
+    if (publish.type !== "publish") {
+      return this.#line.protocolError(`PUBACK answers ${publish.type} ${packet.packetId}`, nowMs);
+    }
+    if (publish === this.#resendNext) this.#resendNext = publish.next;
+    this.#ids.release(packet.packetId);
+    this.#inFlight.remove(publish);
+    publish.state = "settled";
+    if (publish.sentOn === this.#connectionNumber) this.#windowUsed -= 1;
+    this.#effects.pubackReceived(packet.packetId, packet.reasonCode, packet.properties);
+    if (!publish.isAbandoned) {
+      this.#effects.publishSettled(publish, packet.reasonCode < 0x80 ? undefined : publishRefusal(publish, packet));
+    }
+    if (this.#waiting.count > 0 || this.#resendNext !== undefined) this.pump(nowMs);
+  }
+
+  subackReceived(packet: SubackPacket, nowMs: number): void {
+    const subscribe = this.#ids.get(packet.packetId);
+    if (subscribe === undefined) return this.#line.warn(`SUBACK for packet identifier ${packet.packetId}, not in use`);
+    if (subscribe.type !== "subscribe" || subscribe.subscriptions.length !== packet.reasonCodes.length) {
+      return this.#line.protocolError(`SUBACK does not fit ${subscribe.type} ${packet.packetId}`, nowMs);
+    }
+    this.#releaseControl(subscribe);
+    if (!subscribe.isAbandoned) this.#effects.subscribeSettled(subscribe, packet.reasonCodes);
+  }
+
+  unsubackReceived(packet: UnsubackPacket, nowMs: number): void {
+    const unsubscribe = this.#ids.get(packet.packetId);
+    if (unsubscribe === undefined)
+      return this.#line.warn(`UNSUBACK for packet identifier ${packet.packetId}, not in use`);
+    if (unsubscribe.type !== "unsubscribe") {
+      return this.#line.protocolError(`UNSUBACK answers ${unsubscribe.type} ${packet.packetId}`, nowMs);
+    }
+    // UNSUBACK of 3.1.1 has no codes.
+    if (this.#version === 5 && packet.reasonCodes.length !== unsubscribe.filters.length) {
+      return this.#line.protocolError(`UNSUBACK does not fit unsubscribe ${packet.packetId}`, nowMs);
+    }
+    this.#releaseControl(unsubscribe);
+    if (!unsubscribe.isAbandoned) this.#effects.unsubscribeSettled(unsubscribe, packet.reasonCodes);
+  }
+
+  /** Deadlines rise along both lists, since every message gets the same time. */
+  expire(nowMs: number): void {
+    for (const list of [this.#inFlight, this.#waiting]) {
+      for (let publish = list.first; publish !== undefined && publish.deadlineMs <= nowMs;) {
+        const expired = publish;
+        publish = publish.next;
+        if (expired.isAbandoned) continue;
+        const wasSent = expired.state === "inFlight";
+        this.abandon(expired);
+        this.#effects.publishSettled(expired, this.#ackTimeout(wasSent ? "PUBACK" : "chance to send it"));
+      }
+    }
+    if (nowMs < this.#controlDeadlineMs) return;
+    this.#controlDeadlineMs = Infinity;
+    for (const request of [...this.#ids.entries()]) {
+      if (request.type === "publish" || request.isAbandoned) continue;
+      if (request.deadlineMs > nowMs) {
+        this.#controlDeadlineMs = Math.min(this.#controlDeadlineMs, request.deadlineMs);
+        continue;
+      }
+      request.isAbandoned = true;
+      this.#settleControl(request, this.#ackTimeout(request.type === "subscribe" ? "SUBACK" : "UNSUBACK"));
+    }
+  }
+
+  /** Sends again what is unacknowledged, then what waits, as far as window and transport allow. */
+  pump(nowMs: number): void {
+    const terms = this.#terms;
+    if (terms === undefined) return;
+    while (this.#isWritable && this.#resendNext !== undefined && this.#windowUsed < terms.inflightMax) {
+      const publish = this.#resendNext;
+      this.#resendNext = publish.next;
+      const error = termsError(publish, terms);
+      if (error !== undefined) {
+        this.#dropInFlight(publish, error);
+        continue;
+      }
+      publish.isDuplicate = true;
+      publish.sentOn = this.#connectionNumber;
+      this.#windowUsed += 1;
+      this.#line.send(publish, nowMs);
+    }
+    if (this.#resendNext !== undefined) return;
+    for (let publish = this.#waiting.first; publish !== undefined && this.#isWritable; publish = this.#waiting.first) {
+      if (publish.qos === 1 && (this.#windowUsed >= terms.inflightMax || this.#ids.isFull)) return;
+      this.#removeWaiting(publish);
+      const error = termsError(publish, terms);
+      if (error !== undefined) {
+        publish.state = "settled";
+        this.#effects.publishSettled(publish, error);
+      } else if (publish.qos === 1) {
+        this.#sendFirstTime(publish, nowMs);
+      } else {
+        publish.state = "settled";
+        this.#line.send(publish, nowMs);
+        this.#effects.publishSent(publish);
+      }
+      if (this.#terms !== terms) return;
+    }
+  }
+
+  /** The server knows nothing of us: what it had not acknowledged is published anew, in order, before what waits. */
+  #startOver(): void {
+    for (let publish = this.#inFlight.last; publish !== undefined; publish = this.#inFlight.last) {
+      this.#inFlight.remove(publish);
+      this.#ids.release(publish.packetId);
+      publish.packetId = undefined;
+      publish.isDuplicate = false;
+      if (publish.isAbandoned) {
+        publish.state = "settled";
+        continue;
+      }
+      publish.state = "waiting";
+      this.#waiting.prepend(publish);
+      this.#waitingBytes += publish.payload.length;
+    }
+  }
+
+  #sendFirstTime(publish: OutboundPublish<Owner>, nowMs: number): void {
+    this.#ids.add(publish);
+    publish.state = "inFlight";
+    publish.sentOn = this.#connectionNumber;
+    this.#inFlight.append(publish);
+    this.#windowUsed += 1;
+    this.#line.send(publish, nowMs);
+  }
+
+  /** The server of this connection announced that it would not take what the last one was sent. */
+  #dropInFlight(publish: OutboundPublish<Owner>, error: ThinglineError): void {
+    this.#ids.release(publish.packetId);
+    this.#inFlight.remove(publish);
+    publish.state = "settled";
+    if (!publish.isAbandoned) this.#effects.publishSettled(publish, error);
+  }
+
+  #removeWaiting(publish: OutboundPublish<Owner>): void {
+    this.#waiting.remove(publish);
+    this.#waitingBytes -= publish.payload.length;
+  }
+
+  #releaseControl(request: Control<Owner>): void {
+    this.#ids.release(request.packetId);
+    this.#controlCount -= 1;
+    if (this.#controlCount === 0) this.#controlDeadlineMs = Infinity;
+  }
+
+  #failControlPackets(error: ThinglineError): void {
+    if (this.#controlCount === 0) return;
+    for (const request of [...this.#ids.entries()]) {
+      if (request.type === "publish") continue;
+      this.#releaseControl(request);
+      if (!request.isAbandoned) this.#settleControl(request, error);
+    }
+  }
+
+  #settleControl(request: Control<Owner>, error: ThinglineError): void {
+    if (request.type === "subscribe") this.#effects.subscribeSettled(request, error);
+    else this.#effects.unsubscribeSettled(request, error);
+  }
+
+  #ackTimeout(what: string): ThinglineError {
+    const details = { waitedMs: this.#ackTimeoutMs };
+    return new ThinglineError("TIMEOUT", `no ${what} came within ${this.#ackTimeoutMs} ms`, { details });
+  }
+}
+
+/** The first deadline of a list; deadlines rise along it. */
+function firstDeadlineMs<Owner>(list: PublishList<Owner>): number {
+  let publish = list.first;
+  while (publish?.isAbandoned) publish = publish.next;
+  return publish === undefined ? Infinity : publish.deadlineMs;
+}
