@@ -1,6 +1,5 @@
 import type { ThinglineError } from "@thingline/protocol";
 import { isTransientRejection } from "@thingline/protocol/provisioning";
-import type { AnswerPair, Answers } from "./answers.js";
 import { addAnswer, matchAnswers, noAnswers } from "./answers.js";
 import {
   attemptsMax,
@@ -15,103 +14,23 @@ import {
   retryDelayMs,
   unanswered,
 } from "./failures.js";
-import type { ProvisioningProgress, TagCredentials } from "./progress.js";
-import {
-  discardCredentials,
-  discardOpen,
-  newProgress,
-  recordCertificate,
-  recordOutcome,
-  recordRequest,
-} from "./progress.js";
-import { decideRecovery, written } from "./recovery.js";
-import type { ProvisioningStepName } from "./steps.js";
-import { provisioningSteps, stepNumber } from "./steps.js";
+import { completingPlan, deletesOf, deviceEffects, writingPlan } from "./plans.js";
+import type { ProvisioningProgress } from "./progress.js";
+import { discardCredentials, discardOpen, recordCertificate, recordOutcome, recordRequest } from "./progress.js";
+import { decideRecovery } from "./recovery.js";
+import type { ProvisioningStage, ProvisioningState, ProvisioningStep } from "./state.js";
+import { provisioningSteps } from "./steps.js";
+import { TurnBase } from "./turn.js";
 import type {
   EffectResult,
   ProvisioningAnswer,
-  ProvisioningConfig,
   ProvisioningEffect,
-  ProvisioningEvent,
   ProvisioningInput,
   ProvisioningNow,
   ProvisioningOutcome,
-  ProvisioningOutput,
-  TagContent,
   TagItem,
 } from "./types.js";
 import { tagItems } from "./types.js";
-
-export type ProvisioningStage =
-  | { name: "loading" }
-  /** Deletes what must not be used. */
-  | { name: "cleaning" }
-  /** Writes the CA that a power cut left out. */
-  | { name: "completing"; credentials: TagCredentials }
-  | { name: "connectingLte" }
-  | { name: "connectingClaim" }
-  | { name: "subscribing" }
-  | { name: "requesting" }
-  | { name: "awaiting"; deadlineMs: number; resendAtMs: number }
-  | { name: "recording"; pair: AnswerPair }
-  | { name: "disconnecting"; pair: AnswerPair }
-  | { name: "goingOffline"; pair: AnswerPair }
-  | { name: "writing"; pair: AnswerPair; credentials: TagCredentials | undefined }
-  | { name: "clearing" }
-  | { name: "goingNormal" }
-  | { name: "connectingDevice" }
-  /** Undoes what was written and restores the link, then fails. */
-  | { name: "undoing"; error: ThinglineError }
-  | { name: "failing"; error: ThinglineError }
-  | { name: "finished"; outcome: ProvisioningOutcome };
-
-/** Serializable but for errors; holds no key and no certificate, only their digests. */
-export interface ProvisioningState {
-  config: ProvisioningConfig;
-  stage: ProvisioningStage;
-  /** What is still to be done in this stage. */
-  plan: readonly ProvisioningEffect[];
-  /** At most one effect runs at a time. */
-  inFlight: ProvisioningEffect | undefined;
-  /** What the last run left. */
-  remembered: ProvisioningProgress | undefined;
-  progress: ProvisioningProgress;
-  tags: { claim: TagContent; device: TagContent };
-  answers: Answers;
-  /** The last thing that was wrong with an answer: the reason to tell when none comes. */
-  problem: ThinglineError | undefined;
-  /** A refusal that came while an effect was running. */
-  refusal: ThinglineError | undefined;
-  requestsInConnection: number;
-  claimConnections: number;
-  connectAttempts: number;
-  /** The credentials in use were proved in this run. */
-  isNew: boolean;
-  /** Monotonic start of each step that is under way. */
-  openSteps: Readonly<Partial<Record<ProvisioningStepName, number>>>;
-}
-
-export type ProvisioningStep = [next: ProvisioningState, outputs: readonly ProvisioningOutput[]];
-
-export function newProvisioningState(config: ProvisioningConfig): ProvisioningState {
-  return {
-    config,
-    stage: { name: "loading" },
-    plan: [],
-    inFlight: undefined,
-    remembered: undefined,
-    progress: newProgress(config.clientId),
-    tags: { claim: {}, device: {} },
-    answers: noAnswers,
-    problem: undefined,
-    refusal: undefined,
-    requestsInConnection: 0,
-    claimConnections: 0,
-    connectAttempts: 0,
-    isNew: false,
-    openSteps: {},
-  };
-}
 
 /** One input, one new state, what to do about it. Pure: the state that is given stays as it is. */
 export function stepProvisioning(
@@ -124,16 +43,7 @@ export function stepProvisioning(
   return [turn.state, turn.outputs];
 }
 
-class Turn {
-  state: ProvisioningState;
-  readonly outputs: ProvisioningOutput[] = [];
-  readonly #now: ProvisioningNow;
-
-  constructor(state: ProvisioningState, now: ProvisioningNow) {
-    this.state = state;
-    this.#now = now;
-  }
-
+class Turn extends TurnBase {
   handle(input: ProvisioningInput): void {
     if (this.state.stage.name === "finished") return;
     switch (input.type) {
@@ -143,17 +53,17 @@ class Turn {
         return this.#succeeded(input.result);
       case "failed": {
         const { inFlight } = this.state;
-        this.#set({ inFlight: undefined });
+        this.set({ inFlight: undefined });
         if (inFlight) this.#failed(inFlight, input.error);
         return;
       }
       case "answer":
         return this.#answer(input.answer);
       case "connectionLost":
-        if (this.#isIdle && this.state.stage.name === "awaiting") this.#claimLost(input.error);
+        if (this.isIdle && this.state.stage.name === "awaiting") this.#claimLost(input.error);
         return;
       case "tick":
-        if (this.#isIdle && this.state.stage.name === "awaiting") this.#await(this.state.stage);
+        if (this.isIdle && this.state.stage.name === "awaiting") this.#await(this.state.stage);
         return;
       case "aborted":
         return this.#finishFailed(input.error);
@@ -164,15 +74,15 @@ class Turn {
 
   #succeeded(result: EffectResult): void {
     const { stage, config, inFlight } = this.state;
-    this.#set({ inFlight: undefined });
+    this.set({ inFlight: undefined });
     if (inFlight?.type === "saveProgress") this.#saved(inFlight.progress);
     switch (result.of) {
       case "loadProgress":
-        if (result.problem !== undefined) this.#note(result.problem);
-        this.#set({ remembered: result.progress });
+        if (result.problem !== undefined) this.note(result.problem);
+        this.set({ remembered: result.progress });
         break;
       case "inspectTags":
-        this.#set({ tags: { claim: result.claim, device: result.device } });
+        this.set({ tags: { claim: result.claim, device: result.device } });
         break;
       case "connect":
         if (stage.name === "connectingDevice" && result.isResumed) {
@@ -180,16 +90,21 @@ class Turn {
         }
         break;
       case "chooseCa":
-        this.#event({ type: "caChosen", source: result.source });
-        if (result.note !== undefined) this.#note(result.note);
-        if (stage.name === "writing") this.#planWriting(stage.pair, result.sha256);
-        if (stage.name === "completing") this.#planCa(stage.credentials, result.sha256);
+        this.event({ type: "caChosen", source: result.source });
+        if (result.note !== undefined) this.note(result.note);
+        if (stage.name === "writing") {
+          const { credentials, plan } = writingPlan(this.state, stage.pair, result.sha256);
+          this.set({ stage: { ...stage, credentials }, plan });
+        } else if (stage.name === "completing") {
+          const { credentials, plan } = completingPlan(this.state.progress, stage.credentials, result.sha256);
+          this.set({ stage: { ...stage, credentials }, plan });
+        }
         break;
       case "readDigest":
         if (inFlight?.type === "readDigest" && !this.#verified(inFlight.item, result.sha256)) return;
         break;
       case "nothing":
-        if (result.note !== undefined) this.#note(result.note);
+        if (result.note !== undefined) this.note(result.note);
         break;
     }
     this.#next();
@@ -207,10 +122,10 @@ class Turn {
       case "cleaning":
         // The claim does not look at what is left in the device's tag; only the memory of that must be kept.
         if (effect.type === "saveProgress") return this.#fail(error);
-        this.#noteError(error);
+        this.noteError(error);
         return this.#next();
       case "completing":
-        this.#noteError(error);
+        this.noteError(error);
         return this.#clean(`the CA could not be added: ${error.message}`);
       case "connectingClaim":
         return effect.type === "connect" ? this.#connectFailed(error, "claim") : this.#skipDisconnect(effect, error);
@@ -221,20 +136,20 @@ class Turn {
         return this.#claimLost(error);
       case "disconnecting":
       case "clearing":
-        this.#noteError(error);
+        this.noteError(error);
         return this.#next();
       case "goingOffline":
         return this.#undo(error, []);
       case "writing":
         // Until it was remembered that the tag is written, it holds what it held before.
-        return this.#undo(error, this.state.progress.phase.name === "writing" ? this.#deletes() : []);
+        return this.#undo(error, this.state.progress.phase.name === "writing" ? deletesOf(this.state) : []);
       case "connectingDevice":
         if (effect.type === "saveProgress") return this.#fail(error);
         if (effect.type === "disconnect") return this.#skipDisconnect(effect, error);
         return this.#connectFailed(error, "device");
       case "undoing":
       case "failing":
-        this.#noteError(error);
+        this.noteError(error);
         return this.#next();
       case "finished":
         return;
@@ -244,14 +159,14 @@ class Turn {
   /** A connection that is dropped anyhow may fail to say goodbye. */
   #skipDisconnect(effect: ProvisioningEffect, error: ThinglineError): void {
     if (effect.type !== "disconnect") return this.#fail(error);
-    this.#noteError(error);
+    this.noteError(error);
     this.#next();
   }
 
   /** While answers may come, what is remembered can be ahead of what was saved. */
   #saved(progress: ProvisioningProgress): void {
     const { name } = this.state.stage;
-    if (name !== "requesting" && name !== "awaiting") this.#set({ progress });
+    if (name !== "requesting" && name !== "awaiting") this.set({ progress });
   }
 
   // From stage to stage
@@ -261,7 +176,7 @@ class Turn {
     if (refusal && (stage.name === "requesting" || stage.name === "awaiting")) return this.#fail(refusal);
     const [effect, ...rest] = plan;
     if (!effect) return this.#advance();
-    this.#set({ plan: rest, inFlight: effect });
+    this.set({ plan: rest, inFlight: effect });
     this.outputs.push({ type: "run", effect });
   }
 
@@ -274,26 +189,26 @@ class Turn {
       case "completing":
         return this.#connectLte();
       case "connectingLte":
-        this.#stepDone("connectLte");
+        this.stepDone("connectLte");
         if (this.state.progress.phase.name === "claim") return this.#connectClaim();
-        for (const { name } of provisioningSteps.slice(1, -1)) this.#stepSkipped(name);
+        for (const { name } of provisioningSteps.slice(1, -1)) this.stepSkipped(name);
         return this.#connectDevice();
       case "connectingClaim":
-        this.#stepDone("connectClaim");
-        this.#stepStarted("subscribe");
+        this.stepDone("connectClaim");
+        this.stepStarted("subscribe");
         return this.#enter({ name: "subscribing" }, [{ type: "subscribe" }]);
       case "subscribing":
-        this.#stepDone("subscribe");
+        this.stepDone("subscribe");
         return this.#request();
       case "requesting": {
-        this.#stepDone("request");
-        this.#stepStarted("receiveKey");
-        this.#stepStarted("receiveCertificate");
+        this.stepDone("request");
+        this.stepStarted("receiveKey");
+        this.stepStarted("receiveCertificate");
         // The answer can be faster than the end of the request.
-        if (this.state.answers.keys.length > 0) this.#stepDone("receiveKey");
-        if (this.state.answers.certificates.length > 0) this.#stepDone("receiveCertificate");
+        if (this.state.answers.keys.length > 0) this.stepDone("receiveKey");
+        if (this.state.answers.certificates.length > 0) this.stepDone("receiveCertificate");
         const { answerTimeoutMs, resendAfterMs } = config.limits;
-        const { monotonicMs } = this.#now;
+        const { monotonicMs } = this.now;
         const deadlineMs = monotonicMs + answerTimeoutMs;
         const awaiting = { name: "awaiting", deadlineMs, resendAtMs: monotonicMs + resendAfterMs } as const;
         return this.#enter(awaiting, []);
@@ -301,26 +216,26 @@ class Turn {
       case "awaiting":
         return this.#await(stage);
       case "recording":
-        this.#stepStarted("disconnect");
+        this.stepStarted("disconnect");
         return this.#enter({ name: "disconnecting", pair: stage.pair }, [{ type: "disconnect" }]);
       case "disconnecting":
-        this.#stepDone("disconnect");
-        this.#stepStarted("modemOffline");
+        this.stepDone("disconnect");
+        this.stepStarted("modemOffline");
         return this.#enter({ name: "goingOffline", pair: stage.pair }, [{ type: "linkOffline" }]);
       case "goingOffline":
-        this.#stepDone("modemOffline");
-        this.#stepStarted("writeCredentials");
+        this.stepDone("modemOffline");
+        this.stepStarted("writeCredentials");
         return this.#enter({ name: "writing", pair: stage.pair, credentials: undefined }, [{ type: "chooseCa" }]);
       case "writing":
-        this.#stepDone("writeCredentials");
-        this.#stepStarted("clearSubscriptions");
+        this.stepDone("writeCredentials");
+        this.stepStarted("clearSubscriptions");
         return this.#enter({ name: "clearing" }, [{ type: "clearSubscriptions" }]);
       case "clearing":
-        this.#stepDone("clearSubscriptions");
-        this.#stepStarted("modemNormal");
+        this.stepDone("clearSubscriptions");
+        this.stepStarted("modemNormal");
         return this.#enter({ name: "goingNormal" }, [{ type: "linkConnect" }]);
       case "goingNormal":
-        this.#stepDone("modemNormal");
+        this.stepDone("modemNormal");
         return this.#connectDevice();
       case "connectingDevice":
         return this.#provisioned();
@@ -335,8 +250,8 @@ class Turn {
   #recover(): void {
     const { config, tags, remembered } = this.state;
     const decision = decideRecovery(remembered, tags.device, config);
-    this.#set({ progress: decision.progress });
-    if (decision.note !== undefined) this.#note(decision.note);
+    this.set({ progress: decision.progress });
+    if (decision.note !== undefined) this.note(decision.note);
     switch (decision.action) {
       case "claim":
       case "useDevice":
@@ -353,7 +268,7 @@ class Turn {
       case "clean":
         return this.#enter({ name: "cleaning" }, [
           { type: "linkOffline" },
-          ...this.#deletes(),
+          ...deletesOf(this.state),
           { type: "saveProgress", progress: decision.progress },
         ]);
     }
@@ -362,24 +277,24 @@ class Turn {
   #clean(reason: string): void {
     const { progress } = this.state;
     if (progress.phase.name !== "claim") {
-      this.#set({ progress: discardCredentials(progress, progress.phase.credentials, reason) });
+      this.set({ progress: discardCredentials(progress, progress.phase.credentials, reason) });
     }
     this.#enter({ name: "cleaning" }, [
       { type: "linkOffline" },
-      ...this.#deletes(),
+      ...deletesOf(this.state),
       { type: "saveProgress", progress: this.state.progress },
     ]);
   }
 
   #connectLte(): void {
-    this.#stepStarted("connectLte");
+    this.stepStarted("connectLte");
     this.#enter({ name: "connectingLte" }, [{ type: "linkConnect" }]);
   }
 
   #connectClaim(before: readonly ProvisioningEffect[] = []): void {
     const { config, tags } = this.state;
-    this.#stepStarted("connectClaim");
-    this.#set({
+    this.stepStarted("connectClaim");
+    this.set({
       stage: { name: "connectingClaim" },
       answers: noAnswers,
       problem: undefined,
@@ -392,42 +307,24 @@ class Turn {
   }
 
   #connectDevice(): void {
-    this.#stepStarted("connectDevice");
-    this.#set({ connectAttempts: 0 });
-    this.#enter({ name: "connectingDevice" }, this.#deviceEffects());
-  }
-
-  #deviceEffects(): ProvisioningEffect[] {
-    const { progress, config } = this.state;
-    const connect: ProvisioningEffect[] = [
-      { type: "connect", as: "device", secTag: config.deviceTag },
-      { type: "prove" },
-    ];
-    this.#set({ isNew: progress.phase.name === "written" });
-    if (progress.phase.name !== "written") return connect;
-    const { credentials } = progress.phase;
-    const proved: ProvisioningProgress = {
-      ...discardOpen(recordOutcome(progress, credentials.certificateId, "provisioned"), "another answer was used"),
-      phase: { name: "provisioned", credentials },
-      requestCount: 0,
-      unprovedCount: 0,
-    };
-    return [...connect, { type: "saveProgress", progress: proved }];
+    this.stepStarted("connectDevice");
+    this.set({ connectAttempts: 0, isNew: this.state.progress.phase.name === "written" });
+    this.#enter({ name: "connectingDevice" }, deviceEffects(this.state));
   }
 
   #connectFailed(error: ThinglineError, as: "claim" | "device"): void {
     const { config } = this.state;
     const attempts = this.state.connectAttempts + 1;
-    this.#set({ connectAttempts: attempts });
+    this.set({ connectAttempts: attempts });
     const max = attemptsMax(error, as, config.limits);
     if (attempts < max) {
-      this.#note(`attempt ${attempts} of ${max} failed: ${error.message}`, error);
+      this.note(`attempt ${attempts} of ${max} failed: ${error.message}`, error);
       const wait: ProvisioningEffect[] = [
         { type: "disconnect" },
         { type: "wait", delayMs: retryDelayMs(attempts, config.limits) },
       ];
       const again: ProvisioningEffect[] =
-        as === "claim" ? [{ type: "connect", as: "claim", secTag: config.claimTag }] : this.#deviceEffects();
+        as === "claim" ? [{ type: "connect", as: "claim", secTag: config.claimTag }] : deviceEffects(this.state);
       return this.#enter(this.state.stage, [...wait, ...again]);
     }
     if (as === "claim" || !isRefusal(error)) return this.#fail(error);
@@ -438,41 +335,41 @@ class Turn {
     const { progress, config } = this.state;
     if (progress.phase.name === "provisioned") {
       // What was good once and is refused now was revoked. It stays in its tag until there is something better.
-      this.#note(`security tag ${config.deviceTag} is refused, back to the claim: ${error.message}`, error);
-      this.#stepFailed(error);
+      this.note(`security tag ${config.deviceTag} is refused, back to the claim: ${error.message}`, error);
+      this.stepFailed(error);
       return this.#connectClaim([{ type: "disconnect" }]);
     }
-    this.#set({ progress: { ...progress, unprovedCount: progress.unprovedCount + 1 } });
+    this.set({ progress: { ...progress, unprovedCount: progress.unprovedCount + 1 } });
     this.#undo(notProved(error, attempts, config.deviceTag), [
       { type: "disconnect" },
       { type: "linkOffline" },
-      ...this.#deletes(),
+      ...deletesOf(this.state),
     ]);
   }
 
   // The request and its answers
 
   #request(): void {
-    const error = exhausted(this.state.progress, this.state.config.limits, this.#now.unixMs);
-    this.#stepStarted("request");
+    const error = exhausted(this.state.progress, this.state.config.limits, this.now.unixMs);
+    this.stepStarted("request");
     if (error) return this.#fail(error);
     this.#enter({ name: "requesting" }, this.#requestEffects());
   }
 
   /** A request is remembered before it is made: whatever the cloud makes of it can be explained. */
   #requestEffects(): ProvisioningEffect[] {
-    const progress = recordRequest(this.state.progress, this.#now.unixMs);
-    this.#set({ progress, requestsInConnection: this.state.requestsInConnection + 1 });
+    const progress = recordRequest(this.state.progress, this.now.unixMs);
+    this.set({ progress, requestsInConnection: this.state.requestsInConnection + 1 });
     return [{ type: "saveProgress", progress }, { type: "publishRequest" }];
   }
 
   #await(stage: Extract<ProvisioningStage, { name: "awaiting" }>): void {
     const pair = matchAnswers(this.state.answers);
     if (pair) {
-      this.#set({ progress: recordOutcome(this.state.progress, pair.certificate.certificateId, "received") });
+      this.set({ progress: recordOutcome(this.state.progress, pair.certificate.certificateId, "received") });
       return this.#enter({ name: "recording", pair }, [{ type: "saveProgress", progress: this.state.progress }]);
     }
-    const { monotonicMs } = this.#now;
+    const { monotonicMs } = this.now;
     const { limits } = this.state.config;
     const { requestsInConnection: requestCount, answers, problem } = this.state;
     if (monotonicMs >= stage.deadlineMs) {
@@ -480,7 +377,7 @@ class Turn {
     }
     const mayResend = requestCount < limits.requestsPerConnectionMax;
     if (mayResend && monotonicMs >= stage.resendAtMs) {
-      this.#note(`no complete answer yet: request ${requestCount + 1} of ${limits.requestsPerConnectionMax}`);
+      this.note(`no complete answer yet: request ${requestCount + 1} of ${limits.requestsPerConnectionMax}`);
       const resendAtMs = monotonicMs + limits.resendAfterMs * 2 ** requestCount;
       return this.#enter({ ...stage, resendAtMs }, this.#requestEffects());
     }
@@ -491,11 +388,11 @@ class Turn {
   #answer(answer: ProvisioningAnswer): void {
     const { stage } = this.state;
     const isWanted = stage.name === "subscribing" || stage.name === "requesting" || stage.name === "awaiting";
-    if (!isWanted) return this.#note(`a message (${answer.kind}) came when none was waited for and was ignored`);
+    if (!isWanted) return this.note(`a message (${answer.kind}) came when none was waited for and was ignored`);
     if (answer.kind === "unusable") {
-      this.#note(answer.error.message, answer.error);
+      this.note(answer.error.message, answer.error);
       // A topic that nobody knows says nothing about the answer that is waited for.
-      if (answer.error.code !== "PROVISIONING_TOPIC_UNKNOWN") this.#set({ problem: answer.error });
+      if (answer.error.code !== "PROVISIONING_TOPIC_UNKNOWN") this.set({ problem: answer.error });
     } else if (answer.kind === "rejected") {
       this.#rejected(rejected(answer.rejection), isTransientRejection(answer.rejection));
     } else {
@@ -505,12 +402,12 @@ class Turn {
 
   #rejected(error: ThinglineError, isTransient: boolean): void {
     if (isTransient) {
-      this.#note(error.message, error);
-      this.#set({ problem: error });
-    } else if (this.#isIdle) {
+      this.note(error.message, error);
+      this.set({ problem: error });
+    } else if (this.isIdle) {
       this.#fail(error);
     } else {
-      this.#set({ refusal: error });
+      this.set({ refusal: error });
     }
   }
 
@@ -518,20 +415,20 @@ class Turn {
     const answers = addAnswer(this.state.answers, answer);
     if (!answers) {
       const message = `the same ${answer.kind} came twice; the second was ignored`;
-      return this.#event({ type: "note", message, code: "PROVISIONING_DUPLICATE" });
+      return this.event({ type: "note", message, code: "PROVISIONING_DUPLICATE" });
     }
-    this.#set({ answers });
+    this.set({ answers });
     if (answer.kind === "certificate") {
       const { progress } = this.state;
-      this.#set({ progress: recordCertificate(progress, answer.certificateId, this.#now.unixMs) });
+      this.set({ progress: recordCertificate(progress, answer.certificateId, this.now.unixMs) });
     }
-    this.#stepDone(answer.kind === "key" ? "receiveKey" : "receiveCertificate");
+    this.stepDone(answer.kind === "key" ? "receiveKey" : "receiveCertificate");
     if (!matchAnswers(answers) && answers.keys.length > 0 && answers.certificates.length > 0) {
       const error = mismatch(answers);
-      this.#set({ problem: error });
-      this.#note(`${error.message}; waiting for the others`, error);
+      this.set({ problem: error });
+      this.note(`${error.message}; waiting for the others`, error);
     }
-    if (this.#isIdle && this.state.stage.name === "awaiting") this.#await(this.state.stage);
+    if (this.isIdle && this.state.stage.name === "awaiting") this.#await(this.state.stage);
   }
 
   #claimLost(error: ThinglineError): void {
@@ -539,53 +436,17 @@ class Turn {
     const connections = this.state.claimConnections + 1;
     const max = config.limits.claimConnectionsMax;
     if (connections >= max) return this.#fail(error);
-    this.#note(
+    this.note(
       `the connection was lost before the answer was complete (${connections} of ${max}): ${error.message}`,
       error,
     );
-    this.#stepFailed(error);
+    this.stepFailed(error);
     const progress = discardOpen(this.state.progress, "the connection was lost before the answer was complete");
-    this.#set({ claimConnections: connections, progress });
+    this.set({ claimConnections: connections, progress });
     this.#connectClaim([{ type: "disconnect" }, { type: "wait", delayMs: retryDelayMs(connections, config.limits) }]);
   }
 
   // Writing
-
-  #planWriting({ key, certificate }: AnswerPair, ca: string): void {
-    const { config, tags, progress } = this.state;
-    const secTag = config.deviceTag;
-    const sha256 = { privateKey: key.sha256, certificate: certificate.sha256, ca };
-    const credentials: TagCredentials = { secTag, certificateId: certificate.certificateId, sha256 };
-    const writing: ProvisioningProgress = { ...progress, phase: { name: "writing", credentials } };
-    const old = tagItems.filter((item) => tags.device[item] !== undefined);
-    const writes = tagItems.flatMap((item): ProvisioningEffect[] => [
-      { type: "writeCredential", secTag, item, sha256: sha256[item] },
-      { type: "readDigest", secTag, item },
-    ]);
-    const done = written(writing, credentials);
-    this.#set({
-      stage: { name: "writing", pair: { key, certificate }, credentials },
-      plan: [
-        { type: "saveProgress", progress: writing },
-        ...old.map((item): ProvisioningEffect => ({ type: "deleteCredential", secTag, item })),
-        ...writes,
-        { type: "saveProgress", progress: done },
-      ],
-    });
-  }
-
-  #planCa(before: TagCredentials, ca: string): void {
-    const credentials: TagCredentials = { ...before, sha256: { ...before.sha256, ca } };
-    const { secTag } = credentials;
-    this.#set({
-      stage: { name: "completing", credentials },
-      plan: [
-        { type: "writeCredential", secTag, item: "ca", sha256: ca },
-        { type: "readDigest", secTag, item: "ca" },
-        { type: "saveProgress", progress: written(this.state.progress, credentials) },
-      ],
-    });
-  }
 
   /** @returns false when the flow went another way. */
   #verified(item: TagItem, found: string | undefined): boolean {
@@ -594,18 +455,14 @@ class Turn {
     if (found !== undefined && found === stage.credentials?.sha256[item]) return true;
     const error = notVerified(config.deviceTag, item, found);
     if (stage.name === "completing") this.#clean(error.message);
-    else this.#undo(error, this.#deletes());
+    else this.#undo(error, deletesOf(this.state));
     return false;
-  }
-
-  #deletes(): ProvisioningEffect[] {
-    return tagItems.map((item) => ({ type: "deleteCredential", secTag: this.state.config.deviceTag, item }));
   }
 
   // The end
 
   #undo(error: ThinglineError, effects: readonly ProvisioningEffect[]): void {
-    this.#stepFailed(error);
+    this.stepFailed(error);
     const { progress, stage } = this.state;
     const reason = error.message;
     let undone = progress;
@@ -615,7 +472,7 @@ class Turn {
       undone = recordOutcome(progress, stage.pair.certificate.certificateId, "discarded", reason);
     }
     undone = discardOpen(undone, reason);
-    this.#set({ progress: undone });
+    this.set({ progress: undone });
     this.#enter({ name: "undoing", error }, [
       ...effects,
       { type: "saveProgress", progress: undone },
@@ -625,90 +482,36 @@ class Turn {
 
   /** Ends without touching a security tag. What is open is closed in the history, if there is anything. */
   #fail(error: ThinglineError): void {
-    this.#stepFailed(error);
+    this.stepFailed(error);
     const progress = discardOpen(this.state.progress, error.message);
     const isOpen = this.state.progress.history.some(({ outcome }) => outcome === "requested" || outcome === "received");
     // A progress that could not be read or written is not written over.
     const save: ProvisioningEffect[] =
       isOpen && error.code !== "FILE_UNREADABLE" ? [{ type: "saveProgress", progress }] : [];
-    this.#set({ progress });
+    this.set({ progress });
     this.#enter({ name: "failing", error }, [...save, { type: "disconnect" }]);
   }
 
   #finishFailed(error: ThinglineError): void {
-    this.#stepFailed(error);
+    this.stepFailed(error);
     this.#finish({ type: "failed", error });
   }
 
   #provisioned(): void {
     const { phase } = this.state.progress;
     if (phase.name === "claim") throw new Error("the device was connected without credentials of its own");
-    this.#stepDone("connectDevice");
+    this.stepDone("connectDevice");
     const { isNew } = this.state;
     this.#finish({ type: "provisioned", isNew, credentials: phase.credentials });
   }
 
   #finish(outcome: ProvisioningOutcome): void {
-    this.#set({ stage: { name: "finished", outcome }, plan: [], inFlight: undefined });
+    this.set({ stage: { name: "finished", outcome }, plan: [], inFlight: undefined });
     this.outputs.push({ type: "finished", outcome });
   }
 
-  // Steps and events
-
-  #stepStarted(name: ProvisioningStepName): void {
-    this.#set({ openSteps: { ...this.state.openSteps, [name]: this.#now.monotonicMs } });
-    this.#event({ type: "stepStarted", step: stepNumber(name), name });
-  }
-
-  #stepDone(name: ProvisioningStepName): void {
-    const durationMs = this.#closeStep(name);
-    if (durationMs === undefined) return;
-    this.#event({ type: "stepFinished", step: stepNumber(name), name, durationMs, result: "done" });
-  }
-
-  #stepSkipped(name: ProvisioningStepName): void {
-    this.#event({ type: "stepFinished", step: stepNumber(name), name, durationMs: 0, result: "skipped" });
-  }
-
-  /** Whatever step is under way has failed. */
-  #stepFailed(error: ThinglineError): void {
-    for (const { number: step, name } of provisioningSteps) {
-      const durationMs = this.#closeStep(name);
-      if (durationMs === undefined) continue;
-      this.#event({ type: "stepFinished", step, name, durationMs, result: "failed", error });
-    }
-  }
-
-  #closeStep(name: ProvisioningStepName): number | undefined {
-    const { [name]: startedMs, ...openSteps } = this.state.openSteps;
-    if (startedMs === undefined) return undefined;
-    this.#set({ openSteps });
-    return this.#now.monotonicMs - startedMs;
-  }
-
-  #note(message: string, error?: ThinglineError): void {
-    this.#event({ type: "note", message, ...(error && { code: error.code }) });
-  }
-
-  #noteError(error: ThinglineError): void {
-    this.#note(error.message, error);
-  }
-
-  #event(event: ProvisioningEvent): void {
-    this.outputs.push({ type: "event", event });
-  }
-
   #enter(stage: ProvisioningStage, plan: readonly ProvisioningEffect[]): void {
-    this.#set({ stage, plan });
+    this.set({ stage, plan });
     this.#next();
-  }
-
-  /** Nothing runs and nothing is planned: the machine waits for the peer. */
-  get #isIdle(): boolean {
-    return this.state.inFlight === undefined && this.state.plan.length === 0;
-  }
-
-  #set(change: Partial<ProvisioningState>): void {
-    this.state = { ...this.state, ...change };
   }
 }

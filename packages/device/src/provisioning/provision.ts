@@ -15,9 +15,10 @@ import type { ConnectDeviceOptions, DeviceSettings } from "../client-options.js"
 import type { Device } from "../client.js";
 import { connectDevice } from "../client.js";
 import { EffectRunner } from "./effects.js";
-import type { ProvisioningState } from "./machine.js";
-import { newProvisioningState, stepProvisioning } from "./machine.js";
+import { stepProvisioning } from "./machine.js";
 import type { HistoryEntry } from "./progress.js";
+import type { ProvisioningState } from "./state.js";
+import { newProvisioningState } from "./state.js";
 import type { ProvisioningStepName } from "./steps.js";
 import type {
   CaSource,

@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ErrorCode } from "@thingline/protocol";
+import { ThinglineError } from "@thingline/protocol";
+import fc from "fast-check";
+import { stepProvisioning } from "./machine.js";
+import type { ProvisioningProgress, TagCredentials } from "./progress.js";
+import {
+  decodeProgress,
+  discardOpen,
+  encodeProgress,
+  historyEntriesMax,
+  newProgress,
+  recordRequest,
+} from "./progress.js";
+import { decideRecovery } from "./recovery.js";
+import { newProvisioningState } from "./state.js";
+import type { ProvisioningConfig, ProvisioningEffect, ProvisioningInput, TagContent } from "./types.js";
+import { defaultProvisioningLimits, tagItems } from "./types.js";
+
+const config: ProvisioningConfig = {
+  clientId: "pump-7",
+  claimTag: 43,
+  deviceTag: 50,
+  limits: defaultProvisioningLimits,
+};
+const digest = (letter: string) => letter.repeat(64);
+const sha256 = { ca: digest("a"), certificate: digest("b"), privateKey: digest("c") };
+const credentials: TagCredentials = { secTag: 50, certificateId: digest("d"), sha256 };
+const claim: TagContent = { ca: digest("1"), certificate: digest("2"), privateKey: digest("3") };
+const progressIn = (phase: ProvisioningProgress["phase"]): ProvisioningProgress => ({
+  ...newProgress("pump-7"),
+  phase,
+});
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value) && !(value instanceof Error)) {
+    Object.freeze(value);
+    Object.values(value).forEach(deepFreeze);
+  }
+  return value;
+}
+
+test("what to do after a restart follows from what was remembered and what the tag holds", () => {
+  const writing = progressIn({ name: "writing", credentials });
+  const written = progressIn({ name: "written", credentials });
+  const provisioned = progressIn({ name: "provisioned", credentials });
+  const { ca: _, ...withoutCa } = sha256;
+  const cases: [name: string, remembered: ProvisioningProgress | undefined, device: TagContent, action: string][] = [
+    ["nothing", undefined, {}, "claim"],
+    ["nothing remembered, tag full", undefined, sha256, "claim"],
+    ["claim, tag empty", progressIn({ name: "claim" }), {}, "claim"],
+    ["claim, tag full", progressIn({ name: "claim" }), sha256, "claim"],
+    ["writing, nothing yet", writing, {}, "clean"],
+    ["writing, key alone", writing, { privateKey: sha256.privateKey }, "clean"],
+    ["writing, CA missing", writing, withoutCa, "completeCa"],
+    ["writing, another CA", writing, { ...sha256, ca: digest("9") }, "clean"],
+    ["writing, all there", writing, sha256, "prove"],
+    ["writing, old key", writing, { ...sha256, privateKey: digest("9") }, "clean"],
+    ["written, all there", written, sha256, "prove"],
+    ["written, CA missing", written, withoutCa, "clean"],
+    ["provisioned, all there", provisioned, sha256, "useDevice"],
+    ["provisioned, tag empty", provisioned, {}, "clean"],
+    ["provisioned, another certificate", provisioned, { ...sha256, certificate: digest("9") }, "clean"],
+    ["provisioned as another", { ...provisioned, clientId: "pump-8" }, sha256, "clean"],
+    [
+      "provisioned in another tag",
+      progressIn({ name: "provisioned", credentials: { ...credentials, secTag: 51 } }),
+      sha256,
+      "claim",
+    ],
+  ];
+  for (const [name, remembered, device, action] of cases) {
+    const decision = decideRecovery(remembered, device, config);
+    assert.equal(decision.action, action, name);
+    if (action === "clean" || action === "claim") assert.equal(decision.progress.phase.name, "claim", name);
+    assert.equal(decision.progress.clientId, "pump-7", name);
+  }
+});
+
+test("progress reads back as it was, and anything else is not trusted", () => {
+  const progress = recordRequest(progressIn({ name: "written", credentials }), 7);
+  assert.deepEqual(decodeProgress(encodeProgress(progress)), progress);
+  const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+  const bad: unknown[] = [
+    null,
+    [],
+    {},
+    { ...progress, version: 2 },
+    { ...progress, clientId: "a/b" },
+    { ...progress, requestCount: -1 },
+    { ...progress, phase: { name: "written" } },
+    { ...progress, phase: { name: "proved", credentials } },
+    { ...progress, phase: { name: "written", credentials: { ...credentials, certificateId: "x" } } },
+    { ...progress, phase: { name: "written", credentials: { ...credentials, sha256: { ca: digest("a") } } } },
+    { ...progress, history: [{ outcome: "requested" }] },
+    { ...progress, history: new Array(historyEntriesMax + 1).fill(progress.history[0]) },
+  ];
+  for (const value of bad) assert.equal(decodeProgress(bytes(value)), undefined, JSON.stringify(value));
+  const encoded = encodeProgress(progress);
+  for (let length = 0; length < encoded.length - 2; length++) {
+    assert.equal(decodeProgress(encoded.subarray(0, length)), undefined, `cut to ${length} bytes`);
+  }
+});
+
+test("the history has a limit and says what it dropped", () => {
+  let progress = newProgress("pump-7");
+  for (let request = 0; request < historyEntriesMax + 5; request++) progress = recordRequest(progress, request);
+  assert.equal(progress.history.length, historyEntriesMax);
+  assert.equal(progress.historyDropped, 5);
+  assert.equal(progress.requestCount, historyEntriesMax + 5);
+  assert.ok(discardOpen(progress, "x".repeat(9999)).history.every(({ reason }) => (reason?.length ?? 0) <= 512));
+});
+
+const codes: ErrorCode[] = [
+  "CONNECTION_LOST",
+  "TIMEOUT",
+  "LINK_FAILED",
+  "CREDENTIAL_REFUSED",
+  "FILE_UNREADABLE",
+  "MQTT_CONNECT_REFUSED",
+  "MQTT_SUBSCRIPTION_REFUSED",
+  "TLS_PEER_UNTRUSTED",
+];
+
+/** What can happen to an effect, drawn from a list of numbers; 0 is always success. */
+function outcomeOf(effect: ProvisioningEffect, draw: () => number): ProvisioningInput {
+  const fate = draw();
+  if (fate === 1 || fate === 9) {
+    const code = codes[draw() % codes.length] ?? "TIMEOUT";
+    return { type: "failed", error: new ThinglineError(code, `${effect.type} failed`) };
+  }
+  const phases = [undefined, "writing", "written", "provisioned"] as const;
+  switch (effect.type) {
+    case "loadProgress": {
+      const phase = phases[fate % 4];
+      return {
+        type: "succeeded",
+        result: { of: effect.type, progress: phase && progressIn({ name: phase, credentials }) },
+      };
+    }
+    case "inspectTags": {
+      const held = tagItems.filter((_, index) => ((fate >> index) & 1) === 0);
+      const device = Object.fromEntries(held.map((item) => [item, sha256[item]]));
+      return { type: "succeeded", result: { of: effect.type, claim: fate === 7 ? {} : claim, device } };
+    }
+    case "connect":
+      return { type: "succeeded", result: { of: effect.type, isResumed: fate === 2 } };
+    case "chooseCa":
+      return { type: "succeeded", result: { of: effect.type, source: "claimTag", sha256: sha256.ca } };
+    case "readDigest":
+      return { type: "succeeded", result: { of: effect.type, sha256: fate === 3 ? undefined : sha256[effect.item] } };
+    default:
+      return { type: "succeeded", result: { of: "nothing" } };
+  }
+}
+
+/** Something that comes by itself while the machine waits. */
+function surpriseOf(fate: number): ProvisioningInput {
+  const publicKey = fate < 24 ? "x" : "y";
+  switch (fate % 8) {
+    case 0:
+    case 4:
+      return { type: "answer", answer: { kind: "key", sha256: sha256.privateKey, publicKey: "x" } };
+    case 1:
+    case 5: {
+      const { certificateId } = credentials;
+      return { type: "answer", answer: { kind: "certificate", sha256: sha256.certificate, publicKey, certificateId } };
+    }
+    case 2:
+      return { type: "connectionLost", error: new ThinglineError("CONNECTION_LOST", "gone") };
+    case 3: {
+      const rejection = { statusCode: fate % 16 === 3 ? 400 : 503, errorCode: "Code", errorMessage: "text" };
+      return { type: "answer", answer: { kind: "rejected", rejection } };
+    }
+    case 6: {
+      const error = new ThinglineError("PROVISIONING_ANSWER_EMPTY", "empty");
+      return { type: "answer", answer: { kind: "unusable", error } };
+    }
+    default:
+      return { type: "tick" };
+  }
+}
+
+test("whatever happens, the machine ends, asks a bounded number of times and never trusts what was not verified", () => {
+  const numRuns = process.env["THINGLINE_TEST_LONG"] === "1" ? 50_000 : 2_000;
+  fc.assert(
+    fc.property(fc.array(fc.nat(31), { maxLength: 120 }), (fates) => {
+      const draws = [...fates];
+      const draw = () => draws.shift() ?? 0;
+      let state = deepFreeze(newProvisioningState(config));
+      let monotonicMs = 0;
+      let input: ProvisioningInput = { type: "start" };
+      let requests = 0;
+      for (let turn = 0; turn < 2_000; turn++) {
+        const before = JSON.stringify(state);
+        const [next, outputs] = stepProvisioning(state, input, { monotonicMs, unixMs: monotonicMs });
+        assert.equal(JSON.stringify(state), before, "the state that was given was changed");
+        state = deepFreeze(next);
+        const effects = outputs.flatMap((output) => (output.type === "run" ? [output.effect] : []));
+        assert.ok(effects.length <= 1);
+        const [effect] = effects;
+        if (effect) assert.equal(state.inFlight, effect);
+        if (state.stage.name === "finished") {
+          assert.deepEqual(state.openSteps, {});
+          if (state.stage.outcome.type === "provisioned") assert.equal(state.progress.phase.name, "provisioned");
+          return;
+        }
+        if (effect?.type === "publishRequest") requests++;
+        assert.ok(requests <= 9, "more requests than three connections with three each");
+        if (effect?.type === "connect" && effect.as === "device") {
+          assert.ok(["written", "provisioned"].includes(state.progress.phase.name), "an unverified tag was used");
+        }
+        if (effect?.type === "writeCredential") {
+          assert.ok(state.progress.phase.name === "writing", "a tag was written before that was remembered");
+        }
+        monotonicMs += 100;
+        if (state.inFlight) {
+          const isSurprised = draw() === 5;
+          input = isSurprised ? surpriseOf(draw()) : outcomeOf(state.inFlight, draw);
+        } else {
+          monotonicMs += 5_000;
+          input = draws.length > 0 ? surpriseOf(draw()) : { type: "tick" };
+        }
+      }
+      assert.fail("it did not end");
+    }),
+    { numRuns },
+  );
+});
