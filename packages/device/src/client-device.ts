@@ -6,8 +6,8 @@ import {
   type ConnectionTerms,
   type Disposition,
   OutboundPublish,
-  OutboundSubscribe,
-  OutboundUnsubscribe,
+  type OutboundSubscribe,
+  type OutboundUnsubscribe,
   type PublishPacket,
 } from "@thingline/protocol/mqtt";
 import type { Clock, Connection, Timer } from "@thingline/transport";
@@ -15,10 +15,8 @@ import type { Device, PublishOptions, SubscribeOptions } from "./client.js";
 import { describeCredentials, dial } from "./client-dial.js";
 import {
   abortedError,
-  chunksOf,
   disconnectReasonOf,
   droppedError,
-  filtersOf,
   oversizeError,
   refusedOf,
   subscriptionRefusal,
@@ -32,27 +30,14 @@ import {
   type RefusedFilter,
 } from "./client-events.js";
 import { DeviceLink } from "./client-link.js";
-import {
-  type CheckedOptions,
-  type ConnectDeviceOptions,
-  filtersPerPacketMax,
-  invalid,
-  packetBytesMaxOf,
-} from "./client-options.js";
+import { type CheckedOptions, type ConnectDeviceOptions, invalid, packetBytesMaxOf } from "./client-options.js";
 import { attemptError, type AttemptFacts, connectResultOf, dialError } from "./client-result.js";
-import {
-  defaultSubscriptionQueueMax,
-  type Delivery,
-  DeviceSubscription,
-  type MessageListener,
-  MessageRouter,
-} from "./client-subscription.js";
+import type { Delivery, DeviceSubscription, MessageListener } from "./client-subscription.js";
+import { DeviceTopics } from "./client-topics.js";
+import { abortable, type Settle } from "./client-waiter.js";
 
 /** Messages kept between CONNACK and the moment when the caller of {@link connectDevice} can have added listeners. */
 export const heldMessagesMax = 1000;
-
-type Outcome = ThinglineError | readonly number[] | undefined;
-type Settle = (outcome: Outcome) => void;
 
 const ignore: Settle = () => undefined;
 const done = Promise.resolve();
@@ -67,7 +52,7 @@ export class DeviceClient implements Device {
   readonly #clock: Clock;
   readonly #hub: EventHub;
   readonly #session: ClientSession<Settle>;
-  readonly #router: MessageRouter;
+  readonly #topics: DeviceTopics;
   #resolveClosed: () => void = () => undefined;
   #link: DeviceLink | undefined;
   #phase: "dialing" | "starting" | "ready" | "closing" | "ended" = "dialing";
@@ -90,7 +75,13 @@ export class DeviceClient implements Device {
     this.clientId = options.clientId;
     this.#hub = new EventHub(options.on);
     if (options.on?.data !== undefined) this.#held = undefined;
-    this.#router = new MessageRouter(checked.applicationTopics);
+    this.#topics = new DeviceTopics(checked.applicationTopics, {
+      requireUsable: () => this.#requireUsable(),
+      isOpen: () => this.#session.state === "connected" && this.#phase !== "closing",
+      send: (request) => this.#request(request),
+      run: (listener, message) => this.#hub.run(listener, message, "subscription"),
+      report: (error) => this.#reportLate(error),
+    });
     this.#session = new ClientSession<Settle>(checked.session, this.#effects());
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
   }
@@ -185,15 +176,15 @@ export class DeviceClient implements Device {
     }
     const refused: RefusedFilter[] = [];
     let unanswered = 0;
-    for (const filters of chunksOf(topics, filtersPerPacketMax)) {
+    this.#topics.request(topics, 1, (filters) => {
       unanswered += 1;
-      this.#sendSubscribe(filters, 1, (outcome) => {
+      return (outcome) => {
         unanswered -= 1;
         if (outcome instanceof ThinglineError) return this.#subscribingFailed(outcome);
         refused.push(...refusedOf(filters, outcome ?? []));
         if (unanswered === 0) this.#ready(refused);
-      });
-    }
+      };
+    });
   }
 
   #subscribingFailed(error: ThinglineError): void {
@@ -230,8 +221,10 @@ export class DeviceClient implements Device {
       if (isSent && qos === 0) return done;
       return new Promise<void>((resolve, reject) => {
         const settle: Settle = (outcome) => (outcome instanceof ThinglineError ? reject(outcome) : resolve());
-        publish.owner =
-          signal === undefined ? settle : this.#abortable(signal, settle, () => this.#session.abandon(publish));
+        publish.owner = abortable(signal, settle, () => {
+          this.#session.abandon(publish);
+          this.#checkIdle();
+        });
       });
     } catch (error) {
       return rejection(error);
@@ -244,118 +237,19 @@ export class DeviceClient implements Device {
     third: SubscribeOptions = {},
   ): Promise<DeviceSubscription> {
     return typeof second === "function"
-      ? this.#subscribe(filtersOf(filters), second, third)
-      : this.#subscribe(filtersOf(filters), undefined, second);
+      ? this.#topics.subscribe(filters, second, third)
+      : this.#topics.subscribe(filters, undefined, second);
   }
 
-  async #subscribe(
-    filters: readonly string[],
-    listener: MessageListener | undefined,
-    { qos = 1, queueMax = defaultSubscriptionQueueMax, signal }: SubscribeOptions,
-  ): Promise<DeviceSubscription> {
-    this.#requireUsable();
-    if (qos !== 0 && qos !== 1) throw invalid("qos", "0 or 1", qos);
-    if (!Number.isInteger(queueMax) || queueMax < 1) throw invalid("queueMax", "a whole number from 1", queueMax);
-    if (signal?.aborted) throw abortedError(signal);
-    const subscription = new DeviceSubscription({
-      filters,
-      queueMax,
-      listener: listener && ((message) => this.#hub.run(listener, message, "subscription")),
-      unsubscribe: (closed) => this.#unsubscribeOwn(closed),
-    });
-    // Before the packet is sent: a retained message may come ahead of SUBACK.
-    this.#router.add(subscription);
-    try {
-      const codes = await this.#sendAll(chunksOf(filters, filtersPerPacketMax), signal, (chunk, settle) =>
-        this.#sendSubscribe(chunk, qos, settle),
-      );
-      const [refused] = refusedOf(filters, codes.flat());
-      if (refused !== undefined) throw subscriptionRefusal(refused);
-      subscription.grantedQos = codes.flat();
-    } catch (error) {
-      // Whatever was granted is given back, or its messages would have no receiver.
-      void subscription.close().catch((late: unknown) => this.#reportLate(late));
-      throw error;
-    }
-    if (signal !== undefined) this.#endOnAbort(subscription, signal);
-    return subscription;
+  unsubscribe(filters: string | readonly string[], { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.#topics.unsubscribe(filters, signal);
   }
 
-  #endOnAbort(subscription: DeviceSubscription, signal: AbortSignal): void {
-    signal.addEventListener(
-      "abort",
-      () => {
-        subscription.end(abortedError(signal));
-        void this.#unsubscribeOwn(subscription).catch((late: unknown) => this.#reportLate(late));
-      },
-      { once: true },
-    );
-  }
-
-  async unsubscribe(filters: string | readonly string[], { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    const list = filtersOf(filters);
-    this.#requireUsable();
-    if (signal?.aborted) throw abortedError(signal);
-    await this.#sendAll(chunksOf(list, filtersPerPacketMax), signal, (chunk, settle) =>
-      this.#sendUnsubscribe(chunk, settle),
-    );
-    this.#router.forget(list);
-    for (const subscription of [...this.#router.subscriptions]) {
-      if (!subscription.filters.every((filter) => list.includes(filter))) continue;
-      this.#router.remove(subscription);
-      subscription.end(undefined);
-    }
-  }
-
-  async #unsubscribeOwn(subscription: DeviceSubscription): Promise<void> {
-    const filters = this.#router.ownFilters(subscription);
-    this.#router.remove(subscription);
-    if (filters.length === 0 || this.#session.state !== "connected" || this.#phase === "closing") return;
-    await this.#sendAll(chunksOf(filters, filtersPerPacketMax), undefined, (chunk, settle) =>
-      this.#sendUnsubscribe(chunk, settle),
-    );
-  }
-
-  #sendSubscribe(filters: readonly string[], qos: 0 | 1, settle: Settle): void {
-    const subscriptions = filters.map((filter) => ({ filter, qos }));
-    this.#session.subscribe(new OutboundSubscribe(subscriptions, settle), this.#clock.monotonicMs());
+  #request(request: OutboundSubscribe<Settle> | OutboundUnsubscribe<Settle>): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (request.type === "subscribe") this.#session.subscribe(request, nowMs);
+    else this.#session.unsubscribe(request, nowMs);
     this.#arm();
-  }
-
-  #sendUnsubscribe(filters: readonly string[], settle: Settle): void {
-    this.#session.unsubscribe(new OutboundUnsubscribe(filters, settle), this.#clock.monotonicMs());
-    this.#arm();
-  }
-
-  /** Sends one packet for each chunk and waits for all answers. */
-  #sendAll(
-    chunks: readonly (readonly string[])[],
-    signal: AbortSignal | undefined,
-    send: (chunk: readonly string[], settle: Settle) => void,
-  ): Promise<(readonly number[])[]> {
-    const answers = chunks.map(
-      (chunk) =>
-        new Promise<readonly number[]>((resolve, reject) => {
-          const settle: Settle = (outcome) =>
-            outcome instanceof ThinglineError ? reject(outcome) : resolve(outcome ?? []);
-          send(chunk, signal === undefined ? settle : this.#abortable(signal, settle, () => undefined));
-        }),
-    );
-    return Promise.all(answers);
-  }
-
-  /** Wraps a waiter: the signal settles it with ABORTED, and its listener is taken off whatever happens first. */
-  #abortable(signal: AbortSignal, settle: Settle, giveUp: () => void): Settle {
-    const abort = (): void => {
-      giveUp();
-      settle(abortedError(signal));
-      this.#checkIdle();
-    };
-    signal.addEventListener("abort", abort, { once: true });
-    return (outcome) => {
-      signal.removeEventListener("abort", abort);
-      settle(outcome);
-    };
   }
 
   ping(): void {
@@ -394,7 +288,7 @@ export class DeviceClient implements Device {
   }
 
   #deliver(message: DeviceMessage): Delivery {
-    const { subscriptions, isData } = this.#router.route(message.topic);
+    const { subscriptions, isData } = this.#topics.router.route(message.topic);
     let delivery: Delivery = isData ? this.#hub.emit("data", message) : undefined;
     for (const subscription of subscriptions) {
       const own = subscription.deliver(message);
@@ -521,7 +415,7 @@ export class DeviceClient implements Device {
     const closed = new ThinglineError("CLOSED", "the device was disconnected before this was answered");
     this.#session.discard(failure ?? closed);
     this.#idle?.();
-    for (const subscription of [...this.#router.subscriptions]) subscription.end(failure);
+    this.#topics.end(failure);
     this.#emit(
       "disconnected",
       failure === undefined ? { reason: ending.reason } : { reason: ending.reason, error: failure },

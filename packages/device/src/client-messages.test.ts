@@ -478,6 +478,35 @@ describe("subscribe", () => {
     assert.equal(await codeOf(cloud, device.subscribe("c", { signal: late.signal })), "ABORTED");
   });
 
+  test("messages that nobody looked at are acknowledged when their subscription ends, and no listener stays", async () => {
+    const cloud = new FakeCloud();
+    const device = await cloud.connected();
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners += 1;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners -= 1;
+      remove(...args);
+    };
+    const subscribing = device.subscribe("a", { signal });
+    await cloud.clock.flush();
+    await subscribing;
+    cloud.send(cloud.message("a", { qos: 1, packetId: 9 }));
+    await device.publish("t", "x", { qos: 0, signal });
+    await cloud.clock.flush();
+    assert.deepEqual(cloud.types(), ["connect", "subscribe", "publish"]);
+    const unsubscribing = device.unsubscribe("a", { signal });
+    await cloud.clock.flush();
+    await unsubscribing;
+    assert.deepEqual(cloud.types(), ["unsubscribe", "puback"]);
+    assert.equal(listeners, 0);
+  });
+
   test("one subscription has one consumer", async () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected();

@@ -32,6 +32,7 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
   readonly #queueMax: number;
   readonly #unsubscribe: (subscription: DeviceSubscription) => Promise<void>;
   readonly #queue: QueuedMessage[] = [];
+  readonly #whenEnded: (() => void)[] = [];
   #ending: Ending | undefined;
   #closing: Promise<void> | undefined;
   #wake: (() => void) | undefined;
@@ -67,11 +68,32 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
     });
   }
 
-  /** For the device: no more messages come. An error is thrown into the loop, after what is queued. */
+  /**
+   * For the device: no more messages come. An error is thrown into the loop, after what is queued. Without a loop
+   * what is queued is settled, or its acknowledgement would hold up those behind it.
+   */
   end(error: ThinglineError | undefined): void {
     if (this.#ending !== undefined) return;
     this.#ending = { error };
+    if (!this.#isIterated) this.#settleQueue();
     this.#wake?.();
+    for (const callback of this.#whenEnded.splice(0)) callback();
+  }
+
+  /** For the device: as {@link end}, and what is queued is dropped. */
+  abort(error: ThinglineError): void {
+    this.end(error);
+    this.#settleQueue();
+  }
+
+  /** For the device: called once, at the end. */
+  whenEnded(callback: () => void): void {
+    if (this.#ending === undefined) this.#whenEnded.push(callback);
+    else callback();
+  }
+
+  #settleQueue(): void {
+    for (const { done } of this.#queue.splice(0)) done();
   }
 
   /** Unsubscribes, unless another subscription needs the filter, and ends the loop. Safe to call twice. */
@@ -83,8 +105,7 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
   async #close(): Promise<void> {
     const wasEnded = this.#ending !== undefined;
     this.end(undefined);
-    // What nobody will look at any more is settled, or its acknowledgement would block those behind it.
-    for (const { done } of this.#queue.splice(0)) done();
+    this.#settleQueue();
     if (!wasEnded) await this.#unsubscribe(this);
   }
 

@@ -81,7 +81,8 @@ export interface Device {
 
 /**
  * Connects to AWS IoT Core or to a local one: TLS with the device's credentials, CONNECT, application topics. Resolves when
- * the device is ready. Messages that arrive before that wait for the listeners that the caller adds right after.
+ * the device is ready. Messages that arrive before that wait for the listeners that the caller adds right after;
+ * `connecting`, `connected` and `ready` are past by then, and only seen by listeners given in `on`.
  *
  * @throws {ThinglineError} `details.connectResult` is a {@link ConnectResult}: how the attempt failed.
  */
