@@ -2,6 +2,7 @@ import type { MqttVersion, SubscriptionOptions } from "@thingline/protocol/mqtt"
 import type { BusMessage, BusPort } from "../bus/bus.js";
 import type { ServiceTopics } from "../services/operation.js";
 import type { ClientConnection } from "./client-connection.js";
+import { CommitGate } from "./commit-gate.js";
 import { ConnectRate } from "./connect-rate.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
@@ -14,6 +15,9 @@ import type { SubscriptionIndex } from "./subscription-index.js";
 import type { BrokerOptions } from "./types.js";
 
 const noBytes = new Uint8Array(0);
+
+/** Commits of sessions that are under way at once. */
+const commitsMax = 1_000;
 
 /** What the parts of one broker share. Its methods keep the tables in step with each other, nothing more. */
 export class BrokerCore {
@@ -31,6 +35,7 @@ export class BrokerCore {
   readonly connectionsByCertificate = new Map<string, Set<ClientConnection>>();
   readonly port: BusPort;
   readonly connectRate: ConnectRate;
+  readonly commitGate = new CommitGate(commitsMax);
   /** Monotonic, read once per chunk of input or timer: exact enough for rates and deadlines. */
   nowMs: number;
   connectedCount = 0;

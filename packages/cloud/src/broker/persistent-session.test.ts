@@ -359,3 +359,23 @@ test("a commit conflict is told as STORE_CONFLICT to those who wait after it", a
   assert.equal(await publisher.publish("t", "nobody is subscribed any more"), 0);
   await closeWorld(world);
 });
+
+test("a message for more sessions than the store takes commits at once reaches them all", async () => {
+  const store = new WatchedStore();
+  const world = await startWorld({ store });
+  for (let count = 0; count < 1_500; count++) {
+    const client = await world.connect(`c${count}`, persistent);
+    await client.subscribe("t");
+    client.lose();
+  }
+  await world.clock.settle();
+  store.held = [];
+  const publisher = await world.connect("p");
+  assert.equal(await publisher.publish("t", "x"), undefined);
+  assert.equal(store.held.length, 1_000);
+  store.release();
+  await world.clock.settle();
+  assert.equal(publisher.pubacks.length, 1);
+  assert.equal(world.broker.stats().queuedMessages, 1_500);
+  await closeWorld(world);
+});

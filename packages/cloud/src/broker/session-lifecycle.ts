@@ -77,6 +77,7 @@ export function makeStored(core: BrokerCore, session: BrokerSession, record: Ses
     key: core.keys.session(clientId),
     record,
     revision,
+    gate: core.commitGate,
     onConflict: () => loseSession(core, session),
     onFailure: (error) => {
       core.counters.storeFailures++;

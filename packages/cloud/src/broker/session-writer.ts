@@ -1,6 +1,7 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock } from "@thingline/transport";
 import type { Store, StoreKey, StoreOperation, StoreValue } from "../store/store.js";
+import type { CommitGate } from "./commit-gate.js";
 import type { SessionRecord } from "./session-store.js";
 
 export interface SessionWriterOptions {
@@ -10,6 +11,8 @@ export interface SessionWriterOptions {
   record: SessionRecord;
   /** Of the record as it is stored now; 0 when it is not. */
   revision: number;
+  /** Shared by all writers of a broker. */
+  gate: CommitGate;
   /** Another broker took the session: nothing more can be written. */
   onConflict: () => void;
   /** The store failed otherwise; what was to be written is not. */
@@ -97,7 +100,8 @@ export class SessionWriter {
     this.batch = undefined;
     this.current = batch;
     this.isCommitting = true;
-    const { store, key, onConflict, onFailure } = this.options;
+    const { store, key, gate, onConflict, onFailure } = this.options;
+    await gate.enter();
     const isDelete = this.isDeleted;
     const own: StoreOperation = isDelete
       ? { key, expectedRevision: this.revision, delete: true }
@@ -114,6 +118,7 @@ export class SessionWriter {
         onConflict();
       } else if (!this.isLost) onFailure(error);
     } finally {
+      gate.leave();
       this.isCommitting = false;
       this.current = undefined;
     }
