@@ -1,6 +1,15 @@
-// Our broker on plain TCP, quotas off, in a process of its own, for `npm run bench -- broker`.
-import { createBroker, createMemoryStore, noLimits, type Log } from "@thingline/cloud";
-import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+// The local cloud with its plain TCP port, quotas off, in a process of its own, for `npm run bench -- broker`.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createCloud, createMemoryStore, type Log } from "@thingline/cloud";
+import {
+  createNodeClock,
+  createNodeFiles,
+  createNodeKeys,
+  createNodeNetwork,
+  createNodeRandom,
+} from "@thingline/transport/node";
 
 const quiet = (): void => undefined;
 const say = (event: string, facts?: unknown): void => {
@@ -8,25 +17,27 @@ const say = (event: string, facts?: unknown): void => {
 };
 const log: Log = { debug: quiet, info: quiet, warn: say, error: say };
 const clock = createNodeClock();
-const network = createNodeNetwork({ clock });
-const scope = { account: "123456789012", region: "us-east-1" };
-const store = createMemoryStore();
-const broker = await createBroker({ clock, random: createNodeRandom(), log, store, scope, limits: noLimits });
-const allowed = { isAllowed: true, explanation: "anonymous" };
-const authorizer = { authorize: () => allowed, generation: 1, thingName: undefined };
-const identity = {
-  certificateId: undefined,
-  authorizeConnect: () => Promise.resolve({ decision: allowed, authorizer }),
-};
-const listener = await network.listen({ host: "127.0.0.1", port: 0 }, (connection) =>
-  broker.accept(connection, identity),
+const folder = mkdtempSync(join(tmpdir(), "thingline-bench-"));
+const anyPort = { host: "127.0.0.1", port: 0, optionName: "port" };
+const cloud = await createCloud(
+  {
+    network: createNodeNetwork({ clock }),
+    clock,
+    random: createNodeRandom(),
+    files: createNodeFiles(),
+    keys: createNodeKeys(),
+    store: createMemoryStore(),
+    log,
+  },
+  { folder, mqtts: anyPort, https: anyPort, mqtt: anyPort, limits: "none" },
 );
-process.send?.({ port: listener.address.port });
+process.send!({ port: cloud.addresses.mqtt!.port });
 process.once("SIGTERM", () => {
-  const dropped = Object.entries(broker.stats()).filter(([name, count]) => name.startsWith("dropped") && count > 0);
+  const counts = Object.entries(cloud.stats().broker);
+  const dropped = counts.filter(([name, count]) => name.startsWith("dropped") && count > 0);
   if (dropped.length > 0) say("dropped", Object.fromEntries(dropped));
-  void broker
-    .close()
-    .then(() => listener.close())
-    .then(() => process.exit(0));
+  void cloud.close().then(() => {
+    rmSync(folder, { recursive: true });
+    process.exit(0);
+  });
 });

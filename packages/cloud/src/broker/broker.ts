@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import { topicMatches } from "@thingline/protocol/mqtt";
+import { EncodedTopics, topicMatches } from "@thingline/protocol/mqtt";
 import type { Connection } from "@thingline/transport";
 import type { BusControl, BusMessage, BusReceiver } from "../bus/bus.js";
 import { createLocalBus } from "../bus/local-bus.js";
@@ -34,11 +34,12 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   }
   const counters = createCounters();
   const keys = storeKeys(scope);
+  const topics = new EncodedTopics({ topicsMax: limits.cachedTopicsMax });
   const index = new SubscriptionIndex<BrokerSession, ServiceTopics>({
     cachedTopicsMax: limits.cachedTopicsMax,
     servicesOf: (topic) => services.filter(({ filters }) => filters.some((filter) => topicMatches(filter, topic))),
   });
-  const retained = new RetainedMessages({ clock, log, store, keys, limits, counters });
+  const retained = new RetainedMessages({ clock, log, store, keys, topics, limits, counters });
   const core = new BrokerCore({
     options,
     brokerId: options.random.uuid(),
@@ -47,6 +48,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     keys,
     index,
     retained,
+    topics,
     attach: (self) => bus.attach(receiverOf(self)),
   });
   await retained.load();

@@ -1,4 +1,4 @@
-import type { MqttVersion, SubscriptionOptions } from "@thingline/protocol/mqtt";
+import type { EncodedTopics, MqttVersion, SubscriptionOptions } from "@thingline/protocol/mqtt";
 import type { BusMessage, BusPort } from "../bus/bus.js";
 import type { ServiceTopics } from "../services/operation.js";
 import type { ClientConnection } from "./client-connection.js";
@@ -44,7 +44,9 @@ export class BrokerCore {
   queuedBytes = 0;
   isClosed = false;
   /** The message that is being fanned out right now. */
-  readonly publication = new Publication(noBytes);
+  readonly publication: Publication;
+  /** Topics that messages had lately, encoded. */
+  readonly topics: EncodedTopics;
   /** Commits that the message being fanned out has to wait for. */
   waits: Promise<unknown>[] = [];
   /** The tail of what is done for a client id, so that connects, takeovers and expiries come one after the other. */
@@ -59,6 +61,7 @@ export class BrokerCore {
     keys: StoreKeys;
     index: SubscriptionIndex<BrokerSession, ServiceTopics>;
     retained: RetainedMessages;
+    topics: EncodedTopics;
     attach: (core: BrokerCore) => BusPort;
   }) {
     this.options = parts.options;
@@ -68,6 +71,8 @@ export class BrokerCore {
     this.keys = parts.keys;
     this.index = parts.index;
     this.retained = parts.retained;
+    this.topics = parts.topics;
+    this.publication = new Publication(noBytes, parts.topics);
     this.connectRate = new ConnectRate(parts.options.clock, parts.limits.connectsPerSecondPerClientId);
     this.nowMs = parts.options.clock.monotonicMs();
     this.port = parts.attach(this);

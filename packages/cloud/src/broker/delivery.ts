@@ -119,7 +119,7 @@ function isReceiveAllowed(
   return target.isReceiveAllowed;
 }
 
-/** Writes one PUBLISH for one receiver: a copy of the encoded form with the receiver's packet identifier. */
+/** Writes one PUBLISH for one receiver; with QoS 0 the packet identifier is 0. */
 function sendPublish(
   core: BrokerCore,
   client: ClientConnection,
@@ -128,10 +128,10 @@ function sendPublish(
   isRetained: boolean,
   packetId: number,
 ): void {
-  const { version, connection } = client;
-  const nowUnixMs = publication.expiresAtMs === undefined ? 0 : core.options.clock.unixMs();
-  const form = publication.form(version, qos, isRetained, nowUnixMs);
-  if (form.length > client.terms.clientPacketBytesMax) {
+  const { connection } = client;
+  const template = publication.template(client.version, qos, isRetained);
+  const { lengthBytes } = template;
+  if (lengthBytes > client.terms.clientPacketBytesMax) {
     // [MQTT-3.1.2-25] Acts as if it had been delivered.
     core.counters.droppedTooLarge++;
     core.options.log.warn("messageTooLarge", { clientId: client.clientId, topic: publication.topic });
@@ -139,29 +139,15 @@ function sendPublish(
     return;
   }
   core.counters.publishesDelivered++;
-  const idAt = qos === 0 ? 0 : publication.packetIdOffset(version, qos, isRetained);
-  if (form.length >= byReferenceBytesMin) {
-    sendByReference(client, form, idAt, packetId);
+  const patch = publication.expiresAtMs === undefined ? undefined : publication.patch(core.options.clock.unixMs());
+  if (lengthBytes < byReferenceBytesMin) {
+    const at = connection.reserve(lengthBytes);
+    template.writeTo(connection.slab, at, packetId, patch);
     return;
   }
-  const at = connection.reserve(form.length);
-  const { slab } = connection;
-  slab.set(form, at);
-  if (qos === 1) {
-    slab[at + idAt] = packetId >> 8;
-    slab[at + idAt + 1] = packetId;
-  }
-}
-
-function sendByReference({ connection }: ClientConnection, form: Uint8Array, idAt: number, packetId: number): void {
-  if (packetId === 0) {
-    connection.write(form);
-    return;
-  }
-  const head = form.slice(0, idAt + 2);
-  head[idAt] = packetId >> 8;
-  head[idAt + 1] = packetId;
-  connection.write(head, form.subarray(idAt + 2));
+  // The input's memory is not ours to keep: what is handed on by reference has bytes of its own, shared by receivers.
+  const kept = publication.keep();
+  connection.write(kept.template(client.version, qos, isRetained).head(packetId, patch), kept.payload);
 }
 
 /** Puts a QoS 1 message into the session's queue, and into the store when the session is persistent. */

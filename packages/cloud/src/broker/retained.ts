@@ -1,3 +1,4 @@
+import type { EncodedTopics } from "@thingline/protocol/mqtt";
 import type { Clock } from "@thingline/transport";
 import type { Log } from "../log.js";
 import { iterate } from "../store/iterate.js";
@@ -13,6 +14,7 @@ export interface RetainedMessagesOptions {
   log: Log;
   store: Store;
   keys: StoreKeys;
+  topics: EncodedTopics;
   limits: BrokerLimits;
   counters: BrokerCounters;
 }
@@ -44,9 +46,9 @@ export class RetainedMessages {
   }
 
   async load(): Promise<void> {
-    const { store, keys } = this.options;
+    const { store, keys, topics } = this.options;
     for await (const { value } of iterate<MessageRecord>(store, keys.retainedMessages)) {
-      this.messages.set(value.topic, restoredPublication(value));
+      this.messages.set(value.topic, restoredPublication(value, topics));
     }
   }
 
@@ -141,8 +143,8 @@ export function messageRecord(publication: Publication): MessageRecord {
   return { topic, payload, isRetained, qos, expiresAtMs, properties: storedProperties(properties) };
 }
 
-export function restoredPublication(record: MessageRecord): Publication {
-  const publication = new Publication(record.payload);
+export function restoredPublication(record: MessageRecord, topics: EncodedTopics): Publication {
+  const publication = new Publication(record.payload, topics);
   publication.reset(record.topic, record.payload, record.qos, record.isRetained, undefined);
   publication.properties = restoredProperties(record.properties);
   publication.expiresAtMs = record.expiresAtMs;

@@ -107,7 +107,7 @@ export function restoreSession(core: BrokerCore, loaded: StoredSession): BrokerS
   makeStored(core, session, record, revision);
   for (const [filter, options] of loaded.subscriptions) core.subscribe(session, filter, options);
   for (const { sequence, record: message } of loaded.messages) {
-    const publication = restoredPublication(message);
+    const publication = restoredPublication(message, core.topics);
     const { sizeBytes, expiresAtMs } = publication;
     session.nextSequence = sequence + 1;
     const { isRetained } = message;

@@ -10,7 +10,7 @@ import { Publication } from "./publication.js";
 export function sendWill({ core, connectPacket, clientId }: ClientConnection): void {
   const will = connectPacket?.will;
   if (will === undefined) return;
-  const publication = new Publication(will.payload);
+  const publication = new Publication(will.payload, core.topics);
   publication.reset(will.topic, will.payload, will.qos === 0 ? 0 : 1, will.isRetained, undefined);
   publication.properties = forwardedProperties(will.properties);
   const { clock, log } = core.options;
