@@ -3,6 +3,13 @@ export type { Cloud, CloudAddresses, CloudDependencies, CloudOptions, CloudStats
 export type { GatewayStats } from "./gateway/gateway.js";
 export type { ListenAddress } from "./gateway/listen.js";
 export type { Log } from "./log.js";
+export { createRestApi, restBodyBytesMax } from "./rest/rest-api.js";
+export type { RestApi, RestApiDependencies, RestApiOptions } from "./rest/rest-api.js";
+export { defaultRestHost, defaultRestPort, startRestServer } from "./rest/server.js";
+export type { RestServer, RestServerOptions } from "./rest/server.js";
+export { defaultAccessKey } from "./rest/sigv4.js";
+export type { AccessKey } from "./rest/sigv4.js";
+export { registryRestOperations } from "./services/registry/rest.js";
 export { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
 export type {
   CertificateIssuer,
@@ -34,6 +41,7 @@ export {
   provisionedPolicyDocument,
   provisionedPolicyName,
 } from "./services/split-provisioning/policies.js";
+export type { RestApiName, RestOperation } from "./services/rest-operation.js";
 export { createSplitProvisioning } from "./services/split-provisioning/topics.js";
 export type { SplitProvisioning, SplitProvisioningDependencies } from "./services/split-provisioning/topics.js";
 export { effectAttemptsMax } from "./services/outbox.js";

@@ -45,9 +45,6 @@ export const errorCodes = {
   THROTTLED: "too many requests of one kind in a short time",
   VERSIONS_LIMIT_EXCEEDED: "a policy has its maximum number of versions",
   VERSION_CONFLICT: "the expected version is not the current one",
-  // Requests over HTTP
-  CREDENTIALS_UNKNOWN: "a request was signed with an access key that is not known here",
-  SIGNATURE_INVALID: "the signature of a request is wrong, expired or for another service",
   // Modem
   AT_MALFORMED: "text that is no AT command, or values that cannot be written in one",
   LINK_FAILED: "the modem has no network registration, or could not get one",

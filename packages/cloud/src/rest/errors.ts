@@ -1,0 +1,51 @@
+import { isThinglineError, type ErrorCode } from "@thingline/protocol";
+import type { RestJsonError } from "@thingline/protocol/restjson";
+import type { RestApiName } from "../services/rest-operation.js";
+
+export interface WireError extends RestJsonError {
+  status: number;
+}
+
+type Wire = readonly [status: number, code: string];
+
+/** The one map from codes to what AWS IoT answers. What is missing here is a failure of the service. */
+export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
+  CERTIFICATE_INVALID: [400, "CertificateValidationException"],
+  CERTIFICATE_STATE_INVALID: [406, "CertificateStateException"],
+  CLOSED: [503, "ServiceUnavailableException"],
+  DELETE_CONFLICT: [409, "DeleteConflictException"],
+  LIMIT_EXCEEDED: [503, "ServiceUnavailableException"],
+  POLICY_MALFORMED: [400, "MalformedPolicyException"],
+  QUOTA_EXCEEDED: [410, "LimitExceededException"],
+  REQUEST_INVALID: [400, "InvalidRequestException"],
+  RESOURCE_EXISTS: [409, "ResourceAlreadyExistsException"],
+  RESOURCE_NOT_FOUND: [404, "ResourceNotFoundException"],
+  // Others changed the same record again and again: asking once more is right.
+  STORE_CONFLICT: [503, "ServiceUnavailableException"],
+  THROTTLED: [400, "ThrottlingException"],
+  VERSIONS_LIMIT_EXCEEDED: [409, "VersionsLimitExceededException"],
+  VERSION_CONFLICT: [409, "VersionConflictException"],
+};
+
+/** The control plane answers 400 to who asks too often, the data planes 429. */
+const dataPlaneThrottledStatus = 429;
+
+const internalFailure: WireError = {
+  status: 500,
+  code: "InternalFailureException",
+  message: "The local cloud failed to process the request; its log says more.",
+};
+
+/** What AWS would answer; `isDefect` for what should not happen. */
+export function toWireError(error: unknown, api: RestApiName): WireError & { isDefect?: true } {
+  const wire = isThinglineError(error) ? wireErrors[error.code] : undefined;
+  if (!isThinglineError(error) || wire === undefined) return { ...internalFailure, isDefect: true };
+  const [status, code] = wire;
+  const { resourceId, resourceArn } = error.details;
+  return {
+    status: error.code === "THROTTLED" && api !== "iot" ? dataPlaneThrottledStatus : status,
+    code,
+    message: error.message,
+    ...(resourceId !== undefined && resourceArn !== undefined && { members: { resourceId, resourceArn } }),
+  };
+}
