@@ -131,6 +131,7 @@ class LocalBroker implements Broker {
   private async shutDown(): Promise<void> {
     const { core } = this;
     core.isClosed = true;
+    core.connectRate.close();
     const closed: Promise<void>[] = [];
     for (const client of [...core.connections]) {
       closed.push(client.connection.closed);

@@ -19,10 +19,9 @@ import type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest } fro
 import { connect } from "./connect.js";
 import type { BrokerCore } from "./core.js";
 import { drain } from "./delivery.js";
+import { ConnectionFlow } from "./connection-flow.js";
 import { disconnectReasons, type DisconnectReason } from "./disconnect-reasons.js";
 import { receivePublish } from "./inbound-publish.js";
-import { RateBucket } from "./rate.js";
-import type { QueuedMessage } from "./publication.js";
 import type { BrokerSession } from "./session.js";
 import { detachSession } from "./session-lifecycle.js";
 import { receiveSubscribe, receiveUnsubscribe } from "./subscribe.js";
@@ -49,9 +48,6 @@ const noTerms: ConnectTerms = {
   clientPacketBytesMax: Infinity,
 };
 
-/** How often a blocked or waiting connection is looked at. */
-const slowSweepMs = 5_000;
-
 /** One client at the other end of one transport connection: reads its packets and answers them. */
 export class ClientConnection {
   readonly core: BrokerCore;
@@ -68,39 +64,30 @@ export class ClientConnection {
   principalChanges = 0;
   authorizedAt = 0;
   session: BrokerSession | undefined;
-  /** PUBLISH in and out; undefined without a limit. */
-  rate: RateBucket | undefined;
+  readonly flow: ConnectionFlow;
   readonly grants = new Map<string, PublishGrant>();
   inbound!: InboundInflight;
   aliases!: InboundTopicAliases;
   private readonly decoder: PacketDecoder;
   private readonly receiveDecisions = new Map<string, boolean>();
   private receiveGeneration = -1;
-  private bytesRate: RateBucket | undefined;
-  private replayRate: RateBucket | undefined;
   private keepAlive: ServerKeepAliveState = { name: "expired" };
-  private lastReceivedMs: number;
+  lastReceivedMs: number;
   private timer: Timer | undefined;
-  private drainTimer: Timer | undefined;
-  private readTimer: Timer | undefined;
-  /** Why reading is paused; 0 when it is not. */
-  private pauses = 0;
-  private outputFullSinceMs: number | undefined;
-  private throttleLoggedMs = -Infinity;
 
   constructor(core: BrokerCore, connection: Connection, identity: ConnectionIdentity) {
     this.core = core;
     this.connection = connection;
     this.identity = identity;
-    const { packetBytesMax, connectTimeoutSeconds, inboundBytesPerSecond } = core.limits;
+    const { packetBytesMax, connectTimeoutSeconds } = core.limits;
     this.decoder = new PacketDecoder({ receiver: "server", packetBytesMax });
     const { clock } = core.options;
     this.lastReceivedMs = core.nowMs = clock.monotonicMs();
-    if (inboundBytesPerSecond !== Infinity) this.bytesRate = new RateBucket(inboundBytesPerSecond, core.nowMs);
+    this.flow = new ConnectionFlow(this);
     this.timer = clock.setTimer(connectTimeoutSeconds * 1000, () => this.end("CONNECT_TIMEOUT"));
     connection.start({
       data: (bytes) => this.receive(bytes),
-      drained: () => this.outputDrained(),
+      drained: () => this.flow.outputDrained(),
       closed: (error) => this.lost(error),
     });
   }
@@ -135,7 +122,7 @@ export class ClientConnection {
       slab[at + 3] = packetId;
     } else this.sendRefusedPuback(packetId, reasonCode, reasonString);
     // A client that publishes without reading its PUBACKs must not fill our memory with them.
-    if (this.connection.bufferedBytes > this.core.limits.outputBytesMax) this.isOutputFull();
+    if (this.connection.bufferedBytes > this.core.limits.outputBytesMax) this.flow.isOutputFull();
   }
 
   private sendRefusedPuback(packetId: number, reasonCode: number, reasonString: string | undefined): void {
@@ -144,89 +131,6 @@ export class ClientConnection {
     const wantsReason = this.connectPacket?.properties?.requestProblemInformation !== 0;
     if (reasonString !== undefined && wantsReason) packet.properties = { reasonString };
     this.send(packet);
-  }
-
-  /** Whether so much waits to be sent that nothing may be added. Then the client's own input waits as well. */
-  isOutputFull(): boolean {
-    if (this.connection.bufferedBytes <= this.core.limits.outputBytesMax) return false;
-    if (this.outputFullSinceMs === undefined) {
-      this.outputFullSinceMs = this.core.nowMs;
-      this.core.options.log.warn("outputFull", {
-        clientId: this.clientId,
-        bufferedBytes: this.connection.bufferedBytes,
-      });
-      this.pause(pauseReasons.outputFull);
-      this.drainLater(slowSweepMs);
-    }
-    return true;
-  }
-
-  private outputDrained(): void {
-    if (this.outputFullSinceMs === undefined || this.state !== "connected") return;
-    this.core.nowMs = this.core.options.clock.monotonicMs();
-    this.outputFullSinceMs = undefined;
-    this.unpause(pauseReasons.outputFull);
-    drain(this.core, this);
-  }
-
-  /** Whether a QoS 1 message may go out now, window apart. */
-  maySendQos1(): boolean {
-    if (this.isOutputFull()) return false;
-    const { rate } = this;
-    return rate === undefined || rate.take(this.core.nowMs);
-  }
-
-  /** As {@link maySendQos1} for a message from the queue; sets a timer when only time stands in the way. */
-  maySendQueued(message: QueuedMessage): boolean {
-    if (this.isOutputFull()) return false;
-    const { nowMs } = this.core;
-    if (message.isReplay) {
-      if (this.replayRate !== undefined && !this.replayRate.take(nowMs)) {
-        this.drainLater(this.replayRate.waitMs(nowMs));
-        return false;
-      }
-      // Paid once: it may wait for the other rate, or go out again after a reconnect.
-      message.isReplay = false;
-    }
-    if (this.rate !== undefined && !this.rate.take(nowMs)) {
-      this.drainLater(this.rate.waitMs(nowMs));
-      return false;
-    }
-    return true;
-  }
-
-  private drainLater(delayMs: number): void {
-    if (this.drainTimer !== undefined) return;
-    this.drainTimer = this.core.options.clock.setTimer(delayMs, () => {
-      this.drainTimer = undefined;
-      if (this.state !== "connected") return;
-      this.core.nowMs = this.core.options.clock.monotonicMs();
-      if (this.isStuck()) this.end("SLOW_CONSUMER");
-      else drain(this.core, this);
-    });
-  }
-
-  private isStuck(): boolean {
-    if (this.outputFullSinceMs === undefined) return false;
-    if (this.connection.bufferedBytes <= this.core.limits.outputBytesMax) {
-      this.outputDrained();
-      return false;
-    }
-    if (this.core.nowMs - this.outputFullSinceMs >= this.core.limits.slowConsumerSecondsMax * 1000) return true;
-    this.drainLater(slowSweepMs);
-    return false;
-  }
-
-  outboundThrottled(): void {
-    this.core.counters.droppedThrottled++;
-    this.logThrottled("out");
-  }
-
-  /** At most once a second: the counter has them all. */
-  logThrottled(direction: "in" | "out"): void {
-    if (this.throttleLoggedMs + 1000 > this.core.nowMs) return;
-    this.throttleLoggedMs = this.core.nowMs;
-    this.core.hit("publishesPerSecond", { clientId: this.clientId, direction });
   }
 
   // Policy
@@ -268,7 +172,7 @@ export class ClientConnection {
   private receive(bytes: Uint8Array): void {
     const { core, decoder } = this;
     core.nowMs = this.lastReceivedMs = core.options.clock.monotonicMs();
-    if (this.bytesRate !== undefined) this.chargeBytes(bytes.length);
+    this.flow.charge(bytes.length);
     decoder.push(bytes);
     try {
       for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
@@ -337,9 +241,7 @@ export class ClientConnection {
     this.state = "connected";
     this.session = session;
     this.authorizer = authorizer;
-    const { publishesPerSecond, queuedReplaysPerSecond, inboundInflightMax, topicAliasMax } = core.limits;
-    if (publishesPerSecond !== Infinity) this.rate = new RateBucket(publishesPerSecond, core.nowMs);
-    if (queuedReplaysPerSecond !== Infinity) this.replayRate = new RateBucket(queuedReplaysPerSecond, core.nowMs);
+    const { inboundInflightMax, topicAliasMax } = core.limits;
     this.inbound = new InboundInflight(inboundInflightMax);
     this.aliases = new InboundTopicAliases(topicAliasMax);
     session.connection = this;
@@ -353,7 +255,7 @@ export class ClientConnection {
     const { core } = this;
     const nowMs = core.options.clock.monotonicMs();
     // While we do not read, the client's silence proves nothing.
-    const lastReceivedMs = this.pauses === 0 ? this.lastReceivedMs : nowMs;
+    const lastReceivedMs = this.flow.isPaused ? nowMs : this.lastReceivedMs;
     this.keepAlive = { name: "listening", lastReceivedMs };
     const [next, effects] = stepServerKeepAlive(this.keepAlive, { type: "tick" }, nowMs, this.terms.keepAliveSeconds);
     this.keepAlive = next;
@@ -416,33 +318,6 @@ export class ClientConnection {
     this.end(wantsWill ? "CLIENT_DISCONNECT_WITH_WILL" : "CLIENT_INITIATED_DISCONNECT");
   }
 
-  // Backpressure
-
-  private chargeBytes(lengthBytes: number): void {
-    const waitMs = this.bytesRate!.charge(lengthBytes, this.core.nowMs);
-    if (waitMs === 0 || this.readTimer !== undefined) return;
-    this.core.hit("inboundBytesPerSecond", { clientId: this.clientId, delayMs: waitMs });
-    this.pause(pauseReasons.throughput);
-    this.readTimer = this.core.options.clock.setTimer(waitMs, () => {
-      this.readTimer = undefined;
-      this.unpause(pauseReasons.throughput);
-    });
-  }
-
-  pause(reason: number): void {
-    if (this.state === "closed") return;
-    if (this.pauses === 0) this.connection.pause();
-    this.pauses |= reason;
-  }
-
-  unpause(reason: number): void {
-    if ((this.pauses & reason) === 0) return;
-    this.pauses &= ~reason;
-    if (this.pauses !== 0 || this.state === "closed") return;
-    this.lastReceivedMs = this.core.options.clock.monotonicMs();
-    this.connection.resume();
-  }
-
   // End
 
   private protocolError(error: ThinglineError): void {
@@ -501,8 +376,7 @@ export class ClientConnection {
     const { core, session, state, clientId } = this;
     this.state = "closed";
     this.timer?.cancel();
-    this.drainTimer?.cancel();
-    this.readTimer?.cancel();
+    this.flow.stop();
     core.connections.delete(this);
     core.counters.connectionsClosed++;
     if (this.certificateId !== undefined) this.forgetPrincipal(this.certificateId);
@@ -533,5 +407,3 @@ export class ClientConnection {
     if (connections?.size === 0) this.core.connectionsByCertificate.delete(certificateId);
   }
 }
-
-export const pauseReasons = { outputFull: 1, throughput: 2 } as const;

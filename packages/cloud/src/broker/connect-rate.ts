@@ -4,6 +4,7 @@ import type { Clock } from "@thingline/transport";
 export class ConnectRate {
   private readonly clock: Clock;
   private readonly intervalMs: number;
+  private readonly aborter = new AbortController();
   /** When the last CONNECT of a client id was let through, oldest first. */
   private readonly lastMs = new Map<string, number>();
 
@@ -13,6 +14,7 @@ export class ConnectRate {
     this.intervalMs = perSecond === Infinity ? 0 : 1000 / perSecond;
   }
 
+  /** @throws {ThinglineError} ABORTED after {@link close}. */
   async wait(clientId: string, onThrottled: (waitMs: number) => void): Promise<void> {
     if (this.intervalMs === 0) return;
     const nowMs = this.clock.monotonicMs();
@@ -22,7 +24,12 @@ export class ConnectRate {
     this.lastMs.set(clientId, Math.max(nowMs, dueMs));
     if (dueMs <= nowMs) return;
     onThrottled(dueMs - nowMs);
-    await this.clock.sleep(dueMs - nowMs);
+    await this.clock.sleep(dueMs - nowMs, { signal: this.aborter.signal });
+  }
+
+  /** Whoever waits, waits no longer. */
+  close(): void {
+    this.aborter.abort();
   }
 
   /** Bounds the map to what connected within the last interval. */

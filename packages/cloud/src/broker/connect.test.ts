@@ -121,6 +121,12 @@ test("a second CONNECT within the second waits", async () => {
   await closeWorld(world);
 });
 
+test("close() does not wait for those who connect too often", async () => {
+  const world = await startWorld({ limits: awsLimits });
+  for (let count = 0; count < 3; count++) await world.connect("c");
+  await closeWorld(world);
+});
+
 test("silence of one and a half keep alives ends the connection, and only that", async () => {
   const world = await startWorld();
   const client = await world.connect("c", { version: 5, keepAliveSeconds: 40 });

@@ -34,6 +34,8 @@ export function connect(client: ClientConnection, packet: ConnectPacket): void {
   core
     .inTurn(client.clientId, () => acceptInTurn(client, packet, terms, assignedClientId))
     .catch((error: unknown) => {
+      // close() ends the wait of those who connect too often; their connections are closed already.
+      if (core.isClosed) return;
       core.counters.storeFailures++;
       core.options.log.error("connectFailed", { clientId: client.clientId, error: String(error) });
       refuse(client, packet.version === 5 ? reasonCodes.unspecifiedError : 3, "the server failed");
@@ -47,6 +49,7 @@ async function acceptInTurn(
   assignedClientId: string | undefined,
 ): Promise<void> {
   const { core, clientId } = client;
+  if (isGone(client)) return;
   await core.connectRate.wait(clientId, (waitMs) => {
     core.counters.connectsThrottled++;
     core.hit("connectsPerSecondPerClientId", { clientId, delayMs: waitMs });

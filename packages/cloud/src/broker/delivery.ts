@@ -82,8 +82,9 @@ export function deliver(
     return;
   }
   if (qos === 0) {
-    if (connection.isOutputFull()) core.counters.droppedSlowConsumer++;
-    else if (connection.rate !== undefined && !connection.rate.take(core.nowMs)) connection.outboundThrottled();
+    if (connection.flow.isOutputFull()) core.counters.droppedSlowConsumer++;
+    else if (connection.flow.rate !== undefined && !connection.flow.rate.take(core.nowMs))
+      connection.flow.outboundThrottled();
     else sendPublish(core, connection, publication, 0, isRetained, 0);
     return;
   }
@@ -92,7 +93,7 @@ export function deliver(
     drain(core, connection);
     return;
   }
-  if (session.queue.queuedCount === 0 && connection.maySendQos1()) {
+  if (session.queue.queuedCount === 0 && connection.flow.maySendQos1()) {
     const packetId = session.queue.inflight!.allocate(undefined, connection.nowSeconds);
     if (packetId !== 0) {
       sendPublish(core, connection, publication, 1, isRetained, packetId);
@@ -197,7 +198,8 @@ export function drain(core: BrokerCore, connection: ClientConnection): void {
     const isDenied = !isExpired && !connection.mayReceive(publication.topic);
     if (!isExpired && !isDenied) {
       const { inflight } = queue;
-      if (inflight === undefined || inflight.count >= inflight.windowMax || !connection.maySendQueued(message)) return;
+      if (inflight === undefined || inflight.count >= inflight.windowMax || !connection.flow.maySendQueued(message))
+        return;
     }
     queue.shift();
     core.queuedMessages--;

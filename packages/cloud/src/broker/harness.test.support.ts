@@ -53,8 +53,14 @@ export class TestClock implements Clock {
   afterTurn(callback: () => void): void {
     this.turn.push(callback);
   }
-  sleep(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.setTimer(delayMs, resolve));
+  sleep(delayMs: number, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.setTimer(delayMs, resolve);
+      signal?.addEventListener("abort", () => {
+        timer.cancel();
+        reject(new ThinglineError("ABORTED", "aborted"));
+      });
+    });
   }
 
   /** Runs turns and promises until nothing happens any more; no time passes. */

@@ -13,7 +13,7 @@ export function receivePublish(client: ClientConnection, packet: PublishPacket):
   core.counters.publishesReceived++;
   // AWS: no PUBREC and no downgrade. The connection ends, MQTT 5 is told 0x9B.
   if (qos === 2) return client.misuse("qosNotSupported", "PUBLISH with QoS 2: at most QoS 1 is supported");
-  if (client.rate !== undefined && !client.rate.take(core.nowMs)) return throttled(client, packet);
+  if (client.flow.rate !== undefined && !client.flow.rate.take(core.nowMs)) return throttled(client, packet);
   const topic = properties?.topicAlias === undefined ? packet.topic : resolveAlias(client, packet);
   if (topic === undefined) return;
   if (qos === 1 && client.inbound.count > 0 && !checkPacketId(client, packet.packetId!)) return;
@@ -189,7 +189,7 @@ function checkPacketId(client: ClientConnection, packetId: number): boolean {
 /** AWS discards what is over the rate: MQTT 3.1.1 gets no PUBACK, MQTT 5 one that says so. */
 function throttled(client: ClientConnection, { qos, packetId }: PublishPacket): void {
   client.core.counters.droppedThrottled++;
-  client.logThrottled("in");
+  client.flow.logThrottled("in");
   if (qos === 1 && client.version === 5) client.sendPuback(packetId!, reasonCodes.quotaExceeded, "throttled");
 }
 
