@@ -17,7 +17,7 @@ function world(restore: (snapshot: unknown) => Promise<void> = async () => undef
   const send = async (method: string, url: string, { origin, body }: { origin?: string; body?: string } = {}) => {
     const headers: Record<string, string> = origin === undefined ? {} : { origin };
     const bytes = body === undefined ? {} : { body: new TextEncoder().encode(body) };
-    const response = await handleAdmin({ method, url, headers, ...bytes }, { cloud, serverNames: ["cloud.example"] });
+    const response = await handleAdmin({ method, url, headers, ...bytes }, { cloud, ownNames: ["cloud.example"] });
     return { status: response.status, body: JSON.parse(new TextDecoder().decode(response.body)) as unknown };
   };
   return { calls, send };

@@ -1,26 +1,25 @@
 import { isThinglineError } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import type { Cloud } from "./cloud.js";
+import { originFault } from "./rest/origin-guard.js";
 
 /** Paths below this are Thingline's own, beside AWS's. */
 export const adminPathPrefix = "/_thingline/";
 
 export interface AdminOptions {
   cloud: Pick<Cloud, "reset" | "snapshot" | "restore"> & { stats(): unknown };
-  /** Names besides localhost and IP addresses under which the API may be asked for. */
-  serverNames: readonly string[];
+  /** Names besides addresses and local names under which the API may be asked for. */
+  ownNames: readonly string[];
 }
 
 /**
- * `POST reset`, `GET snapshot`, `POST restore`, `GET stats`. Not signed, so a web page in the browser of the same machine
- * must not be able to send them: a foreign `Origin` and a host name that is not ours (DNS rebinding) are refused.
+ * `POST reset`, `GET snapshot`, `POST restore`, `GET stats`. Not signed, so a web page in a browser of the same machine
+ * must not be able to send them: see {@link originFault}.
  */
-export async function handleAdmin(request: HttpRequest, { cloud, serverNames }: AdminOptions): Promise<HttpResponse> {
-  const { pathname, host, hostname } = new URL(request.url);
-  const origin = request.headers?.["origin"];
-  if (!isOwnName(hostname, serverNames)) return answer(403, { message: `"${hostname}" is no name of this cloud` });
-  if (origin !== undefined && origin !== `http://${host}`)
-    return answer(403, { message: "requests of other web pages are refused" });
+export async function handleAdmin(request: HttpRequest, { cloud, ownNames }: AdminOptions): Promise<HttpResponse> {
+  const { pathname, host } = new URL(request.url);
+  const fault = originFault(request.headers ?? {}, host, ownNames);
+  if (fault !== undefined) return answer(403, { message: fault });
   try {
     switch (`${request.method} ${pathname.slice(adminPathPrefix.length)}`) {
       case "POST reset":
@@ -41,16 +40,6 @@ export async function handleAdmin(request: HttpRequest, { cloud, serverNames }: 
     const isTheirs = error.code === "REQUEST_INVALID" || error.code === "STORE_VERSION_UNKNOWN";
     return answer(isTheirs ? 400 : 500, { code: error.code, message: error.message });
   }
-}
-
-/** An address cannot be rebound, a name of somebody else's can. */
-function isOwnName(hostname: string, serverNames: readonly string[]): boolean {
-  return (
-    hostname === "localhost" ||
-    /^\d+\.\d+\.\d+\.\d+$/.test(hostname) ||
-    hostname.startsWith("[") ||
-    serverNames.some((name) => name.toLowerCase() === hostname)
-  );
 }
 
 /** What is no JSON is no snapshot either. */

@@ -23,10 +23,17 @@ import { openServerIdentity } from "./gateway/server-identity.js";
 import type { Log } from "./log.js";
 import type { ConnectionIdentity } from "./policy/authorizer.js";
 import type { Operation, Scope } from "./services/operation.js";
+import { createRestApi, type RestApi } from "./rest/rest-api.js";
+import { registryRestOperations } from "./services/registry/rest.js";
+import { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
+import { createKeyPool, type KeyPool } from "./services/registry/key-pool.js";
+import { createRegistry, type Registry } from "./services/registry/service.js";
+import { createSplitProvisioning, type SplitProvisioning } from "./services/split-provisioning/topics.js";
+import { parsePolicyDocument } from "./policy/document.js";
 import { openOperationRunner } from "./services/runner.js";
 import type { EffectRunner } from "./services/runner.js";
 import { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
-import { clearStore, restoreSnapshot, takeSnapshot } from "./store/snapshot.js";
+import { clearStore, parseSnapshot, restoreSnapshot, takeSnapshot } from "./store/snapshot.js";
 import type { StoreSnapshot } from "./store/snapshot.js";
 import type { Store } from "./store/store.js";
 
@@ -60,6 +67,14 @@ export interface CloudOptions {
   serverNames?: readonly string[];
   /** `aws`: the quotas of AWS IoT Core; `none` for load tests. Default `aws`. */
   limits?: "aws" | "none" | BrokerLimits;
+  /** `any` takes every signature of a REST request. Default `verify`. */
+  signatures?: "verify" | "any";
+  /** RSA keys made ahead for CreateKeysAndCertificate and provisioning. Default 0: made when they are asked for. */
+  keyPoolSize?: number;
+  /** For each listener. Default: the transport's. */
+  connectionsMax?: number;
+  /** From the first packet to the finished TLS handshake or WebSocket upgrade. Default: the transport's. */
+  handshakeTimeoutMs?: number;
   /** Called for each connection refused before MQTT, besides the log line. */
   onConnectionRefused?: NonNullable<GatewayOptions["onRefused"]>;
 }
@@ -85,6 +100,8 @@ export interface Cloud {
   readonly caFile: string;
   /** The REST APIs, without a server in between: an AWS request in, its answer out. */
   handleRest(request: HttpRequest): Promise<HttpResponse>;
+  /** The registry's operations by AWS's names, for {@link run}. */
+  readonly registry: Registry;
   /** Runs a service's operation as MQTT and REST do. `scope` defaults to that of the cloud. */
   run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope?: Scope): Promise<Result>;
   stats(): CloudStats;
@@ -99,6 +116,9 @@ export interface Cloud {
   readonly closed: Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+const awsMqttsPort = 8883;
+const endpointTypes = new Set(["iot:Data", "iot:Data-ATS", "iot:CredentialProvider", "iot:Jobs"]);
 
 /** What `reset` and `restore` replace. */
 interface Engine {
@@ -127,7 +147,11 @@ export async function createCloud(dependencies: CloudDependencies, options: Clou
 
 class LocalCloud implements Cloud {
   readonly scope: Scope;
+  readonly registry: Registry;
   readonly closed: Promise<void>;
+  readonly #keys: KeyPool;
+  readonly #splitProvisioning: SplitProvisioning;
+  readonly #rest: RestApi;
   readonly #dependencies: CloudDependencies;
   readonly #options: CloudOptions;
   #engine: Engine | undefined;
@@ -144,11 +168,31 @@ class LocalCloud implements Cloud {
     this.#options = options;
     this.scope = { account: options.account ?? defaultAccount, region: options.region ?? defaultRegion };
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+    const { clock, files, log, random, store } = dependencies;
+    this.#keys = createKeyPool(dependencies.keys, { size: options.keyPoolSize ?? 0 });
+    const keys = this.#keys;
+    const storage = { files, folder: options.folder };
+    const authority = openDeviceAuthority({ storage, keys, random, nowMs: () => clock.unixMs() });
+    const issuer = createCertificateIssuer({ keys, random, authority });
+    this.registry = createRegistry({ issuer, parsePolicyDocument, endpointAddress: (type) => this.#endpoint(type) });
+    this.#splitProvisioning = createSplitProvisioning({ issuer, keys, clock, store, log });
+    this.#rest = createRestApi(
+      {
+        operations: registryRestOperations(this.registry),
+        run: (scope, operation, input) => this.run(operation, input, scope),
+        clock,
+        random,
+        keys,
+        log,
+      },
+      { scope: this.scope, signatures: options.signatures ?? "verify", ownNames: options.serverNames ?? [] },
+    );
   }
 
   async open(): Promise<void> {
     const { clock, files, keys, log, network, random, store } = this.#dependencies;
-    const { folder, serverNames: extraNames = [], mqtts, https, mqtt, onConnectionRefused } = this.#options;
+    const { folder, serverNames: extraNames = [], mqtts, https, mqtt } = this.#options;
+    const { connectionsMax, handshakeTimeoutMs, onConnectionRefused } = this.#options;
     const loadIssuer = () => loadServerCertificateIssuer({ keys, random });
     const identity = await openServerIdentity({ files, clock, folder, extraNames, loadIssuer });
     if (identity.made.length > 0) log.info("serverCertificateMade", { made: identity.made, ca: identity.caFile });
@@ -166,6 +210,8 @@ class LocalCloud implements Cloud {
       mqtts,
       https,
       mqtt,
+      ...(connectionsMax === undefined ? {} : { connectionsMax }),
+      ...(handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs }),
       ...(onConnectionRefused === undefined ? {} : { onRefused: onConnectionRefused }),
     });
   }
@@ -185,9 +231,8 @@ class LocalCloud implements Cloud {
 
   async handleRest(request: HttpRequest): Promise<HttpResponse> {
     if (new URL(request.url).pathname.startsWith(adminPathPrefix))
-      return handleAdmin(request, { cloud: this, serverNames: this.#options.serverNames ?? [] });
-    await this.#maintenance;
-    return { status: 404, headers: {}, body: new Uint8Array() };
+      return handleAdmin(request, { cloud: this, ownNames: this.#options.serverNames ?? [] });
+    return this.#rest.handle(request);
   }
 
   async run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope = this.scope): Promise<Result> {
@@ -214,8 +259,10 @@ class LocalCloud implements Cloud {
     return takeSnapshot(this.#dependencies.store);
   }
 
-  restore(snapshot: unknown): Promise<void> {
-    return this.#maintain("restored", () => restoreSnapshot(this.#dependencies.store, snapshot));
+  async restore(snapshot: unknown): Promise<void> {
+    // Before anybody is disconnected.
+    parseSnapshot(snapshot);
+    await this.#maintain("restored", () => restoreSnapshot(this.#dependencies.store, snapshot));
   }
 
   close(): Promise<void> {
@@ -231,6 +278,7 @@ class LocalCloud implements Cloud {
     await this.#maintenance;
     await this.#closeEngine();
     await this.#gateway?.close();
+    await this.#keys.close();
     await this.#dependencies.store.close();
     this.#resolveClosed();
   }
@@ -264,21 +312,53 @@ class LocalCloud implements Cloud {
   }
 
   async #openEngine(): Promise<Engine> {
-    const { clock, keys, log, random, store } = this.#dependencies;
-    const runner = await openOperationRunner({ store, clock, random, keys, log });
-    const broker = await createBroker({ clock, random, log, store, scope: this.scope, runner, limits: this.#limits() });
-    const isOurs = (scope: Scope) => scope.account === this.scope.account && scope.region === this.scope.region;
+    const { clock, log, random, store } = this.#dependencies;
+    const { scope } = this;
+    const runner = await openOperationRunner({ store, clock, random, keys: this.#keys, log });
+    const broker = await createBroker({
+      clock,
+      random,
+      log,
+      store,
+      scope,
+      runner,
+      services: [this.#splitProvisioning],
+      limits: this.#limits(),
+      onConnected: (client) => this.#connected(client, runner),
+    });
+    const isOurs = (other: Scope) => other.account === scope.account && other.region === scope.region;
     // Clients are in one account and region; requests over REST may name others, and nobody is connected there.
     await runner.start({
       performer: {
-        publish: async (scope, effect) => (isOurs(scope) ? broker.publish(effect) : undefined),
-        disconnect: async (scope, { clientId, reason }) =>
-          isOurs(scope) ? broker.disconnectClient(clientId, reason) : undefined,
-        recheckPrincipal: async (scope, { certificateId }) =>
-          isOurs(scope) ? broker.recheckPrincipal(certificateId) : undefined,
+        publish: async (other, effect) => (isOurs(other) ? broker.publish(effect) : undefined),
+        disconnect: async (other, { clientId, reason }) =>
+          isOurs(other) ? broker.disconnectClient(clientId, reason) : undefined,
+        recheckPrincipal: async (other, { certificateId }) =>
+          isOurs(other) ? broker.recheckPrincipal(certificateId) : undefined,
       },
     });
     return { runner, broker };
+  }
+
+  #connected(
+    { clientId, certificateId }: { clientId: string; certificateId: string | undefined },
+    runner: EffectRunner,
+  ): void {
+    if (certificateId === undefined) return;
+    this.#splitProvisioning.connected(this.scope, { clientId, certificateId }, runner).catch((error: unknown) => {
+      // The next connection proves it as well.
+      this.#dependencies.log.error("proofNotRecorded", { clientId, error: String(error) });
+    });
+  }
+
+  /**
+   * Without a port when it is AWS's own, so that what is written for AWS works; with it otherwise, because nobody could
+   * guess it.
+   */
+  #endpoint(endpointType: string): string | undefined {
+    if (!endpointTypes.has(endpointType)) return undefined;
+    const { host, port } = this.addresses.mqtts;
+    return port === awsMqttsPort ? host : `${host}:${port}`;
   }
 
   /** Operations under way end first, so that their messages still reach who is connected. */

@@ -123,6 +123,7 @@ function welcome(
     isPresent,
     remote: client.connection.remote.host,
   });
+  core.options.onConnected?.({ clientId, certificateId });
   drain(core, client);
 }
 

@@ -23,6 +23,8 @@ export interface BrokerOptions {
   bus?: Bus;
   /** Default `awsLimits`. */
   limits?: BrokerLimits;
+  /** Called after each CONNACK that accepts. */
+  onConnected?: (client: { clientId: string; certificateId: string | undefined }) => void;
 }
 
 export type PublishEffect = Extract<Effect, { type: "publish" }>;

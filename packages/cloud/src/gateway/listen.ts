@@ -28,13 +28,13 @@ export async function listenTogether(
   const listen = (host: string, port: number) => network.listen({ ...options, host, port }, onConnection);
   if (address.host !== "localhost") {
     const listener = await listen(address.host, address.port).catch((error: unknown) => {
-      throw explain(error, address);
+      throw nameOption(error, address);
     });
     return { endpoint: listener.address, listeners: [listener] };
   }
   for (let attempt = 1; ; attempt++) {
     const first = await listen("127.0.0.1", address.port).catch((error: unknown) => {
-      throw explain(error, address);
+      throw nameOption(error, address);
     });
     const endpoint = { host: "localhost", port: first.address.port };
     try {
@@ -47,12 +47,13 @@ export async function listenTogether(
         throw error;
       }
       await first.close();
-      if (address.port !== 0 || attempt >= freePortAttemptsMax) throw explain(error, address);
+      if (address.port !== 0 || attempt >= freePortAttemptsMax) throw nameOption(error, address);
     }
   }
 }
 
-function explain(error: unknown, { port, host, optionName }: ListenAddress): unknown {
+/** Says which option a taken port came from. Other errors are handed back as they are. */
+export function nameOption(error: unknown, { port, host, optionName }: ListenAddress): unknown {
   if (!isThinglineError(error, "PORT_IN_USE")) return error;
   const message = `port ${port} of ${host} is in use by another process; choose another with ${optionName} (0 picks a free one)`;
   return new ThinglineError("PORT_IN_USE", message, { details: { port, host, option: optionName }, cause: error });

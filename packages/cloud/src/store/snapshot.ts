@@ -40,7 +40,8 @@ async function replaceContent(store: Store, entries: readonly [StoreKey, StoreVa
   await store.commit([...operations.values()]);
 }
 
-function parseSnapshot(snapshot: unknown): [StoreKey, StoreValue][] {
+/** @throws {ThinglineError} REQUEST_INVALID, STORE_VERSION_UNKNOWN. */
+export function parseSnapshot(snapshot: unknown): [StoreKey, StoreValue][] {
   if (typeof snapshot !== "object" || snapshot === null) throw noSnapshot("not an object");
   const { format, version, entries } = snapshot as Record<string, unknown>;
   if (format !== snapshotFormat) throw noSnapshot(`"format" must be "${snapshotFormat}"`);

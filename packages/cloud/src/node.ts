@@ -1,0 +1,267 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { ThinglineError } from "@thingline/protocol";
+import type { Endpoint, HttpRequest } from "@thingline/transport";
+import {
+  createNodeClock,
+  createNodeFiles,
+  createNodeKeys,
+  createNodeNetwork,
+  createNodeRandom,
+} from "@thingline/transport/node";
+import { cloudFileName, readCloudFile, writeCloudFile } from "./cloud-file.js";
+import type { RunningCloud } from "./cloud-file.js";
+import { createCloud, defaultAccount, defaultRegion } from "./cloud.js";
+import type { Cloud, CloudOptions } from "./cloud.js";
+import { nameOption } from "./gateway/listen.js";
+import type { Log } from "./log.js";
+import type { Durability, Store } from "./store/store.js";
+
+export type { RunningCloud } from "./cloud-file.js";
+
+export const defaultMqttsPort = 8883;
+export const defaultHttpsPort = 8443;
+export const defaultApiPort = 4680;
+/** Enough for a claim and the first device; a fleet waits for its keys anyway. */
+const defaultKeyPoolSize = 2;
+/** Both loopback addresses. */
+export const defaultHost = "localhost";
+
+export interface StartCloudOptions {
+  /** Where everything is kept. One process at a time. Needed unless `memory` is true. */
+  dataDir?: string;
+  /** Nothing is kept. Root CA and server certificate are in a temporary folder meanwhile. Default false. */
+  memory?: boolean;
+  /** Where to listen with TLS and REST. `localhost` (the default) means 127.0.0.1 and ::1. */
+  host?: string;
+  /** 0 picks a free one, for each of the ports. Default {@link defaultMqttsPort}. */
+  mqttsPort?: number;
+  /** Default {@link defaultHttpsPort}. */
+  httpsPort?: number;
+  /** Default {@link defaultApiPort}. */
+  apiPort?: number;
+  /** Plain MQTT, anonymous, everything allowed, on the loopback only. Default: off. */
+  mqttPort?: number;
+  account?: string;
+  region?: string;
+  /** Further names and addresses for the server certificate. The `host` is added by itself. */
+  serverNames?: readonly string[];
+  limits?: CloudOptions["limits"];
+  /** `any` takes every signature of a REST request. Default `verify`. */
+  sigv4?: "verify" | "any";
+  /** Default `process`. */
+  durability?: Durability;
+  /** Default: says nothing. */
+  log?: Log;
+}
+
+/** A local cloud with its REST server, in this process. */
+export interface StartedCloud {
+  /** Texts `HOST:PORT`; `api` is a URL. */
+  readonly addresses: { mqtts: string; https: string; api: string; mqtt: string | undefined };
+  readonly caFile: string;
+  readonly caPem: string;
+  readonly cloud: Cloud;
+  close(): Promise<void>;
+  readonly closed: Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/**
+ * Starts a local AWS IoT Core with Node's network, files and keys, and its REST APIs over HTTP.
+ *
+ * @throws {ThinglineError} OPTION_INVALID; LOCKED when another process has the data folder; PORT_IN_USE with the port
+ * and the option to change; STORE_CORRUPT, STORE_VERSION_UNKNOWN.
+ */
+export async function startCloud(options: StartCloudOptions): Promise<StartedCloud> {
+  checkOptions(options);
+  const started = new NodeCloud(options);
+  try {
+    await started.open();
+    return started;
+  } catch (error) {
+    await started.close();
+    throw error;
+  }
+}
+
+/**
+ * Where the cloud of a data folder listens, and which CA to trust.
+ *
+ * @throws {ThinglineError} CLOUD_NOT_RUNNING when none runs there, or when it has died without closing.
+ */
+export async function findRunningCloud(dataDir: string): Promise<RunningCloud> {
+  return readCloudFile(createNodeFiles(), dataDir, isAlive);
+}
+
+class NodeCloud implements StartedCloud {
+  readonly closed: Promise<void>;
+  readonly #options: StartCloudOptions;
+  readonly #files = createNodeFiles();
+  /** In the opposite order of opening. */
+  readonly #closers: (() => Promise<void>)[] = [];
+  #cloud: Cloud | undefined;
+  #addresses: StartedCloud["addresses"] | undefined;
+  #closing: Promise<void> | undefined;
+  #resolveClosed: () => void = () => undefined;
+
+  constructor(options: StartCloudOptions) {
+    this.#options = options;
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+  }
+
+  get cloud(): Cloud {
+    if (this.#cloud === undefined) throw new ThinglineError("CLOSED", "the cloud was used before it was open");
+    return this.#cloud;
+  }
+
+  get addresses(): StartedCloud["addresses"] {
+    if (this.#addresses === undefined) throw new ThinglineError("CLOSED", "the cloud was used before it was open");
+    return this.#addresses;
+  }
+
+  get caFile(): string {
+    return this.cloud.caFile;
+  }
+
+  get caPem(): string {
+    return this.cloud.caPem;
+  }
+
+  async open(): Promise<void> {
+    const { account = defaultAccount, region = defaultRegion, host = defaultHost, log = silent } = this.#options;
+    const folder = await this.#takeFolder();
+    const store = await this.#openStore(folder);
+    const clock = createNodeClock();
+    const adapters = {
+      network: createNodeNetwork({ clock }),
+      clock,
+      random: createNodeRandom(),
+      keys: createNodeKeys(),
+    };
+    const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
+    const cloud = await createCloud(
+      { ...adapters, files: this.#files, store, log },
+      {
+        folder,
+        account,
+        region,
+        mqtts: { host, port: mqttsPort, optionName: "mqttsPort" },
+        https: { host, port: httpsPort, optionName: "httpsPort" },
+        mqtt: mqttPort === undefined ? undefined : { host: "localhost", port: mqttPort, optionName: "mqttPort" },
+        ...(sigv4 === undefined ? {} : { signatures: sigv4 }),
+        keyPoolSize: defaultKeyPoolSize,
+        serverNames: [...(this.#options.serverNames ?? []), ...serverNamesOf(host)],
+        ...(limits === undefined ? {} : { limits }),
+      },
+    );
+    this.#cloud = cloud;
+    this.#closers.push(() => cloud.close());
+    const api = await this.#openRest(cloud, host, log);
+    const { mqtts, https, mqtt } = cloud.addresses;
+    this.#addresses = {
+      mqtts: show(mqtts),
+      https: show(https),
+      api: `http://${show(api)}`,
+      mqtt: mqtt === undefined ? undefined : show(mqtt),
+    };
+    if (this.#options.memory !== true) {
+      const { mqtt: plain = null, ...tls } = this.#addresses;
+      const ca = resolve(cloud.caFile);
+      await writeCloudFile(this.#files, folder, { ...tls, mqtt: plain, ca, account, region, processId: process.pid });
+      this.#closers.push(() => this.#files.remove(join(folder, cloudFileName)));
+    }
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const errors: unknown[] = [];
+    for (const close of this.#closers.reverse()) await close().catch((error: unknown) => errors.push(error));
+    this.#resolveClosed();
+    if (errors.length > 0) throw errors[0];
+  }
+
+  /** A data folder of this process alone, or a temporary one for root CA and server certificate. */
+  async #takeFolder(): Promise<string> {
+    const { dataDir, memory } = this.#options;
+    if (memory === true || dataDir === undefined) {
+      const folder = await mkdtemp(join(tmpdir(), "thingline-cloud-"));
+      this.#closers.push(() => rm(folder, { recursive: true, force: true }));
+      return folder;
+    }
+    const lock = await this.#files.lock(dataDir);
+    this.#closers.push(() => lock.release());
+    // Left by a process that was killed: the ports in it may belong to anybody now.
+    await this.#files.remove(join(dataDir, cloudFileName));
+    return dataDir;
+  }
+
+  /** The store closes with the cloud; until there is one, with the lock. */
+  async #openStore(folder: string): Promise<Store> {
+    if (this.#options.memory === true) {
+      const { createMemoryStore } = await import("./store/memory.js");
+      return createMemoryStore();
+    }
+    const { openLmdbStore } = await import("./store/lmdb.js");
+    const { durability = "process" } = this.#options;
+    return openLmdbStore({ folder: join(folder, "store"), durability });
+  }
+
+  async #openRest(cloud: Cloud, host: string, log: Log): Promise<Endpoint> {
+    const { apiPort: port = defaultApiPort } = this.#options;
+    const { startRestServer } = await import("./rest/server.js");
+    const handle = (request: HttpRequest) => cloud.handleRest(request);
+    const server = await startRestServer({ handle, log, host, port }).catch((error: unknown) => {
+      throw nameOption(error, { host, port, optionName: "apiPort" });
+    });
+    this.#closers.push(() => server.close());
+    return { host, port: server.address.port };
+  }
+}
+
+function checkOptions(options: StartCloudOptions): void {
+  const invalid = (name: string, expected: string, got: unknown) =>
+    new ThinglineError("OPTION_INVALID", `${name} must be ${expected}, got ${JSON.stringify(got)}`, {
+      details: { option: name },
+    });
+  if (options.memory !== true && (typeof options.dataDir !== "string" || options.dataDir === ""))
+    throw invalid("dataDir", "a path unless memory is true", options.dataDir);
+  for (const name of ["mqttsPort", "httpsPort", "apiPort", "mqttPort"] as const) {
+    const port = options[name];
+    if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
+      throw invalid(name, "a port from 0 to 65535", port);
+  }
+  const { account, region } = options;
+  if (account !== undefined && !/^\d{12}$/.test(account)) throw invalid("account", "twelve digits", account);
+  if (region !== undefined && !/^[a-z0-9-]{1,64}$/.test(region))
+    throw invalid("region", "a name like us-east-1", region);
+}
+
+/** An address that everybody can be reached at is no name of this machine. */
+function serverNamesOf(host: string): string[] {
+  return ["localhost", "0.0.0.0", "::"].includes(host) ? [] : [host];
+}
+
+function show({ host, port }: Endpoint): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    // It is there and belongs to somebody else.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}

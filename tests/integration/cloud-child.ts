@@ -1,0 +1,6 @@
+// A local cloud in a process of its own, to be killed: cloud-child.js DATA_DIR. Prints one line of JSON when it is ready.
+import { startCloud } from "@thingline/cloud/node";
+
+const dataDir = process.argv[2] ?? "";
+const started = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, limits: "none" });
+process.stdout.write(`${JSON.stringify({ ...started.addresses, caPem: started.caPem })}\n`);

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import {
+  AttachPolicyCommand,
+  CreateKeysAndCertificateCommand,
+  CreatePolicyCommand,
+  DescribeCertificateCommand,
+} from "@aws-sdk/client-iot";
+import { claimPolicyDocument } from "@thingline/cloud";
+import type mqtt from "mqtt";
+import { connectClient, iotClient, type Credentials, type Reachable } from "./cloud-world.js";
+
+interface Child extends Reachable {
+  /** kill -9, and the death that follows. */
+  kill(): Promise<void>;
+}
+
+async function startChild(context: TestContext, dataDir: string): Promise<Child> {
+  const script = new URL("cloud-child.js", import.meta.url).pathname;
+  const child = spawn(process.execPath, [script, dataDir], { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await exited;
+  };
+  context.after(kill);
+  const line = await new Promise<string>((resolve, reject) => {
+    child.stdout.once("data", (bytes: Buffer) => resolve(bytes.toString()));
+    child.once("exit", (code) => reject(new Error(`the cloud ended with ${code} before it was ready`)));
+  });
+  const { mqtts, api, caPem } = JSON.parse(line) as { mqtts: string; api: string; caPem: string };
+  return { addresses: { mqtts, api }, caPem, kill };
+}
+
+async function createClaim(
+  context: TestContext,
+  child: Child,
+): Promise<Pick<Credentials, "certificatePem" | "privateKey">> {
+  const iot = iotClient(context, child.addresses.api);
+  const created = await iot.send(new CreateKeysAndCertificateCommand({ setAsActive: true }));
+  await iot.send(new CreatePolicyCommand({ policyName: "claim", policyDocument: claimPolicyDocument }));
+  await iot.send(new AttachPolicyCommand({ policyName: "claim", target: created.certificateArn ?? "" }));
+  return { certificatePem: created.certificatePem ?? "", privateKey: created.keyPair?.PrivateKey ?? "" };
+}
+
+/** What came on the two accepted topics, by their last level. */
+function collectAnswers(client: mqtt.MqttClient, answers = new Map<string, string>()) {
+  const waiting: { size: number; resolve: () => void }[] = [];
+  client.on("message", (topic, payload) => {
+    answers.set(topic.slice(topic.lastIndexOf("/") + 1), payload.toString());
+    for (const { size, resolve } of waiting) if (answers.size >= size) resolve();
+  });
+  const atLeast = (size: number) =>
+    answers.size >= size ? Promise.resolve() : new Promise<void>((resolve) => waiting.push({ size, resolve }));
+  return { answers, atLeast };
+}
+
+async function makeFolder(context: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "thingline-crash-"));
+  context.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+test("after kill -9 right behind the published certificate the device connects with it", async (context) => {
+  const dataDir = await makeFolder(context);
+  const first = await startChild(context, dataDir);
+  const claim = await createClaim(context, first);
+  const device = await connectClient(context, first, claim, { clientId: "dev-1" });
+  const { answers, atLeast } = collectAnswers(device);
+  await device.subscribeAsync("certificate/dev-1/create/accepted/+", { qos: 1 });
+  device.publish("certificate/dev-1/create", "", { qos: 1 });
+  await atLeast(2);
+  await first.kill();
+
+  const second = await startChild(context, dataDir);
+  assert.equal(second.caPem, first.caPem);
+  const certificatePem = answers.get("cert") ?? "";
+  const credentials = { certificatePem, privateKey: answers.get("key") ?? "" };
+  const provisioned = await connectClient(context, second, credentials, { clientId: "dev-1" });
+  const granted = await provisioned.subscribeAsync("$aws/things/dev-1/shadow/get/+", { qos: 1 });
+  assert.equal(granted[0]?.qos, 1);
+
+  const certificateId = new X509Certificate(certificatePem).fingerprint256.replaceAll(":", "").toLowerCase();
+  const iot = iotClient(context, second.addresses.api);
+  const { certificateDescription } = await iot.send(new DescribeCertificateCommand({ certificateId }));
+  assert.equal(certificateDescription?.status, "ACTIVE");
+});
+
+test("after kill -9 between the two messages a persistent session gets what is missing", async (context) => {
+  const dataDir = await makeFolder(context);
+  const first = await startChild(context, dataDir);
+  const claim = await createClaim(context, first);
+  const device = await connectClient(context, first, claim, { clientId: "dev-2", clean: false });
+  const before = collectAnswers(device);
+  await device.subscribeAsync("certificate/dev-2/create/accepted/+", { qos: 1 });
+  device.publish("certificate/dev-2/create", "", { qos: 1 });
+  await before.atLeast(1);
+  await first.kill();
+
+  const second = await startChild(context, dataDir);
+  const answers = new Map(before.answers);
+  let after: ReturnType<typeof collectAnswers> | undefined;
+  await connectClient(context, second, claim, {
+    clientId: "dev-2",
+    clean: false,
+    prepare: (client) => void (after = collectAnswers(client, answers)),
+  });
+  await after?.atLeast(2);
+  const certificate = new X509Certificate(answers.get("cert") ?? "");
+  assert.match(certificate.subject, /AWS IoT Certificate/);
+  const credentials = { certificatePem: answers.get("cert") ?? "", privateKey: answers.get("key") ?? "" };
+  await connectClient(context, second, credentials, { clientId: "dev-2" });
+});
