@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import { EncodedTopics, topicMatches } from "@thingline/protocol/mqtt";
+import { checkTopicName, EncodedTopics, topicMatches } from "@thingline/protocol/mqtt";
 import type { Connection } from "@thingline/transport";
 import type { BusControl, BusMessage, BusReceiver } from "../bus/bus.js";
 import { createLocalBus } from "../bus/local-bus.js";
@@ -12,6 +12,7 @@ import { createCounters } from "./counters.js";
 import { deliver, fanOut } from "./delivery.js";
 import { takeWaits } from "./inbound-publish.js";
 import { awsLimits } from "./limits.js";
+import { isBasicIngest } from "./reserved-topics.js";
 import { RetainedMessages } from "./retained.js";
 import type { BrokerSession } from "./session.js";
 import { loseSession, restoreAtStart } from "./session-lifecycle.js";
@@ -38,6 +39,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const index = new SubscriptionIndex<BrokerSession, ServiceTopics>({
     cachedTopicsMax: limits.cachedTopicsMax,
     servicesOf: (topic) => services.filter(({ filters }) => filters.some((filter) => topicMatches(filter, topic))),
+    isHidden: isBasicIngest,
   });
   const retained = new RetainedMessages({ clock, log, store, keys, topics, limits, counters });
   const core = new BrokerCore({
@@ -83,6 +85,11 @@ class LocalBroker implements Broker {
       return Promise.reject(new ThinglineError("CLOSED", "the broker is closed"));
     }
     const { topic, payload, qos, isRetained = false, onlyToClientId } = effect;
+    try {
+      checkTopicName(topic);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const { publication } = core;
     core.nowMs = core.options.clock.monotonicMs();
     publication.reset(topic, payload, qos, isRetained, undefined);

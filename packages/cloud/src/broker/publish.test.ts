@@ -458,6 +458,7 @@ test("an effect reaches subscribers, a client by its id, or nobody, and resolves
   await world.broker.publish({ topic: "$aws/things/o/jobs/get/accepted", payload, qos: 1, onlyToClientId: "o" });
   await world.broker.publish({ topic: "t", payload, qos: 1, onlyToClientId: "nobody" });
   await world.broker.publish({ topic: "unwanted", payload, qos: 0 });
+  await assert.rejects(world.broker.publish({ topic: "a/+", payload, qos: 0 }), { code: "TOPIC_NAME_INVALID" });
   await world.clock.settle();
   assert.deepEqual(subscriber.messages, ["t=x"]);
   assert.deepEqual(other.messages, ["$aws/things/o/jobs/get/accepted=x"]);

@@ -28,9 +28,6 @@ const publishable = [
 /** First levels under `$aws/` that hold something to subscribe to. */
 const subscribable = new Set(["events", "certificates", "provisioning-templates", "things", "sitewise"]);
 
-/** The Basic Ingest prefix `$aws/rules/<rule>/`, which counts neither for length nor for slashes. */
-const basicIngest = /^\$aws\/rules\/[^/]*\//;
-
 const sharePrefix = /^\$share\/([^/]*)\/(.*)$/s;
 
 export const isReservedTopic = (topic: string): boolean => topic.startsWith("$");
@@ -66,9 +63,9 @@ export function standingOfFilter(filter: string): FilterStanding {
   return second !== undefined && (subscribable.has(second) || second === "+" || second === "#") ? "allowed" : "refused";
 }
 
-/** The part of a topic that the limits on length and slashes are about. */
-export function countedTopic(topic: string): string {
-  return topic.startsWith("$aws/rules/") ? topic.replace(basicIngest, "") : topic;
+/** Basic Ingest: a message for one rule, which no subscriber sees. */
+export function isBasicIngest(topic: string): boolean {
+  return topic.startsWith("$aws/rules/");
 }
 
 /** `$share/<shareName>/<filter>`, or undefined for any other filter. */

@@ -132,7 +132,8 @@ export async function restoreAtStart(core: BrokerCore, clientId: string): Promis
   if (stored.record.expiresAtMs === undefined) {
     const expiresAtMs = core.options.clock.unixMs() + stored.record.expirySeconds * 1000;
     stored.record = { ...stored.record, expiresAtMs };
-    await stored.writer.writeRecord(stored.record);
+    // Nobody waits: should this not be written, the next start does it again.
+    void stored.writer.writeRecord(stored.record).catch(() => undefined);
   }
   waitOffline(core, session);
 }

@@ -76,6 +76,15 @@ test("a wildcard does not match reserved topics", async () => {
   await closeWorld(world);
 });
 
+test("no subscriber sees Basic Ingest", async () => {
+  const world = await startWorld();
+  const client = await world.connect("c");
+  assert.deepEqual(await client.subscribe("$aws/#", "$aws/rules/r/#"), [1, 0x80]);
+  assert.equal(await client.publish("$aws/rules/r/t", "x"), 0);
+  assert.deepEqual(client.messages, []);
+  await closeWorld(world);
+});
+
 test("after UNSUBSCRIBE nothing comes any more, and an unknown filter is 0x11", async () => {
   const world = await startWorld();
   const client = await world.connect("c", { version: 5 });

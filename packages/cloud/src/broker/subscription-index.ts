@@ -49,6 +49,8 @@ export interface SubscriptionIndexOptions<Service> {
   cachedTopicsMax: number;
   /** Which services answer the topic. Asked once per remembered topic. */
   servicesOf?: (topic: string) => readonly Service[];
+  /** Topics that no subscriber sees, whatever its filter. */
+  isHidden?: (topic: string) => boolean;
 }
 
 /** Targets remembered over all cached routes: a bound on memory when many topics have many subscribers. */
@@ -69,10 +71,12 @@ export class SubscriptionIndex<S extends object, Service = never> {
   private cachedTargets = 0;
   private readonly cachedTopicsMax: number;
   private readonly servicesOf: (topic: string) => readonly Service[];
+  private readonly isHidden: (topic: string) => boolean;
 
-  constructor({ cachedTopicsMax, servicesOf = () => [] }: SubscriptionIndexOptions<Service>) {
+  constructor({ cachedTopicsMax, servicesOf = () => [], isHidden = () => false }: SubscriptionIndexOptions<Service>) {
     this.cachedTopicsMax = cachedTopicsMax;
     this.servicesOf = servicesOf;
+    this.isHidden = isHidden;
   }
 
   /** Adds or replaces. @param filter without the `$share/` prefix. */
@@ -139,6 +143,8 @@ export class SubscriptionIndex<S extends object, Service = never> {
   }
 
   private match(topic: string): Route<S, Service> {
+    const services = this.servicesOf(topic);
+    if (this.isHidden(topic)) return { topic, version: this.version, targets: [], groups: [], services };
     const leaves: Leaf<S>[] = [];
     const exact = this.exact.get(topic);
     if (exact !== undefined) leaves.push(exact);
@@ -151,7 +157,6 @@ export class SubscriptionIndex<S extends object, Service = never> {
       for (const [subscriber, options] of leaf.subscribers) merge(merged, subscriber, options);
       groups.push(...leaf.groups.values());
     }
-    const services = this.servicesOf(topic);
     return { topic, version: this.version, targets: [...merged.values()], groups, services };
   }
 

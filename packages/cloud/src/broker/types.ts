@@ -49,7 +49,7 @@ export interface Broker {
   /**
    * A service's message. Resolves when it was handed over: written to connected clean sessions, stored for persistent
    * ones. A message that nobody wants is handed over at once.
-   * @throws {ThinglineError} CLOSED.
+   * @throws {ThinglineError} CLOSED, TOPIC_NAME_INVALID.
    */
   publish(effect: Omit<PublishEffect, "type">): Promise<void>;
   /** Asks `authorizeConnect` again for each live connection of the certificate and closes those that it refuses. */
