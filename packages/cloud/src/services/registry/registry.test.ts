@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
+import type { Store } from "../../store/store.js";
+import { openOperationRunner, type EffectRunner } from "../runner.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
 import { findCertificate, loadPrincipal } from "./model.js";
 
@@ -356,29 +358,58 @@ test("policies are attached once, ten at most, and every change concerns the con
   await assert.rejects(run(registry.attachPolicy, { policyName: "p2", target: elsewhere }), fails("REQUEST_INVALID"));
 });
 
-test("nothing is attached to what is deleted at the same time", async () => {
-  const world = await openServiceWorld();
-  const { run, registry, store } = world;
-  for (let round = 0; round < 4; round++) {
-    const { certificateArn: target, certificateId } = await createCertificate(world, false);
+test("nothing is attached to what is deleted between the look and the commit", async () => {
+  type Step = "attachPolicy" | "attachThing" | "deletePolicy" | "deleteCertificate" | "deleteThing";
+  const pairs: [Step, Step][] = [
+    ["attachPolicy", "deletePolicy"],
+    ["attachPolicy", "deleteCertificate"],
+    ["attachThing", "deleteThing"],
+    ["attachThing", "deleteCertificate"],
+  ];
+  for (const [first, second] of [...pairs, ...pairs.map(([a, b]): [Step, Step] => [b, a])]) {
+    const world = await openServiceWorld();
+    const { registry, store, run } = world;
+    const { certificateArn: arn, certificateId } = await createCertificate(world, false);
     await run(registry.createThing, { thingName: "t" });
     await run(registry.createPolicy, { policyName: "p", policyDocument });
-    const attempts: (() => Promise<unknown>)[] = [
-      () => run(registry.attachPolicy, { policyName: "p", target }),
-      () => run(registry.deletePolicy, { policyName: "p" }),
-      () => run(registry.deleteCertificate, { certificateId }),
-      () => run(registry.attachThingPrincipal, { thingName: "t", principal: target }),
-      () => run(registry.deleteThing, { thingName: "t" }),
-    ];
-    const order = [...attempts.slice(round), ...attempts.slice(0, round)];
-    await Promise.allSettled(order.map((attempt) => attempt()));
-    const present = async (kind: string) =>
-      (await store.list([scope.account, scope.region, kind], { limit: 9 })).length;
-    if ((await present("policyOfTarget")) > 0)
-      assert.deepEqual([await present("policy"), await present("certificate")], [1, 1]);
-    if ((await present("thingOfPrincipal")) > 0)
-      assert.deepEqual([await present("thing"), await present("certificate")], [1, 1]);
-    for (const { key } of await store.list([], { limit: 99 })) await store.commit([{ key, delete: true }]);
+    const perform = (step: Step, runner: EffectRunner): Promise<unknown> => {
+      switch (step) {
+        case "attachPolicy":
+          return runner.run(scope, registry.attachPolicy, { policyName: "p", target: arn });
+        case "attachThing":
+          return runner.run(scope, registry.attachThingPrincipal, { thingName: "t", principal: arn });
+        case "deletePolicy":
+          return runner.run(scope, registry.deletePolicy, { policyName: "p" });
+        case "deleteCertificate":
+          return runner.run(scope, registry.deleteCertificate, { certificateId });
+        case "deleteThing":
+          return runner.run(scope, registry.deleteThing, { thingName: "t" });
+      }
+    };
+    // The second step happens when the first has decided and is about to commit.
+    let isFirstCommit = true;
+    const interrupted: Store = {
+      get: (key) => store.get(key),
+      list: (prefix, options) => store.list(prefix, options),
+      commit: async (operations) => {
+        if (isFirstCommit) {
+          isFirstCommit = false;
+          await perform(second, world.runner);
+        }
+        return store.commit(operations);
+      },
+      close: () => store.close(),
+    };
+    const runner = await openOperationRunner({ ...world, store: interrupted });
+    await assert.rejects(perform(first, runner), `${first} interrupted by ${second}`);
+    const count = async (kind: string) => (await store.list([scope.account, scope.region, kind], { limit: 9 })).length;
+    const message = `${first} interrupted by ${second}`;
+    const attachments = [await count("policyOfTarget"), await count("targetOfPolicy")];
+    if (attachments[0] !== 0) assert.deepEqual([await count("policy"), await count("certificate")], [1, 1], message);
+    assert.equal(attachments[0], attachments[1], message);
+    if ((await count("thingOfPrincipal")) !== 0) {
+      assert.deepEqual([await count("thing"), await count("certificate")], [1, 1], message);
+    }
   }
 });
 
