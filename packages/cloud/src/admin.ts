@@ -3,8 +3,12 @@ import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import type { Cloud } from "./cloud.js";
 import { originFault } from "./rest/origin-guard.js";
 
-/** Paths below this are Thingline's own, beside AWS's. */
-export const adminPathPrefix = "/_thingline/";
+/** Paths below `/_thingline/` are Thingline's own, beside AWS's. A host name may be anything that a client sent. */
+const adminUrl = /^https?:\/\/([^/?#]*)\/_thingline\/([^?#]*)/i;
+
+export function isAdminUrl(url: string): boolean {
+  return adminUrl.test(url);
+}
 
 export interface AdminOptions {
   cloud: Pick<Cloud, "reset" | "snapshot" | "restore"> & { stats(): unknown };
@@ -17,11 +21,11 @@ export interface AdminOptions {
  * must not be able to send them: see {@link originFault}.
  */
 export async function handleAdmin(request: HttpRequest, { cloud, ownNames }: AdminOptions): Promise<HttpResponse> {
-  const { pathname, host } = new URL(request.url);
+  const [, host = "", name = ""] = adminUrl.exec(request.url) ?? [];
   const fault = originFault(request.headers ?? {}, host, ownNames);
   if (fault !== undefined) return answer(403, { message: fault });
   try {
-    switch (`${request.method} ${pathname.slice(adminPathPrefix.length)}`) {
+    switch (`${request.method} ${name}`) {
       case "POST reset":
         await cloud.reset();
         return answer(200, {});

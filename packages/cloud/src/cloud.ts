@@ -10,7 +10,7 @@ import type {
   Network,
   Random,
 } from "@thingline/transport";
-import { adminPathPrefix, handleAdmin } from "./admin.js";
+import { handleAdmin, isAdminUrl } from "./admin.js";
 import { createBroker } from "./broker/broker.js";
 import { awsLimits, noLimits } from "./broker/limits.js";
 import type { BrokerLimits } from "./broker/limits.js";
@@ -230,7 +230,7 @@ class LocalCloud implements Cloud {
   }
 
   async handleRest(request: HttpRequest): Promise<HttpResponse> {
-    if (new URL(request.url).pathname.startsWith(adminPathPrefix))
+    if (isAdminUrl(request.url))
       return handleAdmin(request, { cloud: this, ownNames: this.#options.serverNames ?? [] });
     return this.#rest.handle(request);
   }

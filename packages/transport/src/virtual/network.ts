@@ -94,7 +94,7 @@ class MemoryNetwork implements VirtualNetwork {
       throw new ThinglineError("OPTION_INVALID", `port must be a whole number from 0 to 65535, got ${port}`);
     }
     const address = { host: host === "localhost" ? "127.0.0.1" : host, port: port === 0 ? this.#freePort() : port };
-    if (this.#listenerAt(address) !== undefined) {
+    if (this.#isTaken(address)) {
       const message = `another process already listens on ${host}:${port}`;
       throw new ThinglineError("PORT_IN_USE", message, { details: { host, port } });
     }
@@ -233,6 +233,14 @@ class MemoryNetwork implements VirtualNetwork {
     } catch (error) {
       throw signal.aborted ? (signal.reason as ThinglineError) : error;
     }
+  }
+
+  /** The two loopback addresses are two, as on a real machine; `localhost` and the any addresses are all of them. */
+  #isTaken({ host, port }: Endpoint): boolean {
+    const loopbacks = ["127.0.0.1", "::1"];
+    const isShared = (other: string) => !(loopbacks.includes(host) && loopbacks.includes(other) && other !== host);
+    const hosts = localNames.includes(host) ? localNames.filter(isShared) : [host, ...anyAddresses];
+    return hosts.some((name) => this.#listeners.has(keyOf({ host: name, port })));
   }
 
   #listenerAt({ host, port }: Endpoint): VirtualListener | undefined {
