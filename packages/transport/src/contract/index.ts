@@ -1,7 +1,16 @@
+export { clockContract } from "./clock-contract.js";
+export type { ClockWorld } from "./clock-contract.js";
 export { connectionContract, openPair } from "./connection-contract.js";
 export type { ConnectionWorld, OpenPair } from "./connection-contract.js";
+export { filesContract } from "./files-contract.js";
+export type { FilesWorld } from "./files-contract.js";
 export { codeOf, observe } from "./harness.js";
 export type { ContractAssert, ContractHarness, Observed } from "./harness.js";
+export { httpContract } from "./http-contract.js";
+export type { HttpWorld } from "./http-contract.js";
+export { keysContract } from "./keys-contract.js";
+export type { KeysWorld } from "./keys-contract.js";
+export { randomContract } from "./random-contract.js";
 export { clientTlsOf, serverTlsOf } from "./secure-connection-contract.js";
 export { makeTestCertificate, makeTestCertificates } from "./test-certificates.js";
 export type { TestCertificate, TestCertificateOptions, TestCertificates } from "./test-certificates.js";

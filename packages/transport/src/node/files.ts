@@ -18,12 +18,15 @@ export function createNodeFiles(): Files {
     read: (path) => attempt("read", path, async () => new Uint8Array(await readFile(path))),
     exists: (path) => exists(path),
     list: (folder) => attempt("list", folder, () => list(folder)),
-    replace: (path, content, options) => attempt("write", path, () => replace(path, content, options)),
+    replace(path, content, options) {
+      // Taken now: the caller may use its buffer for something else meanwhile.
+      const copy = content.slice();
+      return attempt("write", path, () => replace(path, copy, options));
+    },
     async append(path, content, options) {
+      const copy = content.slice();
       const before = appends.get(path) ?? Promise.resolve();
-      const mine = before
-        .catch(() => undefined)
-        .then(() => attempt("write", path, () => append(path, content, options)));
+      const mine = before.catch(() => undefined).then(() => attempt("write", path, () => append(path, copy, options)));
       appends.set(path, mine);
       try {
         await mine;

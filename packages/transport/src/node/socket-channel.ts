@@ -29,11 +29,16 @@ export class SocketChannel implements Channel {
     this.#events = events;
     this.#options = options;
     socket.once("end", () => {
+      // An alert is an error that does not destroy the socket, and then it ends as if in order.
+      if (this.#error !== undefined) return;
       this.#isEnded = true;
       events.ended();
     });
     // Stays for good: an error without a listener would end the process.
-    socket.on("error", (error) => (this.#error ??= tlsError(error)));
+    socket.on("error", (error) => {
+      this.#error ??= tlsError(error);
+      socket.destroy();
+    });
     socket.once("close", () => events.channelClosed(this.#error ?? (this.#isEnded ? undefined : lostError("close"))));
   }
 

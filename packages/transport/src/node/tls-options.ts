@@ -88,7 +88,7 @@ function secureInfo(socket: TLSSocket): Omit<SecureInfo, "peerCertificate" | "se
   };
 }
 
-function checkAuthorities(ca: string): void {
+export function checkAuthorities(ca: string): void {
   const blocks = certificateBlocks(ca);
   try {
     for (const block of blocks) new X509Certificate(block);

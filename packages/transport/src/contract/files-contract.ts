@@ -1,0 +1,118 @@
+import type { Files } from "../files.js";
+import { codeOf, type ContractHarness } from "./harness.js";
+
+export interface FilesWorld {
+  files: Files;
+  /** An empty folder to work in. */
+  folder: string;
+  close: () => Promise<void>;
+}
+
+const text = (content: string): Uint8Array => new TextEncoder().encode(content);
+
+/** Holds {@link Files} to the interface. */
+export function filesContract({ test, assert }: ContractHarness, name: string, open: () => Promise<FilesWorld>): void {
+  const testIn = (sentence: string, body: (world: FilesWorld) => Promise<void>): unknown =>
+    test(`${name}: ${sentence}`, async () => {
+      const world = await open();
+      try {
+        await body(world);
+      } finally {
+        await world.close();
+      }
+    });
+
+  testIn("what was replaced is read back, in folders that were not there", async ({ files, folder }) => {
+    const path = `${folder}/a/b/c.txt`;
+    assert.equal(await files.exists(path), false);
+    await files.replace(path, text("one"));
+    assert.deepEqual(await files.read(path), text("one"));
+    await files.replace(path, text(""));
+    assert.deepEqual(await files.read(path), text(""));
+    await files.replace(path, text("three"), { mode: 0o644 });
+    assert.deepEqual(await files.read(path), text("three"));
+    assert.equal(await files.exists(path), true);
+    assert.equal(await files.exists(`${folder}/a`), true);
+    assert.deepEqual(await files.list(`${folder}/a/b`), ["c.txt"]);
+    assert.deepEqual(await files.list(`${folder}/a`), ["b"]);
+  });
+
+  testIn("replaces at one time leave one of the contents", async ({ files, folder }) => {
+    const path = `${folder}/x`;
+    const contents = Array.from({ length: 8 }, (_, index) => String(index).repeat(10_000));
+    await Promise.all(contents.map((content) => files.replace(path, text(content))));
+    assert.ok(contents.includes(new TextDecoder().decode(await files.read(path))));
+    assert.deepEqual(await files.list(folder), ["x"]);
+  });
+
+  testIn("appends keep their order, waited for or not", async ({ files, folder }) => {
+    const path = `${folder}/log/x`;
+    const parts = Array.from({ length: 30 }, (_, index) => `${index};`);
+    await Promise.all(parts.map((part) => files.append(path, text(part))));
+    await files.append(path, text("end"));
+    await files.flush(path);
+    assert.deepEqual(await files.read(path), text(`${parts.join("")}end`));
+  });
+
+  testIn("a content that the caller changes afterwards was taken before", async ({ files, folder }) => {
+    const bytes = text("before");
+    const [replaced, appended] = [files.replace(`${folder}/r`, bytes), files.append(`${folder}/a`, bytes)];
+    bytes.fill(0);
+    await Promise.all([replaced, appended]);
+    assert.deepEqual(await files.read(`${folder}/r`), text("before"));
+    assert.deepEqual(await files.read(`${folder}/a`), text("before"));
+  });
+
+  testIn("what is not there is told, or nothing happens", async ({ files, folder }) => {
+    const path = `${folder}/nothing`;
+    assert.equal(await codeOf(files.read(path)), "FILE_NOT_FOUND");
+    assert.equal(await codeOf(files.flush(path)), "FILE_NOT_FOUND");
+    assert.deepEqual(await files.list(path), []);
+    await files.remove(path);
+    await files.replace(path, text("x"));
+    await files.remove(path);
+    assert.equal(await files.exists(path), false);
+  });
+
+  testIn("a folder is no file", async ({ files, folder }) => {
+    const path = `${folder}/sub`;
+    await files.makeFolder(path);
+    await files.makeFolder(path);
+    assert.equal(await files.exists(path), true);
+    assert.deepEqual(await files.list(path), []);
+    assert.deepEqual(await files.list(folder), ["sub"]);
+    assert.equal(await codeOf(files.read(path)), "FILE_UNREADABLE");
+    assert.equal(await codeOf(files.replace(path, text("x"))), "FILE_UNREADABLE");
+    assert.equal(await codeOf(files.append(path, text("x"))), "FILE_UNREADABLE");
+    assert.deepEqual(await files.list(folder), ["sub"]);
+  });
+
+  testIn("names are taken as they stand, and listed sorted", async ({ files, folder }) => {
+    const names = ["b", "a b", "ü.txt", "x%2Fy", "-rf", "..."];
+    for (const fileName of names) await files.replace(`${folder}/${fileName}`, text(fileName));
+    assert.deepEqual(await files.list(folder), [...names].sort());
+    for (const fileName of names) assert.deepEqual(await files.read(`${folder}/${fileName}`), text(fileName));
+    assert.equal(await codeOf(files.read("")), "OPTION_INVALID");
+    assert.equal(await codeOf(files.replace(`${folder}/a\0b`, text(""))), "OPTION_INVALID");
+  });
+
+  testIn("a folder has one owner until it is released", async ({ files, folder }) => {
+    const lock = await files.lock(`${folder}/data`);
+    const error = await files.lock(`${folder}/data`).catch((failure: unknown) => failure);
+    assert.ok(error instanceof Error && "code" in error && error.code === "LOCKED");
+    assert.ok(error instanceof Error && "details" in error && typeof pidOf(error.details) === "number");
+    const other = await files.lock(`${folder}/other`);
+    assert.deepEqual(await files.list(`${folder}/data`), []);
+    await lock.release();
+    await lock.release();
+    const again = await files.lock(`${folder}/data`);
+    await lock.release();
+    assert.equal(await codeOf(files.lock(`${folder}/data`)), "LOCKED", "an old lock releases nothing");
+    await again.release();
+    await other.release();
+  });
+}
+
+function pidOf(details: unknown): unknown {
+  return typeof details === "object" && details !== null && "pid" in details ? details.pid : undefined;
+}

@@ -1,0 +1,303 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { test } from "node:test";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import type { ThinglineError } from "@thingline/protocol";
+import type { Connection, Endpoint, ListenOptions } from "../connection.js";
+import { openPair } from "../contract/connection-contract.js";
+import { codeOf, observe } from "../contract/harness.js";
+import { clientTlsOf, serverTlsOf } from "../contract/secure-connection-contract.js";
+import { makeTestCertificate, makeTestCertificates } from "../contract/test-certificates.js";
+import { createNodeHttp } from "./http.js";
+import { createNodeKeys } from "./keys.js";
+import { createNodeNetwork } from "./network.js";
+
+const keys = createNodeKeys();
+const certificates = await makeTestCertificates(keys);
+const network = createNodeNetwork();
+const world = { network, certificates, wait: <T>(promise: Promise<T>): Promise<T> => promise };
+
+async function listenWith(server: Server): Promise<Endpoint> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { host: "127.0.0.1", port: (server.address() as AddressInfo).port };
+}
+
+/** A listener that tells the codes of what it refused. */
+async function refusingListener(options: Partial<ListenOptions>) {
+  const refused: ThinglineError[] = [];
+  let tell: (error: ThinglineError) => void = () => undefined;
+  const first = new Promise<ThinglineError>((resolve) => (tell = resolve));
+  const onRefused = (error: ThinglineError): void => {
+    refused.push(error);
+    tell(error);
+  };
+  const all = { host: "127.0.0.1", port: 0, onRefused, ...options };
+  const listener = await network.listen(all, () => undefined);
+  return { listener, refused, first };
+}
+
+function openResources(): string[] {
+  return process.getActiveResourcesInfo().filter((name) => /TCP|TLS|Timeout|Immediate/.test(name));
+}
+
+test("under TLS 1.3 a refused client certificate shows on the first read, with the alert's name", async () => {
+  const server = createTlsServer({
+    cert: certificates.server.certificatePem,
+    key: certificates.server.privateKeyPem,
+    ca: certificates.ca.certificatePem,
+    requestCert: true,
+    rejectUnauthorized: true,
+  });
+  server.on("tlsClientError", () => undefined);
+  const address = await listenWith(server);
+  const client = await network.dial({ ...address, tls: clientTlsOf(certificates) });
+  const error = await observe(client).closed;
+  assert.equal(error?.code, "TLS_HANDSHAKE_FAILED");
+  assert.equal(error?.details["alert"], "certificate_required");
+  server.close();
+});
+
+test("under TLS 1.2 a refusal with an alert fails the dial, with the alert's name", async () => {
+  const server = createServer((socket) => {
+    // Fatal, certificate_unknown.
+    socket.once("data", () => socket.end(Buffer.from("1503030002022e", "hex")));
+    socket.on("error", () => undefined);
+  });
+  const address = await listenWith(server);
+  const dial = network.dial({ ...address, tls: clientTlsOf(certificates, undefined, { maxVersion: "TLSv1.2" }) });
+  const error = await dial.catch((failure: unknown) => failure as ThinglineError);
+  assert.ok("code" in error && error.code === "TLS_HANDSHAKE_FAILED");
+  assert.equal("details" in error && error.details["alert"], "certificate_unknown");
+  server.close();
+});
+
+test("a server that says nothing ends with TIMEOUT, and an aborted dial with ABORTED; nothing is left", async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => sockets.push(socket.on("error", () => undefined)));
+  const address = await listenWith(server);
+  const before = openResources().length;
+  const targets = [
+    { ...address, tls: clientTlsOf(certificates) },
+    { ...address, webSocket: { path: "/mqtt" } },
+  ];
+  for (const target of targets) {
+    assert.equal(await codeOf(network.dial({ ...target, connectTimeoutMs: 30 })), "TIMEOUT");
+    const controller = new AbortController();
+    const accepted = once(server, "connection");
+    const dial = codeOf(network.dial(target, { signal: controller.signal }));
+    await accepted;
+    controller.abort();
+    assert.equal(await dial, "ABORTED");
+  }
+  for (const socket of sockets) if (!socket.resume().destroyed) await once(socket, "close");
+  assert.ok(openResources().length <= before, openResources().join());
+  server.close();
+});
+
+test("a server that hangs up in the middle of a handshake loses the connection", async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => socket.destroy());
+  });
+  const address = await listenWith(server);
+  assert.equal(await codeOf(network.dial({ ...address, tls: clientTlsOf(certificates) })), "CONNECTION_LOST");
+  assert.equal(await codeOf(network.dial({ ...address, webSocket: { path: "/" } })), "CONNECTION_LOST");
+  server.close();
+});
+
+test("a server that speaks no TLS fails the handshake", async () => {
+  const server = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  const address = await listenWith(server);
+  assert.equal(await codeOf(network.dial({ ...address, tls: clientTlsOf(certificates) })), "TLS_HANDSHAKE_FAILED");
+  server.close();
+});
+
+test("an expired server is not trusted", async () => {
+  const { ca } = certificates;
+  const notAfter = new Date("2021-01-01T00:00:00Z");
+  const expired = await makeTestCertificate(keys, { commonName: "x", issuer: ca, hosts: ["localhost"], notAfter });
+  const tls = serverTlsOf(certificates, { certificate: expired.certificatePem, privateKey: expired.privateKeyPem });
+  const listener = await network.listen({ host: "127.0.0.1", port: 0, tls }, () => undefined);
+  const error = await network
+    .dial({ ...listener.address, tls: clientTlsOf(certificates) })
+    .catch((failure: unknown) => failure as ThinglineError);
+  assert.ok("code" in error && error.code === "TLS_PEER_UNTRUSTED");
+  assert.equal("details" in error && error.details["reason"], "CERT_HAS_EXPIRED");
+  await listener.close();
+});
+
+test("a client that begins no TLS handshake, or does not finish it, is dropped after the time-out", async () => {
+  for (const bytes of ["", "16", "160301020001"]) {
+    const tls = serverTlsOf(certificates, { handshakeTimeoutMs: 30 });
+    const { listener, first } = await refusingListener({ tls });
+    const socket = connect(listener.address.port, "127.0.0.1");
+    if (bytes !== "") socket.write(Buffer.from(bytes, "hex"));
+    assert.equal((await first).code, "TIMEOUT");
+    await once(socket.resume(), "close");
+    await listener.close();
+  }
+});
+
+test("bytes that are no TLS are refused", async () => {
+  const { listener, first } = await refusingListener({ tls: serverTlsOf(certificates) });
+  const socket = connect(listener.address.port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  socket.write("GET / HTTP/1.1\r\n\r\n");
+  assert.equal((await first).code, "TLS_HANDSHAKE_FAILED");
+  await once(socket.resume(), "close");
+  await listener.close();
+});
+
+test("a ClientHello that comes byte by byte is understood", async () => {
+  let resolve: (connection: Connection) => void = () => undefined;
+  const accepted = new Promise<Connection>((done) => (resolve = done));
+  const tls = serverTlsOf(certificates);
+  const listener = await network.listen({ host: "127.0.0.1", port: 0, tls }, (connection) => resolve(connection));
+  const proxy = createServer((socket) => {
+    const onward = connect({ port: listener.address.port, host: "127.0.0.1", noDelay: true });
+    onward.pipe(socket);
+    let isFirst = true;
+    socket.on("data", (bytes) => {
+      if (!isFirst) return onward.write(bytes);
+      isFirst = false;
+      socket.pause();
+      const step = (offset: number): void => {
+        if (offset === bytes.length) return void socket.resume();
+        onward.write(bytes.subarray(offset, offset + 1));
+        setImmediate(step, offset + 1);
+      };
+      return step(0);
+    });
+    socket.on("end", () => onward.end());
+  });
+  const address = await listenWith(proxy);
+  const client = await network.dial({ ...address, tls: clientTlsOf(certificates, certificates.client) });
+  const server = await accepted;
+  assert.equal(server.secure?.serverName, "localhost");
+  assert.deepEqual(server.secure?.peerCertificate, certificates.client.certificateDer);
+  const [here, there] = [observe(client), observe(server)];
+  client.write(Uint8Array.of(1));
+  server.write(Uint8Array.of(2));
+  await Promise.all([here.received(1), there.received(1)]);
+  await client.close();
+  await listener.close();
+  proxy.close();
+});
+
+test("a client cannot renegotiate", async () => {
+  let ended: Promise<ThinglineError | undefined> | undefined;
+  const options = { host: "127.0.0.1", port: 0, tls: serverTlsOf(certificates) };
+  const listener = await network.listen(options, (connection) => {
+    ended = observe(connection).closed;
+  });
+  const socket = connectTls({
+    port: listener.address.port,
+    ca: certificates.ca.certificatePem,
+    servername: "localhost",
+    maxVersion: "TLSv1.2",
+  });
+  await once(socket, "secureConnect");
+  const failed = new Promise<Error | null>((resolve) => {
+    socket.on("error", resolve);
+    socket.renegotiate({ rejectUnauthorized: false }, resolve);
+  });
+  assert.ok((await failed) instanceof Error);
+  socket.destroy();
+  await ended;
+  await listener.close();
+});
+
+test("a listener that closes drops handshakes and upgrades that are not finished", async () => {
+  const { listener } = await refusingListener({ tls: serverTlsOf(certificates), webSocket: { path: "/mqtt" } });
+  const { port } = listener.address;
+  const idle = connect(port, "127.0.0.1");
+  const half = connect(port, "127.0.0.1");
+  half.write(Buffer.from("1603010200", "hex"));
+  const secure = connectTls({ port, ca: certificates.ca.certificatePem, servername: "localhost" });
+  await once(secure, "secureConnect");
+  const closed = [idle, half, secure].map((socket) => {
+    socket.on("error", () => undefined);
+    return once(socket.resume(), "close");
+  });
+  await listener.close();
+  await Promise.all(closed);
+});
+
+test("HTTP requests on a WebSocket listener are told 404 or 426 and the connection ends", async () => {
+  const { listener, refused } = await refusingListener({ webSocket: { path: "/mqtt" } });
+  const http = createNodeHttp();
+  const origin = `http://127.0.0.1:${listener.address.port}`;
+  const wrong = await http.request({ method: "GET", url: `${origin}/` });
+  assert.equal(wrong.status, 404);
+  const plain = await http.request({ method: "GET", url: `${origin}/mqtt?x=1` });
+  assert.equal(plain.status, 426);
+  assert.equal(plain.headers["upgrade"], "websocket");
+  assert.equal(plain.headers["connection"], "close");
+  assert.deepEqual(
+    refused.map(({ details }) => details["status"]),
+    [404, 426],
+  );
+  await listener.close();
+});
+
+test("an upgrade without the subprotocol mqtt is refused", async () => {
+  const { listener, first } = await refusingListener({ webSocket: { path: "/mqtt" } });
+  const socket = connect(listener.address.port, "127.0.0.1");
+  socket.write(
+    "GET /mqtt HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: other\r\n\r\n",
+  );
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  assert.match(String(answer), /^HTTP\/1\.1 400 /);
+  assert.equal((await first).details["status"], 400);
+  socket.destroy();
+  await listener.close();
+});
+
+test("no connection leaves a socket or timer behind, however it ends", async () => {
+  const before = openResources().length;
+  for (const secure of [false, true]) {
+    for (const isWebSocket of [false, true]) {
+      const webSocket = isWebSocket ? { webSocket: { path: "/mqtt" } } : {};
+      const listen = { ...(secure && { tls: serverTlsOf(certificates) }), ...webSocket };
+      const target = { ...(secure && { tls: clientTlsOf(certificates, certificates.client) }), ...webSocket };
+      for (const how of ["close", "destroy"] as const) {
+        for (const isStarted of [true, false]) {
+          const { listener, client, server } = await openPair(world, listen, target);
+          if (isStarted) observe(client);
+          if (isStarted) observe(server);
+          client.write(Uint8Array.of(1));
+          void client[how]();
+          void server[how]();
+          await Promise.all([client.closed, server.closed]);
+          await listener.close();
+        }
+      }
+    }
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(openResources().length <= before, openResources().join());
+});
+
+test("a destroyed TLS connection with a write under way takes nothing down", async () => {
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    for (let round = 0; round < 5; round++) {
+      const tls = clientTlsOf(certificates, undefined, { maxVersion });
+      const { listener, client, server } = await openPair(world, { tls: serverTlsOf(certificates) }, { tls });
+      // Nobody reads: the writes get stuck.
+      for (let count = 0; count < 100; count++) {
+        client.write(new Uint8Array(100_000));
+        server.write(new Uint8Array(100_000));
+      }
+      client.flush();
+      server.flush();
+      await new Promise((resolve) => setImmediate(resolve));
+      (round % 2 === 0 ? client : server).destroy();
+      (round % 2 === 0 ? server : client).destroy();
+      await Promise.all([client.closed, server.closed]);
+      await listener.close();
+    }
+  }
+});
