@@ -79,18 +79,12 @@ class LocalBroker implements Broker {
     this.core.connections.add(new ClientConnection(this.core, connection, identity));
   }
 
-  publish(effect: Omit<PublishEffect, "type">): Promise<void> {
+  async publish(effect: Omit<PublishEffect, "type">): Promise<void> {
     const { core } = this;
-    if (core.isClosed) {
-      return Promise.reject(new ThinglineError("CLOSED", "the broker is closed"));
-    }
     const { topic, payload, qos, isRetained = false, onlyToClientId } = effect;
-    try {
-      checkTopicName(topic);
-    } catch (error) {
-      return Promise.reject(error);
-    }
     const { publication } = core;
+    if (core.isClosed) throw new ThinglineError("CLOSED", "the broker is closed");
+    checkTopicName(topic);
     core.nowMs = core.options.clock.monotonicMs();
     publication.reset(topic, payload, qos, isRetained, undefined);
     if (onlyToClientId !== undefined) deliverToClient(core, onlyToClientId);
@@ -101,7 +95,8 @@ class LocalBroker implements Broker {
       }
       fanOut(core, publication, core.index.route(topic));
     }
-    return core.waits.length === 0 ? Promise.resolve() : takeWaits(core).then(() => undefined);
+    // Everything up to here happens within the call, so effects keep their order.
+    if (core.waits.length > 0) await takeWaits(core);
   }
 
   async recheckPrincipal(certificateId: string): Promise<void> {
