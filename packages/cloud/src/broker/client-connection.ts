@@ -106,6 +106,11 @@ export class ClientConnection {
   /** Encodes straight into the connection's memory. */
   send(packet: MqttPacket): void {
     const lengthBytes = packetLength(packet, this.version);
+    if (lengthBytes > this.terms.clientPacketBytesMax && (packet.type === "disconnect" || packet.type === "puback")) {
+      // [MQTT-3.14.2-3] [MQTT-3.4.2-2] What only explains is left out when the client cannot take it.
+      const { properties, ...bare } = packet;
+      if (properties !== undefined) return this.send(bare);
+    }
     const at = this.connection.reserve(lengthBytes);
     encodePacket(packet, this.version, this.connection.slab, at);
   }

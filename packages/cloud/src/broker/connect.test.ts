@@ -225,6 +225,14 @@ test("disconnectClient ends the connection with 0x98 and says why", async () => 
   await closeWorld(world);
 });
 
+test("a reason that the client cannot take is left out", async () => {
+  const world = await startWorld();
+  const client = await world.connect("c", { version: 5, properties: { maximumPacketBytes: 512 } });
+  await world.broker.disconnectClient("c", "x".repeat(600));
+  assert.deepEqual(client.last("disconnect"), { type: "disconnect", reasonCode: 0x98 });
+  await closeWorld(world);
+});
+
 test("recheckPrincipal closes what is no longer allowed and keeps the rest, with the new policy", async () => {
   const world = await startWorld();
   const [bad, good] = [new TestIdentity(() => true, "cert-1"), new TestIdentity(() => true, "cert-1")];
