@@ -41,7 +41,15 @@ export interface Outcome<T> {
 }
 
 /** Pure but for reads. Run again from the start when its commit meets a STORE_CONFLICT. */
-export type Operation<Input, Result> = (context: OperationContext, input: Input) => Promise<Outcome<Result>>;
+export interface Operation<Input, Result> {
+  (context: OperationContext, input: Input): Promise<Outcome<Result>>;
+  /**
+   * Operations of one scope and lane run one after another in this process, in the order in which they were asked for,
+   * so that many writers of one record do not use up each other's attempts. Must take unchecked input. Without it they
+   * run as they come.
+   */
+  readonly lane?: (input: Input) => string;
+}
 
 /** Runs operations: decide, commit state and effects at once, perform the effects, then forget them. */
 export interface OperationRunner {

@@ -178,6 +178,20 @@ test("a conflict runs the operation again; one that keeps conflicting fails and 
   await runner.close();
 });
 
+test("operations of one lane run in their order, however many want the same record", async () => {
+  const { runner, performer } = await openWorld();
+  await runner.start({ performer });
+  const inLane: Operation<void, number> = Object.assign(increment.bind(undefined), { lane: () => "counter" });
+  const counts = await Promise.all(Array.from({ length: 200 }, () => runner.run(scope, inLane, undefined)));
+  assert.deepEqual(
+    counts,
+    Array.from({ length: 200 }, (_none, index) => index + 1),
+  );
+  const last = Promise.all([runner.run(scope, inLane, undefined), runner.run(scope, inLane, undefined)]);
+  await runner.close();
+  assert.deepEqual(await last, [201, 202], "what was asked for before close() is done");
+});
+
 test("without state nothing is stored, and the caller waits for the hand-over", async () => {
   const { runner, performer, store } = await openWorld();
   let take: (() => void) | undefined;

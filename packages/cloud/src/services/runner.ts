@@ -2,6 +2,7 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
 import type { Store } from "../store/store.js";
+import { Lanes } from "./lanes.js";
 import { operationAttemptsMax, type Operation, type OperationRunner, type Outcome, type Scope } from "./operation.js";
 import { Outbox, type EffectPerformer, type StoredEffect } from "./outbox.js";
 import { WakeUps, type WakeHandler } from "./wake-ups.js";
@@ -63,6 +64,7 @@ class Runner implements EffectRunner {
   readonly #outbox: Outbox;
   readonly #wakeUps: WakeUps;
   readonly #running = new Set<Promise<unknown>>();
+  readonly #lanes = new Lanes();
   #isStarted = false;
   #isClosed = false;
   #closing: Promise<void> | undefined;
@@ -88,7 +90,9 @@ class Runner implements EffectRunner {
     if (this.#isClosed) {
       return Promise.reject(new ThinglineError("CLOSED", "the operation runner was used after close()"));
     }
-    const result = this.#run(scope, operation, input);
+    const run = () => this.#run(scope, operation, input);
+    const lane = operation.lane?.(input);
+    const result = lane === undefined ? run() : this.#lanes.run(`${scope.account}/${scope.region}/${lane}`, run);
     this.#running.add(result);
     const forget = () => void this.#running.delete(result);
     result.then(forget, forget);
