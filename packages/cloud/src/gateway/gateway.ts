@@ -229,9 +229,14 @@ const anonymousIdentity: ConnectionIdentity = {
 };
 
 /** A peer that failed before it became a connection. */
-function explainTransportRefusal({ code, message }: ThinglineError): Refusal {
+function explainTransportRefusal({ code, message, details }: ThinglineError): Refusal {
   if (code === "TIMEOUT") return { reason: "handshakeTimeout", explanation: message };
   if (code === "LIMIT_EXCEEDED") return { reason: "connectionLimit", explanation: message };
   if (code === "CONNECTION_REFUSED") return { reason: "upgradeRefused", explanation: message };
-  return { reason: "handshakeFailed", explanation: message };
+  const isDistrust = distrustAlerts.has(String(details["alert"]));
+  const advice = isDistrust ? "; the client does not trust this server: give it the CA file of this cloud" : "";
+  return { reason: "handshakeFailed", explanation: message + advice };
 }
+
+/** RFC 8446 §6.2: what a client says that could not verify the server's certificate. */
+const distrustAlerts: ReadonlySet<string> = new Set(["unknown_ca", "bad_certificate", "certificate_unknown"]);
