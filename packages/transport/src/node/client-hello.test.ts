@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readClientHello } from "./client-hello.js";
+
+/** A ClientHello with these extensions, as one record. */
+function hello(extensions: string): Uint8Array {
+  const body = Buffer.concat([
+    Buffer.from("0303", "hex"),
+    Buffer.alloc(32),
+    Buffer.from("0020", "hex").subarray(1),
+    Buffer.alloc(32),
+    Buffer.from("00041301c02f", "hex"),
+    Buffer.from("0100", "hex"),
+    lengthOf(extensions, 2),
+    Buffer.from(extensions, "hex"),
+  ]);
+  const handshake = Buffer.concat([Buffer.from([1]), lengthOf(body.toString("hex"), 3), body]);
+  return Buffer.concat([Buffer.from("160301", "hex"), lengthOf(handshake.toString("hex"), 2), handshake]);
+}
+
+function lengthOf(hex: string, bytes: number): Buffer {
+  const buffer = Buffer.alloc(bytes);
+  buffer.writeUIntBE(hex.length / 2, 0, bytes);
+  return buffer;
+}
+
+const otherExtension = "000a00040002001d";
+const named = "0000000e000c00000961" + "2e6578616d706c65";
+
+test("the server name is found among the extensions, whole or byte by byte", () => {
+  for (const extensions of [named, otherExtension + named, named + otherExtension]) {
+    const bytes = hello(extensions);
+    assert.deepEqual(readClientHello(bytes), { type: "complete", serverName: "a.example" });
+    for (let length = 0; length < bytes.length; length++) {
+      assert.equal(readClientHello(bytes.subarray(0, length)).type, "incomplete");
+    }
+  }
+});
+
+test("a hello without a name has none, and bytes of another kind are left to TLS", () => {
+  assert.deepEqual(readClientHello(hello(otherExtension)), { type: "complete", serverName: undefined });
+  assert.deepEqual(readClientHello(hello("")), { type: "complete", serverName: undefined });
+  assert.deepEqual(readClientHello(hello("000000050003000000")), { type: "complete", serverName: undefined });
+  assert.deepEqual(readClientHello(hello("0000ffff")), { type: "complete", serverName: undefined });
+  assert.deepEqual(readClientHello(Buffer.from("GET / HTTP/1.1")), { type: "unknown" });
+  assert.deepEqual(readClientHello(Buffer.from("160301ffff", "hex")), { type: "unknown" });
+  assert.deepEqual(readClientHello(Buffer.from("160301000401000100", "hex")), { type: "unknown" });
+});

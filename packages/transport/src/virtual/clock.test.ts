@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { codeOf } from "../contract/harness.js";
+import { createVirtualClock } from "./clock.js";
+
+test("advance fires timers in the order of their time, at their time, up to and including its end", async () => {
+  const clock = createVirtualClock();
+  const fired: [string, number][] = [];
+  const set = (name: string, delayMs: number): unknown =>
+    clock.setTimer(delayMs, () => fired.push([name, clock.monotonicMs()]));
+  set("c", 30);
+  set("a", 10);
+  set("b", 10);
+  set("d", 31);
+  await clock.advance(30);
+  assert.deepEqual(fired, [
+    ["a", 10],
+    ["b", 10],
+    ["c", 30],
+  ]);
+  assert.equal(clock.monotonicMs(), 30);
+  assert.equal(clock.timerCount, 1);
+});
+
+test("promises settle and afterTurn runs before time goes on", async () => {
+  const clock = createVirtualClock();
+  const order: string[] = [];
+  clock.setTimer(1, () => {
+    clock.afterTurn(() => order.push(`turn ended at ${clock.monotonicMs()}`));
+    void (async () => {
+      for (let depth = 0; depth < 100; depth++) await Promise.resolve();
+      order.push(`settled at ${clock.monotonicMs()}`);
+      clock.setTimer(0, () => order.push(`timer at ${clock.monotonicMs()}`));
+    })();
+  });
+  clock.setTimer(2, () => order.push("later"));
+  await clock.advance(5);
+  assert.deepEqual(order, ["settled at 1", "turn ended at 1", "timer at 1", "later"]);
+});
+
+test("timers of one instant share a turn, as sockets that are readable at once do", async () => {
+  const clock = createVirtualClock();
+  const order: string[] = [];
+  for (const name of ["a", "b"]) {
+    clock.setTimer(1, () => {
+      order.push(name);
+      clock.afterTurn(() => order.push(`after ${name}`));
+    });
+  }
+  await clock.advance(1);
+  assert.deepEqual(order, ["a", "b", "after a", "after b"]);
+});
+
+test("advanceNow does the same for code without promises", () => {
+  const clock = createVirtualClock();
+  const order: number[] = [];
+  clock.setTimer(5, () => {
+    order.push(5);
+    clock.setTimer(5, () => order.push(10));
+    clock.afterTurn(() => order.push(clock.monotonicMs() + 0.5));
+  });
+  clock.advanceNow(20);
+  assert.deepEqual(order, [5, 5.5, 10]);
+  assert.equal(clock.monotonicMs(), 20);
+});
+
+test("until lets pass what a promise needs, and tells when nothing can happen any more", async () => {
+  const clock = createVirtualClock();
+  await clock.until(clock.sleep(1_000_000));
+  assert.equal(clock.monotonicMs(), 1_000_000);
+  assert.equal(await codeOf(clock.until(new Promise(() => undefined))), "TIMEOUT");
+  const sleeping = clock.sleep(10_000);
+  assert.equal(await codeOf(clock.until(sleeping, { limitMs: 9_999 })), "TIMEOUT");
+  await assert.rejects(clock.until(Promise.reject(new Error("mine"))), /mine/);
+});
+
+test("people's time can jump without moving a timer", async () => {
+  const clock = createVirtualClock({ unixMs: 1_000 });
+  await clock.advance(5);
+  assert.equal(clock.unixMs(), 1_005);
+  clock.setUnixMs(9_000);
+  await clock.advance(5);
+  assert.equal(clock.unixMs(), 9_005);
+  assert.equal(clock.monotonicMs(), 10);
+});
+
+test("many timers keep their order", async () => {
+  const clock = createVirtualClock();
+  const fired: number[] = [];
+  const timers = Array.from({ length: 1_000 }, (_, index) => {
+    const delayMs = (index * 7_919) % 1_000;
+    return clock.setTimer(delayMs, () => fired.push(delayMs));
+  });
+  timers.forEach((timer, index) => index % 3 === 0 && timer.cancel());
+  clock.advanceNow(1_000);
+  assert.equal(fired.length, 666);
+  assert.deepEqual(
+    fired,
+    fired.slice().sort((a, b) => a - b),
+  );
+  assert.equal(clock.timerCount, 0);
+});
