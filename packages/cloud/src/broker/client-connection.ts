@@ -9,10 +9,12 @@ import {
   stepServerKeepAlive,
   type ConnectPacket,
   type ConnectTerms,
+  type DisconnectPacket,
   type MqttPacket,
   type MqttVersion,
   type PublishAckPacket,
   type ServerKeepAliveState,
+  type Will,
 } from "@thingline/protocol/mqtt";
 import type { Connection, Timer } from "@thingline/transport";
 import type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest } from "../policy/authorizer.js";
@@ -27,7 +29,7 @@ import { detachSession } from "./session-lifecycle.js";
 import { receiveSubscribe, receiveUnsubscribe } from "./subscribe.js";
 import type { Route } from "./subscription-index.js";
 import type { ServiceTopics } from "../services/operation.js";
-import { sendWill } from "./will.js";
+import { ownWill, sendWill } from "./will.js";
 
 /** What a connection remembers of a topic that it published to. */
 export interface PublishGrant {
@@ -48,6 +50,17 @@ const noTerms: ConnectTerms = {
   clientPacketBytesMax: Infinity,
 };
 
+/** So many bytes of an unfinished packet count as a sign of life. */
+const headwayBytesMin = 1_024;
+
+/** What the decoder says of bytes that are no MQTT. */
+const wireFaults: ReadonlySet<string> = new Set([
+  "MQTT_MALFORMED_PACKET",
+  "MQTT_PROTOCOL_ERROR",
+  "MQTT_PACKET_TOO_LARGE",
+  "MQTT_VERSION_UNSUPPORTED",
+]);
+
 /** One client at the other end of one transport connection: reads its packets and answers them. */
 export class ClientConnection {
   readonly core: BrokerCore;
@@ -58,7 +71,9 @@ export class ClientConnection {
   clientId = "";
   terms = noTerms;
   authorizer!: Authorizer;
-  connectPacket: ConnectPacket | undefined;
+  /** Of the CONNECT, with bytes of its own: the packet itself, credentials included, is not kept. */
+  will: Will | undefined;
+  private wantsReasons = true;
   connectRequest: ConnectRequest | undefined;
   /** Counts the changes of the principal; an answer of `authorizeConnect` to an earlier count is out of date. */
   principalChanges = 0;
@@ -73,6 +88,8 @@ export class ClientConnection {
   private receiveGeneration = -1;
   private keepAlive: ServerKeepAliveState = { name: "expired" };
   lastReceivedMs: number;
+  /** Since the last packet, or the last time that they counted. */
+  private unfinishedBytes = 0;
   private timer: Timer | undefined;
 
   constructor(core: BrokerCore, connection: Connection, identity: ConnectionIdentity) {
@@ -113,6 +130,14 @@ export class ClientConnection {
     }
     const at = this.connection.reserve(lengthBytes);
     encodePacket(packet, this.version, this.connection.slab, at);
+    this.checkOutput();
+  }
+
+  /** A client that asks without reading our answers must not fill our memory with them. */
+  private checkOutput(): void {
+    if (this.connection.bufferedBytes > this.core.limits.outputBytesMax && this.state === "connected") {
+      this.flow.isOutputFull();
+    }
   }
 
   sendPuback(packetId: number, reasonCode: number, reasonString?: string): void {
@@ -125,16 +150,19 @@ export class ClientConnection {
       slab[at + 1] = 2;
       slab[at + 2] = packetId >> 8;
       slab[at + 3] = packetId;
-    } else this.sendRefusedPuback(packetId, reasonCode, reasonString);
-    // A client that publishes without reading its PUBACKs must not fill our memory with them.
-    if (this.connection.bufferedBytes > this.core.limits.outputBytesMax) this.flow.isOutputFull();
+      this.checkOutput();
+    } else this.sendWithReason({ type: "puback", packetId, reasonCode }, reasonString);
   }
 
-  private sendRefusedPuback(packetId: number, reasonCode: number, reasonString: string | undefined): void {
-    const packet: PublishAckPacket = { type: "puback", packetId, reasonCode };
-    // [MQTT-3.4.2-2] Request Problem Information 0 asks for no reason strings.
-    const wantsReason = this.connectPacket?.properties?.requestProblemInformation !== 0;
-    if (reasonString !== undefined && wantsReason) packet.properties = { reasonString };
+  /**
+   * Request Problem Information 0 asks for no reason strings, and none may make the packet larger than the client
+   * takes. [MQTT-3.1.2-29] [MQTT-3.4.2-2] [MQTT-3.14.2-3]
+   */
+  private sendWithReason(packet: PublishAckPacket | DisconnectPacket, reasonString: string | undefined): void {
+    if (reasonString !== undefined && this.wantsReasons) {
+      const explained = { ...packet, properties: { reasonString } };
+      if (packetLength(explained, this.version) <= this.terms.clientPacketBytesMax) return this.send(explained);
+    }
     this.send(packet);
   }
 
@@ -176,8 +204,9 @@ export class ClientConnection {
 
   private receive(bytes: Uint8Array): void {
     const { core, decoder } = this;
-    core.nowMs = this.lastReceivedMs = core.options.clock.monotonicMs();
+    core.nowMs = core.options.clock.monotonicMs();
     this.flow.charge(bytes.length);
+    const { packetCount } = decoder;
     decoder.push(bytes);
     try {
       for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
@@ -185,9 +214,28 @@ export class ClientConnection {
         if (this.state === "closed") return;
       }
     } catch (error) {
-      if (!isThinglineError(error)) throw error;
-      this.protocolError(error);
+      if (isThinglineError(error) && wireFaults.has(error.code)) this.protocolError(error);
+      else this.internalFault(error);
+      return;
     }
+    this.heard(decoder.packetCount > packetCount, bytes.length);
+  }
+
+  /** [MQTT-3.1.2-22] A packet keeps the connection alive; bytes only when they make headway on a long one. */
+  private heard(isPacket: boolean, lengthBytes: number): void {
+    this.unfinishedBytes = isPacket ? 0 : this.unfinishedBytes + lengthBytes;
+    if (!isPacket && this.unfinishedBytes < headwayBytesMin) return;
+    this.unfinishedBytes = 0;
+    this.lastReceivedMs = this.core.nowMs;
+  }
+
+  /** A bug of ours. It costs the client that met it its connection, and nobody else. */
+  private internalFault(error: unknown): void {
+    const { core, clientId } = this;
+    core.counters.internalFaults++;
+    core.waits = [];
+    core.options.log.error("internalFault", { clientId, error: error instanceof Error ? error.stack : String(error) });
+    this.end("SERVER_ERROR");
   }
 
   private handle(packet: MqttPacket): void {
@@ -233,8 +281,9 @@ export class ClientConnection {
   private receiveConnect(packet: ConnectPacket): void {
     this.state = "connecting";
     this.version = packet.version;
-    this.connectPacket = packet;
     this.clientId = packet.clientId;
+    this.wantsReasons = packet.properties?.requestProblemInformation !== 0;
+    this.will = packet.will === undefined ? undefined : ownWill(packet.will);
     connect(this, packet);
   }
 
@@ -292,6 +341,7 @@ export class ClientConnection {
     if (session.stored !== undefined) {
       const message = inflight.message(packetId);
       if (message?.isStored === true) {
+        core.inflightBytes -= message.sizeBytes;
         void session.stored.writer.delete(core.keys.message(session.clientId, message.sequence)).catch(() => undefined);
       }
     }
@@ -357,7 +407,9 @@ export class ClientConnection {
   /** The transport is gone. */
   private lost(error: ThinglineError | undefined): void {
     if (this.state === "closed") return;
-    this.finish("CONNECTION_LOST", error?.message);
+    // A WebSocket that ended in order was ended by a Close frame, which AWS takes for a DISCONNECT.
+    const isCloseFrame = error === undefined && this.connection.webSocketRequest !== undefined;
+    this.finish(isCloseFrame ? "CLIENT_INITIATED_DISCONNECT" : "CONNECTION_LOST", error?.message);
   }
 
   /** Says good-bye as far as the version can, and closes. Safe to call twice. */
@@ -368,10 +420,7 @@ export class ClientConnection {
     if (this.state === "closed") return;
     const code = reasonCode ?? disconnectReasons[reason].reasonCode;
     if (this.version === 5 && this.state === "connected" && code !== undefined) {
-      // [MQTT-3.14.2-3] is only about the client's wish; a reason string is told where the client wants any.
-      const wantsReason = this.connectPacket?.properties?.requestProblemInformation !== 0;
-      const properties = reasonString === undefined || !wantsReason ? {} : { properties: { reasonString } };
-      this.send({ type: "disconnect", reasonCode: code, ...properties });
+      this.sendWithReason({ type: "disconnect", reasonCode: code }, reasonString);
     }
     this.finish(reason, reasonString);
     void this.connection.close();

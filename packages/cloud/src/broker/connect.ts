@@ -50,11 +50,6 @@ async function acceptInTurn(
 ): Promise<void> {
   const { core, clientId } = client;
   if (isGone(client)) return;
-  await core.connectRate.wait(clientId, (waitMs) => {
-    core.counters.connectsThrottled++;
-    core.hit("connectsPerSecondPerClientId", { clientId, delayMs: waitMs });
-  });
-  if (isGone(client)) return;
   const { will } = packet;
   const request: ConnectRequest = {
     clientId,
@@ -64,6 +59,13 @@ async function acceptInTurn(
   client.connectRequest = request;
   client.rememberPrincipal();
   let authorizer = await authorize(client, request);
+  if (authorizer === undefined) return;
+  // Only those who may connect: others must not use up the client id's rate.
+  await core.connectRate.wait(clientId, (waitMs) => {
+    core.counters.connectsThrottled++;
+    core.hit("connectsPerSecondPerClientId", { clientId, delayMs: waitMs });
+  });
+  authorizer = isGone(client) ? undefined : await authorizeAgain(client, request, authorizer);
   if (authorizer === undefined) return;
   const old = core.sessions.get(clientId)?.connection;
   if (old !== undefined) {
@@ -76,9 +78,7 @@ async function acceptInTurn(
     expirySeconds: terms.sessionExpirySeconds,
   });
   const { session, isPresent } = opened;
-  // The principal changed while the session was opened: what was allowed then may be denied now.
-  while (authorizer !== undefined && client.authorizedAt !== client.principalChanges)
-    authorizer = await authorize(client, request);
+  authorizer = await authorizeAgain(client, request, authorizer);
   if (authorizer === undefined || isGone(client)) {
     // The session was opened for nobody: it goes the way of any session whose connection is lost.
     abandonSession(core, session, terms.sessionExpirySeconds);
@@ -97,6 +97,18 @@ async function authorize(client: ClientConnection, request: ConnectRequest): Pro
   if (decision.isAllowed) return authorizer;
   deny(client, decision.explanation);
   return undefined;
+}
+
+/** The principal may have changed while the client waited: what was allowed then may be denied now. */
+async function authorizeAgain(
+  client: ClientConnection,
+  request: ConnectRequest,
+  authorizer: Authorizer,
+): Promise<Authorizer | undefined> {
+  let current: Authorizer | undefined = authorizer;
+  while (current !== undefined && client.authorizedAt !== client.principalChanges)
+    current = await authorize(client, request);
+  return current;
 }
 
 function welcome(

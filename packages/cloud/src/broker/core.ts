@@ -42,6 +42,8 @@ export class BrokerCore {
   persistentCount = 0;
   queuedMessages = 0;
   queuedBytes = 0;
+  /** Stored messages that were sent and not acknowledged: kept to be sent again. */
+  inflightBytes = 0;
   isClosed = false;
   /** The message that is being fanned out right now. */
   readonly publication: Publication;
@@ -121,9 +123,13 @@ export class BrokerCore {
   }
 
   private releaseQueued(session: BrokerSession): void {
-    this.queuedBytes -= session.queue.queuedBytes;
-    this.queuedMessages -= session.queue.queuedCount;
-    this.counters.droppedSessionEnded += session.queue.clear().length;
+    const { queue } = session;
+    const { queuedBytes } = queue;
+    this.queuedBytes -= queuedBytes;
+    this.queuedMessages -= queue.queuedCount;
+    queue.detach();
+    this.inflightBytes -= queue.queuedBytes - queuedBytes;
+    this.counters.droppedSessionEnded += queue.clear().length;
   }
 
   /** Runs work for a client id after everything that was asked for it before. */

@@ -48,6 +48,8 @@ export interface BrokerCounters {
   limitsHit: number;
   storeFailures: number;
   serviceFailures: number;
+  /** Errors nobody foresaw. Each ended the connection that met it. */
+  internalFaults: number;
 }
 
 export function createCounters(): BrokerCounters {
@@ -83,5 +85,6 @@ export function createCounters(): BrokerCounters {
     limitsHit: 0,
     storeFailures: 0,
     serviceFailures: 0,
+    internalFaults: 0,
   };
 }

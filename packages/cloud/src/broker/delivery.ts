@@ -1,6 +1,7 @@
 import type { BrokerCore } from "./core.js";
 import { busMessage } from "./core.js";
 import type { ClientConnection } from "./client-connection.js";
+import type { BrokerLimits } from "./limits.js";
 import type { Publication, QueuedMessage } from "./publication.js";
 import { messageRecord } from "./retained.js";
 import type { BrokerSession } from "./session.js";
@@ -93,12 +94,12 @@ export function deliver(
     drain(core, connection);
     return;
   }
-  if (session.queue.queuedCount === 0 && connection.flow.maySendQos1()) {
-    const packetId = session.queue.inflight!.allocate(undefined, connection.nowSeconds);
-    if (packetId !== 0) {
-      sendPublish(core, connection, publication, 1, isRetained, packetId);
-      return;
-    }
+  const inflight = session.queue.inflight!;
+  // The window first: the rate is only paid for what goes out.
+  if (session.queue.queuedCount === 0 && inflight.count < inflight.windowMax && connection.flow.maySendQos1()) {
+    const packetId = inflight.allocate(undefined, connection.nowSeconds);
+    sendPublish(core, connection, publication, 1, isRetained, packetId);
+    return;
   }
   enqueue(core, session, publication, isRetained);
   // The window may be open and only the rate exhausted: then a timer has to be set.
@@ -154,8 +155,16 @@ function sendPublish(
 /** Puts a QoS 1 message into the session's queue, and into the store when the session is persistent. */
 function enqueue(core: BrokerCore, session: BrokerSession, publication: Publication, isRetained: boolean): void {
   const { stored, queue } = session;
+  const { sizeBytes, expiresAtMs } = publication;
+  const limit = limitOfQueue(core, session, sizeBytes);
+  if (limit !== undefined) {
+    core.counters.droppedQueueFull++;
+    if (session.queueFullLoggedMs + 1000 > core.nowMs) return;
+    session.queueFullLoggedMs = core.nowMs;
+    core.hit(limit, { clientId: session.clientId, queued: queue.queuedCount, topic: publication.topic });
+    return;
+  }
   const kept = publication.keep();
-  const { sizeBytes, expiresAtMs } = kept;
   const message: QueuedMessage = {
     sequence: session.nextSequence,
     sizeBytes,
@@ -165,14 +174,7 @@ function enqueue(core: BrokerCore, session: BrokerSession, publication: Publicat
     isStored: stored !== undefined,
     isReplay: session.connection === undefined,
   };
-  if (!mayQueue(core, session, sizeBytes) || !queue.enqueue(message)) {
-    core.counters.droppedQueueFull++;
-    if (session.queueFullLoggedMs + 1000 <= core.nowMs) {
-      session.queueFullLoggedMs = core.nowMs;
-      core.hit("queuedMessagesMax", { clientId: session.clientId, queued: queue.queuedCount, topic: kept.topic });
-    }
-    return;
-  }
+  queue.enqueue(message);
   session.nextSequence++;
   core.queuedMessages++;
   core.queuedBytes += sizeBytes;
@@ -181,10 +183,16 @@ function enqueue(core: BrokerCore, session: BrokerSession, publication: Publicat
   core.waits.push(stored.writer.put(core.keys.message(session.clientId, message.sequence), record));
 }
 
-function mayQueue(core: BrokerCore, session: BrokerSession, sizeBytes: number): boolean {
-  if (core.queuedBytes + sizeBytes > core.limits.queuedBytesTotalMax) return false;
+/** The limit that a message of this size would break, if any. */
+function limitOfQueue(core: BrokerCore, session: BrokerSession, sizeBytes: number): keyof BrokerLimits | undefined {
+  const { limits } = core;
+  const { queue, offlineRate, connection } = session;
+  if (queue.queuedCount >= limits.queuedMessagesMax) return "queuedMessagesMax";
+  if (queue.queuedBytes + sizeBytes > limits.queuedBytesMax) return "queuedBytesMax";
+  if (core.queuedBytes + core.inflightBytes + sizeBytes > limits.queuedBytesTotalMax) return "queuedBytesTotalMax";
   // An offline session takes no more per second than a connected one would be sent.
-  return session.connection !== undefined || session.offlineRate === undefined || session.offlineRate.take(core.nowMs);
+  const isInRate = connection !== undefined || offlineRate === undefined || offlineRate.take(core.nowMs);
+  return isInRate ? undefined : "publishesPerSecond";
 }
 
 /** Sends from the queue what window, rate and output allow. */
@@ -208,6 +216,7 @@ export function drain(core: BrokerCore, connection: ClientConnection): void {
     else if (isDenied) core.counters.droppedReceiveDenied++;
     else {
       const packetId = queue.inflight!.allocate(isStored ? message : undefined, connection.nowSeconds);
+      if (isStored) core.inflightBytes += sizeBytes;
       sendPublish(core, connection, publication, 1, isRetained, packetId);
       continue;
     }

@@ -13,10 +13,11 @@ export function receivePublish(client: ClientConnection, packet: PublishPacket):
   core.counters.publishesReceived++;
   // AWS: no PUBREC and no downgrade. The connection ends, MQTT 5 is told 0x9B.
   if (qos === 2) return client.misuse("qosNotSupported", "PUBLISH with QoS 2: at most QoS 1 is supported");
-  if (client.flow.rate !== undefined && !client.flow.rate.take(core.nowMs)) return throttled(client, packet);
+  // Before anything is discarded: the client counts on the alias from here on.
   const topic = properties?.topicAlias === undefined ? packet.topic : resolveAlias(client, packet);
   if (topic === undefined) return;
   if (qos === 1 && client.inbound.count > 0 && !checkPacketId(client, packet.packetId!)) return;
+  if (client.flow.rate !== undefined && !client.flow.rate.take(core.nowMs)) return throttled(client, packet);
   if (payload.length > core.limits.payloadBytesMax) {
     core.hit("payloadBytesMax", { clientId: client.clientId, topic, payloadBytes: payload.length });
     return client.misuse("packetTooLarge", `a payload of ${payload.length} bytes`);
@@ -46,6 +47,12 @@ function acknowledge(client: ClientConnection, packetId: number): void {
   }
   const ticket = client.inbound.begin(packetId);
   finishAck(client, ticket, reasonCodes.success);
+}
+
+/** A refusing PUBACK of MQTT 5, after those of everything that came before. [MQTT-4.6.0-2] */
+function acknowledgeRefused(client: ClientConnection, packetId: number, reasonCode: number, reason: string): void {
+  if (client.inbound.count === 0) client.sendPuback(packetId, reasonCode, reason);
+  else finishAck(client, client.inbound.begin(packetId), reasonCode);
 }
 
 /** The PUBACK follows the commits and services that the message concerns. */
@@ -190,7 +197,7 @@ function checkPacketId(client: ClientConnection, packetId: number): boolean {
 function throttled(client: ClientConnection, { qos, packetId }: PublishPacket): void {
   client.core.counters.droppedThrottled++;
   client.flow.logThrottled("in");
-  if (qos === 1 && client.version === 5) client.sendPuback(packetId!, reasonCodes.quotaExceeded, "throttled");
+  if (qos === 1 && client.version === 5) acknowledgeRefused(client, packetId!, reasonCodes.quotaExceeded, "throttled");
 }
 
 /** The policy says no: 3.1.1 loses its connection; MQTT 5 gets PUBACK 0x87, or DISCONNECT 0x87 for QoS 0. */
@@ -200,7 +207,7 @@ function denied(client: ClientConnection, packet: PublishPacket, topic: string, 
   if (explanation !== undefined)
     core.options.log.debug("denied", { action: "iot:Publish", clientId, topic, explanation });
   if (packet.qos === 1 && client.version === 5) {
-    client.sendPuback(packet.packetId!, reasonCodes.notAuthorized, "Not authorized");
+    acknowledgeRefused(client, packet.packetId!, reasonCodes.notAuthorized, "Not authorized");
     return;
   }
   client.end("AUTH_ERROR");
@@ -211,6 +218,6 @@ function refused(client: ClientConnection, packet: PublishPacket, reasonCode: nu
   const { core, clientId } = client;
   core.counters.publishesDenied++;
   core.options.log.warn("publishRefused", { clientId, reason });
-  if (packet.qos === 1 && client.version === 5) client.sendPuback(packet.packetId!, reasonCode, reason);
+  if (packet.qos === 1 && client.version === 5) acknowledgeRefused(client, packet.packetId!, reasonCode, reason);
   else client.end("CLIENT_ERROR", { reasonCode, reasonString: reason });
 }

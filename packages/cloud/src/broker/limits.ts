@@ -60,10 +60,12 @@ export interface BrokerLimits {
   slowConsumerSecondsMax: number;
   /** QoS 1 messages that wait in one session, in flight ones excluded. New ones are dropped when it is full. */
   queuedMessagesMax: number;
-  /** Their topics and payloads. */
+  /** About what they cost to keep: topics, payloads, properties, and something for each entry. */
   queuedBytesMax: number;
-  /** Sum over all sessions of the broker. */
+  /** Sum over all sessions of the broker, with what persistent ones have in flight. */
   queuedBytesTotalMax: number;
+  /** Topics, payloads and properties of all retained messages, which are in memory. */
+  retainedBytesMax: number;
   /** Persistent sessions, online or not. */
   sessionsMax: number;
   /** Topics whose matching subscriptions are remembered; the least recently made goes first. */
@@ -79,6 +81,7 @@ const memoryBounds = {
   queuedMessagesMax: 100_000,
   queuedBytesMax: 16 * 1024 * 1024,
   queuedBytesTotalMax: 512 * 1024 * 1024,
+  retainedBytesMax: 512 * 1024 * 1024,
   sessionsMax: 500_000,
   cachedTopicsMax: 20_000,
   cachedTopicsPerConnectionMax: 1_000,

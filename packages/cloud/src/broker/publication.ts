@@ -9,6 +9,9 @@ import {
 } from "@thingline/protocol/mqtt";
 import type { BrokerSession } from "./session.js";
 
+/** Counted for each message besides its contents. */
+const entryBytes = 160;
+
 /**
  * One message on its way to its receivers: encoded once for each form that receivers need (version, QoS, RETAIN), then
  * copied.
@@ -62,8 +65,10 @@ export class Publication {
     return copy;
   }
 
+  /** About what it costs to keep: also a message without a byte is an entry in a queue. */
   get sizeBytes(): number {
-    return this.topic.length + this.payload.length;
+    const { topic, payload, properties } = this;
+    return entryBytes + topic.length + payload.length + (properties === undefined ? 0 : propertiesBytes(properties));
   }
 
   /** The PUBLISH as a client of that version gets it; packet identifier and {@link patch} are given when writing. */
@@ -86,6 +91,12 @@ export class Publication {
     this.shared = new SharedPublish(message, this.topics);
     return this.shared;
   }
+}
+
+function propertiesBytes({ contentType, responseTopic, correlationData, userProperties }: PublishProperties): number {
+  let bytes = (contentType?.length ?? 0) + (responseTopic?.length ?? 0) + (correlationData?.length ?? 0);
+  for (const [name, value] of userProperties ?? []) bytes += entryBytes + name.length + value.length;
+  return bytes;
 }
 
 /** Properties of a decoded packet may hold views of the input. */

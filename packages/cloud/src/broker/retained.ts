@@ -32,6 +32,7 @@ const ratedTopicsMax = 10_000;
 export class RetainedMessages {
   private readonly options: RetainedMessagesOptions;
   private readonly messages = new Map<string, Publication>();
+  private bytes = 0;
   private readonly rates = new Map<string, RateBucket>();
   private pending = new Map<string, StoreOperation>();
   private commitDone: Promise<void> | undefined;
@@ -48,7 +49,7 @@ export class RetainedMessages {
   async load(): Promise<void> {
     const { store, keys, topics } = this.options;
     for await (const { value } of iterate<MessageRecord>(store, keys.retainedMessages)) {
-      this.messages.set(value.topic, restoredPublication(value, topics));
+      this.set(value.topic, restoredPublication(value, topics));
     }
   }
 
@@ -57,7 +58,7 @@ export class RetainedMessages {
     const message = this.messages.get(topic);
     if (message?.expiresAtMs === undefined || message.expiresAtMs > this.options.clock.unixMs()) return message;
     this.options.counters.droppedExpired++;
-    this.messages.delete(topic);
+    this.set(topic, undefined);
     void this.write(topic, undefined);
     return undefined;
   }
@@ -67,7 +68,8 @@ export class RetainedMessages {
     const { limits, counters, log } = this.options;
     const { topic, payload } = publication;
     if (payload.length === 0) {
-      if (!this.messages.delete(topic)) return { type: "stored", done: Promise.resolve() };
+      if (!this.messages.has(topic)) return { type: "stored", done: Promise.resolve() };
+      this.set(topic, undefined);
       return { type: "stored", done: this.write(topic, undefined) };
     }
     if (!this.takeRate(topic)) {
@@ -76,27 +78,40 @@ export class RetainedMessages {
       log.warn("limitHit", { limit: "retainedPublishesPerSecondPerTopic", topic });
       return { type: "throttled" };
     }
-    if (!this.messages.has(topic) && this.messages.size >= limits.retainedMessagesMax) {
+    const limit = this.limitOf(publication);
+    if (limit !== undefined) {
       counters.droppedRetainedFull++;
       counters.limitsHit++;
-      log.warn("limitHit", { limit: "retainedMessagesMax", topic, max: limits.retainedMessagesMax });
+      log.warn("limitHit", { limit, topic, max: limits[limit] });
       return { type: "throttled" };
     }
     const kept = publication.keep();
-    this.messages.set(topic, kept);
+    this.set(topic, kept);
     return { type: "stored", done: this.write(topic, messageRecord(kept)) };
   }
 
   /** What another broker retained: it stored it, we only have to know. */
   learn(publication: Publication): void {
-    if (publication.payload.length === 0) this.messages.delete(publication.topic);
-    else this.messages.set(publication.topic, publication.keep());
+    this.set(publication.topic, publication.payload.length === 0 ? undefined : publication.keep());
   }
 
   /** When everything asked for so far is stored, or failed. */
   async idle(): Promise<void> {
     while (this.commitDone !== undefined) await this.commitDone.catch(() => undefined);
     await this.last.catch(() => undefined);
+  }
+
+  private set(topic: string, message: Publication | undefined): void {
+    this.bytes += (message?.sizeBytes ?? 0) - (this.messages.get(topic)?.sizeBytes ?? 0);
+    if (message === undefined) this.messages.delete(topic);
+    else this.messages.set(topic, message);
+  }
+
+  private limitOf({ topic, sizeBytes }: Publication): "retainedMessagesMax" | "retainedBytesMax" | undefined {
+    const { limits } = this.options;
+    const old = this.messages.get(topic);
+    if (old === undefined && this.messages.size >= limits.retainedMessagesMax) return "retainedMessagesMax";
+    return this.bytes + sizeBytes - (old?.sizeBytes ?? 0) > limits.retainedBytesMax ? "retainedBytesMax" : undefined;
   }
 
   private takeRate(topic: string): boolean {

@@ -24,6 +24,7 @@ export function abandonSession(core: BrokerCore, session: BrokerSession, expiryS
   const { queuedBytes, queuedCount } = queue;
   queue.detach();
   // What was in flight waits again.
+  core.inflightBytes -= queue.queuedBytes - queuedBytes;
   core.queuedBytes += queue.queuedBytes - queuedBytes;
   core.queuedMessages += queue.queuedCount - queuedCount;
   const expiresAtMs = core.options.clock.unixMs() + expirySeconds * 1000;
@@ -146,13 +147,12 @@ export async function findSession(core: BrokerCore, clientId: string): Promise<B
   const known = core.sessions.get(clientId);
   if (known !== undefined || !core.hasMetOthers()) return known;
   const loaded = await loadSession(core.options.store, core.keys, clientId);
-  if (loaded === undefined) return undefined;
-  const isOver = loaded.record.expiresAtMs !== undefined && loaded.record.expiresAtMs <= core.options.clock.unixMs();
-  const session = restoreSession(core, loaded);
-  if (!isOver) return session;
-  core.counters.sessionsExpired++;
-  await endSession(core, session);
-  return undefined;
+  return loaded === undefined ? undefined : restoreSession(core, loaded);
+}
+
+function isExpired(core: BrokerCore, { stored }: BrokerSession): boolean {
+  const expiresAtMs = stored?.record.expiresAtMs;
+  return expiresAtMs !== undefined && expiresAtMs <= core.options.clock.unixMs();
 }
 
 export interface OpenedSession {
@@ -172,8 +172,11 @@ export async function openSession(
 ): Promise<OpenedSession> {
   const { version, isCleanStart, expirySeconds } = terms;
   const old = await findSession(core, clientId);
-  const canResume = old?.stored !== undefined && !isCleanStart && old.version === version;
+  // Its timer may be due in this very moment, and not have come yet.
+  const isOver = old !== undefined && isExpired(core, old);
+  const canResume = old?.stored !== undefined && !isCleanStart && !isOver && old.version === version;
   if (old !== undefined && !canResume) {
+    if (isOver) core.counters.sessionsExpired++;
     // A session does not cross protocol versions.
     await endSession(core, old);
   }
@@ -201,6 +204,12 @@ async function ownSession(core: BrokerCore, session: BrokerSession, expirySecond
   const stored = session.stored!;
   const epoch = stored.record.epoch + 1;
   stored.record = { ...stored.record, epoch, owner: core.brokerId, expirySeconds, expiresAtMs: undefined };
-  await stored.writer.writeRecord(stored.record);
+  try {
+    await stored.writer.writeRecord(stored.record);
+  } catch (error) {
+    // Nobody is connected to it: without this it would never expire.
+    abandonSession(core, session, expirySeconds);
+    throw error;
+  }
   if (!core.port.isAlone) core.port.control({ type: "sessionTaken", clientId: session.clientId, epoch });
 }

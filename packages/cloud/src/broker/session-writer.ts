@@ -69,7 +69,8 @@ export class SessionWriter {
   /** Deletes the record and everything named with the next commit. The writer is done then. */
   deleteSession(keys: readonly StoreKey[]): Promise<void> {
     const batch = this.schedule();
-    batch.operations.clear();
+    // What waits to be deleted is in no list of the session any more, and must go as well.
+    for (const [name, { key }] of batch.operations) batch.operations.set(name, { key, delete: true });
     for (const key of keys) batch.operations.set(JSON.stringify(key), { key, delete: true });
     this.isDeleted = true;
     return batch.done;

@@ -123,3 +123,14 @@ test("groups are found beside ordinary subscribers and end with their last membe
   index.remove("t/+", b, "g");
   assert.deepEqual([index.route("t/1").groups.length, index.groupCount, index.count], [0, 0, 1]);
 });
+
+test("a route that is remembered no more holds no subscriber, whoever still holds the route", () => {
+  const index = new SubscriptionIndex<object>({ cachedTopicsMax: 2 });
+  index.add("#", {}, { qos: 0 });
+  const first = index.route("a");
+  assert.equal(first.targets.length, 1);
+  index.route("b");
+  index.route("c");
+  assert.ok(!index.isCurrent(first));
+  assert.equal(first.targets.length, 0);
+});

@@ -24,8 +24,8 @@ export interface Route<S, Service> {
   readonly topic: string;
   /** Good while it equals the index's; see {@link SubscriptionIndex.isCurrent}. */
   version: number;
-  readonly targets: RouteTarget<S>[];
-  readonly groups: readonly SharedGroup<S>[];
+  targets: readonly RouteTarget<S>[];
+  groups: readonly SharedGroup<S>[];
   readonly services: readonly Service[];
 }
 
@@ -173,8 +173,10 @@ export class SubscriptionIndex<S extends object, Service = never> {
   private drop(topic: string, route: Route<S, Service>): void {
     this.routes.delete(topic);
     this.cachedTargets -= route.targets.length;
-    // Connections may still hold it.
+    // Connections may still hold it, but not the sessions that it names.
     route.version = 0;
+    route.targets = [];
+    route.groups = [];
   }
 
   private evict(): void {

@@ -1,3 +1,4 @@
+import type { Will } from "@thingline/protocol/mqtt";
 import type { ClientConnection } from "./client-connection.js";
 import { fanOut } from "./delivery.js";
 import { expiresAt, forwardedProperties } from "./message-limits.js";
@@ -7,8 +8,7 @@ import { Publication } from "./publication.js";
  * Publishes the last will of a connection that has ended. That the client may was settled by its CONNECT. As at AWS, a
  * will on a reserved topic reaches subscribers and no service.
  */
-export function sendWill({ core, connectPacket, clientId }: ClientConnection): void {
-  const will = connectPacket?.will;
+export function sendWill({ core, will, clientId }: ClientConnection): void {
   if (will === undefined) return;
   const publication = new Publication(will.payload, core.topics);
   publication.reset(will.topic, will.payload, will.qos === 0 ? 0 : 1, will.isRetained, undefined);
@@ -22,4 +22,14 @@ export function sendWill({ core, connectPacket, clientId }: ClientConnection): v
   fanOut(core, publication, core.index.route(will.topic));
   // Nobody waits for a will; what cannot be stored is logged by the writer.
   core.waits = before;
+}
+
+/** A decoded will is a view of the CONNECT, and lives as long as the connection. */
+export function ownWill(will: Will): Will {
+  const { properties, payload } = will;
+  const own: Will = { ...will, payload: payload.slice() };
+  if (properties?.correlationData !== undefined) {
+    own.properties = { ...properties, correlationData: properties.correlationData.slice() };
+  }
+  return own;
 }
