@@ -154,16 +154,9 @@ export class ClientConnection {
     } else this.sendWithReason({ type: "puback", packetId, reasonCode }, reasonString);
   }
 
-  /**
-   * Request Problem Information 0 asks for no reason strings, and none may make the packet larger than the client
-   * takes. [MQTT-3.1.2-29] [MQTT-3.4.2-2] [MQTT-3.14.2-3]
-   */
+  /** Request Problem Information 0 asks for no reason strings. [MQTT-3.1.2-29] */
   private sendWithReason(packet: PublishAckPacket | DisconnectPacket, reasonString: string | undefined): void {
-    if (reasonString !== undefined && this.wantsReasons) {
-      const explained = { ...packet, properties: { reasonString } };
-      if (packetLength(explained, this.version) <= this.terms.clientPacketBytesMax) return this.send(explained);
-    }
-    this.send(packet);
+    this.send(reasonString === undefined || !this.wantsReasons ? packet : { ...packet, properties: { reasonString } });
   }
 
   // Policy
