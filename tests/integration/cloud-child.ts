@@ -2,5 +2,5 @@
 import { startCloud } from "@thingline/cloud/node";
 
 const dataDir = process.argv[2] ?? "";
-const started = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, limits: "none" });
+const started = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, limits: "none", keyPoolSize: 0 });
 process.stdout.write(`${JSON.stringify({ ...started.addresses, caPem: started.caPem })}\n`);

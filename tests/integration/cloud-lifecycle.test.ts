@@ -10,7 +10,7 @@ import { findRunningCloud, startCloud, type StartCloudOptions } from "@thingline
 import mqtt from "mqtt";
 import { nextEvent, openWorld, portOf } from "./cloud-world.js";
 
-const freePorts: StartCloudOptions = { mqttsPort: 0, httpsPort: 0, apiPort: 0 };
+const freePorts: StartCloudOptions = { mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 0 };
 
 async function makeFolder(context: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "thingline-lifecycle-"));

@@ -59,7 +59,15 @@ export interface World {
 /** A cloud in memory on free ports, closed after the test. */
 export async function openWorld(context: TestContext, options: StartCloudOptions = { memory: true }): Promise<World> {
   const log = new RecordingLog();
-  const started = await startCloud({ mqttsPort: 0, httpsPort: 0, apiPort: 0, limits: "none", log, ...options });
+  const started = await startCloud({
+    mqttsPort: 0,
+    httpsPort: 0,
+    apiPort: 0,
+    limits: "none",
+    keyPoolSize: 0,
+    log,
+    ...options,
+  });
   context.after(() => started.close());
   return { started, iot: iotClient(context, started.addresses.api), log };
 }

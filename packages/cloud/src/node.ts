@@ -24,7 +24,7 @@ export const defaultMqttsPort = 8883;
 export const defaultHttpsPort = 8443;
 export const defaultApiPort = 4680;
 /** Enough for a claim and the first device; a fleet waits for its keys anyway. */
-const defaultKeyPoolSize = 2;
+export const defaultKeyPoolSize = 2;
 /** Both loopback addresses. */
 export const defaultHost = "localhost";
 
@@ -50,6 +50,8 @@ export interface StartCloudOptions {
   limits?: CloudOptions["limits"];
   /** `any` takes every signature of a REST request. Default `verify`. */
   sigv4?: "verify" | "any";
+  /** RSA keys made ahead, so that nobody waits for one. Default {@link defaultKeyPoolSize}. */
+  keyPoolSize?: number;
   /** Default `process`. */
   durability?: Durability;
   /** Default: says nothing. */
@@ -153,7 +155,7 @@ class NodeCloud implements StartedCloud {
         https: { host, port: httpsPort, optionName: "httpsPort" },
         mqtt: mqttPort === undefined ? undefined : { host: "localhost", port: mqttPort, optionName: "mqttPort" },
         ...(sigv4 === undefined ? {} : { signatures: sigv4 }),
-        keyPoolSize: defaultKeyPoolSize,
+        keyPoolSize: this.#options.keyPoolSize ?? defaultKeyPoolSize,
         serverNames: [...(this.#options.serverNames ?? []), ...serverNamesOf(host)],
         ...(limits === undefined ? {} : { limits }),
       },
