@@ -32,8 +32,11 @@ const steps = [
         ".cache/eslint",
       ]),
   ],
-  ["tests", () => run(process.execPath, [join(root, "scripts/test.mjs")], { stdio: "inherit" })],
-];
+  !process.argv.includes("--without-tests") && [
+    "tests",
+    () => run(process.execPath, [join(root, "scripts/test.mjs")], { stdio: "inherit" }),
+  ],
+].filter(Boolean);
 for (const [name, step] of steps) {
   const started = process.hrtime.bigint();
   const status = step() ?? 0;

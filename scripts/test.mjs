@@ -1,12 +1,15 @@
 // npm test: install and build when needed, then node:test on the built output, files passed by name.
 //   --unit | --integration | --conformance | --long   which ones (default: unit and integration)
 //   --coverage                                        through c8
+//   --node FILE                                       run the tests with this Node.js
 //   any other word                                    only files whose path contains it
 import { existsSync, readdirSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { ensureBuilt, ensureInstalled, root, run } from "./workspace.mjs";
 
 const words = process.argv.slice(2);
+const nodeAt = words.indexOf("--node");
+const node = nodeAt === -1 ? process.execPath : words.splice(nodeAt, 2)[1];
 const flags = new Set(words.filter((word) => word.startsWith("--")));
 const filters = words.filter((word) => !word.startsWith("--"));
 const known = new Set(["--unit", "--integration", "--conformance", "--long", "--coverage"]);
@@ -76,5 +79,5 @@ const status = flags.has("--coverage")
       env,
       stdio: "inherit",
     })
-  : run(process.execPath, nodeArgs, { env, stdio: "inherit" });
+  : run(node, nodeArgs, { env, stdio: "inherit" });
 process.exit(status);

@@ -1,1 +1,3 @@
-process.stdout.write("thingline\n");
+import { runProgram } from "./program.js";
+
+process.exitCode = await runProgram(process.argv.slice(2));

@@ -19,12 +19,14 @@ export const errorCodes = {
   TLS_RECORD_TOO_LARGE: "a TLS record was larger than the receiver can take",
   // Credentials
   CERTIFICATE_INVALID: "text that is no usable X.509 certificate",
+  CREDENTIAL_FILE_INVALID: "a file of credentials is not in Nordic's JSON format",
   CREDENTIAL_MISSING: "a security tag lacks a credential that the connection needs",
   CREDENTIAL_NOT_VERIFIED: "what was written to a security tag reads back with another digest, or not at all",
   CREDENTIAL_REFUSED: "the credential store refused to write, read or delete",
   KEY_INVALID: "text that is no usable private key",
   KEY_MISMATCH: "the private key does not belong to the certificate",
   // Files
+  FILE_EXISTS: "a file or folder that must not be written over is there already",
   FILE_NOT_FOUND: "the file does not exist",
   FILE_UNREADABLE: "the file exists but cannot be read or written",
   LOCKED: "another process owns the folder",
@@ -45,6 +47,8 @@ export const errorCodes = {
   THROTTLED: "too many requests of one kind in a short time",
   VERSIONS_LIMIT_EXCEEDED: "a policy has its maximum number of versions",
   VERSION_CONFLICT: "the expected version is not the current one",
+  // Requests over HTTP
+  CLOUD_REQUEST_REFUSED: "the local cloud refused an administrative request",
   // Modem
   AT_MALFORMED: "text that is no AT command, or values that cannot be written in one",
   LINK_FAILED: "the modem has no network registration, or could not get one",

@@ -1,0 +1,43 @@
+import { createLinkControl, createModemCredentialStore, openModemSession, type LteLinkControl } from "@thingline/modem";
+import { createSimulatedModem, type SimulatedModem, type SimulatedModemOptions } from "@thingline/modem/simulator";
+import type { CredentialStore } from "@thingline/transport";
+import type { Adapters } from "./adapters.js";
+
+/** A simulated nRF91 as firmware sees it: an AT channel, and on top of it key management and LTE link control. */
+export interface SimulatedDevice {
+  modem: SimulatedModem;
+  credentials: CredentialStore;
+  link: LteLinkControl;
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Boots the simulated modem of a folder. Everything above it talks AT commands over a byte stream, as on a real board.
+ *
+ * @throws {ThinglineError} LOCKED, STORE_CORRUPT, see {@link createSimulatedModem}.
+ */
+export async function bootSimulatedDevice(
+  adapters: Adapters,
+  options: { modemDir: string; identity?: SimulatedModemOptions["identity"] },
+): Promise<SimulatedDevice> {
+  const { network, clock, random, files, keys } = adapters;
+  const modem = await createSimulatedModem({
+    ...{ network, clock, random, files, keys, folder: options.modemDir },
+    ...(options.identity === undefined ? {} : { identity: options.identity }),
+  });
+  const session = openModemSession(modem.openPort(), { clock });
+  const link = createLinkControl(session, { clock });
+  const close = async () => {
+    link.close();
+    await session.close();
+    await modem.close();
+  };
+  return {
+    modem,
+    credentials: createModemCredentialStore(session, { keys }),
+    link,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

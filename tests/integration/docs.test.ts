@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { errorCodes } from "@thingline/protocol";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+test("docs/errors.md explains every error code, and no other", () => {
+  const text = readFileSync(join(root, "docs/errors.md"), "utf8");
+  const documented = [...text.matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map((match) => match[1]);
+  assert.deepEqual([...documented].sort(), Object.keys(errorCodes).sort());
+});
+
+test("every runtime dependency has a line in docs/dependencies.md", () => {
+  const text = readFileSync(join(root, "docs/dependencies.md"), "utf8");
+  for (const group of ["packages", "apps"]) {
+    for (const name of readdirSync(join(root, group))) {
+      const manifest = JSON.parse(readFileSync(join(root, group, name, "package.json"), "utf8")) as {
+        dependencies?: Record<string, string>;
+      };
+      for (const dependency of Object.keys(manifest.dependencies ?? {})) {
+        if (dependency.startsWith("@thingline/")) continue;
+        assert.ok(text.includes(`\`${dependency}\``), `${group}/${name} depends on ${dependency}, which has no line`);
+      }
+    }
+  }
+});
+
+test("the device library has no runtime dependency outside the project", () => {
+  for (const name of ["device", "protocol"]) {
+    const text = readFileSync(join(root, "packages", name, "package.json"), "utf8");
+    const { dependencies = {} } = JSON.parse(text) as { dependencies?: Record<string, string> };
+    const foreign = Object.keys(dependencies).filter((dependency) => !dependency.startsWith("@thingline/"));
+    assert.deepEqual(foreign, []);
+  }
+});
+
+test("links between documents lead somewhere", () => {
+  const documents = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map((name) => join(root, name));
+  for (const folder of ["docs", "docs/decisions"]) {
+    for (const name of readdirSync(join(root, folder))) {
+      if (name.endsWith(".md")) documents.push(join(root, folder, name));
+    }
+  }
+  for (const document of documents) {
+    for (const [, target = ""] of readFileSync(document, "utf8").matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      assert.ok(existsSync(join(dirname(document), target)), `${relative(root, document)} links to ${target}`);
+    }
+  }
+});
+
+test("the lock file names no registry", () => {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { resolved?: string }>;
+  };
+  const resolved = Object.values(lock.packages).flatMap((entry) => entry.resolved ?? []);
+  assert.deepEqual(
+    resolved.filter((address) => address.includes(":")),
+    [],
+  );
+});
