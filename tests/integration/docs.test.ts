@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 test("docs/errors.md explains every error code, and no other", () => {
   const text = readFileSync(join(root, "docs/errors.md"), "utf8");
-  const documented = [...text.matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map((match) => match[1]);
+  const documented = [...text.matchAll(/^\| `([A-Z0-9_]+)` +\|/gm)].map((match) => match[1]);
   assert.deepEqual([...documented].sort(), Object.keys(errorCodes).sort());
 });
 

@@ -130,6 +130,8 @@ test("a device that is killed at any step of provisioning recovers", { timeout: 
         await program.end("SIGKILL");
         const provisioned = await runToEnd(t, folder, clientId);
         await assertAccountedFor(clientId, provisioned);
+        // Once is enough for this: what a third start does depends on the progress file alone.
+        if (at !== 0) return;
         const again = await runToEnd(t, folder, clientId);
         assert.equal(again.isNew, false, "a provisioned device asks for nothing");
         assert.equal(again.certificateId, provisioned.certificateId);
