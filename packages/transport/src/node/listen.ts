@@ -78,6 +78,8 @@ class NodeListener implements Listener {
         clientTracking: false,
         handleProtocols: (protocols) => (protocols.has("mqtt") ? "mqtt" : false),
       });
+      // Path and subprotocol were fine, the rest of the handshake is not.
+      this.#upgrades.on("wsClientError", (_error, socket) => this.#refuseUpgrade(400, socket as Socket));
       this.#http = this.#createHttp();
     }
     this.#server = this.#createServer();
@@ -280,18 +282,17 @@ class NodeListener implements Listener {
     const path = this.#options.webSocket?.path;
     const protocols = String(request.headers["sec-websocket-protocol"] ?? "").split(/\s*,\s*/);
     const status = pathOf(request) !== path ? 404 : !protocols.includes("mqtt") ? 400 : undefined;
-    if (status !== undefined) {
-      this.#refuse(refusedUpgrade(status), remoteOf(socket));
-      socket.end(
-        `HTTP/1.1 ${status} ${status === 404 ? "Not Found" : "Bad Request"}\r\nConnection: close\r\n\r\n`,
-        () => socket.destroy(),
-      );
-      return;
-    }
+    if (status !== undefined) return this.#refuseUpgrade(status, socket);
     this.#upgrades?.handleUpgrade(request, socket, head, (webSocket) => {
       socket.emit("thingline:upgraded");
       this.#acceptWebSocket(webSocket, socket, request);
     });
+  }
+
+  #refuseUpgrade(status: 400 | 404, socket: Socket): void {
+    this.#refuse(refusedUpgrade(status), remoteOf(socket));
+    const text = status === 404 ? "Not Found" : "Bad Request";
+    socket.end(`HTTP/1.1 ${status} ${text}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   }
 
   #acceptWebSocket(webSocket: WebSocket, socket: Socket, request: IncomingMessage): void {

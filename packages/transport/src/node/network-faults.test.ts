@@ -256,6 +256,60 @@ test("an upgrade without the subprotocol mqtt is refused", async () => {
   await listener.close();
 });
 
+/** A masked frame that is a whole message. */
+function frame(opcode: number, payload: string): Buffer {
+  return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]), Buffer.from(payload)]);
+}
+
+function upgradeRequest(headers: Readonly<Record<string, string>> = {}): string {
+  const all = {
+    Host: "x",
+    Connection: "Upgrade",
+    Upgrade: "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "mqtt",
+    ...headers,
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `GET /mqtt HTTP/1.1\r\n${lines.join("")}\r\n`;
+}
+
+test("an upgrade that is no proper WebSocket handshake is refused and told to the listener", async () => {
+  for (const [name, value] of [
+    ["Sec-WebSocket-Key", "x"],
+    ["Sec-WebSocket-Version", "99"],
+  ] as const) {
+    const { listener, first } = await refusingListener({ webSocket: { path: "/mqtt" } });
+    const socket = connect(listener.address.port, "127.0.0.1");
+    socket.write(upgradeRequest({ [name]: value }));
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    assert.match(String(answer), /^HTTP\/1\.1 400 /);
+    assert.equal((await first).code, "CONNECTION_REFUSED");
+    await once(socket.resume(), "close");
+    await listener.close();
+  }
+});
+
+test("a text message closes a WebSocket with 1003, and nothing behind it is received", async () => {
+  let accepted: (connection: Connection) => void = () => undefined;
+  const connection = new Promise<Connection>((resolve) => (accepted = resolve));
+  const options = { host: "127.0.0.1", port: 0, webSocket: { path: "/mqtt" } };
+  const listener = await network.listen(options, (opened) => accepted(opened));
+  const socket = connect(listener.address.port, "127.0.0.1");
+  socket.write(upgradeRequest());
+  await once(socket, "data");
+  const server = observe(await connection);
+  socket.write(Buffer.concat([frame(2, "before"), frame(1, "text"), frame(2, "behind")]));
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  assert.deepEqual([...answer.subarray(0, 4)], [0x88, 2, 0x03, 0xeb]);
+  // A client that does not answer the Close frame just ends.
+  socket.end();
+  assert.equal((await server.closed)?.code, "CONNECTION_LOST");
+  assert.equal(String(Buffer.concat(server.chunks)), "before");
+  await listener.close();
+});
+
 test("no connection leaves a socket or timer behind, however it ends", async () => {
   const before = openResources().length;
   for (const secure of [false, true]) {

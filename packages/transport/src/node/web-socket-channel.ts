@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { ThinglineError } from "@thingline/protocol";
 import { WebSocket } from "ws";
-import { type DialTarget, type SecureInfo, webSocketMessageBytesMax } from "../connection.js";
+import { closeTimeoutMs, type DialTarget, type SecureInfo, webSocketMessageBytesMax } from "../connection.js";
 import { type Channel, type ChannelEvents, lostError } from "../stream-connection.js";
 import { type Batch, joinBytesMaxOf } from "../write-plan.js";
 import { codeOf } from "./files.js";
@@ -30,9 +30,11 @@ export class WebSocketChannel implements Channel {
     this.#events = events;
     webSocket.pause();
     webSocket.on("message", (data: Buffer, isBinary) => {
-      // [MQTT-6.0.0-1] Anything but binary closes the connection.
-      if (isBinary) events.received(data);
-      else webSocket.close(1003);
+      if (this.#error !== undefined) return;
+      if (isBinary) return events.received(data);
+      // [MQTT-6.0.0-1] Anything but binary closes the connection, and nothing behind it counts.
+      this.#error = lostError("a WebSocket text message");
+      webSocket.close(1003);
     });
     webSocket.on("error", (error) => (this.#error ??= lostError(codeOf(error) ?? error.message, error)));
     webSocket.once("close", (code) => {
@@ -66,6 +68,8 @@ export class WebSocketChannel implements Channel {
 export const webSocketOptions = {
   perMessageDeflate: false,
   maxPayload: webSocketMessageBytesMax,
+  /** A peer that does not answer a Close frame is dropped. */
+  closeTimeout: closeTimeoutMs,
   // Text is refused anyway.
   skipUTF8Validation: true,
 } as const;
