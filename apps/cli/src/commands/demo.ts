@@ -74,7 +74,7 @@ async function run(output: Output, options: DemoOptions, folder: string, log: Ca
 
   const starting = output.begin("starting the local AWS IoT Core");
   const dataDir = join(folder, "cloud");
-  await using cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, log });
+  await using cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, log, keyPoolSize: 0 });
   starting.end();
   output.event(
     { event: "cloudReady", ...cloud.addresses, mqtt: cloud.addresses.mqtt ?? null, ca: cloud.caFile },

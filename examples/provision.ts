@@ -1,0 +1,59 @@
+// A simulated nRF91 with a claim certificate in security tag 43 gets credentials of its own from a local cloud.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { claimPolicyDocument } from "@thingline/cloud";
+import { startCloud } from "@thingline/cloud/node";
+import { provisionDevice } from "@thingline/device";
+import { createLinkControl, createModemCredentialStore, openModemSession } from "@thingline/modem";
+import { createSimulatedModem } from "@thingline/modem/simulator";
+import {
+  createNodeClock,
+  createNodeFiles,
+  createNodeKeys,
+  createNodeNetwork,
+  createNodeRandom,
+} from "@thingline/transport/node";
+
+const adapters = {
+  network: createNodeNetwork(),
+  clock: createNodeClock(),
+  random: createNodeRandom(),
+  files: createNodeFiles(),
+  keys: createNodeKeys(),
+};
+const folder = await mkdtemp(join(tmpdir(), "thingline-example-"));
+
+await using started = await startCloud({ memory: true, mqttsPort: 0, httpsPort: 0, apiPort: 0 });
+const { cloud } = started;
+const { registry } = cloud;
+const claim = await cloud.run(registry.createKeysAndCertificate, { setAsActive: true });
+await cloud.run(registry.createPolicy, { policyName: "claim", policyDocument: claimPolicyDocument });
+await cloud.run(registry.attachPolicy, { policyName: "claim", target: claim.certificateArn });
+
+await using modem = await createSimulatedModem({ ...adapters, folder: join(folder, "modem") });
+await using session = openModemSession(modem.openPort(), adapters);
+const store = createModemCredentialStore(session, adapters);
+await store.write(43, "ca", started.caPem);
+await store.write(43, "certificate", claim.certificatePem);
+await store.write(43, "privateKey", claim.keyPair.PrivateKey);
+
+const link = createLinkControl(session, adapters);
+const { device, secTag, certificateId } = await provisionDevice({
+  ...adapters,
+  host: "localhost",
+  port: Number(started.addresses.mqtts.split(":").at(-1)),
+  clientId: "my-thing",
+  claimTag: 43,
+  store,
+  link,
+  dialer: modem.secTagDialer,
+  progressPath: join(folder, "provisioning.json"),
+  onEvent: (event) => {
+    if (event.type === "stepFinished") process.stdout.write(`${event.step} ${event.name}: ${event.result}\n`);
+  },
+});
+process.stdout.write(`connected with certificate ${certificateId.slice(0, 12)} in security tag ${secTag}\n`);
+await device.close();
+link.close();
+await rm(folder, { recursive: true });
