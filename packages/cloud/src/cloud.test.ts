@@ -139,3 +139,17 @@ for (const [path, status] of paths) {
     await wait(cloud.close());
   });
 }
+
+test("clients cannot fill the log", async () => {
+  const { clock, cloud, network, wait, lines } = await openVirtualCloud();
+  const { port } = cloud.addresses.mqtt!;
+  const dials = Array.from({ length: 150 }, () => network.dial({ host: "localhost", port }));
+  for (const connection of await wait(Promise.all(dials))) {
+    connection.start({ data: () => undefined, closed: () => undefined });
+    connection.write(Uint8Array.of(0));
+  }
+  await clock.advance(100);
+  assert.equal(cloud.stats().broker.protocolErrors, 150);
+  assert.equal(lines.filter((line) => line.startsWith("protocolError ")).length, 100);
+  await wait(cloud.close());
+});

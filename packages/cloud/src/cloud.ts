@@ -11,6 +11,7 @@ import type {
   Random,
 } from "@thingline/transport";
 import { handleAdmin, isAdminUrl } from "./admin.js";
+import { createBoundedLog } from "./bounded-log.js";
 import { createBroker } from "./broker/broker.js";
 import { awsLimits, noLimits } from "./broker/limits.js";
 import type { BrokerLimits } from "./broker/limits.js";
@@ -133,8 +134,9 @@ interface Engine {
  * @throws {ThinglineError} PORT_IN_USE, OPTION_INVALID, and what opening the store and the folder can throw.
  */
 export async function createCloud(dependencies: CloudDependencies, options: CloudOptions): Promise<Cloud> {
-  const { store, log } = dependencies;
-  const cloud = new LocalCloud(dependencies, options);
+  const { store, clock } = dependencies;
+  const log = createBoundedLog(dependencies.log, { clock });
+  const cloud = new LocalCloud({ ...dependencies, log }, options);
   try {
     await cloud.open();
     return cloud;
