@@ -54,7 +54,7 @@ export default tseslint.config(
     rules: { "no-restricted-globals": ["error", ...ambient], "no-restricted-properties": ["error", ...ambientMembers] },
   },
   {
-    files: ["**/*.test.ts", "tests/**/*.ts"],
+    files: ["**/*.test.ts", "tests/**/*.ts", "examples/**/*.ts"],
     // node:test's test() and describe() return promises that the runner itself waits for.
     rules: {
       "@typescript-eslint/no-floating-promises": [
