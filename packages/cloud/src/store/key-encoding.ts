@@ -14,72 +14,59 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Bytes whose order is the order of the keys: element by element, numbers before strings, numbers by value, strings by
- * their UTF-8 bytes, a tuple before those that begin with it. The encoding of a prefix is a prefix of the encoding.
+ * A text of code units 0 to 255 whose order is the order of the keys: element by element, numbers before strings,
+ * numbers by value, strings by their UTF-8 bytes, a tuple before those that begin with it. The encoding of a prefix is
+ * a prefix of the encoding. Stores that want bytes take the code units.
  *
  * Number: tag, then the IEEE 754 bits, big-endian, sign bit flipped (all bits flipped when negative).
  * String: tag, UTF-8 with 00 written as 00 FF, then 00.
  *
  * @throws {ThinglineError} OPTION_INVALID for NaN, infinite numbers, unpaired surrogates and too long keys.
  */
-export function encodeKey(key: StoreKey): Uint8Array {
-  // A code unit takes three bytes at most, U+0000 two.
-  let bytesMax = 0;
-  for (const part of key) bytesMax += typeof part === "number" ? 9 : 3 * part.length + 2;
-  const bytes = new Uint8Array(bytesMax);
-  const view = new DataView(bytes.buffer);
-  let end = 0;
-  for (const part of key) {
-    if (typeof part === "number") {
-      if (!Number.isFinite(part)) throw invalidKey(`a number in a key must be finite, got ${part}`);
-      bytes[end++] = numberTag;
-      view.setFloat64(end, part === 0 ? 0 : part); // -0 and 0 are one key
-      if ((view.getUint8(end) & 0x80) === 0) view.setUint8(end, view.getUint8(end) | 0x80);
-      else for (let at = end; at < end + 8; at++) view.setUint8(at, ~view.getUint8(at) & 0xff);
-      end += 8;
-    } else {
-      if (/\p{Cs}/u.test(part)) throw invalidKey("a string in a key holds half a surrogate pair");
-      bytes[end++] = stringTag;
-      for (const byte of encoder.encode(part)) {
-        bytes[end++] = byte;
-        if (byte === endOfKey) bytes[end++] = escapedZero;
-      }
-      bytes[end++] = endOfKey;
-    }
-  }
-  if (end > encodedKeyBytesMax) throw invalidKey(`longer than ${encodedKeyBytesMax} bytes when encoded`);
-  return bytes.slice(0, end);
+export function encodeKey(key: StoreKey): string {
+  let text = "";
+  for (const part of key) text += typeof part === "number" ? encodeNumber(part) : encodeString(part);
+  if (text.length > encodedKeyBytesMax) throw invalidKey(`longer than ${encodedKeyBytesMax} bytes when encoded`);
+  return text;
 }
 
-/** @throws {ThinglineError} STORE_CORRUPT for bytes that {@link encodeKey} never makes. */
+function encodeNumber(number: number): string {
+  if (!Number.isFinite(number)) throw invalidKey(`a number in a key must be finite, got ${number}`);
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, number === 0 ? 0 : number); // -0 and 0 are one key
+  const high = view.getUint32(0);
+  const low = view.getUint32(4);
+  const isNegative = high >= 0x80000000;
+  const units = (word: number) => String.fromCharCode(word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255);
+  const bits = isNegative ? units(~high) + units(~low) : units(high ^ 0x80000000) + units(low);
+  return String.fromCharCode(numberTag) + bits;
+}
+
+function encodeString(string: string): string {
+  // eslint-disable-next-line no-control-regex -- nearly every key is plain ASCII, which is its own UTF-8
+  if (/^[\x01-\x7f]*$/.test(string)) return `\x20${string}\x00`;
+  if (/\p{Cs}/u.test(string)) throw invalidKey("a string in a key holds half a surrogate pair");
+  let text = "";
+  for (const byte of encoder.encode(string)) {
+    text += String.fromCharCode(byte);
+    if (byte === endOfKey) text += String.fromCharCode(escapedZero);
+  }
+  return `\x20${text}\x00`;
+}
+
+/** @throws {ThinglineError} STORE_CORRUPT for bytes that {@link encodeKey} never makes the code units of. */
 export function decodeKey(bytes: Uint8Array): StoreKey {
   const key: (string | number)[] = [];
   let at = 0;
   while (at < bytes.length) {
     const tag = bytes[at++];
     if (tag === numberTag && at + 8 <= bytes.length) {
-      const part = bytes.slice(at, at + 8);
-      const isNegative = ((part[0] ?? 0) & 0x80) === 0;
-      if (isNegative) for (let index = 0; index < 8; index++) part[index] = ~(part[index] ?? 0) & 0xff;
-      else part[0] = (part[0] ?? 0) & 0x7f;
-      key.push(new DataView(part.buffer).getFloat64(0));
+      key.push(decodeNumber(new DataView(bytes.buffer, bytes.byteOffset + at, 8)));
       at += 8;
     } else if (tag === stringTag) {
-      const text: number[] = [];
-      for (;;) {
-        const byte = bytes[at++];
-        if (byte === undefined) throw corruptKey();
-        if (byte === endOfKey) {
-          if (bytes[at] !== escapedZero) break;
-          at++;
-        }
-        text.push(byte);
-      }
-      try {
-        key.push(decoder.decode(Uint8Array.from(text)));
-      } catch {
-        throw corruptKey();
-      }
+      const end = endOfString(bytes, at);
+      key.push(decodeString(bytes.subarray(at, end)));
+      at = end + 1;
     } else {
       throw corruptKey();
     }
@@ -87,12 +74,38 @@ export function decodeKey(bytes: Uint8Array): StoreKey {
   return key;
 }
 
+/** Takes the bits without touching them: they may be the store's own memory. */
+function decodeNumber(bits: DataView): number {
+  const high = bits.getUint32(0);
+  const low = bits.getUint32(4);
+  const isNegative = high < 0x80000000;
+  const view = new DataView(new ArrayBuffer(8));
+  view.setUint32(0, isNegative ? ~high : high ^ 0x80000000);
+  view.setUint32(4, isNegative ? ~low : low);
+  return view.getFloat64(0);
+}
+
+function endOfString(bytes: Uint8Array, start: number): number {
+  for (let at = bytes.indexOf(endOfKey, start); at >= 0; at = bytes.indexOf(endOfKey, at + 2)) {
+    if (bytes[at + 1] !== escapedZero) return at;
+  }
+  throw corruptKey();
+}
+
+function decodeString(escaped: Uint8Array): string {
+  const bytes = escaped.includes(endOfKey)
+    ? escaped.filter((_byte, at) => at === 0 || escaped[at - 1] !== endOfKey)
+    : escaped;
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw corruptKey();
+  }
+}
+
 /** The first possible encoding after all keys that begin with `prefix`. */
-export function afterPrefix(encodedPrefix: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(encodedPrefix.length + 1);
-  bytes.set(encodedPrefix);
-  bytes[encodedPrefix.length] = 0xff;
-  return bytes;
+export function afterPrefix(encodedPrefix: string): string {
+  return `${encodedPrefix}\xff`;
 }
 
 const invalidKey = (message: string) => new ThinglineError("OPTION_INVALID", `store key: ${message}`);

@@ -24,7 +24,7 @@ export interface LmdbStoreOptions {
 /** No encoded key begins with 00, so this record is in nobody's list: schema version and last revision, 8 bytes each. */
 const metaKey = Uint8Array.of(0, 0x6d);
 /** Below every encoded key, above {@link metaKey}. */
-const firstKey = Uint8Array.of(1);
+const firstKey = "\x01";
 const revisionBytes = 8;
 
 interface PendingCommit {
@@ -52,8 +52,9 @@ class LmdbStore implements Store {
   readonly #durability: Durability;
   #lastRevision: number;
   #pending: PendingCommit[] = [];
-  #isScheduled = false;
-  #inFlight = new Set<Promise<void>>();
+  /** A transaction is asked for or under way; what comes meanwhile shares the next one. */
+  #isWriting = false;
+  readonly #unsettled = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
   constructor(database: RootDatabase<Uint8Array, Uint8Array>, durability: Durability, lastRevision: number) {
@@ -64,7 +65,7 @@ class LmdbStore implements Store {
 
   async get<T extends StoreValue>(key: StoreKey): Promise<StoreEntry<T> | undefined> {
     this.#requireOpen();
-    const record = this.#database.getBinary(encodeKey(key));
+    const record = this.#database.getBinary(toBytes(encodeKey(key)));
     return record === undefined ? undefined : (decodeEntry([...key], record) as StoreEntry<T>);
   }
 
@@ -73,18 +74,19 @@ class LmdbStore implements Store {
     const { after, limit, order = "ascending" } = options;
     if (limit <= 0) return [];
     const start = prefix.length === 0 ? firstKey : encodeKey(prefix);
-    const end = afterPrefix(prefix.length === 0 ? new Uint8Array() : start);
+    const end = afterPrefix(prefix.length === 0 ? "" : start);
     const edge = after === undefined ? undefined : encodeKey(after);
-    const low = order === "ascending" && edge !== undefined && compareBytes(edge, start) > 0 ? edge : start;
-    const high = order === "descending" && edge !== undefined && compareBytes(edge, end) < 0 ? edge : end;
-    if (compareBytes(low, high) >= 0) return [];
-    const isReversed = order === "descending";
+    const low = order === "ascending" && edge !== undefined && edge > start ? edge : start;
+    const high = order === "descending" && edge !== undefined && edge < end ? edge : end;
+    if (low >= high) return [];
+    const ends = { low: toBytes(low), high: toBytes(high) };
+    const range =
+      order === "descending" ? { start: ends.high, end: ends.low, reverse: true } : { start: ends.low, end: ends.high };
     const found: StoreEntry<T>[] = [];
-    const range = isReversed ? { start: high, end: low, reverse: true } : { start: low, end: high };
-    for (const { key, value } of this.#database.getRange(range)) {
-      // Neither end belongs to the range. Keys and values are views that live until the next step.
-      if (compareBytes(key, low) === 0 || compareBytes(key, high) === 0) continue;
-      found.push(decodeEntry(decodeKey(Uint8Array.from(key)), value) as StoreEntry<T>);
+    // One more than asked for, because the first may be the end that does not belong to the range.
+    for (const { key, value } of this.#database.getRange({ ...range, limit: limit + 1 })) {
+      if (ends.low.equals(key) || ends.high.equals(key)) continue;
+      found.push(decodeEntry(decodeKey(key), value) as StoreEntry<T>);
       if (found.length >= limit) break;
     }
     return found;
@@ -96,12 +98,15 @@ class LmdbStore implements Store {
       throw new ThinglineError("LIMIT_EXCEEDED", `${pendingCommitsMax} commits of one turn already wait`);
     }
     const prepared = prepareOperations(operations);
-    return new Promise((resolve, reject) => {
+    const settled = new Promise<readonly number[]>((resolve, reject) => {
       this.#pending.push({ prepared, resolve, reject });
-      if (this.#isScheduled) return;
-      this.#isScheduled = true;
-      setImmediate(() => this.#writePending());
     });
+    if (!this.#isWriting) {
+      this.#isWriting = true;
+      // At the end of the turn, so that all its commits are in one transaction.
+      setImmediate(() => void this.#writePending());
+    }
+    return settled;
   }
 
   close(): Promise<void> {
@@ -110,8 +115,10 @@ class LmdbStore implements Store {
   }
 
   async #close(): Promise<void> {
-    this.#writePending();
-    await Promise.all(this.#inFlight);
+    while (this.#isWriting || this.#unsettled.size > 0) {
+      await Promise.all(this.#unsettled);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     await this.#database.flushed;
     await this.#database.close();
   }
@@ -120,45 +127,55 @@ class LmdbStore implements Store {
     if (this.#closing !== undefined) throw new ThinglineError("CLOSED", "the store was used after close()");
   }
 
-  #writePending(): void {
-    this.#isScheduled = false;
-    const commits = this.#pending;
-    if (commits.length === 0) return;
-    this.#pending = [];
-    const written = this.#write(commits).then(() => void this.#inFlight.delete(written));
-    this.#inFlight.add(written);
+  /** Transaction after transaction, until nobody waits. The disk may still flush one while the next is written. */
+  async #writePending(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const commits = this.#pending;
+      this.#pending = [];
+      try {
+        const verdicts = await this.#transact(commits);
+        const settled = this.#settle(commits, verdicts).finally(() => void this.#unsettled.delete(settled));
+        this.#unsettled.add(settled);
+      } catch (cause) {
+        const error = new ThinglineError("STORE_UNWRITABLE", "the store could not be written", { cause });
+        for (const { reject } of commits) reject(error);
+      }
+    }
+    this.#isWriting = false;
   }
 
-  /** One transaction; a commit whose expectations fail leaves no trace in it and does not disturb the others. */
-  async #write(commits: readonly PendingCommit[]): Promise<void> {
-    try {
-      const verdicts = await this.#database.transaction(() => {
-        const decided = commits.map(({ prepared }) => this.#apply(prepared));
-        this.#putNow(metaKey, encodeMeta(this.#lastRevision));
-        return decided;
-      });
-      if (this.#durability === "disk") await this.#database.flushed;
-      for (const [index, { resolve, reject }] of commits.entries()) {
-        const verdict = verdicts[index];
-        if (verdict !== undefined && "revisions" in verdict) resolve(verdict.revisions);
-        else reject(verdict?.error);
-      }
-    } catch (cause) {
-      const error = new ThinglineError("STORE_UNWRITABLE", "the store could not be written", { cause });
-      for (const { reject } of commits) reject(error);
+  /** A commit whose expectations fail leaves no trace in the transaction and does not disturb the others. */
+  #transact(commits: readonly PendingCommit[]): Promise<Verdict[]> {
+    return this.#database.transaction(() => {
+      const verdicts = commits.map(({ prepared }) => this.#apply(prepared));
+      this.#database.putSync(metaKey, encodeMeta(this.#lastRevision));
+      return verdicts;
+    });
+  }
+
+  async #settle(commits: readonly PendingCommit[], verdicts: readonly Verdict[]): Promise<void> {
+    if (this.#durability === "disk") await this.#database.flushed;
+    for (const [index, { resolve, reject }] of commits.entries()) {
+      const verdict = verdicts[index];
+      if (verdict !== undefined && "revisions" in verdict) resolve(verdict.revisions);
+      else reject(verdict?.error);
     }
   }
 
   #apply(prepared: readonly PreparedOperation[]): Verdict {
+    const keys = prepared.map(({ key }) => toBytes(key));
     try {
-      for (const { operation, key } of prepared) requireRevision(operation, this.#revisionOf(key));
+      for (const [index, { operation }] of prepared.entries()) {
+        if (operation.expectedRevision !== undefined) requireRevision(operation, this.#revisionOf(keys[index]));
+      }
     } catch (error) {
       return { error };
     }
     const revision = ++this.#lastRevision;
-    const revisions = prepared.map(({ operation, key, value }) => {
+    const revisions = prepared.map(({ operation, value }, index) => {
+      const key = keys[index] ?? new Uint8Array();
       if ("value" in operation) {
-        this.#putNow(key, encodeEntry(value, revision));
+        this.#database.putSync(key, encodeEntry(value, revision));
         return revision;
       }
       if (!("delete" in operation)) return operation.expectedRevision;
@@ -168,14 +185,9 @@ class LmdbStore implements Store {
     return { revisions };
   }
 
-  #revisionOf(key: Uint8Array): number {
+  #revisionOf(key: Uint8Array = new Uint8Array()): number {
     const record = this.#database.getBinary(key);
     return record === undefined ? 0 : decodeRevision(record);
-  }
-
-  /** Inside the transaction's callback a write is made at once. */
-  #putNow(key: Uint8Array, record: Uint8Array): void {
-    this.#database.putSync(key, record);
   }
 }
 
@@ -263,14 +275,7 @@ function decodeRevision(record: Uint8Array): number {
   return new DataView(record.buffer, record.byteOffset).getFloat64(0);
 }
 
-function compareBytes(left: Uint8Array, right: Uint8Array): number {
-  const shared = Math.min(left.length, right.length);
-  for (let index = 0; index < shared; index++) {
-    const difference = (left[index] ?? 0) - (right[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return left.length - right.length;
-}
+const toBytes = (encodedKey: string) => Buffer.from(encodedKey, "latin1");
 
 const corrupt = (path: string, cause: unknown) =>
   new ThinglineError("STORE_CORRUPT", `${path} is no store of this program, or it is damaged`, { cause });

@@ -17,15 +17,15 @@ export function createMemoryStore(): Store {
   return {
     async get<T extends StoreValue>(key: StoreKey) {
       requireOpen();
-      return entries.get(sortable(key)) as StoreEntry<T> | undefined;
+      return entries.get(encodeKey(key)) as StoreEntry<T> | undefined;
     },
 
     async list<T extends StoreValue>(prefix: StoreKey, { after, limit, order = "ascending" }: ListOptions) {
       requireOpen();
-      const start = sortable(prefix);
-      const range = { above: start, below: toSortable(afterPrefix(encodeKey(prefix))) };
+      const start = encodeKey(prefix);
+      const range = { above: start, below: afterPrefix(start) };
       if (after !== undefined) {
-        const edge = sortable(after);
+        const edge = encodeKey(after);
         if (order === "ascending" && edge > range.above) range.above = edge;
         if (order === "descending" && edge < range.below) range.below = edge;
       }
@@ -34,7 +34,7 @@ export function createMemoryStore(): Store {
 
     async commit(operations: readonly StoreOperation[]) {
       requireOpen();
-      const prepared = prepareOperations(operations).map(({ key, ...rest }) => ({ ...rest, key: toSortable(key) }));
+      const prepared = prepareOperations(operations);
       for (const { operation, key } of prepared) requireRevision(operation, entries.get(key)?.revision ?? 0);
       const revision = ++lastRevision;
       return prepared.map(({ operation, key, value }) => {
@@ -54,11 +54,4 @@ export function createMemoryStore(): Store {
       isClosed = true;
     },
   };
-}
-
-const sortable = (key: StoreKey) => toSortable(encodeKey(key));
-
-/** Strings of code units 0 to 255 compare like the bytes. */
-function toSortable(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }

@@ -6,7 +6,7 @@ import { normalizeValue } from "./value-encoding.js";
 export interface PreparedOperation {
   operation: StoreOperation;
   /** Encoded. */
-  key: Uint8Array;
+  key: string;
   /** Normalized; null for what writes no value. */
   value: StoreValue;
 }
@@ -19,11 +19,10 @@ export function prepareOperations(operations: readonly StoreOperation[]): Prepar
   const seen = new Set<string>();
   return operations.map((operation) => {
     const key = encodeKey(operation.key);
-    const name = String.fromCharCode(...key);
-    if (seen.has(name)) {
+    if (seen.has(key)) {
       throw new ThinglineError("OPTION_INVALID", `key ${JSON.stringify(operation.key)} occurs twice in one commit`);
     }
-    seen.add(name);
+    seen.add(key);
     return { operation, key, value: "value" in operation ? normalizeValue(operation.value) : null };
   });
 }

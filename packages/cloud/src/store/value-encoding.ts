@@ -41,39 +41,56 @@ const markedKind = 2;
 
 /** Encodes a value that went through {@link normalizeValue}. */
 export function encodeValue(value: StoreValue): Uint8Array {
-  const blobs: Uint8Array[] = [];
-  let blobBytes = 0;
-  let isMarked = false;
-  const text = JSON.stringify(value, (_name, member: unknown) => {
-    if (typeof member === "string") {
-      if (!member.startsWith(mark)) return member;
-      isMarked = true;
-      return mark + member;
-    }
-    if (!(member instanceof Uint8Array)) return member;
-    isMarked = true;
-    const reference = `${mark}b${blobBytes}:${member.length}`;
-    blobs.push(member);
-    blobBytes += member.length;
-    return reference;
-  });
-  const json = encoder.encode(text);
-  if (!isMarked) {
+  const blobs: Blobs = { list: [], byteCount: 0, isMarked: false };
+  const json = encoder.encode(JSON.stringify(markBytes(value, blobs)));
+  if (!blobs.isMarked) {
     const bytes = new Uint8Array(1 + json.length);
     bytes[0] = plainKind;
     bytes.set(json, 1);
     return bytes;
   }
-  const bytes = new Uint8Array(5 + json.length + blobBytes);
+  const bytes = new Uint8Array(5 + json.length + blobs.byteCount);
   bytes[0] = markedKind;
   new DataView(bytes.buffer).setUint32(1, json.length);
   bytes.set(json, 5);
   let at = 5 + json.length;
-  for (const blob of blobs) {
+  for (const blob of blobs.list) {
     bytes.set(blob, at);
     at += blob.length;
   }
   return bytes;
+}
+
+interface Blobs {
+  list: Uint8Array[];
+  byteCount: number;
+  isMarked: boolean;
+}
+
+/** The value with texts for its bytes; the same object where there are none. */
+function markBytes(value: StoreValue | undefined, blobs: Blobs): StoreValue | undefined {
+  if (typeof value === "string") {
+    if (!value.startsWith(mark)) return value;
+    blobs.isMarked = true;
+    return mark + value;
+  }
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Uint8Array) {
+    const reference = `${mark}b${blobs.byteCount}:${value.length}`;
+    blobs.list.push(value);
+    blobs.byteCount += value.length;
+    blobs.isMarked = true;
+    return reference;
+  }
+  if (isArray(value)) return value.map((item) => markBytes(item, blobs) ?? null);
+  let marked: [string, StoreValue | undefined][] | undefined;
+  for (const [name, member] of Object.entries(value)) {
+    const replaced = markBytes(member, blobs);
+    if (replaced !== member) marked ??= [];
+    marked?.push([name, replaced]);
+  }
+  // A spread keeps the order of the members, and defines one named __proto__ like any other.
+  return marked === undefined ? value : { ...value, ...Object.fromEntries(marked) };
 }
 
 /** @throws {ThinglineError} STORE_CORRUPT for bytes that {@link encodeValue} never makes. */
@@ -83,17 +100,33 @@ export function decodeValue(bytes: Uint8Array): StoreValue {
     if (bytes[0] !== markedKind) throw corruptValue();
     const jsonBytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(1);
     if (5 + jsonBytes > bytes.length) throw corruptValue();
-    const blobs = bytes.subarray(5 + jsonBytes);
-    return JSON.parse(decoder.decode(bytes.subarray(5, 5 + jsonBytes)), (_name, member: unknown) => {
-      if (typeof member !== "string" || !member.startsWith(mark)) return member;
-      if (member.startsWith(mark + mark)) return member.slice(1);
-      const [offset = NaN, length = NaN] = member.slice(2).split(":").map(Number);
-      if (!(offset + length <= blobs.length)) throw corruptValue();
-      return Uint8Array.from(blobs.subarray(offset, offset + length));
-    }) as StoreValue;
+    const value = JSON.parse(decoder.decode(bytes.subarray(5, 5 + jsonBytes))) as StoreValue;
+    return restoreBytes(value, bytes.subarray(5 + jsonBytes));
   } catch (error) {
     throw error instanceof ThinglineError ? error : corruptValue(error);
   }
+}
+
+/** Undoes {@link markBytes}, in place: the value was just parsed and nobody else has it. */
+function restoreBytes(value: StoreValue, blobs: Uint8Array): StoreValue {
+  if (typeof value === "string") return value.startsWith(mark) ? restoreString(value, blobs) : value;
+  if (typeof value !== "object" || value === null) return value;
+  const members = value as Record<string, StoreValue>;
+  for (const name of Object.keys(members)) {
+    const member = members[name] ?? null;
+    if (typeof member !== "string" && typeof member !== "object") continue;
+    const restored = restoreBytes(member, blobs);
+    if (restored === member) continue;
+    Object.defineProperty(members, name, { value: restored, writable: true, enumerable: true, configurable: true });
+  }
+  return value;
+}
+
+function restoreString(text: string, blobs: Uint8Array): StoreValue {
+  if (text.startsWith(mark + mark)) return text.slice(1);
+  const [offset = NaN, length = NaN] = text.slice(2).split(":").map(Number);
+  if (!(offset + length <= blobs.length)) throw corruptValue();
+  return Uint8Array.from(blobs.subarray(offset, offset + length));
 }
 
 const isArray = (value: StoreValue & object): value is readonly StoreValue[] => Array.isArray(value);
