@@ -129,7 +129,7 @@ export const awsLimits: BrokerLimits = {
 export const noLimits: BrokerLimits = {
   ...awsLimits,
   // Client id and topic are part of the store's keys, which have a limit of their own.
-  clientIdBytesMax: 512,
+  clientIdBytesMax: 256,
   topicBytesMax: 1_024,
   topicSlashesMax: Infinity,
   payloadBytesMax: Infinity,
@@ -150,5 +150,4 @@ export const noLimits: BrokerLimits = {
   queuedReplaysPerSecond: Infinity,
   sharedGroupsMax: Infinity,
   sharedGroupMembersMax: Infinity,
-  shareNameCharactersMax: 65_535,
 };

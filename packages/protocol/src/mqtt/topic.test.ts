@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isThinglineError } from "../errors.js";
 import { awsTopicLimits, checkTopicName, hasWildcard, parseTopicFilter, topicMatches } from "./topic.js";
 
 type Match = [filter: string, topic: string, mqtt: boolean, aws?: boolean];
@@ -193,4 +194,14 @@ test("AWS's limits are 256 bytes and 8 levels, Basic Ingest and $share left out"
   assert.equal(filter("$share/g/1/2/3/4/5/6/7/8/#"), "levels");
   assert.equal(filter(`$share/group/${"x".repeat(256)}`), undefined);
   assert.equal(filter(`$share/group/${"x".repeat(257)}`), "bytes");
+});
+
+test("a rule name of Basic Ingest is free up to the 128 characters that AWS gives it", () => {
+  const free = `$aws/rules/${"r".repeat(128)}/${"t".repeat(256)}`;
+  checkTopicName(free, awsTopicLimits);
+  const tooLong = (error: unknown) =>
+    isThinglineError(error, "TOPIC_NAME_INVALID") && error.details["reason"] === "bytes";
+  for (const topic of [`$aws/rules/${"r".repeat(246)}/t`, `$aws/rules/${"r".repeat(60_000)}`]) {
+    assert.throws(() => checkTopicName(topic, awsTopicLimits), tooLong);
+  }
 });

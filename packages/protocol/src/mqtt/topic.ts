@@ -29,6 +29,8 @@ export interface MatchOptions {
 }
 
 const basicIngestPrefix = "$aws/rules/";
+/** AWS IoT API reference, CreateTopicRule, ruleName. A longer name is none, and its bytes count. */
+const ruleNameCharsMax = 128;
 const sharePrefix = "$share/";
 const plus = 0x2b;
 const hash = 0x23;
@@ -160,8 +162,9 @@ function checkSize(text: string, limits: TopicLimits, refuse: Refuse): void {
   const { bytesMax = fieldBytesMax, levelsMax = Infinity, isBasicIngestFree = false } = limits;
   let free = 0;
   if (isBasicIngestFree && text.startsWith(basicIngestPrefix)) {
-    const end = text.indexOf("/", basicIngestPrefix.length);
-    free = end < 0 ? text.length : end + 1;
+    const slashAt = text.indexOf("/", basicIngestPrefix.length);
+    const end = slashAt < 0 ? text.length : slashAt;
+    if (end - basicIngestPrefix.length <= ruleNameCharsMax) free = Math.min(end + 1, text.length);
   }
   const counted = free === 0 ? text : text.slice(free);
   const bytes = utf8Length(text);
