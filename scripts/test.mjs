@@ -4,6 +4,7 @@
 //   --node FILE                                       run the tests with this Node.js
 //   any other word                                    only files whose path contains it
 import { existsSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, relative, sep } from "node:path";
 import { ensureBuilt, ensureInstalled, root, run } from "./workspace.mjs";
 
@@ -72,7 +73,15 @@ if (files.length === 0) {
 }
 files = files.map((file) => relative(root, file)).sort();
 
-const nodeArgs = ["--enable-source-maps", "--test", "--test-reporter=spec", ...files];
+// Node's own default leaves a core idle, which on a small machine is half of it; many tests wait for sockets anyway.
+const concurrency = Math.max(3, availableParallelism());
+const nodeArgs = [
+  "--enable-source-maps",
+  "--test",
+  `--test-concurrency=${concurrency}`,
+  "--test-reporter=spec",
+  ...files,
+];
 const env = flags.has("--long") ? { THINGLINE_TEST_LONG: "1" } : {};
 const status = flags.has("--coverage")
   ? run(process.execPath, [join(root, "node_modules/c8/bin/c8.js"), process.execPath, ...nodeArgs], {
