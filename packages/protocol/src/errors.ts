@@ -56,6 +56,12 @@ export const errorCodes = {
   MODEM_RESPONSE_INVALID: "the modem's answer is not what the command promises",
   // Finding a local cloud
   CLOUD_NOT_RUNNING: "no local cloud runs on the data folder",
+  // Device Shadow
+  SHADOW_DOCUMENT_INVALID: "a request to a shadow is no JSON, or breaks a rule for shadow documents",
+  SHADOW_ENCODING_UNSUPPORTED: "a request to a shadow is not in UTF-8",
+  SHADOW_NOT_FOUND: "the shadow does not exist",
+  SHADOW_TOO_LARGE: "a shadow document or a request to a shadow has too many bytes",
+  SHADOW_VERSION_CONFLICT: "an update names another version than the shadow's current one",
   // Policy
   POLICY_MALFORMED: "text that is no policy document of AWS IoT",
   // MQTT

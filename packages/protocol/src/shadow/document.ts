@@ -1,0 +1,83 @@
+import { findDelta } from "./delta.js";
+import { shadowError } from "./errors.js";
+import type { JsonObject } from "./json.js";
+import { mergeSection, type Stamped } from "./merge.js";
+import { cutMetadata } from "./metadata.js";
+import { shadowSections, type ShadowSection, type ShadowUpdate } from "./request.js";
+
+/** Serialised `desired` plus serialised `reported` of the merged document, in bytes of UTF-8; metadata is not counted. */
+export const shadowDocumentBytesMax = 8 * 1024;
+/** For so long a deleted shadow's version counts on when it is created again. */
+export const shadowVersionKeptMs = 48 * 60 * 60 * 1000;
+
+/** Sections that do not exist are left out; one that exists is never empty. */
+export type ShadowSections = { readonly [Section in ShadowSection]?: JsonObject };
+
+/** A shadow that exists; its state may be empty. */
+export type ShadowDocument = { version: number; state: ShadowSections; metadata: ShadowSections };
+
+/**
+ * The document after an update. Every update makes a new version, also one that changes nothing.
+ *
+ * @param current undefined when there is no shadow.
+ * @param options.deletedVersion the version that a deletion in the last {@link shadowVersionKeptMs} made; else 0.
+ * @param options.nowSeconds Unix time in seconds, for the metadata.
+ * @throws {ThinglineError} SHADOW_VERSION_CONFLICT, SHADOW_DOCUMENT_INVALID for a version where there is no shadow,
+ * SHADOW_TOO_LARGE.
+ */
+export function updateShadow(
+  current: ShadowDocument | undefined,
+  update: ShadowUpdate,
+  { deletedVersion = 0, nowSeconds }: { deletedVersion?: number; nowSeconds: number },
+): ShadowDocument {
+  requireVersion(current?.version ?? deletedVersion, update.version);
+  const desired = updateSection(current, "desired", update, nowSeconds);
+  const reported = updateSection(current, "reported", update, nowSeconds);
+  const updated = {
+    version: (current?.version ?? deletedVersion) + 1,
+    state: { ...(desired && { desired: desired.value }), ...(reported && { reported: reported.value }) },
+    metadata: { ...(desired && { desired: desired.metadata }), ...(reported && { reported: reported.metadata }) },
+  };
+  requireSize(updated.state);
+  return updated;
+}
+
+/** The differences of a document, and the metadata of `desired` for them. */
+export function deltaOf({ state, metadata }: ShadowDocument): { state: JsonObject; metadata: JsonObject } | undefined {
+  const delta = findDelta(state.desired, state.reported);
+  return delta && { state: delta, metadata: cutMetadata(metadata.desired ?? {}, delta) };
+}
+
+export function shadowDocumentBytes(state: ShadowSections): number {
+  return shadowSections.reduce((bytes, section) => bytes + jsonBytes(state[section]), 0);
+}
+
+function updateSection(
+  current: ShadowDocument | undefined,
+  section: ShadowSection,
+  { state }: ShadowUpdate,
+  nowSeconds: number,
+): Stamped | undefined {
+  const value = current?.state[section];
+  const metadata = current?.metadata[section];
+  const stamped = value && metadata && { value, metadata };
+  const patch = state === null ? null : state[section];
+  return patch === undefined ? stamped : mergeSection(stamped, patch, nowSeconds);
+}
+
+/** Without a shadow, and none deleted lately, the version to expect is 0; AWS's edge service takes 1 as well. */
+function requireVersion(version: number, expected: number | undefined): void {
+  if (expected === undefined || expected === version) return;
+  if (version > 0) throw shadowError("versionConflict", { version, expected });
+  if (expected !== 1) throw shadowError("versionInvalid", { version, expected });
+}
+
+function requireSize(state: ShadowSections): void {
+  const documentBytes = shadowDocumentBytes(state);
+  if (documentBytes > shadowDocumentBytesMax) throw shadowError("tooLarge", { documentBytes, shadowDocumentBytesMax });
+}
+
+const encoder = new TextEncoder();
+
+const jsonBytes = (value: JsonObject | undefined) =>
+  value === undefined ? 0 : encoder.encode(JSON.stringify(value)).length;
