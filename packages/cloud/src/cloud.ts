@@ -29,6 +29,11 @@ import { registryRestOperations } from "./services/registry/rest.js";
 import { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
 import { createKeyPool, type KeyPool } from "./services/registry/key-pool.js";
 import { createRegistry, type Registry } from "./services/registry/service.js";
+import { shadowServiceName } from "./services/shadow/model.js";
+import { shadowRestOperations } from "./services/shadow/rest.js";
+import { createShadows, wakeShadow, type Shadows } from "./services/shadow/service.js";
+import { awsShadowLimits, noShadowLimits } from "./services/shadow/throttle.js";
+import { createShadowTopics } from "./services/shadow/topics.js";
 import { createSplitProvisioning, type SplitProvisioning } from "./services/split-provisioning/topics.js";
 import { parsePolicyDocument } from "./policy/document.js";
 import { openOperationRunner } from "./services/runner.js";
@@ -68,6 +73,8 @@ export interface CloudOptions {
   serverNames?: readonly string[];
   /** `aws`: the quotas of AWS IoT Core; `none` for load tests. Default `aws`. */
   limits?: "aws" | "none" | BrokerLimits;
+  /** `refused`: a shadow needs a thing in the registry. Default `accepted`, as AWS is reported to do. */
+  shadowsOfUnknownThings?: "accepted" | "refused";
   /** `any` takes every signature of a REST request. Default `verify`. */
   signatures?: "verify" | "any";
   /** RSA keys made ahead for CreateKeysAndCertificate and provisioning. Default 0: made when they are asked for. */
@@ -103,6 +110,8 @@ export interface Cloud {
   handleRest(request: HttpRequest): Promise<HttpResponse>;
   /** The registry's operations by AWS's names, for {@link run}. */
   readonly registry: Registry;
+  /** The Device Shadow service's operations, likewise. */
+  readonly shadows: Shadows;
   /** Runs a service's operation as MQTT and REST do. `scope` defaults to that of the cloud. */
   run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope?: Scope): Promise<Result>;
   stats(): CloudStats;
@@ -150,6 +159,7 @@ export async function createCloud(dependencies: CloudDependencies, options: Clou
 class LocalCloud implements Cloud {
   readonly scope: Scope;
   readonly registry: Registry;
+  readonly shadows: Shadows;
   readonly closed: Promise<void>;
   readonly #keys: KeyPool;
   readonly #splitProvisioning: SplitProvisioning;
@@ -177,10 +187,11 @@ class LocalCloud implements Cloud {
     const authority = openDeviceAuthority({ storage, keys, random, nowMs: () => clock.unixMs() });
     const issuer = createCertificateIssuer({ keys, random, authority });
     this.registry = createRegistry({ issuer, parsePolicyDocument, endpointAddress: (type) => this.#endpoint(type) });
+    this.shadows = createShadows({ unknownThings: options.shadowsOfUnknownThings ?? "accepted" });
     this.#splitProvisioning = createSplitProvisioning({ issuer, keys, clock, store, log });
     this.#rest = createRestApi(
       {
-        operations: registryRestOperations(this.registry),
+        operations: [...registryRestOperations(this.registry), ...shadowRestOperations(this.shadows)],
         run: (scope, operation, input) => this.run(operation, input, scope),
         clock,
         random,
@@ -324,13 +335,14 @@ class LocalCloud implements Cloud {
       store,
       scope,
       runner,
-      services: [this.#splitProvisioning],
+      services: [this.#splitProvisioning, this.#shadowTopics()],
       limits: this.#limits(),
       onConnected: (client) => this.#connected(client, runner),
     });
     const isOurs = (other: Scope) => other.account === scope.account && other.region === scope.region;
     // Clients are in one account and region; requests over REST may name others, and nobody is connected there.
     await runner.start({
+      wakeHandlers: new Map([[shadowServiceName, wakeShadow]]),
       performer: {
         publish: async (other, effect) => (isOurs(other) ? broker.publish(effect) : undefined),
         disconnect: async (other, { clientId, reason }) =>
@@ -369,6 +381,12 @@ class LocalCloud implements Cloud {
     this.#engine = undefined;
     await engine?.runner.close();
     await engine?.broker.close();
+  }
+
+  #shadowTopics() {
+    const { clock, log } = this.#dependencies;
+    const limits = this.#options.limits === "none" ? noShadowLimits : awsShadowLimits;
+    return createShadowTopics({ shadows: this.shadows, clock, log, limits });
   }
 
   #limits(): BrokerLimits {

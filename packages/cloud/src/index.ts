@@ -35,6 +35,13 @@ export type {
   ServerCertificateIssuer,
   ServerCertificateIssuerOptions,
 } from "./services/registry/server-certificates.js";
+export { createShadows, namedShadowsPageSizeMax, wakeShadow } from "./services/shadow/service.js";
+export type { ShadowOptions, Shadows } from "./services/shadow/service.js";
+export { shadowRestOperations } from "./services/shadow/rest.js";
+export { awsShadowLimits, noShadowLimits } from "./services/shadow/throttle.js";
+export type { ShadowLimits } from "./services/shadow/throttle.js";
+export { createShadowTopics } from "./services/shadow/topics.js";
+export type { ShadowTopicsDependencies } from "./services/shadow/topics.js";
 export {
   claimPolicyDocument,
   claimPolicyName,

@@ -20,6 +20,11 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   REQUEST_INVALID: [400, "InvalidRequestException"],
   RESOURCE_EXISTS: [409, "ResourceAlreadyExistsException"],
   RESOURCE_NOT_FOUND: [404, "ResourceNotFoundException"],
+  SHADOW_DOCUMENT_INVALID: [400, "InvalidRequestException"],
+  SHADOW_ENCODING_UNSUPPORTED: [415, "UnsupportedDocumentEncodingException"],
+  SHADOW_NOT_FOUND: [404, "ResourceNotFoundException"],
+  SHADOW_TOO_LARGE: [413, "RequestEntityTooLargeException"],
+  SHADOW_VERSION_CONFLICT: [409, "ConflictException"],
   // Others changed the same record again and again: asking once more is right.
   STORE_CONFLICT: [503, "ServiceUnavailableException"],
   THROTTLED: [400, "ThrottlingException"],

@@ -5,6 +5,8 @@ import { parsePathTemplate } from "@thingline/protocol/restjson";
 import type { HttpRequest } from "@thingline/transport";
 import { registryRestOperations } from "../services/registry/rest.js";
 import type { RestOperation } from "../services/rest-operation.js";
+import { shadowRestOperations } from "../services/shadow/rest.js";
+import { createShadows } from "../services/shadow/service.js";
 import { openServiceWorld, scope } from "../services/world.test.support.js";
 import { wireErrors } from "./errors.js";
 import { createOperationTable } from "./operations.js";
@@ -203,9 +205,44 @@ test("throttling is 400 on the control plane and 429 on the data planes", async 
   assert.equal((await send("GET", "/data")).status, 429);
 });
 
+test("the data plane has errors of its own, and tells the request's id in their body", async () => {
+  const { send } = await openApi({}, shadowRestOperations(createShadows()));
+  const shadow = "/things/pump-7/shadow";
+  const missing = await send("GET", `${shadow}?name=wifi`);
+  assert.equal(missing.status, 404);
+  assert.equal(missing.headers["x-amzn-errortype"], "ResourceNotFoundException");
+  assert.deepEqual(missing.body, {
+    message: "No shadow exists with name: 'pump-7~wifi'",
+    traceId: missing.headers["x-amzn-requestid"],
+  });
+  const update = (value: unknown) => send("POST", shadow, { body: json(value) });
+  assert.deepEqual((await update({ state: { desired: { a: 1 } } })).body["state"], { desired: { a: 1 } });
+  const cases: [answer: Answer, status: number, code: string, message: string | RegExp][] = [
+    [await update({ state: {}, version: 9 }), 409, "ConflictException", "Version conflict"],
+    [await update({ state: 1 }), 400, "InvalidRequestException", "State node must be an object"],
+    [
+      await update({ state: { desired: { b: "x".repeat(8192) } } }),
+      ...([413, "RequestEntityTooLargeException", "The payload exceeds the maximum size allowed"] as const),
+    ],
+    [
+      await send("POST", shadow, { body: new Uint8Array([0xff]) }),
+      ...([415, "UnsupportedDocumentEncodingException"] as const),
+      "Unsupported documented encoding; supported encoding is UTF-8",
+    ],
+    [await send("POST", shadow), 400, "InvalidRequestException", "Missing update payload"],
+    [await send("GET", `${shadow}?name=a%20b`), 400, "InvalidRequestException", /shadowName/],
+    [await send("GET", `${shadow}?name=`), 400, "InvalidRequestException", /shadowName/],
+  ];
+  for (const [{ status, headers, body }, ...expected] of cases) {
+    const [expectedStatus, code, message] = expected;
+    assert.deepEqual([status, headers["x-amzn-errortype"]], [expectedStatus, code]);
+    assert.match(String(body["message"]), typeof message === "string" ? new RegExp(`^${message}$`) : message);
+  }
+});
+
 test("every row of the table is sound and its errors have an answer", async () => {
   const { registry } = await openServiceWorld();
-  const rows = registryRestOperations(registry);
+  const rows = [...registryRestOperations(registry), ...shadowRestOperations(createShadows())];
   const seen = new Set<string>();
   for (const { name, method, path, errors, query = {}, headers = {} } of rows) {
     const template = parsePathTemplate(path);

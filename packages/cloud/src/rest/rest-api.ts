@@ -121,7 +121,9 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     } catch (error) {
       const { isDefect, ...wire } = toWireError(error, operation.api);
       if (isDefect) log.error("restOperationFailed", { operation: operation.name, requestId, error: String(error) });
-      return answerError(wire, requestId);
+      // The data plane names the request in the body as well.
+      const traced = operation.api === "iot-data" ? { members: { ...wire.members, traceId: requestId } } : {};
+      return answerError({ ...wire, ...traced }, requestId);
     }
   };
 

@@ -14,6 +14,7 @@ import type { Effect, Operation, Scope } from "./operation.js";
 import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } from "./registry/certificate-issuer.js";
 import { createRegistry, type Registry } from "./registry/service.js";
 import { openOperationRunner, type EffectRunner } from "./runner.js";
+import type { WakeHandler } from "./wake-ups.js";
 
 export const scope: Scope = { account: "123456789012", region: "us-east-1" };
 
@@ -41,7 +42,10 @@ function parsePolicyDocument(text: string): unknown {
   throw new ThinglineError("POLICY_MALFORMED", "a policy document has statements");
 }
 
-export async function openServiceWorld({ isStarted = true } = {}): Promise<ServiceWorld> {
+export async function openServiceWorld({
+  isStarted = true,
+  wakeHandlers = new Map(),
+}: { isStarted?: boolean; wakeHandlers?: ReadonlyMap<string, WakeHandler> } = {}): Promise<ServiceWorld> {
   const store = createMemoryStore();
   const clock = createVirtualClock();
   const random = createVirtualRandom(7);
@@ -61,7 +65,7 @@ export async function openServiceWorld({ isStarted = true } = {}): Promise<Servi
   const performer = { publish: keep, disconnect: keep, recheckPrincipal: keep };
   const open = async (start: boolean) => {
     const runner = await openOperationRunner({ store, clock, random, keys, log });
-    if (start) await runner.start({ performer });
+    if (start) await runner.start({ performer, wakeHandlers });
     return runner;
   };
   const world: ServiceWorld = {

@@ -1,0 +1,59 @@
+import { ThinglineError } from "@thingline/protocol";
+
+export interface ShadowLimits {
+  /** Requests of one connection that are being worked on. */
+  requestsInFlightMax: number;
+  /** Requests to all shadows of one thing. */
+  requestsPerSecondPerThingMax: number;
+}
+
+/** @see AWS General Reference, "AWS IoT Core endpoints and quotas", Device Shadow */
+export const awsShadowLimits: ShadowLimits = { requestsInFlightMax: 10, requestsPerSecondPerThingMax: 20 };
+export const noShadowLimits: ShadowLimits = { requestsInFlightMax: Infinity, requestsPerSecondPerThingMax: Infinity };
+
+const windowMs = 1_000;
+/** Things whose requests are remembered; the one asked about longest ago goes first. */
+export const throttledThingsMax = 10_000;
+
+/** Counts requests. Per process, and not over REST: a limit here is for seeing what a device would meet, not for safety. */
+export class ShadowThrottle {
+  readonly #limits: ShadowLimits;
+  readonly #inFlight = new Map<string, number>();
+  readonly #things = new Map<string, { windowStartMs: number; requests: number }>();
+
+  constructor(limits: ShadowLimits) {
+    this.#limits = limits;
+  }
+
+  /** @throws {ThinglineError} THROTTLED; then there is nothing to {@link end}. */
+  begin(clientId: string, thing: string, nowMs: number): void {
+    const { requestsInFlightMax, requestsPerSecondPerThingMax } = this.#limits;
+    const inFlight = this.#inFlight.get(clientId) ?? 0;
+    if (inFlight >= requestsInFlightMax) throw throttled({ clientId, requestsInFlightMax });
+    if (requestsPerSecondPerThingMax !== Infinity && !this.#take(thing, nowMs)) {
+      throw throttled({ thing, requestsPerSecondPerThingMax });
+    }
+    this.#inFlight.set(clientId, inFlight + 1);
+  }
+
+  end(clientId: string): void {
+    const left = (this.#inFlight.get(clientId) ?? 0) - 1;
+    if (left > 0) this.#inFlight.set(clientId, left);
+    else this.#inFlight.delete(clientId);
+  }
+
+  #take(thing: string, nowMs: number): boolean {
+    const known = this.#things.get(thing);
+    const isCurrent = known !== undefined && nowMs < known.windowStartMs + windowMs;
+    const window = isCurrent ? known : { windowStartMs: nowMs, requests: 0 };
+    if (window.requests >= this.#limits.requestsPerSecondPerThingMax) return false;
+    window.requests++;
+    this.#things.delete(thing);
+    this.#things.set(thing, window);
+    if (this.#things.size > throttledThingsMax) this.#things.delete(this.#things.keys().next().value ?? "");
+    return true;
+  }
+}
+
+const throttled = (details: Readonly<Record<string, string | number>>) =>
+  new ThinglineError("THROTTLED", "Too Many Requests", { details });
