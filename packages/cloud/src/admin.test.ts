@@ -17,7 +17,17 @@ function world(restore: (snapshot: unknown) => Promise<void> = async () => undef
   const send = async (method: string, url: string, { origin, body }: { origin?: string; body?: string } = {}) => {
     const headers: Record<string, string> = origin === undefined ? {} : { origin };
     const bytes = body === undefined ? {} : { body: new TextEncoder().encode(body) };
-    const response = await handleAdmin({ method, url, headers, ...bytes }, { cloud, ownNames: ["cloud.example"] });
+    const response = await handleAdmin(
+      { method, url, headers, ...bytes },
+      {
+        cloud,
+        ownNames: ["cloud.example"],
+        explainCertificate: async (certificateId) => {
+          if (certificateId !== "known") throw new ThinglineError("RESOURCE_NOT_FOUND", "no such certificate");
+          return { certificateId };
+        },
+      },
+    );
     return { status: response.status, body: JSON.parse(new TextDecoder().decode(response.body)) as unknown };
   };
   return { calls, send };
@@ -35,6 +45,14 @@ test("reset, snapshot, restore and stats are answered", async () => {
   assert.deepEqual(await send("POST", `${base}/restore`, { body: '{"a":1}' }), { status: 200, body: {} });
   assert.deepEqual(await send("GET", `${base}/stats`), { status: 200, body: { pendingEffects: 3 } });
   assert.deepEqual(calls, ["reset", { a: 1 }]);
+});
+
+test("health and the reason of a certificate are told", async () => {
+  const { send } = world();
+  assert.deepEqual(await send("GET", `${base}/health`), { status: 200, body: { status: "ok" } });
+  assert.deepEqual(await send("GET", `${base}/certificates/known`), { status: 200, body: { certificateId: "known" } });
+  assert.equal((await send("GET", `${base}/certificates/other`)).status, 404);
+  assert.equal((await send("POST", `${base}/certificates/known`)).status, 404);
 });
 
 test("anything else is not found", async () => {

@@ -1,4 +1,4 @@
-import { isThinglineError } from "@thingline/protocol";
+import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import type { Cloud } from "./cloud.js";
 import { originFault } from "./rest/origin-guard.js";
@@ -12,20 +12,31 @@ export function isAdminUrl(url: string): boolean {
 
 export interface AdminOptions {
   cloud: Pick<Cloud, "reset" | "snapshot" | "restore"> & { stats(): unknown };
+  /** Why a certificate exists. @throws {ThinglineError} RESOURCE_NOT_FOUND, REQUEST_INVALID. */
+  explainCertificate: (certificateId: string) => Promise<object>;
   /** Names besides addresses and local names under which the API may be asked for. */
   ownNames: readonly string[];
 }
 
 /**
- * `POST reset`, `GET snapshot`, `POST restore`, `GET stats`. Not signed, so a web page in a browser of the same machine
- * must not be able to send them: see {@link originFault}.
+ * `GET health`, `GET stats`, `GET certificates/<id>`, `POST reset`, `GET snapshot`, `POST restore`. Not signed, so a web
+ * page in a browser of the same machine must not be able to send them: see {@link originFault}.
  */
-export async function handleAdmin(request: HttpRequest, { cloud, ownNames }: AdminOptions): Promise<HttpResponse> {
+export async function handleAdmin(
+  request: HttpRequest,
+  { cloud, explainCertificate, ownNames }: AdminOptions,
+): Promise<HttpResponse> {
   const [, host = "", name = ""] = adminUrl.exec(request.url) ?? [];
   const fault = originFault(request.headers ?? {}, host, ownNames);
   if (fault !== undefined) return answer(403, { message: fault });
   try {
+    const certificateId = /^certificates\/([^/]+)$/.exec(name)?.[1];
+    if (request.method === "GET" && certificateId !== undefined) {
+      return answer(200, await explainCertificate(certificateId));
+    }
     switch (`${request.method} ${name}`) {
+      case "GET health":
+        return answer(200, { status: "ok" });
       case "POST reset":
         await cloud.reset();
         return answer(200, {});
@@ -37,13 +48,26 @@ export async function handleAdmin(request: HttpRequest, { cloud, ownNames }: Adm
       case "GET stats":
         return answer(200, cloud.stats());
       default:
-        return answer(404, { message: "there are POST reset, GET snapshot, POST restore and GET stats" });
+        return answer(404, { message: `there are ${adminRequests.join(", ")}` });
     }
   } catch (error) {
     if (!isThinglineError(error)) throw error;
-    const isTheirs = error.code === "REQUEST_INVALID" || error.code === "STORE_VERSION_UNKNOWN";
-    return answer(isTheirs ? 400 : 500, { code: error.code, message: error.message });
+    return answer(statusOf(error), { code: error.code, message: error.message });
   }
+}
+
+const adminRequests = [
+  "GET health",
+  "GET stats",
+  "GET certificates/<id>",
+  "POST reset",
+  "GET snapshot",
+  "POST restore",
+];
+
+function statusOf({ code }: ThinglineError): number {
+  if (code === "REQUEST_INVALID" || code === "STORE_VERSION_UNKNOWN") return 400;
+  return code === "RESOURCE_NOT_FOUND" ? 404 : 500;
 }
 
 /** What is no JSON is no snapshot either. */

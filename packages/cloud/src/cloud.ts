@@ -26,6 +26,7 @@ import type { ConnectionIdentity } from "./policy/authorizer.js";
 import type { Operation, Scope } from "./services/operation.js";
 import { createRestApi, type RestApi } from "./rest/rest-api.js";
 import { registryRestOperations } from "./services/registry/rest.js";
+import { explainCertificate } from "./services/registry/certificates.js";
 import { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
 import { createKeyPool, type KeyPool } from "./services/registry/key-pool.js";
 import { createRegistry, type Registry } from "./services/registry/service.js";
@@ -244,7 +245,11 @@ class LocalCloud implements Cloud {
 
   async handleRest(request: HttpRequest): Promise<HttpResponse> {
     if (isAdminUrl(request.url))
-      return handleAdmin(request, { cloud: this, ownNames: this.#options.serverNames ?? [] });
+      return handleAdmin(request, {
+        cloud: this,
+        explainCertificate: (certificateId) => this.run(explainCertificate, { certificateId }),
+        ownNames: this.#options.serverNames ?? [],
+      });
     return this.#rest.handle(request);
   }
 

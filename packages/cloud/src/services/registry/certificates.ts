@@ -145,6 +145,20 @@ export const describeCertificate = operation({ certificateId }, async (context, 
   });
 });
 
+/** Not AWS's: why a certificate exists. */
+export const explainCertificate = operation({ certificateId }, async (context, input) => {
+  const { value } = await requireCertificate(context, input.certificateId);
+  const arn = arnOf.certificate(context.scope, value.certificateId);
+  const things = await context.store.list(registryKeys.thingsOfPrincipal(context.scope, arn), { limit: 10 });
+  return answer({
+    certificateId: value.certificateId,
+    status: value.status,
+    origin: value.origin,
+    policyNames: await policiesOf(context, arn),
+    thingNames: things.map(({ key }) => lastName(key)),
+  });
+});
+
 export const updateCertificate = operation({ certificateId, newStatus: certificateStatus }, async (context, input) => {
   const { newStatus } = input;
   if (newStatus !== "ACTIVE" && newStatus !== "INACTIVE" && newStatus !== "REVOKED") {

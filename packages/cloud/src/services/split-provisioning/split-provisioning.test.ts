@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { test } from "node:test";
 import { decodeSplitProvisioningRejection } from "@thingline/protocol/provisioning";
 import type { Effect, ServiceMessage } from "../operation.js";
+import { explainCertificate } from "../registry/certificates.js";
 import { findCertificate, loadPrincipal, type CertificateRecord } from "../registry/model.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
 import {
@@ -83,6 +84,13 @@ test("a device gets a key and the certificate for it, and can connect with them 
   assert.deepEqual(principal.policies, [
     { policyName: provisionedPolicyName, versionId: "1", document: provisionedPolicyDocument },
   ]);
+  assert.deepEqual(await world.run(explainCertificate, { certificateId: record.certificateId }), {
+    certificateId: record.certificateId,
+    status: "ACTIVE",
+    origin: record.origin,
+    policyNames: [provisionedPolicyName],
+    thingNames: ["pump-7"],
+  });
 });
 
 test("a cloud killed after the commit still answers, and the answer is good", async () => {
