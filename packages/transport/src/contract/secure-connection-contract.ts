@@ -126,6 +126,20 @@ function identityContract(
     await world.wait(listener.close());
   });
 
+  test(`${name}: bytes that are no session end in a full handshake`, async () => {
+    const world = await open();
+    const { certificates } = world;
+    const tls = clientTlsOf(certificates, certificates.client, {
+      maxVersion: protocol,
+      session: Uint8Array.of(1, 2, 3),
+    });
+    const { listener, client, server } = await openPair(world, { tls: serverTlsOf(certificates) }, { tls });
+    assert.equal(client.secure?.isResumed, false);
+    assert.deepEqual(server.secure?.peerCertificate, certificates.client.certificateDer);
+    client.destroy();
+    await world.wait(listener.close());
+  });
+
   test(`${name}: a resumed session shows the certificate of its first handshake, whatever the client holds now`, async () => {
     const world = await open();
     const { certificates } = world;

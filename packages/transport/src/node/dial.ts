@@ -7,8 +7,9 @@ import { StreamConnection } from "../stream-connection.js";
 import type { SlabPool } from "../write-plan.js";
 import { connectError, tlsError } from "./errors.js";
 import { RecordTap } from "./record-tap.js";
+import { encodeSession } from "./session.js";
 import { localOf, remoteOf, SocketChannel } from "./socket-channel.js";
-import { clientSecureInfo, clientTlsOptions } from "./tls-options.js";
+import { clientSecureInfo, clientTlsOptions, serverCertificate } from "./tls-options.js";
 import { openWebSocket, WebSocketChannel, webSocketJoinBytesMax } from "./web-socket-channel.js";
 
 export interface DialContext {
@@ -117,7 +118,9 @@ function openTls(
     const socket = connectTls({ ...tlsOptions, socket: below });
     if (tls?.onSession !== undefined) {
       const { onSession } = tls;
-      socket.on("session", (session) => onSession(new Uint8Array(session)));
+      socket.on("session", (nodeSession) => {
+        onSession(encodeSession({ nodeSession, peerCertificate: serverCertificate(socket, tls.session) }));
+      });
     }
     const finish = (): void => {
       signal.removeEventListener("abort", abort);

@@ -23,9 +23,12 @@ function codeOfFirst(error: Error): string | undefined {
   return error instanceof AggregateError ? codeOf(error.errors[0]) : undefined;
 }
 
-/** `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA` and the like: what the peer said, in the words of RFC 8446 §6. */
+/**
+ * What the peer said, in the words of RFC 8446 §6. Node 20 has `ERR_SSL_SSLV3_ALERT_`, `ERR_SSL_TLSV1_ALERT_` and
+ * `ERR_SSL_TLSV13_ALERT_`, later ones `ERR_SSL_SSL/TLS_ALERT_`.
+ */
 export function alertOf(error: unknown): string | undefined {
-  return /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_(.+)$/.exec(codeOf(error) ?? "")?.[1]?.toLowerCase();
+  return /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13|SSL\/TLS)_ALERT_(.+)$/.exec(codeOf(error) ?? "")?.[1]?.toLowerCase();
 }
 
 /** An error of a TLS socket, during or after its handshake. */

@@ -19,7 +19,8 @@ const network = createNodeNetwork();
 const world = { network, certificates, wait: <T>(promise: Promise<T>): Promise<T> => promise };
 
 async function listenWith(server: Server): Promise<Endpoint> {
-  server.listen(0, "127.0.0.1");
+  // A test that fails before its end must not keep the process.
+  server.listen(0, "127.0.0.1").unref();
   await once(server, "listening");
   return { host: "127.0.0.1", port: (server.address() as AddressInfo).port };
 }

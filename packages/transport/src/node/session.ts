@@ -1,14 +1,22 @@
-import { readDer, readDerSeries } from "../der.js";
+import { concatBytes, der, readDer } from "../der.js";
 
-/**
- * The peer's leaf certificate out of a serialized TLS session, which is OpenSSL's `SSL_SESSION` in DER: a SEQUENCE that
- * holds the certificate of the session's first handshake under the tag [3]. Node tells a client nothing about the
- * server's certificate once a session is resumed.
- */
-export function peerCertificateOfSession(session: Uint8Array): Uint8Array | undefined {
-  const whole = readDer(session);
-  if (whole?.tag !== 0x30) return undefined;
-  return readDerSeries(whole.content)
-    ?.find(({ tag }) => tag === 0xa3)
-    ?.content.slice();
+/** What a client keeps to resume a session. */
+export interface ClientSession {
+  /** DER of the server's certificate in the session's first handshake: Node does not tell it again on a resumed one. */
+  peerCertificate: Uint8Array | undefined;
+  /** Node's own bytes, whose form differs between its versions. */
+  nodeSession: Uint8Array;
+}
+
+/** The certificate, or nothing, in an OCTET STRING, then Node's bytes. */
+export function encodeSession({ peerCertificate, nodeSession }: ClientSession): Uint8Array {
+  return concatBytes([der(0x04, peerCertificate ?? new Uint8Array(0)), nodeSession]);
+}
+
+/** Undefined for bytes that {@link encodeSession} did not make: without a session, a full handshake is made. */
+export function decodeSession(bytes: Uint8Array): ClientSession | undefined {
+  const kept = readDer(bytes);
+  if (kept?.tag !== 0x04 || kept.whole.length === bytes.length) return undefined;
+  const peerCertificate = kept.content.length === 0 ? undefined : kept.content.slice();
+  return { peerCertificate, nodeSession: bytes.subarray(kept.whole.length) };
 }

@@ -5,7 +5,7 @@ import { ThinglineError } from "@thingline/protocol";
 import { defaultHandshakeTimeoutMs } from "../connection.js";
 import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
 import { certificateBlocks, readCertificate, readPrivateKey } from "./keys.js";
-import { peerCertificateOfSession } from "./session.js";
+import { decodeSession } from "./session.js";
 
 /**
  * Checks PEM texts before any network.
@@ -19,6 +19,7 @@ export function clientTlsOptions(tls: TlsClientOptions, host: string): Connectio
   }
   if (tls.certificate !== undefined && tls.privateKey !== undefined) checkPair(tls.certificate, tls.privateKey);
   const name = tls.serverName ?? host;
+  const session = tls.session === undefined ? undefined : decodeSession(tls.session)?.nodeSession;
   return {
     ca: tls.ca,
     cert: tls.certificate,
@@ -30,7 +31,7 @@ export function clientTlsOptions(tls: TlsClientOptions, host: string): Connectio
     minVersion: tls.minVersion ?? "TLSv1.2",
     maxVersion: tls.maxVersion ?? "TLSv1.3",
     ciphers: tls.ciphers?.map(opensslName).join(":"),
-    session: tls.session === undefined ? undefined : Buffer.from(tls.session),
+    session: session === undefined ? undefined : Buffer.from(session),
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     rejectUnauthorized: true,
   };
@@ -56,15 +57,22 @@ export function serverTlsOptions(tls: TlsServerOptions): TlsOptions {
   };
 }
 
-/** What a finished handshake tells a client. `session` is the one that was offered for resumption. */
-export function clientSecureInfo(socket: TLSSocket, serverName: string, session: Uint8Array | undefined): SecureInfo {
+/** What a finished handshake tells a client. `offered` is the session that it wanted to resume. */
+export function clientSecureInfo(socket: TLSSocket, serverName: string, offered: Uint8Array | undefined): SecureInfo {
+  return {
+    ...secureInfo(socket),
+    peerCertificate: serverCertificate(socket, offered),
+    serverName: serverName === "" ? undefined : serverName,
+  };
+}
+
+/** The certificate of the session's first handshake. */
+export function serverCertificate(socket: TLSSocket, offered: Uint8Array | undefined): Uint8Array | undefined {
   // getPeerX509Certificate() would take the certificate out of OpenSSL's chain on this side (Node 20): once and never again.
   const { raw } = socket.getPeerCertificate() as { raw?: Uint8Array };
-  let peerCertificate: Uint8Array | undefined = raw === undefined ? undefined : new Uint8Array(raw);
-  if (peerCertificate === undefined && session !== undefined && socket.isSessionReused()) {
-    peerCertificate = peerCertificateOfSession(session);
-  }
-  return { ...secureInfo(socket), peerCertificate, serverName: serverName === "" ? undefined : serverName };
+  if (raw !== undefined) return new Uint8Array(raw);
+  if (offered === undefined || !socket.isSessionReused()) return undefined;
+  return decodeSession(offered)?.peerCertificate;
 }
 
 /** What a finished handshake tells a server. A ticket keeps the client's certificate: a resumed session tells the first's. */
