@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { open, type RootDatabase } from "lmdb";
@@ -191,10 +191,17 @@ class LmdbStore implements Store {
   }
 }
 
+/** One by one: `recursive` never returns where nothing can be made, as below /proc (Node 20). */
+function makeFolders(folder: string): void {
+  if (existsSync(folder)) return;
+  if (dirname(folder) !== folder) makeFolders(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
+}
+
 function openDatabase(folder: string): RootDatabase<Uint8Array, Uint8Array> {
   const dataFile = join(folder, "data.mdb");
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder);
     if (existsSync(dataFile)) requireLmdbFile(dataFile);
     const database = open<Uint8Array, Uint8Array>({
       path: folder,

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ThinglineError } from "@thingline/protocol";
 import type { Files, FileWriteOptions } from "../files.js";
@@ -84,8 +84,36 @@ async function list(folder: string): Promise<string[]> {
   }
 }
 
+/**
+ * Folder by folder: where nothing can be made, as below `/proc`, `mkdir` with `recursive` of Node 20 never returns and
+ * keeps a core busy.
+ */
 async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    const parent = dirname(path);
+    if (code !== "ENOENT" || parent === path) throw error;
+    if (await isThere(parent)) {
+      throw new ThinglineError("FILE_UNREADABLE", `no folder can be made in "${parent}"`, {
+        details: { path },
+        cause: error,
+      });
+    }
+    await makeFolder(parent);
+    await mkdir(path, { mode: 0o700 }).catch((again: unknown) => {
+      if (codeOf(again) !== "EEXIST") throw again;
+    });
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**
