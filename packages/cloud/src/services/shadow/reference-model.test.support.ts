@@ -142,7 +142,7 @@ export class ReferenceShadow {
     const delta = live.desired.differences(live.reported);
     const times = { timestamp: now, ...token(facts.clientToken) };
     return [
-      ["update/accepted", { ...answer, state, metadata: stamp(state as JsonValue, now) }],
+      ["update/accepted", { ...answer, state, metadata: stamp(state, now) }],
       ...(delta.nodes.size === 0 ? [] : [["update/delta", { ...answer, ...this.shown(delta) }] as [string, object]]),
       ["update/documents", { previous: previous ?? null, current: this.versioned(live), ...times }],
     ];
