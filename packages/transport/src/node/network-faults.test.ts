@@ -187,6 +187,58 @@ test("a ClientHello that comes byte by byte is understood", async () => {
   proxy.close();
 });
 
+test("a listener names no CAs when it asks for a certificate", async () => {
+  const { listener, dialled } = await openThroughTap();
+  const messages = handshakeMessages(Buffer.concat(dialled));
+  const request = messages.find(({ type }) => type === 13)?.body;
+  assert.ok(request !== undefined, "a CertificateRequest");
+  // Types and signature algorithms, each after its length, then the names (RFC 5246 §7.4.4).
+  const algorithms = 1 + request.readUInt8(0);
+  const names = algorithms + 2 + request.readUInt16BE(algorithms);
+  assert.equal(request.readUInt16BE(names), 0);
+  assert.equal(request.length, names + 2);
+  await listener.close();
+});
+
+/** A TLS 1.2 handshake with a listener, and what the listener sent in it: up to here it is not encrypted. */
+async function openThroughTap() {
+  const tls = serverTlsOf(certificates);
+  const listener = await network.listen({ host: "127.0.0.1", port: 0, tls }, () => undefined);
+  const dialled: Buffer[] = [];
+  const proxy = createServer((socket) => {
+    const onward = connect(listener.address.port, "127.0.0.1");
+    for (const end of [socket, onward]) end.on("error", () => undefined);
+    onward.on("data", (bytes) => dialled.push(bytes));
+    onward.pipe(socket).pipe(onward);
+  });
+  const address = await listenWith(proxy);
+  const client = await network.dial({
+    ...address,
+    tls: clientTlsOf(certificates, undefined, { maxVersion: "TLSv1.2" }),
+  });
+  client.destroy();
+  await client.closed;
+  proxy.close();
+  return { listener, dialled };
+}
+
+function handshakeMessages(stream: Buffer): { type: number; body: Buffer }[] {
+  const plain: Buffer[] = [];
+  for (let offset = 0; offset + 5 <= stream.length && stream[offset] === 22;) {
+    const end = offset + 5 + stream.readUInt16BE(offset + 3);
+    plain.push(stream.subarray(offset + 5, end));
+    offset = end;
+  }
+  const bytes = Buffer.concat(plain);
+  const messages: { type: number; body: Buffer }[] = [];
+  for (let offset = 0; offset + 4 <= bytes.length;) {
+    const end = offset + 4 + bytes.readUIntBE(offset + 1, 3);
+    messages.push({ type: bytes.readUInt8(offset), body: bytes.subarray(offset + 4, end) });
+    offset = end;
+  }
+  return messages;
+}
+
 test("a client cannot renegotiate", async () => {
   let ended: Promise<ThinglineError | undefined> | undefined;
   const options = { host: "127.0.0.1", port: 0, tls: serverTlsOf(certificates) };
