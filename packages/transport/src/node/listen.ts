@@ -257,7 +257,11 @@ class NodeListener implements Listener {
 
   /** Never listens: it is handed the sockets. */
   #createHttp(): HttpServer {
+    const answered = new WeakSet<Socket>();
     const http = createHttpServer({ keepAlive: false }, (request, response) => {
+      // Pipelined behind the one that is answered: the connection ends with that answer.
+      if (answered.has(request.socket)) return void request.resume();
+      answered.add(request.socket);
       const isPath = pathOf(request) === this.#options.webSocket?.path;
       const [status, text] = isPath
         ? ([426, "this is an MQTT over WebSocket endpoint: upgrade with subprotocol mqtt\n"] as const)

@@ -328,6 +328,18 @@ function upgradeRequest(headers: Readonly<Record<string, string>> = {}): string 
   return `GET /mqtt HTTP/1.1\r\n${lines.join("")}\r\n`;
 }
 
+test("of requests that come in one piece only the first is answered", async () => {
+  const { listener, refused } = await refusingListener({ webSocket: { path: "/mqtt" } });
+  const socket = connect(listener.address.port, "127.0.0.1");
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(50));
+  let answer = "";
+  socket.on("data", (bytes) => (answer += String(bytes)));
+  await once(socket, "close");
+  assert.equal(answer.match(/HTTP\/1\.1 404/g)?.length, 1);
+  assert.equal(refused.length, 1);
+  await listener.close();
+});
+
 test("an upgrade that is no proper WebSocket handshake is refused and told to the listener", async () => {
   for (const [name, value] of [
     ["Sec-WebSocket-Key", "x"],
