@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
-import type { IoTClient } from "@aws-sdk/client-iot";
+import type { IoTClient, IoTClientConfig } from "@aws-sdk/client-iot";
 import { findRunningCloud } from "@thingline/cloud/node";
+import { ThinglineError } from "@thingline/protocol";
 
 /** The control plane that a command talks to: the local cloud that runs on a data directory, or a real account. */
 export interface ControlPlane {
@@ -8,38 +9,76 @@ export interface ControlPlane {
   /** For people: where this is. */
   description: string;
   /** Host and port that devices connect to. */
-  device: { host: string; port: number };
+  device: DeviceEndpoint;
   /** PEM to trust; undefined on AWS, where the caller uses Amazon Root CA 1. */
   caPem: string | undefined;
 }
 
+export interface DeviceEndpoint {
+  host: string;
+  port: number;
+}
+
 /** The local cloud knows this one access key. It tells mistakes apart, not attackers. */
 const localCredentials = { accessKeyId: "test", secretAccessKey: "test" };
+const awsMqttsPort = 8883;
 
 /**
- * @throws {ThinglineError} CLOUD_NOT_RUNNING when no local cloud runs on `dataDir`.
+ * @throws {ThinglineError} CLOUD_NOT_RUNNING when no local cloud runs on `dataDir`; OPTION_INVALID when AWS's environment
+ * names no region.
  */
-export async function openControlPlane(options: { aws: boolean; dataDir: string }): Promise<ControlPlane> {
-  // The SDK's notice about old Node versions is for its users' developers, not for the users of a command.
-  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
-  const { DescribeEndpointCommand, IoTClient } = await import("@aws-sdk/client-iot");
-  if (options.aws) {
-    const client = new IoTClient({});
-    const { endpointAddress } = await client.send(new DescribeEndpointCommand({ endpointType: "iot:Data-ATS" }));
-    return {
-      client,
-      description: `AWS account, region ${await client.config.region()}`,
-      device: { host: endpointAddress ?? "", port: 8883 },
-      caPem: undefined,
-    };
-  }
+export async function openControlPlane(options: {
+  aws: boolean;
+  dataDir: string;
+  signal?: AbortSignal;
+}): Promise<ControlPlane> {
+  if (options.aws) return openAws(options.signal);
   const running = await findRunningCloud(options.dataDir);
-  const client = new IoTClient({ endpoint: running.api, region: running.region, credentials: localCredentials });
-  const port = Number(running.mqtts.slice(running.mqtts.lastIndexOf(":") + 1));
+  const client = await createClient({ endpoint: running.api, region: running.region, credentials: localCredentials });
   return {
     client,
     description: `local cloud at ${running.api}`,
-    device: { host: "localhost", port },
+    device: reachable(parseEndpoint(running.mqtts)),
     caPem: await readFile(running.ca, "utf8"),
   };
+}
+
+async function openAws(signal: AbortSignal | undefined): Promise<ControlPlane> {
+  const client = await createAwsClient();
+  const region = await client.config.region().catch((cause: unknown) => {
+    const message = "no AWS region: set AWS_REGION, or the region of the profile that AWS_PROFILE names";
+    throw new ThinglineError("OPTION_INVALID", message, { details: { option: "AWS_REGION" }, cause });
+  });
+  const { DescribeEndpointCommand } = await import("@aws-sdk/client-iot");
+  const command = new DescribeEndpointCommand({ endpointType: "iot:Data-ATS" });
+  const { endpointAddress = "" } = await client.send(command, { ...(signal && { abortSignal: signal }) });
+  return {
+    client,
+    description: `AWS account, region ${region}`,
+    device: parseEndpoint(endpointAddress),
+    caPem: undefined,
+  };
+}
+
+/** Nothing is given: environment, profile and region are what the AWS CLI would take. */
+export function createAwsClient(): Promise<IoTClient> {
+  return createClient({});
+}
+
+async function createClient(config: IoTClientConfig): Promise<IoTClient> {
+  // The SDK's notice about old Node versions is for its users' developers, not for the users of a command.
+  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
+  const { IoTClient } = await import("@aws-sdk/client-iot");
+  return new IoTClient(config);
+}
+
+/** `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`; AWS names no port. */
+export function parseEndpoint(text: string): DeviceEndpoint {
+  const [, bracketed, plain = text, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? [];
+  return { host: bracketed ?? plain, port: port === undefined ? awsMqttsPort : Number(port) };
+}
+
+/** Listening at every address is no name to connect to. */
+function reachable({ host, port }: DeviceEndpoint): DeviceEndpoint {
+  return { host: host === "0.0.0.0" || host === "::" ? "localhost" : host, port };
 }

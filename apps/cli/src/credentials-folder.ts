@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { encodeKconfigString } from "@thingline/protocol/kconfig";
 import { parseCertificates, parsePrivateKey } from "@thingline/protocol/x509";
 import type { Files } from "@thingline/transport";
 
@@ -73,11 +74,11 @@ export async function writeCredentialsFolder(
 export function kconfigLines(options: { secTag: number; host: string; port: number; clientId: string }): string {
   return `${[
     "CONFIG_AWS_IOT=y",
-    `CONFIG_AWS_IOT_BROKER_HOST_NAME="${options.host}"`,
+    `CONFIG_AWS_IOT_BROKER_HOST_NAME=${encodeKconfigString(options.host)}`,
     `CONFIG_AWS_IOT_PORT=${options.port}`,
     `CONFIG_AWS_IOT_SEC_TAG=${options.secTag}`,
-    `CONFIG_AWS_IOT_CLIENT_ID_STATIC="${options.clientId}"`,
-    `CONFIG_AWS_IOT_CLIENT_ID_MAX_LEN=${Math.max(30, options.clientId.length + 1)}`,
+    `CONFIG_AWS_IOT_CLIENT_ID_STATIC=${encodeKconfigString(options.clientId)}`,
+    `CONFIG_AWS_IOT_CLIENT_ID_MAX_LEN=${Math.max(30, new TextEncoder().encode(options.clientId).length)}`,
   ].join("\n")}\n`;
 }
 
@@ -110,10 +111,7 @@ export async function readCredentialFiles(
 
 async function readFrom(files: Files, from: string): Promise<CredentialTexts> {
   if (from.endsWith(".json")) return readNordicFile(files, from);
-  const names = await files.list(from);
-  if (names.length === 0) {
-    throw new ThinglineError("FILE_NOT_FOUND", `${from} is no folder, or an empty one`, { details: { file: from } });
-  }
+  const names = await listFolder(files, from);
   const texts: CredentialTexts = {};
   if (names.includes(credentialFileNames.caPem)) {
     texts.ca = await readPemFile(files, join(from, credentialFileNames.caPem), "certificate");
@@ -130,7 +128,25 @@ async function readFrom(files: Files, from: string): Promise<CredentialTexts> {
   throw new ThinglineError("FILE_NOT_FOUND", `${from} has none of ${wanted}`, { details: { file: from } });
 }
 
-async function readText(files: Files, file: string): Promise<string> {
+async function listFolder(files: Files, folder: string): Promise<string[]> {
+  const problem = (what: string, cause?: unknown) =>
+    new ThinglineError("FILE_NOT_FOUND", `${folder} ${what}`, { details: { file: folder }, cause });
+  try {
+    const names = await files.list(folder);
+    if (names.length > 0) return names;
+  } catch (error) {
+    if (!isThinglineError(error) || error.details["systemCode"] !== "ENOTDIR") throw error;
+    throw problem(
+      "is neither a folder nor a .json file; single PEM files are given with --ca, --cert and --key",
+      error,
+    );
+  }
+  throw problem("is an empty folder, or not there");
+}
+
+type PemKind = "certificate" | "privateKey";
+
+async function readText(files: Files, file: string, onBinary: () => ThinglineError): Promise<string> {
   const bytes = await files.read(file);
   if (bytes.length > credentialFileBytesMax) {
     const message = `${file} has ${bytes.length} bytes; credentials have at most ${credentialFileBytesMax}`;
@@ -138,50 +154,58 @@ async function readText(files: Files, file: string): Promise<string> {
   }
   try {
     return decoder.decode(bytes);
-  } catch (cause) {
-    throw new ThinglineError("CERTIFICATE_INVALID", `${file} is no text, so no PEM (a DER file?)`, {
-      details: { file },
-      cause,
-    });
+  } catch {
+    throw onBinary();
   }
 }
 
 /** The text as it stands, byte for byte (the modem's digest is over it), once it is known to be PEM of the right kind. */
-async function readPemFile(files: Files, file: string, kind: "certificate" | "privateKey"): Promise<string> {
-  return checkPem(await readText(files, file), file, kind);
+async function readPemFile(files: Files, file: string, kind: PemKind): Promise<string> {
+  const text = await readText(files, file, () => {
+    const [code, convert] =
+      kind === "certificate"
+        ? (["CERTIFICATE_INVALID", "openssl x509 -inform der"] as const)
+        : (["KEY_INVALID", "openssl pkey -inform der"] as const);
+    const message = `${file} is no PEM but binary; if it is DER, \`${convert} -in ${file}\` converts it`;
+    return new ThinglineError(code, message, { details: { file } });
+  });
+  return checkPem(text, file, kind);
 }
 
-function checkPem(text: string, where: string, kind: "certificate" | "privateKey"): string {
+function checkPem(text: string, where: string, kind: PemKind): string {
   if (kind === "certificate") parseCertificates(text, where);
   else parsePrivateKey(text, where);
   return text;
 }
 
 async function readNordicFile(files: Files, file: string): Promise<CredentialTexts> {
-  const text = await readText(files, file);
+  const invalid = (what: string) => {
+    const message = `${file} ${what}; expected a JSON object with caCert, clientCert, privateKey`;
+    return new ThinglineError("CREDENTIAL_FILE_INVALID", message, { details: { file } });
+  };
+  const text = await readText(files, file, () => invalid("is binary"));
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch (cause) {
-    throw new ThinglineError("CREDENTIAL_FILE_INVALID", `${file} is no JSON`, { details: { file }, cause });
+  } catch {
+    // The parser's own message quotes the text, which may be a key.
+    throw invalid("is no JSON");
   }
-  if (typeof json !== "object" || json === null) {
-    throw new ThinglineError(
-      "CREDENTIAL_FILE_INVALID",
-      `${file}: expected an object with caCert, clientCert, privateKey`,
-      {
-        details: { file },
-      },
-    );
-  }
-  const { caCert, clientCert, privateKey } = json as Record<string, unknown>;
-  const texts: CredentialTexts = {};
-  if (typeof caCert === "string" && caCert !== "") texts.ca = checkPem(caCert, `${file}: caCert`, "certificate");
-  if (typeof clientCert === "string" && clientCert !== "") {
-    texts.certificate = checkPem(clientCert, `${file}: clientCert`, "certificate");
-  }
-  if (typeof privateKey === "string" && privateKey !== "") {
-    texts.privateKey = checkPem(privateKey, `${file}: privateKey`, "privateKey");
-  }
-  return texts;
+  if (typeof json !== "object" || json === null || Array.isArray(json)) throw invalid("holds no JSON object");
+  const members = json as Record<string, unknown>;
+  const pem = (name: string, kind: PemKind): string | undefined => {
+    const value = members[name];
+    if (value === undefined || value === null || value === "") return undefined;
+    if (typeof value !== "string") throw invalid(`has a ${name} that is no text`);
+    return checkPem(value, `${file}: ${name}`, kind);
+  };
+  const ca = pem("caCert", "certificate");
+  const certificate = pem("clientCert", "certificate");
+  const privateKey = pem("privateKey", "privateKey");
+  if (ca === undefined && certificate === undefined && privateKey === undefined) throw invalid("has none of them");
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(certificate !== undefined && { certificate }),
+    ...(privateKey !== undefined && { privateKey }),
+  };
 }

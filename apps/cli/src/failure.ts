@@ -1,5 +1,6 @@
-import { isThinglineError, type ErrorCode } from "@thingline/protocol";
-import type { Output } from "./output.js";
+import { errorCodes, isThinglineError } from "@thingline/protocol";
+import { hintFor } from "./hints.js";
+import type { Complaint, Hint, Output } from "./output.js";
 
 export const exitCodes = { done: 0, failed: 1, wrongUsage: 2 } as const;
 
@@ -8,48 +9,75 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** What a person can do next, by error code. The message itself says what was wrong. */
-const hints: Partial<Record<ErrorCode, string>> = {
-  PORT_IN_USE: "Stop the program that listens there, or choose another port; port 0 picks a free one.",
-  LOCKED: "Stop the other cloud, or give this one its own --data-dir.",
-  CREDENTIAL_MISSING: "Write them with `thingline modem write --sec-tag TAG --from FOLDER`.",
-  TLS_PEER_UNTRUSTED:
-    "Give the cloud's own CA with --ca (the local cloud's is ca.pem in its data directory), and use a host name that its certificate has.",
-  CONNECTION_REFUSED: "Is the cloud running? Start one with `thingline cloud start`, or check host and port.",
-  HOST_NOT_FOUND: "Check CONFIG_AWS_IOT_BROKER_HOST_NAME or the --host option.",
-  KEY_MISMATCH: "The private key and the certificate must come from the same set.",
-  LINK_FAILED: "Check the SIM and the coverage: `AT+CEREG?` tells the registration status.",
-};
-
-/** Reports a failure for people or programs and tells the exit code. Stack traces only for our own defects. */
-export function reportFailure(output: Output, error: unknown): number {
+/**
+ * Reports a failure for people or programs and tells the exit code. Stack traces only for our own defects.
+ *
+ * @param command as in `cloud start`: what can be done depends on what was tried.
+ */
+export function reportFailure(output: Output, error: unknown, command: string): number {
   if (error instanceof UsageError) {
-    output.event({ event: "error", code: "USAGE", message: error.message });
-    process.stderr.write(`${output.paint.red("error:")} ${error.message}\n`);
+    report(output, { kind: "error", message: error.message, code: "USAGE" });
     return exitCodes.wrongUsage;
   }
   if (isThinglineError(error)) {
-    const hint = hints[error.code];
-    const { code, message, details } = error;
-    output.event({ event: "error", code, message, details, ...(hint === undefined ? {} : { hint }) });
-    process.stderr.write(`${output.paint.red("error:")} ${message} (${code})\n`);
-    if (hint !== undefined) process.stderr.write(`${output.paint.dim("next: ")} ${hint}\n`);
+    const { code, details } = error;
+    // Several lines are a list; what they have in common goes first.
+    const isList = error.message.includes("\n");
+    const message = isList ? `${errorCodes[code]}\n${error.message}` : error.message;
+    report(
+      output,
+      { kind: "error", message, code, hint: hintFor(error, command) },
+      { message: error.message, details },
+    );
     return exitCodes.failed;
   }
-  if (isAwsError(error)) {
-    output.event({ event: "error", code: error.name, message: error.message });
-    process.stderr.write(`${output.paint.red("error:")} ${error.message} (${error.name})\n`);
+  if (!(error instanceof Error)) {
+    report(output, { kind: "defect in thingline", message: String(error) });
     return exitCodes.failed;
   }
-  const message = error instanceof Error ? error.message : String(error);
-  output.event({ event: "error", code: "DEFECT", message });
-  process.stderr.write(
-    `${output.paint.red("defect in thingline:")} ${error instanceof Error ? error.stack : message}\n`,
-  );
+  const code = foreignCode(error);
+  if (code === undefined) {
+    report(output, { kind: "defect in thingline", message: error.stack ?? error.message }, { message: error.message });
+    return exitCodes.failed;
+  }
+  report(output, { kind: "error", message: messageOf(error), code, hint: foreignHints[code] });
   return exitCodes.failed;
 }
 
-/** The AWS SDK marks its service errors so; their names are AWS's own. */
-function isAwsError(error: unknown): error is Error {
-  return error instanceof Error && "$fault" in error && "$metadata" in error;
+function report(output: Output, complaint: Complaint, more: Record<string, unknown> = {}): void {
+  const { kind, message, code, hint } = complaint;
+  const isDefect = kind === "defect in thingline";
+  output.event({
+    event: "error",
+    code: isDefect ? "DEFECT" : code,
+    message,
+    ...more,
+    ...(hint === undefined ? {} : { hint: hint.command === undefined ? hint.text : `${hint.text} ${hint.command}` }),
+  });
+  // Exit code 2 says it already.
+  output.complain(code === "USAGE" ? { kind, message } : complaint);
+}
+
+const foreignHints: Readonly<Record<string, Hint>> = {
+  CredentialsProviderError: {
+    text: "Say which AWS account: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in again.",
+  },
+  ECONNREFUSED: { text: "Nobody listens there. If the local cloud was killed, start it again." },
+};
+
+/** Of what is nobody's defect: AWS's own error names, and the codes of the operating system. */
+function foreignCode(error: Error): string | undefined {
+  if ("$fault" in error || error.name === "CredentialsProviderError") return error.name;
+  const code = "code" in error ? error.code : undefined;
+  return typeof code === "string" && "syscall" in (firstOf(error) ?? error) ? code : undefined;
+}
+
+/** A host name with several addresses fails with several errors, and no message. */
+function firstOf(error: Error): Error | undefined {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  return first instanceof Error ? first : undefined;
+}
+
+function messageOf(error: Error): string {
+  return error.message !== "" ? error.message : (firstOf(error)?.message ?? error.name);
 }

@@ -1,45 +1,72 @@
 import type { Log } from "@thingline/cloud";
 import type { Output } from "./output.js";
+import { escapeControls } from "./terminal-text.js";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 /**
- * The cloud's log on standard error: lines for people on a terminal, JSON lines (pino) with `--json`, so that
- * standard output stays free for events.
+ * The cloud's log on standard error: lines for people, JSON lines (pino) with `--json`, so that standard output stays free
+ * for events.
  */
 export async function createLog(output: Output, level: LogLevel): Promise<Log> {
   if (output.isJson) {
     const { pino } = await import("pino");
-    const logger = pino({ level, base: undefined }, pino.destination({ dest: 2, sync: true }));
+    const destination = pino.destination({ dest: 2, sync: true });
+    // Nobody reads the log any more: no reason for the cloud to end.
+    destination.on("error", () => undefined);
+    const logger = pino({ level, base: undefined }, destination);
     const write =
       (name: LogLevel) =>
       (event: string, facts: Readonly<Record<string, unknown>> = {}) =>
         logger[name](facts, event);
     return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   }
-  const { paint } = output;
-  const colors = { debug: paint.dim, info: paint.cyan, warn: paint.yellow, error: paint.red };
+  const { logPaint } = output;
+  const colors = { debug: logPaint.dim, info: logPaint.cyan, warn: logPaint.yellow, error: logPaint.red };
   const threshold = logLevels.indexOf(level);
   const write =
     (name: LogLevel) =>
     (event: string, facts: Readonly<Record<string, unknown>> = {}) => {
       if (logLevels.indexOf(name) < threshold) return;
-      const time = new Date().toISOString().slice(11, 23);
-      process.stderr.write(`${paint.dim(time)} ${colors[name](name.padEnd(5))} ${event}${formatFacts(facts)}\n`);
+      output.logLine(
+        `${logPaint.dim(timeOfDay(new Date()))} ${colors[name](name.padEnd(5))} ${event}${formatFacts(facts)}`,
+      );
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }
 
-/** `name=value` pairs; values with blanks quoted, control characters escaped: a peer cannot forge a line. */
+/** As the clock on the wall shows it, with milliseconds. */
+function timeOfDay(date: Date): string {
+  const [hours, minutes, seconds] = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) =>
+    String(part).padStart(2, "0"),
+  );
+  return `${hours}:${minutes}:${seconds}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/** `name=value` pairs; what is not plain is quoted and escaped: a peer can neither forge a line nor move the cursor. */
 export function formatFacts(facts: Readonly<Record<string, unknown>>): string {
   let text = "";
   for (const [name, value] of Object.entries(facts)) {
-    if (value === undefined) continue;
-    const plain = typeof value === "string" ? value : JSON.stringify(value);
-    text += ` ${name}=${/^[\w.:/+#$@*-]+$/.test(plain) ? plain : JSON.stringify(plain)}`;
+    if (value !== undefined) text += ` ${name}=${formatValue(value)}`;
   }
   return text;
+}
+
+const plainValue = /^[\w.:/+#$@*-]+$/;
+
+function formatValue(value: unknown): string {
+  if (typeof value === "number" && !Number.isInteger(value)) return String(Math.round(value * 1000) / 1000);
+  if (typeof value === "bigint") return String(value);
+  if (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((item) => typeof item === "string" && plainValue.test(item))
+  ) {
+    return value.join(",");
+  }
+  const plain = typeof value === "string" ? value : JSON.stringify(value);
+  return plainValue.test(plain) ? plain : escapeControls(JSON.stringify(plain));
 }
 
 export interface CapturedLog extends Log {

@@ -1,90 +1,159 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
+import type { CommandContext } from "./command.js";
 import { exitCodes, reportFailure } from "./failure.js";
+import { commandLine } from "./invocation.js";
+import { optionValues } from "./option-values.js";
 import { createOutput, type Output } from "./output.js";
+import { stopExitCodes, watchForStop } from "./stop.js";
 import { programVersion } from "./version.js";
 
-/** A command's module is loaded only when the command runs, so that `--help` stays fast. */
-type Action<Options> = (output: Output, options: Options, ...words: string[]) => Promise<number | void>;
+type Action<Options> = (context: CommandContext, options: Options, ...words: string[]) => Promise<number | void>;
 
-function port(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value > 65_535) throw new InvalidArgumentError("A port is a number from 0 to 65535.");
-  return value;
-}
-
-function secTag(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value > 2_147_483_647) {
-    throw new InvalidArgumentError("A security tag is a number from 0 to 2147483647.");
+/** Runs one command line and tells the exit code: 0 done, 1 failed, 2 wrong usage, 128 and more ended by a signal. */
+export async function runProgram(words: readonly string[]): Promise<number> {
+  let exitCode: number = exitCodes.done;
+  const program = createProgram((code) => (exitCode = code));
+  try {
+    await program.parseAsync([...words], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander has printed its message or the help already. Help that nobody asked for means that a word is missing.
+    if (error.code === "commander.help") return exitCodes.wrongUsage;
+    if (error.exitCode === 0) return exitCodes.done;
+    if (words.includes("--json")) {
+      const message = error.message.replace(/^error: /, "");
+      createOutput({ isJson: true }).event({ event: "error", code: "USAGE", message });
+    }
+    return exitCodes.wrongUsage;
   }
-  return value;
 }
 
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 86_400) {
-    throw new InvalidArgumentError("A time in seconds, more than 0 and at most 86400.");
+/** The name of a command with those above it, without the program's. */
+function fullName(command: Command): string {
+  return command.parent?.parent ? `${fullName(command.parent)} ${command.name()}` : command.name();
+}
+
+async function runAction<Options>(command: Command, load: () => Promise<Action<Options>>): Promise<number> {
+  const options = command.opts<Options & { json?: boolean }>();
+  const output = createOutput({ isJson: options.json === true });
+  using stop = watchForStop();
+  try {
+    const action = await load();
+    const args = command.processedArgs as string[];
+    return (await action({ output, signal: stop.signal }, options, ...args)) ?? exitCodes.done;
+  } catch (error) {
+    const { reason } = stop;
+    if (reason === undefined) return reportFailure(output, error, fullName(command));
+    reportStop(output, reason);
+    return stopExitCodes[reason];
+  } finally {
+    output.close();
   }
-  return value;
 }
 
-function collect(text: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), text];
+function reportStop(output: Output, reason: keyof typeof stopExitCodes): void {
+  const message = `by ${reason}`;
+  output.event({ event: "error", code: "ABORTED", message: `stopped ${message}` });
+  if (reason !== "SIGPIPE") output.complain({ kind: "stopped", message });
 }
 
+const paths = optionValues.path;
 const dataDirOption = () =>
-  new Option("--data-dir <dir>", "the local cloud's data directory").default(".thingline").env("THINGLINE_DATA_DIR");
+  new Option("--data-dir <dir>", "the local cloud's data directory")
+    .default(".thingline")
+    .argParser(paths)
+    .env("THINGLINE_DATA_DIR");
 const modemDirOption = () =>
   new Option("--modem-dir <dir>", "the simulated modem's folder")
     .default(".thingline/modem")
+    .argParser(paths)
     .env("THINGLINE_MODEM_DIR");
 
-/** Runs one command line and tells the exit code: 0 done, 1 failed, 2 wrong usage. */
-export async function runProgram(words: readonly string[]): Promise<number> {
-  let exitCode: number = exitCodes.done;
+/** Command lines to copy, below a command's help. */
+function examples(command: Command, ...lines: string[]): Command {
+  const noun = lines.length === 1 ? "Example" : "Examples";
+  return command.addHelpText("after", `\n${noun}:\n${lines.map((line) => `  ${commandLine(line)}`).join("\n")}`);
+}
+
+/** The modules of commands are loaded only when they run, so that `--help` stays fast. */
+export function createProgram(onExitCode: (exitCode: number) => void): Command {
   const program = new Command("thingline");
   program
     .description("Everything between a device and AWS IoT Core: a local cloud, simulated nRF91 devices, provisioning.")
     .version(programVersion(), "-V, --version")
-    .showHelpAfterError("(run the command with --help for its options)")
     .exitOverride();
+  examples(
+    program,
+    "demo                                    # the whole flow, in seconds",
+    "cloud start                             # a local AWS IoT Core, until Ctrl-C",
+    "thing create my-thing                   # a certificate to connect with",
+    "claim create                            # or one for devices to come:",
+    "modem write --sec-tag 43 --from claim   # what the production line does",
+    "provision --conf claim/prj.conf         # what the device does",
+  ).addHelpText(
+    "after",
+    "\nEvery command has --help and --json. Exit codes: 0 done, 1 failed, 2 wrong usage.\nNO_COLOR turns the colours off.",
+  );
 
   const command = <Options>(
     parent: Command,
     usage: string,
     description: string,
     load: () => Promise<Action<Options>>,
-  ) =>
-    parent
-      .command(usage)
-      .description(description)
+  ): Command => {
+    const made = parent.command(usage).description(description);
+    made.showHelpAfterError(`Its options: ${commandLine(`${fullName(made)} --help`)}`);
+    return made
       .option("--json", "one JSON object a line on standard output; everything else on standard error")
-      .action(async (...args: unknown[]) => {
-        const self = args.pop() as Command;
-        const options = self.opts<Options & { json?: boolean }>();
-        const output = createOutput({ isJson: options.json === true });
-        try {
-          const action = await load();
-          exitCode = (await action(output, options, ...(args.slice(0, -1) as string[]))) ?? exitCodes.done;
-        } catch (error) {
-          exitCode = reportFailure(output, error);
-        }
-      });
+      .action(async () => onExitCode(await runAction(made, load)));
+  };
+  const group = (name: string, description: string): Command => {
+    const made = program.command(name).description(description);
+    return made.showHelpAfterError(`Its commands: ${commandLine(`${name} --help`)}`);
+  };
 
-  command(program, "demo", "the whole flow on one machine: local cloud, claim, provision, reconnect", async () => {
-    return (await import("./commands/demo.js")).demo;
-  })
-    .option("--device-id <id>", "client id and thing name of the device", "nrf-352656100367872")
-    .option("--keep <dir>", "keep the cloud's and the modem's folders here, to look at them afterwards")
+  addDemo(program, command);
+  addCloud(group("cloud", "the local AWS IoT Core: start, reset, snapshot, restore"), command);
+  addThing(group("thing", "things, their certificates and policies: create"), command);
+  addClaim(group("claim", "claim certificates, shared by devices that are not provisioned: create"), command);
+  addProvision(program, command);
+  addModem(group("modem", "the simulated nRF91 modem: write, list, delete, at"), command);
+  program.showHelpAfterError(`The commands: ${commandLine("--help")}`);
+  return program;
+}
+
+type AddCommand = <Options>(
+  parent: Command,
+  usage: string,
+  description: string,
+  load: () => Promise<Action<Options>>,
+) => Command;
+
+function addDemo(program: Command, command: AddCommand): void {
+  const made = command(
+    program,
+    "demo",
+    "the whole flow on one machine: local cloud, claim, provision, reconnect",
+    async () => (await import("./commands/demo.js")).demo,
+  )
+    .option("--device-id <id>", "client id and thing name of the device", optionValues.deviceId, "nrf-352656100367872")
+    .option("--keep <dir>", "keep the cloud's and the modem's folders here, to look at them afterwards", paths)
     .option("--without-claim", "take the claim certificate away first, to see the flow fail with its reason")
     .option("--native-tls", "provision with TLS in the application instead of in the modem");
+  examples(made, "demo --keep demo", "demo --without-claim", "demo --json");
+}
 
-  const cloud = program.command("cloud").description("the local AWS IoT Core");
-  command(cloud, "start", "start the local AWS IoT Core and run until it is stopped", async () => {
-    return (await import("./commands/cloud.js")).cloudStart;
-  })
+function addCloud(cloud: Command, command: AddCommand): void {
+  const { port, list } = optionValues;
+  const start = command(
+    cloud,
+    "start",
+    "start the local AWS IoT Core; it runs until Ctrl-C or SIGTERM",
+    async () => (await import("./commands/cloud.js")).cloudStart,
+  )
     .addOption(dataDirOption())
-    .option("--memory", "keep everything in memory instead of in the data directory")
+    .option("--memory", "keep everything in memory; other commands do not find such a cloud")
     .option("--host <address>", "address to listen on (default: the loopback, 127.0.0.1 and ::1)")
     .option("--mqtts-port <port>", "MQTT over mutual TLS; 0 picks a free port", port, 8883)
     .option("--https-port <port>", "TLS with ALPN or WebSocket; 0 picks a free port", port, 8443)
@@ -92,118 +161,146 @@ export async function runProgram(words: readonly string[]): Promise<number> {
     .option("--mqtt-port <port>", "plain MQTT on the loopback: anonymous, allow-all; off unless given", port)
     .option("--account <id>", "AWS account id", "123456789012")
     .option("--region <name>", "AWS region", "us-east-1")
-    .option("--name <host>", "a further host name for the server certificate; may be repeated", collect)
+    .option("--name <host>", "a further host name for the server certificate; may be repeated", list)
     .option("--no-limits", "AWS quotas off, for load tests")
     .option("--no-sigv4", "take any AWS signature")
     .addOption(
-      new Option("--durability <kind>", "what an acknowledged change survives")
+      new Option("--durability <kind>", "what an acknowledged change survives: kill -9, or a power cut as well")
         .choices(["process", "disk"])
         .default("process"),
     )
     .addOption(
-      new Option("--log-level <level>", "how much to log").choices(["debug", "info", "warn", "error"]).default("info"),
+      new Option("--log-level <level>", "how much to log, on standard error")
+        .choices(["debug", "info", "warn", "error"])
+        .default("info"),
     );
-  command(cloud, "reset", "back to empty, while it runs", async () => (await import("./commands/cloud.js")).cloudReset)
+  examples(start, "cloud start --data-dir my-cloud", "cloud start --memory --mqtts-port 0 --json");
+  command(cloud, "reset", "make the running cloud empty", async () => (await import("./commands/cloud.js")).cloudReset)
     .addOption(dataDirOption())
-    .option("--yes", "do it without asking");
-  command(cloud, "snapshot", "write the running cloud's state to a file", async () => {
-    return (await import("./commands/cloud.js")).cloudSnapshot;
-  })
-    .argument("<file>", "the file to write; it will hold private keys of the cloud")
-    .addOption(dataDirOption());
-  command(cloud, "restore", "replace the running cloud's state by that of a file", async () => {
-    return (await import("./commands/cloud.js")).cloudRestore;
-  })
-    .argument("<file>", "a file that `cloud snapshot` wrote")
-    .addOption(dataDirOption());
-
-  const withAws = (built: Command) =>
-    built
-      .addOption(dataDirOption())
-      .option("--aws", "a real AWS account instead of the local cloud (standard AWS environment, profile and region)")
-      .option("--out <dir>", "where to write the credentials (default: a folder of the same name)")
-      .option("--sec-tag <tag>", "security tag to name in the written files", secTag)
-      .option("--force", "write over a folder that is already there");
-  const thing = program.command("thing").description("things, their certificates and policies");
-  withAws(
-    command(thing, "create", "a thing with key, certificate and policy, and the files to use them", async () => {
-      return (await import("./commands/thing.js")).thingCreate;
-    })
-      .argument("<name>", "thing name, also the client id")
-      .option("--policy <name>", "attach this existing policy instead of making one"),
-  );
-  const claim = program.command("claim").description("claim certificates, shared by devices that are not provisioned");
-  withAws(
-    command(claim, "create", "a claim certificate with the claim policy, and the files to use it", async () => {
-      return (await import("./commands/thing.js")).claimCreate;
-    }).argument("[name]", "name of the folder to write", "claim"),
-  );
-
-  command(program, "provision", "the provisioning flow for one device", async () => {
-    return (await import("./commands/provision.js")).provision;
-  })
-    .requiredOption("--conf <file>", "Kconfig fragment; repeat for overlays, later ones win", collect)
-    .addOption(modemDirOption())
-    .option("--ca <file>", "CA certificate for the new security tag (default: the claim tag's, else Amazon Root CA 1)")
-    .option("--native-tls", "TLS in the application instead of in the modem")
-    .option("--certs <dir>", "native TLS: folder with ca-cert.pem, client-cert.pem and private-key.pem", "certs")
-    .option("--state-dir <dir>", "progress and native TLS credentials (default: beside the modem's folder)")
-    .option("--client-id <id>", "client id when the configuration leaves it to the application")
-    .option("--timeout <seconds>", "how long to wait for the cloud's answer", seconds, 60)
-    .option("--reset", "forget earlier progress of this device and provision again");
-
-  const modem = program.command("modem").description("nRF91 modem tooling, for the simulated modem");
-  const withModem = (built: Command) => built.addOption(modemDirOption());
-  withModem(
-    command(modem, "write", "write credentials to a security tag", async () => {
-      return (await import("./commands/modem.js")).modemWrite;
-    }),
+    .option("--yes", "needed: everything is deleted");
+  command(
+    cloud,
+    "snapshot",
+    "write the running cloud's state to a file",
+    async () => (await import("./commands/cloud.js")).cloudSnapshot,
   )
+    .argument("<file>", "the file to write; it holds private keys", paths)
+    .addOption(dataDirOption());
+  command(
+    cloud,
+    "restore",
+    "replace the running cloud's state by that of a file",
+    async () => (await import("./commands/cloud.js")).cloudRestore,
+  )
+    .argument("<file>", "a file that `cloud snapshot` wrote", paths)
+    .addOption(dataDirOption());
+}
+
+const withCredentialOptions = (made: Command) =>
+  made
+    .addOption(dataDirOption())
+    .option("--aws", "a real AWS account instead of the local cloud (standard AWS environment, profile and region)")
+    .option("--out <dir>", "where to write the credentials (default: a folder of the same name)", paths)
+    .option("--force", "write into a folder that is already there");
+
+function addThing(thing: Command, command: AddCommand): void {
+  const create = command(
+    thing,
+    "create",
+    "make a thing with key, certificate and policy, and write the files to use them",
+    async () => (await import("./commands/thing.js")).thingCreate,
+  ).argument("<name>", "thing name, also the client id", paths);
+  withCredentialOptions(create)
+    .option("--sec-tag <tag>", "security tag to name in the written files (default: 201)", optionValues.secTag)
+    .option("--policy <name>", "attach this existing policy instead of making one");
+  examples(create, "thing create my-thing --data-dir my-cloud", "thing create my-thing --aws");
+}
+
+function addClaim(claim: Command, command: AddCommand): void {
+  const create = command(
+    claim,
+    "create",
+    "make a claim certificate with its policy, and write the files to use it",
+    async () => (await import("./commands/thing.js")).claimCreate,
+  ).argument("[name]", "name of the folder to write", paths, "claim");
+  withCredentialOptions(create).option(
+    "--sec-tag <tag>",
+    "security tag to name in the written files (default: 43)",
+    optionValues.secTag,
+  );
+  examples(create, "claim create --data-dir my-cloud");
+}
+
+function addProvision(program: Command, command: AddCommand): void {
+  const made = command(
+    program,
+    "provision",
+    "take a simulated device from its claim to credentials of its own",
+    async () => (await import("./commands/provision.js")).provision,
+  )
+    .requiredOption("--conf <file>", "Kconfig fragment; repeat for overlays, later ones win", optionValues.list)
+    .addOption(modemDirOption())
+    .option("--client-id <id>", "client id instead of the configuration's", optionValues.deviceId)
+    .option("--ca <file>", "CA for the new security tag (default: the claim tag's, else Amazon Root CA 1)", paths)
+    .option("--native-tls", "TLS in the application instead of in the modem")
+    .option("--certs <dir>", "native TLS: folder with the claim, as `claim create` writes it", paths, "certs")
+    .option("--state-dir <dir>", "progress and native TLS credentials (default: device, in the modem's folder)", paths)
+    .option("--timeout <seconds>", "how long to wait for key and certificate", optionValues.seconds, 60)
+    .option("--attempts <number>", "how often to try to connect, with either tag", optionValues.count, 5)
+    .option("--reset", "forget what was done before and provision again");
+  examples(
+    made,
+    "provision --conf claim/prj.conf",
+    "provision --conf prj.conf --conf overlay-native_tls.conf --certs claim",
+  );
+}
+
+function addModem(modem: Command, command: AddCommand): void {
+  const { secTag } = optionValues;
+  const write = command(
+    modem,
+    "write",
+    "write credentials to a security tag",
+    async () => (await import("./commands/modem.js")).modemWrite,
+  )
+    .addOption(modemDirOption())
     .requiredOption("--sec-tag <tag>", "security tag", secTag)
     .option(
-      "--from <dir>",
-      "folder with ca-cert.pem, client-cert.pem and private-key.pem, or Nordic's certificate JSON",
+      "--from <path>",
+      "folder with ca-cert.pem, client-cert.pem, private-key.pem, or Nordic's certificate .json",
+      paths,
     )
-    .option("--ca <file>", "CA certificate chain, PEM")
-    .option("--cert <file>", "client certificate, PEM")
-    .option("--key <file>", "private key, PEM")
+    .option("--ca <file>", "CA certificate chain, PEM", paths)
+    .option("--cert <file>", "client certificate, PEM", paths)
+    .option("--key <file>", "private key, PEM", paths)
     .option("--force", "write even though key and certificate do not belong together");
-  withModem(
-    command(modem, "list", "what is stored under which security tag", async () => {
-      return (await import("./commands/modem.js")).modemList;
-    }),
-  ).option("--sec-tag <tag>", "only this security tag", secTag);
-  withModem(
-    command(modem, "delete", "delete the credentials of a security tag", async () => {
-      return (await import("./commands/modem.js")).modemDelete;
-    }),
+  examples(write, "modem write --sec-tag 43 --from claim", "modem write --sec-tag 43 --ca .thingline/ca.pem");
+  command(
+    modem,
+    "list",
+    "list what is stored: security tag, type and SHA-256",
+    async () => (await import("./commands/modem.js")).modemList,
   )
+    .addOption(modemDirOption())
+    .option("--sec-tag <tag>", "only this security tag", secTag);
+  command(
+    modem,
+    "delete",
+    "delete the credentials of a security tag",
+    async () => (await import("./commands/modem.js")).modemDelete,
+  )
+    .addOption(modemDirOption())
     .requiredOption("--sec-tag <tag>", "security tag", secTag)
     .addOption(
       new Option("--type <type>", "only this one").choices(["ca", "certificate", "privateKey", "psk", "pskIdentity"]),
     );
-  withModem(
-    command(modem, "at", "send one AT command to the simulated modem", async () => {
-      return (await import("./commands/modem.js")).modemAt;
-    }),
-  ).argument("<command>", "for example 'AT%CMNG=1'");
-
-  try {
-    await program.parseAsync([...words], { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    // Commander has printed its message or the help already; help and --version are no failures.
-    if (error.exitCode === 0 || error.code === "commander.help" || error.code === "commander.helpDisplayed") {
-      return error.code === "commander.help" ? exitCodes.wrongUsage : exitCodes.done;
-    }
-    if (words.includes("--json")) {
-      createOutput({ isJson: true }).event({
-        event: "error",
-        code: "USAGE",
-        message: error.message.replace(/^error: /, ""),
-      });
-    }
-    return exitCodes.wrongUsage;
-  }
-  return exitCode;
+  const at = command(
+    modem,
+    "at",
+    "boot the simulated modem, send it one AT command, and switch it off",
+    async () => (await import("./commands/modem.js")).modemAt,
+  )
+    .argument("<command>", "the AT command")
+    .addOption(modemDirOption());
+  examples(at, "modem at 'AT%CMNG=1'", "modem at AT+CGSN");
 }

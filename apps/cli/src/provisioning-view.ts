@@ -3,6 +3,9 @@ import type { Output, RunningStep } from "./output.js";
 
 const stepNumbers = new Map<ProvisioningStepName, number>(provisioningSteps.map(({ name, number }) => [name, number]));
 
+/** Below the titles of the steps. */
+const noteIndent = 9;
+
 /** Shows the twelve steps while they run: a live line on a terminal, one line each when they end, events with `--json`. */
 export function createProvisioningView(
   output: Output,
@@ -30,7 +33,8 @@ export function createProvisioningView(
         const step = running.get(event.name) ?? output.begin(label(event.name));
         running.delete(event.name);
         if (event.result === "failed") {
-          step.end(`${paint.red("✗")} ${label(event.name)}${time}  ${event.error.message} (${event.error.code})`);
+          // The message comes at the end, or came as a note when the flow goes on.
+          step.end(`${paint.red("✗")} ${label(event.name)}${time}  ${paint.red("failed")}`);
         } else if (event.result === "done") step.end(`${paint.green("✓")} ${label(event.name)}${paint.dim(time)}`);
         else if (event.result === "skipped") step.end(`${paint.dim("–")} ${label(event.name)}${paint.dim("skipped")}`);
         return;
@@ -43,14 +47,14 @@ export function createProvisioningView(
         };
         output.event(
           { event: "caChosen", source: event.source },
-          `         ${paint.dim(`CA: ${words[event.source]}`)}`,
+          output.paragraph(`CA: ${words[event.source]}`, noteIndent),
         );
         return;
       }
       case "note":
         output.event(
           { event: "note", message: event.message, ...(event.code === undefined ? {} : { code: event.code }) },
-          `         ${paint.dim(event.message)}`,
+          output.paragraph(event.message, noteIndent),
         );
         return;
     }

@@ -19,7 +19,7 @@ export interface SimulatedDevice {
  */
 export async function bootSimulatedDevice(
   adapters: Adapters,
-  options: { modemDir: string; identity?: SimulatedModemOptions["identity"] },
+  options: { modemDir: string; identity?: SimulatedModemOptions["identity"]; networkTimeoutMs?: number },
 ): Promise<SimulatedDevice> {
   const { network, clock, random, files, keys } = adapters;
   const modem = await createSimulatedModem({
@@ -27,7 +27,8 @@ export async function bootSimulatedDevice(
     ...(options.identity === undefined ? {} : { identity: options.identity }),
   });
   const session = openModemSession(modem.openPort(), { clock });
-  const link = createLinkControl(session, { clock });
+  const { networkTimeoutMs } = options;
+  const link = createLinkControl(session, { clock, ...(networkTimeoutMs !== undefined && { networkTimeoutMs }) });
   const close = async () => {
     link.close();
     await session.close();

@@ -37,23 +37,22 @@ export async function readCloudFile(
   isAlive: (processId: number) => boolean,
 ): Promise<RunningCloud> {
   const path = `${folder}/${cloudFileName}`;
-  const start = `start one with: thingline cloud start --data-dir ${folder}`;
   let bytes: Uint8Array;
   try {
     bytes = await files.read(path);
   } catch (error) {
     if (!isThinglineError(error, "FILE_NOT_FOUND")) throw error;
-    throw new ThinglineError("CLOUD_NOT_RUNNING", `no local cloud runs on "${folder}"; ${start}`, {
+    throw new ThinglineError("CLOUD_NOT_RUNNING", `no local cloud runs on "${folder}"`, {
       details: { folder },
     });
   }
   const running = parseCloudFile(new TextDecoder().decode(bytes));
   if (running === undefined)
-    throw new ThinglineError("CLOUD_NOT_RUNNING", `"${path}" was not written by a local cloud; ${start}`, {
+    throw new ThinglineError("CLOUD_NOT_RUNNING", `"${path}" was not written by a local cloud`, {
       details: { folder },
     });
   if (isAlive(running.processId)) return running;
-  const message = `the local cloud of "${folder}" (process ${running.processId}) has died without closing; ${start}`;
+  const message = `the local cloud of "${folder}" (process ${running.processId}) has died without closing`;
   throw new ThinglineError("CLOUD_NOT_RUNNING", message, { details: { folder, processId: running.processId } });
 }
 

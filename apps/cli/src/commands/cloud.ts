@@ -1,12 +1,13 @@
-import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import { resolve } from "node:path";
-import { findRunningCloud, startCloud, type RunningCloud } from "@thingline/cloud/node";
-import { ThinglineError } from "@thingline/protocol";
+import { findRunningCloud, startCloud, type RunningCloud, type StartedCloud } from "@thingline/cloud/node";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
+import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
+import { commandLine } from "../invocation.js";
 import { createLog, type LogLevel } from "../log.js";
 import type { Output } from "../output.js";
-import { untilStopped } from "../signals.js";
 
 interface StartOptions {
   dataDir: string;
@@ -27,12 +28,10 @@ interface StartOptions {
 }
 
 /** `thingline cloud start` */
-export async function cloudStart(output: Output, options: StartOptions): Promise<void> {
-  if (!/^\d{12}$/.test(options.account)) throw new UsageError(`--account is 12 digits, got "${options.account}"`);
-  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(options.region)) {
-    throw new UsageError(`--region is a name like us-east-1, got "${options.region}"`);
-  }
+export async function cloudStart({ output, signal }: CommandContext, options: StartOptions): Promise<void> {
+  checkOptions(options);
   const log = await createLog(output, options.logLevel);
+  const starting = output.begin("starting the local AWS IoT Core");
   const cloud = await startCloud({
     ...(options.memory === true ? { memory: true } : { dataDir: resolve(options.dataDir) }),
     ...(options.host === undefined ? {} : { host: options.host }),
@@ -47,79 +46,149 @@ export async function cloudStart(output: Output, options: StartOptions): Promise
     sigv4: options.sigv4 ? "verify" : "any",
     durability: options.durability,
     log,
+  }).catch((error: unknown) => {
+    throw inOptionsOfCommand(error, options);
   });
+  starting.end();
+  if (!signal.aborted) showReady(output, options, cloud);
+  const stopped = await untilAborted(signal);
+  output.say(stopped);
+  await cloud.close();
+  output.event({ event: "stopped" });
+}
+
+function checkOptions(options: StartOptions): void {
+  if (!/^\d{12}$/.test(options.account)) throw new UsageError(`--account is 12 digits, got "${options.account}"`);
+  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(options.region)) {
+    throw new UsageError(`--region is a name like us-east-1, got "${options.region}"`);
+  }
+  for (const name of options.name ?? []) {
+    const isHostName =
+      name.length <= 253 && /^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(name);
+    if (!isHostName && isIP(name) === 0) throw new UsageError(`--name is a host name or an address, got "${name}"`);
+  }
+  const ports = [options.mqttsPort, options.httpsPort, options.apiPort, options.mqttPort ?? 0].filter(
+    (port) => port !== 0,
+  );
+  if (new Set(ports).size < ports.length) throw new UsageError("two of the ports are the same");
+}
+
+/** The library names its options, a person wants those of the command. */
+function inOptionsOfCommand(error: unknown, { host }: StartOptions): unknown {
+  if (!isThinglineError(error)) return error;
+  const { port, systemCode, option } = error.details;
+  if (error.code === "PORT_IN_USE") {
+    const flag = `--${String(option).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const message = `port ${port} of ${host ?? "localhost"} is in use by another program; ${flag} chooses another port`;
+    return new ThinglineError("PORT_IN_USE", message, { details: { ...error.details, option: flag }, cause: error });
+  }
+  if (error.code === "OPTION_INVALID" && systemCode !== undefined) {
+    const message = `cannot listen on ${host ?? "localhost"}, port ${port}: ${systemCode}; --host has to be an address of this machine`;
+    const details = { ...error.details, option: "--host" };
+    return new ThinglineError("OPTION_INVALID", message, { details, cause: error });
+  }
+  return error;
+}
+
+function showReady(output: Output, options: StartOptions, cloud: StartedCloud): void {
   const { mqtts, https, api, mqtt } = cloud.addresses;
   const { paint } = output;
+  const next =
+    options.memory === true
+      ? []
+      : ["Next, in another terminal:", `  ${commandLine(`thing create my-thing --data-dir ${options.dataDir}`)}`];
   output.event(
     { event: "ready", mqtts, https, api, mqtt: mqtt ?? null, ca: cloud.caFile },
     [
       `${paint.green("ready")}  local AWS IoT Core, account ${options.account}, region ${options.region}`,
-      `  MQTT over mutual TLS     ${paint.bold(mqtts)}`,
-      `  TLS: ALPN or WebSocket   ${https}`,
-      `  AWS SDKs and AWS CLI     ${api}   (access key test, secret key test)`,
-      ...(mqtt === undefined ? [] : [`  plain MQTT, allow-all    ${mqtt}`]),
-      `  CA to trust              ${cloud.caFile}`,
-      options.memory === true
-        ? "  state                    in memory: gone when this stops"
-        : `  state                    ${resolve(options.dataDir)}`,
+      `  MQTT over mutual TLS    ${paint.bold(mqtts)}`,
+      `  TLS: ALPN, WebSocket    ${https}`,
+      `  AWS SDKs and AWS CLI    ${api}  (access key test, secret key test)`,
+      ...(mqtt === undefined ? [] : [`  plain MQTT, allow-all   ${mqtt}`]),
+      `  CA to trust             ${cloud.caFile}`,
+      `  state                   ${options.memory === true ? "in memory: gone when this stops" : resolve(options.dataDir)}`,
       "",
-      options.memory === true
-        ? "Stop with Ctrl-C."
-        : `Next: thingline thing create my-thing --data-dir ${options.dataDir}      Stop with Ctrl-C.`,
+      ...next,
+      "Ctrl-C stops it.",
+      "",
     ].join("\n"),
   );
-  const signal = await untilStopped();
-  output.say(`${signal}: closing`);
-  await cloud.close();
-  output.event({ event: "stopped" });
+}
+
+function untilAborted(signal: AbortSignal): Promise<string> {
+  return new Promise((done) => {
+    const told = () => done(signal.reason instanceof Error ? signal.reason.message : "stopped");
+    if (signal.aborted) told();
+    else signal.addEventListener("abort", told, { once: true });
+  });
 }
 
 /** Large stores take their time. */
 const adminTimeoutMs = 300_000;
 
 async function admin(
-  dataDir: string,
+  { dataDir, signal }: { dataDir: string; signal: AbortSignal },
   request: { method: "GET" | "POST"; path: string; body?: Uint8Array<ArrayBuffer> },
 ): Promise<{ running: RunningCloud; body: Uint8Array }> {
   const running = await findRunningCloud(dataDir);
   const { method, path, body } = request;
   const response = await fetch(`${running.api}/_thingline/${path}`, {
     ...{ method, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }) },
-    signal: AbortSignal.timeout(adminTimeoutMs),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(adminTimeoutMs)]),
   }).catch((cause: unknown) => {
-    throw new ThinglineError("CONNECTION_LOST", `the cloud at ${running.api} did not answer`, { cause });
+    const message = `the local cloud at ${running.api} does not answer`;
+    throw new ThinglineError("CLOUD_NOT_RUNNING", message, { details: { folder: dataDir }, cause });
   });
   const answer = new Uint8Array(await response.arrayBuffer());
   if (!response.ok) {
-    const text = new TextDecoder().decode(answer.subarray(0, 500));
-    throw new ThinglineError("CLOUD_REQUEST_REFUSED", `the cloud answered ${response.status}: ${text}`, {
+    const reason = reasonOf(new TextDecoder().decode(answer.subarray(0, 2_000)));
+    throw new ThinglineError("CLOUD_REQUEST_REFUSED", `the cloud refused it (${response.status}): ${reason}`, {
       details: { status: response.status, path },
     });
   }
   return { running, body: answer };
 }
 
+function reasonOf(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    if (typeof message === "string") return message;
+  } catch {
+    // Not ours, then: another server listens there.
+  }
+  return text.slice(0, 200);
+}
+
 /** `thingline cloud reset` */
-export async function cloudReset(output: Output, options: { dataDir: string; yes?: boolean }): Promise<void> {
-  if (options.yes !== true) {
+export async function cloudReset(
+  { output, signal }: CommandContext,
+  { dataDir, yes }: { dataDir: string; yes?: boolean },
+): Promise<void> {
+  if (yes !== true) {
     throw new UsageError("cloud reset deletes all things, certificates and sessions of the running cloud: say --yes");
   }
-  const { running } = await admin(options.dataDir, { method: "POST", path: "reset" });
-  output.event({ event: "reset", api: running.api }, `reset ${running.api}: empty`);
+  const { running } = await admin({ dataDir, signal }, { method: "POST", path: "reset" });
+  output.event({ event: "reset", api: running.api }, `reset the local cloud at ${running.api}: it is empty`);
 }
 
 /** `thingline cloud snapshot FILE`. The file holds private keys: mode 0600, never half written. */
-export async function cloudSnapshot(output: Output, options: { dataDir: string }, file = ""): Promise<void> {
-  const { body } = await admin(options.dataDir, { method: "GET", path: "snapshot" });
+export async function cloudSnapshot(
+  { output, signal }: CommandContext,
+  { dataDir }: { dataDir: string },
+  file = "",
+): Promise<void> {
+  const { body } = await admin({ dataDir, signal }, { method: "GET", path: "snapshot" });
   await createNodeFiles().replace(resolve(file), body);
   output.event({ event: "snapshot", file: resolve(file), bytes: body.length }, `wrote ${file} (${body.length} bytes)`);
 }
 
 /** `thingline cloud restore FILE` */
-export async function cloudRestore(output: Output, options: { dataDir: string }, file = ""): Promise<void> {
-  const body = await readFile(file).catch((cause: unknown) => {
-    throw new ThinglineError("FILE_NOT_FOUND", `cannot read ${file}`, { details: { file }, cause });
-  });
-  await admin(options.dataDir, { method: "POST", path: "restore", body });
-  output.event({ event: "restored", file: resolve(file) }, `restored ${file}`);
+export async function cloudRestore(
+  { output, signal }: CommandContext,
+  { dataDir }: { dataDir: string },
+  file = "",
+): Promise<void> {
+  const body = new Uint8Array(await createNodeFiles().read(file));
+  await admin({ dataDir, signal }, { method: "POST", path: "restore", body });
+  output.event({ event: "restored", file: resolve(file) }, `restored the local cloud's state from ${file}`);
 }

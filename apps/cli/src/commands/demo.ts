@@ -12,12 +12,15 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { receivedRecordBytesMax } from "@thingline/modem/simulator";
 import type { CredentialStore, SecTagDialer } from "@thingline/transport";
 import { nodeAdapters, type Adapters } from "../adapters.js";
+import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
+import { commandLine } from "../invocation.js";
 import { createCapturedLog, type CapturedLog } from "../log.js";
 import type { Output } from "../output.js";
 import { provisionSimulatedDevice, type SimulatedProvisioning } from "../provisioning.js";
+import { createClaim, createThing, type IssuedCertificate } from "../registry.js";
 import { bootSimulatedDevice, type SimulatedDevice } from "../simulated-device.js";
-import { createClaim, createThing, defaultClaimSecTag, type IssuedCertificate } from "./thing.js";
+import { defaultClaimSecTag } from "./thing.js";
 
 interface DemoOptions {
   deviceId: string;
@@ -33,6 +36,7 @@ const largeMessageName = "large-message";
 
 interface Stage {
   output: Output;
+  signal: AbortSignal;
   adapters: Adapters;
   options: DemoOptions;
   folder: string;
@@ -42,31 +46,44 @@ interface Stage {
 }
 
 /** `thingline demo`, what `npm start` runs: the whole flow on one machine. */
-export async function demo(output: Output, options: DemoOptions): Promise<void> {
+export async function demo(context: CommandContext, options: DemoOptions): Promise<void> {
+  const { output, signal } = context;
   const started = performance.now();
   const folder = options.keep === undefined ? await mkdtemp(join(tmpdir(), "thingline-demo-")) : resolve(options.keep);
   const log = createCapturedLog();
   try {
-    await run(output, options, folder, log);
+    await run(context, options, folder, log);
     const seconds = (performance.now() - started) / 1000;
+    const kept = options.keep === undefined ? "" : `; everything is in ${folder}`;
     output.event(
       { event: "done", seconds: Math.round(seconds * 1000) / 1000 },
-      `\n${output.paint.green("done")} in ${seconds.toFixed(1)} s${options.keep === undefined ? "" : `; everything is in ${folder}`}`,
+      `\n${output.paint.green("done")} in ${seconds.toFixed(1)} s${kept}`,
     );
-    if (options.keep === undefined) {
-      output.say(
-        output.paint.dim("Next: npx thingline cloud start      (a cloud of your own; README.md goes on from here)"),
-      );
-    }
+    output.say(
+      output.paint.dim(`Next, a cloud of your own (README.md goes on from here): ${commandLine("cloud start")}`),
+    );
   } catch (error) {
-    for (const line of log.warnings()) output.say(`${output.paint.yellow("cloud:")} ${line}`);
+    // Of no interest to somebody who stopped it.
+    const lines = signal.aborted ? [] : log.warnings();
+    for (const line of lines) output.say(output.paragraph(`cloud log: ${line}`, 2));
     throw error;
   } finally {
     if (options.keep === undefined) await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function run(output: Output, options: DemoOptions, folder: string, log: CapturedLog): Promise<void> {
+/** A name and what there is to say about it, one below the other. */
+function row(name: string, ...lines: string[]): string {
+  const nameWidth = 23;
+  return lines.map((line, at) => `  ${(at === 0 ? name : "").padEnd(nameWidth)}${line}`).join("\n");
+}
+
+async function run(
+  { output, signal }: CommandContext,
+  options: DemoOptions,
+  folder: string,
+  log: CapturedLog,
+): Promise<void> {
   const { paint } = output;
   const adapters = nodeAdapters();
   output.say(paint.bold("Thingline: from a shared claim certificate to a provisioned device"));
@@ -74,32 +91,40 @@ async function run(output: Output, options: DemoOptions, folder: string, log: Ca
 
   const starting = output.begin("starting the local AWS IoT Core");
   const dataDir = join(folder, "cloud");
-  await using cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, log, keyPoolSize: 0 });
+  await using cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, log });
   starting.end();
   output.event(
     { event: "cloudReady", ...cloud.addresses, mqtt: cloud.addresses.mqtt ?? null, ca: cloud.caFile },
-    `  local AWS IoT Core     MQTT over mutual TLS at ${cloud.addresses.mqtts}, AWS API at ${cloud.addresses.api}`,
+    row("local AWS IoT Core", `MQTT over mutual TLS at ${cloud.addresses.mqtts}`, `AWS API at ${cloud.addresses.api}`),
   );
 
-  const plane = await openControlPlane({ aws: false, dataDir });
-  const claim = await createClaim(plane.client);
+  const creating = output.begin("creating a claim certificate");
+  const plane = await openControlPlane({ aws: false, dataDir, signal });
+  const claim = await createClaim(plane.client, { signal, keep: async (issued) => issued });
+  creating.end();
   output.event(
     { event: "claimCreated", certificateId: claim.certificateId, policyName: claim.policyName },
-    `  claim certificate      ${claim.certificateId.slice(0, 16)}… with policy ${claim.policyName}`,
+    row("claim certificate", `${claim.certificateId.slice(0, 16)}… with policy ${claim.policyName}`),
   );
 
+  signal.throwIfAborted();
   await using device = await bootSimulatedDevice(adapters, { modemDir: join(folder, "modem") });
   output.event(
     { event: "modemBooted", imei: device.modem.identity.imei, firmware: demoFirmware },
-    `  simulated nRF9160      IMEI ${device.modem.identity.imei}, ${demoFirmware}, credentials on disk`,
+    row("simulated nRF9160", `IMEI ${device.modem.identity.imei}, ${demoFirmware}`),
   );
 
-  const stage: Stage = { output, adapters, options, folder, cloud, plane, device };
+  const stage: Stage = { output, signal, adapters, options, folder, cloud, plane, device };
+  const writing = output.begin("writing credentials into the modem");
   // Before the radio is on: a modem writes credentials only while it is offline.
-  const largeMessageThing = await createThing(plane.client, largeMessageName);
+  const largeMessageThing = await createThing(plane.client, largeMessageName, {
+    signal,
+    keep: async (issued) => issued,
+  });
   await writeTag(device.credentials, largeMessageSecTag, largeMessageThing, cloud.caPem);
   const nativeTls = options.nativeTls === true ? { store: await openNativeStore(stage) } : undefined;
   await putClaim(stage, claim, nativeTls?.store ?? device.credentials);
+  writing.end();
   await showProvisioning(stage, nativeTls);
   await showLargeMessages(stage, largeMessageThing);
 }
@@ -113,7 +138,7 @@ async function openNativeStore({ adapters, folder }: Stage): Promise<NativeCrede
 async function putClaim(stage: Stage, claim: IssuedCertificate, store: CredentialStore): Promise<void> {
   const { options, output, cloud } = stage;
   if (options.withoutClaim === true) {
-    const text = `  security tag ${defaultClaimSecTag}        left empty: the claim certificate was taken away`;
+    const text = row(`security tag ${defaultClaimSecTag}`, "left empty: the claim certificate was taken away");
     output.event({ event: "claimTakenAway", secTag: defaultClaimSecTag }, text);
     return;
   }
@@ -121,7 +146,7 @@ async function putClaim(stage: Stage, claim: IssuedCertificate, store: Credentia
   const how = options.nativeTls === true ? "loaded by the application" : "written with AT%CMNG, read back by digest";
   output.event(
     { event: "claimWritten", secTag: defaultClaimSecTag },
-    `  security tag ${defaultClaimSecTag}        claim key, certificate and CA ${how}`,
+    row(`security tag ${defaultClaimSecTag}`, `the claim, ${how}`),
   );
 }
 
@@ -139,12 +164,12 @@ async function writeTag(
   for (const [type, content] of contents) {
     await store.write(secTag, type, content);
     if (await store.compare(secTag, type, content)) continue;
-    throw new ThinglineError("CREDENTIAL_REFUSED", `${type} of security tag ${secTag} reads back differently`);
+    throw new ThinglineError("CREDENTIAL_NOT_VERIFIED", `${type} of security tag ${secTag} reads back differently`);
   }
 }
 
 async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["nativeTls"]): Promise<void> {
-  const { output, options, adapters, folder, device, plane } = stage;
+  const { output, signal, options, adapters, folder, device, plane } = stage;
   const { paint } = output;
   output.say("");
   const way = options.nativeTls === true ? "TLS in the application" : "TLS in the modem";
@@ -161,12 +186,14 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
     port: plane.device.port,
     claimTag: defaultClaimSecTag,
     stateFolder: join(folder, "device"),
+    signal,
   });
   try {
     const { DescribeThingCommand, ListThingPrincipalsCommand } = await import("@aws-sdk/client-iot");
     const thingName = options.deviceId;
-    const thing = await plane.client.send(new DescribeThingCommand({ thingName }));
-    const { principals = [] } = await plane.client.send(new ListThingPrincipalsCommand({ thingName }));
+    const call = { abortSignal: signal };
+    const thing = await plane.client.send(new DescribeThingCommand({ thingName }), call);
+    const { principals = [] } = await plane.client.send(new ListThingPrincipalsCommand({ thingName }), call);
     const isOurs = principals.some((principal) => principal.endsWith(certificateId));
     if (!isOurs) throw new ThinglineError("PROVISIONING_NOT_PROVED", "the registry does not list the new certificate");
     const { secure } = connected.connection;
@@ -182,8 +209,16 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
         isResumed: secure?.isResumed,
       },
       [
-        `  ${paint.green("provisioned")}            thing ${thing.thingName}, certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
-        `  connected              ${secure?.protocol}, ${secure?.cipher}, ${secure?.isResumed === true ? "resumed" : "full handshake"}`,
+        row(
+          "provisioned",
+          `thing ${thing.thingName}`,
+          `certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
+        ),
+        row(
+          "connected",
+          `${secure?.protocol}, ${secure?.isResumed === true ? "resumed" : "full handshake"}`,
+          secure?.cipher ?? "",
+        ),
       ].join("\n"),
     );
   } finally {
@@ -202,11 +237,10 @@ async function showLargeMessages(stage: Stage, thing: IssuedCertificate): Promis
   );
   const overModem = await sendLarge(stage, "modem", device.modem.secTagDialer);
   const isKilled = isThinglineError(overModem) && overModem.code === "TLS_RECORD_TOO_LARGE";
-  if (!isKilled)
-    throw overModem ?? new ThinglineError("PROVISIONING_NOT_PROVED", "the modem took a record of more than 2 KB");
+  if (!isKilled) throw overModem ?? new Error("the modem took a record of more than 2 KB");
   output.event(
     { event: "largeMessage", tls: "modem TLS", bytes: largeMessageBytes, result: overModem.code },
-    `  modem TLS              connection lost: ${overModem.code}`,
+    row("modem TLS", `connection lost: ${overModem.code}`),
   );
   const store = createNativeCredentialStore({ keys: adapters.keys });
   await writeTag(store, largeMessageSecTag, thing, cloud.caPem);
@@ -214,32 +248,29 @@ async function showLargeMessages(stage: Stage, thing: IssuedCertificate): Promis
   if (overNative !== undefined) throw overNative;
   output.event(
     { event: "largeMessage", tls: "native TLS", bytes: largeMessageBytes, result: "received" },
-    `  native TLS             received, ${largeMessageBytes} bytes`,
+    row("native TLS", `received, ${largeMessageBytes} bytes`),
   );
 }
 
 /** @returns undefined when the message came back whole, else why the connection ended. */
 async function sendLarge(stage: Stage, way: string, secTagDialer: SecTagDialer): Promise<Error | undefined> {
-  const { clock, random } = stage.adapters;
-  const { host, port } = stage.plane.device;
+  const { signal, adapters, plane } = stage;
   await using device = await connectDevice({
-    ...{
-      host,
-      port,
-      clientId: `${largeMessageName}-${way}`,
-      clock,
-      random,
-      secTagDialer,
-      secTag: largeMessageSecTag,
-      isCleanSession: true,
-    },
+    ...plane.device,
+    clientId: `${largeMessageName}-${way}`,
+    clock: adapters.clock,
+    random: adapters.random,
+    secTagDialer,
+    secTag: largeMessageSecTag,
+    isCleanSession: true,
+    signal,
   });
   const ended = new Promise<Error>((done) => {
     device.on("disconnected", ({ error }) =>
       done(error ?? new ThinglineError("CONNECTION_LOST", "the connection ended")),
     );
   });
-  const messages = await device.subscribe(`${largeMessageName}/large`);
+  const messages = await device.subscribe(`${largeMessageName}/large`, { signal });
   const received = (async () => {
     for await (const { payload } of messages) {
       if (payload.length !== largeMessageBytes) throw new Error(`${payload.length} bytes came back`);
@@ -250,5 +281,8 @@ async function sendLarge(stage: Stage, way: string, secTagDialer: SecTagDialer):
   received.catch(() => undefined);
   // QoS 0: no acknowledgement that would have to survive the end of the connection.
   await device.publish(`${largeMessageName}/large`, new Uint8Array(largeMessageBytes), { qos: 0 });
-  return await Promise.race([ended, received]);
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
+  return await Promise.race([ended, received, stopped]);
 }

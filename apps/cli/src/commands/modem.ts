@@ -1,10 +1,12 @@
-import { join } from "node:path";
 import { openCredentialFolder, createSimulatedModem, type CredentialFolder } from "@thingline/modem/simulator";
 import { ThinglineError } from "@thingline/protocol";
+import { describeCmeError, parseFinalResult } from "@thingline/protocol/at";
 import type { CredentialType } from "@thingline/transport";
 import { nodeAdapters } from "../adapters.js";
+import type { CommandContext } from "../command.js";
 import { readCredentialFiles, type CredentialTexts } from "../credentials-folder.js";
-import { UsageError } from "../failure.js";
+import { exitCodes, UsageError } from "../failure.js";
+import { commandLine } from "../invocation.js";
 import type { Output } from "../output.js";
 
 interface ModemOptions {
@@ -29,7 +31,7 @@ function openFolder(modemDir: string): Promise<CredentialFolder> {
 }
 
 /** `thingline modem write` */
-export async function modemWrite(output: Output, options: WriteOptions): Promise<void> {
+export async function modemWrite({ output }: CommandContext, options: WriteOptions): Promise<void> {
   const { files, keys } = nodeAdapters();
   const texts = await readCredentialFiles(files, options);
   if (Object.keys(texts).length === 0) {
@@ -44,15 +46,13 @@ export async function modemWrite(output: Output, options: WriteOptions): Promise
     if (content === undefined) continue;
     await folder.write(options.secTag, type, content);
     if (!(await folder.compare(options.secTag, type, content))) {
-      throw new ThinglineError(
-        "CREDENTIAL_REFUSED",
-        `${type} of security tag ${options.secTag} reads back differently`,
-      );
+      const message = `${type} of security tag ${options.secTag} reads back differently`;
+      throw new ThinglineError("CREDENTIAL_NOT_VERIFIED", message, { details: { secTag: options.secTag, item: type } });
     }
-    const sha256 = await folder.digest(options.secTag, type);
+    const sha256 = (await folder.digest(options.secTag, type)) ?? "";
     output.event(
       { event: "credentialWritten", secTag: options.secTag, type, sha256 },
-      `${output.paint.green("written")} security tag ${options.secTag}  ${type.padEnd(11)}  SHA-256 ${sha256}`,
+      `${output.paint.green("written")}  security tag ${options.secTag}  ${type.padEnd(11)}  SHA-256 ${sha256.slice(0, 16)}…`,
     );
   }
 }
@@ -67,53 +67,64 @@ function assertPair(
   throw new ThinglineError("KEY_MISMATCH", "the private key does not belong to the certificate; nothing was written");
 }
 
+/** Looking must not make a modem: the name of the folder may be mistyped. */
+async function openExistingFolder(output: Output, modemDir: string): Promise<CredentialFolder | undefined> {
+  if ((await nodeAdapters().files.list(modemDir)).length > 0) return openFolder(modemDir);
+  output.say(`there is no simulated modem in ${modemDir}; writing credentials makes one:`);
+  output.say(`  ${commandLine(`modem write --sec-tag 43 --from FOLDER --modem-dir ${modemDir}`)}`);
+  return undefined;
+}
+
 /** `thingline modem list` */
-export async function modemList(output: Output, options: ModemOptions & { secTag?: number }): Promise<void> {
-  await using folder = await openFolder(options.modemDir);
+export async function modemList(
+  { output }: CommandContext,
+  options: ModemOptions & { secTag?: number },
+): Promise<void> {
+  await using folder = await openExistingFolder(output, options.modemDir);
+  if (folder === undefined) return;
   const entries = (await folder.list()).filter(
     ({ secTag }) => options.secTag === undefined || secTag === options.secTag,
   );
+  const tagWidth = Math.max(0, ...entries.map(({ secTag }) => String(secTag).length));
   output.say(output.paint.dim(`simulated nRF91, IMEI ${folder.identity.imei}, folder ${options.modemDir}`));
   for (const entry of entries) {
     output.event(
       { event: "credential", ...entry },
-      `${String(entry.secTag).padStart(10)}  ${entry.type.padEnd(11)}  ${entry.sha256}`,
+      `${String(entry.secTag).padStart(tagWidth)} ${entry.type.padEnd(11)} ${entry.sha256}`,
     );
   }
-  if (entries.length === 0)
-    output.say("no credentials; write some with: thingline modem write --sec-tag 43 --from FOLDER");
+  if (entries.length > 0) return;
+  output.say(options.secTag === undefined ? "no credentials" : `no credentials under security tag ${options.secTag}`);
 }
 
 /** `thingline modem delete` */
 export async function modemDelete(
-  output: Output,
+  { output }: CommandContext,
   options: ModemOptions & { secTag: number; type?: CredentialType },
 ): Promise<void> {
-  await using folder = await openFolder(options.modemDir);
+  await using folder = await openExistingFolder(output, options.modemDir);
+  if (folder === undefined) return;
   const entries = (await folder.list()).filter(
     ({ secTag, type }) => secTag === options.secTag && (options.type === undefined || type === options.type),
   );
   for (const { secTag, type } of entries) {
     await folder.delete(secTag, type);
-    output.event({ event: "credentialDeleted", secTag, type }, `deleted security tag ${secTag} ${type}`);
+    output.event({ event: "credentialDeleted", secTag, type }, `deleted  security tag ${secTag}  ${type}`);
   }
-  if (entries.length === 0) output.say(`nothing is stored under security tag ${options.secTag}`);
+  if (entries.length === 0) output.say(`nothing to delete under security tag ${options.secTag}`);
 }
 
 /** `thingline modem at COMMAND`: boots the simulated modem on its folder, in functional mode 0, for one command. */
-export async function modemAt(output: Output, options: ModemOptions, command = ""): Promise<number> {
+export async function modemAt({ output }: CommandContext, options: ModemOptions, command = ""): Promise<number> {
+  if (command.trim() === "") throw new UsageError("say which AT command, for example 'AT%CMNG=1'");
   const { network, clock, random, files, keys } = nodeAdapters();
   await files.makeFolder(options.modemDir);
   await using modem = await createSimulatedModem({ network, clock, random, files, keys, folder: options.modemDir });
   const answer = await modem.at(command);
   const lines = answer.split("\r\n").filter((line) => line !== "");
+  // Only the command's name: what follows may be a key.
   output.event({ event: "answer", command: command.split(/[="]/)[0], lines }, lines.join("\n"));
-  return lines.at(-1) === "OK" ? 0 : 1;
-}
-
-export type { CredentialTexts };
-
-/** Where provisioning progress is kept unless the user says otherwise: it belongs to the device that has the modem. */
-export function defaultStateFolder(modemDir: string): string {
-  return join(modemDir, "device");
+  const result = parseFinalResult(lines.at(-1) ?? "");
+  if (result?.type === "cmeError") output.say(output.paint.dim(describeCmeError(result.code)));
+  return result?.type === "ok" ? exitCodes.done : exitCodes.failed;
 }

@@ -2,13 +2,20 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createNativeCredentialStore, loadNativeTlsCredentials, type NativeCredentialStore } from "@thingline/device";
 import { ThinglineError } from "@thingline/protocol";
-import { awsIotSettings, formatKconfigProblem, loadKconfig, type AwsIotSettings } from "@thingline/protocol/kconfig";
+import {
+  awsIotSettings,
+  formatKconfigProblem,
+  loadKconfig,
+  type AwsIotSettings,
+  type Kconfig,
+} from "@thingline/protocol/kconfig";
+import { isDeviceId } from "@thingline/protocol/provisioning";
 import { parseCertificates } from "@thingline/protocol/x509";
 import { nodeAdapters, type Adapters } from "../adapters.js";
+import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
 import type { Output } from "../output.js";
 import { progressFileName, provisionSimulatedDevice } from "../provisioning.js";
-import { abortOnSignals } from "../signals.js";
 import { bootSimulatedDevice } from "../simulated-device.js";
 
 interface ProvisionOptions {
@@ -20,47 +27,47 @@ interface ProvisionOptions {
   stateDir?: string;
   clientId?: string;
   timeout: number;
+  attempts: number;
   reset?: boolean;
 }
 
 /** `thingline provision --conf prj.conf [--conf overlay.conf]` */
-export async function provision(output: Output, options: ProvisionOptions): Promise<void> {
-  const settings = await readSettings(output, options.conf);
-  const clientId = options.clientId ?? settings.clientId;
-  if (clientId === undefined) {
-    throw new UsageError("CONFIG_AWS_IOT_CLIENT_ID_APP=y leaves the client id to the application: say --client-id");
-  }
+export async function provision({ output, signal }: CommandContext, options: ProvisionOptions): Promise<void> {
+  const { settings, clientId } = await readConfiguration(output, options);
   const adapters = nodeAdapters();
   const stateFolder = options.stateDir ?? join(options.modemDir, "device");
-  if (options.reset === true) await adapters.files.remove(join(stateFolder, progressFileName));
   const isNativeTls = options.nativeTls === true || settings.usesNativeTls;
   const ca = options.ca === undefined ? undefined : await readCa(options.ca);
 
-  using stop = abortOnSignals();
-  await using device = await bootSimulatedDevice(adapters, { modemDir: options.modemDir });
-  output.say(
-    `${output.paint.bold(`Provisioning ${clientId}`)} at ${settings.host}:${settings.port}, ${
-      isNativeTls ? "TLS in the application" : "TLS in the modem"
-    }, IMEI ${device.modem.identity.imei}`,
-  );
+  await using device = await bootSimulatedDevice(adapters, {
+    modemDir: options.modemDir,
+    networkTimeoutMs: settings.linkTimeoutMs,
+  });
+  // Only now: the modem's lock says that nobody else is at work on this progress.
+  if (options.reset === true) await adapters.files.remove(join(stateFolder, progressFileName));
   const nativeTls = isNativeTls
     ? {
         store: await nativeStore(adapters, stateFolder, options.certs, settings.secTag),
         receivedRecordBytesMax: settings.nativeTlsReceiveBytesMax,
       }
     : undefined;
+  const where = isNativeTls ? "TLS in the application" : "TLS in the modem";
+  output.say(`${output.paint.bold(`Provisioning ${clientId}`)} at ${settings.host}:${settings.port}, ${where}`);
   const result = await provisionSimulatedDevice(output, adapters, {
     device,
     ...(nativeTls === undefined ? {} : { nativeTls }),
     clientId,
-    host: settings.host,
+    host: settings.staticIpv4Address ?? settings.host,
     port: settings.port,
     claimTag: settings.secTag,
     stateFolder,
     ...(ca === undefined ? {} : { ca }),
     settings: deviceSettings(settings),
-    limits: { answerTimeoutMs: options.timeout * 1000 },
-    signal: stop.signal,
+    limits: {
+      answerTimeoutMs: Math.max(1, Math.round(options.timeout * 1000)),
+      connectAttemptsMax: options.attempts,
+    },
+    signal,
   });
   const { certificateId, secTag, isNew } = result;
   const { secure } = result.device.connection;
@@ -75,28 +82,48 @@ export async function provision(output: Output, options: ProvisionOptions): Prom
       tls: secure?.protocol,
       isResumed: secure?.isResumed,
     },
-    `${output.paint.green(isNew ? "provisioned" : "already provisioned")}  ${clientId}: certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
+    `${output.paint.green(isNew ? "provisioned" : "already provisioned")}  ${clientId}, certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
   );
 }
 
-async function readSettings(output: Output, files: readonly string[]): Promise<AwsIotSettings> {
-  const fragments = await Promise.all(files.map(async (file) => ({ file, text: await readText(file) })));
+/** Everything that can be wrong with it is said before anything is done. */
+async function readConfiguration(
+  output: Output,
+  options: ProvisionOptions,
+): Promise<{ settings: AwsIotSettings; clientId: string }> {
+  const fragments = await Promise.all(options.conf.map(async (file) => ({ file, text: await readText(file) })));
   const { config, warnings } = loadKconfig(fragments);
   for (const warning of warnings) {
     const { origin, name, message } = warning;
-    output.event(
-      { event: "warning", file: origin.file, line: origin.line, name, message },
-      `${output.paint.yellow("warning:")} ${formatKconfigProblem(warning)}`,
-    );
+    output.event({ event: "warning", file: origin.file, line: origin.line, name, message });
+    output.complain({ kind: "warning", message: formatKconfigProblem(warning) });
   }
-  return awsIotSettings(config);
+  const settings = awsIotSettings(config);
+  const clientId = options.clientId ?? settings.clientId;
+  if (clientId === undefined) {
+    throw new UsageError("CONFIG_AWS_IOT_CLIENT_ID_APP=y leaves the client id to the application: say --client-id");
+  }
+  if (options.clientId === undefined) assertClientId(config, clientId);
+  return { settings, clientId };
+}
+
+/** The client id becomes a thing name, so AWS's rules for those hold. */
+function assertClientId(config: Kconfig, clientId: string): void {
+  if (isDeviceId(clientId)) return;
+  const name = "AWS_IOT_CLIENT_ID_STATIC";
+  const problem = `CONFIG_${name} has to be 1 to 128 of the characters A-Z a-z 0-9 : _ -, got "${clientId}"`;
+  const message = formatKconfigProblem({ origin: config.origin(name), message: problem });
+  throw new ThinglineError("KCONFIG_INVALID", message, { details: { problems: 1 } });
 }
 
 async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (cause) {
-    throw new ThinglineError("FILE_NOT_FOUND", `cannot read ${file}`, { details: { file }, cause });
+    const systemCode = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    const code = systemCode === "ENOENT" ? "FILE_NOT_FOUND" : "FILE_UNREADABLE";
+    const message = code === "FILE_NOT_FOUND" ? `there is no "${file}"` : `cannot read "${file}": ${systemCode}`;
+    throw new ThinglineError(code, message, { details: { file, systemCode }, cause });
   }
 }
 
@@ -119,6 +146,14 @@ async function nativeStore(
 }
 
 function deviceSettings(settings: AwsIotSettings) {
-  const { keepAliveSeconds, isCleanSession, payloadBytesMax, family } = settings;
-  return { keepAliveSeconds, isCleanSession, payloadBytesMax, ...(family === 6 ? { family } : {}) };
+  const { keepAliveSeconds, isCleanSession, payloadBytesMax, family, host, staticIpv4Address, lastWill } = settings;
+  return {
+    keepAliveSeconds,
+    isCleanSession,
+    payloadBytesMax,
+    ...(family === 6 ? { family } : {}),
+    // The address replaces the question to the DNS, not the name in the certificate.
+    ...(staticIpv4Address === undefined ? {} : { serverName: host }),
+    ...(lastWill === undefined ? {} : { lastWill: { topic: lastWill.topic, payload: lastWill.message } }),
+  };
 }

@@ -1,12 +1,13 @@
-import { basename, resolve } from "node:path";
-import type { IoTClient } from "@aws-sdk/client-iot";
-import { claimPolicyDocument } from "@thingline/cloud";
+import { resolve } from "node:path";
 import { amazonRootCa1 } from "@thingline/device";
-import { ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
+import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
-import { writeCredentialsFolder, type CredentialSet } from "../credentials-folder.js";
+import { writeCredentialsFolder, type CredentialsFolder } from "../credentials-folder.js";
+import { commandLine } from "../invocation.js";
 import type { Output } from "../output.js";
+import { createClaim, createThing, type IssuedCertificate, type IssuedThing } from "../registry.js";
 
 interface CreateOptions {
   dataDir: string;
@@ -20,97 +21,63 @@ interface CreateOptions {
 /** Security tags of the original samples: 201 for aws_iot, 43 for the provisioning sample's claim. */
 export const defaultThingSecTag = 201;
 export const defaultClaimSecTag = 43;
-
-const thingPolicyName = "thingline-thing";
-const claimPolicyName = "thingline-claim";
-
-/**
- * A thing may connect under its own name (and `name-something`, for tools beside it) and use its own topics.
- * Variables, so that one policy serves all things; the certificate is attached to its thing exclusively.
- */
-export const thingPolicyDocument = JSON.stringify({
-  Version: "2012-10-17",
-  Statement: [
-    {
-      Sid: "ConnectAsItself",
-      Effect: "Allow",
-      Action: "iot:Connect",
-      Resource: [
-        "arn:aws:iot:*:*:client/${iot:Connection.Thing.ThingName}",
-        "arn:aws:iot:*:*:client/${iot:Connection.Thing.ThingName}-*",
-      ],
-    },
-    {
-      Sid: "UseOwnTopics",
-      Effect: "Allow",
-      Action: ["iot:Publish", "iot:RetainPublish", "iot:Receive"],
-      Resource: [
-        "arn:aws:iot:*:*:topic/${iot:Connection.Thing.ThingName}/*",
-        "arn:aws:iot:*:*:topic/$aws/things/${iot:Connection.Thing.ThingName}/*",
-      ],
-    },
-    {
-      Sid: "SubscribeToOwnTopics",
-      Effect: "Allow",
-      Action: "iot:Subscribe",
-      Resource: [
-        "arn:aws:iot:*:*:topicfilter/${iot:Connection.Thing.ThingName}/*",
-        "arn:aws:iot:*:*:topicfilter/$aws/things/${iot:Connection.Thing.ThingName}/*",
-      ],
-    },
-  ],
-});
+/** The claim is shared by many devices; this one stands in its `prj.conf`. */
+export const exampleClientId = "my-device";
 
 /** `thingline thing create NAME` */
-export async function thingCreate(output: Output, options: CreateOptions, name = ""): Promise<void> {
-  const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir });
-  output.say(`Creating thing ${name} in the ${plane.description}`);
-  await assertOutIsFree(options, name);
-  const { policyName, thingArn, ...issued } = await createThing(plane.client, name, options.policy);
+export async function thingCreate(context: CommandContext, options: CreateOptions, name = ""): Promise<void> {
+  const { output, signal } = context;
   const secTag = options.secTag ?? defaultThingSecTag;
-  const written = await writeIssued(plane, options, name, issued, secTag);
+  const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir, signal });
+  await assertOutIsFree(options, name);
+  const [issued, written] = await withProgress(output, `creating thing ${name} in the ${plane.description}`, () =>
+    createThing(plane.client, name, {
+      policyName: options.policy,
+      signal,
+      onLeftOver: (message) => warn(output, message),
+      keep: async (made) =>
+        [made, await writeIssued(plane, options, { name, clientId: name, issued: made, secTag })] as const,
+    }),
+  );
   const { host, port } = plane.device;
   output.event(
     {
       event: "thingCreated",
       thingName: name,
-      thingArn,
+      thingArn: issued.thingArn,
+      isNew: issued.isNew,
       certificateId: issued.certificateId,
       certificateArn: issued.certificateArn,
-      policyName,
+      policyName: issued.policyName,
       endpoint: `${host}:${port}`,
       secTag,
       folder: resolve(written.folder),
       files: written.files,
     },
-    [
-      `${output.paint.green("created")} thing ${name}, certificate ${issued.certificateId.slice(0, 12)}…, policy ${policyName}`,
-      `  ${written.files.privateKeyPem}   private key (mode 0600)`,
-      `  ${written.files.certificatePem}   certificate`,
-      `  ${written.files.caPem}       CA to trust`,
-      `  ${written.files.nordic}  for Nordic's certificate managers`,
-      `  ${written.files.conf}          Kconfig lines (security tag ${secTag})`,
-      "",
-      "Try it:",
-      `  mosquitto_sub -h ${host} -p ${port} --cafile ${written.files.caPem} --cert ${written.files.certificatePem} --key ${written.files.privateKeyPem} -i ${name}-sub -q 1 -t '${name}/#'`,
-      `  mosquitto_pub -h ${host} -p ${port} --cafile ${written.files.caPem} --cert ${written.files.certificatePem} --key ${written.files.privateKeyPem} -i ${name} -q 1 -t ${name}/hello -m world`,
-    ].join("\n"),
+    describeThing(output, { plane, name, issued, written, secTag }),
   );
 }
 
 /** `thingline claim create [NAME]` */
-export async function claimCreate(output: Output, options: CreateOptions, name = "claim"): Promise<void> {
-  const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir });
-  output.say(`Creating a claim certificate in the ${plane.description}`);
-  await assertOutIsFree(options, name);
-  const { policyName, ...issued } = await createClaim(plane.client);
+export async function claimCreate(context: CommandContext, options: CreateOptions, name = "claim"): Promise<void> {
+  const { output, signal } = context;
   const secTag = options.secTag ?? defaultClaimSecTag;
-  const written = await writeIssued(plane, options, name, issued, secTag);
+  const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir, signal });
+  await assertOutIsFree(options, name);
+  const [issued, written] = await withProgress(output, `creating a claim in the ${plane.description}`, () =>
+    createClaim(plane.client, {
+      signal,
+      onLeftOver: (message) => warn(output, message),
+      keep: async (made) =>
+        [made, await writeIssued(plane, options, { name, clientId: exampleClientId, issued: made, secTag })] as const,
+    }),
+  );
+  const { certificateId, certificateArn, policyName } = issued;
   output.event(
     {
       event: "claimCreated",
-      certificateId: issued.certificateId,
-      certificateArn: issued.certificateArn,
+      certificateId,
+      certificateArn,
       policyName,
       endpoint: `${plane.device.host}:${plane.device.port}`,
       secTag,
@@ -118,100 +85,89 @@ export async function claimCreate(output: Output, options: CreateOptions, name =
       files: written.files,
     },
     [
-      `${output.paint.green("created")} claim certificate ${issued.certificateId.slice(0, 12)}… with policy ${policyName} in ${written.folder}`,
+      `${output.paint.green("created")} a claim certificate in the ${plane.description}`,
+      `  certificate  ${certificateId.slice(0, 16)}…, policy ${policyName}`,
+      ...describeFiles(written, secTag),
       "",
-      "Next, put it into a (simulated) modem and provision the device:",
-      `  thingline modem write --sec-tag ${secTag} --from ${written.folder}`,
-      `  thingline provision --conf ${written.files.conf}`,
+      "Next, put it into a simulated modem and provision a device with it:",
+      `  ${commandLine(`modem write --sec-tag ${secTag} --from ${written.folder}`)}`,
+      `  ${commandLine(`provision --conf ${written.files.conf}`)}`,
     ].join("\n"),
   );
 }
 
-export interface IssuedCertificate {
-  certificateArn: string;
-  certificateId: string;
-  certificatePem: string;
-  privateKeyPem: string;
+async function withProgress<Result>(output: Output, text: string, run: () => Promise<Result>): Promise<Result> {
+  using _step = output.begin(text);
+  return await run();
 }
 
-async function issueCertificate(client: IoTClient, policyName: string): Promise<IssuedCertificate> {
-  const { AttachPolicyCommand, CreateKeysAndCertificateCommand } = await import("@aws-sdk/client-iot");
-  const issued = await client.send(new CreateKeysAndCertificateCommand({ setAsActive: true }));
-  const { certificateArn = "", certificateId = "", certificatePem = "", keyPair } = issued;
-  await client.send(new AttachPolicyCommand({ policyName, target: certificateArn }));
-  return { certificateArn, certificateId, certificatePem, privateKeyPem: keyPair?.PrivateKey ?? "" };
+function warn(output: Output, message: string): void {
+  output.event({ event: "warning", message });
+  output.complain({ kind: "warning", message });
 }
 
-/** A thing with a certificate of its own, attached to nothing else. */
-export async function createThing(
-  client: IoTClient,
-  thingName: string,
-  existingPolicy?: string,
-): Promise<IssuedCertificate & { policyName: string; thingArn: string | undefined }> {
-  const { AttachThingPrincipalCommand, CreateThingCommand } = await import("@aws-sdk/client-iot");
-  const { thingArn } = await client.send(new CreateThingCommand({ thingName }));
-  const policyName = existingPolicy ?? (await ensurePolicy(client, thingPolicyName, thingPolicyDocument));
-  const issued = await issueCertificate(client, policyName);
-  const principal = issued.certificateArn;
-  await client.send(new AttachThingPrincipalCommand({ thingName, principal, thingPrincipalType: "EXCLUSIVE_THING" }));
-  return { ...issued, policyName, thingArn };
+function describeThing(
+  output: Output,
+  facts: { plane: ControlPlane; name: string; issued: IssuedThing; written: CredentialsFolder; secTag: number },
+): string {
+  const { plane, name, issued, written, secTag } = facts;
+  const { host, port } = plane.device;
+  const client = (program: string, rest: string) => [
+    `  ${program} -h ${host} -p ${port} --cafile ca-cert.pem --cert client-cert.pem \\`,
+    `    --key private-key.pem ${rest}`,
+  ];
+  return [
+    issued.isNew
+      ? `${output.paint.green("created")} thing ${name} in the ${plane.description}`
+      : `thing ${name} was there already in the ${plane.description}: ${output.paint.green("created")} one certificate more`,
+    `  certificate  ${issued.certificateId.slice(0, 16)}…, policy ${issued.policyName}`,
+    ...describeFiles(written, secTag),
+    "",
+    `Try it, in two terminals, after: cd ${written.folder}`,
+    ...client("mosquitto_sub", `-i ${name}-sub -q 1 -t '${name}/#'`),
+    ...client("mosquitto_pub", `-i ${name} -q 1 -t ${name}/hello -m world`),
+  ].join("\n");
 }
 
-/** A claim certificate with the original's claim policy. */
-export async function createClaim(client: IoTClient): Promise<IssuedCertificate & { policyName: string }> {
-  const policyName = await ensurePolicy(client, claimPolicyName, claimPolicyDocument);
-  return { ...(await issueCertificate(client, policyName)), policyName };
-}
-
-function outFolder(options: CreateOptions, name: string): string {
-  return options.out ?? name;
+function describeFiles({ folder, files }: CredentialsFolder, secTag: number): string[] {
+  const fileName = (path: string) => path.slice(path.lastIndexOf("/") + 1).padEnd(18);
+  return [
+    `  folder       ${folder}`,
+    `    ${fileName(files.privateKeyPem)}private key: only you may read it, and nobody can ask for it again`,
+    `    ${fileName(files.certificatePem)}certificate`,
+    `    ${fileName(files.caPem)}CA of the server`,
+    `    ${fileName(files.nordic)}all of them, for Nordic's certificate managers`,
+    `    ${fileName(files.conf)}Kconfig lines, security tag ${secTag}`,
+  ];
 }
 
 /** Before anything is created: a certificate whose key cannot be written would be lost. */
 async function assertOutIsFree(options: CreateOptions, name: string): Promise<void> {
-  const folder = outFolder(options, name);
-  if (options.force !== true && (await createNodeFiles().list(folder)).length > 0) {
-    throw new ThinglineError(
-      "FILE_EXISTS",
-      `${folder} is already there and not empty; choose another --out, or --force`,
-      {
-        details: { folder },
-      },
-    );
-  }
+  const folder = options.out ?? name;
+  const names = await createNodeFiles()
+    .list(folder)
+    .catch((error: unknown) => {
+      if (!isThinglineError(error) || error.details["systemCode"] !== "ENOTDIR") throw error;
+      const message = `${folder} is a file; choose another folder with --out`;
+      throw new ThinglineError("FILE_EXISTS", message, { details: { folder }, cause: error });
+    });
+  if (options.force === true || names.length === 0) return;
+  const message = `${folder} is already there and not empty; choose another folder with --out, or --force to write into it`;
+  throw new ThinglineError("FILE_EXISTS", message, { details: { folder } });
 }
 
 async function writeIssued(
   plane: ControlPlane,
   options: CreateOptions,
-  name: string,
-  issued: IssuedCertificate,
-  secTag: number,
-): Promise<Awaited<ReturnType<typeof writeCredentialsFolder>>> {
-  const folder = outFolder(options, name);
-  const set: CredentialSet = {
+  made: { name: string; clientId: string; issued: IssuedCertificate; secTag: number },
+): Promise<CredentialsFolder> {
+  const { name, clientId, issued, secTag } = made;
+  const set = {
     caPem: plane.caPem ?? amazonRootCa1,
     certificatePem: issued.certificatePem,
     privateKeyPem: issued.privateKeyPem,
   };
   const { host, port } = plane.device;
-  const clientId = name === "claim" ? "my-thing" : basename(name);
-  return writeCredentialsFolder(createNodeFiles(), folder, set, {
-    secTag,
-    host,
-    port,
-    clientId,
-    force: options.force === true,
-  });
-}
-
-/** Makes the policy unless it is there already. One that is there is left as it is: it may have been edited. */
-async function ensurePolicy(client: IoTClient, policyName: string, policyDocument: string): Promise<string> {
-  const { CreatePolicyCommand } = await import("@aws-sdk/client-iot");
-  try {
-    await client.send(new CreatePolicyCommand({ policyName, policyDocument }));
-  } catch (error) {
-    if (!(error instanceof Error) || error.name !== "ResourceAlreadyExistsException") throw error;
-  }
-  return policyName;
+  const force = options.force === true;
+  return writeCredentialsFolder(createNodeFiles(), options.out ?? name, set, { secTag, host, port, clientId, force });
 }

@@ -53,9 +53,11 @@ export function retryDelayMs(attempt: number, { retryMinMs, retryMaxMs }: Provis
 
 export function claimMissing(claimTag: number, missing: readonly TagItem[]): ThinglineError {
   const words: Record<TagItem, string> = { ca: "CA", certificate: "client certificate", privateKey: "private key" };
-  const message =
-    `security tag ${claimTag} lacks the claim's ${missing.map((item) => words[item]).join(" and ")}: ` +
-    `write the claim credentials with "thingline modem write --sec-tag ${claimTag}"`;
+  const list = missing
+    .map((item) => words[item])
+    .join(", ")
+    .replace(/, (?=[^,]*$)/u, " and ");
+  const message = `security tag ${claimTag} lacks the claim's ${list}`;
   return new ThinglineError("CREDENTIAL_MISSING", message, {
     details: { secTag: claimTag, missing: missing.join(",") },
   });

@@ -1,0 +1,8 @@
+import type { Output } from "./output.js";
+
+/** What a command is given besides its options. */
+export interface CommandContext {
+  output: Output;
+  /** Aborted when the user wants it to stop; see `watchForStop`. */
+  signal: AbortSignal;
+}

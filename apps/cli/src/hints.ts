@@ -1,0 +1,73 @@
+import { isThinglineError, type ErrorCode, type ThinglineError } from "@thingline/protocol";
+import { commandLine } from "./invocation.js";
+import type { Hint } from "./output.js";
+
+type HintOf = (error: ThinglineError, command: string) => Hint | undefined;
+
+const seeCloudLog: Hint = {
+  text:
+    "The log of the local cloud, where `cloud start` runs, says why: it names the certificate and the statement, " +
+    "or that there is none.",
+};
+
+const ownCa: Hint = {
+  text:
+    "The CA must be the one that signed the server's certificate (the local cloud's is ca.pem in its data directory), and " +
+    "the host name one that the certificate has. Put the CA right, for example with:",
+};
+
+/** What a person can do next, by error code. The message itself says what was wrong. */
+const hints: Partial<Record<ErrorCode, HintOf>> = {
+  PORT_IN_USE: () => ({
+    text: "Stop the program that listens there, or choose another port; port 0 picks a free one.",
+  }),
+  LOCKED: (_, command) =>
+    command === "cloud start"
+      ? { text: "Stop that process, or give this cloud a --data-dir of its own." }
+      : { text: "Another command uses this simulated modem. Wait for it, or name another --modem-dir." },
+  CLOUD_NOT_RUNNING: ({ details }) => ({
+    text: "Start one in another terminal, or name the --data-dir of the one that runs:",
+    command: commandLine(`cloud start --data-dir ${shellWord(details["folder"] ?? ".thingline")}`),
+  }),
+  CREDENTIAL_MISSING: ({ details }, command) => ({
+    text:
+      command === "demo"
+        ? "Leave out --without-claim. On a modem of your own, with what `claim create` wrote:"
+        : "With what `claim create` wrote to FOLDER:",
+    command: commandLine(`modem write --sec-tag ${details["secTag"] ?? "TAG"} --from FOLDER`),
+  }),
+  TLS_PEER_UNTRUSTED: ({ details }) => ({
+    ...ownCa,
+    command: commandLine(`modem write --sec-tag ${details["secTag"] ?? "TAG"} --ca .thingline/ca.pem`),
+  }),
+  CONNECTION_REFUSED: () => ({
+    text: "Does the cloud run, and on this port? Start one in another terminal, or correct CONFIG_AWS_IOT_PORT:",
+    command: commandLine("cloud start"),
+  }),
+  HOST_NOT_FOUND: () => ({ text: "Correct CONFIG_AWS_IOT_BROKER_HOST_NAME." }),
+  CONNECTION_LOST: () => seeCloudLog,
+  TLS_HANDSHAKE_FAILED: () => seeCloudLog,
+  MQTT_CONNECT_REFUSED: () => seeCloudLog,
+  MQTT_DISCONNECTED: () => seeCloudLog,
+  MQTT_SUBSCRIPTION_REFUSED: () => seeCloudLog,
+  PROVISIONING_NOT_PROVED: ({ cause }) =>
+    isThinglineError(cause, "TLS_PEER_UNTRUSTED")
+      ? { text: "The CA for the new security tag must be the server's: --ca FILE, or leave it out to use the claim's." }
+      : seeCloudLog,
+  PROVISIONING_EXHAUSTED: () => ({ text: "--reset forgets the earlier attempts." }),
+  KEY_MISMATCH: () => ({ text: "The private key and the certificate must come from the same set." }),
+  LINK_FAILED: () => ({
+    text: "Check SIM and coverage; this tells the registration status:",
+    command: commandLine("modem at AT+CEREG?"),
+  }),
+};
+
+/** @param command as in `cloud start`. */
+export function hintFor(error: ThinglineError, command: string): Hint | undefined {
+  return hints[error.code]?.(error, command);
+}
+
+function shellWord(value: string | number): string {
+  const text = String(value);
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

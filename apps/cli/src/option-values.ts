@@ -1,0 +1,44 @@
+import { InvalidArgumentError } from "commander";
+import { isDeviceId } from "@thingline/protocol/provisioning";
+
+/** What the words behind options may be. Each throws what commander reports with the option's name. */
+export const optionValues = {
+  port: (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value > 65_535) throw new InvalidArgumentError("A port is a number from 0 to 65535.");
+    return value;
+  },
+  secTag: (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value > 2_147_483_647) {
+      throw new InvalidArgumentError("A security tag is a number from 0 to 2147483647.");
+    }
+    return value;
+  },
+  seconds: (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 86_400) {
+      throw new InvalidArgumentError("A time in seconds, more than 0 and at most 86400.");
+    }
+    return value;
+  },
+  count: (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < 1 || value > 1000) {
+      throw new InvalidArgumentError("A number from 1 to 1000.");
+    }
+    return value;
+  },
+  deviceId: (text: string): string => {
+    if (isDeviceId(text)) return text;
+    throw new InvalidArgumentError("A device's id has 1 to 128 of the characters A-Z a-z 0-9 : _ -");
+  },
+  /** An empty path would mean the current folder. */
+  path: (text: string): string => {
+    if (text !== "" && !text.includes("\0")) return text;
+    throw new InvalidArgumentError("A path must not be empty.");
+  },
+  list: (text: string, before: string[] | undefined): string[] => {
+    return [...(before ?? []), text];
+  },
+};
