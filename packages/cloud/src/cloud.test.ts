@@ -117,6 +117,20 @@ test("operations go on after a reset, and find nothing", async () => {
   await wait(cloud.close());
 });
 
+test("a snapshot that no cloud can go on from is refused, and nothing is lost", async () => {
+  const { cloud, wait } = await openVirtualCloud();
+  await wait(cloud.run(cloud.registry.createThing, { thingName: "pump" }));
+  const leftOverWithoutContent = [["", "", "outbox", 1], "AW51bGw="];
+  const snapshot = { ...(await cloud.snapshot()), entries: [leftOverWithoutContent] };
+  await assert.rejects(wait(cloud.restore(snapshot)), (error) => isThinglineError(error, "REQUEST_INVALID"));
+  const { things } = await wait(cloud.run(cloud.registry.listThings, {}));
+  assert.deepEqual(
+    things.map(({ thingName }) => thingName),
+    ["pump"],
+  );
+  await wait(cloud.close());
+});
+
 test("DescribeEndpoint names no port when it is AWS's own", async () => {
   const { cloud, wait } = await openVirtualCloud();
   const { endpointAddress } = await wait(cloud.run(cloud.registry.describeEndpoint, { endpointType: "iot:Data-ATS" }));

@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type {
   Clock,
   Connection,
@@ -40,7 +40,7 @@ import { parsePolicyDocument } from "./policy/document.js";
 import { openOperationRunner } from "./services/runner.js";
 import type { EffectRunner } from "./services/runner.js";
 import { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
-import { clearStore, parseSnapshot, restoreSnapshot, takeSnapshot } from "./store/snapshot.js";
+import { clearStore, noSnapshot, parseSnapshot, restoreSnapshot, takeSnapshot } from "./store/snapshot.js";
 import type { StoreSnapshot } from "./store/snapshot.js";
 import type { Store } from "./store/store.js";
 
@@ -280,7 +280,17 @@ class LocalCloud implements Cloud {
   async restore(snapshot: unknown): Promise<void> {
     // Before anybody is disconnected.
     parseSnapshot(snapshot);
-    await this.#maintain("restored", () => restoreSnapshot(this.#dependencies.store, snapshot));
+    const { store } = this.#dependencies;
+    let before: StoreSnapshot | undefined;
+    const change = async () => {
+      before = await takeSnapshot(store);
+      await restoreSnapshot(store, snapshot);
+    };
+    const undo = async (cause: unknown) => {
+      if (before !== undefined) await restoreSnapshot(store, before);
+      throw isThinglineError(cause) ? cause : noSnapshot("no cloud can go on from it", cause);
+    };
+    await this.#maintain("restored", change, undo);
   }
 
   close(): Promise<void> {
@@ -313,15 +323,26 @@ class LocalCloud implements Cloud {
     else this.#engine.broker.accept(connection, identity);
   }
 
-  /** One after the other, with no engine running meanwhile. */
-  #maintain(event: string, change: () => Promise<void>): Promise<void> {
+  /** One after the other, with no engine running meanwhile. `undo` puts back what no engine opens with, and throws. */
+  #maintain(
+    event: string,
+    change: () => Promise<void>,
+    undo: (error: unknown) => Promise<void> = async (error) => {
+      throw error;
+    },
+  ): Promise<void> {
     const work = this.#maintenance.then(async () => {
       this.#opened();
       await this.#closeEngine();
       try {
         await change();
-      } finally {
         this.#engine = await this.#openEngine();
+      } catch (error) {
+        try {
+          await undo(error);
+        } finally {
+          this.#engine = await this.#openEngine();
+        }
       }
       this.#dependencies.log.info(event);
     });

@@ -13,12 +13,14 @@ export interface PreparedOperation {
 
 /**
  * What every store does with a commit before it touches anything: keys encoded, values checked and normalized.
- * @throws {ThinglineError} OPTION_INVALID, also for a key that occurs twice.
+ * @throws {ThinglineError} OPTION_INVALID, also for an empty key and one that occurs twice.
  */
 export function prepareOperations(operations: readonly StoreOperation[]): PreparedOperation[] {
   const seen = new Set<string>();
   return operations.map((operation) => {
     const key = encodeKey(operation.key);
+    // LMDB takes no empty key, and would only say so in the middle of a transaction.
+    if (key === "") throw new ThinglineError("OPTION_INVALID", "store key: a record needs a key with parts");
     if (seen.has(key)) {
       throw new ThinglineError("OPTION_INVALID", `key ${JSON.stringify(operation.key)} occurs twice in one commit`);
     }

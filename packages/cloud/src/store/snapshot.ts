@@ -1,4 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
+import { encodeKey } from "./key-encoding.js";
 import { iterate } from "./iterate.js";
 import type { Store, StoreKey, StoreOperation, StoreReader, StoreValue } from "./store.js";
 import { decodeValue, encodeValue, normalizeValue } from "./value-encoding.js";
@@ -54,6 +55,11 @@ export function parseSnapshot(snapshot: unknown): [StoreKey, StoreValue][] {
     const [key, encoded] = Array.isArray(entry) ? (entry as unknown[]) : [];
     if (!isKey(key) || typeof encoded !== "string") throw noSnapshot("an entry must be a key and a value");
     try {
+      encodeKey(key);
+    } catch (cause) {
+      throw noSnapshot("a key is none that a store can have", cause);
+    }
+    try {
       return [key, normalizeValue(decodeValue(fromBase64(encoded)))];
     } catch (cause) {
       throw noSnapshot(`the value of ${JSON.stringify(key)} cannot be decoded`, cause);
@@ -62,9 +68,10 @@ export function parseSnapshot(snapshot: unknown): [StoreKey, StoreValue][] {
 }
 
 const isKey = (key: unknown): key is StoreKey =>
-  Array.isArray(key) && key.every((part) => typeof part === "string" || typeof part === "number");
+  Array.isArray(key) && key.length > 0 && key.every((part) => typeof part === "string" || typeof part === "number");
 
-const noSnapshot = (why: string, cause?: unknown) =>
+/** What is refused as a snapshot, and why. */
+export const noSnapshot = (why: string, cause?: unknown) =>
   new ThinglineError("REQUEST_INVALID", `this is no snapshot of a local cloud: ${why}`, { cause });
 
 function toBase64(bytes: Uint8Array): string {

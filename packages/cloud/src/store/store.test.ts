@@ -255,6 +255,13 @@ function storeContract(name: string, open: () => Promise<Opened>): void {
     }
     const twice = { key: ["k"], value: 1 };
     await assert.rejects(store.commit([twice, { ...twice }]), invalid);
+    await assert.rejects(
+      store.commit([
+        { key: ["k"], value: 1 },
+        { key: [], value: 1 },
+      ]),
+      invalid,
+    );
     assert.deepEqual(await store.list([], { limit: 9 }), []);
   });
 
@@ -298,7 +305,15 @@ function storeContract(name: string, open: () => Promise<Opened>): void {
         ],
       );
     }
-    for (const nonsense of [null, {}, { format: "thingline-snapshot", version: 1, entries: [[["a"], "!"]] }]) {
+    const badKeys = ["[]", "[1e999]", '["\\ud800"]', `["${"x".repeat(3_000)}"]`].map((key): unknown =>
+      JSON.parse(`{"format":"thingline-snapshot","version":1,"entries":[[["good"],"AW51bGw="],[${key},"AW51bGw="]]}`),
+    );
+    for (const nonsense of [
+      ...badKeys,
+      null,
+      {},
+      { format: "thingline-snapshot", version: 1, entries: [[["a"], "!"]] },
+    ]) {
       await assert.rejects(restoreSnapshot(store, nonsense), (error) => isThinglineError(error, "REQUEST_INVALID"));
     }
     assert.equal((await store.list([], { limit: 9 })).length, 2);
