@@ -88,6 +88,8 @@ test("an unknown key and a broken header are told apart", () => {
   assert.equal(check(request({ headers: withoutDate }), header(vanilla))?.code, "IncompleteSignatureException");
   const otherDay = header(vanilla).replace("/20150830/", "/20150831/");
   assert.match(check(request(), otherDay)?.message ?? "", /Date in Credential scope/);
+  const inherited = header(vanilla).replace("host;x-amz-date", "constructor;host;x-amz-date;__proto__");
+  assert.match(check(request(), inherited)?.message ?? "", /^The request signature we calculated/);
   const unsignedHost = header(vanilla).replace("host;x-amz-date", "x-amz-date");
   assert.match(check(request(), unsignedHost)?.message ?? "", /'Host' must be a 'SignedHeader'/);
 });

@@ -129,7 +129,10 @@ function skewFault(date: string, nowMs: number): SignatureFault | undefined {
 /** @see AWS General Reference, "Create a signed AWS API request" */
 function canonicalRequest(request: SignedRequest, { signedHeaders }: Authorization, bodyHash: string): string {
   const headers = signedHeaders.map((name) => {
-    const value = (request.headers[name] ?? "").trim().replace(/ +/g, " ");
+    // "constructor" is no header that came, and still a member of every object.
+    const value = (Object.hasOwn(request.headers, name) ? (request.headers[name] ?? "") : "")
+      .trim()
+      .replace(/ +/g, " ");
     return `${name}:${value}\n`;
   });
   const { method, rawPath, rawQuery } = request;

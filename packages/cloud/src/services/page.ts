@@ -1,5 +1,6 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { ListOptions, StoreEntry, StoreKey, StoreReader, StoreValue } from "../store/store.js";
+import { encodeKey } from "../store/key-encoding.js";
 import { integer, optional, string } from "./shape.js";
 
 export const pageSizeMax = 250;
@@ -35,7 +36,7 @@ export async function readPage<T extends StoreValue>(
   { prefix, token, size = pageSizeDefault, order = "ascending", matches = () => true }: PageRequest<T>,
 ): Promise<{ entries: StoreEntry<T>[]; nextToken: string | undefined }> {
   const found: StoreEntry<T>[] = [];
-  let after = token === undefined ? undefined : [...prefix, ...decodeToken(token)];
+  let after = token === undefined ? undefined : decodeToken(prefix, token);
   for (let looked = 0; looked < filteredEntriesMax;) {
     // One more than asked for tells whether there is a next page.
     const page = await store.list<T>(prefix, { limit: size + 1, order, ...(after && { after }) });
@@ -53,13 +54,17 @@ export async function readPage<T extends StoreValue>(
 
 const tokenAfter = (prefix: StoreKey, key: StoreKey) => btoa(JSON.stringify(key.slice(prefix.length)));
 
-function decodeToken(text: string): StoreKey {
+function decodeToken(prefix: StoreKey, text: string): (string | number)[] {
   try {
     const parts: unknown = JSON.parse(atob(text));
-    const isKey = (part: unknown) => typeof part === "string" || (typeof part === "number" && Number.isFinite(part));
-    if (Array.isArray(parts) && parts.every(isKey)) return parts as StoreKey;
+    const isPart = (part: unknown) => typeof part === "string" || typeof part === "number";
+    if (Array.isArray(parts) && parts.every(isPart)) {
+      const after = [...prefix, ...(parts as StoreKey)];
+      encodeKey(after);
+      return after;
+    }
   } catch {
-    // No base64 or no JSON: the same error.
+    // No base64, no JSON, no key that a store can have: the same error.
   }
   throw new ThinglineError("REQUEST_INVALID", "The token or marker is not one that an earlier answer gave");
 }

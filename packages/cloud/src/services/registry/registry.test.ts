@@ -144,7 +144,8 @@ test("things are listed page by page, filtered by attribute", async () => {
   const rest = await run(registry.listThings, { ...filter, maxResults: 9, nextToken: page.nextToken ?? "" });
   assert.deepEqual([page.things.length, rest.things.length], [4, 6]);
   assert.equal((await run(registry.listThings, { attributeName: "site", attributeValue: "north" })).things.length, 0);
-  for (const nextToken of ["x", btoa("{}"), btoa('[{"a":1}]')]) {
+  const forged = ["[]x", "{}", '[{"a":1}]', "[1e999]", '["\\ud800"]', JSON.stringify(["x".repeat(2_500)])];
+  for (const nextToken of ["x", ...forged.map((text) => btoa(text))]) {
     await assert.rejects(run(registry.listThings, { nextToken }), fails("REQUEST_INVALID"));
   }
   await assert.rejects(
