@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,6 +71,12 @@ test("the file of a cloud that was killed is not taken for a running one, and th
     findRunningCloud(dataDir),
     (error) => isThinglineError(error, "CLOUD_NOT_RUNNING") && /has died/.test(error.message),
   );
+  // Another process got the dead one's id.
+  for (const name of ["cloud.json", ".thingline-lock"]) {
+    const text = await readFile(join(dataDir, name), "utf8");
+    await writeFile(join(dataDir, name), text.replaceAll(String(child.pid), String(process.pid)));
+  }
+  await assert.rejects(findRunningCloud(dataDir), (error) => isThinglineError(error, "CLOUD_NOT_RUNNING"));
   const started = await startCloud({ dataDir, ...freePorts });
   context.after(() => started.close());
   assert.equal((await findRunningCloud(dataDir)).processId, process.pid);

@@ -9,6 +9,7 @@ import {
   createNodeKeys,
   createNodeNetwork,
   createNodeRandom,
+  folderHolder,
 } from "@thingline/transport/node";
 import { cloudFileName, readCloudFile, writeCloudFile } from "./cloud-file.js";
 import type { RunningCloud } from "./cloud-file.js";
@@ -85,7 +86,8 @@ export async function startCloud(options: StartCloudOptions): Promise<StartedClo
     await started.open();
     return started;
   } catch (error) {
-    await started.close();
+    // What went wrong first is what to tell.
+    await started.close().catch(() => undefined);
     throw error;
   }
 }
@@ -96,7 +98,9 @@ export async function startCloud(options: StartCloudOptions): Promise<StartedClo
  * @throws {ThinglineError} CLOUD_NOT_RUNNING when none runs there, or when it has died without closing.
  */
 export async function findRunningCloud(dataDir: string): Promise<RunningCloud> {
-  return readCloudFile(createNodeFiles(), dataDir, isAlive);
+  // Not by the process id alone, which may be somebody else's by now.
+  const holder = await folderHolder(dataDir);
+  return readCloudFile(createNodeFiles(), dataDir, (processId) => processId === holder);
 }
 
 class NodeCloud implements StartedCloud {
@@ -256,14 +260,4 @@ function serverNamesOf(host: string): string[] {
 
 function show({ host, port }: Endpoint): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-function isAlive(processId: number): boolean {
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch (error) {
-    // It is there and belongs to somebody else.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }

@@ -37,6 +37,12 @@ export async function lockFolder(folder: string): Promise<{ release(): Promise<v
   return { release: () => (released ??= release(path, record.token)) };
 }
 
+/** The id of the living process that has a folder. One that only has the id of a dead holder does not count. */
+export async function folderHolder(folder: string): Promise<number | undefined> {
+  const holder = await readRecord(join(folder, lockName));
+  return holder !== undefined && (await isAlive(holder)) ? holder.pid : undefined;
+}
+
 /** @returns the living holder, or undefined when the lock is ours. */
 async function take(path: string, record: LockRecord): Promise<LockRecord | undefined> {
   for (let round = 0; round < roundsMax; round++) {

@@ -1,5 +1,6 @@
 export { createNodeClock } from "./clock.js";
 export { createNodeFiles } from "./files.js";
+export { folderHolder } from "./folder-lock.js";
 export { createNodeHttp } from "./http.js";
 export { createNodeKeys } from "./keys.js";
 export { createNodeNetwork } from "./network.js";
