@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
@@ -225,14 +225,44 @@ function openDatabase(folder: string): RootDatabase<Uint8Array, Uint8Array> {
   }
 }
 
-/** LMDB itself may end the process on a file that is none: look at its magic number first. */
+/**
+ * LMDB itself ends the process on a file that is none or was cut: look at its head first. A sound file may lack pages
+ * at its end that were taken and freed within one transaction, so only the pages in use must all be there.
+ */
 function requireLmdbFile(path: string): void {
-  const magic = 0xbeefc0de;
-  const magicOffset = 24;
-  if (statSync(path).size === 0) return;
-  const head = readFileSync(path).subarray(0, magicOffset + 4);
-  const view = new DataView(head.buffer, head.byteOffset, head.length);
-  if (head.length < magicOffset + 4 || view.getUint32(magicOffset, true) !== magic) throw corrupt(path, undefined);
+  const { size } = statSync(path);
+  if (size === 0) return;
+  const head = readHead(path, headBytes);
+  const pageBytes = head.length < headBytes ? 0 : head.readUInt32LE(metaOffset + 24);
+  const metas = [0, pageBytes].map((at) => readHead(path, headBytes, at));
+  const isMeta = (meta: Buffer) => meta.length === headBytes && meta.readUInt32LE(metaOffset) === metaMagic;
+  if (!metas.every(isMeta)) throw corrupt(path, undefined);
+  const ids = metas.map((meta) => meta.readBigUInt64LE(metaOffset + 128));
+  const newest = metas[(ids[1] ?? 0n) > (ids[0] ?? 0n) ? 1 : 0] ?? head;
+  let usedPages = BigInt(metas.length);
+  // The free list, then the records: pages of branches, leaves and long values, and the page of the root.
+  for (const tree of [metaOffset + 24, metaOffset + 72]) {
+    for (const at of [8, 16, 24]) usedPages += newest.readBigUInt64LE(tree + at);
+    const root = newest.readBigUInt64LE(tree + 40);
+    if (root !== noPage && (root + 1n) * BigInt(pageBytes) > size) throw corrupt(path, undefined);
+  }
+  if (usedPages * BigInt(pageBytes) > size) throw corrupt(path, undefined);
+}
+
+const metaMagic = 0xbeefc0de;
+/** Behind the header of the page. */
+const metaOffset = 24;
+const headBytes = metaOffset + 136;
+const noPage = 0xffff_ffff_ffff_ffffn;
+
+function readHead(path: string, bytes: number, at = 0): Buffer {
+  const file = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(bytes);
+    return head.subarray(0, readSync(file, head, 0, bytes, at));
+  } finally {
+    closeSync(file);
+  }
 }
 
 async function readMeta(database: RootDatabase<Uint8Array, Uint8Array>, folder: string) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -370,6 +370,19 @@ test("a file that is no store is refused and left alone", () =>
       await writeFile(join(folder, "data.mdb"), content);
       await assert.rejects(openLmdbStore({ folder }), (error) => isThinglineError(error, "STORE_CORRUPT"));
       assert.equal((await stat(join(folder, "data.mdb"))).size, content.length);
+    }
+  }));
+
+test("a store that was cut short is refused instead of ending the process", () =>
+  inFolder(async (folder) => {
+    const store = await openLmdbStore({ folder });
+    for (let index = 0; index < 50; index++) await store.commit([{ key: ["k", index], value: "x".repeat(3_000) }]);
+    await store.close();
+    const path = join(folder, "data.mdb");
+    const { size } = await stat(path);
+    for (const cut of [size >> 1, 8_192, 8_191, 4_096, 100]) {
+      await truncate(path, cut);
+      await assert.rejects(openLmdbStore({ folder }), (error) => isThinglineError(error, "STORE_CORRUPT"));
     }
   }));
 
