@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ThinglineError } from "@thingline/protocol";
+import { errorTypeHeader } from "@thingline/protocol/restjson";
 import type { Endpoint, HttpRequest, HttpResponse } from "@thingline/transport";
 import type { Log } from "../log.js";
 import { restBodyBytesMax } from "./rest-api.js";
@@ -47,8 +48,14 @@ export async function startRestServer(options: RestServerOptions): Promise<RestS
     const status = error.statusCode ?? 500;
     if (status >= 500) log.error("httpRequestFailed", { error: error.message });
     const message = status >= 500 ? "The local cloud failed to process the request" : error.message;
-    return reply.code(status).send({ message });
+    return reply.code(status).headers(errorTypeOf(status)).send({ message });
   });
+  app.setNotFoundHandler(async (request, reply) =>
+    reply
+      .code(404)
+      .headers(errorTypeOf(404))
+      .send({ message: `The local cloud has no operation ${request.method}` }),
+  );
   app.all("/", async (request, reply) => {
     const body = Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : new Uint8Array();
     const headers = joinHeaders(request.raw);
@@ -70,6 +77,17 @@ export async function startRestServer(options: RestServerOptions): Promise<RestS
   const { address, port: realPort } = app.server.address() as AddressInfo;
   let closing: Promise<void> | undefined;
   return { address: { host: address, port: realPort }, close: () => (closing ??= app.close()) };
+}
+
+/** The kind of error that clients of AWS look for, for what is refused before any API sees it. */
+function errorTypeOf(status: number): Record<string, string> {
+  const types: Readonly<Record<number, string>> = {
+    404: "UnknownOperationException",
+    413: "RequestEntityTooLargeException",
+    415: "SerializationException",
+  };
+  const type = types[status] ?? (status >= 500 ? "InternalFailureException" : "InvalidRequestException");
+  return { [errorTypeHeader]: type };
 }
 
 /** Header fields of one name are one, as the signer saw them. */

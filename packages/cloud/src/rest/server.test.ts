@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { request } from "node:http";
+import { test } from "node:test";
+import { startRestServer } from "./server.js";
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+interface Sent {
+  method: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+const refused: [name: string, sent: Sent, status: number, type: string][] = [
+  ["a body over the limit", { method: "POST", body: "x".repeat(2_000) }, 413, "RequestEntityTooLargeException"],
+  [
+    "a media type that is none",
+    { method: "POST", headers: { "content-type": ";;" }, body: "{}" },
+    415,
+    "SerializationException",
+  ],
+  ["a method that no API has", { method: "PROPFIND" }, 404, "UnknownOperationException"],
+  ["a failure inside", { method: "GET" }, 500, "InternalFailureException"],
+];
+
+for (const [name, sent, status, type] of refused) {
+  test(`${name} is answered with ${status} in the way of AWS, and tells nothing of the inside`, async (context) => {
+    const handle = () => Promise.reject(new Error("/secret/path"));
+    const server = await startRestServer({ handle, log: silent, port: 0, bodyBytesMax: 1_000 });
+    context.after(() => server.close());
+    const { method, headers = {}, body } = sent;
+    const answer = await new Promise<{ status?: number | undefined; type: unknown; text: string }>(
+      (resolve, reject) => {
+        const { host, port } = server.address;
+        const asked = request({ host, port, method, path: "/things/a", headers, agent: false }, (response) => {
+          let text = "";
+          response.on("data", (chunk) => (text += String(chunk)));
+          response.on("end", () =>
+            resolve({ status: response.statusCode, type: response.headers["x-amzn-errortype"], text }),
+          );
+        });
+        asked.on("error", reject);
+        asked.end(body);
+      },
+    );
+    assert.deepEqual([answer.status, answer.type], [status, type]);
+    assert.equal(typeof (JSON.parse(answer.text) as { message: unknown }).message, "string");
+    assert.ok(!answer.text.includes("secret"));
+  });
+}
