@@ -46,7 +46,9 @@ function checkSettings(value: unknown): ModemSettings | undefined {
   const flags = [systemMode["lteM"], systemMode["nbIot"], systemMode["gnss"]];
   if (!flags.every((flag) => typeof flag === "boolean") || typeof systemMode["preference"] !== "number")
     return undefined;
-  if (psm !== null && !isObject(psm)) return undefined;
+  const hasTimers = isObject(psm) && typeof psm["periodicTau"] === "string" && typeof psm["activeTime"] === "string";
+  if (psm !== null && !hasTimers) return undefined;
+  if (![edrx["4"], edrx["5"]].every((cycle) => cycle === null || typeof cycle === "string")) return undefined;
   if (typeof pdn["type"] !== "string" || typeof pdn["apn"] !== "string") return undefined;
   return value as unknown as ModemSettings;
 }
