@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { startRestServer } from "./server.js";
 
@@ -48,3 +50,14 @@ for (const [name, sent, status, type] of refused) {
     assert.ok(!answer.text.includes("secret"));
   });
 }
+
+test("half a request does not keep the server from closing", { timeout: 20_000 }, async () => {
+  const handle = async () => ({ status: 200, headers: {}, body: new Uint8Array() });
+  const server = await startRestServer({ handle, log: silent, port: 0 });
+  const socket = connect(server.address.port, server.address.host);
+  const ended = once(socket, "close");
+  socket.write("POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n{");
+  await once(socket, "data");
+  await server.close();
+  await ended;
+});

@@ -56,7 +56,12 @@ export async function startRestServer(options: RestServerOptions): Promise<RestS
       .headers(errorTypeOf(404))
       .send({ message: `The local cloud has no operation ${request.method}` }),
   );
+  /** Whole requests whose answers are not yet sent. */
+  const answering = new Set<Promise<void>>();
   app.all("/", async (request, reply) => {
+    const sent = new Promise<void>((resolve) => reply.raw.once("close", resolve));
+    answering.add(sent);
+    void sent.then(() => answering.delete(sent));
     const body = Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : new Uint8Array();
     const headers = joinHeaders(request.raw);
     const authority = headers["host"] ?? `${host}:${port}`;
@@ -76,7 +81,14 @@ export async function startRestServer(options: RestServerOptions): Promise<RestS
   }
   const { address, port: realPort } = app.server.address() as AddressInfo;
   let closing: Promise<void> | undefined;
-  return { address: { host: address, port: realPort }, close: () => (closing ??= app.close()) };
+  const close = async () => {
+    const closed = app.close();
+    await Promise.all(answering);
+    // Half a request would keep its connection until the time-out.
+    app.server.closeAllConnections();
+    await closed;
+  };
+  return { address: { host: address, port: realPort }, close: () => (closing ??= close()) };
 }
 
 /** The kind of error that clients of AWS look for, for what is refused before any API sees it. */
