@@ -19,12 +19,18 @@ export interface SimulatedDevice {
  */
 export async function bootSimulatedDevice(
   adapters: Adapters,
-  options: { modemDir: string; identity?: SimulatedModemOptions["identity"]; networkTimeoutMs?: number },
+  options: {
+    modemDir: string;
+    identity?: SimulatedModemOptions["identity"];
+    lte?: SimulatedModemOptions["lte"];
+    networkTimeoutMs?: number;
+  },
 ): Promise<SimulatedDevice> {
   const { network, clock, random, files, keys } = adapters;
   const modem = await createSimulatedModem({
     ...{ network, clock, random, files, keys, folder: options.modemDir },
     ...(options.identity === undefined ? {} : { identity: options.identity }),
+    ...(options.lte === undefined ? {} : { lte: options.lte }),
   });
   const session = openModemSession(modem.openPort(), { clock });
   const { networkTimeoutMs } = options;

@@ -22,6 +22,9 @@ import { createClaim, createThing, type IssuedCertificate } from "../registry.js
 import { bootSimulatedDevice, type SimulatedDevice } from "../simulated-device.js";
 import { defaultClaimSecTag } from "./thing.js";
 
+/** A network close by: nobody watches a demonstration to see a modem search. */
+const demoLte = { searchMs: 120, attachMs: 60, detachMs: 20 };
+
 interface DemoOptions {
   deviceId: string;
   keep?: string;
@@ -108,7 +111,7 @@ async function run(
   );
 
   signal.throwIfAborted();
-  await using device = await bootSimulatedDevice(adapters, { modemDir: join(folder, "modem") });
+  await using device = await bootSimulatedDevice(adapters, { modemDir: join(folder, "modem"), lte: demoLte });
   output.event(
     { event: "modemBooted", imei: device.modem.identity.imei, firmware: demoFirmware },
     row("simulated nRF9160", `IMEI ${device.modem.identity.imei}, ${demoFirmware}`),
