@@ -130,12 +130,18 @@ export interface Running {
   ended: Promise<{ code: number | null; output: string }>;
 }
 
-/** Starts a program; killed when the test is over. */
-export function start(t: TestContext, command: string, args: readonly string[], input?: string): Running {
-  const child = spawn(command, args, { stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"] });
+/** Starts a program; killed when the test is over. A character of `input` is a byte. */
+export function start(
+  t: TestContext,
+  command: string,
+  args: readonly string[],
+  { input, env }: { input?: string; env?: Record<string, string> } = {},
+): Running {
+  const stdin = input === undefined ? "ignore" : "pipe";
+  const child = spawn(command, args, { stdio: [stdin, "pipe", "pipe"], ...(env === undefined ? {} : { env }) });
   t.after(() => child.kill("SIGKILL"));
   child.stdin?.on("error", () => undefined); // The program may end without reading.
-  child.stdin?.end(input);
+  child.stdin?.end(input, "latin1");
   let output = "";
   let hasEnded = false;
   let checks: (() => boolean)[] = [];

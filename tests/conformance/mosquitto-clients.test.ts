@@ -190,7 +190,7 @@ function clientsOf(cloud: LocalCloud, thing: ThingFiles, version: string) {
     const [args, input] = Array.isArray(words[0]) ? [words[0], String(words[1])] : [words as Word[], undefined];
     const id = ["-V", version, "-i", `${thing.thingName}-${version}-${name}`, "-d"];
     const all = ["-oL", `mosquitto_${program}`, ...tls(cloud, thing), ...id, ...args.map(String)];
-    return start(t, "stdbuf", all, input);
+    return start(t, "stdbuf", all, input === undefined ? {} : { input });
   };
 }
 
