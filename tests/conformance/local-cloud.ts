@@ -14,7 +14,7 @@ export function missing(program: string, debianPackage: string): false | string 
 
 /** Subtests that fail instead of waiting for ever. They take a second; the rest is for slow machines. */
 export const subtests = (t: TestContext) => (name: string, run: (t: TestContext) => Promise<void>) =>
-  t.test(name, { timeout: 30_000 }, run);
+  t.test(name, { timeout: 60_000 }, run);
 
 /** The credentials of one thing, as `thingline thing create` wrote them. */
 export interface ThingFiles {
