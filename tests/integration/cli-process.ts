@@ -24,9 +24,26 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
   return folder;
 }
 
+export interface Surroundings {
+  /** Default: that of the tests. */
+  cwd?: string;
+  /** Besides the environment of the tests. */
+  env?: Readonly<Record<string, string>>;
+}
+
+function spawnOptions({ cwd, env }: Surroundings) {
+  return { env: { ...process.env, NO_COLOR: "1", ...env }, ...(cwd !== undefined && { cwd }) };
+}
+
 /** Runs a program to its end. Killed when the test is over, whatever happened. */
-export function runProgram(t: TestContext, command: string, args: readonly string[], input = ""): Promise<Finished> {
-  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } });
+export function runProgram(
+  t: TestContext,
+  command: string,
+  args: readonly string[],
+  input = "",
+  surroundings: Surroundings = {},
+): Promise<Finished> {
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], ...spawnOptions(surroundings) });
   t.after(() => child.kill("SIGKILL"));
   child.stdin.end(input);
   let stdout = "";
@@ -43,11 +60,26 @@ export function runThingline(t: TestContext, ...args: string[]): Promise<Finishe
   return runProgram(t, process.execPath, [thinglineBin, ...args]);
 }
 
+/** Like {@link runThingline}, elsewhere. */
+export function runThinglineIn(t: TestContext, surroundings: Surroundings, ...args: string[]): Promise<Finished> {
+  return runProgram(t, process.execPath, [thinglineBin, ...args], "", surroundings);
+}
+
+/** What `--json` printed: every line of standard output must be an object. */
+export function eventsOf({ stdout }: Finished): JsonEvent[] {
+  return stdout
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as JsonEvent);
+}
+
 /** A long-running `thingline ... --json` whose events can be awaited. */
 export interface RunningProgram {
   child: ChildProcess;
   /** The first event, past or future, that fits; fails when the program ends without it. */
   event(fits: (event: JsonEvent) => boolean): Promise<JsonEvent>;
+  /** The first line of standard output that is no event, past or future, that fits. */
+  textLine(fits: (line: string) => boolean): Promise<string>;
   /** The first standard error line, past or future, that fits. */
   logLine(fits: (line: string) => boolean): Promise<string>;
   /** Ends it with a signal and waits. */
@@ -58,16 +90,28 @@ export function startThingline(t: TestContext, ...args: string[]): RunningProgra
   return startProgram(t, process.execPath, [thinglineBin, ...args]);
 }
 
-export function startProgram(t: TestContext, command: string, args: readonly string[]): RunningProgram {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } });
+/** Like {@link startThingline}, elsewhere. */
+export function startThinglineIn(t: TestContext, surroundings: Surroundings, ...args: string[]): RunningProgram {
+  return startProgram(t, process.execPath, [thinglineBin, ...args], surroundings);
+}
+
+export function startProgram(
+  t: TestContext,
+  command: string,
+  args: readonly string[],
+  surroundings: Surroundings = {},
+): RunningProgram {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...spawnOptions(surroundings) });
   t.after(() => child.kill("SIGKILL"));
   const events = new Lines<JsonEvent>();
+  const text = new Lines<string>();
   const log = new Lines<string>();
   let stdout = "";
   let stderr = "";
   createInterface({ input: child.stdout }).on("line", (line) => {
     stdout += `${line}\n`;
-    events.add(JSON.parse(line) as JsonEvent);
+    if (line.startsWith("{")) events.add(JSON.parse(line) as JsonEvent);
+    else text.add(line);
   });
   createInterface({ input: child.stderr }).on("line", (line) => {
     stderr += `${line}\n`;
@@ -77,6 +121,7 @@ export function startProgram(t: TestContext, command: string, args: readonly str
     child.once("close", (code) => {
       const why = new Error(`the program ended with ${code}\n${stdout}\n${stderr}`);
       events.end(why);
+      text.end(why);
       log.end(why);
       resolve({ code, stdout, stderr });
     });
@@ -84,6 +129,7 @@ export function startProgram(t: TestContext, command: string, args: readonly str
   return {
     child,
     event: (fits) => events.find(fits),
+    textLine: (fits) => text.find(fits),
     logLine: (fits) => log.find(fits),
     end(signal) {
       child.kill(signal);

@@ -10,11 +10,9 @@ const seeCloudLog: Hint = {
     "or that there is none.",
 };
 
-const ownCa: Hint = {
-  text:
-    "The CA must be the one that signed the server's certificate (the local cloud's is ca.pem in its data directory), and " +
-    "the host name one that the certificate has. Put the CA right, for example with:",
-};
+const ownCa =
+  "The CA must be the one that signed the server's certificate (the local cloud's is ca.pem in its data directory), and " +
+  "the host name one that the certificate has.";
 
 /** What a person can do next, by error code. The message itself says what was wrong. */
 const hints: Partial<Record<ErrorCode, HintOf>> = {
@@ -36,10 +34,13 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
         : "With what `claim create` wrote to FOLDER:",
     command: commandLine(`modem write --sec-tag ${details["secTag"] ?? "TAG"} --from FOLDER`),
   }),
-  TLS_PEER_UNTRUSTED: ({ details }) => ({
-    ...ownCa,
-    command: commandLine(`modem write --sec-tag ${details["secTag"] ?? "TAG"} --ca .thingline/ca.pem`),
-  }),
+  TLS_PEER_UNTRUSTED: ({ details }) =>
+    details["caFile"] === undefined
+      ? {
+          text: `${ownCa} This writes another CA:`,
+          command: commandLine(`modem write --sec-tag ${details["secTag"] ?? "TAG"} --ca .thingline/ca.pem`),
+        }
+      : { text: `${ownCa} It was read from ${details["caFile"]}.` },
   CONNECTION_REFUSED: () => ({
     text: "Does the cloud run, and on this port? Start one in another terminal, or correct CONFIG_AWS_IOT_PORT:",
     command: commandLine("cloud start"),

@@ -85,15 +85,15 @@ export function createProgram(onExitCode: (exitCode: number) => void): Command {
     .exitOverride();
   examples(
     program,
-    "demo                                    # the whole flow, in seconds",
-    "cloud start                             # a local AWS IoT Core, until Ctrl-C",
-    "thing create my-thing                   # a certificate to connect with",
-    "claim create                            # or one for devices to come:",
-    "modem write --sec-tag 43 --from claim   # what the production line does",
-    "provision --conf claim/prj.conf         # what the device does",
+    "demo                                  # the whole flow in seconds",
+    "cloud start                           # a local AWS IoT Core",
+    "thing create my-thing                 # to connect with",
+    "claim create                          # for devices to come",
+    "modem write --sec-tag 43 --from claim # into such a device",
+    "provision --conf claim/prj.conf       # what it does then",
   ).addHelpText(
     "after",
-    "\nEvery command has --help and --json. Exit codes: 0 done, 1 failed, 2 wrong usage.\nNO_COLOR turns the colours off.",
+    "\nEvery command has --help and --json. NO_COLOR turns colours off.\nExit codes: 0 done, 1 failed, 2 wrong usage.",
   );
 
   const command = <Options>(

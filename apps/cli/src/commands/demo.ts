@@ -94,7 +94,8 @@ async function run(
 
   const starting = output.begin("starting the local AWS IoT Core");
   const dataDir = join(folder, "cloud");
-  await using cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, log });
+  // More keys made ahead than are needed would only be waited for at the end.
+  await using cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 1, log });
   starting.end();
   output.event(
     { event: "cloudReady", ...cloud.addresses, mqtt: cloud.addresses.mqtt ?? null, ca: cloud.caFile },

@@ -1,7 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createNativeCredentialStore, loadNativeTlsCredentials, type NativeCredentialStore } from "@thingline/device";
-import { ThinglineError } from "@thingline/protocol";
+import {
+  createNativeCredentialStore,
+  loadNativeTlsCredentials,
+  nativeTlsFiles,
+  type NativeCredentialStore,
+} from "@thingline/device";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import {
   awsIotSettings,
   formatKconfigProblem,
@@ -68,6 +73,13 @@ export async function provision({ output, signal }: CommandContext, options: Pro
       connectAttemptsMax: options.attempts,
     },
     signal,
+  }).catch((error: unknown) => {
+    if (!isThinglineError(error, "TLS_PEER_UNTRUSTED")) throw error;
+    // The claim's connection: a CA that the device's own tag got wrong is PROVISIONING_NOT_PROVED.
+    const where: Record<string, string | number> = isNativeTls
+      ? { caFile: join(options.certs, nativeTlsFiles.ca) }
+      : { secTag: settings.secTag };
+    throw new ThinglineError(error.code, error.message, { details: { ...error.details, ...where }, cause: error });
   });
   const { certificateId, secTag, isNew } = result;
   const { secure } = result.device.connection;

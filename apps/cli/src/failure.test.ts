@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { errorCodes, ThinglineError, type ErrorCode } from "@thingline/protocol";
+import { exitCodes, reportFailure, UsageError } from "./failure.js";
+import { hintFor } from "./hints.js";
+import { createOutput } from "./output.js";
+
+function report(error: unknown, { isJson = false, command = "provision" } = {}) {
+  let out = "";
+  let err = "";
+  const output = createOutput({
+    isJson,
+    env: {},
+    out: { write: (text) => (out += text) },
+    err: { write: (text) => (err += text) },
+  });
+  const exitCode = reportFailure(output, error, command);
+  return { exitCode, out, err, fact: out === "" ? undefined : (JSON.parse(out) as Record<string, unknown>) };
+}
+
+test("an expected failure is a line with its code, no stack trace, exit code 1", () => {
+  const { exitCode, err, out } = report(new ThinglineError("FILE_NOT_FOUND", 'there is no "a.pem"'));
+  assert.equal(exitCode, exitCodes.failed);
+  assert.equal(err, 'error: there is no "a.pem" (FILE_NOT_FOUND)\n');
+  assert.equal(out, "");
+});
+
+test("with --json the failure is an event as well, with details and what can be done", () => {
+  const error = new ThinglineError("PORT_IN_USE", "port 8883 is in use", { details: { port: 8883 } });
+  const { fact, err } = report(error, { isJson: true });
+  const { hint, ...rest } = fact ?? {};
+  assert.deepEqual(rest, {
+    event: "error",
+    code: "PORT_IN_USE",
+    message: "port 8883 is in use",
+    details: { port: 8883 },
+  });
+  assert.match(String(hint), /another port/);
+  assert.match(err, /^error: port 8883 is in use \(PORT_IN_USE\)\nnext: {2}/);
+});
+
+test("wrong usage is exit code 2", () => {
+  const { exitCode, err, fact } = report(new UsageError("say --yes"), { isJson: true });
+  assert.equal(exitCode, exitCodes.wrongUsage);
+  assert.equal(err, "error: say --yes\n");
+  assert.deepEqual(fact, { event: "error", code: "USAGE", message: "say --yes" });
+});
+
+test("several mistakes are a list below what they have in common", () => {
+  const { err } = report(new ThinglineError("KCONFIG_INVALID", "a.conf:1: one\na.conf:2: two"));
+  assert.equal(err, `error: ${errorCodes.KCONFIG_INVALID} (KCONFIG_INVALID)\n  a.conf:1: one\n  a.conf:2: two\n`);
+});
+
+test("an error of AWS keeps AWS's name", () => {
+  const error = Object.assign(new Error("Policy not found"), {
+    name: "ResourceNotFoundException",
+    $fault: "client",
+    $metadata: {},
+  });
+  const { exitCode, err, fact } = report(error, { isJson: true });
+  assert.equal(exitCode, 1);
+  assert.equal(err, "error: Policy not found (ResourceNotFoundException)\n");
+  assert.equal(fact?.["code"], "ResourceNotFoundException");
+});
+
+test("missing AWS credentials say what to set", () => {
+  const error = Object.assign(new Error("Could not load credentials"), { name: "CredentialsProviderError" });
+  assert.match(report(error).err, /\(CredentialsProviderError\)\nnext: .*AWS_PROFILE/);
+});
+
+test("a refused connection of the AWS client is no defect, whatever shape it has", () => {
+  const refused = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), {
+    code: "ECONNREFUSED",
+    syscall: "connect",
+  });
+  const both = Object.assign(new AggregateError([refused, refused], ""), { code: "ECONNREFUSED" });
+  for (const error of [refused, both]) {
+    assert.match(report(error).err, /^error: connect ECONNREFUSED 127\.0\.0\.1:1 \(ECONNREFUSED\)\nnext: /);
+  }
+});
+
+test("our own defects show their stack, and only they do", () => {
+  const { exitCode, err, fact } = report(new TypeError("x is not a function"), { isJson: true });
+  assert.equal(exitCode, 1);
+  assert.match(err, /^defect in thingline: TypeError: x is not a function\n +at /);
+  assert.equal(fact?.["code"], "DEFECT");
+  assert.equal(fact?.["message"], "x is not a function");
+  assert.equal(report("a text").err, "defect in thingline: a text\n");
+});
+
+test("hints go by the command and hold what was tried", () => {
+  const hint = (code: ErrorCode, details: Record<string, string | number>, command: string) => {
+    const found = hintFor(new ThinglineError(code, "x", { details }), command);
+    return `${found?.text} ${found?.command ?? ""}`;
+  };
+  assert.match(hint("LOCKED", {}, "cloud start"), /--data-dir/);
+  assert.match(hint("LOCKED", {}, "modem list"), /--modem-dir/);
+  assert.match(hint("CLOUD_NOT_RUNNING", { folder: "my cloud" }, "thing create"), /cloud start --data-dir 'my cloud'$/);
+  assert.match(hint("CREDENTIAL_MISSING", { secTag: 43 }, "provision"), /modem write --sec-tag 43 --from FOLDER$/);
+  assert.match(hint("CREDENTIAL_MISSING", { secTag: 43 }, "demo"), /--without-claim/);
+  assert.match(hint("CONNECTION_LOST", {}, "provision"), /log of the local cloud/);
+  assert.match(hint("TLS_PEER_UNTRUSTED", { secTag: 43 }, "provision"), /modem write --sec-tag 43 --ca /);
+  assert.match(hint("TLS_PEER_UNTRUSTED", { caFile: "certs/ca-cert.pem" }, "provision"), /certs\/ca-cert\.pem\. $/);
+});
+
+test("new credentials that fail for the CA of --ca are told from those that the cloud refused", () => {
+  const cause = new ThinglineError("TLS_PEER_UNTRUSTED", "x");
+  const notProved = new ThinglineError("PROVISIONING_NOT_PROVED", "x", { cause });
+  assert.match(hintFor(notProved, "provision")?.text ?? "", /--ca FILE/);
+  assert.match(
+    hintFor(new ThinglineError("PROVISIONING_NOT_PROVED", "x"), "provision")?.text ?? "",
+    /log of the local/,
+  );
+});

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { createOutput, type OutputOptions, type TextStream } from "./output.js";
+
+class RecordingStream implements TextStream {
+  text = "";
+  readonly isTTY: boolean;
+  readonly columns = 60;
+  constructor(isTTY = false) {
+    this.isTTY = isTTY;
+  }
+  write(text: string): void {
+    this.text += text;
+  }
+}
+
+function open({ isTTY = false, ...options }: Partial<OutputOptions> & { isTTY?: boolean } = {}) {
+  const out = new RecordingStream(isTTY);
+  const err = new RecordingStream(isTTY);
+  return { out, err, output: createOutput({ isJson: false, env: {}, out, err, ...options }) };
+}
+
+const escapeCode = "\u001b";
+
+test("with --json only facts reach standard output, one object a line", () => {
+  const { out, err, output } = open({ isJson: true });
+  output.say("a heading");
+  output.event({ event: "ready", text: "two\nlines \u009b" }, "for people");
+  output.begin("working").end("worked");
+  output.event({ event: "done" });
+  const lines = out.text.trimEnd().split("\n");
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line) as unknown),
+    [{ event: "ready", text: "two\nlines \u009b" }, { event: "done" }],
+  );
+  assert.equal(out.text.includes("\u009b"), false);
+  assert.equal(err.text, "a heading\nworked\n");
+});
+
+test("without --json people read the text of a fact, and nothing of facts that have none", () => {
+  const { out, output } = open();
+  output.event({ event: "ready" }, "ready now");
+  output.event({ event: "stepStarted" });
+  assert.equal(out.text, "ready now\n");
+});
+
+test("nothing moves and nothing is coloured when the output is not a terminal", () => {
+  const { out, err, output } = open();
+  const step = output.begin("working");
+  output.say(output.paint.green("ok"));
+  output.complain({ kind: "error", message: "broken", code: "CLOSED", hint: { text: "mend it" } });
+  step.end("worked");
+  assert.equal(out.text, "ok\nworked\n");
+  assert.equal(err.text, "error: broken (CLOSED)\nnext:  mend it\n");
+});
+
+test("NO_COLOR turns colours off on a terminal; an empty one does not", () => {
+  const paint = (env: NodeJS.ProcessEnv) => open({ isTTY: true, env }).output.paint.green("ok");
+  assert.equal(paint({ NO_COLOR: "1" }), "ok");
+  assert.ok(paint({ NO_COLOR: "" }).startsWith(escapeCode));
+  assert.ok(paint({}).startsWith(escapeCode));
+});
+
+test("standard error has its own colours: a file that it goes to gets none", () => {
+  const out = new RecordingStream(true);
+  const err = new RecordingStream(false);
+  const output = createOutput({ isJson: false, env: {}, out, err });
+  output.complain({ kind: "error", message: "broken" });
+  assert.equal(err.text, "error: broken\n");
+  assert.equal(output.logPaint.red("x"), "x");
+});
+
+test("on a terminal a running step is shown below what is printed and gone when it ends", () => {
+  const { out, output } = open({ isTTY: true });
+  const outer = output.begin("outer");
+  const inner = output.begin("inner");
+  output.say("between");
+  inner.end("inner done");
+  outer.end();
+  const erase = "\r\u001b[K";
+  assert.ok(out.text.startsWith(`${erase}⠋ outer${erase}⠙ inner`), out.text);
+  assert.ok(out.text.includes(`${erase}between\n`));
+  assert.ok(out.text.includes(`${erase}inner done\n`));
+  assert.ok(out.text.endsWith(erase), "the line is left empty");
+});
+
+test("a terminal that cannot move its cursor gets no running step", () => {
+  const { out, output } = open({ isTTY: true, env: { TERM: "dumb" } });
+  output.begin("working").end("worked");
+  assert.equal(out.text, "worked\n");
+});
+
+test("a running step is no longer than a line", () => {
+  const { out, output } = open({ isTTY: true });
+  output.begin("x".repeat(200)).end();
+  assert.equal(out.text.split("\u001b[K")[1]?.replace("\r", "").length, 59);
+});
+
+test("closing ends what still moves, so that no timer keeps the process", (t: TestContext) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const { out, output } = open({ isTTY: true });
+  const step = output.begin("never ends");
+  t.mock.timers.tick(80);
+  output.close();
+  const before = out.text;
+  t.mock.timers.tick(800);
+  step.end("too late");
+  assert.equal(out.text, before);
+});
+
+test("a complaint wraps its prose, keeps its command whole, and escapes what a peer sent", () => {
+  const { err, output } = open({ isTTY: true, env: { NO_COLOR: "1" } });
+  const command = `thingline modem write --sec-tag 43 --from ${"folder".repeat(6)}`;
+  output.complain({
+    kind: "error",
+    message: "the cloud refused \u001b[2J to provision this device for a reason of many words",
+    code: "PROVISIONING_REJECTED",
+    hint: { text: "do this:", command },
+  });
+  assert.equal(
+    err.text,
+    "error: the cloud refused \\u001b[2J to provision this device\n" +
+      "       for a reason of many words (PROVISIONING_REJECTED)\n" +
+      "next:  do this:\n" +
+      `         ${command}\n`,
+  );
+});
+
+test("a complaint of several lines is a list below its first", () => {
+  const { err, output } = open();
+  output.complain({ kind: "error", message: "two mistakes\na.conf:1: one\na.conf:2: two", code: "KCONFIG_INVALID" });
+  assert.equal(err.text, "error: two mistakes (KCONFIG_INVALID)\n  a.conf:1: one\n  a.conf:2: two\n");
+});
+
+test("a paragraph is indented, wrapped and escaped", () => {
+  const { output } = open({ isTTY: true, env: { NO_COLOR: "1" } });
+  const text = output.paragraph("attempt 1 of 5 failed: localhost:1 refused the connection\r", 9);
+  assert.equal(text, "         attempt 1 of 5 failed: localhost:1 refused the\n         connection\\u000d");
+});

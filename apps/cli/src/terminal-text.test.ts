@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { escapeControls, wrapText } from "./terminal-text.js";
+
+test("nothing that moves a cursor, forges a line or turns text around reaches a terminal", () => {
+  const cases: [string, string][] = [
+    ["plain ÄÖÜ 漢字 😀 text", "plain ÄÖÜ 漢字 😀 text"],
+    ["\u001b[2J\u001b]0;title\u0007", "\\u001b[2J\\u001b]0;title\\u0007"],
+    ["a\r\nready  forged", "a\\u000d\\u000aready  forged"],
+    ["C1 \u009b31m", "C1 \\u009b31m"],
+    ["\u202egnp.exe\u2066", "\\u202egnp.exe\\u2066"],
+    ["zero\u200bwidth\ufeff", "zero\\u200bwidth\\ufeff"],
+    ["line\u2028paragraph\u2029", "line\\u2028paragraph\\u2029"],
+    ["half \ud800 character", "half \\ud800 character"],
+    ["\u{e0041}", "\\udb40\\udc41"],
+    ["\u007f\t\0", "\\u007f\\u0009\\u0000"],
+  ];
+  for (const [text, expected] of cases) assert.equal(escapeControls(text), expected);
+});
+
+test("an escaped JSON text means the same as before", () => {
+  const value = { event: "note", message: "\u009b31m \u202e \ud83d\ude00 \u2028" };
+  const escaped = escapeControls(JSON.stringify(value));
+  assert.doesNotMatch(escaped, /[\u0080-\u009f\u2028\u202e]/);
+  assert.deepEqual(JSON.parse(escaped), value);
+});
+
+test("prose breaks at blanks, goes on below its beginning, and keeps long words whole", () => {
+  const text = "the new credentials in security tag 50 were not accepted";
+  assert.equal(
+    wrapText(text, { columns: 30, indent: 4 }),
+    "the new credentials in\n    security tag 50 were not\n    accepted",
+  );
+  const path = `/a/${"long".repeat(20)}/path`;
+  assert.equal(wrapText(`see ${path} now`, { columns: 40, indent: 2 }), `see\n  ${path}\n  now`);
+  assert.equal(wrapText(text, { columns: undefined, indent: 4 }), text);
+  for (const line of wrapText(text, { columns: 3, indent: 9 }).split("\n")) assert.ok(line.length <= 29);
+});

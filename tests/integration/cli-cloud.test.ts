@@ -1,0 +1,258 @@
+// `thingline cloud ...` as a process: what other programs rely on, and what goes wrong on a developer's machine.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import { describe, test, type TestContext } from "node:test";
+import { CreateThingCommand, IoTClient, ListThingsCommand } from "@aws-sdk/client-iot";
+import { startCloud } from "@thingline/cloud/node";
+import {
+  eventsOf,
+  runThingline,
+  runThinglineIn,
+  startThingline,
+  startThinglineIn,
+  temporaryFolder,
+  type Finished,
+} from "./cli-process.js";
+
+const freePorts = ["--mqtts-port", "0", "--https-port", "0", "--api-port", "0"];
+
+function errorOf(finished: Finished) {
+  const error = eventsOf(finished).at(-1);
+  assert.equal(error?.event, "error", finished.stdout);
+  assert.doesNotMatch(finished.stderr, /^ +at /m, "no stack trace");
+  return { code: String(error["code"]), message: String(error["message"]), hint: String(error["hint"]) };
+}
+
+function client(t: TestContext, endpoint: string): IoTClient {
+  const iot = new IoTClient({
+    endpoint,
+    region: "us-east-1",
+    credentials: { accessKeyId: "test", secretAccessKey: "test" },
+  });
+  t.after(() => iot.destroy());
+  return iot;
+}
+
+describe("thingline cloud", { concurrency: 2 }, () => {
+  test("start --json announces itself, keeps the log off standard output, and SIGTERM ends it with 0", async (t) => {
+    const dataDir = join(await temporaryFolder(t), "cloud");
+    const cloud = startThingline(t, "cloud", "start", "--data-dir", dataDir, ...freePorts, "--json");
+    const ready = await cloud.event(() => true);
+    const { mqtts, https, api, ca, ...rest } = ready;
+    assert.deepEqual(rest, { event: "ready", mqtt: null });
+    assert.match(String(mqtts), /^localhost:\d+$/);
+    assert.match(String(https), /^localhost:\d+$/);
+    assert.match(String(api), /^http:\/\/localhost:\d+$/);
+    assert.ok(isAbsolute(String(ca)));
+    assert.match(await readFile(String(ca), "utf8"), /^-----BEGIN CERTIFICATE-----/);
+    const cloudFile = join(dataDir, "cloud.json");
+    assert.equal((JSON.parse(await readFile(cloudFile, "utf8")) as { api: string }).api, api);
+
+    await t.test("its data directory is its own", async (t) => {
+      const finished = await runThingline(t, "cloud", "start", "--data-dir", dataDir, ...freePorts, "--json");
+      assert.equal(finished.code, 1);
+      const { code, message, hint } = errorOf(finished);
+      assert.equal(code, "LOCKED");
+      assert.match(message, new RegExp(`process ${cloud.child.pid}`));
+      assert.match(hint, /--data-dir/);
+    });
+    await t.test("its ports are in use, and the error names the option that chooses another", async (t) => {
+      for (const [name, port] of [
+        ["mqtts", mqtts],
+        ["api", api],
+      ] as const) {
+        const taken = String(port).split(":").at(-1) ?? "";
+        const other = join(dataDir, "..", name);
+        const args = ["--data-dir", other, ...freePorts, `--${name}-port`, taken, "--json"];
+        const finished = await runThingline(t, "cloud", "start", ...args);
+        assert.equal(finished.code, 1, finished.stderr);
+        const { code, message, hint } = errorOf(finished);
+        assert.equal(code, "PORT_IN_USE");
+        assert.match(message, new RegExp(`port ${taken} .*--${name}-port`));
+        assert.match(hint, /port 0 picks a free one/);
+        assert.ok(!(await readdir(other)).includes("cloud.json"), "nobody is told about a cloud that did not start");
+      }
+    });
+
+    const finished = await cloud.end("SIGTERM");
+    assert.equal(finished.code, 0, finished.stderr);
+    assert.deepEqual(
+      eventsOf(finished).map(({ event }) => event),
+      ["ready", "stopped"],
+    );
+    for (const line of finished.stderr.trim().split("\n").slice(0, -1)) assert.ok(JSON.parse(line));
+    assert.deepEqual(
+      (await readdir(dataDir)).filter((name) => name === "cloud.json"),
+      [],
+    );
+  });
+
+  test("--memory keeps nothing, plain MQTT is on when asked for, and Ctrl-C ends it with 0", async (t) => {
+    const folder = await temporaryFolder(t);
+    const args = ["--memory", ...freePorts, "--mqtt-port", "0"];
+    const cloud = startThinglineIn(t, { cwd: folder, env: { TMPDIR: folder } }, "cloud", "start", ...args);
+    await cloud.textLine((line) => line === "ready  local AWS IoT Core, account 123456789012, region us-east-1");
+    await cloud.textLine((line) => /^ {2}plain MQTT, allow-all +localhost:\d+$/.test(line));
+    const api = /http:\S+/.exec(await cloud.textLine((line) => line.startsWith("  AWS SDKs and AWS CLI")))?.[0] ?? "";
+    await client(t, api).send(new CreateThingCommand({ thingName: "forgotten" }));
+    const { code, stdout } = await cloud.end("SIGINT");
+    assert.equal(code, 0);
+    assert.match(stdout, /stopped by SIGINT\n$/);
+    assert.doesNotMatch(stdout, /thing create/, "no command finds a cloud without a data directory");
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  test("an address that is none of this machine's is blamed on --host", async (t) => {
+    const folder = await temporaryFolder(t);
+    const args = ["--data-dir", join(folder, "c"), ...freePorts, "--host", "192.0.2.1"];
+    const finished = await runThingline(t, "cloud", "start", ...args, "--json");
+    assert.equal(finished.code, 1);
+    const { code, message } = errorOf(finished);
+    assert.equal(code, "OPTION_INVALID");
+    assert.match(message, /192\.0\.2\.1.*--host/);
+  });
+
+  test("wrong usage is exit code 2, before anything is made", async (t) => {
+    const folder = await temporaryFolder(t);
+    const cases: [string[], RegExp][] = [
+      [["cloud", "start", "--nope"], /unknown option '--nope'/],
+      [["cloud", "start", "--mqtts-port", "70000"], /'70000' is invalid. A port/],
+      [["cloud", "start", "--mqtts-port", "18883", "--https-port", "18883"], /two of the ports are the same/],
+      [["cloud", "start", "--account", "12"], /--account is 12 digits/],
+      [["cloud", "start", "--region", "moon"], /--region is a name like us-east-1/],
+      [["cloud", "start", "--name", "bad host"], /--name is a host name/],
+      [["cloud", "start", "--data-dir", ""], /A path must not be empty/],
+      [["cloud", "start", "--log-level", "loud"], /Allowed choices are debug, info, warn, error/],
+      [["cloud", "start", "extra"], /too many arguments/],
+      [["cloud", "reset"], /say --yes/],
+      [["cloud", "snapshot"], /missing required argument 'file'/],
+      [["nonsense"], /unknown command 'nonsense'/],
+      [["cloud"], /Usage: thingline cloud/],
+      [[], /Usage: thingline/],
+      [["thing", "create"], /missing required argument 'name'/],
+      [["thing", "create", "x", "--sec-tag", "-1"], /A security tag is a number/],
+      [["provision"], /required option '--conf <file>'/],
+      [["provision", "--conf", "x", "--timeout", "0"], /A time in seconds/],
+      [["provision", "--conf", "x", "--client-id", "a/b"], /A device's id has/],
+      [["modem", "write", "--sec-tag", "1"], /say what to write: --from/],
+      [["modem", "at", " "], /say which AT command/],
+      [["demo", "--device-id", ""], /A device's id has/],
+    ];
+    const runs = cases.map(async ([args, expected]) => {
+      const { code, stdout, stderr } = await runThinglineIn(t, { cwd: folder }, ...args);
+      assert.equal(code, 2, `${args.join(" ")}: ${stderr}`);
+      assert.match(stderr, expected);
+      assert.doesNotMatch(stderr, /^ +at /m);
+      assert.equal(stdout, "");
+    });
+    await Promise.all(runs);
+    assert.deepEqual(await readdir(folder), []);
+    const asJson = await runThingline(t, "cloud", "start", "--nope", "--json");
+    assert.equal(asJson.code, 2);
+    assert.equal(eventsOf(asJson)[0]?.["code"], "USAGE");
+  });
+
+  test("every command has help, which fits a terminal of 80 columns", async (t) => {
+    const commands = [
+      "",
+      ...["demo", "cloud start", "cloud reset", "cloud snapshot", "cloud restore", "thing create", "claim create"],
+      ...["provision", "modem write", "modem list", "modem delete", "modem at"],
+    ];
+    await Promise.all(
+      commands.map(async (command) => {
+        const words = command === "" ? [] : command.split(" ");
+        const { code, stdout, stderr } = await runThinglineIn(t, { env: { COLUMNS: "80" } }, ...words, "--help");
+        assert.equal(code, 0, stderr);
+        assert.ok(stdout.startsWith(`Usage: thingline ${command}`), stdout);
+        if (command !== "") assert.match(stdout, /--json/);
+        for (const line of stdout.split("\n")) assert.ok(line.length <= 80 + "npx ".length, line);
+      }),
+    );
+    const { stdout } = await runThingline(t, "--version");
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  test("snapshot, reset and restore of a running cloud", async (t) => {
+    const folder = await temporaryFolder(t);
+    const dataDir = join(folder, "cloud");
+    const cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 0 });
+    t.after(() => cloud.close());
+    const iot = client(t, cloud.addresses.api);
+    const things = async () => (await iot.send(new ListThingsCommand({}))).things?.map(({ thingName }) => thingName);
+    await iot.send(new CreateThingCommand({ thingName: "kept" }));
+    const file = join(folder, "state.json");
+    const run = (...args: string[]) => runThingline(t, "cloud", ...args, "--data-dir", dataDir, "--json");
+
+    const snapshot = await run("snapshot", file);
+    assert.equal(snapshot.code, 0, snapshot.stderr);
+    const { mode, size } = await stat(file);
+    assert.equal(mode & 0o777, 0o600, "it holds private keys");
+    assert.deepEqual(eventsOf(snapshot), [{ event: "snapshot", file, bytes: size }]);
+
+    const reset = await run("reset", "--yes");
+    assert.equal(reset.code, 0, reset.stderr);
+    assert.deepEqual(await things(), []);
+
+    const restored = await run("restore", file);
+    assert.equal(restored.code, 0, restored.stderr);
+    assert.deepEqual(await things(), ["kept"]);
+
+    await writeFile(file, "{}");
+    const refused = await run("restore", file);
+    assert.equal(refused.code, 1);
+    assert.equal(errorOf(refused).code, "CLOUD_REQUEST_REFUSED");
+    assert.match(errorOf(refused).message, /\(400\): [^{]/, "the reason, not its JSON");
+    assert.deepEqual(await things(), ["kept"], "what was there stays");
+    assert.equal(errorOf(await run("restore", join(folder, "absent.json"))).code, "FILE_NOT_FOUND");
+  });
+
+  test("commands that need a running cloud say that none runs, and how to start one", async (t) => {
+    const folder = await temporaryFolder(t);
+    const surroundings = { cwd: folder };
+    const cases = [
+      ["cloud", "snapshot", "state.json"],
+      ["cloud", "reset", "--yes"],
+      ["thing", "create", "my-thing"],
+      ["claim", "create"],
+    ];
+    const runs = cases.map(async (args) => {
+      const finished = await runThinglineIn(t, surroundings, ...args, "--data-dir", "my-cloud", "--json");
+      assert.equal(finished.code, 1);
+      const { code, message, hint } = errorOf(finished);
+      assert.equal(code, "CLOUD_NOT_RUNNING");
+      assert.match(message, /no local cloud runs on "my-cloud"/);
+      assert.match(hint, /thingline cloud start --data-dir my-cloud$/);
+    });
+    await Promise.all(runs);
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  test("a cloud that was killed is told from one that never ran", async (t) => {
+    const dataDir = await temporaryFolder(t);
+    const { pid } = spawnSync(process.execPath, ["--version"]);
+    const left = { mqtts: "x:1", https: "x:1", api: "http://x:1", mqtt: null, ca: "x", account: "x", region: "x" };
+    await writeFile(join(dataDir, "cloud.json"), JSON.stringify({ ...left, processId: pid }));
+    const { code, message } = errorOf(
+      await runThingline(t, "cloud", "reset", "--yes", "--data-dir", dataDir, "--json"),
+    );
+    assert.equal(code, "CLOUD_NOT_RUNNING");
+    assert.match(message, new RegExp(`process ${pid}\\) has died without closing`));
+  });
+
+  test("an answer of another program at the cloud's address is no success", async (t) => {
+    const dataDir = join(await temporaryFolder(t), "cloud");
+    const cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 0 });
+    t.after(() => cloud.close());
+    // As after a crash whose process id was given to somebody else.
+    const cloudFile = join(dataDir, "cloud.json");
+    const running = JSON.parse(await readFile(cloudFile, "utf8")) as Record<string, unknown>;
+    await writeFile(cloudFile, JSON.stringify({ ...running, api: "http://127.0.0.1:1" }));
+    const reset = await runThingline(t, "cloud", "reset", "--yes", "--data-dir", dataDir, "--json");
+    assert.equal(errorOf(reset).code, "CLOUD_NOT_RUNNING");
+    const create = await runThingline(t, "thing", "create", "x", "--data-dir", dataDir, "--out", "x", "--json");
+    assert.equal(create.code, 1);
+    assert.equal(errorOf(create).code, "ECONNREFUSED");
+  });
+});

@@ -1,0 +1,142 @@
+// `thingline demo`, what `npm start` runs, as a process.
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { describe, test, type TestContext } from "node:test";
+import { provisioningSteps } from "@thingline/device";
+import {
+  eventsOf,
+  runThinglineIn,
+  startThinglineIn,
+  temporaryFolder,
+  thinglineBin,
+  type JsonEvent,
+} from "./cli-process.js";
+
+/** The demo's own folder is made here; it must be gone afterwards. */
+async function withTemporary(t: TestContext) {
+  const folder = await temporaryFolder(t);
+  const leftOver = async () => (await readdir(folder)).filter((name) => name.startsWith("thingline"));
+  return { surroundings: { env: { TMPDIR: folder } }, leftOver };
+}
+
+const named = (events: JsonEvent[], name: string) => events.filter(({ event }) => event === name);
+
+describe("thingline demo", { concurrency: 2 }, () => {
+  test("demo --json prints the whole flow as one object a line and nothing else; --keep lets it go on", async (t) => {
+    const folder = join(await temporaryFolder(t), "kept");
+    const finished = await runThinglineIn(t, {}, "demo", "--keep", folder, "--json");
+    assert.equal(finished.code, 0, finished.stderr);
+    const events = eventsOf(finished);
+    assert.deepEqual(
+      events.slice(0, 4).map(({ event }) => event),
+      ["cloudReady", "claimCreated", "modemBooted", "claimWritten"],
+    );
+    const steps = named(events, "stepFinished");
+    assert.deepEqual(
+      steps
+        .map(({ step, name, result }) => ({ number: step, name, result }))
+        .sort((a, b) => Number(a.number) - Number(b.number)),
+      provisioningSteps.map((step) => ({ ...step, result: "done" })),
+    );
+    for (const { durationMs } of steps) assert.ok(typeof durationMs === "number" && durationMs >= 0);
+    assert.ok(steps.some(({ durationMs }) => Number(durationMs) > 0));
+    assert.deepEqual(
+      named(events, "stepStarted").map(({ step }) => step),
+      provisioningSteps.map(({ number }) => number),
+    );
+
+    const [provisioned] = named(events, "provisioned");
+    assert.equal(provisioned?.["thingName"], "nrf-352656100367872");
+    assert.equal(provisioned?.["secTag"], 50);
+    assert.equal(provisioned?.["isResumed"], false);
+    assert.match(String(provisioned?.["certificateId"]), /^[0-9a-f]{64}$/);
+    assert.deepEqual(
+      named(events, "largeMessage").map(({ tls, result }) => [tls, result]),
+      [
+        ["modem TLS", "TLS_RECORD_TOO_LARGE"],
+        ["native TLS", "received"],
+      ],
+    );
+    assert.equal(events.at(-1)?.event, "done");
+    assert.doesNotMatch(finished.stdout + finished.stderr, /PRIVATE KEY/);
+
+    const again = await runThinglineIn(t, {}, "demo", "--keep", folder, "--json");
+    assert.equal(again.code, 0, again.stderr);
+    const [later] = named(eventsOf(again), "provisioned");
+    assert.equal(later?.["certificateId"], provisioned?.["certificateId"], "the device was provisioned already");
+    const skipped = named(eventsOf(again), "stepFinished").filter(({ result }) => result === "skipped");
+    assert.equal(skipped.length, 10);
+  });
+
+  test("demo --native-tls for people: twelve steps with their times, lines that fit, no colours", async (t) => {
+    const { surroundings, leftOver } = await withTemporary(t);
+    const { code, stdout, stderr } = await runThinglineIn(
+      t,
+      surroundings,
+      "demo",
+      "--native-tls",
+      "--device-id",
+      "pump-7",
+    );
+    assert.equal(code, 0, stderr);
+    const times = [...stdout.matchAll(/^✓ +(\d+)\/12 .* (\d+) ms$/gm)].map((match) => Number(match[1]));
+    assert.deepEqual(times, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    assert.match(stdout, /TLS in the application/);
+    assert.match(stdout, /provisioned +thing pump-7\n/);
+    assert.match(stdout, /connected +TLSv1\.3, full handshake/);
+    assert.match(stdout, /^done in \d+\.\d s$/m);
+    for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
+    assert.equal(stdout.includes("\u001b"), false);
+    assert.equal(stderr, "");
+    assert.deepEqual(await leftOver(), []);
+  });
+
+  test("demo --without-claim fails at the second step with the reason and what to do", async (t) => {
+    const { surroundings, leftOver } = await withTemporary(t);
+    const finished = await runThinglineIn(t, surroundings, "demo", "--without-claim", "--json");
+    assert.equal(finished.code, 1);
+    const events = eventsOf(finished);
+    const last = named(events, "stepFinished").at(-1);
+    assert.deepEqual([last?.["step"], last?.["result"], last?.["code"]], [2, "failed", "CREDENTIAL_MISSING"]);
+    const error = events.at(-1);
+    assert.deepEqual([error?.event, error?.["code"]], ["error", "CREDENTIAL_MISSING"]);
+    assert.match(
+      String(error?.["message"]),
+      /security tag 43 lacks the claim's private key, client certificate and CA/,
+    );
+    assert.match(String(error?.["hint"]), /thingline modem write --sec-tag 43 --from FOLDER/);
+    assert.match(finished.stderr, /^error: security tag 43 lacks .* \(CREDENTIAL_MISSING\)$/m);
+    assert.doesNotMatch(finished.stderr, /^ +at /m);
+    assert.deepEqual(await leftOver(), []);
+  });
+
+  test("SIGINT in the middle of a step ends the demo without leaving its folder", async (t) => {
+    const { surroundings, leftOver } = await withTemporary(t);
+    const program = startThinglineIn(t, surroundings, "demo", "--json");
+    await program.event(({ event }) => event === "stepStarted");
+    assert.notDeepEqual(await leftOver(), []);
+    const { code, stderr } = await program.end("SIGINT");
+    assert.equal(code, 130);
+    assert.match(stderr, /^stopped: by SIGINT$/m);
+    assert.deepEqual(await leftOver(), []);
+  });
+
+  test("a reader that leaves early ends the demo like SIGPIPE, without a stack trace", async (t) => {
+    const { surroundings, leftOver } = await withTemporary(t);
+    const child = spawn(process.execPath, [thinglineBin, "demo"], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...surroundings.env },
+    });
+    t.after(() => child.kill("SIGKILL"));
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.stdout.once("data", () => child.stdout.destroy());
+    const [code] = (await once(child, "close")) as [number];
+    assert.equal(code, 141);
+    assert.equal(stderr, "");
+    assert.deepEqual(await leftOver(), []);
+  });
+});
