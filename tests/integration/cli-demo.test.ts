@@ -75,7 +75,7 @@ describe("thingline demo", { concurrency: 2 }, () => {
     const { surroundings, leftOver } = await withTemporary(t);
     const { code, stdout, stderr } = await runThinglineIn(
       t,
-      surroundings,
+      { env: { ...surroundings.env, npm_command: "start" } },
       "demo",
       "--native-tls",
       "--device-id",

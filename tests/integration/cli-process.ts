@@ -32,7 +32,9 @@ export interface Surroundings {
 }
 
 function spawnOptions({ cwd, env }: Surroundings) {
-  return { env: { ...process.env, NO_COLOR: "1", ...env }, ...(cwd !== undefined && { cwd }) };
+  // Commands that are printed differ under npm; a test says itself which way it wants them.
+  const { npm_command: _, ...inherited } = process.env;
+  return { env: { ...inherited, NO_COLOR: "1", ...env }, ...(cwd !== undefined && { cwd }) };
 }
 
 /** Runs a program to its end. Killed when the test is over, whatever happened. */

@@ -85,7 +85,7 @@ export function createProgram(onExitCode: (exitCode: number) => void): Command {
     .exitOverride();
   examples(
     program,
-    "demo                                  # the whole flow in seconds",
+    "demo                                  # everything, in seconds",
     "cloud start                           # a local AWS IoT Core",
     "thing create my-thing                 # to connect with",
     "claim create                          # for devices to come",
@@ -248,11 +248,7 @@ function addProvision(program: Command, command: AddCommand): void {
     .option("--timeout <seconds>", "how long to wait for key and certificate", optionValues.seconds, 60)
     .option("--attempts <number>", "how often to try to connect, with either tag", optionValues.count, 5)
     .option("--reset", "forget what was done before and provision again");
-  examples(
-    made,
-    "provision --conf claim/prj.conf",
-    "provision --conf prj.conf --conf overlay-native_tls.conf --certs claim",
-  );
+  examples(made, "provision --conf claim/prj.conf", "provision --conf claim/prj.conf --native-tls --certs claim");
 }
 
 function addModem(modem: Command, command: AddCommand): void {

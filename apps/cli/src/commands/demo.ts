@@ -63,7 +63,7 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
       `\n${output.paint.green("done")} in ${seconds.toFixed(1)} s${kept}`,
     );
     output.say(
-      output.paint.dim(`Next, a cloud of your own (README.md goes on from here): ${commandLine("cloud start")}`),
+      output.paint.dim(`Next, a cloud of your own (see README.md): ${commandLine("cloud start")}`),
     );
   } catch (error) {
     // Of no interest to somebody who stopped it.
