@@ -8,7 +8,7 @@ import {
 } from "@aws-sdk/client-iot";
 import { startCloud } from "@thingline/cloud/node";
 import { connectDevice } from "@thingline/device";
-import { createNodeClock, createNodeNetwork } from "@thingline/transport/node";
+import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 
 await using cloud = await startCloud({ memory: true, mqttsPort: 0, httpsPort: 0, apiPort: 0 });
 
@@ -35,6 +35,7 @@ await using device = await connectDevice({
   dialer: createNodeNetwork(),
   tls: { ca: cloud.caPem, certificate: certificatePem, privateKey: keyPair?.PrivateKey ?? "" },
   clock: createNodeClock(),
+  random: createNodeRandom(),
 });
 
 const messages = await device.subscribe("pumps/+/pressure");

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { connectDevice, type DeviceMessage } from "@thingline/device";
-import { createNodeClock, createNodeNetwork } from "@thingline/transport/node";
+import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 import { Aedes } from "aedes";
 import type { MqttVersion } from "@thingline/protocol/mqtt";
 
 describe("the device library against aedes over TCP", () => {
   const clock = createNodeClock();
+  const random = createNodeRandom();
   const dialer = createNodeNetwork({ clock });
   let server: Server;
   let broker: Aedes;
@@ -34,6 +35,7 @@ describe("the device library against aedes over TCP", () => {
       port,
       clientId: "device-1",
       clock,
+      random,
       dialer,
       version,
       isCleanSession: true,
@@ -68,7 +70,7 @@ describe("the device library against aedes over TCP", () => {
   });
 
   test("a run-time subscription is an iterable, and leaving it unsubscribes", async () => {
-    await using device = await connectDevice({ host: "127.0.0.1", port, clientId: "device-2", clock, dialer });
+    await using device = await connectDevice({ host: "127.0.0.1", port, clientId: "device-2", clock, random, dialer });
     const subscription = await device.subscribe("news/+");
     await device.publish("news/1", "a");
     await device.publish("news/2", "b");

@@ -41,7 +41,7 @@ try {
     },
   });
   const { certificateId, isNew, history, device } = result;
-  say({ event: "provisioned", certificateId, isNew, history, isResumed: device.connection.secure?.isResumed });
+  say({ event: "provisioned", certificateId, isNew, history, isResumed: device.connection?.secure?.isResumed });
   await device.close();
 } catch (error) {
   if (!isThinglineError(error)) throw error;

@@ -5,7 +5,7 @@ import { claimPolicyDocument } from "@thingline/cloud";
 import { startCloud } from "@thingline/cloud/node";
 import { connectDevice } from "@thingline/device";
 import type { TlsRecord } from "@thingline/transport";
-import { createNodeClock, createNodeNetwork } from "@thingline/transport/node";
+import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 
 const modemRecordBytesMax = 2048;
 /** AES-GCM under TLS 1.2: eight bytes of nonce and sixteen of tag. */
@@ -23,6 +23,7 @@ test("key and certificate, published in one turn, arrive as two records that a m
     endpoint: started.addresses.mqtts,
     clientId: "recorded",
     clock: createNodeClock(),
+    random: createNodeRandom(),
     dialer: createNodeNetwork(),
     tls: {
       ca: started.caPem,

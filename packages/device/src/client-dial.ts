@@ -1,10 +1,10 @@
 import type { Connection, Dialer } from "@thingline/transport";
-import type { CheckedOptions, ConnectDeviceOptions } from "./client-options.js";
+import type { CheckedOptions, DeviceOptions } from "./client-options.js";
 
-type DialerOptions = Extract<ConnectDeviceOptions, { dialer: Dialer }>;
+type DialerOptions = Extract<DeviceOptions, { dialer: Dialer }>;
 
 /** Where the credentials come from, for messages: never what they are. */
-export function describeCredentials(options: ConnectDeviceOptions): { credentials: string; hasCertificate: boolean } {
+export function describeCredentials(options: DeviceOptions): { credentials: string; hasCertificate: boolean } {
   if ("secTagDialer" in options && options.secTagDialer !== undefined) {
     return { credentials: `security tag ${options.secTag}, ${options.secTagDialer.name}`, hasCertificate: true };
   }
@@ -13,9 +13,9 @@ export function describeCredentials(options: ConnectDeviceOptions): { credential
 }
 
 /** Opens the connection that the options describe. @throws {ThinglineError} the dialer's codes. */
-export function dial(options: ConnectDeviceOptions, checked: CheckedOptions): Promise<Connection> {
+export function dial(options: DeviceOptions, checked: CheckedOptions, signal: AbortSignal): Promise<Connection> {
   const { host, port, alpnProtocols } = checked;
-  const { connectTimeoutMs, family, serverName, signal } = options;
+  const { connectTimeoutMs, family, serverName } = options;
   const common = {
     host,
     port,
@@ -26,10 +26,9 @@ export function dial(options: ConnectDeviceOptions, checked: CheckedOptions): Pr
     ...(serverName === undefined ? {} : { serverName }),
     ...(alpnProtocols === undefined ? {} : { alpnProtocols }),
   };
-  const dialOptions = signal === undefined ? {} : { signal };
   if ("secTagDialer" in options && options.secTagDialer !== undefined) {
     const { secTagDialer, secTag, handshake = "full" } = options;
-    return secTagDialer.dial({ ...common, ...naming, secTag, handshake }, dialOptions);
+    return secTagDialer.dial({ ...common, ...naming, secTag, handshake }, { signal });
   }
   const { dialer, tls, webSocket } = options as DialerOptions;
   const target = {
@@ -37,5 +36,5 @@ export function dial(options: ConnectDeviceOptions, checked: CheckedOptions): Pr
     ...(tls === undefined ? {} : { tls: { ...naming, ...tls } }),
     ...(webSocket === undefined ? {} : { webSocket }),
   };
-  return dialer.dial(target, dialOptions);
+  return dialer.dial(target, { signal });
 }

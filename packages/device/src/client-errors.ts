@@ -45,6 +45,17 @@ export function abortedError(signal: AbortSignal | undefined): ThinglineError {
   return new ThinglineError("ABORTED", "the caller's signal was aborted", { cause: signal?.reason });
 }
 
+/** @param inFlightCount QoS 1 messages without acknowledgement on that connection */
+export function closedByRemoteError(inFlightCount: number): ThinglineError {
+  const hint =
+    inFlightCount === 0
+      ? ""
+      : `; unacknowledged messages: ${inFlightCount}. AWS IoT closes the connection when a policy denies a publish`;
+  return new ThinglineError("CONNECTION_LOST", `the server closed the connection${hint}`, {
+    details: { inFlightCount },
+  });
+}
+
 /** Reason codes of a server's DISCONNECT that accuse the client. */
 const accusations = new Set([
   0x81, 0x82, 0x87, 0x8f, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x99, 0x9a, 0x9b, 0x9e, 0xa1, 0xa2,

@@ -24,7 +24,7 @@ export interface RefusedFilter {
 
 /** After `AWS_IOT_DISCONNECT_*` of the original library. */
 export type DisconnectReason =
-  /** `disconnect()`, `close()` or the signal of `connectDevice`. */
+  /** `disconnect()`, `close()` or the signal of `connect()`. */
   | "userRequest"
   /** The server or the network ended the connection. */
   | "closedByRemote"
@@ -35,11 +35,17 @@ export type DisconnectReason =
 
 /** Events of a {@link Device}, named as in the 2022 generation of Nordic's aws_iot library. */
 export interface DeviceEvents {
-  /** An attempt begins; and once more, with its result, when no secure connection came about. */
-  connecting: { result?: ConnectResult; error?: ThinglineError };
+  /**
+   * An attempt begins; and once more, with its result, when no secure connection came about. `retryInMs`: the next one
+   * follows after that time.
+   */
+  connecting: { result?: ConnectResult; error?: ThinglineError; retryInMs?: number };
   /** CONNACK 0. `isPersistentSession`: not a clean session, and the server had kept it. */
   connected: { isPersistentSession: boolean; clientId: string; keepAliveSeconds: number };
-  /** Every SUBACK of the application topics is in, or none was needed. Refused filters are events of `error` as well. */
+  /**
+   * Every SUBACK of the application topics, and after a reconnect of the other subscriptions, is in, or none was needed.
+   * Refused filters are events of `error` as well.
+   */
   ready: { isPersistentSession: boolean; refusedFilters: readonly RefusedFilter[] };
   /**
    * A message for the application topics, or one that no {@link Device.subscribe} asked for. A QoS 1 message is
@@ -48,9 +54,9 @@ export interface DeviceEvents {
   data: DeviceMessage;
   puback: { packetId: number; reasonCode: number };
   pingresp: Record<never, never>;
-  /** Exactly once for each connection that was opened, last. */
-  disconnected: { reason: DisconnectReason; error?: ThinglineError };
-  /** What has no caller to go to: a refused filter, a dropped message, a listener that threw. */
+  /** Exactly once for each connection that was opened, last. `retryInMs`: an attempt follows after that time. */
+  disconnected: { reason: DisconnectReason; error?: ThinglineError; retryInMs?: number };
+  /** What has no caller to go to: a refused filter, a dropped message, a listener that threw, that the device gave up. */
   error: { error: Error };
 }
 

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import type { PublishPacket } from "@thingline/protocol/mqtt";
 import { highWaterBytes } from "@thingline/transport";
-import { agree, type Answer, FakeCloud } from "./client.test.harness.js";
+import { agree, type Answer, FakeCloud, watch } from "./client.test.harness.js";
 import type { DeviceMessage } from "./client-events.js";
 
 /** Connects and subscribes, and leaves everything else to the test. */
@@ -16,16 +16,6 @@ async function codeOf(cloud: FakeCloud, promise: Promise<unknown>): Promise<stri
   );
   await cloud.clock.flush();
   return settled;
-}
-
-/** What became of a promise so far. */
-function watch(promise: Promise<unknown>): { state: string } {
-  const watched = { state: "pending" };
-  promise.then(
-    () => (watched.state = "done"),
-    (error: unknown) => (watched.state = error instanceof ThinglineError ? error.code : String(error)),
-  );
-  return watched;
 }
 
 describe("publish", () => {
@@ -431,7 +421,7 @@ describe("subscribe", () => {
     await Promise.all([looping, closing]);
   });
 
-  test("a loop ends with the device: quietly by disconnect, with the error of a lost link", async () => {
+  test("a loop ends with the device: quietly by close, with the error of a lost link when nobody reconnects", async () => {
     for (const isLost of [true, false]) {
       const cloud = new FakeCloud();
       const device = await cloud.connected();
@@ -444,7 +434,7 @@ describe("subscribe", () => {
         })(),
       );
       if (isLost) cloud.connection.end();
-      else void device.disconnect();
+      else void device.close();
       await cloud.clock.flush();
       assert.equal(looping.state, isLost ? "CONNECTION_LOST" : "done");
     }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
+import { createVirtualRandom } from "@thingline/transport/virtual";
 import { FakeCloud } from "./client.test.harness.js";
 import { checkOptions, packetBytesMaxOf } from "./client-options.js";
 
 const cloud = new FakeCloud();
-const fine = { host: "h", clientId: "c", clock: cloud.clock, dialer: cloud };
+const fine = { host: "h", clientId: "c", clock: cloud.clock, random: createVirtualRandom(1), dialer: cloud };
 
 function check(options: Record<string, unknown>): ReturnType<typeof checkOptions> {
   return checkOptions({ ...fine, ...options });
@@ -27,6 +28,10 @@ describe("options of connectDevice", () => {
     ["endpoint", { endpoint: "h:1" }],
     ["endpoint", { host: undefined, endpoint: "h:1" }],
     ["dialer", { dialer: undefined }],
+    ["reconnect.baseMs", { reconnect: { baseMs: 0 } }],
+    ["reconnect.capMs", { reconnect: { baseMs: 2000, capMs: 1999 } }],
+    ["reconnect.attemptsMax", { reconnect: { attemptsMax: 0 } }],
+    ["reconnect.firstAttempt", { reconnect: { firstAttempt: "never" } }],
     ["dialer", { secTagDialer: {}, secTag: 1 }],
     ["secTag", { dialer: undefined, secTagDialer: {}, secTag: -1 }],
     ["secTag", { dialer: undefined, secTagDialer: {}, secTag: 2_147_483_648 }],

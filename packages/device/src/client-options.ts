@@ -8,6 +8,12 @@ import {
 } from "@thingline/protocol/mqtt";
 import type { Clock, Dialer, Random, SecTagDialer, TlsClientOptions } from "@thingline/transport";
 import type { DeviceListeners } from "./client-events.js";
+import {
+  defaultReconnectBaseMs,
+  defaultReconnectCapMs,
+  type ReconnectOptions,
+  type ReconnectRules,
+} from "./client-reconnect.js";
 
 export interface LastWill {
   topic: string;
@@ -35,8 +41,13 @@ export interface DeviceSettings {
   /** 1..128 bytes of UTF-8; not beginning with `$`. */
   clientId: string;
   clock: Clock;
-  /** Jitter between attempts. A device that connects once draws none. */
-  random?: Random;
+  /** Jitter between attempts. */
+  random: Random;
+  /**
+   * How the device stays connected; false: it does not, and is idle when its connection ends. Default: full-jitter backoff
+   * from 1 s to 60 s, without end, once the first attempt succeeded.
+   */
+  reconnect?: false | ReconnectOptions;
   /** 4 is MQTT 3.1.1 (the default, as in the original library), 5 is MQTT 5. */
   version?: MqttVersion;
   /** 1..1200, what AWS IoT takes without changing it at most. Default {@link defaultKeepAliveSeconds}. */
@@ -54,7 +65,10 @@ export interface DeviceSettings {
   connectTimeoutMs?: number;
   /** From the open connection to CONNACK. Default 30 s. */
   connackTimeoutMs?: number;
-  /** From the call to PUBACK, SUBACK or UNSUBACK. Default 30 s. */
+  /**
+   * From the call to PUBACK, SUBACK or UNSUBACK. Only the time with a connection counts: a message that waits for the next
+   * one does not grow older. Default 30 s.
+   */
   ackTimeoutMs?: number;
   /** How long `disconnect()` waits for acknowledgements, and then for the end of the connection. Default {@link defaultCloseTimeoutMs}. */
   closeTimeoutMs?: number;
@@ -78,11 +92,14 @@ export interface DeviceSettings {
   userProperties?: ConnectProperties["userProperties"];
   /** Listeners that must not miss the first events. */
   on?: DeviceListeners;
-  /** Ends the attempt at any stage; the device that came out of it does not listen to it any more. */
-  signal?: AbortSignal;
 }
 
-export type ConnectDeviceOptions = DeviceSettings & DeviceEndpoint & DeviceCredentials;
+export type DeviceOptions = DeviceSettings & DeviceEndpoint & DeviceCredentials;
+
+export type ConnectDeviceOptions = DeviceOptions & {
+  /** Ends the attempt at any stage; the device that came out of it does not listen to it any more. */
+  signal?: AbortSignal;
+};
 
 export const defaultMqttsPort = 8883;
 export const defaultKeepAliveSeconds = 60;
@@ -109,11 +126,13 @@ export interface CheckedOptions {
   applicationTopics: readonly string[];
   payloadBytesMax: number;
   closeTimeoutMs: number;
+  /** Undefined: one connection, and then idle. */
+  reconnect: ReconnectRules | undefined;
   session: ClientSessionOptions;
 }
 
 /** @throws {ThinglineError} OPTION_INVALID with the option's name in `details.option`. */
-export function checkOptions(options: ConnectDeviceOptions): CheckedOptions {
+export function checkOptions(options: DeviceOptions): CheckedOptions {
   const { host, port } = addressOf(options);
   checkCredentials(options);
   const clientIdBytes = encoder.encode(text("clientId", options.clientId)).length;
@@ -150,6 +169,7 @@ export function checkOptions(options: ConnectDeviceOptions): CheckedOptions {
     applicationTopics: topicsOf(options.applicationTopics ?? []),
     payloadBytesMax,
     closeTimeoutMs: integer("closeTimeoutMs", options.closeTimeoutMs ?? defaultCloseTimeoutMs, 0, 3_600_000),
+    reconnect: reconnectOf(options.reconnect ?? {}),
     session,
   };
 }
@@ -159,7 +179,7 @@ export function packetBytesMaxOf(payloadBytesMax: number): number {
   return Math.min(268_435_460, Math.max(payloadBytesMax, defaultPayloadBytesMax) + packetOverheadBytes);
 }
 
-function addressOf(options: ConnectDeviceOptions): { host: string; port: number } {
+function addressOf(options: DeviceOptions): { host: string; port: number } {
   if (!("endpoint" in options)) {
     const host = text("host", options.host);
     if (host === "" || /[\s/]/.test(host)) throw invalid("host", "a host name or address", host);
@@ -173,7 +193,7 @@ function addressOf(options: ConnectDeviceOptions): { host: string; port: number 
   return { host, port: integer("endpoint", match[3] === undefined ? defaultMqttsPort : Number(match[3]), 1, 65_535) };
 }
 
-function checkCredentials(options: ConnectDeviceOptions): void {
+function checkCredentials(options: DeviceOptions): void {
   const hasDialer = "dialer" in options && options.dialer !== undefined;
   const hasSecTag = "secTagDialer" in options && options.secTagDialer !== undefined;
   if (hasDialer === hasSecTag) {
@@ -208,7 +228,24 @@ function propertiesOf(
   return properties;
 }
 
-function topicsOf(topics: Iterable<string>): readonly string[] {
+function reconnectOf(options: false | ReconnectOptions): ReconnectRules | undefined {
+  if (options === false) return undefined;
+  const {
+    baseMs = defaultReconnectBaseMs,
+    capMs = defaultReconnectCapMs,
+    attemptsMax,
+    firstAttempt = "fail",
+  } = options;
+  return {
+    baseMs: integer("reconnect.baseMs", baseMs, 1, 3_600_000),
+    capMs: integer("reconnect.capMs", capMs, baseMs, 86_400_000),
+    attemptsMax: attemptsMax === undefined ? Infinity : integer("reconnect.attemptsMax", attemptsMax, 1, 1_000_000),
+    firstAttempt: oneOf("reconnect.firstAttempt", firstAttempt, ["fail", "retry"] as const),
+  };
+}
+
+/** @throws {ThinglineError} OPTION_INVALID */
+export function topicsOf(topics: Iterable<string>): readonly string[] {
   const filters = [...new Set(topics)];
   if (filters.length > applicationTopicsMax) {
     throw invalid("applicationTopics", `at most ${applicationTopicsMax} filters`, filters.length);

@@ -20,6 +20,10 @@ type Ending = { error: ThinglineError | undefined };
  * Topic filters subscribed at run time. Without a listener it is an AsyncIterable for one loop: messages wait in a
  * queue, and a QoS 1 message is acknowledged when the loop asks for the next one. Leaving the loop unsubscribes.
  *
+ * It lives on across reconnects and across `disconnect()` followed by `connect()`: the device subscribes again where the cloud
+ * has forgotten it. It ends with `close()`, of its own or of the device, without an error; with one when the cloud refuses a
+ * filter that it took before, and when the device gives up.
+ *
  * Overflow: when `queueMax` messages wait, a further QoS 0 message is dropped, counted and reported. QoS 1 messages
  * are never dropped: they stay unacknowledged, and the cloud stops at its limit (100 at AWS IoT).
  */
@@ -28,6 +32,10 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
   /** One for each filter: what the cloud granted. */
   grantedQos: readonly number[] = [];
   droppedCount = 0;
+  /** As asked for. */
+  readonly qos: 0 | 1;
+  /** For the device: the cloud has granted it once, so that it is restored with every connection. */
+  isEstablished = false;
   readonly #listener: ((message: DeviceMessage) => Delivery) | undefined;
   readonly #queueMax: number;
   readonly #unsubscribe: (subscription: DeviceSubscription) => Promise<void>;
@@ -40,11 +48,13 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
 
   constructor(options: {
     filters: readonly string[];
+    qos: 0 | 1;
     listener: ((message: DeviceMessage) => Delivery) | undefined;
     queueMax: number;
     unsubscribe: (subscription: DeviceSubscription) => Promise<void>;
   }) {
     this.filters = options.filters;
+    this.qos = options.qos;
     this.#listener = options.listener;
     this.#queueMax = options.queueMax;
     this.#unsubscribe = options.unsubscribe;
@@ -153,7 +163,7 @@ export interface Route {
 
 /** Finds who gets a message. Matching filters again is only needed for a topic not seen since the last change. */
 export class MessageRouter {
-  readonly #applicationTopics: Set<string>;
+  #applicationTopics: ReadonlySet<string>;
   readonly #subscriptions = new Set<DeviceSubscription>();
   readonly #routes = new Map<string, Route>();
 
@@ -171,10 +181,18 @@ export class MessageRouter {
     this.#routes.clear();
   }
 
+  get applicationTopics(): ReadonlySet<string> {
+    return this.#applicationTopics;
+  }
+
+  set applicationTopics(topics: Iterable<string>) {
+    this.#applicationTopics = new Set(topics);
+    this.#routes.clear();
+  }
+
   /** Application topics that were unsubscribed. */
   forget(filters: readonly string[]): void {
-    for (const filter of filters) this.#applicationTopics.delete(filter);
-    this.#routes.clear();
+    this.applicationTopics = [...this.#applicationTopics].filter((filter) => !filters.includes(filter));
   }
 
   get subscriptions(): Iterable<DeviceSubscription> {

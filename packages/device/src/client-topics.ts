@@ -1,7 +1,9 @@
-import { ThinglineError } from "@thingline/protocol";
-import { OutboundSubscribe, OutboundUnsubscribe } from "@thingline/protocol/mqtt";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { OutboundSubscribe, OutboundUnsubscribe, type Subscription } from "@thingline/protocol/mqtt";
 import type { SubscribeOptions } from "./client.js";
 import { abortedError, chunksOf, filtersOf, refusedOf, subscriptionRefusal } from "./client-errors.js";
+import type { DeviceMessage, RefusedFilter } from "./client-events.js";
+import { SubscriptionLedger } from "./client-ledger.js";
 import { filtersPerPacketMax, invalid } from "./client-options.js";
 import {
   defaultSubscriptionQueueMax,
@@ -11,34 +13,137 @@ import {
   MessageRouter,
 } from "./client-subscription.js";
 import { abortable, type Settle } from "./client-waiter.js";
-import type { DeviceMessage } from "./client-events.js";
+
+/** `subscribe()` calls that wait for a connection; more are refused with LIMIT_EXCEEDED. */
+export const waitingSubscribesMax = 64;
+/** SUBSCRIBE packets of a restoration without answer; the session takes 64 of all kinds. */
+export const restoringPacketsMax = 16;
 
 /** What the topics need of their device. */
 export interface TopicsPort {
-  /** @throws {ThinglineError} CLOSED. */
-  requireUsable(): void;
-  /** Whether an UNSUBSCRIBE still makes sense. */
-  isOpen(): boolean;
+  /** @throws {ThinglineError} CLOSED, CONNECTION_LOST: nobody tries to connect. */
+  requireActive(): void;
+  /** Whether SUBSCRIBE and UNSUBSCRIBE can be sent. */
+  isConnected(): boolean;
   send(request: OutboundSubscribe<Settle> | OutboundUnsubscribe<Settle>): void;
   run(listener: MessageListener, message: DeviceMessage): Delivery;
   /** An error that has no caller any more. */
   report(error: unknown): void;
 }
 
-/** Topic filters of a device: asked for, taken back, and who gets what arrives. */
+export interface RestoreHandlers {
+  /** Every answer is in. */
+  done: (refused: readonly RefusedFilter[]) => void;
+  /** An answer did not come, or the connection ended. */
+  failed: (error: ThinglineError) => void;
+}
+
+interface Waiter {
+  resolve: () => void;
+  reject: (error: ThinglineError) => void;
+}
+
+/** Topic filters of a device: asked for, restored, taken back, and who gets what arrives. */
 export class DeviceTopics {
   readonly router: MessageRouter;
   readonly #port: TopicsPort;
+  readonly #ledger = new SubscriptionLedger();
+  readonly #waiters = new Set<Waiter>();
 
   constructor(applicationTopics: readonly string[], port: TopicsPort) {
     this.router = new MessageRouter(applicationTopics);
     this.#port = port;
   }
 
-  /** One SUBSCRIBE for each 8 filters; `settle` gets the answer of each. */
-  request(filters: readonly string[], qos: 0 | 1, settle: (chunk: readonly string[]) => Settle): void {
-    for (const chunk of chunksOf(filters, filtersPerPacketMax)) this.#sendSubscribe(chunk, qos, settle(chunk));
+  // ---- with each connection ------------------------------------------------------------------------------------
+
+  /**
+   * CONNACK came. Subscribes to what the server does not hold: everything when it has no session of ours, the difference
+   * when it has one. The application topics come first, in packets of their own.
+   */
+  restore(isSessionPresent: boolean, { done, failed }: RestoreHandlers): void {
+    const lists = this.#wanted();
+    this.#ledger.connected(isSessionPresent, this.router.applicationTopics);
+    const wanted = new Set(lists.flat().map(({ filter }) => filter));
+    const packets = lists.flatMap((list) => chunksOf(this.#ledger.missing(list), filtersPerPacketMax));
+    const refused: RefusedFilter[] = [];
+    let unanswered = 0;
+    const next = (): void => {
+      while (unanswered < restoringPacketsMax) {
+        const packet = packets.shift();
+        if (packet === undefined) break;
+        unanswered += 1;
+        this.#sendSubscribe(packet, answered(packet.map(({ filter }) => filter)));
+      }
+      if (unanswered > 0) return;
+      this.#endRefused(refused);
+      done(refused);
+    };
+    const answered =
+      (filters: readonly string[]): Settle =>
+      (outcome) => {
+        unanswered -= 1;
+        if (outcome instanceof ThinglineError) return failed(outcome);
+        refused.push(...refusedOf(filters, outcome ?? []));
+        attempt(next);
+      };
+    const attempt = (step: () => void): void => {
+      try {
+        step();
+      } catch (error) {
+        if (!isThinglineError(error)) throw error;
+        failed(error);
+      }
+    };
+    attempt(() => {
+      this.#drop(this.#ledger.surplus(wanted));
+      next();
+    });
+    for (const waiter of this.#waiters) waiter.resolve();
+    this.#waiters.clear();
   }
+
+  /** Nobody connects any more. With an error it goes into every loop, after what is queued; else loops wait on. */
+  stopped(waiting: ThinglineError, loops: ThinglineError | undefined): void {
+    for (const waiter of this.#waiters) waiter.reject(waiting);
+    this.#waiters.clear();
+    if (loops === undefined) return;
+    for (const subscription of [...this.router.subscriptions]) {
+      this.router.remove(subscription);
+      subscription.end(loops);
+    }
+  }
+
+  /** The device is closed: loops end. */
+  close(): void {
+    for (const subscription of [...this.router.subscriptions]) subscription.end(undefined);
+  }
+
+  /** The application topics, then each run-time filter once, with the highest QoS that anybody asked for. */
+  #wanted(): Subscription[][] {
+    const application = [...this.router.applicationTopics].map((filter): Subscription => ({ filter, qos: 1 }));
+    const others = new Map<string, 0 | 1>();
+    for (const { filters, qos, isEstablished } of this.router.subscriptions) {
+      if (!isEstablished) continue;
+      for (const filter of filters) {
+        if (!this.router.applicationTopics.has(filter)) others.set(filter, qos === 1 ? 1 : (others.get(filter) ?? 0));
+      }
+    }
+    return [application, [...others].map(([filter, qos]) => ({ filter, qos }))];
+  }
+
+  /** A filter that the cloud took before and takes no longer ends its subscriptions: all filters or none. */
+  #endRefused(refused: readonly RefusedFilter[]): void {
+    for (const refusal of refused) {
+      for (const subscription of [...this.router.subscriptions]) {
+        if (!subscription.isEstablished || !subscription.filters.includes(refusal.filter)) continue;
+        subscription.end(subscriptionRefusal(refusal));
+        this.#giveBack(subscription);
+      }
+    }
+  }
+
+  // ---- requests ------------------------------------------------------------------------------------------------
 
   async subscribe(
     wanted: string | readonly string[],
@@ -46,12 +151,17 @@ export class DeviceTopics {
     { qos = 1, queueMax = defaultSubscriptionQueueMax, signal }: SubscribeOptions,
   ): Promise<DeviceSubscription> {
     const filters = filtersOf(wanted);
-    this.#port.requireUsable();
+    this.#port.requireActive();
     if (qos !== 0 && qos !== 1) throw invalid("qos", "0 or 1", qos);
     if (!Number.isInteger(queueMax) || queueMax < 1) throw invalid("queueMax", "a whole number from 1", queueMax);
     if (signal?.aborted) throw abortedError(signal);
+    while (!this.#port.isConnected()) {
+      await this.#connection(signal);
+      this.#port.requireActive();
+    }
     const subscription = new DeviceSubscription({
       filters,
+      qos,
       queueMax,
       listener: listener && ((message) => this.#port.run(listener, message)),
       unsubscribe: (closed) => this.#unsubscribeOwn(closed),
@@ -59,10 +169,12 @@ export class DeviceTopics {
     // Before the packet is sent: a retained message may come ahead of SUBACK.
     this.router.add(subscription);
     try {
-      const codes = await this.#sendAll(filters, signal, (chunk, settle) => this.#sendSubscribe(chunk, qos, settle));
+      const subscriptions = filters.map((filter) => ({ filter, qos }));
+      const codes = await this.#sendAll(subscriptions, signal, (chunk, settle) => this.#sendSubscribe(chunk, settle));
       const [refused] = refusedOf(filters, codes);
       if (refused !== undefined) throw subscriptionRefusal(refused);
       subscription.grantedQos = codes;
+      subscription.isEstablished = true;
     } catch (error) {
       // Whatever was granted is given back, or its messages would have no receiver.
       this.#giveBack(subscription);
@@ -74,9 +186,12 @@ export class DeviceTopics {
 
   async unsubscribe(wanted: string | readonly string[], signal: AbortSignal | undefined): Promise<void> {
     const filters = filtersOf(wanted);
-    this.#port.requireUsable();
+    this.#port.requireActive();
     if (signal?.aborted) throw abortedError(signal);
-    await this.#sendAll(filters, signal, (chunk, settle) => this.#sendUnsubscribe(chunk, settle));
+    // Without a connection it is enough not to want them: a session that the server kept is told with the next one.
+    if (this.#port.isConnected()) {
+      await this.#sendAll(filters, signal, (chunk, settle) => this.#sendUnsubscribe(chunk, settle));
+    }
     this.router.forget(filters);
     for (const subscription of [...this.router.subscriptions]) {
       if (!subscription.filters.every((filter) => filters.includes(filter))) continue;
@@ -85,9 +200,20 @@ export class DeviceTopics {
     }
   }
 
-  /** The device is over: an error goes into every loop, after what is queued. */
-  end(error: ThinglineError | undefined): void {
-    for (const subscription of [...this.router.subscriptions]) subscription.end(error);
+  async #connection(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#waiters.size >= waitingSubscribesMax) {
+      const message = `${this.#waiters.size} subscribe() calls wait for a connection already`;
+      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { waitingSubscribesMax } });
+    }
+    await new Promise<void>((resolve, reject) => {
+      const settle = abortable(
+        signal,
+        (outcome) => (outcome instanceof ThinglineError ? reject(outcome) : resolve()),
+        () => this.#waiters.delete(waiter),
+      );
+      const waiter: Waiter = { resolve: () => settle(undefined), reject: settle };
+      this.#waiters.add(waiter);
+    });
   }
 
   #endOnAbort(subscription: DeviceSubscription, signal: AbortSignal): void {
@@ -107,26 +233,45 @@ export class DeviceTopics {
   async #unsubscribeOwn(subscription: DeviceSubscription): Promise<void> {
     const filters = this.router.ownFilters(subscription);
     this.router.remove(subscription);
-    if (filters.length === 0 || !this.#port.isOpen()) return;
+    if (filters.length === 0 || !this.#port.isConnected()) return;
     await this.#sendAll(filters, undefined, (chunk, settle) => this.#sendUnsubscribe(chunk, settle));
   }
 
-  #sendSubscribe(filters: readonly string[], qos: 0 | 1, settle: Settle): void {
-    const subscriptions = filters.map((filter) => ({ filter, qos }));
-    this.#port.send(new OutboundSubscribe(subscriptions, settle));
+  /** Unsubscribes without anybody waiting for it. */
+  #drop(filters: readonly string[]): void {
+    for (const chunk of chunksOf(filters, filtersPerPacketMax)) {
+      this.#sendUnsubscribe(chunk, (outcome) => {
+        if (outcome instanceof ThinglineError) this.#port.report(outcome);
+      });
+    }
+  }
+
+  #sendSubscribe(subscriptions: readonly Subscription[], settle: Settle): void {
+    const filters = subscriptions.map(({ filter }) => filter);
+    const owner: Settle = (outcome) => {
+      this.#ledger.subscribed(filters, outcome);
+      settle(outcome);
+    };
+    this.#port.send(new OutboundSubscribe(subscriptions, owner));
+    this.#ledger.asked(filters);
   }
 
   #sendUnsubscribe(filters: readonly string[], settle: Settle): void {
-    this.#port.send(new OutboundUnsubscribe(filters, settle));
+    const owner: Settle = (outcome) => {
+      this.#ledger.unsubscribed(filters, outcome);
+      settle(outcome);
+    };
+    this.#port.send(new OutboundUnsubscribe(filters, owner));
+    this.#ledger.asked(filters);
   }
 
   /** Sends one packet for each 8 filters and waits for all answers; their codes, joined. */
-  async #sendAll(
-    filters: readonly string[],
+  async #sendAll<Item>(
+    items: readonly Item[],
     signal: AbortSignal | undefined,
-    send: (chunk: readonly string[], settle: Settle) => void,
+    send: (chunk: readonly Item[], settle: Settle) => void,
   ): Promise<readonly number[]> {
-    const answers = chunksOf(filters, filtersPerPacketMax).map(
+    const answers = chunksOf(items, filtersPerPacketMax).map(
       (chunk) =>
         new Promise<readonly number[]>((resolve, reject) => {
           const settle: Settle = (outcome) =>

@@ -8,9 +8,10 @@ import {
   type DialTarget,
   highWaterBytes,
 } from "@thingline/transport";
-import { connectDevice, type Device } from "./client.js";
+import { createVirtualRandom } from "@thingline/transport/virtual";
+import { connectDevice, createDevice, type Device } from "./client.js";
 import type { DeviceEventName } from "./client-events.js";
-import type { DeviceSettings } from "./client-options.js";
+import type { ConnectDeviceOptions, DeviceSettings } from "./client-options.js";
 
 /** A clock that stands until it is told to go, and knows whether a timer was left behind. */
 export class FakeClock implements Clock {
@@ -89,6 +90,7 @@ export class FakeConnection implements Connection {
   readonly #sent: (bytes: Uint8Array) => void;
   readonly #pending: Uint8Array[] = [];
   #handlers: ConnectionHandlers | undefined;
+  isStarted = false;
   #resolveClosed: () => void = () => undefined;
 
   constructor(clock: FakeClock, sent: (bytes: Uint8Array) => void) {
@@ -99,6 +101,7 @@ export class FakeConnection implements Connection {
 
   start(handlers: ConnectionHandlers): void {
     this.#handlers = handlers;
+    this.isStarted = true;
   }
 
   /** A slab for each packet: complete by the end of the turn. */
@@ -193,27 +196,31 @@ export const agree: Answer = (packet, cloud) => {
 /** The cloud's end: what the device sent, and what the test answers. */
 export class FakeCloud implements Dialer {
   readonly clock = new FakeClock();
-  readonly connection: FakeConnection;
+  /** The last one, and before the first dial the one to come. */
+  connection: FakeConnection;
   readonly version: MqttVersion;
   readonly packets: MqttPacket[] = [];
   readonly events: string[] = [];
   readonly errors: Error[] = [];
   answer: Answer;
   target: DialTarget | undefined;
+  dialCount = 0;
   dialError: ThinglineError | undefined;
   /** The dialer waits for this. */
   dialing: Promise<void> | undefined;
-  readonly #decoder: PacketDecoder;
+  /** When each attempt began. */
+  readonly dialedAtMs: number[] = [];
 
   constructor({ version = 4, answer = agree }: { version?: MqttVersion; answer?: Answer } = {}) {
     this.version = version;
     this.answer = answer;
-    this.#decoder = new PacketDecoder({ receiver: "server", packetBytesMax: 2_000_000 });
-    this.connection = new FakeConnection(this.clock, (bytes) => this.#take(bytes));
+    this.connection = this.#open();
   }
 
   async dial(target: DialTarget, { signal }: { signal?: AbortSignal } = {}): Promise<Connection> {
     this.target = target;
+    this.dialCount += 1;
+    this.dialedAtMs.push(this.clock.monotonicMs());
     if (this.dialError !== undefined) throw this.dialError;
     if (this.dialing !== undefined) {
       await new Promise<void>((resolve, reject) => {
@@ -221,12 +228,22 @@ export class FakeCloud implements Dialer {
         signal?.addEventListener("abort", () => reject(new ThinglineError("ABORTED", "given up")));
       });
     }
+    if (this.connection.isStarted) {
+      const { secure } = this.connection;
+      this.connection = this.#open();
+      this.connection.secure = secure;
+    }
     return this.connection;
   }
 
-  #take(bytes: Uint8Array): void {
-    this.#decoder.push(bytes);
-    for (let packet = this.#decoder.next(); packet !== undefined; packet = this.#decoder.next()) {
+  #open(): FakeConnection {
+    const decoder = new PacketDecoder({ receiver: "server", packetBytesMax: 2_000_000 });
+    return new FakeConnection(this.clock, (bytes) => this.#take(decoder, bytes));
+  }
+
+  #take(decoder: PacketDecoder, bytes: Uint8Array): void {
+    decoder.push(bytes);
+    for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
       this.packets.push(packet);
       this.answer(packet, this);
     }
@@ -241,7 +258,8 @@ export class FakeCloud implements Dialer {
       bytes.set(part, at);
       at += part.length;
     }
-    this.clock.afterTurn(() => this.connection.receive(bytes));
+    const { connection } = this;
+    this.clock.afterTurn(() => connection.receive(bytes));
   }
 
   message(topic: string, { qos = 0, packetId = 1, payload = "" }: Partial<MessageWish> = {}): MqttPacket {
@@ -251,21 +269,31 @@ export class FakeCloud implements Dialer {
   }
 
   /** Connects; every event is written down in short. */
-  connect(settings: Partial<DeviceSettings> & { host?: string; port?: number; tls?: never } = {}): Promise<Device> {
-    const options = {
+  connect({ signal, ...settings }: FakeSettings = {}): Promise<Device> {
+    return connectDevice({ ...this.options(settings), ...(signal === undefined ? {} : { signal }) });
+  }
+
+  /** Makes a device that keeps its connection, unless told otherwise. */
+  create(settings: FakeSettings = {}): Device {
+    return createDevice(this.options({ reconnect: {}, ...settings }));
+  }
+
+  options(settings: FakeSettings): ConnectDeviceOptions {
+    return {
       host: "cloud.test",
       clientId: "pump-7",
       clock: this.clock,
+      random: createVirtualRandom(7),
       dialer: this,
       version: this.version,
+      reconnect: false,
       ...settings,
       on: { ...this.#listeners(), ...settings.on },
     };
-    return connectDevice(options);
   }
 
   /** Connects and waits until it is over. */
-  async connected(settings: Parameters<FakeCloud["connect"]>[0] = {}): Promise<Device> {
+  async connected(settings: FakeSettings = {}): Promise<Device> {
     const connecting = this.connect(settings);
     await this.clock.flush();
     return connecting;
@@ -279,13 +307,14 @@ export class FakeCloud implements Dialer {
   #listeners(): DeviceSettings["on"] {
     const note = (name: DeviceEventName, text = ""): void => void this.events.push(text ? `${name} ${text}` : name);
     return {
-      connecting: ({ result }) => note("connecting", result),
+      connecting: ({ result, retryInMs }) =>
+        note("connecting", result === undefined ? "" : `${result}${later(retryInMs)}`),
       connected: ({ isPersistentSession }) => note("connected", isPersistentSession ? "persistent" : ""),
       ready: ({ refusedFilters }) => note("ready", refusedFilters.map(({ filter }) => filter).join(",")),
       puback: ({ packetId }) => note("puback", String(packetId)),
       pingresp: () => note("pingresp"),
-      disconnected: ({ reason, error }) =>
-        note("disconnected", error instanceof ThinglineError ? `${reason} ${error.code}` : reason),
+      disconnected: ({ reason, error, retryInMs }) =>
+        note("disconnected", `${reason}${error === undefined ? "" : ` ${error.code}`}${later(retryInMs)}`),
       error: ({ error }) => {
         this.errors.push(error);
         note("error", error instanceof ThinglineError ? error.code : error.message);
@@ -294,8 +323,42 @@ export class FakeCloud implements Dialer {
   }
 }
 
+export type FakeSettings = Partial<DeviceSettings> & {
+  host?: string;
+  port?: number;
+  tls?: never;
+  signal?: AbortSignal;
+};
+
+/** `+` marks that another attempt follows. */
+function later(retryInMs: number | undefined): string {
+  return retryInMs === undefined ? "" : " +";
+}
+
 interface MessageWish {
   qos: 0 | 1;
   packetId: number;
   payload: string | Uint8Array;
+}
+
+/** Waits for a failure without letting it become an unhandled rejection. */
+export async function failureOf(cloud: FakeCloud, promise: Promise<unknown>, passMs = 0): Promise<ThinglineError> {
+  const settled = promise.then(
+    () => new Error("it should have failed"),
+    (error: unknown) => error,
+  );
+  await (passMs === 0 ? cloud.clock.flush() : cloud.clock.pass(passMs));
+  const error = await settled;
+  if (!(error instanceof ThinglineError)) throw error;
+  return error;
+}
+
+/** What became of a promise so far. */
+export function watch(promise: Promise<unknown>): { state: string } {
+  const watched = { state: "pending" };
+  promise.then(
+    () => (watched.state = "done"),
+    (error: unknown) => (watched.state = error instanceof ThinglineError ? error.code : String(error)),
+  );
+  return watched;
 }

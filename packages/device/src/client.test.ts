@@ -3,9 +3,10 @@ import { describe, test } from "node:test";
 import { type ErrorCode, ThinglineError } from "@thingline/protocol";
 import { type ConnectPacket, encodeToBytes, type MqttVersion, type SubscribePacket } from "@thingline/protocol/mqtt";
 import type { SecTagDialer, SecTagDialTarget, SecureInfo } from "@thingline/transport";
+import { createVirtualRandom } from "@thingline/transport/virtual";
 import { connectDevice } from "./client.js";
 import { type ConnectResult, connectResultOf } from "./client-result.js";
-import { agree, FakeCloud } from "./client.test.harness.js";
+import { agree, failureOf, FakeCloud } from "./client.test.harness.js";
 
 const tls13: SecureInfo = {
   protocol: "TLSv1.3",
@@ -15,18 +16,6 @@ const tls13: SecureInfo = {
   alpnProtocol: undefined,
   isResumed: false,
 };
-
-/** Waits for a failure without letting it become an unhandled rejection. */
-async function failureOf(cloud: FakeCloud, promise: Promise<unknown>, passMs = 0): Promise<ThinglineError> {
-  const settled = promise.then(
-    () => assert.fail("it should have failed"),
-    (error: unknown) => error,
-  );
-  await (passMs === 0 ? cloud.clock.flush() : cloud.clock.pass(passMs));
-  const error = await settled;
-  assert.ok(error instanceof ThinglineError, String(error));
-  return error;
-}
 
 function nothingIsLeft(cloud: FakeCloud): void {
   assert.equal(cloud.clock.timerCount, 0, "a timer is left");
@@ -133,13 +122,14 @@ describe("connecting", () => {
       endpoint: "cloud.test:8884",
       clientId: "pump-7",
       clock: cloud.clock,
+      random: createVirtualRandom(1),
       secTagDialer,
       secTag: 43,
     });
     await cloud.clock.flush();
     const device = await connecting;
     assert.deepEqual(target, { host: "cloud.test", port: 8884, secTag: 43, handshake: "full" });
-    assert.equal(device.connection.secure?.isResumed, false);
+    assert.equal(device.connection?.secure?.isResumed, false);
   });
 });
 
@@ -345,9 +335,12 @@ describe("the end", () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected();
     const first = device.disconnect();
-    assert.equal(device.close(), first);
+    const closing = device.close();
+    assert.equal(device.close(), closing);
+    assert.equal(device.state, "closing");
     await cloud.clock.flush();
-    await Promise.all([first, device.closed, device[Symbol.asyncDispose]()]);
+    await Promise.all([first, closing, device.closed, device[Symbol.asyncDispose](), device.disconnect()]);
+    assert.equal(device.state, "closed");
     assert.deepEqual(cloud.types(), ["connect", "disconnect"]);
     assert.deepEqual(cloud.events.slice(3), ["disconnected userRequest"]);
     nothingIsLeft(cloud);
@@ -356,10 +349,11 @@ describe("the end", () => {
       () => device.publish("t", "x", { qos: 0 }),
       () => device.subscribe("t"),
       () => device.unsubscribe("t"),
+      () => device.connect(),
     ]) {
       assert.equal((await failureOf(cloud, call())).code, "CLOSED");
     }
-    assert.throws(() => device.ping(), /CLOSED|disconnected/);
+    assert.throws(() => device.ping(), /closed/);
     assert.equal(device.keepAliveTimeLeftMs(), Infinity);
   });
 
@@ -374,8 +368,9 @@ describe("the end", () => {
     cloud.send({ type: "puback", packetId: 1, reasonCode: 0 });
     await cloud.clock.flush();
     await first;
-    assert.equal((await failureOf(cloud, second, 1000)).code, "CLOSED");
+    assert.equal((await failureOf(cloud, second, 1000)).code, "CONNECTION_LOST");
     await closing;
+    assert.equal(device.state, "idle");
     assert.deepEqual(cloud.types(), ["disconnect"]);
     nothingIsLeft(cloud);
   });
@@ -403,12 +398,12 @@ describe("the end", () => {
     const error = await failureOf(cloud, publishing);
     assert.equal(error.code, "CONNECTION_LOST");
     assert.match(error.message, /unacknowledged messages: 1.*policy denies a publish/);
-    await device.closed;
+    assert.equal(device.state, "idle");
     assert.deepEqual(cloud.events.slice(3), ["disconnected closedByRemote CONNECTION_LOST"]);
     await device.disconnect();
     assert.equal(cloud.events.length, 4);
     nothingIsLeft(cloud);
-    assert.match((await failureOf(cloud, device.publish("t", "x"))).message, /the connection ended/);
+    assert.match((await failureOf(cloud, device.publish("t", "x"))).message, /not connected/);
   });
 
   for (const [reasonCode, reason] of [
@@ -422,7 +417,7 @@ describe("the end", () => {
       const device = await cloud.connected();
       cloud.send({ type: "disconnect", reasonCode });
       await cloud.clock.flush();
-      await device.closed;
+      assert.equal(device.state, "idle");
       assert.deepEqual(cloud.events.slice(3), [`disconnected ${reason} MQTT_DISCONNECTED`]);
     });
   }
@@ -432,7 +427,7 @@ describe("the end", () => {
     const device = await cloud.connected();
     cloud.connection.receive(new Uint8Array([0xff, 0xff]));
     await cloud.clock.flush();
-    await device.closed;
+    assert.equal(device.state, "idle");
     assert.deepEqual(cloud.types(), ["connect", "disconnect"]);
     assert.deepEqual(cloud.events.slice(3), ["disconnected misc MQTT_MALFORMED_PACKET"]);
   });
@@ -444,7 +439,7 @@ describe("the end", () => {
     const got: string[] = [];
     device.on("data", ({ topic }) => void got.push(topic));
     await cloud.clock.flush();
-    await device.closed;
+    assert.equal(device.state, "idle");
     assert.deepEqual(got, []);
   });
 
@@ -453,7 +448,7 @@ describe("the end", () => {
     const device = await cloud.connected({ keepAliveSeconds: 60 });
     cloud.connection.isDeaf = true;
     await cloud.clock.pass(90_000);
-    await device.closed;
+    assert.equal(device.state, "idle");
     assert.deepEqual(cloud.types(), ["connect", "pingreq"]);
     assert.deepEqual(cloud.events.slice(3), ["disconnected misc CONNECTION_LOST"]);
     assert.equal(cloud.connection.isDestroyed, true);

@@ -2,7 +2,7 @@ import type { PublishProperties } from "@thingline/protocol/mqtt";
 import type { Endpoint, SecureInfo } from "@thingline/transport";
 import { DeviceClient } from "./client-device.js";
 import type { DeviceEventName, DeviceListener, RefusedFilter } from "./client-events.js";
-import { checkOptions, type ConnectDeviceOptions } from "./client-options.js";
+import { checkOptions, type ConnectDeviceOptions, type DeviceOptions } from "./client-options.js";
 import type { DeviceSubscription, MessageListener } from "./client-subscription.js";
 
 export interface PublishOptions {
@@ -25,16 +25,54 @@ export interface SubscribeOptions {
   signal?: AbortSignal;
 }
 
-/** A device that is connected to the cloud. It comes from {@link connectDevice}, ready to use. */
+export interface ConnectOptions {
+  /** Ends the attempt at any stage; once the device is ready it means nothing any more. */
+  signal?: AbortSignal;
+  /** Replaces the application topics of the options, and those of the last `connect()`. Default: they stay. */
+  applicationTopics?: Iterable<string>;
+}
+
+/**
+ * `idle`: it is not connected and does not try to. `connecting`: an attempt runs, from the dial to `ready`. `waiting`: between
+ * two attempts. `closing`: the connection is being ended, by whichever side. `closed`: for ever.
+ */
+export type DeviceState = "idle" | "connecting" | "ready" | "closing" | "waiting" | "closed";
+
+/**
+ * A device of the cloud. It outlives its connections: unless `reconnect` is false it comes back by itself, with its
+ * subscriptions and its unacknowledged QoS 1 messages. It ends with {@link close}.
+ *
+ * It gives up, and is `idle`, when `reconnect.attemptsMax` attempts failed, and at once on an error that no further attempt
+ * can mend: bad options, a missing or refused credential, a key that does not fit, a CONNACK code about the CONNECT itself.
+ * Whatever waits then fails with that error, which also is an `error` event unless a {@link connect} rejects with it. A
+ * denial is not final, since a policy may be attached at any time: AWS IoT denies by closing, so the attempts go on, with
+ * growing waits, and every event says so.
+ *
+ * Listeners are called at once and may call anything, `connect()`, `disconnect()` and `close()` included.
+ */
 export interface Device {
   readonly clientId: string;
+  readonly state: DeviceState;
+  /** CONNACK came and the connection has not ended. */
   readonly isConnected: boolean;
   /** The cloud had kept the session of an earlier connection: its subscriptions stand. */
   readonly isPersistentSession: boolean;
-  /** Application topics that the cloud refused. */
+  /** Filters that the cloud refused when the device last became ready. */
   readonly refusedFilters: readonly RefusedFilter[];
-  /** How the bytes travel; `secure.isResumed` tells a resumed TLS session from a full handshake. */
-  readonly connection: { readonly secure: SecureInfo | undefined; readonly local: Endpoint; readonly remote: Endpoint };
+  /**
+   * How the bytes travel, while there is a connection; `secure.isResumed` tells a resumed TLS session from a full handshake.
+   */
+  readonly connection:
+    { readonly secure: SecureInfo | undefined; readonly local: Endpoint; readonly remote: Endpoint } | undefined;
+
+  /**
+   * Connects an idle device, and resolves when it is ready: TLS, CONNACK, application topics.
+   *
+   * @throws {ThinglineError} ALREADY_CONNECTED, CLOSED, OPTION_INVALID; else how the first attempt failed, with a
+   * {@link ConnectResult} by `connectResultOf(error)`. With `firstAttempt: "retry"` only what is final, or the last of
+   * `attemptsMax`. ABORTED by the signal, `disconnect()` or `close()`.
+   */
+  connect(options?: ConnectOptions): Promise<void>;
 
   /** @returns a function that takes the listener off again. @throws {ThinglineError} OPTION_INVALID */
   on<Name extends DeviceEventName>(name: Name, listener: DeviceListener<Name>): () => void;
@@ -42,16 +80,18 @@ export interface Device {
 
   /**
    * Publishes. QoS 1 resolves with PUBACK, QoS 0 when the connection has taken the message. The payload must not be
-   * changed before that.
+   * changed before that. Between two connections QoS 1 waits for the next one, up to `queueMax` messages; what was sent and
+   * not acknowledged is sent again.
    *
-   * @throws {ThinglineError} MQTT_PUBLISH_REFUSED, TIMEOUT, ABORTED, CONNECTION_LOST and CLOSED: not acknowledged,
-   * may have arrived. LIMIT_EXCEEDED, MQTT_PACKET_TOO_LARGE, MQTT_UNSUPPORTED, TOPIC_NAME_INVALID, OPTION_INVALID:
-   * not sent.
+   * @throws {ThinglineError} MQTT_PUBLISH_REFUSED, TIMEOUT, ABORTED, and CONNECTION_LOST and CLOSED of a message that was
+   * accepted before: not acknowledged, may have arrived. CONNECTION_LOST at once: the device is idle, or QoS 0 without a
+   * connection. LIMIT_EXCEEDED, MQTT_PACKET_TOO_LARGE, MQTT_UNSUPPORTED, TOPIC_NAME_INVALID, OPTION_INVALID: not sent.
    */
   publish(topic: string, payload: Uint8Array | string, options?: PublishOptions): Promise<void>;
 
   /**
-   * Subscribes; all filters or none.
+   * Subscribes; all filters or none. Between two connections it waits for the next one, up to {@link waitingSubscribesMax}
+   * calls. One that was sent when the connection ended is not tried again: it may have been the reason.
    *
    * @throws {ThinglineError} MQTT_SUBSCRIPTION_REFUSED, TIMEOUT, ABORTED, CONNECTION_LOST, CLOSED,
    * TOPIC_FILTER_INVALID, LIMIT_EXCEEDED.
@@ -62,7 +102,10 @@ export interface Device {
     listener: MessageListener,
     options?: SubscribeOptions,
   ): Promise<DeviceSubscription>;
-  /** Unsubscribes from filters of whatever origin, application topics included, and ends their subscriptions. */
+  /**
+   * Unsubscribes from filters of whatever origin, application topics included, and ends their subscriptions. Without a
+   * connection it resolves at once, and a session that the cloud kept is told with the next connection.
+   */
   unsubscribe(filters: string | readonly string[], options?: { signal?: AbortSignal }): Promise<void>;
 
   /** Sends PINGREQ now. @throws {ThinglineError} CONNECTION_LOST when the last one is unanswered: the link is dead. */
@@ -70,13 +113,29 @@ export interface Device {
   /** Milliseconds until something has to be sent to keep the connection. */
   keepAliveTimeLeftMs(): number;
 
-  /** Waits for acknowledgements for `closeTimeoutMs` at most, sends DISCONNECT and ends. Safe to call twice. */
+  /**
+   * Waits for acknowledgements for `closeTimeoutMs` at most, sends DISCONNECT, ends the connection and all attempts; resolves
+   * when the device is idle, and {@link connect} may follow. What is not acknowledged by then fails with CONNECTION_LOST;
+   * subscriptions wait for the next connection. Safe to call at any time.
+   */
   disconnect(): Promise<void>;
-  /** The same as {@link disconnect}. */
+  /**
+   * As {@link disconnect}, and for ever: subscriptions end, every later call is refused with CLOSED. Resolves when no timer
+   * and no socket is left. Safe to call twice.
+   */
   close(): Promise<void>;
-  /** Resolves when nothing is left: no socket, no timer. */
+  /** Resolves after {@link close}. */
   readonly closed: Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Makes a device, idle: {@link Device.connect} connects it. Nothing is opened yet.
+ *
+ * @throws {ThinglineError} OPTION_INVALID
+ */
+export function createDevice(options: DeviceOptions): Device {
+  return new DeviceClient(options, checkOptions(options), false);
 }
 
 /**
@@ -84,10 +143,15 @@ export interface Device {
  * the device is ready. Messages that arrive before that wait for the listeners that the caller adds right after;
  * `connecting`, `connected` and `ready` are past by then, and only seen by listeners given in `on`.
  *
- * @throws {ThinglineError} `details.connectResult` is a {@link ConnectResult}: how the attempt failed.
+ * @throws {ThinglineError} as {@link Device.connect}; the device is closed then.
  */
-export async function connectDevice(options: ConnectDeviceOptions): Promise<Device> {
-  const device = new DeviceClient(options, checkOptions(options));
-  await device.start();
+export async function connectDevice({ signal, ...options }: ConnectDeviceOptions): Promise<Device> {
+  const device = new DeviceClient(options, checkOptions(options), options.on?.data === undefined);
+  try {
+    await device.connect(signal === undefined ? {} : { signal });
+  } catch (error) {
+    await device.close();
+    throw error;
+  }
   return device;
 }

@@ -1,6 +1,5 @@
-export { connectDevice } from "./client.js";
-export { heldMessagesMax } from "./client-device.js";
-export type { Device, PublishOptions, SubscribeOptions } from "./client.js";
+export { connectDevice, createDevice } from "./client.js";
+export type { ConnectOptions, Device, DeviceState, PublishOptions, SubscribeOptions } from "./client.js";
 export type {
   DeviceEventName,
   DeviceEvents,
@@ -10,6 +9,7 @@ export type {
   DisconnectReason,
   RefusedFilter,
 } from "./client-events.js";
+export { heldMessagesMax } from "./client-inbox.js";
 export {
   applicationTopicsMax,
   defaultCloseTimeoutMs,
@@ -23,13 +23,22 @@ export type {
   ConnectDeviceOptions,
   DeviceCredentials,
   DeviceEndpoint,
+  DeviceOptions,
   DeviceSettings,
   LastWill,
 } from "./client-options.js";
+export {
+  defaultReconnectBaseMs,
+  defaultReconnectCapMs,
+  reconnectAfterCutMs,
+  stableAfterMs,
+} from "./client-reconnect.js";
+export type { ReconnectOptions } from "./client-reconnect.js";
 export { connectResultOf, connectResults } from "./client-result.js";
 export type { ConnectResult } from "./client-result.js";
 export { defaultSubscriptionQueueMax } from "./client-subscription.js";
 export type { DeviceSubscription, MessageListener } from "./client-subscription.js";
+export { waitingSubscribesMax } from "./client-topics.js";
 export { createNativeTlsDialer, nativeTlsSessionsMax } from "./native-tls/dialer.js";
 export type { NativeTlsDialerOptions } from "./native-tls/dialer.js";
 export { loadNativeTlsCredentials, nativeTlsFiles } from "./native-tls/load.js";

@@ -10,6 +10,7 @@ export const errorCodes = {
   OPTION_INVALID: "an option has a wrong type, range or value",
   TIMEOUT: "no answer came within the stated time",
   // Connection
+  ALREADY_CONNECTED: "connect() was called on a device that is connected, or tries to be",
   CONNECTION_LOST: "the transport ended without being asked to",
   CONNECTION_REFUSED: "nobody listens at the address, or the peer refused",
   HOST_NOT_FOUND: "the host name could not be resolved",

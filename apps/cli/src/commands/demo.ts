@@ -62,9 +62,7 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
       { event: "done", seconds: Math.round(seconds * 1000) / 1000 },
       `\n${output.paint.green("done")} in ${seconds.toFixed(1)} s${kept}`,
     );
-    output.say(
-      output.paint.dim(`Next, a cloud of your own (see README.md): ${commandLine("cloud start")}`),
-    );
+    output.say(output.paint.dim(`Next, a cloud of your own (see README.md): ${commandLine("cloud start")}`));
   } catch (error) {
     // Of no interest to somebody who stopped it.
     const lines = signal.aborted ? [] : log.warnings();
@@ -200,7 +198,7 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
     const { principals = [] } = await plane.client.send(new ListThingPrincipalsCommand({ thingName }), call);
     const isOurs = principals.some((principal) => principal.endsWith(certificateId));
     if (!isOurs) throw new ThinglineError("PROVISIONING_NOT_PROVED", "the registry does not list the new certificate");
-    const { secure } = connected.connection;
+    const secure = connected.connection?.secure;
     output.say("");
     output.event(
       {
@@ -267,6 +265,7 @@ async function sendLarge(stage: Stage, way: string, secTagDialer: SecTagDialer):
     secTagDialer,
     secTag: largeMessageSecTag,
     isCleanSession: true,
+    reconnect: false,
     signal,
   });
   const ended = new Promise<Error>((done) => {

@@ -82,7 +82,7 @@ export async function provision({ output, signal }: CommandContext, options: Pro
     throw new ThinglineError(error.code, error.message, { details: { ...error.details, ...where }, cause: error });
   });
   const { certificateId, secTag, isNew } = result;
-  const { secure } = result.device.connection;
+  const secure = result.device.connection?.secure;
   await result.device.close();
   output.event(
     {

@@ -139,7 +139,7 @@ export class EffectRunner {
   async #connect(as: "claim" | "device", signal: AbortSignal): Promise<EffectResult> {
     const device = await this.#context.connect(as, this.#applicationTopics, signal);
     if (this.#isClosed) {
-      await device.disconnect();
+      await device.close();
       throw new ThinglineError("ABORTED", "the flow ended while it connected");
     }
     this.#device = device;
@@ -150,7 +150,7 @@ export class EffectRunner {
       const lost = new ThinglineError("CONNECTION_LOST", "the server closed the connection");
       this.#context.onConnectionLost(error ?? lost);
     });
-    return { of: "connect", isResumed: device.connection.secure?.isResumed ?? false };
+    return { of: "connect", isResumed: device.connection?.secure?.isResumed ?? false };
   }
 
   async #subscribe(signal: AbortSignal): Promise<EffectResult> {
@@ -179,7 +179,7 @@ export class EffectRunner {
   async #disconnect(): Promise<void> {
     const device = this.#device;
     this.#device = undefined;
-    await device?.disconnect();
+    await device?.close();
   }
 
   /**

@@ -379,7 +379,7 @@ test("a resumed session proves nothing: the device connects again until the hand
     },
   });
   assert.equal(world.deviceDials, 3);
-  assert.equal(device.connection.secure?.isResumed, false);
+  assert.equal(device.connection?.secure?.isResumed, false);
   await device.disconnect();
 
   const always = makeWorld();

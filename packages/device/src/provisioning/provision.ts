@@ -71,7 +71,7 @@ export interface ProvisionDeviceOptions {
   /** PEM for the device's tag. Default: the claim tag's CA, else Amazon Root CA 1. */
   ca?: string;
   /** For the connections. The claim's session is always clean, so that none of it is left to the device's. */
-  settings?: Omit<DeviceSettings, "clientId" | "clock" | "random" | "signal" | "applicationTopics" | "on">;
+  settings?: Omit<DeviceSettings, "clientId" | "clock" | "random" | "applicationTopics" | "on" | "reconnect">;
   /** Application topics of the device's own connection. Default none, as in the sample. */
   applicationTopics?: Iterable<string>;
   limits?: Partial<ProvisioningLimits>;
@@ -84,7 +84,10 @@ export interface ProvisionDeviceOptions {
 }
 
 export interface ProvisionResult {
-  /** Connected with the device's own credentials. The caller closes it. */
+  /**
+   * Connected with the device's own credentials. The caller closes it. It does not reconnect by itself: for work that lasts, close
+   * it and make a device with `createDevice`.
+   */
   device: Device;
   secTag: number;
   certificateId: string;
@@ -225,6 +228,8 @@ class Provisioner {
     const connect = this.#options.connect ?? connectDevice;
     return connect({
       ...settings,
+      // The machine decides what follows the end of a connection.
+      reconnect: false,
       host,
       ...(port !== undefined && { port }),
       clientId,

@@ -359,6 +359,7 @@ export class FakeDevice implements Device {
   readonly secTag: number;
   readonly options: ConnectDeviceOptions;
   isConnected = true;
+  readonly state = "ready";
   readonly isPersistentSession = false;
   readonly refusedFilters = [];
   readonly connection;
@@ -422,6 +423,10 @@ export class FakeDevice implements Device {
       if (topic !== filter && !(filter.endsWith("+") && topic.startsWith(prefix))) continue;
       void listener({ topic, payload, qos: 1, isRetained: false, isDuplicate: false, packetId: 1 });
     }
+  }
+
+  async connect(): Promise<void> {
+    throw new ThinglineError("ALREADY_CONNECTED", "a fake device has one connection");
   }
 
   ping(): void {

@@ -239,7 +239,7 @@ class World {
   #break(): void {
     this.#toBroker = [];
     this.#toClient = [];
-    this.client.session.connectionClosed();
+    this.client.session.connectionClosed(this.client.nowMs);
     this.#look();
     this.#connect();
   }

@@ -59,6 +59,8 @@ export class OutboundRequests<Owner> {
   #controlDeadlineMs = Infinity;
   #controlCount = 0;
   #isWritable = true;
+  /** When the last connection ended: deadlines of messages stand still from then to the next CONNACK. */
+  #stoppedAtMs = 0;
 
   constructor(options: ClientSessionOptions, effects: ClientSessionEffects<Owner>, line: SessionLine<Owner>) {
     this.#effects = effects;
@@ -90,6 +92,7 @@ export class OutboundRequests<Owner> {
   }
 
   get deadlineMs(): number {
+    if (this.#terms === undefined) return this.#controlDeadlineMs;
     const inFlightMs = firstDeadlineMs(this.#inFlight);
     const waitingMs = firstDeadlineMs(this.#waiting);
     return Math.min(inFlightMs, waitingMs, this.#controlDeadlineMs);
@@ -102,14 +105,19 @@ export class OutboundRequests<Owner> {
   }
 
   /** CONNACK came: decides what is sent again, or anew; {@link pump} sends it. */
-  connected(terms: ConnectionTerms): void {
+  connected(terms: ConnectionTerms, nowMs: number): void {
     this.#terms = terms;
+    const stoodMs = nowMs - this.#stoppedAtMs;
+    for (const list of [this.#inFlight, this.#waiting]) {
+      for (let publish = list.first; publish !== undefined; publish = publish.next) publish.deadlineMs += stoodMs;
+    }
     if (!terms.isSessionPresent) this.#startOver();
     this.#resendNext = this.#inFlight.first;
   }
 
   /** Messages are kept for the next connection, SUBSCRIBE and UNSUBSCRIBE end with the error. */
-  connectionClosed(error: ThinglineError): void {
+  connectionClosed(error: ThinglineError, nowMs: number): void {
+    if (this.#terms !== undefined) this.#stoppedAtMs = nowMs;
     this.#terms = undefined;
     this.#windowUsed = 0;
     this.#resendNext = undefined;
@@ -168,7 +176,7 @@ export class OutboundRequests<Owner> {
       const message = `${this.#waitingBytes} payload bytes wait already, queueBytesMax is ${this.#queueBytesMax}`;
       throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { queueBytesMax: this.#queueBytesMax } });
     }
-    publish.deadlineMs = nowMs + this.#ackTimeoutMs;
+    publish.deadlineMs = (terms === undefined ? this.#stoppedAtMs : nowMs) + this.#ackTimeoutMs;
     publish.state = "waiting";
     this.#waiting.append(publish);
     this.#waitingBytes += publish.payload.length;
@@ -254,9 +262,11 @@ export class OutboundRequests<Owner> {
     if (!unsubscribe.isAbandoned) this.#effects.unsubscribeSettled(unsubscribe, packet.reasonCodes);
   }
 
-  /** Deadlines rise along both lists, since every message gets the same time. */
+  /**
+   * Deadlines rise along both lists, since every message gets the same time; without a connection they stand still.
+   */
   expire(nowMs: number): void {
-    for (const list of [this.#inFlight, this.#waiting]) {
+    for (const list of this.#terms === undefined ? [] : [this.#inFlight, this.#waiting]) {
       for (let publish = list.first; publish !== undefined && publish.deadlineMs <= nowMs;) {
         const expired = publish;
         publish = publish.next;

@@ -27,7 +27,10 @@ export interface ClientSessionOptions {
   properties?: Omit<ConnectProperties, "receiveMaximum" | "maximumPacketBytes" | "topicAliasMaximum">;
   /** From the open connection to CONNACK. Default {@link defaultConnackTimeoutMs}. */
   connackTimeoutMs?: number;
-  /** From the call to PUBACK, SUBACK or UNSUBACK. Default {@link defaultAckTimeoutMs}. */
+  /**
+   * From the call to PUBACK, SUBACK or UNSUBACK, counting only the time between CONNACK and the end of a connection:
+   * a message that waits for the next connection does not grow older. Default {@link defaultAckTimeoutMs}.
+   */
   ackTimeoutMs?: number;
   /** Unacknowledged QoS 1 messages to the server; its Receive Maximum may lower it. 1..65535. Default {@link defaultInflightMax}. */
   inflightMax?: number;

@@ -400,7 +400,7 @@ describe("subscribing", () => {
   test("they end with the connection, and their identifiers are free again", () => {
     const client = new RecordedSession().connect();
     const owner = client.subscribe("a");
-    client.session.connectionClosed();
+    client.session.connectionClosed(client.nowMs);
     assert.ok(isThinglineError(client.answers.get(owner), "CONNECTION_LOST"));
     client.connect({ isSessionPresent: true });
     assert.deepEqual(client.take(), []);
@@ -470,7 +470,7 @@ describe("receiving", () => {
     const client = new RecordedSession().connect();
     client.disposition = "pending";
     client.message(1);
-    client.session.connectionClosed();
+    client.session.connectionClosed(client.nowMs);
     client.connect({ isSessionPresent: true });
     client.message(1);
     client.session.settle(1, 1, 0);
@@ -529,7 +529,7 @@ describe("resumption", () => {
     for (const topic of ["a", "b", "c", "d"]) client.publish(topic);
     client.puback(2);
     assert.deepEqual(client.take(), ["publish 1 a", "publish 2 b", "publish 3 c", "publish 4 d"]);
-    client.session.connectionClosed();
+    client.session.connectionClosed(client.nowMs);
     client.publish("e");
     client.connect({ isSessionPresent: true });
     assert.deepEqual(client.take(), ["publish 1 a dup", "publish 3 c dup", "publish 4 d dup"]);
@@ -540,7 +540,7 @@ describe("resumption", () => {
   test("sending again keeps to a smaller window of the new connection", () => {
     const client = new RecordedSession({ version: 5 }).connect();
     for (const topic of ["a", "b", "c"]) client.publish(topic);
-    client.session.connectionClosed();
+    client.session.connectionClosed(client.nowMs);
     client.take();
     client.connect({ isSessionPresent: true, properties: { receiveMaximum: 1 } });
     client.publish("d", { qos: 0 });
@@ -554,7 +554,7 @@ describe("resumption", () => {
   test("a lost session: what was unacknowledged is published anew, in order, without DUP", () => {
     const client = new RecordedSession({ inflightMax: 2 }).connect();
     for (const topic of ["a", "b", "c"]) client.publish(topic);
-    client.session.connectionClosed();
+    client.session.connectionClosed(client.nowMs);
     client.take();
     client.connect({ isSessionPresent: false });
     assert.deepEqual(client.take(), ["publish 3 a", "publish 4 b"]);
@@ -571,16 +571,51 @@ describe("resumption", () => {
 
   test("a reconnect can ask for the session although the first connection was clean", () => {
     const client = new RecordedSession({ isCleanSession: true }).connect();
-    client.session.connectionClosed();
+    client.session.connectionClosed(client.nowMs);
     client.connect({ isSessionPresent: true }, { isCleanStart: false });
     assert.equal(client.closed, undefined);
     assert.equal(client.terms?.isSessionPresent, true);
   });
 
+  test("the time without a connection does not count towards PUBACK, neither in flight nor waiting", () => {
+    for (const isSessionPresent of [true, false]) {
+      const client = new RecordedSession({ inflightMax: 2, ackTimeoutMs: 1000 }).connect();
+      const early = [client.publish("a"), client.publish("b"), client.publish("c")];
+      client.pass(400);
+      client.session.connectionClosed(client.nowMs);
+      client.pass(5000);
+      const late = client.publish("d");
+      client.pass(5000);
+      assert.equal(client.session.wakeAtMs, Infinity);
+      assert.equal(client.settled.size, 0);
+      client.session.connectionOpened(client.nowMs);
+      client.pass(5000);
+      assert.equal(client.settled.size, 0, "the way to CONNACK does not count either");
+      client.receive({ type: "connack", isSessionPresent, reasonCode: 0 });
+      client.pass(599);
+      assert.equal(client.settled.size, 0);
+      client.pass(1);
+      assert.deepEqual([...client.settled.keys()], early);
+      client.pass(399);
+      assert.equal(client.settled.has(late), false);
+      client.pass(1);
+      assert.ok(isThinglineError(client.settled.get(late), "TIMEOUT"));
+    }
+  });
+
+  test("a message published before the first connection has all its time from CONNACK on", () => {
+    const client = new RecordedSession({ ackTimeoutMs: 1000 });
+    const owner = client.publish("a");
+    client.pass(60_000).connect().pass(999);
+    assert.equal(client.settled.has(owner), false);
+    client.pass(1);
+    assert.ok(isThinglineError(client.settled.get(owner), "TIMEOUT"));
+  });
+
   test("discard settles everything with the error", () => {
     const client = new RecordedSession({ inflightMax: 1 }).connect();
     const owners = [client.publish("a"), client.publish("b"), client.subscribe("c")];
-    client.session.connectionClosed();
+    client.session.connectionClosed(client.nowMs);
     client.session.discard(new ThinglineError("CLOSED", "over"));
     assert.equal(client.settled.size, 2);
     assert.equal(client.session.pendingCount, 0);

@@ -87,7 +87,7 @@ export class ClientSession<Owner> {
     return this.#outbound.waitingCount;
   }
 
-  /** When {@link tick} has to be called at the latest; Infinity when nothing is due. */
+  /** When {@link tick} has to be called at the latest; Infinity when nothing is due, as always without a connection. */
   get wakeAtMs(): number {
     if (this.#state === "connecting") return Math.min(this.#connackDeadlineMs, this.#outbound.deadlineMs);
     if (this.#state === "offline" || this.#options.isKeepAliveAutomatic === false) return this.#outbound.deadlineMs;
@@ -113,12 +113,12 @@ export class ClientSession<Owner> {
    * The connection is gone, for whatever reason. Unacknowledged messages are kept for the next one; SUBSCRIBE and
    * UNSUBSCRIBE end with `CONNECTION_LOST`.
    */
-  connectionClosed(): void {
+  connectionClosed(nowMs: number): void {
     if (this.#state === "offline") return;
     this.#state = "offline";
     this.#terms = undefined;
     this.#inbound.reset();
-    this.#outbound.connectionClosed(lost("the connection ended before the server answered"));
+    this.#outbound.connectionClosed(lost("the connection ended before the server answered"), nowMs);
   }
 
   /** Gives up everything that is not settled, and frees it. For a driver that will not connect again. */
@@ -130,7 +130,7 @@ export class ClientSession<Owner> {
   disconnect(nowMs: number, packet: Omit<DisconnectPacket, "type"> = { reasonCode: 0 }): void {
     if (this.#state === "offline") return;
     if (this.#state === "connected") this.#send({ type: "disconnect", ...packet }, nowMs);
-    this.#close(undefined);
+    this.#close(undefined, nowMs);
   }
 
   /** The peer's bytes are no MQTT, or the driver found another reason to end: tells an MQTT 5 server, then closes. */
@@ -148,13 +148,16 @@ export class ClientSession<Owner> {
     if (this.#state === "connecting") {
       if (nowMs < this.#connackDeadlineMs) return;
       const waitedMs = this.#options.connackTimeoutMs ?? defaultConnackTimeoutMs;
-      this.#close(new ThinglineError("TIMEOUT", `no CONNACK came within ${waitedMs} ms`, { details: { waitedMs } }));
+      this.#close(
+        new ThinglineError("TIMEOUT", `no CONNACK came within ${waitedMs} ms`, { details: { waitedMs } }),
+        nowMs,
+      );
       return;
     }
     if (this.#state !== "connected" || this.#options.isKeepAliveAutomatic === false) return;
     const verdict = this.#keepAlive.check(nowMs);
     if (verdict === "ping") this.#sendPing(nowMs);
-    if (verdict === "dead") this.#close(lost("the server did not answer PINGREQ: the link is dead"));
+    if (verdict === "dead") this.#close(lost("the server did not answer PINGREQ: the link is dead"), nowMs);
   }
 
   /**
@@ -165,7 +168,7 @@ export class ClientSession<Owner> {
     if (this.#state !== "connected") throw lost("there is no connection to the server");
     if (!this.#keepAlive.isPingOutstanding) return this.#sendPing(nowMs);
     const error = lost("the server did not answer the PINGREQ before this one: the link is dead");
-    this.#close(error);
+    this.#close(error, nowMs);
     throw error;
   }
 
@@ -241,7 +244,7 @@ export class ClientSession<Owner> {
         if (!this.#keepAlive.pingAnswered()) this.#warn("PINGRESP came although no PINGREQ was sent");
         return this.#effects.pingAnswered();
       case "disconnect":
-        if (this.#options.version === 5) return this.#disconnectReceived(packet);
+        if (this.#options.version === 5) return this.#disconnectReceived(packet, nowMs);
         return this.#protocolError("a server of MQTT 3.1.1 sends no DISCONNECT", nowMs);
       case "pubrec":
       case "pubrel":
@@ -261,7 +264,7 @@ export class ClientSession<Owner> {
 
   #connackReceived(packet: ConnackPacket, nowMs: number): void {
     const { version } = this.#options;
-    if (packet.reasonCode !== 0) return this.#close(connackRefusal(packet, version));
+    if (packet.reasonCode !== 0) return this.#close(connackRefusal(packet, version), nowMs);
     if (packet.isSessionPresent && this.#isCleanStart) {
       // [MQTT-3.2.2-2]: after a clean start there is no session to be present.
       return this.#protocolError("CONNACK says that a session is present after a clean start", nowMs);
@@ -281,7 +284,7 @@ export class ClientSession<Owner> {
     this.#state = "connected";
     this.#terms = terms;
     this.#keepAlive.start(keepAliveSeconds, nowMs);
-    this.#outbound.connected(terms);
+    this.#outbound.connected(terms, nowMs);
     this.#effects.connected(terms);
     this.#outbound.pump(nowMs);
   }
@@ -310,7 +313,7 @@ export class ClientSession<Owner> {
     if (this.#inbound.stopsReading()) this.#setReading(false, nowMs);
   }
 
-  #disconnectReceived(packet: DisconnectPacket): void {
+  #disconnectReceived(packet: DisconnectPacket, nowMs: number): void {
     const code = packet.reasonCode;
     const reason = packet.properties?.reasonString;
     const message = `the server disconnected: ${describeReasonCode(code)} (${hexCode(code)})`;
@@ -318,6 +321,7 @@ export class ClientSession<Owner> {
       new ThinglineError("MQTT_DISCONNECTED", reason === undefined ? message : `${message}: ${reason}`, {
         details: { reasonCode: code },
       }),
+      nowMs,
     );
   }
 
@@ -352,8 +356,8 @@ export class ClientSession<Owner> {
 
   // ---- deadlines and endings -----------------------------------------------------------------------------------
 
-  #close(error: ThinglineError | undefined): void {
-    this.connectionClosed();
+  #close(error: ThinglineError | undefined, nowMs: number): void {
+    this.connectionClosed(nowMs);
     this.#effects.close(error);
   }
 
@@ -365,7 +369,7 @@ export class ClientSession<Owner> {
   #failWith(error: ThinglineError, reasonCode: number, nowMs: number): void {
     if (this.#state === "connected" && this.#options.version === 5)
       this.#send({ type: "disconnect", reasonCode }, nowMs);
-    this.#close(error);
+    this.#close(error, nowMs);
   }
 
   #warn(message: string): void {

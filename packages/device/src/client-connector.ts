@@ -1,0 +1,401 @@
+import { ThinglineError } from "@thingline/protocol";
+import type { ClientSession } from "@thingline/protocol/mqtt";
+import type { Clock, Connection, Timer } from "@thingline/transport";
+import { describeCredentials, dial } from "./client-dial.js";
+import { abortedError, closedByRemoteError, disconnectReasonOf } from "./client-errors.js";
+import type { DeviceEvents, DisconnectReason } from "./client-events.js";
+import { DeviceLink } from "./client-link.js";
+import { type CheckedOptions, type DeviceOptions, packetBytesMaxOf } from "./client-options.js";
+import { freshReconnectState, nextAttempt, type ReconnectVerdict } from "./client-reconnect.js";
+import { attemptError, type AttemptFacts, connectResultOf, dialError } from "./client-result.js";
+import type { Settle } from "./client-waiter.js";
+
+/** What the connector needs of its device. */
+export interface ConnectorPort {
+  emit<Name extends "connecting" | "disconnected" | "error">(name: Name, event: DeviceEvents[Name]): void;
+  /**
+   * The device is idle: nobody will send what waits. `waiting` is for requests; `failure` is set when the device gave up by
+   * itself.
+   */
+  stopped(waiting: ThinglineError, failure: ThinglineError | undefined): void;
+  /** Idle for ever. */
+  closed(): void;
+}
+
+type Phase = "idle" | "dialing" | "starting" | "ready" | "draining" | "closing" | "waiting" | "closed";
+
+/** An attempt and the connection that comes out of it. */
+interface Run {
+  readonly dialing: AbortController;
+  link: DeviceLink | undefined;
+  wasConnected: boolean;
+  readyAtMs: number | undefined;
+  ending: { reason: DisconnectReason; error: ThinglineError | undefined } | undefined;
+}
+
+/** A `connect()` that is not settled. */
+interface Caller {
+  resolve: () => void;
+  reject: (error: ThinglineError) => void;
+}
+
+/** Brings the session's connections about, one after the other, and ends them. It knows nothing of topics and messages. */
+export class DeviceConnector {
+  readonly closed: Promise<void>;
+  readonly #options: DeviceOptions;
+  readonly #checked: CheckedOptions;
+  readonly #clock: Clock;
+  readonly #session: ClientSession<Settle>;
+  readonly #port: ConnectorPort;
+  readonly #whenIdle: (() => void)[] = [];
+  #resolveClosed: () => void = () => undefined;
+  #phase: Phase = "idle";
+  #run: Run | undefined;
+  #caller: Caller | undefined;
+  #reconnect = freshReconnectState;
+  /** `disconnect()`, `close()` or an aborted `connect()`: no attempt follows. */
+  #leaving: ThinglineError | undefined;
+  #isClosing = false;
+  #drained: (() => void) | undefined;
+  #wakeTimer: Timer | undefined;
+  #wakeAtMs = Infinity;
+  /** Of the phase: the end of a wait, of draining, of closing. */
+  #phaseTimer: Timer | undefined;
+
+  constructor(options: DeviceOptions, checked: CheckedOptions, session: ClientSession<Settle>, port: ConnectorPort) {
+    this.#options = options;
+    this.#checked = checked;
+    this.#clock = options.clock;
+    this.#session = session;
+    this.#port = port;
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+  }
+
+  get state(): "idle" | "connecting" | "ready" | "closing" | "waiting" | "closed" {
+    switch (this.#phase) {
+      case "dialing":
+      case "starting":
+        return "connecting";
+      case "draining":
+        return "closing";
+      default:
+        return this.#phase;
+    }
+  }
+
+  /** The current connection. */
+  get link(): DeviceLink | undefined {
+    return this.#run?.link;
+  }
+
+  /** CONNACK came and the device is not ready yet. */
+  get isStarting(): boolean {
+    return this.#phase === "starting";
+  }
+
+  /** Whether the session's connection is there to be used. */
+  get isOpen(): boolean {
+    return this.#session.state === "connected" && this.#leaving === undefined;
+  }
+
+  /** @throws {ThinglineError} CLOSED, or CONNECTION_LOST when nobody tries to connect. */
+  requireActive(): void {
+    if (this.#isClosing) throw new ThinglineError("CLOSED", "the device was closed");
+    if (this.#phase !== "idle" && this.#leaving === undefined) return;
+    throw new ThinglineError("CONNECTION_LOST", "the device is not connected, and nobody told it to connect()");
+  }
+
+  // ---- from outside --------------------------------------------------------------------------------------------
+
+  /** @throws {ThinglineError} CLOSED, ALREADY_CONNECTED */
+  requireIdle(): void {
+    if (this.#isClosing) throw new ThinglineError("CLOSED", "the device was closed");
+    if (this.#phase === "idle") return;
+    const message = `the device is not idle: it is ${this.state}`;
+    throw new ThinglineError("ALREADY_CONNECTED", message, { details: { connectResult: "alreadyConnected" } });
+  }
+
+  /** The device is idle. */
+  async connect(signal: AbortSignal | undefined): Promise<void> {
+    const ready = new Promise<void>((resolve, reject) => (this.#caller = { resolve, reject }));
+    const abort = (): void => this.#leave(abortedError(signal));
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#reconnect = freshReconnectState;
+    this.#leaving = signal?.aborted ? abortedError(signal) : undefined;
+    this.#attempt();
+    try {
+      await ready;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  disconnect(): Promise<void> {
+    if (this.#phase === "idle" || this.#phase === "closed") return Promise.resolve();
+    const idle = new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    this.#leave(new ThinglineError("ABORTED", "disconnect() was called before the device was ready"));
+    return idle;
+  }
+
+  close(): Promise<void> {
+    if (this.#isClosing) return this.closed;
+    this.#isClosing = true;
+    if (this.#phase === "idle") {
+      this.#end();
+      this.#resolveClosed();
+    }
+    this.#leave(new ThinglineError("ABORTED", "close() was called before the device was ready"));
+    return this.closed;
+  }
+
+  /** What the CONNACK started is complete. */
+  ready(): void {
+    if (this.#run === undefined || this.#phase !== "starting") return;
+    this.#phase = "ready";
+    this.#run.readyAtMs = this.#clock.monotonicMs();
+  }
+
+  /** After the event: the caller of `connect()` goes on. */
+  settleCaller(): void {
+    const caller = this.#caller;
+    this.#caller = undefined;
+    caller?.resolve();
+  }
+
+  /** Ends the connection by our own decision. */
+  endNow(reason: DisconnectReason, error: ThinglineError | undefined): void {
+    const run = this.#run;
+    if (run?.link === undefined || run.ending !== undefined) return;
+    run.ending = { reason, error };
+    this.#session.disconnect(this.#clock.monotonicMs());
+  }
+
+  /** Nobody waits for an acknowledgement any more, perhaps. */
+  checkDrained(): void {
+    if (this.#drained !== undefined && !this.#session.isAwaited) this.#drained();
+  }
+
+  // ---- leaving -------------------------------------------------------------------------------------------------
+
+  /** Ends what goes on. `error` is for a `connect()` that is not settled. */
+  #leave(error: ThinglineError): void {
+    if (this.#phase === "idle" || this.#phase === "closed" || this.#leaving !== undefined) return;
+    this.#leaving = error;
+    switch (this.#phase) {
+      case "dialing":
+        this.#run?.dialing.abort(error);
+        return;
+      case "starting":
+        return this.endNow("userRequest", error);
+      case "ready":
+        return this.#drain();
+      case "waiting":
+        this.#phaseTimer?.cancel();
+        return this.#idle(undefined);
+      default:
+        return;
+    }
+  }
+
+  /** Waits for what was published before, for `closeTimeoutMs` at the most. */
+  #drain(): void {
+    this.#phase = "draining";
+    const end = (): void => {
+      this.#drained = undefined;
+      this.#phaseTimer?.cancel();
+      this.endNow("userRequest", undefined);
+    };
+    if (!this.#session.isAwaited) return end();
+    this.#drained = end;
+    this.#phaseTimer = this.#clock.setTimer(this.#checked.closeTimeoutMs, end);
+  }
+
+  // ---- one attempt ---------------------------------------------------------------------------------------------
+
+  #attempt(): void {
+    const run: Run = {
+      dialing: new AbortController(),
+      link: undefined,
+      wasConnected: false,
+      readyAtMs: undefined,
+      ending: undefined,
+    };
+    this.#run = run;
+    this.#phase = "dialing";
+    void this.#dial(run);
+  }
+
+  async #dial(run: Run): Promise<void> {
+    this.#port.emit("connecting", {});
+    let connection: Connection;
+    try {
+      this.#throwIfLeaving();
+      connection = await dial(this.#options, this.#checked, run.dialing.signal);
+      if (this.#leaving !== undefined) {
+        connection.destroy();
+        await connection.closed;
+        this.#throwIfLeaving();
+      }
+    } catch (thrown) {
+      const error = dialError(this.#leaving ?? thrown, this.#facts(undefined));
+      this.#run = undefined;
+      this.#over(run, error, (retryInMs) => {
+        this.#port.emit("connecting", { result: connectResultOf(error), error, ...retryInMs });
+      });
+      return;
+    }
+    this.#opened(run, connection);
+  }
+
+  #throwIfLeaving(): void {
+    if (this.#leaving !== undefined) throw this.#leaving;
+  }
+
+  #opened(run: Run, connection: Connection): void {
+    const { session, payloadBytesMax } = this.#checked;
+    const link = new DeviceLink(connection, session.version, packetBytesMaxOf(payloadBytesMax));
+    run.link = link;
+    this.#phase = "starting";
+    this.#session.connectionOpened(this.#clock.monotonicMs());
+    link.start({
+      packet: (packet) => {
+        this.#session.packetReceived(packet, this.#clock.monotonicMs());
+        return this.#session.state !== "offline";
+      },
+      malformed: (error) => this.#session.fail(error, this.#clock.monotonicMs()),
+      inputHandled: () => this.arm(),
+      drained: () => {
+        this.#session.setWritable(true, this.#clock.monotonicMs());
+        this.arm();
+      },
+      closed: (error) => this.#linkClosed(run, error),
+    });
+    this.arm();
+  }
+
+  /** The session got its CONNACK. */
+  connected(): void {
+    if (this.#run !== undefined) this.#run.wasConnected = true;
+  }
+
+  /** The session has ended the connection: `run.ending` tells why when it was ours to decide. */
+  sessionClosed(error: ThinglineError | undefined): void {
+    const run = this.#run;
+    if (run?.link === undefined) return;
+    const { connection } = run.link;
+    run.ending ??= { reason: disconnectReasonOf(error), error };
+    this.#phase = "closing";
+    this.#drained = undefined;
+    this.#phaseTimer?.cancel();
+    this.#phaseTimer = this.#clock.setTimer(this.#checked.closeTimeoutMs, () => connection.destroy());
+    // Over a dead link there is nobody to say goodbye to.
+    if (error?.code === "CONNECTION_LOST") connection.destroy();
+    else void connection.close();
+    if (error?.code === "MQTT_CONNECT_REFUSED") this.#port.emit("error", { error });
+  }
+
+  #linkClosed(run: Run, error: ThinglineError | undefined): void {
+    if (this.#run !== run) return;
+    const ending = (run.ending ??= {
+      reason: "closedByRemote",
+      error: error ?? closedByRemoteError(this.#session.inFlightCount),
+    });
+    const failure = run.readyAtMs === undefined ? this.#attemptFailure(run, ending.error) : ending.error;
+    this.#phase = "closing";
+    this.#session.connectionClosed(this.#clock.monotonicMs());
+    this.#run = undefined;
+    this.#wakeTimer?.cancel();
+    this.#wakeAtMs = Infinity;
+    this.#phaseTimer?.cancel();
+    this.#drained = undefined;
+    this.#over(run, failure, (retryInMs) => {
+      const told = failure === undefined ? {} : { error: failure };
+      this.#port.emit("disconnected", { reason: ending.reason, ...told, ...retryInMs });
+    });
+  }
+
+  /** Why a connection that did not get ready ended: before CONNACK with advice, after it as it is. */
+  #attemptFailure(run: Run, error: ThinglineError | undefined): ThinglineError {
+    if (error !== undefined && (run.wasConnected || error.code === "ABORTED")) return error;
+    if (run.wasConnected) return closedByRemoteError(this.#session.inFlightCount);
+    return attemptError(error, this.#facts(run.link?.connection.secure?.protocol));
+  }
+
+  #facts(protocol: AttemptFacts["protocol"]): AttemptFacts {
+    const { host, port } = this.#checked;
+    return { host, port, clientId: this.#options.clientId, protocol, ...describeCredentials(this.#options) };
+  }
+
+  // ---- and the next --------------------------------------------------------------------------------------------
+
+  /** An attempt or its connection is over. All is settled before `tell` calls listeners, which may call anything. */
+  #over(run: Run, error: ThinglineError | undefined, tell: (retry: { retryInMs?: number }) => void): void {
+    const verdict = this.#verdict(run, error);
+    if (typeof verdict === "object") {
+      const { retryInMs } = verdict;
+      this.#phase = "waiting";
+      this.#phaseTimer = this.#clock.setTimer(retryInMs, () => this.#attempt());
+      return tell({ retryInMs });
+    }
+    const failure = this.#leaving === undefined ? error : undefined;
+    const isUntold = failure !== undefined && this.#caller === undefined && verdict !== "single";
+    this.#idle(failure, error, () => {
+      tell({});
+      if (isUntold) this.#port.emit("error", { error: failure });
+    });
+  }
+
+  #verdict(run: Run, error: ThinglineError | undefined): ReconnectVerdict | "single" {
+    const { reconnect: rules } = this.#checked;
+    if (rules === undefined || this.#leaving !== undefined) return "single";
+    const isFirst = this.#caller !== undefined;
+    if (isFirst && rules.firstAttempt === "fail") return "single";
+    const { readyAtMs } = run;
+    const end = {
+      error,
+      wasOpen: run.link !== undefined,
+      readyForMs: readyAtMs === undefined ? undefined : this.#clock.monotonicMs() - readyAtMs,
+    };
+    const [next, verdict] = nextAttempt(this.#reconnect, end, rules, () => this.#options.random.fraction());
+    this.#reconnect = next;
+    return verdict;
+  }
+
+  /** No attempt follows: whoever waits is told, then `tell` calls listeners. `failure`: the device did not want this. */
+  #idle(failure: ThinglineError | undefined, error = failure ?? this.#leaving, tell = (): void => undefined): void {
+    const caller = this.#caller;
+    const whenIdle = this.#whenIdle.splice(0);
+    this.#caller = undefined;
+    this.#leaving = undefined;
+    this.#phase = "idle";
+    const code = this.#isClosing ? "CLOSED" : "CONNECTION_LOST";
+    const gone = new ThinglineError(code, "the device was disconnected before this was answered");
+    this.#port.stopped(failure ?? gone, failure);
+    const isClosing = this.#isClosing;
+    if (isClosing) this.#end();
+    tell();
+    if (error !== undefined) caller?.reject(error);
+    for (const resolve of whenIdle) resolve();
+    if (isClosing) this.#resolveClosed();
+  }
+
+  #end(): void {
+    this.#phase = "closed";
+    this.#port.closed();
+  }
+
+  // ---- time ----------------------------------------------------------------------------------------------------
+
+  /** Sees to it that the session is woken when it wants to be. */
+  arm(): void {
+    const atMs = this.#session.wakeAtMs;
+    if (atMs >= this.#wakeAtMs || this.#run?.link === undefined) return;
+    this.#wakeTimer?.cancel();
+    this.#wakeAtMs = atMs;
+    this.#wakeTimer = this.#clock.setTimer(Math.max(0, atMs - this.#clock.monotonicMs()), () => {
+      this.#wakeAtMs = Infinity;
+      this.#session.tick(this.#clock.monotonicMs());
+      this.arm();
+    });
+  }
+}

@@ -1,0 +1,84 @@
+import type { ThinglineError } from "@thingline/protocol";
+import type { Disposition, PublishPacket } from "@thingline/protocol/mqtt";
+import { droppedError, oversizeError } from "./client-errors.js";
+import type { DeviceMessage } from "./client-events.js";
+import type { Delivery, MessageRouter } from "./client-subscription.js";
+
+/** Messages kept between CONNACK and the moment when the caller of `connectDevice` can have added listeners. */
+export const heldMessagesMax = 1000;
+
+/** What the inbox needs of its device. */
+export interface InboxPort {
+  /** To the listeners of `data`. */
+  data(message: DeviceMessage): Delivery;
+  report(error: ThinglineError): void;
+  /** A QoS 1 message was handled. */
+  settle(packetId: number, connectionNumber: number): void;
+}
+
+/** Messages on their way from the session to those who asked for them. */
+export class DeviceInbox {
+  readonly #router: MessageRouter;
+  readonly #payloadBytesMax: number;
+  readonly #port: InboxPort;
+  #held: (() => void)[] | undefined;
+
+  /** @param isHolding nobody can have added listeners yet: messages wait for {@link release} */
+  constructor(router: MessageRouter, payloadBytesMax: number, isHolding: boolean, port: InboxPort) {
+    this.#router = router;
+    this.#payloadBytesMax = payloadBytesMax;
+    this.#port = port;
+    if (isHolding) this.#held = [];
+  }
+
+  get isHolding(): boolean {
+    return this.#held !== undefined;
+  }
+
+  receive(packet: PublishPacket, connectionNumber: number): Disposition {
+    if (packet.payload.length > this.#payloadBytesMax) {
+      this.#port.report(oversizeError(packet.topic, packet.payload.length, this.#payloadBytesMax));
+      return "settled";
+    }
+    if (this.#held !== undefined) return this.#hold(this.#held, packet, connectionNumber);
+    const delivery = this.#deliver(packet);
+    if (delivery === undefined) return "settled";
+    if (packet.qos === 1) void delivery.then(() => this.#settle(packet, connectionNumber));
+    return "pending";
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const deliver of held) deliver();
+  }
+
+  #deliver(message: DeviceMessage): Delivery {
+    const { subscriptions, isData } = this.#router.route(message.topic);
+    let delivery: Delivery = isData ? this.#port.data(message) : undefined;
+    for (const subscription of subscriptions) {
+      const own = subscription.deliver(message);
+      if (own === "dropped") this.#port.report(droppedError(message.topic, "the subscription's queue"));
+      else if (own !== undefined) delivery = delivery === undefined ? own : delivery.then(() => own);
+    }
+    return delivery;
+  }
+
+  #hold(held: (() => void)[], packet: PublishPacket, connectionNumber: number): Disposition {
+    if (held.length >= heldMessagesMax && packet.qos === 0) {
+      this.#port.report(droppedError(packet.topic, "the queue before ready"));
+      return "settled";
+    }
+    held.push(() => {
+      const delivery = this.#deliver(packet);
+      if (packet.qos === 0) return;
+      if (delivery === undefined) this.#settle(packet, connectionNumber);
+      else void delivery.then(() => this.#settle(packet, connectionNumber));
+    });
+    return "pending";
+  }
+
+  #settle(packet: PublishPacket, connectionNumber: number): void {
+    this.#port.settle(packet.packetId ?? 0, connectionNumber);
+  }
+}
