@@ -1,0 +1,358 @@
+import type { Files } from "@thingline/transport";
+import { encodeRecord, type JournalRecord, journalFormat, type SequenceRange } from "./journal-record.js";
+import { type JournalDamage, recover } from "./journal-recovery.js";
+import type { OfflineDurability, OfflineMessage } from "./types.js";
+
+export interface JournalEntry {
+  readonly sequence: number;
+  /** Infinity: never. */
+  readonly expiresAtUnixMs: number;
+  readonly message: OfflineMessage;
+}
+
+export interface JournalHandlers {
+  /** The entries are on disk, as far as the durability promises. */
+  stored(entries: readonly JournalEntry[]): void;
+  /** They are not, or not surely; the journal goes on in a new file. */
+  failed(entries: readonly JournalEntry[], error: unknown): void;
+  /** Something else went wrong that costs disk space or repeated messages, and no message. */
+  troubled(error: unknown): void;
+}
+
+export interface JournalOptions {
+  files: Files;
+  folder: string;
+  durability: OfflineDurability;
+  segmentBytes: number;
+  /** The journal is written anew when its files take more than this. */
+  filesBytesMax: number;
+}
+
+export interface OpenedJournal {
+  journal: Journal;
+  entries: readonly JournalEntry[];
+  nextSequence: number;
+  damages: readonly JournalDamage[];
+}
+
+interface Segment {
+  readonly number: number;
+  bytes: number;
+  liveCount: number;
+}
+
+const segmentName = /^journal-(\d{16})\.log$/;
+
+export function segmentPath(folder: string, segment: number): string {
+  return `${folder}/journal-${String(segment).padStart(16, "0")}.log`;
+}
+
+/**
+ * An append-only journal in files of bounded size. Only the newest file is written to, and never by a later process: each
+ * starts a file of its own, so that what a crash left at the end of one stays at its end. Files are removed from the
+ * oldest on, since a file may hold the word that a message of an older one is settled.
+ *
+ * What is asked for while a write is under way goes into the next one together: one append, one flush.
+ */
+export class Journal {
+  readonly #options: JournalOptions;
+  readonly #handlers: JournalHandlers;
+  readonly #lock: { release(): Promise<void> };
+  /** Oldest first. */
+  readonly #segments: Segment[] = [];
+  readonly #live = new Map<number, { entry: JournalEntry; segment: Segment }>();
+  #current: Segment | undefined;
+  #nextSegment: number;
+  #nextSequence: number;
+  #messages: JournalEntry[] = [];
+  #settled: SequenceRange[] = [];
+  /** Of the write under way, with what was settled meanwhile. */
+  readonly #writing = new Set<number>();
+  readonly #settledWhileWriting = new Set<number>();
+  /** What a failed write left of a file with nothing else in it. */
+  #scrap: Segment | undefined;
+  #running: Promise<void> | undefined;
+  #isTroubled = false;
+  #isClosed = false;
+  #rewriteAtBytes: number;
+
+  /** @throws {ThinglineError} LOCKED, FILE_UNREADABLE, STORE_VERSION_UNKNOWN. */
+  static async open(options: JournalOptions, handlers: JournalHandlers, nowUnixMs: number): Promise<OpenedJournal> {
+    const { files, folder } = options;
+    const lock = await files.lock(folder);
+    try {
+      const found: { segment: number; bytes: Uint8Array }[] = [];
+      for (const name of await files.list(folder)) {
+        const number = segmentName.exec(name)?.[1];
+        if (number === undefined) continue;
+        found.push({ segment: Number(number), bytes: await files.read(segmentPath(folder, Number(number))) });
+      }
+      const { messages, nextSequence, damages } = recover(found);
+      // From the clock, so that a number does not come again soon: it is part of the checksums.
+      const nextSegment = (found.at(-1)?.segment ?? Math.floor(nowUnixMs)) + 1;
+      const journal = new Journal(options, handlers, lock, nextSegment, nextSequence);
+      for (const { segment, bytes } of found) {
+        journal.#segments.push({ number: segment, bytes: bytes.length, liveCount: 0 });
+      }
+      const entries = messages.map((entry) => journal.#adopt(entry, entry.segment));
+      // So that the damage is told once, and does not hide what is written later.
+      if (damages.length > 0 && entries.length > 0) await journal.#rewrite();
+      await journal.#removeSettled();
+      return { journal, entries, nextSequence, damages };
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  private constructor(
+    options: JournalOptions,
+    handlers: JournalHandlers,
+    lock: { release(): Promise<void> },
+    nextSegment: number,
+    nextSequence: number,
+  ) {
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#lock = lock;
+    this.#nextSegment = nextSegment;
+    this.#nextSequence = nextSequence;
+    this.#rewriteAtBytes = options.filesBytesMax;
+  }
+
+  /** Bytes of all files. */
+  get filesBytes(): number {
+    return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Ends with `stored` or `failed`. Sequences rise from call to call. */
+  write(entry: JournalEntry): void {
+    this.#messages.push(entry);
+    this.#start();
+  }
+
+  /** The message need not be sent any more. One that is not written yet is not written at all. A crash may undo it. */
+  settle(sequence: number): void {
+    const live = this.#live.get(sequence);
+    if (live !== undefined) {
+      live.segment.liveCount -= 1;
+      this.#live.delete(sequence);
+    } else if (this.#writing.has(sequence)) {
+      this.#settledWhileWriting.add(sequence);
+    } else {
+      const index = this.#messages.findIndex((entry) => entry.sequence === sequence);
+      if (index !== -1) this.#messages.splice(index, 1);
+      return;
+    }
+    addSequence(this.#settled, sequence);
+    this.#start();
+  }
+
+  /** Writes what was asked for, and gives the folder back. */
+  async close(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    this.#isClosed = true;
+    await this.#lock.release();
+  }
+
+  #adopt({ sequence, expiresAtUnixMs, message }: JournalEntry, segmentNumber: number): JournalEntry {
+    // A copy: the message is a view of the whole file.
+    const entry = { sequence, expiresAtUnixMs, message: { ...message, payload: message.payload.slice() } };
+    const segment = this.#segments.find(({ number }) => number === segmentNumber);
+    if (segment !== undefined) {
+      segment.liveCount += 1;
+      this.#live.set(sequence, { entry, segment });
+    }
+    return entry;
+  }
+
+  #start(): void {
+    if (!this.#isClosed) this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // Whatever is asked for in this turn goes into one write.
+    await Promise.resolve();
+    while (this.#messages.length > 0 || this.#settled.length > 0) {
+      if (this.#messages.length === 0 && this.#live.size === 0) this.#settled = [];
+      // What is settled waits for the next message then.
+      else if (!(await this.#writeBatch()) && this.#messages.length === 0) break;
+      await this.#removeSettled();
+      if (this.filesBytes > this.#rewriteAtBytes && this.#live.size > 0) {
+        await this.#rewrite();
+        await this.#removeSettled();
+      }
+    }
+    // Not in a callback of the promise: what is asked for until that ran would start nothing.
+    this.#running = undefined;
+  }
+
+  async #writeBatch(): Promise<boolean> {
+    const { files, folder, durability, segmentBytes } = this.#options;
+    const current = this.#current;
+    const segment = current !== undefined && current.bytes < segmentBytes ? current : this.#newSegment();
+    this.#current = segment;
+    const batch = new RecordBatch(segment);
+    if (segment.bytes === 0) batch.add(this.#header());
+    const entries: JournalEntry[] = [];
+    for (const entry of this.#messages) {
+      if (entries.length > 0 && batch.endOffset >= segmentBytes) break;
+      batch.add({ type: "message", ...entry });
+      entries.push(entry);
+      this.#writing.add(entry.sequence);
+    }
+    this.#messages = this.#messages.slice(entries.length);
+    const settled = this.#settled;
+    this.#settled = [];
+    if (settled.length > 0) batch.add({ type: "settled", ranges: settled });
+    const path = segmentPath(folder, segment.number);
+    try {
+      await this.#removeScrap();
+      await files.append(path, batch.bytes());
+      // That a message is settled may be forgotten: it is sent once more then.
+      if (durability === "disk" && entries.length > 0) await files.flush(path);
+    } catch (error) {
+      this.#batchFailed(segment, entries, settled, error);
+      return false;
+    }
+    segment.bytes = batch.endOffset;
+    this.#isTroubled = false;
+    this.#batchStored(segment, entries);
+    return true;
+  }
+
+  #batchStored(segment: Segment, entries: readonly JournalEntry[]): void {
+    const stored = entries.filter(({ sequence }) => !this.#settledWhileWriting.has(sequence));
+    for (const entry of stored) this.#live.set(entry.sequence, { entry, segment });
+    segment.liveCount += stored.length;
+    this.#endWriting();
+    if (stored.length > 0) this.#handlers.stored(stored);
+  }
+
+  /** How much of the batch is in the file nobody knows: nothing is appended behind it. */
+  #batchFailed(segment: Segment, entries: readonly JournalEntry[], settled: SequenceRange[], error: unknown): void {
+    this.#current = undefined;
+    if (segment.bytes === 0) {
+      this.#segments.splice(this.#segments.indexOf(segment), 1);
+      this.#scrap = segment;
+      this.#nextSegment = segment.number;
+    }
+    // Whoever published them is told that they are not stored, so they must not come back.
+    for (const { sequence } of entries) addSequence(settled, sequence);
+    this.#settled = [...settled, ...this.#settled];
+    const failed = entries.filter(({ sequence }) => !this.#settledWhileWriting.has(sequence));
+    this.#endWriting();
+    if (failed.length > 0) this.#handlers.failed(failed, error);
+    else this.#trouble(error);
+  }
+
+  #endWriting(): void {
+    this.#writing.clear();
+    this.#settledWhileWriting.clear();
+  }
+
+  /** The number of a file that could not be written is used again once nothing is left of it. */
+  async #removeScrap(): Promise<void> {
+    if (this.#scrap === undefined) return;
+    await this.#options.files.remove(segmentPath(this.#options.folder, this.#scrap.number));
+    this.#scrap = undefined;
+  }
+
+  #newSegment(): Segment {
+    const segment = { number: this.#nextSegment, bytes: 0, liveCount: 0 };
+    this.#nextSegment += 1;
+    this.#segments.push(segment);
+    return segment;
+  }
+  #header(): JournalRecord {
+    this.#nextSequence = Math.max(this.#nextSequence, (this.#messages.at(-1)?.sequence ?? 0) + 1);
+    return { type: "header", format: journalFormat, nextSequence: this.#nextSequence };
+  }
+
+  /** Removes files from the oldest on whose messages are all settled. */
+  async #removeSettled(): Promise<void> {
+    const { files, folder } = this.#options;
+    try {
+      await this.#removeScrap();
+      for (let oldest = this.#segments[0]; oldest !== undefined; oldest = this.#segments[0]) {
+        if (oldest.liveCount > 0) return;
+        if (oldest === this.#current) {
+          if (this.#messages.length > 0 || this.#live.size > 0) return;
+          this.#current = undefined;
+        }
+        await files.remove(segmentPath(folder, oldest.number));
+        this.#segments.shift();
+      }
+    } catch (error) {
+      this.#trouble(error);
+    }
+  }
+
+  /** All messages into one new file; the old ones can be removed then. */
+  async #rewrite(): Promise<void> {
+    const { files, folder, filesBytesMax } = this.#options;
+    const segment = this.#newSegment();
+    const batch = new RecordBatch(segment);
+    batch.add(this.#header());
+    const kept = [...this.#live.values()].map(({ entry }) => entry).sort((a, b) => a.sequence - b.sequence);
+    for (const entry of kept) batch.add({ type: "message", ...entry });
+    this.#current = undefined;
+    try {
+      await this.#removeScrap();
+      await files.replace(segmentPath(folder, segment.number), batch.bytes());
+    } catch (error) {
+      this.#rewriteAtBytes = this.filesBytes * 2;
+      return this.#trouble(error);
+    }
+    this.#rewriteAtBytes = filesBytesMax;
+    segment.bytes = batch.endOffset;
+    for (const { sequence } of kept) {
+      const live = this.#live.get(sequence);
+      // It may have been settled meanwhile.
+      if (live === undefined) continue;
+      live.segment.liveCount -= 1;
+      live.segment = segment;
+      segment.liveCount += 1;
+    }
+  }
+
+  /** Told once, until a write goes well again. */
+  #trouble(error: unknown): void {
+    if (!this.#isTroubled) this.#handlers.troubled(error);
+    this.#isTroubled = true;
+  }
+}
+
+function addSequence(ranges: SequenceRange[], sequence: number): void {
+  const last = ranges.at(-1);
+  if (last?.last === sequence - 1) last.last = sequence;
+  else ranges.push({ first: sequence, last: sequence });
+}
+
+/** Records that go to the end of a file in one piece. */
+class RecordBatch {
+  readonly #segment: Segment;
+  readonly #parts: Uint8Array[] = [];
+  endOffset: number;
+
+  constructor(segment: Segment) {
+    this.#segment = segment;
+    this.endOffset = segment.bytes;
+  }
+
+  add(record: JournalRecord): void {
+    const bytes = encodeRecord(record, { segment: this.#segment.number, offset: this.endOffset });
+    this.#parts.push(bytes);
+    this.endOffset += bytes.length;
+  }
+
+  bytes(): Uint8Array {
+    const whole = new Uint8Array(this.endOffset - this.#segment.bytes);
+    let at = 0;
+    for (const part of this.#parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return whole;
+  }
+}
