@@ -252,8 +252,13 @@ export class DeviceConnector {
   }
 
   #opened(run: Run, connection: Connection): void {
-    const { session, payloadBytesMax } = this.#checked;
-    const link = new DeviceLink(connection, session.version, packetBytesMaxOf(payloadBytesMax));
+    const { session, payloadBytesMax, sendTimeoutMs } = this.#checked;
+    const link = new DeviceLink(connection, {
+      version: session.version,
+      packetBytesMax: packetBytesMaxOf(payloadBytesMax),
+      clock: this.#clock,
+      sendTimeoutMs,
+    });
     run.link = link;
     this.#phase = "starting";
     this.#session.connectionOpened(this.#clock.monotonicMs());
@@ -267,6 +272,11 @@ export class DeviceConnector {
       drained: () => {
         this.#session.setWritable(true, this.#clock.monotonicMs());
         this.arm();
+      },
+      stuck: (error) => {
+        // Nothing more can be said to the server.
+        run.ending ??= { reason: "misc", error };
+        connection.destroy();
       },
       closed: (error) => this.#linkClosed(run, error),
     });

@@ -8,6 +8,7 @@ import {
   type OutboundSubscribe,
   type OutboundUnsubscribe,
 } from "@thingline/protocol/mqtt";
+import { shadowTopic } from "@thingline/protocol/shadow";
 import type { Clock, Connection } from "@thingline/transport";
 import type { ConnectOptions, Device, DeviceState, PublishOptions, SubscribeOptions } from "./client.js";
 import { DeviceConnector } from "./client-connector.js";
@@ -20,7 +21,7 @@ import {
   type RefusedFilter,
 } from "./client-events.js";
 import { DeviceInbox } from "./client-inbox.js";
-import { type CheckedOptions, type DeviceOptions, invalid, topicsOf } from "./client-options.js";
+import { type CheckedOptions, type DeviceOptions, invalid, secTagWarning, topicsOf } from "./client-options.js";
 import type { DeviceSubscription, MessageListener } from "./client-subscription.js";
 import { DeviceTopics } from "./client-topics.js";
 import { abortable, type Settle } from "./client-waiter.js";
@@ -40,6 +41,7 @@ export class DeviceClient implements Device {
   readonly #topics: DeviceTopics;
   readonly #inbox: DeviceInbox;
   readonly #connector: DeviceConnector;
+  #warning: ThinglineError | undefined;
   #isPersistentSession = false;
   #refusedFilters: readonly RefusedFilter[] = [];
 
@@ -49,7 +51,8 @@ export class DeviceClient implements Device {
     this.#clock = options.clock;
     this.clientId = options.clientId;
     this.#hub = new EventHub(options.on);
-    this.#topics = new DeviceTopics(checked.applicationTopics, {
+    const shadowTopics = checked.shadowTopics.map((tail) => shadowTopic({ thingName: options.clientId }, tail));
+    this.#topics = new DeviceTopics(checked.applicationTopics, shadowTopics, {
       requireActive: () => this.#connector.requireActive(),
       isConnected: () => this.#connector.isOpen,
       send: (request) => this.#request(request),
@@ -74,6 +77,7 @@ export class DeviceClient implements Device {
       closed: () => this.#topics.close(),
     });
     this.closed = this.#connector.closed;
+    this.#warning = secTagWarning(options);
   }
 
   get state(): DeviceState {
@@ -109,8 +113,17 @@ export class DeviceClient implements Device {
   async connect({ signal, applicationTopics }: ConnectOptions = {}): Promise<void> {
     const topics = applicationTopics === undefined ? undefined : topicsOf(applicationTopics);
     this.#connector.requireIdle();
+    this.#warnOnce();
+    // A listener of the warning may have done anything.
+    this.#connector.requireIdle();
     if (topics !== undefined) this.#topics.router.applicationTopics = topics;
     await this.#connector.connect(signal);
+  }
+
+  #warnOnce(): void {
+    const warning = this.#warning;
+    this.#warning = undefined;
+    if (warning !== undefined) this.#emit("warning", { warning });
   }
 
   disconnect(): Promise<void> {
@@ -142,12 +155,24 @@ export class DeviceClient implements Device {
 
   #ready(refusedFilters: readonly RefusedFilter[]): void {
     if (!this.#connector.isStarting) return;
+    // The original's order: a new session asks before `ready`, a resumed one after it.
+    if (!this.#isPersistentSession) this.#requestShadow();
     this.#connector.ready();
     this.#refusedFilters = refusedFilters;
     for (const refused of refusedFilters) this.#emit("error", { error: subscriptionRefusal(refused) });
     this.#emit("ready", { isPersistentSession: this.#isPersistentSession, refusedFilters });
+    if (this.#isPersistentSession) this.#requestShadow();
     this.#connector.settleCaller();
     if (this.#inbox.isHolding) this.#clock.afterTurn(() => this.#inbox.release());
+  }
+
+  #requestShadow(): void {
+    if (!this.#checked.requestsShadow || !this.#connector.isOpen) return;
+    const topic = shadowTopic({ thingName: this.clientId }, "get");
+    this.#session.publish(
+      new OutboundPublish<Settle>(topic, new Uint8Array(0), 0, false, ignore, undefined),
+      this.#clock.monotonicMs(),
+    );
   }
 
   #setReading(isReading: boolean): void {

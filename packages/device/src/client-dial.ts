@@ -1,4 +1,4 @@
-import type { Connection, Dialer } from "@thingline/transport";
+import type { Connection, Dialer, DialTarget } from "@thingline/transport";
 import type { CheckedOptions, DeviceOptions } from "./client-options.js";
 
 type DialerOptions = Extract<DeviceOptions, { dialer: Dialer }>;
@@ -15,9 +15,10 @@ export function describeCredentials(options: DeviceOptions): { credentials: stri
 /** Opens the connection that the options describe. @throws {ThinglineError} the dialer's codes. */
 export function dial(options: DeviceOptions, checked: CheckedOptions, signal: AbortSignal): Promise<Connection> {
   const { host, port, alpnProtocols } = checked;
-  const { connectTimeoutMs, family, serverName } = options;
+  const { connectTimeoutMs, family, staticAddress } = options;
+  const serverName = options.serverName ?? (staticAddress === undefined ? undefined : host);
   const common = {
-    host,
+    host: staticAddress ?? host,
     port,
     ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
     ...(family === undefined ? {} : { family }),
@@ -31,10 +32,12 @@ export function dial(options: DeviceOptions, checked: CheckedOptions, signal: Ab
     return secTagDialer.dial({ ...common, ...naming, secTag, handshake }, { signal });
   }
   const { dialer, tls, webSocket } = options as DialerOptions;
-  const target = {
-    ...common,
-    ...(tls === undefined ? {} : { tls: { ...naming, ...tls } }),
-    ...(webSocket === undefined ? {} : { webSocket }),
-  };
+  const target: DialTarget = { ...common, ...(tls === undefined ? {} : { tls: { ...naming, ...tls } }) };
+  if (webSocket !== undefined) {
+    // The name that a signed URL was signed for.
+    const named: Record<string, string> =
+      staticAddress === undefined ? {} : { host: port === 443 ? host : `${host}:${port}` };
+    target.webSocket = { ...webSocket, headers: { ...named, ...webSocket.headers } };
+  }
   return dialer.dial(target, { signal });
 }

@@ -56,6 +56,8 @@ export interface DeviceEvents {
   pingresp: Record<never, never>;
   /** Exactly once for each connection that was opened, last. `retryInMs`: an attempt follows after that time. */
   disconnected: { reason: DisconnectReason; error?: ThinglineError; retryInMs?: number };
+  /** Something that works and looks like a mistake: a security tag that belongs to another service. */
+  warning: { warning: ThinglineError };
   /** What has no caller to go to: a refused filter, a dropped message, a listener that threw, that the device gave up. */
   error: { error: Error };
 }
@@ -72,6 +74,7 @@ const names: readonly DeviceEventName[] = [
   "puback",
   "pingresp",
   "disconnected",
+  "warning",
   "error",
 ];
 

@@ -1,6 +1,7 @@
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import { encodePacket, type MqttPacket, type MqttVersion, PacketDecoder, packetLength } from "@thingline/protocol/mqtt";
-import { type Connection, highWaterBytes } from "@thingline/transport";
+import { type Clock, type Connection, highWaterBytes } from "@thingline/transport";
+import { SendWatch } from "./client-send-watch.js";
 
 export interface LinkHandlers {
   /** @returns false when no further packet of these bytes is wanted */
@@ -10,8 +11,18 @@ export interface LinkHandlers {
   /** All packets of one piece of input were handed over. */
   inputHandled(): void;
   drained(): void;
+  /** The network takes nothing. */
+  stuck(error: ThinglineError): void;
   /** Exactly once, last. */
   closed(error: ThinglineError | undefined): void;
+}
+
+export interface LinkOptions {
+  version: MqttVersion;
+  packetBytesMax: number;
+  clock: Clock;
+  /** 0: never. */
+  sendTimeoutMs: number;
 }
 
 /** One connection, seen as packets. */
@@ -19,18 +30,25 @@ export class DeviceLink {
   readonly connection: Connection;
   readonly #version: MqttVersion;
   readonly #decoder: PacketDecoder;
+  readonly #watch: SendWatch;
+  #stuck: (error: ThinglineError) => void = () => undefined;
 
-  constructor(connection: Connection, version: MqttVersion, packetBytesMax: number) {
+  constructor(connection: Connection, { version, packetBytesMax, clock, sendTimeoutMs }: LinkOptions) {
     this.connection = connection;
     this.#version = version;
+    this.#watch = new SendWatch(connection, clock, sendTimeoutMs, (error) => this.#stuck(error));
     this.#decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax });
   }
 
   start(handlers: LinkHandlers): void {
+    this.#stuck = (error) => handlers.stuck(error);
     this.connection.start({
       data: (bytes) => this.#received(bytes, handlers),
       drained: () => handlers.drained(),
-      closed: (error) => handlers.closed(error),
+      closed: (error) => {
+        this.#watch.stop();
+        handlers.closed(error);
+      },
     });
   }
 
@@ -51,8 +69,10 @@ export class DeviceLink {
   /** @returns false when the connection has enough for now */
   send(packet: MqttPacket): boolean {
     const { connection } = this;
-    const offset = connection.reserve(packetLength(packet, this.#version));
+    const lengthBytes = packetLength(packet, this.#version);
+    const offset = connection.reserve(lengthBytes);
     encodePacket(packet, this.#version, connection.slab, offset);
+    this.#watch.sent(lengthBytes);
     return connection.bufferedBytes <= highWaterBytes;
   }
 }

@@ -6,6 +6,7 @@ import {
   type MqttVersion,
   parseTopicFilter,
 } from "@thingline/protocol/mqtt";
+import { type ShadowTopicTail, shadowTopicTails } from "@thingline/protocol/shadow";
 import type { Clock, Dialer, Random, SecTagDialer, TlsClientOptions } from "@thingline/transport";
 import type { DeviceListeners } from "./client-events.js";
 import {
@@ -23,6 +24,9 @@ export interface LastWill {
   /** Default false. */
   isRetained?: boolean;
 }
+
+/** Topics on which the shadow service answers; see `AWS_IOT_TOPIC_*_SUBSCRIBE` of the original library. */
+export type ShadowTopic = Exclude<ShadowTopicTail, "get" | "update" | "delete" | "update/documents">;
 
 /** How to reach the cloud: with the credentials of a security tag, or with a dialer and TLS options. */
 export type DeviceCredentials =
@@ -58,6 +62,17 @@ export interface DeviceSettings {
   sessionExpirySeconds?: number;
   /** Subscribed with QoS 1 right after CONNACK, unless the session was resumed. Default none. */
   applicationTopics?: Iterable<string>;
+  /**
+   * Topics of the classic shadow of the thing that is named like the client id: subscribed with QoS 1 in a packet of their
+   * own after the application topics, and heard by `data` listeners. Default none.
+   */
+  shadowTopics?: Iterable<ShadowTopic>;
+  /**
+   * Publishes an empty message with QoS 0 to the shadow's `get` with every connection, as
+   * `CONFIG_AWS_IOT_AUTO_DEVICE_SHADOW_REQUEST` does: before `ready`, on a resumed session right after it. The answer comes on
+   * `get/accepted` or, when there is no shadow, on `get/rejected`. Default false.
+   */
+  requestsShadow?: boolean;
   lastWill?: LastWill;
   /** Messages with a larger payload are acknowledged, dropped and reported. Default {@link defaultPayloadBytesMax}. */
   payloadBytesMax?: number;
@@ -70,6 +85,13 @@ export interface DeviceSettings {
    * one does not grow older. Default 30 s.
    */
   ackTimeoutMs?: number;
+  /** Output of which the network takes nothing for that long ends the connection with TIMEOUT; 0: never. Default {@link defaultSendTimeoutMs}. */
+  sendTimeoutMs?: number;
+  /**
+   * MQTT 3.1.1 only (5 forbids it): a QoS 1 message without PUBACK is sent again, marked as a duplicate, after that long on
+   * the same connection. Default: only with the next connection.
+   */
+  resendAfterMs?: number;
   /** How long `disconnect()` waits for acknowledgements, and then for the end of the connection. Default {@link defaultCloseTimeoutMs}. */
   closeTimeoutMs?: number;
   /** Unacknowledged QoS 1 messages to the cloud. Default 100, the limit of AWS IoT. */
@@ -80,6 +102,8 @@ export interface DeviceSettings {
   receiveMaximum?: number;
   /** When PUBACK is sent. `beforeHandler` is what the original library does. Default `afterHandler`. */
   acknowledges?: "afterHandler" | "beforeHandler";
+  /** This IPv4 or IPv6 address is dialed instead of the host, which stays the name for SNI and for the server's certificate. */
+  staticAddress?: string;
   /** SNI and the name in the server's certificate. Default: the host. */
   serverName?: string;
   /** Default on port 443 `x-amzn-mqtt-ca`, else none. */
@@ -108,6 +132,10 @@ export const defaultSessionExpirySeconds = 3600;
 /** The largest payload of AWS IoT. */
 export const defaultPayloadBytesMax = 131_072;
 export const defaultCloseTimeoutMs = 5_000;
+/** As `CONFIG_AWS_IOT_SEND_TIMEOUT_SEC`. */
+export const defaultSendTimeoutMs = 60_000;
+/** The security tag that Nordic's own cloud service keeps its credentials under. */
+export const nrfCloudSecTag = 16_842_753;
 /** AWS IoT closes the connection on a SUBSCRIBE or UNSUBSCRIBE with more filters. */
 export const filtersPerPacketMax = 8;
 /** AWS IoT's limit for one connection. */
@@ -124,6 +152,9 @@ export interface CheckedOptions {
   port: number;
   alpnProtocols: readonly string[] | undefined;
   applicationTopics: readonly string[];
+  shadowTopics: readonly ShadowTopic[];
+  requestsShadow: boolean;
+  sendTimeoutMs: number;
   payloadBytesMax: number;
   closeTimeoutMs: number;
   /** Undefined: one connection, and then idle. */
@@ -154,19 +185,27 @@ export function checkOptions(options: DeviceOptions): CheckedOptions {
     ...optional("connackTimeoutMs", options.connackTimeoutMs, 1, 3_600_000),
     ...optional("ackTimeoutMs", options.ackTimeoutMs, 1, 3_600_000),
     ...optional("inflightMax", options.inflightMax, 1, 65_535),
+    ...optional("resendAfterMs", options.resendAfterMs, 1, 3_600_000),
     ...optional("queueMax", options.queueMax, 0, 1_000_000),
     ...optional("receiveMaximum", options.receiveMaximum, 1, 65_535),
   };
+  if (version === 5 && options.resendAfterMs !== undefined) {
+    throw invalid("resendAfterMs", "none in MQTT 5, which forbids it", options.resendAfterMs);
+  }
   if (options.username !== undefined) session.username = text("username", options.username);
   if (options.password !== undefined) session.password = options.password;
   if (options.lastWill !== undefined) session.will = willOf(options.lastWill);
   if (version === 5) session.properties = propertiesOf(options, isCleanSession);
+  if (options.staticAddress !== undefined) checkAddress(options.staticAddress);
   optional("connectTimeoutMs", options.connectTimeoutMs, 1, 3_600_000);
   return {
     host,
     port,
     alpnProtocols: options.alpnProtocols ?? (port === 443 && !("webSocket" in options) ? [alpnOnPort443] : undefined),
     applicationTopics: topicsOf(options.applicationTopics ?? []),
+    shadowTopics: shadowTopicsOf(options.shadowTopics ?? []),
+    requestsShadow: flag("requestsShadow", options.requestsShadow ?? false),
+    sendTimeoutMs: integer("sendTimeoutMs", options.sendTimeoutMs ?? defaultSendTimeoutMs, 0, 3_600_000),
     payloadBytesMax,
     closeTimeoutMs: integer("closeTimeoutMs", options.closeTimeoutMs ?? defaultCloseTimeoutMs, 0, 3_600_000),
     reconnect: reconnectOf(options.reconnect ?? {}),
@@ -203,6 +242,13 @@ function checkCredentials(options: DeviceOptions): void {
   if (hasSecTag) integer("secTag", options.secTag, 0, 2_147_483_647);
 }
 
+/** Something about the options that is allowed and looks like a mistake. */
+export function secTagWarning(options: DeviceOptions): ThinglineError | undefined {
+  if (!("secTag" in options) || options.secTag !== nrfCloudSecTag) return undefined;
+  const message = `security tag ${nrfCloudSecTag} is where nRF Cloud keeps its credentials: they would be used, or written over`;
+  return new ThinglineError("SEC_TAG_RESERVED", message, { details: { secTag: nrfCloudSecTag } });
+}
+
 function willOf(lastWill: LastWill): NonNullable<ClientSessionOptions["will"]> {
   const { topic, payload, qos = 0, isRetained = false } = lastWill;
   named("lastWill.topic", () => checkTopicName(text("lastWill.topic", topic)));
@@ -226,6 +272,21 @@ function propertiesOf(
   };
   if (options.userProperties !== undefined) properties.userProperties = options.userProperties;
   return properties;
+}
+
+function checkAddress(address: string): void {
+  const isAddress = /^\d{1,3}(\.\d{1,3}){3}$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[\w.-]+)?$/.test(
+    text("staticAddress", address),
+  );
+  if (!isAddress) throw invalid("staticAddress", "an IPv4 or IPv6 address", address);
+}
+
+const shadowTopicNames = shadowTopicTails.filter((tail): tail is ShadowTopic => /accepted|rejected|delta/.test(tail));
+
+function shadowTopicsOf(topics: Iterable<ShadowTopic>): readonly ShadowTopic[] {
+  const wanted = [...new Set(topics)];
+  for (const topic of wanted) oneOf("shadowTopics", topic, shadowTopicNames);
+  return wanted;
 }
 
 function reconnectOf(options: false | ReconnectOptions): ReconnectRules | undefined {

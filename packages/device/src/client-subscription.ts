@@ -164,11 +164,13 @@ export interface Route {
 /** Finds who gets a message. Matching filters again is only needed for a topic not seen since the last change. */
 export class MessageRouter {
   #applicationTopics: ReadonlySet<string>;
+  #shadowTopics: ReadonlySet<string>;
   readonly #subscriptions = new Set<DeviceSubscription>();
   readonly #routes = new Map<string, Route>();
 
-  constructor(applicationTopics: readonly string[]) {
+  constructor(applicationTopics: readonly string[], shadowTopics: readonly string[]) {
     this.#applicationTopics = new Set(applicationTopics);
+    this.#shadowTopics = new Set(shadowTopics);
   }
 
   add(subscription: DeviceSubscription): void {
@@ -190,8 +192,14 @@ export class MessageRouter {
     this.#routes.clear();
   }
 
-  /** Application topics that were unsubscribed. */
+  /** The device's own topics of the shadow; as application topics, they are for `data` listeners. */
+  get shadowTopics(): ReadonlySet<string> {
+    return this.#shadowTopics;
+  }
+
+  /** Application and shadow topics that were unsubscribed. */
   forget(filters: readonly string[]): void {
+    this.#shadowTopics = new Set([...this.#shadowTopics].filter((filter) => !filters.includes(filter)));
     this.applicationTopics = [...this.#applicationTopics].filter((filter) => !filters.includes(filter));
   }
 
@@ -204,8 +212,13 @@ export class MessageRouter {
     return subscription.filters.filter((filter) => !this.#isNeeded(filter, subscription));
   }
 
+  /** It is an application or shadow topic. */
+  isListed(filter: string): boolean {
+    return this.#applicationTopics.has(filter) || this.#shadowTopics.has(filter);
+  }
+
   #isNeeded(filter: string, except: DeviceSubscription): boolean {
-    if (this.#applicationTopics.has(filter)) return true;
+    if (this.isListed(filter)) return true;
     for (const other of this.#subscriptions) if (other !== except && other.filters.includes(filter)) return true;
     return false;
   }
@@ -217,7 +230,8 @@ export class MessageRouter {
     // MQTT's own rule for `#`: a cloud that is stricter only sends less.
     const fits = (filter: string): boolean => topicMatches(parseTopicFilter(filter).filter, topic);
     const subscriptions = [...this.#subscriptions].filter(({ filters }) => filters.some(fits));
-    const isData = subscriptions.length === 0 || [...this.#applicationTopics].some(fits);
+    const isData =
+      subscriptions.length === 0 || [...this.#applicationTopics].some(fits) || [...this.#shadowTopics].some(fits);
     const route = { subscriptions, isData };
     this.#routes.set(topic, route);
     return route;

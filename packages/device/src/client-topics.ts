@@ -50,8 +50,8 @@ export class DeviceTopics {
   readonly #ledger = new SubscriptionLedger();
   readonly #waiters = new Set<Waiter>();
 
-  constructor(applicationTopics: readonly string[], port: TopicsPort) {
-    this.router = new MessageRouter(applicationTopics);
+  constructor(applicationTopics: readonly string[], shadowTopics: readonly string[], port: TopicsPort) {
+    this.router = new MessageRouter(applicationTopics, shadowTopics);
     this.#port = port;
   }
 
@@ -59,11 +59,11 @@ export class DeviceTopics {
 
   /**
    * CONNACK came. Subscribes to what the server does not hold: everything when it has no session of ours, the difference
-   * when it has one. The application topics come first, in packets of their own.
+   * when it has one. The application topics come first, then the shadow's, each in packets of their own.
    */
   restore(isSessionPresent: boolean, { done, failed }: RestoreHandlers): void {
     const lists = this.#wanted();
-    this.#ledger.connected(isSessionPresent, this.router.applicationTopics);
+    this.#ledger.connected(isSessionPresent, [...this.router.applicationTopics, ...this.router.shadowTopics]);
     const wanted = new Set(lists.flat().map(({ filter }) => filter));
     const packets = lists.flatMap((list) => chunksOf(this.#ledger.missing(list), filtersPerPacketMax));
     const refused: RefusedFilter[] = [];
@@ -119,17 +119,19 @@ export class DeviceTopics {
     for (const subscription of [...this.router.subscriptions]) subscription.end(undefined);
   }
 
-  /** The application topics, then each run-time filter once, with the highest QoS that anybody asked for. */
+  /** The application topics, the shadow topics, then each run-time filter once, with the highest QoS that anybody asked for. */
   #wanted(): Subscription[][] {
-    const application = [...this.router.applicationTopics].map((filter): Subscription => ({ filter, qos: 1 }));
+    const { applicationTopics, shadowTopics } = this.router;
+    const listed = (filters: Iterable<string>): Subscription[] => [...filters].map((filter) => ({ filter, qos: 1 }));
+    const shadow = [...shadowTopics].filter((filter) => !applicationTopics.has(filter));
     const others = new Map<string, 0 | 1>();
     for (const { filters, qos, isEstablished } of this.router.subscriptions) {
       if (!isEstablished) continue;
       for (const filter of filters) {
-        if (!this.router.applicationTopics.has(filter)) others.set(filter, qos === 1 ? 1 : (others.get(filter) ?? 0));
+        if (!this.router.isListed(filter)) others.set(filter, qos === 1 ? 1 : (others.get(filter) ?? 0));
       }
     }
-    return [application, [...others].map(([filter, qos]) => ({ filter, qos }))];
+    return [listed(applicationTopics), listed(shadow), [...others].map(([filter, qos]) => ({ filter, qos }))];
   }
 
   /** A filter that the cloud took before and takes no longer ends its subscriptions: all filters or none. */

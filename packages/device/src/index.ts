@@ -16,8 +16,10 @@ export {
   defaultKeepAliveSeconds,
   defaultMqttsPort,
   defaultPayloadBytesMax,
+  defaultSendTimeoutMs,
   defaultSessionExpirySeconds,
   filtersPerPacketMax,
+  nrfCloudSecTag,
 } from "./client-options.js";
 export type {
   ConnectDeviceOptions,
@@ -26,6 +28,7 @@ export type {
   DeviceOptions,
   DeviceSettings,
   LastWill,
+  ShadowTopic,
 } from "./client-options.js";
 export {
   defaultReconnectBaseMs,

@@ -59,6 +59,9 @@ export class OutboundRequests<Owner> {
   #controlDeadlineMs = Infinity;
   #controlCount = 0;
   #isWritable = true;
+  /** With `resendAfterMs`: what was sent on this connection to when it is sent again, rising. */
+  readonly #resendAtMs: Map<OutboundPublish<Owner>, number> | undefined;
+  readonly #resendAfterMs: number;
   /** When the last connection ended: deadlines of messages stand still from then to the next CONNACK. */
   #stoppedAtMs = 0;
 
@@ -70,6 +73,9 @@ export class OutboundRequests<Owner> {
     this.#ackTimeoutMs = options.ackTimeoutMs ?? defaultAckTimeoutMs;
     this.#queueMax = options.queueMax ?? defaultQueueMax;
     this.#queueBytesMax = options.queueBytesMax ?? defaultQueueBytesMax;
+    const isResending = options.version === 4 && options.resendAfterMs !== undefined;
+    this.#resendAtMs = isResending ? new Map() : undefined;
+    this.#resendAfterMs = options.resendAfterMs ?? Infinity;
     this.#ids = new PacketIdTable(Math.min(65535, this.inflightMax + controlPacketsMax));
   }
 
@@ -95,7 +101,7 @@ export class OutboundRequests<Owner> {
     if (this.#terms === undefined) return this.#controlDeadlineMs;
     const inFlightMs = firstDeadlineMs(this.#inFlight);
     const waitingMs = firstDeadlineMs(this.#waiting);
-    return Math.min(inFlightMs, waitingMs, this.#controlDeadlineMs);
+    return Math.min(inFlightMs, waitingMs, this.#controlDeadlineMs, this.#resendDueMs());
   }
 
   /** A connection is open; nothing may be sent yet. */
@@ -121,6 +127,7 @@ export class OutboundRequests<Owner> {
     this.#terms = undefined;
     this.#windowUsed = 0;
     this.#resendNext = undefined;
+    this.#resendAtMs?.clear();
     this.#failControlPackets(error);
   }
 
@@ -137,6 +144,7 @@ export class OutboundRequests<Owner> {
     }
     this.#waitingBytes = 0;
     this.#windowUsed = 0;
+    this.#resendAtMs?.clear();
     this.#resendNext = undefined;
     for (const publish of given) this.#effects.publishSettled(publish, error);
     this.#failControlPackets(error);
@@ -220,6 +228,8 @@ export class OutboundRequests<Owner> {
   pubackReceived(packet: PublishAckPacket, nowMs: number): void {
     const publish = this.#ids.get(packet.packetId);
     if (publish === undefined) {
+      // The answer to the other copy.
+      if (this.#resendAtMs !== undefined) return;
       return this.#line.warn(`PUBACK for packet identifier ${packet.packetId}, which is not in use`);
     }
     if (publish.type !== "publish") {
@@ -228,6 +238,7 @@ export class OutboundRequests<Owner> {
     if (publish === this.#resendNext) this.#resendNext = publish.next;
     this.#ids.release(packet.packetId);
     this.#inFlight.remove(publish);
+    this.#resendAtMs?.delete(publish);
     publish.state = "settled";
     if (publish.sentOn === this.#connectionNumber) this.#windowUsed -= 1;
     this.#effects.pubackReceived(packet.packetId, packet.reasonCode, packet.properties);
@@ -276,6 +287,7 @@ export class OutboundRequests<Owner> {
         this.#effects.publishSettled(expired, this.#ackTimeout(wasSent ? "PUBACK" : "chance to send it"));
       }
     }
+    this.#resend(nowMs);
     if (nowMs < this.#controlDeadlineMs) return;
     this.#controlDeadlineMs = Infinity;
     for (const request of [...this.#ids.entries()]) {
@@ -304,6 +316,7 @@ export class OutboundRequests<Owner> {
       publish.isDuplicate = true;
       publish.sentOn = this.#connectionNumber;
       this.#windowUsed += 1;
+      this.#resendAtMs?.set(publish, nowMs + this.#resendAfterMs);
       this.#line.send(publish, nowMs);
     }
     if (this.#resendNext !== undefined) return;
@@ -348,13 +361,35 @@ export class OutboundRequests<Owner> {
     publish.sentOn = this.#connectionNumber;
     this.#inFlight.append(publish);
     this.#windowUsed += 1;
+    this.#resendAtMs?.set(publish, nowMs + this.#resendAfterMs);
     this.#line.send(publish, nowMs);
+  }
+
+  #resendDueMs(): number {
+    if (this.#resendAtMs === undefined || !this.#isWritable) return Infinity;
+    for (const dueMs of this.#resendAtMs.values()) return dueMs;
+    return Infinity;
+  }
+
+  /** What waited too long for its PUBACK goes out again on the same connection. Nobody waits for an abandoned one. */
+  #resend(nowMs: number): void {
+    if (this.#resendAtMs === undefined || !this.#isWritable) return;
+    for (const [publish, dueMs] of this.#resendAtMs) {
+      if (dueMs > nowMs) return;
+      this.#resendAtMs.delete(publish);
+      if (publish.isAbandoned) continue;
+      publish.isDuplicate = true;
+      this.#resendAtMs.set(publish, nowMs + this.#resendAfterMs);
+      this.#line.send(publish, nowMs);
+      if (!this.#isWritable) return;
+    }
   }
 
   /** The server of this connection announced that it would not take what the last one was sent. */
   #dropInFlight(publish: OutboundPublish<Owner>, error: ThinglineError): void {
     this.#ids.release(publish.packetId);
     this.#inFlight.remove(publish);
+    this.#resendAtMs?.delete(publish);
     publish.state = "settled";
     if (!publish.isAbandoned) this.#effects.publishSettled(publish, error);
   }

@@ -32,6 +32,11 @@ export interface ClientSessionOptions {
    * a message that waits for the next connection does not grow older. Default {@link defaultAckTimeoutMs}.
    */
   ackTimeoutMs?: number;
+  /**
+   * MQTT 3.1.1 only, since [MQTT-4.4.0-1] of 5 forbids it: a QoS 1 message without PUBACK is sent again, with DUP, after that
+   * long on the same connection. Default: never.
+   */
+  resendAfterMs?: number;
   /** Unacknowledged QoS 1 messages to the server; its Receive Maximum may lower it. 1..65535. Default {@link defaultInflightMax}. */
   inflightMax?: number;
   /** Messages that wait for the window or for the connection. Default {@link defaultQueueMax}. */

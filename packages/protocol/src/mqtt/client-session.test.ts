@@ -523,6 +523,59 @@ describe("receiving", () => {
   });
 });
 
+describe("sending again on a live connection", () => {
+  test("only with the option: after that long, with DUP, until PUBACK or the time-out", () => {
+    const client = new RecordedSession({ resendAfterMs: 100, ackTimeoutMs: 350 }).connect();
+    client.publish("a");
+    client.pass(50);
+    const second = client.publish("b");
+    client.take();
+    client.pass(50);
+    assert.deepEqual(client.take(), ["publish 1 a dup"]);
+    client.puback(1, 1);
+    assert.equal(client.warnings.length, 0, "the second PUBACK answers the copy");
+    client.pass(100);
+    assert.deepEqual(client.take(), ["publish 2 b dup"]);
+    client.pass(1000);
+    assert.deepEqual(client.take(), ["publish 2 b dup", "publish 2 b dup"]);
+    assert.ok(isThinglineError(client.settled.get(second), "TIMEOUT"));
+
+    const plain = new RecordedSession().connect();
+    plain.publish("a");
+    plain.take();
+    plain.pass(20_000);
+    assert.deepEqual(plain.take(), []);
+  });
+
+  test("not while the transport is full, and counted anew on the next connection", () => {
+    const client = new RecordedSession({ resendAfterMs: 100, ackTimeoutMs: 10_000 }).connect();
+    client.publish("a");
+    client.take();
+    client.session.setWritable(false, client.nowMs);
+    client.pass(500);
+    assert.deepEqual(client.take(), []);
+    client.session.setWritable(true, client.nowMs);
+    client.pass(0);
+    assert.deepEqual(client.take(), ["publish 1 a dup"]);
+    client.session.connectionClosed(client.nowMs);
+    client.pass(500);
+    client.connect({ isSessionPresent: true });
+    assert.deepEqual(client.take(), ["publish 1 a dup"]);
+    client.pass(99);
+    assert.deepEqual(client.take(), []);
+    client.pass(1);
+    assert.deepEqual(client.take(), ["publish 1 a dup"]);
+  });
+
+  test("never in MQTT 5", () => {
+    const client = new RecordedSession({ version: 5, resendAfterMs: 100 }).connect();
+    client.publish("a");
+    client.take();
+    client.pass(20_000);
+    assert.deepEqual(client.take(), []);
+  });
+});
+
 describe("resumption", () => {
   test("a session present: unacknowledged messages are sent again in order, with DUP, before new ones", () => {
     const client = new RecordedSession({ inflightMax: 3 }).connect();
