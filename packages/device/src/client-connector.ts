@@ -18,6 +18,8 @@ export interface ConnectorPort {
    * itself.
    */
   stopped(waiting: ThinglineError, failure: ThinglineError | undefined): void;
+  /** Input was handled or output has left: the session may take more. */
+  progressed(): void;
   /** Idle for ever. */
   closed(): void;
 }
@@ -100,16 +102,21 @@ export class DeviceConnector {
 
   /** @throws {ThinglineError} CLOSED, or CONNECTION_LOST when nobody tries to connect. */
   requireActive(): void {
-    if (this.#isClosing) throw new ThinglineError("CLOSED", "the device was closed");
+    this.requireOpen();
     if (this.#phase !== "idle" && this.#leaving === undefined) return;
     throw new ThinglineError("CONNECTION_LOST", "the device is not connected, and nobody told it to connect()");
+  }
+
+  /** @throws {ThinglineError} CLOSED */
+  requireOpen(): void {
+    if (this.#isClosing) throw new ThinglineError("CLOSED", "the device was closed");
   }
 
   // ---- from outside --------------------------------------------------------------------------------------------
 
   /** @throws {ThinglineError} CLOSED, ALREADY_CONNECTED */
   requireIdle(): void {
-    if (this.#isClosing) throw new ThinglineError("CLOSED", "the device was closed");
+    this.requireOpen();
     if (this.#phase === "idle") return;
     const message = `the device is not idle: it is ${this.state}`;
     throw new ThinglineError("ALREADY_CONNECTED", message, { details: { connectResult: "alreadyConnected" } });
@@ -268,9 +275,13 @@ export class DeviceConnector {
         return this.#session.state !== "offline";
       },
       malformed: (error) => this.#session.fail(error, this.#clock.monotonicMs()),
-      inputHandled: () => this.arm(),
+      inputHandled: () => {
+        this.#port.progressed();
+        this.arm();
+      },
       drained: () => {
         this.#session.setWritable(true, this.#clock.monotonicMs());
+        this.#port.progressed();
         this.arm();
       },
       stuck: (error) => {

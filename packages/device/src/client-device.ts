@@ -23,6 +23,9 @@ import {
 import { DeviceInbox } from "./client-inbox.js";
 import { type CheckedOptions, type DeviceOptions, invalid, secTagWarning, topicsOf } from "./client-options.js";
 import type { DeviceSubscription, MessageListener } from "./client-subscription.js";
+import { OfflineQueue, type OfflineQueuePort } from "./offline-queue/offline-queue.js";
+import { checkExpiry } from "./offline-queue/options.js";
+import type { OfflineMessage, OfflineQueueStats } from "./offline-queue/types.js";
 import { DeviceTopics } from "./client-topics.js";
 import { abortable, type Settle } from "./client-waiter.js";
 
@@ -41,6 +44,7 @@ export class DeviceClient implements Device {
   readonly #topics: DeviceTopics;
   readonly #inbox: DeviceInbox;
   readonly #connector: DeviceConnector;
+  readonly #offline: OfflineQueue | undefined;
   #warning: ThinglineError | undefined;
   #isPersistentSession = false;
   #refusedFilters: readonly RefusedFilter[] = [];
@@ -74,9 +78,13 @@ export class DeviceClient implements Device {
         this.#session.discard(waiting);
         this.#topics.stopped(waiting, failure);
       },
+      progressed: () => this.#offline?.pump(),
       closed: () => this.#topics.close(),
     });
-    this.closed = this.#connector.closed;
+    const { offlineQueue } = checked;
+    this.#offline = offlineQueue && new OfflineQueue(offlineQueue, options.clock, this.#offlinePort());
+    // Its folder stays ours until the session has said what became of each message.
+    this.closed = this.#connector.closed.then(() => this.#offline?.close());
     this.#warning = secTagWarning(options);
   }
 
@@ -100,6 +108,10 @@ export class DeviceClient implements Device {
     return this.#connector.link?.connection;
   }
 
+  get offlineQueue(): OfflineQueueStats | undefined {
+    return this.#offline?.stats;
+  }
+
   on<Name extends DeviceEventName>(name: Name, listener: DeviceListener<Name>): () => void {
     return this.#hub.on(name, listener);
   }
@@ -116,6 +128,10 @@ export class DeviceClient implements Device {
     this.#warnOnce();
     // A listener of the warning may have done anything.
     this.#connector.requireIdle();
+    if (this.#offline?.isOpen === false) {
+      await this.#offline.open();
+      this.#connector.requireIdle();
+    }
     if (topics !== undefined) this.#topics.router.applicationTopics = topics;
     await this.#connector.connect(signal);
   }
@@ -131,7 +147,8 @@ export class DeviceClient implements Device {
   }
 
   close(): Promise<void> {
-    return this.#connector.close();
+    void this.#connector.close();
+    return this.closed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -163,6 +180,7 @@ export class DeviceClient implements Device {
     this.#emit("ready", { isPersistentSession: this.#isPersistentSession, refusedFilters });
     if (this.#isPersistentSession) this.#requestShadow();
     this.#connector.settleCaller();
+    this.#offline?.pump();
     if (this.#inbox.isHolding) this.#clock.afterTurn(() => this.#inbox.release());
   }
 
@@ -187,8 +205,10 @@ export class DeviceClient implements Device {
 
   publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): Promise<void> {
     const { qos = 1, isRetained = false, properties, signal } = options;
+    const offline = qos === 1 ? this.#offline : undefined;
     try {
-      this.#connector.requireActive();
+      if (offline === undefined) this.#connector.requireActive();
+      else this.#connector.requireOpen();
       if (qos !== 0 && qos !== 1) throw invalid("qos", "0 or 1", qos);
       if (properties !== undefined && this.#checked.session.version === 4) {
         throw invalid("properties", "none in MQTT 3.1.1", "an object");
@@ -196,7 +216,9 @@ export class DeviceClient implements Device {
       if (signal?.aborted) throw abortedError(signal);
       const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
       const publish = new OutboundPublish<Settle>(topic, bytes, qos, isRetained, ignore, properties);
-      const isSent = this.#session.publish(publish, this.#clock.monotonicMs());
+      checkUntil(options, offline !== undefined);
+      const isSent = this.#sendDirectly(publish, options.until, offline);
+      if (isSent === undefined) return this.#publishOffline(publish, options);
       this.#connector.arm();
       // What the connection took at once needs no promise of its own.
       if (isSent && qos === 0) return done;
@@ -210,6 +232,54 @@ export class DeviceClient implements Device {
     } catch (error) {
       return rejection(error);
     }
+  }
+
+  /** @returns as the session, or undefined: it has to go through the offline queue */
+  #sendDirectly(
+    publish: OutboundPublish<Settle>,
+    until: PublishOptions["until"],
+    offline: OfflineQueue | undefined,
+  ): boolean | undefined {
+    const isPast = offline === undefined || (offline.isPassable && this.#connector.state === "ready");
+    if (!isPast || until === "stored") return undefined;
+    try {
+      return this.#session.publish(publish, this.#clock.monotonicMs());
+    } catch (error) {
+      // The session's own queue is full.
+      if (offline === undefined || !isThinglineError(error, "LIMIT_EXCEEDED")) throw error;
+      return undefined;
+    }
+  }
+
+  async #publishOffline(publish: OfflineMessage, options: PublishOptions): Promise<void> {
+    const { topic, payload, isRetained, properties } = publish;
+    const { until = "acknowledged", expiresAfterMs, signal } = options;
+    const message = { topic, payload, isRetained, ...(properties === undefined ? {} : { properties }) };
+    await this.#offline?.publish(message, { until, expiresAfterMs, signal });
+  }
+
+  #offlinePort(): OfflineQueuePort {
+    return {
+      hasRoom: () => {
+        const { terms, waitingCount, inFlightCount } = this.#session;
+        if (terms === undefined || this.#connector.state !== "ready") return false;
+        return waitingCount === 0 && inFlightCount < terms.inflightMax;
+      },
+      send: ({ topic, payload, isRetained, properties }, settle) => {
+        const owner: Settle = (outcome) => settle(outcome instanceof ThinglineError ? outcome : undefined);
+        const publish = new OutboundPublish<Settle>(topic, payload, 1, isRetained, owner, properties);
+        this.#session.publish(publish, this.#clock.monotonicMs());
+        this.#connector.arm();
+        return {
+          abandon: () => {
+            this.#session.abandon(publish);
+            this.#connector.checkDrained();
+          },
+        };
+      },
+      emit: (event) => this.#emit("offlineQueue", event),
+      report: (error) => this.#emit("error", { error }),
+    };
   }
 
   async subscribe(
@@ -280,6 +350,17 @@ export class DeviceClient implements Device {
       warned: (error) => this.#emit("error", { error }),
     };
   }
+}
+
+/** @throws {ThinglineError} OPTION_INVALID */
+function checkUntil({ until, expiresAfterMs }: PublishOptions, hasQueue: boolean): void {
+  if (until !== undefined && until !== "acknowledged" && until !== "stored") {
+    throw invalid("until", "acknowledged or stored", until);
+  }
+  if (expiresAfterMs !== undefined) checkExpiry("expiresAfterMs", expiresAfterMs);
+  if (hasQueue || (until !== "stored" && expiresAfterMs === undefined)) return;
+  const option = until === "stored" ? "until" : "expiresAfterMs";
+  throw invalid(option, "QoS 1 and an offlineQueue with it", "one of them missing");
 }
 
 async function rejection(error: unknown): Promise<never> {

@@ -1,6 +1,7 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { PublishProperties, QoS } from "@thingline/protocol/mqtt";
 import type { ConnectResult } from "./client-result.js";
+import type { OfflineQueueEvent } from "./offline-queue/types.js";
 
 /** A message from the cloud. `payload` is a view; copy it to keep it for long without its whole receive buffer. */
 export interface DeviceMessage {
@@ -54,6 +55,8 @@ export interface DeviceEvents {
   data: DeviceMessage;
   puback: { packetId: number; reasonCode: number };
   pingresp: Record<never, never>;
+  /** What becomes of messages in the offline queue; there is none without the option. */
+  offlineQueue: OfflineQueueEvent;
   /** Exactly once for each connection that was opened, last. `retryInMs`: an attempt follows after that time. */
   disconnected: { reason: DisconnectReason; error?: ThinglineError; retryInMs?: number };
   /** Something that works and looks like a mistake: a security tag that belongs to another service. */
@@ -73,6 +76,7 @@ const names: readonly DeviceEventName[] = [
   "data",
   "puback",
   "pingresp",
+  "offlineQueue",
   "disconnected",
   "warning",
   "error",

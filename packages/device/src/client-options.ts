@@ -15,6 +15,8 @@ import {
   type ReconnectOptions,
   type ReconnectRules,
 } from "./client-reconnect.js";
+import { type CheckedOfflineQueue, checkOfflineQueue } from "./offline-queue/options.js";
+import type { OfflineQueueOptions } from "./offline-queue/types.js";
 
 export interface LastWill {
   topic: string;
@@ -98,6 +100,8 @@ export interface DeviceSettings {
   inflightMax?: number;
   /** Messages that wait for their turn; more are refused with LIMIT_EXCEEDED. Default 1000. */
   queueMax?: number;
+  /** Keeps QoS 1 messages while the device is not connected. Default: there is none, and only `queueMax` messages wait. */
+  offlineQueue?: OfflineQueueOptions;
   /** QoS 1 messages from the cloud that listeners have not finished. Default 100, the limit of AWS IoT. */
   receiveMaximum?: number;
   /** When PUBACK is sent. `beforeHandler` is what the original library does. Default `afterHandler`. */
@@ -159,6 +163,7 @@ export interface CheckedOptions {
   closeTimeoutMs: number;
   /** Undefined: one connection, and then idle. */
   reconnect: ReconnectRules | undefined;
+  offlineQueue: CheckedOfflineQueue | undefined;
   session: ClientSessionOptions;
 }
 
@@ -209,6 +214,7 @@ export function checkOptions(options: DeviceOptions): CheckedOptions {
     payloadBytesMax,
     closeTimeoutMs: integer("closeTimeoutMs", options.closeTimeoutMs ?? defaultCloseTimeoutMs, 0, 3_600_000),
     reconnect: reconnectOf(options.reconnect ?? {}),
+    offlineQueue: options.offlineQueue === undefined ? undefined : checkOfflineQueue(options.offlineQueue),
     session,
   };
 }

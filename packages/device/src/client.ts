@@ -3,6 +3,7 @@ import type { Endpoint, SecureInfo } from "@thingline/transport";
 import { DeviceClient } from "./client-device.js";
 import type { DeviceEventName, DeviceListener, RefusedFilter } from "./client-events.js";
 import { checkOptions, type ConnectDeviceOptions, type DeviceOptions } from "./client-options.js";
+import type { OfflineQueueStats } from "./offline-queue/types.js";
 import type { DeviceSubscription, MessageListener } from "./client-subscription.js";
 
 export interface PublishOptions {
@@ -12,6 +13,13 @@ export interface PublishOptions {
   isRetained?: boolean;
   /** MQTT 5. */
   properties?: PublishProperties;
+  /**
+   * When the promise resolves. `acknowledged`: with PUBACK. `stored`: as soon as the offline queue has it in safety, be the
+   * device connected or not; needs QoS 1 and an offline queue. Default `acknowledged`.
+   */
+  until?: "acknowledged" | "stored";
+  /** Whole milliseconds that it may wait in the offline queue. Default: the queue's. */
+  expiresAfterMs?: number;
   /** Gives up waiting: a message that was not sent yet is dropped, one that was may still arrive. */
   signal?: AbortSignal;
 }
@@ -74,6 +82,9 @@ export interface Device {
    */
   connect(options?: ConnectOptions): Promise<void>;
 
+  /** What the offline queue holds, and what became of the rest. Undefined without one. */
+  readonly offlineQueue: OfflineQueueStats | undefined;
+
   /** @returns a function that takes the listener off again. @throws {ThinglineError} OPTION_INVALID */
   on<Name extends DeviceEventName>(name: Name, listener: DeviceListener<Name>): () => void;
   off<Name extends DeviceEventName>(name: Name, listener: DeviceListener<Name>): void;
@@ -83,9 +94,25 @@ export interface Device {
    * changed before that. Between two connections QoS 1 waits for the next one, up to `queueMax` messages; what was sent and
    * not acknowledged is sent again.
    *
+   * With an `offlineQueue` a QoS 1 message that cannot be sent at once, before `connect()` as well, goes there, and then
+   * waits as long as it takes. What holds then:
+   *
+   * - Order: the queue is sent in the order of the calls, restored messages of an earlier process first, and before anything
+   *   that is published later with QoS 1. After a lost connection messages are repeated, in order.
+   * - At least once: a message leaves the queue with PUBACK, and for no other reason than an expiry, `dropOldest`, its
+   *   signal, or a cloud that refuses it, each with an `offlineQueue` event or a rejection. A refusal is PUBACK with a reason
+   *   code of MQTT 5; under 3.1.1 AWS IoT closes the connection instead, and the message is tried again and again.
+   * - On disk: from the moment at which `until: "stored"` resolves, it survives `kill -9`, and with `durability: "disk"` a
+   *   power cut. So does a message without `until` that went through the queue, only nobody is told when. One that was sent
+   *   directly, over a live connection and past an empty queue, is not stored.
+   * - A promise resolved by PUBACK: the cloud has the message. It is repeated if the process is killed before the journal
+   *   says so.
+   * - `close()` rejects what was not acknowledged with CLOSED; on disk it stays, and the next process sends it.
+   *
    * @throws {ThinglineError} MQTT_PUBLISH_REFUSED, TIMEOUT, ABORTED, and CONNECTION_LOST and CLOSED of a message that was
    * accepted before: not acknowledged, may have arrived. CONNECTION_LOST at once: the device is idle, or QoS 0 without a
-   * connection. LIMIT_EXCEEDED, MQTT_PACKET_TOO_LARGE, MQTT_UNSUPPORTED, TOPIC_NAME_INVALID, OPTION_INVALID: not sent.
+   * connection. TIMEOUT as well when it expired in the offline queue; LOCKED, FILE_UNREADABLE and STORE_VERSION_UNKNOWN of
+   * its folder. LIMIT_EXCEEDED, MQTT_PACKET_TOO_LARGE, MQTT_UNSUPPORTED, TOPIC_NAME_INVALID, OPTION_INVALID: not sent.
    */
   publish(topic: string, payload: Uint8Array | string, options?: PublishOptions): Promise<void>;
 

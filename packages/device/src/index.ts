@@ -48,6 +48,22 @@ export { loadNativeTlsCredentials, nativeTlsFiles } from "./native-tls/load.js";
 export type { LoadCredentialsOptions } from "./native-tls/load.js";
 export { createNativeCredentialStore, nativeCredentialBytesMax, nativeSecTagsMax } from "./native-tls/store.js";
 export type { NativeCredentialStore, NativeCredentialStoreOptions, TlsCredentials } from "./native-tls/store.js";
+export {
+  defaultJournalSegmentBytes,
+  defaultOfflineBytesMax,
+  defaultOfflineMessagesMax,
+  defaultOfflineMessagesPerSecond,
+} from "./offline-queue/types.js";
+export type {
+  OfflineDropReason,
+  OfflineDurability,
+  OfflineMessage,
+  OfflineOverflow,
+  OfflineQueueEvent,
+  OfflineQueueOptions,
+  OfflineQueueStats,
+  OfflineStorage,
+} from "./offline-queue/types.js";
 export { amazonRootCa1 } from "./provisioning/amazon-root-ca.js";
 export { decodeProgress, historyEntriesMax } from "./provisioning/progress.js";
 export type {

@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { type ErrorCode, ThinglineError } from "@thingline/protocol";
 import type { JournalEntry } from "./journal.js";
 import type { OfflineDropReason, OfflineMessage, OfflineOverflow, OfflineQueueStats } from "./types.js";
 
@@ -55,14 +55,16 @@ export const quotaPauseMs = 1_000;
 /** Reason code of MQTT 5: quota exceeded. */
 const quotaExceeded = 0x97;
 
-/** The session gave the message up for a reason of the connection: it is sent again. */
-const retriedCodes = new Set([
-  "TIMEOUT",
-  "CONNECTION_LOST",
-  "CLOSED",
-  "ABORTED",
-  "MQTT_DISCONNECTED",
-  "LIMIT_EXCEEDED",
+/**
+ * The message is at fault and would be again. Whatever else the session gives it up for is a matter of the connection or of
+ * the credentials: it waits for the next attempt.
+ */
+const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "MQTT_PACKET_INVALID",
+  "MQTT_PACKET_TOO_LARGE",
+  "MQTT_PUBLISH_REFUSED",
+  "MQTT_UNSUPPORTED",
+  "TOPIC_NAME_INVALID",
 ]);
 
 /**
@@ -247,7 +249,7 @@ export class QueueMachine {
       return;
     }
     const isThrottled = error.code === "MQTT_PUBLISH_REFUSED" && error.details["reasonCode"] === quotaExceeded;
-    if (!isThrottled && !retriedCodes.has(error.code)) return this.#fail(entry, error, "refused");
+    if (!isThrottled && refusals.has(error.code)) return this.#fail(entry, error, "refused");
     entry.state = "stored";
     this.#sentCount -= 1;
     // It may have expired on its way.

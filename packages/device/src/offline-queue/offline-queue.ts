@@ -75,6 +75,10 @@ export class OfflineQueue {
     this.#isOpen = !isOnDisk;
   }
 
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   get stats(): OfflineQueueStats {
     return this.#machine.stats;
   }
@@ -324,7 +328,11 @@ export class OfflineQueue {
   async #close(): Promise<void> {
     this.#timer?.cancel();
     await this.#opening?.catch(() => undefined);
-    await this.#journal?.close();
+    try {
+      await this.#journal?.close();
+    } catch (error) {
+      this.#port.report(storageError(error));
+    }
     for (const sequence of [...this.#waiters.keys()]) {
       const fate = this.#journal === undefined ? "it is lost" : "it stays in the folder and is sent by the next one";
       const message = `the device was closed before the message was acknowledged: ${fate}`;

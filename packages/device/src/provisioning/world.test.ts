@@ -362,6 +362,7 @@ export class FakeDevice implements Device {
   readonly state = "ready";
   readonly isPersistentSession = false;
   readonly refusedFilters = [];
+  readonly offlineQueue = undefined;
   readonly connection;
   readonly closed: Promise<void>;
   readonly filters: string[] = [];
