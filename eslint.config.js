@@ -18,7 +18,7 @@ const ambientMembers = [
 ];
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "**/node_modules/**", "coverage/**", "tests/fixtures/**"] },
+  { ignores: ["**/dist/**", "**/node_modules/**", "docs/api/**", "coverage/**", "tests/fixtures/**"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],

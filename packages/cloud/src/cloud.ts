@@ -60,7 +60,7 @@ export interface CloudDependencies {
 }
 
 export interface CloudOptions {
-  /** Keeps root CA and server certificate; see {@link openServerIdentity}. */
+  /** Keeps root CA and server certificate; see `gateway/server-identity.ts`. */
   folder: string;
   /** Twelve digits. Default {@link defaultAccount}. */
   account?: string;

@@ -1,11 +1,13 @@
 export { createCloud, defaultAccount, defaultRegion } from "./cloud.js";
 export type { Cloud, CloudAddresses, CloudDependencies, CloudOptions, CloudStats } from "./cloud.js";
+export type { Refusal, RefusalReason } from "./gateway/certificate-check.js";
 export type { GatewayStats } from "./gateway/gateway.js";
 export type { ListenAddress } from "./gateway/listen.js";
 export type { Log } from "./log.js";
+export type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest, Decision } from "./policy/authorizer.js";
 export { createRestApi, restBodyBytesMax } from "./rest/rest-api.js";
 export type { RestApi, RestApiDependencies, RestApiOptions } from "./rest/rest-api.js";
-export { defaultRestHost, defaultRestPort, startRestServer } from "./rest/server.js";
+export { defaultRestHost, defaultRestPort, serverBodyBytesMax, startRestServer } from "./rest/server.js";
 export type { RestServer, RestServerOptions } from "./rest/server.js";
 export { defaultAccessKey } from "./rest/sigv4.js";
 export type { AccessKey } from "./rest/sigv4.js";
@@ -15,6 +17,7 @@ export type {
   CertificateIssuer,
   CertificateIssuerOptions,
   DeviceAuthorityOptions,
+  IssuedCertificate,
 } from "./services/registry/certificate-issuer.js";
 export { createKeyPool, keyPoolSizeMax } from "./services/registry/key-pool.js";
 export type { KeyPool } from "./services/registry/key-pool.js";
@@ -26,14 +29,17 @@ export type {
   PolicyRecord,
   PolicyVersionRecord,
   Principal,
+  ThingPrincipalType,
   ThingRecord,
 } from "./services/registry/model.js";
 export { createRegistry } from "./services/registry/service.js";
 export type { Registry, RegistryDependencies } from "./services/registry/service.js";
 export { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
 export type {
+  RootOptions,
   ServerCertificateIssuer,
   ServerCertificateIssuerOptions,
+  ServerOptions,
 } from "./services/registry/server-certificates.js";
 export { createShadows, namedShadowsPageSizeMax, wakeShadow } from "./services/shadow/service.js";
 export type { ShadowOptions, Shadows } from "./services/shadow/service.js";
@@ -48,7 +54,19 @@ export {
   provisionedPolicyDocument,
   provisionedPolicyName,
 } from "./services/split-provisioning/policies.js";
+export type { CertificateWithKey } from "./services/registry/x509-writer.js";
 export type { RestApiName, RestOperation } from "./services/rest-operation.js";
+export { operationAttemptsMax } from "./services/operation.js";
+export type {
+  Effect,
+  Operation,
+  OperationContext,
+  OperationRunner,
+  Outcome,
+  Scope,
+  ServiceMessage,
+  ServiceTopics,
+} from "./services/operation.js";
 export { createSplitProvisioning } from "./services/split-provisioning/topics.js";
 export type { SplitProvisioning, SplitProvisioningDependencies } from "./services/split-provisioning/topics.js";
 export { effectAttemptsMax } from "./services/outbox.js";

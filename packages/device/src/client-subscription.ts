@@ -64,7 +64,7 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
     return this.#ending !== undefined;
   }
 
-  /** For the device: hands a message over. @returns "dropped" when the queue was full */
+  /** Hands a message over. @returns "dropped" when the queue was full. @internal */
   deliver(message: DeviceMessage): Delivery | "dropped" {
     if (this.#ending !== undefined) return undefined;
     if (this.#listener !== undefined) return this.#listener(message);
@@ -79,8 +79,10 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
   }
 
   /**
-   * For the device: no more messages come. An error is thrown into the loop, after what is queued. Without a loop
+   * No more messages come. An error is thrown into the loop, after what is queued. Without a loop
    * what is queued is settled, or its acknowledgement would hold up those behind it.
+   *
+   * @internal
    */
   end(error: ThinglineError | undefined): void {
     if (this.#ending !== undefined) return;
@@ -90,13 +92,13 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
     for (const callback of this.#whenEnded.splice(0)) callback();
   }
 
-  /** For the device: as {@link end}, and what is queued is dropped. */
+  /** As {@link end}, and what is queued is dropped. @internal */
   abort(error: ThinglineError): void {
     this.end(error);
     this.#settleQueue();
   }
 
-  /** For the device: called once, at the end. */
+  /** Called once, at the end. @internal */
   whenEnded(callback: () => void): void {
     if (this.#ending === undefined) this.#whenEnded.push(callback);
     else callback();

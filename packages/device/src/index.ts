@@ -78,11 +78,13 @@ export { defaultDeviceTag, provisionDevice } from "./provisioning/provision.js";
 export type { ProvisionDeviceOptions, ProvisioningPoint, ProvisionResult } from "./provisioning/provision.js";
 export { provisioningSteps, stepTitle } from "./provisioning/steps.js";
 export type { ProvisioningStepName, ProvisioningStepNumber } from "./provisioning/steps.js";
-export { defaultProvisioningLimits } from "./provisioning/types.js";
+export { defaultProvisioningLimits, tagItems } from "./provisioning/types.js";
 export type {
   CaSource,
+  ProvisioningEffect,
   ProvisioningEffectType,
   ProvisioningEvent,
   ProvisioningLimits,
+  StepEvent,
   TagItem,
 } from "./provisioning/types.js";

@@ -110,6 +110,7 @@ export type ProvisioningInput =
   | { type: "tick" }
   | { type: "aborted"; error: ThinglineError };
 
+/** Which step an event is about. */
 export interface StepEvent {
   step: ProvisioningStepNumber;
   name: ProvisioningStepName;

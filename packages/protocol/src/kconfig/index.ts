@@ -18,6 +18,15 @@ export type {
   KconfigWarning,
 } from "./config.js";
 export { kconfigOptions, strictPrefixes } from "./options.js";
-export type { KconfigName, KconfigOption, KconfigValueOf } from "./options.js";
+export type {
+  BoolOption,
+  IsYes,
+  KconfigName,
+  KconfigOption,
+  KconfigValueOf,
+  NumberOption,
+  NumberOrMissing,
+  StringOption,
+} from "./options.js";
 export { encodeKconfigString, kconfigLineCharactersMax, kconfigNameCharactersMax } from "./syntax.js";
 export type { KconfigOrigin } from "./syntax.js";

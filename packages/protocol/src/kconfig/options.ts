@@ -191,7 +191,10 @@ export type KconfigName = keyof typeof kconfigOptions;
 /** A name that begins so and is not in the table is an error: such a typing mistake would otherwise go unnoticed. */
 export const strictPrefixes = ["AWS_IOT_", "AWS_FOTA_", "MQTT_", "FOTA_", "DOWNLOAD_CLIENT_", "CLOUD_"] as const;
 
-type NumberOrMissing<Option> = Option extends { default: number } | { isRequired: true } ? number : number | undefined;
+/** A number without a default may be undefined. */
+export type NumberOrMissing<Option> = Option extends { default: number } | { isRequired: true }
+  ? number
+  : number | undefined;
 
 /** The type of an option's value as the table says it. */
 export type KconfigValueOf<Name extends KconfigName> = (typeof kconfigOptions)[Name] extends { type: "bool" }

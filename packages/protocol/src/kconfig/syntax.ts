@@ -89,7 +89,7 @@ export function parseString(raw: string): ParsedValue<string> {
   return { reason: `the closing double quote is missing in ${excerpt(raw)}` };
 }
 
-/** Text in quotes and escaped, as {@link parseString} reads it back. */
+/** Text in quotes and escaped, as a configuration file is read back. */
 export function encodeKconfigString(value: string): string {
   return `"${value.replace(/["\\]/gu, "\\$&")}"`;
 }

@@ -26,7 +26,7 @@ export class OutboundPublish<Owner> implements PublishPacket {
   isDuplicate = false;
   /** With QoS 1, once it was sent. */
   packetId: number | undefined = undefined;
-  /** Of the whole packet; set by {@link measurePublish}. */
+  /** Of the whole packet; set by `measurePublish`. */
   lengthBytes = 0;
   /** The connection that last sent it. */
   sentOn = 0;

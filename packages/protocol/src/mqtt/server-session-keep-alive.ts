@@ -18,7 +18,6 @@ export function effectiveKeepAliveSeconds(requestedSeconds: number, range: Serve
 export type ServerKeepAliveState = { name: "listening"; lastReceivedMs: number } | { name: "expired" };
 export type ServerKeepAliveInput = { type: "packetReceived" } | { type: "tick" };
 export type ServerKeepAliveEffect = { type: "wakeAt"; atMs: number } | { type: "close" };
-type Step = [next: ServerKeepAliveState, effects: ServerKeepAliveEffect[]];
 
 /**
  * The server's half of keep alive. Feed `tick` at the start and whenever `wakeAt` is due; `packetReceived` may be fed
@@ -29,7 +28,7 @@ export function stepServerKeepAlive(
   input: ServerKeepAliveInput,
   nowMs: number,
   keepAliveSeconds: number,
-): Step {
+): [next: ServerKeepAliveState, effects: ServerKeepAliveEffect[]] {
   if (state.name === "expired") return [state, []];
   if (input.type === "packetReceived") return [{ name: "listening", lastReceivedMs: nowMs }, []];
   // [MQTT-3.1.2-22] One and a half times the keep alive without a packet ends the connection.

@@ -20,16 +20,17 @@ export type ShadowDocument = { version: number; state: ShadowSections; metadata:
  * The document after an update. Every update makes a new version, also one that changes nothing.
  *
  * @param current undefined when there is no shadow.
- * @param options.deletedVersion the version that a deletion in the last {@link shadowVersionKeptMs} made; else 0.
- * @param options.nowSeconds Unix time in seconds, for the metadata.
+ * @param facts `deletedVersion`: the version that a deletion in the last {@link shadowVersionKeptMs} made; else 0.
+ * `nowSeconds`: Unix time in seconds, for the metadata.
  * @throws {ThinglineError} SHADOW_VERSION_CONFLICT, SHADOW_DOCUMENT_INVALID for a version where there is no shadow,
  * SHADOW_TOO_LARGE.
  */
 export function updateShadow(
   current: ShadowDocument | undefined,
   update: ShadowUpdate,
-  { deletedVersion = 0, nowSeconds }: { deletedVersion?: number; nowSeconds: number },
+  facts: { deletedVersion?: number; nowSeconds: number },
 ): ShadowDocument {
+  const { deletedVersion = 0, nowSeconds } = facts;
   requireVersion(current?.version ?? deletedVersion, update.version);
   const desired = updateSection(current, "desired", update, nowSeconds);
   const reported = updateSection(current, "reported", update, nowSeconds);

@@ -4,7 +4,7 @@ import { isThinglineError, ThinglineError, type ErrorCode } from "../errors.js";
  * Every refusal of the Device Shadow service, in AWS's words. What is more to say goes into the error's `details`.
  * @see AWS IoT developer guide, "Device Shadow error messages"
  */
-const faults = {
+export const shadowFaults = {
   jsonInvalid: ["SHADOW_DOCUMENT_INVALID", "Invalid JSON"],
   payloadMissing: ["SHADOW_DOCUMENT_INVALID", "Missing update payload"],
   stateMissing: ["SHADOW_DOCUMENT_INVALID", "Missing required node: state"],
@@ -21,10 +21,10 @@ const faults = {
   encodingUnsupported: ["SHADOW_ENCODING_UNSUPPORTED", "Unsupported documented encoding; supported encoding is UTF-8"],
 } as const satisfies Record<string, readonly [ErrorCode, string]>;
 
-export type ShadowFault = keyof typeof faults;
+export type ShadowFault = keyof typeof shadowFaults;
 
 export function shadowError(fault: ShadowFault, details: Readonly<Record<string, string | number>> = {}) {
-  const [code, message] = faults[fault];
+  const [code, message] = shadowFaults[fault];
   return new ThinglineError(code, message, { details });
 }
 

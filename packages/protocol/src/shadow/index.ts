@@ -1,7 +1,7 @@
 export { findDelta } from "./delta.js";
 export { deltaOf, shadowDocumentBytes, shadowDocumentBytesMax, shadowVersionKeptMs, updateShadow } from "./document.js";
 export type { ShadowDocument, ShadowSections } from "./document.js";
-export { decodeShadowRejected, describeShadowError, shadowError } from "./errors.js";
+export { decodeShadowRejected, describeShadowError, shadowError, shadowFaults } from "./errors.js";
 export type { ShadowFault, ShadowRejected } from "./errors.js";
 export { isJsonEqual, isJsonObject } from "./json.js";
 export type { JsonObject, JsonValue } from "./json.js";

@@ -30,7 +30,7 @@ export interface DerElement {
   whole: Uint8Array;
 }
 
-/** Reads the elements of one level in order. What is not DER throws a {@link DerError}. */
+/** Reads the elements of one level in order. What is not DER throws a `DerError`. */
 export class DerReader {
   readonly #bytes: Uint8Array;
   #offset = 0;

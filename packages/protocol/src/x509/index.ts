@@ -3,7 +3,7 @@ export { parseCertificateDer, parseCertificates } from "./certificate.js";
 export type { Certificate } from "./certificate.js";
 export { derBytesMax, DerReader, derTags, encodeDer, encodeObjectIdentifier } from "./der.js";
 export type { DerElement } from "./der.js";
-export { encodeName, nameValueCharactersMax } from "./name.js";
+export { encodeName, nameAttributeTypes, nameValueCharactersMax } from "./name.js";
 export type { DistinguishedName, NameAttributeType } from "./name.js";
 export { encodePem, pemBlocksMax, pemCharactersMax, readPem } from "./pem.js";
 export type { PemBlock, PemResult } from "./pem.js";

@@ -1,7 +1,8 @@
 import { ThinglineError } from "../errors.js";
 import { decodeObjectIdentifier, DerError, DerReader, derTags, encodeDer, encodeObjectIdentifier } from "./der.js";
 
-const attributeTypes = {
+/** Short names of the attribute types that a distinguished name may have, and their object identifiers. */
+export const nameAttributeTypes = {
   CN: "2.5.4.3",
   serialNumber: "2.5.4.5",
   C: "2.5.4.6",
@@ -14,12 +15,12 @@ const attributeTypes = {
   emailAddress: "1.2.840.113549.1.9.1",
 } as const;
 
-export type NameAttributeType = keyof typeof attributeTypes;
+export type NameAttributeType = keyof typeof nameAttributeTypes;
 
 /** In the order of the certificate, most general first as a rule. */
 export type DistinguishedName = readonly (readonly [type: NameAttributeType, value: string])[];
 
-const namesByIdentifier = new Map<string, string>(Object.entries(attributeTypes).map(([name, id]) => [id, name]));
+const namesByIdentifier = new Map<string, string>(Object.entries(nameAttributeTypes).map(([name, id]) => [id, name]));
 
 export const nameValueCharactersMax = 256;
 
@@ -101,7 +102,7 @@ export function encodeName(name: DistinguishedName): Uint8Array {
       throw new ThinglineError("OPTION_INVALID", `${type} of a subject is ASCII, got "${value}"`);
     }
     const text = encodeDer(stringTag(type), new TextEncoder().encode(value));
-    return encodeDer(derTags.set, encodeDer(derTags.sequence, encodeObjectIdentifier(attributeTypes[type]), text));
+    return encodeDer(derTags.set, encodeDer(derTags.sequence, encodeObjectIdentifier(nameAttributeTypes[type]), text));
   });
   return encodeDer(derTags.sequence, ...sets);
 }
