@@ -39,6 +39,8 @@ export type QueueInput =
   | { type: "tick" };
 
 export type QueueEffect =
+  /** The `publish` does not fit. */
+  | { type: "refused"; error: ThinglineError }
   | { type: "write"; entry: QueueEntry }
   /** Off the disk. */
   | { type: "forget"; sequence: number }
@@ -123,7 +125,6 @@ export class QueueMachine {
     return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) * 1000) / messagesPerSecondMax);
   }
 
-  /** @throws {ThinglineError} LIMIT_EXCEEDED for a `publish` that does not fit. */
   step(input: QueueInput, now: QueueTime): QueueEffect[] {
     switch (input.type) {
       case "publish":
@@ -161,7 +162,8 @@ export class QueueMachine {
   #publish({ message, bytes, expiresAtUnixMs }: QueueInput & { type: "publish" }, now: QueueTime): void {
     const { isOnDisk } = this.#limits;
     if (this.#entries.size >= this.#limits.messagesMax) this.#expire(now);
-    this.#makeRoom(bytes);
+    const error = this.#makeRoom(bytes);
+    if (error !== undefined) return void this.#effects.push({ type: "refused", error });
     const sequence = this.#nextSequence++;
     const state = isOnDisk ? "storing" : "stored";
     const entry: QueueEntry = { sequence, message, bytes, expiresAtUnixMs, isRestored: false, state };
@@ -170,21 +172,23 @@ export class QueueMachine {
     this.#effects.push(isOnDisk ? { type: "write", entry } : { type: "stored", sequence });
   }
 
-  #makeRoom(bytes: number): void {
+  /** @returns why there is none */
+  #makeRoom(bytes: number): ThinglineError | undefined {
     const { messagesMax, bytesMax, overflow } = this.#limits;
     const fits = (): boolean => this.#entries.size < messagesMax && this.#bytes + bytes <= bytesMax;
-    if (fits()) return;
+    if (fits()) return undefined;
     const given = overflow === "dropOldest" && bytes <= bytesMax ? this.#oldestGivingRoom(bytes) : undefined;
     if (given === undefined) {
       const held = `${this.#entries.size} messages with ${this.#bytes} bytes`;
       const message = `the offline queue holds ${held} and takes no ${bytes} more: messagesMax is ${messagesMax}, bytesMax is ${bytesMax}`;
-      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { messagesMax, bytesMax } });
+      return new ThinglineError("LIMIT_EXCEEDED", message, { details: { messagesMax, bytesMax } });
     }
     for (const entry of given) {
       const message = `the offline queue is full: the message on "${entry.message.topic}" was the oldest and gave way`;
       const details = { topic: entry.message.topic, messagesMax, bytesMax };
       this.#fail(entry, new ThinglineError("LIMIT_EXCEEDED", message, { details }), "overflow");
     }
+    return undefined;
   }
 
   /** Messages on their way give no way: they may arrive. @returns undefined when they are what fills the queue */

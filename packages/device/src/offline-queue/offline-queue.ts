@@ -224,14 +224,16 @@ export class OfflineQueue {
       const abort = (): void => this.#abandon(sequence, abortedError(signal));
       const release = (): void => signal?.removeEventListener("abort", abort);
       const waiter = { until, resolve, reject, release };
-      // In the executor, so that what `step` throws rejects.
       const effects = this.#machine.step(input, this.#now());
       for (const effect of effects) {
         if (effect.type === "write") sequence = effect.entry.sequence;
         else if (effect.type === "stored") sequence = effect.sequence;
+        else if (effect.type === "refused") reject(effect.error);
       }
-      this.#waiters.set(sequence, waiter);
-      signal?.addEventListener("abort", abort, { once: true });
+      if (sequence !== 0) {
+        this.#waiters.set(sequence, waiter);
+        signal?.addEventListener("abort", abort, { once: true });
+      }
       this.#perform(effects);
       this.pump();
     });
@@ -251,6 +253,9 @@ export class OfflineQueue {
   #perform(effects: readonly QueueEffect[]): void {
     for (const effect of effects) {
       switch (effect.type) {
+        case "refused":
+          // Its publisher has no place in the queue, and was told.
+          break;
         case "write":
           this.#journal?.write(effect.entry);
           break;
