@@ -2,12 +2,26 @@ import { ThinglineError } from "@thingline/protocol";
 import type { ClientSession } from "@thingline/protocol/mqtt";
 import type { Clock, Connection, Timer } from "@thingline/transport";
 import { describeCredentials, dial } from "./client-dial.js";
-import { abortedError, closedByRemoteError, disconnectReasonOf } from "./client-errors.js";
+import {
+  abortedError,
+  closedByRemoteError,
+  disconnectReasonOf,
+  isTakeover,
+  poisonError,
+  takenOverError,
+} from "./client-errors.js";
 import type { DeviceEvents, DisconnectReason } from "./client-events.js";
 import { DeviceLink } from "./client-link.js";
 import { type CheckedOptions, type DeviceOptions, packetBytesMaxOf } from "./client-options.js";
-import { freshReconnectState, nextAttempt, type ReconnectVerdict } from "./client-reconnect.js";
+import {
+  type AttemptEnd,
+  freshReconnectState,
+  nextAttempt,
+  publishCutsMax,
+  type ReconnectVerdict,
+} from "./client-reconnect.js";
 import { attemptError, type AttemptFacts, connectResultOf, dialError } from "./client-result.js";
+import { SuspectMessage } from "./client-suspect.js";
 import type { Settle } from "./client-waiter.js";
 
 /** What the connector needs of its device. */
@@ -26,12 +40,16 @@ export interface ConnectorPort {
 
 type Phase = "idle" | "dialing" | "starting" | "ready" | "draining" | "closing" | "waiting" | "closed";
 
+/** One cut soon after CONNACK happens; from the second in a row on, a PINGREQ looks for the reason. */
+const suspiciousCuts = 2;
+
 /** An attempt and the connection that comes out of it. */
 interface Run {
   readonly dialing: AbortController;
   link: DeviceLink | undefined;
-  wasConnected: boolean;
+  connectedAtMs: number | undefined;
   readyAtMs: number | undefined;
+  cut: AttemptEnd["cut"];
   ending: { reason: DisconnectReason; error: ThinglineError | undefined } | undefined;
 }
 
@@ -55,6 +73,7 @@ export class DeviceConnector {
   #run: Run | undefined;
   #caller: Caller | undefined;
   #reconnect = freshReconnectState;
+  readonly #suspect = new SuspectMessage();
   /** `disconnect()`, `close()` or an aborted `connect()`: no attempt follows. */
   #leaving: ThinglineError | undefined;
   #isClosing = false;
@@ -162,6 +181,11 @@ export class DeviceConnector {
     this.#run.readyAtMs = this.#clock.monotonicMs();
   }
 
+  /** The server closes one connection after the other: it is worth to know how far it follows. */
+  get isSuspicious(): boolean {
+    return this.#reconnect.cuts >= suspiciousCuts;
+  }
+
   /** After the event: the caller of `connect()` goes on. */
   settleCaller(): void {
     const caller = this.#caller;
@@ -223,8 +247,9 @@ export class DeviceConnector {
     const run: Run = {
       dialing: new AbortController(),
       link: undefined,
-      wasConnected: false,
+      connectedAtMs: undefined,
       readyAtMs: undefined,
+      cut: undefined,
       ending: undefined,
     };
     this.#run = run;
@@ -246,7 +271,7 @@ export class DeviceConnector {
     } catch (thrown) {
       const error = dialError(this.#leaving ?? thrown, this.#facts(undefined));
       this.#run = undefined;
-      this.#over(run, error, (retryInMs) => {
+      this.#over(run, error, (_, retryInMs) => {
         this.#port.emit("connecting", { result: connectResultOf(error), error, ...retryInMs });
       });
       return;
@@ -296,14 +321,15 @@ export class DeviceConnector {
 
   /** The session got its CONNACK. */
   connected(): void {
-    if (this.#run !== undefined) this.#run.wasConnected = true;
+    if (this.#run !== undefined) this.#run.connectedAtMs = this.#clock.monotonicMs();
   }
 
   /** The session has ended the connection: `run.ending` tells why when it was ours to decide. */
-  sessionClosed(error: ThinglineError | undefined): void {
+  sessionClosed(cause: ThinglineError | undefined): void {
     const run = this.#run;
     if (run?.link === undefined) return;
     const { connection } = run.link;
+    const error = isTakeover(cause) ? takenOverError(this.#options.clientId, cause) : cause;
     run.ending ??= { reason: disconnectReasonOf(error), error };
     this.#phase = "closing";
     this.#drained = undefined;
@@ -317,28 +343,50 @@ export class DeviceConnector {
 
   #linkClosed(run: Run, error: ThinglineError | undefined): void {
     if (this.#run !== run) return;
-    const ending = (run.ending ??= {
-      reason: "closedByRemote",
-      error: error ?? closedByRemoteError(this.#session.inFlightCount),
-    });
+    if (run.ending === undefined) {
+      run.ending = { reason: "closedByRemote", error: error ?? closedByRemoteError(this.#session.inFlightCount) };
+      if (error === undefined) run.cut = this.#cutOf(run);
+    }
+    const { ending } = run;
     const failure = run.readyAtMs === undefined ? this.#attemptFailure(run, ending.error) : ending.error;
     this.#phase = "closing";
     this.#session.connectionClosed(this.#clock.monotonicMs());
+    if (run.connectedAtMs !== undefined && isByServer(ending.reason)) this.#checkSuspect();
     this.#run = undefined;
     this.#wakeTimer?.cancel();
     this.#wakeAtMs = Infinity;
     this.#phaseTimer?.cancel();
     this.#drained = undefined;
-    this.#over(run, failure, (retryInMs) => {
-      const told = failure === undefined ? {} : { error: failure };
-      this.#port.emit("disconnected", { reason: ending.reason, ...told, ...retryInMs });
+    this.#over(run, failure, (told, retryInMs) => {
+      this.#port.emit("disconnected", {
+        reason: ending.reason,
+        ...(told === undefined ? {} : { error: told }),
+        ...retryInMs,
+      });
     });
+  }
+
+  /** The server closed in order: how soon, and whether something that was sent may be the reason. */
+  #cutOf({ connectedAtMs }: Run): Run["cut"] {
+    if (connectedAtMs === undefined) return undefined;
+    return {
+      connectedForMs: this.#clock.monotonicMs() - connectedAtMs,
+      // MQTT 5 would have said why.
+      isExplained: this.#session.isUnproven || this.#checked.session.version === 5,
+    };
+  }
+
+  #checkSuspect(): void {
+    const oldest = this.#session.oldestInFlight;
+    if (oldest !== undefined && this.#suspect.cut(oldest)) {
+      this.#session.giveUp(oldest, poisonError(oldest.topic, publishCutsMax));
+    } else if (oldest === undefined) this.#suspect.cut(undefined);
   }
 
   /** Why a connection that did not get ready ended: before CONNACK with advice, after it as it is. */
   #attemptFailure(run: Run, error: ThinglineError | undefined): ThinglineError {
-    if (error !== undefined && (run.wasConnected || error.code === "ABORTED")) return error;
-    if (run.wasConnected) return closedByRemoteError(this.#session.inFlightCount);
+    if (error !== undefined && (run.connectedAtMs !== undefined || error.code === "ABORTED")) return error;
+    if (run.connectedAtMs !== undefined) return closedByRemoteError(this.#session.inFlightCount);
     return attemptError(error, this.#facts(run.link?.connection.secure?.protocol));
   }
 
@@ -350,18 +398,26 @@ export class DeviceConnector {
   // ---- and the next --------------------------------------------------------------------------------------------
 
   /** An attempt or its connection is over. All is settled before `tell` calls listeners, which may call anything. */
-  #over(run: Run, error: ThinglineError | undefined, tell: (retry: { retryInMs?: number }) => void): void {
-    const verdict = this.#verdict(run, error);
+  #over(
+    run: Run,
+    reason: ThinglineError | undefined,
+    tell: (error: ThinglineError | undefined, retry: { retryInMs?: number }) => void,
+  ): void {
+    const verdict = this.#verdict(run, reason);
+    const error =
+      verdict === "takenOver" && reason?.code !== "MQTT_SESSION_TAKEN_OVER"
+        ? takenOverError(this.#options.clientId, reason)
+        : reason;
     if (typeof verdict === "object") {
       const { retryInMs } = verdict;
       this.#phase = "waiting";
       this.#phaseTimer = this.#clock.setTimer(retryInMs, () => this.#attempt());
-      return tell({ retryInMs });
+      return tell(error, { retryInMs });
     }
     const failure = this.#leaving === undefined ? error : undefined;
     const isUntold = failure !== undefined && this.#caller === undefined && verdict !== "single";
     this.#idle(failure, error, () => {
-      tell({});
+      tell(error, {});
       if (isUntold) this.#port.emit("error", { error: failure });
     });
   }
@@ -372,8 +428,9 @@ export class DeviceConnector {
     const isFirst = this.#caller !== undefined;
     if (isFirst && rules.firstAttempt === "fail") return "single";
     const { readyAtMs } = run;
-    const end = {
+    const end: AttemptEnd = {
       error,
+      cut: run.cut,
       wasOpen: run.link !== undefined,
       readyForMs: readyAtMs === undefined ? undefined : this.#clock.monotonicMs() - readyAtMs,
     };
@@ -419,4 +476,8 @@ export class DeviceConnector {
       this.arm();
     });
   }
+}
+
+function isByServer(reason: DisconnectReason): boolean {
+  return reason === "closedByRemote" || reason === "invalidRequest";
 }

@@ -179,6 +179,8 @@ export class DeviceClient implements Device {
     for (const refused of refusedFilters) this.#emit("error", { error: subscriptionRefusal(refused) });
     this.#emit("ready", { isPersistentSession: this.#isPersistentSession, refusedFilters });
     if (this.#isPersistentSession) this.#requestShadow();
+    // PINGRESP will show that nothing sent so far was the reason if the server closes again.
+    if (this.#connector.isSuspicious && this.isConnected) this.ping();
     this.#connector.settleCaller();
     this.#offline?.pump();
     if (this.#inbox.isHolding) this.#clock.afterTurn(() => this.#inbox.release());

@@ -56,6 +56,27 @@ export function closedByRemoteError(inFlightCount: number): ThinglineError {
   });
 }
 
+/** @param cutsMax how often the server has closed the connection meanwhile */
+export function poisonError(topic: string, cutsMax: number): ThinglineError {
+  const message = `the server closed the connection ${cutsMax} times in a row while the message on "${topic}" was the oldest one without acknowledgement, so it is given up. AWS IoT closes the connection when a policy denies a publish`;
+  return new ThinglineError("CONNECTION_LOST", message, { details: { topic, cutsMax } });
+}
+
+/** Session taken over, in the DISCONNECT of MQTT 5. */
+const takenOverCode = 0x8e;
+
+export function isTakeover(error: ThinglineError | undefined): boolean {
+  return error?.code === "MQTT_DISCONNECTED" && error.details["reasonCode"] === takenOverCode;
+}
+
+export function takenOverError(clientId: string, cause: ThinglineError | undefined): ThinglineError {
+  const how = isTakeover(cause)
+    ? "the server says so"
+    : "the server keeps closing the connection, and nothing else explains it";
+  const message = `another client connected with client id "${clientId}": ${how}`;
+  return new ThinglineError("MQTT_SESSION_TAKEN_OVER", message, { details: { ...cause?.details, clientId }, cause });
+}
+
 /** Reason codes of a server's DISCONNECT that accuse the client. */
 const accusations = new Set([
   0x81, 0x82, 0x87, 0x8f, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x99, 0x9a, 0x9b, 0x9e, 0xa1, 0xa2,
@@ -63,6 +84,7 @@ const accusations = new Set([
 
 export function disconnectReasonOf(error: ThinglineError | undefined): DisconnectReason {
   if (error === undefined) return "userRequest";
+  if (error.code === "MQTT_SESSION_TAKEN_OVER") return "closedByRemote";
   if (error.code !== "MQTT_DISCONNECTED") return "misc";
   return accusations.has(Number(error.details["reasonCode"])) ? "invalidRequest" : "closedByRemote";
 }

@@ -19,7 +19,7 @@ const almostOne = 1 - 2 ** -53;
 function waits(count: number, fraction: number, end: Partial<Parameters<typeof nextAttempt>[1]> = {}): number[] {
   let state = freshReconnectState;
   return Array.from({ length: count }, () => {
-    const whole = { error: lost, wasOpen: false, readyForMs: undefined, ...end };
+    const whole = { error: lost, wasOpen: false, readyForMs: undefined, cut: undefined, ...end };
     const [next, verdict] = nextAttempt(state, whole, rules, () => fraction);
     state = next;
     assert.ok(typeof verdict === "object");
@@ -41,11 +41,11 @@ describe("the wait before the next attempt", () => {
   for (const seed of [1, 2, 3]) {
     test(`a fleet that was cut off together spreads over the whole range (seed ${seed})`, () => {
       const random = createVirtualRandom(seed);
-      const state = { failures: 5, unstable: 5 };
+      const state = { ...freshReconnectState, failures: 5, unstable: 5 };
       const tenths = new Set<number>();
       let sum = 0;
       for (let device = 0; device < 1000; device++) {
-        const end = { error: lost, wasOpen: true, readyForMs: undefined };
+        const end = { error: lost, wasOpen: true, readyForMs: undefined, cut: undefined };
         const [, verdict] = nextAttempt(state, end, rules, () => random.fraction());
         assert.ok(typeof verdict === "object");
         assert.ok(verdict.retryInMs >= reconnectAfterCutMs && verdict.retryInMs <= 32_000);
@@ -58,25 +58,58 @@ describe("the wait before the next attempt", () => {
   }
 
   test("a stable connection starts anew, one that was ready for a moment does not", () => {
-    const end = { error: lost, wasOpen: true, readyForMs: stableAfterMs };
-    const before = { failures: 0, unstable: 5 };
+    const end = { error: lost, wasOpen: true, readyForMs: stableAfterMs, cut: undefined };
+    const before = { ...freshReconnectState, unstable: 5 };
     assert.deepEqual(
       nextAttempt(before, end, rules, () => almostOne),
-      [{ failures: 0, unstable: 1 }, { retryInMs: 1000 }],
+      [{ ...freshReconnectState, unstable: 1 }, { retryInMs: 1000 }],
     );
     assert.deepEqual(
       nextAttempt(before, { ...end, readyForMs: stableAfterMs - 1 }, rules, () => almostOne),
-      [{ failures: 0, unstable: 6 }, { retryInMs: 32_000 }],
+      [{ ...freshReconnectState, unstable: 6 }, { retryInMs: 32_000 }],
     );
   });
 
   test("attemptsMax counts attempts in a row that did not get ready", () => {
     const bounded = { ...rules, attemptsMax: 2 };
-    const failed = { error: lost, wasOpen: false, readyForMs: undefined };
+    const failed = { error: lost, wasOpen: false, readyForMs: undefined, cut: undefined };
     const [first] = nextAttempt(freshReconnectState, { ...failed, readyForMs: 5 }, bounded, () => 0);
     const [second, verdict] = nextAttempt(first, failed, bounded, () => 0);
     assert.equal(typeof verdict, "object");
     assert.equal(nextAttempt(second, failed, bounded, () => 0)[1], "exhausted");
+  });
+});
+
+describe("another holder of the client id", () => {
+  /** The verdicts after cuts in a row. */
+  function cuts(...list: ({ isExplained: boolean; connectedForMs?: number } | "lost")[]): string[] {
+    let state = freshReconnectState;
+    return list.map((cut) => {
+      const end =
+        cut === "lost"
+          ? { readyForMs: 10, cut: undefined }
+          : { readyForMs: cut.connectedForMs ?? 10, cut: { connectedForMs: 10, ...cut } };
+      const [next, verdict] = nextAttempt(state, { error: lost, wasOpen: true, ...end }, rules, () => 0);
+      state = next;
+      return typeof verdict === "string" ? verdict : "retry";
+    });
+  }
+  const unexplained = { isExplained: false };
+  const explained = { isExplained: true };
+
+  test("is concluded from five cuts that nothing explains", () => {
+    assert.deepEqual(cuts(...Array<typeof unexplained>(5).fill(unexplained)), [
+      ...Array<string>(4).fill("retry"),
+      "takenOver",
+    ]);
+  });
+
+  test("a cut that something explains neither counts nor ends the row, a stable connection and another end do", () => {
+    const four = Array<typeof unexplained>(4).fill(unexplained);
+    assert.equal(cuts(...four, explained, explained, unexplained).at(-1), "takenOver");
+    assert.equal(cuts(...four, { isExplained: false, connectedForMs: stableAfterMs }, unexplained).at(-1), "retry");
+    assert.equal(cuts(...four, "lost", unexplained).at(-1), "retry");
+    assert.equal(cuts(...Array<typeof explained>(50).fill(explained)).at(-1), "retry");
   });
 });
 
@@ -108,7 +141,7 @@ describe("what no further attempt can mend", () => {
     assert.deepEqual([3, 4, 5, 0x80, 0x86, 0x87, 0x88, 0x89, 0x97, 0x9f].filter(refused), []);
     const [, verdict] = nextAttempt(
       freshReconnectState,
-      { error: new ThinglineError("KEY_MISMATCH", "no"), wasOpen: false, readyForMs: undefined },
+      { error: new ThinglineError("KEY_MISMATCH", "no"), wasOpen: false, readyForMs: undefined, cut: undefined },
       rules,
       () => 0,
     );

@@ -18,6 +18,15 @@ export const reconnectAfterCutMs = 1_000;
 /** A connection that was ready for this long was a success: failures are counted anew, as AWS's own clients do. */
 export const stableAfterMs = 30_000;
 
+/**
+ * So many connections in a row that the server closed within {@link stableAfterMs} of their CONNACK, in order, and without a
+ * message or request that would explain it, mean under MQTT 3.1.1 that another client has the same client id: each of the two
+ * cuts off the other.
+ */
+export const takeoverCutsMin = 5;
+/** A message that was the oldest without PUBACK at so many cuts in a row is given up. */
+export const publishCutsMax = 5;
+
 export type ReconnectRules = Required<ReconnectOptions>;
 
 /** What the next decision depends on. */
@@ -26,6 +35,9 @@ export interface ReconnectState {
   failures: number;
   /** Attempts and connections in a row that ended before they were stable. */
   unstable: number;
+  /** Connections in a row that the server closed soon; and those of them that nothing explains. */
+  cuts: number;
+  unexplainedCuts: number;
 }
 
 /** How an attempt, or the connection that came out of it, ended. */
@@ -35,11 +47,13 @@ export interface AttemptEnd {
   wasOpen: boolean;
   /** Undefined: it never was. */
   readyForMs: number | undefined;
+  /** The server closed it, in order, after CONNACK. `isExplained`: something sent may have been the reason. */
+  cut: { connectedForMs: number; isExplained: boolean } | undefined;
 }
 
-export type ReconnectVerdict = { retryInMs: number } | "final" | "exhausted";
+export type ReconnectVerdict = { retryInMs: number } | "final" | "exhausted" | "takenOver";
 
-export const freshReconnectState: ReconnectState = { failures: 0, unstable: 0 };
+export const freshReconnectState: ReconnectState = { failures: 0, unstable: 0, cuts: 0, unexplainedCuts: 0 };
 
 /**
  * Whether another attempt follows, and when: "full jitter", anything between nothing and an upper end that doubles from
@@ -53,7 +67,10 @@ export function nextAttempt(
   rules: ReconnectRules,
   fraction: () => number,
 ): [next: ReconnectState, verdict: ReconnectVerdict] {
+  if (end.error?.code === "MQTT_SESSION_TAKEN_OVER") return [freshReconnectState, "takenOver"];
   if (isFinal(end.error)) return [freshReconnectState, "final"];
+  const [cuts, unexplainedCuts] = countCuts(state, end);
+  if (unexplainedCuts >= takeoverCutsMin) return [freshReconnectState, "takenOver"];
   const failures = end.readyForMs === undefined ? state.failures + 1 : 0;
   if (failures >= rules.attemptsMax) return [freshReconnectState, "exhausted"];
   const unstable = end.readyForMs !== undefined && end.readyForMs >= stableAfterMs ? 0 : state.unstable;
@@ -61,7 +78,12 @@ export function nextAttempt(
   const upperMs = Math.min(rules.capMs, rules.baseMs * 2 ** Math.min(unstable, 64));
   const delayMs = fraction() * upperMs;
   const retryInMs = Math.round(end.wasOpen ? Math.max(reconnectAfterCutMs, delayMs) : delayMs);
-  return [{ failures, unstable: unstable + 1 }, { retryInMs }];
+  return [{ failures, unstable: unstable + 1, cuts, unexplainedCuts }, { retryInMs }];
+}
+
+function countCuts({ cuts, unexplainedCuts }: ReconnectState, { cut }: AttemptEnd): [number, number] {
+  if (cut === undefined || cut.connectedForMs >= stableAfterMs) return [0, 0];
+  return [cuts + 1, cut.isExplained ? unexplainedCuts : unexplainedCuts + 1];
 }
 
 /** What no further attempt with the same options and credentials can mend. */

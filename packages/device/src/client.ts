@@ -56,6 +56,12 @@ export type DeviceState = "idle" | "connecting" | "ready" | "closing" | "waiting
  * denial is not final, since a policy may be attached at any time: AWS IoT denies by closing, so the attempts go on, with
  * growing waits, and every event says so.
  *
+ * When another client has the same client id, the cloud closes the connection of the one with every CONNECT of the other. The
+ * device does not fight: it gives up with MQTT_SESSION_TAKEN_OVER, under MQTT 5 at once, since the cloud says so, and under 3.1.1 after
+ * {@link takeoverCutsMin} connections in a row that the cloud closed within {@link stableAfterMs} of CONNACK and that nothing
+ * sent explains; a PINGREQ right after `ready`, from the second cut on, shows how far the cloud had followed. A QoS 1 message that was the oldest without
+ * acknowledgement at {@link publishCutsMax} cuts in a row fails with CONNECTION_LOST, or it would be sent, and cut off, for ever.
+ *
  * Listeners are called at once and may call anything, `connect()`, `disconnect()` and `close()` included.
  */
 export interface Device {

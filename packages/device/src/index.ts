@@ -33,8 +33,10 @@ export type {
 export {
   defaultReconnectBaseMs,
   defaultReconnectCapMs,
+  publishCutsMax,
   reconnectAfterCutMs,
   stableAfterMs,
+  takeoverCutsMin,
 } from "./client-reconnect.js";
 export type { ReconnectOptions } from "./client-reconnect.js";
 export { connectResultOf, connectResults } from "./client-result.js";

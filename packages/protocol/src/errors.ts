@@ -74,6 +74,7 @@ export const errorCodes = {
   MQTT_PACKET_TOO_LARGE: "a packet is larger than the receiver's maximum packet size",
   MQTT_PROTOCOL_ERROR: "a well-formed packet that MQTT does not allow here",
   MQTT_PUBLISH_REFUSED: "the server answered PUBLISH with a refusal",
+  MQTT_SESSION_TAKEN_OVER: "another client connected with the same client id",
   MQTT_SUBSCRIPTION_REFUSED: "the server refused a topic filter",
   MQTT_UNSUPPORTED: "the server announced that it does not support this",
   MQTT_VERSION_UNSUPPORTED: "a CONNECT asks for a version that is neither MQTT 3.1.1 nor MQTT 5",

@@ -59,6 +59,10 @@ export class OutboundRequests<Owner> {
   #controlDeadlineMs = Infinity;
   #controlCount = 0;
   #isWritable = true;
+  /** QoS 0 messages of this connection: sent, sent before the last PINGREQ, and sent before one that was answered. */
+  #qos0Count = 0;
+  #qos0AtPingCount = 0;
+  #qos0ProvenCount = 0;
   /** With `resendAfterMs`: what was sent on this connection to when it is sent again, rising. */
   readonly #resendAtMs: Map<OutboundPublish<Owner>, number> | undefined;
   readonly #resendAfterMs: number;
@@ -93,6 +97,33 @@ export class OutboundRequests<Owner> {
     return this.#windowUsed;
   }
 
+  /** Sent longest ago of those without PUBACK, abandoned ones included. */
+  get oldestInFlight(): OutboundPublish<Owner> | undefined {
+    return this.#inFlight.first;
+  }
+
+  /** Something was sent on this connection of which the server has not shown yet that it took it. */
+  get isUnproven(): boolean {
+    return this.#windowUsed > 0 || this.#controlCount > 0 || this.#qos0Count !== this.#qos0ProvenCount;
+  }
+
+  /** PINGREQ leaves; its answer comes after everything that was sent before was handled. */
+  pingSent(): void {
+    this.#qos0AtPingCount = this.#qos0Count;
+  }
+
+  pingAnswered(): void {
+    this.#qos0ProvenCount = this.#qos0AtPingCount;
+  }
+
+  /** Does not try a message in flight again. */
+  giveUp(publish: OutboundPublish<Owner>, error: ThinglineError): void {
+    if (publish.state !== "inFlight") return;
+    if (publish === this.#resendNext) this.#resendNext = publish.next;
+    if (this.#terms !== undefined && publish.sentOn === this.#connectionNumber) this.#windowUsed -= 1;
+    this.#dropInFlight(publish, error);
+  }
+
   get waitingCount(): number {
     return this.#waiting.count;
   }
@@ -107,6 +138,7 @@ export class OutboundRequests<Owner> {
   /** A connection is open; nothing may be sent yet. */
   connectionOpened(connectionNumber: number): void {
     this.#connectionNumber = connectionNumber;
+    this.#qos0Count = this.#qos0AtPingCount = this.#qos0ProvenCount = 0;
     this.#isWritable = true;
   }
 
@@ -166,6 +198,7 @@ export class OutboundRequests<Owner> {
     if (refusal !== undefined) throw refusal;
     if (terms !== undefined && this.#isWritable && this.#waiting.count === 0 && this.#resendNext === undefined) {
       if (publish.qos === 0) {
+        this.#qos0Count += 1;
         this.#line.send(publish, nowMs);
         return true;
       }
@@ -331,6 +364,7 @@ export class OutboundRequests<Owner> {
         this.#sendFirstTime(publish, nowMs);
       } else {
         publish.state = "settled";
+        this.#qos0Count += 1;
         this.#line.send(publish, nowMs);
         this.#effects.publishSent(publish);
       }

@@ -83,6 +83,19 @@ export class ClientSession<Owner> {
     return this.#outbound.inFlightCount;
   }
 
+  /** The message that was sent longest ago without PUBACK, even if nobody waits for it any more. */
+  get oldestInFlight(): OutboundPublish<Owner> | undefined {
+    return this.#outbound.oldestInFlight;
+  }
+
+  /**
+   * Whether something was sent on this connection of which the server has not shown that it took it: a message or request
+   * without answer, a QoS 0 message after the last PINGREQ that was answered. If the server closes now, that may be why.
+   */
+  get isUnproven(): boolean {
+    return this.#outbound.isUnproven;
+  }
+
   get waitingCount(): number {
     return this.#outbound.waitingCount;
   }
@@ -197,6 +210,11 @@ export class ClientSession<Owner> {
     this.#outbound.abandon(publish);
   }
 
+  /** A message in flight is not sent again, and ends with the error. */
+  giveUp(publish: OutboundPublish<Owner>, error: ThinglineError): void {
+    this.#outbound.giveUp(publish, error);
+  }
+
   /**
    * @throws {ThinglineError} CONNECTION_LOST without connection, LIMIT_EXCEEDED, TOPIC_FILTER_INVALID,
    * MQTT_PACKET_TOO_LARGE.
@@ -241,6 +259,7 @@ export class ClientSession<Owner> {
       case "unsuback":
         return this.#outbound.unsubackReceived(packet, nowMs);
       case "pingresp":
+        this.#outbound.pingAnswered();
         if (!this.#keepAlive.pingAnswered()) this.#warn("PINGRESP came although no PINGREQ was sent");
         return this.#effects.pingAnswered();
       case "disconnect":
@@ -329,6 +348,7 @@ export class ClientSession<Owner> {
 
   #sendPing(nowMs: number): void {
     this.#keepAlive.pingSent(nowMs);
+    this.#outbound.pingSent();
     this.#effects.send(pingreq);
   }
 

@@ -1,0 +1,17 @@
+import { publishCutsMax } from "./client-reconnect.js";
+
+/**
+ * The message that may be why the server keeps closing the connection: AWS IoT does so when a policy denies a publish, and
+ * sent again with each connection it would keep the device from ever working.
+ */
+export class SuspectMessage {
+  #suspect: object | undefined;
+  #cuts = 0;
+
+  /** The server closed the connection. @returns true when `oldest` has to be given up */
+  cut(oldest: object | undefined): boolean {
+    this.#cuts = oldest !== undefined && oldest === this.#suspect ? this.#cuts + 1 : 1;
+    this.#suspect = oldest;
+    return oldest !== undefined && this.#cuts >= publishCutsMax;
+  }
+}
