@@ -5,7 +5,8 @@ import type { SecTagDialer, SecTagDialTarget } from "@thingline/transport";
 import { createVirtualRandom } from "@thingline/transport/virtual";
 import { createDevice } from "./client.js";
 import { nrfCloudSecTag } from "./client-options.js";
-import { agree, type Answer, FakeCloud, watch } from "./client.test.harness.js";
+import { agree, type Answer, FakeCloud, type FakeSettings, watch } from "./client.test.harness.js";
+import { TlsSessionCache } from "./tls-sessions.js";
 
 const resumed: Answer = (packet, self) =>
   packet.type === "connect"
@@ -152,6 +153,74 @@ describe("where it dials", () => {
     }
     assert.deepEqual([target?.host, target?.serverName], ["192.0.2.7", "cloud.test"]);
     assert.deepEqual(events, ["SEC_TAG_RESERVED", "connecting", "connecting"]);
+  });
+});
+
+describe("TLS sessions", () => {
+  /** Each handshake hands out a session, numbered. */
+  function handingOut(cloud: FakeCloud): (number | undefined)[] {
+    const offered: (number | undefined)[] = [];
+    const dial = cloud.dial.bind(cloud);
+    cloud.dial = (target, options) => {
+      offered.push(target.tls?.session?.[0]);
+      target.tls?.onSession?.(new Uint8Array([offered.length]));
+      return dial(target, options);
+    };
+    return offered;
+  }
+
+  test("are resumed by a reconnect when asked for, but not after an attempt that failed", async () => {
+    for (const handshake of ["resume", "full"] as const) {
+      const cloud = new FakeCloud();
+      const offered = handingOut(cloud);
+      const tls = { ca: "CA", certificate: "C", privateKey: "K" };
+      const device = createDevice({ ...cloud.options({ reconnect: {} }), dialer: cloud, tls, handshake });
+      const connecting = device.connect();
+      await cloud.clock.flush();
+      await connecting;
+      for (const fails of [false, true, false]) {
+        cloud.answer = (packet, self) => {
+          if (fails && packet.type === "connect") self.connection.end();
+          else agree(packet, self);
+          cloud.answer = agree;
+        };
+        cloud.connection.end();
+        await cloud.clock.pass(10_000);
+        assert.equal(device.state, "ready");
+      }
+      assert.deepEqual(offered, handshake === "full" ? Array(5).fill(undefined) : [undefined, 1, 2, undefined, 4]);
+      void device.close();
+      await cloud.clock.flush();
+    }
+  });
+
+  test("shared by two devices, only the same endpoint, CA and certificate get one", async () => {
+    const tlsSessions = new TlsSessionCache();
+    const offers = async (tls: object, settings: FakeSettings = {}): Promise<number | undefined> => {
+      const cloud = new FakeCloud();
+      const offered = handingOut(cloud);
+      const whole = { ca: "CA", certificate: "C", privateKey: "K", ...tls };
+      const options = {
+        ...cloud.options(settings),
+        dialer: cloud,
+        tls: whole,
+        handshake: "resume",
+        tlsSessions,
+      } as const;
+      const device = createDevice(options);
+      const connecting = device.connect();
+      await cloud.clock.flush();
+      await connecting;
+      return offered[0];
+    };
+    assert.equal(await offers({}), undefined);
+    assert.equal(await offers({}), 1);
+    assert.equal(await offers({ certificate: "D", privateKey: "L" }), undefined);
+    assert.equal(await offers({ ca: "CB" }), undefined);
+    assert.equal(await offers({}, { host: "other.test" }), undefined);
+    assert.equal(await offers({}, { port: 443 }), undefined);
+    assert.equal(await offers({ session: new Uint8Array([9]) }), 9, "the caller's own goes before");
+    assert.equal(tlsSessions.count, 5);
   });
 });
 

@@ -21,6 +21,7 @@ import {
   type ReconnectVerdict,
 } from "./client-reconnect.js";
 import { attemptError, type AttemptFacts, connectResultOf, dialError } from "./client-result.js";
+import { TlsSessionCache } from "./tls-sessions.js";
 import { SuspectMessage } from "./client-suspect.js";
 import type { Settle } from "./client-waiter.js";
 
@@ -74,6 +75,9 @@ export class DeviceConnector {
   #caller: Caller | undefined;
   #reconnect = freshReconnectState;
   readonly #suspect = new SuspectMessage();
+  readonly #sessions: TlsSessionCache;
+  /** The last attempt failed before CONNACK: a session that it resumed may be why. */
+  #isFullHandshake = false;
   /** `disconnect()`, `close()` or an aborted `connect()`: no attempt follows. */
   #leaving: ThinglineError | undefined;
   #isClosing = false;
@@ -89,6 +93,7 @@ export class DeviceConnector {
     this.#clock = options.clock;
     this.#session = session;
     this.#port = port;
+    this.#sessions = ("tlsSessions" in options ? options.tlsSessions : undefined) ?? new TlsSessionCache();
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
   }
 
@@ -262,7 +267,11 @@ export class DeviceConnector {
     let connection: Connection;
     try {
       this.#throwIfLeaving();
-      connection = await dial(this.#options, this.#checked, run.dialing.signal);
+      connection = await dial(this.#options, this.#checked, {
+        signal: run.dialing.signal,
+        sessions: this.#sessions,
+        isFullHandshake: this.#isFullHandshake,
+      });
       if (this.#leaving !== undefined) {
         connection.destroy();
         await connection.closed;
@@ -403,6 +412,7 @@ export class DeviceConnector {
     reason: ThinglineError | undefined,
     tell: (error: ThinglineError | undefined, retry: { retryInMs?: number }) => void,
   ): void {
+    this.#isFullHandshake = run.connectedAtMs === undefined;
     const verdict = this.#verdict(run, reason);
     const error =
       verdict === "takenOver" && reason?.code !== "MQTT_SESSION_TAKEN_OVER"

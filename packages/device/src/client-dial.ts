@@ -1,5 +1,6 @@
 import type { Connection, Dialer, DialTarget } from "@thingline/transport";
 import type { CheckedOptions, DeviceOptions } from "./client-options.js";
+import type { TlsSessionCache } from "./tls-sessions.js";
 
 type DialerOptions = Extract<DeviceOptions, { dialer: Dialer }>;
 
@@ -12,8 +13,20 @@ export function describeCredentials(options: DeviceOptions): { credentials: stri
   return { credentials: hasCertificate ? "the given certificate" : "no client certificate", hasCertificate };
 }
 
+export interface DialContext {
+  signal: AbortSignal;
+  /** Where sessions are kept with `handshake: "resume"`. */
+  sessions: TlsSessionCache;
+  /** Resume none, whatever the options say; the session that comes of it is kept. */
+  isFullHandshake: boolean;
+}
+
 /** Opens the connection that the options describe. @throws {ThinglineError} the dialer's codes. */
-export function dial(options: DeviceOptions, checked: CheckedOptions, signal: AbortSignal): Promise<Connection> {
+export function dial(
+  options: DeviceOptions,
+  checked: CheckedOptions,
+  { signal, sessions, isFullHandshake }: DialContext,
+): Promise<Connection> {
   const { host, port, alpnProtocols } = checked;
   const { connectTimeoutMs, family, staticAddress } = options;
   const serverName = options.serverName ?? (staticAddress === undefined ? undefined : host);
@@ -28,11 +41,23 @@ export function dial(options: DeviceOptions, checked: CheckedOptions, signal: Ab
     ...(alpnProtocols === undefined ? {} : { alpnProtocols }),
   };
   if ("secTagDialer" in options && options.secTagDialer !== undefined) {
-    const { secTagDialer, secTag, handshake = "full" } = options;
+    const { secTagDialer, secTag } = options;
+    const handshake = isFullHandshake ? "full" : (options.handshake ?? "full");
     return secTagDialer.dial({ ...common, ...naming, secTag, handshake }, { signal });
   }
   const { dialer, tls, webSocket } = options as DialerOptions;
-  const target: DialTarget = { ...common, ...(tls === undefined ? {} : { tls: { ...naming, ...tls } }) };
+  const target: DialTarget = { ...common };
+  if (tls !== undefined) {
+    target.tls = { ...naming, ...tls };
+    // Whoever keeps sessions himself goes on doing so.
+    if (options.handshake === "resume" && tls.session === undefined && tls.onSession === undefined) {
+      const { ca, certificate, minVersion, maxVersion } = tls;
+      const names = [target.tls.serverName ?? host, target.tls.alpnProtocols ?? []];
+      sessions.apply(target.tls, [target.host, port, ...names, ca, certificate, minVersion, maxVersion], {
+        isFull: isFullHandshake,
+      });
+    }
+  }
   if (webSocket !== undefined) {
     // The name that a signed URL was signed for.
     const named: Record<string, string> =

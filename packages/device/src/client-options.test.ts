@@ -33,6 +33,7 @@ describe("options of connectDevice", () => {
     ["sendTimeoutMs", { sendTimeoutMs: -1 }],
     ["resendAfterMs", { resendAfterMs: 0 }],
     ["resendAfterMs", { resendAfterMs: 1000, version: 5 }],
+    ["handshake", { handshake: "never" }],
     ["staticAddress", { staticAddress: "cloud.test" }],
     ["staticAddress", { staticAddress: "1.2.3" }],
     ["reconnect.baseMs", { reconnect: { baseMs: 0 } }],

@@ -8,6 +8,7 @@ import {
 } from "@thingline/protocol/mqtt";
 import { type ShadowTopicTail, shadowTopicTails } from "@thingline/protocol/shadow";
 import type { Clock, Dialer, Random, SecTagDialer, TlsClientOptions } from "@thingline/transport";
+import type { TlsSessionCache } from "./tls-sessions.js";
 import type { DeviceListeners } from "./client-events.js";
 import {
   defaultReconnectBaseMs,
@@ -30,13 +31,23 @@ export interface LastWill {
 /** Topics on which the shadow service answers; see `AWS_IOT_TOPIC_*_SUBSCRIBE` of the original library. */
 export type ShadowTopic = Exclude<ShadowTopicTail, "get" | "update" | "delete" | "update/documents">;
 
+/**
+ * `resume`: a reconnect may resume the TLS session, which saves a round trip or two and the certificates, and proves no new
+ * credentials: the server goes by the certificate of the session's first handshake. After an attempt that failed before
+ * CONNACK the next one is full again. Default `full`, as in the original library since 2021.
+ */
+export type Handshake = "full" | "resume";
+
 /** How to reach the cloud: with the credentials of a security tag, or with a dialer and TLS options. */
 export type DeviceCredentials =
-  | { secTagDialer: SecTagDialer; secTag: number; handshake?: "full" | "resume" }
+  | { secTagDialer: SecTagDialer; secTag: number; handshake?: Handshake }
   /** Without `tls` the connection is not encrypted: for local tools only. */
   | {
       dialer: Dialer;
       tls?: TlsClientOptions;
+      handshake?: Handshake;
+      /** Sessions to resume, when devices that follow each other share them. Default: the device's own. */
+      tlsSessions?: TlsSessionCache;
       webSocket?: { path: string; headers?: Readonly<Record<string, string>> };
     };
 
@@ -245,6 +256,7 @@ function checkCredentials(options: DeviceOptions): void {
     throw invalid("dialer", "either secTagDialer with secTag, or dialer", hasDialer ? "both" : "neither");
   }
   // Security tags are 31-bit numbers on the nRF91.
+  oneOf("handshake", options.handshake ?? "full", ["full", "resume"] as const);
   if (hasSecTag) integer("secTag", options.secTag, 0, 2_147_483_647);
 }
 

@@ -44,7 +44,7 @@ export type { ConnectResult } from "./client-result.js";
 export { defaultSubscriptionQueueMax } from "./client-subscription.js";
 export type { DeviceSubscription, MessageListener } from "./client-subscription.js";
 export { waitingSubscribesMax } from "./client-topics.js";
-export { createNativeTlsDialer, nativeTlsSessionsMax } from "./native-tls/dialer.js";
+export { createNativeTlsDialer } from "./native-tls/dialer.js";
 export type { NativeTlsDialerOptions } from "./native-tls/dialer.js";
 export { loadNativeTlsCredentials, nativeTlsFiles } from "./native-tls/load.js";
 export type { LoadCredentialsOptions } from "./native-tls/load.js";
@@ -90,3 +90,4 @@ export type {
   StepEvent,
   TagItem,
 } from "./provisioning/types.js";
+export { TlsSessionCache, tlsSessionsMax } from "./tls-sessions.js";

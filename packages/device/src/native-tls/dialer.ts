@@ -6,6 +6,7 @@ import type {
   TlsClientOptions,
   TlsRecord,
 } from "@thingline/transport";
+import { TlsSessionCache } from "../tls-sessions.js";
 import type { NativeCredentialStore } from "./store.js";
 
 export interface NativeTlsDialerOptions {
@@ -21,16 +22,13 @@ export interface NativeTlsDialerOptions {
   onRecord?: (record: TlsRecord) => void;
 }
 
-/** TLS sessions that are kept for resumption. */
-export const nativeTlsSessionsMax = 32;
-
 /**
  * TLS 1.2 and 1.3 in the application with the credentials of its own store. Sessions are cached by endpoint and by the digest
  * of the credentials: one that was made with the claim is never resumed for the device's own.
  */
 export function createNativeTlsDialer(options: NativeTlsDialerOptions): SecTagDialer {
   const { dialer, store, receivedRecordBytesMax, onRecord } = options;
-  const sessions = new Map<string, Uint8Array>();
+  const sessions = new TlsSessionCache();
 
   async function dial(target: SecTagDialTarget, { signal }: { signal?: AbortSignal } = {}): Promise<Connection> {
     const { host, port, secTag, serverName, alpnProtocols, connectTimeoutMs, family } = target;
@@ -43,16 +41,7 @@ export function createNativeTlsDialer(options: NativeTlsDialerOptions): SecTagDi
       ...(onRecord !== undefined && { onRecord }),
     };
     if (target.handshake === "resume") {
-      const key = JSON.stringify([host, port, serverName ?? host, alpnProtocols ?? [], digest]);
-      const session = sessions.get(key);
-      if (session !== undefined) tls.session = session;
-      tls.onSession = (fresh) => {
-        // The newest goes last, so that the first is the one that was not renewed for longest.
-        sessions.delete(key);
-        sessions.set(key, fresh);
-        const [oldest] = sessions.keys();
-        if (sessions.size > nativeTlsSessionsMax && oldest !== undefined) sessions.delete(oldest);
-      };
+      sessions.apply(tls, [host, port, serverName ?? host, alpnProtocols ?? [], digest]);
     }
     const dialTarget = {
       host,

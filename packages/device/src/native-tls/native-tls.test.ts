@@ -6,7 +6,8 @@ import type { Connection, Dialer, DialTarget } from "@thingline/transport";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createNodeKeys } from "@thingline/transport/node";
 import { createVirtualFiles } from "@thingline/transport/virtual";
-import { createNativeTlsDialer, nativeTlsSessionsMax } from "./dialer.js";
+import { tlsSessionsMax } from "../tls-sessions.js";
+import { createNativeTlsDialer } from "./dialer.js";
 import { loadNativeTlsCredentials } from "./load.js";
 import type { NativeCredentialStore } from "./store.js";
 import { createNativeCredentialStore, nativeCredentialBytesMax } from "./store.js";
@@ -169,7 +170,7 @@ test("sessions are resumed only for the same endpoint and the same credentials, 
   assert.equal(await sessionOf({}), 5, "the same credentials under another tag are the same credentials");
   await store.write(43, "ca", pki.selfSigned.certificatePem);
   assert.equal(await sessionOf({}), undefined);
-  for (let port = 1; port <= nativeTlsSessionsMax; port++) await sessionOf({ port });
+  for (let port = 1; port <= tlsSessionsMax; port++) await sessionOf({ port });
   assert.equal(await sessionOf({}), undefined);
 });
 
