@@ -1,5 +1,5 @@
-import type { Kconfig } from "./config.js";
 import type { KconfigName } from "./options.js";
+import type { Kconfig } from "./values.js";
 
 export const shadowTopics = [
   "get/accepted",
@@ -49,6 +49,12 @@ export interface AwsIotSettings {
   lastWill: { topic: string; message: string } | undefined;
   /** The application does TLS itself instead of the modem (`overlay-native_tls.conf`). */
   usesNativeTls: boolean;
+  /** A TLS session may be resumed at the next connection (`CONFIG_AWS_IOT_TLS_SESSION_CACHING`, SDK of 2020). */
+  resumesTlsSession: boolean;
+  /** Name of the cloud backend (`CONFIG_CLOUD_BACKEND`, SDK of 2020); undefined: not set. */
+  cloudBackend: string | undefined;
+  /** Firmware updates over AWS IoT jobs are configured. */
+  usesFota: boolean;
   /** The largest TLS record the application's own TLS takes. */
   nativeTlsReceiveBytesMax: number;
   /** How long to wait for a network registration. */
@@ -77,8 +83,23 @@ export function awsIotSettings(config: Kconfig): AwsIotSettings {
     lastWill: config.get("AWS_IOT_LAST_WILL")
       ? { topic: config.get("AWS_IOT_LAST_WILL_TOPIC"), message: config.get("AWS_IOT_LAST_WILL_MESSAGE") }
       : undefined,
-    usesNativeTls: config.get("MBEDTLS_TLS_LIBRARY") && config.get("NET_SOCKETS_SOCKOPT_TLS"),
-    nativeTlsReceiveBytesMax: config.get("MBEDTLS_SSL_IN_CONTENT_LEN"),
+    usesNativeTls: usesNativeTls(config),
+    nativeTlsReceiveBytesMax: nativeTlsReceiveBytesMax(config),
+    resumesTlsSession: config.get("AWS_IOT_TLS_SESSION_CACHING"),
+    cloudBackend: config.get("CLOUD_BACKEND") || undefined,
+    usesFota: config.get("AWS_FOTA"),
     linkTimeoutMs: config.get("LTE_NETWORK_TIMEOUT") * 1000,
   };
+}
+
+/** With a modem library as well, only mbed TLS as the sockets' own TLS says that the modem's is not used. */
+function usesNativeTls(config: Kconfig): boolean {
+  if (!config.get("NET_SOCKETS_SOCKOPT_TLS")) return false;
+  return config.get("MBEDTLS_TLS_LIBRARY") || (config.get("MBEDTLS") && !config.get("NRF_MODEM_LIB"));
+}
+
+/** Nordic's mbed TLS has a limit for each direction, Zephyr's own has one for both. */
+function nativeTlsReceiveBytesMax(config: Kconfig): number {
+  const isOneForBoth = config.origin("MBEDTLS_SSL_MAX_CONTENT_LEN") && !config.origin("MBEDTLS_SSL_IN_CONTENT_LEN");
+  return config.get(isOneForBoth ? "MBEDTLS_SSL_MAX_CONTENT_LEN" : "MBEDTLS_SSL_IN_CONTENT_LEN");
 }

@@ -12,8 +12,8 @@ import {
 } from "./config.js";
 import { kconfigOptions } from "./options.js";
 
-const fixture = (name: string) => {
-  const url = new URL(`../../../../tests/fixtures/aws_iot_provisioning/${name}`, import.meta.url);
+const fixture = (name: string, sample = "aws_iot_provisioning") => {
+  const url = new URL(`../../../../tests/fixtures/${sample}/${name}`, import.meta.url);
   return { file: name, text: readFileSync(url, "utf8") };
 };
 const required = 'CONFIG_AWS_IOT=y\nCONFIG_AWS_IOT_SEC_TAG=43\nCONFIG_AWS_IOT_BROKER_HOST_NAME="localhost"\n';
@@ -48,6 +48,9 @@ test("the sample's own configuration is accepted, and every symbol in it is know
     lastWill: undefined,
     usesNativeTls: false,
     nativeTlsReceiveBytesMax: 16_384,
+    resumesTlsSession: true,
+    cloudBackend: undefined,
+    usesFota: false,
     linkTimeoutMs: 600_000,
   });
 });
@@ -98,7 +101,16 @@ test("unknown names under our prefixes are errors that name the nearest option",
       "there is no option CONFIG_MQTT_CLEAN_SESION; did you mean CONFIG_MQTT_CLEAN_SESSION?",
     ],
     ["CONFIG_FOTA_DOWNLAOD=y", "there is no option CONFIG_FOTA_DOWNLAOD; did you mean CONFIG_FOTA_DOWNLOAD?"],
-    ["CONFIG_CLOUD_ZZZZZZZZZZZZZZZZZZZZZZZZ=y", "there is no option CONFIG_CLOUD_ZZZZZZZZZZZZZZZZZZZZZZZZ"],
+    ["CONFIG_DOWNLOAD_CLEINT=y", "there is no option CONFIG_DOWNLOAD_CLEINT; did you mean CONFIG_DOWNLOAD_CLIENT?"],
+    // Cut short, and close to nothing.
+    [
+      "CONFIG_AWS_IOT_BROKER=x",
+      "there is no option CONFIG_AWS_IOT_BROKER; did you mean CONFIG_AWS_IOT_BROKER_HOST_NAME?",
+    ],
+    [
+      "CONFIG_CLOUD_ZZZZZZZZZZZZZZZZZZZZZZZZ=y",
+      "there is no option CONFIG_CLOUD_ZZZZZZZZZZZZZZZZZZZZZZZZ; the nearest is CONFIG_CLOUD_API",
+    ],
     // Not under a prefix, but too close to be meant otherwise.
     ["CONFIG_AWS_IOTSEC_TAG=1", "there is no option CONFIG_AWS_IOTSEC_TAG; did you mean CONFIG_AWS_IOT_SEC_TAG?"],
     ["CONFIG_AWS_OIT=y", "there is no option CONFIG_AWS_OIT; did you mean CONFIG_AWS_IOT?"],

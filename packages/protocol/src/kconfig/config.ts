@@ -1,9 +1,19 @@
 import { ThinglineError } from "../errors.js";
 import { nearestName } from "./nearest.js";
-import type { KconfigName, KconfigOption, KconfigValueOf } from "./options.js";
+import type { KconfigOption } from "./option-types.js";
+import type { KconfigName } from "./options.js";
 import { kconfigOptions, strictPrefixes } from "./options.js";
-import type { KconfigAssignment, KconfigOrigin, ParsedValue } from "./syntax.js";
-import { parseBool, parseHex, parseInt10, parseKconfigLine, parseString } from "./syntax.js";
+import type { KconfigAssignment, KconfigOrigin } from "./syntax.js";
+import { kconfigNameCharactersMax, parseKconfigLine } from "./syntax.js";
+import {
+  KconfigValues,
+  optionOf,
+  originOf,
+  parseValue,
+  type Assigned,
+  type Kconfig,
+  type KconfigWarning,
+} from "./values.js";
 
 /** A fragment and the name to blame it by. Command line settings are a fragment of their own. */
 export interface KconfigFile {
@@ -11,7 +21,8 @@ export interface KconfigFile {
   text: string;
 }
 
-export type KconfigProblemKind = "malformedLine" | "unknownName" | "wrongType" | "outOfRange" | "missing" | "tooLarge";
+export type KconfigProblemKind =
+  "malformedLine" | "unknownName" | "wrongType" | "wrongValue" | "outOfRange" | "missing" | "tooLarge";
 
 export interface KconfigProblem {
   kind: KconfigProblemKind;
@@ -20,30 +31,6 @@ export interface KconfigProblem {
   /** Without `CONFIG_`; undefined for a line that has none. */
   name: string | undefined;
   message: string;
-}
-
-export interface KconfigWarning {
-  origin: KconfigOrigin;
-  name: string;
-  message: string;
-}
-
-export interface KconfigEntry {
-  /** Without `CONFIG_`. */
-  name: string;
-  /** As written by the file that won. */
-  raw: string;
-  origin: KconfigOrigin;
-}
-
-/** The merged options of all fragments. */
-export interface Kconfig {
-  /** The effective value: what was assigned if its dependencies are met, else the default. */
-  get<Name extends KconfigName>(name: Name): KconfigValueOf<Name>;
-  /** Where the effective value comes from; undefined: the default. */
-  origin(name: string): KconfigOrigin | undefined;
-  /** Every assigned symbol by name, also those that Thingline has no use for. The winning assignment of each. */
-  entries(): readonly KconfigEntry[];
 }
 
 export interface KconfigResult {
@@ -58,12 +45,16 @@ export const kconfigFileCharactersMax = 1024 * 1024;
 export const kconfigProblemsMax = 100;
 /** A name outside of our prefixes so close to one inside is taken for a mistake. */
 export const nearMissDistance = 2;
+/** Farther away, the nearest name is told as such and not as a guess. */
 const suggestionDistance = 8;
+/** nRF Connect for Cloud keeps its credentials there. */
+const nrfCloudSecTag = 16_842_753;
+/** The longest keep alive of AWS IoT. */
+const keepAliveSecondsMax = 1200;
 
 const options: Readonly<Record<string, KconfigOption>> = kconfigOptions;
-const ownNames = Object.keys(kconfigOptions).filter(
-  (name) => isStrict(name) || name === "AWS_IOT" || name === "AWS_FOTA",
-);
+const prefixNames = new Set(strictPrefixes.map((prefix) => prefix.slice(0, -1)));
+const ownNames = Object.keys(kconfigOptions).filter((name) => isStrict(name) || prefixNames.has(name));
 
 /**
  * Merges fragments in order, a later assignment over an earlier one, and checks them against the table of options.
@@ -72,7 +63,8 @@ const ownNames = Object.keys(kconfigOptions).filter(
 export function parseKconfig(files: readonly KconfigFile[]): KconfigResult {
   const problems: KconfigProblem[] = [];
   const warnings: KconfigWarning[] = [];
-  const assigned = new Map<string, KconfigAssignment>();
+  const assigned = new Map<string, Assigned>();
+  let order = 0;
   for (const file of files) {
     for (const assignment of readFile(file, problems)) {
       const before = assigned.get(assignment.name);
@@ -83,10 +75,13 @@ export function parseKconfig(files: readonly KconfigFile[]): KconfigResult {
       const problem = check(assignment);
       if (problem) problems.push(problem);
       // A value that cannot be used is reported, not replaced by the one before it.
-      assigned.set(assignment.name, assignment);
+      const overridden = before?.overridden ?? [];
+      if (before) overridden.push(originOf(before));
+      assigned.set(assignment.name, { ...assignment, overridden, order: order++ });
     }
   }
-  const config = createConfig(assigned, warnings);
+  const config = new KconfigValues(assigned);
+  warnings.push(...config.warnings(), ...adviceOn(config));
   checkRequired(config, files, problems);
   checkClientId(config, problems);
   if (problems.length > kconfigProblemsMax) {
@@ -135,13 +130,15 @@ function check(assignment: KconfigAssignment): KconfigProblem | undefined {
     return { kind, origin: originOf(assignment), name, message };
   };
   if (!option) {
-    const nearest = nearestName(name, ownNames, isStrict(name) ? suggestionDistance : nearMissDistance);
-    if (!nearest && !isStrict(name)) return undefined;
-    const hint = nearest ? `; did you mean CONFIG_${nearest}?` : "";
-    return problem("unknownName", `there is no option CONFIG_${name}${hint}`);
+    const hint = suggest(name);
+    return hint === undefined ? undefined : problem("unknownName", `there is no option CONFIG_${name}; ${hint}`);
   }
   const parsed = parseValue(option, raw);
   if ("reason" in parsed) return problem("wrongType", `CONFIG_${name} is of type ${option.type}: ${parsed.reason}`);
+  if (option.type === "string" && parsed.value !== "") {
+    const reason = option.check?.(String(parsed.value));
+    if (reason !== undefined) return problem("wrongValue", `CONFIG_${name}: ${reason}`);
+  }
   if (option.type !== "int" && option.type !== "hex") return undefined;
   const [lowest, highest] = option.range ?? [-Infinity, Infinity];
   const value = Number(parsed.value);
@@ -149,63 +146,43 @@ function check(assignment: KconfigAssignment): KconfigProblem | undefined {
   return problem("outOfRange", `CONFIG_${name} must be ${lowest} to ${highest}, got ${value}`);
 }
 
-function createConfig(assigned: ReadonlyMap<string, KconfigAssignment>, warnings: KconfigWarning[]): Kconfig {
-  const values = new Map<string, boolean | number | string | undefined>();
-  const effective = (name: string): boolean | number | string | undefined => {
-    if (values.has(name)) return values.get(name);
-    const option = optionOf(name);
-    const assignment = assigned.get(name);
-    if (!option) return assignment?.raw.startsWith("y") ?? false;
-    const isVisible = (option.dependsOn ?? []).every((dependency) => effective(dependency) === true);
-    const parsed = assignment && isVisible ? parseValue(option, assignment.raw) : undefined;
-    const value = parsed && "value" in parsed ? parsed.value : defaultOf(option, (other) => effective(other) === true);
-    values.set(name, value);
-    return value;
+/** Undefined: a name that is not ours and does not look like one. */
+function suggest(name: string): string | undefined {
+  const close = nearestName(name, ownNames, isStrict(name) ? suggestionDistance : nearMissDistance);
+  if (!isStrict(name)) return close && `did you mean CONFIG_${close}?`;
+  // A name that was cut short is far from the whole one by letters only.
+  const longer = ownNames.filter((other) => other.startsWith(`${name}_`));
+  const likely = longer.length === 1 ? longer[0] : close;
+  if (likely !== undefined) return `did you mean CONFIG_${likely}?`;
+  return `the nearest is CONFIG_${nearestName(name, ownNames, kconfigNameCharactersMax)}`;
+}
+
+/** What is valid and probably not meant so. */
+function adviceOn(config: KconfigValues): KconfigWarning[] {
+  const warnings: KconfigWarning[] = [];
+  const advise = (name: KconfigName, message: string) => {
+    const origin = config.origin(name);
+    if (origin) warnings.push({ origin, name, message });
   };
-  for (const assignment of assigned.values()) {
-    const { name } = assignment;
-    const unmet = (optionOf(name)?.dependsOn ?? []).filter((dependency) => effective(dependency) !== true);
-    if (unmet.length === 0) continue;
-    const message = `CONFIG_${name} has no effect: it needs ${unmet.map((other) => `CONFIG_${other}=y`).join(" and ")}`;
-    warnings.push({ origin: originOf(assignment), name, message });
-  }
-  const library = [...assigned.values()].find(({ name }) => name.startsWith("AWS_IOT_"));
-  if (library && effective("AWS_IOT") !== true) {
+  const library = config.entries().find(({ name }) => name.startsWith("AWS_IOT_"));
+  if (library && !config.get("AWS_IOT")) {
     const message = "CONFIG_AWS_IOT=y is missing: a firmware build would ignore the options of the aws_iot library";
-    warnings.push({ origin: originOf(library), name: "AWS_IOT", message });
+    warnings.push({ origin: library.origin, name: "AWS_IOT", message });
   }
-  return {
-    get<Name extends KconfigName>(name: Name) {
-      return effective(name) as KconfigValueOf<Name>;
-    },
-    origin(name) {
-      const assignment = assigned.get(name);
-      const unmet = (optionOf(name)?.dependsOn ?? []).some((dependency) => effective(dependency) !== true);
-      return assignment && !unmet ? originOf(assignment) : undefined;
-    },
-    entries() {
-      return [...assigned.values()].map((assignment) => {
-        return { name: assignment.name, raw: assignment.raw, origin: originOf(assignment) };
-      });
-    },
-  };
-}
-
-function parseValue(option: KconfigOption, raw: string): ParsedValue<boolean | number | string> {
-  switch (option.type) {
-    case "bool":
-      return parseBool(raw);
-    case "int":
-      return parseInt10(raw);
-    case "hex":
-      return parseHex(raw);
-    case "string":
-      return parseString(raw);
+  if (config.get("AWS_IOT_SEC_TAG") === nrfCloudSecTag) {
+    advise(
+      "AWS_IOT_SEC_TAG",
+      `CONFIG_AWS_IOT_SEC_TAG=${nrfCloudSecTag} is the security tag of nRF Cloud's credentials; take another one`,
+    );
   }
-}
-
-function defaultOf(option: KconfigOption, isYes: (name: string) => boolean): boolean | number | string | undefined {
-  return typeof option.default === "function" ? option.default(isYes) : option.default;
+  if (config.get("AWS_IOT_STATIC_IPV4") && config.get("AWS_IOT_IPV6")) {
+    advise("AWS_IOT_IPV6", "CONFIG_AWS_IOT_IPV6=y has no effect: CONFIG_AWS_IOT_STATIC_IPV4_ADDR is the address");
+  }
+  const keepAlive = config.get("MQTT_KEEPALIVE");
+  if (keepAlive === 0 || keepAlive > keepAliveSecondsMax) {
+    advise("MQTT_KEEPALIVE", `CONFIG_MQTT_KEEPALIVE=${keepAlive}: AWS IoT goes by ${keepAliveSecondsMax} seconds`);
+  }
+  return warnings;
 }
 
 function checkRequired(config: Kconfig, files: readonly KconfigFile[], problems: KconfigProblem[]): void {
@@ -239,14 +216,6 @@ function checkClientId(config: Kconfig, problems: KconfigProblem[]): void {
   }
 }
 
-function optionOf(name: string): KconfigOption | undefined {
-  return Object.hasOwn(options, name) ? options[name] : undefined;
-}
-
 function isStrict(name: string): boolean {
   return strictPrefixes.some((prefix) => name.startsWith(prefix));
-}
-
-function originOf({ file, line }: KconfigOrigin): KconfigOrigin {
-  return { file, line };
 }

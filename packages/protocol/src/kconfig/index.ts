@@ -8,25 +8,10 @@ export {
   nearMissDistance,
   parseKconfig,
 } from "./config.js";
-export type {
-  Kconfig,
-  KconfigEntry,
-  KconfigFile,
-  KconfigProblem,
-  KconfigProblemKind,
-  KconfigResult,
-  KconfigWarning,
-} from "./config.js";
+export type { KconfigFile, KconfigProblem, KconfigProblemKind, KconfigResult } from "./config.js";
+export type { BoolOption, IsYes, KconfigOption, NumberOption, OptionBase, StringOption } from "./option-types.js";
 export { kconfigOptions, strictPrefixes } from "./options.js";
-export type {
-  BoolOption,
-  IsYes,
-  KconfigName,
-  KconfigOption,
-  KconfigValueOf,
-  NumberOption,
-  NumberOrMissing,
-  StringOption,
-} from "./options.js";
+export type { KconfigName, KconfigValueOf, NumberOrMissing } from "./options.js";
 export { encodeKconfigString, kconfigLineCharactersMax, kconfigNameCharactersMax } from "./syntax.js";
 export type { KconfigOrigin } from "./syntax.js";
+export type { Kconfig, KconfigEntry, KconfigWarning } from "./values.js";
