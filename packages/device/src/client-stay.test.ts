@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import type { PublishPacket, SubscribePacket, UnsubscribePacket } from "@thingline/protocol/mqtt";
 import type { Device } from "./client.js";
+import type { DeviceSubscription } from "./client-subscription.js";
 import { connectResultOf } from "./client-result.js";
 import { agree, type Answer, FakeCloud, type FakeSettings, failureOf, watch } from "./client.test.harness.js";
 
@@ -467,6 +468,55 @@ describe("subscriptions across a reconnect", () => {
     await cloud.clock.pass(2000);
     assert.equal(device.state, "ready");
     assert.equal(cloud.types().filter((type) => type === "subscribe").length, 100);
+    await closesCleanly(cloud, device);
+  });
+
+  test("many filters that nobody wants any more go likewise, and one closed meanwhile is not restored", async () => {
+    const cloud = new FakeCloud();
+    const device = await readyDevice(cloud);
+    const own: DeviceSubscription[] = [];
+    for (let part = 0; part < 2; part++) {
+      const subscribing = device.subscribe(Array.from({ length: 400 }, (_, index) => `${part}/${index}`));
+      await cloud.clock.flush();
+      own.push(await subscribing);
+    }
+    const [first, second] = own;
+    cloud.connection.end();
+    await first?.close();
+    let closing: Promise<void> | undefined;
+    const seen: string[] = [];
+    cloud.answer = (packet, self) => {
+      if (packet.type === "connect") self.send({ type: "connack", isSessionPresent: true, reasonCode: 0 });
+      else agree(packet, self);
+      seen.push(packet.type);
+      if (seen.length === 3) closing = second?.close();
+    };
+    await cloud.clock.pass(2000);
+    await closing;
+    assert.equal(device.state, "ready");
+    assert.equal(seen.filter((type) => type === "unsubscribe").length, 100);
+    cloud.packets.length = 0;
+    cloud.answer = agree;
+    cloud.connection.end();
+    await cloud.clock.pass(5000);
+    assert.deepEqual(filtersOf(cloud), []);
+
+    const both = device.subscribe(Array.from({ length: 200 }, (_, index) => `x/${index}`));
+    await cloud.clock.flush();
+    const last = await both;
+    cloud.connection.end();
+    cloud.packets.length = 0;
+    let isFirst = true;
+    cloud.answer = (packet, self) => {
+      if (packet.type === "subscribe" && isFirst) void last.close();
+      isFirst &&= packet.type !== "subscribe";
+      agree(packet, self);
+    };
+    await cloud.clock.pass(10_000);
+    assert.equal(device.state, "ready");
+    const filters = filtersOf(cloud);
+    // What was on its way is taken back, the rest is not sent.
+    assert.equal(filters.filter(([sign]) => sign === "+").length, 16);
     await closesCleanly(cloud, device);
   });
 

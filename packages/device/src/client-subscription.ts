@@ -219,6 +219,14 @@ export class MessageRouter {
     return this.#applicationTopics.has(filter) || this.#shadowTopics.has(filter);
   }
 
+  /** Somebody wants it with every connection. */
+  isWanted(filter: string): boolean {
+    if (this.isListed(filter)) return true;
+    for (const { filters, isEstablished } of this.#subscriptions)
+      if (isEstablished && filters.includes(filter)) return true;
+    return false;
+  }
+
   #isNeeded(filter: string, except: DeviceSubscription): boolean {
     if (this.isListed(filter)) return true;
     for (const other of this.#subscriptions) if (other !== except && other.filters.includes(filter)) return true;

@@ -1,10 +1,11 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { ThinglineError } from "@thingline/protocol";
 import { OutboundSubscribe, OutboundUnsubscribe, type Subscription } from "@thingline/protocol/mqtt";
 import type { SubscribeOptions } from "./client.js";
 import { abortedError, chunksOf, filtersOf, refusedOf, subscriptionRefusal } from "./client-errors.js";
 import type { DeviceMessage, RefusedFilter } from "./client-events.js";
 import { SubscriptionLedger } from "./client-ledger.js";
 import { filtersPerPacketMax, invalid } from "./client-options.js";
+import { Restoration, type RestorePacket } from "./client-restore.js";
 import {
   defaultSubscriptionQueueMax,
   type Delivery,
@@ -16,8 +17,8 @@ import { abortable, type Settle } from "./client-waiter.js";
 
 /** `subscribe()` calls that wait for a connection; more are refused with LIMIT_EXCEEDED. */
 export const waitingSubscribesMax = 64;
-/** SUBSCRIBE packets of a restoration without answer; the session takes 64 of all kinds. */
-export const restoringPacketsMax = 16;
+/** Packets of one call without answer; the session takes 64 of all kinds. */
+const packetsAtOnceMax = 16;
 
 /** What the topics need of their device. */
 export interface TopicsPort {
@@ -65,42 +66,33 @@ export class DeviceTopics {
     const lists = this.#wanted();
     this.#ledger.connected(isSessionPresent, [...this.router.applicationTopics, ...this.router.shadowTopics]);
     const wanted = new Set(lists.flat().map(({ filter }) => filter));
-    const packets = lists.flatMap((list) => chunksOf(this.#ledger.missing(list), filtersPerPacketMax));
-    const refused: RefusedFilter[] = [];
-    let unanswered = 0;
-    const next = (): void => {
-      while (unanswered < restoringPacketsMax) {
-        const packet = packets.shift();
-        if (packet === undefined) break;
-        unanswered += 1;
-        this.#sendSubscribe(packet, answered(packet.map(({ filter }) => filter)));
-      }
-      if (unanswered > 0) return;
-      this.#endRefused(refused);
-      done(refused);
-    };
-    const answered =
-      (filters: readonly string[]): Settle =>
-      (outcome) => {
-        unanswered -= 1;
-        if (outcome instanceof ThinglineError) return failed(outcome);
-        refused.push(...refusedOf(filters, outcome ?? []));
-        attempt(next);
-      };
-    const attempt = (step: () => void): void => {
-      try {
-        step();
-      } catch (error) {
-        if (!isThinglineError(error)) throw error;
-        failed(error);
-      }
-    };
-    attempt(() => {
-      this.#drop(this.#ledger.surplus(wanted));
-      next();
-    });
-    for (const waiter of this.#waiters) waiter.resolve();
+    const packets: RestorePacket[] = [
+      ...chunksOf(this.#ledger.surplus(wanted), filtersPerPacketMax).map((filters) => ({
+        type: "unsubscribe" as const,
+        filters,
+      })),
+      ...lists
+        .flatMap((list) => chunksOf(this.#ledger.missing(list), filtersPerPacketMax))
+        .map((subscriptions) => ({ type: "subscribe" as const, subscriptions })),
+    ];
+    new Restoration(packets, {
+      isWanted: (filter) => this.router.isWanted(filter),
+      subscribe: (subscriptions, settle) => this.#sendSubscribe(subscriptions, settle),
+      unsubscribe: (filters, settle) => this.#sendUnsubscribe(filters, settle),
+      done: (refused) => {
+        this.#endRefused(refused);
+        done(refused);
+        this.#releaseWaiters();
+      },
+      failed,
+      report: (error) => this.#port.report(error),
+    }).start();
+  }
+
+  #releaseWaiters(): void {
+    const waiters = [...this.#waiters];
     this.#waiters.clear();
+    for (const waiter of waiters) waiter.resolve();
   }
 
   /** Nobody connects any more. With an error it goes into every loop, after what is queued; else loops wait on. */
@@ -239,15 +231,6 @@ export class DeviceTopics {
     await this.#sendAll(filters, undefined, (chunk, settle) => this.#sendUnsubscribe(chunk, settle));
   }
 
-  /** Unsubscribes without anybody waiting for it. */
-  #drop(filters: readonly string[]): void {
-    for (const chunk of chunksOf(filters, filtersPerPacketMax)) {
-      this.#sendUnsubscribe(chunk, (outcome) => {
-        if (outcome instanceof ThinglineError) this.#port.report(outcome);
-      });
-    }
-  }
-
   #sendSubscribe(subscriptions: readonly Subscription[], settle: Settle): void {
     const filters = subscriptions.map(({ filter }) => filter);
     const owner: Settle = (outcome) => {
@@ -267,20 +250,29 @@ export class DeviceTopics {
     this.#ledger.asked(filters);
   }
 
-  /** Sends one packet for each 8 filters and waits for all answers; their codes, joined. */
+  /** Sends one packet for each 8 filters, a few at a time, and waits for all answers; their codes, joined. */
   async #sendAll<Item>(
     items: readonly Item[],
     signal: AbortSignal | undefined,
     send: (chunk: readonly Item[], settle: Settle) => void,
   ): Promise<readonly number[]> {
-    const answers = chunksOf(items, filtersPerPacketMax).map(
-      (chunk) =>
-        new Promise<readonly number[]>((resolve, reject) => {
-          const settle: Settle = (outcome) =>
-            outcome instanceof ThinglineError ? reject(outcome) : resolve(outcome ?? []);
+    const chunks = chunksOf(items, filtersPerPacketMax);
+    const codes: (readonly number[])[] = [];
+    let index = 0;
+    const lane = async (): Promise<void> => {
+      for (let own = index++; own < chunks.length; own = index++) {
+        const chunk = chunks[own] ?? [];
+        codes[own] = await new Promise<readonly number[]>((resolve, reject) => {
+          const settle: Settle = (outcome) => {
+            if (!(outcome instanceof ThinglineError)) return resolve(outcome ?? []);
+            index = chunks.length;
+            reject(outcome);
+          };
           send(chunk, abortable(signal, settle));
-        }),
-    );
-    return (await Promise.all(answers)).flat();
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(packetsAtOnceMax, chunks.length) }, lane));
+    return codes.flat();
   }
 }
