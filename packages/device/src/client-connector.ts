@@ -33,6 +33,8 @@ export interface ConnectorPort {
    * itself.
    */
   stopped(waiting: ThinglineError, failure: ThinglineError | undefined): void;
+  /** A connection is open and CONNECT is sent. */
+  opened(): void;
   /** Input was handled or output has left: the session may take more. */
   progressed(): void;
   /** Idle for ever. */
@@ -303,6 +305,7 @@ export class DeviceConnector {
     run.link = link;
     this.#phase = "starting";
     this.#session.connectionOpened(this.#clock.monotonicMs());
+    this.#port.opened();
     link.start({
       packet: (packet) => {
         this.#session.packetReceived(packet, this.#clock.monotonicMs());

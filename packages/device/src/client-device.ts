@@ -78,6 +78,7 @@ export class DeviceClient implements Device {
         this.#session.discard(waiting);
         this.#topics.stopped(waiting, failure);
       },
+      opened: () => this.#topics.connecting(),
       progressed: () => this.#offline?.pump(),
       closed: () => this.#topics.close(),
     });

@@ -8,6 +8,8 @@ import type { Subscription } from "@thingline/protocol/mqtt";
 export class SubscriptionLedger {
   readonly #held = new Set<string>();
   readonly #unsure = new Set<string>();
+  /** CONNECT packets so far. */
+  #connectCount = 0;
   #isFresh = true;
 
   /** A SUBSCRIBE or UNSUBSCRIBE leaves. */
@@ -36,6 +38,11 @@ export class SubscriptionLedger {
     });
   }
 
+  /** CONNECT was sent. */
+  connecting(): void {
+    this.#connectCount += 1;
+  }
+
   /**
    * CONNACK came.
    *
@@ -43,10 +50,12 @@ export class SubscriptionLedger {
    * about that itself
    */
   connected(isSessionPresent: boolean, assumed: Iterable<string>): void {
+    // After a CONNECT whose CONNACK was lost the session may be that one's own, and hold nothing.
+    const isFromBefore = this.#isFresh && this.#connectCount === 1;
     if (!isSessionPresent) {
       this.#held.clear();
       this.#unsure.clear();
-    } else if (this.#isFresh) {
+    } else if (isFromBefore) {
       for (const filter of assumed) this.#held.add(filter);
     }
     this.#isFresh = false;

@@ -58,6 +58,11 @@ export class DeviceTopics {
 
   // ---- with each connection ------------------------------------------------------------------------------------
 
+  /** CONNECT was sent. */
+  connecting(): void {
+    this.#ledger.connecting();
+  }
+
   /**
    * CONNACK came. Subscribes to what the server does not hold: everything when it has no session of ours, the difference
    * when it has one. The application topics come first, then the shadow's, each in packets of their own.

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import fc from "fast-check";
-import { type QueueEffect, type QueueInput, type QueueLimits, QueueMachine, quotaPauseMs } from "./machine.js";
+import {
+  type QueueEffect,
+  type QueueInput,
+  type QueueLimits,
+  QueueMachine,
+  quotaPauseMs,
+  suspicionsMax,
+} from "./machine.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const message = { topic: "t", payload: new Uint8Array(0), isRetained: false };
@@ -89,6 +96,20 @@ test("a message that the cloud refuses is dropped and told", () => {
   const refusal = new ThinglineError("MQTT_PUBLISH_REFUSED", "no", { details: { reasonCode: 0x87 } });
   assert.deepEqual(short(driver.settle(1, refusal)), ["forget 1", "failed 1 refused MQTT_PUBLISH_REFUSED"]);
   assert.equal(driver.machine.stats.refusedCount, 1);
+});
+
+test("a message that the server keeps cutting the connection for goes to the end of the burst, and is dropped in the end", () => {
+  const driver = new Driver();
+  driver.publish();
+  driver.publish();
+  const suspicion = new ThinglineError("CONNECTION_LOST", "poison", { details: { cutsMax: 5 } });
+  for (let count = 1; count < suspicionsMax; count++) {
+    driver.send(2);
+    assert.deepEqual(driver.settle(1, suspicion), []);
+  }
+  driver.settle(2);
+  driver.send();
+  assert.deepEqual(short(driver.settle(1, suspicion)), ["forget 1", "failed 1 refused CONNECTION_LOST"]);
 });
 
 test("refuseNewest: a message that does not fit is refused, by number and by bytes, and nothing else changes", () => {

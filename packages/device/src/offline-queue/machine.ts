@@ -7,6 +7,8 @@ export interface QueueEntry extends JournalEntry {
   readonly bytes: number;
   readonly isRestored: boolean;
   state: "storing" | "stored" | "sent";
+  /** How often the session suspected it of being what the server closes the connection for. */
+  suspicionCount: number;
 }
 
 export interface QueueLimits {
@@ -53,6 +55,12 @@ export type QueueEffect =
 const burstsPerSecond = 10;
 /** After the cloud said that there were too many messages. */
 export const quotaPauseMs = 1_000;
+
+/**
+ * A message that was suspected so often is taken for refused. AWS IoT closes a connection of MQTT 3.1.1 when a policy denies a
+ * publish; so does a bad network, and a message that was stored is not given up for that easily.
+ */
+export const suspicionsMax = 4;
 
 /** Reason code of MQTT 5: quota exceeded. */
 const quotaExceeded = 0x97;
@@ -166,7 +174,15 @@ export class QueueMachine {
     if (error !== undefined) return void this.#effects.push({ type: "refused", error });
     const sequence = this.#nextSequence++;
     const state = isOnDisk ? "storing" : "stored";
-    const entry: QueueEntry = { sequence, message, bytes, expiresAtUnixMs, isRestored: false, state };
+    const entry: QueueEntry = {
+      sequence,
+      message,
+      bytes,
+      expiresAtUnixMs,
+      isRestored: false,
+      state,
+      suspicionCount: 0,
+    };
     this.#counts.queued += 1;
     this.#add(entry);
     this.#effects.push(isOnDisk ? { type: "write", entry } : { type: "stored", sequence });
@@ -208,7 +224,7 @@ export class QueueMachine {
 
   #restore({ entries, nextSequence }: QueueInput & { type: "restore" }): void {
     for (const { sequence, message, bytes, expiresAtUnixMs } of entries) {
-      this.#add({ sequence, message, bytes, expiresAtUnixMs, isRestored: true, state: "stored" });
+      this.#add({ sequence, message, bytes, expiresAtUnixMs, isRestored: true, state: "stored", suspicionCount: 0 });
     }
     this.#counts.restored += entries.length;
     this.#nextSequence = Math.max(this.#nextSequence, nextSequence);
@@ -253,7 +269,9 @@ export class QueueMachine {
       return;
     }
     const isThrottled = error.code === "MQTT_PUBLISH_REFUSED" && error.details["reasonCode"] === quotaExceeded;
-    if (!isThrottled && refusals.has(error.code)) return this.#fail(entry, error, "refused");
+    if (isSuspicion(error)) entry.suspicionCount += 1;
+    const isRefused = !isThrottled && refusals.has(error.code);
+    if (isRefused || entry.suspicionCount >= suspicionsMax) return this.#fail(entry, error, "refused");
     entry.state = "stored";
     this.#sentCount -= 1;
     // It may have expired on its way.
@@ -317,4 +335,9 @@ export class QueueMachine {
     this.#tokens = this.#tokensAt(nowMs) - 1;
     this.#tokensAtMs = nowMs;
   }
+}
+
+/** The session gave the message up because of cuts: see `poisonError`. */
+function isSuspicion(error: ThinglineError): boolean {
+  return error.code === "CONNECTION_LOST" && error.details["cutsMax"] !== undefined;
 }

@@ -25,6 +25,10 @@ export interface LinkFaults {
   resetAfter?: { from: Side; bytes: number };
   /** What this side sends after so many bytes never arrives, and nobody is told: a half-open connection. */
   silentAfter?: { from: Side; bytes: number };
+  /** What this side sends after so many bytes arrives so much later: once, and what follows queues up behind. */
+  delayAfter?: { from: Side; bytes: number; ms: number };
+  /** Once so many bytes from this side were delivered nothing arrives any more in either direction, and nobody is told. */
+  deadAfter?: { from: Side; bytes: number };
   /** Plain bytes arrive in pieces of random length. */
   splitsRandomly?: boolean;
 }
@@ -45,7 +49,7 @@ export interface VirtualLink {
   vanish(side: Side): void;
 }
 
-type Item = { type: "bytes"; bytes: Uint8Array } | { type: "end" } | { type: "reset" };
+type Item = { type: "bytes"; bytes: Uint8Array } | { type: "end" } | { type: "reset" } | { type: "dead" };
 
 export interface LinkOptions {
   clock: Clock;
@@ -134,6 +138,8 @@ export class LinkChannel implements Channel {
   /** Arrived behind a partition. */
   #held: Item[] = [];
   #lastArrivalMs = 0;
+  /** Of the next item only: those behind it cannot arrive earlier. */
+  #delayMs = 0;
   /** Sent by the other side and not yet read by this one. */
   #unreadBytes = 0;
   #takenWaiting: (() => void) | undefined;
@@ -142,6 +148,9 @@ export class LinkChannel implements Channel {
 
   #sentBytes = 0;
   receivedBytes = 0;
+  /** These faults have happened to what this side sends. */
+  #isDead = false;
+  #isDelayed = false;
   #isEndSent = false;
   #isEndReceived = false;
   /** Nothing more is sent, received or told: closed, or gone without a word. */
@@ -172,14 +181,21 @@ export class LinkChannel implements Channel {
     const before = this.#sentBytes;
     this.#sentBytes += lengthBytes;
 
-    const { resetAfter, silentAfter } = faults;
-    if (silentAfter?.from === this.side) bytes = bytes.subarray(0, Math.max(0, silentAfter.bytes - before));
+    const { resetAfter, silentAfter, deadAfter, delayAfter } = faults;
+    const head = (length: number): Uint8Array => bytes.subarray(0, Math.max(0, length - before));
+    if (silentAfter?.from === this.side) bytes = head(silentAfter.bytes);
     const isReset = resetAfter?.from === this.side && this.#sentBytes >= resetAfter.bytes;
-    if (isReset) bytes = bytes.subarray(0, Math.max(0, resetAfter.bytes - before));
-    for (const piece of this.#pieces(bytes)) {
-      this.#tellRecord("sent", piece.length);
-      peer.#receiveLater({ type: "bytes", bytes: piece });
-    }
+    if (isReset) bytes = head(resetAfter.bytes);
+    const isDead = deadAfter?.from === this.side && this.#sentBytes >= deadAfter.bytes && !this.#isDead;
+    if (isDead) bytes = head(deadAfter.bytes);
+    const isDelayed = delayAfter?.from === this.side && this.#sentBytes > delayAfter.bytes && !this.#isDelayed;
+    const timely = isDelayed ? head(delayAfter.bytes).length : 0;
+    this.#sendPieces(bytes.subarray(0, timely));
+    if (isDelayed) peer.#delayMs = delayAfter.ms;
+    this.#sendPieces(bytes.subarray(timely));
+    if (isDead) peer.#receiveLater({ type: "dead" });
+    this.#isDead ||= isDead;
+    this.#isDelayed ||= isDelayed;
     if (isReset) {
       peer.#receiveLater({ type: "reset" });
       this.#receiveLater({ type: "reset" });
@@ -188,6 +204,13 @@ export class LinkChannel implements Channel {
     peer.#unreadBytes += lengthBytes - bytes.length;
     peer.#takenWaiting = () => this.#events?.sent();
     peer.#tellTaken();
+  }
+
+  #sendPieces(bytes: Uint8Array): void {
+    for (const piece of this.#pieces(bytes)) {
+      this.#tellRecord("sent", piece.length);
+      this.#link.other(this.side).#receiveLater({ type: "bytes", bytes: piece });
+    }
   }
 
   end(): void {
@@ -261,7 +284,8 @@ export class LinkChannel implements Channel {
     const latencyMs =
       typeof latency === "number" ? latency : latency.from + random.fraction() * (latency.to - latency.from);
     // Never before what was sent earlier.
-    const arrivalMs = Math.max(clock.monotonicMs() + latencyMs, this.#lastArrivalMs);
+    const arrivalMs = Math.max(clock.monotonicMs() + latencyMs + this.#delayMs, this.#lastArrivalMs);
+    this.#delayMs = 0;
     this.#lastArrivalMs = arrivalMs;
     this.#later(arrivalMs - clock.monotonicMs(), () => this.#arrive(item));
   }
@@ -271,6 +295,7 @@ export class LinkChannel implements Channel {
       this.#held.push(item);
       return;
     }
+    if (item.type === "dead") return this.#link.partition();
     // A reset does not wait for a reader: what is unread is lost.
     if (item.type === "reset") return this.#close(lostError("ECONNRESET"));
     this.#arrived.push(item);

@@ -126,6 +126,39 @@ test("a side that vanishes says nothing and hears nothing", async () => {
   assert.equal(link.isOpen, false);
 });
 
+test("a delay after so many bytes holds up the rest, and what follows stays behind it", async () => {
+  const { clock, client, there } = await openObserved({ delayAfter: { from: "client", bytes: 2, ms: 1_000 } });
+  client.write(Uint8Array.of(1, 2, 3));
+  await clock.advance(100);
+  assert.equal(there.receivedBytes, 2);
+  client.write(Uint8Array.of(4));
+  await clock.advance(800);
+  assert.equal(there.receivedBytes, 2);
+  await clock.advance(110);
+  assert.deepEqual([...(await clock.until(there.received(4)))], [1, 2, 3, 4]);
+  client.write(Uint8Array.of(5));
+  await clock.advance(1);
+  assert.equal(there.receivedBytes, 5, "once");
+  assert.equal(client.bufferedBytes, 0);
+});
+
+test("a link that is dead after so many bytes delivers just those, and nobody is told", async () => {
+  const { clock, client, server, here, there, link } = await openObserved({ deadAfter: { from: "client", bytes: 2 } });
+  server.write(Uint8Array.of(9));
+  await clock.advance(10);
+  client.write(Uint8Array.of(1, 2, 3));
+  await clock.advance(10);
+  server.write(Uint8Array.of(8));
+  client.write(Uint8Array.of(4));
+  await clock.advance(1_000_000);
+  assert.deepEqual([there.receivedBytes, here.receivedBytes, here.closedCount + there.closedCount], [2, 1, 0]);
+  client.destroy();
+  server.destroy();
+  await clock.advance(0);
+  assert.equal(link.isOpen, false);
+  assert.equal(clock.timerCount, 0);
+});
+
 test("a link can be reset from outside", async () => {
   const { clock, here, there, link } = await openObserved();
   link.reset();
