@@ -15,7 +15,7 @@ export interface RestorePort {
   isWanted: (filter: string) => boolean;
   subscribe: (subscriptions: readonly Subscription[], settle: Settle) => void;
   unsubscribe: (filters: readonly string[], settle: Settle) => void;
-  /** Every answer is in. */
+  /** Every answer to SUBSCRIBE is in. */
   done: (refused: readonly RefusedFilter[]) => void;
   /** An answer to SUBSCRIBE did not come, or the connection ended. Once. */
   failed: (error: ThinglineError) => void;
@@ -29,6 +29,8 @@ export class Restoration {
   readonly #port: RestorePort;
   readonly #refused: RefusedFilter[] = [];
   #unanswered = 0;
+  /** Nobody needs to wait for the others. */
+  #unansweredSubscribes = 0;
   #isOver = false;
 
   constructor(packets: readonly RestorePacket[], port: RestorePort) {
@@ -51,7 +53,7 @@ export class Restoration {
       if (packet === undefined) break;
       this.#send(packet);
     }
-    if (this.#unanswered > 0 || this.#isOver) return;
+    if (this.#packets.length > 0 || this.#unansweredSubscribes > 0 || this.#isOver) return;
     this.#isOver = true;
     this.#port.done(this.#refused);
   }
@@ -70,9 +72,11 @@ export class Restoration {
       const filters = subscriptions.map(({ filter }) => filter);
       this.#port.subscribe(subscriptions, (outcome) => {
         if (outcome instanceof ThinglineError) return this.#fail(outcome);
+        this.#unansweredSubscribes -= 1;
         this.#refused.push(...refusedOf(filters, outcome ?? []));
         this.#answered();
       });
+      this.#unansweredSubscribes += 1;
     }
     this.#unanswered += 1;
   }

@@ -69,7 +69,8 @@ export class DeviceTopics {
    */
   restore(isSessionPresent: boolean, { done, failed }: RestoreHandlers): void {
     const lists = this.#wanted();
-    this.#ledger.connected(isSessionPresent, [...this.router.applicationTopics, ...this.router.shadowTopics]);
+    const { applicationTopics, shadowTopics } = this.router;
+    this.#ledger.connected(isSessionPresent, [...applicationTopics, ...shadowTopics]);
     const wanted = new Set(lists.flat().map(({ filter }) => filter));
     const packets: RestorePacket[] = [
       ...chunksOf(this.#ledger.surplus(wanted), filtersPerPacketMax).map((filters) => ({
