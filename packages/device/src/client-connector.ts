@@ -48,7 +48,8 @@ const suspiciousCuts = 2;
 
 /** An attempt and the connection that comes out of it. */
 interface Run {
-  readonly dialing: AbortController;
+  /** Until the connection is open. */
+  dialing: AbortController | undefined;
   link: DeviceLink | undefined;
   connectedAtMs: number | undefined;
   readyAtMs: number | undefined;
@@ -221,7 +222,7 @@ export class DeviceConnector {
     this.#leaving = error;
     switch (this.#phase) {
       case "dialing":
-        this.#run?.dialing.abort(error);
+        this.#run?.dialing?.abort(error);
         return;
       case "starting":
         return this.endNow("userRequest", error);
@@ -251,8 +252,9 @@ export class DeviceConnector {
   // ---- one attempt ---------------------------------------------------------------------------------------------
 
   #attempt(): void {
+    const dialing = new AbortController();
     const run: Run = {
-      dialing: new AbortController(),
+      dialing,
       link: undefined,
       connectedAtMs: undefined,
       readyAtMs: undefined,
@@ -261,16 +263,16 @@ export class DeviceConnector {
     };
     this.#run = run;
     this.#phase = "dialing";
-    void this.#dial(run);
+    void this.#dial(run, dialing.signal);
   }
 
-  async #dial(run: Run): Promise<void> {
+  async #dial(run: Run, signal: AbortSignal): Promise<void> {
     this.#port.emit("connecting", {});
     let connection: Connection;
     try {
       this.#throwIfLeaving();
       connection = await dial(this.#options, this.#checked, {
-        signal: run.dialing.signal,
+        signal,
         sessions: this.#sessions,
         isFullHandshake: this.#isFullHandshake,
       });
@@ -303,6 +305,7 @@ export class DeviceConnector {
       sendTimeoutMs,
     });
     run.link = link;
+    run.dialing = undefined;
     this.#phase = "starting";
     this.#session.connectionOpened(this.#clock.monotonicMs());
     this.#port.opened();
@@ -428,7 +431,12 @@ export class DeviceConnector {
       return tell(error, { retryInMs });
     }
     const failure = this.#leaving === undefined ? error : undefined;
-    const isUntold = failure !== undefined && this.#caller === undefined && verdict !== "single";
+    // A refused CONNACK was an `error` event when it came.
+    const isUntold =
+      failure !== undefined &&
+      failure.code !== "MQTT_CONNECT_REFUSED" &&
+      this.#caller === undefined &&
+      verdict !== "single";
     this.#idle(failure, error, () => {
       tell(error, {});
       if (isUntold) this.#port.emit("error", { error: failure });

@@ -158,6 +158,7 @@ export class DeviceClient implements Device {
 
   #connected(terms: ConnectionTerms): void {
     this.#connector.connected();
+    this.#inbox.connected(terms.isSessionPresent);
     this.#isPersistentSession = terms.isSessionPresent;
     const { clientId, keepAliveSeconds } = terms;
     this.#emit("connected", { isPersistentSession: terms.isSessionPresent, clientId, keepAliveSeconds });

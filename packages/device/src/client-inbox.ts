@@ -21,7 +21,7 @@ export class DeviceInbox {
   readonly #router: MessageRouter;
   readonly #payloadBytesMax: number;
   readonly #port: InboxPort;
-  #held: (() => void)[] | undefined;
+  #held: { packet: PublishPacket; connectionNumber: number }[] | undefined;
 
   /** @param isHolding nobody can have added listeners yet: messages wait for {@link release} */
   constructor(router: MessageRouter, payloadBytesMax: number, isHolding: boolean, port: InboxPort) {
@@ -35,12 +35,17 @@ export class DeviceInbox {
     return this.#held !== undefined;
   }
 
+  /** CONNACK came. What was held for a session that the server kept comes again. */
+  connected(isSessionPresent: boolean): void {
+    if (isSessionPresent) this.#held = this.#held?.filter(({ packet }) => packet.qos === 0);
+  }
+
   receive(packet: PublishPacket, connectionNumber: number): Disposition {
     if (packet.payload.length > this.#payloadBytesMax) {
       this.#port.report(oversizeError(packet.topic, packet.payload.length, this.#payloadBytesMax));
       return "settled";
     }
-    if (this.#held !== undefined) return this.#hold(this.#held, packet, connectionNumber);
+    if (this.#held !== undefined) return this.#hold(packet, connectionNumber);
     const delivery = this.#deliver(packet);
     if (delivery === undefined) return "settled";
     if (packet.qos === 1) void delivery.then(() => this.#settle(packet, connectionNumber));
@@ -50,7 +55,12 @@ export class DeviceInbox {
   release(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const deliver of held) deliver();
+    for (const { packet, connectionNumber } of held) {
+      const delivery = this.#deliver(packet);
+      if (packet.qos === 0) continue;
+      if (delivery === undefined) this.#settle(packet, connectionNumber);
+      else void delivery.then(() => this.#settle(packet, connectionNumber));
+    }
   }
 
   #deliver(message: DeviceMessage): Delivery {
@@ -64,18 +74,15 @@ export class DeviceInbox {
     return delivery;
   }
 
-  #hold(held: (() => void)[], packet: PublishPacket, connectionNumber: number): Disposition {
-    if (held.length >= heldMessagesMax && packet.qos === 0) {
-      this.#port.report(droppedError(packet.topic, "the queue before ready"));
-      return "settled";
+  #hold(packet: PublishPacket, connectionNumber: number): Disposition {
+    const held = this.#held ?? [];
+    if (held.length < heldMessagesMax) {
+      held.push({ packet, connectionNumber });
+      return "pending";
     }
-    held.push(() => {
-      const delivery = this.#deliver(packet);
-      if (packet.qos === 0) return;
-      if (delivery === undefined) this.#settle(packet, connectionNumber);
-      else void delivery.then(() => this.#settle(packet, connectionNumber));
-    });
-    return "pending";
+    this.#port.report(droppedError(packet.topic, "the queue before ready"));
+    // Without PUBACK, QoS 1 comes again with the next connection.
+    return packet.qos === 0 ? "settled" : "pending";
   }
 
   #settle(packet: PublishPacket, connectionNumber: number): void {

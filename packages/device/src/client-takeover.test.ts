@@ -2,16 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Device } from "./client.js";
 import { publishCutsMax, takeoverCutsMin } from "./client-reconnect.js";
-import { agree, type Answer, FakeCloud, type FakeSettings, watch } from "./client.test.harness.js";
-
-async function readyDevice(cloud: FakeCloud, settings: FakeSettings = {}): Promise<Device> {
-  const device = cloud.create(settings);
-  const connecting = device.connect();
-  await cloud.clock.flush();
-  await connecting;
-  cloud.events.length = 0;
-  return device;
-}
+import { agree, type Answer, FakeCloud, type FakeSettings, readyDevice, watch } from "./client.test.harness.js";
 
 /** Lets the device come back, and cuts it off again `afterMs` later. */
 async function cutAgain(cloud: FakeCloud, device: Device, afterMs: number): Promise<void> {

@@ -362,3 +362,30 @@ export function watch(promise: Promise<unknown>): { state: string } {
   );
   return watched;
 }
+
+/** Makes a device, connects it, and forgets what was noted until then. */
+export async function readyDevice(cloud: FakeCloud, settings: FakeSettings = {}): Promise<Device> {
+  const device = cloud.create(settings);
+  const connecting = device.connect();
+  await cloud.clock.flush();
+  await connecting;
+  cloud.events.length = 0;
+  cloud.types();
+  return device;
+}
+
+/** Ends it, and sees that nothing is left, then and later. */
+export async function closesCleanly(cloud: FakeCloud, device: Device): Promise<void> {
+  const { clock } = cloud;
+  const check = (isFine: boolean, what: string): void => {
+    if (!isFine) throw new Error(`after close() ${what}`);
+  };
+  const closing = device.close();
+  await clock.flush();
+  await closing;
+  check(device.state === "closed", `the device is ${device.state}`);
+  check(clock.timerCount === 0, "a timer is left");
+  check(!cloud.connection.isStarted || cloud.connection.isEnded, "a connection is left");
+  await clock.pass(600_000);
+  check(clock.timerCount === 0, "a timer was set");
+}

@@ -164,7 +164,8 @@ export interface Device {
 }
 
 /**
- * Makes a device, idle: {@link Device.connect} connects it. Nothing is opened yet.
+ * Makes a device, idle: {@link Device.connect} connects it. Nothing is opened yet. Listeners belong here or before `connect()`:
+ * messages are not kept for later ones.
  *
  * @throws {ThinglineError} OPTION_INVALID
  */
