@@ -25,11 +25,17 @@ export interface FaultPlan {
   isTls: boolean;
   /** Of the device's connections, in turn; undefined for those that work. */
   faults: readonly (LinkFaults | undefined)[];
-  /** The device's process is killed so long after its start, and started again: only with a queue on disk. */
-  killAfterMs: number | undefined;
-  /** What is not flushed by then is lost, and the cloud is not told. */
-  isPowerCut: boolean;
+  /** MQTT 3.1.1: unacknowledged messages are sent again on a live connection. */
+  resendAfterMs: number | undefined;
+  /** How the device ends so long after its start, before another one takes its place. */
+  firstLife: { endsAfterMs: number; how: LifeEnd } | undefined;
 }
+
+/**
+ * `close`: in order. `kill`: the process is gone, its connection reset. `powerCut`: what the disk had not flushed is gone as
+ * well, and the cloud is not told.
+ */
+export type LifeEnd = "close" | "kill" | "powerCut";
 
 export function faultOf(kind: FaultKind, from: Side, bytes: number): LinkFaults {
   switch (kind) {
@@ -52,7 +58,14 @@ export function seedOf(version: 4 | 5, queue: Queue, kind: FaultKind, side: Side
 
 /** `v4/none/reset/client/17`: one fault of the first connection. `random/5`: whatever that draws. */
 export function planOf(seed: string): FaultPlan {
-  const common = { seed, isCleanSession: false, latencyMs: 5, isTls: true, killAfterMs: undefined, isPowerCut: false };
+  const common = {
+    seed,
+    isCleanSession: false,
+    latencyMs: 5,
+    isTls: true,
+    resendAfterMs: undefined,
+    firstLife: undefined,
+  };
   if (/^v[45]\/\w+\/none$/.test(seed)) {
     const [version, queue] = seed.split("/");
     return { ...common, version: version === "v5" ? 5 : 4, queue: queue as Queue, faults: [] };
@@ -85,15 +98,19 @@ function randomPlan(seed: string): FaultPlan {
     }
   });
   const queue = pick(queues);
+  const version = pick(versions);
+  // Only a disk outlives the process.
+  const ends: readonly LifeEnd[] = queue === "disk" ? ["close", "kill", "powerCut"] : ["close"];
+  const endsAfterMs = (): number => random.integer(pick([20, 2_000, 60_000]));
   return {
     seed,
-    version: pick(versions),
+    version,
     queue,
     isCleanSession: random.integer(4) === 0,
     latencyMs: pick([1, 40, { from: 1, to: 400 }]),
     isTls,
     faults,
-    killAfterMs: queue === "disk" && random.integer(2) === 0 ? random.integer(60_000) : undefined,
-    isPowerCut: random.integer(2) === 0,
+    resendAfterMs: version === 4 && random.integer(3) === 0 ? 2_000 : undefined,
+    firstLife: random.integer(2) === 0 ? undefined : { endsAfterMs: endsAfterMs(), how: pick(ends) },
   };
 }

@@ -144,6 +144,7 @@ interface Life {
   device: Device;
   clock: ProcessClock;
   abort: AbortController;
+  isClosing: boolean;
   isOver: boolean;
 }
 
@@ -209,10 +210,11 @@ class World {
     this.#startMs = clock.monotonicMs();
 
     let life = this.#start(office);
-    const { killAfterMs } = this.#plan;
-    if (killAfterMs !== undefined) {
-      await clock.advance(killAfterMs);
-      this.#kill(life);
+    const { firstLife } = this.#plan;
+    if (firstLife !== undefined) {
+      await clock.advance(firstLife.endsAfterMs);
+      if (firstLife.how === "close") await this.#end(life);
+      else this.#kill(life, firstLife.how === "powerCut");
       life = this.#start(office);
     }
     await this.#settle(life);
@@ -241,17 +243,28 @@ class World {
   // ---- the device's application ----------------------------------------------------------------------------------
 
   #start(office: Device): Life {
-    const { version, queue, isCleanSession } = this.#plan;
+    const { version, queue, isCleanSession, resendAfterMs } = this.#plan;
     const clock = new ProcessClock(this.#clock);
     const dialer: Dialer = {
       dial: async (target, options) => {
         const connection = await this.#network.dial(target, options);
         const link = this.#network.links.find(({ client }) => client.port === connection.local.port);
         if (link !== undefined) this.#deviceLinks.push(link);
+        // The process died while it was dialing: nobody is there to use the connection.
+        if (life.isOver && !life.isClosing) {
+          connection.destroy();
+          await new Promise(() => undefined);
+        }
         return connection;
       },
     };
-    const life: Life = { device: undefined as never, clock, abort: new AbortController(), isOver: false };
+    const life: Life = {
+      device: undefined as never,
+      clock,
+      abort: new AbortController(),
+      isClosing: false,
+      isOver: false,
+    };
     const options: DeviceOptions = {
       ...this.#address(),
       dialer,
@@ -266,6 +279,7 @@ class World {
       applicationTopics: ["down/#"],
       on: this.#listeners(() => life, office),
     };
+    if (resendAfterMs !== undefined) options.resendAfterMs = resendAfterMs;
     if (queue === "memory") options.offlineQueue = { messagesPerSecondMax: Infinity };
     if (queue === "disk") {
       const storage = { files: this.#diskOfDevice, folder: queueFolder, durability: "disk" } as const;
@@ -276,7 +290,7 @@ class World {
     life.device.connect({ signal }).then(
       () => this.#note("connect() resolved"),
       (error: unknown) => {
-        if (!life.isOver) this.violations.push(`connect() rejected: ${String(error)}`);
+        if (!life.isOver && !life.isClosing) this.violations.push(`connect() rejected: ${String(error)}`);
       },
     );
     this.#publish(life, "before ready");
@@ -286,7 +300,9 @@ class World {
   #listeners(lifeOf: () => Life, office: Device): NonNullable<DeviceOptions["on"]> {
     const alive = <Event>(listener: (event: Event) => void) => {
       return (event: Event): void => {
-        if (!lifeOf().isOver) listener(event);
+        const { isOver, isClosing } = lifeOf();
+        if (!isOver) listener(event);
+        else if (isClosing) this.violations.push("an event came after close()");
       };
     };
     return {
@@ -349,12 +365,15 @@ class World {
     );
   }
 
-  #kill(life: Life): void {
-    const { isPowerCut } = this.#plan;
-    this.#note(isPowerCut ? "power cut" : "killed");
+  #isOver(life: Life): void {
+    life.isOver = true;
     // A session without subscriptions may be left, and by the original's rule one that is present is not subscribed again.
     if (this.#readyCount === 0) this.#isSessionKnown = false;
-    life.isOver = true;
+  }
+
+  #kill(life: Life, isPowerCut: boolean): void {
+    this.#note(isPowerCut ? "power cut" : "killed");
+    this.#isOver(life);
     life.clock.kill();
     this.#diskOfDevice = isPowerCut ? this.#diskOfDevice.restart() : this.#diskOfDevice.restartProcess();
     for (const link of this.#deviceLinks) {
@@ -427,15 +446,28 @@ class World {
     if (firstLink !== undefined) this.bytes = { ...firstLink.deliveredBytes };
   }
 
-  async #close(life: Life, office: Device, cloud: Cloud): Promise<void> {
+  /** In whatever state it is: everybody who waits is told, and nothing is left. */
+  async #end(life: Life): Promise<void> {
     const clock = this.#clock;
+    this.#note("close()");
+    life.isClosing = true;
     await clock.until(life.device.close(), { limitMs: 60_000 });
     await clock.until(life.device.closed);
+    for (const { payload, state, life: own } of this.#published) {
+      if (own === life && state === "pending") this.violations.push(`"${payload}" was not settled by close()`);
+    }
+    this.#isOver(life);
     this.#isNone("timers of the device after close()", life.clock.timerCount);
     this.#isNone("listeners on the signal", getEventListeners(life.abort.signal, "abort").length);
-    this.#isNone("messages in the queue", life.device.offlineQueue?.messageCount ?? 0);
     const lock = await this.#diskOfDevice.lock(queueFolder).catch((error: unknown) => String(error));
     if (typeof lock === "string") this.violations.push(lock);
+    else await lock.release();
+  }
+
+  async #close(life: Life, office: Device, cloud: Cloud): Promise<void> {
+    const clock = this.#clock;
+    this.#isNone("messages in the queue", life.device.offlineQueue?.messageCount ?? 0);
+    await this.#end(life);
     await clock.advance(cloudForgetsMs);
     this.#isNone("connections of the device", this.#deviceLinks.filter(({ isOpen }) => isOpen).length);
     await clock.until(office.close());
