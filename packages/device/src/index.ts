@@ -44,6 +44,8 @@ export type { ConnectResult } from "./client-result.js";
 export { defaultSubscriptionQueueMax } from "./client-subscription.js";
 export type { DeviceSubscription, MessageListener } from "./client-subscription.js";
 export { waitingSubscribesMax } from "./client-topics.js";
+export { deviceOptionsOf } from "./kconfig-options.js";
+export type { KconfigDeviceOptions } from "./kconfig-options.js";
 export { createNativeTlsDialer } from "./native-tls/dialer.js";
 export type { NativeTlsDialerOptions } from "./native-tls/dialer.js";
 export { loadNativeTlsCredentials, nativeTlsFiles } from "./native-tls/load.js";

@@ -19,7 +19,8 @@ export const awsIotOptions = {
   AWS_IOT_CLIENT_ID_APP: off,
   AWS_IOT_CLIENT_ID_MAX_LEN: { type: "int", default: 30, range: [1, 128] },
   AWS_IOT_APP_SUBSCRIPTION_LIST_COUNT: { type: "int", default: 0, range: [0, 8] },
-  AWS_IOT_MQTT_RX_TX_BUFFER_LEN: { type: "int", default: 1000, range: [64, 268_435_456] },
+  // Memory that a firmware build sets aside; packets here have AWS's own limits.
+  AWS_IOT_MQTT_RX_TX_BUFFER_LEN: { type: "int", default: 1000, range: [64, 268_435_456], withoutEffect: "build" },
   AWS_IOT_MQTT_PAYLOAD_BUFFER_LEN: { type: "int", default: 2304, range: [1, 268_435_456] },
   AWS_IOT_SEND_TIMEOUT: on,
   AWS_IOT_SEND_TIMEOUT_SEC: { type: "int", default: 60, range: [1, 86_400], dependsOn: ["AWS_IOT_SEND_TIMEOUT"] },
