@@ -136,6 +136,9 @@ describe("thingline cloud", { concurrency: 2 }, () => {
       [["provision"], /required option '--conf <file>'/],
       [["provision", "--conf", "x", "--timeout", "0"], /A time in seconds/],
       [["provision", "--conf", "x", "--client-id", "a/b"], /A device's id has/],
+      [["device", "run"], /required option '--conf <file>'/],
+      [["device", "run", "--conf", "x", "--sec-tag", "x"], /A security tag is a number/],
+      [["device"], /Usage: thingline device/],
       [["modem", "write", "--sec-tag", "1"], /say what to write: --from/],
       [["modem", "at", " "], /say which AT command/],
       [["demo", "--device-id", ""], /A device's id has/],
@@ -157,7 +160,16 @@ describe("thingline cloud", { concurrency: 2 }, () => {
   test("every command has help, which fits a terminal of 80 columns", async (t) => {
     const commands = [
       "",
-      ...["demo", "cloud start", "cloud reset", "cloud snapshot", "cloud restore", "thing create", "claim create"],
+      ...[
+        "demo",
+        "device run",
+        "cloud start",
+        "cloud reset",
+        "cloud snapshot",
+        "cloud restore",
+        "thing create",
+        "claim create",
+      ],
       ...["provision", "modem write", "modem list", "modem delete", "modem at"],
     ];
     const check = async (command: string, env: Record<string, string>): Promise<void> => {

@@ -14,6 +14,11 @@ const ownCa =
   "The CA must be the one that signed the server's certificate (the local cloud's is ca.pem in its data directory), and " +
   "the host name one that the certificate has.";
 
+const credentialsFrom: Partial<Record<string, string>> = {
+  demo: "Leave out --without-claim. On a modem of your own, with what `claim create` wrote:",
+  "device run": "With what `thing create` wrote to FOLDER:",
+};
+
 /** What a person can do next, by error code. The message itself says what was wrong. */
 const hints: Partial<Record<ErrorCode, HintOf>> = {
   PORT_IN_USE: () => ({
@@ -28,10 +33,7 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
     command: commandLine(`cloud start --data-dir ${shellWord(details["folder"] ?? ".thingline")}`),
   }),
   CREDENTIAL_MISSING: ({ details }, command) => ({
-    text:
-      command === "demo"
-        ? "Leave out --without-claim. On a modem of your own, with what `claim create` wrote:"
-        : "With what `claim create` wrote to FOLDER:",
+    text: credentialsFrom[command] ?? "With what `claim create` wrote to FOLDER:",
     command: commandLine(`modem write --sec-tag ${details["secTag"] ?? "TAG"} --from FOLDER`),
   }),
   TLS_PEER_UNTRUSTED: ({ details }) =>
@@ -50,6 +52,7 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
   TLS_HANDSHAKE_FAILED: () => seeCloudLog,
   MQTT_CONNECT_REFUSED: () => seeCloudLog,
   MQTT_DISCONNECTED: () => seeCloudLog,
+  MQTT_SESSION_TAKEN_OVER: () => ({ text: "Find the other holder, or give this one another id with --client-id." }),
   MQTT_SUBSCRIPTION_REFUSED: () => seeCloudLog,
   PROVISIONING_NOT_PROVED: ({ cause }) =>
     isThinglineError(cause, "TLS_PEER_UNTRUSTED")

@@ -37,7 +37,7 @@ export async function createLog(output: Output, level: LogLevel): Promise<Log> {
 }
 
 /** As the clock on the wall shows it, with milliseconds. */
-function timeOfDay(date: Date): string {
+export function timeOfDay(date: Date): string {
   const [hours, minutes, seconds] = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) =>
     String(part).padStart(2, "0"),
   );

@@ -96,6 +96,33 @@ test("a running step is no longer than a line", () => {
   assert.equal(out.text.split("\u001b[K")[1]?.replace("\r", "").length, 59);
 });
 
+test("a status line stays below what is printed, moves only while something goes on, and is gone at its end", (t: TestContext) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const { out, output } = open({ isTTY: true });
+  const erase = "\r\u001b[K";
+  const status = output.status();
+  status.show("connecting", true);
+  t.mock.timers.tick(80);
+  assert.equal(out.text, `${erase}⠋ connecting${erase}⠙ connecting`);
+  status.show("ready", false);
+  const before = out.text;
+  t.mock.timers.tick(800);
+  assert.equal(out.text, before, "nothing moves");
+  output.say("a message");
+  assert.equal(out.text, `${before}${erase}a message\n${erase}● ready`);
+  status.end();
+  output.say("the end");
+  assert.ok(out.text.endsWith(`● ready${erase}the end\n`), JSON.stringify(out.text));
+});
+
+test("there is no status line in a file, and none with --json", () => {
+  for (const options of [{ isTTY: false }, { isTTY: true, isJson: true }]) {
+    const { out, err, output } = open(options);
+    output.status().show("ready", true);
+    assert.equal(out.text + err.text, "");
+  }
+});
+
 test("closing ends what still moves, so that no timer keeps the process", (t: TestContext) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
   const { out, output } = open({ isTTY: true });

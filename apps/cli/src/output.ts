@@ -16,8 +16,12 @@ export interface Output {
   say(text: string): void;
   /** Prose of any origin as an indented paragraph: wrapped on a terminal, controls escaped, dimmed. */
   paragraph(prose: string, indent: number): string;
+  /** Text of any origin, controls escaped, wrapped on a terminal; `indent` blanks before each line but the first. */
+  wrap(text: string, indent: number): string;
   /** Something that takes time: a moving line on a terminal while it runs, and one line for good when it ends. */
   begin(text: string): RunningStep;
+  /** A live line on a terminal, below all that is printed; nothing elsewhere. */
+  status(): StatusLine;
   /** On standard error. */
   complain(complaint: Complaint): void;
   /** On standard error. */
@@ -30,6 +34,12 @@ export interface RunningStep {
   /** Without `text` nothing stays. */
   end(text?: string): void;
   [Symbol.dispose](): void;
+}
+
+export interface StatusLine {
+  /** `isBusy`: something is going on, the line moves. */
+  show(text: string, isBusy: boolean): void;
+  end(): void;
 }
 
 export interface Complaint {
@@ -63,6 +73,7 @@ export interface OutputOptions {
 }
 
 const spinnerFrames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const steadyMark = "●";
 const spinnerIntervalMs = 80;
 const eraseLine = "\r\u001b[K";
 
@@ -80,6 +91,7 @@ export function createOutput(options: OutputOptions): Output {
     err.write(text);
     live.resume();
   };
+  const wrap = (text: string, indent: number) => wrapText(escapeControls(text), { columns: columnsOf(people), indent });
   return {
     isJson,
     paint,
@@ -90,11 +102,10 @@ export function createOutput(options: OutputOptions): Output {
       else if (text !== undefined) live.print(text);
     },
     say: (text) => live.print(text),
-    paragraph(prose, indent) {
-      const wrapped = wrapText(escapeControls(prose), { columns: columnsOf(people), indent });
-      return `${" ".repeat(indent)}${paint.dim(wrapped)}`;
-    },
+    paragraph: (prose, indent) => `${" ".repeat(indent)}${paint.dim(wrap(prose, indent))}`,
+    wrap,
     begin: (text) => live.begin(text),
+    status: () => (isJson ? { show() {}, end() {} } : live.status()),
     complain: (complaint) => toError(formatComplaint(complaint, { paint: logPaint, columns: columnsOf(err) })),
     logLine: (text) => toError(`${text}\n`),
     close: () => live.close(),
@@ -117,11 +128,16 @@ function formatComplaint(
   return text;
 }
 
+interface LiveText {
+  text: string;
+  isBusy: boolean;
+}
+
 /** One line at the bottom of a terminal that shows the newest running step; printed lines go above it. */
 class LiveLine {
   readonly #stream: TextStream;
   readonly #isLive: boolean;
-  readonly #steps: { text: string }[] = [];
+  readonly #texts: LiveText[] = [];
   #timer: NodeJS.Timeout | undefined;
   #frame = 0;
 
@@ -137,43 +153,70 @@ class LiveLine {
   }
 
   pause(): void {
-    if (this.#timer !== undefined) this.#stream.write(eraseLine);
+    if (this.#isShown) this.#stream.write(eraseLine);
   }
 
   resume(): void {
-    if (this.#timer !== undefined) this.#draw();
+    if (this.#isShown) this.#draw();
   }
 
   begin(text: string): RunningStep {
-    const step = { text };
-    this.#steps.push(step);
-    if (this.#isLive) {
-      this.#timer ??= setInterval(() => this.#draw(), spinnerIntervalMs).unref();
-      this.#draw();
-    }
+    const step = { text, isBusy: true };
+    this.#texts.push(step);
+    this.#refresh();
     const end = (last?: string) => {
-      const at = this.#steps.indexOf(step);
-      if (at < 0) return;
-      this.#steps.splice(at, 1);
-      if (this.#steps.length === 0) this.close();
-      if (last !== undefined) this.print(last);
+      if (this.#remove(step) && last !== undefined) this.print(last);
     };
     return { end, [Symbol.dispose]: end };
   }
 
+  status(): StatusLine {
+    const status = { text: "", isBusy: false };
+    return {
+      show: (text, isBusy) => {
+        Object.assign(status, { text, isBusy });
+        if (!this.#texts.includes(status)) this.#texts.unshift(status);
+        this.#refresh();
+      },
+      end: () => void this.#remove(status),
+    };
+  }
+
   close(): void {
-    this.#steps.length = 0;
-    if (this.#timer === undefined) return;
+    this.pause();
+    this.#texts.length = 0;
+    this.#stopTimer();
+  }
+
+  get #isShown(): boolean {
+    return this.#isLive && this.#texts.length > 0;
+  }
+
+  #remove(text: LiveText): boolean {
+    const at = this.#texts.indexOf(text);
+    if (at < 0) return false;
+    this.pause();
+    this.#texts.splice(at, 1);
+    this.#refresh();
+    return true;
+  }
+
+  #refresh(): void {
+    if (this.#isShown) this.#draw();
+    if (!this.#isShown || this.#texts.at(-1)?.isBusy !== true) this.#stopTimer();
+    else this.#timer ??= setInterval(() => this.#draw(), spinnerIntervalMs).unref();
+  }
+
+  #stopTimer(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#stream.write(eraseLine);
   }
 
   #draw(): void {
-    const step = this.#steps.at(-1);
-    if (step === undefined) return;
-    const frame = spinnerFrames[this.#frame++ % spinnerFrames.length] ?? "";
+    const live = this.#texts.at(-1);
+    if (live === undefined) return;
+    const mark = live.isBusy ? (spinnerFrames[this.#frame++ % spinnerFrames.length] ?? "") : steadyMark;
     const width = Math.max(20, (this.#stream.columns ?? 80) - 3);
-    this.#stream.write(`${eraseLine}${frame} ${step.text.slice(0, width)}`);
+    this.#stream.write(`${eraseLine}${mark} ${live.text.slice(0, width)}`);
   }
 }

@@ -91,6 +91,7 @@ export function createProgram(onExitCode: (exitCode: number) => void): Command {
     "claim create                          # for devices to come",
     "modem write --sec-tag 43 --from claim # into such a device",
     "provision --conf claim/prj.conf       # what it does then",
+    "device run --conf my-thing/prj.conf   # and stays connected",
   ).addHelpText(
     "after",
     "\nEvery command has --help and --json. NO_COLOR turns colours off.\nExit codes: 0 done, 1 failed, 2 wrong usage.",
@@ -118,6 +119,7 @@ export function createProgram(onExitCode: (exitCode: number) => void): Command {
   addThing(group("thing", "things, their certificates and policies: create"), command);
   addClaim(group("claim", "claim certificates, shared by devices that are not provisioned: create"), command);
   addProvision(program, command);
+  addDevice(group("device", "a device as a program: run"), command);
   addModem(group("modem", "the simulated nRF91 modem: write, list, delete, at"), command);
   program.showHelpAfterError(`The commands: ${commandLine("--help")}`);
   return program;
@@ -247,8 +249,36 @@ function addProvision(program: Command, command: AddCommand): void {
     .option("--state-dir <dir>", "progress and native TLS credentials (default: device, in the modem's folder)", paths)
     .option("--timeout <seconds>", "how long to wait for key and certificate", optionValues.seconds, 60)
     .option("--attempts <number>", "how often to try to connect, with either tag", optionValues.count, 5)
-    .option("--reset", "forget what was done before and provision again");
+    .option("--reset", "forget what was done before and provision again")
+    .option("--verbose", verboseText);
   examples(made, "provision --conf claim/prj.conf", "provision --conf claim/prj.conf --native-tls --certs claim");
+}
+
+const verboseText = "list the configuration: which file won, what is kept without a meaning here";
+
+function addDevice(device: Command, command: AddCommand): void {
+  const run = command(
+    device,
+    "run",
+    "connect and stay connected; it runs until Ctrl-C or SIGTERM",
+    async () => (await import("./commands/device.js")).deviceRun,
+  )
+    .requiredOption("--conf <file>", "Kconfig fragment; repeat for overlays, later ones win", optionValues.list)
+    .addOption(modemDirOption())
+    .option("--sec-tag <tag>", "security tag instead of the configuration's", optionValues.secTag)
+    .option("--client-id <id>", "client id instead of the configuration's", optionValues.deviceId)
+    .option("--native-tls", "TLS in the application, over this machine's network, without modem")
+    .option("--certs <dir>", "native TLS: folder with the credentials (default: certs)", paths)
+    .option("--state-dir <dir>", "native TLS: where `provision` keeps credentials (default: device, in modem's)", paths)
+    .option("--topic <filter>", "application topic to subscribe to; may be repeated", optionValues.list)
+    .option("--shadow", "ask for the device shadow; show documents and deltas")
+    .option("--publish <topic>", "publish the lines of standard input, and stop at its end")
+    .option("--verbose", verboseText);
+  examples(
+    run,
+    "device run --conf pump/prj.conf --shadow --topic 'pump/#'",
+    "device run --conf pump/prj.conf --native-tls --certs pump",
+  );
 }
 
 function addModem(modem: Command, command: AddCommand): void {

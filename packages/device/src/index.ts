@@ -27,6 +27,7 @@ export type {
   DeviceEndpoint,
   DeviceOptions,
   DeviceSettings,
+  Handshake,
   LastWill,
   ShadowTopic,
 } from "./client-options.js";

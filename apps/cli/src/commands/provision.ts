@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   createNativeCredentialStore,
@@ -7,17 +6,12 @@ import {
   type NativeCredentialStore,
 } from "@thingline/device";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
-import {
-  awsIotSettings,
-  formatKconfigProblem,
-  loadKconfig,
-  type AwsIotSettings,
-  type Kconfig,
-} from "@thingline/protocol/kconfig";
+import { formatKconfigProblem, type AwsIotSettings, type Kconfig } from "@thingline/protocol/kconfig";
 import { isDeviceId } from "@thingline/protocol/provisioning";
 import { parseCertificates } from "@thingline/protocol/x509";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
+import { readConfiguration, readTextFile } from "../configuration.js";
 import { UsageError } from "../failure.js";
 import type { Output } from "../output.js";
 import { progressFileName, provisionSimulatedDevice } from "../provisioning.js";
@@ -34,11 +28,12 @@ interface ProvisionOptions {
   timeout: number;
   attempts: number;
   reset?: boolean;
+  verbose?: boolean;
 }
 
 /** `thingline provision --conf prj.conf [--conf overlay.conf]` */
 export async function provision({ output, signal }: CommandContext, options: ProvisionOptions): Promise<void> {
-  const { settings, clientId } = await readConfiguration(output, options);
+  const { settings, clientId } = await configure(output, options);
   const adapters = nodeAdapters();
   const stateFolder = options.stateDir ?? join(options.modemDir, "device");
   const isNativeTls = options.nativeTls === true || settings.usesNativeTls;
@@ -99,18 +94,11 @@ export async function provision({ output, signal }: CommandContext, options: Pro
 }
 
 /** Everything that can be wrong with it is said before anything is done. */
-async function readConfiguration(
+async function configure(
   output: Output,
   options: ProvisionOptions,
 ): Promise<{ settings: AwsIotSettings; clientId: string }> {
-  const fragments = await Promise.all(options.conf.map(async (file) => ({ file, text: await readText(file) })));
-  const { config, warnings } = loadKconfig(fragments);
-  for (const warning of warnings) {
-    const { origin, name, message } = warning;
-    output.event({ event: "warning", file: origin.file, line: origin.line, name, message });
-    output.complain({ kind: "warning", message: formatKconfigProblem(warning) });
-  }
-  const settings = awsIotSettings(config);
+  const { config, settings } = await readConfiguration(output, options);
   const clientId = options.clientId ?? settings.clientId;
   if (clientId === undefined) {
     throw new UsageError("CONFIG_AWS_IOT_CLIENT_ID_APP=y leaves the client id to the application: say --client-id");
@@ -128,19 +116,8 @@ function assertClientId(config: Kconfig, clientId: string): void {
   throw new ThinglineError("KCONFIG_INVALID", message, { details: { problems: 1 } });
 }
 
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    const systemCode = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-    const code = systemCode === "ENOENT" ? "FILE_NOT_FOUND" : "FILE_UNREADABLE";
-    const message = code === "FILE_NOT_FOUND" ? `there is no "${file}"` : `cannot read "${file}": ${systemCode}`;
-    throw new ThinglineError(code, message, { details: { file, systemCode }, cause });
-  }
-}
-
 async function readCa(file: string): Promise<string> {
-  const text = await readText(file);
+  const text = await readTextFile(file);
   parseCertificates(text, file);
   return text;
 }

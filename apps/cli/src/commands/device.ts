@@ -1,0 +1,220 @@
+import { join } from "node:path";
+import {
+  createDevice,
+  createNativeCredentialStore,
+  createNativeTlsDialer,
+  deviceOptionsOf,
+  nativeTlsFiles,
+  type Device,
+  type DeviceCredentials,
+  type KconfigDeviceOptions,
+  type ShadowTopic,
+} from "@thingline/device";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import type { AwsIotSettings, Kconfig } from "@thingline/protocol/kconfig";
+import { nodeAdapters, type Adapters } from "../adapters.js";
+import type { CommandContext } from "../command.js";
+import { readConfiguration } from "../configuration.js";
+import { readCredentialFiles } from "../credentials-folder.js";
+import { createDeviceView } from "../device-view.js";
+import { exitCodes, UsageError } from "../failure.js";
+import type { Output } from "../output.js";
+import { publishLines } from "../publish-lines.js";
+import { bootSimulatedDevice } from "../simulated-device.js";
+
+interface RunOptions {
+  conf: string[];
+  modemDir: string;
+  nativeTls?: boolean;
+  certs?: string;
+  stateDir?: string;
+  secTag?: number;
+  clientId?: string;
+  topic?: string[];
+  shadow?: boolean;
+  publish?: string;
+  verbose?: boolean;
+}
+
+const shadowTopicsShown: readonly ShadowTopic[] = [
+  "get/accepted",
+  "get/rejected",
+  "update/accepted",
+  "update/rejected",
+  "update/delta",
+  "delete/accepted",
+];
+
+/** `thingline device run --conf prj.conf [--conf overlay.conf]` */
+export async function deviceRun({ output, signal }: CommandContext, options: RunOptions): Promise<number> {
+  const { config, settings } = await readConfiguration(output, options);
+  const applicationTopics = options.topic ?? [];
+  adviseOn(output, { config, settings, topicCount: applicationTopics.length });
+  const deviceOptions = optionsOf(settings, options);
+  const adapters = nodeAdapters();
+  await using source = await openCredentials(output, adapters, { settings, options, signal });
+  const view = createDeviceView(output, {
+    clientId: deviceOptions.clientId,
+    address: `${deviceOptions.host}:${deviceOptions.port}`,
+    credentials: source.description,
+    showsShadow: options.shadow === true,
+  });
+  const { clock, random } = adapters;
+  const shadowTopics = new Set([...deviceOptions.shadowTopics, ...(options.shadow === true ? shadowTopicsShown : [])]);
+  const requestsShadow = deviceOptions.requestsShadow || options.shadow === true;
+  await using device = createDevice({
+    ...deviceOptions,
+    ...source.credentials,
+    ...{ clock, random, applicationTopics, shadowTopics, requestsShadow, on: view.listeners },
+  });
+  try {
+    view.watch(device);
+    await device.connect({ signal }).catch((error: unknown) => {
+      throw withSource(error, source.details);
+    });
+    const isGood = await runUntilEnd(device, { output, signal, options, published: () => view.published() });
+    await device.close();
+    if (signal.aborted) output.event({ event: "stopped" });
+    return isGood ? exitCodes.done : exitCodes.failed;
+  } finally {
+    view.end();
+  }
+}
+
+/** Until the user or the input ends it, or the device gives up. @returns whether all input was published. */
+async function runUntilEnd(
+  device: Device,
+  run: { output: Output; signal: AbortSignal; options: RunOptions; published: () => void },
+): Promise<boolean> {
+  const { output, signal, options, published } = run;
+  const ended = new AbortController();
+  const stop = AbortSignal.any([signal, ended.signal]);
+  const gaveUp = new Promise<never>((_, reject) => {
+    const check = ({ error, retryInMs }: { error?: ThinglineError; retryInMs?: number }) => {
+      if (retryInMs === undefined && device.state === "idle" && !stop.aborted) {
+        reject(error ?? new ThinglineError("CONNECTION_LOST", "the device gave up"));
+      }
+    };
+    device.on("connecting", check);
+    device.on("disconnected", check);
+  });
+  const stopped = new Promise<boolean>((resolve) => {
+    if (signal.aborted) resolve(true);
+    signal.addEventListener("abort", () => resolve(true), { once: true });
+  });
+  const work = [gaveUp, stopped];
+  if (options.publish !== undefined) {
+    const topic = options.publish;
+    work.push(publishLines({ device, topic, input: process.stdin, output, signal: stop, published }));
+  }
+  try {
+    return await Promise.race(work);
+  } finally {
+    ended.abort(new ThinglineError("ABORTED", "the device stops"));
+  }
+}
+
+function optionsOf(settings: AwsIotSettings, { clientId }: RunOptions): KconfigDeviceOptions {
+  if (settings.clientId === undefined && clientId === undefined) {
+    throw new UsageError("CONFIG_AWS_IOT_CLIENT_ID_APP=y leaves the client id to the application: say --client-id");
+  }
+  return deviceOptionsOf(settings, clientId === undefined ? {} : { clientId });
+}
+
+/** What firmware of this configuration would do and this program does not. */
+function adviseOn(
+  output: Output,
+  { config, settings, topicCount }: { config: Kconfig; settings: AwsIotSettings; topicCount: number },
+): void {
+  const advise = (name: string, message: string) => {
+    output.event({ event: "warning", ...config.origin(name), name, message });
+    output.complain({ kind: "warning", message });
+  };
+  if (settings.usesFota) {
+    advise("AWS_FOTA", "CONFIG_AWS_FOTA=y has no effect yet: firmware updates come in a later version");
+  }
+  if (!settings.usesPollThread) {
+    const message =
+      "CONFIG_AWS_IOT_CONNECTION_POLL_THREAD=n has no effect: this program leaves the polling to the library";
+    advise("AWS_IOT_CONNECTION_POLL_THREAD", message);
+  }
+  if (settings.cloudBackend !== undefined && settings.cloudBackend !== "AWS_IOT") {
+    advise("CLOUD_BACKEND", `CONFIG_CLOUD_BACKEND="${settings.cloudBackend}" has no effect: this program uses AWS_IOT`);
+  }
+  const name = "AWS_IOT_APP_SUBSCRIPTION_LIST_COUNT";
+  if (config.origin(name) && topicCount > 0 && topicCount !== settings.appSubscriptionCount) {
+    const count = settings.appSubscriptionCount;
+    advise(name, `firmware with CONFIG_${name}=${count} would refuse a list of ${topicCount} --topic`);
+  }
+}
+
+interface CredentialSource extends AsyncDisposable {
+  credentials: DeviceCredentials;
+  description: string;
+  /** For errors about the credentials: where to look. */
+  details: Record<string, string | number>;
+}
+
+/** The modem with its security tags, switched on and registered; or files, and this machine's own network. */
+async function openCredentials(
+  output: Output,
+  adapters: Adapters,
+  { settings, options, signal }: { settings: AwsIotSettings; options: RunOptions; signal: AbortSignal },
+): Promise<CredentialSource> {
+  const secTag = options.secTag ?? settings.secTag;
+  const handshake = settings.resumesTlsSession ? "resume" : "full";
+  if (options.nativeTls === true || settings.usesNativeTls) {
+    const native = await openNativeTls(adapters, { settings, options, secTag });
+    return {
+      ...native,
+      credentials: { ...native.credentials, handshake },
+      [Symbol.asyncDispose]: async () => undefined,
+    };
+  }
+  const device = await bootSimulatedDevice(adapters, {
+    modemDir: options.modemDir,
+    networkTimeoutMs: settings.linkTimeoutMs,
+  });
+  try {
+    using _step = output.begin("the modem registers with the network");
+    await device.link.connect({ signal });
+  } catch (error) {
+    await device.close();
+    throw error;
+  }
+  return {
+    credentials: { secTagDialer: device.modem.secTagDialer, secTag, handshake },
+    description: `security tag ${secTag}`,
+    details: { secTag },
+    [Symbol.asyncDispose]: () => device.close(),
+  };
+}
+
+/** The credentials of `provision --native-tls` when they are there and no folder is named, else those of the folder. */
+async function openNativeTls(
+  { network, files, keys }: Adapters,
+  { settings, options, secTag }: { settings: AwsIotSettings; options: RunOptions; secTag: number },
+) {
+  const receivedRecordBytesMax = settings.nativeTlsReceiveBytesMax;
+  const folder = join(options.stateDir ?? join(options.modemDir, "device"), "tls-credentials");
+  const stored = createNativeCredentialStore({ files, keys, folder });
+  if (options.certs === undefined && (await stored.exists(secTag, "privateKey"))) {
+    const secTagDialer = createNativeTlsDialer({ dialer: network, store: stored, receivedRecordBytesMax });
+    const description = `security tag ${secTag} of ${folder}`;
+    return { credentials: { secTagDialer, secTag }, description, details: { secTag } };
+  }
+  const certs = options.certs ?? "certs";
+  const { ca, certificate, privateKey } = await readCredentialFiles(files, { from: certs });
+  const details = { caFile: join(certs, nativeTlsFiles.ca) };
+  if (ca === undefined || certificate === undefined || privateKey === undefined) {
+    const message = `${certs} lacks one of ${Object.values(nativeTlsFiles).join(", ")}`;
+    throw new ThinglineError("FILE_NOT_FOUND", message, { details: { file: certs } });
+  }
+  const tls = { ca, certificate, privateKey, receivedRecordBytesMax };
+  return { credentials: { dialer: network, tls }, description: `the certificate in ${certs}`, details };
+}
+
+function withSource(error: unknown, details: Record<string, string | number>): unknown {
+  if (!isThinglineError(error, "TLS_PEER_UNTRUSTED")) return error;
+  return new ThinglineError(error.code, error.message, { details: { ...error.details, ...details }, cause: error });
+}

@@ -1,0 +1,204 @@
+import type { Device, DeviceEvents, DeviceListeners, DeviceMessage } from "@thingline/device";
+import { isThinglineError } from "@thingline/protocol";
+import { parseShadowTopic } from "@thingline/protocol/shadow";
+import { timeOfDay } from "./log.js";
+import type { Output } from "./output.js";
+import { escapeControls } from "./terminal-text.js";
+
+export interface DeviceViewOptions {
+  clientId: string;
+  /** `HOST:PORT` */
+  address: string;
+  /** Where the credentials come from. */
+  credentials: string;
+  showsShadow: boolean;
+}
+
+/** What a device does, for people as lines with a live status below them, with `--json` as events. */
+export interface DeviceView {
+  /** For `DeviceSettings.on`. */
+  listeners: DeviceListeners;
+  watch(device: Device): void;
+  /** A message was handed to the device, or acknowledged. */
+  published(): void;
+  end(): void;
+}
+
+/** As much of a payload as people are shown; `--json` has all of it. */
+const payloadCharactersShown = 300;
+const nameWidth = 12;
+/** Behind the time of day and the name. */
+const textIndent = 13 + nameWidth + 1;
+const tickMs = 1000;
+
+export function createDeviceView(output: Output, options: DeviceViewOptions): DeviceView {
+  const { paint } = output;
+  const status = output.status();
+  const counts = { in: 0, out: 0 };
+  let device: Device | undefined;
+  let session = "";
+  let shadow: string | undefined;
+  let retryAtMs: number | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  const line = (color: (text: string) => string, name: string, text: string) =>
+    `${paint.dim(timeOfDay(new Date()))} ${color(name.padEnd(nameWidth))} ${output.wrap(text, textIndent)}`;
+  const failureOf = (error: Error | undefined) =>
+    error === undefined ? {} : { ...(isThinglineError(error) && { code: error.code }), message: error.message };
+  const again = (retryInMs: number | undefined) =>
+    retryInMs === undefined ? "" : `; next attempt in ${(retryInMs / 1000).toFixed(1)} s`;
+
+  const draw = () => {
+    const state = device?.state ?? "connecting";
+    const waitMs = state === "waiting" && retryAtMs !== undefined ? retryAtMs - performance.now() : undefined;
+    const parts = [
+      waitMs === undefined ? state : `next attempt in ${Math.max(0, Math.ceil(waitMs / 1000))} s`,
+      options.clientId,
+      options.address,
+      ...(state === "ready" ? [session] : []),
+      `${counts.in} in, ${counts.out} out`,
+      ...(shadow === undefined ? [] : [`shadow ${shadow}`]),
+    ];
+    status.show(escapeControls(parts.join(" · ")), state !== "ready");
+  };
+  /** The device tells of its new state before it is in it. */
+  const drawSoon = () => queueMicrotask(draw);
+
+  const messageText = ({ payload }: DeviceMessage) => {
+    const text = decodeText(payload);
+    if (text === undefined) return `${payload.length} bytes that are no text`;
+    if (text.length <= payloadCharactersShown) return text;
+    return `${text.slice(0, payloadCharactersShown)}… (${payload.length} bytes)`;
+  };
+
+  const showShadow = (message: DeviceMessage) => {
+    const topic = parseShadowTopic(message.topic);
+    if (topic === undefined) return false;
+    const document = decodeJson(message.payload);
+    const version = document?.["version"];
+    if (typeof version === "number") shadow = topic.tail.startsWith("delete/") ? "deleted" : `v${version}`;
+    else if (topic.tail === "get/rejected" && document?.["code"] === 404) shadow = "none";
+    if (!options.showsShadow) return false;
+    const { tail } = topic;
+    output.event(
+      { event: "shadow", topic: tail, ...(typeof version === "number" && { version }), document: document ?? null },
+      line(tail.endsWith("rejected") ? paint.yellow : paint.magenta, "shadow", `${tail}  ${messageText(message)}`),
+    );
+    return true;
+  };
+
+  const showData = (message: DeviceMessage) => {
+    counts.in += 1;
+    const wasShown = showShadow(message);
+    const { topic, payload, qos, isRetained, isDuplicate, packetId } = message;
+    const text = decodeText(payload);
+    output.event(
+      {
+        event: "data",
+        topic,
+        ...(text === undefined ? { payloadBase64: Buffer.from(payload).toString("base64") } : { payload: text }),
+        ...{ qos, isRetained, isDuplicate, ...(packetId === undefined ? {} : { packetId }) },
+      },
+      wasShown ? undefined : line(paint.blue, "message", `${topic}  ${messageText(message)}`),
+    );
+    draw();
+  };
+
+  const listeners: DeviceListeners = {
+    connecting({ result, error, retryInMs }) {
+      retryAtMs = retryInMs === undefined ? undefined : performance.now() + retryInMs;
+      const { clientId, address, credentials } = options;
+      const text =
+        result === undefined
+          ? line(paint.cyan, "connecting", `${clientId} to ${address}, ${credentials}`)
+          : line(paint.yellow, "failed", `${result}: ${error?.message ?? ""}${again(retryInMs)}`);
+      output.event(
+        { event: "connecting", clientId, address, ...withResult({ result, retryInMs }), ...failureOf(error) },
+        text,
+      );
+      drawSoon();
+    },
+    connected(event) {
+      session = event.isPersistentSession ? "session kept" : "new session";
+      const { keepAliveSeconds } = event;
+      const text = line(paint.cyan, "connected", `${session}, keep alive ${keepAliveSeconds} s`);
+      output.event({ event: "connected", ...event }, text);
+      drawSoon();
+    },
+    ready(event) {
+      const secure = device?.connection?.secure;
+      const facts = { tls: secure?.protocol, isResumed: secure?.isResumed };
+      const tls = secure === undefined ? "" : `, ${secure.protocol}${secure.isResumed ? ", TLS session resumed" : ""}`;
+      const text = line(paint.green, "ready", `${options.clientId} at ${options.address}${tls}`);
+      output.event({ event: "ready", ...event, ...facts }, text);
+      drawSoon();
+    },
+    data: showData,
+    puback: (event) => output.event({ event: "puback", ...event }),
+    pingresp: () => output.event({ event: "pingresp" }),
+    offlineQueue: (event) => output.event({ event: "offlineQueue", ...event }),
+    disconnected({ reason, error, retryInMs }) {
+      retryAtMs = retryInMs === undefined ? undefined : performance.now() + retryInMs;
+      const why = error === undefined ? reason : `${reason}: ${error.message}`;
+      output.event(
+        { event: "disconnected", reason, ...withResult({ retryInMs }), ...failureOf(error) },
+        line(reason === "userRequest" ? paint.cyan : paint.yellow, "disconnected", `${why}${again(retryInMs)}`),
+      );
+      drawSoon();
+    },
+    warning({ warning }: DeviceEvents["warning"]) {
+      output.event({ event: "warning", ...failureOf(warning) }, line(paint.yellow, "warning", warning.message));
+    },
+    error({ error }) {
+      // It gave up: the command ends with this error and reports it.
+      if (device?.state === "idle") return;
+      output.event({ event: "error", ...failureOf(error) }, line(paint.red, "error", error.message));
+    },
+  };
+
+  return {
+    listeners,
+    watch(watched) {
+      device = watched;
+      timer = setInterval(() => {
+        // Only a wait shows a time.
+        if (watched.state === "waiting") draw();
+      }, tickMs).unref();
+      draw();
+    },
+    published() {
+      counts.out += 1;
+      draw();
+    },
+    end() {
+      clearInterval(timer);
+      status.end();
+    },
+  };
+}
+
+/** Members that are undefined are left out: JSON would show them in no other way. */
+function withResult<Facts extends object>(facts: Facts): Partial<Facts> {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as Partial<Facts>;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodeText(payload: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(payload);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeJson(payload: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(decodeText(payload) ?? "");
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
