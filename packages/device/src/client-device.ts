@@ -182,7 +182,7 @@ export class DeviceClient implements Device {
     this.#emit("ready", { isPersistentSession: this.#isPersistentSession, refusedFilters });
     if (this.#isPersistentSession) this.#requestShadow();
     // PINGRESP will show that nothing sent so far was the reason if the server closes again.
-    if (this.#connector.isSuspicious && this.isConnected) this.ping();
+    if (this.#connector.isSuspicious) this.#session.probe(this.#clock.monotonicMs());
     this.#connector.settleCaller();
     this.#offline?.pump();
     if (this.#inbox.isHolding) this.#clock.afterTurn(() => this.#inbox.release());

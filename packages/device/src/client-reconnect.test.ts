@@ -9,6 +9,7 @@ import {
   reconnectAfterCutMs,
   type ReconnectRules,
   stableAfterMs,
+  takeoverWithinMs,
 } from "./client-reconnect.js";
 
 const rules: ReconnectRules = { baseMs: 1000, capMs: 60_000, attemptsMax: Infinity, firstAttempt: "fail" };
@@ -104,10 +105,10 @@ describe("another holder of the client id", () => {
     ]);
   });
 
-  test("a cut that something explains neither counts nor ends the row, a stable connection and another end do", () => {
+  test("a cut that something explains neither counts nor ends the row, a long connection and another end do", () => {
     const four = Array<typeof unexplained>(4).fill(unexplained);
     assert.equal(cuts(...four, explained, explained, unexplained).at(-1), "takenOver");
-    assert.equal(cuts(...four, { isExplained: false, connectedForMs: stableAfterMs }, unexplained).at(-1), "retry");
+    assert.equal(cuts(...four, { isExplained: false, connectedForMs: takeoverWithinMs }, unexplained).at(-1), "retry");
     assert.equal(cuts(...four, "lost", unexplained).at(-1), "retry");
     assert.equal(cuts(...Array<typeof explained>(50).fill(explained)).at(-1), "retry");
   });

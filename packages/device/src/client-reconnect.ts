@@ -19,11 +19,13 @@ export const reconnectAfterCutMs = 1_000;
 export const stableAfterMs = 30_000;
 
 /**
- * So many connections in a row that the server closed within {@link stableAfterMs} of their CONNACK, in order, and without a
+ * So many connections in a row that the server closed within {@link takeoverWithinMs} of their CONNACK, in order, and without a
  * message or request that would explain it, mean under MQTT 3.1.1 that another client has the same client id: each of the two
  * cuts off the other.
  */
 export const takeoverCutsMin = 5;
+/** Twice the longest wait of a device like this one: that long the other may wait before it comes back and cuts us off. */
+export const takeoverWithinMs = 120_000;
 /** A message that was the oldest without PUBACK at so many cuts in a row is given up. */
 export const publishCutsMax = 5;
 
@@ -82,7 +84,7 @@ export function nextAttempt(
 }
 
 function countCuts({ cuts, unexplainedCuts }: ReconnectState, { cut }: AttemptEnd): [number, number] {
-  if (cut === undefined || cut.connectedForMs >= stableAfterMs) return [0, 0];
+  if (cut === undefined || cut.connectedForMs >= takeoverWithinMs) return [0, 0];
   return [cuts + 1, cut.isExplained ? unexplainedCuts : unexplainedCuts + 1];
 }
 

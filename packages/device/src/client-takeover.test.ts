@@ -1,8 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { createVirtualRandom } from "@thingline/transport/virtual";
 import type { Device } from "./client.js";
 import { publishCutsMax, takeoverCutsMin } from "./client-reconnect.js";
-import { agree, type Answer, FakeCloud, type FakeSettings, readyDevice, watch } from "./client.test.harness.js";
+import {
+  agree,
+  type Answer,
+  closesCleanly,
+  FakeClock,
+  FakeCloud,
+  type FakeSettings,
+  readyDevice,
+  watch,
+} from "./client.test.harness.js";
 
 /** Lets the device come back, and cuts it off again `afterMs` later. */
 async function cutAgain(cloud: FakeCloud, device: Device, afterMs: number): Promise<void> {
@@ -40,7 +50,7 @@ describe("another holder of the client id", () => {
     test(`3.1.1: ${takeoverCutsMin} cuts soon after CONNACK that nothing explains (${JSON.stringify(settings)})`, async () => {
       const cloud = new FakeCloud();
       const device = await readyDevice(cloud, settings);
-      await cloud.clock.pass(60_000);
+      await cloud.clock.pass(130_000);
       let cuts = 0;
       cloud.connection.end();
       while (device.state !== "idle" && cuts < 20) {
@@ -62,23 +72,40 @@ describe("another holder of the client id", () => {
     });
   }
 
-  test("3.1.1: two of our devices with one client id: one stops, the other stays", async () => {
-    // Both talk to one cloud in turn: whoever connects cuts the other off.
-    const clouds = [new FakeCloud(), new FakeCloud()] as const;
-    const devices = await Promise.all(clouds.map((cloud) => readyDevice(cloud)));
-    clouds.forEach((cloud, index) => {
-      const other = clouds[1 - index];
-      cloud.answer = (packet, self) => {
-        if (packet.type === "connect") other?.connection.end();
-        agree(packet, self);
-      };
+  for (const [seed, requestsShadow] of [
+    [1, false],
+    [2, true],
+    [3, true],
+    [4, false],
+  ] as const) {
+    test(`3.1.1: two of our devices with one client id: one stops, the other stays (seed ${seed}, shadow request: ${requestsShadow})`, async () => {
+      // Each has a cloud of its own, and the two clouds are one: whoever connects cuts the other off.
+      const clock = new FakeClock();
+      const clouds = [new FakeCloud({ clock }), new FakeCloud({ clock })] as const;
+      const devices = clouds.map((cloud, index) =>
+        cloud.create({ requestsShadow, random: createVirtualRandom(seed * 10 + index) }),
+      );
+      clouds.forEach((cloud, index) => {
+        const other = clouds[1 - index];
+        cloud.answer = (packet, self) => {
+          if (packet.type === "connect" && other?.connection.isStarted) other.connection.end();
+          agree(packet, self);
+        };
+      });
+      for (const device of devices) {
+        const connecting = device.connect();
+        await clock.pass(1000);
+        await connecting;
+      }
+      for (let minutes = 0; minutes < 20 && devices.every(({ state }) => state !== "idle"); minutes++) {
+        await clock.pass(60_000);
+      }
+      assert.deepEqual(devices.map(({ state }) => state).sort(), ["idle", "ready"]);
+      for (const device of devices) void device.close();
+      await clock.flush();
+      assert.equal(clock.timerCount, 0);
     });
-    clouds[0].connection.end();
-    for (let step = 0; step < 200; step++) for (const cloud of clouds) await cloud.clock.pass(1000);
-    assert.deepEqual(devices.map(({ state }) => state).sort(), ["idle", "ready"]);
-    for (const device of devices) void device.close();
-    for (const cloud of clouds) await cloud.clock.flush();
-  });
+  }
 
   test("a denial that shows as a cut is none: QoS 0, QoS 1 and SUBSCRIBE explain it", async () => {
     const causes: [name: string, act: (device: Device) => unknown, type: string][] = [
@@ -105,6 +132,23 @@ describe("another holder of the client id", () => {
       await cloud.clock.flush();
     }
   });
+});
+
+test("the PINGREQ of a suspicious device gets into nobody's way: ping() and close() from inside ready", async () => {
+  for (const action of ["ping", "close"] as const) {
+    const cloud = new FakeCloud();
+    const device = await readyDevice(cloud);
+    await cutAgain(cloud, device, 100);
+    await cutAgain(cloud, device, 100);
+    assert.equal(device.state, "waiting");
+    cloud.types();
+    device.on("ready", () => void device[action]());
+    await cloud.clock.pass(10_000);
+    assert.deepEqual(cloud.types(), action === "ping" ? ["connect", "pingreq"] : ["connect", "disconnect"]);
+    assert.equal(device.state, action === "ping" ? "ready" : "closed");
+    assert.equal(cloud.errors.length, 0);
+    await closesCleanly(cloud, device);
+  }
 });
 
 describe("a message that the cloud answers by closing", () => {

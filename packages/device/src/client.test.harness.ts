@@ -195,7 +195,7 @@ export const agree: Answer = (packet, cloud) => {
 
 /** The cloud's end: what the device sent, and what the test answers. */
 export class FakeCloud implements Dialer {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   /** The last one, and before the first dial the one to come. */
   connection: FakeConnection;
   readonly version: MqttVersion;
@@ -211,7 +211,12 @@ export class FakeCloud implements Dialer {
   /** When each attempt began. */
   readonly dialedAtMs: number[] = [];
 
-  constructor({ version = 4, answer = agree }: { version?: MqttVersion; answer?: Answer } = {}) {
+  constructor({
+    version = 4,
+    answer = agree,
+    clock = new FakeClock(),
+  }: { version?: MqttVersion; answer?: Answer; clock?: FakeClock } = {}) {
+    this.clock = clock;
     this.version = version;
     this.answer = answer;
     this.connection = this.#open();

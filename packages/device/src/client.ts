@@ -58,7 +58,7 @@ export type DeviceState = "idle" | "connecting" | "ready" | "closing" | "waiting
  *
  * When another client has the same client id, the cloud closes the connection of the one with every CONNECT of the other. The
  * device does not fight: it gives up with MQTT_SESSION_TAKEN_OVER, under MQTT 5 at once, since the cloud says so, and under 3.1.1 after
- * {@link takeoverCutsMin} connections in a row that the cloud closed within {@link stableAfterMs} of CONNACK and that nothing
+ * {@link takeoverCutsMin} connections in a row that the cloud closed within {@link takeoverWithinMs} of CONNACK and that nothing
  * sent explains; a PINGREQ right after `ready`, from the second cut on, shows how far the cloud had followed. A QoS 1 message that was the oldest without
  * acknowledgement at {@link publishCutsMax} cuts in a row fails with CONNECTION_LOST, or it would be sent, and cut off, for ever.
  *

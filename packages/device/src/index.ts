@@ -38,6 +38,7 @@ export {
   reconnectAfterCutMs,
   stableAfterMs,
   takeoverCutsMin,
+  takeoverWithinMs,
 } from "./client-reconnect.js";
 export type { ReconnectOptions } from "./client-reconnect.js";
 export { connectResultOf, connectResults } from "./client-result.js";

@@ -185,6 +185,11 @@ export class ClientSession<Owner> {
     throw error;
   }
 
+  /** Sends PINGREQ unless there is no connection or one is unanswered already: the answer shows what the server has taken. */
+  probe(nowMs: number): void {
+    if (this.#state === "connected" && !this.#keepAlive.isPingOutstanding) this.#sendPing(nowMs);
+  }
+
   /** Milliseconds until a packet has to be sent to keep the connection; 0 when overdue, Infinity without connection. */
   keepAliveTimeLeftMs(nowMs: number): number {
     return this.#state === "connected" ? this.#keepAlive.timeLeftMs(nowMs) : Infinity;
