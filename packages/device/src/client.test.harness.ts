@@ -233,7 +233,7 @@ export class FakeCloud implements Dialer {
         signal?.addEventListener("abort", () => reject(new ThinglineError("ABORTED", "given up")));
       });
     }
-    if (this.connection.isStarted) {
+    if (this.connection.isStarted || this.connection.isDestroyed) {
       const { secure } = this.connection;
       this.connection = this.#open();
       this.connection.secure = secure;
