@@ -1,4 +1,6 @@
 // npm run check: what CI runs, in under three minutes. The static checks run beside the tests: each leaves cores idle.
+//   --without-tests   only the static checks
+//   --docs            the API reference as well
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { ensureBuilt, ensureInstalled, root } from "./workspace.mjs";
@@ -14,6 +16,7 @@ const staticChecks = [
   ["format", [bin("prettier/bin/prettier.cjs"), ...prettier]],
   ["lint", [bin("eslint/bin/eslint.js"), ...eslint]],
 ];
+const docs = process.argv.includes("--docs") ? [["API reference", [bin("typedoc/bin/typedoc")]]] : [];
 const testRun = process.argv.includes("--without-tests") ? [] : [["tests", [join(root, "scripts/test.mjs")]]];
 
 /** Runs one check to its end; what it printed is shown in one piece, so that two do not mix. */
@@ -39,5 +42,5 @@ async function runInTurn(checks) {
   return isGood;
 }
 
-const results = await Promise.all([runInTurn(staticChecks), runInTurn(testRun)]);
+const results = await Promise.all([runInTurn(staticChecks), runInTurn(docs), runInTurn(testRun)]);
 process.exit(results.every(Boolean) ? 0 : 1);

@@ -240,6 +240,10 @@ describe("thingline device run", { concurrency: 2 }, () => {
     assert.match(denied.message, /allows iot:Connect for client id "somebody-else"/);
     assert.match(denied.hint, /log of the local cloud.*says why/);
 
+    const will = ["CONFIG_AWS_IOT_LAST_WILL=y"];
+    const deniedWill = await failure(await prepare(t, { clientId: `${thing}-will`, lines: will }), "--native-tls");
+    assert.match(deniedWill.message, /and iot:Publish on the topic of its last will, "lastwilltopic"/);
+
     const empty = await failure(await prepare(t));
     assert.equal(empty.code, "CREDENTIAL_MISSING");
     assert.match(empty.hint, /`thing create` wrote.*modem write --sec-tag 201/);

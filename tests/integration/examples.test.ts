@@ -1,17 +1,26 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runProgram } from "./cli-process.js";
 
 const folder = fileURLToPath(new URL("../../../examples", import.meta.url));
+const names = readdirSync(folder).filter((file) => file.endsWith(".ts"));
 
-for (const name of readdirSync(folder).filter((file) => file.endsWith(".ts"))) {
-  test(`examples/${name} runs to its end`, async (t) => {
-    const built = join(folder, "dist", name.replace(/\.ts$/, ".js"));
-    const { code, stdout, stderr } = await runProgram(t, process.execPath, [built]);
-    assert.equal(code, 0, `${stdout}\n${stderr}`);
-    assert.notEqual(stdout, "");
+describe("examples", { concurrency: 2 }, () => {
+  for (const name of names) {
+    test(`examples/${name} runs to its end`, async (t) => {
+      const built = join(folder, "dist", name.replace(/\.ts$/, ".js"));
+      const { code, stdout, stderr } = await runProgram(t, process.execPath, [built]);
+      assert.equal(code, 0, `${stdout}\n${stderr}`);
+      assert.notEqual(stdout, "");
+    });
+  }
+
+  test("examples/README.md says what each of them shows, and names no other", () => {
+    const text = readFileSync(join(folder, "README.md"), "utf8");
+    const named = [...text.matchAll(/node examples\/dist\/([\w-]+)\.js/g)].map(([, name]) => `${name}.ts`);
+    assert.deepEqual([...new Set(named)].sort(), names.sort());
   });
-}
+});

@@ -407,7 +407,9 @@ export class DeviceConnector {
 
   #facts(protocol: AttemptFacts["protocol"]): AttemptFacts {
     const { host, port } = this.#checked;
-    return { host, port, clientId: this.#options.clientId, protocol, ...describeCredentials(this.#options) };
+    const { clientId, lastWill } = this.#options;
+    const credentials = describeCredentials(this.#options);
+    return { host, port, clientId, lastWillTopic: lastWill?.topic, protocol, ...credentials };
   }
 
   // ---- and the next --------------------------------------------------------------------------------------------

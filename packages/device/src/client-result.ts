@@ -60,6 +60,8 @@ export interface AttemptFacts {
   host: string;
   port: number;
   clientId: string;
+  /** AWS IoT denies a connection whose will it would not let this client publish. */
+  lastWillTopic: string | undefined;
   /** Where the credentials came from, in words: `security tag 43 (modem TLS)`. */
   credentials: string;
   hasCertificate: boolean;
@@ -110,6 +112,9 @@ function closedWithoutAnswer(address: string, facts: AttemptFacts): string {
 function whatToCheck(facts: AttemptFacts): string {
   return (
     `Check that the certificate (${facts.credentials}) is registered and ACTIVE, and that a policy attached to it ` +
-    `allows iot:Connect for client id "${facts.clientId}"`
+    `allows iot:Connect for client id "${facts.clientId}"` +
+    (facts.lastWillTopic === undefined
+      ? ""
+      : `, and iot:Publish on the topic of its last will, "${facts.lastWillTopic}"`)
   );
 }
