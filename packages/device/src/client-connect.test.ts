@@ -310,3 +310,23 @@ test("a CONNACK that comes byte by byte, on the third connection as on the first
   }
   assert.equal(cloud.packets.filter((packet): packet is ConnectPacket => packet.type === "connect").length, 3);
 });
+
+test("resendAfterMs sends an unacknowledged message again on the same connection", async () => {
+  const cloud = new FakeCloud({ answer: (packet, self) => packet.type === "connect" && agree(packet, self) });
+  const device = await cloud.connected({ resendAfterMs: 2000 });
+  const publishing = watch(device.publish("t", "x"));
+  await cloud.clock.pass(5000);
+  const copies = cloud.packets.filter((packet): packet is PublishPacket => packet.type === "publish");
+  assert.deepEqual(
+    copies.map(({ isDuplicate, packetId }) => [isDuplicate, packetId]),
+    [
+      [false, 1],
+      [true, 1],
+      [true, 1],
+    ],
+  );
+  for (const { packetId } of copies) cloud.send({ type: "puback", packetId: packetId ?? 0, reasonCode: 0 });
+  await cloud.clock.flush();
+  assert.equal(publishing.state, "done");
+  assert.deepEqual(cloud.errors, []);
+});
