@@ -6,6 +6,7 @@ import {
   abortedError,
   closedByRemoteError,
   disconnectReasonOf,
+  isByServer,
   isTakeover,
   poisonError,
   takenOverError,
@@ -35,6 +36,8 @@ export interface ConnectorPort {
   stopped(waiting: ThinglineError, failure: ThinglineError | undefined): void;
   /** A connection is open and CONNECT is sent. */
   opened(): void;
+  /** A connection has ended, before it is decided whether another follows. */
+  ended(reason: DisconnectReason): void;
   /** Input was handled or output has left: the session may take more. */
   progressed(): void;
   /** Idle for ever. */
@@ -372,6 +375,7 @@ export class DeviceConnector {
     this.#wakeAtMs = Infinity;
     this.#phaseTimer?.cancel();
     this.#drained = undefined;
+    this.#port.ended(ending.reason);
     this.#over(run, failure, (told, retryInMs) => {
       this.#port.emit("disconnected", {
         reason: ending.reason,
@@ -499,8 +503,4 @@ export class DeviceConnector {
       this.arm();
     });
   }
-}
-
-function isByServer(reason: DisconnectReason): boolean {
-  return reason === "closedByRemote" || reason === "invalidRequest";
 }

@@ -12,7 +12,7 @@ import { shadowTopic } from "@thingline/protocol/shadow";
 import type { Clock, Connection } from "@thingline/transport";
 import type { ConnectOptions, Device, DeviceState, PublishOptions, SubscribeOptions } from "./client.js";
 import { DeviceConnector } from "./client-connector.js";
-import { abortedError, droppedError, subscriptionRefusal } from "./client-errors.js";
+import { abortedError, droppedError, isByServer, subscriptionRefusal } from "./client-errors.js";
 import {
   type DeviceEventName,
   type DeviceEvents,
@@ -32,6 +32,8 @@ import { abortable, type Settle } from "./client-waiter.js";
 const ignore: Settle = () => undefined;
 const done = Promise.resolve();
 const encoder = new TextEncoder();
+/** Told to nobody. */
+const takenBack = new ThinglineError("CONNECTION_LOST", "the message went back to the offline queue");
 
 /** The one implementation of {@link Device}: requests of the application, and what the session has to say. */
 export class DeviceClient implements Device {
@@ -74,6 +76,7 @@ export class DeviceClient implements Device {
     this.#session = new ClientSession<Settle>(checked.session, this.#effects());
     this.#connector = new DeviceConnector(options, checked, this.#session, {
       emit: (name, event) => this.#emit(name, event),
+      ended: (reason) => this.#offline?.connectionEnded(isByServer(reason)),
       stopped: (waiting, failure) => {
         this.#session.discard(waiting);
         this.#topics.stopped(waiting, failure);
@@ -279,8 +282,13 @@ export class DeviceClient implements Device {
             this.#session.abandon(publish);
             this.#connector.checkDrained();
           },
+          takeBack: () => {
+            this.#session.abandon(publish);
+            this.#session.giveUp(publish, takenBack);
+          },
         };
       },
+      holdsOnly: (count) => this.#session.pendingCount === count,
       emit: (event) => this.#emit("offlineQueue", event),
       report: (error) => this.#emit("error", { error }),
     };

@@ -88,3 +88,8 @@ export function disconnectReasonOf(error: ThinglineError | undefined): Disconnec
   if (error.code !== "MQTT_DISCONNECTED") return "misc";
   return accusations.has(Number(error.details["reasonCode"])) ? "invalidRequest" : "closedByRemote";
 }
+
+/** The server or the network ended the connection. */
+export function isByServer(reason: DisconnectReason): boolean {
+  return reason === "closedByRemote" || reason === "invalidRequest";
+}

@@ -248,6 +248,34 @@ test("MQTT 5: properties go along, a refusal is told, and what is throttled wait
   await closed(cloud, device);
 });
 
+test("3.1.1: a message that the cloud closes the connection for is dropped in the end, and only that one", async () => {
+  const cloud = new FakeCloud({
+    answer: (packet, self) => {
+      // At once: acknowledgements on their way are lost.
+      if (packet.type === "publish" && packet.topic === "denied") self.connection.end();
+      else if (!self.connection.isEnded) agree(packet, self);
+    },
+  });
+  const dropped: string[] = [];
+  const device = cloud.create({
+    offlineQueue: fast,
+    on: {
+      offlineQueue: (event) =>
+        void (event.type === "dropped" && dropped.push(`${event.reason} ${event.message.topic}`)),
+    },
+  });
+  const [before, denied, after] = ["before", "denied", "after"].map((topic) => watch(device.publish(topic, "x")));
+  device.connect().catch(() => undefined);
+  await cloud.clock.pass(3_600_000);
+  assert.deepEqual([before?.state, denied?.state, after?.state], ["done", "CONNECTION_LOST", "done"]);
+  assert.deepEqual(dropped, ["refused denied"]);
+  assert.deepEqual([device.state, device.offlineQueue?.messageCount], ["ready", 0]);
+  const topics = published(cloud);
+  assert.equal(topics.filter((topic) => topic === "denied").length, 12);
+  assert.ok(topics.lastIndexOf("before") < topics.indexOf("denied", 2), "one that was taken is not dragged along");
+  await closed(cloud, device);
+});
+
 test("connect() fails when another process owns the folder, and goes well later", async () => {
   const files = createVirtualFiles();
   const lock = await files.lock(folder);

@@ -107,8 +107,8 @@ export interface Device {
    *   that is published later with QoS 1. After a lost connection messages are repeated, in order.
    * - At least once: a message leaves the queue with PUBACK, and for no other reason than an expiry, `dropOldest`, its
    *   signal, or a cloud that refuses it, each with an `offlineQueue` event or a rejection. A refusal is PUBACK with a reason
-   *   code of MQTT 5; under 3.1.1 AWS IoT closes the connection instead, so a message that was the oldest one unacknowledged at
-   *   20 cuts is taken for refused.
+   *   code of MQTT 5; under 3.1.1 AWS IoT closes the connection instead, so a message that was alone on its way at ten cuts is
+   *   taken for refused; those behind it wait meanwhile.
    * - On disk: from the moment at which `until: "stored"` resolves, it survives `kill -9`, and with `durability: "disk"` a
    *   power cut. So does a message without `until` that went through the queue, only nobody is told when. One that was sent
    *   directly, over a live connection and past an empty queue, is not stored.

@@ -2,14 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import fc from "fast-check";
-import {
-  type QueueEffect,
-  type QueueInput,
-  type QueueLimits,
-  QueueMachine,
-  quotaPauseMs,
-  suspicionsMax,
-} from "./machine.js";
+import { type QueueEffect, type QueueInput, type QueueLimits, QueueMachine, quotaPauseMs, cutsMax } from "./machine.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const message = { topic: "t", payload: new Uint8Array(0), isRetained: false };
@@ -98,18 +91,35 @@ test("a message that the cloud refuses is dropped and told", () => {
   assert.equal(driver.machine.stats.refusedCount, 1);
 });
 
-test("a message that the server keeps cutting the connection for goes to the end of the burst, and is dropped in the end", () => {
+test("after a cut by the server messages are sent one by one until PUBACK comes, then more and more", () => {
+  const driver = new Driver();
+  for (let count = 0; count < 9; count++) driver.publish();
+  assert.deepEqual(driver.send(4), [1, 2, 3, 4]);
+  assert.deepEqual(driver.step({ type: "cut", isByServer: true }), []);
+  assert.deepEqual(driver.send(9), [1]);
+  driver.settle(1);
+  assert.deepEqual(driver.send(9), [2, 3]);
+  driver.settle(3);
+  assert.deepEqual(driver.send(9), [4, 5, 6]);
+});
+
+test("a message that is alone on its way at ten cuts is dropped and told, and the next one is tried", () => {
   const driver = new Driver();
   driver.publish();
   driver.publish();
-  const suspicion = new ThinglineError("CONNECTION_LOST", "poison", { details: { cutsMax: 5 } });
-  for (let count = 1; count < suspicionsMax; count++) {
-    driver.send(2);
-    assert.deepEqual(driver.settle(1, suspicion), []);
+  driver.send(2);
+  driver.step({ type: "cut", isByServer: true });
+  for (let count = 1; count < cutsMax; count++) {
+    assert.deepEqual(driver.send(2), [1]);
+    assert.deepEqual(driver.step({ type: "cut", isByServer: true }), []);
+    assert.deepEqual(driver.send(2), [1]);
+    // A dead link is nobody's fault.
+    assert.deepEqual(driver.step({ type: "cut", isByServer: false }), []);
   }
-  driver.settle(2);
-  driver.send();
-  assert.deepEqual(short(driver.settle(1, suspicion)), ["forget 1", "failed 1 refused CONNECTION_LOST"]);
+  assert.deepEqual(driver.send(2), [1]);
+  const effects = short(driver.step({ type: "cut", isByServer: true }));
+  assert.deepEqual(effects, ["forget 1", "failed 1 refused CONNECTION_LOST"]);
+  assert.deepEqual(driver.send(2), [2]);
 });
 
 test("refuseNewest: a message that does not fit is refused, by number and by bytes, and nothing else changes", () => {
@@ -214,6 +224,7 @@ test("restored messages go first, and may be more than the limit of today", () =
 interface Listed {
   sequence: number;
   bytes: number;
+  cuts: number;
   expiresAtMs: number;
   state: "storing" | "stored" | "sent";
 }
@@ -222,6 +233,7 @@ interface Listed {
 class Model {
   list: Listed[] = [];
   nextSequence = 1;
+  window = Infinity;
   /** How each message ended. */
   readonly ends = new Map<number, string>();
 
@@ -253,6 +265,7 @@ class Model {
     for (const entry of gone) this.end(entry, "overflow");
     this.list.push({
       sequence: this.nextSequence++,
+      cuts: 0,
       bytes,
       expiresAtMs,
       state: this.limits.isOnDisk ? "storing" : "stored",
@@ -266,8 +279,18 @@ class Model {
     }
   }
 
+  cut(isByServer: boolean): void {
+    const sent = this.list.filter(({ state }) => state === "sent");
+    for (const entry of sent) entry.state = "stored";
+    if (!isByServer || sent.length === 0) return;
+    this.window = 1;
+    const [only] = sent;
+    if (only !== undefined && sent.length === 1 && ++only.cuts === cutsMax) this.end(only, "refused");
+  }
+
   next(nowMs: number): number[] {
     this.expire(nowMs);
+    if (this.list.filter(({ state }) => state === "sent").length >= this.window) return [];
     const entry = this.list.find(({ state }) => state !== "sent");
     if (entry?.state !== "stored") return [];
     entry.state = "sent";
@@ -287,7 +310,11 @@ const anyCommand = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(fc.constant("room" as const), fc.nat(), fc.nat()) },
   { weight: 3, arbitrary: fc.tuple(fc.constant("acknowledge" as const), fc.nat(), fc.nat()) },
   { weight: 2, arbitrary: fc.tuple(fc.constant("stored" as const), fc.nat(), fc.nat()) },
-  fc.tuple(fc.constantFrom("lose" as const, "storeFailed" as const, "abandon" as const), fc.nat(), fc.nat()),
+  fc.tuple(
+    fc.constantFrom("lose" as const, "storeFailed" as const, "abandon" as const, "cut" as const),
+    fc.nat(),
+    fc.nat(),
+  ),
   fc.tuple(fc.constant("pass" as const), fc.integer({ min: 1, max: 20 }), fc.nat()),
 );
 
@@ -344,6 +371,9 @@ test("the queue behaves as a list on paper would: order, limits, one end for eac
             model.end(entry, "FILE_UNREADABLE");
             note(driver.step({ type, sequences, error: new ThinglineError("FILE_UNREADABLE", "EIO") }));
           }
+        } else if (type === "cut") {
+          model.cut(first % 4 > 0);
+          note(driver.step({ type, isByServer: first % 4 > 0 }));
         } else if (type === "abandon") {
           const entry = model.list[first % Math.max(1, model.list.length)];
           if (entry === undefined) continue;
@@ -352,8 +382,10 @@ test("the queue behaves as a list on paper would: order, limits, one end for eac
         } else {
           const entry = pick("sent", first);
           if (entry === undefined) continue;
-          if (type === "acknowledge") model.end(entry, "acknowledged");
-          else entry.state = "stored";
+          if (type === "acknowledge") {
+            model.end(entry, "acknowledged");
+            model.window *= 2;
+          } else entry.state = "stored";
           note(driver.settle(entry.sequence, type === "lose" ? lost : undefined));
         }
         const { messageCount, bytes } = driver.machine.stats;

@@ -7,8 +7,8 @@ export interface QueueEntry extends JournalEntry {
   readonly bytes: number;
   readonly isRestored: boolean;
   state: "storing" | "stored" | "sent";
-  /** How often the session suspected it of being what the server closes the connection for. */
-  suspicionCount: number;
+  /** How often the server closed the connection while this was the only message on its way. */
+  cutCount: number;
 }
 
 export interface QueueLimits {
@@ -34,6 +34,8 @@ export type QueueInput =
   | { type: "storeFailed"; sequences: readonly number[]; error: ThinglineError }
   /** The session takes one more. */
   | { type: "room" }
+  /** The connection ended, and the session has nothing of ours any more. */
+  | { type: "cut"; isByServer: boolean }
   /** PUBACK, or `error`: why there was none. */
   | { type: "settled"; sequence: number; error: ThinglineError | undefined }
   /** The publisher gave up. */
@@ -57,10 +59,10 @@ const burstsPerSecond = 10;
 export const quotaPauseMs = 1_000;
 
 /**
- * A message that was suspected so often is taken for refused. AWS IoT closes a connection of MQTT 3.1.1 when a policy denies a
- * publish; so does a bad network, and a message that was stored is not given up for that easily.
+ * A message that was alone on its way at so many cuts is taken for refused. AWS IoT closes a connection of MQTT 3.1.1 when a
+ * policy denies a publish; so does a bad network, and a message that was stored is not given up for one cut.
  */
-export const suspicionsMax = 4;
+export const cutsMax = 10;
 
 /** Reason code of MQTT 5: quota exceeded. */
 const quotaExceeded = 0x97;
@@ -94,6 +96,8 @@ export class QueueMachine {
   /** Sending is paced by a bucket of tokens: so many are left at that time. */
   #tokens: number;
   #tokensAtMs = -Infinity;
+  /** Messages that may be on their way at one time. */
+  #window = Infinity;
   #effects: QueueEffect[] = [];
 
   constructor(limits: QueueLimits) {
@@ -150,6 +154,9 @@ export class QueueMachine {
       case "room":
         this.#sendNext(now);
         break;
+      case "cut":
+        this.#cut(input.isByServer);
+        break;
       case "settled":
         this.#settled(input.sequence, input.error, now);
         break;
@@ -181,7 +188,7 @@ export class QueueMachine {
       expiresAtUnixMs,
       isRestored: false,
       state,
-      suspicionCount: 0,
+      cutCount: 0,
     };
     this.#counts.queued += 1;
     this.#add(entry);
@@ -224,7 +231,7 @@ export class QueueMachine {
 
   #restore({ entries, nextSequence }: QueueInput & { type: "restore" }): void {
     for (const { sequence, message, bytes, expiresAtUnixMs } of entries) {
-      this.#add({ sequence, message, bytes, expiresAtUnixMs, isRestored: true, state: "stored", suspicionCount: 0 });
+      this.#add({ sequence, message, bytes, expiresAtUnixMs, isRestored: true, state: "stored", cutCount: 0 });
     }
     this.#counts.restored += entries.length;
     this.#nextSequence = Math.max(this.#nextSequence, nextSequence);
@@ -246,7 +253,7 @@ export class QueueMachine {
 
   #sendNext(now: QueueTime): void {
     this.#expire(now);
-    if (this.paceInMs(now) > 0) return;
+    if (this.#sentCount >= this.#window || this.paceInMs(now) > 0) return;
     for (const entry of this.#entries.values()) {
       if (entry.state === "sent") continue;
       // One that is being stored is sent when it is: what follows it must not overtake it.
@@ -264,21 +271,42 @@ export class QueueMachine {
     if (entry?.state !== "sent") return;
     if (error === undefined) {
       this.#counts.acknowledged += 1;
+      this.#window *= 2;
       this.#remove(entry);
       this.#effects.push({ type: "forget", sequence }, { type: "acknowledged", entry });
       return;
     }
     const isThrottled = error.code === "MQTT_PUBLISH_REFUSED" && error.details["reasonCode"] === quotaExceeded;
-    if (isSuspicion(error)) entry.suspicionCount += 1;
-    const isRefused = !isThrottled && refusals.has(error.code);
-    if (isRefused || entry.suspicionCount >= suspicionsMax) return this.#fail(entry, error, "refused");
+    if (!isThrottled && refusals.has(error.code)) return this.#fail(entry, error, "refused");
+    this.#unsend(entry);
+    if (!isThrottled) return;
+    this.#tokens = 0;
+    this.#tokensAtMs = now.monotonicMs + quotaPauseMs;
+  }
+
+  /**
+   * All messages are to be sent again. If the server closed because of one of them, that one is found by sending the first
+   * alone, and twice as many with each PUBACK.
+   */
+  #cut(isByServer: boolean): void {
+    const sent = [...this.#entries.values()].filter(({ state }) => state === "sent");
+    for (const entry of sent) this.#unsend(entry);
+    if (!isByServer || sent.length === 0) return;
+    this.#window = 1;
+    const [only] = sent;
+    if (only === undefined || sent.length > 1) return;
+    only.cutCount += 1;
+    if (only.cutCount < cutsMax) return;
+    const { topic } = only.message;
+    const message = `the server closed the connection ${cutsMax} times while the message on "${topic}" was on its way. AWS IoT closes the connection when a policy denies a publish`;
+    this.#fail(only, new ThinglineError("CONNECTION_LOST", message, { details: { topic, cutsMax } }), "refused");
+  }
+
+  #unsend(entry: QueueEntry): void {
     entry.state = "stored";
     this.#sentCount -= 1;
     // It may have expired on its way.
     this.#expiryUnixMs = Math.min(this.#expiryUnixMs, entry.expiresAtUnixMs);
-    if (!isThrottled) return;
-    this.#tokens = 0;
-    this.#tokensAtMs = now.monotonicMs + quotaPauseMs;
   }
 
   /** What is on its way may arrive in time, and is left alone. */
@@ -335,9 +363,4 @@ export class QueueMachine {
     this.#tokens = this.#tokensAt(nowMs) - 1;
     this.#tokensAtMs = nowMs;
   }
-}
-
-/** The session gave the message up because of cuts: see `poisonError`. */
-function isSuspicion(error: ThinglineError): boolean {
-  return error.code === "CONNECTION_LOST" && error.details["cutsMax"] !== undefined;
 }

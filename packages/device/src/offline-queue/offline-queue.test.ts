@@ -25,6 +25,7 @@ class World {
   readonly queue: OfflineQueue;
   room = 0;
   abandoned = 0;
+  hasOthers = false;
 
   constructor(options: OfflineQueueOptions = {}, files = createVirtualFiles()) {
     this.files = files;
@@ -34,8 +35,15 @@ class World {
         if (message.topic === "refused") throw new ThinglineError("MQTT_PACKET_TOO_LARGE", "too large");
         this.room -= 1;
         this.sent.push({ message, settle: (error) => settle(error) });
-        return { abandon: () => (this.abandoned += 1) };
+        const entry = this.sent.at(-1);
+        const takeBack = (): void =>
+          void this.sent.splice(
+            this.sent.findIndex((other) => other === entry),
+            1,
+          );
+        return { abandon: () => (this.abandoned += 1), takeBack };
       },
+      holdsOnly: (count) => !this.hasOthers && this.sent.length === count,
       emit: (event) => void this.events.push(event),
       report: (error) => void this.errors.push(error),
     };
@@ -264,6 +272,23 @@ test("a lost connection brings messages back; they go again in order and resolve
   first?.settle(new ThinglineError("CONNECTION_LOST", "cut"));
   second?.settle(new ThinglineError("CONNECTION_LOST", "cut"));
   assert.deepEqual(await world.give(3), ["a", "b", "c"]);
+  await world.acknowledge();
+  assert.deepEqual(world.outcomes, ["a done", "b done", "c done"]);
+  await world.close();
+});
+
+test("a connection that the server ended: messages are taken back and go one by one, unless others are with them", async () => {
+  const world = new World();
+  for (const topic of ["a", "b", "c"]) world.publish(topic);
+  assert.deepEqual(await world.give(3), ["a", "b", "c"]);
+  world.hasOthers = true;
+  world.queue.connectionEnded(true);
+  assert.equal(world.sent.length, 3);
+  world.hasOthers = false;
+  world.queue.connectionEnded(true);
+  assert.deepEqual(await world.give(3), ["a"]);
+  await world.acknowledge();
+  assert.deepEqual(await world.give(3), ["b", "c"]);
   await world.acknowledge();
   assert.deepEqual(world.outcomes, ["a done", "b done", "c done"]);
   await world.close();

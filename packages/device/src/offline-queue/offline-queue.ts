@@ -17,6 +17,8 @@ export interface OfflineQueuePort {
    * @throws {ThinglineError} The message cannot be sent: as if it was settled with that error.
    */
   send(message: OfflineMessage, settle: (error: ThinglineError | undefined) => void): SentMessage;
+  /** The session holds no other messages than `count` of ours: taking them back changes no order. */
+  holdsOnly(count: number): boolean;
   emit(event: OfflineQueueEvent): void;
   /** What has no caller to go to. */
   report(error: Error): void;
@@ -25,6 +27,8 @@ export interface OfflineQueuePort {
 export interface SentMessage {
   /** Nobody waits any longer; `settle` is not called any more. */
   abandon(): void;
+  /** The connection has ended: the session forgets the message, and does not call `settle`. */
+  takeBack(): void;
 }
 
 export interface OfflinePublishOptions {
@@ -135,6 +139,17 @@ export class OfflineQueue {
       this.#isPumping = false;
     }
     this.#arm();
+  }
+
+  /**
+   * The connection has ended. What was on its way is taken back from the session, which would send all of it again at once:
+   * so a message that the server closes for is found.
+   */
+  connectionEnded(isByServer: boolean): void {
+    if (this.#sent.size === 0 || !this.#port.holdsOnly(this.#sent.size)) return;
+    for (const message of this.#sent.values()) message.takeBack();
+    this.#sent.clear();
+    this.#step({ type: "cut", isByServer });
   }
 
   /** Writes what was taken, rejects the promises that wait for PUBACK, and gives the folder back. Safe to call twice. */
