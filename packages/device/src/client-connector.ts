@@ -4,6 +4,7 @@ import type { Clock, Connection, Timer } from "@thingline/transport";
 import { describeCredentials, dial } from "./client-dial.js";
 import {
   abortedError,
+  alreadyConnectedError,
   closedByRemoteError,
   disconnectReasonOf,
   isByServer,
@@ -148,8 +149,7 @@ export class DeviceConnector {
   requireIdle(): void {
     this.requireOpen();
     if (this.#phase === "idle") return;
-    const message = `the device is not idle: it is ${this.state}`;
-    throw new ThinglineError("ALREADY_CONNECTED", message, { details: { connectResult: "alreadyConnected" } });
+    throw alreadyConnectedError(this.state);
   }
 
   /** The device is idle. */

@@ -12,7 +12,7 @@ import { shadowTopic } from "@thingline/protocol/shadow";
 import type { Clock, Connection } from "@thingline/transport";
 import type { ConnectOptions, Device, DeviceState, PublishOptions, SubscribeOptions } from "./client.js";
 import { DeviceConnector } from "./client-connector.js";
-import { abortedError, droppedError, isByServer, subscriptionRefusal } from "./client-errors.js";
+import { abortedError, alreadyConnectedError, droppedError, isByServer, subscriptionRefusal } from "./client-errors.js";
 import {
   type DeviceEventName,
   type DeviceEvents,
@@ -48,6 +48,7 @@ export class DeviceClient implements Device {
   readonly #connector: DeviceConnector;
   readonly #offline: OfflineQueue | undefined;
   #warning: ThinglineError | undefined;
+  #opening: { isAbandoned: boolean } | undefined;
   #isPersistentSession = false;
   #refusedFilters: readonly RefusedFilter[] = [];
 
@@ -132,12 +133,23 @@ export class DeviceClient implements Device {
     this.#warnOnce();
     // A listener of the warning may have done anything.
     this.#connector.requireIdle();
-    if (this.#offline?.isOpen === false) {
-      await this.#offline.open();
-      this.#connector.requireIdle();
-    }
+    if (this.#offline?.isOpen === false) await this.#openQueue(this.#offline);
     if (topics !== undefined) this.#topics.router.applicationTopics = topics;
     await this.#connector.connect(signal);
+  }
+
+  /** The device is idle all the while; whoever disconnects it means this call. */
+  async #openQueue(offline: OfflineQueue): Promise<void> {
+    if (this.#opening !== undefined) throw alreadyConnectedError("reading its offline queue");
+    const opening = { isAbandoned: false };
+    this.#opening = opening;
+    try {
+      await offline.open();
+    } finally {
+      this.#opening = undefined;
+    }
+    this.#connector.requireIdle();
+    if (opening.isAbandoned) throw new ThinglineError("ABORTED", "disconnect() was called before the device was ready");
   }
 
   #warnOnce(): void {
@@ -147,6 +159,7 @@ export class DeviceClient implements Device {
   }
 
   disconnect(): Promise<void> {
+    if (this.#opening !== undefined) this.#opening.isAbandoned = true;
     return this.#connector.disconnect();
   }
 

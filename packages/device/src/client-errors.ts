@@ -45,6 +45,11 @@ export function abortedError(signal: AbortSignal | undefined): ThinglineError {
   return new ThinglineError("ABORTED", "the caller's signal was aborted", { cause: signal?.reason });
 }
 
+export function alreadyConnectedError(state: string): ThinglineError {
+  const details = { connectResult: "alreadyConnected" };
+  return new ThinglineError("ALREADY_CONNECTED", `the device is not idle: it is ${state}`, { details });
+}
+
 /** @param inFlightCount QoS 1 messages without acknowledgement on that connection */
 export function closedByRemoteError(inFlightCount: number): ThinglineError {
   const hint =

@@ -319,3 +319,24 @@ for (const [option, hasQueue, options] of wrong) {
     await closed(cloud, device);
   });
 }
+
+test("disconnect() and close() while the queue is read from disk end the connect() that waits for it", async () => {
+  for (const [action, code] of [
+    ["disconnect", "ABORTED"],
+    ["close", "CLOSED"],
+  ] as const) {
+    const cloud = new FakeCloud();
+    const device = cloud.create(onDisk(createVirtualFiles()));
+    const connecting = watch(device.connect());
+    const second = watch(device.connect());
+    const ending = watch(device[action]());
+    await cloud.clock.flush();
+    assert.deepEqual([connecting.state, ending.state, cloud.dialCount], [code, "done", 0]);
+    assert.equal(second.state, "ALREADY_CONNECTED");
+    if (action === "disconnect") {
+      await connected(cloud, device);
+      assert.equal(device.state, "ready");
+    }
+    await closed(cloud, device);
+  }
+});
