@@ -45,7 +45,13 @@ export async function prepare(): Promise<Prepared> {
   const run = <T>(promise: Promise<T>): Promise<T> => inRealTime(clock, promise);
   const { registry } = cloud;
   const issued = await run(cloud.run(registry.createKeysAndCertificate, { setAsActive: true }));
-  const policyDocument = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}';
+  const policyDocument = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      { Effect: "Allow", Action: "iot:*", Resource: "*" },
+      { Effect: "Deny", Action: "iot:Publish", Resource: "arn:aws:iot:*:*:topic/denied/*" },
+    ],
+  });
   await run(cloud.run(registry.createPolicy, { policyName: "all", policyDocument }));
   await run(cloud.run(registry.attachPolicy, { policyName: "all", target: issued.certificateArn }));
   const tls = { ca: cloud.caPem, certificate: issued.certificatePem, privateKey: issued.keyPair.PrivateKey };
@@ -64,6 +70,14 @@ async function inRealTime<T>(clock: VirtualClock, promise: Promise<T>): Promise<
     await setImmediate();
   }
   return promise;
+}
+
+/** The cloud that was prepared, in a world of its own. */
+export async function openPrepared(prepared: Prepared, clock: VirtualClock, network: VirtualNetwork): Promise<Cloud> {
+  const files = createVirtualFiles({ content: prepared.files });
+  const cloud = await inRealTime(clock, openCloud(clock, network, files));
+  await inRealTime(clock, cloud.restore(prepared.snapshot));
+  return cloud;
 }
 
 function openCloud(clock: Clock, network: VirtualNetwork, files: VirtualFiles): Promise<Cloud> {
@@ -202,9 +216,7 @@ class World {
 
   async run(): Promise<void> {
     const clock = this.#clock;
-    const files = createVirtualFiles({ content: this.#prepared.files });
-    const cloud = await inRealTime(clock, openCloud(clock, this.#network, files));
-    await inRealTime(clock, cloud.restore(this.#prepared.snapshot));
+    const cloud = await openPrepared(this.#prepared, clock, this.#network);
     const office = await clock.until(this.#openOffice());
     this.#isOfficeDialing = false;
     this.#startMs = clock.monotonicMs();
