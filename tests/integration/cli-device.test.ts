@@ -103,9 +103,13 @@ describe("thingline device run", { concurrency: 2 }, () => {
     const lastWill = ["CONFIG_AWS_IOT_LAST_WILL=y", `CONFIG_AWS_IOT_LAST_WILL_TOPIC="${thing}/a/gone"`];
     const cwd = await prepare(t, { hasModem: true, lines: lastWill });
     const { client, messages } = await listen(t, `${thing}-a`, `${thing}/a/#`);
+    // A run before this one left a session without these topics.
+    const before = start(t, cwd);
+    await before.event(is("ready"));
+    assert.equal((await before.end("SIGINT")).code, 0);
     const device = start(t, cwd, "--topic", `${thing}/a/commands/+`, "--shadow");
     const ready = await device.event(is("ready"));
-    assert.deepEqual([ready["tls"], ready["refusedFilters"]], ["TLSv1.2", []]);
+    assert.deepEqual([ready["tls"], ready["refusedFilters"], ready["isPersistentSession"]], ["TLSv1.2", [], true]);
     const none = await device.event(is("shadow"));
     assert.equal(none["topic"], "get/rejected");
 

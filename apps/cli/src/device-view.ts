@@ -30,6 +30,8 @@ const nameWidth = 12;
 /** Behind the time of day and the name. */
 const textIndent = 13 + nameWidth + 1;
 const tickMs = 1000;
+/** A connection that the cloud closes so soon after it was ready has done something that it must not. */
+const soonMs = 2000;
 
 export function createDeviceView(output: Output, options: DeviceViewOptions): DeviceView {
   const { paint } = output;
@@ -39,6 +41,8 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
   let session = "";
   let shadow: string | undefined;
   let retryAtMs: number | undefined;
+  let readyAtMs = -Infinity;
+  let isAdvised = false;
   let timer: NodeJS.Timeout | undefined;
 
   const line = (color: (text: string) => string, name: string, text: string) =>
@@ -104,6 +108,16 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
     draw();
   };
 
+  const adviseOnce = () => {
+    if (isAdvised) return;
+    isAdvised = true;
+    const message = "the cloud closed the connection as soon as it was ready";
+    const text =
+      "AWS IoT does so when a policy denies a publish or a subscription. The local cloud's log says which. " +
+      `CONFIG_AWS_IOT_AUTO_DEVICE_SHADOW_REQUEST=n leaves out the one to $aws/things/${options.clientId}/shadow/get.`;
+    output.complain({ kind: "warning", message, hint: { text } });
+  };
+
   const listeners: DeviceListeners = {
     connecting({ result, error, retryInMs }) {
       retryAtMs = retryInMs === undefined ? undefined : performance.now() + retryInMs;
@@ -126,6 +140,7 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
       drawSoon();
     },
     ready(event) {
+      readyAtMs = performance.now();
       const secure = device?.connection?.secure;
       const facts = { tls: secure?.protocol, isResumed: secure?.isResumed };
       const tls = secure === undefined ? "" : `, ${secure.protocol}${secure.isResumed ? ", TLS session resumed" : ""}`;
@@ -144,6 +159,7 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
         { event: "disconnected", reason, ...withResult({ retryInMs }), ...failureOf(error) },
         line(reason === "userRequest" ? paint.cyan : paint.yellow, "disconnected", `${why}${again(retryInMs)}`),
       );
+      if (reason === "closedByRemote" && performance.now() - readyAtMs < soonMs) adviseOnce();
       drawSoon();
     },
     warning({ warning }: DeviceEvents["warning"]) {

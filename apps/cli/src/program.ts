@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import type { CommandContext } from "./command.js";
 import { exitCodes, reportFailure } from "./failure.js";
 import { commandLine } from "./invocation.js";
-import { optionValues } from "./option-values.js";
+import { defaultModemDir, optionValues } from "./option-values.js";
 import { createOutput, type Output } from "./output.js";
 import { stopExitCodes, watchForStop } from "./stop.js";
 import { programVersion } from "./version.js";
@@ -66,7 +66,7 @@ const dataDirOption = () =>
     .env("THINGLINE_DATA_DIR");
 const modemDirOption = () =>
   new Option("--modem-dir <dir>", "the simulated modem's folder")
-    .default(".thingline/modem")
+    .default(defaultModemDir)
     .argParser(paths)
     .env("THINGLINE_MODEM_DIR");
 
@@ -268,7 +268,7 @@ function addDevice(device: Command, command: AddCommand): void {
     .option("--sec-tag <tag>", "security tag instead of the configuration's", optionValues.secTag)
     .option("--client-id <id>", "client id instead of the configuration's", optionValues.deviceId)
     .option("--native-tls", "TLS in the application, over this machine's network, without modem")
-    .option("--certs <dir>", "native TLS: folder with the credentials (default: certs)", paths)
+    .option("--certs <dir>", "native TLS: folder with the credentials (default: that of --conf, or certs)", paths)
     .option("--state-dir <dir>", "native TLS: where `provision` keeps credentials (default: device, in modem's)", paths)
     .option("--topic <filter>", "application topic to subscribe to; may be repeated", optionValues.list)
     .option("--shadow", "ask for the device shadow; show documents and deltas")
@@ -277,7 +277,7 @@ function addDevice(device: Command, command: AddCommand): void {
   examples(
     run,
     "device run --conf pump/prj.conf --shadow --topic 'pump/#'",
-    "device run --conf pump/prj.conf --native-tls --certs pump",
+    "device run --conf pump/prj.conf --native-tls",
   );
 }
 

@@ -59,13 +59,17 @@ export class DeviceClient implements Device {
     this.clientId = options.clientId;
     this.#hub = new EventHub(options.on);
     const shadowTopics = checked.shadowTopics.map((tail) => shadowTopic({ thingName: options.clientId }, tail));
-    this.#topics = new DeviceTopics(checked.applicationTopics, shadowTopics, {
-      requireActive: () => this.#connector.requireActive(),
-      isConnected: () => this.#connector.isOpen,
-      send: (request) => this.#request(request),
-      run: (listener, message) => this.#hub.run(listener, message, "subscription"),
-      report: (error) => this.#reportLate(error),
-    });
+    const { applicationTopics, trustsSession } = checked;
+    this.#topics = new DeviceTopics(
+      { applicationTopics, shadowTopics, trustsSession },
+      {
+        requireActive: () => this.#connector.requireActive(),
+        isConnected: () => this.#connector.isOpen,
+        send: (request) => this.#request(request),
+        run: (listener, message) => this.#hub.run(listener, message, "subscription"),
+        report: (error) => this.#reportLate(error),
+      },
+    );
     this.#inbox = new DeviceInbox(this.#topics.router, checked.payloadBytesMax, isHolding, {
       data: (message) => this.#hub.emit("data", message),
       report: (error) => this.#emit("error", { error }),

@@ -86,6 +86,12 @@ export interface DeviceSettings {
    * `get/accepted` or, when there is no shadow, on `get/rejected`. Default false.
    */
   requestsShadow?: boolean;
+  /**
+   * A persistent session that an earlier process left at the cloud is taken to hold the application and shadow topics, which are not
+   * subscribed again then, as in the original library. false: they are, with the first connection: for lists that may have
+   * changed since. Default true.
+   */
+  trustsSession?: boolean;
   lastWill?: LastWill;
   /** Messages with a larger payload are acknowledged, dropped and reported. Default {@link defaultPayloadBytesMax}. */
   payloadBytesMax?: number;
@@ -169,6 +175,7 @@ export interface CheckedOptions {
   applicationTopics: readonly string[];
   shadowTopics: readonly ShadowTopic[];
   requestsShadow: boolean;
+  trustsSession: boolean;
   sendTimeoutMs: number;
   payloadBytesMax: number;
   closeTimeoutMs: number;
@@ -221,6 +228,7 @@ export function checkOptions(options: DeviceOptions): CheckedOptions {
     applicationTopics: topicsOf(options.applicationTopics ?? []),
     shadowTopics: shadowTopicsOf(options.shadowTopics ?? []),
     requestsShadow: flag("requestsShadow", options.requestsShadow ?? false),
+    trustsSession: flag("trustsSession", options.trustsSession ?? true),
     sendTimeoutMs: integer("sendTimeoutMs", options.sendTimeoutMs ?? defaultSendTimeoutMs, 0, 3_600_000),
     payloadBytesMax,
     closeTimeoutMs: integer("closeTimeoutMs", options.closeTimeoutMs ?? defaultCloseTimeoutMs, 0, 3_600_000),

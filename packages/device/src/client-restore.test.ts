@@ -45,6 +45,38 @@ describe("subscriptions across a reconnect", () => {
     assert.equal(looping.state, "done");
   });
 
+  test("lists that may have changed since are subscribed on a session of an earlier process, once", async () => {
+    const cloud = new FakeCloud();
+    const isKept: FakeCloud["answer"] = (packet, self) =>
+      packet.type === "connect"
+        ? self.send({ type: "connack", isSessionPresent: true, reasonCode: 0 })
+        : agree(packet, self);
+    cloud.answer = isKept;
+    const connect = async (to: FakeCloud, settings: Parameters<FakeCloud["create"]>[0]) => {
+      const made = to.create(settings);
+      const connecting = made.connect();
+      await to.clock.flush();
+      await connecting;
+      return made;
+    };
+    const lists = { applicationTopics: ["app/a"], shadowTopics: ["update/delta"] } as const;
+    const device = await connect(cloud, { ...lists, trustsSession: false });
+    assert.deepEqual(filtersOf(cloud), [
+      ["+", "app/a"],
+      ["+", `$aws/things/${device.clientId}/shadow/update/delta`],
+    ]);
+    cloud.connection.end();
+    await cloud.clock.pass(2000);
+    assert.equal(cloud.events.at(-1), "ready");
+    assert.deepEqual(filtersOf(cloud), []);
+    await closesCleanly(cloud, device);
+    const trusting = new FakeCloud();
+    trusting.answer = isKept;
+    const other = await connect(trusting, lists);
+    assert.deepEqual(filtersOf(trusting), []);
+    await closesCleanly(trusting, other);
+  });
+
   test("a session that the server kept is told only the difference", async () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud, { applicationTopics: ["app/a"] });

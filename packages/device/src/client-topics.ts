@@ -48,10 +48,16 @@ interface Waiter {
 export class DeviceTopics {
   readonly router: MessageRouter;
   readonly #port: TopicsPort;
+  readonly #trustsSession: boolean;
   readonly #ledger = new SubscriptionLedger();
   readonly #waiters = new Set<Waiter>();
 
-  constructor(applicationTopics: readonly string[], shadowTopics: readonly string[], port: TopicsPort) {
+  constructor(
+    lists: { applicationTopics: readonly string[]; shadowTopics: readonly string[]; trustsSession: boolean },
+    port: TopicsPort,
+  ) {
+    const { applicationTopics, shadowTopics, trustsSession } = lists;
+    this.#trustsSession = trustsSession;
     this.router = new MessageRouter(applicationTopics, shadowTopics);
     this.#port = port;
   }
@@ -70,7 +76,7 @@ export class DeviceTopics {
   restore(isSessionPresent: boolean, { done, failed }: RestoreHandlers): void {
     const lists = this.#wanted();
     const { applicationTopics, shadowTopics } = this.router;
-    this.#ledger.connected(isSessionPresent, [...applicationTopics, ...shadowTopics]);
+    this.#ledger.connected(isSessionPresent, this.#trustsSession ? [...applicationTopics, ...shadowTopics] : []);
     const wanted = new Set(lists.flat().map(({ filter }) => filter));
     const packets: RestorePacket[] = [
       ...chunksOf(this.#ledger.surplus(wanted), filtersPerPacketMax).map((filters) => ({

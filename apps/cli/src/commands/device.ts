@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
   createDevice,
   createNativeCredentialStore,
@@ -12,6 +12,7 @@ import {
 } from "@thingline/device";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { AwsIotSettings, Kconfig } from "@thingline/protocol/kconfig";
+import type { Files } from "@thingline/transport";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readConfiguration } from "../configuration.js";
@@ -66,6 +67,8 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
     ...deviceOptions,
     ...source.credentials,
     ...{ clock, random, applicationTopics, shadowTopics, requestsShadow, on: view.listeners },
+    // The options of the last run may have been others.
+    trustsSession: false,
   });
   try {
     view.watch(device);
@@ -203,7 +206,7 @@ async function openNativeTls(
     const description = `security tag ${secTag} of ${folder}`;
     return { credentials: { secTagDialer, secTag }, description, details: { secTag } };
   }
-  const certs = options.certs ?? "certs";
+  const certs = options.certs ?? (await findCerts(files, options.conf));
   const { ca, certificate, privateKey } = await readCredentialFiles(files, { from: certs });
   const details = { caFile: join(certs, nativeTlsFiles.ca) };
   if (ca === undefined || certificate === undefined || privateKey === undefined) {
@@ -212,6 +215,14 @@ async function openNativeTls(
   }
   const tls = { ca, certificate, privateKey, receivedRecordBytesMax };
   return { credentials: { dialer: network, tls }, description: `the certificate in ${certs}`, details };
+}
+
+/** `thing create` writes them beside `prj.conf`; the sample's native TLS build has them in `certs`. */
+async function findCerts(files: Files, conf: readonly string[]): Promise<string> {
+  for (const folder of conf.map(dirname)) {
+    if (await files.exists(join(folder, nativeTlsFiles.privateKey))) return folder;
+  }
+  return "certs";
 }
 
 function withSource(error: unknown, details: Record<string, string | number>): unknown {

@@ -13,6 +13,8 @@ import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readConfiguration, readTextFile } from "../configuration.js";
 import { UsageError } from "../failure.js";
+import { commandLine } from "../invocation.js";
+import { defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
 import { progressFileName, provisionSimulatedDevice } from "../provisioning.js";
 import { bootSimulatedDevice } from "../simulated-device.js";
@@ -91,6 +93,21 @@ export async function provision({ output, signal }: CommandContext, options: Pro
     },
     `${output.paint.green(isNew ? "provisioned" : "already provisioned")}  ${clientId}, certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
   );
+  if (!output.isJson) showNext(output, options, secTag);
+}
+
+function showNext(output: Output, options: ProvisionOptions, secTag: number): void {
+  const words = [
+    "device run",
+    ...options.conf.map((file) => `--conf ${file}`),
+    `--sec-tag ${secTag}`,
+    ...(options.clientId === undefined ? [] : [`--client-id ${options.clientId}`]),
+    ...(options.nativeTls === true ? ["--native-tls"] : []),
+    ...(options.modemDir === defaultModemDir ? [] : [`--modem-dir ${options.modemDir}`]),
+    ...(options.stateDir === undefined ? [] : [`--state-dir ${options.stateDir}`]),
+  ];
+  output.say(output.paint.dim("Next, as a device that stays connected:"));
+  output.say(`  ${commandLine(words.join(" "))}`);
 }
 
 /** Everything that can be wrong with it is said before anything is done. */

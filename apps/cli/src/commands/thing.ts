@@ -126,6 +126,9 @@ function describeThing(
     `Try it, in two terminals, after: cd ${written.folder}`,
     ...client("mosquitto_sub", `-i ${name}-sub -q 1 -t '${name}/#'`),
     ...client("mosquitto_pub", `-i ${name} -q 1 -t ${name}/hello -m world`),
+    "",
+    "Or, from here, as a device that stays connected:",
+    `  ${commandLine(`device run --conf ${written.files.conf} --native-tls`)}`,
   ].join("\n");
 }
 
