@@ -310,7 +310,8 @@ export class DeviceConnector {
     run.link = link;
     run.dialing = undefined;
     this.#phase = "starting";
-    this.#session.connectionOpened(this.#clock.monotonicMs());
+    const isCautious = this.#suspect.isNear(this.#session.oldestInFlight);
+    this.#session.connectionOpened(this.#clock.monotonicMs(), { isCautious });
     this.#port.opened();
     link.start({
       packet: (packet) => {

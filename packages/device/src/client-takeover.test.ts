@@ -170,6 +170,31 @@ describe("a message that the cloud answers by closing", () => {
     await cloud.clock.flush();
   });
 
+  for (const isSessionPresent of [true, false]) {
+    test(`costs no neighbour anything, although acknowledgements are lost with each cut (session present: ${isSessionPresent})`, async () => {
+      const cloud = new FakeCloud();
+      const device = await readyDevice(cloud);
+      cloud.answer = (packet, self) => {
+        if (packet.type === "connect") return self.send({ type: "connack", isSessionPresent, reasonCode: 0 });
+        // What was answered in the same turn is on its way, and lost.
+        if (packet.type === "publish" && packet.topic.startsWith("secret")) return self.connection.end();
+        agree(packet, self);
+      };
+      const topics = ["a", "b", "secret/1", "c", "d", "secret/2", "e", "f"];
+      const calls = topics.map((topic) => watch(device.publish(topic, "x")));
+      await cloud.clock.pass(600_000);
+      assert.deepEqual(
+        calls.map(({ state }) => state),
+        topics.map((topic) => (topic.startsWith("secret") ? "CONNECTION_LOST" : "done")),
+      );
+      assert.equal(device.state, "ready");
+      const many = Array.from({ length: 150 }, () => watch(device.publish("a", "x")));
+      await cloud.clock.flush();
+      assert.ok(many.every(({ state }) => state === "done"));
+      await closesCleanly(cloud, device);
+    });
+  }
+
   test("not when the cuts came before CONNACK, or an acknowledgement in between", async () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud);

@@ -51,8 +51,11 @@ export class OutboundRequests<Owner> {
   #waitingBytes = 0;
   #terms: ConnectionTerms | undefined;
   #connectionNumber = 0;
-  /** Sent on this connection and not answered. */
+  /** Sent on this connection and not answered; and how many may be. */
   #windowUsed = 0;
+  #windowMax = 0;
+  /** So many messages still go one at a time. */
+  #aloneCount = 0;
   /** First of {@link #inFlight} that this connection has not sent again yet. */
   #resendNext: OutboundPublish<Owner> | undefined;
   /** No later than the first deadline of a SUBSCRIBE or UNSUBSCRIBE. */
@@ -135,8 +138,13 @@ export class OutboundRequests<Owner> {
     return Math.min(inFlightMs, waitingMs, this.#controlDeadlineMs, this.#resendDueMs());
   }
 
-  /** A connection is open; nothing may be sent yet. */
-  connectionOpened(connectionNumber: number): void {
+  /**
+   * A connection is open; nothing may be sent yet.
+   *
+   * @param isCautious what is in flight goes out again one message at a time
+   */
+  connectionOpened(connectionNumber: number, isCautious: boolean): void {
+    this.#aloneCount = isCautious ? this.#inFlight.count : 0;
     this.#connectionNumber = connectionNumber;
     this.#qos0Count = this.#qos0AtPingCount = this.#qos0ProvenCount = 0;
     this.#isWritable = true;
@@ -145,6 +153,7 @@ export class OutboundRequests<Owner> {
   /** CONNACK came: decides what is sent again, or anew; {@link pump} sends it. */
   connected(terms: ConnectionTerms, nowMs: number): void {
     this.#terms = terms;
+    this.#windowMax = this.#aloneCount > 0 ? 1 : terms.inflightMax;
     const stoodMs = nowMs - this.#stoppedAtMs;
     for (const list of [this.#inFlight, this.#waiting]) {
       for (let publish = list.first; publish !== undefined; publish = publish.next) publish.deadlineMs += stoodMs;
@@ -202,7 +211,7 @@ export class OutboundRequests<Owner> {
         this.#line.send(publish, nowMs);
         return true;
       }
-      if (this.#windowUsed < terms.inflightMax && !this.#ids.isFull) {
+      if (this.#windowUsed < this.#windowMax && !this.#ids.isFull) {
         publish.deadlineMs = nowMs + this.#ackTimeoutMs;
         this.#sendFirstTime(publish, nowMs);
         return true;
@@ -274,11 +283,17 @@ export class OutboundRequests<Owner> {
     this.#resendAtMs?.delete(publish);
     publish.state = "settled";
     if (publish.sentOn === this.#connectionNumber) this.#windowUsed -= 1;
+    if (this.#aloneCount > 0) this.#wentAlone();
     this.#effects.pubackReceived(packet.packetId, packet.reasonCode, packet.properties);
     if (!publish.isAbandoned) {
       this.#effects.publishSettled(publish, packet.reasonCode < 0x80 ? undefined : publishRefusal(publish, packet));
     }
     if (this.#waiting.count > 0 || this.#resendNext !== undefined) this.pump(nowMs);
+  }
+
+  #wentAlone(): void {
+    this.#aloneCount -= 1;
+    if (this.#aloneCount === 0 && this.#terms !== undefined) this.#windowMax = this.#terms.inflightMax;
   }
 
   subackReceived(packet: SubackPacket, nowMs: number): void {
@@ -338,7 +353,12 @@ export class OutboundRequests<Owner> {
   pump(nowMs: number): void {
     const terms = this.#terms;
     if (terms === undefined) return;
-    while (this.#isWritable && this.#resendNext !== undefined && this.#windowUsed < terms.inflightMax) {
+    // Those that were dropped without being sent leave nobody to wait for.
+    if (this.#aloneCount > 0 && this.#resendNext === undefined && this.#inFlight.count + this.#waiting.count === 0) {
+      this.#aloneCount = 0;
+      this.#windowMax = terms.inflightMax;
+    }
+    while (this.#isWritable && this.#resendNext !== undefined && this.#windowUsed < this.#windowMax) {
       const publish = this.#resendNext;
       this.#resendNext = publish.next;
       const error = termsError(publish, terms);
@@ -354,7 +374,7 @@ export class OutboundRequests<Owner> {
     }
     if (this.#resendNext !== undefined) return;
     for (let publish = this.#waiting.first; publish !== undefined && this.#isWritable; publish = this.#waiting.first) {
-      if (publish.qos === 1 && (this.#windowUsed >= terms.inflightMax || this.#ids.isFull)) return;
+      if (publish.qos === 1 && (this.#windowUsed >= this.#windowMax || this.#ids.isFull)) return;
       this.#removeWaiting(publish);
       const error = termsError(publish, terms);
       if (error !== undefined) {

@@ -622,6 +622,27 @@ describe("resumption", () => {
     );
   });
 
+  test("a cautious connection sends what was in flight alone, one after the other, then as ever", () => {
+    for (const isSessionPresent of [true, false]) {
+      const client = new RecordedSession({ inflightMax: 3 }).connect();
+      for (const topic of ["a", "b", "c", "d", "e"]) client.publish(topic);
+      client.session.connectionClosed(client.nowMs);
+      client.session.connectionOpened(client.nowMs, { isCautious: true });
+      client.take();
+      client.receive({ type: "connack", isSessionPresent, reasonCode: 0 });
+      const seen: string[] = [];
+      for (let rounds = 0; rounds < 3; rounds++) {
+        const [packet, ...more] = client.sent.splice(0);
+        assert.deepEqual(more, []);
+        assert.ok(packet?.type === "publish");
+        seen.push(packet.topic);
+        client.puback(packet.packetId ?? 0);
+      }
+      assert.deepEqual(seen, ["a", "b", "c"]);
+      assert.equal(client.take().length, 2, "d and e together");
+    }
+  });
+
   test("a reconnect can ask for the session although the first connection was clean", () => {
     const client = new RecordedSession({ isCleanSession: true }).connect();
     client.session.connectionClosed(client.nowMs);

@@ -109,13 +109,19 @@ export class ClientSession<Owner> {
 
   // ---- connection ----------------------------------------------------------------------------------------------
 
-  /** A connection is open: sends CONNECT. `isCleanStart` overrules the option, for a reconnect that wants to resume. */
-  connectionOpened(nowMs: number, { isCleanStart = this.#isCleanStart }: { isCleanStart?: boolean } = {}): void {
+  /**
+   * A connection is open: sends CONNECT. `isCleanStart` overrules the option, for a reconnect that wants to resume.
+   * `isCautious` sends what is in flight again one message at a time, to see which one the server closes for.
+   */
+  connectionOpened(
+    nowMs: number,
+    { isCleanStart = this.#isCleanStart, isCautious = false }: { isCleanStart?: boolean; isCautious?: boolean } = {},
+  ): void {
     if (this.#state !== "offline") throw new Error("the last connection has not been closed");
     this.#state = "connecting";
     this.#connectionNumber += 1;
     this.#isCleanStart = isCleanStart;
-    this.#outbound.connectionOpened(this.#connectionNumber);
+    this.#outbound.connectionOpened(this.#connectionNumber, isCautious);
     this.#inbound.reset();
     this.#connackDeadlineMs = nowMs + (this.#options.connackTimeoutMs ?? defaultConnackTimeoutMs);
     this.#keepAlive.start(this.#options.keepAliveSeconds, nowMs);
