@@ -91,6 +91,7 @@ export class FakeConnection implements Connection {
   readonly #pending: Uint8Array[] = [];
   #handlers: ConnectionHandlers | undefined;
   isStarted = false;
+  #isDelivering = false;
   #resolveClosed: () => void = () => undefined;
 
   constructor(clock: FakeClock, sent: (bytes: Uint8Array) => void) {
@@ -102,6 +103,7 @@ export class FakeConnection implements Connection {
   start(handlers: ConnectionHandlers): void {
     this.#handlers = handlers;
     this.isStarted = true;
+    if (this.isEnded) this.#clock.afterTurn(() => handlers.closed(undefined));
   }
 
   /** A slab for each packet: complete by the end of the turn. */
@@ -118,11 +120,13 @@ export class FakeConnection implements Connection {
   }
 
   flush(): void {
-    if (this.isStuck) return;
-    for (const bytes of this.#pending.splice(0)) {
+    if (this.isStuck || this.#isDelivering) return;
+    this.#isDelivering = true;
+    for (let bytes = this.#pending.shift(); bytes !== undefined; bytes = this.#pending.shift()) {
       this.bufferedBytes -= bytes.length;
       this.#sent(bytes);
     }
+    this.#isDelivering = false;
   }
 
   unstick(): void {
@@ -157,8 +161,10 @@ export class FakeConnection implements Connection {
   /** The connection is over, for whatever reason. */
   end(error?: ThinglineError): void {
     if (this.isEnded) return;
-    this.flush();
     this.isEnded = true;
+    // The peer that ends it in the middle of what it gets does not get the rest.
+    if (this.#isDelivering) this.#pending.length = 0;
+    else this.flush();
     this.#handlers?.closed(error);
     this.#resolveClosed();
   }
