@@ -145,10 +145,10 @@ describe("thingline device run", { concurrency: 2 }, () => {
   test("in a pipe it publishes every line in order and ends with the input", async (t) => {
     const cwd = await prepare(t, { clientId: `${thing}-pipe` });
     const { messages } = await listen(t, `${thing}-b`, `${thing}/lines`);
-    const lines = Array.from({ length: 250 }, (_, at) => `line ${at}`);
+    const lines = Array.from({ length: 60 }, (_, at) => `line ${at}`);
     const args = ["device", "run", "--conf", "prj.conf", "--native-tls", "--publish", `${thing}/lines`, "--json"];
     const finished = await runProgram(t, process.execPath, [thinglineBin, ...args], lines.join("\n"), { cwd });
-    assert.equal(finished.code, 0, finished.stderr);
+    assert.deepEqual([finished.code, finished.stderr], [0, ""]);
     assert.deepEqual(
       messages.map(([, text]) => text),
       lines,

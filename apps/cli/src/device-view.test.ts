@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import type { Device, DeviceListeners, DeviceMessage, DeviceState } from "@thingline/device";
 import { ThinglineError } from "@thingline/protocol";
 import { createDeviceView } from "./device-view.js";
 import { createOutput } from "./output.js";
 
-class RecordingStream {
+class RecordingStream extends EventEmitter {
   text = "";
+  writableNeedDrain = false;
   readonly columns = 100;
   readonly isTTY: boolean;
   constructor(isTTY: boolean) {
+    super();
     this.isTTY = isTTY;
   }
   write(text: string): void {
@@ -114,4 +117,30 @@ test("the error with which a device gives up is left to the end of the command; 
   device.state = "idle";
   void listeners.error({ error });
   assert.deepEqual(parsed(), [{ event: "error", code: "LIMIT_EXCEEDED", message: "too many" }]);
+});
+
+test("a slow reader holds up the acknowledgement of QoS 1; QoS 0 is dropped meanwhile, and counted", async () => {
+  const { out, listeners, parsed } = open({ isJson: true });
+  out.writableNeedDrain = true;
+  let isAcknowledged = false;
+  const handled = Promise.resolve(listeners.data(message("t", "one"))).then(() => (isAcknowledged = true));
+  for (let time = 0; time < 3; time++) void listeners.data({ ...message("t", "zero"), qos: 0 });
+  void listeners.data(message("t", "two"));
+  await Promise.resolve();
+  assert.equal(isAcknowledged, false);
+  assert.deepEqual([parsed().length, out.listenerCount("drain")], [2, 1]);
+  out.writableNeedDrain = false;
+  out.emit("drain");
+  await handled;
+  assert.equal(out.listenerCount("close"), 0);
+  assert.deepEqual(
+    parsed().map(({ event, count }) => [event, count]),
+    [
+      ["data", undefined],
+      ["data", undefined],
+      ["dropped", 3],
+    ],
+  );
+  void listeners.data({ ...message("t", "zero"), qos: 0 });
+  assert.equal(parsed().at(-1)?.["payload"], "zero");
 });

@@ -37,6 +37,7 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
   const { paint } = output;
   const status = output.status();
   const counts = { in: 0, out: 0 };
+  let droppedCount = 0;
   let device: Device | undefined;
   let session = "";
   let shadow: string | undefined;
@@ -91,8 +92,26 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
     return true;
   };
 
-  const showData = (message: DeviceMessage) => {
+  /** A reader that is slow holds up the acknowledgement, and with it the cloud. QoS 0 has none: what comes meanwhile is dropped. */
+  const dropWhile = async (busy: Promise<void>) => {
+    droppedCount = 1;
+    await busy;
+    const text = `${droppedCount} messages with QoS 0, because nobody read them in time`;
+    output.event({ event: "dropped", count: droppedCount }, line(paint.yellow, "dropped", text));
+    droppedCount = 0;
+  };
+
+  const showData = (message: DeviceMessage): Promise<void> | undefined => {
     counts.in += 1;
+    if (droppedCount > 0 && message.qos === 0) {
+      droppedCount += 1;
+      return undefined;
+    }
+    const busy = output.drained();
+    if (busy !== undefined && message.qos === 0) {
+      void dropWhile(busy);
+      return undefined;
+    }
     const wasShown = showShadow(message);
     const { topic, payload, qos, isRetained, isDuplicate, packetId } = message;
     const text = decodeText(payload);
@@ -106,6 +125,7 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
       wasShown ? undefined : line(paint.blue, "message", `${topic}  ${messageText(message)}`),
     );
     draw();
+    return output.drained();
   };
 
   const adviseOnce = () => {
@@ -148,7 +168,7 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
       output.event({ event: "ready", ...event, ...facts }, text);
       drawSoon();
     },
-    data: showData,
+    data: (message) => showData(message),
     puback: (event) => output.event({ event: "puback", ...event }),
     pingresp: () => output.event({ event: "pingresp" }),
     offlineQueue: (event) => output.event({ event: "offlineQueue", ...event }),

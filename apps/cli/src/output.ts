@@ -22,6 +22,8 @@ export interface Output {
   begin(text: string): RunningStep;
   /** A live line on a terminal, below all that is printed; nothing elsewhere. */
   status(): StatusLine;
+  /** Undefined: what was printed has gone out, or soon will. Otherwise the reader is slow, and this resolves when it has caught up. */
+  drained(): Promise<void> | undefined;
   /** On standard error. */
   complain(complaint: Complaint): void;
   /** On standard error. */
@@ -63,6 +65,10 @@ export interface TextStream {
   write(text: string): unknown;
   isTTY?: boolean;
   columns?: number;
+  /** As of Node's streams. */
+  writableNeedDrain?: boolean;
+  once?(event: "drain" | "close", listener: () => void): unknown;
+  off?(event: "drain" | "close", listener: () => void): unknown;
 }
 
 export interface OutputOptions {
@@ -85,6 +91,7 @@ export function createOutput(options: OutputOptions): Output {
   const columnsOf = (stream: TextStream) => (stream.isTTY === true ? (stream.columns ?? 80) : undefined);
   const paint = colorsOf(people);
   const logPaint = colorsOf(err);
+  let draining: Promise<void> | undefined;
   const live = new LiveLine(people, people.isTTY === true && env["TERM"] !== "dumb");
   const toError = (text: string) => {
     live.pause();
@@ -104,6 +111,19 @@ export function createOutput(options: OutputOptions): Output {
     say: (text) => live.print(text),
     paragraph: (prose, indent) => `${" ".repeat(indent)}${paint.dim(wrap(prose, indent))}`,
     wrap,
+    drained() {
+      if (out.writableNeedDrain !== true) return undefined;
+      draining ??= new Promise((resolve) => {
+        const done = () => {
+          // A reader that has gone never catches up.
+          for (const event of ["drain", "close"] as const) out.off?.(event, done);
+          draining = undefined;
+          resolve();
+        };
+        for (const event of ["drain", "close"] as const) out.once?.(event, done);
+      });
+      return draining;
+    },
     begin: (text) => live.begin(text),
     status: () => (isJson ? { show() {}, end() {} } : live.status()),
     complain: (complaint) => toError(formatComplaint(complaint, { paint: logPaint, columns: columnsOf(err) })),

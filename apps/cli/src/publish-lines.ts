@@ -1,26 +1,38 @@
+import { setMaxListeners } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import type { Device } from "@thingline/device";
+import { defaultOfflineMessagesPerSecond, type Device } from "@thingline/device";
 import { isThinglineError } from "@thingline/protocol";
+import type { Clock } from "@thingline/transport";
 import type { Output } from "./output.js";
 
 /** Lines that wait for their acknowledgement; no more are read meanwhile. */
 export const linesInFlightMax = 100;
+/** AWS IoT Core discards what is over 100 messages a second and connection, in both directions together. */
+export const linesPerSecondMax = defaultOfflineMessagesPerSecond;
+/** So many lines may come at once after a pause. */
+export const linesBurstMax = 20;
 
 /**
- * Publishes each line of the input with QoS 1, in order, and waits for every PUBACK. Between two connections it waits.
+ * Publishes each line of the input with QoS 1, in order, no faster than AWS IoT takes them, and waits for every PUBACK. Between
+ * two connections it waits.
  *
  * @returns whether all arrived; each that did not is a complaint.
  */
 export async function publishLines(options: {
   device: Pick<Device, "publish">;
+  clock: Pick<Clock, "monotonicMs" | "sleep">;
   topic: string;
   input: Readable;
   output: Output;
   signal: AbortSignal;
   published: () => void;
 }): Promise<boolean> {
-  const { device, topic, input, output, signal, published } = options;
+  const { device, clock, topic, input, output, signal, published } = options;
+  // Each line in flight listens to it.
+  setMaxListeners(linesInFlightMax + 10, signal);
+  const gapMs = 1000 / linesPerSecondMax;
+  let slotMs = -Infinity;
   const inFlight = new Set<Promise<void>>();
   let isGood = true;
   const publish = async (line: string) => {
@@ -37,6 +49,9 @@ export async function publishLines(options: {
   };
   const lines = createInterface({ input, signal, crlfDelay: Infinity });
   for await (const line of lines) {
+    const nowMs = clock.monotonicMs();
+    slotMs = Math.max(slotMs + gapMs, nowMs - linesBurstMax * gapMs);
+    if (slotMs > nowMs) await clock.sleep(slotMs - nowMs, { signal }).catch(() => undefined);
     if (signal.aborted) break;
     const publishing = publish(line);
     inFlight.add(publishing);

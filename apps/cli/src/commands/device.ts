@@ -12,7 +12,7 @@ import {
 } from "@thingline/device";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { AwsIotSettings, Kconfig } from "@thingline/protocol/kconfig";
-import type { Files } from "@thingline/transport";
+import type { Clock, Files } from "@thingline/transport";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readConfiguration } from "../configuration.js";
@@ -75,7 +75,10 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
     await device.connect({ signal }).catch((error: unknown) => {
       throw withSource(error, source.details);
     });
-    const isGood = await runUntilEnd(device, { output, signal, options, published: () => view.published() });
+    const isGood = await runUntilEnd(device, {
+      ...{ output, clock, signal, options },
+      published: () => view.published(),
+    });
     await device.close();
     if (signal.aborted) output.event({ event: "stopped" });
     return isGood ? exitCodes.done : exitCodes.failed;
@@ -87,9 +90,9 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
 /** Until the user or the input ends it, or the device gives up. @returns whether all input was published. */
 async function runUntilEnd(
   device: Device,
-  run: { output: Output; signal: AbortSignal; options: RunOptions; published: () => void },
+  run: { output: Output; clock: Clock; signal: AbortSignal; options: RunOptions; published: () => void },
 ): Promise<boolean> {
-  const { output, signal, options, published } = run;
+  const { output, clock, signal, options, published } = run;
   const ended = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
   const gaveUp = new Promise<never>((_, reject) => {
@@ -108,7 +111,7 @@ async function runUntilEnd(
   const work = [gaveUp, stopped];
   if (options.publish !== undefined) {
     const topic = options.publish;
-    work.push(publishLines({ device, topic, input: process.stdin, output, signal: stop, published }));
+    work.push(publishLines({ device, clock, topic, input: process.stdin, output, signal: stop, published }));
   }
   try {
     return await Promise.race(work);
