@@ -11,7 +11,7 @@ export {
 export type { KconfigFile, KconfigProblem, KconfigProblemKind, KconfigResult } from "./config.js";
 export type { BoolOption, IsYes, KconfigOption, NumberOption, OptionBase, StringOption } from "./option-types.js";
 export { kconfigOptions, strictPrefixes } from "./options.js";
-export type { KconfigName, KconfigValueOf, NumberOrMissing } from "./options.js";
+export type { KconfigName, KconfigValueOf, NumberOrMissing, OptionValueOf } from "./options.js";
 export { encodeKconfigString, kconfigLineCharactersMax, kconfigNameCharactersMax } from "./syntax.js";
 export type { KconfigOrigin } from "./syntax.js";
 export type { Kconfig, KconfigEntry, KconfigWarning } from "./values.js";

@@ -127,9 +127,14 @@ export type NumberOrMissing<Option> = Option extends { default: unknown } | { is
   ? number
   : number | undefined;
 
-/** The type of an option's value as the table says it. */
-export type KconfigValueOf<Name extends KconfigName> = (typeof kconfigOptions)[Name] extends { type: "bool" }
+/** The type of one option's value. */
+export type OptionValueOf<Option> = Option extends { type: "bool" }
   ? boolean
-  : (typeof kconfigOptions)[Name] extends { type: "string" }
+  : Option extends { type: "string" }
     ? string
-    : NumberOrMissing<(typeof kconfigOptions)[Name]>;
+    : NumberOrMissing<Option>;
+
+/** The type of an option's value as the table says it; of several options, any of theirs. */
+export type KconfigValueOf<Name extends KconfigName> = {
+  [Each in Name]: OptionValueOf<(typeof kconfigOptions)[Each]>;
+}[Name];

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import fc from "fast-check";
 import { awsIotSettings } from "./aws-iot.js";
 import { formatKconfigProblem, parseKconfig } from "./config.js";
-import { kconfigOptions } from "./options.js";
+import type { KconfigOption } from "./option-types.js";
+import { kconfigOptions, type KconfigName } from "./options.js";
 
 const required = 'CONFIG_AWS_IOT=y\nCONFIG_AWS_IOT_SEC_TAG=43\nCONFIG_AWS_IOT_BROKER_HOST_NAME="localhost"\n';
 const parse = (...lines: string[]) => parseKconfig([{ file: "prj.conf", text: required + lines.join("\n") }]);
@@ -199,4 +201,45 @@ test("a host name with a scheme or a port, and an address that is none, are refu
       address,
     );
   }
+});
+
+test("whatever is assigned, the last line of a name wins, each choice has one member, and nothing is thrown", () => {
+  const names = Object.keys(kconfigOptions) as KconfigName[];
+  const choices = new Map<string, KconfigName[]>();
+  for (const name of names) {
+    const option: KconfigOption = kconfigOptions[name];
+    if (option.type !== "bool" || option.choice === undefined) continue;
+    choices.set(option.choice.name, [...(choices.get(option.choice.name) ?? []), name]);
+  }
+  const assignment = fc.tuple(fc.constantFrom(...names), fc.constantFrom("y", "n", "5", "4096", '"x"', '""', ""));
+  fc.assert(
+    fc.property(fc.array(fc.array(assignment, { maxLength: 30 }), { minLength: 1, maxLength: 3 }), (files) => {
+      const { config, problems } = parseKconfig(
+        files.map((lines, at) => ({
+          file: `${at}`,
+          text: lines.map(([name, raw]) => `CONFIG_${name}=${raw}`).join("\n"),
+        })),
+      );
+      const last = new Map<string, [raw: string, file: string, line: number]>();
+      files.forEach((lines, at) => {
+        lines.forEach(([name, raw], index) => last.set(name, [raw, `${at}`, index + 1]));
+      });
+      assert.deepEqual(
+        new Map(config.entries().map(({ name, raw, origin: { file, line } }) => [name, [raw, file, line]])),
+        last,
+      );
+      for (const members of choices.values()) {
+        assert.ok(members.filter((name) => config.get(name) === true).length <= 1);
+      }
+      for (const name of names) {
+        const [value, option] = [config.get(name) as unknown, kconfigOptions[name] as KconfigOption];
+        const isWrong = problems.some((problem) => problem.name === name);
+        if (value !== undefined && !isWrong) {
+          const type = { bool: "boolean", int: "number", hex: "number", string: "string" }[option.type];
+          assert.equal(typeof value, type, name);
+        }
+      }
+    }),
+    { numRuns: 100 },
+  );
 });
