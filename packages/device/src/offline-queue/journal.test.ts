@@ -42,7 +42,7 @@ async function open(
 
 /** Every write of the virtual disk takes a few microtasks; nothing else is waited for. */
 async function quiet(): Promise<void> {
-  for (let tick = 0; tick < 300; tick++) await Promise.resolve();
+  for (let tick = 0; tick < 100; tick++) await Promise.resolve();
 }
 
 const sequencesOf = ({ entries }: OpenedJournal): number[] => entries.map(({ sequence }) => sequence);
