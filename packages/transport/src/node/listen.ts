@@ -131,6 +131,11 @@ class NodeListener implements Listener {
     const { tls } = this.#options;
     const secureServer = tls === undefined ? undefined : this.#createSecureServer(tls);
     const server = createTcpServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      // Reset before it was accepted: it has no address to know it by, and TLS would wait for it without an error.
+      if (socket.remoteAddress === undefined) {
+        socket.destroy();
+        return this.#refuse(lostError("ECONNRESET"), remoteOf(socket));
+      }
       const arrival: Arrival = { socket, serverName: undefined };
       const ends = endsOf(socket);
       this.#arrivals.set(ends, arrival);

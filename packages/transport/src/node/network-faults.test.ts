@@ -97,6 +97,44 @@ test("a server that says nothing ends with TIMEOUT, and an aborted dial with ABO
   server.close();
 });
 
+test(
+  "connections that are reset before they are accepted do not keep a listener from closing",
+  { timeout: 60_000 },
+  async () => {
+    const tls = { ...serverTlsOf(certificates), handshakeTimeoutMs: 3_600_000 };
+    const { listener, refused } = await refusingListener({ tls });
+    const hello = await clientHello();
+    const closed = Array.from({ length: 40 }, async () => {
+      const socket = connect(listener.address).on("error", () => undefined);
+      await once(socket, "connect");
+      socket.write(hello);
+      socket.resetAndDestroy();
+      await once(socket, "close");
+    });
+    await Promise.all(closed);
+    // All of them were accepted when a later one has been served.
+    (await network.dial({ ...listener.address, tls: clientTlsOf(certificates) })).destroy();
+    await listener.close();
+    assert.ok(
+      refused.every(({ code }) => code === "CONNECTION_LOST"),
+      refused.map(({ code }) => code).join(),
+    );
+  },
+);
+
+/** What a TLS client says first. */
+async function clientHello(): Promise<Buffer> {
+  const server = createServer();
+  const address = await listenWith(server);
+  const client = connectTls({ ...address }).on("error", () => undefined);
+  const [socket] = (await once(server, "connection")) as [Socket];
+  const [bytes] = (await once(socket, "data")) as [Buffer];
+  client.destroy();
+  socket.destroy();
+  server.close();
+  return bytes;
+}
+
 test("a server that hangs up in the middle of a handshake loses the connection", async () => {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
