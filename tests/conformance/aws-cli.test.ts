@@ -1,6 +1,8 @@
 // The AWS CLI (Debian's 2.9 in CI), unmodified, against the REST API of `thingline cloud start`.
 import assert from "node:assert/strict";
 import { createPublicKey, X509Certificate } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { missing, start, startLocalCloud } from "./local-cloud.js";
 
@@ -184,6 +186,38 @@ test("aws iot", { skip }, async (t) => {
   });
 });
 
+test("aws iot-data: publish, and the retained messages", { skip }, async (t) => {
+  const cloud = await startLocalCloud(t);
+  const environment = { AWS_DEFAULT_REGION: "us-east-1" };
+  const aws = cliOf(cloud.api, cloud.folder, environment, "iot-data");
+  // Versions 1 and 2 read a payload on the command line differently, and one in a file alike.
+  const folder = cloud.folder;
+  await Promise.all([
+    writeFile(join(folder, "pressure"), "2.5"),
+    writeFile(join(folder, "document"), '{"state":{"reported":{"on":true}}}'),
+  ]);
+  await aws.ok(t, "publish --topic pump/pressure --qos 1 --retain --payload", `fileb://${folder}/pressure`);
+  const [got, listed, missingTopic, reserved] = await Promise.all([
+    aws.ok<Record<string, unknown>>(t, "get-retained-message --topic pump/pressure"),
+    aws.ok<{ retainedTopics: Record<string, unknown>[] }>(t, "list-retained-messages"),
+    aws.fails(t, "get-retained-message --topic nothing"),
+    aws.fails(t, "publish --topic $aws/events/presence/connected/pump --payload", `fileb://${folder}/pressure`),
+  ]);
+  const payload = Buffer.from("2.5").toString("base64");
+  assert.deepEqual([got["topic"], got["payload"], got["qos"]], ["pump/pressure", payload, 1]);
+  assert.deepEqual(
+    listed.retainedTopics.map(({ topic, payloadSize }) => [topic, payloadSize]),
+    [["pump/pressure", 3]],
+  );
+  assert.match(missingTopic, /\(ResourceNotFoundException\) when calling the GetRetainedMessage operation/);
+  // The CLI writes the document to the file that is named last.
+  const shadow = join(folder, "shadow");
+  const update = ["update-thing-shadow --thing-name pump --payload", `fileb://${folder}/document`].join(" ");
+  await aws.wrote(t, update, shadow);
+  assert.deepEqual((JSON.parse(await readFile(shadow, "utf8")) as Record<string, unknown>)["version"], 1);
+  assert.match(reserved, /\(ForbiddenException\) when calling the Publish operation.*: Forbidden/);
+});
+
 interface Thing {
   thingId: string;
   thingArn: string;
@@ -219,8 +253,8 @@ function withoutFrame(text: string): string {
   return code === undefined ? text : `${code}: ${message}`;
 }
 
-/** Runs `aws iot` with nothing of the user's own configuration. Words are split at spaces; the last one may have some. */
-function cliOf(api: string, home: string, environment: Record<string, string> = {}) {
+/** Runs `aws iot`, or another service, with nothing of the user's own configuration. Words are split at spaces; the last one may have some. */
+function cliOf(api: string, home: string, environment: Record<string, string> = {}, service = "iot") {
   const env = {
     ...{ PATH: process.env["PATH"] ?? "", HOME: home, LC_ALL: "C.UTF-8", AWS_DEFAULT_REGION: "eu-central-1" },
     ...{ AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test", AWS_PAGER: "" },
@@ -228,7 +262,7 @@ function cliOf(api: string, home: string, environment: Record<string, string> = 
   };
   const run = (t: TestContext, words: string, lastWord: string | undefined) => {
     const last = lastWord === undefined ? [] : [lastWord];
-    const args = ["iot", "--endpoint-url", api, "--output", "json", ...words.split(" "), ...last];
+    const args = [service, "--endpoint-url", api, "--output", "json", ...words.split(" "), ...last];
     return start(t, "aws", args, { env }).ended;
   };
   return {
@@ -237,6 +271,11 @@ function cliOf(api: string, home: string, environment: Record<string, string> = 
       const { code, output } = await run(t, words, lastWord);
       assert.equal(code, 0, `${words}: ${output}`);
       return (output === "" ? undefined : JSON.parse(output)) as T;
+    },
+    /** Lets it write its answer to a file. */
+    async wrote(t: TestContext, words: string, file: string): Promise<void> {
+      const { code, output } = await run(t, words, file);
+      assert.equal(code, 0, `${words}: ${output}`);
     },
     /** What it said about the service's refusal. */
     async fails(t: TestContext, words: string, lastWord?: string): Promise<string> {

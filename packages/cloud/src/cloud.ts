@@ -30,6 +30,9 @@ import { explainCertificate } from "./services/registry/certificates.js";
 import { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
 import { createKeyPool, type KeyPool } from "./services/registry/key-pool.js";
 import { createRegistry, type Registry } from "./services/registry/service.js";
+import { httpClientId } from "./services/messages/model.js";
+import { messageRestOperations } from "./services/messages/rest.js";
+import { createMessages, type Messages } from "./services/messages/service.js";
 import { shadowServiceName } from "./services/shadow/model.js";
 import { shadowRestOperations } from "./services/shadow/rest.js";
 import { createShadows, wakeShadow, type Shadows } from "./services/shadow/service.js";
@@ -113,6 +116,8 @@ export interface Cloud {
   readonly registry: Registry;
   /** The Device Shadow service's operations, likewise. */
   readonly shadows: Shadows;
+  /** Publish and retained messages without MQTT, likewise. */
+  readonly messages: Messages;
   /** Runs a service's operation as MQTT and REST do. `scope` defaults to that of the cloud. */
   run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope?: Scope): Promise<Result>;
   stats(): CloudStats;
@@ -161,6 +166,7 @@ class LocalCloud implements Cloud {
   readonly scope: Scope;
   readonly registry: Registry;
   readonly shadows: Shadows;
+  readonly messages: Messages;
   readonly closed: Promise<void>;
   readonly #keys: KeyPool;
   readonly #splitProvisioning: SplitProvisioning;
@@ -189,10 +195,15 @@ class LocalCloud implements Cloud {
     const issuer = createCertificateIssuer({ keys, random, authority });
     this.registry = createRegistry({ issuer, parsePolicyDocument, endpointAddress: (type) => this.#endpoint(type) });
     this.shadows = createShadows({ unknownThings: options.shadowsOfUnknownThings ?? "accepted" });
+    this.messages = createMessages(this.#limits());
     this.#splitProvisioning = createSplitProvisioning({ issuer, keys, clock, store, log });
     this.#rest = createRestApi(
       {
-        operations: [...registryRestOperations(this.registry), ...shadowRestOperations(this.shadows)],
+        operations: [
+          ...registryRestOperations(this.registry),
+          ...shadowRestOperations(this.shadows),
+          ...messageRestOperations(this.messages),
+        ],
         run: (scope, operation, input) => this.run(operation, input, scope),
         clock,
         random,
@@ -255,7 +266,24 @@ class LocalCloud implements Cloud {
 
   async run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope = this.scope): Promise<Result> {
     await this.#maintenance;
-    return this.#opened().engine.runner.run(scope, operation, input);
+    const { broker, runner } = this.#opened().engine;
+    const result = await runner.run(scope, operation, input);
+    const request = operation.request?.(input);
+    if (request !== undefined && this.#isOurs(scope)) {
+      await broker.ask({ scope, ...request, clientId: httpClientId, certificateId: undefined });
+    }
+    return result;
+  }
+
+  /** Clients are in one account and region; requests over REST may name others, and nobody is connected there. */
+  #isOurs({ account, region }: Scope): boolean {
+    return account === this.scope.account && region === this.scope.region;
+  }
+
+  #publishedElsewhere({ account, region }: Scope, topic: string): void {
+    const { account: ownAccount, region: ownRegion } = this.scope;
+    const explanation = `devices connect to ${ownAccount} in ${ownRegion}, nobody can hear what is published elsewhere`;
+    this.#dependencies.log.warn("publishedElsewhere", { account, region, topic, explanation });
   }
 
   stats(): CloudStats {
@@ -365,16 +393,15 @@ class LocalCloud implements Cloud {
       limits: this.#limits(),
       onConnected: (client) => this.#connected(client, runner),
     });
-    const isOurs = (other: Scope) => other.account === scope.account && other.region === scope.region;
-    // Clients are in one account and region; requests over REST may name others, and nobody is connected there.
     await runner.start({
       wakeHandlers: new Map([[shadowServiceName, wakeShadow]]),
       performer: {
-        publish: async (other, effect) => (isOurs(other) ? broker.publish(effect) : undefined),
+        publish: async (other, effect) =>
+          this.#isOurs(other) ? broker.publish(effect) : this.#publishedElsewhere(other, effect.topic),
         disconnect: async (other, { clientId, reason }) =>
-          isOurs(other) ? broker.disconnectClient(clientId, reason) : undefined,
+          this.#isOurs(other) ? broker.disconnectClient(clientId, reason) : undefined,
         recheckPrincipal: async (other, { certificateId }) =>
-          isOurs(other) ? broker.recheckPrincipal(certificateId) : undefined,
+          this.#isOurs(other) ? broker.recheckPrincipal(certificateId) : undefined,
       },
     });
     return { runner, broker };

@@ -4,7 +4,8 @@ import type { Connection } from "@thingline/transport";
 import type { BusControl, BusMessage, BusReceiver } from "../bus/bus.js";
 import { createLocalBus } from "../bus/local-bus.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
-import type { ServiceTopics } from "../services/operation.js";
+import { expiresAt, forwardedProperties } from "../services/message-limits.js";
+import type { ServiceMessage, ServiceTopics } from "../services/operation.js";
 import { iterate } from "../store/iterate.js";
 import { ClientConnection } from "./client-connection.js";
 import { BrokerCore, busMessage } from "./core.js";
@@ -81,12 +82,16 @@ class LocalBroker implements Broker {
 
   async publish(effect: Omit<PublishEffect, "type">): Promise<void> {
     const { core } = this;
-    const { topic, payload, qos, isRetained = false, onlyToClientId } = effect;
+    const { topic, payload, qos, isRetained = false, properties, onlyToClientId } = effect;
     const { publication } = core;
     if (core.isClosed) throw new ThinglineError("CLOSED", "the broker is closed");
     checkTopicName(topic);
     core.nowMs = core.options.clock.monotonicMs();
     publication.reset(topic, payload, qos, isRetained, undefined);
+    if (properties !== undefined) {
+      publication.properties = forwardedProperties(properties);
+      publication.expiresAtMs = expiresAt(core.limits, properties.messageExpirySeconds, core.options.clock.unixMs());
+    }
     if (onlyToClientId !== undefined) deliverToClient(core, onlyToClientId);
     else {
       if (isRetained) {
@@ -97,6 +102,13 @@ class LocalBroker implements Broker {
     }
     // Everything up to here happens within the call, so effects keep their order.
     if (core.waits.length > 0) await takeWaits(core);
+  }
+
+  async ask(message: ServiceMessage): Promise<void> {
+    const { core } = this;
+    if (core.isClosed) throw new ThinglineError("CLOSED", "the broker is closed");
+    const { services } = core.index.route(message.topic);
+    await Promise.all(services.map((service) => service.handle(message, core.options.runner!)));
   }
 
   async recheckPrincipal(certificateId: string): Promise<void> {

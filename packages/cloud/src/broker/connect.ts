@@ -12,7 +12,7 @@ import type { ClientConnection } from "./client-connection.js";
 import { drain } from "./delivery.js";
 import { isPublishableReservedTopic, isReservedTopic } from "./reserved-topics.js";
 import { abandonSession, openSession } from "./session-lifecycle.js";
-import { faultOfProperties, topicLimits } from "./message-limits.js";
+import { faultOfProperties, topicLimits } from "../services/message-limits.js";
 
 /** Answers a CONNECT. Everything for one client id happens one after the other. */
 export function connect(client: ClientConnection, packet: ConnectPacket): void {

@@ -3,7 +3,7 @@ import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import type { ClientConnection, PublishGrant } from "./client-connection.js";
 import type { BrokerCore } from "./core.js";
 import { fanOut } from "./delivery.js";
-import { expiresAt, faultOfProperties, forwardedProperties, topicLimits } from "./message-limits.js";
+import { expiresAt, faultOfProperties, forwardedProperties, topicLimits } from "../services/message-limits.js";
 import { isPublishableReservedTopic, isReservedTopic } from "./reserved-topics.js";
 
 /** A PUBLISH from a client: may it, who gets it, and when is it acknowledged. */

@@ -7,7 +7,8 @@ import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
 import { Publication } from "./publication.js";
 import { RateBucket } from "./rate.js";
-import { restoredProperties, storedProperties, type MessageRecord, type StoreKeys } from "./session-store.js";
+import type { MessageRecord, RetainedRecord } from "../services/messages/model.js";
+import { restoredProperties, storedProperties, type StoreKeys } from "./session-store.js";
 
 export interface RetainedMessagesOptions {
   clock: Clock;
@@ -87,7 +88,8 @@ export class RetainedMessages {
     }
     const kept = publication.keep();
     this.set(topic, kept);
-    return { type: "stored", done: this.write(topic, messageRecord(kept)) };
+    const record = { ...messageRecord(kept), retainedAtMs: this.options.clock.unixMs() };
+    return { type: "stored", done: this.write(topic, record) };
   }
 
   /** What another broker retained: it stored it, we only have to know. */
@@ -129,7 +131,7 @@ export class RetainedMessages {
   }
 
   /** One commit for everything of this turn, after the one before. */
-  private write(topic: string, record: MessageRecord | undefined): Promise<void> {
+  private write(topic: string, record: RetainedRecord | undefined): Promise<void> {
     const { clock, keys, store, counters, log } = this.options;
     const key = keys.retained(topic);
     this.pending.set(topic, record === undefined ? { key, delete: true } : { key, value: record });

@@ -1,4 +1,5 @@
 import type { MqttVersion, PublishProperties, SubscriptionOptions } from "@thingline/protocol/mqtt";
+import { retainedKeys, type MessageRecord, type StoredProperties } from "../services/messages/model.js";
 import type { Scope } from "../services/operation.js";
 import { iterate } from "../store/iterate.js";
 import type { StoreKey, StoreReader } from "../store/store.js";
@@ -13,26 +14,6 @@ export type SessionRecord = {
   expirySeconds: number;
   /** Unix time; undefined while a client is connected. */
   expiresAtMs: number | undefined;
-};
-
-/** A message as it is stored: QoS 1 that waits, and retained ones. */
-export type MessageRecord = {
-  topic: string;
-  payload: Uint8Array;
-  isRetained: boolean;
-  qos: 0 | 1;
-  /** Unix time; undefined means never. */
-  expiresAtMs: number | undefined;
-  properties: StoredProperties | undefined;
-};
-
-/** {@link PublishProperties} that outlive their PUBLISH. */
-export type StoredProperties = {
-  payloadFormatIndicator: 0 | 1 | undefined;
-  contentType: string | undefined;
-  responseTopic: string | undefined;
-  correlationData: Uint8Array | undefined;
-  userProperties: readonly (readonly [string, string])[] | undefined;
 };
 
 export type SubscriptionRecord = {
@@ -52,7 +33,8 @@ export interface StoreKeys {
   retained(topic: string): StoreKey;
 }
 
-export function storeKeys({ account, region }: Scope): StoreKeys {
+export function storeKeys(scope: Scope): StoreKeys {
+  const { account, region } = scope;
   const key = (...rest: (string | number)[]): StoreKey => [account, region, "broker", ...rest];
   return {
     sessions: key("session"),
@@ -61,8 +43,8 @@ export function storeKeys({ account, region }: Scope): StoreKeys {
     subscription: (clientId, filter) => key("subscription", clientId, filter),
     messages: (clientId) => key("message", clientId),
     message: (clientId, sequence) => key("message", clientId, sequence),
-    retainedMessages: key("retained"),
-    retained: (topic) => key("retained", topic),
+    retainedMessages: retainedKeys.all(scope),
+    retained: (topic) => retainedKeys.of(scope, topic),
   };
 }
 

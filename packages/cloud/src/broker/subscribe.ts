@@ -9,7 +9,7 @@ import {
 import { isThinglineError } from "@thingline/protocol";
 import type { ClientConnection } from "./client-connection.js";
 import { deliver } from "./delivery.js";
-import { topicLimits } from "./message-limits.js";
+import { topicLimits } from "../services/message-limits.js";
 import { parseShare, standingOfFilter } from "./reserved-topics.js";
 import type { BrokerSession } from "./session.js";
 import { subscriptionRecord } from "./session-store.js";

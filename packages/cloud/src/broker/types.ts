@@ -2,7 +2,7 @@ import type { Clock, Connection, Random } from "@thingline/transport";
 import type { Bus } from "../bus/bus.js";
 import type { Log } from "../log.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
-import type { Effect, OperationRunner, Scope, ServiceTopics } from "../services/operation.js";
+import type { Effect, OperationRunner, Scope, ServiceMessage, ServiceTopics } from "../services/operation.js";
 import type { Store } from "../store/store.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
@@ -52,6 +52,8 @@ export interface Broker {
    * @throws {ThinglineError} CLOSED, TOPIC_NAME_INVALID.
    */
   publish(effect: Omit<PublishEffect, "type">): Promise<void>;
+  /** Hands a message that did not come by MQTT to the services that answer its topic; resolves when they have. */
+  ask(message: ServiceMessage): Promise<void>;
   /** Asks `authorizeConnect` again for each live connection of the certificate and closes those that it refuses. */
   recheckPrincipal(certificateId: string): Promise<void>;
   /** Closes the client's connection (MQTT 5: DISCONNECT 0x98). Its will is sent. Not connected: nothing happens. */

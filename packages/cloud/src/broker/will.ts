@@ -1,7 +1,7 @@
 import type { Will } from "@thingline/protocol/mqtt";
 import type { ClientConnection } from "./client-connection.js";
 import { fanOut } from "./delivery.js";
-import { expiresAt, forwardedProperties } from "./message-limits.js";
+import { expiresAt, forwardedProperties } from "../services/message-limits.js";
 import { Publication } from "./publication.js";
 
 /**

@@ -17,7 +17,9 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   LIMIT_EXCEEDED: [503, "ServiceUnavailableException"],
   POLICY_MALFORMED: [400, "MalformedPolicyException"],
   QUOTA_EXCEEDED: [410, "LimitExceededException"],
+  REQUEST_FORBIDDEN: [403, "ForbiddenException"],
   REQUEST_INVALID: [400, "InvalidRequestException"],
+  REQUEST_TOO_LARGE: [413, "RequestEntityTooLargeException"],
   RESOURCE_EXISTS: [409, "ResourceAlreadyExistsException"],
   RESOURCE_NOT_FOUND: [404, "ResourceNotFoundException"],
   SHADOW_DOCUMENT_INVALID: [400, "InvalidRequestException"],
@@ -50,7 +52,7 @@ export function toWireError(error: unknown, api: RestApiName): WireError & { isD
   return {
     status: error.code === "THROTTLED" && api !== "iot" ? dataPlaneThrottledStatus : status,
     code,
-    message: error.message,
+    message: error.code === "REQUEST_FORBIDDEN" ? "Forbidden" : error.message,
     ...(resourceId !== undefined && resourceArn !== undefined && { members: { resourceId, resourceArn } }),
   };
 }

@@ -1,3 +1,4 @@
+import { isThinglineError } from "@thingline/protocol";
 import {
   bindTexts,
   encodeRestJson,
@@ -117,9 +118,14 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     if ("status" in input) return answerError(input, requestId);
     try {
       const result = await deps.run(scope, operation.run, input.members as never);
-      return { status: operation.status ?? 200, ...encodeRestJson(result, requestId) };
+      const body = operation.isTraced === true ? { ...result, traceId: requestId } : result;
+      return { status: operation.status ?? 200, ...encodeRestJson(body, requestId) };
     } catch (error) {
       const { isDefect, ...wire } = toWireError(error, operation.api);
+      // AWS never tells the cause; the log does.
+      if (isThinglineError(error, "REQUEST_FORBIDDEN")) {
+        log.warn("forbidden", { operation: operation.name, requestId, explanation: error.message });
+      }
       if (isDefect) log.error("restOperationFailed", { operation: operation.name, requestId, error: String(error) });
       // The data plane names the request in the body as well.
       const traced = operation.api === "iot-data" ? { members: { ...wire.members, traceId: requestId } } : {};

@@ -1,3 +1,4 @@
+import type { PublishProperties } from "@thingline/protocol/mqtt";
 import type { Keys, Random } from "@thingline/transport";
 import type { StoreOperation, StoreReader } from "../store/store.js";
 
@@ -15,6 +16,8 @@ export type Effect =
       payload: Uint8Array;
       qos: 0 | 1;
       isRetained?: boolean;
+      /** For receivers that speak MQTT 5; the expiry holds for all. */
+      properties?: Pick<PublishProperties, keyof PublishProperties>;
       /** Deliver to this client only, subscribed or not (job responses). */
       onlyToClientId?: string;
     }
@@ -49,6 +52,11 @@ export interface Operation<Input, Result> {
    * run as they come.
    */
   readonly lane?: (input: Input) => string;
+  /**
+   * The message to a service that the operation has published for its caller, if it is one. The caller hears when
+   * that service has answered it, as the PUBACK of MQTT follows the answer. Asked after the operation has succeeded.
+   */
+  readonly request?: (input: Input) => Pick<ServiceMessage, "topic" | "payload"> | undefined;
 }
 
 /** Runs operations: decide, commit state and effects at once, perform the effects, then forget them. */
@@ -67,6 +75,7 @@ export interface ServiceMessage {
   scope: Scope;
   topic: string;
   payload: Uint8Array;
+  /** `n/a` for a message that came over HTTP. */
   clientId: string;
   /** Certificate id, or undefined for an anonymous plain TCP client. */
   certificateId: string | undefined;

@@ -21,6 +21,8 @@ export interface RestOperation {
   payload?: string;
   /** Default 200. */
   status?: number;
+  /** The answer has the request's id as its member `traceId`. */
+  isTraced?: true;
   /** What it can answer besides the errors that every operation has. */
   errors: readonly ErrorCode[];
   /** Checks its input itself. The result is the body of the answer. */

@@ -77,6 +77,17 @@ export function boolean(): Rule<boolean> {
   };
 }
 
+/** The raw body of a request. */
+export function bytes(): Rule<Uint8Array> {
+  return {
+    check(value, path, faults) {
+      if (value instanceof Uint8Array) return value;
+      faults.push({ path, value, constraint: "Member must be bytes" });
+      return new Uint8Array();
+    },
+  };
+}
+
 /** A map with string keys, given as a plain object. */
 export function map<Value>(key: Rule<string>, member: Rule<Value>): Rule<Record<string, Value>> {
   return {

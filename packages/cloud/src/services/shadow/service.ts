@@ -18,7 +18,7 @@ import type { Effect, Operation, OperationContext } from "../operation.js";
 import { pageSizeDefault, readPage } from "../page.js";
 import { lastName, registryKeys } from "../registry/model.js";
 import { thingName } from "../registry/names.js";
-import { answer, integer, operation, optional, string, type InputOf, type Rule } from "../shape.js";
+import { answer, bytes, integer, operation, optional, string, type InputOf } from "../shape.js";
 import type { WakeHandler } from "../wake-ups.js";
 import {
   forgetAt,
@@ -42,16 +42,9 @@ export interface ShadowOptions {
 
 export const namedShadowsPageSizeMax = 100;
 
-const bytes: Rule<Uint8Array> = {
-  check(value, path, faults) {
-    if (value instanceof Uint8Array) return value;
-    faults.push({ path, value, constraint: "Member must be bytes" });
-    return new Uint8Array();
-  },
-};
 const shadowName = optional(string({ pattern: shadowNamePattern, min: 1, max: shadowNameCharactersMax }));
 /** The payload is the body of the request as it came, over MQTT and over HTTP. */
-const requestShape = { thingName, shadowName, payload: optional(bytes) };
+const requestShape = { thingName, shadowName, payload: optional(bytes()) };
 type Request = InputOf<typeof requestShape>;
 
 export type Shadows = ReturnType<typeof createShadows>;

@@ -1,13 +1,29 @@
 import type { PublishProperties, TopicLimits, UserProperties } from "@thingline/protocol/mqtt";
-import type { BrokerLimits } from "./limits.js";
+/** What one message may be, however it comes; a part of the broker's limits. */
+export interface MessageLimits {
+  /** UTF-8 bytes of a topic, without the free prefix of Basic Ingest. */
+  topicBytesMax: number;
+  /** `/` in a topic, without those of the free prefix. */
+  topicSlashesMax: number;
+  payloadBytesMax: number;
+  contentTypeBytesMax: number;
+  correlationDataBytesMax: number;
+  /** Names and values of all user properties of one message. */
+  userPropertiesBytesMax: number;
+  messageExpirySecondsMin: number;
+  messageExpirySecondsMax: number;
+}
 
-export function topicLimits({ topicBytesMax, topicSlashesMax }: BrokerLimits): TopicLimits {
+export function topicLimits({
+  topicBytesMax,
+  topicSlashesMax,
+}: Pick<MessageLimits, "topicBytesMax" | "topicSlashesMax">): TopicLimits {
   return { bytesMax: topicBytesMax, levelsMax: topicSlashesMax + 1, isBasicIngestFree: true };
 }
 
 /** What is too large about the properties of a message, in words; undefined when nothing is. */
 export function faultOfProperties(
-  limits: BrokerLimits,
+  limits: MessageLimits,
   properties: Pick<PublishProperties, "contentType" | "correlationData" | "userProperties"> | undefined,
 ): string | undefined {
   if (properties === undefined) return undefined;
@@ -44,7 +60,7 @@ function utf8Bytes(text: string): number {
 
 /** Unix time at which a message is to be dropped, its expiry clamped to what is allowed. */
 export function expiresAt(
-  limits: BrokerLimits,
+  limits: MessageLimits,
   expirySeconds: number | undefined,
   nowUnixMs: number,
 ): number | undefined {

@@ -1,0 +1,162 @@
+// Publish and retained messages of a whole local cloud, by the unmodified AWS SDK and by plain HTTP, on real sockets.
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import {
+  GetRetainedMessageCommand,
+  InvalidRequestException,
+  IoTDataPlaneClient,
+  ListRetainedMessagesCommand,
+  PublishCommand,
+  ResourceNotFoundException,
+} from "@aws-sdk/client-iot-data-plane";
+import type mqtt from "mqtt";
+import { connectClient, createDevice, nextEvent, openWorld, type World } from "./cloud-world.js";
+
+function openDataPlane(context: TestContext, world: World) {
+  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+  const options = { endpoint: world.started.addresses.api, region: "us-east-1", credentials, maxAttempts: 1 };
+  const data = new IoTDataPlaneClient(options);
+  context.after(() => data.destroy());
+  return data;
+}
+
+type Arrival = [topic: string, payload: Buffer, packet: mqtt.IPublishPacket];
+const encode = (text: string) => new TextEncoder().encode(text);
+const decode = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
+
+for (const version of [4, 5] as const) {
+  test(`what the AWS SDK publishes reaches a device that speaks MQTT ${version}`, async (context) => {
+    const world = await openWorld(context);
+    const data = openDataPlane(context, world);
+    const device = await connectClient(context, world.started, await createDevice(world.iot), {
+      clientId: "pump",
+      version,
+    });
+    const topic = "pump/$set/a+b%2F ü";
+    await device.subscribeAsync("pump/#", { qos: 1 });
+    const arrived = nextEvent(device, "message") as Promise<Arrival>;
+    await data.send(
+      new PublishCommand({
+        topic: topic.replace("+", "-"),
+        qos: 1,
+        payload: encode("on"),
+        contentType: "text/plain",
+        responseTopic: "pump/answers",
+        messageExpiry: 60,
+        payloadFormatIndicator: "UTF8_DATA",
+        correlationData: Buffer.from("c1").toString("base64"),
+        userProperties: JSON.stringify([{ site: "a" }, { site: "b" }]),
+      }),
+    );
+    const [name, payload, { qos, properties }] = await arrived;
+    assert.deepEqual([name, decode(payload), qos], [topic.replace("+", "-"), "on", 1]);
+    if (version === 4) return;
+    const { contentType, responseTopic, messageExpiryInterval = 0, payloadFormatIndicator } = properties ?? {};
+    assert.deepEqual([contentType, responseTopic, payloadFormatIndicator], ["text/plain", "pump/answers", true]);
+    assert.ok(messageExpiryInterval >= 50 && messageExpiryInterval <= 60);
+    assert.equal(properties?.correlationData?.toString(), "c1");
+    assert.deepEqual({ ...properties?.userProperties }, { site: ["a", "b"] });
+  });
+}
+
+test("a message over HTTP with QoS 1 is kept for a device that is away", async (context) => {
+  const world = await openWorld(context);
+  const data = openDataPlane(context, world);
+  const credentials = await createDevice(world.iot);
+  const options = { clientId: "pump", clean: false };
+  const device = await connectClient(context, world.started, credentials, options);
+  await device.subscribeAsync("pump/settings", { qos: 1 });
+  await device.endAsync();
+  await data.send(new PublishCommand({ topic: "pump/settings", qos: 1, payload: encode("kept") }));
+  await data.send(new PublishCommand({ topic: "pump/settings", qos: 0, payload: encode("not kept") }));
+  const arrived = new Promise<Arrival>((resolve) => {
+    const prepare = (client: mqtt.MqttClient) => void client.once("message", (...arrival) => resolve(arrival));
+    void connectClient(context, world.started, credentials, { ...options, prepare });
+  });
+  const [, payload] = await arrived;
+  assert.equal(decode(payload), "kept");
+});
+
+test("the AWS SDK reads, lists and deletes retained messages", async (context) => {
+  const world = await openWorld(context);
+  const data = openDataPlane(context, world);
+  const beforeMs = Date.now();
+  for (const topic of ["pump/a", "pump/b", "pump/c"]) {
+    await data.send(new PublishCommand({ topic, qos: 1, retain: true, payload: encode(topic) }));
+  }
+  const userProperties = JSON.stringify([{ site: "a" }]);
+  await data.send(
+    new PublishCommand({ topic: "pump/b", retain: true, payload: new Uint8Array([0, 255]), userProperties }),
+  );
+  const got = await data.send(new GetRetainedMessageCommand({ topic: "pump/b" }));
+  assert.deepEqual([got.topic, got.payload, got.qos], ["pump/b", new Uint8Array([0, 255]), 0]);
+  assert.equal(decode(got.userProperties), userProperties);
+  assert.ok((got.lastModifiedTime ?? 0) >= beforeMs && (got.lastModifiedTime ?? 0) <= Date.now());
+
+  const device = await connectClient(context, world.started, await createDevice(world.iot), { clientId: "pump" });
+  const arrived = nextEvent(device, "message") as Promise<Arrival>;
+  await device.subscribeAsync("pump/a", { qos: 1 });
+  const [, payload, { retain }] = await arrived;
+  assert.deepEqual([decode(payload), retain], ["pump/a", true]);
+
+  const first = await data.send(new ListRetainedMessagesCommand({ maxResults: 2 }));
+  assert.deepEqual(
+    first.retainedTopics?.map(({ topic, payloadSize, qos }) => [topic, payloadSize, qos]),
+    [
+      ["pump/a", 6, 1],
+      ["pump/b", 2, 0],
+    ],
+  );
+  const second = await data.send(new ListRetainedMessagesCommand({ nextToken: first.nextToken }));
+  assert.deepEqual([second.retainedTopics?.map(({ topic }) => topic), second.nextToken], [["pump/c"], undefined]);
+
+  await data.send(new PublishCommand({ topic: "pump/b", retain: true }));
+  await assert.rejects(data.send(new GetRetainedMessageCommand({ topic: "pump/b" })), ResourceNotFoundException);
+  await assert.rejects(data.send(new PublishCommand({ topic: "pump/+" })), InvalidRequestException);
+});
+
+test("plain HTTP: slashes as they are, AWS's answers, and the cause of a refusal in the log", async (context) => {
+  const world = await openWorld(context, { memory: true, limits: "aws" });
+  const device = await connectClient(context, world.started, await createDevice(world.iot), { clientId: "pump" });
+  await device.subscribeAsync("pump/a/b", { qos: 1 });
+  const arrived = nextEvent(device, "message") as Promise<Arrival>;
+  const url = `${world.started.addresses.api}/topics`;
+  const answer = await fetch(`${url}/pump/a%2Fb?qos=1`, { method: "POST", body: "raw" });
+  const body = (await answer.json()) as Record<string, unknown>;
+  assert.deepEqual([answer.status, body["message"]], [200, "OK"]);
+  assert.equal(body["traceId"], answer.headers.get("x-amzn-requestid"));
+  assert.equal(decode((await arrived)[1]), "raw");
+
+  const refused = await fetch(`${url}/$aws/events/presence/connected/pump`, { method: "POST", body: "{}" });
+  const { traceId, ...rest } = (await refused.json()) as Record<string, unknown>;
+  assert.deepEqual(
+    [refused.status, refused.headers.get("x-amzn-errortype"), rest],
+    [403, "ForbiddenException", { message: "Forbidden" }],
+  );
+  const { facts } = await world.log.line(({ event }) => event === "forbidden");
+  assert.equal(facts["requestId"], traceId);
+  assert.match(String(facts["explanation"]), /reserved topic/);
+  const large = await fetch(`${url}/pump`, { method: "POST", body: new Uint8Array(131_073) });
+  assert.deepEqual([large.status, large.headers.get("x-amzn-errortype")], [413, "RequestEntityTooLargeException"]);
+  await large.arrayBuffer();
+});
+
+test("a shadow request that is published over HTTP is answered on MQTT before HTTP answers", async (context) => {
+  const world = await openWorld(context);
+  const data = openDataPlane(context, world);
+  const device = await connectClient(context, world.started, await createDevice(world.iot), { clientId: "pump" });
+  const came: string[] = [];
+  const bothCame = new Promise<void>((resolve) => {
+    device.on("message", (topic) => {
+      came.push(topic.split("/").slice(-2).join("/"));
+      if (came.length === 2) resolve();
+    });
+  });
+  await device.subscribeAsync("$aws/things/pump/shadow/update/+", { qos: 1 });
+  const topic = "$aws/things/pump/shadow/update";
+  await data.send(new PublishCommand({ topic, qos: 1, payload: encode('{"state":{"reported":{"on":true}}}') }));
+  const shadow = await world.started.cloud.run(world.started.cloud.shadows.getThingShadow, { thingName: "pump" });
+  assert.deepEqual(shadow.state, { reported: { on: true } });
+  await bothCame;
+  assert.deepEqual(came.sort(), ["update/accepted", "update/documents"]);
+});
