@@ -11,6 +11,9 @@ export { defaultRestHost, defaultRestPort, serverBodyBytesMax, startRestServer }
 export type { RestServer, RestServerOptions } from "./rest/server.js";
 export { defaultAccessKey } from "./rest/sigv4.js";
 export type { AccessKey } from "./rest/sigv4.js";
+export type { MessageLimits } from "./services/message-limits.js";
+export { createMessages, retainedPageSizeMax, userPropertiesMax } from "./services/messages/service.js";
+export type { Messages, PublishInput } from "./services/messages/service.js";
 export { registryRestOperations } from "./services/registry/rest.js";
 export { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
 export type {

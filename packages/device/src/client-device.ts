@@ -8,7 +8,7 @@ import {
   type OutboundSubscribe,
   type OutboundUnsubscribe,
 } from "@thingline/protocol/mqtt";
-import { shadowTopic } from "@thingline/protocol/shadow";
+import { type JsonObject, shadowTopic } from "@thingline/protocol/shadow";
 import type { Clock, Connection } from "@thingline/transport";
 import type { ConnectOptions, Device, DeviceState, PublishOptions, SubscribeOptions } from "./client.js";
 import { DeviceConnector } from "./client-connector.js";
@@ -26,6 +26,8 @@ import type { DeviceSubscription, MessageListener } from "./client-subscription.
 import { OfflineQueue, type OfflineQueuePort } from "./offline-queue/offline-queue.js";
 import { checkExpiry } from "./offline-queue/options.js";
 import type { OfflineMessage, OfflineQueueStats } from "./offline-queue/types.js";
+import type { ShadowClient } from "./shadow/shadow-client.js";
+import { DeviceShadows } from "./shadow/shadows.js";
 import { DeviceTopics } from "./client-topics.js";
 import { abortable, type Settle } from "./client-waiter.js";
 
@@ -47,6 +49,7 @@ export class DeviceClient implements Device {
   readonly #inbox: DeviceInbox;
   readonly #connector: DeviceConnector;
   readonly #offline: OfflineQueue | undefined;
+  readonly #shadows: DeviceShadows;
   #warning: ThinglineError | undefined;
   #opening: { isAbandoned: boolean } | undefined;
   #isPersistentSession = false;
@@ -88,7 +91,18 @@ export class DeviceClient implements Device {
       },
       opened: () => this.#topics.connecting(),
       progressed: () => this.#offline?.pump(),
-      closed: () => this.#topics.close(),
+      closed: () => {
+        this.#shadows.end();
+        this.#topics.close();
+      },
+    });
+    this.#shadows = new DeviceShadows({
+      clientId: options.clientId,
+      clock: options.clock,
+      random: options.random,
+      publish: (topic, payload, how) => this.publish(topic, payload, how),
+      subscribe: (filters, listener) => this.subscribe(filters, listener),
+      report: (error) => this.#emit("error", { error }),
     });
     const { offlineQueue } = checked;
     this.#offline = offlineQueue && new OfflineQueue(offlineQueue, options.clock, this.#offlinePort());
@@ -200,6 +214,7 @@ export class DeviceClient implements Device {
     this.#refusedFilters = refusedFilters;
     for (const refused of refusedFilters) this.#emit("error", { error: subscriptionRefusal(refused) });
     this.#emit("ready", { isPersistentSession: this.#isPersistentSession, refusedFilters });
+    this.#shadows.ready();
     if (this.#isPersistentSession) this.#requestShadow();
     // PINGRESP will show that nothing sent so far was the reason if the server closes again.
     if (this.#connector.isSuspicious) this.#session.probe(this.#clock.monotonicMs());
@@ -330,6 +345,10 @@ export class DeviceClient implements Device {
     if (request.type === "subscribe") this.#session.subscribe(request, nowMs);
     else this.#session.unsubscribe(request, nowMs);
     this.#connector.arm();
+  }
+
+  shadow<State extends JsonObject = JsonObject>(name?: string): ShadowClient<State> {
+    return this.#shadows.get(name) as unknown as ShadowClient<State>;
   }
 
   ping(): void {

@@ -40,7 +40,7 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
   readonly #queueMax: number;
   readonly #unsubscribe: (subscription: DeviceSubscription) => Promise<void>;
   readonly #queue: QueuedMessage[] = [];
-  readonly #whenEnded: (() => void)[] = [];
+  readonly #whenEnded: ((error: ThinglineError | undefined) => void)[] = [];
   #ending: Ending | undefined;
   #closing: Promise<void> | undefined;
   #wake: (() => void) | undefined;
@@ -89,7 +89,7 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
     this.#ending = { error };
     if (!this.#isIterated) this.#settleQueue();
     this.#wake?.();
-    for (const callback of this.#whenEnded.splice(0)) callback();
+    for (const callback of this.#whenEnded.splice(0)) callback(error);
   }
 
   /** As {@link end}, and what is queued is dropped. @internal */
@@ -99,9 +99,9 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
   }
 
   /** Called once, at the end. @internal */
-  whenEnded(callback: () => void): void {
+  whenEnded(callback: (error: ThinglineError | undefined) => void): void {
     if (this.#ending === undefined) this.#whenEnded.push(callback);
-    else callback();
+    else callback(this.#ending.error);
   }
 
   #settleQueue(): void {

@@ -1,10 +1,12 @@
 import type { PublishProperties } from "@thingline/protocol/mqtt";
 import type { Endpoint, SecureInfo } from "@thingline/transport";
+import type { JsonObject } from "@thingline/protocol/shadow";
 import { DeviceClient } from "./client-device.js";
 import type { DeviceEventName, DeviceListener, RefusedFilter } from "./client-events.js";
 import { checkOptions, type ConnectDeviceOptions, type DeviceOptions } from "./client-options.js";
 import type { OfflineQueueStats } from "./offline-queue/types.js";
 import type { DeviceSubscription, MessageListener } from "./client-subscription.js";
+import type { ShadowClient } from "./shadow/shadow-client.js";
 
 export interface PublishOptions {
   /** Default 1. */
@@ -141,6 +143,14 @@ export interface Device {
    * connection it resolves at once, and a session that the cloud kept is told with the next connection.
    */
   unsubscribe(filters: string | readonly string[], options?: { signal?: AbortSignal }): Promise<void>;
+
+  /**
+   * The shadow of the thing that has this device's client id as its name: the classic one, or a named one. The same
+   * object for the same name, at most {@link shadowsMax}. Nothing is sent yet.
+   *
+   * @throws {ThinglineError} OPTION_INVALID, LIMIT_EXCEEDED.
+   */
+  shadow<State extends JsonObject = JsonObject>(name?: string): ShadowClient<State>;
 
   /** Sends PINGREQ now. @throws {ThinglineError} CONNECTION_LOST when the last one is unanswered: the link is dead. */
   ping(): void;

@@ -95,3 +95,16 @@ export type {
   TagItem,
 } from "./provisioning/types.js";
 export { TlsSessionCache, tlsSessionsMax } from "./tls-sessions.js";
+export type { ShadowAccepted, ShadowView } from "./shadow/answers.js";
+export type { ShadowDelta } from "./shadow/delta-view.js";
+export { shadowRequestsInFlightMax, shadowRequestsWaitingMax } from "./shadow/request-gate.js";
+export { defaultShadowAttemptsMax, defaultShadowTimeoutMs, ShadowClient } from "./shadow/shadow-client.js";
+export type {
+  ShadowDeltas,
+  ShadowPort,
+  ShadowPatch,
+  ShadowRequestOptions,
+  ShadowUpdateOptions,
+  ShadowUpdateRequest,
+} from "./shadow/shadow-client.js";
+export { shadowsMax } from "./shadow/shadows.js";

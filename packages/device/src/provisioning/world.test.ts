@@ -454,6 +454,10 @@ export class FakeDevice implements Device {
     throw new Error("not expected");
   }
 
+  shadow(): never {
+    throw new Error("not expected");
+  }
+
   keepAliveTimeLeftMs(): number {
     return 0;
   }

@@ -4,7 +4,7 @@ import { decodeBase64, encodeBase64 } from "@thingline/protocol/x509";
 import { faultOfProperties, topicLimits, type MessageLimits } from "../message-limits.js";
 import type { Operation } from "../operation.js";
 import { readPage } from "../page.js";
-import { answer, boolean, bytes, integer, oneOf, operation, optional, string, type InputOf } from "../shape.js";
+import { answer, boolean, bytes, integer, oneOf, operation, optional, string } from "../shape.js";
 import { isExpired, retainedKeys, standingOverHttp, type RetainedRecord } from "./model.js";
 
 export const retainedPageSizeMax = 200;
@@ -20,13 +20,27 @@ const publishShape = {
   contentType: optional(string()),
   responseTopic: optional(string({ min: 1 })),
   messageExpiry: optional(integer({ min: 0, max: 4_294_967_295 })),
-  /** Base64 of a JSON array of objects with one member each. */
   userProperties: optional(string({ max: 32_768 })),
   payloadFormatIndicator: optional(oneOf(["UNSPECIFIED_BYTES", "UTF8_DATA"])),
-  /** Base64. */
   correlationData: optional(string({ max: 32_768 })),
 };
-type PublishInput = InputOf<typeof publishShape>;
+/** A message to publish, with the members of AWS's operation. */
+export interface PublishInput {
+  topic: string;
+  payload?: Uint8Array | undefined;
+  /** 0 or 1. Default 0. */
+  qos?: number | undefined;
+  retain?: boolean | undefined;
+  contentType?: string | undefined;
+  responseTopic?: string | undefined;
+  /** Seconds. */
+  messageExpiry?: number | undefined;
+  /** Base64 of a JSON array of objects with one member each. */
+  userProperties?: string | undefined;
+  payloadFormatIndicator?: "UNSPECIFIED_BYTES" | "UTF8_DATA" | undefined;
+  /** Base64. */
+  correlationData?: string | undefined;
+}
 
 const encoder = new TextEncoder();
 

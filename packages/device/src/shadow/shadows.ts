@@ -1,0 +1,70 @@
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import type { Clock, Random } from "@thingline/transport";
+import type { DeviceMessage } from "../client-events.js";
+import type { DeviceSubscription } from "../client-subscription.js";
+import { RequestGate } from "./request-gate.js";
+import { ShadowClient, type ShadowPort } from "./shadow-client.js";
+
+/** Shadows of one device that an application works with at a time. */
+export const shadowsMax = 100;
+
+export interface ShadowsPort {
+  clientId: string;
+  clock: Clock;
+  random: Random;
+  publish(topic: string, payload: Uint8Array, options: { qos: 1; signal?: AbortSignal }): Promise<void>;
+  subscribe(filters: readonly string[], listener: (message: DeviceMessage) => void): Promise<DeviceSubscription>;
+  report(error: Error): void;
+}
+
+/** The shadows of a device: one client for each name, made when it is first asked for. */
+export class DeviceShadows {
+  readonly #clients = new Map<string | undefined, ShadowClient>();
+  readonly #port: ShadowsPort;
+  readonly #gate = new RequestGate();
+  #ending: ThinglineError | undefined;
+
+  constructor(port: ShadowsPort) {
+    this.#port = port;
+  }
+
+  /** @throws {ThinglineError} OPTION_INVALID, LIMIT_EXCEEDED. */
+  get(shadowName: string | undefined): ShadowClient {
+    const known = this.#clients.get(shadowName);
+    if (known !== undefined) return known;
+    const { clientId: thingName, random, clock } = this.#port;
+    if (this.#clients.size >= shadowsMax) {
+      throw new ThinglineError("LIMIT_EXCEEDED", `a device works with at most ${shadowsMax} shadows`, {
+        details: { shadowsMax },
+      });
+    }
+    const id = { thingName, ...(shadowName !== undefined && { shadowName }) };
+    const client = new ShadowClient(id, { clock, random, gate: this.#gate, ...this.#wires() });
+    this.#clients.set(shadowName, client);
+    if (this.#ending !== undefined) client.end(this.#ending);
+    return client;
+  }
+
+  ready(): void {
+    for (const client of this.#clients.values()) client.deviceReady();
+  }
+
+  end(): void {
+    this.#ending ??= new ThinglineError("CLOSED", "the device was closed");
+    for (const client of this.#clients.values()) client.end(this.#ending);
+  }
+
+  #wires(): Pick<ShadowPort, "publish" | "subscribe" | "report"> {
+    const port = this.#port;
+    return {
+      publish: (topic, payload, signal) => port.publish(topic, payload, { qos: 1, ...(signal && { signal }) }),
+      subscribe: async (filters, listener, ended) => {
+        const subscription = await port.subscribe(filters, listener);
+        subscription.whenEnded(ended);
+      },
+      report: (error) => {
+        if (!isThinglineError(error, "CLOSED")) port.report(error);
+      },
+    };
+  }
+}
