@@ -22,10 +22,23 @@ const here = (file: string): string => fileURLToPath(new URL(file, import.meta.u
 export const startThingline: Start = () => startNode("thingline", here("thingline-server.js"), "this tree");
 export const startAedes: Start = () => startNode("aedes", here("aedes-server.js"), "npm, MQTT 3.1.1 only");
 
+/** The local cloud on a store of that kind. */
+export const startShadowServer = (store: "memory" | "lmdb"): Promise<BenchServer> =>
+  startNode("thingline", here("shadow-server.js"), "this tree", { BENCH_STORE: store });
+
 /** A server that tells its port by a message to its parent. */
-async function startNode(name: string, file: string, version: string): Promise<BenchServer> {
+async function startNode(
+  name: string,
+  file: string,
+  version: string,
+  env: Record<string, string> = {},
+): Promise<BenchServer> {
   const execArgv = name === "thingline" && process.env["BENCH_CPU_PROF"] ? ["--cpu-prof"] : [];
-  const child = fork(file, [], { stdio: ["ignore", 2, 2, "ipc"], execArgv });
+  const child = fork(file, [], {
+    stdio: ["ignore", 2, 2, "ipc"],
+    execArgv,
+    env: { ...process.env, ...env },
+  });
   const port = await new Promise<number>((resolve, reject) => {
     child.once("message", (message: { port: number }) => resolve(message.port));
     child.once("exit", (code) => reject(new Error(`${name} ended with ${code} before it was ready`)));
