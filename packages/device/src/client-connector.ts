@@ -13,6 +13,7 @@ import {
   takenOverError,
 } from "./client-errors.js";
 import type { DeviceEvents, DisconnectReason } from "./client-events.js";
+import type { HeldInput } from "./client-input.js";
 import { DeviceLink } from "./client-link.js";
 import { type CheckedOptions, type DeviceOptions, packetBytesMaxOf } from "./client-options.js";
 import {
@@ -75,6 +76,8 @@ export class DeviceConnector {
   readonly #clock: Clock;
   readonly #session: ClientSession<Settle>;
   readonly #port: ConnectorPort;
+  /** Undefined: the device handles input as it comes. */
+  readonly #held: HeldInput | undefined;
   readonly #whenIdle: (() => void)[] = [];
   #resolveClosed: () => void = () => undefined;
   #phase: Phase = "idle";
@@ -94,12 +97,19 @@ export class DeviceConnector {
   /** Of the phase: the end of a wait, of draining, of closing. */
   #phaseTimer: Timer | undefined;
 
-  constructor(options: DeviceOptions, checked: CheckedOptions, session: ClientSession<Settle>, port: ConnectorPort) {
+  constructor(
+    options: DeviceOptions,
+    checked: CheckedOptions,
+    session: ClientSession<Settle>,
+    held: HeldInput | undefined,
+    port: ConnectorPort,
+  ) {
     this.#options = options;
     this.#checked = checked;
     this.#clock = options.clock;
     this.#session = session;
     this.#port = port;
+    this.#held = held;
     this.#sessions = ("tlsSessions" in options ? options.tlsSessions : undefined) ?? new TlsSessionCache();
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
   }
@@ -207,7 +217,7 @@ export class DeviceConnector {
   /** Ends the connection by our own decision. */
   endNow(reason: DisconnectReason, error: ThinglineError | undefined): void {
     const run = this.#run;
-    if (run?.link === undefined || run.ending !== undefined) return;
+    if (run?.link === undefined || run.ending !== undefined || this.#endIfHungUp(run)) return;
     run.ending = { reason, error };
     this.#session.disconnect(this.#clock.monotonicMs());
   }
@@ -230,6 +240,7 @@ export class DeviceConnector {
       case "starting":
         return this.endNow("userRequest", error);
       case "ready":
+        if (this.#run !== undefined && this.#endIfHungUp(this.#run)) return;
         return this.#drain();
       case "waiting":
         this.#phaseTimer?.cancel();
@@ -250,6 +261,8 @@ export class DeviceConnector {
     if (!this.#session.isAwaited) return end();
     this.#drained = end;
     this.#phaseTimer = this.#clock.setTimer(this.#checked.closeTimeoutMs, end);
+    // Whoever waits for acknowledgements here does not poll for them.
+    this.#run?.link?.release();
   }
 
   // ---- one attempt ---------------------------------------------------------------------------------------------
@@ -306,6 +319,7 @@ export class DeviceConnector {
       packetBytesMax: packetBytesMaxOf(payloadBytesMax),
       clock: this.#clock,
       sendTimeoutMs,
+      held: this.#held,
     });
     run.link = link;
     run.dialing = undefined;
@@ -333,9 +347,15 @@ export class DeviceConnector {
         run.ending ??= { reason: "misc", error };
         connection.destroy();
       },
-      closed: (error) => this.#linkClosed(run, error),
+      closed: (error) => {
+        // The application finds out by itself, with `poll()` or `input()`; what it has begun to end is over at once.
+        if (this.#held === undefined || this.#leaving !== undefined || run.ending !== undefined) {
+          this.#linkClosed(run, error);
+        } else this.#held.ended(error);
+      },
     });
     this.arm();
+    if (this.#held !== undefined) this.settleCaller();
   }
 
   /** The session got its CONNACK. */
@@ -357,11 +377,31 @@ export class DeviceConnector {
     // Over a dead link there is nobody to say goodbye to.
     if (error?.code === "CONNECTION_LOST") connection.destroy();
     else void connection.close();
+    // There is nothing left to close when the other side was first and the application did not know yet.
+    if (this.#held?.end !== undefined) this.#clock.afterTurn(() => this.#linkClosed(run, undefined));
     if (error?.code === "MQTT_CONNECT_REFUSED") this.#port.emit("error", { error });
+  }
+
+  /** Handles the input that was held for the application, or the end of the connection when that is all there is. */
+  input(): void {
+    this.requireActive();
+    const run = this.#run;
+    if (run?.link === undefined) return;
+    if (this.#held?.isReadable === true) run.link.input();
+    else this.#endIfHungUp(run);
+  }
+
+  /** The other side has ended the connection, which the application was left to find out. */
+  #endIfHungUp(run: Run): boolean {
+    const end = this.#held?.end;
+    if (end === undefined) return false;
+    this.#linkClosed(run, end.error);
+    return true;
   }
 
   #linkClosed(run: Run, error: ThinglineError | undefined): void {
     if (this.#run !== run) return;
+    this.#held?.closed();
     if (run.ending === undefined) {
       run.ending = { reason: "closedByRemote", error: error ?? closedByRemoteError(this.#session.inFlightCount) };
       if (error === undefined) run.cut = this.#cutOf(run);

@@ -20,6 +20,7 @@ import {
   EventHub,
   type RefusedFilter,
 } from "./client-events.js";
+import { HeldInput, type PollOptions, type PollResult } from "./client-input.js";
 import { DeviceInbox } from "./client-inbox.js";
 import { type CheckedOptions, type DeviceOptions, invalid, secTagWarning, topicsOf } from "./client-options.js";
 import type { DeviceSubscription, MessageListener } from "./client-subscription.js";
@@ -50,6 +51,8 @@ export class DeviceClient implements Device {
   readonly #connector: DeviceConnector;
   readonly #offline: OfflineQueue | undefined;
   readonly #shadows: DeviceShadows;
+  /** Undefined: the device drives itself. */
+  readonly #held: HeldInput | undefined;
   #warning: ThinglineError | undefined;
   #opening: { isAbandoned: boolean } | undefined;
   #isPersistentSession = false;
@@ -82,7 +85,8 @@ export class DeviceClient implements Device {
       },
     });
     this.#session = new ClientSession<Settle>(checked.session, this.#effects());
-    this.#connector = new DeviceConnector(options, checked, this.#session, {
+    this.#held = checked.session.isKeepAliveAutomatic === false ? new HeldInput(options.clock) : undefined;
+    this.#connector = new DeviceConnector(options, checked, this.#session, this.#held, {
       emit: (name, event) => this.#emit(name, event),
       ended: (reason) => this.#offline?.connectionEnded(isByServer(reason)),
       stopped: (waiting, failure) => {
@@ -233,10 +237,10 @@ export class DeviceClient implements Device {
   }
 
   #setReading(isReading: boolean): void {
-    const connection = this.#connector.link?.connection;
-    if (isReading) return connection?.resume();
+    const { link } = this.#connector;
+    if (isReading) return link?.setReading(true);
     // Held messages wait for `ready`, and `ready` for the answers to SUBSCRIBE, which must still come in.
-    if (!this.#connector.isStarting || !this.#inbox.isHolding) return connection?.pause();
+    if (!this.#connector.isStarting || !this.#inbox.isHolding) return link?.setReading(false);
     this.#connector.endNow("misc", droppedError("*", "the queue before ready: pass a `data` listener in `on`"));
   }
 
@@ -362,6 +366,23 @@ export class DeviceClient implements Device {
 
   keepAliveTimeLeftMs(): number {
     return this.#session.keepAliveTimeLeftMs(this.#clock.monotonicMs());
+  }
+
+  async poll(options: PollOptions = {}): Promise<PollResult> {
+    return this.#requireDriven("poll()").poll(options);
+  }
+
+  input(): void {
+    this.#requireDriven("input()");
+    this.#connector.input();
+  }
+
+  /** @throws {ThinglineError} CLOSED, DRIVER_MISMATCH */
+  #requireDriven(call: string): HeldInput {
+    this.#connector.requireOpen();
+    if (this.#held !== undefined) return this.#held;
+    const message = `${call} is for devices with \`driver: "application"\`: this one handles its input by itself`;
+    throw new ThinglineError("DRIVER_MISMATCH", message);
   }
 
   // ---- events and effects --------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import { encodePacket, type MqttPacket, type MqttVersion, PacketDecoder, packetLength } from "@thingline/protocol/mqtt";
 import { type Clock, type Connection, highWaterBytes } from "@thingline/transport";
+import type { HeldInput } from "./client-input.js";
 import { SendWatch } from "./client-send-watch.js";
 
 export interface LinkHandlers {
@@ -23,6 +24,8 @@ export interface LinkOptions {
   clock: Clock;
   /** 0: never. */
   sendTimeoutMs: number;
+  /** Where input waits for the application; undefined: it is handled as it comes. */
+  held: HeldInput | undefined;
 }
 
 /** One connection, seen as packets. */
@@ -31,25 +34,50 @@ export class DeviceLink {
   readonly #version: MqttVersion;
   readonly #decoder: PacketDecoder;
   readonly #watch: SendWatch;
-  #stuck: (error: ThinglineError) => void = () => undefined;
-
-  constructor(connection: Connection, { version, packetBytesMax, clock, sendTimeoutMs }: LinkOptions) {
+  readonly #held: HeldInput | undefined;
+  #handlers: LinkHandlers | undefined;
+  #isReleased = false;
+  constructor(connection: Connection, { version, packetBytesMax, clock, sendTimeoutMs, held }: LinkOptions) {
     this.connection = connection;
     this.#version = version;
-    this.#watch = new SendWatch(connection, clock, sendTimeoutMs, (error) => this.#stuck(error));
+    this.#watch = new SendWatch(connection, clock, sendTimeoutMs, (error) => this.#handlers?.stuck(error));
+    this.#held = held;
     this.#decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax });
   }
 
   start(handlers: LinkHandlers): void {
-    this.#stuck = (error) => handlers.stuck(error);
+    this.#handlers = handlers;
+    this.#held?.opened(this.connection);
     this.connection.start({
-      data: (bytes) => this.#received(bytes, handlers),
+      data: (bytes) => {
+        if (this.#held === undefined || this.#isReleased) this.#received(bytes, handlers);
+        else this.#held.received(bytes);
+      },
       drained: () => handlers.drained(),
       closed: (error) => {
         this.#watch.stop();
         handlers.closed(error);
       },
     });
+  }
+
+  /** Handles what has come in and was held for the application. */
+  input(): void {
+    const handlers = this.#handlers;
+    if (handlers === undefined || this.#held === undefined) return;
+    for (const bytes of this.#held.take()) this.#received(bytes, handlers);
+  }
+
+  /** From now on input is handled as it comes, what was held first. */
+  release(): void {
+    this.#isReleased = true;
+    this.input();
+  }
+
+  setReading(isReading: boolean): void {
+    if (this.#held !== undefined) this.#held.setReading(isReading);
+    else if (isReading) this.connection.resume();
+    else this.connection.pause();
   }
 
   #received(bytes: Uint8Array, handlers: LinkHandlers): void {

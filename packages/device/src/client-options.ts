@@ -135,6 +135,13 @@ export interface DeviceSettings {
   username?: string;
   password?: Uint8Array;
   userProperties?: ConnectProperties["userProperties"];
+  /**
+   * Who runs the session. `library`, the default: input is handled as it comes, and PINGREQ is sent in time, as with the
+   * original's poll thread. `application`: it calls {@link Device.poll}, {@link Device.input} and {@link Device.ping}, and
+   * `connect()` resolves when CONNECT is sent, before CONNACK. The device does not reconnect by itself then. Time-outs of the
+   * connection and of requests run in both.
+   */
+  driver?: "library" | "application";
   /** Listeners that must not miss the first events. */
   on?: DeviceListeners;
 }
@@ -194,6 +201,14 @@ export function checkOptions(options: DeviceOptions): CheckedOptions {
   if (options.clientId.startsWith("$")) throw invalid("clientId", "no leading $ (AWS IoT reserves it)", "$...");
   const version = oneOf("version", options.version ?? 4, [4, 5] as const);
   const isCleanSession = flag("isCleanSession", options.isCleanSession ?? false);
+  const isDriven = oneOf("driver", options.driver ?? "library", ["library", "application"] as const) === "application";
+  if (isDriven && typeof options.reconnect === "object") {
+    throw invalid(
+      "reconnect",
+      'false or nothing with `driver: "application"`, which reconnects by itself',
+      "an object",
+    );
+  }
   const payloadBytesMax = integer("payloadBytesMax", options.payloadBytesMax ?? defaultPayloadBytesMax, 0, 268_435_455);
   const session: ClientSessionOptions = {
     version,
@@ -204,6 +219,7 @@ export function checkOptions(options: DeviceOptions): CheckedOptions {
       "afterHandler",
       "beforeHandler",
     ] as const),
+    isKeepAliveAutomatic: !isDriven,
     maximumPacketBytes: packetBytesMaxOf(payloadBytesMax),
     ...optional("connackTimeoutMs", options.connackTimeoutMs, 1, 3_600_000),
     ...optional("ackTimeoutMs", options.ackTimeoutMs, 1, 3_600_000),
@@ -232,7 +248,7 @@ export function checkOptions(options: DeviceOptions): CheckedOptions {
     sendTimeoutMs: integer("sendTimeoutMs", options.sendTimeoutMs ?? defaultSendTimeoutMs, 0, 3_600_000),
     payloadBytesMax,
     closeTimeoutMs: integer("closeTimeoutMs", options.closeTimeoutMs ?? defaultCloseTimeoutMs, 0, 3_600_000),
-    reconnect: reconnectOf(options.reconnect ?? {}),
+    reconnect: isDriven ? undefined : reconnectOf(options.reconnect ?? {}),
     offlineQueue: options.offlineQueue === undefined ? undefined : checkOfflineQueue(options.offlineQueue),
     session,
   };

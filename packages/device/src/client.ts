@@ -3,7 +3,8 @@ import type { Endpoint, SecureInfo } from "@thingline/transport";
 import type { JsonObject } from "@thingline/protocol/shadow";
 import { DeviceClient } from "./client-device.js";
 import type { DeviceEventName, DeviceListener, RefusedFilter } from "./client-events.js";
-import { checkOptions, type ConnectDeviceOptions, type DeviceOptions } from "./client-options.js";
+import { checkOptions, invalid, type ConnectDeviceOptions, type DeviceOptions } from "./client-options.js";
+import type { PollOptions, PollResult } from "./client-input.js";
 import type { OfflineQueueStats } from "./offline-queue/types.js";
 import type { DeviceSubscription, MessageListener } from "./client-subscription.js";
 import type { ShadowClient } from "./shadow/shadow-client.js";
@@ -82,7 +83,8 @@ export interface Device {
     { readonly secure: SecureInfo | undefined; readonly local: Endpoint; readonly remote: Endpoint } | undefined;
 
   /**
-   * Connects an idle device, and resolves when it is ready: TLS, CONNACK, application topics.
+   * Connects an idle device, and resolves when it is ready: TLS, CONNACK, application topics. With
+   * `driver: "application"` when CONNECT is sent: the rest is up to {@link input}.
    *
    * @throws {ThinglineError} ALREADY_CONNECTED, CLOSED, OPTION_INVALID; else how the first attempt failed, with a
    * {@link ConnectResult} by `connectResultOf(error)`. With `firstAttempt: "retry"` only what is final, or the last of
@@ -152,6 +154,22 @@ export interface Device {
    */
   shadow<State extends JsonObject = JsonObject>(name?: string): ShadowClient<State>;
 
+  /**
+   * With `driver: "application"`: waits until there is something to do. On `readable` call {@link input}; on `timeout`, with
+   * {@link keepAliveTimeLeftMs} as the time, {@link ping}; on `hungUp` and `error` `input()` or {@link disconnect}, which bring
+   * the `disconnected` event. Up to {@link inputBytesMax} bytes are held; further ones wait at the server. One call at a time.
+   *
+   * @throws {ThinglineError} DRIVER_MISMATCH with `driver: "library"`; ABORTED, CLOSED, OPTION_INVALID.
+   */
+  poll(options?: PollOptions): Promise<PollResult>;
+  /**
+   * With `driver: "application"`: handles what was received, without waiting; events and acknowledgements come from here.
+   * Without input it does nothing, unless the connection has ended: then that is handled.
+   *
+   * @throws {ThinglineError} DRIVER_MISMATCH with `driver: "library"`; CONNECTION_LOST without a connection; CLOSED.
+   */
+  input(): void;
+
   /** Sends PINGREQ now. @throws {ThinglineError} CONNECTION_LOST when the last one is unanswered: the link is dead. */
   ping(): void;
   /** Milliseconds until something has to be sent to keep the connection. */
@@ -191,6 +209,9 @@ export function createDevice(options: DeviceOptions): Device {
  * @throws {ThinglineError} as {@link Device.connect}; the device is closed then.
  */
 export async function connectDevice({ signal, ...options }: ConnectDeviceOptions): Promise<Device> {
+  if (options.driver === "application") {
+    throw invalid("driver", "library: a device that the application drives is made by createDevice()", "application");
+  }
   const device = new DeviceClient(options, checkOptions(options), options.on?.data === undefined);
   try {
     await device.connect(signal === undefined ? {} : { signal });

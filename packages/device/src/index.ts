@@ -41,6 +41,8 @@ export {
   takeoverWithinMs,
 } from "./client-reconnect.js";
 export type { ReconnectOptions } from "./client-reconnect.js";
+export { inputBytesMax } from "./client-input.js";
+export type { PollOptions, PollResult } from "./client-input.js";
 export { connectResultOf, connectResults } from "./client-result.js";
 export type { ConnectResult } from "./client-result.js";
 export { defaultSubscriptionQueueMax } from "./client-subscription.js";

@@ -31,6 +31,7 @@ test("the defaults of the original become a device's options", () => {
     shadowTopics: [],
     requestsShadow: true,
     family: 4,
+    driver: "library",
   });
 });
 
@@ -51,6 +52,7 @@ test("every option that a device has is taken over, and the device accepts it", 
     "CONFIG_AWS_IOT_LAST_WILL=y",
     'CONFIG_AWS_IOT_LAST_WILL_TOPIC="gone"',
     'CONFIG_AWS_IOT_LAST_WILL_MESSAGE="bye"',
+    "CONFIG_AWS_IOT_CONNECTION_POLL_THREAD=n",
   );
   assert.deepEqual(result.shadowTopics, ["get/accepted", "update/delta"]);
   assert.deepEqual(
@@ -58,6 +60,7 @@ test("every option that a device has is taken over, and the device accepts it", 
     ["cloud.example", 443, ["x-amzn-mqtt-ca"], 512, 5000],
   );
   assert.equal(result.requestsShadow, false);
+  assert.deepEqual([options.driver, result.session.isKeepAliveAutomatic], ["application", false]);
   assert.deepEqual(
     [result.session.clientId, result.session.keepAliveSeconds, result.session.isCleanSession],
     ["pump-7", 1200, true],

@@ -14,6 +14,7 @@ export type KconfigDeviceOptions = { host: string; port: number; handshake: Hand
     | "shadowTopics"
     | "requestsShadow"
     | "family"
+    | "driver"
   >
 > &
   Pick<DeviceSettings, "lastWill" | "staticAddress">;
@@ -31,7 +32,7 @@ const neverMs = 0;
  * ```
  *
  * The security tag is in `settings.secTag`; which dialer fits is told by `settings.usesNativeTls`. A static IPv4 address wins over
- * `CONFIG_AWS_IOT_IPV6`, as in the original. `handshake` is `resume` with `CONFIG_AWS_IOT_TLS_SESSION_CACHING`.
+ * `CONFIG_AWS_IOT_IPV6`, as in the original. `driver` is `application` with `CONFIG_AWS_IOT_CONNECTION_POLL_THREAD=n`. `handshake` is `resume` with `CONFIG_AWS_IOT_TLS_SESSION_CACHING`.
  *
  * @param more.clientId needed with `CONFIG_AWS_IOT_CLIENT_ID_APP`, where it has fewer bytes than
  * `CONFIG_AWS_IOT_CLIENT_ID_MAX_LEN`; otherwise it replaces the configured one.
@@ -53,6 +54,7 @@ export function deviceOptionsOf(settings: AwsIotSettings, more: { clientId?: str
     shadowTopics,
     requestsShadow,
     family: staticIpv4Address === undefined ? settings.family : 4,
+    driver: settings.usesPollThread ? "library" : "application",
     ...(staticIpv4Address === undefined ? {} : { staticAddress: staticIpv4Address }),
     ...(lastWill === undefined ? {} : { lastWill: { topic: lastWill.topic, payload: lastWill.message } }),
   };

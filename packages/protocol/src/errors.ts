@@ -13,6 +13,7 @@ export const errorCodes = {
   ALREADY_CONNECTED: "connect() was called on a device that is connected, or tries to be",
   CONNECTION_LOST: "the transport ended without being asked to",
   CONNECTION_REFUSED: "nobody listens at the address, or the peer refused",
+  DRIVER_MISMATCH: "a call of the application's own loop on a device that drives itself",
   HOST_NOT_FOUND: "the host name could not be resolved",
   PORT_IN_USE: "another process already listens on the port",
   TLS_HANDSHAKE_FAILED: "the TLS handshake failed",

@@ -124,7 +124,8 @@ function optionsOf(settings: AwsIotSettings, { clientId }: RunOptions): KconfigD
   if (settings.clientId === undefined && clientId === undefined) {
     throw new UsageError("CONFIG_AWS_IOT_CLIENT_ID_APP=y leaves the client id to the application: say --client-id");
   }
-  return deviceOptionsOf(settings, clientId === undefined ? {} : { clientId });
+  // The program has no loop of its own, whatever the firmware does.
+  return { ...deviceOptionsOf(settings, clientId === undefined ? {} : { clientId }), driver: "library" };
 }
 
 /** What firmware of this configuration would do and this program does not. */

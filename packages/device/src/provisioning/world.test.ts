@@ -458,6 +458,14 @@ export class FakeDevice implements Device {
     throw new Error("not expected");
   }
 
+  poll(): never {
+    throw new Error("not expected");
+  }
+
+  input(): never {
+    throw new Error("not expected");
+  }
+
   keepAliveTimeLeftMs(): number {
     return 0;
   }
