@@ -71,7 +71,7 @@ interface Caller {
 /** Brings the session's connections about, one after the other, and ends them. It knows nothing of topics and messages. */
 export class DeviceConnector {
   readonly closed: Promise<void>;
-  readonly #options: DeviceOptions;
+  #options: DeviceOptions;
   readonly #checked: CheckedOptions;
   readonly #clock: Clock;
   readonly #session: ClientSession<Settle>;
@@ -163,7 +163,8 @@ export class DeviceConnector {
   }
 
   /** The device is idle. */
-  async connect(signal: AbortSignal | undefined): Promise<void> {
+  async connect(signal: AbortSignal | undefined, secTag: number | undefined): Promise<void> {
+    if (secTag !== undefined) this.#options = { ...this.#options, secTag };
     const ready = new Promise<void>((resolve, reject) => (this.#caller = { resolve, reject }));
     const abort = (): void => this.#leave(abortedError(signal));
     signal?.addEventListener("abort", abort, { once: true });

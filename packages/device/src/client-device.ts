@@ -22,7 +22,14 @@ import {
 } from "./client-events.js";
 import { HeldInput, type PollOptions, type PollResult } from "./client-input.js";
 import { DeviceInbox } from "./client-inbox.js";
-import { type CheckedOptions, type DeviceOptions, invalid, secTagWarning, topicsOf } from "./client-options.js";
+import {
+  type CheckedOptions,
+  checkSecTag,
+  type DeviceOptions,
+  invalid,
+  secTagWarning,
+  topicsOf,
+} from "./client-options.js";
 import type { DeviceSubscription, MessageListener } from "./client-subscription.js";
 import { OfflineQueue, type OfflineQueuePort } from "./offline-queue/offline-queue.js";
 import { checkExpiry } from "./offline-queue/options.js";
@@ -53,6 +60,7 @@ export class DeviceClient implements Device {
   readonly #shadows: DeviceShadows;
   /** Undefined: the device drives itself. */
   readonly #held: HeldInput | undefined;
+  readonly #hasSecTag: boolean;
   #warning: ThinglineError | undefined;
   #opening: { isAbandoned: boolean } | undefined;
   #isPersistentSession = false;
@@ -112,7 +120,8 @@ export class DeviceClient implements Device {
     this.#offline = offlineQueue && new OfflineQueue(offlineQueue, options.clock, this.#offlinePort());
     // Its folder stays ours until the session has said what became of each message.
     this.closed = this.#connector.closed.then(() => this.#offline?.close());
-    this.#warning = secTagWarning(options);
+    this.#hasSecTag = "secTag" in options;
+    this.#warning = "secTag" in options ? secTagWarning(options.secTag) : undefined;
   }
 
   get state(): DeviceState {
@@ -149,15 +158,17 @@ export class DeviceClient implements Device {
 
   // ---- connections ---------------------------------------------------------------------------------------------
 
-  async connect({ signal, applicationTopics }: ConnectOptions = {}): Promise<void> {
+  async connect({ signal, applicationTopics, secTag }: ConnectOptions = {}): Promise<void> {
     const topics = applicationTopics === undefined ? undefined : topicsOf(applicationTopics);
+    if (secTag !== undefined) checkSecTag(secTag, this.#hasSecTag);
     this.#connector.requireIdle();
+    if (secTag !== undefined) this.#warning = secTagWarning(secTag);
     this.#warnOnce();
     // A listener of the warning may have done anything.
     this.#connector.requireIdle();
     if (this.#offline?.isOpen === false) await this.#openQueue(this.#offline);
     if (topics !== undefined) this.#topics.router.applicationTopics = topics;
-    await this.#connector.connect(signal);
+    await this.#connector.connect(signal, secTag);
   }
 
   /** The device is idle all the while; whoever disconnects it means this call. */

@@ -281,12 +281,18 @@ function checkCredentials(options: DeviceOptions): void {
   }
   // Security tags are 31-bit numbers on the nRF91.
   oneOf("handshake", options.handshake ?? "full", ["full", "resume"] as const);
-  if (hasSecTag) integer("secTag", options.secTag, 0, 2_147_483_647);
+  if (hasSecTag) checkSecTag(options.secTag, true);
 }
 
-/** Something about the options that is allowed and looks like a mistake. */
-export function secTagWarning(options: DeviceOptions): ThinglineError | undefined {
-  if (!("secTag" in options) || options.secTag !== nrfCloudSecTag) return undefined;
+/** @throws {ThinglineError} OPTION_INVALID */
+export function checkSecTag(secTag: number, hasDialer: boolean): void {
+  if (!hasDialer) throw invalid("secTag", "none without a secTagDialer", secTag);
+  integer("secTag", secTag, 0, 2_147_483_647);
+}
+
+/** Something about a security tag that is allowed and looks like a mistake. */
+export function secTagWarning(secTag: number): ThinglineError | undefined {
+  if (secTag !== nrfCloudSecTag) return undefined;
   const message = `security tag ${nrfCloudSecTag} is where nRF Cloud keeps its credentials: they would be used, or written over`;
   return new ThinglineError("SEC_TAG_RESERVED", message, { details: { secTag: nrfCloudSecTag } });
 }

@@ -7,10 +7,15 @@ import { type ErrorCode, ThinglineError } from "@thingline/protocol";
  */
 export const connectResults = {
   success: 0,
+  notInitialised: -1,
   invalidParameter: -2,
   /** Name not resolved, nobody listens, no LTE registration. */
   network: -3,
+  /** Of other cloud backends: this library never gives it. */
+  backend: -4,
   misc: -5,
+  /** The original's buffers have a fixed size; never given here. */
+  noMemory: -6,
   /** The private key is unusable or does not fit the certificate. */
   privateKey: -7,
   /** The CA does not vouch for the server, or the server refused our certificate during the handshake. */
@@ -42,6 +47,7 @@ const resultsByCode: Readonly<Partial<Record<ErrorCode, ConnectResult>>> = {
   LINK_FAILED: "network",
   MQTT_CONNECT_REFUSED: "refused",
   MQTT_DISCONNECTED: "closedByRemote",
+  NOT_INITIALISED: "notInitialised",
   OPTION_INVALID: "invalidParameter",
   TIMEOUT: "timeout",
   TLS_HANDSHAKE_FAILED: "certificate",

@@ -41,6 +41,8 @@ export interface ConnectOptions {
   signal?: AbortSignal;
   /** Replaces the application topics of the options, and those of the last `connect()`. Default: they stay. */
   applicationTopics?: Iterable<string>;
+  /** Replaces the security tag of the options, and that of the last `connect()`. Default: it stays. */
+  secTag?: number;
 }
 
 /**

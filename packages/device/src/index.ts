@@ -110,3 +110,7 @@ export type {
   ShadowUpdateRequest,
 } from "./shadow/shadow-client.js";
 export { shadowsMax } from "./shadow/shadows.js";
+export { createAwsIot } from "./aws-iot/aws-iot.js";
+export type { AwsIot, AwsIotAdapters, AwsIotMessage, AwsIotOptions, AwsIotTopicType } from "./aws-iot/aws-iot.js";
+export { awsIotDisconnectReasons, awsIotEventTypes } from "./aws-iot/events.js";
+export type { AwsIotEvent, AwsIotEventType, AwsIotHandler } from "./aws-iot/events.js";

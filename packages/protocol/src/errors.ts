@@ -5,8 +5,10 @@
 export const errorCodes = {
   // General
   ABORTED: "the caller's AbortSignal was aborted",
+  ALREADY_INITIALISED: "init() was called on a library that is initialised",
   CLOSED: "the object was used after close()",
   LIMIT_EXCEEDED: "a stated limit of a queue, cache or size was hit",
+  NOT_INITIALISED: "a call before init() had succeeded",
   OPTION_INVALID: "an option has a wrong type, range or value",
   TIMEOUT: "no answer came within the stated time",
   // Connection
