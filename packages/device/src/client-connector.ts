@@ -335,6 +335,7 @@ export class DeviceConnector {
       },
       malformed: (error) => this.#session.fail(error, this.#clock.monotonicMs()),
       inputHandled: () => {
+        this.#session.heard(this.#clock.monotonicMs());
         this.#port.progressed();
         this.arm();
       },

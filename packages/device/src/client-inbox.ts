@@ -41,8 +41,9 @@ export class DeviceInbox {
   }
 
   receive(packet: PublishPacket, connectionNumber: number): Disposition {
-    if (packet.payload.length > this.#payloadBytesMax) {
-      this.#port.report(oversizeError(packet.topic, packet.payload.length, this.#payloadBytesMax));
+    const payloadBytes = packet.droppedPayloadBytes ?? packet.payload.length;
+    if (payloadBytes > this.#payloadBytesMax) {
+      this.#port.report(oversizeError(packet.topic, payloadBytes, this.#payloadBytesMax));
       return "settled";
     }
     if (this.#held !== undefined) return this.#hold(packet, connectionNumber);

@@ -42,7 +42,7 @@ export class DeviceLink {
     this.#version = version;
     this.#watch = new SendWatch(connection, clock, sendTimeoutMs, (error) => this.#handlers?.stuck(error));
     this.#held = held;
-    this.#decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax });
+    this.#decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax, drainsPublish: true });
   }
 
   start(handlers: LinkHandlers): void {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
-import type { PublishPacket } from "@thingline/protocol/mqtt";
+import { encodeToBytes, type PublishPacket } from "@thingline/protocol/mqtt";
 import { highWaterBytes } from "@thingline/transport";
-import { agree, type Answer, FakeCloud, watch } from "./client.test.harness.js";
+import { agree, type Answer, closesCleanly, FakeCloud, watch } from "./client.test.harness.js";
 import type { DeviceMessage } from "./client-events.js";
 
 /** Connects and subscribes, and leaves everything else to the test. */
@@ -256,6 +256,49 @@ describe("data", () => {
     assert.deepEqual(cloud.types(), ["connect", "puback", "puback"]);
     assert.match(cloud.errors[0]?.message ?? "", /"big" has 100000 payload bytes, payloadBytesMax is 10/);
     assert.equal(device.isConnected, true);
+  });
+
+  test("so is one over the packet limit of AWS IoT, from another broker of MQTT 3.1.1", async () => {
+    const cloud = new FakeCloud();
+    const device = await cloud.connected();
+    const topics: string[] = [];
+    device.on("data", ({ topic }) => void topics.push(topic));
+    await cloud.clock.flush();
+    cloud.send(
+      cloud.message("big", { qos: 1, packetId: 7, payload: new Uint8Array(1_000_000) }),
+      cloud.message("fits", { qos: 1, packetId: 8, payload: new Uint8Array(10) }),
+    );
+    await cloud.clock.flush();
+    assert.deepEqual(topics, ["fits"]);
+    assert.deepEqual(cloud.types(), ["connect", "puback", "puback"]);
+    assert.match(cloud.errors[0]?.message ?? "", /"big" has 1000000 payload bytes, payloadBytesMax is 131072/);
+    assert.equal(device.isConnected, true);
+    await closesCleanly(cloud, device);
+  });
+
+  test("a payload that comes slowly proves the link all the while", async () => {
+    const cloud = new FakeCloud({ answer: (packet, self) => packet.type !== "pingreq" && agree(packet, self) });
+    const device = await cloud.connected({ keepAliveSeconds: 10 });
+    const bytes = encodeToBytes(cloud.message("big", { payload: new Uint8Array(1_000_000) }), 4);
+    for (let at = 0; at < bytes.length; at += 100_000) {
+      cloud.connection.receive(bytes.subarray(at, at + 100_000));
+      await cloud.clock.pass(4_000);
+    }
+    assert.equal(device.isConnected, true);
+    assert.equal(cloud.errors.length, 1);
+    await closesCleanly(cloud, device);
+  });
+
+  test("a packet over the limit that MQTT 5 announced ends the connection", async () => {
+    const cloud = new FakeCloud({ version: 5 });
+    const device = await cloud.connected();
+    cloud.send(cloud.message("big", { payload: new Uint8Array(1_000_000) }));
+    await cloud.clock.flush();
+    assert.equal(device.isConnected, false);
+    assert.equal(cloud.events.at(-1), "disconnected misc MQTT_PACKET_TOO_LARGE");
+    const last = cloud.packets.at(-1);
+    assert.deepEqual(last?.type === "disconnect" && last.reasonCode, 0x95);
+    await closesCleanly(cloud, device);
   });
 
   test("a slow listener stops the reading of a 3.1.1 cloud that runs ahead", async () => {

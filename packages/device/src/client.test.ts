@@ -251,7 +251,7 @@ describe("attempts that fail", () => {
     ["HTTP", [...new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")], "MQTT_MALFORMED_PACKET"],
     ["zeros", [0, 0, 0, 0], "MQTT_MALFORMED_PACKET"],
     ["a length without end", [0x30, 0xff, 0xff, 0xff, 0xff], "MQTT_MALFORMED_PACKET"],
-    ["a packet of 256 MB", [0x30, 0xff, 0xff, 0xff, 0x7f], "MQTT_PACKET_TOO_LARGE"],
+    ["a packet of 256 MB", [0x20, 0xff, 0xff, 0xff, 0x7f], "MQTT_PACKET_TOO_LARGE"],
     ["PUBACK before CONNACK", [0x40, 2, 0, 1], "MQTT_PROTOCOL_ERROR"],
   ];
   for (const [name, bytes, code] of garbage) {

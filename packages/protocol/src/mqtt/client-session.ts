@@ -253,6 +253,11 @@ export class ClientSession<Owner> {
 
   // ---- packets of the server -----------------------------------------------------------------------------------
 
+  /** Bytes have come of a packet that is not complete: the link lives, however long the packet takes. */
+  heard(nowMs: number): void {
+    if (this.#state === "connected") this.#keepAlive.received(nowMs);
+  }
+
   packetReceived(packet: MqttPacket, nowMs: number): void {
     if (this.#state === "offline") return;
     this.#keepAlive.received(nowMs);

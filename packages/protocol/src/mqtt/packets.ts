@@ -100,6 +100,8 @@ export interface PublishPacket {
   /** Present exactly when `qos` is not 0. */
   packetId?: number;
   properties?: PublishProperties;
+  /** Only from a decoder that drains: the payload had so many bytes, more than are taken, and `payload` is empty. */
+  droppedPayloadBytes?: number;
 }
 
 export interface AckProperties {

@@ -217,3 +217,51 @@ test("decodePackets refuses an unfinished packet at the end", () => {
   assert.equal(decodePackets(bytesOf("c000 c000"), options).length, 2);
   assert.throws(() => decodePackets(bytesOf("c000 c0"), options), { code: "MQTT_MALFORMED_PACKET" });
 });
+
+const oversize = {
+  type: "publish",
+  topic: "a/long/topic",
+  qos: 1,
+  packetId: 7,
+  isRetained: false,
+  isDuplicate: false,
+  payload: new Uint8Array(5000).fill(1),
+} satisfies MqttPacket;
+const drained = { ...oversize, payload: new Uint8Array(0), droppedPayloadBytes: 5000 };
+const drainingDecoder = (packetBytesMax = 100) =>
+  new PacketDecoder({ receiver: "client", version: 4, packetBytesMax, drainsPublish: true });
+
+test("a draining decoder reads over a PUBLISH that is too large, whatever the chunking, and goes on", () => {
+  const small = { ...oversize, topic: "b", payload: bytesOf("0102") } satisfies MqttPacket;
+  const packets = [small, oversize, { ...oversize, qos: 0, packetId: undefined }, small] as MqttPacket[];
+  const parts = packets.map((packet) => encodeToBytes(packet, 4));
+  const bytes = new Uint8Array(parts.flatMap((part) => [...part]));
+  const { packetId: _, ...withoutId } = drained;
+  for (const step of [1, 2, 3, 5, 17, 101, 4999, bytes.length]) {
+    const decoder = drainingDecoder();
+    assert.deepEqual(feed(decoder, bytes, step), [small, drained, { ...withoutId, qos: 0 }, small], `step ${step}`);
+    assert.equal(decoder.bufferedBytes, 0);
+    assert.equal(decoder.packetCount, 4);
+  }
+});
+
+test("a draining decoder keeps no more than the head of the packet", () => {
+  const decoder = drainingDecoder();
+  const bytes = encodeToBytes({ ...oversize, payload: new Uint8Array(1_000_000) }, 4);
+  for (let at = 0; at + 1000 < bytes.length; at += 1000) {
+    decoder.push(bytes.subarray(at, at + 1000));
+    assert.equal(decoder.next(), undefined);
+    assert.ok(decoder.bufferedBytes < 100, `${decoder.bufferedBytes}`);
+  }
+});
+
+test("a draining decoder still refuses other packets, MQTT 5, and a head that is wrong", () => {
+  const refuse = (decoder: PacketDecoder, hex: string) => errorOf(() => feed(decoder, bytesOf(hex), 1)).code;
+  assert.equal(refuse(drainingDecoder(), "90ff7f"), "MQTT_PACKET_TOO_LARGE");
+  const five = new PacketDecoder({ receiver: "client", version: 5, packetBytesMax: 100, drainsPublish: true });
+  assert.equal(refuse(five, "30ff7f"), "MQTT_PACKET_TOO_LARGE");
+  // A topic that is longer than its packet, packet identifier 0, an empty topic.
+  assert.equal(refuse(drainingDecoder(5), "3008ffff616161616161"), "MQTT_MALFORMED_PACKET");
+  assert.equal(refuse(drainingDecoder(5), "3208000161000061616161"), "MQTT_MALFORMED_PACKET");
+  assert.equal(refuse(drainingDecoder(5), "300800006161616161616161"), "MQTT_PROTOCOL_ERROR");
+});

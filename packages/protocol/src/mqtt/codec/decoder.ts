@@ -5,6 +5,7 @@ import { readPublishAck } from "./acknowledge.js";
 import { readConnack, readConnect, readProtocolVersion } from "./connect.js";
 import { readAuth, readDisconnect } from "./disconnect.js";
 import { malformed, protocolError } from "./faults.js";
+import { OversizePublish } from "./oversize-publish.js";
 import { readPublish } from "./publish.js";
 import { PacketReader, zeroPacketId } from "./reader.js";
 import { readSuback, readSubscribe, readUnsuback, readUnsubscribe } from "./subscribe.js";
@@ -21,6 +22,11 @@ export interface PacketDecoderOptions {
   version?: MqttVersion;
   /** Largest whole packet, fixed header included, from 5 to 268,435,460 bytes. */
   packetBytesMax: number;
+  /**
+   * A larger PUBLISH of MQTT 3.1.1 is read over, in bounded memory, and comes out without payload, with
+   * `droppedPayloadBytes`: the sender could not know the limit. In MQTT 5 it could, and the stream is lost. Default false.
+   */
+  drainsPublish?: boolean;
 }
 
 /** The longest packet that MQTT can express. */
@@ -69,6 +75,7 @@ export class PacketDecoder {
   private readonly accepted: Uint8Array;
   private readonly reader = new PacketReader();
   private readonly topics = new TopicCache();
+  private readonly drainsPublish: boolean;
   private agreed: MqttVersion | undefined;
   private limitBytes = 0;
   private failure: unknown;
@@ -85,9 +92,11 @@ export class PacketDecoder {
   /** Fixed header of the packet that `measure` saw last. */
   private headerBytes = 0;
   private isLengthShortest = true;
+  /** A packet that is read over. */
+  private oversize: OversizePublish | undefined;
 
   /** @throws {ThinglineError} `OPTION_INVALID` */
-  constructor({ receiver, version, packetBytesMax }: PacketDecoderOptions) {
+  constructor({ receiver, version, packetBytesMax, drainsPublish = false }: PacketDecoderOptions) {
     if (receiver === "client" && version === undefined) {
       throw new ThinglineError("OPTION_INVALID", "a client's decoder needs `version`", {
         details: { option: "version" },
@@ -96,6 +105,7 @@ export class PacketDecoder {
     this.isToServer = receiver === "server";
     this.accepted = this.isToServer ? toServer : toClient;
     this.agreed = version;
+    this.drainsPublish = drainsPublish;
     this.packetBytesMax = packetBytesMax;
   }
 
@@ -119,7 +129,7 @@ export class PacketDecoder {
 
   /** Memory held for an unfinished packet, and pushed bytes that `next()` has not taken yet. */
   get bufferedBytes(): number {
-    return this.partial.length + (this.chunk.length - this.position);
+    return this.partial.length + (this.oversize?.headLength ?? 0) + (this.chunk.length - this.position);
   }
 
   /** Packets decoded so far. */
@@ -160,17 +170,23 @@ export class PacketDecoder {
       this.failure = error;
       this.chunk = this.partial = noBytes;
       this.position = this.partialBytes = 0;
+      this.oversize = undefined;
       this.reader.reset(noBytes, 0, 0);
       throw error;
     }
   }
 
   private take(): MqttPacket | undefined {
-    if (this.partialBytes > 0) return this.fill() ? this.takePartial() : undefined;
+    if (this.oversize !== undefined) return this.drain(this.oversize);
+    if (this.partialBytes > 0) {
+      if (this.fill()) return this.takePartial();
+      return this.oversize === undefined ? undefined : this.drain(this.oversize);
+    }
     const { chunk, position } = this;
     const available = chunk.length - position;
     if (available > 0) {
       const total = this.measure(chunk, position, chunk.length);
+      if (this.oversize !== undefined) return this.drain(this.oversize);
       if (total !== 0 && total <= available) {
         this.position = position + total;
         return this.decode(chunk, position, total);
@@ -199,11 +215,35 @@ export class PacketDecoder {
       if (this.position === this.chunk.length) return this.drained();
       this.append(1);
       this.partialTotal = this.measure(this.partial, 0, this.partialBytes);
+      if (this.oversize !== undefined) return this.handOver(this.oversize);
     }
     const missing = this.partialTotal - this.partialBytes;
     const available = this.chunk.length - this.position;
     if (missing > 0 && available > 0) this.append(Math.min(missing, available));
     return missing <= available || this.drained();
+  }
+
+  /** What was kept of an unfinished header goes to the packet that is read over. */
+  private handOver(oversize: OversizePublish): false {
+    oversize.take(this.partial, 0, this.partialBytes);
+    this.partial = noBytes;
+    this.partialBytes = this.partialTotal = 0;
+    return false;
+  }
+
+  private drain(oversize: OversizePublish): MqttPacket | undefined {
+    this.position += oversize.take(this.chunk, this.position, this.chunk.length);
+    if (!oversize.isComplete) {
+      this.drained();
+      return undefined;
+    }
+    this.oversize = undefined;
+    const { head, headerBytes, payloadBytes } = oversize;
+    this.reader.reset(head, headerBytes, head.length);
+    this.count++;
+    const packet = readPublish(this.reader, head[0]! & 15, 4, this.isToServer, this.topics);
+    packet.droppedPayloadBytes = payloadBytes;
+    return packet;
   }
 
   private drained(): false {
@@ -247,11 +287,19 @@ export class PacketDecoder {
         if (!this.isLengthShortest && this.agreed === 5) throw longLength();
         this.headerBytes = index + 1;
         const total = index + 1 + length;
-        if (total > this.limitBytes) throw tooLarge(total, this.limitBytes);
-        return total;
+        if (total <= this.limitBytes) return total;
+        return this.beginDraining(first, total);
       }
     }
     throw malformed("the remaining length has more than four bytes", "MQTT 5 §1.5.5, 3.1.1 §2.2.3");
+  }
+
+  /** @returns 0 */
+  private beginDraining(first: number, total: number): number {
+    const canDrain = this.drainsPublish && this.agreed === 4 && first >> 4 === 3;
+    if (!canDrain) throw tooLarge(total, this.limitBytes);
+    this.oversize = new OversizePublish(total, this.headerBytes);
+    return 0;
   }
 
   private checkFirstByte(first: number): void {
