@@ -8,7 +8,7 @@ import { ensureBuilt, ensureInstalled, root } from "./workspace.mjs";
 /** Installed bytes of @thingline/device with everything it needs. */
 export const installedBytesMax = 2_000_000;
 /** Runtime dependencies outside the project, each with a line in docs/dependencies.md. */
-export const allowedDependencies = ["ws"];
+export const allowedDependencies = [];
 
 ensureInstalled();
 ensureBuilt();

@@ -93,6 +93,7 @@ const finalCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "CERTIFICATE_INVALID",
   "CREDENTIAL_MISSING",
   "CREDENTIAL_REFUSED",
+  "DEPENDENCY_MISSING",
   "KEY_INVALID",
   "KEY_MISMATCH",
   "MQTT_PACKET_INVALID",

@@ -7,6 +7,7 @@ export const errorCodes = {
   ABORTED: "the caller's AbortSignal was aborted",
   ALREADY_INITIALISED: "init() was called on a library that is initialised",
   CLOSED: "the object was used after close()",
+  DEPENDENCY_MISSING: "an optional package that is needed now is not installed",
   LIMIT_EXCEEDED: "a stated limit of a queue, cache or size was hit",
   NOT_INITIALISED: "a call before init() had succeeded",
   OPTION_INVALID: "an option has a wrong type, range or value",

@@ -11,6 +11,7 @@ import { encodeSession } from "./session.js";
 import { localOf, remoteOf, SocketChannel } from "./socket-channel.js";
 import { clientSecureInfo, clientTlsOptions, serverCertificate } from "./tls-options.js";
 import { openWebSocket, WebSocketChannel, webSocketJoinBytesMax } from "./web-socket-channel.js";
+import { loadWebSocketLibrary } from "./web-socket-library.js";
 
 export interface DialContext {
   clock: Clock;
@@ -49,6 +50,9 @@ async function open(
   where: string,
   signal: AbortSignal,
 ): Promise<Connection> {
+  // Before anything is opened: it may be missing.
+  const library = target.webSocket === undefined ? undefined : await loadWebSocketLibrary();
+  signal.throwIfAborted();
   const tcp = await openTcp(target, where, signal);
   const [local, remote] = [localOf(tcp), remoteOf(tcp)];
   let socket = tcp;
@@ -59,8 +63,8 @@ async function open(
     socket = tls;
   }
   const options = { clock, pool, secure, local, remote };
-  if (target.webSocket !== undefined) {
-    const webSocket = await openWebSocket(socket, target, target.webSocket, where, signal);
+  if (library !== undefined && target.webSocket !== undefined) {
+    const webSocket = await openWebSocket(library, socket, target, target.webSocket, where, signal);
     const connection = new StreamConnection({ ...options, joinBytesMax: webSocketJoinBytesMax(secure) });
     return connection.attach(new WebSocketChannel(webSocket, connection));
   }

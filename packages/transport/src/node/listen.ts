@@ -3,7 +3,7 @@ import { createServer as createTcpServer, type Server, type Socket } from "node:
 import { createSecureContext, createServer as createTlsServer, type SecureContext, type TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
 import { ThinglineError } from "@thingline/protocol";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket, WebSocketServer } from "ws";
 import type { Clock } from "../clock.js";
 import {
   type Connection,
@@ -24,6 +24,7 @@ import { codeOf } from "./files.js";
 import { localOf, remoteOf, SocketChannel } from "./socket-channel.js";
 import { checkPair, serverSecureInfo, serverTlsOptions } from "./tls-options.js";
 import { WebSocketChannel, webSocketJoinBytesMax, webSocketOptions } from "./web-socket-channel.js";
+import { loadWebSocketLibrary, type WebSocketLibrary } from "./web-socket-library.js";
 
 export interface ListenContext {
   clock: Clock;
@@ -38,7 +39,8 @@ export async function listen(
   options: ListenOptions,
   onConnection: (connection: Connection) => void,
 ): Promise<Listener> {
-  const listener = new NodeListener(context, options, onConnection);
+  const library = options.webSocket === undefined ? undefined : await loadWebSocketLibrary();
+  const listener = new NodeListener(context, options, library, onConnection);
   await listener.open();
   return listener;
 }
@@ -65,14 +67,19 @@ class NodeListener implements Listener {
   #address: Endpoint;
   #closed: Promise<void> | undefined;
 
-  constructor({ clock, pool }: ListenContext, options: ListenOptions, onConnection: (connection: Connection) => void) {
+  constructor(
+    { clock, pool }: ListenContext,
+    options: ListenOptions,
+    library: WebSocketLibrary | undefined,
+    onConnection: (connection: Connection) => void,
+  ) {
     this.#clock = clock;
     this.#pool = pool;
     this.#options = options;
     this.#onConnection = onConnection;
     this.#address = { host: options.host, port: options.port };
-    if (options.webSocket !== undefined) {
-      this.#upgrades = new WebSocketServer({
+    if (library !== undefined) {
+      this.#upgrades = new library.WebSocketServer({
         ...webSocketOptions,
         noServer: true,
         clientTracking: false,

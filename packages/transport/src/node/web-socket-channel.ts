@@ -1,11 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { ThinglineError } from "@thingline/protocol";
-import { WebSocket } from "ws";
+import type { WebSocket } from "ws";
 import { closeTimeoutMs, type DialTarget, type SecureInfo, webSocketMessageBytesMax } from "../connection.js";
 import { type Channel, type ChannelEvents, lostError } from "../stream-connection.js";
 import { type Batch, joinBytesMaxOf } from "../write-plan.js";
 import { codeOf } from "./files.js";
+import type { WebSocketLibrary } from "./web-socket-library.js";
 
 /** Length and mask before the payload of a frame, at most. */
 const frameHeaderBytesMax = 14;
@@ -76,6 +77,7 @@ export const webSocketOptions = {
 
 /** Upgrades an open socket. */
 export function openWebSocket(
+  library: WebSocketLibrary,
   socket: Socket,
   { host, port, tls }: DialTarget,
   { path, headers }: NonNullable<DialTarget["webSocket"]>,
@@ -84,7 +86,7 @@ export function openWebSocket(
 ): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-    const webSocket = new WebSocket(`${tls === undefined ? "ws" : "wss"}://${authority}${path}`, ["mqtt"], {
+    const webSocket = new library.WebSocket(`${tls === undefined ? "ws" : "wss"}://${authority}${path}`, ["mqtt"], {
       ...webSocketOptions,
       headers: { ...headers },
       followRedirects: false,
