@@ -114,3 +114,23 @@ export { createAwsIot } from "./aws-iot/aws-iot.js";
 export type { AwsIot, AwsIotAdapters, AwsIotMessage, AwsIotOptions, AwsIotTopicType } from "./aws-iot/aws-iot.js";
 export { awsIotDisconnectReasons, awsIotEventTypes } from "./aws-iot/events.js";
 export type { AwsIotEvent, AwsIotEventType, AwsIotHandler } from "./aws-iot/events.js";
+export { createCloudBackend } from "./backends/backend.js";
+export { awsIotBackendName, createAwsIotBackend } from "./backends/aws-iot.js";
+export type { AwsIotBackendOptions } from "./backends/aws-iot.js";
+export { createMqttBackend, defaultMqttPort, mqttBackendName } from "./backends/mqtt.js";
+export type { MqttBackendOptions, StateTopics } from "./backends/mqtt.js";
+export { createBackendRegistry } from "./backends/registry.js";
+export type { BackendRegistry } from "./backends/registry.js";
+export { cloudEndpointTypes, cloudEventTypes, cloudQos } from "./backends/types.js";
+export type {
+  CloudBackend,
+  CloudConfig,
+  CloudEndpoint,
+  CloudEndpointType,
+  CloudEvent,
+  CloudEventType,
+  CloudHandler,
+  CloudMessage,
+  CloudOperations,
+  ReceivedCloudMessage,
+} from "./backends/types.js";

@@ -6,6 +6,8 @@ export const errorCodes = {
   // General
   ABORTED: "the caller's AbortSignal was aborted",
   ALREADY_INITIALISED: "init() was called on a library that is initialised",
+  BACKEND_UNKNOWN: "no cloud backend of that name was registered",
+  BACKEND_UNSUPPORTED: "the cloud backend has no such operation or endpoint",
   CLOSED: "the object was used after close()",
   DEPENDENCY_MISSING: "an optional package that is needed now is not installed",
   LIMIT_EXCEEDED: "a stated limit of a queue, cache or size was hit",

@@ -1,0 +1,45 @@
+import { shadowTopic } from "@thingline/protocol/shadow";
+import {
+  checkOptions,
+  type DeviceCredentials,
+  type DeviceEndpoint,
+  type DeviceOptions,
+  type DeviceSettings,
+} from "../client-options.js";
+import { createCloudBackend } from "./backend.js";
+import { DeviceOperations } from "./device-operations.js";
+import { clientIdOf } from "./options.js";
+import type { CloudBackend } from "./types.js";
+
+export type AwsIotBackendOptions = Omit<DeviceSettings, "clientId" | "on"> & {
+  /** Default: the application gives it to `init()`. */
+  clientId?: string;
+  /** Default {@link awsIotBackendName}. */
+  name?: string;
+} & DeviceEndpoint &
+  DeviceCredentials;
+
+/** The name of the original's backend, and the default of `CONFIG_CLOUD_BACKEND` in its samples. */
+export const awsIotBackendName = "AWS_IOT";
+
+/** The state is the classic shadow of the thing that has the client id as its name. */
+const shadowTails = { state: "update", stateGet: "get", stateDelete: "delete", pair: undefined } as const;
+
+/**
+ * AWS IoT Core as a backend, over a {@link Device} with these options.
+ *
+ * @throws {ThinglineError} OPTION_INVALID, here and, when the client id is left to the application, in `init()`
+ */
+export function createAwsIotBackend({ name = awsIotBackendName, ...options }: AwsIotBackendOptions): CloudBackend {
+  const optionsOf = (clientId: string): DeviceOptions => ({ ...options, clientId });
+  if (options.clientId !== undefined) checkOptions(optionsOf(options.clientId));
+  const operations = new DeviceOperations({
+    name,
+    optionsOf: (config) => optionsOf(clientIdOf(options.clientId, config)),
+    stateTopicOf: (type, clientId) => {
+      const tail = shadowTails[type];
+      return tail === undefined ? undefined : shadowTopic({ thingName: clientId }, tail);
+    },
+  });
+  return createCloudBackend(name, operations);
+}

@@ -1,0 +1,149 @@
+import type { ThinglineError } from "@thingline/protocol";
+import { awsIotDisconnectReasons } from "../aws-iot/events.js";
+import { createDevice, type Device } from "../client.js";
+import type { DeviceListeners, DeviceMessage } from "../client-events.js";
+import { filtersOf } from "../client-errors.js";
+import type { PollOptions, PollResult } from "../client-input.js";
+import { applicationTopicsMax, type DeviceOptions, invalid } from "../client-options.js";
+import { connectResults } from "../client-result.js";
+import { unsupported } from "./backend.js";
+import {
+  type CloudConfig,
+  type CloudEndpoint,
+  type CloudEndpointType,
+  cloudEndpointTypes,
+  type CloudEvent,
+  type CloudHandler,
+  type CloudMessage,
+  type CloudOperations,
+} from "./types.js";
+
+/** What distinguishes one cloud of MQTT from another. */
+export interface DeviceBackendRules {
+  name: string;
+  /** The options of the device for a client id; without one the backend's own. @throws {ThinglineError} OPTION_INVALID */
+  optionsOf(config: CloudConfig): DeviceOptions;
+  /** The topic of a state endpoint; undefined: this cloud has none. */
+  stateTopicOf(type: Exclude<CloudEndpointType, "message">, clientId: string): string | undefined;
+}
+
+/** The operations of a backend that is a {@link Device}. */
+export class DeviceOperations implements CloudOperations {
+  readonly #rules: DeviceBackendRules;
+  #device: Device | undefined;
+  /** Asked for without a connection: application topics of the next one. */
+  readonly #listed = new Set<string>();
+  #handler: CloudHandler = () => undefined;
+
+  constructor(rules: DeviceBackendRules) {
+    this.#rules = rules;
+  }
+
+  init(config: CloudConfig, handler: CloudHandler): void {
+    const options = this.#rules.optionsOf(config);
+    this.#handler = handler;
+    this.#listed.clear();
+    for (const topic of options.applicationTopics ?? []) this.#listed.add(topic);
+    this.#device = createDevice({ ...options, on: this.#listeners(options.driver === "application") });
+  }
+
+  async uninit(): Promise<void> {
+    await this.#open.close();
+    this.#device = undefined;
+  }
+
+  connect(): Promise<void> {
+    return this.#open.connect({ applicationTopics: this.#listed });
+  }
+
+  disconnect(): Promise<void> {
+    return this.#open.disconnect();
+  }
+
+  async send({ endpoint, payload, qos = 0 }: CloudMessage): Promise<void> {
+    if (qos === 2) throw unsupported(this.#rules.name, "QoS 2");
+    await this.#open.publish(this.#topicOf(endpoint), payload, { qos });
+  }
+
+  ping(): void {
+    this.#open.ping();
+  }
+
+  keepAliveTimeLeftMs(): number {
+    return this.#open.keepAliveTimeLeftMs();
+  }
+
+  poll(options?: PollOptions): Promise<PollResult> {
+    return this.#open.poll(options);
+  }
+
+  input(): void {
+    this.#open.input();
+  }
+
+  async subscriptionsAdd(endpoints: readonly CloudEndpoint[]): Promise<void> {
+    const device = this.#open;
+    const filters = filtersOf(endpoints.map(({ topic }) => requireTopic(topic)));
+    if (device.state !== "idle") {
+      await device.subscribe(filters, (message) => this.#received(message));
+      return;
+    }
+    const together = new Set([...this.#listed, ...filters]);
+    if (together.size > applicationTopicsMax) {
+      throw invalid("endpoints", `at most ${applicationTopicsMax} topics in all`, together.size);
+    }
+    for (const filter of filters) this.#listed.add(filter);
+  }
+
+  async subscriptionsRemove(endpoints: readonly CloudEndpoint[]): Promise<void> {
+    const filters = filtersOf(endpoints.map(({ topic }) => requireTopic(topic)));
+    for (const filter of filters) this.#listed.delete(filter);
+    await this.#open.unsubscribe(filters);
+  }
+
+  get #open(): Device {
+    // The order of calls is the wrapper's business.
+    return this.#device as Device;
+  }
+
+  #topicOf({ type = "message", topic }: CloudEndpoint): string {
+    if (type === "message") return requireTopic(topic);
+    if (!Object.hasOwn(cloudEndpointTypes, type)) {
+      throw invalid("endpoint.type", Object.keys(cloudEndpointTypes).join(", "), String(type));
+    }
+    const stateTopic = this.#rules.stateTopicOf(type, this.#open.clientId);
+    if (stateTopic === undefined) throw unsupported(this.#rules.name, `the endpoint ${type}`);
+    return stateTopic;
+  }
+
+  #received({ topic, payload, qos }: DeviceMessage): void | Promise<void> {
+    return this.#handler({ type: "dataReceived", message: { endpoint: { type: "message", topic }, payload, qos } });
+  }
+
+  #listeners(isDriven: boolean): DeviceListeners {
+    const tell = (event: CloudEvent): void | Promise<void> => this.#handler(event);
+    const withError = (error: ThinglineError | undefined) => (error === undefined ? {} : { error });
+    return {
+      connecting: ({ result = "success", error, ...retry }) => {
+        if (isDriven) return undefined;
+        const resultCode = connectResults[result] ?? connectResults.misc;
+        return tell({ type: "connecting", result, resultCode, ...withError(error), ...retry });
+      },
+      connected: ({ isPersistentSession }) => tell({ type: "connected", isPersistentSession }),
+      ready: () => tell({ type: "ready" }),
+      disconnected: ({ reason, error, ...retry }) => {
+        const reasonCode = awsIotDisconnectReasons[reason];
+        return tell({ type: "disconnected", reason, reasonCode, ...withError(error), ...retry });
+      },
+      data: (message) => this.#received(message),
+      puback: ({ packetId }) => tell({ type: "dataSent", messageId: packetId }),
+      warning: ({ warning }) => tell({ type: "error", error: warning }),
+      error: ({ error }) => tell({ type: "error", error }),
+    };
+  }
+}
+
+function requireTopic(topic: string | undefined): string {
+  if (typeof topic === "string" && topic !== "") return topic;
+  throw invalid("endpoint.topic", 'a topic with the endpoint "message"', topic === "" ? "an empty one" : typeof topic);
+}

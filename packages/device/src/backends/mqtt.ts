@@ -1,0 +1,108 @@
+import { checkTopicName } from "@thingline/protocol/mqtt";
+import type { Dialer, TlsClientOptions } from "@thingline/transport";
+import {
+  checkOptions,
+  type DeviceEndpoint,
+  type DeviceOptions,
+  type DeviceSettings,
+  invalid,
+} from "../client-options.js";
+import { createCloudBackend } from "./backend.js";
+import { DeviceOperations } from "./device-operations.js";
+import { clientIdOf } from "./options.js";
+import type { CloudBackend } from "./types.js";
+
+/** Where the state of a device lives at a broker. `{clientId}` stands for the client id. */
+export interface StateTopics {
+  /** The endpoint `state`: what the device reports. */
+  state?: string;
+  /** The endpoint `stateGet`: asks for the state. */
+  stateGet?: string;
+  /** The endpoint `stateDelete`. */
+  stateDelete?: string;
+  /** Filters on which answers and wishes come, subscribed with every connection. Default none. */
+  subscribe?: readonly string[];
+}
+
+export type MqttBackendOptions = Omit<
+  DeviceSettings,
+  "clientId" | "on" | "shadowTopics" | "requestsShadow" | "password"
+> & {
+  /** Default: the application gives it to `init()`. */
+  clientId?: string;
+  /** Default {@link mqttBackendName}. */
+  name?: string;
+  dialer: Dialer;
+  /** Without it nothing is encrypted, the password neither. */
+  tls?: TlsClientOptions;
+  webSocket?: { path: string; headers?: Readonly<Record<string, string>> };
+  /** Text is sent as UTF-8. */
+  password?: Uint8Array | string;
+  /** Default none: the state endpoints are not supported. */
+  stateTopics?: StateTopics;
+} & DeviceEndpoint;
+
+export const mqttBackendName = "MQTT";
+export const defaultMqttPort = 1883;
+
+/** The protocol's registered name for ALPN; AWS IoT has one of its own on port 443. */
+const alpnOnPort443 = ["mqtt"];
+
+/**
+ * Any MQTT broker as a backend, over a {@link Device} with these options: port 8883 with TLS, 1883 without, a user name and password
+ * or a client certificate, and topics of one's choice for the state.
+ *
+ * @throws {ThinglineError} OPTION_INVALID, here and, when the client id is left to the application, in `init()`
+ */
+export function createMqttBackend(given: MqttBackendOptions): CloudBackend {
+  const { name = mqttBackendName, stateTopics = {}, password, ...options } = given;
+  const inTopic = (topic: string, clientId: string): string => topic.replaceAll("{clientId}", clientId);
+  for (const endpoint of ["state", "stateGet", "stateDelete"] as const) {
+    checkStateTopic(`stateTopics.${endpoint}`, stateTopics[endpoint]);
+  }
+  const optionsOf = (clientId: string): DeviceOptions => ({
+    ...options,
+    ...withPort(options),
+    ...(password === undefined ? {} : { password: bytesOf(password) }),
+    applicationTopics: [
+      ...(options.applicationTopics ?? []),
+      ...(stateTopics.subscribe ?? []).map((filter) => inTopic(filter, clientId)),
+    ],
+    clientId,
+  });
+  checkOptions(optionsOf(options.clientId ?? "any"));
+  const operations = new DeviceOperations({
+    name,
+    optionsOf: (config) => optionsOf(clientIdOf(options.clientId, config)),
+    stateTopicOf: (type, clientId) => {
+      const topic = type === "pair" ? undefined : stateTopics[type];
+      return topic === undefined ? undefined : inTopic(topic, clientId);
+    },
+  });
+  return createCloudBackend(name, operations);
+}
+
+function withPort(options: DeviceEndpoint & { tls?: TlsClientOptions; alpnProtocols?: readonly string[] }) {
+  const alpn = (port: number) =>
+    port === 443 && options.alpnProtocols === undefined ? { alpnProtocols: alpnOnPort443 } : {};
+  if ("endpoint" in options) {
+    const hasPort = /:\d+$/u.test(options.endpoint) && !/^[^[]*:[^[]*:/u.test(options.endpoint);
+    if (hasPort || options.tls !== undefined) return alpn(Number(/:(\d+)$/u.exec(options.endpoint)?.[1] ?? 8883));
+    return { endpoint: `${options.endpoint}:${defaultMqttPort}` };
+  }
+  const port = options.port ?? (options.tls === undefined ? defaultMqttPort : undefined);
+  return port === undefined ? {} : { port, ...alpn(port) };
+}
+
+function checkStateTopic(option: string, topic: string | undefined): void {
+  if (topic === undefined) return;
+  try {
+    checkTopicName(topic.replaceAll("{clientId}", "any"));
+  } catch (error) {
+    throw invalid(option, "a topic name", `"${topic}": ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function bytesOf(password: Uint8Array | string): Uint8Array {
+  return typeof password === "string" ? new TextEncoder().encode(password) : password;
+}
