@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { ClientSession } from "@thingline/protocol/mqtt";
+import type { ClientSession, MqttPacket } from "@thingline/protocol/mqtt";
 import type { Clock, Connection, Timer } from "@thingline/transport";
 import { describeCredentials, dial } from "./client-dial.js";
 import {
@@ -14,7 +14,7 @@ import {
 } from "./client-errors.js";
 import type { DeviceEvents, DisconnectReason } from "./client-events.js";
 import type { HeldInput } from "./client-input.js";
-import { DeviceLink } from "./client-link.js";
+import { DeviceLink, type LinkHandlers } from "./client-link.js";
 import { type CheckedOptions, type DeviceOptions, packetBytesMaxOf } from "./client-options.js";
 import {
   type AttemptEnd,
@@ -70,7 +70,7 @@ interface Caller {
 
 /** Brings the session's connections about, one after the other, and ends them. It knows nothing of topics and messages. */
 export class DeviceConnector {
-  readonly closed: Promise<void>;
+  #closed: { promise: Promise<void>; resolve: () => void } | undefined;
   #options: DeviceOptions;
   readonly #checked: CheckedOptions;
   readonly #clock: Clock;
@@ -78,14 +78,14 @@ export class DeviceConnector {
   readonly #port: ConnectorPort;
   /** Undefined: the device handles input as it comes. */
   readonly #held: HeldInput | undefined;
-  readonly #whenIdle: (() => void)[] = [];
-  #resolveClosed: () => void = () => undefined;
+  #whenIdle: (() => void)[] | undefined;
   #phase: Phase = "idle";
   #run: Run | undefined;
   #caller: Caller | undefined;
   #reconnect = freshReconnectState;
   readonly #suspect = new SuspectMessage();
-  readonly #sessions: TlsSessionCache;
+  /** Undefined: none are kept. */
+  readonly #sessions: TlsSessionCache | undefined;
   /** The last attempt failed before CONNACK: a session that it resumed may be why. */
   #isFullHandshake = false;
   /** `disconnect()`, `close()` or an aborted `connect()`: no attempt follows. */
@@ -110,8 +110,18 @@ export class DeviceConnector {
     this.#session = session;
     this.#port = port;
     this.#held = held;
-    this.#sessions = ("tlsSessions" in options ? options.tlsSessions : undefined) ?? new TlsSessionCache();
-    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+    const given = "tlsSessions" in options ? options.tlsSessions : undefined;
+    this.#sessions = given ?? (options.handshake === "resume" ? new TlsSessionCache() : undefined);
+  }
+
+  get closed(): Promise<void> {
+    if (this.#closed === undefined) {
+      let resolve = (): void => undefined;
+      const promise = new Promise<void>((done) => (resolve = done));
+      this.#closed = { promise, resolve };
+      if (this.#phase === "closed") resolve();
+    }
+    return this.#closed.promise;
   }
 
   get state(): "idle" | "connecting" | "ready" | "closing" | "waiting" | "closed" {
@@ -180,7 +190,7 @@ export class DeviceConnector {
 
   disconnect(): Promise<void> {
     if (this.#phase === "idle" || this.#phase === "closed") return Promise.resolve();
-    const idle = new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    const idle = new Promise<void>((resolve) => (this.#whenIdle ??= []).push(resolve));
     this.#leave(new ThinglineError("ABORTED", "disconnect() was called before the device was ready"));
     return idle;
   }
@@ -190,7 +200,7 @@ export class DeviceConnector {
     this.#isClosing = true;
     if (this.#phase === "idle") {
       this.#end();
-      this.#resolveClosed();
+      this.#closed?.resolve();
     }
     this.#leave(new ThinglineError("ABORTED", "close() was called before the device was ready"));
     return this.closed;
@@ -328,37 +338,59 @@ export class DeviceConnector {
     const isCautious = this.#suspect.isNear(this.#session.oldestInFlight);
     this.#session.connectionOpened(this.#clock.monotonicMs(), { isCautious });
     this.#port.opened();
-    link.start({
-      packet: (packet) => {
-        this.#session.packetReceived(packet, this.#clock.monotonicMs());
-        return this.#session.state !== "offline";
-      },
-      malformed: (error) => this.#session.fail(error, this.#clock.monotonicMs()),
-      inputHandled: () => {
-        this.#session.heard(this.#clock.monotonicMs());
-        this.#port.progressed();
-        this.arm();
-      },
-      drained: () => {
-        this.#session.setWritable(true, this.#clock.monotonicMs());
-        this.#port.progressed();
-        this.arm();
-      },
-      stuck: (error) => {
-        // Nothing more can be said to the server.
-        run.ending ??= { reason: "misc", error };
-        connection.destroy();
-      },
-      closed: (error) => {
-        // The application finds out by itself, with `poll()` or `input()`; what it has begun to end is over at once.
-        if (this.#held === undefined || this.#leaving !== undefined || run.ending !== undefined) {
-          this.#linkClosed(run, error);
-        } else this.#held.ended(error);
-      },
-    });
+    link.start(new DeviceConnector.RunHandlers(this, run, link));
     this.arm();
     if (this.#held !== undefined) this.settleCaller();
   }
+
+  /** What comes of one connection. A class, and not closures, so that a connection is small. */
+  private static readonly RunHandlers = class RunHandlers implements LinkHandlers {
+    private readonly connector: DeviceConnector;
+    private readonly run: Run;
+    private readonly link: DeviceLink;
+
+    constructor(connector: DeviceConnector, run: Run, link: DeviceLink) {
+      this.connector = connector;
+      this.run = run;
+      this.link = link;
+    }
+
+    packet(packet: MqttPacket): boolean {
+      const session = this.connector.#session;
+      session.packetReceived(packet, this.connector.#clock.monotonicMs());
+      return session.state !== "offline";
+    }
+
+    malformed(error: ThinglineError): void {
+      this.connector.#session.fail(error, this.connector.#clock.monotonicMs());
+    }
+
+    inputHandled(): void {
+      this.connector.#session.heard(this.connector.#clock.monotonicMs());
+      this.connector.#port.progressed();
+      this.connector.arm();
+    }
+
+    drained(): void {
+      this.connector.#session.setWritable(true, this.connector.#clock.monotonicMs());
+      this.connector.#port.progressed();
+      this.connector.arm();
+    }
+
+    stuck(error: ThinglineError): void {
+      // Nothing more can be said to the server.
+      this.run.ending ??= { reason: "misc", error };
+      this.link.connection.destroy();
+    }
+
+    closed(error: ThinglineError | undefined): void {
+      const { connector, run } = this;
+      // The application finds out by itself, with `poll()` or `input()`; what it has begun to end is over at once.
+      if (connector.#held === undefined || connector.#leaving !== undefined || run.ending !== undefined) {
+        connector.#linkClosed(run, error);
+      } else connector.#held.ended(error);
+    }
+  };
 
   /** The session got its CONNACK. */
   connected(): void {
@@ -512,7 +544,8 @@ export class DeviceConnector {
   /** No attempt follows: whoever waits is told, then `tell` calls listeners. `failure`: the device did not want this. */
   #idle(failure: ThinglineError | undefined, error = failure ?? this.#leaving, tell = (): void => undefined): void {
     const caller = this.#caller;
-    const whenIdle = this.#whenIdle.splice(0);
+    const whenIdle = this.#whenIdle ?? [];
+    this.#whenIdle = undefined;
     this.#caller = undefined;
     this.#leaving = undefined;
     this.#phase = "idle";
@@ -524,7 +557,7 @@ export class DeviceConnector {
     tell();
     if (error !== undefined) caller?.reject(error);
     for (const resolve of whenIdle) resolve();
-    if (isClosing) this.#resolveClosed();
+    if (isClosing) this.#closed?.resolve();
   }
 
   #end(): void {

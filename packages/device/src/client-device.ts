@@ -4,24 +4,28 @@ import {
   ClientSession,
   type ClientSessionEffects,
   type ConnectionTerms,
+  type Disposition,
   OutboundPublish,
   type OutboundSubscribe,
   type OutboundUnsubscribe,
+  type PublishPacket,
 } from "@thingline/protocol/mqtt";
 import { type JsonObject, shadowTopic } from "@thingline/protocol/shadow";
-import type { Clock, Connection } from "@thingline/transport";
+import type { Clock, Connection, Random } from "@thingline/transport";
 import type { ConnectOptions, Device, DeviceState, PublishOptions, SubscribeOptions } from "./client.js";
-import { DeviceConnector } from "./client-connector.js";
+import { type ConnectorPort, DeviceConnector } from "./client-connector.js";
 import { abortedError, alreadyConnectedError, droppedError, isByServer, subscriptionRefusal } from "./client-errors.js";
 import {
   type DeviceEventName,
   type DeviceEvents,
   type DeviceListener,
+  type DeviceMessage,
+  type DisconnectReason,
   EventHub,
   type RefusedFilter,
 } from "./client-events.js";
 import { HeldInput, type PollOptions, type PollResult } from "./client-input.js";
-import { DeviceInbox } from "./client-inbox.js";
+import { DeviceInbox, type InboxPort } from "./client-inbox.js";
 import {
   type CheckedOptions,
   checkSecTag,
@@ -30,17 +34,18 @@ import {
   secTagWarning,
   topicsOf,
 } from "./client-options.js";
-import type { DeviceSubscription, MessageListener } from "./client-subscription.js";
+import type { Delivery, DeviceSubscription, MessageListener } from "./client-subscription.js";
 import { OfflineQueue, type OfflineQueuePort } from "./offline-queue/offline-queue.js";
 import { checkExpiry } from "./offline-queue/options.js";
 import type { OfflineMessage, OfflineQueueStats } from "./offline-queue/types.js";
 import type { ShadowClient } from "./shadow/shadow-client.js";
 import { DeviceShadows } from "./shadow/shadows.js";
-import { DeviceTopics } from "./client-topics.js";
+import { DeviceTopics, type TopicsPort } from "./client-topics.js";
 import { abortable, type Settle } from "./client-waiter.js";
 
 const ignore: Settle = () => undefined;
 const done = Promise.resolve();
+const noFilters: readonly RefusedFilter[] = [];
 const encoder = new TextEncoder();
 /** Told to nobody. */
 const takenBack = new ThinglineError("CONNECTION_LOST", "the message went back to the offline queue");
@@ -48,7 +53,7 @@ const takenBack = new ThinglineError("CONNECTION_LOST", "the message went back t
 /** The one implementation of {@link Device}: requests of the application, and what the session has to say. */
 export class DeviceClient implements Device {
   readonly clientId: string;
-  readonly closed: Promise<void>;
+  #closed: Promise<void> | undefined;
   readonly #checked: CheckedOptions;
   readonly #clock: Clock;
   readonly #hub: EventHub;
@@ -57,14 +62,16 @@ export class DeviceClient implements Device {
   readonly #inbox: DeviceInbox;
   readonly #connector: DeviceConnector;
   readonly #offline: OfflineQueue | undefined;
-  readonly #shadows: DeviceShadows;
+  readonly #random: Random;
+  /** Made with the first shadow. */
+  #shadows: DeviceShadows | undefined;
   /** Undefined: the device drives itself. */
   readonly #held: HeldInput | undefined;
   readonly #hasSecTag: boolean;
   #warning: ThinglineError | undefined;
   #opening: { isAbandoned: boolean } | undefined;
   #isPersistentSession = false;
-  #refusedFilters: readonly RefusedFilter[] = [];
+  #refusedFilters: readonly RefusedFilter[] = noFilters;
 
   /** @param isHolding messages of the first connection wait until its caller can have added listeners */
   constructor(options: DeviceOptions, checked: CheckedOptions, isHolding: boolean) {
@@ -76,52 +83,25 @@ export class DeviceClient implements Device {
     const { applicationTopics, trustsSession } = checked;
     this.#topics = new DeviceTopics(
       { applicationTopics, shadowTopics, trustsSession },
-      {
-        requireActive: () => this.#connector.requireActive(),
-        isConnected: () => this.#connector.isOpen,
-        send: (request) => this.#request(request),
-        run: (listener, message) => this.#hub.run(listener, message, "subscription"),
-        report: (error) => this.#reportLate(error),
-      },
+      new DeviceClient.TopicsSide(this),
     );
-    this.#inbox = new DeviceInbox(this.#topics.router, checked.payloadBytesMax, isHolding, {
-      data: (message) => this.#hub.emit("data", message),
-      report: (error) => this.#emit("error", { error }),
-      settle: (packetId, connectionNumber) => {
-        this.#session.settle(packetId, connectionNumber, this.#clock.monotonicMs());
-        this.#connector.arm();
-      },
-    });
-    this.#session = new ClientSession<Settle>(checked.session, this.#effects());
+    const inboxSide = new DeviceClient.InboxSide(this);
+    this.#inbox = new DeviceInbox(this.#topics.router, checked.payloadBytesMax, isHolding, inboxSide);
+    this.#session = new ClientSession<Settle>(checked.session, new DeviceClient.SessionSide(this));
     this.#held = checked.session.isKeepAliveAutomatic === false ? new HeldInput(options.clock) : undefined;
-    this.#connector = new DeviceConnector(options, checked, this.#session, this.#held, {
-      emit: (name, event) => this.#emit(name, event),
-      ended: (reason) => this.#offline?.connectionEnded(isByServer(reason)),
-      stopped: (waiting, failure) => {
-        this.#session.discard(waiting);
-        this.#topics.stopped(waiting, failure);
-      },
-      opened: () => this.#topics.connecting(),
-      progressed: () => this.#offline?.pump(),
-      closed: () => {
-        this.#shadows.end();
-        this.#topics.close();
-      },
-    });
-    this.#shadows = new DeviceShadows({
-      clientId: options.clientId,
-      clock: options.clock,
-      random: options.random,
-      publish: (topic, payload, how) => this.publish(topic, payload, how),
-      subscribe: (filters, listener) => this.subscribe(filters, listener),
-      report: (error) => this.#emit("error", { error }),
-    });
+    const connectorSide = new DeviceClient.ConnectorSide(this);
+    this.#connector = new DeviceConnector(options, checked, this.#session, this.#held, connectorSide);
+    this.#random = options.random;
     const { offlineQueue } = checked;
     this.#offline = offlineQueue && new OfflineQueue(offlineQueue, options.clock, this.#offlinePort());
-    // Its folder stays ours until the session has said what became of each message.
-    this.closed = this.#connector.closed.then(() => this.#offline?.close());
     this.#hasSecTag = "secTag" in options;
     this.#warning = "secTag" in options ? secTagWarning(options.secTag) : undefined;
+  }
+
+  get closed(): Promise<void> {
+    // The folder of the queue stays ours until the session has said what became of each message.
+    this.#closed ??= this.#connector.closed.then(() => this.#offline?.close());
+    return this.#closed;
   }
 
   get state(): DeviceState {
@@ -197,8 +177,9 @@ export class DeviceClient implements Device {
   }
 
   close(): Promise<void> {
+    const { closed } = this;
     void this.#connector.close();
-    return this.closed;
+    return closed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -226,10 +207,10 @@ export class DeviceClient implements Device {
     // The original's order: a new session asks before `ready`, a resumed one after it.
     if (!this.#isPersistentSession) this.#requestShadow();
     this.#connector.ready();
-    this.#refusedFilters = refusedFilters;
+    this.#refusedFilters = refusedFilters.length === 0 ? noFilters : refusedFilters;
     for (const refused of refusedFilters) this.#emit("error", { error: subscriptionRefusal(refused) });
     this.#emit("ready", { isPersistentSession: this.#isPersistentSession, refusedFilters });
-    this.#shadows.ready();
+    this.#shadows?.ready();
     if (this.#isPersistentSession) this.#requestShadow();
     // PINGRESP will show that nothing sent so far was the reason if the server closes again.
     if (this.#connector.isSuspicious) this.#session.probe(this.#clock.monotonicMs());
@@ -363,6 +344,15 @@ export class DeviceClient implements Device {
   }
 
   shadow<State extends JsonObject = JsonObject>(name?: string): ShadowClient<State> {
+    this.#shadows ??= new DeviceShadows({
+      clientId: this.clientId,
+      clock: this.#clock,
+      random: this.#random,
+      publish: (topic, payload, how) => this.publish(topic, payload, how),
+      subscribe: (filters, listener) => this.subscribe(filters, listener),
+      report: (error) => this.#emit("error", { error }),
+    });
+    if (this.#connector.state === "closed") this.#shadows.end();
     return this.#shadows.get(name) as unknown as ShadowClient<State>;
   }
 
@@ -407,29 +397,151 @@ export class DeviceClient implements Device {
     void this.#hub.emit(name, event);
   }
 
-  #effects(): ClientSessionEffects<Settle> {
-    return {
-      send: (packet: ClientPacket<Settle>) => {
-        if (this.#connector.link?.send(packet) === false) {
-          this.#session.setWritable(false, this.#clock.monotonicMs());
-        }
-      },
-      close: (error) => this.#connector.sessionClosed(error),
-      connected: (terms) => this.#connected(terms),
-      message: (packet, connectionNumber) => this.#inbox.receive(packet, connectionNumber),
-      setReading: (isReading) => this.#setReading(isReading),
-      publishSettled: (publish, error) => {
-        publish.owner(error);
-        this.#connector.checkDrained();
-      },
-      publishSent: (publish) => publish.owner(undefined),
-      pubackReceived: (packetId, reasonCode) => this.#emit("puback", { packetId, reasonCode }),
-      subscribeSettled: (subscribe, outcome) => subscribe.owner(outcome),
-      unsubscribeSettled: (unsubscribe, outcome) => unsubscribe.owner(outcome),
-      pingAnswered: () => this.#emit("pingresp", {}),
-      warned: (error) => this.#emit("error", { error }),
-    };
-  }
+  // ---- what its parts need of it: classes, and not closures, so that a device is small; a gateway has thousands -----
+
+  private static readonly SessionSide = class SessionSide implements ClientSessionEffects<Settle> {
+    private readonly device: DeviceClient;
+
+    constructor(device: DeviceClient) {
+      this.device = device;
+    }
+
+    send(packet: ClientPacket<Settle>): void {
+      const { device } = this;
+      if (device.#connector.link?.send(packet) === false) {
+        device.#session.setWritable(false, device.#clock.monotonicMs());
+      }
+    }
+
+    close(error: ThinglineError | undefined): void {
+      this.device.#connector.sessionClosed(error);
+    }
+
+    connected(terms: ConnectionTerms): void {
+      this.device.#connected(terms);
+    }
+
+    message(packet: PublishPacket, connectionNumber: number): Disposition {
+      return this.device.#inbox.receive(packet, connectionNumber);
+    }
+
+    setReading(isReading: boolean): void {
+      this.device.#setReading(isReading);
+    }
+
+    publishSettled(publish: OutboundPublish<Settle>, error: ThinglineError | undefined): void {
+      publish.owner(error);
+      this.device.#connector.checkDrained();
+    }
+
+    publishSent(publish: OutboundPublish<Settle>): void {
+      publish.owner(undefined);
+    }
+
+    pubackReceived(packetId: number, reasonCode: number): void {
+      // Called for each message that is sent: an event is made for listeners only.
+      if (this.device.#hub.has("puback")) this.device.#emit("puback", { packetId, reasonCode });
+    }
+
+    subscribeSettled(subscribe: OutboundSubscribe<Settle>, outcome: ThinglineError | readonly number[]): void {
+      subscribe.owner(outcome);
+    }
+
+    unsubscribeSettled(unsubscribe: OutboundUnsubscribe<Settle>, outcome: ThinglineError | readonly number[]): void {
+      unsubscribe.owner(outcome);
+    }
+
+    pingAnswered(): void {
+      this.device.#emit("pingresp", {});
+    }
+
+    warned(error: ThinglineError): void {
+      this.device.#emit("error", { error });
+    }
+  };
+
+  private static readonly ConnectorSide = class ConnectorSide implements ConnectorPort {
+    private readonly device: DeviceClient;
+
+    constructor(device: DeviceClient) {
+      this.device = device;
+    }
+
+    emit<Name extends "connecting" | "disconnected" | "error">(name: Name, event: DeviceEvents[Name]): void {
+      this.device.#emit(name, event);
+    }
+
+    ended(reason: DisconnectReason): void {
+      this.device.#offline?.connectionEnded(isByServer(reason));
+    }
+
+    stopped(waiting: ThinglineError, failure: ThinglineError | undefined): void {
+      this.device.#session.discard(waiting);
+      this.device.#topics.stopped(waiting, failure);
+    }
+
+    opened(): void {
+      this.device.#topics.connecting();
+    }
+
+    progressed(): void {
+      this.device.#offline?.pump();
+    }
+
+    closed(): void {
+      this.device.#shadows?.end();
+      this.device.#topics.close();
+    }
+  };
+
+  private static readonly TopicsSide = class TopicsSide implements TopicsPort {
+    private readonly device: DeviceClient;
+
+    constructor(device: DeviceClient) {
+      this.device = device;
+    }
+
+    requireActive(): void {
+      this.device.#connector.requireActive();
+    }
+
+    isConnected(): boolean {
+      return this.device.#connector.isOpen;
+    }
+
+    send(request: OutboundSubscribe<Settle> | OutboundUnsubscribe<Settle>): void {
+      this.device.#request(request);
+    }
+
+    run(listener: MessageListener, message: DeviceMessage): Delivery {
+      return this.device.#hub.run(listener, message, "subscription");
+    }
+
+    report(error: unknown): void {
+      this.device.#reportLate(error);
+    }
+  };
+
+  private static readonly InboxSide = class InboxSide implements InboxPort {
+    private readonly device: DeviceClient;
+
+    constructor(device: DeviceClient) {
+      this.device = device;
+    }
+
+    data(message: DeviceMessage): Delivery {
+      return this.device.#hub.emit("data", message);
+    }
+
+    report(error: ThinglineError): void {
+      this.device.#emit("error", { error });
+    }
+
+    settle(packetId: number, connectionNumber: number): void {
+      this.device.#session.settle(packetId, connectionNumber, this.device.#clock.monotonicMs());
+      this.device.#connector.arm();
+    }
+  };
 }
 
 /** @throws {ThinglineError} OPTION_INVALID */

@@ -16,7 +16,7 @@ export function describeCredentials(options: DeviceOptions): { credentials: stri
 export interface DialContext {
   signal: AbortSignal;
   /** Where sessions are kept with `handshake: "resume"`. */
-  sessions: TlsSessionCache;
+  sessions: TlsSessionCache | undefined;
   /** Resume none, whatever the options say; the session that comes of it is kept. */
   isFullHandshake: boolean;
 }
@@ -53,7 +53,7 @@ export function dial(
     if (options.handshake === "resume" && tls.session === undefined && tls.onSession === undefined) {
       const { ca, certificate, minVersion, maxVersion } = tls;
       const names = [target.tls.serverName ?? host, target.tls.alpnProtocols ?? []];
-      sessions.apply(target.tls, [target.host, port, ...names, ca, certificate, minVersion, maxVersion], {
+      sessions?.apply(target.tls, [target.host, port, ...names, ca, certificate, minVersion, maxVersion], {
         isFull: isFullHandshake,
       });
     }

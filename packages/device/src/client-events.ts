@@ -82,9 +82,11 @@ const names: readonly DeviceEventName[] = [
   "error",
 ];
 
+const noListeners: readonly never[] = [];
+
 /** Typed listeners; adding and removing during a call takes effect with the next event. */
 export class EventHub {
-  readonly #listeners = new Map<DeviceEventName, readonly DeviceListener<never>[]>();
+  #listeners: Map<DeviceEventName, readonly DeviceListener<never>[]> | undefined;
 
   constructor(first: DeviceListeners = {}) {
     for (const name of Object.keys(first)) {
@@ -98,6 +100,7 @@ export class EventHub {
       const message = `there is no event "${String(name)}"; there are ${names.join(", ")}`;
       throw new ThinglineError("OPTION_INVALID", message, { details: { option: "on" } });
     }
+    this.#listeners ??= new Map();
     this.#listeners.set(name, [...this.#get(name), listener]);
     return () => this.off(name, listener);
   }
@@ -105,7 +108,7 @@ export class EventHub {
   off<Name extends DeviceEventName>(name: Name, listener: DeviceListener<Name>): void {
     const listeners = this.#get(name);
     const index = listeners.indexOf(listener);
-    if (index >= 0) this.#listeners.set(name, listeners.toSpliced(index, 1));
+    if (index >= 0) this.#listeners?.set(name, listeners.toSpliced(index, 1));
   }
 
   has(name: DeviceEventName): boolean {
@@ -148,6 +151,6 @@ export class EventHub {
   }
 
   #get<Name extends DeviceEventName>(name: Name): readonly DeviceListener<Name>[] {
-    return (this.#listeners.get(name) ?? []) as unknown as readonly DeviceListener<Name>[];
+    return (this.#listeners?.get(name) ?? noListeners) as unknown as readonly DeviceListener<Name>[];
   }
 }

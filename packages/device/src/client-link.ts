@@ -1,8 +1,8 @@
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import { encodePacket, type MqttPacket, type MqttVersion, PacketDecoder, packetLength } from "@thingline/protocol/mqtt";
-import { type Clock, type Connection, highWaterBytes } from "@thingline/transport";
+import { type Clock, type Connection, type ConnectionHandlers, highWaterBytes } from "@thingline/transport";
 import type { HeldInput } from "./client-input.js";
-import { SendWatch } from "./client-send-watch.js";
+import { SendWatch, type SendWatchOwner } from "./client-send-watch.js";
 
 export interface LinkHandlers {
   /** @returns false when no further packet of these bytes is wanted */
@@ -29,7 +29,7 @@ export interface LinkOptions {
 }
 
 /** One connection, seen as packets. */
-export class DeviceLink {
+export class DeviceLink implements ConnectionHandlers, SendWatchOwner {
   readonly connection: Connection;
   readonly #version: MqttVersion;
   readonly #decoder: PacketDecoder;
@@ -40,7 +40,7 @@ export class DeviceLink {
   constructor(connection: Connection, { version, packetBytesMax, clock, sendTimeoutMs, held }: LinkOptions) {
     this.connection = connection;
     this.#version = version;
-    this.#watch = new SendWatch(connection, clock, sendTimeoutMs, (error) => this.#handlers?.stuck(error));
+    this.#watch = new SendWatch(connection, clock, sendTimeoutMs, this);
     this.#held = held;
     this.#decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax, drainsPublish: true });
   }
@@ -48,17 +48,25 @@ export class DeviceLink {
   start(handlers: LinkHandlers): void {
     this.#handlers = handlers;
     this.#held?.opened(this.connection);
-    this.connection.start({
-      data: (bytes) => {
-        if (this.#held === undefined || this.#isReleased) this.#received(bytes, handlers);
-        else this.#held.received(bytes);
-      },
-      drained: () => handlers.drained(),
-      closed: (error) => {
-        this.#watch.stop();
-        handlers.closed(error);
-      },
-    });
+    this.connection.start(this);
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#held !== undefined && !this.#isReleased) this.#held.received(bytes);
+    else if (this.#handlers !== undefined) this.#received(bytes, this.#handlers);
+  }
+
+  drained(): void {
+    this.#handlers?.drained();
+  }
+
+  closed(error: ThinglineError | undefined): void {
+    this.#watch.stop();
+    this.#handlers?.closed(error);
+  }
+
+  outputStuck(error: ThinglineError): void {
+    this.#handlers?.stuck(error);
   }
 
   /** Handles what has come in and was held for the application. */

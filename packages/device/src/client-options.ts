@@ -174,6 +174,14 @@ export const packetOverheadBytes = 18_432;
 const alpnOnPort443 = "x-amzn-mqtt-ca";
 const encoder = new TextEncoder();
 
+const defaultRules: ReconnectRules = {
+  baseMs: defaultReconnectBaseMs,
+  capMs: defaultReconnectCapMs,
+  attemptsMax: Infinity,
+  firstAttempt: "fail",
+};
+const none: readonly never[] = [];
+
 /** Options with their defaults, checked. */
 export interface CheckedOptions {
   host: string;
@@ -241,14 +249,14 @@ export function checkOptions(options: DeviceOptions): CheckedOptions {
     host,
     port,
     alpnProtocols: options.alpnProtocols ?? (port === 443 && !("webSocket" in options) ? [alpnOnPort443] : undefined),
-    applicationTopics: topicsOf(options.applicationTopics ?? []),
-    shadowTopics: shadowTopicsOf(options.shadowTopics ?? []),
+    applicationTopics: topicsOf(options.applicationTopics ?? none),
+    shadowTopics: shadowTopicsOf(options.shadowTopics ?? none),
     requestsShadow: flag("requestsShadow", options.requestsShadow ?? false),
     trustsSession: flag("trustsSession", options.trustsSession ?? true),
     sendTimeoutMs: integer("sendTimeoutMs", options.sendTimeoutMs ?? defaultSendTimeoutMs, 0, 3_600_000),
     payloadBytesMax,
     closeTimeoutMs: integer("closeTimeoutMs", options.closeTimeoutMs ?? defaultCloseTimeoutMs, 0, 3_600_000),
-    reconnect: isDriven ? undefined : reconnectOf(options.reconnect ?? {}),
+    reconnect: isDriven ? undefined : reconnectOf(options.reconnect),
     offlineQueue: options.offlineQueue === undefined ? undefined : checkOfflineQueue(options.offlineQueue),
     session,
   };
@@ -332,13 +340,15 @@ function checkAddress(address: string): void {
 const shadowTopicNames = shadowTopicTails.filter((tail): tail is ShadowTopic => /accepted|rejected|delta/.test(tail));
 
 function shadowTopicsOf(topics: Iterable<ShadowTopic>): readonly ShadowTopic[] {
+  if (topics === none) return none;
   const wanted = [...new Set(topics)];
   for (const topic of wanted) oneOf("shadowTopics", topic, shadowTopicNames);
   return wanted;
 }
 
-function reconnectOf(options: false | ReconnectOptions): ReconnectRules | undefined {
+function reconnectOf(options: false | ReconnectOptions | undefined): ReconnectRules | undefined {
   if (options === false) return undefined;
+  if (options === undefined) return defaultRules;
   const {
     baseMs = defaultReconnectBaseMs,
     capMs = defaultReconnectCapMs,
@@ -355,6 +365,7 @@ function reconnectOf(options: false | ReconnectOptions): ReconnectRules | undefi
 
 /** @throws {ThinglineError} OPTION_INVALID */
 export function topicsOf(topics: Iterable<string>): readonly string[] {
+  if (topics === none) return none;
   const filters = [...new Set(topics)];
   if (filters.length > applicationTopicsMax) {
     throw invalid("applicationTopics", `at most ${applicationTopicsMax} filters`, filters.length);

@@ -1,6 +1,11 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { Clock, Connection, Timer } from "@thingline/transport";
 
+export interface SendWatchOwner {
+  /** The network takes nothing. */
+  outputStuck(error: ThinglineError): void;
+}
+
 /** Looks per time-out: the end of a stuck connection comes that much late at most. */
 const looksPerTimeout = 4;
 
@@ -11,18 +16,18 @@ export class SendWatch {
   readonly #connection: Connection;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  readonly #stuck: (error: ThinglineError) => void;
+  readonly #owner: SendWatchOwner;
   #timer: Timer | undefined;
   #queuedBytes = 0;
   #takenBytes = 0;
   #progressAtMs = 0;
 
   /** @param timeoutMs 0: never */
-  constructor(connection: Connection, clock: Clock, timeoutMs: number, stuck: (error: ThinglineError) => void) {
+  constructor(connection: Connection, clock: Clock, timeoutMs: number, owner: SendWatchOwner) {
     this.#connection = connection;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
-    this.#stuck = stuck;
+    this.#owner = owner;
   }
 
   sent(lengthBytes: number): void {
@@ -52,7 +57,7 @@ export class SendWatch {
       const waitedMs = nowMs - this.#progressAtMs;
       if (waitedMs < this.#timeoutMs) return this.#look();
       const message = `the network took nothing of ${bufferedBytes} bytes within ${this.#timeoutMs} ms`;
-      this.#stuck(new ThinglineError("TIMEOUT", message, { details: { waitedMs, bufferedBytes } }));
+      this.#owner.outputStuck(new ThinglineError("TIMEOUT", message, { details: { waitedMs, bufferedBytes } }));
     });
   }
 }

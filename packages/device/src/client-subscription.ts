@@ -163,26 +163,35 @@ export interface Route {
   isData: boolean;
 }
 
+const noTopics: ReadonlySet<string> = new Set();
+
+/** Most devices have none, and share one empty set. */
+function setOf(topics: Iterable<string>): ReadonlySet<string> {
+  const set = new Set(topics);
+  return set.size === 0 ? noTopics : set;
+}
+
 /** Finds who gets a message. Matching filters again is only needed for a topic not seen since the last change. */
 export class MessageRouter {
   #applicationTopics: ReadonlySet<string>;
   #shadowTopics: ReadonlySet<string>;
-  readonly #subscriptions = new Set<DeviceSubscription>();
-  readonly #routes = new Map<string, Route>();
+  #subscriptions: Set<DeviceSubscription> | undefined;
+  #routes: Map<string, Route> | undefined;
 
   constructor(applicationTopics: readonly string[], shadowTopics: readonly string[]) {
-    this.#applicationTopics = new Set(applicationTopics);
-    this.#shadowTopics = new Set(shadowTopics);
+    this.#applicationTopics = setOf(applicationTopics);
+    this.#shadowTopics = setOf(shadowTopics);
   }
 
   add(subscription: DeviceSubscription): void {
+    this.#subscriptions ??= new Set();
     this.#subscriptions.add(subscription);
-    this.#routes.clear();
+    this.#routes = undefined;
   }
 
   remove(subscription: DeviceSubscription): void {
-    this.#subscriptions.delete(subscription);
-    this.#routes.clear();
+    this.#subscriptions?.delete(subscription);
+    this.#routes = undefined;
   }
 
   get applicationTopics(): ReadonlySet<string> {
@@ -190,8 +199,8 @@ export class MessageRouter {
   }
 
   set applicationTopics(topics: Iterable<string>) {
-    this.#applicationTopics = new Set(topics);
-    this.#routes.clear();
+    this.#applicationTopics = setOf(topics);
+    this.#routes = undefined;
   }
 
   /** The device's own topics of the shadow; as application topics, they are for `data` listeners. */
@@ -206,7 +215,7 @@ export class MessageRouter {
   }
 
   get subscriptions(): Iterable<DeviceSubscription> {
-    return this.#subscriptions;
+    return this.#subscriptions ?? [];
   }
 
   /** Filters of `subscription` that nobody else needs. */
@@ -222,28 +231,29 @@ export class MessageRouter {
   /** Somebody wants it with every connection. */
   isWanted(filter: string): boolean {
     if (this.isListed(filter)) return true;
-    for (const { filters, isEstablished } of this.#subscriptions)
+    for (const { filters, isEstablished } of this.subscriptions)
       if (isEstablished && filters.includes(filter)) return true;
     return false;
   }
 
   #isNeeded(filter: string, except: DeviceSubscription): boolean {
     if (this.isListed(filter)) return true;
-    for (const other of this.#subscriptions) if (other !== except && other.filters.includes(filter)) return true;
+    for (const other of this.subscriptions) if (other !== except && other.filters.includes(filter)) return true;
     return false;
   }
 
   route(topic: string): Route {
-    const known = this.#routes.get(topic);
+    const routes = (this.#routes ??= new Map<string, Route>());
+    const known = routes.get(topic);
     if (known !== undefined) return known;
-    if (this.#routes.size >= routesMax) this.#routes.clear();
+    if (routes.size >= routesMax) routes.clear();
     // MQTT's own rule for `#`: a cloud that is stricter only sends less.
     const fits = (filter: string): boolean => topicMatches(parseTopicFilter(filter).filter, topic);
-    const subscriptions = [...this.#subscriptions].filter(({ filters }) => filters.some(fits));
+    const subscriptions = [...this.subscriptions].filter(({ filters }) => filters.some(fits));
     const isData =
       subscriptions.length === 0 || [...this.#applicationTopics].some(fits) || [...this.#shadowTopics].some(fits);
     const route = { subscriptions, isData };
-    this.#routes.set(topic, route);
+    routes.set(topic, route);
     return route;
   }
 }

@@ -50,7 +50,7 @@ export class DeviceTopics {
   readonly #port: TopicsPort;
   readonly #trustsSession: boolean;
   readonly #ledger = new SubscriptionLedger();
-  readonly #waiters = new Set<Waiter>();
+  #waiters: Set<Waiter> | undefined;
 
   constructor(
     lists: { applicationTopics: readonly string[]; shadowTopics: readonly string[]; trustsSession: boolean },
@@ -102,15 +102,16 @@ export class DeviceTopics {
   }
 
   #releaseWaiters(): void {
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    for (const waiter of waiters) waiter.resolve();
+    const waiters = this.#waiters;
+    this.#waiters = undefined;
+    for (const waiter of waiters ?? []) waiter.resolve();
   }
 
   /** Nobody connects any more. With an error it goes into every loop, after what is queued; else loops wait on. */
   stopped(waiting: ThinglineError, loops: ThinglineError | undefined): void {
-    for (const waiter of this.#waiters) waiter.reject(waiting);
-    this.#waiters.clear();
+    const waiters = this.#waiters;
+    this.#waiters = undefined;
+    for (const waiter of waiters ?? []) waiter.reject(waiting);
     if (loops === undefined) return;
     for (const subscription of [...this.router.subscriptions]) {
       this.router.remove(subscription);
@@ -207,18 +208,19 @@ export class DeviceTopics {
   }
 
   async #connection(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiters.size >= waitingSubscribesMax) {
-      const message = `${this.#waiters.size} subscribe() calls wait for a connection already`;
+    const waiters = (this.#waiters ??= new Set());
+    if (waiters.size >= waitingSubscribesMax) {
+      const message = `${waiters.size} subscribe() calls wait for a connection already`;
       throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { waitingSubscribesMax } });
     }
     await new Promise<void>((resolve, reject) => {
       const settle = abortable(
         signal,
         (outcome) => (outcome instanceof ThinglineError ? reject(outcome) : resolve()),
-        () => this.#waiters.delete(waiter),
+        () => waiters.delete(waiter),
       );
       const waiter: Waiter = { resolve: () => settle(undefined), reject: settle };
-      this.#waiters.add(waiter);
+      waiters.add(waiter);
     });
   }
 

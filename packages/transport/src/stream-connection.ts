@@ -46,10 +46,10 @@ export class StreamConnection implements Connection, ChannelEvents {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly webSocketRequest: WebSocketRequest | undefined;
-  readonly closed: Promise<void>;
   readonly #clock: Clock;
   readonly #plan: WritePlan;
-  readonly #resolveClosed: () => void;
+  /** Made when somebody asks for it: most connections are watched by their handlers alone. */
+  #closed: { promise: Promise<void>; resolve: () => void } | undefined;
   /** Made once: a packet costs no closure. */
   readonly #flushTurn = (): void => {
     this.#isFlushDue = false;
@@ -75,9 +75,16 @@ export class StreamConnection implements Connection, ChannelEvents {
     this.remote = options.remote;
     this.webSocketRequest = options.webSocketRequest;
     this.#plan = new WritePlan(options.pool, options.joinBytesMax ?? joinBytesMaxOf(options.secure));
-    let resolve: () => void = () => undefined;
-    this.closed = new Promise((done) => (resolve = done));
-    this.#resolveClosed = resolve;
+  }
+
+  get closed(): Promise<void> {
+    if (this.#closed === undefined) {
+      let resolve: () => void = () => undefined;
+      const promise = new Promise<void>((done) => (resolve = done));
+      this.#closed = { promise, resolve };
+      if (this.#outcome !== undefined) resolve();
+    }
+    return this.#closed.promise;
   }
 
   /** Puts the connection on its channel, before anybody else sees it. */
@@ -183,7 +190,7 @@ export class StreamConnection implements Connection, ChannelEvents {
     this.#plan.discard();
     this.#sending = undefined;
     this.#handlers?.closed(outcome.error);
-    this.#resolveClosed();
+    this.#closed?.resolve();
   }
 
   #outcomeOf(error: ThinglineError | undefined): ThinglineError | undefined {

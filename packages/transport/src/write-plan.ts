@@ -55,6 +55,9 @@ export class SlabPool {
   }
 }
 
+/** Never changed. */
+const noBatches: Batch[] = [];
+const noBatch: Batch = { parts: [], slabs: [], lengthBytes: 0 };
 const noSlab: Slab = { bytes: new Uint8Array(0), size: undefined, users: 0 };
 
 /**
@@ -65,9 +68,10 @@ export class WritePlan {
   readonly #pool: SlabPool;
   readonly #joinBytesMax: number;
   /** Batches that take no more packets, oldest first, from index `#firstFull`. */
-  #full: Batch[] = [];
+  #full: Batch[] = noBatches;
   #firstFull = 0;
-  #open: Batch = emptyBatch();
+  /** `noBatch` while nothing was collected: an idle connection has no batch of its own. */
+  #open: Batch = noBatch;
   #slab: Slab = noSlab;
   /** Length of the slab; -1 once closed, so that nothing fits. */
   #slabLength = 0;
@@ -123,6 +127,7 @@ export class WritePlan {
       if (body !== undefined) this.#slab.bytes.set(body, offset + head.length);
       return;
     }
+    this.#begin();
     if (this.#open.lengthBytes > 0 && this.#open.lengthBytes + lengthBytes > this.#joinBytesMax) this.#closeBatch();
     this.#closePart();
     if (head.length > 0) this.#open.parts.push(head);
@@ -136,7 +141,7 @@ export class WritePlan {
     if (this.#firstFull < this.#full.length) {
       const batch = this.#full[this.#firstFull++];
       if (this.#firstFull === this.#full.length || this.#firstFull >= 1_024) {
-        this.#full = this.#full.slice(this.#firstFull);
+        this.#full = this.#firstFull === this.#full.length ? noBatches : this.#full.slice(this.#firstFull);
         this.#firstFull = 0;
       }
       return batch;
@@ -146,7 +151,7 @@ export class WritePlan {
     if (this.#slab.size === "large" && this.#end < slabBytes.small) this.#slabBytesWanted = slabBytes.small;
     const batch = this.#open;
     this.#closePart();
-    this.#open = emptyBatch();
+    this.#open = noBatch;
     this.#leaveSlab();
     return batch;
   }
@@ -170,9 +175,13 @@ export class WritePlan {
   discard(): void {
     this.close();
     for (const batch of this.#full.slice(this.#firstFull)) this.done(batch);
-    this.#full = [];
+    this.#full = noBatches;
     this.#firstFull = 0;
     this.#bufferedBytes = 0;
+  }
+
+  #begin(): void {
+    if (this.#open === noBatch) this.#open = emptyBatch();
   }
 
   #reserveElsewhere(lengthBytes: number): number {
@@ -180,6 +189,7 @@ export class WritePlan {
       this.#slab = { bytes: new Uint8Array(lengthBytes), size: undefined, users: 0 };
       return 0;
     }
+    this.#begin();
     if (this.#open.lengthBytes > 0 && this.#open.lengthBytes + lengthBytes > this.#joinBytesMax) this.#closeBatch();
     if (this.#end + lengthBytes > this.#slabLength) {
       // Its first slab of this batch was too small: the next begins large.
@@ -207,6 +217,7 @@ export class WritePlan {
 
   #closeBatch(): void {
     this.#closePart();
+    if (this.#full === noBatches) this.#full = [];
     this.#full.push(this.#open);
     this.#open = emptyBatch();
   }

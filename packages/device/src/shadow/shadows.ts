@@ -19,9 +19,9 @@ export interface ShadowsPort {
 
 /** The shadows of a device: one client for each name, made when it is first asked for. */
 export class DeviceShadows {
-  readonly #clients = new Map<string | undefined, ShadowClient>();
+  #clients: Map<string | undefined, ShadowClient> | undefined;
   readonly #port: ShadowsPort;
-  readonly #gate = new RequestGate();
+  #gate: RequestGate | undefined;
   #ending: ThinglineError | undefined;
 
   constructor(port: ShadowsPort) {
@@ -30,28 +30,30 @@ export class DeviceShadows {
 
   /** @throws {ThinglineError} OPTION_INVALID, LIMIT_EXCEEDED. */
   get(shadowName: string | undefined): ShadowClient {
-    const known = this.#clients.get(shadowName);
+    const clients = (this.#clients ??= new Map<string | undefined, ShadowClient>());
+    const gate = (this.#gate ??= new RequestGate());
+    const known = clients.get(shadowName);
     if (known !== undefined) return known;
     const { clientId: thingName, random, clock } = this.#port;
-    if (this.#clients.size >= shadowsMax) {
+    if (clients.size >= shadowsMax) {
       throw new ThinglineError("LIMIT_EXCEEDED", `a device works with at most ${shadowsMax} shadows`, {
         details: { shadowsMax },
       });
     }
     const id = { thingName, ...(shadowName !== undefined && { shadowName }) };
-    const client = new ShadowClient(id, { clock, random, gate: this.#gate, ...this.#wires() });
-    this.#clients.set(shadowName, client);
+    const client = new ShadowClient(id, { clock, random, gate, ...this.#wires() });
+    clients.set(shadowName, client);
     if (this.#ending !== undefined) client.end(this.#ending);
     return client;
   }
 
   ready(): void {
-    for (const client of this.#clients.values()) client.deviceReady();
+    for (const client of this.#clients?.values() ?? []) client.deviceReady();
   }
 
   end(): void {
     this.#ending ??= new ThinglineError("CLOSED", "the device was closed");
-    for (const client of this.#clients.values()) client.end(this.#ending);
+    for (const client of this.#clients?.values() ?? []) client.end(this.#ending);
   }
 
   #wires(): Pick<ShadowPort, "publish" | "subscribe" | "report"> {

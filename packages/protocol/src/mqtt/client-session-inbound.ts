@@ -21,9 +21,9 @@ export class InboundRefusal {
 /** Messages from the server on one connection: topic aliases and what is not acknowledged yet, in order. */
 export class InboundMessages {
   readonly #limits: InboundLimits;
-  readonly #topics = new Map<number, string>();
+  #topics: Map<number, string> | undefined;
   /** Packet identifier to "is settled", in the order of arrival. */
-  readonly #pending = new Map<number, boolean>();
+  #pending: Map<number, boolean> | undefined;
   #isReading = true;
 
   constructor(limits: InboundLimits) {
@@ -31,13 +31,13 @@ export class InboundMessages {
   }
 
   get pendingCount(): number {
-    return this.#pending.size;
+    return this.#pending?.size ?? 0;
   }
 
   /** A new connection: aliases and unacknowledged messages of the old one mean nothing any more. */
   reset(): void {
-    this.#topics.clear();
-    this.#pending.clear();
+    this.#topics?.clear();
+    this.#pending?.clear();
     this.#isReading = true;
   }
 
@@ -50,9 +50,9 @@ export class InboundMessages {
     }
     const packetId = packet.packetId;
     if (packet.qos === 1 && packetId !== undefined) {
-      if (this.#pending.has(packetId)) return "repeated";
+      if (this.#pending?.has(packetId) === true) return "repeated";
       const { receiveMaximum, isReceiveMaximumAnnounced } = this.#limits;
-      if (isReceiveMaximumAnnounced && this.#pending.size >= receiveMaximum) {
+      if (isReceiveMaximumAnnounced && this.pendingCount >= receiveMaximum) {
         const message = `the server sent more than the ${receiveMaximum} unacknowledged messages it may`;
         return new InboundRefusal(message, 0x93, { receiveMaximum });
       }
@@ -68,25 +68,28 @@ export class InboundMessages {
       return new InboundRefusal(message, 0x94, { alias, topicAliasMaximum });
     }
     if (packet.topic !== "") {
+      this.#topics ??= new Map();
       this.#topics.set(alias, packet.topic);
       return packet;
     }
-    const topic = this.#topics.get(alias);
+    const topic = this.#topics?.get(alias);
     if (topic === undefined) return new InboundRefusal(`topic alias ${alias} was never given a topic`, 0x82, { alias });
     return { ...packet, topic };
   }
 
   /** A QoS 1 message that cannot be acknowledged yet, or not before the ones ahead of it. */
   hold(packetId: number, isSettled: boolean): void {
+    this.#pending ??= new Map();
     this.#pending.set(packetId, isSettled);
   }
 
   settle(packetId: number): void {
-    if (this.#pending.has(packetId)) this.#pending.set(packetId, true);
+    if (this.#pending?.has(packetId) === true) this.#pending.set(packetId, true);
   }
 
   /** The next packet identifier to acknowledge, or 0. */
   takeSettled(): number {
+    if (this.#pending === undefined) return 0;
     for (const [packetId, isSettled] of this.#pending) {
       if (!isSettled) return 0;
       this.#pending.delete(packetId);
@@ -98,14 +101,14 @@ export class InboundMessages {
   /** @returns true once, when the server is that far ahead that reading has to stop */
   stopsReading(): boolean {
     if (!this.#isReading || this.#limits.isReceiveMaximumAnnounced) return false;
-    if (this.#pending.size <= this.#limits.receiveMaximum) return false;
+    if (this.pendingCount <= this.#limits.receiveMaximum) return false;
     this.#isReading = false;
     return true;
   }
 
   /** @returns true once, when enough was acknowledged to go on */
   startsReading(): boolean {
-    if (this.#isReading || this.#pending.size > this.#limits.receiveMaximum / 2) return false;
+    if (this.#isReading || this.pendingCount > this.#limits.receiveMaximum / 2) return false;
     this.#isReading = true;
     return true;
   }

@@ -147,23 +147,25 @@ export function measurePublish<Owner>(publish: OutboundPublish<Owner>, version: 
   }
 }
 
+const noSlots: never[] = [];
+const firstSlots = 4;
+/** Every identifier then has a slot of its own. */
+const slotsMax = 65_536;
+
 /**
  * Packet identifiers and what waits under them. Identifiers go round 1..65535 and an identifier's low bits are its
- * slot, so that giving one out, finding and freeing it are array accesses; a slot that is still taken is skipped.
+ * slot, so that giving one out, finding and freeing it are array accesses; a slot that is still taken is skipped. The table
+ * begins small and grows with what is in use: most devices never have more than a few messages on their way.
  */
 export class PacketIdTable<Entry extends { packetId: number | undefined }> {
-  readonly #slots: (Entry | undefined)[];
-  readonly #mask: number;
+  #slots: (Entry | undefined)[] = noSlots;
+  #mask = -1;
   readonly #entriesMax: number;
   #nextId = 1;
   #count = 0;
 
-  /** @param entriesMax 1..65535; the table has at least twice as many slots where identifiers allow it. */
+  /** @param entriesMax 1..65535; the table has at least twice as many slots as entries where identifiers allow it. */
   constructor(entriesMax: number) {
-    let slots = 16;
-    while (slots < 65536 && slots < entriesMax * 2) slots *= 2;
-    this.#slots = new Array<Entry | undefined>(slots).fill(undefined);
-    this.#mask = slots - 1;
     this.#entriesMax = entriesMax;
   }
 
@@ -177,6 +179,7 @@ export class PacketIdTable<Entry extends { packetId: number | undefined }> {
 
   /** Gives `entry` a free identifier. The caller has checked {@link isFull}. */
   add(entry: Entry): number {
+    if (this.#count * 2 >= this.#slots.length && this.#slots.length < slotsMax) this.#grow();
     let id = this.#nextId;
     while (this.#slots[id & this.#mask] !== undefined) id = id === 65535 ? 1 : id + 1;
     this.#nextId = id === 65535 ? 1 : id + 1;
@@ -184,6 +187,15 @@ export class PacketIdTable<Entry extends { packetId: number | undefined }> {
     this.#count += 1;
     entry.packetId = id;
     return id;
+  }
+
+  #grow(): void {
+    const entries = [...this.entries()];
+    const slots = Math.max(firstSlots, this.#slots.length * 2);
+    this.#slots = new Array<Entry | undefined>(slots).fill(undefined);
+    this.#mask = slots - 1;
+    // No two of them meet: they differ in the bits that told them apart before.
+    for (const entry of entries) this.#slots[(entry.packetId ?? 0) & this.#mask] = entry;
   }
 
   get(packetId: number): Entry | undefined {

@@ -3,7 +3,7 @@ import { connackRefusal, disconnectCodes, lost } from "./client-session-errors.j
 import { InboundMessages, InboundRefusal } from "./client-session-inbound.js";
 import type { OutboundPublish, OutboundSubscribe, OutboundUnsubscribe } from "./client-session-inflight.js";
 import { ClientKeepAlive } from "./client-session-keep-alive.js";
-import { OutboundRequests } from "./client-session-outbound.js";
+import { OutboundRequests, type SessionLine } from "./client-session-outbound.js";
 import { describeReasonCode, hexCode } from "./client-session-reasons.js";
 import {
   type ClientPacket,
@@ -47,17 +47,34 @@ export class ClientSession<Owner> {
     this.#options = options;
     this.#effects = effects;
     this.#isCleanStart = options.isCleanSession;
-    this.#outbound = new OutboundRequests(options, effects, {
-      send: (packet, nowMs) => this.#send(packet, nowMs),
-      warn: (message) => this.#warn(message),
-      protocolError: (message, nowMs) => this.#protocolError(message, nowMs),
-    });
+    this.#outbound = new OutboundRequests(options, effects, new ClientSession.Line(this));
     this.#inbound = new InboundMessages({
       receiveMaximum: options.receiveMaximum ?? defaultReceiveMaximum,
       topicAliasMaximum: options.version === 5 ? (options.topicAliasMaximum ?? 0) : 0,
       isReceiveMaximumAnnounced: options.version === 5,
     });
   }
+
+  /** A class, and not closures, so that a session is small: gateways have thousands. */
+  private static readonly Line = class Line<Owner> implements SessionLine<Owner> {
+    private readonly session: ClientSession<Owner>;
+
+    constructor(session: ClientSession<Owner>) {
+      this.session = session;
+    }
+
+    send(packet: ClientPacket<Owner>, nowMs: number): void {
+      this.session.#send(packet, nowMs);
+    }
+
+    warn(message: string): void {
+      this.session.#warn(message);
+    }
+
+    protocolError(message: string, nowMs: number): void {
+      this.session.#protocolError(message, nowMs);
+    }
+  };
 
   get state(): "offline" | "connecting" | "connected" {
     return this.#state;

@@ -9,19 +9,20 @@ import { connectError, tlsError } from "./errors.js";
 import { RecordTap } from "./record-tap.js";
 import { encodeSession } from "./session.js";
 import { localOf, remoteOf, SocketChannel } from "./socket-channel.js";
-import { clientSecureInfo, clientTlsOptions, serverCertificate } from "./tls-options.js";
+import { type ClientContexts, clientSecureInfo, clientTlsOptions, serverCertificate } from "./tls-options.js";
 import { openWebSocket, WebSocketChannel, webSocketJoinBytesMax } from "./web-socket-channel.js";
 import { loadWebSocketLibrary } from "./web-socket-library.js";
 
 export interface DialContext {
   clock: Clock;
   pool: SlabPool;
+  contexts: ClientContexts;
 }
 
 /** Opens one connection. Whatever was opened on the way is dropped when it fails, is aborted or takes too long. */
 export async function dial(context: DialContext, target: DialTarget, signal?: AbortSignal): Promise<Connection> {
   const where = `${target.host}:${target.port}`;
-  const tlsOptions = target.tls === undefined ? undefined : clientTlsOptions(target.tls, target.host);
+  const tlsOptions = target.tls === undefined ? undefined : clientTlsOptions(target.tls, target.host, context.contexts);
   checkPort(target.port);
 
   const timeoutMs = target.connectTimeoutMs ?? defaultConnectTimeoutMs;
@@ -44,7 +45,7 @@ export async function dial(context: DialContext, target: DialTarget, signal?: Ab
 }
 
 async function open(
-  { clock, pool }: DialContext,
+  { clock, pool, contexts }: DialContext,
   target: DialTarget,
   tlsOptions: ConnectionOptions | undefined,
   where: string,
@@ -59,7 +60,8 @@ async function open(
   let secure: SecureInfo | undefined;
   if (tlsOptions !== undefined) {
     const tls = await openTls(tcp, target, tlsOptions, where, signal);
-    secure = clientSecureInfo(tls, tlsOptions.servername ?? "", target.tls?.session);
+    const info = clientSecureInfo(tls, tlsOptions.servername ?? "", target.tls?.session);
+    secure = { ...info, peerCertificate: contexts.sharedCertificate(info.peerCertificate) };
     socket = tls;
   }
   const options = { clock, pool, secure, local, remote };

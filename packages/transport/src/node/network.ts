@@ -4,10 +4,15 @@ import { SlabPool } from "../write-plan.js";
 import { createNodeClock } from "./clock.js";
 import { dial } from "./dial.js";
 import { listen } from "./listen.js";
+import { ClientContexts } from "./tls-options.js";
 
 /** TCP, TLS 1.2 and 1.3, and MQTT over WebSocket. One memory pool for all connections of the network. */
 export function createNodeNetwork({ clock = createNodeClock() }: { clock?: Clock } = {}): Network {
-  const context = { clock, pool: new SlabPool((lengthBytes) => Buffer.allocUnsafeSlow(lengthBytes)) };
+  const context = {
+    clock,
+    pool: new SlabPool((lengthBytes) => Buffer.allocUnsafeSlow(lengthBytes)),
+    contexts: new ClientContexts(),
+  };
   return {
     dial: (target, { signal } = {}) => dial(context, target, signal),
     listen: (options, onConnection) => listen(context, options, onConnection),

@@ -11,6 +11,13 @@ export interface SocketChannelOptions {
   receivedRecordBytesMax?: number | undefined;
 }
 
+const owner = Symbol("channel");
+
+/** A socket that knows its channel. */
+interface OwnedSocket extends Socket {
+  [owner]?: SocketChannel;
+}
+
 /** TCP, or TLS over it, below a connection. */
 export class SocketChannel implements Channel {
   readonly #socket: Socket;
@@ -19,39 +26,67 @@ export class SocketChannel implements Channel {
   #error: ThinglineError | undefined;
   #isEnded = false;
   #isReading = false;
-  readonly #sent = (error?: Error | null): void => {
-    // A failed write is followed by `error` and `close`.
-    if (error === undefined || error === null) this.#events.sent();
-  };
+  /** Made once: a write costs no closure. */
+  #sent: ((error?: Error | null) => void) | undefined;
 
   constructor(socket: Socket, events: ChannelEvents, options: SocketChannelOptions = {}) {
     this.#socket = socket;
     this.#events = events;
     this.#options = options;
-    socket.once("end", () => {
-      // An alert is an error that does not destroy the socket, and then it ends as if in order.
-      if (this.#error !== undefined) return;
-      this.#isEnded = true;
-      events.ended();
-    });
+    // The same listeners for all sockets, and not closures for each: a gateway has thousands of them.
+    (socket as OwnedSocket)[owner] = this;
+    socket.on("end", SocketChannel.#onEnd);
     // Stays for good: an error without a listener would end the process.
-    socket.on("error", (error) => {
-      this.#error ??= tlsError(error);
-      socket.destroy();
-    });
-    socket.once("close", () => events.channelClosed(this.#error ?? (this.#isEnded ? undefined : lostError("close"))));
+    socket.on("error", SocketChannel.#onError);
+    socket.on("close", SocketChannel.#onClose);
+  }
+
+  static #onEnd(this: OwnedSocket): void {
+    const channel = this[owner];
+    // An alert is an error that does not destroy the socket, and then it ends as if in order.
+    if (channel === undefined || channel.#error !== undefined || channel.#isEnded) return;
+    channel.#isEnded = true;
+    channel.#events.ended();
+  }
+
+  static #onError(this: OwnedSocket, error: Error): void {
+    const channel = this[owner];
+    if (channel !== undefined) channel.#error ??= tlsError(error);
+    this.destroy();
+  }
+
+  static #onClose(this: OwnedSocket): void {
+    const channel = this[owner];
+    if (channel === undefined) return;
+    channel.#events.channelClosed(channel.#error ?? (channel.#isEnded ? undefined : lostError("close")));
+  }
+
+  static #onData(this: OwnedSocket, bytes: Uint8Array): void {
+    const channel = this[owner];
+    if (channel === undefined) return;
+    const { receivedRecordBytesMax } = channel.#options;
+    if (receivedRecordBytesMax === undefined) channel.#events.received(bytes);
+    else channel.#receivedRecord(bytes, receivedRecordBytesMax);
+  }
+
+  #whenSent(): (error?: Error | null) => void {
+    this.#sent ??= (error) => {
+      // A failed write is followed by `error` and `close`.
+      if (error === undefined || error === null) this.#events.sent();
+    };
+    return this.#sent;
   }
 
   send({ parts }: Batch): void {
     const last = parts.length - 1;
     if (last === 0) {
-      this.#socket.write(parts[0] as Uint8Array, this.#sent);
+      this.#socket.write(parts[0] as Uint8Array, this.#whenSent());
       return;
     }
     // Corked parts become one writev, over TLS one record.
     this.#socket.cork();
     for (let index = 0; index < last; index++) this.#socket.write(parts[index] as Uint8Array);
-    this.#socket.write(parts[last] as Uint8Array, this.#sent);
+    this.#socket.write(parts[last] as Uint8Array, this.#whenSent());
     this.#socket.uncork();
   }
 
@@ -71,9 +106,7 @@ export class SocketChannel implements Channel {
   resume(): void {
     if (!this.#isReading) {
       this.#isReading = true;
-      const recordBytesMax = this.#options.receivedRecordBytesMax;
-      if (recordBytesMax === undefined) this.#socket.on("data", (bytes) => this.#events.received(bytes));
-      else this.#socket.on("data", (bytes) => this.#receivedRecord(bytes, recordBytesMax));
+      this.#socket.on("data", SocketChannel.#onData);
     }
     this.#socket.resume();
   }

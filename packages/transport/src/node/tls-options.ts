@@ -1,38 +1,90 @@
 import { constants, createPublicKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
-import type { ConnectionOptions, TLSSocket, TlsOptions } from "node:tls";
+import {
+  type ConnectionOptions,
+  createSecureContext,
+  type SecureContext,
+  type TLSSocket,
+  type TlsOptions,
+} from "node:tls";
 import { ThinglineError } from "@thingline/protocol";
 import { defaultHandshakeTimeoutMs } from "../connection.js";
 import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
 import { certificateBlocks, readCertificate, readPrivateKey } from "./keys.js";
 import { decodeSession } from "./session.js";
 
+/** Credentials of a network that are kept ready; the one that was not used for longest goes first. */
+const clientContextsMax = 16;
+
 /**
- * Checks PEM texts before any network.
- *
- * @throws {ThinglineError} CERTIFICATE_INVALID, KEY_INVALID, KEY_MISMATCH, OPTION_INVALID.
+ * OpenSSL's contexts of a network's clients, by what they are made of. A context costs some 50 KB and a millisecond, and a
+ * thousand connections with the same credentials need one.
  */
-export function clientTlsOptions(tls: TlsClientOptions, host: string): ConnectionOptions {
+export class ClientContexts {
+  readonly #contexts = new Map<string, SecureContext>();
+  #lastCertificate: Uint8Array = new Uint8Array(0);
+
+  /**
+   * Checks the PEM texts, before any network.
+   *
+   * @throws {ThinglineError} CERTIFICATE_INVALID, KEY_INVALID, KEY_MISMATCH, OPTION_INVALID.
+   */
+  of(tls: TlsClientOptions): SecureContext {
+    const { ca, certificate, privateKey, minVersion = "TLSv1.2", maxVersion = "TLSv1.3" } = tls;
+    const ciphers = tls.ciphers?.map(opensslName).join(":");
+    const key = JSON.stringify([ca, certificate, privateKey, minVersion, maxVersion, ciphers]);
+    const known = this.#contexts.get(key);
+    // Goes behind all others.
+    if (known !== undefined) this.#contexts.delete(key);
+    else checkClient(tls);
+    const secureOptions = constants.SSL_OP_NO_RENEGOTIATION;
+    const context =
+      known ??
+      createSecureContext({ ca, cert: certificate, key: privateKey, minVersion, maxVersion, ciphers, secureOptions });
+    this.#contexts.set(key, context);
+    const [oldest] = this.#contexts.keys();
+    if (this.#contexts.size > clientContextsMax && oldest !== undefined) this.#contexts.delete(oldest);
+    return context;
+  }
+
+  /** One copy for all connections to the same server. */
+  sharedCertificate(certificate: Uint8Array | undefined): Uint8Array | undefined {
+    if (certificate === undefined) return undefined;
+    if (Buffer.compare(this.#lastCertificate, certificate) !== 0) this.#lastCertificate = certificate;
+    return this.#lastCertificate;
+  }
+}
+
+/** The cipher's name, the same string for all connections that have it. */
+const cipherNames = new Map<string, string>();
+
+function cipherOf(socket: TLSSocket): string {
+  const name = socket.getCipher().standardName;
+  const known = cipherNames.get(name);
+  // OpenSSL has some hundred.
+  if (known === undefined) cipherNames.set(name, name);
+  return known ?? name;
+}
+
+function checkClient(tls: TlsClientOptions): void {
   checkAuthorities(tls.ca);
   if ((tls.certificate === undefined) !== (tls.privateKey === undefined)) {
     throw new ThinglineError("OPTION_INVALID", "certificate and privateKey go together, got only one of them");
   }
   if (tls.certificate !== undefined && tls.privateKey !== undefined) checkPair(tls.certificate, tls.privateKey);
+}
+
+/** @throws {ThinglineError} as {@link ClientContexts.of} */
+export function clientTlsOptions(tls: TlsClientOptions, host: string, contexts: ClientContexts): ConnectionOptions {
   const name = tls.serverName ?? host;
   const session = tls.session === undefined ? undefined : decodeSession(tls.session)?.nodeSession;
   return {
-    ca: tls.ca,
-    cert: tls.certificate,
-    key: tls.privateKey,
+    secureContext: contexts.of(tls),
     // RFC 6066 knows no IP addresses as server names; Node checks the certificate against `host` then.
     servername: isIP(name) === 0 ? name : "",
     host: name,
     ALPNProtocols: tls.alpnProtocols?.slice(),
-    minVersion: tls.minVersion ?? "TLSv1.2",
-    maxVersion: tls.maxVersion ?? "TLSv1.3",
-    ciphers: tls.ciphers?.map(opensslName).join(":"),
     session: session === undefined ? undefined : Buffer.from(session),
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     rejectUnauthorized: true,
   };
 }
@@ -90,7 +142,7 @@ export function serverSecureInfo(socket: TLSSocket): SecureInfo {
 function secureInfo(socket: TLSSocket): Omit<SecureInfo, "peerCertificate" | "serverName"> {
   return {
     protocol: socket.getProtocol() === "TLSv1.3" ? "TLSv1.3" : "TLSv1.2",
-    cipher: socket.getCipher().standardName,
+    cipher: cipherOf(socket),
     alpnProtocol: typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : undefined,
     isResumed: socket.isSessionReused(),
   };
