@@ -47,7 +47,15 @@ let claim: Claim;
 before(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "thingline-test-"));
   // AWS's limit of one connection a second for each client id would only cost time here.
-  cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, limits: "none", log });
+  cloud = await startCloud({
+    dataDir,
+    mqttsPort: 0,
+    httpsPort: 0,
+    apiPort: 0,
+    serverNames: ["broker.test"],
+    limits: "none",
+    log,
+  });
   iot = new IoTClient({
     endpoint: cloud.addresses.api,
     region: "us-east-1",
@@ -204,10 +212,13 @@ describe("from a claim to a provisioned device", { concurrency: 2 }, () => {
     assert.equal(events.at(-1)?.["tls"], "TLSv1.2");
   });
 
-  test("with overlay-native_tls.conf the application does TLS with the files of --certs", async (t) => {
+  test("with overlay-native_tls.conf the application does TLS with the files of --certs, at a static address", async (t) => {
     const cwd = await prepare(t, "unused");
     await copySample(cwd, "sample-2");
-    const overlay = ["--conf", "overlay-native_tls.conf"];
+    // No DNS knows the name, and no certificate but the cloud's has it.
+    const address = 'CONFIG_AWS_IOT_STATIC_IPV4=y\nCONFIG_AWS_IOT_STATIC_IPV4_ADDR="127.0.0.1"\n';
+    await writeFile(join(cwd, "static.conf"), `CONFIG_AWS_IOT_BROKER_HOST_NAME="broker.test"\n${address}`);
+    const overlay = ["--conf", "overlay-native_tls.conf", "--conf", "static.conf"];
     const missing = failed(await provision(t, cwd, ...overlay));
     assert.equal(missing.code, "FILE_NOT_FOUND");
     assert.match(missing.message, /certs\/\S+ is missing; .*ca-cert\.pem, client-cert\.pem, private-key\.pem/);

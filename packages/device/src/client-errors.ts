@@ -32,7 +32,11 @@ export function subscriptionRefusal({ filter, reasonCode, meaning }: RefusedFilt
 }
 
 export function oversizeError(topic: string, payloadBytes: number, payloadBytesMax: number): ThinglineError {
-  const message = `a message on "${topic}" has ${payloadBytes} payload bytes, payloadBytesMax is ${payloadBytesMax}: it was acknowledged and dropped`;
+  const problem =
+    payloadBytes > payloadBytesMax
+      ? `a message on "${topic}" has ${payloadBytes} payload bytes, payloadBytesMax is ${payloadBytesMax}`
+      : `a message of ${payloadBytes} payload bytes has a topic of ${topic.length} characters: too large as a whole`;
+  const message = `${problem}: it was acknowledged and dropped`;
   return new ThinglineError("LIMIT_EXCEEDED", message, { details: { topic, payloadBytes, payloadBytesMax } });
 }
 

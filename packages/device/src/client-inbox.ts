@@ -41,9 +41,10 @@ export class DeviceInbox {
   }
 
   receive(packet: PublishPacket, connectionNumber: number): Disposition {
-    const payloadBytes = packet.droppedPayloadBytes ?? packet.payload.length;
-    if (payloadBytes > this.#payloadBytesMax) {
-      this.#port.report(oversizeError(packet.topic, payloadBytes, this.#payloadBytesMax));
+    const { droppedPayloadBytes, payload } = packet;
+    // A payload within the limit is dropped too when its topic makes the packet larger than any of AWS IoT.
+    if (droppedPayloadBytes !== undefined || payload.length > this.#payloadBytesMax) {
+      this.#port.report(oversizeError(packet.topic, droppedPayloadBytes ?? payload.length, this.#payloadBytesMax));
       return "settled";
     }
     if (this.#held !== undefined) return this.#hold(packet, connectionNumber);

@@ -276,6 +276,31 @@ describe("data", () => {
     await closesCleanly(cloud, device);
   });
 
+  test("so is one that only its topic makes too large: nobody is handed an empty payload", async () => {
+    const cloud = new FakeCloud();
+    const device = await cloud.connected();
+    let count = 0;
+    device.on("data", () => void count++);
+    await cloud.clock.flush();
+    cloud.send(cloud.message("t".repeat(60_000), { qos: 1, packetId: 7, payload: new Uint8Array(100_000) }));
+    await cloud.clock.flush();
+    assert.equal(count, 0);
+    assert.deepEqual(cloud.types(), ["connect", "puback"]);
+    assert.match(cloud.errors[0]?.message ?? "", /100000 payload bytes has a topic of 60000 characters/);
+    await closesCleanly(cloud, device);
+  });
+
+  test("a QoS 2 message that is too large ends the connection as any other does", async () => {
+    const cloud = new FakeCloud();
+    const device = await cloud.connected({ reconnect: false });
+    const message = { type: "publish", topic: "big", isRetained: false, isDuplicate: false } as const;
+    cloud.send({ ...message, qos: 2, packetId: 7, payload: new Uint8Array(1_000_000) });
+    await cloud.clock.flush();
+    assert.equal(device.isConnected, false);
+    assert.equal(cloud.events.at(-1), "disconnected misc MQTT_PROTOCOL_ERROR");
+    await closesCleanly(cloud, device);
+  });
+
   test("a payload that comes slowly proves the link all the while", async () => {
     const cloud = new FakeCloud({ answer: (packet, self) => packet.type !== "pingreq" && agree(packet, self) });
     const device = await cloud.connected({ keepAliveSeconds: 10 });

@@ -59,7 +59,7 @@ export async function provision({ output, signal }: CommandContext, options: Pro
     device,
     ...(nativeTls === undefined ? {} : { nativeTls }),
     clientId,
-    host: settings.staticIpv4Address ?? settings.host,
+    host: settings.host,
     port: settings.port,
     claimTag: settings.secTag,
     stateFolder,
@@ -152,14 +152,13 @@ async function nativeStore(
 }
 
 function deviceSettings(settings: AwsIotSettings) {
-  const { keepAliveSeconds, isCleanSession, payloadBytesMax, family, host, staticIpv4Address, lastWill } = settings;
+  const { keepAliveSeconds, isCleanSession, payloadBytesMax, family, staticIpv4Address, lastWill } = settings;
   return {
     keepAliveSeconds,
     isCleanSession,
     payloadBytesMax,
     ...(family === 6 ? { family } : {}),
-    // The address replaces the question to the DNS, not the name in the certificate.
-    ...(staticIpv4Address === undefined ? {} : { serverName: host }),
+    ...(staticIpv4Address === undefined ? {} : { staticAddress: staticIpv4Address }),
     ...(lastWill === undefined ? {} : { lastWill: { topic: lastWill.topic, payload: lastWill.message } }),
   };
 }
