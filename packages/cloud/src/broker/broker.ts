@@ -104,6 +104,13 @@ class LocalBroker implements Broker {
     if (core.waits.length > 0) await takeWaits(core);
   }
 
+  isWanted(topic: string): boolean {
+    const { core } = this;
+    if (core.isClosed || !core.port.isAlone) return true;
+    const { targets, groups } = core.index.route(topic);
+    return targets.length > 0 || groups.length > 0;
+  }
+
   async ask(message: ServiceMessage): Promise<void> {
     const { core } = this;
     if (core.isClosed) throw new ThinglineError("CLOSED", "the broker is closed");

@@ -448,6 +448,27 @@ test("a service that fails is logged; 5 is told by PUBACK 0x80, 3.1.1 has to pub
   await closeWorld(world);
 });
 
+test("a topic is wanted by whoever subscribed, connected, in a shared group, or away with its session kept", async () => {
+  const world = await startWorld();
+  assert.equal(world.broker.isWanted("t/a"), false);
+  const online = await world.connect("online");
+  await online.subscribe("t/+");
+  assert.deepEqual([world.broker.isWanted("t/a"), world.broker.isWanted("t/a/b")], [true, false]);
+  const shared = await world.connect("shared", { version: 5 });
+  await shared.subscribe("$share/g/s/#");
+  assert.equal(world.broker.isWanted("s/a"), true);
+  const away = await world.connect("away", { isCleanStart: false });
+  await away.subscribe("p");
+  await away.disconnect();
+  await world.clock.settle();
+  assert.equal(away.isClosed, true);
+  assert.equal(world.broker.isWanted("p"), true);
+  await online.disconnect();
+  await world.clock.settle();
+  assert.equal(world.broker.isWanted("t/a"), false);
+  await closeWorld(world);
+});
+
 test("an effect reaches subscribers, a client by its id, or nobody, and resolves", async () => {
   const world = await startWorld();
   const payload = new TextEncoder().encode("x");

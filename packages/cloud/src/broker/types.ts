@@ -52,6 +52,8 @@ export interface Broker {
    * @throws {ThinglineError} CLOSED, TOPIC_NAME_INVALID.
    */
   publish(effect: Omit<PublishEffect, "type">): Promise<void>;
+  /** Whether anybody subscribes to the topic, connected or not. True when other brokers might know of somebody. */
+  isWanted(topic: string): boolean;
   /** Hands a message that did not come by MQTT to the services that answer its topic; resolves when they have. */
   ask(message: ServiceMessage): Promise<void>;
   /** Asks `authorizeConnect` again for each live connection of the certificate and closes those that it refuses. */

@@ -15,6 +15,11 @@ export type StoredEffect = Exclude<Effect, { type: "wakeAt" }>;
  */
 export interface EffectPerformer {
   publish(scope: Scope, effect: Extract<Effect, { type: "publish" }>): Promise<void>;
+  /**
+   * Whether anybody would get the message now, connected or not. What nobody would get is not stored: it would go nowhere after a
+   * crash as well. Without this everything is wanted.
+   */
+  isWanted?(scope: Scope, effect: Extract<Effect, { type: "publish" }>): boolean;
   disconnect(scope: Scope, effect: Extract<Effect, { type: "disconnect" }>): Promise<void>;
   recheckPrincipal(scope: Scope, effect: Extract<Effect, { type: "recheckPrincipal" }>): Promise<void>;
 }
@@ -29,6 +34,8 @@ const batchEffectsMax = 256;
 export const systemKey = (...rest: (string | number)[]): StoreKey => ["", "", ...rest];
 
 type OutboxRecord = { account: string; region: string; effect: StoredEffect };
+
+const ignore = (): void => undefined;
 
 interface Pending {
   scope: Scope;
@@ -104,25 +111,36 @@ export class Outbox {
 
   /** Takes places in the order; the commit must be asked for before control returns to the event loop. */
   prepare(scope: Scope, effects: readonly StoredEffect[]): PreparedEffects {
+    const { account, region } = scope;
+    const operations: StoreOperation[] = [];
     const pending = effects.map((effect): Pending => {
-      const key = systemKey("outbox", ++this.#lastSequence);
-      return { scope, effect, key, attempts: 0, settled: () => undefined };
+      const key = this.#isWanted(scope, effect) ? systemKey("outbox", ++this.#lastSequence) : undefined;
+      if (key !== undefined) operations.push({ key, value: { account, region, effect } satisfies OutboxRecord });
+      return { scope, effect, key, attempts: 0, settled: ignore };
     });
     this.#pendingCount += pending.length;
     return {
-      operations: pending.map(({ key = [], effect }) => ({
-        key,
-        value: { account: scope.account, region: scope.region, effect } satisfies OutboxRecord,
-      })),
-      committed: () => this.#enqueue(pending),
+      operations,
+      committed: () => {
+        // Somebody may have subscribed meanwhile.
+        const wanted = pending.filter(({ key, effect }) => key !== undefined || this.#isWanted(scope, effect));
+        if (wanted.length < pending.length) this.#release(pending.length - wanted.length);
+        if (wanted.length > 0) this.#enqueue(wanted);
+      },
       discarded: () => this.#release(pending.length),
     };
   }
 
+  #isWanted(scope: Scope, effect: StoredEffect): boolean {
+    if (effect.type !== "publish" || effect.isRetained === true || effect.onlyToClientId !== undefined) return true;
+    return this.#performer?.isWanted?.(scope, effect) ?? true;
+  }
+
   /** For effects without state: resolves when the performer has them, rejects when they were given up. */
   async handOver(scope: Scope, effects: readonly StoredEffect[]): Promise<void> {
-    if (effects.length === 0) return;
-    const handed = effects.map(
+    const wanted = effects.filter((effect) => this.#isWanted(scope, effect));
+    if (wanted.length === 0) return;
+    const handed = wanted.map(
       (effect) =>
         new Promise<void>((resolve, reject) => {
           const settled = (error?: Error) => (error === undefined ? resolve() : reject(error));

@@ -116,6 +116,45 @@ test("effects are performed after the commit, in order, and their records are fo
   await runner.close();
 });
 
+test("a message that nobody would get is not stored; whoever subscribes until the commit gets it", async () => {
+  const { runner, performer, performed, store } = await openWorld();
+  let commits = 0;
+  const wanted = new Set(["b"]);
+  let atCommit = (): void => undefined;
+  const watched: Store = {
+    ...store,
+    commit: (operations) => {
+      commits += operations.length;
+      atCommit();
+      return store.commit(operations);
+    },
+  };
+  const deps = { clock: new TestClock().clock, random: {} as Random, keys: {} as Keys };
+  const quiet = (): void => undefined;
+  const log: Log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+  const other = await openOperationRunner({ ...deps, store: watched, log });
+  await other.start({ performer: { ...performer, isWanted: (_scope, { topic }) => wanted.has(topic) } });
+  await other.run(scope, remember, "a");
+  await other.idle();
+  assert.deepEqual([performed, commits], [[], 1]);
+  await other.run(scope, remember, "b");
+  await other.idle();
+  // State and effect, and the forgetting of the effect.
+  assert.deepEqual([performed, commits], [["b"], 4]);
+  atCommit = () => void wanted.add("c");
+  await other.run(scope, remember, "c");
+  await other.idle();
+  assert.deepEqual([performed, commits], [["b", "c"], 5]);
+  await other.run(scope, announce, "d");
+  assert.deepEqual(performed, ["b", "c"]);
+  const retained: Effect = { type: "publish", topic: "e", payload: new Uint8Array(), qos: 1, isRetained: true };
+  await other.run(scope, async () => ({ result: 0, operations: [], effects: [retained] }), undefined);
+  assert.deepEqual(performed, ["b", "c", "e"]);
+  assert.equal(other.pendingEffectCount, 0);
+  await other.close();
+  await runner.close();
+});
+
 test("every kind of effect reaches its performer with the scope of its operation", async () => {
   const { runner, performer, performed } = await openWorld();
   const scopes: Scope[] = [];

@@ -59,7 +59,16 @@ export function nameOf({ thingName, shadowName }: ShadowId, separator = "~"): st
 
 const encoder = new TextEncoder();
 
-export function publishJson(id: ShadowId, tail: ShadowTopicTail, message: object): Effect {
-  const payload = encoder.encode(JSON.stringify(message));
-  return { type: "publish", topic: shadowTopic(id, tail), payload, qos: 1 };
+/** The text is made when somebody asks for the payload: most answers of the service have nobody who subscribes to them. */
+export function publishJson(id: ShadowId, tail: ShadowTopicTail, compose: () => object): Effect {
+  let payload: Uint8Array | undefined;
+  return {
+    type: "publish",
+    topic: shadowTopic(id, tail),
+    qos: 1,
+    get payload() {
+      payload ??= encoder.encode(JSON.stringify(compose()));
+      return payload;
+    },
+  };
 }

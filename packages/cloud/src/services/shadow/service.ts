@@ -84,9 +84,9 @@ export function createShadows({ unknownThings = "accepted" }: ShadowOptions = {}
       const accepted = composeUpdateAccepted(document, update, facts);
       const delta = composeDelta(document, facts);
       const effects: Effect[] = [
-        publishJson(id, "update/accepted", accepted),
-        ...(delta === undefined ? [] : [publishJson(id, "update/delta", delta)]),
-        publishJson(id, "update/documents", composeDocuments(previous, document, facts)),
+        publishJson(id, "update/accepted", () => accepted),
+        ...(delta === undefined ? [] : [publishJson(id, "update/delta", () => delta)]),
+        publishJson(id, "update/documents", () => composeDocuments(previous, document, facts)),
       ];
       const value: ShadowRecord = { document };
       return { result: accepted, operations: [{ key, expectedRevision: revision, value }, ...thing], effects };
@@ -106,7 +106,7 @@ export function createShadows({ unknownThings = "accepted" }: ShadowOptions = {}
       return {
         result,
         operations: [{ key, expectedRevision: revision, value }, ...thing],
-        effects: [publishJson(id, "delete/accepted", result), forgetAt(id, context.nowMs)],
+        effects: [publishJson(id, "delete/accepted", () => result), forgetAt(id, context.nowMs)],
       };
     }),
   );

@@ -74,7 +74,7 @@ function parseRequest(topic: string): Request | undefined {
 function answerGet({ getThingShadow }: Shadows): Shadows["getThingShadow"] {
   const run: Shadows["getThingShadow"] = async (context, input) => {
     const outcome = await getThingShadow(context, input);
-    return { ...outcome, effects: [publishJson(input, "get/accepted", outcome.result)] };
+    return { ...outcome, effects: [publishJson(input, "get/accepted", () => outcome.result)] };
   };
   return Object.assign(run, { lane: getThingShadow.lane });
 }
@@ -83,7 +83,7 @@ function answerGet({ getThingShadow }: Shadows): Shadows["getThingShadow"] {
 const reject: Operation<Request & { rejected: ShadowRejected }, void> = async (_context, { id, type, rejected }) => ({
   result: undefined,
   operations: [],
-  effects: [publishJson(id, `${type}/rejected`, rejected)],
+  effects: [publishJson(id, `${type}/rejected`, () => rejected)],
 });
 
 function describeRejection(error: unknown, nowMs: number, clientToken: string | undefined): ShadowRejected {
