@@ -136,8 +136,10 @@ class LmdbStore implements Store {
         const verdicts = await this.#transact(commits);
         const settled = this.#settle(commits, verdicts).finally(() => void this.#unsettled.delete(settled));
         this.#unsettled.add(settled);
-      } catch (cause) {
-        const error = new ThinglineError("STORE_UNWRITABLE", "the store could not be written", { cause });
+      } catch (thrown) {
+        const error = new ThinglineError("STORE_UNWRITABLE", "the store could not be written: is the disk full?", {
+          cause: await causeOf(thrown),
+        });
         for (const { reject } of commits) reject(error);
       }
     }
@@ -191,6 +193,14 @@ class LmdbStore implements Store {
   }
 }
 
+/** lmdb says "Commit failed" and keeps the reason in a promise, which is rejected with it a little later. */
+async function causeOf(thrown: unknown): Promise<unknown> {
+  const { commitError } = thrown as { commitError?: Promise<never> };
+  if (commitError === undefined) return thrown;
+  const later = new Promise<unknown>((resolve) => setImmediate(() => resolve(thrown)));
+  return Promise.race([commitError.catch((reason: unknown) => reason), later]);
+}
+
 /** One by one: `recursive` never returns where nothing can be made, as below /proc (Node 20). */
 function makeFolders(folder: string): void {
   if (existsSync(folder)) return;
@@ -210,6 +220,9 @@ function openDatabase(folder: string): RootDatabase<Uint8Array, Uint8Array> {
       keyEncoding: "binary",
       // The map grows by itself; unused parts of pages are zeroed, because private keys pass through the outbox.
       noMemInit: false,
+      // Commits of a turn are joined above. A batch of lmdb's own has a promise that nobody can hold: when the disk is full its
+      // rejection would end the process.
+      eventTurnBatching: false,
     });
     for (const name of ["data.mdb", "lock.mdb"]) {
       if (existsSync(join(folder, name))) chmodSync(join(folder, name), 0o600);
