@@ -2,9 +2,9 @@
 // Messages per second delivered by our broker, Mosquitto and aedes under the same load, on plain TCP on the loopback.
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { startAedes, startMosquitto, startThingline, type BenchServer } from "./broker-servers.js";
 import type { LoadResult, LoadTask } from "./load.js";
+import { fail, median, positive, readOptions, row, say, thousands } from "./tools.js";
 
 type Shape = Pick<LoadTask, "publishers" | "subscribers" | "routing" | "windowMessages">;
 
@@ -17,17 +17,16 @@ const shapes: Record<string, Shape> = {
 };
 const payloadBytes = 100;
 const warmUpSeconds = 0.5;
+const widths = [14, 14] as const;
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "2" },
-    rounds: { type: "string", default: "3" },
-    only: { type: "string", default: "" },
-    json: { type: "boolean", default: false },
-  },
+const values = readOptions({
+  seconds: { type: "string", default: "2" },
+  rounds: { type: "string", default: "3" },
+  only: { type: "string", default: "" },
+  json: { type: "boolean", default: false },
 });
-const seconds = numberOf("seconds", values.seconds);
-const rounds = numberOf("rounds", values.rounds);
+const seconds = positive("seconds", values.seconds);
+const rounds = positive("rounds", values.rounds);
 
 const patterns = Object.entries(shapes)
   .flatMap(([name, shape]) => ([0, 1] as const).map((qos) => ({ name: `${name} qos${qos}`, shape, qos })))
@@ -45,12 +44,11 @@ try {
 }
 
 async function compare(): Promise<void> {
-  const say = (text: string): void => void process.stdout.write(`${text}\n`);
   if (!values.json) {
     say(servers.map(({ name, version }) => `${name} (${version})`).join(", "));
     say(`Messages delivered per second, median of ${rounds} rounds of ${seconds} s; ${payloadBytes}-byte payload.\n`);
     const ratios = servers.slice(1).map(({ name }) => `vs ${name}`);
-    say(row(["pattern", ...servers.map(({ name }) => name), ...ratios, "generator"]));
+    say(row(["pattern", ...servers.map(({ name }) => name), ...ratios, "generator"], widths));
   }
   for (const { name, shape, qos } of patterns) {
     const { rates, generatorLoad } = await measure(shape, qos);
@@ -62,7 +60,9 @@ async function compare(): Promise<void> {
       continue;
     }
     const load = `${Math.round(generatorLoad * 100)}%`;
-    say(row([name, ...[ours, ...others].map(thousands), ...ratios.map((ratio) => `${ratio.toFixed(2)}x`), load]));
+    say(
+      row([name, ...[ours, ...others].map(thousands), ...ratios.map((ratio) => `${ratio.toFixed(2)}x`), load], widths),
+    );
   }
 }
 
@@ -86,29 +86,4 @@ function load(process: ChildProcess, task: LoadTask): Promise<LoadResult> {
     process.once("message", (result: LoadResult) => resolve(result));
     process.send(task);
   });
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function thousands(value: number): string {
-  return `${(value / 1000).toFixed(1)}k`;
-}
-
-function row(cells: readonly string[]): string {
-  return cells.map((cell, index) => (index === 0 ? cell.padEnd(14) : cell.padStart(14))).join("");
-}
-
-function numberOf(name: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) fail(`--${name} must be a positive number, got ${text}`);
-  return value;
-}
-
-function fail(message: string): never {
-  process.stderr.write(`bench: ${message}\n`);
-  process.exit(2);
 }

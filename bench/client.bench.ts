@@ -5,20 +5,17 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, existsSync, w
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { createNodeKeys } from "@thingline/transport/node";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import type { ClientTask, Library, Order } from "./client-process.js";
-import { fail, median, positive, row, say, thousands, wait, Worker } from "./tools.js";
+import { fail, median, positive, readOptions, row, say, thousands, wait, Worker } from "./tools.js";
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string" },
-    rounds: { type: "string" },
-    connections: { type: "string" },
-    quick: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-  },
+const values = readOptions({
+  seconds: { type: "string" },
+  rounds: { type: "string" },
+  connections: { type: "string" },
+  quick: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
 });
 const seconds = positive("seconds", values.seconds ?? (values.quick ? "1" : "3"));
 const rounds = positive("rounds", values.rounds ?? (values.quick ? "1" : "5"));

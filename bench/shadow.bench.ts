@@ -3,24 +3,23 @@
 // devices publish to the same broker in the same run.
 import { connect, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
-import { parseArgs } from "node:util";
 import { encodeToBytes, type MqttPacket } from "@thingline/protocol/mqtt";
 import { startShadowServer, type BenchServer } from "./broker-servers.js";
+import { fail, median, positive, readOptions, row, say, thousands, wait } from "./tools.js";
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "2" },
-    rounds: { type: "string", default: "3" },
-    devices: { type: "string", default: "50" },
-    json: { type: "boolean", default: false },
-  },
+const values = readOptions({
+  seconds: { type: "string", default: "2" },
+  rounds: { type: "string", default: "3" },
+  devices: { type: "string", default: "50" },
+  json: { type: "boolean", default: false },
 });
-const seconds = numberOf("seconds", values.seconds);
-const rounds = numberOf("rounds", values.rounds);
-const devices = numberOf("devices", values.devices);
+const seconds = positive("seconds", values.seconds);
+const rounds = positive("rounds", values.rounds);
+const devices = positive("devices", values.devices);
 /** Unacknowledged messages of one device. */
 const windowMessages = 10;
 const warmUpSeconds = 0.5;
+const widths = [10, 16] as const;
 const payload = new TextEncoder().encode(
   JSON.stringify({ state: { reported: { temperature: 21.5, pressure: 1013, status: "x".repeat(36) } } }),
 );
@@ -30,11 +29,10 @@ const kinds = {
 };
 type Kind = keyof typeof kinds;
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
 if (!values.json) {
   say(`${devices} devices, ${payload.length}-byte payload, QoS 1, ${windowMessages} in flight each, plain TCP.`);
   say(`Acknowledged messages per second, median of ${rounds} rounds of ${seconds} s.\n`);
-  say(row(["store", "plain QoS 1", "shadow updates", "share"]));
+  say(row(["store", "plain QoS 1", "shadow updates", "share"], widths));
 }
 for (const store of ["memory", "lmdb"] as const) {
   const server = await startShadowServer(store);
@@ -46,7 +44,7 @@ for (const store of ["memory", "lmdb"] as const) {
     const [plain, shadow] = [median(rates.plain), median(rates.shadow)];
     if (values.json)
       say(JSON.stringify({ store, plainPerSecond: plain, shadowPerSecond: shadow, share: shadow / plain }));
-    else say(row([store, thousands(plain), thousands(shadow), `${((100 * shadow) / plain).toFixed(1)}%`]));
+    else say(row([store, thousands(plain), thousands(shadow), `${((100 * shadow) / plain).toFixed(1)}%`], widths));
   } finally {
     await server.stop();
   }
@@ -101,33 +99,4 @@ function open(port: number, clientId: string): Promise<Socket> {
       else reject(new Error(`CONNACK ${connack[3]}`));
     });
   });
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function thousands(value: number): string {
-  return `${(value / 1000).toFixed(1)}k`;
-}
-
-function row(cells: readonly string[]): string {
-  return cells.map((cell, index) => (index === 0 ? cell.padEnd(10) : cell.padStart(16))).join("");
-}
-
-function wait(forSeconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, forSeconds * 1000));
-}
-
-function numberOf(name: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) fail(`--${name} must be a positive number, got ${text}`);
-  return value;
-}
-
-function fail(message: string): never {
-  process.stderr.write(`bench: ${message}\n`);
-  process.exit(2);
 }

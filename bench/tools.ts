@@ -1,5 +1,6 @@
 // What the benches share: numbers, a table, options, and processes that are ended by their id.
 import { fork, type ChildProcess } from "node:child_process";
+import { parseArgs, type ParseArgsConfig } from "node:util";
 
 export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -18,6 +19,19 @@ export function row(cells: readonly string[], [first, others]: readonly [number,
 
 export function wait(forSeconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, forSeconds * 1000));
+}
+
+/** The command line's options; a wrong one ends the program with what is wrong and no stack trace. */
+export function readOptions<Options extends NonNullable<ParseArgsConfig["options"]>>(
+  options: Options,
+): ReturnType<typeof parseArgs<{ options: Options }>>["values"] {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return fail(
+      `${error instanceof Error ? error.message : String(error)} There are --${Object.keys(options).join(", --")}.`,
+    );
+  }
 }
 
 export function positive(name: string, text: string): number {
