@@ -251,7 +251,9 @@ export class DeviceConnector {
       case "starting":
         return this.endNow("userRequest", error);
       case "ready":
-        if (this.#run !== undefined && this.#endIfHungUp(this.#run)) return;
+        // Whoever waits for acknowledgements here does not poll for them, and some may have come already.
+        if (this.#session.isAwaited) this.#run?.link?.release();
+        if (this.state !== "ready" || (this.#run !== undefined && this.#endIfHungUp(this.#run))) return;
         return this.#drain();
       case "waiting":
         this.#phaseTimer?.cancel();
@@ -272,8 +274,6 @@ export class DeviceConnector {
     if (!this.#session.isAwaited) return end();
     this.#drained = end;
     this.#phaseTimer = this.#clock.setTimer(this.#checked.closeTimeoutMs, end);
-    // Whoever waits for acknowledgements here does not poll for them.
-    this.#run?.link?.release();
   }
 
   // ---- one attempt ---------------------------------------------------------------------------------------------

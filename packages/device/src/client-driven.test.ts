@@ -233,6 +233,21 @@ describe("a device that the application drives", () => {
     await closesCleanly(cloud, device);
   });
 
+  test("acknowledgements that were received count, although the server hung up before disconnect()", async () => {
+    const cloud = new FakeCloud();
+    const device = await ready(cloud);
+    const published = watch(device.publish("a", "b"));
+    await cloud.clock.flush();
+    cloud.connection.end();
+    assert.equal(await polled(cloud, device), "readable");
+    const ending = device.disconnect();
+    await cloud.clock.flush();
+    await ending;
+    assert.equal(published.state, "done");
+    assert.deepEqual(cloud.events, ["puback 1", "disconnected closedByRemote CONNECTION_LOST"]);
+    await closesCleanly(cloud, device);
+  });
+
   test("listeners may end the device from inside input()", async () => {
     const cloud = new FakeCloud();
     const device = await ready(cloud, { on: { data: () => void device.close() } });

@@ -1,6 +1,7 @@
-import { ThinglineError } from "@thingline/protocol";
+import type { ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "@thingline/transport";
 import { abortedError } from "./client-errors.js";
+import { invalid } from "./client-options.js";
 
 /**
  * What `poll()` saw, after the flags of POSIX poll():
@@ -111,11 +112,10 @@ export class HeldInput {
   poll({ timeoutMs = Infinity, signal }: PollOptions): Promise<PollResult> {
     return new Promise<PollResult>((resolve, reject) => {
       if (typeof timeoutMs !== "number" || !(timeoutMs >= 0)) {
-        throw invalidPoll("timeoutMs", `timeoutMs: expected milliseconds from 0, got ${String(timeoutMs)}`);
+        throw invalid("timeoutMs", "milliseconds from 0", String(timeoutMs));
       }
       if (signal?.aborted) throw abortedError(signal);
-      if (this.#waiter !== undefined)
-        throw invalidPoll("poll", "another poll() of this device is waiting: one at a time");
+      if (this.#waiter !== undefined) throw invalid("poll", "one at a time", "another that waits");
       this.#wait(timeoutMs, signal, resolve, reject);
     });
   }
@@ -156,8 +156,4 @@ export class HeldInput {
     if (this.#end === undefined) return undefined;
     return this.#end.error === undefined ? "hungUp" : "error";
   }
-}
-
-function invalidPoll(option: string, message: string): ThinglineError {
-  return new ThinglineError("OPTION_INVALID", message, { details: { option } });
 }

@@ -37,6 +37,7 @@ export class DeviceLink implements ConnectionHandlers, SendWatchOwner {
   readonly #held: HeldInput | undefined;
   #handlers: LinkHandlers | undefined;
   #isReleased = false;
+
   constructor(connection: Connection, { version, packetBytesMax, clock, sendTimeoutMs, held }: LinkOptions) {
     this.connection = connection;
     this.#version = version;

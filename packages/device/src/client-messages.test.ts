@@ -354,6 +354,30 @@ describe("data", () => {
     assert.equal(cloud.clock.timerCount, 0);
   });
 
+  test("a subscription for `data` adds no second copy, and has no consumer of its own", async () => {
+    const cloud = new FakeCloud();
+    const device = await cloud.connected({ applicationTopics: ["a/#"] });
+    const got: string[] = [];
+    device.on("data", ({ topic }) => void got.push(topic));
+    const subscribing = Promise.all(
+      [["a/b"], ["b/+", "b/#"], ["b/c"]].map((filters) => device.subscribe(filters, { toData: true })),
+    );
+    await cloud.clock.flush();
+    const [subscription] = await subscribing;
+    const own: string[] = [];
+    const listening = device.subscribe("b/c", ({ topic }) => void own.push(topic));
+    await cloud.clock.flush();
+    await listening;
+    cloud.send(cloud.message("a/b"), cloud.message("b/c"), cloud.message("b/d"));
+    await cloud.clock.flush();
+    assert.deepEqual([got, own], [["a/b", "b/c", "b/d"], ["b/c"]]);
+    const loop = subscription?.[Symbol.asyncIterator]();
+    assert.equal(await codeOf(cloud, loop?.next() ?? Promise.resolve()), "OPTION_INVALID");
+    const both = device.subscribe("x", () => undefined, { toData: true });
+    assert.equal(await codeOf(cloud, both), "OPTION_INVALID");
+    await closesCleanly(cloud, device);
+  });
+
   test("off takes a listener away, and so does what on returned", async () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected();

@@ -202,7 +202,7 @@ export interface CheckedOptions {
 
 /** @throws {ThinglineError} OPTION_INVALID with the option's name in `details.option`. */
 export function checkOptions(options: DeviceOptions): CheckedOptions {
-  const { host, port } = addressOf(options);
+  const { host, port } = endpointOf(options, defaultMqttsPort);
   checkCredentials(options);
   const clientIdBytes = encoder.encode(text("clientId", options.clientId)).length;
   if (clientIdBytes < 1 || clientIdBytes > 128) throw invalid("clientId", "1..128 bytes of UTF-8", clientIdBytes);
@@ -267,18 +267,19 @@ export function packetBytesMaxOf(payloadBytesMax: number): number {
   return Math.min(268_435_460, Math.max(payloadBytesMax, defaultPayloadBytesMax) + packetOverheadBytes);
 }
 
-function addressOf(options: DeviceOptions): { host: string; port: number } {
+/** @throws {ThinglineError} OPTION_INVALID */
+export function endpointOf(options: DeviceEndpoint, defaultPort: number): { host: string; port: number } {
   if (!("endpoint" in options)) {
     const host = text("host", options.host);
     if (host === "" || /[\s/]/.test(host)) throw invalid("host", "a host name or address", host);
-    return { host, port: integer("port", options.port ?? defaultMqttsPort, 1, 65_535) };
+    return { host, port: integer("port", options.port ?? defaultPort, 1, 65_535) };
   }
   if ("host" in options) throw invalid("endpoint", "endpoint or host, not both", options.endpoint);
   const endpoint = text("endpoint", options.endpoint);
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/.exec(endpoint);
   if (match === null) throw invalid("endpoint", "HOST, HOST:PORT or [ADDRESS]:PORT", endpoint);
   const host = match[1] ?? match[2] ?? "";
-  return { host, port: integer("endpoint", match[3] === undefined ? defaultMqttsPort : Number(match[3]), 1, 65_535) };
+  return { host, port: integer("endpoint", match[3] === undefined ? defaultPort : Number(match[3]), 1, 65_535) };
 }
 
 function checkCredentials(options: DeviceOptions): void {

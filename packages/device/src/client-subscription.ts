@@ -36,6 +36,8 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
   readonly qos: 0 | 1;
   /** For the device: the cloud has granted it once, so that it is restored with every connection. */
   isEstablished = false;
+  /** For the device: it has no consumer of its own. */
+  readonly isForData: boolean;
   readonly #listener: ((message: DeviceMessage) => Delivery) | undefined;
   readonly #queueMax: number;
   readonly #unsubscribe: (subscription: DeviceSubscription) => Promise<void>;
@@ -51,12 +53,14 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
     qos: 0 | 1;
     listener: ((message: DeviceMessage) => Delivery) | undefined;
     queueMax: number;
+    isForData: boolean;
     unsubscribe: (subscription: DeviceSubscription) => Promise<void>;
   }) {
     this.filters = options.filters;
     this.qos = options.qos;
     this.#listener = options.listener;
     this.#queueMax = options.queueMax;
+    this.isForData = options.isForData;
     this.#unsubscribe = options.unsubscribe;
   }
 
@@ -126,8 +130,8 @@ export class DeviceSubscription implements AsyncIterable<DeviceMessage> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<DeviceMessage, void, undefined> {
-    if (this.#listener !== undefined || this.#isIterated) {
-      const message = "a subscription has one consumer: its listener, or one loop";
+    if (this.#listener !== undefined || this.isForData || this.#isIterated) {
+      const message = "a subscription has one consumer: its listener, one loop, or the listeners of `data`";
       throw new ThinglineError("OPTION_INVALID", message, { details: { option: "listener" } });
     }
     this.#isIterated = true;
@@ -249,9 +253,13 @@ export class MessageRouter {
     if (routes.size >= routesMax) routes.clear();
     // MQTT's own rule for `#`: a cloud that is stricter only sends less.
     const fits = (filter: string): boolean => topicMatches(parseTopicFilter(filter).filter, topic);
-    const subscriptions = [...this.subscriptions].filter(({ filters }) => filters.some(fits));
+    const matching = [...this.subscriptions].filter(({ filters }) => filters.some(fits));
+    const subscriptions = matching.filter(({ isForData }) => !isForData);
     const isData =
-      subscriptions.length === 0 || [...this.#applicationTopics].some(fits) || [...this.#shadowTopics].some(fits);
+      subscriptions.length === 0 ||
+      subscriptions.length < matching.length ||
+      [...this.#applicationTopics].some(fits) ||
+      [...this.#shadowTopics].some(fits);
     const route = { subscriptions, isData };
     routes.set(topic, route);
     return route;

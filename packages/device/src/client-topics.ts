@@ -155,12 +155,13 @@ export class DeviceTopics {
   async subscribe(
     wanted: string | readonly string[],
     listener: MessageListener | undefined,
-    { qos = 1, queueMax = defaultSubscriptionQueueMax, signal }: SubscribeOptions,
+    { qos = 1, queueMax = defaultSubscriptionQueueMax, toData = false, signal }: SubscribeOptions,
   ): Promise<DeviceSubscription> {
     const filters = filtersOf(wanted);
     this.#port.requireActive();
     if (qos !== 0 && qos !== 1) throw invalid("qos", "0 or 1", qos);
     if (!Number.isInteger(queueMax) || queueMax < 1) throw invalid("queueMax", "a whole number from 1", queueMax);
+    if (toData && listener !== undefined) throw invalid("toData", "false with a listener", "true");
     if (signal?.aborted) throw abortedError(signal);
     while (!this.#port.isConnected()) {
       await this.#connection(signal);
@@ -170,6 +171,7 @@ export class DeviceTopics {
       filters,
       qos,
       queueMax,
+      isForData: toData,
       listener: listener && ((message) => this.#port.run(listener, message)),
       unsubscribe: (closed) => this.#unsubscribeOwn(closed),
     });

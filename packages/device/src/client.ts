@@ -32,6 +32,11 @@ export interface SubscribeOptions {
   qos?: 0 | 1;
   /** Messages that wait for the loop. Default 100. */
   queueMax?: number;
+  /**
+   * Messages go to the listeners of `data`, as those of the application topics do: each once, however many of these filters match.
+   * There is neither a listener nor a loop of this subscription then. Default false.
+   */
+  toData?: boolean;
   /** Ends the subscription, and its loop with ABORTED. */
   signal?: AbortSignal;
 }

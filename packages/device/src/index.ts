@@ -112,7 +112,9 @@ export type {
 export { shadowsMax } from "./shadow/shadows.js";
 export { createAwsIot } from "./aws-iot/aws-iot.js";
 export type { AwsIot, AwsIotAdapters, AwsIotMessage, AwsIotOptions, AwsIotTopicType } from "./aws-iot/aws-iot.js";
-export { awsIotDisconnectReasons, awsIotEventTypes } from "./aws-iot/events.js";
+export { awsIotEventTypes } from "./aws-iot/events.js";
+export { awsIotDisconnectReasons } from "./client-numbers.js";
+export type { NumberedConnecting, NumberedDisconnected } from "./client-numbers.js";
 export type { AwsIotEvent, AwsIotEventType, AwsIotHandler } from "./aws-iot/events.js";
 export { createCloudBackend } from "./backends/backend.js";
 export { awsIotBackendName, createAwsIotBackend } from "./backends/aws-iot.js";

@@ -281,6 +281,25 @@ describe("the application's topics", () => {
     await world.close();
   });
 
+  test("a session that the cloud kept is told with the next connection that the list is empty", async () => {
+    const answer: Answer = (packet, self) =>
+      packet.type === "connect"
+        ? self.send({ type: "connack", isSessionPresent: self.dialCount > 1, reasonCode: 0 })
+        : agree(packet, self);
+    const world = new World(["CONFIG_AWS_IOT_APP_SUBSCRIPTION_LIST_COUNT=1"], { answer });
+    const awsIot = world.init();
+    awsIot.subscriptionTopicsAdd(["a"]);
+    await world.connect();
+    awsIot.subscriptionTopicsClear();
+    assert.ok(!world.cloud.types().includes("unsubscribe"));
+    const ending = awsIot.disconnect();
+    await world.cloud.clock.flush();
+    await ending;
+    await world.connect();
+    assert.deepEqual(world.cloud.types(), ["disconnect", "connect", "unsubscribe", "publish"]);
+    await world.close();
+  });
+
   test("the default of the configuration refuses every list, as in the original; the option takes up to eight", async () => {
     const strict = new World();
     assert.throws(() => strict.init().subscriptionTopicsAdd(["a"]), { code: "OPTION_INVALID" });
@@ -300,6 +319,9 @@ describe("the application's topics", () => {
     await world.cloud.clock.flush();
     await subscribing;
     world.types();
+    const overlapping = awsIot.subscribe("a/#");
+    await world.cloud.clock.flush();
+    await overlapping;
     world.cloud.send(world.cloud.message("a/b"));
     await world.cloud.clock.flush();
     assert.deepEqual(world.types(), ["dataReceived"]);

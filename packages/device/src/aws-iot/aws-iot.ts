@@ -7,9 +7,9 @@ import { createDevice, type Device } from "../client.js";
 import type { DeviceListeners } from "../client-events.js";
 import type { PollOptions, PollResult } from "../client-input.js";
 import { type DeviceOptions, type DeviceSettings, filtersPerPacketMax, invalid } from "../client-options.js";
-import { connectResults } from "../client-result.js";
+import { numberedConnecting, numberedDisconnected } from "../client-numbers.js";
 import { deviceOptionsOf } from "../kconfig-options.js";
-import { awsIotDisconnectReasons, type AwsIotEvent, type AwsIotHandler } from "./events.js";
+import type { AwsIotEvent, AwsIotHandler } from "./events.js";
 
 /** What the library runs on. With `secTagDialer` the security tag of the settings is used, or the one given to `connect()`. */
 export type AwsIotAdapters = { clock: Clock; random: Random } & (
@@ -94,7 +94,7 @@ export interface AwsIot {
   /** Empties the list. The cloud keeps what a persistent session has subscribed. */
   subscriptionTopicsClear(): void;
 
-  /** At run time, unlike the list; messages are `dataReceived` events. @throws {ThinglineError} as {@link Device.subscribe} */
+  /** At run time, unlike the list; messages are `dataReceived` events, one for each. @throws {ThinglineError} as {@link Device.subscribe} */
   subscribe(filters: string | readonly string[]): Promise<void>;
   unsubscribe(filters: string | readonly string[]): Promise<void>;
 
@@ -224,7 +224,7 @@ class AwsIotLibrary implements AwsIot {
 
   async subscribe(filters: string | readonly string[]): Promise<void> {
     const device = this.#initialised();
-    await device.subscribe(filters, (message) => this.#handler({ type: "dataReceived", message }));
+    await device.subscribe(filters, { toData: true });
   }
 
   async unsubscribe(filters: string | readonly string[]): Promise<void> {
@@ -256,17 +256,13 @@ class AwsIotLibrary implements AwsIot {
     const hasPollThread =
       (this.#options.driver ?? (this.#settings.usesPollThread ? "library" : "application")) === "library";
     return {
-      connecting: ({ result = "success", ...more }) => {
-        if (!hasPollThread) return undefined;
-        return tell({ type: "connecting", result, resultCode: connectResults[result] ?? connectResults.misc, ...more });
-      },
+      connecting: (event) => (hasPollThread ? tell(numberedConnecting(event)) : undefined),
       connected: ({ isPersistentSession }) => tell({ type: "connected", isPersistentSession }),
       ready: (event) => tell({ type: "ready", ...event }),
       data: (message) => tell({ type: "dataReceived", message }),
       puback: ({ packetId }) => tell({ type: "puback", messageId: packetId }),
       pingresp: () => tell({ type: "pingresp" }),
-      disconnected: ({ reason, ...more }) =>
-        tell({ type: "disconnected", reason, reasonCode: awsIotDisconnectReasons[reason], ...more }),
+      disconnected: (event) => tell(numberedDisconnected(event)),
       warning: ({ warning }) => tell({ type: "warning", warning }),
       error: ({ error }) => tell({ type: "error", error, ...connackCodeOf(error) }),
     };

@@ -1,6 +1,6 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { DeviceMessage, DisconnectReason, RefusedFilter } from "../client-events.js";
-import type { ConnectResult } from "../client-result.js";
+import type { DeviceMessage, RefusedFilter } from "../client-events.js";
+import type { NumberedConnecting, NumberedDisconnected } from "../client-numbers.js";
 
 /**
  * The events of Nordic's aws_iot library of 2022 with the number of each in `enum aws_iot_evt_type`; `warning` is ours and has
@@ -27,33 +27,15 @@ export const awsIotEventTypes = {
 
 export type AwsIotEventType = keyof typeof awsIotEventTypes;
 
-/** The numbers of `enum aws_iot_disconnect_reason`. */
-export const awsIotDisconnectReasons = {
-  userRequest: 0,
-  closedByRemote: 1,
-  invalidRequest: 2,
-  misc: 3,
-} as const satisfies Record<DisconnectReason, number>;
-
 /** One event, as the handler of `init()` gets it. */
 export type AwsIotEvent =
-  /**
-   * An attempt begins (`success`, 0), and again with its result when no connection came about. Not with the application's own
-   * loop. `resultCode` is the original's number, -5 for a result that it does not have.
-   */
-  | { type: "connecting"; result: ConnectResult; resultCode: number; error?: ThinglineError; retryInMs?: number }
+  /** An attempt begins (`success`), and again with its result when no connection came about. Not with the application's own loop. */
+  | NumberedConnecting
   /** CONNACK 0. */
   | { type: "connected"; isPersistentSession: boolean }
   /** All SUBACKs are in, or none was needed. A refused filter is also an `error`. */
   | { type: "ready"; isPersistentSession: boolean; refusedFilters: readonly RefusedFilter[] }
-  | {
-      type: "disconnected";
-      reason: DisconnectReason;
-      /** 0..3, see {@link awsIotDisconnectReasons}. */
-      reasonCode: number;
-      error?: ThinglineError;
-      retryInMs?: number;
-    }
+  | NumberedDisconnected
   /** A QoS 1 message is acknowledged when the promise that the handler returns has settled. */
   | { type: "dataReceived"; message: DeviceMessage }
   | { type: "puback"; messageId: number }

@@ -166,7 +166,14 @@ for (const kind of ["awsIot", "mqtt"] as const) {
       world.cloud.send(world.cloud.message("early/a"), world.cloud.message("late"));
       await world.cloud.clock.flush();
       assert.deepEqual(world.topics, ["early/a", "late"]);
-      await world.run(backend.subscriptionsRemove([{ topic: "early/#" }, { topic: "late" }]));
+      await world.run(backend.subscriptionsAdd([{ topic: "early/+" }]));
+      world.cloud.send(world.cloud.message("early/b"));
+      await world.cloud.clock.flush();
+      // Once, although two of the topics fit.
+      assert.deepEqual(world.topics.splice(0), ["early/a", "late", "early/b"]);
+      world.cloud.types();
+      const all = ["early/#", "late", "early/+"].map((topic) => ({ topic }));
+      await world.run(backend.subscriptionsRemove(all));
       assert.deepEqual(world.cloud.types(), ["unsubscribe"]);
       await world.run(backend.disconnect());
       await world.run(backend.connect());
@@ -293,6 +300,12 @@ describe("a plain broker", () => {
     assert.deepEqual(await targetOf({ host: "b" }), ["b", 1883, undefined]);
     assert.deepEqual(await targetOf({ host: "b", tls }), ["b", 8883, undefined]);
     assert.deepEqual(await targetOf({ host: "b", port: 443, tls }), ["b", 443, ["mqtt"]]);
+    // A server of WebSockets speaks HTTP first.
+    assert.deepEqual(await targetOf({ host: "b", port: 443, tls, webSocket: { path: "/mqtt" } }), [
+      "b",
+      443,
+      undefined,
+    ]);
     const world = new World();
     const { host: _, ...rest } = { host: "", ...world.common() };
     for (const [endpoint, expected] of [

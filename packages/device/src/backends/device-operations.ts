@@ -1,11 +1,9 @@
-import type { ThinglineError } from "@thingline/protocol";
-import { awsIotDisconnectReasons } from "../aws-iot/events.js";
 import { createDevice, type Device } from "../client.js";
-import type { DeviceListeners, DeviceMessage } from "../client-events.js";
+import type { DeviceListeners } from "../client-events.js";
 import { filtersOf } from "../client-errors.js";
 import type { PollOptions, PollResult } from "../client-input.js";
 import { applicationTopicsMax, type DeviceOptions, invalid } from "../client-options.js";
-import { connectResults } from "../client-result.js";
+import { numberedConnecting, numberedDisconnected } from "../client-numbers.js";
 import { unsupported } from "./backend.js";
 import {
   type CloudConfig,
@@ -85,7 +83,7 @@ export class DeviceOperations implements CloudOperations {
     const device = this.#open;
     const filters = filtersOf(endpoints.map(({ topic }) => requireTopic(topic)));
     if (device.state !== "idle") {
-      await device.subscribe(filters, (message) => this.#received(message));
+      await device.subscribe(filters, { toData: true });
       return;
     }
     const together = new Set([...this.#listed, ...filters]);
@@ -116,26 +114,15 @@ export class DeviceOperations implements CloudOperations {
     return stateTopic;
   }
 
-  #received({ topic, payload, qos }: DeviceMessage): void | Promise<void> {
-    return this.#handler({ type: "dataReceived", message: { endpoint: { type: "message", topic }, payload, qos } });
-  }
-
   #listeners(isDriven: boolean): DeviceListeners {
     const tell = (event: CloudEvent): void | Promise<void> => this.#handler(event);
-    const withError = (error: ThinglineError | undefined) => (error === undefined ? {} : { error });
     return {
-      connecting: ({ result = "success", error, ...retry }) => {
-        if (isDriven) return undefined;
-        const resultCode = connectResults[result] ?? connectResults.misc;
-        return tell({ type: "connecting", result, resultCode, ...withError(error), ...retry });
-      },
+      connecting: (event) => (isDriven ? undefined : tell(numberedConnecting(event))),
       connected: ({ isPersistentSession }) => tell({ type: "connected", isPersistentSession }),
       ready: () => tell({ type: "ready" }),
-      disconnected: ({ reason, error, ...retry }) => {
-        const reasonCode = awsIotDisconnectReasons[reason];
-        return tell({ type: "disconnected", reason, reasonCode, ...withError(error), ...retry });
-      },
-      data: (message) => this.#received(message),
+      disconnected: (event) => tell(numberedDisconnected(event)),
+      data: ({ topic, payload, qos }) =>
+        tell({ type: "dataReceived", message: { endpoint: { type: "message", topic }, payload, qos } }),
       puback: ({ packetId }) => tell({ type: "dataSent", messageId: packetId }),
       warning: ({ warning }) => tell({ type: "error", error: warning }),
       error: ({ error }) => tell({ type: "error", error }),

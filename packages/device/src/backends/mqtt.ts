@@ -2,9 +2,11 @@ import { checkTopicName } from "@thingline/protocol/mqtt";
 import type { Dialer, TlsClientOptions } from "@thingline/transport";
 import {
   checkOptions,
+  defaultMqttsPort,
   type DeviceEndpoint,
   type DeviceOptions,
   type DeviceSettings,
+  endpointOf,
   invalid,
 } from "../client-options.js";
 import { createCloudBackend } from "./backend.js";
@@ -62,7 +64,7 @@ export function createMqttBackend(given: MqttBackendOptions): CloudBackend {
   }
   const optionsOf = (clientId: string): DeviceOptions => ({
     ...options,
-    ...withPort(options),
+    ...reachOf(options),
     ...(password === undefined ? {} : { password: bytesOf(password) }),
     applicationTopics: [
       ...(options.applicationTopics ?? []),
@@ -82,16 +84,17 @@ export function createMqttBackend(given: MqttBackendOptions): CloudBackend {
   return createCloudBackend(name, operations);
 }
 
-function withPort(options: DeviceEndpoint & { tls?: TlsClientOptions; alpnProtocols?: readonly string[] }) {
-  const alpn = (port: number) =>
-    port === 443 && options.alpnProtocols === undefined ? { alpnProtocols: alpnOnPort443 } : {};
-  if ("endpoint" in options) {
-    const hasPort = /:\d+$/u.test(options.endpoint) && !/^[^[]*:[^[]*:/u.test(options.endpoint);
-    if (hasPort || options.tls !== undefined) return alpn(Number(/:(\d+)$/u.exec(options.endpoint)?.[1] ?? 8883));
-    return { endpoint: `${options.endpoint}:${defaultMqttPort}` };
-  }
-  const port = options.port ?? (options.tls === undefined ? defaultMqttPort : undefined);
-  return port === undefined ? {} : { port, ...alpn(port) };
+type Reach = Pick<MqttBackendOptions, "tls" | "webSocket" | "alpnProtocols"> & DeviceEndpoint;
+
+/** The address with its port, and the protocol's name where port 443 is shared with others. */
+function reachOf(options: Reach): DeviceEndpoint & Pick<DeviceSettings, "alpnProtocols"> {
+  const { host, port } = endpointOf(options, options.tls === undefined ? defaultMqttPort : defaultMqttsPort);
+  const address = host.includes(":") ? `[${host}]` : host;
+  const isShared = port === 443 && options.webSocket === undefined && options.alpnProtocols === undefined;
+  return {
+    ...("endpoint" in options ? { endpoint: `${address}:${port}` } : { host, port }),
+    ...(isShared ? { alpnProtocols: alpnOnPort443 } : {}),
+  };
 }
 
 function checkStateTopic(option: string, topic: string | undefined): void {

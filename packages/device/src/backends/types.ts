@@ -1,7 +1,6 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { DisconnectReason } from "../client-events.js";
 import type { PollOptions, PollResult } from "../client-input.js";
-import type { ConnectResult } from "../client-result.js";
+import type { NumberedConnecting, NumberedDisconnected } from "../client-numbers.js";
 
 /**
  * What a message is about, with the numbers of `enum cloud_endpoint_type` of the nRF Connect SDK's cloud_api (2020). `message` names its
@@ -55,18 +54,11 @@ export const cloudEventTypes = {
 export type CloudEventType = keyof typeof cloudEventTypes;
 
 export type CloudEvent =
-  /** An attempt begins (`success`), and again with its result when no connection came about. `resultCode`: 0..-11. */
-  | { type: "connecting"; result: ConnectResult; resultCode: number; error?: ThinglineError; retryInMs?: number }
+  /** An attempt begins (`success`), and again with its result when no connection came about. */
+  | NumberedConnecting
   | { type: "connected"; isPersistentSession: boolean }
   | { type: "ready" }
-  /** `reasonCode`: 0 user request, 1 closed by remote, 2 invalid request, 3 misc. */
-  | {
-      type: "disconnected";
-      reason: DisconnectReason;
-      reasonCode: number;
-      error?: ThinglineError;
-      retryInMs?: number;
-    }
+  | NumberedDisconnected
   | { type: "error"; error: Error }
   /** A message with QoS 1 was acknowledged. */
   | { type: "dataSent"; messageId: number }
@@ -120,7 +112,7 @@ export interface CloudBackend {
   /**
    * Resolves when the backend is ready; when the application drives it, as soon as it is worth polling.
    *
-   * @throws {ThinglineError} with a {@link ConnectResult} by `connectResultOf(error)`; `invalidParameter` without the operation.
+   * @throws {ThinglineError} with a connect result by `connectResultOf(error)`; `invalidParameter` without the operation.
    */
   connect(): Promise<void>;
   disconnect(): Promise<void>;

@@ -12,3 +12,9 @@ connectionContract({ test, assert }, "Node network", async () => ({
   certificates,
   wait: (promise) => promise,
 }));
+
+test("ciphers that OpenSSL does not know are an option's fault, before any network", async () => {
+  const network = createNodeNetwork();
+  const tls = { ca: certificates.ca.certificatePem, ciphers: ["NO_SUCH_CIPHER"] };
+  await assert.rejects(network.dial({ host: "127.0.0.1", port: 1, tls }), { code: "OPTION_INVALID" });
+});

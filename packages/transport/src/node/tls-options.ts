@@ -1,15 +1,17 @@
-import { constants, createPublicKey, X509Certificate } from "node:crypto";
+import { constants, createHash, createPublicKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import {
   type ConnectionOptions,
   createSecureContext,
   type SecureContext,
+  type SecureContextOptions,
   type TLSSocket,
   type TlsOptions,
 } from "node:tls";
 import { ThinglineError } from "@thingline/protocol";
 import { defaultHandshakeTimeoutMs } from "../connection.js";
 import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
+import { codeOf } from "./files.js";
 import { certificateBlocks, readCertificate, readPrivateKey } from "./keys.js";
 import { decodeSession } from "./session.js";
 
@@ -32,15 +34,12 @@ export class ClientContexts {
   of(tls: TlsClientOptions): SecureContext {
     const { ca, certificate, privateKey, minVersion = "TLSv1.2", maxVersion = "TLSv1.3" } = tls;
     const ciphers = tls.ciphers?.map(opensslName).join(":");
-    const key = JSON.stringify([ca, certificate, privateKey, minVersion, maxVersion, ciphers]);
-    const known = this.#contexts.get(key);
-    // Goes behind all others.
-    if (known !== undefined) this.#contexts.delete(key);
-    else checkClient(tls);
-    const secureOptions = constants.SSL_OP_NO_RENEGOTIATION;
-    const context =
-      known ??
-      createSecureContext({ ca, cert: certificate, key: privateKey, minVersion, maxVersion, ciphers, secureOptions });
+    // A digest: the cache is no place to keep private keys as text.
+    const parts = JSON.stringify([ca, certificate, privateKey, minVersion, maxVersion, ciphers]);
+    const key = createHash("sha256").update(parts).digest("base64");
+    const context = this.#contexts.get(key) ?? clientContext(tls, { minVersion, maxVersion, ciphers });
+    // Behind all others.
+    this.#contexts.delete(key);
     this.#contexts.set(key, context);
     const [oldest] = this.#contexts.keys();
     if (this.#contexts.size > clientContextsMax && oldest !== undefined) this.#contexts.delete(oldest);
@@ -55,23 +54,22 @@ export class ClientContexts {
   }
 }
 
-/** The cipher's name, the same string for all connections that have it. */
-const cipherNames = new Map<string, string>();
-
-function cipherOf(socket: TLSSocket): string {
-  const name = socket.getCipher().standardName;
-  const known = cipherNames.get(name);
-  // OpenSSL has some hundred.
-  if (known === undefined) cipherNames.set(name, name);
-  return known ?? name;
-}
-
-function checkClient(tls: TlsClientOptions): void {
+function clientContext(
+  tls: TlsClientOptions,
+  versions: Pick<SecureContextOptions, "minVersion" | "maxVersion" | "ciphers">,
+): SecureContext {
   checkAuthorities(tls.ca);
   if ((tls.certificate === undefined) !== (tls.privateKey === undefined)) {
     throw new ThinglineError("OPTION_INVALID", "certificate and privateKey go together, got only one of them");
   }
   if (tls.certificate !== undefined && tls.privateKey !== undefined) checkPair(tls.certificate, tls.privateKey);
+  const secureOptions = constants.SSL_OP_NO_RENEGOTIATION;
+  try {
+    return createSecureContext({ ...versions, ca: tls.ca, cert: tls.certificate, key: tls.privateKey, secureOptions });
+  } catch (cause) {
+    const reason = codeOf(cause) ?? String(cause);
+    throw new ThinglineError("OPTION_INVALID", `OpenSSL refuses the ciphers or versions of tls: ${reason}`, { cause });
+  }
 }
 
 /** @throws {ThinglineError} as {@link ClientContexts.of} */
@@ -142,7 +140,7 @@ export function serverSecureInfo(socket: TLSSocket): SecureInfo {
 function secureInfo(socket: TLSSocket): Omit<SecureInfo, "peerCertificate" | "serverName"> {
   return {
     protocol: socket.getProtocol() === "TLSv1.3" ? "TLSv1.3" : "TLSv1.2",
-    cipher: cipherOf(socket),
+    cipher: socket.getCipher().standardName,
     alpnProtocol: typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : undefined,
     isResumed: socket.isSessionReused(),
   };
