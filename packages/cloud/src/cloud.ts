@@ -398,7 +398,7 @@ class LocalCloud implements Cloud {
       performer: {
         publish: async (other, effect) =>
           this.#isOurs(other) ? broker.publish(effect) : this.#publishedElsewhere(other, effect.topic),
-        isWanted: (other, { topic }) => !this.#isOurs(other) || broker.isWanted(topic),
+        isWanted: (other, topic) => !this.#isOurs(other) || broker.isWanted(topic),
         disconnect: async (other, { clientId, reason }) =>
           this.#isOurs(other) ? broker.disconnectClient(clientId, reason) : undefined,
         recheckPrincipal: async (other, { certificateId }) =>

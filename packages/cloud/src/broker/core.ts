@@ -7,6 +7,7 @@ import { ConnectRate } from "./connect-rate.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
 import { Publication } from "./publication.js";
+import { SmallCopies } from "./small-copies.js";
 import { parseShare } from "./reserved-topics.js";
 import type { RetainedMessages } from "./retained.js";
 import { BrokerSession } from "./session.js";
@@ -47,6 +48,8 @@ export class BrokerCore {
   isClosed = false;
   /** The message that is being fanned out right now. */
   readonly publication: Publication;
+  /** Of what services work on. */
+  readonly copies = new SmallCopies();
   /** Topics that messages had lately, encoded. */
   readonly topics: EncodedTopics;
   /** Commits that the message being fanned out has to wait for. */

@@ -114,7 +114,7 @@ function publishSlowly(client: ClientConnection, packet: PublishPacket, { topic,
   const { scope, runner } = core.options;
   for (const service of route.services) {
     // A view of the input may be overwritten by nobody, but it keeps the whole chunk alive while a service works.
-    const message = { scope, topic, payload: payload.slice(), clientId, certificateId };
+    const message = { scope, topic, payload: core.copies.copy(payload), clientId, certificateId };
     core.waits.push(service.handle(message, runner!));
   }
   if (core.waits.length > 0) acknowledgeLater(client, packet, takeWaits(core));

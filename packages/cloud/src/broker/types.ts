@@ -2,7 +2,8 @@ import type { Clock, Connection, Random } from "@thingline/transport";
 import type { Bus } from "../bus/bus.js";
 import type { Log } from "../log.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
-import type { Effect, OperationRunner, Scope, ServiceMessage, ServiceTopics } from "../services/operation.js";
+import type { OperationRunner, Scope, ServiceMessage, ServiceTopics } from "../services/operation.js";
+import type { PublishEffect } from "../services/outbox.js";
 import type { Store } from "../store/store.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
@@ -27,7 +28,7 @@ export interface BrokerOptions {
   onConnected?: (client: { clientId: string; certificateId: string | undefined }) => void;
 }
 
-export type PublishEffect = Extract<Effect, { type: "publish" }>;
+export type { PublishEffect };
 
 export interface BrokerStats extends Readonly<BrokerCounters> {
   /** Clients between CONNACK and disconnect. */

@@ -1,27 +1,41 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Lanes } from "./lanes.js";
+import { laneBatchJobsMax, Lanes } from "./lanes.js";
 
-test("work of one lane is done in its order, also after a failure, and other lanes do not wait", async () => {
-  const lanes = new Lanes();
-  const done: string[] = [];
-  let release: () => void = () => undefined;
-  const held = new Promise<void>((resolve) => (release = resolve));
-  const note = (name: string) => async () => void done.push(name);
-  const first = lanes.run("a", async () => {
-    await held;
-    done.push("a1");
-    throw new Error("a1 failed");
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+test("jobs of one lane are done in order, what waits as one batch, and other lanes do not wait", async () => {
+  const batches: string[] = [];
+  const releases: (() => void)[] = [];
+  const lanes = new Lanes<string>(async (batch) => {
+    batches.push(batch.join("+"));
+    if (batch[0]?.startsWith("a")) await new Promise<void>((resolve) => releases.push(resolve));
   });
-  const second = lanes.run("a", note("a2"));
-  const third = lanes.run("a", note("a3"));
-  await lanes.run("b", note("b1"));
-  assert.deepEqual(done, ["b1"]);
+  lanes.add("a", "a1");
+  lanes.add("a", "a2");
+  lanes.add("b", "b1");
+  await settle();
+  assert.deepEqual(batches, ["a1+a2", "b1"]);
   assert.equal(lanes.count, 1);
-  release();
-  await assert.rejects(first, /a1 failed/);
-  await Promise.all([second, third]);
-  assert.deepEqual(done, ["b1", "a1", "a2", "a3"]);
-  await Promise.resolve();
+  for (const job of ["a3", "a4", "a5"]) lanes.add("a", job);
+  await settle();
+  assert.equal(batches.length, 2, "a lane does one batch at a time");
+  releases.shift()?.();
+  await settle();
+  assert.deepEqual(batches.slice(2), ["a3+a4+a5"]);
+  releases.shift()?.();
+  await settle();
   assert.equal(lanes.count, 0, "nothing of an idle lane is kept");
+  lanes.add("a", "a6");
+  await settle();
+  assert.equal(batches.at(-1), "a6");
+  releases.shift()?.();
+});
+
+test("a batch has a limit", async () => {
+  const sizes: number[] = [];
+  const lanes = new Lanes<number>(async (batch) => void sizes.push(batch.length));
+  for (let job = 0; job < laneBatchJobsMax + 1; job++) lanes.add("a", job);
+  await settle();
+  assert.deepEqual(sizes, [laneBatchJobsMax, 1]);
 });

@@ -13,7 +13,8 @@ export type Effect =
   | {
       type: "publish";
       topic: string;
-      payload: Uint8Array;
+      /** A function is called when somebody wants the message, at most once, and says the same whenever that is. */
+      payload: Uint8Array | (() => Uint8Array);
       qos: 0 | 1;
       isRetained?: boolean;
       /** For receivers that speak MQTT 5; the expiry holds for all. */
@@ -45,11 +46,13 @@ export interface Outcome<T> {
 
 /** Pure but for reads. Run again from the start when its commit meets a STORE_CONFLICT. */
 export interface Operation<Input, Result> {
-  (context: OperationContext, input: Input): Promise<Outcome<Result>>;
+  /** Throwing and rejecting are the same. */
+  (context: OperationContext, input: Input): Outcome<Result> | Promise<Outcome<Result>>;
   /**
    * Operations of one scope and lane run one after another in this process, in the order in which they were asked for,
-   * so that many writers of one record do not use up each other's attempts. Must take unchecked input. Without it they
-   * run as they come.
+   * so that many writers of one record do not use up each other's attempts. Those that wait for the same lane share one commit:
+   * each sees what those before it decided, and hears of it when all of that is stored. So they wait for nothing but the
+   * store. Must take unchecked input. Without a lane operations run as they come.
    */
   readonly lane?: (input: Input) => string;
   /**

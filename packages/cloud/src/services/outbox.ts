@@ -5,7 +5,12 @@ import { iterate } from "../store/iterate.js";
 import type { Store, StoreKey, StoreOperation } from "../store/store.js";
 import type { Effect, Scope } from "./operation.js";
 
-export type StoredEffect = Exclude<Effect, { type: "wakeAt" }>;
+/** What the performer does; a wake-up is the runner's own. */
+export type PerformedEffect = Exclude<Effect, { type: "wakeAt" }>;
+type LazyPublish = Extract<Effect, { type: "publish" }>;
+/** A message as it is stored and handed over: with its payload. */
+export type PublishEffect = Omit<LazyPublish, "payload"> & { payload: Uint8Array };
+type StoredEffect = Exclude<PerformedEffect, LazyPublish> | PublishEffect;
 
 /**
  * What the runner needs of the rest of the cloud. Calls come in order, several at once: a call takes its place in the
@@ -14,12 +19,12 @@ export type StoredEffect = Exclude<Effect, { type: "wakeAt" }>;
  * an effect comes again.
  */
 export interface EffectPerformer {
-  publish(scope: Scope, effect: Extract<Effect, { type: "publish" }>): Promise<void>;
+  publish(scope: Scope, effect: PublishEffect): Promise<void>;
   /**
    * Whether anybody would get the message now, connected or not. What nobody would get is not stored: it would go nowhere after a
    * crash as well. Without this everything is wanted.
    */
-  isWanted?(scope: Scope, effect: Extract<Effect, { type: "publish" }>): boolean;
+  isWanted?(scope: Scope, topic: string): boolean;
   disconnect(scope: Scope, effect: Extract<Effect, { type: "disconnect" }>): Promise<void>;
   recheckPrincipal(scope: Scope, effect: Extract<Effect, { type: "recheckPrincipal" }>): Promise<void>;
 }
@@ -33,10 +38,11 @@ const batchEffectsMax = 256;
 /** Records of the cloud itself stand under an empty account and region. */
 export const systemKey = (...rest: (string | number)[]): StoreKey => ["", "", ...rest];
 
-type OutboxRecord = { account: string; region: string; effect: StoredEffect };
-
 const ignore = (): void => undefined;
 
+type OutboxRecord = { account: string; region: string; effect: StoredEffect };
+
+/** On its way to the performer. */
 interface Pending {
   scope: Scope;
   effect: StoredEffect;
@@ -49,12 +55,15 @@ interface Pending {
 
 /** Effects that share a commit with the state they follow from. */
 export interface PreparedEffects {
-  operations: readonly StoreOperation[];
-  /** The commit is made: perform them. */
-  committed(this: void): void;
-  /** The commit failed: forget them. */
-  discarded(this: void): void;
+  readonly scope: Scope;
+  readonly effects: readonly PerformedEffect[];
+  /** Of the effects that somebody wants, by their place. */
+  readonly stored: readonly (Pending | undefined)[];
+  /** What the commit needs for them. */
+  readonly operations: readonly StoreOperation[];
 }
+
+const none: readonly never[] = [];
 
 /** Effects between their commit and their hand-over, in order. */
 export class Outbox {
@@ -86,7 +95,7 @@ export class Outbox {
       outbox.#lastSequence = Number(key.at(-1));
       outbox.#pendingCount++;
       const { account, region, effect } = value;
-      outbox.#queue.push({ scope: { account, region }, effect, key, attempts: 0, settled: () => undefined });
+      outbox.#queue.push(pendingOf({ account, region }, effect, key));
     }
     if (outbox.#pendingCount > 0) deps.log.info("effectsLeftOver", { count: outbox.#pendingCount });
     return outbox;
@@ -109,35 +118,53 @@ export class Outbox {
     await settled;
   }
 
-  /** Takes places in the order; the commit must be asked for before control returns to the event loop. */
-  prepare(scope: Scope, effects: readonly StoredEffect[]): PreparedEffects {
-    const { account, region } = scope;
-    const operations: StoreOperation[] = [];
-    const pending = effects.map((effect): Pending => {
-      const key = this.#isWanted(scope, effect) ? systemKey("outbox", ++this.#lastSequence) : undefined;
-      if (key !== undefined) operations.push({ key, value: { account, region, effect } satisfies OutboxRecord });
-      return { scope, effect, key, attempts: 0, settled: ignore };
-    });
-    this.#pendingCount += pending.length;
-    return {
-      operations,
-      committed: () => {
-        // Somebody may have subscribed meanwhile.
-        const wanted = pending.filter(({ key, effect }) => key !== undefined || this.#isWanted(scope, effect));
-        if (wanted.length < pending.length) this.#release(pending.length - wanted.length);
-        if (wanted.length > 0) this.#enqueue(wanted);
-      },
-      discarded: () => this.#release(pending.length),
-    };
+  /**
+   * Takes places in the order; the commit must be asked for before control returns to the event loop. Then comes
+   * {@link committed} or {@link discarded}.
+   */
+  prepare(scope: Scope, effects: readonly PerformedEffect[]): PreparedEffects {
+    let stored: (Pending | undefined)[] | undefined;
+    let operations: StoreOperation[] | undefined;
+    for (let at = 0; at < effects.length; at++) {
+      const effect = effects[at]!;
+      if (!this.#isWanted(scope, effect)) continue;
+      const key = systemKey("outbox", ++this.#lastSequence);
+      const pending = pendingOf(scope, effect, key);
+      const record: OutboxRecord = { account: scope.account, region: scope.region, effect: pending.effect };
+      (operations ??= []).push({ key, value: record });
+      (stored ??= [])[at] = pending;
+    }
+    if (operations !== undefined) this.#pendingCount += operations.length;
+    return { scope, effects, stored: stored ?? none, operations: operations ?? none };
   }
 
-  #isWanted(scope: Scope, effect: StoredEffect): boolean {
+  /** The commit is made: performs them, and what somebody has subscribed to meanwhile. */
+  committed({ scope, effects, stored }: PreparedEffects): void {
+    let wanted: Pending[] | undefined;
+    for (let at = 0; at < effects.length; at++) {
+      let pending = stored[at];
+      if (pending === undefined) {
+        if (!this.#isWanted(scope, effects[at]!)) continue;
+        this.#pendingCount++;
+        pending = pendingOf(scope, effects[at]!, undefined);
+      }
+      (wanted ??= []).push(pending);
+    }
+    if (wanted !== undefined) this.#enqueue(wanted);
+  }
+
+  /** The commit failed. */
+  discarded({ operations }: PreparedEffects): void {
+    this.#release(operations.length);
+  }
+
+  #isWanted(scope: Scope, effect: PerformedEffect): boolean {
     if (effect.type !== "publish" || effect.isRetained === true || effect.onlyToClientId !== undefined) return true;
-    return this.#performer?.isWanted?.(scope, effect) ?? true;
+    return this.#performer?.isWanted?.(scope, effect.topic) ?? true;
   }
 
   /** For effects without state: resolves when the performer has them, rejects when they were given up. */
-  async handOver(scope: Scope, effects: readonly StoredEffect[]): Promise<void> {
+  async handOver(scope: Scope, effects: readonly PerformedEffect[]): Promise<void> {
     const wanted = effects.filter((effect) => this.#isWanted(scope, effect));
     if (wanted.length === 0) return;
     const handed = wanted.map(
@@ -145,7 +172,7 @@ export class Outbox {
         new Promise<void>((resolve, reject) => {
           const settled = (error?: Error) => (error === undefined ? resolve() : reject(error));
           this.#pendingCount++;
-          this.#enqueue([{ scope, effect, key: undefined, attempts: 0, settled }]);
+          this.#enqueue([pendingOf(scope, effect, undefined, settled)]);
         }),
     );
     await Promise.all(handed);
@@ -247,6 +274,21 @@ export class Outbox {
       return false;
     });
   }
+}
+
+function pendingOf(
+  scope: Scope,
+  effect: PerformedEffect,
+  key: StoreKey | undefined,
+  settled: Pending["settled"] = ignore,
+): Pending {
+  return { scope, effect: complete(effect), key, attempts: 0, settled };
+}
+
+function complete(effect: PerformedEffect): StoredEffect {
+  if (effect.type !== "publish") return effect;
+  const { payload } = effect;
+  return { ...effect, payload: typeof payload === "function" ? payload() : payload };
 }
 
 async function perform(performer: EffectPerformer, { scope, effect }: Pending): Promise<void> {

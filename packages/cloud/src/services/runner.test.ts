@@ -4,7 +4,7 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
 import { createMemoryStore } from "../store/memory.js";
-import type { Store } from "../store/store.js";
+import type { Store, StoreReader } from "../store/store.js";
 import type { Effect, Operation, Scope } from "./operation.js";
 import { effectAttemptsMax, type EffectPerformer } from "./outbox.js";
 import { openOperationRunner, type EffectRunner } from "./runner.js";
@@ -133,7 +133,7 @@ test("a message that nobody would get is not stored; whoever subscribes until th
   const quiet = (): void => undefined;
   const log: Log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
   const other = await openOperationRunner({ ...deps, store: watched, log });
-  await other.start({ performer: { ...performer, isWanted: (_scope, { topic }) => wanted.has(topic) } });
+  await other.start({ performer: { ...performer, isWanted: (_scope, topic) => wanted.has(topic) } });
   await other.run(scope, remember, "a");
   await other.idle();
   assert.deepEqual([performed, commits], [[], 1]);
@@ -229,6 +229,84 @@ test("operations of one lane run in their order, however many want the same reco
   const last = Promise.all([runner.run(scope, inLane, undefined), runner.run(scope, inLane, undefined)]);
   await runner.close();
   assert.deepEqual(await last, [201, 202], "what was asked for before close() is done");
+});
+
+test("what waits for a lane shares a commit; what cannot be stored fails alone", async () => {
+  const inner = createMemoryStore();
+  const commits: string[][] = [];
+  let failNext = false;
+  const store: Store = {
+    ...inner,
+    commit: (operations) => {
+      commits.push(operations.filter(({ key }) => key[0] !== "").map(({ key }) => key.join("/")));
+      if (failNext && commits.length === 1)
+        return Promise.reject(new ThinglineError("STORE_CONFLICT", "somebody else"));
+      return inner.commit(operations);
+    },
+  };
+  const { runner, performer, performed } = await openWorld({ store });
+  await runner.start({ performer });
+  type Step = { name: string; value?: unknown; fail?: boolean; list?: boolean; expect?: number };
+  const seen: string[] = [];
+  const lane = () => "one";
+  const step: Operation<Step, number> = Object.assign(
+    async ({ store: view }: { store: StoreReader }, { name, value = name, fail, list, expect }: Step) => {
+      if (fail === true) throw new ThinglineError("REQUEST_INVALID", name);
+      const known = list === true ? await view.list(["state"], { limit: 99 }) : [];
+      const entry = await view.get<string>(["state", "shared"]);
+      seen.push(`${name} after ${String(entry?.value)}`);
+      const expectedRevision = expect ?? entry?.revision ?? 0;
+      const operations = [
+        { key: ["state", "shared"], expectedRevision, value: name },
+        { key: ["state", name], value: value as never },
+      ];
+      return { result: known.length, operations, effects: [publish(name)] };
+    },
+    { lane },
+  );
+  const ask = (steps: Step[]) => Promise.allSettled(steps.map((one) => runner.run(scope, step, one)));
+  const told = (results: PromiseSettledResult<number>[]) =>
+    results.map((one) => (one.status === "fulfilled" ? one.value : (one.reason as ThinglineError).code));
+
+  // One commit for three, and the one that fails does not get in the way.
+  const first = await ask([{ name: "a" }, { name: "b", fail: true }, { name: "c" }, { name: "d" }]);
+  await runner.idle();
+  assert.deepEqual(told(first), [0, "REQUEST_INVALID", 0, 0]);
+  assert.deepEqual(seen.splice(0), ["a after undefined", "c after a", "d after c"]);
+  assert.deepEqual(
+    commits.splice(0).filter(({ length }) => length > 0),
+    [["state/shared", "state/a", "state/c", "state/d"]],
+  );
+  assert.deepEqual(performed.splice(0), ["a", "c", "d"]);
+
+  // A list needs all that came before to be there: it waits for its own commit.
+  assert.deepEqual(told(await ask([{ name: "e" }, { name: "f", list: true }, { name: "g" }])), [0, 5, 0]);
+  assert.deepEqual((await inner.get(["state", "shared"]))?.value, "g");
+  seen.splice(0);
+  await runner.idle();
+  performed.splice(0);
+
+  // What the store refuses concerns its own operation, also when only the commit tells.
+  const bad = await ask([{ name: "h" }, { name: "i", value: NaN }, { name: "x".repeat(2_000) }, { name: "j" }]);
+  assert.deepEqual(told(bad), [0, "OPTION_INVALID", "OPTION_INVALID", 0]);
+  await runner.idle();
+  assert.deepEqual(performed.splice(0), ["h", "j"]);
+
+  // An expectation that fails within the batch is the store's to refuse.
+  const stale = await ask([{ name: "k" }, { name: "l", expect: 0 }, { name: "m" }]);
+  assert.deepEqual(told(stale), [0, "STORE_CONFLICT", 0]);
+  await runner.idle();
+  assert.deepEqual(performed.splice(0), ["k", "m"]);
+
+  // Somebody else was faster: each runs again by itself.
+  commits.splice(0);
+  seen.splice(0);
+  failNext = true;
+  assert.deepEqual(told(await ask([{ name: "n" }, { name: "o" }])), [0, 0]);
+  assert.deepEqual(seen, ["n after m", "o after n", "n after m", "o after n"]);
+  await runner.idle();
+  assert.deepEqual(performed, ["n", "o"]);
+  await runner.close();
 });
 
 test("without state nothing is stored, and the caller waits for the hand-over", async () => {

@@ -1,14 +1,18 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
-import type { Store } from "../store/store.js";
+import type { Store, StoreOperation, StoreReader } from "../store/store.js";
+import { BatchView, NeedsOwnCommit } from "./batch-view.js";
 import { Lanes } from "./lanes.js";
 import { operationAttemptsMax, type Operation, type OperationRunner, type Outcome, type Scope } from "./operation.js";
-import { Outbox, type EffectPerformer, type StoredEffect } from "./outbox.js";
-import { WakeUps, type WakeHandler } from "./wake-ups.js";
+import { Outbox, type EffectPerformer, type PerformedEffect, type PreparedEffects } from "./outbox.js";
+import { WakeUps, type WakeEffect, type WakeHandler } from "./wake-ups.js";
 
 /** Effects that were committed and not yet handed over and forgotten: with more, operations wait before they commit. */
 export const defaultPendingEffectsMax = 10_000;
+
+/** Scopes whose lanes are kept while they are idle. */
+const scopesMax = 100;
 
 export interface RunnerDependencies {
   store: Store;
@@ -58,13 +62,30 @@ export async function openOperationRunner(
   return new Runner(deps, outbox, options.pendingEffectsMax ?? defaultPendingEffectsMax);
 }
 
+/** One call of `run`. */
+interface Job {
+  readonly scope: Scope;
+  readonly operation: Operation<unknown, unknown>;
+  readonly input: unknown;
+  resolve(this: void, result: unknown): void;
+  reject(this: void, error: unknown): void;
+}
+
+/** What came of an operation, before anything is committed. */
+type Decision = { readonly outcome: Outcome<unknown> } | { readonly error: unknown };
+
+/** Committed with its outcome, or never stored. */
+type Committed = PreparedEffects | { readonly unstored: readonly PerformedEffect[] };
+
 class Runner implements EffectRunner {
   readonly #deps: RunnerDependencies;
   readonly #pendingEffectsMax: number;
   readonly #outbox: Outbox;
   readonly #wakeUps: WakeUps;
-  readonly #running = new Set<Promise<unknown>>();
-  readonly #lanes = new Lanes();
+  readonly #lanesByScope = new Map<string, Lanes<Job>>();
+  #lastScope: { scope: Scope; lanes: Lanes<Job> } | undefined;
+  #runningCount = 0;
+  #whenNoneRuns: (() => void)[] = [];
   #isStarted = false;
   #isClosed = false;
   #closing: Promise<void> | undefined;
@@ -90,20 +111,44 @@ class Runner implements EffectRunner {
     if (this.#isClosed) {
       return Promise.reject(new ThinglineError("CLOSED", "the operation runner was used after close()"));
     }
-    const run = () => this.#run(scope, operation, input);
     const lane = operation.lane?.(input);
-    const result = lane === undefined ? run() : this.#lanes.run(`${scope.account}/${scope.region}/${lane}`, run);
-    this.#running.add(result);
-    const forget = () => void this.#running.delete(result);
-    result.then(forget, forget);
-    return result;
+    return new Promise<Result>((resolve, reject) => {
+      const job = { scope, operation, input, resolve, reject } as unknown as Job;
+      this.#runningCount++;
+      if (lane === undefined) void this.#runAlone(job);
+      else this.#lanesOf(scope).add(lane, job);
+    });
+  }
+
+  /** Nearly always those of the call before. */
+  #lanesOf(scope: Scope): Lanes<Job> {
+    if (this.#lastScope?.scope === scope) return this.#lastScope.lanes;
+    const name = `${scope.account}/${scope.region}`;
+    let lanes = this.#lanesByScope.get(name);
+    if (lanes === undefined) {
+      // Over HTTP a scope is what a client says it is.
+      if (this.#lanesByScope.size >= scopesMax) this.#forgetIdleScopes();
+      lanes = new Lanes((batch) => this.#runBatch(batch));
+      this.#lanesByScope.set(name, lanes);
+    }
+    this.#lastScope = { scope, lanes };
+    return lanes;
+  }
+
+  #forgetIdleScopes(): void {
+    for (const [name, { count }] of this.#lanesByScope) if (count === 0) this.#lanesByScope.delete(name);
+    this.#lastScope = undefined;
   }
 
   async idle(): Promise<void> {
-    while (this.#running.size > 0 || this.#outbox.pendingCount > 0) {
-      await Promise.allSettled(this.#running);
+    while (this.#runningCount > 0 || this.#outbox.pendingCount > 0) {
+      await this.#noneRuns();
       await this.#outbox.waitUntilBelow(1);
     }
+  }
+
+  async #noneRuns(): Promise<void> {
+    if (this.#runningCount > 0) await new Promise<void>((resolve) => this.#whenNoneRuns.push(resolve));
   }
 
   close(): Promise<void> {
@@ -116,41 +161,156 @@ class Runner implements EffectRunner {
     await this.#wakeUps.close();
     this.#isClosed = true;
     if (!this.#isStarted) await this.#outbox.close(); // nobody takes what the running operations wait to hand over
-    await Promise.allSettled(this.#running);
+    await this.#noneRuns();
     await this.#outbox.close();
   }
 
-  async #run<Input, Result>(scope: Scope, operation: Operation<Input, Result>, input: Input): Promise<Result> {
-    const { store, clock, random, keys } = this.#deps;
-    for (let attempt = 1; ; attempt++) {
-      const outcome = await operation({ scope, store, nowMs: clock.unixMs(), random, keys }, input);
-      if (outcome.effects.length > 0) await this.#outbox.waitUntilBelow(this.#pendingEffectsMax);
+  /**
+   * Decides for the jobs one after another, each seeing what the ones before it decided, and commits all of it at once: a record
+   * that many write costs one commit and not one for each of them. When that commit fails, each job gets one of its own.
+   */
+  async #runBatch(jobs: readonly Job[]): Promise<void> {
+    for (let at = 0; at < jobs.length;) {
+      const first = jobs[at]!;
+      if (at + 1 === jobs.length) return this.#runAlone(first);
+      const view = new BatchView(this.#deps.store);
+      const decisions = await this.#decide(jobs.slice(at), view);
+      if (decisions.length <= 1) await this.#runAlone(first);
+      else await this.#finishBatch(jobs.slice(at, at + decisions.length), decisions, view);
+      at += Math.max(1, decisions.length);
+    }
+  }
+
+  /** As far as one commit can hold them. */
+  async #decide(jobs: readonly Job[], view: BatchView): Promise<Decision[]> {
+    const decisions: Decision[] = [];
+    for (const job of jobs) {
       try {
-        await this.#commit(scope, outcome);
-        return outcome.result;
+        const outcome = this.#call(job, view);
+        const decided = outcome instanceof Promise ? await outcome : outcome;
+        view.write(decided.operations);
+        decisions.push({ outcome: decided });
       } catch (error) {
-        if (!isThinglineError(error, "STORE_CONFLICT") || attempt >= operationAttemptsMax) throw error;
+        if (error instanceof NeedsOwnCommit) break;
+        decisions.push({ error });
+      }
+    }
+    return decisions;
+  }
+
+  async #finishBatch(jobs: readonly Job[], decisions: readonly Decision[], view: BatchView): Promise<void> {
+    const outcomes: Outcome<unknown>[] = [];
+    for (const decision of decisions) if ("outcome" in decision) outcomes.push(decision.outcome);
+    const { scope } = jobs[0]!;
+    if (this.#outbox.pendingCount >= this.#pendingEffectsMax) await this.#waitForOutbox();
+    let committed: readonly Committed[];
+    try {
+      committed = await this.#commit(scope, view.operations(), outcomes);
+    } catch {
+      // A conflict, or one of them asks for what cannot be stored: the others must not hear of it.
+      for (const job of jobs) await this.#runAlone(job);
+      return;
+    }
+    // In the order of the jobs: a refusal may have been about what an earlier job of the batch wrote.
+    let decided = 0;
+    for (let at = 0; at < jobs.length; at++) {
+      const job = jobs[at]!;
+      const decision = decisions[at]!;
+      if ("error" in decision) this.#rejected(job, decision.error);
+      else this.#finish(job, decision.outcome.result, committed[decided++]!);
+    }
+  }
+
+  async #runAlone(job: Job): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const outcome = await this.#call(job, this.#deps.store);
+        const isFull = this.#outbox.pendingCount >= this.#pendingEffectsMax;
+        if (isFull && outcome.effects.length > 0) await this.#waitForOutbox();
+        const [committed] = await this.#commit(job.scope, outcome.operations, [outcome]);
+        this.#finish(job, outcome.result, committed!);
+        return;
+      } catch (error) {
+        if (isThinglineError(error, "STORE_CONFLICT") && attempt < operationAttemptsMax) continue;
+        this.#rejected(job, error);
+        return;
       }
     }
   }
 
-  async #commit(scope: Scope, { operations, effects }: Outcome<unknown>): Promise<void> {
-    const wakes = effects.filter((effect) => effect.type === "wakeAt");
-    const performed = effects.filter((effect): effect is StoredEffect => effect.type !== "wakeAt");
-    const isStored = operations.length > 0 || wakes.length > 0;
-    if (!isStored) {
-      await this.#outbox.handOver(scope, performed);
+  #call({ scope, operation, input }: Job, store: StoreReader): Outcome<unknown> | Promise<Outcome<unknown>> {
+    const { clock, random, keys } = this.#deps;
+    return operation({ scope, store, nowMs: clock.unixMs(), random, keys }, input);
+  }
+
+  async #waitForOutbox(): Promise<void> {
+    await this.#outbox.waitUntilBelow(this.#pendingEffectsMax);
+  }
+
+  /**
+   * State and effects of the outcomes, as one commit.
+   * @returns the effects of each outcome, to be performed one after another.
+   */
+  async #commit(
+    scope: Scope,
+    operations: readonly StoreOperation[],
+    outcomes: readonly Outcome<unknown>[],
+  ): Promise<readonly Committed[]> {
+    const all = operations.slice();
+    const committed: Committed[] = [];
+    const wakes: WakeEffect[] = [];
+    for (const outcome of outcomes) {
+      const wakesBefore = wakes.length;
+      let performed: PerformedEffect[] | undefined;
+      for (const effect of outcome.effects) {
+        if (effect.type === "wakeAt") wakes.push(effect);
+        else (performed ??= []).push(effect);
+      }
+      if (outcome.operations.length === 0 && wakes.length === wakesBefore) {
+        committed.push({ unstored: performed ?? [] });
+        continue;
+      }
+      const prepared = this.#outbox.prepare(scope, performed ?? []);
+      for (const operation of prepared.operations) all.push(operation);
+      committed.push(prepared);
+    }
+    if (wakes.length > 0) all.push(...this.#wakeUps.operationsFor(scope, wakes));
+    if (all.length > 0) {
+      try {
+        await this.#deps.store.commit(all);
+      } catch (error) {
+        for (const one of committed) if (!("unstored" in one)) this.#outbox.discarded(one);
+        throw error;
+      }
+    }
+    for (const { atUnixMs } of wakes) this.#wakeUps.wakeBy(atUnixMs);
+    return committed;
+  }
+
+  /** What neither changed state nor set a wake-up left no record: its caller waits for the hand-over instead. */
+  #finish(job: Job, result: unknown, committed: Committed): void {
+    if (!("unstored" in committed)) this.#outbox.committed(committed);
+    else if (committed.unstored.length > 0) {
+      this.#outbox.handOver(job.scope, committed.unstored).then(
+        () => this.#resolved(job, result),
+        (error: unknown) => this.#rejected(job, error),
+      );
       return;
     }
-    const prepared = this.#outbox.prepare(scope, performed);
-    const wakeOperations = this.#wakeUps.operationsFor(scope, wakes);
-    try {
-      await this.#deps.store.commit([...operations, ...wakeOperations, ...prepared.operations]);
-    } catch (error) {
-      prepared.discarded();
-      throw error;
-    }
-    prepared.committed();
-    for (const { atUnixMs } of wakes) this.#wakeUps.wakeBy(atUnixMs);
+    this.#resolved(job, result);
+  }
+
+  #resolved(job: Job, result: unknown): void {
+    this.#done();
+    job.resolve(result);
+  }
+
+  #rejected(job: Job, error: unknown): void {
+    this.#done();
+    job.reject(error);
+  }
+
+  #done(): void {
+    if (--this.#runningCount === 0) for (const resolve of this.#whenNoneRuns.splice(0)) resolve();
   }
 }

@@ -26,6 +26,7 @@ export type InputOf<S extends Shape> = {
 
 export function string(options: { pattern?: RegExp; min?: number; max?: number } = {}): Rule<string> {
   const { pattern, min = 0, max = Infinity } = options;
+  const whole = pattern && new RegExp(`^(?:${pattern.source})$`, pattern.flags);
   return {
     check(value, path, faults) {
       const fault = (constraint: string) => faults.push({ path, value, constraint });
@@ -35,8 +36,8 @@ export function string(options: { pattern?: RegExp; min?: number; max?: number }
       }
       if (value.length < min) fault(`Member must have length greater than or equal to ${min}`);
       if (value.length > max) fault(`Member must have length less than or equal to ${max}`);
-      if (pattern !== undefined && !new RegExp(`^(?:${pattern.source})$`, pattern.flags).test(value)) {
-        fault(`Member must satisfy regular expression pattern: ${pattern.source}`);
+      if (whole !== undefined && !whole.test(value)) {
+        fault(`Member must satisfy regular expression pattern: ${pattern?.source}`);
       }
       return value;
     },
@@ -149,11 +150,12 @@ export function answer<Result>(result: Result): Outcome<Result> {
 
 function checkMembers<S extends Shape>(shape: S, value: object, prefix: string, faults: Fault[]): InputOf<S> {
   const given = value as Record<string, unknown>;
-  const members = Object.entries(shape).map(([name, rule]) => {
-    const member = Object.hasOwn(given, name) ? given[name] : undefined;
-    return [name, rule.check(member, prefix + name, faults)] as const;
-  });
-  return Object.fromEntries(members.filter(([, member]) => member !== undefined)) as InputOf<S>;
+  const checked: Record<string, unknown> = {};
+  for (const name in shape) {
+    const member = shape[name]!.check(Object.hasOwn(given, name) ? given[name] : undefined, prefix + name, faults);
+    if (member !== undefined) checked[name] = member;
+  }
+  return checked as InputOf<S>;
 }
 
 function tell({ path, value, constraint }: Fault): string {

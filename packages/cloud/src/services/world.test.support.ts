@@ -13,10 +13,14 @@ import type { Store } from "../store/store.js";
 import type { Effect, Operation, Scope } from "./operation.js";
 import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } from "./registry/certificate-issuer.js";
 import { createRegistry, type Registry } from "./registry/service.js";
+import type { EffectPerformer, PublishEffect } from "./outbox.js";
 import { openOperationRunner, type EffectRunner } from "./runner.js";
 import type { WakeHandler } from "./wake-ups.js";
 
 export const scope: Scope = { account: "123456789012", region: "us-east-1" };
+
+/** As the performer gets it. */
+export type NotedEffect = PublishEffect | Exclude<Effect, { type: "publish" }>;
 
 export interface ServiceWorld {
   store: Store;
@@ -28,10 +32,10 @@ export interface ServiceWorld {
   issuer: CertificateIssuer;
   registry: Registry;
   runner: EffectRunner;
-  effects: Effect[];
+  effects: NotedEffect[];
   run: <Input, Result>(operation: Operation<Input, Result>, input: Input) => Promise<Result>;
   /** What was noted since the last call, once everything is handed over. */
-  takeEffects: () => Promise<Effect[]>;
+  takeEffects: () => Promise<NotedEffect[]>;
   /** As after a kill: what the store has is all there is. Never started when `isStarted` is false. */
   restart: () => Promise<void>;
 }
@@ -60,9 +64,9 @@ export async function openServiceWorld({
     parsePolicyDocument,
     endpointAddress: (type) => (type === "iot:Data-ATS" ? "localhost:8883" : undefined),
   });
-  const effects: Effect[] = [];
-  const keep = async (_scope: Scope, effect: Effect) => void effects.push(effect);
-  const performer = { publish: keep, disconnect: keep, recheckPrincipal: keep };
+  const effects: NotedEffect[] = [];
+  const keep = async (_scope: Scope, effect: NotedEffect) => void effects.push(effect);
+  const performer: EffectPerformer = { publish: keep, disconnect: keep, recheckPrincipal: keep };
   const open = async (start: boolean) => {
     const runner = await openOperationRunner({ store, clock, random, keys, log });
     if (start) await runner.start({ performer, wakeHandlers });

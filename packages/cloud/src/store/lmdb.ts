@@ -64,6 +64,10 @@ class LmdbStore implements Store {
   }
 
   async get<T extends StoreValue>(key: StoreKey): Promise<StoreEntry<T> | undefined> {
+    return this.peek(key);
+  }
+
+  peek<T extends StoreValue>(key: StoreKey): StoreEntry<T> | undefined {
     this.#requireOpen();
     const record = this.#database.getBinary(toBytes(encodeKey(key)));
     return record === undefined ? undefined : (decodeEntry([...key], record) as StoreEntry<T>);

@@ -14,10 +14,16 @@ export function createMemoryStore(): Store {
     if (isClosed) throw new ThinglineError("CLOSED", "the store was used after close()");
   };
 
+  const peek = <T extends StoreValue>(key: StoreKey) => {
+    requireOpen();
+    return entries.get(encodeKey(key)) as StoreEntry<T> | undefined;
+  };
+
   return {
+    peek,
+
     async get<T extends StoreValue>(key: StoreKey) {
-      requireOpen();
-      return entries.get(encodeKey(key)) as StoreEntry<T> | undefined;
+      return peek<T>(key);
     },
 
     async list<T extends StoreValue>(prefix: StoreKey, { after, limit, order = "ascending" }: ListOptions) {

@@ -39,6 +39,11 @@ export interface ListOptions {
 
 /** Reading half, all that a service operation gets. Reads see every commit that was resolved before. */
 export interface StoreReader {
+  /**
+   * The same as `get` for who need not wait: the entry, `undefined` when there is none. A store that has to ask somebody else has
+   * no `peek`.
+   */
+  peek?<T extends StoreValue = StoreValue>(key: StoreKey): StoreEntry<T> | undefined;
   get<T extends StoreValue = StoreValue>(key: StoreKey): Promise<StoreEntry<T> | undefined>;
   /** Entries whose key is longer than `prefix` and begins with it, in key order. */
   list<T extends StoreValue = StoreValue>(prefix: StoreKey, options: ListOptions): Promise<StoreEntry<T>[]>;

@@ -11,8 +11,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * A copy as every store keeps it: members that are undefined left out, bytes in buffers of their own (a view would keep
- * the whole network buffer that it came from).
+ * A value as every store keeps it: members that are undefined left out, bytes in buffers of their own (a view would keep
+ * the whole network buffer that it came from). What is so already is kept as it is, since nobody changes written values.
  * @throws {ThinglineError} OPTION_INVALID for what is no StoreValue: NaN, functions, too deep.
  */
 export function normalizeValue(value: StoreValue, depth = 0): StoreValue {
@@ -24,12 +24,35 @@ export function normalizeValue(value: StoreValue, depth = 0): StoreValue {
   if (value instanceof Uint8Array) return Uint8Array.from(value);
   if (typeof value !== "object") throw invalidValue(`a ${typeof value} cannot be stored`);
   if (depth >= valueDepthMax) throw invalidValue(`nested deeper than ${valueDepthMax}`);
-  if (isArray(value)) return value.map((item) => normalizeValue(item, depth + 1));
+  return isArray(value) ? normalizeArray(value, depth) : normalizeObject(value, depth);
+}
+
+function normalizeArray(value: readonly StoreValue[], depth: number): readonly StoreValue[] {
+  let copy: StoreValue[] | undefined;
+  // By index, so that a hole is found.
+  for (let at = 0; at < value.length; at++) {
+    const item = value[at] as StoreValue;
+    const normalized = normalizeValue(item, depth + 1);
+    if (normalized !== item) (copy ??= value.slice())[at] = normalized;
+  }
+  return copy ?? value;
+}
+
+function normalizeObject(value: { readonly [name: string]: StoreValue | undefined }, depth: number): StoreValue {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) throw invalidValue("only plain objects can be stored");
+  let changed: Map<string, StoreValue | undefined> | undefined;
+  // With such a prototype a name is the object's own. Unlike a list of the names it costs no memory.
+  for (const name in value) {
+    const member = value[name];
+    const normalized = member === undefined ? undefined : normalizeValue(member, depth + 1);
+    if (normalized === undefined || normalized !== member) (changed ??= new Map()).set(name, normalized);
+  }
+  if (changed === undefined) return value;
   const entries: [string, StoreValue][] = [];
-  for (const [name, member] of Object.entries(value)) {
-    if (member !== undefined) entries.push([name, normalizeValue(member, depth + 1)]);
+  for (const name of Object.keys(value)) {
+    const member = changed.has(name) ? changed.get(name) : value[name];
+    if (member !== undefined) entries.push([name, member]);
   }
   // fromEntries defines a member named __proto__ like any other; an assignment would not.
   return Object.fromEntries(entries);

@@ -1,6 +1,6 @@
 import { findDelta } from "./delta.js";
 import { shadowError } from "./errors.js";
-import type { JsonObject } from "./json.js";
+import type { JsonObject, JsonValue } from "./json.js";
 import { mergeSection, type Stamped } from "./merge.js";
 import { cutMetadata } from "./metadata.js";
 import { shadowSections, type ShadowSection, type ShadowUpdate } from "./request.js";
@@ -74,8 +74,29 @@ function requireVersion(version: number, expected: number | undefined): void {
 }
 
 function requireSize(state: ShadowSections): void {
+  if (documentBytesAtMost(state) <= shadowDocumentBytesMax) return;
   const documentBytes = shadowDocumentBytes(state);
   if (documentBytes > shadowDocumentBytesMax) throw shadowError("tooLarge", { documentBytes, shadowDocumentBytesMax });
+}
+
+/** A bound that is found without writing the document: most are far below the limit. */
+function documentBytesAtMost(state: ShadowSections): number {
+  return shadowSections.reduce((bytes, section) => bytes + valueBytesAtMost(state[section]), 0);
+}
+
+/** A UTF-16 unit has at most six bytes in JSON (an escape), a number at most 25 characters. */
+function valueBytesAtMost(value: JsonValue | undefined): number {
+  if (typeof value === "string") return 6 * value.length + 2;
+  if (typeof value !== "object" || value === null) return 25;
+  let bytes = 2;
+  if (Array.isArray(value)) {
+    for (const item of value as readonly JsonValue[]) bytes += 1 + valueBytesAtMost(item);
+    return bytes;
+  }
+  for (const name in value as JsonObject) {
+    bytes += 6 * name.length + 4 + valueBytesAtMost((value as JsonObject)[name]);
+  }
+  return bytes;
 }
 
 const encoder = new TextEncoder();

@@ -1,4 +1,7 @@
-/** What JSON can hold. Nothing in this folder changes a value that it was given. */
+/**
+ * What JSON can hold. Nothing in this folder changes a value that it was given. Objects come from JSON or a literal, so that `in` finds
+ * their own members alone.
+ */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 export type JsonObject = { readonly [name: string]: JsonValue };
 

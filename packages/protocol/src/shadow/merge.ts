@@ -29,7 +29,7 @@ export function mergeSection(
 function mergeObject(current: Stamped, patch: JsonObject, nowSeconds: number): Stamped {
   const value: Record<string, JsonValue> = { ...current.value };
   const metadata: Record<string, JsonValue> = { ...current.metadata };
-  for (const name of Object.keys(patch)) {
+  for (const name in patch) {
     const wanted = patch[name] as JsonValue;
     const found = memberOf(value, name);
     if (isJsonObject(wanted) && isJsonObject(found)) {

@@ -1,4 +1,4 @@
-import { shadowError } from "./errors.js";
+import { shadowError, type ShadowFault } from "./errors.js";
 import { isEmptyObject, isJsonObject, memberOf, type JsonObject, type JsonValue } from "./json.js";
 
 /** Levels of objects and arrays below `desired` or `reported`; the first one in a section is level 1. */
@@ -103,32 +103,52 @@ function readState(members: JsonObject): ShadowUpdateState | null {
     const value = memberOf(state, section);
     if (value === undefined || value === null) continue;
     if (!isJsonObject(value)) throw shadowError(section === "desired" ? "desiredInvalid" : "reportedInvalid");
-    checkNode(value, section, 0);
+    checkNode(value, section);
   }
   return state;
 }
 
 /** An empty object or array is no level of its own, as in AWS's edge service. */
-function checkNode(node: JsonValue, path: string, level: number): void {
+function checkNode(node: JsonValue, section: ShadowSection): void {
+  const fault = findFault(node, 0);
+  if (fault === undefined) return;
+  // Put together only now: nearly every document is sound.
+  const path = shown([section, ...fault.path.reverse()].join("."));
+  throw shadowError(fault.name, { path, ...fault.details });
+}
+
+interface NodeFault {
+  name: ShadowFault;
+  details: Readonly<Record<string, string | number>>;
+  /** The innermost name first. */
+  path: string[];
+}
+
+function findFault(node: JsonValue, level: number): NodeFault | undefined {
   if (typeof node === "number" && !Number.isFinite(node)) {
-    throw shadowError("jsonInvalid", { path: shown(path), expected: "a number that a double can hold" });
+    return { name: "jsonInvalid", details: { expected: "a number that a double can hold" }, path: [] };
   }
-  if (typeof node !== "object" || node === null) return;
+  if (typeof node !== "object" || node === null) return undefined;
   const isArray = Array.isArray(node);
   if (level > shadowDepthMax && !(isArray ? node.length === 0 : isEmptyObject(node as JsonObject))) {
-    throw shadowError("tooDeep", { path: shown(path), shadowDepthMax });
+    return { name: "tooDeep", details: { shadowDepthMax }, path: [] };
   }
   if (isArray) {
     for (const item of node as readonly JsonValue[]) {
       // An array is replaced whole, so there is nothing that a null could remove.
-      if (item === null) throw shadowError("nodeInvalid", { path: shown(path), expected: "an array without null" });
-      checkNode(item, path, level + 1);
+      if (item === null) return { name: "nodeInvalid", details: { expected: "an array without null" }, path: [] };
+      const fault = findFault(item, level + 1);
+      if (fault !== undefined) return fault;
     }
-    return;
+    return undefined;
   }
-  for (const name of Object.keys(node)) {
-    checkNode((node as JsonObject)[name] as JsonValue, `${path}.${name}`, level + 1);
+  for (const name in node as JsonObject) {
+    const fault = findFault((node as JsonObject)[name] as JsonValue, level + 1);
+    if (fault === undefined) continue;
+    fault.path.push(name);
+    return fault;
   }
+  return undefined;
 }
 
 const shown = (path: string) => path.slice(0, 200);

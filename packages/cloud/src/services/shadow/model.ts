@@ -1,10 +1,4 @@
-import {
-  shadowTopic,
-  shadowVersionKeptMs,
-  type ShadowDocument,
-  type ShadowId,
-  type ShadowTopicTail,
-} from "@thingline/protocol/shadow";
+import { shadowVersionKeptMs, type ShadowDocument, type ShadowId } from "@thingline/protocol/shadow";
 import type { StoreKey } from "../../store/store.js";
 import type { Effect, Scope } from "../operation.js";
 
@@ -59,16 +53,7 @@ export function nameOf({ thingName, shadowName }: ShadowId, separator = "~"): st
 
 const encoder = new TextEncoder();
 
-/** The text is made when somebody asks for the payload: most answers of the service have nobody who subscribes to them. */
-export function publishJson(id: ShadowId, tail: ShadowTopicTail, compose: () => object): Effect {
-  let payload: Uint8Array | undefined;
-  return {
-    type: "publish",
-    topic: shadowTopic(id, tail),
-    qos: 1,
-    get payload() {
-      payload ??= encoder.encode(JSON.stringify(compose()));
-      return payload;
-    },
-  };
+/** The text is made when somebody wants the message: most answers of the service have nobody who subscribes to them. */
+export function publishJson(topic: string, compose: () => object): Effect {
+  return { type: "publish", topic, payload: () => encoder.encode(JSON.stringify(compose())), qos: 1 };
 }

@@ -11,14 +11,19 @@ import {
   shadowNameCharactersMax,
   shadowNamePattern,
   updateShadow,
+  type ShadowDeleteAccepted,
+  type ShadowDocument,
+  type ShadowGetAccepted,
   type ShadowId,
+  type ShadowUpdate,
+  type ShadowUpdateAccepted,
 } from "@thingline/protocol/shadow";
-import type { StoreOperation } from "../../store/store.js";
-import type { Effect, Operation, OperationContext } from "../operation.js";
+import type { StoreEntry, StoreKey, StoreOperation } from "../../store/store.js";
+import type { Effect, Operation, OperationContext, Outcome } from "../operation.js";
 import { pageSizeDefault, readPage } from "../page.js";
 import { lastName, registryKeys } from "../registry/model.js";
 import { thingName } from "../registry/names.js";
-import { answer, bytes, integer, operation, optional, string, type InputOf } from "../shape.js";
+import { answer, bytes, integer, operation, optional, string, validate, type InputOf } from "../shape.js";
 import type { WakeHandler } from "../wake-ups.js";
 import {
   forgetAt,
@@ -31,6 +36,7 @@ import {
   shadowKeys,
   type ShadowRecord,
 } from "./model.js";
+import { ShadowAddress } from "./shadow-address.js";
 
 export interface ShadowOptions {
   /**
@@ -43,73 +49,95 @@ export interface ShadowOptions {
 export const namedShadowsPageSizeMax = 100;
 
 const shadowName = optional(string({ pattern: shadowNamePattern, min: 1, max: shadowNameCharactersMax }));
+const namesShape = { thingName, shadowName };
 /** The payload is the body of the request as it came, over MQTT and over HTTP. */
-const requestShape = { thingName, shadowName, payload: optional(bytes()) };
+const requestShape = { ...namesShape, payload: optional(bytes()) };
 type Request = InputOf<typeof requestShape>;
+
+/** A request whose names were checked before. */
+export interface AddressedRequest {
+  shadow: ShadowAddress;
+  payload: Uint8Array;
+}
+
+/** What an operation knows of the shadow when it decides. */
+interface Current {
+  key: StoreKey;
+  revision: number;
+  document: ShadowDocument | undefined;
+  /** Of a deletion that still counts, else 0. */
+  deletedVersion: number;
+  /** Holds as long as the thing is there, if it must be there at all. */
+  checks: readonly StoreOperation[];
+}
+
+/** A request to one shadow, step by step. The body of the answer is made when somebody asks for it. */
+interface ShadowOperation<Parsed, Result> {
+  parse(this: void, payload: Uint8Array): Parsed;
+  decide(
+    this: void,
+    context: OperationContext,
+    shadow: ShadowAddress,
+    current: Current,
+    request: Parsed,
+  ): Outcome<() => Result>;
+}
 
 export type Shadows = ReturnType<typeof createShadows>;
 
+/** @throws {ThinglineError} REQUEST_INVALID for names that AWS does not take. */
+export function addressShadow(id: ShadowId): ShadowAddress {
+  return new ShadowAddress(validate(namesShape, id));
+}
+
 /**
  * The Device Shadow service. Members are the operations of AWS IoT by their names; results are the bodies of AWS's
- * answers. What is published on a shadow's topics is the same whichever face the request came through.
+ * answers. What is published on a shadow's topics is the same whichever face the request came through: the members of
+ * `addressed` are the same operations for who has checked the names already and wants no body.
  */
 export function createShadows({ unknownThings = "accepted" }: ShadowOptions = {}) {
-  /** The thing must be there when the commit is made, if it must be there at all. */
-  const checkThing = async ({ store, scope }: OperationContext, name: string): Promise<StoreOperation[]> => {
-    if (unknownThings === "accepted") return [];
+  const needsThing = unknownThings === "refused";
+
+  const checkThing = async ({ store, scope }: OperationContext, name: string): Promise<StoreOperation> => {
     const key = registryKeys.thing(scope, name);
     const thing = await store.get(key);
     if (thing === undefined) throw new ThinglineError("RESOURCE_NOT_FOUND", "Thing not found", { details: { name } });
-    return [{ key, expectedRevision: thing.revision, check: true }];
+    return { key, expectedRevision: thing.revision, check: true };
   };
 
-  const getThingShadow = inLane(
-    operation(requestShape, async (context, { payload = new Uint8Array(), ...id }) => {
-      const { clientToken } = decodeShadowGet(payload);
-      await checkThing(context, id.thingName);
-      const { document } = await readShadow(context, id);
-      if (document === undefined) throw shadowNotFound(id);
-      return answer(composeGetAccepted(document, { nowSeconds: secondsOf(context), clientToken }));
-    }),
-  );
+  const readSlowly = async (context: OperationContext, shadow: ShadowAddress): Promise<Current> => {
+    const checks = needsThing ? [await checkThing(context, shadow.id.thingName)] : [];
+    const key = shadow.key(context.scope);
+    return currentOf(key, await context.store.get<ShadowRecord>(key), context.nowMs, checks);
+  };
 
-  const updateThingShadow = inLane(
-    operation(requestShape, async (context, { payload = new Uint8Array(), ...id }) => {
-      const update = decodeShadowUpdate(payload);
-      const thing = await checkThing(context, id.thingName);
-      const { document: previous, deletedVersion, key, revision } = await readShadow(context, id);
-      const nowSeconds = secondsOf(context);
-      const document = updateShadow(previous, update, { deletedVersion, nowSeconds });
-      const facts = { nowSeconds, clientToken: update.clientToken };
-      const accepted = composeUpdateAccepted(document, update, facts);
-      const delta = composeDelta(document, facts);
-      const effects: Effect[] = [
-        publishJson(id, "update/accepted", () => accepted),
-        ...(delta === undefined ? [] : [publishJson(id, "update/delta", () => delta)]),
-        publishJson(id, "update/documents", () => composeDocuments(previous, document, facts)),
-      ];
-      const value: ShadowRecord = { document };
-      return { result: accepted, operations: [{ key, expectedRevision: revision, value }, ...thing], effects };
-    }),
-  );
+  /** Without waiting, where the store can. */
+  const run = <Parsed, Result>(
+    { parse, decide }: ShadowOperation<Parsed, Result>,
+    context: OperationContext,
+    { shadow, payload }: AddressedRequest,
+  ): Outcome<() => Result> | Promise<Outcome<() => Result>> => {
+    const request = parse(payload);
+    const { store, scope, nowMs } = context;
+    if (needsThing || store.peek === undefined) {
+      return readSlowly(context, shadow).then((current) => decide(context, shadow, current, request));
+    }
+    const key = shadow.key(scope);
+    return decide(context, shadow, currentOf(key, store.peek<ShadowRecord>(key), nowMs, []), request);
+  };
 
-  const deleteThingShadow = inLane(
-    operation(requestShape, async (context, { payload = new Uint8Array(), ...id }) => {
-      const thing = await checkThing(context, id.thingName);
-      const { document, key, revision } = await readShadow(context, id);
-      if (document === undefined) throw shadowNotFound(id);
-      // Whatever else the payload of a delete holds is ignored.
-      const facts = { nowSeconds: secondsOf(context), clientToken: findClientToken(payload) };
-      const result = composeDeleteAccepted(document.version, facts);
-      // The deletion is a version of its own: what is created next is two above the deleted document.
-      const value: ShadowRecord = { deletedVersion: document.version + 1, deletedAtMs: context.nowMs };
-      return {
-        result,
-        operations: [{ key, expectedRevision: revision, value }, ...thing],
-        effects: [publishJson(id, "delete/accepted", () => result), forgetAt(id, context.nowMs)],
-      };
-    }),
-  );
+  const addressed = <Parsed>(one: ShadowOperation<Parsed, object>): Operation<AddressedRequest, unknown> => {
+    const runOne: Operation<AddressedRequest, unknown> = (context, request) => run(one, context, request);
+    return Object.assign(runOne, { lane: ({ shadow }: AddressedRequest) => shadow.lane });
+  };
+
+  const withBody = <Parsed, Result>(one: ShadowOperation<Parsed, Result>): Operation<Request, Result> => {
+    const runOne = operation(requestShape, async (context, { payload = new Uint8Array(), ...id }) => {
+      const { result, ...outcome } = await run(one, context, { shadow: new ShadowAddress(id), payload });
+      return { result: result(), ...outcome };
+    });
+    return Object.assign(runOne, { lane: (id: Request) => laneOf(id) });
+  };
 
   const listShape = {
     thingName,
@@ -117,7 +145,7 @@ export function createShadows({ unknownThings = "accepted" }: ShadowOptions = {}
     pageSize: optional(integer({ min: 1, max: namedShadowsPageSizeMax })),
   };
   const listNamedShadowsForThing = operation(listShape, async (context, input) => {
-    await checkThing(context, input.thingName);
+    if (needsThing) await checkThing(context, input.thingName);
     const { entries, nextToken } = await readPage<ShadowRecord>(context.store, {
       prefix: shadowKeys.namedOf(context.scope, input.thingName),
       token: input.nextToken,
@@ -131,7 +159,78 @@ export function createShadows({ unknownThings = "accepted" }: ShadowOptions = {}
     });
   });
 
-  return { getThingShadow, updateThingShadow, deleteThingShadow, listNamedShadowsForThing };
+  return {
+    getThingShadow: withBody(getOperation),
+    updateThingShadow: withBody(updateOperation),
+    deleteThingShadow: withBody(deleteOperation),
+    listNamedShadowsForThing,
+    addressed: {
+      get: addressed(announced(getOperation)),
+      update: addressed(updateOperation),
+      delete: addressed(deleteOperation),
+    },
+  };
+}
+
+const getOperation: ShadowOperation<{ clientToken?: string }, ShadowGetAccepted> = {
+  parse: decodeShadowGet,
+  decide(context, { id }, { document }, { clientToken }) {
+    if (document === undefined) throw shadowNotFound(id);
+    return answer(() => composeGetAccepted(document, { nowSeconds: secondsOf(context), clientToken }));
+  },
+};
+
+const updateOperation: ShadowOperation<ShadowUpdate, ShadowUpdateAccepted> = {
+  parse: decodeShadowUpdate,
+  decide(context, shadow, { key, revision, document: previous, deletedVersion, checks }, request) {
+    const nowSeconds = secondsOf(context);
+    const document = updateShadow(previous, request, { deletedVersion, nowSeconds });
+    const facts = { nowSeconds, clientToken: request.clientToken };
+    const accepted = () => composeUpdateAccepted(document, request, facts);
+    const delta = composeDelta(document, facts);
+    const effects: Effect[] = [publishJson(shadow.topic("update/accepted"), accepted)];
+    if (delta !== undefined) effects.push(publishJson(shadow.topic("update/delta"), () => delta));
+    effects.push(publishJson(shadow.topic("update/documents"), () => composeDocuments(previous, document, facts)));
+    const value: ShadowRecord = { document };
+    return { result: accepted, operations: [{ key, expectedRevision: revision, value }, ...checks], effects };
+  },
+};
+
+const deleteOperation: ShadowOperation<{ clientToken: string | undefined }, ShadowDeleteAccepted> = {
+  // Whatever else the payload of a delete holds is ignored.
+  parse: (payload) => ({ clientToken: findClientToken(payload) }),
+  decide(context, shadow, { key, revision, document, checks }, { clientToken }) {
+    if (document === undefined) throw shadowNotFound(shadow.id);
+    const accepted = () => composeDeleteAccepted(document.version, { nowSeconds: secondsOf(context), clientToken });
+    // The deletion is a version of its own: what is created next is two above the deleted document.
+    const value: ShadowRecord = { deletedVersion: document.version + 1, deletedAtMs: context.nowMs };
+    return {
+      result: accepted,
+      operations: [{ key, expectedRevision: revision, value }, ...checks],
+      effects: [publishJson(shadow.topic("delete/accepted"), accepted), forgetAt(shadow.id, context.nowMs)],
+    };
+  },
+};
+
+/** Over HTTP the body is the answer to a get; to whoever listens it is a message. */
+function announced<Parsed>({ parse, decide }: ShadowOperation<Parsed, object>): ShadowOperation<Parsed, object> {
+  return {
+    parse,
+    decide(context, shadow, current, request) {
+      const outcome = decide(context, shadow, current, request);
+      return { ...outcome, effects: [publishJson(shadow.topic("get/accepted"), outcome.result)] };
+    },
+  };
+}
+
+function currentOf(
+  key: StoreKey,
+  entry: StoreEntry<ShadowRecord> | undefined,
+  nowMs: number,
+  checks: readonly StoreOperation[],
+): Current {
+  const { document, deletedVersion } = readRecord(entry?.value, nowMs);
+  return { key, revision: entry?.revision ?? 0, document, deletedVersion, checks };
 }
 
 /** Forgets a deleted shadow whose version counts no more. For the runner's wake handlers. */
@@ -145,18 +244,8 @@ const forgetShadow: Operation<ShadowId, void> = async ({ store, scope, nowMs }, 
   return { result: undefined, operations: [{ key, expectedRevision: entry.revision, delete: true }], effects: [] };
 };
 
-async function readShadow({ store, scope, nowMs }: OperationContext, id: ShadowId) {
-  const key = shadowKey(scope, id);
-  const entry = await store.get<ShadowRecord>(key);
-  return { key, revision: entry?.revision ?? 0, ...readRecord(entry?.value, nowMs) };
-}
-
-/** Requests to one shadow are answered in their order. */
-function inLane<Result>(run: Operation<Request, Result>): Operation<Request, Result> {
-  return Object.assign((context: OperationContext, input: Request) => run(context, input), {
-    lane: (input: Request) => `shadow/${String(input.thingName)}/${String(input.shadowName)}`,
-  });
-}
+/** Names that are no names have a lane as well: they are refused in it. */
+const laneOf = ({ thingName, shadowName }: ShadowId) => `shadow/${nameOf({ thingName, shadowName }, "/")}`;
 
 const shadowNotFound = (id: ShadowId) =>
   new ThinglineError("SHADOW_NOT_FOUND", `No shadow exists with name: '${nameOf(id)}'`);

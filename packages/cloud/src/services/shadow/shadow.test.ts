@@ -156,13 +156,51 @@ test("what is refused changes nothing and says why, with the client token and th
 
 test("a failure of the service is answered with 500 and not acknowledged", async () => {
   const world = await openShadowWorld();
-  world.store.get = () => Promise.reject(new Error("the disk is on fire"));
+  world.store.peek = () => {
+    throw new Error("the disk is on fire");
+  };
   await assert.rejects(world.ask("update", { state: {}, clientToken: "t" }), /on fire/);
   const [rejected] = await world.take();
   assert.deepEqual(rejected, {
     topic: "update/rejected",
     message: { code: 500, message: "Internal service failure", timestamp: seconds(world), clientToken: "t" },
   });
+});
+
+test("a store that answers later is asked as well", async () => {
+  const world = await openShadowWorld();
+  delete world.store.peek;
+  await Promise.all([1, 2, 3].map((at) => world.ask("update", { state: { desired: { [`k${at}`]: at } } })));
+  const [got] = (await world.exchange("get")).slice(-1);
+  assert.deepEqual(got?.message["version"], 3);
+  assert.deepEqual((got.message["state"] as { desired: object }).desired, { k1: 1, k2: 2, k3: 3 });
+});
+
+test("a refusal amid requests that share a commit is answered, and nothing else is lost", async () => {
+  const world = await openShadowWorld();
+  const commits: number[] = [];
+  const commit = world.store.commit.bind(world.store);
+  world.store.commit = (operations) => {
+    if (operations.some(({ key }) => key.includes("pump-7"))) commits.push(operations.length);
+    return commit(operations);
+  };
+  await Promise.all([
+    world.ask("update", { state: { desired: { a: 1 } }, version: 0, clientToken: "1" }),
+    world.ask("update", { state: { desired: { b: 1 } }, version: 0, clientToken: "2" }),
+    world.ask("update", "{"),
+    world.ask("update", { state: { desired: { c: 1 } }, version: 1, clientToken: "4" }),
+  ]);
+  const answers = (await world.take()).filter(({ topic }) => !/delta|documents/.test(topic));
+  assert.deepEqual(
+    answers.map(({ topic, message }) => [topic, message["clientToken"], message["version"] ?? message["code"]]),
+    [
+      ["update/accepted", "1", 1],
+      ["update/accepted", "4", 2],
+      ["update/rejected", "2", 409],
+      ["update/rejected", undefined, 400],
+    ],
+  );
+  assert.equal(commits.length, 1, "one commit for all of them");
 });
 
 test("a hundred clients that update one shadow at once lose nothing", async () => {

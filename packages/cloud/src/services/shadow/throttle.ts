@@ -26,12 +26,13 @@ export class ShadowThrottle {
   }
 
   /** @throws {ThinglineError} THROTTLED; then there is nothing to {@link end}. */
-  begin(clientId: string, thing: string, nowMs: number): void {
+  begin(clientId: string, thingOf: () => string, nowMs: () => number): void {
     const { requestsInFlightMax, requestsPerSecondPerThingMax } = this.#limits;
     const inFlight = this.#inFlight.get(clientId) ?? 0;
     if (inFlight >= requestsInFlightMax) throw throttled({ clientId, requestsInFlightMax });
-    if (requestsPerSecondPerThingMax !== Infinity && !this.#take(thing, nowMs)) {
-      throw throttled({ thing, requestsPerSecondPerThingMax });
+    if (requestsPerSecondPerThingMax !== Infinity) {
+      const thing = thingOf();
+      if (!this.#take(thing, nowMs())) throw throttled({ thing, requestsPerSecondPerThingMax });
     }
     this.#inFlight.set(clientId, inFlight + 1);
   }

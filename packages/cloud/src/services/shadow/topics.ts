@@ -4,6 +4,7 @@ import {
   findClientToken,
   parseShadowTopic,
   shadowRequestFilters,
+  shadowTopic,
   type ShadowId,
   type ShadowRejected,
   type ShadowRequestType,
@@ -12,7 +13,8 @@ import type { Clock } from "@thingline/transport";
 import type { Log } from "../../log.js";
 import type { Operation, OperationRunner, ServiceMessage, ServiceTopics } from "../operation.js";
 import { publishJson } from "./model.js";
-import type { Shadows } from "./service.js";
+import { addressShadow, type Shadows } from "./service.js";
+import type { ShadowAddress } from "./shadow-address.js";
 import { awsShadowLimits, ShadowThrottle, type ShadowLimits } from "./throttle.js";
 
 export interface ShadowTopicsDependencies {
@@ -23,45 +25,62 @@ export interface ShadowTopicsDependencies {
   limits?: ShadowLimits;
 }
 
+/** Request topics whose shadow is remembered; with more, all are forgotten. */
+const rememberedTopicsMax = 10_000;
+
 type Request = { id: ShadowId; type: ShadowRequestType };
+type Addressed = { shadow: ShadowAddress; type: ShadowRequestType };
 
 /** The MQTT face of the Device Shadow service. */
 export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimits }: ShadowTopicsDependencies) {
   const throttle = new ShadowThrottle(limits);
-  const operations = { get: answerGet(shadows), update: shadows.updateThingShadow, delete: shadows.deleteThingShadow };
+  /** Of topics with good names only. */
+  const remembered = new Map<string, Addressed>();
 
-  const run = async ({ id, type }: Request, message: ServiceMessage, runner: OperationRunner): Promise<void> => {
-    const { scope, clientId, payload } = message;
-    throttle.begin(clientId, `${scope.account}/${scope.region}/${id.thingName}`, clock.monotonicMs());
-    try {
-      await runner.run<RequestInput, unknown>(scope, operations[type], { ...id, payload });
-    } finally {
-      throttle.end(clientId);
-    }
+  const addressOf = (topic: string, { id, type }: Request): Addressed => {
+    const addressed = { shadow: addressShadow(id), type };
+    if (remembered.size >= rememberedTopicsMax) remembered.clear();
+    remembered.set(topic, addressed);
+    return addressed;
+  };
+
+  /** Answered with a message of its own; what is a fault of ours is thrown as well. */
+  const answerRejected = async (message: ServiceMessage, request: Request, runner: OperationRunner, error: unknown) => {
+    const { topic, clientId } = message;
+    const rejected = describeRejection(error, clock.unixMs(), findClientToken(message.payload));
+    const why = isThinglineError(error) ? error.details : { error: String(error) };
+    log.warn("shadowRequestRejected", { clientId, topic, code: rejected.code, message: rejected.message, ...why });
+    await runner.run(message.scope, reject, { ...request, rejected });
+    if (rejected.code === 500) throw error;
   };
 
   const topics: ServiceTopics = {
     filters: shadowRequestFilters,
 
-    async handle(message, runner) {
-      const request = parseRequest(message.topic);
-      if (request === undefined) return;
+    handle(message, runner) {
+      const { topic, scope, clientId, payload } = message;
+      const known = remembered.get(topic);
+      const request = known === undefined ? parseRequest(topic) : { id: known.shadow.id, type: known.type };
+      if (request === undefined) return Promise.resolve();
+      const fail = (error: unknown) => answerRejected(message, request, runner, error);
       try {
-        await run(request, message, runner);
+        const { shadow, type } = known ?? addressOf(topic, request);
+        const thingOf = () => `${scope.account}/${scope.region}/${shadow.id.thingName}`;
+        throttle.begin(clientId, thingOf, () => clock.monotonicMs());
+        return runner.run(scope, shadows.addressed[type], { shadow, payload }).then(
+          () => throttle.end(clientId),
+          (error: unknown) => {
+            throttle.end(clientId);
+            return fail(error);
+          },
+        );
       } catch (error) {
-        const rejected = describeRejection(error, clock.unixMs(), findClientToken(message.payload));
-        const { clientId, topic } = message;
-        const why = isThinglineError(error) ? error.details : { error: String(error) };
-        log.warn("shadowRequestRejected", { clientId, topic, code: rejected.code, message: rejected.message, ...why });
-        await runner.run(message.scope, reject, { ...request, rejected });
-        if (rejected.code === 500) throw error;
+        return fail(error);
       }
     },
   };
   return topics;
 }
-
-type RequestInput = ShadowId & { payload: Uint8Array };
 
 function parseRequest(topic: string): Request | undefined {
   const parsed = parseShadowTopic(topic);
@@ -70,20 +89,11 @@ function parseRequest(topic: string): Request | undefined {
   return type === "get" || type === "update" || type === "delete" ? { id, type } : undefined;
 }
 
-/** Over HTTP the body is the answer; here it goes to whoever listens. */
-function answerGet({ getThingShadow }: Shadows): Shadows["getThingShadow"] {
-  const run: Shadows["getThingShadow"] = async (context, input) => {
-    const outcome = await getThingShadow(context, input);
-    return { ...outcome, effects: [publishJson(input, "get/accepted", () => outcome.result)] };
-  };
-  return Object.assign(run, { lane: getThingShadow.lane });
-}
-
 /** Changes no state: the request's PUBACK waits until this is handed over. */
 const reject: Operation<Request & { rejected: ShadowRejected }, void> = async (_context, { id, type, rejected }) => ({
   result: undefined,
   operations: [],
-  effects: [publishJson(id, `${type}/rejected`, () => rejected)],
+  effects: [publishJson(shadowTopic(id, `${type}/rejected`), () => rejected)],
 });
 
 function describeRejection(error: unknown, nowMs: number, clientToken: string | undefined): ShadowRejected {

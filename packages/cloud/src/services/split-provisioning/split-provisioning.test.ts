@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { test } from "node:test";
 import { decodeSplitProvisioningRejection } from "@thingline/protocol/provisioning";
-import type { Effect, ServiceMessage } from "../operation.js";
+import type { ServiceMessage } from "../operation.js";
+import type { PublishEffect } from "../outbox.js";
 import { explainCertificate } from "../registry/certificates.js";
 import { findCertificate, loadPrincipal, type CertificateRecord } from "../registry/model.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
@@ -18,13 +19,12 @@ import {
 import { claimPolicyDocument, provisionedPolicyDocument, provisionedPolicyName } from "./policies.js";
 import { createSplitProvisioning, type SplitProvisioning } from "./topics.js";
 
-type Publish = Extract<Effect, { type: "publish" }>;
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 interface World extends ServiceWorld {
   service: SplitProvisioning;
   ask(options?: { clientId?: string; topic?: string }): Promise<void>;
-  takePublishes(): Promise<Publish[]>;
+  takePublishes(): Promise<PublishEffect[]>;
   certificates(): Promise<CertificateRecord[]>;
 }
 
@@ -43,7 +43,7 @@ async function openWorld(options: { isStarted?: boolean } = {}): Promise<World> 
     ask: ({ clientId = "pump-7", topic }: { clientId?: string; topic?: string } = {}) =>
       service.handle(message(clientId, topic ?? `certificate/${clientId}/create`), world.runner),
     takePublishes: async () =>
-      (await world.takeEffects()).filter((effect): effect is Publish => effect.type === "publish"),
+      (await world.takeEffects()).filter((effect): effect is PublishEffect => effect.type === "publish"),
     certificates: async () => {
       const entries = await world.store.list<CertificateRecord>([scope.account, scope.region, "certificate"], {
         limit: 99,
