@@ -54,15 +54,12 @@ async function open(
   // Before anything is opened: it may be missing.
   const library = target.webSocket === undefined ? undefined : await loadWebSocketLibrary();
   signal.throwIfAborted();
-  const tcp = await openTcp(target, where, signal);
-  const [local, remote] = [localOf(tcp), remoteOf(tcp)];
-  let socket = tcp;
+  const { socket, tcp } = await openSocket(target, tlsOptions, where, signal);
+  const [local, remote] = [localOf(socket), remoteOf(socket)];
   let secure: SecureInfo | undefined;
-  if (tlsOptions !== undefined) {
-    const tls = await openTls(tcp, target, tlsOptions, where, signal);
-    const info = clientSecureInfo(tls, tlsOptions.servername ?? "", target.tls?.session);
+  if (isTls(socket)) {
+    const info = clientSecureInfo(socket, tlsOptions?.servername ?? "", target.tls?.session);
     secure = { ...info, peerCertificate: contexts.sharedCertificate(info.peerCertificate) };
-    socket = tls;
   }
   const options = { clock, pool, secure, local, remote };
   if (library !== undefined && target.webSocket !== undefined) {
@@ -75,6 +72,28 @@ async function open(
   return connection.attach(new SocketChannel(socket, connection, { tcp, receivedRecordBytesMax }));
 }
 
+const isTls = (socket: Socket): socket is TLSSocket => "encrypted" in socket;
+
+/** `tcp`: the socket that carries it, itself or below TLS; undefined when TLS has the connection to itself. */
+async function openSocket(
+  target: DialTarget,
+  tlsOptions: ConnectionOptions | undefined,
+  where: string,
+  signal: AbortSignal,
+): Promise<{ socket: Socket; tcp?: Socket }> {
+  // Node connects to `host` and checks the certificate against it when there is no server name.
+  const isAlone = tlsOptions?.servername !== "" || tlsOptions.host === target.host;
+  if (tlsOptions !== undefined && target.tls?.onRecord === undefined && isAlone) {
+    return { socket: await openTls(undefined, target, { ...tlsOptions, ...tcpOptions(target) }, where, signal) };
+  }
+  const tcp = await openTcp(target, where, signal);
+  return { socket: tlsOptions === undefined ? tcp : await openTls(tcp, target, tlsOptions, where, signal), tcp };
+}
+
+function tcpOptions({ host, port, family }: DialTarget) {
+  return { host, port, allowHalfOpen: true, noDelay: true, ...(family && { family }) };
+}
+
 function checkPort(port: number): void {
   if (Number.isInteger(port) && port > 0 && port < 65_536) return;
   throw new ThinglineError("OPTION_INVALID", `port must be a whole number from 1 to 65535, got ${port}`);
@@ -83,8 +102,7 @@ function checkPort(port: number): void {
 function openTcp(target: DialTarget, where: string, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as ThinglineError);
-    const { host, port, family } = target;
-    const socket = connectTcp({ host, port, allowHalfOpen: true, noDelay: true, ...(family && { family }) });
+    const socket = connectTcp(tcpOptions(target));
     const finish = (): void => {
       signal.removeEventListener("abort", abort);
       socket.removeListener("error", fail);
@@ -112,16 +130,19 @@ function openTcp(target: DialTarget, where: string, signal: AbortSignal): Promis
   });
 }
 
+/** On a TCP connection, or on one of its own: a socket less in memory. */
 function openTls(
-  tcp: Socket,
+  tcp: Socket | undefined,
   { tls }: DialTarget,
   tlsOptions: ConnectionOptions,
   where: string,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const below = tls?.onRecord === undefined ? tcp : new RecordTap(tcp, tls.onRecord);
-    const socket = connectTls({ ...tlsOptions, socket: below });
+    if (signal.aborted) return reject(signal.reason as ThinglineError);
+    const below = tcp !== undefined && tls?.onRecord !== undefined ? new RecordTap(tcp, tls.onRecord) : tcp;
+    const socket = connectTls(below === undefined ? tlsOptions : { ...tlsOptions, socket: below });
+    let isConnected = tcp !== undefined;
     if (tls?.onSession !== undefined) {
       const { onSession } = tls;
       socket.on("session", (nodeSession) => {
@@ -131,26 +152,35 @@ function openTls(
     const finish = (): void => {
       signal.removeEventListener("abort", abort);
       socket.removeListener("error", fail);
-      socket.removeListener("secureConnect", connected);
+      socket.removeListener("connect", connected);
+      socket.removeListener("secureConnect", secured);
     };
     const drop = (error: ThinglineError): void => {
       finish();
       ignoreErrors(socket);
-      ignoreErrors(tcp);
+      if (tcp !== undefined) ignoreErrors(tcp);
       socket.destroy();
-      tcp.destroy();
+      tcp?.destroy();
       reject(error);
     };
     const connected = (): void => {
+      isConnected = true;
+      // TLS sockets do not take the option.
+      socket.setNoDelay(true);
+    };
+    const secured = (): void => {
       finish();
       resolve(socket);
     };
-    const fail = (error: Error): void => drop(untrustedError(socket, error, where) ?? tlsError(error));
+    const fail = (error: Error): void => {
+      if (isConnected) drop(untrustedError(socket, error, where) ?? tlsError(error));
+      else drop(connectError(error, where));
+    };
     const abort = (): void => drop(signal.reason as ThinglineError);
-    socket.once("secureConnect", connected);
+    if (tcp === undefined) socket.once("connect", connected);
+    socket.once("secureConnect", secured);
     socket.once("error", fail);
     signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) abort();
   });
 }
 

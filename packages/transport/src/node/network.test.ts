@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { EventEmitter, once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { test, type TestContext } from "node:test";
+import { createServer as createTlsServer } from "node:tls";
 import { connectionContract } from "../contract/connection-contract.js";
 import { makeTestCertificates } from "../contract/test-certificates.js";
 import { createNodeKeys } from "./keys.js";
@@ -18,3 +21,68 @@ test("ciphers that OpenSSL does not know are an option's fault, before any netwo
   const tls = { ca: certificates.ca.certificatePem, ciphers: ["NO_SUCH_CIPHER"] };
   await assert.rejects(network.dial({ host: "127.0.0.1", port: 1, tls }), { code: "OPTION_INVALID" });
 });
+
+/** A server that tells how each TCP connection ended: TLS itself would not say. */
+async function listenForEnds(isSecure: boolean, context: TestContext) {
+  const ends = new EventEmitter();
+  const { certificatePem: cert, privateKeyPem: key } = certificates.server;
+  const opened = (socket: Socket): void => {
+    socket.on("error", () => undefined);
+    socket.resume();
+    ends.emit("open");
+  };
+  const behind = isSecure ? createTlsServer({ cert, key }, opened) : createServer(opened);
+  behind.listen(0, "127.0.0.1");
+  await once(behind, "listening");
+  const server = createServer((socket) => {
+    const next = connect({ host: "127.0.0.1", port: (behind.address() as AddressInfo).port });
+    next.on("error", () => undefined);
+    socket.pipe(next).pipe(socket);
+    // What we still write to a socket that ended in order may be refused.
+    let ending: string | undefined;
+    socket.on("end", () => (ending ??= "in order"));
+    socket.on("error", (error: NodeJS.ErrnoException) => (ending ??= error.code));
+    socket.on("close", () => {
+      next.destroy();
+      ends.emit("end", ending);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  context.after(() => {
+    server.close();
+    behind.close();
+  });
+  return { port: (server.address() as AddressInfo).port, ends };
+}
+
+const ca = certificates.ca.certificatePem;
+const resets = [
+  ["TCP", undefined],
+  ["TLS", { ca, serverName: "localhost" }],
+  ["TLS over a TCP socket of its own", { ca, serverName: "localhost", onRecord: () => undefined }],
+] as const;
+
+for (const [name, tls] of resets) {
+  test(`destroy resets the connection: ${name}`, async (context) => {
+    const { port, ends } = await listenForEnds(tls !== undefined, context);
+    const network = createNodeNetwork();
+    const open = async () => {
+      const opened = once(ends, "open");
+      const connection = await network.dial({ host: "127.0.0.1", port, ...(tls && { tls }) });
+      await opened;
+      return connection;
+    };
+    const destroyed = await open();
+    destroyed.start({ data: () => undefined, closed: () => undefined });
+    const end = once(ends, "end");
+    destroyed.destroy();
+    await destroyed.closed;
+    assert.deepEqual(await end, ["ECONNRESET"]);
+    const closed = await open();
+    closed.start({ data: () => undefined, closed: () => undefined });
+    const orderly = once(ends, "end");
+    await closed.close();
+    assert.deepEqual(await orderly, ["in order"]);
+  });
+}

@@ -6,7 +6,7 @@ import type { Batch } from "../write-plan.js";
 import { tlsError } from "./errors.js";
 
 export interface SocketChannelOptions {
-  /** The TCP socket, itself or below TLS: only TCP can be reset. */
+  /** The TCP socket, itself or below TLS: only TCP can be reset. Undefined when TLS has the connection to itself. */
   tcp?: Socket | undefined;
   receivedRecordBytesMax?: number | undefined;
 }
@@ -96,6 +96,7 @@ export class SocketChannel implements Channel {
 
   destroy(): void {
     if (this.#options.tcp !== undefined) resetOnDestroy(this.#options.tcp);
+    else resetHandleOnClose(this.#socket);
     this.#socket.destroy();
   }
 
@@ -130,6 +131,29 @@ function resetOnDestroy(tcp: Socket): void {
   tcp.destroy = (error) => {
     tcp.destroy = destroyPlainly;
     return tcp.writableEnded || error !== undefined ? tcp.destroy(error) : tcp.resetAndDestroy();
+  };
+}
+
+/** What a TLS socket has below it when it made its TCP connection by itself. */
+interface TcpHandle {
+  close(done?: () => void): void;
+  /** @returns an error number, or 0: then `done` is called */
+  reset?(done?: () => void): number;
+}
+
+/**
+ * The same for a TLS socket that made its TCP connection by itself. Node has no way to reset one, so this takes the two handles
+ * from inside; should a version of Node have them elsewhere, the connection is closed in order.
+ */
+function resetHandleOnClose(socket: Socket): void {
+  if (socket.destroyed || socket.writableEnded) return;
+  const { _handle } = socket as Socket & { _handle?: { _parent?: TcpHandle } | null };
+  const tcp = _handle?._parent;
+  if (typeof tcp?.reset !== "function") return;
+  const closePlainly = tcp.close.bind(tcp);
+  tcp.close = (done) => {
+    tcp.close = closePlainly;
+    if (socket.writableEnded || tcp.reset?.(done) !== 0) closePlainly(done);
   };
 }
 
