@@ -338,7 +338,7 @@ export class DeviceConnector {
     const isCautious = this.#suspect.isNear(this.#session.oldestInFlight);
     this.#session.connectionOpened(this.#clock.monotonicMs(), { isCautious });
     this.#port.opened();
-    link.start(new DeviceConnector.RunHandlers(this, run, link));
+    link.start(new DeviceConnector.RunHandlers(this, run));
     this.arm();
     if (this.#held !== undefined) this.settleCaller();
   }
@@ -347,12 +347,10 @@ export class DeviceConnector {
   private static readonly RunHandlers = class RunHandlers implements LinkHandlers {
     private readonly connector: DeviceConnector;
     private readonly run: Run;
-    private readonly link: DeviceLink;
 
-    constructor(connector: DeviceConnector, run: Run, link: DeviceLink) {
+    constructor(connector: DeviceConnector, run: Run) {
       this.connector = connector;
       this.run = run;
-      this.link = link;
     }
 
     packet(packet: MqttPacket): boolean {
@@ -375,12 +373,6 @@ export class DeviceConnector {
       this.connector.#session.setWritable(true, this.connector.#clock.monotonicMs());
       this.connector.#port.progressed();
       this.connector.arm();
-    }
-
-    stuck(error: ThinglineError): void {
-      // Nothing more can be said to the server.
-      this.run.ending ??= { reason: "misc", error };
-      this.link.connection.destroy();
     }
 
     closed(error: ThinglineError | undefined): void {
@@ -567,16 +559,28 @@ export class DeviceConnector {
 
   // ---- time ----------------------------------------------------------------------------------------------------
 
-  /** Sees to it that the session is woken when it wants to be. */
+  /** Sees to it that the session is woken when it wants to be, and the output looked at. One timer serves both. */
   arm(): void {
-    const atMs = this.#session.wakeAtMs;
-    if (atMs >= this.#wakeAtMs || this.#run?.link === undefined) return;
+    const link = this.#run?.link;
+    if (link === undefined) return;
+    const atMs = Math.min(this.#session.wakeAtMs, link.checkDueMs);
+    if (atMs >= this.#wakeAtMs) return;
     this.#wakeTimer?.cancel();
     this.#wakeAtMs = atMs;
-    this.#wakeTimer = this.#clock.setTimer(Math.max(0, atMs - this.#clock.monotonicMs()), () => {
-      this.#wakeAtMs = Infinity;
-      this.#session.tick(this.#clock.monotonicMs());
-      this.arm();
-    });
+    this.#wakeTimer = this.#clock.setTimer(Math.max(0, atMs - this.#clock.monotonicMs()), () => this.#wake());
+  }
+
+  #wake(): void {
+    this.#wakeAtMs = Infinity;
+    const run = this.#run;
+    const nowMs = this.#clock.monotonicMs();
+    const error = run?.link?.checkOutput(nowMs);
+    if (run !== undefined && error !== undefined) {
+      // Nothing more can be said to the server.
+      run.ending ??= { reason: "misc", error };
+      run.link?.connection.destroy();
+    }
+    this.#session.tick(nowMs);
+    this.arm();
   }
 }

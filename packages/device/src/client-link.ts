@@ -2,7 +2,7 @@ import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import { encodePacket, type MqttPacket, type MqttVersion, PacketDecoder, packetLength } from "@thingline/protocol/mqtt";
 import { type Clock, type Connection, type ConnectionHandlers, highWaterBytes } from "@thingline/transport";
 import type { HeldInput } from "./client-input.js";
-import { SendWatch, type SendWatchOwner } from "./client-send-watch.js";
+import { SendWatch } from "./client-send-watch.js";
 
 export interface LinkHandlers {
   /** @returns false when no further packet of these bytes is wanted */
@@ -12,8 +12,6 @@ export interface LinkHandlers {
   /** All packets of one piece of input were handed over. */
   inputHandled(): void;
   drained(): void;
-  /** The network takes nothing. */
-  stuck(error: ThinglineError): void;
   /** Exactly once, last. */
   closed(error: ThinglineError | undefined): void;
 }
@@ -29,10 +27,11 @@ export interface LinkOptions {
 }
 
 /** One connection, seen as packets. */
-export class DeviceLink implements ConnectionHandlers, SendWatchOwner {
+export class DeviceLink implements ConnectionHandlers {
   readonly connection: Connection;
   readonly #version: MqttVersion;
   readonly #decoder: PacketDecoder;
+  readonly #clock: Clock;
   readonly #watch: SendWatch;
   readonly #held: HeldInput | undefined;
   #handlers: LinkHandlers | undefined;
@@ -41,7 +40,8 @@ export class DeviceLink implements ConnectionHandlers, SendWatchOwner {
   constructor(connection: Connection, { version, packetBytesMax, clock, sendTimeoutMs, held }: LinkOptions) {
     this.connection = connection;
     this.#version = version;
-    this.#watch = new SendWatch(connection, clock, sendTimeoutMs, this);
+    this.#clock = clock;
+    this.#watch = new SendWatch(connection, sendTimeoutMs);
     this.#held = held;
     this.#decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax, drainsPublish: true });
   }
@@ -62,12 +62,17 @@ export class DeviceLink implements ConnectionHandlers, SendWatchOwner {
   }
 
   closed(error: ThinglineError | undefined): void {
-    this.#watch.stop();
     this.#handlers?.closed(error);
   }
 
-  outputStuck(error: ThinglineError): void {
-    this.#handlers?.stuck(error);
+  /** When {@link checkOutput} wants to be called; Infinity while nothing is known to wait. */
+  get checkDueMs(): number {
+    return this.#watch.dueMs;
+  }
+
+  /** @returns an error when the network has taken nothing for too long */
+  checkOutput(nowMs: number): ThinglineError | undefined {
+    return this.#watch.look(nowMs);
   }
 
   /** Handles what has come in and was held for the application. */
@@ -109,7 +114,7 @@ export class DeviceLink implements ConnectionHandlers, SendWatchOwner {
     const lengthBytes = packetLength(packet, this.#version);
     const offset = connection.reserve(lengthBytes);
     encodePacket(packet, this.#version, connection.slab, offset);
-    this.#watch.sent(lengthBytes);
+    this.#watch.sent(lengthBytes, this.#clock);
     return connection.bufferedBytes <= highWaterBytes;
   }
 }

@@ -1,63 +1,61 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { Clock, Connection, Timer } from "@thingline/transport";
-
-export interface SendWatchOwner {
-  /** The network takes nothing. */
-  outputStuck(error: ThinglineError): void;
-}
+import type { Clock, Connection } from "@thingline/transport";
 
 /** Looks per time-out: the end of a stuck connection comes that much late at most. */
 const looksPerTimeout = 4;
 
 /**
- * Notices output of which the network takes nothing. While there is none, it has no timer; sending costs it a comparison.
+ * Notices output of which the network takes nothing. It has no timer: whoever owns it calls {@link look} when it is due. Sending costs it
+ * a comparison.
  */
 export class SendWatch {
   readonly #connection: Connection;
-  readonly #clock: Clock;
   readonly #timeoutMs: number;
-  readonly #owner: SendWatchOwner;
-  #timer: Timer | undefined;
+  #dueMs = Infinity;
   #queuedBytes = 0;
   #takenBytes = 0;
   #progressAtMs = 0;
 
   /** @param timeoutMs 0: never */
-  constructor(connection: Connection, clock: Clock, timeoutMs: number, owner: SendWatchOwner) {
+  constructor(connection: Connection, timeoutMs: number) {
     this.#connection = connection;
-    this.#clock = clock;
     this.#timeoutMs = timeoutMs;
-    this.#owner = owner;
   }
 
-  sent(lengthBytes: number): void {
+  /** When to look; Infinity while nothing is known to wait. */
+  get dueMs(): number {
+    return this.#dueMs;
+  }
+
+  sent(lengthBytes: number, clock: Clock): void {
     this.#queuedBytes += lengthBytes;
-    if (this.#timer !== undefined || this.#timeoutMs === 0) return;
+    if (this.#dueMs !== Infinity || this.#timeoutMs === 0) return;
     this.#takenBytes = this.#queuedBytes - this.#connection.bufferedBytes;
-    this.#progressAtMs = this.#clock.monotonicMs();
-    this.#look();
+    this.#progressAtMs = clock.monotonicMs();
+    this.#lookAgain(this.#progressAtMs);
   }
 
-  stop(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+  /** @returns why the connection is to end, if it is */
+  look(nowMs: number): ThinglineError | undefined {
+    if (nowMs < this.#dueMs) return undefined;
+    this.#dueMs = Infinity;
+    const { bufferedBytes } = this.#connection;
+    if (bufferedBytes === 0) return undefined;
+    const takenBytes = this.#queuedBytes - bufferedBytes;
+    if (takenBytes !== this.#takenBytes) {
+      this.#takenBytes = takenBytes;
+      this.#progressAtMs = nowMs;
+    }
+    const waitedMs = nowMs - this.#progressAtMs;
+    if (waitedMs < this.#timeoutMs) {
+      this.#lookAgain(nowMs);
+      return undefined;
+    }
+    const message = `the network took nothing of ${bufferedBytes} bytes within ${this.#timeoutMs} ms`;
+    return new ThinglineError("TIMEOUT", message, { details: { waitedMs, bufferedBytes } });
   }
 
-  #look(): void {
-    this.#timer = this.#clock.setTimer(Math.ceil(this.#timeoutMs / looksPerTimeout), () => {
-      this.#timer = undefined;
-      const { bufferedBytes } = this.#connection;
-      if (bufferedBytes === 0) return;
-      const nowMs = this.#clock.monotonicMs();
-      const takenBytes = this.#queuedBytes - bufferedBytes;
-      if (takenBytes !== this.#takenBytes) {
-        this.#takenBytes = takenBytes;
-        this.#progressAtMs = nowMs;
-      }
-      const waitedMs = nowMs - this.#progressAtMs;
-      if (waitedMs < this.#timeoutMs) return this.#look();
-      const message = `the network took nothing of ${bufferedBytes} bytes within ${this.#timeoutMs} ms`;
-      this.#owner.outputStuck(new ThinglineError("TIMEOUT", message, { details: { waitedMs, bufferedBytes } }));
-    });
+  #lookAgain(nowMs: number): void {
+    this.#dueMs = nowMs + Math.ceil(this.#timeoutMs / looksPerTimeout);
   }
 }

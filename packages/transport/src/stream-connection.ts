@@ -50,11 +50,6 @@ export class StreamConnection implements Connection, ChannelEvents {
   readonly #plan: WritePlan;
   /** Made when somebody asks for it: most connections are watched by their handlers alone. */
   #closed: { promise: Promise<void>; resolve: () => void } | undefined;
-  /** Made once: a packet costs no closure. */
-  readonly #flushTurn = (): void => {
-    this.#isFlushDue = false;
-    this.#send();
-  };
   #channel: Channel | undefined;
   #handlers: ConnectionHandlers | undefined;
   #sending: Batch | undefined;
@@ -202,7 +197,11 @@ export class StreamConnection implements Connection, ChannelEvents {
 
   #flushLater(): void {
     this.#isFlushDue = true;
-    this.#clock.afterTurn(this.#flushTurn);
+    // One for a turn with output, however many packets it has; an idle connection has none.
+    this.#clock.afterTurn(() => {
+      this.#isFlushDue = false;
+      this.#send();
+    });
   }
 
   #send(): void {

@@ -22,17 +22,17 @@ interface OwnedSocket extends Socket {
 export class SocketChannel implements Channel {
   readonly #socket: Socket;
   readonly #events: ChannelEvents;
-  readonly #options: SocketChannelOptions;
+  readonly #tcp: Socket | undefined;
+  readonly #receivedRecordBytesMax: number | undefined;
   #error: ThinglineError | undefined;
   #isEnded = false;
   #isReading = false;
-  /** Made once: a write costs no closure. */
-  #sent: ((error?: Error | null) => void) | undefined;
 
-  constructor(socket: Socket, events: ChannelEvents, options: SocketChannelOptions = {}) {
+  constructor(socket: Socket, events: ChannelEvents, { tcp, receivedRecordBytesMax }: SocketChannelOptions = {}) {
     this.#socket = socket;
     this.#events = events;
-    this.#options = options;
+    this.#tcp = tcp;
+    this.#receivedRecordBytesMax = receivedRecordBytesMax;
     // The same listeners for all sockets, and not closures for each: a gateway has thousands of them.
     (socket as OwnedSocket)[owner] = this;
     socket.on("end", SocketChannel.#onEnd);
@@ -64,17 +64,17 @@ export class SocketChannel implements Channel {
   static #onData(this: OwnedSocket, bytes: Uint8Array): void {
     const channel = this[owner];
     if (channel === undefined) return;
-    const { receivedRecordBytesMax } = channel.#options;
-    if (receivedRecordBytesMax === undefined) channel.#events.received(bytes);
-    else channel.#receivedRecord(bytes, receivedRecordBytesMax);
+    const recordBytesMax = channel.#receivedRecordBytesMax;
+    if (recordBytesMax === undefined) channel.#events.received(bytes);
+    else channel.#receivedRecord(bytes, recordBytesMax);
   }
 
+  /** For each write, which is one for a turn: an idle socket has none. */
   #whenSent(): (error?: Error | null) => void {
-    this.#sent ??= (error) => {
+    return (error) => {
       // A failed write is followed by `error` and `close`.
       if (error === undefined || error === null) this.#events.sent();
     };
-    return this.#sent;
   }
 
   send({ parts }: Batch): void {
@@ -95,7 +95,7 @@ export class SocketChannel implements Channel {
   }
 
   destroy(): void {
-    if (this.#options.tcp !== undefined) resetOnDestroy(this.#options.tcp);
+    if (this.#tcp !== undefined) resetOnDestroy(this.#tcp);
     else resetHandleOnClose(this.#socket);
     this.#socket.destroy();
   }
