@@ -51,8 +51,8 @@ type Phase = "idle" | "dialing" | "starting" | "ready" | "draining" | "closing" 
 /** One cut soon after CONNACK happens; from the second in a row on, a PINGREQ looks for the reason. */
 const suspiciousCuts = 2;
 
-/** An attempt and the connection that comes out of it. */
-interface Run {
+/** An attempt, and the connection that comes out of it. */
+interface Run extends LinkHandlers {
   /** Until the connection is open. */
   dialing: AbortController | undefined;
   link: DeviceLink | undefined;
@@ -83,7 +83,8 @@ export class DeviceConnector {
   #run: Run | undefined;
   #caller: Caller | undefined;
   #reconnect = freshReconnectState;
-  readonly #suspect = new SuspectMessage();
+  /** Made when the server closes the connection for the first time. */
+  #suspect: SuspectMessage | undefined;
   /** Undefined: none are kept. */
   readonly #sessions: TlsSessionCache | undefined;
   /** The last attempt failed before CONNACK: a session that it resumed may be why. */
@@ -93,7 +94,7 @@ export class DeviceConnector {
   #isClosing = false;
   #drained: (() => void) | undefined;
   #wakeTimer: Timer | undefined;
-  #wakeAtMs = Infinity;
+  #wakeAtMs: number | undefined;
   /** Of the phase: the end of a wait, of draining, of closing. */
   #phaseTimer: Timer | undefined;
 
@@ -280,14 +281,7 @@ export class DeviceConnector {
 
   #attempt(): void {
     const dialing = new AbortController();
-    const run: Run = {
-      dialing,
-      link: undefined,
-      connectedAtMs: undefined,
-      readyAtMs: undefined,
-      cut: undefined,
-      ending: undefined,
-    };
+    const run = new DeviceConnector.Attempt(this, dialing);
     this.#run = run;
     this.#phase = "dialing";
     void this.#dial(run, dialing.signal);
@@ -335,22 +329,27 @@ export class DeviceConnector {
     run.link = link;
     run.dialing = undefined;
     this.#phase = "starting";
-    const isCautious = this.#suspect.isNear(this.#session.oldestInFlight);
+    const isCautious = this.#suspect?.isNear(this.#session.oldestInFlight) ?? false;
     this.#session.connectionOpened(this.#clock.monotonicMs(), { isCautious });
     this.#port.opened();
-    link.start(new DeviceConnector.RunHandlers(this, run));
+    link.start(run);
     this.arm();
     if (this.#held !== undefined) this.settleCaller();
   }
 
-  /** What comes of one connection. A class, and not closures, so that a connection is small. */
-  private static readonly RunHandlers = class RunHandlers implements LinkHandlers {
-    private readonly connector: DeviceConnector;
-    private readonly run: Run;
+  /** A class, and not closures, so that a connection is small. */
+  private static readonly Attempt = class Attempt implements Run {
+    readonly connector: DeviceConnector;
+    dialing: AbortController | undefined;
+    link: DeviceLink | undefined;
+    connectedAtMs: number | undefined;
+    readyAtMs: number | undefined;
+    cut: AttemptEnd["cut"];
+    ending: Run["ending"];
 
-    constructor(connector: DeviceConnector, run: Run) {
+    constructor(connector: DeviceConnector, dialing: AbortController) {
       this.connector = connector;
-      this.run = run;
+      this.dialing = dialing;
     }
 
     packet(packet: MqttPacket): boolean {
@@ -376,10 +375,10 @@ export class DeviceConnector {
     }
 
     closed(error: ThinglineError | undefined): void {
-      const { connector, run } = this;
+      const { connector } = this;
       // The application finds out by itself, with `poll()` or `input()`; what it has begun to end is over at once.
-      if (connector.#held === undefined || connector.#leaving !== undefined || run.ending !== undefined) {
-        connector.#linkClosed(run, error);
+      if (connector.#held === undefined || connector.#leaving !== undefined || this.ending !== undefined) {
+        connector.#linkClosed(this, error);
       } else connector.#held.ended(error);
     }
   };
@@ -439,7 +438,7 @@ export class DeviceConnector {
     if (run.connectedAtMs !== undefined && isByServer(ending.reason)) this.#checkSuspect();
     this.#run = undefined;
     this.#wakeTimer?.cancel();
-    this.#wakeAtMs = Infinity;
+    this.#wakeAtMs = undefined;
     this.#phaseTimer?.cancel();
     this.#drained = undefined;
     this.#port.ended(ending.reason);
@@ -464,6 +463,7 @@ export class DeviceConnector {
 
   #checkSuspect(): void {
     const oldest = this.#session.oldestInFlight;
+    this.#suspect ??= new SuspectMessage();
     if (oldest !== undefined && this.#suspect.cut(oldest)) {
       this.#session.giveUp(oldest, poisonError(oldest.topic, publishCutsMax));
     } else if (oldest === undefined) this.#suspect.cut(undefined);
@@ -564,14 +564,14 @@ export class DeviceConnector {
     const link = this.#run?.link;
     if (link === undefined) return;
     const atMs = Math.min(this.#session.wakeAtMs, link.checkDueMs);
-    if (atMs >= this.#wakeAtMs) return;
+    if (atMs >= (this.#wakeAtMs ?? Infinity)) return;
     this.#wakeTimer?.cancel();
     this.#wakeAtMs = atMs;
     this.#wakeTimer = this.#clock.setTimer(Math.max(0, atMs - this.#clock.monotonicMs()), () => this.#wake());
   }
 
   #wake(): void {
-    this.#wakeAtMs = Infinity;
+    this.#wakeAtMs = undefined;
     const run = this.#run;
     const nowMs = this.#clock.monotonicMs();
     const error = run?.link?.checkOutput(nowMs);

@@ -79,18 +79,14 @@ export class DeviceClient implements Device {
     this.#clock = options.clock;
     this.clientId = options.clientId;
     this.#hub = new EventHub(options.on);
+    const inside = new DeviceClient.Inside(this);
     const shadowTopics = checked.shadowTopics.map((tail) => shadowTopic({ thingName: options.clientId }, tail));
     const { applicationTopics, trustsSession } = checked;
-    this.#topics = new DeviceTopics(
-      { applicationTopics, shadowTopics, trustsSession },
-      new DeviceClient.TopicsSide(this),
-    );
-    const inboxSide = new DeviceClient.InboxSide(this);
-    this.#inbox = new DeviceInbox(this.#topics.router, checked.payloadBytesMax, isHolding, inboxSide);
-    this.#session = new ClientSession<Settle>(checked.session, new DeviceClient.SessionSide(this));
+    this.#topics = new DeviceTopics({ applicationTopics, shadowTopics, trustsSession }, inside);
+    this.#inbox = new DeviceInbox(this.#topics.router, checked.payloadBytesMax, isHolding, inside);
+    this.#session = new ClientSession<Settle>(checked.session, inside);
     this.#held = checked.session.isKeepAliveAutomatic === false ? new HeldInput(options.clock) : undefined;
-    const connectorSide = new DeviceClient.ConnectorSide(this);
-    this.#connector = new DeviceConnector(options, checked, this.#session, this.#held, connectorSide);
+    this.#connector = new DeviceConnector(options, checked, this.#session, this.#held, inside);
     this.#random = options.random;
     const { offlineQueue } = checked;
     this.#offline = offlineQueue && new OfflineQueue(offlineQueue, options.clock, this.#offlinePort());
@@ -397,14 +393,19 @@ export class DeviceClient implements Device {
     void this.#hub.emit(name, event);
   }
 
-  // ---- what its parts need of it: classes, and not closures, so that a device is small; a gateway has thousands -----
+  // ---- what its parts need of it -------------------------------------------------------------------------------
 
-  private static readonly SessionSide = class SessionSide implements ClientSessionEffects<Settle> {
+  /** One object for all parts, and no closures, so that a device is small: a gateway has thousands. */
+  private static readonly Inside = class Inside
+    implements ClientSessionEffects<Settle>, ConnectorPort, TopicsPort, InboxPort
+  {
     private readonly device: DeviceClient;
 
     constructor(device: DeviceClient) {
       this.device = device;
     }
+
+    // Of the session
 
     send(packet: ClientPacket<Settle>): void {
       const { device } = this;
@@ -458,14 +459,8 @@ export class DeviceClient implements Device {
     warned(error: ThinglineError): void {
       this.device.#emit("error", { error });
     }
-  };
 
-  private static readonly ConnectorSide = class ConnectorSide implements ConnectorPort {
-    private readonly device: DeviceClient;
-
-    constructor(device: DeviceClient) {
-      this.device = device;
-    }
+    // Of the connector
 
     emit<Name extends "connecting" | "disconnected" | "error">(name: Name, event: DeviceEvents[Name]): void {
       this.device.#emit(name, event);
@@ -492,14 +487,8 @@ export class DeviceClient implements Device {
       this.device.#shadows?.end();
       this.device.#topics.close();
     }
-  };
 
-  private static readonly TopicsSide = class TopicsSide implements TopicsPort {
-    private readonly device: DeviceClient;
-
-    constructor(device: DeviceClient) {
-      this.device = device;
-    }
+    // Of the topics
 
     requireActive(): void {
       this.device.#connector.requireActive();
@@ -509,7 +498,7 @@ export class DeviceClient implements Device {
       return this.device.#connector.isOpen;
     }
 
-    send(request: OutboundSubscribe<Settle> | OutboundUnsubscribe<Settle>): void {
+    request(request: OutboundSubscribe<Settle> | OutboundUnsubscribe<Settle>): void {
       this.device.#request(request);
     }
 
@@ -517,17 +506,11 @@ export class DeviceClient implements Device {
       return this.device.#hub.run(listener, message, "subscription");
     }
 
-    report(error: unknown): void {
+    reportLate(error: unknown): void {
       this.device.#reportLate(error);
     }
-  };
 
-  private static readonly InboxSide = class InboxSide implements InboxPort {
-    private readonly device: DeviceClient;
-
-    constructor(device: DeviceClient) {
-      this.device = device;
-    }
+    // Of the inbox
 
     data(message: DeviceMessage): Delivery {
       return this.device.#hub.emit("data", message);

@@ -11,7 +11,8 @@ const looksPerTimeout = 4;
 export class SendWatch {
   readonly #connection: Connection;
   readonly #timeoutMs: number;
-  #dueMs = Infinity;
+  /** Undefined, and not Infinity, which would take memory of its own in each of them. */
+  #dueMs: number | undefined;
   #queuedBytes = 0;
   #takenBytes = 0;
   #progressAtMs = 0;
@@ -24,12 +25,12 @@ export class SendWatch {
 
   /** When to look; Infinity while nothing is known to wait. */
   get dueMs(): number {
-    return this.#dueMs;
+    return this.#dueMs ?? Infinity;
   }
 
   sent(lengthBytes: number, clock: Clock): void {
     this.#queuedBytes += lengthBytes;
-    if (this.#dueMs !== Infinity || this.#timeoutMs === 0) return;
+    if (this.#dueMs !== undefined || this.#timeoutMs === 0) return;
     this.#takenBytes = this.#queuedBytes - this.#connection.bufferedBytes;
     this.#progressAtMs = clock.monotonicMs();
     this.#lookAgain(this.#progressAtMs);
@@ -37,8 +38,8 @@ export class SendWatch {
 
   /** @returns why the connection is to end, if it is */
   look(nowMs: number): ThinglineError | undefined {
-    if (nowMs < this.#dueMs) return undefined;
-    this.#dueMs = Infinity;
+    if (this.#dueMs === undefined || nowMs < this.#dueMs) return undefined;
+    this.#dueMs = undefined;
     const { bufferedBytes } = this.#connection;
     if (bufferedBytes === 0) return undefined;
     const takenBytes = this.#queuedBytes - bufferedBytes;

@@ -26,10 +26,10 @@ export interface TopicsPort {
   requireActive(): void;
   /** Whether SUBSCRIBE and UNSUBSCRIBE can be sent. */
   isConnected(): boolean;
-  send(request: OutboundSubscribe<Settle> | OutboundUnsubscribe<Settle>): void;
+  request(request: OutboundSubscribe<Settle> | OutboundUnsubscribe<Settle>): void;
   run(listener: MessageListener, message: DeviceMessage): Delivery;
   /** An error that has no caller any more. */
-  report(error: unknown): void;
+  reportLate(error: unknown): void;
 }
 
 export interface RestoreHandlers {
@@ -97,7 +97,7 @@ export class DeviceTopics {
         this.#releaseWaiters();
       },
       failed,
-      report: (error) => this.#port.report(error),
+      report: (error) => this.#port.reportLate(error),
     }).start();
   }
 
@@ -237,7 +237,7 @@ export class DeviceTopics {
 
   #giveBack(subscription: DeviceSubscription): void {
     subscription.end(undefined);
-    void this.#unsubscribeOwn(subscription).catch((error: unknown) => this.#port.report(error));
+    void this.#unsubscribeOwn(subscription).catch((error: unknown) => this.#port.reportLate(error));
   }
 
   async #unsubscribeOwn(subscription: DeviceSubscription): Promise<void> {
@@ -253,7 +253,7 @@ export class DeviceTopics {
       this.#ledger.subscribed(filters, outcome);
       settle(outcome);
     };
-    this.#port.send(new OutboundSubscribe(subscriptions, owner));
+    this.#port.request(new OutboundSubscribe(subscriptions, owner));
     this.#ledger.asked(filters);
   }
 
@@ -262,7 +262,7 @@ export class DeviceTopics {
       this.#ledger.unsubscribed(filters, outcome);
       settle(outcome);
     };
-    this.#port.send(new OutboundUnsubscribe(filters, owner));
+    this.#port.request(new OutboundUnsubscribe(filters, owner));
     this.#ledger.asked(filters);
   }
 

@@ -10,19 +10,19 @@ export interface TlsRecord {
 
 /** What a finished TLS handshake says about the peer and the session. */
 export interface SecureInfo {
-  protocol: "TLSv1.2" | "TLSv1.3";
-  cipher: string;
+  readonly protocol: "TLSv1.2" | "TLSv1.3";
+  readonly cipher: string;
   /** DER of the peer's leaf certificate. On a resumed session: the certificate of the session's FIRST handshake. */
-  peerCertificate: Uint8Array | undefined;
+  readonly peerCertificate: Uint8Array | undefined;
   /** SNI: what the client asked for. */
-  serverName: string | undefined;
-  alpnProtocol: string | undefined;
-  isResumed: boolean;
+  readonly serverName: string | undefined;
+  readonly alpnProtocol: string | undefined;
+  readonly isResumed: boolean;
 }
 
 export interface Endpoint {
-  host: string;
-  port: number;
+  readonly host: string;
+  readonly port: number;
 }
 
 /** Called from the event loop, never from inside a call on the connection. */

@@ -2,10 +2,10 @@ import { ThinglineError } from "../errors.js";
 import type { PublishPacket } from "./packets.js";
 
 export interface InboundLimits {
-  receiveMaximum: number;
-  topicAliasMaximum: number;
+  readonly receiveMaximum: number;
+  readonly topicAliasMaximum: number;
   /** MQTT 5: more than `receiveMaximum` is the server's fault. In 3.1.1 it cannot know: we stop reading instead. */
-  isReceiveMaximumAnnounced: boolean;
+  readonly isReceiveMaximumAnnounced: boolean;
 }
 
 /** A PUBLISH that ends the connection, with the reason code for the server. */

@@ -9,8 +9,9 @@ export const pingTimeoutMsMax = 30_000;
  * Ping and wait together end within 1.5 keep alives of the last packet received.
  */
 export class ClientKeepAlive {
-  #pingAfterMs = Infinity;
-  #pingTimeoutMs = Infinity;
+  // Whole numbers from the beginning: V8 keeps a fraction, or Infinity, in memory of its own.
+  #pingAfterMs = 0;
+  #pingTimeoutMs = 0;
   #lastReceivedMs = 0;
   #lastSentMs = 0;
   #pingSentMs = 0;
@@ -22,8 +23,8 @@ export class ClientKeepAlive {
   /** @param keepAliveSeconds 0 turns the mechanism off [MQTT-3.1.2-24 has nothing to enforce then]. */
   start(keepAliveSeconds: number, nowMs: number): void {
     const keepAliveMs = keepAliveSeconds === 0 ? Infinity : keepAliveSeconds * 1000;
-    this.#pingAfterMs = keepAliveMs * pingAfterShare;
-    this.#pingTimeoutMs = Math.min(keepAliveMs / 2, pingTimeoutMsMax);
+    this.#pingAfterMs = Math.floor(keepAliveMs * pingAfterShare);
+    this.#pingTimeoutMs = Math.min(Math.floor(keepAliveMs / 2), pingTimeoutMsMax);
     this.#lastReceivedMs = nowMs;
     this.#lastSentMs = nowMs;
     this.#isProbing = false;

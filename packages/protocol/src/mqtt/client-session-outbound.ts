@@ -20,9 +20,12 @@ import {
   defaultQueueMax,
 } from "./client-session-types.js";
 import { packetLength } from "./codec/encoder.js";
-import type { MqttVersion, PublishAckPacket, SubackPacket, UnsubackPacket } from "./packets.js";
+import type { PublishAckPacket, SubackPacket, UnsubackPacket } from "./packets.js";
 
 type Control<Owner> = OutboundSubscribe<Owner> | OutboundUnsubscribe<Owner>;
+
+/** Never appended to. */
+const noPublishes = new PublishList<never>();
 
 /** What the requests need of their session. */
 export interface SessionLine<Owner> {
@@ -36,18 +39,15 @@ export interface SessionLine<Owner> {
  * answer. Messages outlive the connection, the others do not.
  */
 export class OutboundRequests<Owner> {
-  readonly inflightMax: number;
+  readonly #options: ClientSessionOptions;
   readonly #effects: ClientSessionEffects<Owner>;
   readonly #line: SessionLine<Owner>;
-  readonly #version: MqttVersion;
-  readonly #ackTimeoutMs: number;
-  readonly #queueMax: number;
-  readonly #queueBytesMax: number;
-  readonly #ids: PacketIdTable<OutboundPublish<Owner> | Control<Owner>>;
-  /** In the order of their first sending, from the oldest unacknowledged one. */
-  readonly #inFlight = new PublishList<Owner>();
-  /** Not sent yet, or to be sent again as new messages. */
-  readonly #waiting = new PublishList<Owner>();
+  /** Undefined until something is sent that is answered: most devices of a gateway are silent for long. */
+  #usedIds: PacketIdTable<OutboundPublish<Owner> | Control<Owner>> | undefined;
+  /** In the order of their first sending, from the oldest unacknowledged one. `noPublishes` until there is one. */
+  #inFlight: PublishList<Owner> = noPublishes;
+  /** Not sent yet, or to be sent again as new messages. `noPublishes` until there is one. */
+  #waiting: PublishList<Owner> = noPublishes;
   #waitingBytes = 0;
   #terms: ConnectionTerms | undefined;
   #connectionNumber = 0;
@@ -58,8 +58,8 @@ export class OutboundRequests<Owner> {
   #aloneCount = 0;
   /** First of {@link #inFlight} that this connection has not sent again yet. */
   #resendNext: OutboundPublish<Owner> | undefined;
-  /** No later than the first deadline of a SUBSCRIBE or UNSUBSCRIBE. */
-  #controlDeadlineMs = Infinity;
+  /** No later than the first deadline of a SUBSCRIBE or UNSUBSCRIBE; undefined without one. */
+  #controlDeadlineMs: number | undefined;
   #controlCount = 0;
   #isWritable = true;
   /** QoS 0 messages of this connection: sent, sent before the last PINGREQ, and sent before one that was answered. */
@@ -68,22 +68,38 @@ export class OutboundRequests<Owner> {
   #qos0ProvenCount = 0;
   /** With `resendAfterMs`: what was sent on this connection to when it is sent again, rising. */
   readonly #resendAtMs: Map<OutboundPublish<Owner>, number> | undefined;
-  readonly #resendAfterMs: number;
   /** When the last connection ended: deadlines of messages stand still from then to the next CONNACK. */
   #stoppedAtMs = 0;
 
   constructor(options: ClientSessionOptions, effects: ClientSessionEffects<Owner>, line: SessionLine<Owner>) {
+    this.#options = options;
     this.#effects = effects;
     this.#line = line;
-    this.#version = options.version;
-    this.inflightMax = options.inflightMax ?? defaultInflightMax;
-    this.#ackTimeoutMs = options.ackTimeoutMs ?? defaultAckTimeoutMs;
-    this.#queueMax = options.queueMax ?? defaultQueueMax;
-    this.#queueBytesMax = options.queueBytesMax ?? defaultQueueBytesMax;
     const isResending = options.version === 4 && options.resendAfterMs !== undefined;
     this.#resendAtMs = isResending ? new Map() : undefined;
-    this.#resendAfterMs = options.resendAfterMs ?? Infinity;
-    this.#ids = new PacketIdTable(Math.min(65535, this.inflightMax + controlPacketsMax));
+  }
+
+  get inflightMax(): number {
+    return this.#options.inflightMax ?? defaultInflightMax;
+  }
+
+  get #ids(): PacketIdTable<OutboundPublish<Owner> | Control<Owner>> {
+    this.#usedIds ??= new PacketIdTable(Math.min(65535, this.inflightMax + controlPacketsMax));
+    return this.#usedIds;
+  }
+
+  get #ackTimeoutMs(): number {
+    return this.#options.ackTimeoutMs ?? defaultAckTimeoutMs;
+  }
+
+  #ownWaiting(): PublishList<Owner> {
+    if (this.#waiting === noPublishes) this.#waiting = new PublishList();
+    return this.#waiting;
+  }
+
+  #ownInFlight(): PublishList<Owner> {
+    if (this.#inFlight === noPublishes) this.#inFlight = new PublishList();
+    return this.#inFlight;
   }
 
   /** QoS 1 messages without PUBACK and messages that wait to be sent. */
@@ -132,10 +148,11 @@ export class OutboundRequests<Owner> {
   }
 
   get deadlineMs(): number {
-    if (this.#terms === undefined) return this.#controlDeadlineMs;
+    const controlMs = this.#controlDeadlineMs ?? Infinity;
+    if (this.#terms === undefined) return controlMs;
     const inFlightMs = firstDeadlineMs(this.#inFlight);
     const waitingMs = firstDeadlineMs(this.#waiting);
-    return Math.min(inFlightMs, waitingMs, this.#controlDeadlineMs, this.#resendDueMs());
+    return Math.min(inFlightMs, waitingMs, controlMs, this.#resendDueMs());
   }
 
   /**
@@ -201,7 +218,7 @@ export class OutboundRequests<Owner> {
    * connection.
    */
   publish(publish: OutboundPublish<Owner>, nowMs: number): boolean {
-    measurePublish(publish, this.#version);
+    measurePublish(publish, this.#options.version);
     const terms = this.#terms;
     const refusal = terms === undefined ? undefined : termsError(publish, terms);
     if (refusal !== undefined) throw refusal;
@@ -218,17 +235,18 @@ export class OutboundRequests<Owner> {
       }
     }
     if (publish.qos === 0 && terms === undefined) throw lost("a QoS 0 message does not wait for a connection");
-    if (this.#waiting.count >= this.#queueMax) {
-      const message = `${this.#waiting.count} messages wait already, queueMax is ${this.#queueMax}`;
-      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { queueMax: this.#queueMax } });
+    const { queueMax = defaultQueueMax, queueBytesMax = defaultQueueBytesMax } = this.#options;
+    if (this.#waiting.count >= queueMax) {
+      const message = `${this.#waiting.count} messages wait already, queueMax is ${queueMax}`;
+      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { queueMax } });
     }
-    if (this.#waitingBytes + publish.payload.length > this.#queueBytesMax) {
-      const message = `${this.#waitingBytes} payload bytes wait already, queueBytesMax is ${this.#queueBytesMax}`;
-      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { queueBytesMax: this.#queueBytesMax } });
+    if (this.#waitingBytes + publish.payload.length > queueBytesMax) {
+      const message = `${this.#waitingBytes} payload bytes wait already, queueBytesMax is ${queueBytesMax}`;
+      throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { queueBytesMax } });
     }
     publish.deadlineMs = (terms === undefined ? this.#stoppedAtMs : nowMs) + this.#ackTimeoutMs;
     publish.state = "waiting";
-    this.#waiting.append(publish);
+    this.#ownWaiting().append(publish);
     this.#waitingBytes += publish.payload.length;
     return false;
   }
@@ -250,7 +268,7 @@ export class OutboundRequests<Owner> {
     }
     this.#ids.add(request);
     try {
-      const lengthBytes = packetLength(request, this.#version);
+      const lengthBytes = packetLength(request, this.#options.version);
       if (lengthBytes > terms.maximumPacketBytes) throw packetTooLarge(lengthBytes, terms.maximumPacketBytes);
     } catch (error) {
       this.#ids.release(request.packetId);
@@ -258,7 +276,7 @@ export class OutboundRequests<Owner> {
     }
     this.#controlCount += 1;
     request.deadlineMs = nowMs + this.#ackTimeoutMs;
-    this.#controlDeadlineMs = Math.min(this.#controlDeadlineMs, request.deadlineMs);
+    this.#controlDeadlineMs = Math.min(this.#controlDeadlineMs ?? Infinity, request.deadlineMs);
     this.#line.send(request, nowMs);
   }
 
@@ -314,7 +332,7 @@ export class OutboundRequests<Owner> {
       return this.#line.protocolError(`UNSUBACK answers ${unsubscribe.type} ${packet.packetId}`, nowMs);
     }
     // UNSUBACK of 3.1.1 has no codes.
-    if (this.#version === 5 && packet.reasonCodes.length !== unsubscribe.filters.length) {
+    if (this.#options.version === 5 && packet.reasonCodes.length !== unsubscribe.filters.length) {
       return this.#line.protocolError(`UNSUBACK does not fit unsubscribe ${packet.packetId}`, nowMs);
     }
     this.#releaseControl(unsubscribe);
@@ -336,12 +354,12 @@ export class OutboundRequests<Owner> {
       }
     }
     this.#resend(nowMs);
-    if (nowMs < this.#controlDeadlineMs) return;
-    this.#controlDeadlineMs = Infinity;
-    for (const request of [...this.#ids.entries()]) {
+    if (this.#controlDeadlineMs === undefined || nowMs < this.#controlDeadlineMs) return;
+    this.#controlDeadlineMs = undefined;
+    for (const request of [...(this.#usedIds?.entries() ?? [])]) {
       if (request.type === "publish" || request.isAbandoned) continue;
       if (request.deadlineMs > nowMs) {
-        this.#controlDeadlineMs = Math.min(this.#controlDeadlineMs, request.deadlineMs);
+        this.#controlDeadlineMs = Math.min(this.#controlDeadlineMs ?? Infinity, request.deadlineMs);
         continue;
       }
       request.isAbandoned = true;
@@ -369,7 +387,7 @@ export class OutboundRequests<Owner> {
       publish.isDuplicate = true;
       publish.sentOn = this.#connectionNumber;
       this.#windowUsed += 1;
-      this.#resendAtMs?.set(publish, nowMs + this.#resendAfterMs);
+      this.#resendAtMs?.set(publish, nowMs + (this.#options.resendAfterMs ?? Infinity));
       this.#line.send(publish, nowMs);
     }
     if (this.#resendNext !== undefined) return;
@@ -404,7 +422,7 @@ export class OutboundRequests<Owner> {
         continue;
       }
       publish.state = "waiting";
-      this.#waiting.prepend(publish);
+      this.#ownWaiting().prepend(publish);
       this.#waitingBytes += publish.payload.length;
     }
   }
@@ -413,9 +431,9 @@ export class OutboundRequests<Owner> {
     this.#ids.add(publish);
     publish.state = "inFlight";
     publish.sentOn = this.#connectionNumber;
-    this.#inFlight.append(publish);
+    this.#ownInFlight().append(publish);
     this.#windowUsed += 1;
-    this.#resendAtMs?.set(publish, nowMs + this.#resendAfterMs);
+    this.#resendAtMs?.set(publish, nowMs + (this.#options.resendAfterMs ?? Infinity));
     this.#line.send(publish, nowMs);
   }
 
@@ -433,7 +451,7 @@ export class OutboundRequests<Owner> {
       this.#resendAtMs.delete(publish);
       if (publish.isAbandoned) continue;
       publish.isDuplicate = true;
-      this.#resendAtMs.set(publish, nowMs + this.#resendAfterMs);
+      this.#resendAtMs.set(publish, nowMs + (this.#options.resendAfterMs ?? Infinity));
       this.#line.send(publish, nowMs);
       if (!this.#isWritable) return;
     }
@@ -456,12 +474,12 @@ export class OutboundRequests<Owner> {
   #releaseControl(request: Control<Owner>): void {
     this.#ids.release(request.packetId);
     this.#controlCount -= 1;
-    if (this.#controlCount === 0) this.#controlDeadlineMs = Infinity;
+    if (this.#controlCount === 0) this.#controlDeadlineMs = undefined;
   }
 
   #failControlPackets(error: ThinglineError): void {
     if (this.#controlCount === 0) return;
-    for (const request of [...this.#ids.entries()]) {
+    for (const request of [...(this.#usedIds?.entries() ?? [])]) {
       if (request.type === "publish") continue;
       this.#releaseControl(request);
       if (!request.isAbandoned) this.#settleControl(request, error);

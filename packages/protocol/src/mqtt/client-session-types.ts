@@ -2,7 +2,7 @@ import type { ThinglineError } from "../errors.js";
 import type { OutboundPublish, OutboundSubscribe, OutboundUnsubscribe } from "./client-session-inflight.js";
 import type {
   AckProperties,
-  ConnackPacket,
+  ConnackProperties,
   ConnectPacket,
   ConnectProperties,
   DisconnectPacket,
@@ -85,7 +85,8 @@ export interface ConnectionTerms {
   maximumQos: 0 | 1 | 2;
   isRetainAvailable: boolean;
   clientId: string;
-  connack: ConnackPacket;
+  /** What else the server said in MQTT 5. */
+  properties: ConnackProperties | undefined;
 }
 
 /** `settled`: acknowledge now. `pending`: the driver calls {@link ClientSession.settle} later. */

@@ -89,7 +89,7 @@ describe("connecting", () => {
   test("the terms are CONNACK's, with the defaults of MQTT", () => {
     const bare = new RecordedSession({ version: 5, inflightMax: 20 }).connect();
     assert.deepEqual(
-      { ...bare.terms, connack: undefined },
+      { ...bare.terms, properties: undefined },
       {
         isSessionPresent: false,
         keepAliveSeconds: 60,
@@ -98,7 +98,7 @@ describe("connecting", () => {
         maximumQos: 2,
         isRetainAvailable: true,
         clientId: "c",
-        connack: undefined,
+        properties: undefined,
       },
     );
     const properties: ConnackPacket["properties"] = {
@@ -111,7 +111,7 @@ describe("connecting", () => {
     };
     const told = new RecordedSession({ version: 5 }).connect({ properties });
     assert.deepEqual(
-      { ...told.terms, connack: undefined },
+      { ...told.terms, properties: undefined },
       {
         isSessionPresent: false,
         keepAliveSeconds: 30,
@@ -120,7 +120,7 @@ describe("connecting", () => {
         maximumQos: 1,
         isRetainAvailable: false,
         clientId: "given",
-        connack: undefined,
+        properties: undefined,
       },
     );
   });

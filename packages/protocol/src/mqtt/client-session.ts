@@ -1,6 +1,6 @@
 import { ThinglineError } from "../errors.js";
 import { connackRefusal, disconnectCodes, lost } from "./client-session-errors.js";
-import { InboundMessages, InboundRefusal } from "./client-session-inbound.js";
+import { type InboundLimits, InboundMessages, InboundRefusal } from "./client-session-inbound.js";
 import type { OutboundPublish, OutboundSubscribe, OutboundUnsubscribe } from "./client-session-inflight.js";
 import { ClientKeepAlive } from "./client-session-keep-alive.js";
 import { OutboundRequests, type SessionLine } from "./client-session-outbound.js";
@@ -24,6 +24,22 @@ import type {
 } from "./packets.js";
 
 const pingreq: PingreqPacket = { type: "pingreq" };
+/** Filled in for each acknowledgement, by whichever session: it is encoded within the call. */
+const puback: PublishAckPacket = { type: "puback", packetId: 0, reasonCode: 0 };
+
+let lastLimits: InboundLimits | undefined;
+
+/** The same object for sessions with the same limits, as nearly all of a process are. */
+function inboundLimitsOf({ version, receiveMaximum = defaultReceiveMaximum, ...rest }: ClientSessionOptions) {
+  const topicAliasMaximum = version === 5 ? (rest.topicAliasMaximum ?? 0) : 0;
+  const isReceiveMaximumAnnounced = version === 5;
+  const isLast =
+    lastLimits?.receiveMaximum === receiveMaximum &&
+    lastLimits.topicAliasMaximum === topicAliasMaximum &&
+    lastLimits.isReceiveMaximumAnnounced === isReceiveMaximumAnnounced;
+  if (!isLast) lastLimits = { receiveMaximum, topicAliasMaximum, isReceiveMaximumAnnounced };
+  return lastLimits!;
+}
 
 /**
  * The session of an MQTT client, 3.1.1 or 5: QoS 0 and 1 in both directions. It knows no socket, timer or chance:
@@ -36,10 +52,10 @@ export class ClientSession<Owner> {
   readonly #keepAlive = new ClientKeepAlive();
   readonly #outbound: OutboundRequests<Owner>;
   readonly #inbound: InboundMessages;
-  readonly #puback: PublishAckPacket = { type: "puback", packetId: 0, reasonCode: 0 };
   #state: "offline" | "connecting" | "connected" = "offline";
   #connectionNumber = 0;
-  #connackDeadlineMs = Infinity;
+  /** While connecting. */
+  #connackDeadlineMs = 0;
   #isCleanStart: boolean;
   #terms: ConnectionTerms | undefined;
 
@@ -48,11 +64,7 @@ export class ClientSession<Owner> {
     this.#effects = effects;
     this.#isCleanStart = options.isCleanSession;
     this.#outbound = new OutboundRequests(options, effects, new ClientSession.Line(this));
-    this.#inbound = new InboundMessages({
-      receiveMaximum: options.receiveMaximum ?? defaultReceiveMaximum,
-      topicAliasMaximum: options.version === 5 ? (options.topicAliasMaximum ?? 0) : 0,
-      isReceiveMaximumAnnounced: options.version === 5,
-    });
+    this.#inbound = new InboundMessages(inboundLimitsOf(options));
   }
 
   /** A class, and not closures, so that a session is small: gateways have thousands. */
@@ -331,7 +343,7 @@ export class ClientSession<Owner> {
       maximumQos: properties.maximumQos ?? 2,
       isRetainAvailable: properties.retainAvailable !== 0,
       clientId: properties.assignedClientId ?? this.#options.clientId,
-      connack: packet,
+      properties: packet.properties,
     };
     this.#state = "connected";
     this.#terms = terms;
@@ -386,8 +398,8 @@ export class ClientSession<Owner> {
   }
 
   #sendPuback(packetId: number, nowMs: number): void {
-    this.#puback.packetId = packetId;
-    this.#send(this.#puback, nowMs);
+    puback.packetId = packetId;
+    this.#send(puback, nowMs);
   }
 
   #sendAcknowledgements(nowMs: number): void {

@@ -8,7 +8,7 @@ import type { SlabPool } from "../write-plan.js";
 import { connectError, tlsError } from "./errors.js";
 import { RecordTap } from "./record-tap.js";
 import { encodeSession } from "./session.js";
-import { localOf, remoteOf, SocketChannel } from "./socket-channel.js";
+import { forgetAddresses, localOf, remoteOf, SocketChannel } from "./socket-channel.js";
 import { type ClientContexts, clientSecureInfo, clientTlsOptions, serverCertificate } from "./tls-options.js";
 import { openWebSocket, WebSocketChannel, webSocketJoinBytesMax } from "./web-socket-channel.js";
 import { loadWebSocketLibrary } from "./web-socket-library.js";
@@ -55,11 +55,12 @@ async function open(
   const library = target.webSocket === undefined ? undefined : await loadWebSocketLibrary();
   signal.throwIfAborted();
   const { socket, tcp } = await openSocket(target, tlsOptions, where, signal);
-  const [local, remote] = [localOf(socket), remoteOf(socket)];
+  const remote = contexts.sharedEndpoint(remoteOf(socket));
+  const local = contexts.localEndpoint(localOf(socket));
+  forgetAddresses(socket);
   let secure: SecureInfo | undefined;
   if (isTls(socket)) {
-    const info = clientSecureInfo(socket, tlsOptions?.servername ?? "", target.tls?.session);
-    secure = { ...info, peerCertificate: contexts.sharedCertificate(info.peerCertificate) };
+    secure = contexts.sharedInfo(clientSecureInfo(socket, tlsOptions?.servername ?? "", target.tls?.session));
   }
   const options = { clock, pool, secure, local, remote };
   if (library !== undefined && target.webSocket !== undefined) {
@@ -84,7 +85,8 @@ async function openSocket(
   // Node connects to `host` and checks the certificate against it when there is no server name.
   const isAlone = tlsOptions?.servername !== "" || tlsOptions.host === target.host;
   if (tlsOptions !== undefined && target.tls?.onRecord === undefined && isAlone) {
-    return { socket: await openTls(undefined, target, { ...tlsOptions, ...tcpOptions(target) }, where, signal) };
+    Object.assign(tlsOptions, tcpOptions(target));
+    return { socket: await openTls(undefined, target, tlsOptions, where, signal) };
   }
   const tcp = await openTcp(target, where, signal);
   return { socket: tlsOptions === undefined ? tcp : await openTls(tcp, target, tlsOptions, where, signal), tcp };

@@ -165,6 +165,13 @@ export function remoteOf(socket: Socket): Endpoint {
   return { host: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
 }
 
+/** Node keeps both addresses as objects of its own once they were asked for, which for thousands of sockets is much. */
+export function forgetAddresses(socket: Socket): void {
+  const kept = socket as Socket & { _sockname?: object | null; _peername?: object | null };
+  if (kept._sockname !== undefined) kept._sockname = null;
+  if (kept._peername !== undefined) kept._peername = null;
+}
+
 /** IPv4 seen through an IPv6 socket is IPv4. */
 function plainAddress(address: string | undefined): string {
   return (address ?? "").replace(/^::ffff:(?=\d+\.)/, "");

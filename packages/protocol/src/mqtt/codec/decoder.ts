@@ -37,6 +37,9 @@ const firstRoomBytes = 512;
 
 const noBytes = new Uint8Array(0);
 
+/** One for all decoders: a packet is read within one call. */
+const reader = new PacketReader();
+
 /** What the first byte of a packet tells a receiver. */
 const firstByte = { fine: 0, reservedType: 1, badFlags: 2, qos3: 3, duplicateQos0: 4, wrongDirection: 5 } as const;
 
@@ -73,8 +76,8 @@ function firstByteTable(types: readonly number[]): Uint8Array {
 export class PacketDecoder {
   private readonly isToServer: boolean;
   private readonly accepted: Uint8Array;
-  private readonly reader = new PacketReader();
-  private readonly topics = new TopicCache();
+  /** Made with the first PUBLISH. */
+  private topics: TopicCache | undefined;
   private readonly drainsPublish: boolean;
   private agreed: MqttVersion | undefined;
   private limitBytes = 0;
@@ -171,7 +174,7 @@ export class PacketDecoder {
       this.chunk = this.partial = noBytes;
       this.position = this.partialBytes = 0;
       this.oversize = undefined;
-      this.reader.reset(noBytes, 0, 0);
+      reader.reset(noBytes, 0, 0);
       throw error;
     }
   }
@@ -197,7 +200,7 @@ export class PacketDecoder {
     // Nothing keeps a chunk alive once it is read: it may be part of a much larger buffer.
     this.chunk = noBytes;
     this.position = 0;
-    this.reader.bytes = noBytes;
+    reader.bytes = noBytes;
     return undefined;
   }
 
@@ -239,9 +242,9 @@ export class PacketDecoder {
     }
     this.oversize = undefined;
     const { head, headerBytes, payloadBytes } = oversize;
-    this.reader.reset(head, headerBytes, head.length);
+    reader.reset(head, headerBytes, head.length);
     this.count++;
-    const packet = readPublish(this.reader, head[0]! & 15, 4, this.isToServer, this.topics);
+    const packet = readPublish(reader, head[0]! & 15, 4, this.isToServer, (this.topics ??= new TopicCache()));
     packet.droppedPayloadBytes = payloadBytes;
     return packet;
   }
@@ -328,13 +331,13 @@ export class PacketDecoder {
   }
 
   private decode(bytes: Uint8Array, start: number, total: number): MqttPacket {
-    const { reader } = this;
     const first = bytes[start]!;
     reader.reset(bytes, start + this.headerBytes, start + total);
     this.count++;
     const version = this.agreed;
     const type = first >> 4;
-    if (type === 3) return readPublish(reader, first & 15, version!, this.isToServer, this.topics);
+    if (type === 3)
+      return readPublish(reader, first & 15, version!, this.isToServer, (this.topics ??= new TopicCache()));
     if (type === 4) {
       const { position, end } = reader;
       if (end - position !== 2) return readPublishAck(reader, "puback", version!);
@@ -347,14 +350,13 @@ export class PacketDecoder {
   }
 
   private decodeConnect(): MqttPacket {
-    const version = readProtocolVersion(this.reader);
+    const version = readProtocolVersion(reader);
     this.agreed = version;
     if (version === 5 && !this.isLengthShortest) throw longLength();
-    return readConnect(this.reader, version);
+    return readConnect(reader, version);
   }
 
   private decodeOther(type: number, version: MqttVersion): MqttPacket {
-    const { reader } = this;
     switch (type) {
       case 2:
         return readConnack(reader, version);

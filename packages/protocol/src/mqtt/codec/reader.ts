@@ -3,7 +3,7 @@ import { decodeUtf8 } from "./utf8.js";
 
 const noBytes = new Uint8Array(0);
 
-/** Reads the fields of one packet. One reader serves a decoder for life, so that a packet costs no reader. */
+/** Reads the fields of one packet. One reader serves all decoders, so that a packet costs no reader. */
 export class PacketReader {
   bytes: Uint8Array = noBytes;
   position = 0;
