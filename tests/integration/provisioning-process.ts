@@ -1,6 +1,7 @@
 // Provisions devices for ever and prints each answer that left the outbox, for tests that kill it.
 // Arguments: folder; `withhold` to print who was provisioned instead, and to hand over nothing.
 import {
+  answered,
   createCertificateIssuer,
   createKeyPool,
   createSplitProvisioning,
@@ -39,6 +40,6 @@ for (let count = 0; ; count++) {
   const clientId = `device-${process.pid}-${count}`;
   const payload = new Uint8Array();
   const message = { scope, topic: `certificate/${clientId}/create`, clientId, certificateId: "c".repeat(64), payload };
-  await service.handle(message, runner);
+  await answered(service, message, runner);
   if (mode === "withhold") process.stdout.write(`${clientId}\n`);
 }

@@ -59,7 +59,7 @@ export {
 } from "./services/split-provisioning/policies.js";
 export type { CertificateWithKey } from "./services/registry/x509-writer.js";
 export type { RestApiName, RestOperation } from "./services/rest-operation.js";
-export { operationAttemptsMax } from "./services/operation.js";
+export { answered, operationAttemptsMax } from "./services/operation.js";
 export type {
   Effect,
   Operation,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeToBytes } from "@thingline/protocol/mqtt";
+import type { OperationRunner } from "../services/operation.js";
 import { createMemoryStore } from "../store/memory.js";
 import type { Store, StoreOperation } from "../store/store.js";
 import { awsLimits } from "./limits.js";
@@ -183,8 +184,8 @@ test("a will and its properties are the client's even when the input's memory is
 
 test("PUBACKs leave in the order of their PUBLISHes, refusals as well", async () => {
   let finish: () => void = () => undefined;
-  const slow = { filters: ["slow"], handle: () => new Promise<void>((resolve) => (finish = resolve)) };
-  const runner = { run: () => Promise.reject(new Error("not used")) };
+  const slow = { filters: ["slow"], handle: (_message: unknown, _runner: unknown, done: () => void) => void (finish = done) };
+  const runner = {} as OperationRunner;
   const world = await startWorld({ services: [slow], runner });
   const identity = new TestIdentity((action, resource) => action !== "iot:Publish" || !resource.endsWith("denied"));
   const client = await world.connect("c", { version: 5, identity });

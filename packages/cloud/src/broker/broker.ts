@@ -5,7 +5,7 @@ import type { BusControl, BusMessage, BusReceiver } from "../bus/bus.js";
 import { createLocalBus } from "../bus/local-bus.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
 import { expiresAt, forwardedProperties } from "../services/message-limits.js";
-import type { ServiceMessage, ServiceTopics } from "../services/operation.js";
+import { answered, type ServiceMessage, type ServiceTopics } from "../services/operation.js";
 import { iterate } from "../store/iterate.js";
 import { ClientConnection } from "./client-connection.js";
 import { BrokerCore, busMessage } from "./core.js";
@@ -115,7 +115,7 @@ class LocalBroker implements Broker {
     const { core } = this;
     if (core.isClosed) throw new ThinglineError("CLOSED", "the broker is closed");
     const { services } = core.index.route(message.topic);
-    await Promise.all(services.map((service) => service.handle(message, core.options.runner!)));
+    await Promise.all(services.map((service) => answered(service, message, core.options.runner!)));
   }
 
   async recheckPrincipal(certificateId: string): Promise<void> {

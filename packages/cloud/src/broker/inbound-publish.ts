@@ -4,6 +4,7 @@ import type { ClientConnection, PublishGrant } from "./client-connection.js";
 import type { BrokerCore } from "./core.js";
 import { fanOut } from "./delivery.js";
 import { expiresAt, faultOfProperties, forwardedProperties, topicLimits } from "../services/message-limits.js";
+import { answered, type ServiceMessage, type ServiceTopics } from "../services/operation.js";
 import { isPublishableReservedTopic, isReservedTopic } from "./reserved-topics.js";
 
 /** A PUBLISH from a client: may it, who gets it, and when is it acknowledged. */
@@ -61,21 +62,37 @@ function acknowledgeLater(
   { qos, packetId, topic }: PublishPacket,
   work: Promise<unknown>,
 ): void {
-  const { core, clientId } = client;
   const ticket = qos === 1 ? client.inbound.begin(packetId!) : undefined;
   work.then(
     () => {
       if (ticket !== undefined) finishAck(client, ticket, reasonCodes.success);
     },
-    (error: unknown) => {
-      core.counters.serviceFailures++;
-      core.options.log.error("publishFailed", { clientId, topic, error: String(error) });
-      if (ticket === undefined) return;
-      // MQTT 3.1.1 has no refusing PUBACK: the client has to connect and publish again.
-      if (client.version === 5) finishAck(client, ticket, reasonCodes.unspecifiedError);
-      else client.end("SERVER_ERROR");
-    },
+    (error: unknown) => failed(client, topic, ticket, error),
   );
+}
+
+function failed(client: ClientConnection, topic: string, ticket: number | undefined, error: unknown): void {
+  const { core, clientId } = client;
+  core.counters.serviceFailures++;
+  core.options.log.error("publishFailed", { clientId, topic, error: String(error) });
+  if (ticket === undefined) return;
+  // MQTT 3.1.1 has no refusing PUBACK: the client has to connect and publish again.
+  if (client.version === 5) finishAck(client, ticket, reasonCodes.unspecifiedError);
+  else client.end("SERVER_ERROR");
+}
+
+/** A message that one service answers and nothing else has to wait for: no promise. */
+function acknowledgeWhenAnswered(
+  client: ClientConnection,
+  { qos, packetId }: PublishPacket,
+  service: ServiceTopics,
+  message: ServiceMessage,
+): void {
+  const ticket = qos === 1 ? client.inbound.begin(packetId!) : undefined;
+  service.handle(message, client.core.options.runner!, (error) => {
+    if (error !== undefined) failed(client, message.topic, ticket, error);
+    else if (ticket !== undefined) finishAck(client, ticket, reasonCodes.success);
+  });
 }
 
 function finishAck(client: ClientConnection, ticket: number, reasonCode: number): void {
@@ -115,7 +132,10 @@ function publishSlowly(client: ClientConnection, packet: PublishPacket, { topic,
   for (const service of route.services) {
     // A view of the input may be overwritten by nobody, but it keeps the whole chunk alive while a service works.
     const message = { scope, topic, payload: core.copies.copy(payload), clientId, certificateId };
-    core.waits.push(service.handle(message, runner!));
+    if (route.services.length === 1 && core.waits.length === 0) {
+      return acknowledgeWhenAnswered(client, packet, service, message);
+    }
+    core.waits.push(answered(service, message, runner!));
   }
   if (core.waits.length > 0) acknowledgeLater(client, packet, takeWaits(core));
   else if (packet.qos === 1) acknowledge(client, packet.packetId!);

@@ -69,11 +69,18 @@ export interface OperationRunner {
    * ({@link operationAttemptsMax} times).
    */
   run<Input, Result>(scope: Scope, operation: Operation<Input, Result>, input: Input): Promise<Result>;
+  /** The same for callers that have very many: without a promise. Calls back once, never from inside the call. */
+  submit<Input, Result>(
+    scope: Scope,
+    operation: Operation<Input, Result>,
+    input: Input,
+    settled: (error: unknown, result: Result | undefined) => void,
+  ): void;
 }
 
 export const operationAttemptsMax = 20;
 
-/** A PUBLISH as a service sees it. The PUBACK of the request follows the promise that the handler returns. */
+/** A PUBLISH as a service sees it. Its PUBACK follows when the service is done. */
 export interface ServiceMessage {
   scope: Scope;
   topic: string;
@@ -88,6 +95,19 @@ export interface ServiceMessage {
 export interface ServiceTopics {
   /** Topic filters, `+` allowed. A request topic still fans out to subscribers like any other topic. */
   filters: readonly string[];
-  /** Errors become the service's own `rejected` message inside; what is thrown is a defect and is logged. */
-  handle(message: ServiceMessage, runner: OperationRunner): Promise<void>;
+  /**
+   * Calls back once, never from inside the call, when the message is answered. Errors become the service's own `rejected` message
+   * inside; what `done` is called with is a defect and is logged.
+   */
+  handle(message: ServiceMessage, runner: OperationRunner, done: (error?: unknown) => void): void;
+}
+
+/** {@link ServiceTopics.handle} for who can wait. */
+export function answered(service: ServiceTopics, message: ServiceMessage, runner: OperationRunner): Promise<void> {
+  return new Promise((resolve, reject) => {
+    service.handle(message, runner, (error) => {
+      if (error === undefined) resolve();
+      else reject(error instanceof Error ? error : new Error(String(error)));
+    });
+  });
 }

@@ -62,13 +62,12 @@ export async function openOperationRunner(
   return new Runner(deps, outbox, options.pendingEffectsMax ?? defaultPendingEffectsMax);
 }
 
-/** One call of `run`. */
+/** One call of `submit`. */
 interface Job {
   readonly scope: Scope;
   readonly operation: Operation<unknown, unknown>;
   readonly input: unknown;
-  resolve(this: void, result: unknown): void;
-  reject(this: void, error: unknown): void;
+  settled(this: void, error: unknown, result: unknown): void;
 }
 
 /** What came of an operation, before anything is committed. */
@@ -108,16 +107,30 @@ class Runner implements EffectRunner {
   }
 
   run<Input, Result>(scope: Scope, operation: Operation<Input, Result>, input: Input): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      this.submit(scope, operation, input, (error, result) => {
+        if (error === undefined) resolve(result as Result);
+        else reject(error as Error);
+      });
+    });
+  }
+
+  submit<Input, Result>(
+    scope: Scope,
+    operation: Operation<Input, Result>,
+    input: Input,
+    settled: (error: unknown, result: Result | undefined) => void,
+  ): void {
     if (this.#isClosed) {
-      return Promise.reject(new ThinglineError("CLOSED", "the operation runner was used after close()"));
+      const error = new ThinglineError("CLOSED", "the operation runner was used after close()");
+      void Promise.resolve().then(() => settled(error, undefined));
+      return;
     }
     const lane = operation.lane?.(input);
-    return new Promise<Result>((resolve, reject) => {
-      const job = { scope, operation, input, resolve, reject } as unknown as Job;
-      this.#runningCount++;
-      if (lane === undefined) void this.#runAlone(job);
-      else this.#lanesOf(scope).add(lane, job);
-    });
+    const job = { scope, operation, input, settled } as unknown as Job;
+    this.#runningCount++;
+    if (lane === undefined) void this.#runAlone(job);
+    else this.#lanesOf(scope).add(lane, job);
   }
 
   /** Nearly always those of the call before. */
@@ -301,13 +314,21 @@ class Runner implements EffectRunner {
   }
 
   #resolved(job: Job, result: unknown): void {
-    this.#done();
-    job.resolve(result);
+    this.#settle(job, undefined, result);
   }
 
   #rejected(job: Job, error: unknown): void {
+    this.#settle(job, error ?? new Error("an operation failed without saying why"), undefined);
+  }
+
+  #settle({ settled }: Job, error: unknown, result: unknown): void {
     this.#done();
-    job.reject(error);
+    try {
+      settled(error, result);
+    } catch (thrown) {
+      // The caller's fault must not take the others of its batch with it.
+      this.#deps.log.error("callbackFailed", { error: String(thrown) });
+    }
   }
 
   #done(): void {

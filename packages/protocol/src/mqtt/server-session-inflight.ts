@@ -132,15 +132,13 @@ export class InboundInflight {
   /** The work behind the ticket is done; calls back for each PUBACK that can leave now, in order. */
   finish(ticket: number, reasonCode: number, acknowledge: (packetId: number, reasonCode: number) => void): void {
     this.reasonCodes[ticket - this.firstTicket] = reasonCode;
-    let ready = 0;
-    while (ready < this.reasonCodes.length && this.reasonCodes[ready]! >= 0) ready++;
-    if (ready === 0) return;
-    const packetIds = this.packetIds.splice(0, ready);
-    const reasonCodes = this.reasonCodes.splice(0, ready);
-    this.firstTicket += ready;
-    for (let at = 0; at < ready; at++) {
-      this.used.delete(packetIds[at]!);
-      acknowledge(packetIds[at]!, reasonCodes[at]!);
+    // Shifted one by one: nearly always the work is done in its order, and one is ready.
+    while (this.reasonCodes.length > 0 && this.reasonCodes[0]! >= 0) {
+      const packetId = this.packetIds.shift()!;
+      const code = this.reasonCodes.shift()!;
+      this.firstTicket += 1;
+      this.used.delete(packetId);
+      acknowledge(packetId, code);
     }
   }
 }

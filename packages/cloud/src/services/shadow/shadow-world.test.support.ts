@@ -1,5 +1,6 @@
 // A shadow service over a memory store in virtual time, asked over MQTT, that notes what it publishes.
 import { shadowTopic, type ShadowId, type ShadowRequestType } from "@thingline/protocol/shadow";
+import { answered } from "../operation.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
 import { shadowServiceName } from "./model.js";
 import { createShadows, wakeShadow, type ShadowOptions, type Shadows } from "./service.js";
@@ -39,7 +40,7 @@ export async function openShadowWorld(
 
   const ask: ShadowWorld["ask"] = async (type, payload, { id = pump, clientId = "client" } = {}) => {
     const message = { scope, topic: shadowTopic(id, type), payload: encode(payload), clientId };
-    await topics.handle({ ...message, certificateId: undefined }, world.runner);
+    await answered(topics, { ...message, certificateId: undefined }, world.runner);
   };
   const take: ShadowWorld["take"] = async () =>
     (await world.takeEffects()).flatMap((effect) => {

@@ -1,4 +1,6 @@
 import { ThinglineError } from "@thingline/protocol";
+import type { Clock } from "@thingline/transport";
+import type { Scope } from "../operation.js";
 
 export interface ShadowLimits {
   /** Requests of one connection that are being worked on. */
@@ -25,19 +27,22 @@ export class ShadowThrottle {
     this.#limits = limits;
   }
 
-  /** @throws {ThinglineError} THROTTLED; then there is nothing to {@link end}. */
-  begin(clientId: string, thingOf: () => string, nowMs: () => number): void {
+  /** @returns THROTTLED; then there is nothing to {@link end} */
+  begin(clientId: string, scope: Scope, thingName: string, clock: Clock): ThinglineError | undefined {
     const { requestsInFlightMax, requestsPerSecondPerThingMax } = this.#limits;
-    const inFlight = this.#inFlight.get(clientId) ?? 0;
-    if (inFlight >= requestsInFlightMax) throw throttled({ clientId, requestsInFlightMax });
-    if (requestsPerSecondPerThingMax !== Infinity) {
-      const thing = thingOf();
-      if (!this.#take(thing, nowMs())) throw throttled({ thing, requestsPerSecondPerThingMax });
+    if (requestsInFlightMax !== Infinity && (this.#inFlight.get(clientId) ?? 0) >= requestsInFlightMax) {
+      return throttled({ clientId, requestsInFlightMax });
     }
-    this.#inFlight.set(clientId, inFlight + 1);
+    if (requestsPerSecondPerThingMax !== Infinity) {
+      const thing = `${scope.account}/${scope.region}/${thingName}`;
+      if (!this.#take(thing, clock.monotonicMs())) return throttled({ thing, requestsPerSecondPerThingMax });
+    }
+    if (requestsInFlightMax !== Infinity) this.#inFlight.set(clientId, (this.#inFlight.get(clientId) ?? 0) + 1);
+    return undefined;
   }
 
   end(clientId: string): void {
+    if (this.#limits.requestsInFlightMax === Infinity) return;
     const left = (this.#inFlight.get(clientId) ?? 0) - 1;
     if (left > 0) this.#inFlight.set(clientId, left);
     else this.#inFlight.delete(clientId);

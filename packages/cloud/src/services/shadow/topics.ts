@@ -44,39 +44,47 @@ export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimi
     return addressed;
   };
 
-  /** Answered with a message of its own; what is a fault of ours is thrown as well. */
-  const answerRejected = async (message: ServiceMessage, request: Request, runner: OperationRunner, error: unknown) => {
+  /** Answered with a message of its own; what is a fault of ours is told as well. */
+  const answerRejected = (
+    message: ServiceMessage,
+    request: Request,
+    runner: OperationRunner,
+    error: unknown,
+    done: (error?: unknown) => void,
+  ): void => {
     const { topic, clientId } = message;
     const rejected = describeRejection(error, clock.unixMs(), findClientToken(message.payload));
     const why = isThinglineError(error) ? error.details : { error: String(error) };
     log.warn("shadowRequestRejected", { clientId, topic, code: rejected.code, message: rejected.message, ...why });
-    await runner.run(message.scope, reject, { ...request, rejected });
-    if (rejected.code === 500) throw error;
+    runner.submit(message.scope, reject, { ...request, rejected }, (failure) => {
+      done(failure ?? (rejected.code === 500 ? error : undefined));
+    });
   };
 
   const topics: ServiceTopics = {
     filters: shadowRequestFilters,
 
-    handle(message, runner) {
+    handle(message, runner, done) {
       const { topic, scope, clientId, payload } = message;
-      const known = remembered.get(topic);
-      const request = known === undefined ? parseRequest(topic) : { id: known.shadow.id, type: known.type };
-      if (request === undefined) return Promise.resolve();
-      const fail = (error: unknown) => answerRejected(message, request, runner, error);
-      try {
-        const { shadow, type } = known ?? addressOf(topic, request);
-        const thingOf = () => `${scope.account}/${scope.region}/${shadow.id.thingName}`;
-        throttle.begin(clientId, thingOf, () => clock.monotonicMs());
-        return runner.run(scope, shadows.addressed[type], { shadow, payload }).then(
-          () => throttle.end(clientId),
-          (error: unknown) => {
-            throttle.end(clientId);
-            return fail(error);
-          },
-        );
-      } catch (error) {
-        return fail(error);
+      let known = remembered.get(topic);
+      if (known === undefined) {
+        const request = parseRequest(topic);
+        if (request === undefined) return void Promise.resolve().then(() => done());
+        try {
+          known = addressOf(topic, request);
+        } catch (error) {
+          return answerRejected(message, request, runner, error, done);
+        }
       }
+      const { shadow, type } = known;
+      const fail = (error: unknown) => answerRejected(message, { id: shadow.id, type }, runner, error, done);
+      const refusal = throttle.begin(clientId, scope, shadow.id.thingName, clock);
+      if (refusal !== undefined) return fail(refusal);
+      runner.submit(scope, shadows.addressed[type], { shadow, payload }, (error) => {
+        throttle.end(clientId);
+        if (error === undefined) done();
+        else fail(error);
+      });
     },
   };
   return topics;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { test } from "node:test";
 import { decodeSplitProvisioningRejection } from "@thingline/protocol/provisioning";
-import type { ServiceMessage } from "../operation.js";
+import { answered, type ServiceMessage } from "../operation.js";
 import type { PublishEffect } from "../outbox.js";
 import { explainCertificate } from "../registry/certificates.js";
 import { findCertificate, loadPrincipal, type CertificateRecord } from "../registry/model.js";
@@ -41,7 +41,7 @@ async function openWorld(options: { isStarted?: boolean } = {}): Promise<World> 
   return Object.assign(world, {
     service,
     ask: ({ clientId = "pump-7", topic }: { clientId?: string; topic?: string } = {}) =>
-      service.handle(message(clientId, topic ?? `certificate/${clientId}/create`), world.runner),
+      answered(service, message(clientId, topic ?? `certificate/${clientId}/create`), world.runner),
     takePublishes: async () =>
       (await world.takeEffects()).filter((effect): effect is PublishEffect => effect.type === "publish"),
     certificates: async () => {
@@ -237,7 +237,7 @@ test("a failure inside is told to the device without details, and thrown for the
     payload: new Uint8Array(),
     certificateId: "c",
   };
-  await assert.rejects(service.handle(message, world.runner), /secret reason/);
+  await assert.rejects(answered(service, message, world.runner), /secret reason/);
   const [rejected] = await world.takePublishes();
   const rejection = decodeSplitProvisioningRejection(rejected?.payload ?? new Uint8Array());
   assert.deepEqual([rejection.statusCode, rejection.errorCode], [500, "INTERNAL_FAILURE"]);

@@ -64,19 +64,23 @@ export function createSplitProvisioning(deps: SplitProvisioningDependencies): Sp
     }
   };
 
+  const answer = async (message: ServiceMessage, runner: OperationRunner): Promise<void> => {
+    try {
+      await provisionClient(message, runner);
+    } catch (error) {
+      log.warn("provisioningRejected", { clientId: message.clientId, topic: message.topic, error: String(error) });
+      if (canBeTold(message.clientId)) {
+        await runner.run(message.scope, reject, { deviceId: message.clientId, error });
+      }
+      if (statusOf(error) === 500) throw error;
+    }
+  };
+
   return {
     filters: [createFilter],
 
-    async handle(message, runner) {
-      try {
-        await provisionClient(message, runner);
-      } catch (error) {
-        log.warn("provisioningRejected", { clientId: message.clientId, topic: message.topic, error: String(error) });
-        if (canBeTold(message.clientId)) {
-          await runner.run(message.scope, reject, { deviceId: message.clientId, error });
-        }
-        if (statusOf(error) === 500) throw error;
-      }
+    handle(message, runner, done) {
+      answer(message, runner).then(() => done(), done);
     },
 
     async connected(scope, { clientId, certificateId }, runner) {
