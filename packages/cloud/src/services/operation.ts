@@ -107,7 +107,7 @@ export function answered(service: ServiceTopics, message: ServiceMessage, runner
   return new Promise((resolve, reject) => {
     service.handle(message, runner, (error) => {
       if (error === undefined) resolve();
-      else reject(error instanceof Error ? error : new Error(String(error)));
+      else reject(error instanceof Error ? error : new Error("a service failed without an error", { cause: error }));
     });
   });
 }

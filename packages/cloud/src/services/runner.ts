@@ -110,7 +110,7 @@ class Runner implements EffectRunner {
     return new Promise<Result>((resolve, reject) => {
       this.submit(scope, operation, input, (error, result) => {
         if (error === undefined) resolve(result as Result);
-        else reject(error as Error);
+        else reject(error);
       });
     });
   }
