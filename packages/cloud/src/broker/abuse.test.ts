@@ -184,7 +184,10 @@ test("a will and its properties are the client's even when the input's memory is
 
 test("PUBACKs leave in the order of their PUBLISHes, refusals as well", async () => {
   let finish: () => void = () => undefined;
-  const slow = { filters: ["slow"], handle: (_message: unknown, _runner: unknown, done: () => void) => void (finish = done) };
+  const slow = {
+    filters: ["slow"],
+    handle: (_message: unknown, _runner: unknown, done: () => void) => void (finish = done),
+  };
   const runner = {} as OperationRunner;
   const world = await startWorld({ services: [slow], runner });
   const identity = new TestIdentity((action, resource) => action !== "iot:Publish" || !resource.endsWith("denied"));

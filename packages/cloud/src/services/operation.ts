@@ -74,7 +74,7 @@ export interface OperationRunner {
     scope: Scope,
     operation: Operation<Input, Result>,
     input: Input,
-    settled: (error: unknown, result: Result | undefined) => void,
+    settled: (error: Error | undefined, result: Result | undefined) => void,
   ): void;
 }
 
@@ -99,7 +99,7 @@ export interface ServiceTopics {
    * Calls back once, never from inside the call, when the message is answered. Errors become the service's own `rejected` message
    * inside; what `done` is called with is a defect and is logged.
    */
-  handle(message: ServiceMessage, runner: OperationRunner, done: (error?: unknown) => void): void;
+  handle(message: ServiceMessage, runner: OperationRunner, done: (error?: Error) => void): void;
 }
 
 /** {@link ServiceTopics.handle} for who can wait. */
@@ -107,7 +107,7 @@ export function answered(service: ServiceTopics, message: ServiceMessage, runner
   return new Promise((resolve, reject) => {
     service.handle(message, runner, (error) => {
       if (error === undefined) resolve();
-      else reject(error instanceof Error ? error : new Error("a service failed without an error", { cause: error }));
+      else reject(error);
     });
   });
 }

@@ -67,7 +67,7 @@ interface Job {
   readonly scope: Scope;
   readonly operation: Operation<unknown, unknown>;
   readonly input: unknown;
-  settled(this: void, error: unknown, result: unknown): void;
+  settled(this: void, error: Error | undefined, result: unknown): void;
 }
 
 /** What came of an operation, before anything is committed. */
@@ -119,7 +119,7 @@ class Runner implements EffectRunner {
     scope: Scope,
     operation: Operation<Input, Result>,
     input: Input,
-    settled: (error: unknown, result: Result | undefined) => void,
+    settled: (error: Error | undefined, result: Result | undefined) => void,
   ): void {
     if (this.#isClosed) {
       const error = new ThinglineError("CLOSED", "the operation runner was used after close()");
@@ -318,10 +318,10 @@ class Runner implements EffectRunner {
   }
 
   #rejected(job: Job, error: unknown): void {
-    this.#settle(job, error ?? new Error("an operation failed without saying why"), undefined);
+    this.#settle(job, error instanceof Error ? error : new Error("an operation failed", { cause: error }), undefined);
   }
 
-  #settle({ settled }: Job, error: unknown, result: unknown): void {
+  #settle({ settled }: Job, error: Error | undefined, result: unknown): void {
     this.#done();
     try {
       settled(error, result);

@@ -1,4 +1,4 @@
-import { isThinglineError } from "@thingline/protocol";
+import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import {
   describeShadowError,
   findClientToken,
@@ -49,8 +49,8 @@ export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimi
     message: ServiceMessage,
     request: Request,
     runner: OperationRunner,
-    error: unknown,
-    done: (error?: unknown) => void,
+    error: Error,
+    done: (error?: Error) => void,
   ): void => {
     const { topic, clientId } = message;
     const rejected = describeRejection(error, clock.unixMs(), findClientToken(message.payload));
@@ -73,11 +73,11 @@ export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimi
         try {
           known = addressOf(topic, request);
         } catch (error) {
-          return answerRejected(message, request, runner, error, done);
+          return answerRejected(message, request, runner, error as ThinglineError, done);
         }
       }
       const { shadow, type } = known;
-      const fail = (error: unknown) => answerRejected(message, { id: shadow.id, type }, runner, error, done);
+      const fail = (error: Error) => answerRejected(message, { id: shadow.id, type }, runner, error, done);
       const refusal = throttle.begin(clientId, scope, shadow.id.thingName, clock);
       if (refusal !== undefined) return fail(refusal);
       runner.submit(scope, shadows.addressed[type], { shadow, payload }, (error) => {
