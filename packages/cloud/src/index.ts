@@ -44,8 +44,9 @@ export type {
   ServerCertificateIssuerOptions,
   ServerOptions,
 } from "./services/registry/server-certificates.js";
-export { createShadows, namedShadowsPageSizeMax, wakeShadow } from "./services/shadow/service.js";
-export type { ShadowOptions, Shadows } from "./services/shadow/service.js";
+export { addressShadow, createShadows, namedShadowsPageSizeMax, wakeShadow } from "./services/shadow/service.js";
+export type { ShadowAddress } from "./services/shadow/shadow-address.js";
+export type { AddressedRequest, ShadowOptions, Shadows } from "./services/shadow/service.js";
 export { shadowRestOperations } from "./services/shadow/rest.js";
 export { awsShadowLimits, noShadowLimits } from "./services/shadow/throttle.js";
 export type { ShadowLimits } from "./services/shadow/throttle.js";

@@ -7,10 +7,9 @@ import type { Effect, Scope } from "./operation.js";
 
 /** What the performer does; a wake-up is the runner's own. */
 export type PerformedEffect = Exclude<Effect, { type: "wakeAt" }>;
-type LazyPublish = Extract<Effect, { type: "publish" }>;
 /** A message as it is stored and handed over: with its payload. */
-export type PublishEffect = Omit<LazyPublish, "payload"> & { payload: Uint8Array };
-type StoredEffect = Exclude<PerformedEffect, LazyPublish> | PublishEffect;
+export type PublishEffect = Omit<Extract<Effect, { type: "publish" }>, "payload"> & { payload: Uint8Array };
+type StoredEffect = Exclude<PerformedEffect, { type: "publish" }> | PublishEffect;
 
 /**
  * What the runner needs of the rest of the cloud. Calls come in order, several at once: a call takes its place in the
