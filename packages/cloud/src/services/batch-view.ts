@@ -4,10 +4,12 @@ import type { ListOptions, StoreEntry, StoreKey, StoreOperation, StoreReader, St
 /** Thrown to the runner: the operation has to run where nothing of the batch is pending. Not a failure. */
 export class NeedsOwnCommit extends Error {}
 
+/** What the batch will ask of the store about one key: the first expectation and the last change. */
 interface Written {
-  /** What the batch will ask of the store: the first expectation and the last write. */
-  operation: StoreOperation;
-  /** What later operations of the batch read; undefined where the key was deleted. */
+  readonly key: StoreKey;
+  readonly expectedRevision: number | undefined;
+  change: "check" | "delete" | "value";
+  /** What later operations of the batch read; undefined where the key was deleted or only checked. */
   entry: StoreEntry | undefined;
 }
 
@@ -45,7 +47,7 @@ export class BatchView implements StoreReader {
   #writtenAt(key: StoreKey): Written | undefined {
     if (this.#written.size === 0) return undefined;
     const written = this.#written.get(this.#encode(key));
-    return written === undefined || "check" in written.operation ? undefined : written;
+    return written?.change === "check" ? undefined : written;
   }
 
   /** @throws {NeedsOwnCommit} once something was written: a list is not put together out of two sources. */
@@ -60,18 +62,38 @@ export class BatchView implements StoreReader {
    * wrong. OPTION_INVALID for a key that cannot be. Values are looked at by the store, when all is committed.
    */
   write(operations: readonly StoreOperation[]): void {
-    if (operations.length === 1) {
-      const key = this.#encode(operations[0]!.key);
-      this.#written.set(key, this.#merge(this.#written.get(key), operations[0]!));
+    for (let at = 0; at < operations.length; at++) this.#check(operations, at);
+    for (const operation of operations) this.#take(operation);
+  }
+
+  #check(operations: readonly StoreOperation[], at: number): void {
+    const { key, expectedRevision } = operations[at]!;
+    const encoded = this.#encode(key);
+    for (let other = 0; other < at; other++) {
+      if (encodeKey(operations[other]!.key) === encoded) throw new NeedsOwnCommit();
+    }
+    const before = this.#written.get(encoded);
+    if (before === undefined || expectedRevision === undefined) {
+      // After a check only the store can tell whether what was checked is what is overwritten.
+      if (before?.change === "check") throw new NeedsOwnCommit();
       return;
     }
-    const merged = new Map<string, Written>();
-    for (const operation of operations) {
-      const key = this.#encode(operation.key);
-      if (merged.has(key)) throw new NeedsOwnCommit();
-      merged.set(key, this.#merge(this.#written.get(key), operation));
-    }
-    for (const [key, written] of merged) this.#written.set(key, written);
+    const revision = before.change === "check" ? before.expectedRevision : (before.entry?.revision ?? 0);
+    if (expectedRevision !== revision) throw new NeedsOwnCommit();
+  }
+
+  #take(operation: StoreOperation): void {
+    const { key, expectedRevision } = operation;
+    const change = "value" in operation ? "value" : "delete" in operation ? "delete" : "check";
+    const encoded = this.#encode(key);
+    let written = this.#written.get(encoded);
+    if (written === undefined) {
+      written = { key, expectedRevision, change, entry: undefined };
+      this.#written.set(encoded, written);
+    } else if (change === "check") return;
+    written.change = change;
+    written.entry =
+      "value" in operation ? { key, value: operation.value, revision: --this.#provisionalRevision } : undefined;
   }
 
   #encode(key: StoreKey): string {
@@ -79,30 +101,13 @@ export class BatchView implements StoreReader {
     return this.#lastKey.encoded;
   }
 
-  #merge(before: Written | undefined, operation: StoreOperation): Written {
-    const { expectedRevision } = operation;
-    if (before === undefined) return { operation, entry: this.#entryOf(operation) };
-    if ("check" in before.operation) {
-      // Both were read from the store.
-      if (expectedRevision !== before.operation.expectedRevision) throw new NeedsOwnCommit();
-      return { operation, entry: this.#entryOf(operation) };
-    }
-    const revision = before.entry?.revision ?? 0;
-    if (expectedRevision !== undefined && expectedRevision !== revision) throw new NeedsOwnCommit();
-    if ("check" in operation) return before;
-    const expected = before.operation.expectedRevision;
-    const whole = "delete" in operation ? { delete: true as const } : { value: operation.value };
-    const first = expected === undefined ? {} : { expectedRevision: expected };
-    return { operation: { key: operation.key, ...first, ...whole }, entry: this.#entryOf(operation) };
-  }
-
-  #entryOf(operation: StoreOperation): StoreEntry | undefined {
-    if (!("value" in operation)) return undefined;
-    return { key: operation.key, value: operation.value, revision: --this.#provisionalRevision };
-  }
-
   /** One for each key. */
   operations(): StoreOperation[] {
-    return Array.from(this.#written.values(), ({ operation }) => operation);
+    return Array.from(this.#written.values(), ({ key, expectedRevision, change, entry }) => {
+      const expected = expectedRevision === undefined ? {} : { expectedRevision };
+      if (entry !== undefined) return { key, ...expected, value: entry.value };
+      if (change === "delete") return { key, ...expected, delete: true };
+      return { key, expectedRevision: expectedRevision ?? 0, check: true };
+    });
   }
 }

@@ -4,7 +4,14 @@ import type { Log } from "../log.js";
 import type { Store, StoreOperation, StoreReader } from "../store/store.js";
 import { BatchView, NeedsOwnCommit } from "./batch-view.js";
 import { Lanes } from "./lanes.js";
-import { operationAttemptsMax, type Operation, type OperationRunner, type Outcome, type Scope } from "./operation.js";
+import {
+  operationAttemptsMax,
+  type Effect,
+  type Operation,
+  type OperationRunner,
+  type Outcome,
+  type Scope,
+} from "./operation.js";
 import { Outbox, type EffectPerformer, type PerformedEffect, type PreparedEffects } from "./outbox.js";
 import { WakeUps, type WakeEffect, type WakeHandler } from "./wake-ups.js";
 
@@ -62,19 +69,31 @@ export async function openOperationRunner(
   return new Runner(deps, outbox, options.pendingEffectsMax ?? defaultPendingEffectsMax);
 }
 
-/** One call of `submit`. */
-interface Job {
+/** One call of `submit`, and how far it has come. */
+class Job {
   readonly scope: Scope;
   readonly operation: Operation<unknown, unknown>;
   readonly input: unknown;
-  settled(this: void, error: Error | undefined, result: unknown): void;
+  readonly settled: (this: void, error: Error | undefined, result: unknown) => void;
+  /** Decided and, until there are `effects`, not committed. */
+  outcome: Outcome<unknown> | undefined;
+  /** Thrown instead of an outcome. */
+  refusal: unknown;
+  effects: PreparedEffects | undefined;
+
+  constructor(scope: Scope, operation: Job["operation"], input: unknown, settled: Job["settled"]) {
+    this.scope = scope;
+    this.operation = operation;
+    this.input = input;
+    this.settled = settled;
+  }
 }
 
-/** What came of an operation, before anything is committed. */
-type Decision = { readonly outcome: Outcome<unknown> } | { readonly error: unknown };
+/** What neither changes state nor sets a wake-up leaves no record. */
+const isStored = ({ operations, effects }: Outcome<unknown>): boolean =>
+  operations.length > 0 || effects.some(({ type }) => type === "wakeAt");
 
-/** Committed with its outcome, or never stored. */
-type Committed = PreparedEffects | { readonly unstored: readonly PerformedEffect[] };
+const isPerformed = (effect: Effect): effect is PerformedEffect => effect.type !== "wakeAt";
 
 class Runner implements EffectRunner {
   readonly #deps: RunnerDependencies;
@@ -127,7 +146,7 @@ class Runner implements EffectRunner {
       return;
     }
     const lane = operation.lane?.(input);
-    const job = { scope, operation, input, settled } as unknown as Job;
+    const job = new Job(scope, operation as Job["operation"], input, settled as Job["settled"]);
     this.#runningCount++;
     if (lane === undefined) void this.#runAlone(job);
     else this.#lanesOf(scope).add(lane, job);
@@ -184,133 +203,116 @@ class Runner implements EffectRunner {
    */
   async #runBatch(jobs: readonly Job[]): Promise<void> {
     for (let at = 0; at < jobs.length;) {
-      const first = jobs[at]!;
-      if (at + 1 === jobs.length) return this.#runAlone(first);
+      const rest = at === 0 ? jobs : jobs.slice(at);
       const view = new BatchView(this.#deps.store);
-      const decisions = await this.#decide(jobs.slice(at), view);
-      if (decisions.length <= 1) await this.#runAlone(first);
-      else await this.#finishBatch(jobs.slice(at, at + decisions.length), decisions, view);
-      at += Math.max(1, decisions.length);
+      const count = rest.length === 1 ? 0 : await this.#decide(rest, view);
+      if (count <= 1) await this.#runAlone(rest[0]!);
+      else await this.#finishBatch(count === rest.length ? rest : rest.slice(0, count), view);
+      at += Math.max(1, count);
     }
   }
 
-  /** As far as one commit can hold them. */
-  async #decide(jobs: readonly Job[], view: BatchView): Promise<Decision[]> {
-    const decisions: Decision[] = [];
-    for (const job of jobs) {
+  /** @returns for how many of the jobs: as far as one commit can hold them */
+  async #decide(jobs: readonly Job[], view: BatchView): Promise<number> {
+    const nowMs = this.#deps.clock.unixMs();
+    for (let at = 0; at < jobs.length; at++) {
+      const job = jobs[at]!;
       try {
-        const outcome = this.#call(job, view);
-        const decided = outcome instanceof Promise ? await outcome : outcome;
-        view.write(decided.operations);
-        decisions.push({ outcome: decided });
+        const outcome = this.#call(job, view, nowMs);
+        job.outcome = outcome instanceof Promise ? await outcome : outcome;
+        view.write(job.outcome.operations);
       } catch (error) {
-        if (error instanceof NeedsOwnCommit) break;
-        decisions.push({ error });
+        job.outcome = undefined;
+        if (error instanceof NeedsOwnCommit) return at;
+        job.refusal = error;
       }
     }
-    return decisions;
+    return jobs.length;
   }
 
-  async #finishBatch(jobs: readonly Job[], decisions: readonly Decision[], view: BatchView): Promise<void> {
-    const outcomes: Outcome<unknown>[] = [];
-    for (const decision of decisions) if ("outcome" in decision) outcomes.push(decision.outcome);
-    const { scope } = jobs[0]!;
+  async #finishBatch(jobs: readonly Job[], view: BatchView): Promise<void> {
     if (this.#outbox.pendingCount >= this.#pendingEffectsMax) await this.#waitForOutbox();
-    let committed: readonly Committed[];
     try {
-      committed = await this.#commit(scope, view.operations(), outcomes);
+      await this.#commit(jobs, view.operations());
     } catch {
       // A conflict, or one of them asks for what cannot be stored: the others must not hear of it.
       for (const job of jobs) await this.#runAlone(job);
       return;
     }
     // In the order of the jobs: a refusal may have been about what an earlier job of the batch wrote.
-    let decided = 0;
-    for (let at = 0; at < jobs.length; at++) {
-      const job = jobs[at]!;
-      const decision = decisions[at]!;
-      if ("error" in decision) this.#rejected(job, decision.error);
-      else this.#finish(job, decision.outcome.result, committed[decided++]!);
-    }
+    for (const job of jobs) this.#finish(job);
   }
 
   async #runAlone(job: Job): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const outcome = await this.#call(job, this.#deps.store);
+        job.outcome = await this.#call(job, this.#deps.store, this.#deps.clock.unixMs());
+        const { effects, operations } = job.outcome;
         const isFull = this.#outbox.pendingCount >= this.#pendingEffectsMax;
-        if (isFull && outcome.effects.length > 0) await this.#waitForOutbox();
-        const [committed] = await this.#commit(job.scope, outcome.operations, [outcome]);
-        this.#finish(job, outcome.result, committed!);
-        return;
+        if (isFull && effects.length > 0) await this.#waitForOutbox();
+        await this.#commit([job], operations);
       } catch (error) {
         if (isThinglineError(error, "STORE_CONFLICT") && attempt < operationAttemptsMax) continue;
-        this.#rejected(job, error);
-        return;
+        job.outcome = undefined;
+        job.refusal = error;
       }
+      this.#finish(job);
+      return;
     }
   }
 
-  #call({ scope, operation, input }: Job, store: StoreReader): Outcome<unknown> | Promise<Outcome<unknown>> {
-    const { clock, random, keys } = this.#deps;
-    return operation({ scope, store, nowMs: clock.unixMs(), random, keys }, input);
+  #call(
+    { scope, operation, input }: Job,
+    store: StoreReader,
+    nowMs: number,
+  ): Outcome<unknown> | Promise<Outcome<unknown>> {
+    const { random, keys } = this.#deps;
+    return operation({ scope, store, nowMs, random, keys }, input);
   }
 
   async #waitForOutbox(): Promise<void> {
     await this.#outbox.waitUntilBelow(this.#pendingEffectsMax);
   }
 
-  /**
-   * State and effects of the outcomes, as one commit.
-   * @returns the effects of each outcome, to be performed one after another.
-   */
-  async #commit(
-    scope: Scope,
-    operations: readonly StoreOperation[],
-    outcomes: readonly Outcome<unknown>[],
-  ): Promise<readonly Committed[]> {
+  /** State and effects of what was decided for the jobs, which are of one scope, as one commit. */
+  async #commit(jobs: readonly Job[], operations: readonly StoreOperation[]): Promise<void> {
     const all = operations.slice();
-    const committed: Committed[] = [];
     const wakes: WakeEffect[] = [];
-    for (const outcome of outcomes) {
-      const wakesBefore = wakes.length;
-      let performed: PerformedEffect[] | undefined;
-      for (const effect of outcome.effects) {
-        if (effect.type === "wakeAt") wakes.push(effect);
-        else (performed ??= []).push(effect);
+    try {
+      for (const job of jobs) {
+        job.effects = undefined;
+        if (job.outcome === undefined || !isStored(job.outcome)) continue;
+        job.effects = this.#outbox.prepare(job.scope, job.outcome.effects.filter(isPerformed));
+        for (const operation of job.effects.operations) all.push(operation);
+        for (const effect of job.outcome.effects) if (effect.type === "wakeAt") wakes.push(effect);
       }
-      if (outcome.operations.length === 0 && wakes.length === wakesBefore) {
-        committed.push({ unstored: performed ?? [] });
-        continue;
-      }
-      const prepared = this.#outbox.prepare(scope, performed ?? []);
-      for (const operation of prepared.operations) all.push(operation);
-      committed.push(prepared);
-    }
-    if (wakes.length > 0) all.push(...this.#wakeUps.operationsFor(scope, wakes));
-    if (all.length > 0) {
-      try {
-        await this.#deps.store.commit(all);
-      } catch (error) {
-        for (const one of committed) if (!("unstored" in one)) this.#outbox.discarded(one);
-        throw error;
-      }
+      if (wakes.length > 0) all.push(...this.#wakeUps.operationsFor(jobs[0]!.scope, wakes));
+      if (all.length > 0) await this.#deps.store.commit(all);
+    } catch (error) {
+      for (const { effects } of jobs) if (effects !== undefined) this.#outbox.discarded(effects);
+      throw error;
     }
     for (const { atUnixMs } of wakes) this.#wakeUps.wakeBy(atUnixMs);
-    return committed;
   }
 
-  /** What neither changed state nor set a wake-up left no record: its caller waits for the hand-over instead. */
-  #finish(job: Job, result: unknown, committed: Committed): void {
-    if (!("unstored" in committed)) this.#outbox.committed(committed);
-    else if (committed.unstored.length > 0) {
-      this.#outbox.handOver(job.scope, committed.unstored).then(
-        () => this.#resolved(job, result),
-        (error: unknown) => this.#rejected(job, error),
-      );
-      return;
+  /** Performs the effects, and tells the caller. */
+  #finish(job: Job): void {
+    const { outcome, effects, scope } = job;
+    if (outcome === undefined) return this.#rejected(job, job.refusal);
+    try {
+      if (effects !== undefined) this.#outbox.committed(effects);
+      else if (outcome.effects.length > 0) {
+        // Nothing was stored for them, so the caller waits until they are handed over.
+        this.#outbox.handOver(scope, outcome.effects.filter(isPerformed)).then(
+          () => this.#resolved(job, outcome.result),
+          (error: unknown) => this.#rejected(job, error),
+        );
+        return;
+      }
+    } catch (error) {
+      return this.#rejected(job, error);
     }
-    this.#resolved(job, result);
+    this.#resolved(job, outcome.result);
   }
 
   #resolved(job: Job, result: unknown): void {
