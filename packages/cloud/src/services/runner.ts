@@ -8,6 +8,7 @@ import {
   operationAttemptsMax,
   type Effect,
   type Operation,
+  type OperationContext,
   type OperationRunner,
   type Outcome,
   type Scope,
@@ -94,6 +95,11 @@ const isStored = ({ operations, effects }: Outcome<unknown>): boolean =>
   operations.length > 0 || effects.some(({ type }) => type === "wakeAt");
 
 const isPerformed = (effect: Effect): effect is PerformedEffect => effect.type !== "wakeAt";
+
+/** Nearly always all of them. */
+function performedOf({ effects }: Outcome<unknown>): readonly PerformedEffect[] {
+  return effects.every(isPerformed) ? effects : effects.filter(isPerformed);
+}
 
 class Runner implements EffectRunner {
   readonly #deps: RunnerDependencies;
@@ -214,11 +220,11 @@ class Runner implements EffectRunner {
 
   /** @returns for how many of the jobs: as far as one commit can hold them */
   async #decide(jobs: readonly Job[], view: BatchView): Promise<number> {
-    const nowMs = this.#deps.clock.unixMs();
+    const context = this.#contextOf(jobs[0]!.scope, view);
     for (let at = 0; at < jobs.length; at++) {
       const job = jobs[at]!;
       try {
-        const outcome = this.#call(job, view, nowMs);
+        const outcome = job.operation(context, job.input);
         job.outcome = outcome instanceof Promise ? await outcome : outcome;
         view.write(job.outcome.operations);
       } catch (error) {
@@ -246,7 +252,7 @@ class Runner implements EffectRunner {
   async #runAlone(job: Job): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        job.outcome = await this.#call(job, this.#deps.store, this.#deps.clock.unixMs());
+        job.outcome = await job.operation(this.#contextOf(job.scope, this.#deps.store), job.input);
         const { effects, operations } = job.outcome;
         const isFull = this.#outbox.pendingCount >= this.#pendingEffectsMax;
         if (isFull && effects.length > 0) await this.#waitForOutbox();
@@ -261,13 +267,9 @@ class Runner implements EffectRunner {
     }
   }
 
-  #call(
-    { scope, operation, input }: Job,
-    store: StoreReader,
-    nowMs: number,
-  ): Outcome<unknown> | Promise<Outcome<unknown>> {
-    const { random, keys } = this.#deps;
-    return operation({ scope, store, nowMs, random, keys }, input);
+  #contextOf(scope: Scope, store: StoreReader): OperationContext {
+    const { clock, random, keys } = this.#deps;
+    return { scope, store, nowMs: clock.unixMs(), random, keys };
   }
 
   async #waitForOutbox(): Promise<void> {
@@ -282,7 +284,7 @@ class Runner implements EffectRunner {
       for (const job of jobs) {
         job.effects = undefined;
         if (job.outcome === undefined || !isStored(job.outcome)) continue;
-        job.effects = this.#outbox.prepare(job.scope, job.outcome.effects.filter(isPerformed));
+        job.effects = this.#outbox.prepare(job.scope, performedOf(job.outcome));
         for (const operation of job.effects.operations) all.push(operation);
         for (const effect of job.outcome.effects) if (effect.type === "wakeAt") wakes.push(effect);
       }
@@ -303,7 +305,7 @@ class Runner implements EffectRunner {
       if (effects !== undefined) this.#outbox.committed(effects);
       else if (outcome.effects.length > 0) {
         // Nothing was stored for them, so the caller waits until they are handed over.
-        this.#outbox.handOver(scope, outcome.effects.filter(isPerformed)).then(
+        this.#outbox.handOver(scope, performedOf(outcome)).then(
           () => this.#resolved(job, outcome.result),
           (error: unknown) => this.#rejected(job, error),
         );

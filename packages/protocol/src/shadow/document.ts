@@ -34,13 +34,19 @@ export function updateShadow(
   requireVersion(current?.version ?? deletedVersion, update.version);
   const desired = updateSection(current, "desired", update, nowSeconds);
   const reported = updateSection(current, "reported", update, nowSeconds);
-  const updated = {
-    version: (current?.version ?? deletedVersion) + 1,
-    state: { ...(desired && { desired: desired.value }), ...(reported && { reported: reported.value }) },
-    metadata: { ...(desired && { desired: desired.metadata }), ...(reported && { reported: reported.metadata }) },
-  };
-  requireSize(updated.state);
-  return updated;
+  // Assigned and not spread: this is what an update costs.
+  const state: { desired?: JsonObject; reported?: JsonObject } = {};
+  const metadata: { desired?: JsonObject; reported?: JsonObject } = {};
+  if (desired !== undefined) {
+    state.desired = desired.value;
+    metadata.desired = desired.metadata;
+  }
+  if (reported !== undefined) {
+    state.reported = reported.value;
+    metadata.reported = reported.metadata;
+  }
+  requireSize(state);
+  return { version: (current?.version ?? deletedVersion) + 1, state, metadata };
 }
 
 /** The differences of a document, and the metadata of `desired` for them. */
@@ -81,7 +87,7 @@ function requireSize(state: ShadowSections): void {
 
 /** A bound that is found without writing the document: most are far below the limit. */
 function documentBytesAtMost(state: ShadowSections): number {
-  return shadowSections.reduce((bytes, section) => bytes + valueBytesAtMost(state[section]), 0);
+  return valueBytesAtMost(state.desired) + valueBytesAtMost(state.reported);
 }
 
 /** A UTF-16 unit has at most six bytes in JSON (an escape), a number at most 25 characters. */

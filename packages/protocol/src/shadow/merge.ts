@@ -31,15 +31,18 @@ function mergeObject(current: Stamped, patch: JsonObject, nowSeconds: number): S
   const metadata: Record<string, JsonValue> = { ...current.metadata };
   for (const name in patch) {
     const wanted = patch[name] as JsonValue;
-    const found = memberOf(value, name);
-    if (isJsonObject(wanted) && isJsonObject(found)) {
-      const foundMetadata = memberOf(metadata, name) as JsonObject;
-      const merged = mergeObject({ value: found, metadata: foundMetadata }, wanted, nowSeconds);
-      setMember(value, name, merged.value);
-      setMember(metadata, name, merged.metadata);
-      continue;
+    let added: JsonValue | undefined = wanted;
+    if (isJsonObject(wanted)) {
+      const found = memberOf(value, name);
+      if (isJsonObject(found)) {
+        const foundMetadata = memberOf(metadata, name) as JsonObject;
+        const merged = mergeObject({ value: found, metadata: foundMetadata }, wanted, nowSeconds);
+        setMember(value, name, merged.value);
+        setMember(metadata, name, merged.metadata);
+        continue;
+      }
+      added = withoutNulls(wanted);
     }
-    const added = isJsonObject(wanted) ? withoutNulls(wanted) : wanted;
     if (added === null || added === undefined) {
       // Of its own, `delete` takes `__proto__` for an ordinary name.
       delete value[name];

@@ -36,7 +36,10 @@ export function decodeShadowUpdate(payload: Uint8Array): ShadowUpdate {
   const clientToken = readClientToken(members);
   const state = readState(members);
   const version = readVersion(members);
-  return { state, ...(version !== undefined && { version }), ...(clientToken !== undefined && { clientToken }) };
+  const update: ShadowUpdate = { state };
+  if (version !== undefined) update.version = version;
+  if (clientToken !== undefined) update.clientToken = clientToken;
+  return update;
 }
 
 /**

@@ -71,6 +71,8 @@ interface Current {
   checks: readonly StoreOperation[];
 }
 
+const noChecks: readonly StoreOperation[] = [];
+
 /** A request to one shadow, step by step. The body of the answer is made when somebody asks for it. */
 interface ShadowOperation<Parsed, Result> {
   parse(this: void, payload: Uint8Array): Parsed;
@@ -123,7 +125,7 @@ export function createShadows({ unknownThings = "accepted" }: ShadowOptions = {}
       return readSlowly(context, shadow).then((current) => decide(context, shadow, current, request));
     }
     const key = shadow.key(scope);
-    return decide(context, shadow, currentOf(key, store.peek<ShadowRecord>(key), nowMs, []), request);
+    return decide(context, shadow, currentOf(key, store.peek<ShadowRecord>(key), nowMs, noChecks), request);
   };
 
   const addressed = <Parsed>(one: ShadowOperation<Parsed, object>): Operation<AddressedRequest, unknown> => {
@@ -192,7 +194,8 @@ const updateOperation: ShadowOperation<ShadowUpdate, ShadowUpdateAccepted> = {
     if (delta !== undefined) effects.push(publishJson(shadow.topic("update/delta"), () => delta));
     effects.push(publishJson(shadow.topic("update/documents"), () => composeDocuments(previous, document, facts)));
     const value: ShadowRecord = { document };
-    return { result: accepted, operations: [{ key, expectedRevision: revision, value }, ...checks], effects };
+    const write: StoreOperation = { key, expectedRevision: revision, value };
+    return { result: accepted, operations: checks.length === 0 ? [write] : [write, ...checks], effects };
   },
 };
 
