@@ -8,7 +8,7 @@ export class ShadowAddress {
   readonly id: ShadowId;
   /** For `Operation.lane`: requests to one shadow are answered in their order. */
   readonly lane: string;
-  readonly #topics = new Map<ShadowTopicTail, string>();
+  readonly #topics: Partial<Record<ShadowTopicTail, string>> = {};
   #key: { scope: Scope; key: StoreKey } | undefined;
 
   constructor(id: ShadowId) {
@@ -17,9 +17,7 @@ export class ShadowAddress {
   }
 
   topic(tail: ShadowTopicTail): string {
-    let topic = this.#topics.get(tail);
-    if (topic === undefined) this.#topics.set(tail, (topic = shadowTopic(this.id, tail)));
-    return topic;
+    return (this.#topics[tail] ??= shadowTopic(this.id, tail));
   }
 
   key(scope: Scope): StoreKey {

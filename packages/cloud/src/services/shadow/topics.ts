@@ -77,13 +77,13 @@ export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimi
         }
       }
       const { shadow, type } = known;
-      const fail = (error: Error) => answerRejected(message, { id: shadow.id, type }, runner, error, done);
-      const refusal = throttle.begin(clientId, scope, shadow.id.thingName, clock);
-      if (refusal !== undefined) return fail(refusal);
+      const { id } = shadow;
+      const refusal = throttle.begin(clientId, scope, id.thingName, clock);
+      if (refusal !== undefined) return answerRejected(message, { id, type }, runner, refusal, done);
       runner.submit(scope, shadows.addressed[type], { shadow, payload }, (error) => {
         throttle.end(clientId);
         if (error === undefined) done();
-        else fail(error);
+        else answerRejected(message, { id, type }, runner, error, done);
       });
     },
   };
