@@ -162,7 +162,7 @@ class LocalBroker implements Broker {
     await core.idle();
     const writers = [...core.sessions.values()].map((session) => session.stored?.writer.idle());
     for (const session of core.sessions.values()) session.expiryTimer?.cancel();
-    await Promise.all([...writers, core.retained.idle()]);
+    await Promise.all([...writers, core.retained.close()]);
     core.port.close();
   }
 }

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Will } from "@thingline/protocol/mqtt";
 import { awsLimits } from "./limits.js";
+import { retainedSweepMs } from "./retained.js";
+import { retainedKeys } from "../services/messages/model.js";
 import { closeWorld, noLimits, startWorld, TestIdentity, type World } from "./harness.test.support.js";
 
 const will = (fields: Partial<Will> = {}): Will => ({
@@ -79,6 +81,26 @@ test("a retained message survives a restart and ends with its expiry", async () 
   await late.subscribe("t");
   assert.deepEqual(late.messages, []);
   await closeWorld(next);
+});
+
+test("expired retained messages go by themselves, from the store too, and make room at once", async () => {
+  const world = await startWorld({ limits: { ...noLimits, retainedMessagesMax: 2 } });
+  const client = await world.connect("c", { version: 5, keepAliveSeconds: 1_200 });
+  const expiring = (messageExpirySeconds: number) => ({ isRetained: true, properties: { messageExpirySeconds } });
+  const count = () => world.broker.stats().retainedMessages;
+  const stored = async () =>
+    (await world.store.list(retainedKeys.all({ account: "123456789012", region: "us-east-1" }), { limit: 9 })).length;
+  await client.publish("soon", "x", expiring(30));
+  await client.publish("later", "x", expiring(100));
+  assert.equal(await client.publish("more", "x", { isRetained: true }), 0x97);
+  await world.clock.advance(31_000);
+  assert.equal(count(), 2, "nobody has looked yet");
+  assert.equal(await client.publish("more", "x", { isRetained: true }), 0, "there is room");
+  assert.deepEqual([count(), await stored()], [2, 2]);
+  await world.clock.advance(retainedSweepMs * 2);
+  assert.deepEqual([count(), await stored()], [1, 1]);
+  assert.equal(world.broker.stats().droppedExpired, 2);
+  await closeWorld(world);
 });
 
 test("RETAIN needs iot:RetainPublish and an ordinary topic", async () => {

@@ -1,5 +1,5 @@
 import type { EncodedTopics } from "@thingline/protocol/mqtt";
-import type { Clock } from "@thingline/transport";
+import type { Clock, Timer } from "@thingline/transport";
 import type { Log } from "../log.js";
 import { iterate } from "../store/iterate.js";
 import type { Store, StoreOperation } from "../store/store.js";
@@ -26,6 +26,9 @@ export type RetainOutcome =
   /** Over a limit: nothing was kept. */
   | { type: "throttled" };
 
+/** How often expired messages are looked for, while there are any that can expire. */
+export const retainedSweepMs = 60_000;
+
 /** Topics whose publish rate is remembered. */
 const ratedTopicsMax = 10_000;
 
@@ -38,6 +41,10 @@ export class RetainedMessages {
   private pending = new Map<string, StoreOperation>();
   private commitDone: Promise<void> | undefined;
   private last: Promise<void> = Promise.resolve();
+  /** Messages with an expiry. */
+  private expiringCount = 0;
+  private sweepTimer: Timer | undefined;
+  private isClosed = false;
 
   constructor(options: RetainedMessagesOptions) {
     this.options = options;
@@ -58,10 +65,31 @@ export class RetainedMessages {
   get(topic: string): Publication | undefined {
     const message = this.messages.get(topic);
     if (message?.expiresAtMs === undefined || message.expiresAtMs > this.options.clock.unixMs()) return message;
+    this.expired(topic);
+    return undefined;
+  }
+
+  private expired(topic: string): void {
     this.options.counters.droppedExpired++;
     this.set(topic, undefined);
-    void this.write(topic, undefined);
-    return undefined;
+    this.write(topic, undefined).catch(() => undefined);
+  }
+
+  /** What has expired makes room for others, asked for or not. */
+  private sweep(): void {
+    const nowMs = this.options.clock.unixMs();
+    for (const [topic, { expiresAtMs }] of this.messages) {
+      if (expiresAtMs !== undefined && expiresAtMs <= nowMs) this.expired(topic);
+    }
+  }
+
+  private armSweep(): void {
+    if (this.sweepTimer !== undefined || this.expiringCount === 0 || this.isClosed) return;
+    this.sweepTimer = this.options.clock.setTimer(retainedSweepMs, () => {
+      this.sweepTimer = undefined;
+      this.sweep();
+      this.armSweep();
+    });
   }
 
   /** A PUBLISH with RETAIN came: replaces, or with an empty payload deletes, the topic's message. */
@@ -79,7 +107,11 @@ export class RetainedMessages {
       log.warn("limitHit", { limit: "retainedPublishesPerSecondPerTopic", topic });
       return { type: "throttled" };
     }
-    const limit = this.limitOf(publication);
+    let limit = this.limitOf(publication);
+    if (limit !== undefined && this.expiringCount > 0) {
+      this.sweep();
+      limit = this.limitOf(publication);
+    }
     if (limit !== undefined) {
       counters.droppedRetainedFull++;
       counters.limitsHit++;
@@ -97,14 +129,26 @@ export class RetainedMessages {
     this.set(publication.topic, publication.payload.length === 0 ? undefined : publication.keep());
   }
 
-  /** When everything asked for so far is stored, or failed. */
-  async idle(): Promise<void> {
+  /** Resolves when everything asked for so far is stored, or failed. No timer is left. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.sweepTimer?.cancel();
+    await this.idle();
+  }
+
+  private async idle(): Promise<void> {
     while (this.commitDone !== undefined) await this.commitDone.catch(() => undefined);
     await this.last.catch(() => undefined);
   }
 
   private set(topic: string, message: Publication | undefined): void {
-    this.bytes += (message?.sizeBytes ?? 0) - (this.messages.get(topic)?.sizeBytes ?? 0);
+    const before = this.messages.get(topic);
+    this.bytes += (message?.sizeBytes ?? 0) - (before?.sizeBytes ?? 0);
+    if (before?.expiresAtMs !== undefined) this.expiringCount--;
+    if (message?.expiresAtMs !== undefined) {
+      this.expiringCount++;
+      this.armSweep();
+    }
     if (message === undefined) this.messages.delete(topic);
     else this.messages.set(topic, message);
   }
