@@ -135,7 +135,7 @@ export class ClientConnection {
 
   /** A client that asks without reading our answers must not fill our memory with them. */
   private checkOutput(): void {
-    if (this.connection.bufferedBytes > this.core.limits.outputBytesMax && this.state === "connected") {
+    if (this.connection.bufferedBytes > this.core.outputShareBytes && this.state === "connected") {
       this.flow.isOutputFull();
     }
   }

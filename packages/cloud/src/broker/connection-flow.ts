@@ -27,6 +27,8 @@ export class ConnectionFlow {
   /** Why reading is paused; 0 when it is not. */
   private pauses = 0;
   private outputFullSinceMs: number | undefined;
+  /** In `core.unsentBytes`. */
+  private countedBytes = 0;
   private outputFullLoggedMs = -Infinity;
   private throttleLoggedMs = -Infinity;
 
@@ -47,6 +49,9 @@ export class ConnectionFlow {
 
   /** The connection is over: no timer is left. */
   stop(): void {
+    this.core.unsentBytes -= this.countedBytes;
+    this.countedBytes = 0;
+    this.core.slowFlows.delete(this);
     this.drainTimer?.cancel();
     this.readTimer?.cancel();
   }
@@ -55,7 +60,8 @@ export class ConnectionFlow {
 
   /** Whether so much waits to be sent that nothing may be added. Then the client's own input waits as well. */
   isOutputFull(): boolean {
-    if (this.client.connection.bufferedBytes <= this.core.limits.outputBytesMax) return false;
+    if (this.client.connection.bufferedBytes <= this.core.outputShareBytes && this.countedBytes === 0) return false;
+    if (!this.isOverOutput()) return false;
     if (this.outputFullSinceMs === undefined) {
       this.outputFullSinceMs = this.core.nowMs;
       this.logOutputFull();
@@ -63,6 +69,32 @@ export class ConnectionFlow {
       this.drainLater(slowSweepMs);
     }
     return true;
+  }
+
+  private isOverOutput(): boolean {
+    const { core } = this;
+    const { outputBytesMax, outputBytesTotalMax } = core.limits;
+    const bytes = this.countOutput();
+    if (bytes > outputBytesMax) return true;
+    if (bytes === 0 || core.unsentBytes <= outputBytesTotalMax) return false;
+    // The others were counted when something was sent to them; much may have left since. Once a millisecond is enough.
+    if (core.unsentCountedMs !== core.nowMs) {
+      core.unsentCountedMs = core.nowMs;
+      for (const flow of core.slowFlows) flow.countOutput();
+    }
+    return core.unsentBytes > outputBytesTotalMax;
+  }
+
+  /** @returns the unsent bytes that count: those of a connection with more than its share */
+  private countOutput(): number {
+    const { core } = this;
+    const { bufferedBytes } = this.client.connection;
+    const bytes = bufferedBytes > core.outputShareBytes ? bufferedBytes : 0;
+    core.unsentBytes += bytes - this.countedBytes;
+    if (bytes === 0) core.slowFlows.delete(this);
+    else if (this.countedBytes === 0) core.slowFlows.add(this);
+    this.countedBytes = bytes;
+    return bytes;
   }
 
   private logOutputFull(): void {
@@ -123,7 +155,7 @@ export class ConnectionFlow {
 
   private isStuck(): boolean {
     if (this.outputFullSinceMs === undefined) return false;
-    if (this.client.connection.bufferedBytes <= this.core.limits.outputBytesMax) {
+    if (!this.isOverOutput()) {
       this.outputDrained();
       return false;
     }

@@ -4,8 +4,9 @@ import type { ServiceTopics } from "../services/operation.js";
 import type { ClientConnection } from "./client-connection.js";
 import { CommitGate } from "./commit-gate.js";
 import { ConnectRate } from "./connect-rate.js";
+import type { ConnectionFlow } from "./connection-flow.js";
 import type { BrokerCounters } from "./counters.js";
-import type { BrokerLimits } from "./limits.js";
+import { type BrokerLimits, outputBytesShare } from "./limits.js";
 import { Publication } from "./publication.js";
 import { SmallCopies } from "./small-copies.js";
 import { parseShare } from "./reserved-topics.js";
@@ -43,6 +44,12 @@ export class BrokerCore {
   persistentCount = 0;
   queuedMessages = 0;
   queuedBytes = 0;
+  /** Below this a connection's unsent bytes are not counted; see `outputBytesTotalMax`. */
+  readonly outputShareBytes: number;
+  /** Connections with more than their share of unsent bytes, and the sum of those bytes when each was last looked at. */
+  readonly slowFlows = new Set<ConnectionFlow>();
+  unsentBytes = 0;
+  unsentCountedMs = -Infinity;
   /** Stored messages that were sent and not acknowledged: kept to be sent again. */
   inflightBytes = 0;
   isClosed = false;
@@ -72,6 +79,7 @@ export class BrokerCore {
     this.options = parts.options;
     this.brokerId = parts.brokerId;
     this.limits = parts.limits;
+    this.outputShareBytes = Math.min(outputBytesShare, parts.limits.outputBytesMax);
     this.counters = parts.counters;
     this.keys = parts.keys;
     this.index = parts.index;

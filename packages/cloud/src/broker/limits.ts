@@ -56,6 +56,11 @@ export interface BrokerLimits {
   connectTimeoutSeconds: number;
   /** Over this many unsent bytes QoS 0 to the connection is dropped, QoS 1 queued and its own input paused. */
   outputBytesMax: number;
+  /**
+   * Sum over the connections of the broker with more than {@link outputBytesShare} unsent bytes. Over it each of them is treated as if it
+   * had reached `outputBytesMax`.
+   */
+  outputBytesTotalMax: number;
   /** A connection that stays over `outputBytesMax` this long is closed. */
   slowConsumerSecondsMax: number;
   /** QoS 1 messages that wait in one session, in flight ones excluded. New ones are dropped when it is full. */
@@ -74,9 +79,13 @@ export interface BrokerLimits {
   cachedTopicsPerConnectionMax: number;
 }
 
+/** So many unsent bytes a connection may have whatever the others have. */
+export const outputBytesShare = 64 * 1024;
+
 const memoryBounds = {
   connectTimeoutSeconds: 30,
   outputBytesMax: 4 * 1024 * 1024,
+  outputBytesTotalMax: 256 * 1024 * 1024,
   slowConsumerSecondsMax: 60,
   queuedMessagesMax: 100_000,
   queuedBytesMax: 16 * 1024 * 1024,

@@ -372,6 +372,31 @@ test("a client that does not read loses QoS 0, keeps QoS 1 in its queue, and is 
   await closeWorld(world);
 });
 
+test("clients that do not read share a bound on what waits for them all; the others are not concerned", async () => {
+  const limits = { ...noLimits, outputBytesMax: 1_000_000, outputBytesTotalMax: 300_000 };
+  const world = await startWorld({ limits });
+  const publisher = await world.connect("p", { keepAliveSeconds: 1_200 });
+  const slow = await Promise.all(["a", "b", "c"].map((id) => world.connect(id, { keepAliveSeconds: 1_200 })));
+  const quick = await world.connect("quick", { keepAliveSeconds: 1_200 });
+  for (const client of [...slow, quick]) await client.subscribe("t");
+  for (const client of slow) client.connection.isStalled = true;
+  for (let count = 0; count < 60; count++) await publisher.publish("t", "x".repeat(4_000), { qos: 0 });
+  const waiting = () => slow.reduce((sum, { connection }) => sum + connection.bufferedBytes, 0);
+  assert.ok(waiting() > 250_000 && waiting() < 320_000, String(waiting()));
+  assert.equal(quick.messages.length, 60);
+  assert.ok(world.broker.stats().droppedSlowConsumer > 60);
+  // One of them reads: there is room for the others again.
+  slow[0]!.connection.unstall();
+  await world.clock.advance(10);
+  const before = slow[1]!.connection.bufferedBytes;
+  await publisher.publish("t", "y", { qos: 0 });
+  assert.ok(slow[1]!.connection.bufferedBytes > before);
+  slow[2]!.lose();
+  await world.clock.advance(80_000);
+  assert.equal(slow[1]!.isClosed, false, "it has more than its share, and all together have not too much");
+  await closeWorld(world);
+});
+
 test("a client that does not read for a minute is closed", async () => {
   const world = await startWorld({ limits: { ...noLimits, outputBytesMax: 1_000 } });
   const slow = await world.connect("slow", { keepAliveSeconds: 1_200 });
