@@ -1,5 +1,5 @@
 // Our packet codec against mqtt-packet, in turns in one process. Prints packets a second and ratios.
-//   npm run bench -- codec [milliseconds per measurement, default 300]
+//   npm run bench -- codec [--seconds N] [--json]
 import {
   EncodedTopics,
   encodePacket,
@@ -10,8 +10,10 @@ import {
   type MqttVersion,
 } from "@thingline/protocol/mqtt";
 import { generate, parser } from "mqtt-packet";
+import { positive, readOptions, say } from "./tools.js";
 
-const measureMs = Number(process.argv[2] ?? 300);
+const values = readOptions({ seconds: { type: "string", default: "0.3" }, json: { type: "boolean", default: false } });
+const measureMs = positive("seconds", values.seconds) * 1000;
 const packetsPerChunk = 500;
 const topic = "fleet/device-0017/telemetry";
 const payload = new Uint8Array(100).fill(0x61);
@@ -146,9 +148,14 @@ function fanOutRates(version: MqttVersion): [shared: number, each: number] {
 }
 
 function print(what: string, [ours, theirs]: [number, number], other: string): void {
+  if (values.json) {
+    return say(
+      JSON.stringify({ name: what, perSecond: ours, peer: other.trim(), peerPerSecond: theirs, ratio: ours / theirs }),
+    );
+  }
   const millions = (value: number) => (value / 1e6).toFixed(2).padStart(7);
   const ratio = (ours / theirs).toFixed(1).padStart(5);
-  process.stdout.write(`${what.padEnd(44)}${millions(ours)} M/s  ${other} ${millions(theirs)} M/s  ${ratio} x\n`);
+  say(`${what.padEnd(44)}${millions(ours)} M/s  ${other} ${millions(theirs)} M/s  ${ratio} x`);
 }
 
 for (const one of cases) print(`decode ${one.name}`, decodeRates(one), "mqtt-packet");
