@@ -45,6 +45,9 @@ export function fail(message: string): never {
   process.exit(2);
 }
 
+// Whoever reads the output may have seen enough.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
 export const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 /** A process that answers each message with one of its own. */
