@@ -94,7 +94,7 @@ export type {
   StoreReader,
   StoreValue,
 } from "./store/store.js";
-export { awsLimits, createBroker, disconnectReasons, noLimits } from "./broker/index.js";
+export { awsLimits, createBroker, disconnectReasons, noLimits, outputBytesShare } from "./broker/index.js";
 export type {
   Broker,
   BrokerCounters,
