@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { ThinglineError } from "@thingline/protocol";
 import type { Clock } from "../clock.js";
@@ -82,14 +82,22 @@ async function openSocket(
   where: string,
   signal: AbortSignal,
 ): Promise<{ socket: Socket; tcp?: Socket }> {
-  // Node connects to `host` and checks the certificate against it when there is no server name.
-  const isAlone = tlsOptions?.servername !== "" || tlsOptions.host === target.host;
-  if (tlsOptions !== undefined && target.tls?.onRecord === undefined && isAlone) {
+  if (tlsOptions !== undefined && connectsByItself(target, tlsOptions)) {
     Object.assign(tlsOptions, tcpOptions(target));
     return { socket: await openTls(undefined, target, tlsOptions, where, signal) };
   }
   const tcp = await openTcp(target, where, signal);
   return { socket: tlsOptions === undefined ? tcp : await openTls(tcp, target, tlsOptions, where, signal), tcp };
+}
+
+/** Whether a TLS socket can make its TCP connection by itself and does all that is asked for. */
+function connectsByItself({ host, tls }: DialTarget, tlsOptions: ConnectionOptions): boolean {
+  if (tls?.onRecord !== undefined) return false;
+  // When a host has several addresses and the first does not answer, Node forgets the session and tells of no other.
+  const wantsSession = tls?.session !== undefined || tls?.onSession !== undefined;
+  if (wantsSession && isIP(host) === 0) return false;
+  // Node connects to `host` and checks the certificate against it when there is no server name.
+  return tlsOptions.servername !== "" || tlsOptions.host === host;
 }
 
 function tcpOptions({ host, port, family }: DialTarget) {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import dns from "node:dns";
 import { EventEmitter, once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
@@ -86,3 +87,33 @@ for (const [name, tls] of resets) {
     assert.deepEqual(await orderly, ["in order"]);
   });
 }
+
+test("a session is resumed at the address that answers, when the first of the host's does not", async (context) => {
+  const network = createNodeNetwork();
+  const { certificatePem: certificate, privateKeyPem: privateKey } = certificates.server;
+  const tls = { certificate, privateKey, requestsClientCertificate: false };
+  const listener = await network.listen({ host: "127.0.0.1", port: 0, tls }, (connection) => {
+    connection.start({ data: () => undefined, closed: () => undefined });
+    connection.write(Uint8Array.of(1));
+  });
+  context.after(() => listener.close());
+  type Answer = (error: null, addresses: { address: string; family: number }[]) => void;
+  context.mock.method(dns, "lookup", (_host: string, _options: object, answer: Answer) => {
+    answer(null, [
+      { address: "::1", family: 6 },
+      { address: "127.0.0.1", family: 4 },
+    ]);
+  });
+  let session: Uint8Array | undefined;
+  for (const isResumed of [false, true]) {
+    const offered = session === undefined ? {} : { session };
+    const onSession = (given: Uint8Array): void => void (session = given);
+    const target = { host: "localhost", port: listener.address.port, tls: { ca, onSession, ...offered } };
+    const connection = await network.dial(target);
+    assert.equal(connection.secure?.isResumed, isResumed);
+    // TLS 1.3 sends the ticket with the first bytes.
+    await new Promise<void>((resolve) => connection.start({ data: () => resolve(), closed: () => resolve() }));
+    await connection.close();
+    assert.ok(session !== undefined);
+  }
+});
