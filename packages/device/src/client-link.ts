@@ -27,21 +27,18 @@ export interface LinkOptions {
 }
 
 /** One connection, seen as packets. */
-export class DeviceLink implements ConnectionHandlers {
-  readonly connection: Connection;
+export class DeviceLink extends SendWatch implements ConnectionHandlers {
   readonly #version: MqttVersion;
   readonly #decoder: PacketDecoder;
   readonly #clock: Clock;
-  readonly #watch: SendWatch;
   readonly #held: HeldInput | undefined;
   #handlers: LinkHandlers | undefined;
   #isReleased = false;
 
   constructor(connection: Connection, { version, packetBytesMax, clock, sendTimeoutMs, held }: LinkOptions) {
-    this.connection = connection;
+    super(connection, sendTimeoutMs);
     this.#version = version;
     this.#clock = clock;
-    this.#watch = new SendWatch(connection, sendTimeoutMs);
     this.#held = held;
     this.#decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax, drainsPublish: true });
   }
@@ -63,16 +60,6 @@ export class DeviceLink implements ConnectionHandlers {
 
   closed(error: ThinglineError | undefined): void {
     this.#handlers?.closed(error);
-  }
-
-  /** When {@link checkOutput} wants to be called; Infinity while nothing is known to wait. */
-  get checkDueMs(): number {
-    return this.#watch.dueMs;
-  }
-
-  /** @returns an error when the network has taken nothing for too long */
-  checkOutput(nowMs: number): ThinglineError | undefined {
-    return this.#watch.look(nowMs);
   }
 
   /** Handles what has come in and was held for the application. */
@@ -114,7 +101,7 @@ export class DeviceLink implements ConnectionHandlers {
     const lengthBytes = packetLength(packet, this.#version);
     const offset = connection.reserve(lengthBytes);
     encodePacket(packet, this.#version, connection.slab, offset);
-    this.#watch.sent(lengthBytes, this.#clock);
+    this.sent(lengthBytes, this.#clock);
     return connection.bufferedBytes <= highWaterBytes;
   }
 }

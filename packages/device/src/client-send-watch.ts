@@ -5,11 +5,11 @@ import type { Clock, Connection } from "@thingline/transport";
 const looksPerTimeout = 4;
 
 /**
- * Notices output of which the network takes nothing. It has no timer: whoever owns it calls {@link look} when it is due. Sending costs it
- * a comparison.
+ * Notices output of which the network takes nothing. It has no timer: whoever owns it calls {@link checkOutput} when it is due. Sending
+ * costs it a comparison. A base and no part of the link, which is an object less for each connection.
  */
 export class SendWatch {
-  readonly #connection: Connection;
+  readonly connection: Connection;
   readonly #timeoutMs: number;
   /** Undefined, and not Infinity, which would take memory of its own in each of them. */
   #dueMs: number | undefined;
@@ -19,28 +19,28 @@ export class SendWatch {
 
   /** @param timeoutMs 0: never */
   constructor(connection: Connection, timeoutMs: number) {
-    this.#connection = connection;
+    this.connection = connection;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** When to look; Infinity while nothing is known to wait. */
-  get dueMs(): number {
+  /** When {@link checkOutput} wants to be called; Infinity while nothing is known to wait. */
+  get checkDueMs(): number {
     return this.#dueMs ?? Infinity;
   }
 
-  sent(lengthBytes: number, clock: Clock): void {
+  protected sent(lengthBytes: number, clock: Clock): void {
     this.#queuedBytes += lengthBytes;
     if (this.#dueMs !== undefined || this.#timeoutMs === 0) return;
-    this.#takenBytes = this.#queuedBytes - this.#connection.bufferedBytes;
+    this.#takenBytes = this.#queuedBytes - this.connection.bufferedBytes;
     this.#progressAtMs = clock.monotonicMs();
     this.#lookAgain(this.#progressAtMs);
   }
 
-  /** @returns why the connection is to end, if it is */
-  look(nowMs: number): ThinglineError | undefined {
+  /** @returns an error when the network has taken nothing for too long */
+  checkOutput(nowMs: number): ThinglineError | undefined {
     if (this.#dueMs === undefined || nowMs < this.#dueMs) return undefined;
     this.#dueMs = undefined;
-    const { bufferedBytes } = this.#connection;
+    const { bufferedBytes } = this.connection;
     if (bufferedBytes === 0) return undefined;
     const takenBytes = this.#queuedBytes - bufferedBytes;
     if (takenBytes !== this.#takenBytes) {
