@@ -89,10 +89,19 @@ function acknowledgeWhenAnswered(
   message: ServiceMessage,
 ): void {
   const ticket = qos === 1 ? client.inbound.begin(packetId!) : undefined;
-  service.handle(message, client.core.options.runner!, (error) => {
+  let isAnswered = false;
+  // As with a promise: only the first answer counts, and what is thrown is one.
+  const done = (error?: unknown): void => {
+    if (isAnswered) return;
+    isAnswered = true;
     if (error !== undefined) failed(client, message.topic, ticket, error);
     else if (ticket !== undefined) finishAck(client, ticket, reasonCodes.success);
-  });
+  };
+  try {
+    service.handle(message, client.core.options.runner!, done);
+  } catch (error) {
+    done(error);
+  }
 }
 
 function finishAck(client: ClientConnection, ticket: number, reasonCode: number): void {

@@ -478,6 +478,38 @@ test("a service that fails is logged; 5 is told by PUBACK 0x80, 3.1.1 has to pub
   await closeWorld(world);
 });
 
+test("a service that throws or answers twice concerns its message alone", async () => {
+  const thrower: ServiceTopics = {
+    filters: ["throw"],
+    handle: () => {
+      throw new Error("defect");
+    },
+  };
+  const answers: ((error?: Error) => void)[] = [];
+  const twice: ServiceTopics = { filters: ["twice"], handle: (_message, _runner, done) => void answers.push(done) };
+  const world = await startWorld({ services: [thrower, twice], runner });
+  const client = await world.connect("c", { version: 5 });
+  assert.equal(await client.publish("throw", "x"), 0x80);
+  await client.publish("twice", "1", { packetId: 7 });
+  await client.publish("twice", "2", { packetId: 8 });
+  answers[0]?.();
+  answers[0]?.(new Error("late"));
+  await world.clock.settle();
+  assert.equal(world.broker.stats().serviceFailures, 1, "the one that threw");
+  assert.deepEqual(
+    client.pubacks.slice(1).map(({ packetId }) => packetId),
+    [7],
+  );
+  answers[1]?.();
+  await world.clock.settle();
+  assert.deepEqual(
+    client.pubacks.slice(1).map(({ packetId }) => packetId),
+    [7, 8],
+  );
+  assert.equal(client.isClosed, false);
+  await closeWorld(world);
+});
+
 test("a topic is wanted by whoever subscribed, connected, in a shared group, or away with its session kept", async () => {
   const world = await startWorld();
   assert.equal(world.broker.isWanted("t/a"), false);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Will } from "@thingline/protocol/mqtt";
 import { awsLimits } from "./limits.js";
-import { retainedSweepMs } from "./retained.js";
+import { retainedSweepMs, sweptMessagesMax } from "./retained.js";
 import { retainedKeys } from "../services/messages/model.js";
 import { closeWorld, noLimits, startWorld, TestIdentity, type World } from "./harness.test.support.js";
 
@@ -100,6 +100,18 @@ test("expired retained messages go by themselves, from the store too, and make r
   await world.clock.advance(retainedSweepMs * 2);
   assert.deepEqual([count(), await stored()], [1, 1]);
   assert.equal(world.broker.stats().droppedExpired, 2);
+  await closeWorld(world);
+});
+
+test("very many expired retained messages go a part at a time", async () => {
+  const world = await startWorld({ limits: noLimits });
+  const client = await world.connect("c", { version: 5, keepAliveSeconds: 1_200 });
+  const expiring = { isRetained: true, properties: { messageExpirySeconds: 30 } };
+  for (let at = 0; at < sweptMessagesMax + 10; at++) await client.publish(`t${at}`, "x", expiring);
+  await world.clock.advance(retainedSweepMs);
+  assert.equal(world.broker.stats().retainedMessages, 10);
+  await world.clock.advance(2_000);
+  assert.equal(world.broker.stats().retainedMessages, 0);
   await closeWorld(world);
 });
 

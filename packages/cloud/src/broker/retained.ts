@@ -28,6 +28,10 @@ export type RetainOutcome =
 
 /** How often expired messages are looked for, while there are any that can expire. */
 export const retainedSweepMs = 60_000;
+/** At the limit, messages make room by expiry at most this often: a look walks over all of them. */
+const sweepAgainMs = 1_000;
+/** Expired messages that one commit forgets; the rest follows in the next look. */
+export const sweptMessagesMax = 1_000;
 
 /** Topics whose publish rate is remembered. */
 const ratedTopicsMax = 10_000;
@@ -44,6 +48,7 @@ export class RetainedMessages {
   /** Messages with an expiry. */
   private expiringCount = 0;
   private sweepTimer: Timer | undefined;
+  private sweptAtMs = -Infinity;
   private isClosed = false;
 
   constructor(options: RetainedMessagesOptions) {
@@ -72,23 +77,28 @@ export class RetainedMessages {
   private expired(topic: string): void {
     this.options.counters.droppedExpired++;
     this.set(topic, undefined);
-    this.write(topic, undefined).catch(() => undefined);
+    void this.write(topic, undefined);
   }
 
-  /** What has expired makes room for others, asked for or not. */
-  private sweep(): void {
-    const nowMs = this.options.clock.unixMs();
+  /** What has expired makes room for others, asked for or not. @returns whether more may have */
+  private sweep(): boolean {
+    const { clock } = this.options;
+    this.sweptAtMs = clock.monotonicMs();
+    const nowMs = clock.unixMs();
+    let swept = 0;
     for (const [topic, { expiresAtMs }] of this.messages) {
-      if (expiresAtMs !== undefined && expiresAtMs <= nowMs) this.expired(topic);
+      if (expiresAtMs === undefined || expiresAtMs > nowMs) continue;
+      if (swept++ === sweptMessagesMax) return true;
+      this.expired(topic);
     }
+    return false;
   }
 
-  private armSweep(): void {
+  private armSweep(delayMs = retainedSweepMs): void {
     if (this.sweepTimer !== undefined || this.expiringCount === 0 || this.isClosed) return;
-    this.sweepTimer = this.options.clock.setTimer(retainedSweepMs, () => {
+    this.sweepTimer = this.options.clock.setTimer(delayMs, () => {
       this.sweepTimer = undefined;
-      this.sweep();
-      this.armSweep();
+      this.armSweep(this.sweep() ? sweepAgainMs : retainedSweepMs);
     });
   }
 
@@ -108,7 +118,8 @@ export class RetainedMessages {
       return { type: "throttled" };
     }
     let limit = this.limitOf(publication);
-    if (limit !== undefined && this.expiringCount > 0) {
+    const mayMakeRoom = this.expiringCount > 0 && this.options.clock.monotonicMs() >= this.sweptAtMs + sweepAgainMs;
+    if (limit !== undefined && mayMakeRoom) {
       this.sweep();
       limit = this.limitOf(publication);
     }
