@@ -8,6 +8,7 @@ import type { SlabPool } from "../write-plan.js";
 import { connectError, tlsError } from "./errors.js";
 import { RecordTap } from "./record-tap.js";
 import { encodeSession } from "./session.js";
+import type { SharedFacts } from "./shared-facts.js";
 import { forgetAddresses, localOf, remoteOf, SocketChannel } from "./socket-channel.js";
 import { type ClientContexts, clientSecureInfo, clientTlsOptions, serverCertificate } from "./tls-options.js";
 import { openWebSocket, WebSocketChannel, webSocketJoinBytesMax } from "./web-socket-channel.js";
@@ -17,6 +18,7 @@ export interface DialContext {
   clock: Clock;
   pool: SlabPool;
   contexts: ClientContexts;
+  facts: SharedFacts;
 }
 
 /** Opens one connection. Whatever was opened on the way is dropped when it fails, is aborted or takes too long. */
@@ -45,7 +47,7 @@ export async function dial(context: DialContext, target: DialTarget, signal?: Ab
 }
 
 async function open(
-  { clock, pool, contexts }: DialContext,
+  { clock, pool, facts }: DialContext,
   target: DialTarget,
   tlsOptions: ConnectionOptions | undefined,
   where: string,
@@ -55,12 +57,12 @@ async function open(
   const library = target.webSocket === undefined ? undefined : await loadWebSocketLibrary();
   signal.throwIfAborted();
   const { socket, tcp } = await openSocket(target, tlsOptions, where, signal);
-  const remote = contexts.sharedEndpoint(remoteOf(socket));
-  const local = contexts.localEndpoint(localOf(socket));
+  const remote = facts.remote(remoteOf(socket));
+  const local = facts.local(localOf(socket));
   forgetAddresses(socket);
   let secure: SecureInfo | undefined;
   if (isTls(socket)) {
-    secure = contexts.sharedInfo(clientSecureInfo(socket, tlsOptions?.servername ?? "", target.tls?.session));
+    secure = facts.secure(clientSecureInfo(socket, tlsOptions?.servername ?? "", target.tls?.session));
   }
   const options = { clock, pool, secure, local, remote };
   if (library !== undefined && target.webSocket !== undefined) {

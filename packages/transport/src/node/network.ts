@@ -4,6 +4,7 @@ import { SlabPool } from "../write-plan.js";
 import { createNodeClock } from "./clock.js";
 import { dial } from "./dial.js";
 import { listen } from "./listen.js";
+import { SharedFacts } from "./shared-facts.js";
 import { ClientContexts } from "./tls-options.js";
 
 /** TCP, TLS 1.2 and 1.3, and MQTT over WebSocket. One memory pool for all connections of the network. */
@@ -12,6 +13,7 @@ export function createNodeNetwork({ clock = createNodeClock() }: { clock?: Clock
     clock,
     pool: new SlabPool((lengthBytes) => Buffer.allocUnsafeSlow(lengthBytes)),
     contexts: new ClientContexts(),
+    facts: new SharedFacts(),
   };
   return {
     dial: (target, { signal } = {}) => dial(context, target, signal),

@@ -10,7 +10,7 @@ import {
 } from "node:tls";
 import { ThinglineError } from "@thingline/protocol";
 import { defaultHandshakeTimeoutMs } from "../connection.js";
-import type { Endpoint, SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
+import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
 import { codeOf } from "./files.js";
 import { certificateBlocks, readCertificate, readPrivateKey } from "./keys.js";
 import { decodeSession } from "./session.js";
@@ -24,9 +24,6 @@ const clientContextsMax = 16;
  */
 export class ClientContexts {
   readonly #contexts = new Map<string, SecureContext>();
-  #lastInfo: SecureInfo | undefined;
-  #lastRemote: Endpoint | undefined;
-  #lastLocalHost = "";
 
   /**
    * Checks the PEM texts, before any network.
@@ -47,39 +44,6 @@ export class ClientContexts {
     if (this.#contexts.size > clientContextsMax && oldest !== undefined) this.#contexts.delete(oldest);
     return context;
   }
-
-  /** The same object for connections that agreed on the same with the same server, as nearly all of a process do. */
-  sharedInfo(info: SecureInfo): SecureInfo {
-    if (this.#lastInfo === undefined || !isSameInfo(this.#lastInfo, info)) this.#lastInfo = info;
-    return this.#lastInfo;
-  }
-
-  /** With the same text for connections from the same address. */
-  localEndpoint({ host, port }: Endpoint): Endpoint {
-    if (this.#lastLocalHost !== host) this.#lastLocalHost = host;
-    return { host: this.#lastLocalHost, port };
-  }
-
-  /** The same object for connections to the same address. */
-  sharedEndpoint(remote: Endpoint): Endpoint {
-    const last = this.#lastRemote;
-    if (last?.host !== remote.host || last.port !== remote.port) this.#lastRemote = remote;
-    return this.#lastRemote!;
-  }
-}
-
-function isSameInfo(left: SecureInfo, right: SecureInfo): boolean {
-  const [mine, theirs] = [left.peerCertificate, right.peerCertificate];
-  const isSameCertificate =
-    mine === undefined || theirs === undefined ? mine === theirs : Buffer.compare(mine, theirs) === 0;
-  return (
-    isSameCertificate &&
-    left.protocol === right.protocol &&
-    left.cipher === right.cipher &&
-    left.alpnProtocol === right.alpnProtocol &&
-    left.serverName === right.serverName &&
-    left.isResumed === right.isResumed
-  );
 }
 
 function clientContext(

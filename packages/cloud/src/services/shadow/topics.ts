@@ -1,4 +1,4 @@
-import { isThinglineError, type ThinglineError } from "@thingline/protocol";
+import { isThinglineError } from "@thingline/protocol";
 import {
   describeShadowError,
   findClientToken,
@@ -73,7 +73,7 @@ export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimi
         try {
           known = addressOf(topic, request);
         } catch (error) {
-          return answerRejected(message, request, runner, error as ThinglineError, done);
+          return answerRejected(message, request, runner, error as Error, done);
         }
       }
       const { shadow, type } = known;
