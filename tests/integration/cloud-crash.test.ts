@@ -116,3 +116,47 @@ test("after kill -9 between the two messages a persistent session gets what is m
   const credentials = { certificatePem: answers.get("cert") ?? "", privateKey: answers.get("key") ?? "" };
   await connectClient(context, second, credentials, { clientId: "dev-2" });
 });
+
+test("after kill -9 amid a row of updates a shadow has all that was acknowledged or told", async (context) => {
+  const dataDir = await makeFolder(context);
+  const first = await startChild(context, dataDir);
+  const claim = await createClaim(context, first);
+  const iot = iotClient(context, first.addresses.api);
+  const Statement = [{ Effect: "Allow", Action: "iot:*", Resource: "*" }];
+  const policyDocument = JSON.stringify({ Version: "2012-10-17", Statement });
+  await iot.send(new CreatePolicyCommand({ policyName: "all", policyDocument }));
+  const certificateId = new X509Certificate(claim.certificatePem).fingerprint256.replaceAll(":", "").toLowerCase();
+  const { certificateDescription } = await iot.send(new DescribeCertificateCommand({ certificateId }));
+  const target = certificateDescription?.certificateArn ?? "";
+  await iot.send(new AttachPolicyCommand({ policyName: "all", target }));
+  const device = await connectClient(context, first, claim, { clientId: "dev-3" });
+  await device.subscribeAsync("$aws/things/dev-3/shadow/update/accepted", { qos: 1 });
+  let told = 0;
+  let acknowledged = 0;
+  const seen = new Promise<void>((resolve) => {
+    device.on("message", (_topic, payload) => {
+      told = Math.max(told, (JSON.parse(payload.toString()) as { version: number }).version);
+      resolve();
+    });
+  });
+  // As many as AWS IoT works on for one connection.
+  for (let n = 1; n <= 10; n++) {
+    const update = JSON.stringify({ state: { reported: { [`k${n}`]: n } } });
+    device.publish("$aws/things/dev-3/shadow/update", update, { qos: 1 }, (error) => {
+      if (!error) acknowledged++;
+    });
+  }
+  await seen;
+  await first.kill();
+
+  const second = await startChild(context, dataDir);
+  const answer = await fetch(`${second.addresses.api}/things/dev-3/shadow`);
+  const shadow = (await answer.json()) as { version: number; state: { reported: Record<string, number> } };
+  assert.ok(told > 0 && shadow.version >= Math.max(told, acknowledged), `${shadow.version}, ${told}, ${acknowledged}`);
+  const expected = Array.from({ length: shadow.version }, (_none, at) => [`k${at + 1}`, at + 1]);
+  assert.deepEqual(
+    shadow.state.reported,
+    Object.fromEntries(expected),
+    "each version is one update, none is half there",
+  );
+});
