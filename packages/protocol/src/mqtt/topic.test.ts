@@ -205,3 +205,40 @@ test("a rule name of Basic Ingest is free up to the 128 characters that AWS give
     assert.throws(() => checkTopicName(topic, awsTopicLimits), tooLong);
   }
 });
+
+test("reserved topics that AWS itself makes longer are no longer than allowed, and nothing like them is", () => {
+  const thing = "t".repeat(128);
+  const long = [
+    "$aws/commands/things/pump-7/executions/e-1/response/accepted/json",
+    "$aws/commands/clients/pump-7/executions/e-1/response/rejected/cbor",
+    `$aws/things/${thing}/streams/${thing}/description/json`,
+    `$aws/events/thingGroupMembership/thingGroup/${thing}/thing/${thing}/added`,
+  ];
+  for (const topic of long) checkTopicName(topic, awsTopicLimits);
+  for (const filter of [
+    ...long,
+    "$aws/commands/things/+/executions/+/response/+/json",
+    "$aws/commands/+/pump-7/executions/+/response/accepted/+",
+    "$share/g/$aws/commands/things/pump-7/executions/+/response/accepted/json",
+    `$aws/events/thingGroupMembership/thingGroup/${thing}/thing/${thing}/#`,
+  ]) {
+    assert.ok(parseTopicFilter(filter, awsTopicLimits).filter.startsWith("$aws/"));
+  }
+  for (const topic of [
+    "$aws/commands/things/pump-7/executions/e-1/response/accepted/json/more",
+    "$aws/commands/things/pump-7/executions/e-1/responses/accepted/json",
+    "$aws/commands/things//executions/e-1/response/accepted/json",
+    `$aws/commands/things/${thing}t/executions/e-1/response/accepted/json`,
+    `$aws/things/${thing}/streams/${thing}/describes/json`,
+    "aws/commands/things/pump-7/executions/e-1/response/accepted/json",
+    "$aws/1/2/3/4/5/6/7/8",
+  ]) {
+    assert.throws(
+      () => checkTopicName(topic, awsTopicLimits),
+      (error) => isThinglineError(error, "TOPIC_NAME_INVALID"),
+      topic,
+    );
+  }
+  assert.throws(() => parseTopicFilter("$aws/commands/things/+/executions/+/response/accepted/json/#", awsTopicLimits));
+  assert.throws(() => checkTopicName(long[0] ?? "", { bytesMax: 256, levelsMax: 8 }), "without the option it counts");
+});

@@ -1,5 +1,6 @@
 import { ThinglineError } from "../errors.js";
 import { fieldBytesMax, utf8Length } from "./codec/utf8.js";
+import { isLongReservedTopic } from "./reserved-topics.js";
 
 export interface TopicLimits {
   /** UTF-8 bytes. Default 65,535, what the wire can carry. */
@@ -8,10 +9,20 @@ export interface TopicLimits {
   levelsMax?: number;
   /** Do not count the first three levels of `$aws/rules/<rule name>/...`. */
   isBasicIngestFree?: boolean;
+  /** Do not count reserved topics that AWS itself makes longer, such as those of commands. */
+  isLongReservedFree?: boolean;
 }
 
-/** 256 bytes and 7 slashes, Basic Ingest and `$share/<group>/` not counted. AWS IoT Core quotas, "Message broker". */
-export const awsTopicLimits: Readonly<TopicLimits> = { bytesMax: 256, levelsMax: 8, isBasicIngestFree: true };
+/**
+ * 256 bytes and 7 slashes. Basic Ingest, `$share/<group>/` and reserved topics that AWS itself makes longer are not counted.
+ * AWS IoT Core quotas, "Message broker".
+ */
+export const awsTopicLimits: Readonly<TopicLimits> = {
+  bytesMax: 256,
+  levelsMax: 8,
+  isBasicIngestFree: true,
+  isLongReservedFree: true,
+};
 
 export interface SharedFilter {
   /** The group of `$share/<group>/<filter>`; undefined for an ordinary subscription. */
@@ -160,6 +171,7 @@ function checkWildcards(filter: string, text: string, level: number, refuse: Ref
 
 function checkSize(text: string, limits: TopicLimits, refuse: Refuse): void {
   const { bytesMax = fieldBytesMax, levelsMax = Infinity, isBasicIngestFree = false } = limits;
+  const isFree = (): boolean => limits.isLongReservedFree === true && isLongReservedTopic(text);
   let free = 0;
   if (isBasicIngestFree && text.startsWith(basicIngestPrefix)) {
     const slashAt = text.indexOf("/", basicIngestPrefix.length);
@@ -172,8 +184,13 @@ function checkSize(text: string, limits: TopicLimits, refuse: Refuse): void {
   if (bytes < 0) throw refuse("characters", "a topic holds no U+0000 and no lone surrogate");
   const countedBytes = free === 0 ? bytes : utf8Length(counted);
   if (bytes > fieldBytesMax) throw refuse("bytes", `${bytes} bytes of topic, at most ${fieldBytesMax} fit in a packet`);
-  if (countedBytes > bytesMax) throw refuse("bytes", `${countedBytes} bytes of topic, at most ${bytesMax} are allowed`);
+  if (countedBytes > bytesMax) {
+    if (isFree()) return;
+    throw refuse("bytes", `${countedBytes} bytes of topic, at most ${bytesMax} are allowed`);
+  }
   if (levelsMax === Infinity) return;
   const levels = levelAt(counted, counted.length);
-  if (levels > levelsMax) throw refuse("levels", `${levels} levels of topic, at most ${levelsMax} are allowed`);
+  if (levels > levelsMax && !isFree()) {
+    throw refuse("levels", `${levels} levels of topic, at most ${levelsMax} are allowed`);
+  }
 }
