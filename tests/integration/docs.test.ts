@@ -39,7 +39,7 @@ test("the device library has no runtime dependency outside the project", () => {
 
 test("links between documents lead somewhere", () => {
   const documents = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map((name) => join(root, name));
-  for (const folder of ["docs", "docs/decisions"]) {
+  for (const folder of ["docs", "docs/decisions", "docs/fidelity"]) {
     for (const name of readdirSync(join(root, folder))) {
       if (name.endsWith(".md")) documents.push(join(root, folder, name));
     }
