@@ -7,7 +7,9 @@ import {
   alreadyConnectedError,
   closedByRemoteError,
   disconnectReasonOf,
+  fruitlessError,
   isByServer,
+  isServerFault,
   isTakeover,
   poisonError,
   takenOverError,
@@ -19,9 +21,11 @@ import { type CheckedOptions, type DeviceOptions, packetBytesMaxOf } from "./cli
 import {
   type AttemptEnd,
   freshReconnectState,
+  fruitlessConnectionsMax,
   nextAttempt,
   publishCutsMax,
   type ReconnectVerdict,
+  stableAfterMs,
 } from "./client-reconnect.js";
 import { attemptError, type AttemptFacts, connectResultOf, dialError } from "./client-result.js";
 import { TlsSessionCache } from "./tls-sessions.js";
@@ -38,8 +42,12 @@ export interface ConnectorPort {
   stopped(waiting: ThinglineError, failure: ThinglineError | undefined): void;
   /** A connection is open and CONNECT is sent. */
   opened(): void;
-  /** A connection has ended, before it is decided whether another follows. */
-  ended(reason: DisconnectReason): void;
+  /** A connection has ended, before it is decided whether another follows. `isByServer`: by what the server did. */
+  ended(isByServer: boolean): void;
+  /** Somebody waits for a connection or an acknowledgement. */
+  isAwaited(): boolean;
+  /** Those who wait have waited long enough; other connections follow. */
+  exhausted(error: ThinglineError): void;
   /** Input was handled or output has left: the session may take more. */
   progressed(): void;
   /** Idle for ever. */
@@ -83,6 +91,8 @@ export class DeviceConnector {
   #run: Run | undefined;
   #caller: Caller | undefined;
   #reconnect = freshReconnectState;
+  /** Connections in a row that were of no use, while somebody waited. */
+  #fruitlessCount = 0;
   /** Made when the server closes the connection for the first time. */
   #suspect: SuspectMessage | undefined;
   /** Undefined: none are kept. */
@@ -180,6 +190,7 @@ export class DeviceConnector {
     const abort = (): void => this.#leave(abortedError(signal));
     signal?.addEventListener("abort", abort, { once: true });
     this.#reconnect = freshReconnectState;
+    this.#fruitlessCount = 0;
     this.#leaving = signal?.aborted ? abortedError(signal) : undefined;
     this.#attempt();
     try {
@@ -318,12 +329,13 @@ export class DeviceConnector {
   }
 
   #opened(run: Run, connection: Connection): void {
-    const { session, payloadBytesMax, sendTimeoutMs } = this.#checked;
+    const { session, payloadBytesMax, sendTimeoutMs, receiveTimeoutMs } = this.#checked;
     const link = new DeviceLink(connection, {
       version: session.version,
       packetBytesMax: packetBytesMaxOf(payloadBytesMax),
       clock: this.#clock,
       sendTimeoutMs,
+      receiveTimeoutMs,
       held: this.#held,
     });
     run.link = link;
@@ -429,19 +441,22 @@ export class DeviceConnector {
     this.#held?.closed();
     if (run.ending === undefined) {
       run.ending = { reason: "closedByRemote", error: error ?? closedByRemoteError(this.#session.inFlightCount) };
-      if (error === undefined) run.cut = this.#cutOf(run);
+      if (error === undefined) run.cut = this.#cutOf(run, this.#isExplained);
     }
     const { ending } = run;
+    if (isServerFault(ending.error)) run.cut = this.#cutOf(run, true);
     const failure = run.readyAtMs === undefined ? this.#attemptFailure(run, ending.error) : ending.error;
+    const isCut = isByServer(ending.reason, ending.error);
     this.#phase = "closing";
-    this.#session.connectionClosed(this.#clock.monotonicMs());
-    if (run.connectedAtMs !== undefined && isByServer(ending.reason)) this.#checkSuspect();
+    this.#session.connectionClosed(this.#clock.monotonicMs(), failure);
+    if (run.connectedAtMs !== undefined && isCut) this.#checkSuspect(failure ?? closedByRemoteError(0));
     this.#run = undefined;
     this.#wakeTimer?.cancel();
     this.#wakeAtMs = undefined;
     this.#phaseTimer?.cancel();
     this.#drained = undefined;
-    this.#port.ended(ending.reason);
+    this.#port.ended(isCut);
+    this.#countFruitless(run, failure);
     this.#over(run, failure, (told, retryInMs) => {
       this.#port.emit("disconnected", {
         reason: ending.reason,
@@ -451,21 +466,34 @@ export class DeviceConnector {
     });
   }
 
-  /** The server closed in order: how soon, and whether something that was sent may be the reason. */
-  #cutOf({ connectedAtMs }: Run): Run["cut"] {
+  #cutOf({ connectedAtMs }: Run, isExplained: boolean): Run["cut"] {
     if (connectedAtMs === undefined) return undefined;
-    return {
-      connectedForMs: this.#clock.monotonicMs() - connectedAtMs,
-      // MQTT 5 would have said why.
-      isExplained: this.#session.isUnproven || this.#checked.session.version === 5,
-    };
+    return { connectedForMs: this.#clock.monotonicMs() - connectedAtMs, isExplained };
   }
 
-  #checkSuspect(): void {
+  /** Something that was sent may be the reason for a close; MQTT 5 would have said that another client took the session. */
+  get #isExplained(): boolean {
+    return this.#session.isUnproven || this.#checked.session.version === 5;
+  }
+
+  /** Nothing waits for ever on a server that answers each connection with something else than an answer. */
+  #countFruitless({ readyAtMs }: Run, failure: ThinglineError | undefined): void {
+    const isStable = readyAtMs !== undefined && this.#clock.monotonicMs() - readyAtMs >= stableAfterMs;
+    const isOfUse = isStable || this.#session.hasAcknowledged || failure === undefined;
+    const isAwaited = this.#caller !== undefined || this.#port.isAwaited();
+    this.#fruitlessCount = isOfUse || !isAwaited ? 0 : this.#fruitlessCount + 1;
+    // A `connect()` that is not settled takes all the others with it.
+    if (failure === undefined || this.#caller !== undefined || this.#fruitlessCount < fruitlessConnectionsMax) return;
+    const error = fruitlessError(this.#fruitlessCount, failure);
+    this.#fruitlessCount = 0;
+    this.#port.exhausted(error);
+  }
+
+  #checkSuspect(cause: ThinglineError): void {
     const oldest = this.#session.oldestInFlight;
     this.#suspect ??= new SuspectMessage();
     if (oldest !== undefined && this.#suspect.cut(oldest)) {
-      this.#session.giveUp(oldest, poisonError(oldest.topic, publishCutsMax));
+      this.#session.giveUp(oldest, poisonError(oldest.topic, publishCutsMax, cause));
     } else if (oldest === undefined) this.#suspect.cut(undefined);
   }
 
@@ -530,7 +558,9 @@ export class DeviceConnector {
     };
     const [next, verdict] = nextAttempt(this.#reconnect, end, rules, () => this.#options.random.fraction());
     this.#reconnect = next;
-    return verdict;
+    // Whoever names a number of attempts gets that many.
+    const isExhausted = rules.attemptsMax === Infinity && this.#fruitlessCount >= fruitlessConnectionsMax;
+    return isFirst && isExhausted && typeof verdict === "object" ? "exhausted" : verdict;
   }
 
   /** No attempt follows: whoever waits is told, then `tell` calls listeners. `failure`: the device did not want this. */
@@ -559,7 +589,7 @@ export class DeviceConnector {
 
   // ---- time ----------------------------------------------------------------------------------------------------
 
-  /** Sees to it that the session is woken when it wants to be, and the output looked at. One timer serves both. */
+  /** Sees to it that the session is woken when it wants to be, and output and input looked at. One timer serves all. */
   arm(): void {
     const link = this.#run?.link;
     if (link === undefined) return;
@@ -574,9 +604,9 @@ export class DeviceConnector {
     this.#wakeAtMs = undefined;
     const run = this.#run;
     const nowMs = this.#clock.monotonicMs();
-    const error = run?.link?.checkOutput(nowMs);
+    const error = run?.link?.checkOutput(nowMs) ?? run?.link?.checkInput(nowMs);
     if (run !== undefined && error !== undefined) {
-      // Nothing more can be said to the server.
+      // Nothing more can be said to the server, or is worth it.
       run.ending ??= { reason: "misc", error };
       run.link?.connection.destroy();
     }

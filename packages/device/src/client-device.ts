@@ -14,13 +14,12 @@ import { type JsonObject, shadowTopic } from "@thingline/protocol/shadow";
 import type { Clock, Connection, Random } from "@thingline/transport";
 import type { ConnectOptions, Device, DeviceState, PublishOptions, SubscribeOptions } from "./client.js";
 import { type ConnectorPort, DeviceConnector } from "./client-connector.js";
-import { abortedError, alreadyConnectedError, droppedError, isByServer, subscriptionRefusal } from "./client-errors.js";
+import { abortedError, alreadyConnectedError, droppedError, subscriptionRefusal } from "./client-errors.js";
 import {
   type DeviceEventName,
   type DeviceEvents,
   type DeviceListener,
   type DeviceMessage,
-  type DisconnectReason,
   EventHub,
   type RefusedFilter,
 } from "./client-events.js";
@@ -466,8 +465,18 @@ export class DeviceClient implements Device {
       this.device.#emit(name, event);
     }
 
-    ended(reason: DisconnectReason): void {
-      this.device.#offline?.connectionEnded(isByServer(reason));
+    ended(isByServer: boolean): void {
+      this.device.#offline?.connectionEnded(isByServer);
+    }
+
+    isAwaited(): boolean {
+      return this.device.#session.isAwaited || this.device.#topics.isAwaited;
+    }
+
+    exhausted(error: ThinglineError): void {
+      // Messages of the offline queue go back to it.
+      this.device.#session.discard(error);
+      this.device.#topics.exhausted(error);
     }
 
     stopped(waiting: ThinglineError, failure: ThinglineError | undefined): void {

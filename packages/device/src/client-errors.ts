@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { type ErrorCode, ThinglineError } from "@thingline/protocol";
 import { describeReasonCode, parseTopicFilter } from "@thingline/protocol/mqtt";
 import type { DisconnectReason, RefusedFilter } from "./client-events.js";
 import { invalid } from "./client-options.js";
@@ -26,8 +26,17 @@ export function refusedOf(filters: readonly string[], codes: readonly number[]):
   return refused;
 }
 
+const policyHint = ". Check that a policy of this certificate allows iot:Subscribe on it";
+/** What to do about a SUBACK. 0x80 is all that MQTT 3.1.1 has. Other codes say it themselves. */
+const subscriptionHints: ReadonlyMap<number, string> = new Map([
+  [0x80, policyHint],
+  [0x87, policyHint],
+  [0x97, ". AWS IoT takes 50 subscriptions for each connection"],
+]);
+
 export function subscriptionRefusal({ filter, reasonCode, meaning }: RefusedFilter): ThinglineError {
-  const message = `the cloud refused the topic filter "${filter}": ${meaning}. Check that a policy of this certificate allows iot:Subscribe on it`;
+  const hint = subscriptionHints.get(reasonCode) ?? "";
+  const message = `the cloud refused the topic filter "${filter}": ${meaning}${hint}`;
   return new ThinglineError("MQTT_SUBSCRIPTION_REFUSED", message, { details: { filter, reasonCode } });
 }
 
@@ -65,10 +74,20 @@ export function closedByRemoteError(inFlightCount: number): ThinglineError {
   });
 }
 
-/** @param cutsMax how often the server has closed the connection meanwhile */
-export function poisonError(topic: string, cutsMax: number): ThinglineError {
-  const message = `the server closed the connection ${cutsMax} times in a row while the message on "${topic}" was the oldest one without acknowledgement, so it is given up. AWS IoT closes the connection when a policy denies a publish`;
-  return new ThinglineError("CONNECTION_LOST", message, { details: { topic, cutsMax } });
+/**
+ * @param cutsMax how often the connection was cut meanwhile
+ * @param cause of the last cut
+ */
+export function poisonError(topic: string, cutsMax: number, cause: ThinglineError): ThinglineError {
+  const message = `the connection was cut ${cutsMax} times in a row while the message on "${topic}" was the oldest one without acknowledgement, so it is given up; the last time ${cause.message}`;
+  return new ThinglineError("CONNECTION_LOST", message, { details: { ...cause.details, topic, cutsMax }, cause });
+}
+
+/** @param cause of the last connection's end */
+export function fruitlessError(connectionCount: number, cause: ThinglineError): ThinglineError {
+  const message = `${connectionCount} connections in a row ended without a single acknowledgement, so what waited for one is given up; the last time ${cause.message}`;
+  const details = { ...cause.details, connectionCount };
+  return new ThinglineError("CONNECTION_LOST", message, { details, cause });
 }
 
 /** Session taken over, in the DISCONNECT of MQTT 5. */
@@ -98,7 +117,20 @@ export function disconnectReasonOf(error: ThinglineError | undefined): Disconnec
   return accusations.has(Number(error.details["reasonCode"])) ? "invalidRequest" : "closedByRemote";
 }
 
-/** The server or the network ended the connection. */
-export function isByServer(reason: DisconnectReason): boolean {
-  return reason === "closedByRemote" || reason === "invalidRequest";
+/** What the device ends a connection with because of what the server sent. */
+const serverFaults = new Set<ErrorCode>([
+  "MQTT_MALFORMED_PACKET",
+  "MQTT_PACKET_TOO_LARGE",
+  "MQTT_PROTOCOL_ERROR",
+  "MQTT_VERSION_UNSUPPORTED",
+]);
+
+/** The server broke the protocol, so that the device ended the connection. */
+export function isServerFault(error: ThinglineError | undefined): boolean {
+  return error !== undefined && serverFaults.has(error.code);
+}
+
+/** The server or the network ended the connection, or the server left the device no choice. */
+export function isByServer(reason: DisconnectReason, error: ThinglineError | undefined): boolean {
+  return reason === "closedByRemote" || reason === "invalidRequest" || isServerFault(error);
 }

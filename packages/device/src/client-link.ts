@@ -2,7 +2,7 @@ import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import { encodePacket, type MqttPacket, type MqttVersion, PacketDecoder, packetLength } from "@thingline/protocol/mqtt";
 import { type Clock, type Connection, type ConnectionHandlers, highWaterBytes } from "@thingline/transport";
 import type { HeldInput } from "./client-input.js";
-import { SendWatch } from "./client-send-watch.js";
+import { ReceiveWatch, type WatchTimes } from "./client-receive-watch.js";
 
 export interface LinkHandlers {
   /** @returns false when no further packet of these bytes is wanted */
@@ -16,27 +16,26 @@ export interface LinkHandlers {
   closed(error: ThinglineError | undefined): void;
 }
 
-export interface LinkOptions {
+export interface LinkOptions extends WatchTimes {
   version: MqttVersion;
   packetBytesMax: number;
   clock: Clock;
-  /** 0: never. */
-  sendTimeoutMs: number;
   /** Where input waits for the application; undefined: it is handled as it comes. */
   held: HeldInput | undefined;
 }
 
 /** One connection, seen as packets. */
-export class DeviceLink extends SendWatch implements ConnectionHandlers {
+export class DeviceLink extends ReceiveWatch implements ConnectionHandlers {
   readonly #version: MqttVersion;
   readonly #decoder: PacketDecoder;
   readonly #clock: Clock;
   readonly #held: HeldInput | undefined;
   #handlers: LinkHandlers | undefined;
   #isReleased = false;
+  #isReading = true;
 
-  constructor(connection: Connection, { version, packetBytesMax, clock, sendTimeoutMs, held }: LinkOptions) {
-    super(connection, sendTimeoutMs);
+  constructor(connection: Connection, { version, packetBytesMax, clock, held, ...times }: LinkOptions) {
+    super(connection, times);
     this.#version = version;
     this.#clock = clock;
     this.#held = held;
@@ -79,6 +78,14 @@ export class DeviceLink extends SendWatch implements ConnectionHandlers {
     if (this.#held !== undefined) this.#held.setReading(isReading);
     else if (isReading) this.connection.resume();
     else this.connection.pause();
+    this.#isReading = isReading;
+    if (isReading) this.forgiveInput(this.#clock.monotonicMs());
+  }
+
+  override checkInput(nowMs: number): ThinglineError | undefined {
+    // What waits for the application, or for us, is not late.
+    if (!this.#isReading || this.#held?.isReadable === true) this.forgiveInput(nowMs);
+    return super.checkInput(nowMs);
   }
 
   #received(bytes: Uint8Array, handlers: LinkHandlers): void {
@@ -92,6 +99,8 @@ export class DeviceLink extends SendWatch implements ConnectionHandlers {
       if (!isThinglineError(error)) throw error;
       handlers.malformed(error);
     }
+    if (decoder.isWithinPacket) this.receivedPart(decoder.packetCount, bytes.length, this.#clock);
+    else this.receivedWhole();
     handlers.inputHandled();
   }
 

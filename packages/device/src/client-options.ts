@@ -10,6 +10,7 @@ import { type ShadowTopicTail, shadowTopicTails } from "@thingline/protocol/shad
 import type { Clock, Dialer, Random, SecTagDialer, TlsClientOptions } from "@thingline/transport";
 import type { TlsSessionCache } from "./tls-sessions.js";
 import type { DeviceListeners } from "./client-events.js";
+import { defaultReceiveTimeoutMs } from "./client-receive-watch.js";
 import {
   defaultReconnectBaseMs,
   defaultReconnectCapMs,
@@ -107,6 +108,12 @@ export interface DeviceSettings {
   /** Output of which the network takes nothing for that long ends the connection with TIMEOUT; 0: never. Default {@link defaultSendTimeoutMs}. */
   sendTimeoutMs?: number;
   /**
+   * A packet of the server that is not complete after that long, and a second more for every {@link receiveBytesPerSecondMin} bytes
+   * of it that have come, up to {@link receiveTotalMsMax}, ends the connection with TIMEOUT; 0: never. Default
+   * {@link defaultReceiveTimeoutMs}.
+   */
+  receiveTimeoutMs?: number;
+  /**
    * MQTT 3.1.1 only (5 forbids it): a QoS 1 message without PUBACK is sent again, marked as a duplicate, after that long on
    * the same connection. Default: only with the next connection.
    */
@@ -192,6 +199,7 @@ export interface CheckedOptions {
   requestsShadow: boolean;
   trustsSession: boolean;
   sendTimeoutMs: number;
+  receiveTimeoutMs: number;
   payloadBytesMax: number;
   closeTimeoutMs: number;
   /** Undefined: one connection, and then idle. */
@@ -254,6 +262,7 @@ export function checkOptions(options: DeviceOptions): CheckedOptions {
     requestsShadow: flag("requestsShadow", options.requestsShadow ?? false),
     trustsSession: flag("trustsSession", options.trustsSession ?? true),
     sendTimeoutMs: integer("sendTimeoutMs", options.sendTimeoutMs ?? defaultSendTimeoutMs, 0, 3_600_000),
+    receiveTimeoutMs: integer("receiveTimeoutMs", options.receiveTimeoutMs ?? defaultReceiveTimeoutMs, 0, 3_600_000),
     payloadBytesMax,
     closeTimeoutMs: integer("closeTimeoutMs", options.closeTimeoutMs ?? defaultCloseTimeoutMs, 0, 3_600_000),
     reconnect: isDriven ? undefined : reconnectOf(options.reconnect),

@@ -5,7 +5,10 @@ export interface ReconnectOptions {
   baseMs?: number;
   /** Upper end of every wait: it doubles with each failure up to this. Default {@link defaultReconnectCapMs}. */
   capMs?: number;
-  /** Attempts in a row that may fail before the device gives up and is idle. Default: no limit. */
+  /**
+   * Attempts in a row that may fail before the device gives up and is idle. Default: no limit, but for a `connect()` with
+   * `firstAttempt: "retry"`, which gives up after {@link fruitlessConnectionsMax} connections that a server took.
+   */
   attemptsMax?: number;
   /** Whether `connect()` rejects when its first attempt fails, or goes on trying. Default `fail`. */
   firstAttempt?: "fail" | "retry";
@@ -28,6 +31,11 @@ export const takeoverCutsMin = 5;
 export const takeoverWithinMs = 120_000;
 /** A message that was the oldest without PUBACK at so many cuts in a row is given up. */
 export const publishCutsMax = 5;
+/**
+ * After so many connections in a row on which the server acknowledged no message and which were not stable, whatever waits for a
+ * connection or an acknowledgement is given up: messages, `subscribe()`, and a `connect()` that goes on trying.
+ */
+export const fruitlessConnectionsMax = 20;
 
 export type ReconnectRules = Required<ReconnectOptions>;
 
@@ -37,7 +45,7 @@ export interface ReconnectState {
   failures: number;
   /** Attempts and connections in a row that ended before they were stable. */
   unstable: number;
-  /** Connections in a row that the server closed soon; and those of them that nothing explains. */
+  /** Connections in a row that were cut soon; and those of them that nothing explains. */
   cuts: number;
   unexplainedCuts: number;
 }
@@ -49,7 +57,10 @@ export interface AttemptEnd {
   wasOpen: boolean;
   /** Undefined: it never was. */
   readyForMs: number | undefined;
-  /** The server closed it, in order, after CONNACK. `isExplained`: something sent may have been the reason. */
+  /**
+   * The server closed it, in order, after CONNACK, or broke the protocol so that we did. `isExplained`: something sent may have
+   * been the reason.
+   */
   cut: { connectedForMs: number; isExplained: boolean } | undefined;
 }
 

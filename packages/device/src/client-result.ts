@@ -92,7 +92,7 @@ export function attemptError(error: ThinglineError | undefined, facts: AttemptFa
   const code = error?.code ?? "CONNECTION_LOST";
   const details = { ...error?.details, connectResult: connectResultOf(error ?? lostError) };
   if (code === "CONNECTION_LOST") {
-    return new ThinglineError(code, closedWithoutAnswer(address, facts), { details, cause: error });
+    return new ThinglineError(code, closedWithoutAnswer(address, facts, error), { details, cause: error });
   }
   if (code === "TLS_HANDSHAKE_FAILED") {
     const message = `${address} refused the client certificate (${facts.credentials}) after the TLS handshake: ${error?.message}. ${whatToCheck(facts)}`;
@@ -107,10 +107,12 @@ const notAuthorized = new Set([5, 0x87]);
 const handshakeEndings = new Set<ErrorCode>(["CONNECTION_LOST", "TLS_HANDSHAKE_FAILED"]);
 const lostError = new ThinglineError("CONNECTION_LOST", "closed");
 
-function closedWithoutAnswer(address: string, facts: AttemptFacts): string {
+function closedWithoutAnswer(address: string, facts: AttemptFacts, error: ThinglineError | undefined): string {
+  // An orderly close says nothing more; a reset or a dead link does.
+  const how = error === undefined || error.details["inFlightCount"] !== undefined ? "" : ` (${error.message})`;
   const late = facts.protocol === "TLSv1.3" ? " Under TLS 1.3 a refused client certificate shows only now, too." : "";
   return (
-    `${address} closed the connection without answering CONNECT, as AWS IoT does when it denies a connection.` +
+    `${address} closed the connection without answering CONNECT${how}, as AWS IoT does when it denies a connection.` +
     `${late} ${whatToCheck(facts)}`
   );
 }

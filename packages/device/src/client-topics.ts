@@ -107,11 +107,21 @@ export class DeviceTopics {
     for (const waiter of waiters ?? []) waiter.resolve();
   }
 
-  /** Nobody connects any more. With an error it goes into every loop, after what is queued; else loops wait on. */
-  stopped(waiting: ThinglineError, loops: ThinglineError | undefined): void {
+  /** A `subscribe()` waits for a connection. */
+  get isAwaited(): boolean {
+    return this.#waiters !== undefined && this.#waiters.size > 0;
+  }
+
+  /** No connection comes that is of use: nobody waits for one any longer. */
+  exhausted(error: ThinglineError): void {
     const waiters = this.#waiters;
     this.#waiters = undefined;
-    for (const waiter of waiters ?? []) waiter.reject(waiting);
+    for (const waiter of waiters ?? []) waiter.reject(error);
+  }
+
+  /** Nobody connects any more. With an error it goes into every loop, after what is queued; else loops wait on. */
+  stopped(waiting: ThinglineError, loops: ThinglineError | undefined): void {
+    this.exhausted(waiting);
     if (loops === undefined) return;
     for (const subscription of [...this.router.subscriptions]) {
       this.router.remove(subscription);

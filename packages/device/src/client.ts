@@ -72,6 +72,13 @@ export type DeviceState = "idle" | "connecting" | "ready" | "closing" | "waiting
  * sent explains; a PINGREQ right after `ready`, from the second cut on, shows how far the cloud had followed. A QoS 1 message that was the oldest without
  * acknowledgement at {@link publishCutsMax} cuts in a row fails with CONNECTION_LOST, or it would be sent, and cut off, for ever.
  *
+ * No promise waits for ever on a server that answers, whatever it answers: a request settles within `ackTimeoutMs` of connection, and at
+ * the latest when {@link fruitlessConnectionsMax} connections in a row ended on which no message was acknowledged and which were ready for
+ * less than {@link stableAfterMs}; connections that the device ends because the server broke the protocol count as the others. Two kinds
+ * of calls wait longer, and have their own bounds: what went into an `offlineQueue`, until it expires; and what is called while nobody
+ * answers at all, so that there is no connection: `signal` ends it, and `attemptsMax` and `disconnect()` end the attempts. Loops over
+ * messages wait for messages: they end with their `signal`, their subscription and the device.
+ *
  * Listeners are called at once and may call anything, `connect()`, `disconnect()` and `close()` included.
  */
 export interface Device {
@@ -95,7 +102,8 @@ export interface Device {
    *
    * @throws {ThinglineError} ALREADY_CONNECTED, CLOSED, OPTION_INVALID; else how the first attempt failed, with a
    * {@link ConnectResult} by `connectResultOf(error)`. With `firstAttempt: "retry"` only what is final, or the last of
-   * `attemptsMax`. ABORTED by the signal, `disconnect()` or `close()`.
+   * `attemptsMax`; without `attemptsMax` the last of {@link fruitlessConnectionsMax} connections in a row that a server took and that
+   * did not get ready. ABORTED by the signal, `disconnect()` or `close()`.
    */
   connect(options?: ConnectOptions): Promise<void>;
 

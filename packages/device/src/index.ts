@@ -34,6 +34,7 @@ export type {
 export {
   defaultReconnectBaseMs,
   defaultReconnectCapMs,
+  fruitlessConnectionsMax,
   publishCutsMax,
   reconnectAfterCutMs,
   stableAfterMs,
@@ -41,6 +42,7 @@ export {
   takeoverWithinMs,
 } from "./client-reconnect.js";
 export type { ReconnectOptions } from "./client-reconnect.js";
+export { defaultReceiveTimeoutMs, receiveBytesPerSecondMin, receiveTotalMsMax } from "./client-receive-watch.js";
 export { inputBytesMax } from "./client-input.js";
 export type { PollOptions, PollResult } from "./client-input.js";
 export { connectResultOf, connectResults } from "./client-result.js";

@@ -204,13 +204,19 @@ export class EffectRunner {
       const removers = [
         device.on("pingresp", () => finish()),
         device.on("disconnected", ({ error }) => {
-          const message = "the server closed the connection before it proved that it accepts the credentials";
-          finish(new ThinglineError("CONNECTION_LOST", message, { cause: error }));
+          const why = error === undefined ? "" : `: ${error.message}`;
+          const message = `the connection ended before the server proved that it accepts the credentials${why}`;
+          finish(new ThinglineError("CONNECTION_LOST", message, { details: { ...error?.details }, cause: error }));
         }),
       ];
       signal.addEventListener("abort", abort, { once: true });
       if (signal.aborted) return abort();
-      device.ping();
+      try {
+        device.ping();
+      } catch (error) {
+        if (!isThinglineError(error)) throw error;
+        finish(error);
+      }
     });
   }
 

@@ -67,6 +67,8 @@ export interface ShadowUpdateRequest<State extends JsonObject = JsonObject> {
 export const defaultShadowTimeoutMs = 30_000;
 /** How often {@link ShadowClient.modify} reads and writes before it gives up. */
 export const defaultShadowAttemptsMax = 5;
+/** Connections on which a get is asked, when each ends before the answer. */
+export const shadowAsksMax = 10;
 
 type Kind = "get" | "update" | "delete";
 interface Waiting {
@@ -347,7 +349,10 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
         timer?.cancel();
         timer = this.#port.clock.setTimer(timeoutMs, () => settle(timedOut(kind, timeoutMs)));
       };
+      let asked = 0;
       const send = (): void => {
+        // A cloud that takes each question and ends the connection instead of an answer would be asked for ever.
+        if (++asked > shadowAsksMax) return settle(unansweredGet(asked - 1));
         const publishing = this.#port.publish(shadowTopic(this.#id, kind), payload, signal);
         publishing.then(acknowledged, (error: unknown) => settle(asError(error)));
       };
@@ -400,6 +405,11 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
 
 /** Failures of a synchronisation that another attempt may mend. */
 const mayPass = new Set(["TIMEOUT", "THROTTLED", "INTERNAL_FAILURE", "LIMIT_EXCEEDED"]);
+
+const unansweredGet = (connectionCount: number) =>
+  new ThinglineError("TIMEOUT", `the shadow service answered get on none of ${connectionCount} connections`, {
+    details: { connectionCount },
+  });
 
 const timedOut = (kind: Kind, timeoutMs: number) =>
   new ThinglineError("TIMEOUT", `the shadow service did not answer ${kind} within ${timeoutMs} ms`, {

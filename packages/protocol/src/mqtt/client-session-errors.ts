@@ -2,7 +2,7 @@ import { type ErrorCode, ThinglineError } from "../errors.js";
 import type { OutboundPublish } from "./client-session-inflight.js";
 import { describeConnackCode, describeReasonCode, hexCode } from "./client-session-reasons.js";
 import type { ConnectionTerms } from "./client-session-types.js";
-import type { ConnackPacket, MqttVersion, PublishAckPacket } from "./packets.js";
+import type { ConnackPacket, DisconnectPacket, MqttVersion, PublishAckPacket } from "./packets.js";
 
 /** The reason code of DISCONNECT with which an MQTT 5 server learns why the client ends the connection. */
 export const disconnectCodes: Readonly<Partial<Record<ErrorCode, number>>> = {
@@ -16,24 +16,64 @@ export function lost(message: string): ThinglineError {
   return new ThinglineError("CONNECTION_LOST", message);
 }
 
-/** CONNACK with a code other than 0. `details.reasonCode` is the code. */
+/** Of a SUBSCRIBE or UNSUBSCRIBE. The reason that ended the connection, with its details, is the reason of this, too. */
+export function unanswered(cause: ThinglineError | undefined): ThinglineError {
+  if (cause === undefined) return lost("the connection ended before the server answered");
+  const message = `the connection ended before the server answered: ${cause.message}`;
+  return new ThinglineError("CONNECTION_LOST", message, { details: cause.details, cause });
+}
+
+/** A server may say 64 KB about its reasons. */
+const saidCharsMax = 300;
+
+/**
+ * What a server says about a reason code of 0x80 or above, in words: the code's meaning and the code, its Reason String and Server
+ * Reference.
+ */
+function said(shown: string, properties: { reasonString?: string; serverReference?: string } | undefined) {
+  const { reasonString, serverReference } = properties ?? {};
+  const details: Record<string, string> = {};
+  let text = shown;
+  if (reasonString !== undefined) text += `: ${(details["reasonString"] = shortened(reasonString))}`;
+  if (serverReference !== undefined) {
+    text += ` (server reference: ${(details["serverReference"] = shortened(serverReference))})`;
+  }
+  return { text, details };
+}
+
+/** Fit for a line of a log, whoever wrote it. */
+function shortened(text: string): string {
+  const line = text.replace(/[\p{Cc}\u2028\u2029]/gu, " ");
+  return line.length > saidCharsMax ? `${line.slice(0, saidCharsMax)}...` : line;
+}
+
+/** CONNACK with a code other than 0. `details` hold `reasonCode`, `reason`, and what else the server said. */
 export function connackRefusal(packet: ConnackPacket, version: MqttVersion): ThinglineError {
   const code = packet.reasonCode;
   const shown = version === 4 ? `return code ${code}` : `reason code ${hexCode(code)}`;
-  const reason = packet.properties?.reasonString;
-  const message = `the server refused the connection: ${describeConnackCode(version, code)} (${shown})`;
-  return new ThinglineError("MQTT_CONNECT_REFUSED", reason === undefined ? message : `${message}: ${reason}`, {
-    details: { reasonCode: code },
+  const reason = describeConnackCode(version, code);
+  const { text, details } = said(`${reason} (${shown})`, packet.properties);
+  return new ThinglineError("MQTT_CONNECT_REFUSED", `the server refused the connection: ${text}`, {
+    details: { reasonCode: code, reason, ...details },
+  });
+}
+
+/** DISCONNECT of an MQTT 5 server. `details` as those of {@link connackRefusal}. */
+export function disconnectedError({ reasonCode, properties }: DisconnectPacket): ThinglineError {
+  const reason = describeReasonCode(reasonCode);
+  const { text, details } = said(`${reason} (${hexCode(reasonCode)})`, properties);
+  return new ThinglineError("MQTT_DISCONNECTED", `the server disconnected: ${text}`, {
+    details: { reasonCode, reason, ...details },
   });
 }
 
 /** PUBACK with a reason code of 0x80 or above. */
 export function publishRefusal(publish: { topic: string }, packet: PublishAckPacket): ThinglineError {
   const code = packet.reasonCode;
-  const reason = packet.properties?.reasonString;
-  const message = `the server refused the message on "${publish.topic}": ${describeReasonCode(code)} (${hexCode(code)})`;
-  return new ThinglineError("MQTT_PUBLISH_REFUSED", reason === undefined ? message : `${message}: ${reason}`, {
-    details: { topic: publish.topic, reasonCode: code },
+  const reason = describeReasonCode(code);
+  const { text, details } = said(`${reason} (${hexCode(code)})`, packet.properties);
+  return new ThinglineError("MQTT_PUBLISH_REFUSED", `the server refused the message on "${publish.topic}": ${text}`, {
+    details: { topic: publish.topic, reasonCode: code, reason, ...details },
   });
 }
 

@@ -1,5 +1,5 @@
 import { ThinglineError } from "../errors.js";
-import { lost, packetTooLarge, publishRefusal, termsError } from "./client-session-errors.js";
+import { lost, packetTooLarge, publishRefusal, termsError, unanswered } from "./client-session-errors.js";
 import {
   measurePublish,
   type OutboundPublish,
@@ -51,6 +51,8 @@ export class OutboundRequests<Owner> {
   #waitingBytes = 0;
   #terms: ConnectionTerms | undefined;
   #connectionNumber = 0;
+  /** The last connection on which a message was acknowledged. */
+  #acknowledgedOn = 0;
   /** Sent on this connection and not answered; and how many may be. */
   #windowUsed = 0;
   #windowMax = 0;
@@ -143,6 +145,10 @@ export class OutboundRequests<Owner> {
     this.#dropInFlight(publish, error);
   }
 
+  get hasAcknowledged(): boolean {
+    return this.#acknowledgedOn === this.#connectionNumber;
+  }
+
   get waitingCount(): number {
     return this.#waiting.count;
   }
@@ -179,14 +185,14 @@ export class OutboundRequests<Owner> {
     this.#resendNext = this.#inFlight.first;
   }
 
-  /** Messages are kept for the next connection, SUBSCRIBE and UNSUBSCRIBE end with the error. */
-  connectionClosed(error: ThinglineError, nowMs: number): void {
+  /** Messages are kept for the next connection, SUBSCRIBE and UNSUBSCRIBE end with an error that tells the cause. */
+  connectionClosed(cause: ThinglineError | undefined, nowMs: number): void {
     if (this.#terms !== undefined) this.#stoppedAtMs = nowMs;
     this.#terms = undefined;
     this.#windowUsed = 0;
     this.#resendNext = undefined;
     this.#resendAtMs?.clear();
-    this.#failControlPackets(error);
+    if (this.#controlCount > 0) this.#failControlPackets(unanswered(cause));
   }
 
   /** Gives up everything that is not settled, and frees it. For a driver that will not connect again. */
@@ -300,6 +306,7 @@ export class OutboundRequests<Owner> {
     this.#inFlight.remove(publish);
     this.#resendAtMs?.delete(publish);
     publish.state = "settled";
+    this.#acknowledgedOn = this.#connectionNumber;
     if (publish.sentOn === this.#connectionNumber) this.#windowUsed -= 1;
     if (this.#aloneCount > 0) this.#wentAlone();
     this.#effects.pubackReceived(packet.packetId, packet.reasonCode, packet.properties);

@@ -1,10 +1,9 @@
 import { ThinglineError } from "../errors.js";
-import { connackRefusal, disconnectCodes, lost } from "./client-session-errors.js";
+import { connackRefusal, disconnectCodes, disconnectedError, lost } from "./client-session-errors.js";
 import { type InboundLimits, InboundMessages, InboundRefusal } from "./client-session-inbound.js";
 import type { OutboundPublish, OutboundSubscribe, OutboundUnsubscribe } from "./client-session-inflight.js";
 import { ClientKeepAlive } from "./client-session-keep-alive.js";
 import { OutboundRequests, type SessionLine } from "./client-session-outbound.js";
-import { describeReasonCode, hexCode } from "./client-session-reasons.js";
 import {
   type ClientPacket,
   type ClientSessionEffects,
@@ -129,6 +128,11 @@ export class ClientSession<Owner> {
     return this.#outbound.waitingCount;
   }
 
+  /** The server has answered a message on the last connection. */
+  get hasAcknowledged(): boolean {
+    return this.#outbound.hasAcknowledged;
+  }
+
   /** When {@link tick} has to be called at the latest; Infinity when nothing is due, as always without a connection. */
   get wakeAtMs(): number {
     if (this.#state === "connecting") return Math.min(this.#connackDeadlineMs, this.#outbound.deadlineMs);
@@ -159,14 +163,14 @@ export class ClientSession<Owner> {
 
   /**
    * The connection is gone, for whatever reason. Unacknowledged messages are kept for the next one; SUBSCRIBE and
-   * UNSUBSCRIBE end with `CONNECTION_LOST`.
+   * UNSUBSCRIBE end with `CONNECTION_LOST`, which tells the cause.
    */
-  connectionClosed(nowMs: number): void {
+  connectionClosed(nowMs: number, cause?: ThinglineError): void {
     if (this.#state === "offline") return;
     this.#state = "offline";
     this.#terms = undefined;
     this.#inbound.reset();
-    this.#outbound.connectionClosed(lost("the connection ended before the server answered"), nowMs);
+    this.#outbound.connectionClosed(cause, nowMs);
   }
 
   /** Gives up everything that is not settled, and frees it. For a driver that will not connect again. */
@@ -282,7 +286,7 @@ export class ClientSession<Owner> {
 
   // ---- packets of the server -----------------------------------------------------------------------------------
 
-  /** Bytes have come of a packet that is not complete: the link lives, however long the packet takes. */
+  /** Bytes have come of a packet that is not complete: the link lives. How long the packet may take is up to the driver. */
   heard(nowMs: number): void {
     if (this.#state === "connected") this.#keepAlive.received(nowMs);
   }
@@ -292,6 +296,8 @@ export class ClientSession<Owner> {
     this.#keepAlive.received(nowMs);
     if (this.#state === "connecting") {
       if (packet.type === "connack") return this.#connackReceived(packet, nowMs);
+      // Out of turn, and still the best that is known about the reason.
+      if (packet.type === "disconnect" && this.#options.version === 5) return this.#disconnectReceived(packet, nowMs);
       return this.#protocolError(`the first packet of a server must be CONNACK, got ${packet.type}`, nowMs);
     }
     switch (packet.type) {
@@ -378,15 +384,7 @@ export class ClientSession<Owner> {
   }
 
   #disconnectReceived(packet: DisconnectPacket, nowMs: number): void {
-    const code = packet.reasonCode;
-    const reason = packet.properties?.reasonString;
-    const message = `the server disconnected: ${describeReasonCode(code)} (${hexCode(code)})`;
-    this.#close(
-      new ThinglineError("MQTT_DISCONNECTED", reason === undefined ? message : `${message}: ${reason}`, {
-        details: { reasonCode: code },
-      }),
-      nowMs,
-    );
+    this.#close(disconnectedError(packet), nowMs);
   }
 
   // ---- sending -------------------------------------------------------------------------------------------------
@@ -422,7 +420,7 @@ export class ClientSession<Owner> {
   // ---- deadlines and endings -----------------------------------------------------------------------------------
 
   #close(error: ThinglineError | undefined, nowMs: number): void {
-    this.connectionClosed(nowMs);
+    this.connectionClosed(nowMs, error);
     this.#effects.close(error);
   }
 

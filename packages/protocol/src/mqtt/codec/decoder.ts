@@ -135,6 +135,11 @@ export class PacketDecoder {
     return this.partial.length + (this.oversize?.headLength ?? 0) + (this.chunk.length - this.position);
   }
 
+  /** Some of a packet has been read, and not all of it. */
+  get isWithinPacket(): boolean {
+    return this.partialBytes > 0 || this.oversize !== undefined;
+  }
+
   /** Packets decoded so far. */
   get packetCount(): number {
     return this.count;
