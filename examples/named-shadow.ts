@@ -2,8 +2,7 @@
 // that was wanted while it was away.
 import { IoTDataPlaneClient, UpdateThingShadowCommand } from "@aws-sdk/client-iot-data-plane";
 import { startCloud } from "@thingline/cloud/node";
-import { connectDevice } from "@thingline/device";
-import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { connectDevice } from "@thingline/device/node";
 
 type Settings = { intervalSeconds: number; color: string };
 
@@ -29,9 +28,6 @@ await using device = await connectDevice({
   endpoint: started.addresses.mqtts,
   clientId: "pump-7",
   tls: { ca: started.caPem, certificate: issued.certificatePem, privateKey: issued.keyPair.PrivateKey },
-  dialer: createNodeNetwork(),
-  clock: createNodeClock(),
-  random: createNodeRandom(),
 });
 const settings = device.shadow<Settings>("settings");
 

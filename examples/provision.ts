@@ -39,8 +39,12 @@ await store.write(43, "certificate", claim.certificatePem);
 await store.write(43, "privateKey", claim.keyPair.PrivateKey);
 
 const link = createLinkControl(session, adapters);
+const { clock, random, files, keys } = adapters;
 const { device, secTag, certificateId } = await provisionDevice({
-  ...adapters,
+  clock,
+  random,
+  files,
+  keys,
   host: "localhost",
   port: Number(started.addresses.mqtts.split(":").at(-1)),
   clientId: "my-thing",

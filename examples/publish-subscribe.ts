@@ -7,8 +7,7 @@ import {
   IoTClient,
 } from "@aws-sdk/client-iot";
 import { startCloud } from "@thingline/cloud/node";
-import { connectDevice } from "@thingline/device";
-import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { connectDevice } from "@thingline/device/node";
 
 await using cloud = await startCloud({ memory: true, mqttsPort: 0, httpsPort: 0, apiPort: 0 });
 
@@ -32,10 +31,7 @@ await iot.send(new AttachPolicyCommand({ policyName: "pump", target: certificate
 await using device = await connectDevice({
   endpoint: cloud.addresses.mqtts,
   clientId: "pump-7",
-  dialer: createNodeNetwork(),
   tls: { ca: cloud.caPem, certificate: certificatePem, privateKey: keyPair?.PrivateKey ?? "" },
-  clock: createNodeClock(),
-  random: createNodeRandom(),
 });
 
 const messages = await device.subscribe("pumps/+/pressure");

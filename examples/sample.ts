@@ -63,7 +63,11 @@ await link.connect();
 
 // ---- The sample --------------------------------------------------------------------------------------------------------
 
-await using awsIot = createAwsIot(settings, { ...adapters, secTagDialer: modem.secTagDialer });
+await using awsIot = createAwsIot(settings, {
+  clock: adapters.clock,
+  random: adapters.random,
+  secTagDialer: modem.secTagDialer,
+});
 let finish = (): void => undefined;
 const finished = new Promise<void>((resolve) => (finish = resolve));
 let publications = 0;

@@ -43,6 +43,9 @@ export const nodeFiles = [
   /^examples\//,
 ];
 
+/** Files of packages that may import Node's adapters, and so bring `node:*` with them. */
+export const adapterFiles = [/^packages\/(?:device|cloud)\/src\/node\.ts$/, /\.test\.\w+\.ts$/];
+
 /** @returns {string[]} one line for each import of `file` that breaks an arrow */
 export function brokenArrows(file, text, manifest) {
   const [group, name, , folder] = file.split("/");
@@ -81,6 +84,8 @@ export function brokenArrows(file, text, manifest) {
       if (!packageArrows[name]?.includes(target)) fault(`${name} may not import ${target}`);
     }
     if (isTest) continue;
+    const isShell = group !== "packages" || [...nodeFiles, ...adapterFiles].some((pattern) => pattern.test(file));
+    if (specifier === "@thingline/transport/node" && !isShell) fault("Node's adapters are for the entry points alone");
     const declared = { ...manifest.dependencies, ...manifest.peerDependencies, ...manifest.optionalDependencies };
     if (!(packageName in declared)) fault(`is not in the dependencies of ${group}/${name}/package.json`);
   }

@@ -8,6 +8,8 @@ const cases = [
   ["packages/device/src/client.ts", "@thingline/protocol/mqtt", 0],
   ["packages/cloud/src/cloud.ts", "@thingline/device", 1],
   ["packages/device/src/client.ts", "ws", 1],
+  ["packages/device/src/node.ts", "@thingline/protocol", 0],
+  ["packages/device/src/client.ts", "@thingline/transport/node", 2],
   ["packages/protocol/src/mqtt/decode.ts", "node:crypto", 1],
   ["packages/transport/src/node/tcp.ts", "node:net", 0],
   ["packages/cloud/src/services/registry/service.ts", "../../broker/broker.js", 1],

@@ -37,10 +37,14 @@ export async function provisionSimulatedDevice(
   options: SimulatedProvisioning,
 ): Promise<ProvisionResult> {
   const { device, nativeTls, stateFolder, claimTag, ...rest } = options;
+  const { clock, random, files, keys } = adapters;
   const view = createProvisioningView(output, { claimTag, deviceTag: defaultDeviceTag });
   try {
     return await provisionDevice({
-      ...adapters,
+      clock,
+      random,
+      files,
+      keys,
       ...rest,
       claimTag,
       store: nativeTls?.store ?? device.credentials,

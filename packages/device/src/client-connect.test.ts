@@ -5,7 +5,7 @@ import type { SecTagDialer, SecTagDialTarget } from "@thingline/transport";
 import { createVirtualRandom } from "@thingline/transport/virtual";
 import { createDevice } from "./client.js";
 import { nrfCloudSecTag } from "./client-options.js";
-import { agree, type Answer, FakeCloud, type FakeSettings, watch } from "./client.test.harness.js";
+import { agree, type Answer, FakeCloud, type FakeSettings, watch, testPems } from "./client.test.harness.js";
 import { TlsSessionCache } from "./tls-sessions.js";
 
 const resumed: Answer = (packet, self) =>
@@ -108,11 +108,11 @@ describe("shadow topics", () => {
 describe("where it dials", () => {
   test("a static address is dialed, and the host stays the name", async () => {
     const cloud = new FakeCloud();
-    await cloud.connected({ staticAddress: "192.0.2.7", port: 443, tls: { ca: "CA" } as never });
+    await cloud.connected({ staticAddress: "192.0.2.7", port: 443, tls: { ca: testPems.ca } as never });
     assert.deepEqual(cloud.target, {
       host: "192.0.2.7",
       port: 443,
-      tls: { ca: "CA", serverName: "cloud.test", alpnProtocols: ["x-amzn-mqtt-ca"] },
+      tls: { ca: testPems.ca, serverName: "cloud.test", alpnProtocols: ["x-amzn-mqtt-ca"] },
     });
     const overWebSocket = new FakeCloud();
     const webSocket = { path: "/mqtt", headers: { a: "b" } } as never;
@@ -173,7 +173,7 @@ describe("TLS sessions", () => {
     for (const handshake of ["resume", "full"] as const) {
       const cloud = new FakeCloud();
       const offered = handingOut(cloud);
-      const tls = { ca: "CA", certificate: "C", privateKey: "K" };
+      const tls = { ca: testPems.ca, certificate: testPems.certificate, privateKey: testPems.privateKey };
       const device = createDevice({ ...cloud.options({ reconnect: {} }), dialer: cloud, tls, handshake });
       const connecting = device.connect();
       await cloud.clock.flush();
@@ -199,7 +199,8 @@ describe("TLS sessions", () => {
     const offers = async (tls: object, settings: FakeSettings = {}): Promise<number | undefined> => {
       const cloud = new FakeCloud();
       const offered = handingOut(cloud);
-      const whole = { ca: "CA", certificate: "C", privateKey: "K", ...tls };
+      const { ca, certificate, privateKey } = testPems;
+      const whole = { ca, certificate, privateKey, ...tls };
       const options = {
         ...cloud.options(settings),
         dialer: cloud,
@@ -215,8 +216,12 @@ describe("TLS sessions", () => {
     };
     assert.equal(await offers({}), undefined);
     assert.equal(await offers({}), 1);
-    assert.equal(await offers({ certificate: "D", privateKey: "L" }), undefined);
-    assert.equal(await offers({ ca: "CB" }), undefined);
+    assert.equal(await offers({ ca: Buffer.from(testPems.ca) }), 1, "bytes are the same as their text");
+    assert.equal(
+      await offers({ certificate: testPems.otherCertificate, privateKey: testPems.otherPrivateKey }),
+      undefined,
+    );
+    assert.equal(await offers({ ca: testPems.otherCa }), undefined);
     assert.equal(await offers({}, { host: "other.test" }), undefined);
     assert.equal(await offers({}, { port: 443 }), undefined);
     assert.equal(await offers({ session: new Uint8Array([9]) }), 9, "the caller's own goes before");

@@ -27,7 +27,7 @@ import {
   type ReconnectVerdict,
   stableAfterMs,
 } from "./client-reconnect.js";
-import { attemptError, type AttemptFacts, connectResultOf, dialError } from "./client-result.js";
+import { attemptError, type AttemptFacts, connectResultOf, dialError, requireConnection } from "./client-result.js";
 import { TlsSessionCache } from "./tls-sessions.js";
 import { SuspectMessage } from "./client-suspect.js";
 import type { Settle } from "./client-waiter.js";
@@ -308,6 +308,7 @@ export class DeviceConnector {
         sessions: this.#sessions,
         isFullHandshake: this.#isFullHandshake,
       });
+      requireConnection(connection);
       if (this.#leaving !== undefined) {
         connection.destroy();
         await connection.closed;

@@ -1,4 +1,11 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import {
+  checkOptionTypes,
+  isBytes,
+  isThinglineError,
+  kindOf,
+  optionInvalid,
+  ThinglineError,
+} from "@thingline/protocol";
 import {
   type ClientPacket,
   ClientSession,
@@ -23,6 +30,13 @@ import {
   EventHub,
   type RefusedFilter,
 } from "./client-events.js";
+import {
+  checkPublishOptions,
+  connectOptionTypes,
+  pollOptionTypes,
+  signalOptionTypes,
+  subscribeOptionTypes,
+} from "./client-option-types.js";
 import { HeldInput, type PollOptions, type PollResult } from "./client-input.js";
 import { DeviceInbox, type InboxPort } from "./client-inbox.js";
 import {
@@ -44,6 +58,7 @@ import { abortable, type Settle } from "./client-waiter.js";
 
 const ignore: Settle = () => undefined;
 const done = Promise.resolve();
+const noOptions: PublishOptions = {};
 const noFilters: readonly RefusedFilter[] = [];
 const encoder = new TextEncoder();
 /** Told to nobody. */
@@ -89,8 +104,9 @@ export class DeviceClient implements Device {
     this.#random = options.random;
     const { offlineQueue } = checked;
     this.#offline = offlineQueue && new OfflineQueue(offlineQueue, options.clock, this.#offlinePort());
-    this.#hasSecTag = "secTag" in options;
-    this.#warning = "secTag" in options ? secTagWarning(options.secTag) : undefined;
+    const { secTag } = options as { secTag?: number };
+    this.#hasSecTag = secTag !== undefined;
+    this.#warning = secTag === undefined ? undefined : secTagWarning(secTag);
   }
 
   get closed(): Promise<void> {
@@ -133,7 +149,9 @@ export class DeviceClient implements Device {
 
   // ---- connections ---------------------------------------------------------------------------------------------
 
-  async connect({ signal, applicationTopics, secTag }: ConnectOptions = {}): Promise<void> {
+  async connect(options: ConnectOptions = {}): Promise<void> {
+    checkOptionTypes(options, connectOptionTypes, { of: "connect()" });
+    const { signal, applicationTopics, secTag } = options;
     const topics = applicationTopics === undefined ? undefined : topicsOf(applicationTopics);
     if (secTag !== undefined) checkSecTag(secTag, this.#hasSecTag);
     this.#connector.requireIdle();
@@ -233,10 +251,11 @@ export class DeviceClient implements Device {
 
   // ---- requests ------------------------------------------------------------------------------------------------
 
-  publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): Promise<void> {
-    const { qos = 1, isRetained = false, properties, signal } = options;
-    const offline = qos === 1 ? this.#offline : undefined;
+  publish(topic: string, payload: Uint8Array | string, options: PublishOptions = noOptions): Promise<void> {
     try {
+      if (options !== noOptions) checkPublishOptions(options);
+      const { qos = 1, isRetained = false, properties, signal } = options;
+      const offline = qos === 1 ? this.#offline : undefined;
       if (offline === undefined) this.#connector.requireActive();
       else this.#connector.requireOpen();
       if (qos !== 0 && qos !== 1) throw invalid("qos", "0 or 1", qos);
@@ -244,7 +263,8 @@ export class DeviceClient implements Device {
         throw invalid("properties", "none in MQTT 3.1.1", "an object");
       }
       if (signal?.aborted) throw abortedError(signal);
-      const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
+      if (typeof topic !== "string") throw optionInvalid("topic", "a string", kindOf(topic));
+      const bytes = typeof payload === "string" ? encoder.encode(payload) : requireBytes(payload);
       const publish = new OutboundPublish<Settle>(topic, bytes, qos, isRetained, ignore, properties);
       checkUntil(options, offline !== undefined);
       const isSent = this.#sendDirectly(publish, options.until, offline);
@@ -322,13 +342,14 @@ export class DeviceClient implements Device {
     second: MessageListener | SubscribeOptions = {},
     third: SubscribeOptions = {},
   ): Promise<DeviceSubscription> {
-    return typeof second === "function"
-      ? this.#topics.subscribe(filters, second, third)
-      : this.#topics.subscribe(filters, undefined, second);
+    const [listener, options] = typeof second === "function" ? [second, third] : [undefined, second];
+    checkOptionTypes(options, subscribeOptionTypes, { of: "subscribe()" });
+    return this.#topics.subscribe(filters, listener, options);
   }
 
-  unsubscribe(filters: string | readonly string[], { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    return this.#topics.unsubscribe(filters, signal);
+  async unsubscribe(filters: string | readonly string[], options: { signal?: AbortSignal } = {}): Promise<void> {
+    checkOptionTypes(options, signalOptionTypes, { of: "unsubscribe()" });
+    return this.#topics.unsubscribe(filters, options.signal);
   }
 
   #request(request: OutboundSubscribe<Settle> | OutboundUnsubscribe<Settle>): void {
@@ -365,7 +386,9 @@ export class DeviceClient implements Device {
   }
 
   async poll(options: PollOptions = {}): Promise<PollResult> {
-    return this.#requireDriven("poll()").poll(options);
+    const held = this.#requireDriven("poll()");
+    checkOptionTypes(options, pollOptionTypes, { of: "poll()" });
+    return held.poll(options);
   }
 
   input(): void {
@@ -534,6 +557,12 @@ export class DeviceClient implements Device {
       this.device.#connector.arm();
     }
   };
+}
+
+function requireBytes(payload: Uint8Array): Uint8Array {
+  if (isBytes(payload)) return payload;
+  const got = `${kindOf(payload)}; JSON.stringify() makes text of an object`;
+  throw optionInvalid("payload", "a string or a Uint8Array", got);
 }
 
 /** @throws {ThinglineError} OPTION_INVALID */

@@ -1,4 +1,6 @@
-import type { Connection, Dialer, DialTarget } from "@thingline/transport";
+import { isBytes } from "@thingline/protocol";
+import { pemText } from "@thingline/protocol/x509";
+import type { Connection, Dialer, DialTarget, TlsClientOptions } from "@thingline/transport";
 import type { CheckedOptions, DeviceOptions } from "./client-options.js";
 import type { TlsSessionCache } from "./tls-sessions.js";
 
@@ -11,6 +13,15 @@ export function describeCredentials(options: DeviceOptions): { credentials: stri
   }
   const hasCertificate = (options as DialerOptions).tls?.certificate !== undefined;
   return { credentials: hasCertificate ? "the given certificate" : "no client certificate", hasCertificate };
+}
+
+/** PEM that was given as bytes, as text: of the moment, since the options keep what they were given. */
+function textsOf({ ca, certificate, privateKey }: TlsClientOptions): Partial<TlsClientOptions> {
+  return {
+    ...(isBytes(ca) && { ca: pemText(ca) }),
+    ...(isBytes(certificate) && { certificate: pemText(certificate) }),
+    ...(isBytes(privateKey) && { privateKey: pemText(privateKey) }),
+  };
 }
 
 export interface DialContext {
@@ -48,10 +59,10 @@ export function dial(
   const { dialer, tls, webSocket } = options as DialerOptions;
   const target: DialTarget = { ...common };
   if (tls !== undefined) {
-    target.tls = { ...naming, ...tls };
+    target.tls = { ...naming, ...tls, ...textsOf(tls) };
     // Whoever keeps sessions himself goes on doing so.
     if (options.handshake === "resume" && tls.session === undefined && tls.onSession === undefined) {
-      const { ca, certificate, minVersion, maxVersion } = tls;
+      const { ca, certificate, minVersion, maxVersion } = target.tls;
       const names = [target.tls.serverName ?? host, target.tls.alpnProtocols ?? []];
       sessions?.apply(target.tls, [target.host, port, ...names, ca, certificate, minVersion, maxVersion], {
         isFull: isFullHandshake,

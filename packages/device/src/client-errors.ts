@@ -1,14 +1,22 @@
-import { type ErrorCode, ThinglineError } from "@thingline/protocol";
+import { type ErrorCode, kindOf, ThinglineError } from "@thingline/protocol";
 import { describeReasonCode, parseTopicFilter } from "@thingline/protocol/mqtt";
 import type { DisconnectReason, RefusedFilter } from "./client-events.js";
 import { invalid } from "./client-options.js";
 
 export function filtersOf(filters: string | readonly string[]): readonly string[] {
+  if (typeof filters !== "string" && !isIterable(filters)) {
+    throw invalid("filters", "a topic filter, or a list of them", kindOf(filters));
+  }
   const list = typeof filters === "string" ? [filters] : [...new Set(filters)];
   if (list.length === 0) throw invalid("filters", "at least one topic filter", "none");
-  for (const filter of list) parseTopicFilter(filter);
+  for (const filter of list) {
+    if (typeof filter !== "string") throw invalid("filters", "topic filters", kindOf(filter));
+    parseTopicFilter(filter);
+  }
   return list;
 }
+
+const isIterable = (value: unknown): boolean => typeof value === "object" && value !== null && Symbol.iterator in value;
 
 export function chunksOf<Item>(items: readonly Item[], length: number): (readonly Item[])[] {
   const chunks: (readonly Item[])[] = [];

@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
 import type { PublishProperties, QoS } from "@thingline/protocol/mqtt";
 import type { ConnectResult } from "./client-result.js";
 import type { OfflineQueueEvent } from "./offline-queue/types.js";
@@ -100,6 +100,7 @@ export class EventHub {
       const message = `there is no event "${String(name)}"; there are ${names.join(", ")}`;
       throw new ThinglineError("OPTION_INVALID", message, { details: { option: "on" } });
     }
+    if (typeof listener !== "function") throw optionInvalid(`on.${name}`, "a function", kindOf(listener));
     this.#listeners ??= new Map();
     this.#listeners.set(name, [...this.#get(name), listener]);
     return () => this.off(name, listener);

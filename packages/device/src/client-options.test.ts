@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { createVirtualRandom } from "@thingline/transport/virtual";
-import { FakeCloud } from "./client.test.harness.js";
+import { FakeCloud, testPems } from "./client.test.harness.js";
 import { checkOptions, packetBytesMaxOf } from "./client-options.js";
 
 const cloud = new FakeCloud();
@@ -26,7 +26,8 @@ describe("options of connectDevice", () => {
     ["port", { port: 65_536 }],
     ["port", { port: 1.5 }],
     ["endpoint", { endpoint: "h:1" }],
-    ["endpoint", { host: undefined, endpoint: "h:1" }],
+    ["endpoint", { host: undefined }],
+    ["port", { host: undefined, endpoint: "h", port: 1 }],
     ["dialer", { dialer: undefined }],
     ["shadowTopics", { shadowTopics: ["get"] }],
     ["requestsShadow", { requestsShadow: 1 }],
@@ -40,10 +41,51 @@ describe("options of connectDevice", () => {
     ["reconnect.capMs", { reconnect: { baseMs: 2000, capMs: 1999 } }],
     ["reconnect.attemptsMax", { reconnect: { attemptsMax: 0 } }],
     ["reconnect.firstAttempt", { reconnect: { firstAttempt: "never" } }],
-    ["dialer", { secTagDialer: {}, secTag: 1 }],
-    ["secTag", { dialer: undefined, secTagDialer: {}, secTag: -1 }],
-    ["secTag", { dialer: undefined, secTagDialer: {}, secTag: 2_147_483_648 }],
-    ["secTag", { dialer: undefined, secTagDialer: {} }],
+    ["dialer", { secTagDialer: cloud, secTag: 1 }],
+    ["secTag", { dialer: undefined, secTagDialer: cloud, secTag: -1 }],
+    ["secTag", { dialer: undefined, secTagDialer: cloud, secTag: 2_147_483_648 }],
+    ["secTag", { dialer: undefined, secTagDialer: cloud }],
+    ["secTag", { secTag: 1 }],
+    ["tls", { dialer: undefined, secTagDialer: cloud, secTag: 1, tls: { ca: testPems.ca } }],
+    ["webSocket", { dialer: undefined, secTagDialer: cloud, secTag: 1, webSocket: { path: "/mqtt" } }],
+    ["secTagDialer", { dialer: undefined, secTagDialer: {}, secTag: 1 }],
+    ["dialer", { dialer: {} }],
+    ["clock", { clock: undefined }],
+    ["clock", { clock: Date }],
+    ["random", { random: undefined }],
+    ["random", { random: Math.random }],
+    ["tls.ca", { tls: {} }],
+    ["tls.ca", { tls: { ca: undefined } }],
+    ["tls.ca", { tls: { ca: new URL("file:///ca.pem") } }],
+    ["tls.privateKey", { tls: { ca: testPems.ca, certificate: testPems.certificate } }],
+    ["tls.cert", { tls: { ca: testPems.ca, cert: testPems.certificate } }],
+    ["tls.minVersion", { tls: { ca: testPems.ca, minVersion: "TLSv1" } }],
+    ["tls.alpnProtocols", { tls: { ca: testPems.ca, alpnProtocols: "mqtt" } }],
+    ["tlsSessions", { tlsSessions: {} }],
+    ["webSocket.path", { webSocket: {} }],
+    ["webSocket.path", { webSocket: { path: "mqtt" } }],
+    ["webSocket.headers.a", { webSocket: { path: "/mqtt", headers: { a: 1 } } }],
+    ["keepaliveSeconds", { keepaliveSeconds: 60 }],
+    ["signal", { signal: AbortSignal.abort() }],
+    ["reconnect", { reconnect: true }],
+    ["reconnect.base", { reconnect: { base: 1 } }],
+    ["applicationTopics", { applicationTopics: "a/b" }],
+    ["applicationTopics", { applicationTopics: [1] }],
+    ["alpnProtocols", { alpnProtocols: "mqtt" }],
+    ["alpnProtocols[0]", { alpnProtocols: [1] }],
+    ["family", { family: 5 }],
+    ["password", { password: "secret" }],
+    ["userProperties", { userProperties: { a: "b" } }],
+    ["userProperties", { version: 5, userProperties: ["ab"] }],
+    ["on.data", { on: { data: "x" } }],
+    ["on.message", { on: { message: () => undefined } }],
+    ["lastWill.payload", { lastWill: { topic: "a" } }],
+    ["lastWill.payload", { lastWill: { topic: "a", payload: { a: 1 } } }],
+    ["lastWill.message", { lastWill: { topic: "a", payload: "", message: "" } }],
+    ["offlineQueue.folder", { offlineQueue: { folder: "x" } }],
+    ["offlineQueue.storage.files", { offlineQueue: { storage: { folder: "x" } } }],
+    ["offlineQueue.messagesPerSecondMax", { offlineQueue: { messagesPerSecondMax: NaN } }],
+    ["reconnect.capMs", { reconnect: { capMs: "1000" } }],
     ["version", { version: 3 }],
     ["keepAliveSeconds", { keepAliveSeconds: 0 }],
     ["keepAliveSeconds", { keepAliveSeconds: 1201 }],
@@ -80,6 +122,57 @@ describe("options of connectDevice", () => {
       );
     });
   }
+
+  const credentials: [option: string, tls: Record<string, unknown>, message: RegExp][] = [
+    ["ca", {}, /nothing; it is the CA that vouches for the server: amazonRootCa1 for AWS IoT/],
+    ["ca", { ca: "certs/ca.pem" }, /looks like the path of a file: pass what is in the file/],
+    ["ca", { ca: "" }, /it is empty/],
+    ["ca", { ca: Buffer.from([0x30, 0x82, 0xff, 0]) }, /binary content \(DER\?\)/],
+    ["ca", { ca: Buffer.from(testPems.ca, "utf16le") }, /UTF-16 text: save it as UTF-8/],
+    ["ca", { ca: testPems.privateKey }, /must be a PEM "CERTIFICATE", got "RSA PRIVATE KEY"/],
+    ["certificate", { certificate: testPems.request }, /a request is what a CA makes a certificate from/],
+    ["certificate", { certificate: testPems.privateKey, privateKey: testPems.certificate }, /may be swapped/],
+    ["privateKey", { privateKey: testPems.certificate }, /got "CERTIFICATE": certificate and key may be swapped/],
+    [
+      "privateKey",
+      { privateKey: testPems.privateKey.replaceAll("\n", "\\n") },
+      /written as \\n instead of being line ends/,
+    ],
+  ];
+  for (const [item, tls, message] of credentials) {
+    test(`tls.${item} is explained: ${message.source}`, () => {
+      const { ca, certificate, privateKey } = testPems;
+      const whole = item === "ca" ? tls : { ca, certificate, privateKey, ...tls };
+      assert.throws(
+        () => check({ tls: whole }),
+        (error) => {
+          assert.ok(isThinglineError(error), String(error));
+          assert.equal(error.details["option"], `tls.${item}`);
+          assert.match(error.message, message);
+          assert.ok(!error.message.includes("MII"), "no part of a key or certificate is quoted");
+          return true;
+        },
+      );
+    });
+  }
+
+  test("PEM is taken as text and as bytes, certificate and key from one file, and a bundle of CAs", () => {
+    const { ca, certificate, privateKey, otherCa } = testPems;
+    const both = Buffer.from(`${certificate}${privateKey}`);
+    for (const tls of [
+      { ca, certificate, privateKey },
+      {
+        ca: Buffer.from(`\uFEFF${ca}`),
+        certificate: new TextEncoder().encode(certificate),
+        privateKey: Buffer.from(privateKey),
+      },
+      { ca, certificate: both, privateKey: both },
+      { ca: `${ca}${otherCa}`.repeat(100) },
+      { ca: ca.replaceAll("BEGIN CERT", "BEGIN X509 CERT").replaceAll("END CERT", "END X509 CERT") },
+    ]) {
+      check({ tls });
+    }
+  });
 
   test("an endpoint is a host, with or without a port, and IPv6 goes in brackets", () => {
     for (const [endpoint, host, port] of [

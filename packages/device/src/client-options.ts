@@ -1,4 +1,4 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, kindOf, ThinglineError } from "@thingline/protocol";
 import {
   checkTopicName,
   type ClientSessionOptions,
@@ -8,7 +8,9 @@ import {
 } from "@thingline/protocol/mqtt";
 import { type ShadowTopicTail, shadowTopicTails } from "@thingline/protocol/shadow";
 import type { Clock, Dialer, Random, SecTagDialer, TlsClientOptions } from "@thingline/transport";
-import type { TlsSessionCache } from "./tls-sessions.js";
+import { checkTlsPems } from "@thingline/protocol/x509";
+import { connectDeviceOptionTypes, deviceOptionTypes, reconnectTypes } from "./client-option-types.js";
+import { TlsSessionCache } from "./tls-sessions.js";
 import type { DeviceListeners } from "./client-events.js";
 import { defaultReceiveTimeoutMs } from "./client-receive-watch.js";
 import {
@@ -208,8 +210,15 @@ export interface CheckedOptions {
   session: ClientSessionOptions;
 }
 
-/** @throws {ThinglineError} OPTION_INVALID with the option's name in `details.option`. */
-export function checkOptions(options: DeviceOptions): CheckedOptions {
+const required = ["clientId", "clock", "random"];
+
+/**
+ * Names and types first, then values. The options are read here and not kept.
+ *
+ * @throws {ThinglineError} OPTION_INVALID, CERTIFICATE_INVALID, KEY_INVALID with the option's name in `details.option`.
+ */
+export function checkOptions(options: DeviceOptions, of = "createDevice()"): CheckedOptions {
+  checkOptionTypes(options, of === "connectDevice()" ? connectDeviceOptionTypes : deviceOptionTypes, { of, required });
   const { host, port } = endpointOf(options, defaultMqttsPort);
   checkCredentials(options);
   const clientIdBytes = encoder.encode(text("clientId", options.clientId)).length;
@@ -249,6 +258,10 @@ export function checkOptions(options: DeviceOptions): CheckedOptions {
   }
   if (options.username !== undefined) session.username = text("username", options.username);
   if (options.password !== undefined) session.password = options.password;
+  if (options.userProperties !== undefined) checkUserProperties(options.userProperties);
+  if (options.family !== undefined) oneOf("family", options.family, [4, 6] as const);
+  if (options.serverName === "") throw invalid("serverName", "a name", "an empty one");
+  checkEach("alpnProtocols", options.alpnProtocols);
   if (options.lastWill !== undefined) session.will = willOf(options.lastWill);
   if (version === 5) session.properties = propertiesOf(options, isCleanSession);
   if (options.staticAddress !== undefined) checkAddress(options.staticAddress);
@@ -256,7 +269,8 @@ export function checkOptions(options: DeviceOptions): CheckedOptions {
   return {
     host,
     port,
-    alpnProtocols: options.alpnProtocols ?? (port === 443 && !("webSocket" in options) ? [alpnOnPort443] : undefined),
+    alpnProtocols:
+      options.alpnProtocols ?? (port === 443 && webSocketOf(options) === undefined ? [alpnOnPort443] : undefined),
     applicationTopics: topicsOf(options.applicationTopics ?? none),
     shadowTopics: shadowTopicsOf(options.shadowTopics ?? none),
     requestsShadow: flag("requestsShadow", options.requestsShadow ?? false),
@@ -278,13 +292,23 @@ export function packetBytesMaxOf(payloadBytesMax: number): number {
 
 /** @throws {ThinglineError} OPTION_INVALID */
 export function endpointOf(options: DeviceEndpoint, defaultPort: number): { host: string; port: number } {
-  if (!("endpoint" in options)) {
-    const host = text("host", options.host);
+  const {
+    endpoint: given,
+    host: givenHost,
+    port: givenPort,
+  } = options as DeviceEndpoint &
+    Partial<Record<"endpoint" | "host", string>> & {
+      port?: number;
+    };
+  if (given === undefined) {
+    if (givenHost === undefined) throw invalid("endpoint", "HOST, HOST:PORT or [ADDRESS]:PORT", "nothing");
+    const host = text("host", givenHost);
     if (host === "" || /[\s/]/.test(host)) throw invalid("host", "a host name or address", host);
-    return { host, port: integer("port", options.port ?? defaultPort, 1, 65_535) };
+    return { host, port: integer("port", givenPort ?? defaultPort, 1, 65_535) };
   }
-  if ("host" in options) throw invalid("endpoint", "endpoint or host, not both", options.endpoint);
-  const endpoint = text("endpoint", options.endpoint);
+  if (givenHost !== undefined) throw invalid("endpoint", "endpoint or host, not both", "both");
+  if (givenPort !== undefined) throw invalid("port", "none with an endpoint: write HOST:PORT", givenPort);
+  const endpoint = text("endpoint", given);
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/.exec(endpoint);
   if (match === null) throw invalid("endpoint", "HOST, HOST:PORT or [ADDRESS]:PORT", endpoint);
   const host = match[1] ?? match[2] ?? "";
@@ -292,19 +316,71 @@ export function endpointOf(options: DeviceEndpoint, defaultPort: number): { host
 }
 
 function checkCredentials(options: DeviceOptions): void {
-  const hasDialer = "dialer" in options && options.dialer !== undefined;
-  const hasSecTag = "secTagDialer" in options && options.secTagDialer !== undefined;
-  if (hasDialer === hasSecTag) {
-    throw invalid("dialer", "either secTagDialer with secTag, or dialer", hasDialer ? "both" : "neither");
+  const { dialer, secTagDialer, secTag, tls, tlsSessions } = options as Partial<UnitedCredentials>;
+  if ((dialer === undefined) === (secTagDialer === undefined)) {
+    const got =
+      dialer === undefined ? "neither; createNodeNetwork() of @thingline/transport/node makes a dialer" : "both";
+    throw invalid("dialer", "either secTagDialer with secTag, or dialer", got);
   }
-  // Security tags are 31-bit numbers on the nRF91.
   oneOf("handshake", options.handshake ?? "full", ["full", "resume"] as const);
-  if (hasSecTag) checkSecTag(options.secTag, true);
+  const webSocket = webSocketOf(options);
+  if (secTagDialer !== undefined) {
+    for (const [option, value] of Object.entries({ tls, tlsSessions, webSocket })) {
+      if (value !== undefined)
+        throw invalid(option, "none with a secTagDialer, which does TLS by itself", kindOf(value));
+    }
+    return checkSecTag(secTag as number, true);
+  }
+  if (secTag !== undefined) checkSecTag(secTag, false);
+  if (tls !== undefined) checkTls(tls);
+  if (tlsSessions !== undefined && !(tlsSessions instanceof TlsSessionCache)) {
+    throw invalid("tlsSessions", "a TlsSessionCache", kindOf(tlsSessions));
+  }
+  if (webSocket !== undefined) checkWebSocket(webSocket);
+}
+
+/** Both kinds of credentials, as a caller without types may mix them. */
+type UnitedCredentials = Extract<DeviceCredentials, { secTag: number }> &
+  Extract<DeviceCredentials, { dialer: Dialer }>;
+
+const webSocketOf = (options: DeviceCredentials): UnitedCredentials["webSocket"] =>
+  (options as Partial<UnitedCredentials>).webSocket;
+
+const tlsVersions = ["TLSv1.2", "TLSv1.3"] as const;
+
+function checkTls(tls: TlsClientOptions): void {
+  checkTlsPems(tls, "tls.");
+  for (const option of ["minVersion", "maxVersion"] as const) {
+    const version = tls[option];
+    if (version !== undefined) oneOf(`tls.${option}`, version, tlsVersions);
+  }
+  checkEach("tls.alpnProtocols", tls.alpnProtocols);
+  checkEach("tls.ciphers", tls.ciphers);
+  optional("tls.receivedRecordBytesMax", tls.receivedRecordBytesMax, 1, 16_384);
+}
+
+function checkWebSocket({ path, headers = {} }: NonNullable<UnitedCredentials["webSocket"]>): void {
+  if (!path.startsWith("/")) throw invalid("webSocket.path", "a path that begins with /", `${path.length} characters`);
+  for (const [name, value] of Object.entries(headers)) text(`webSocket.headers.${name}`, value);
+}
+
+function checkEach(option: string, values: readonly string[] | undefined): void {
+  values?.forEach((value, index) => {
+    if (text(`${option}[${index}]`, value) === "") throw invalid(`${option}[${index}]`, "some text", "none");
+  });
+}
+
+function checkUserProperties(properties: NonNullable<ConnectProperties["userProperties"]>): void {
+  for (const pair of properties as Iterable<unknown>) {
+    const isPair = Array.isArray(pair) && pair.length === 2 && pair.every((each) => typeof each === "string");
+    if (!isPair) throw invalid("userProperties", "pairs of texts, [name, value]", kindOf(pair));
+  }
 }
 
 /** @throws {ThinglineError} OPTION_INVALID */
 export function checkSecTag(secTag: number, hasDialer: boolean): void {
   if (!hasDialer) throw invalid("secTag", "none without a secTagDialer", secTag);
+  // Security tags are 31-bit numbers on the nRF91.
   integer("secTag", secTag, 0, 2_147_483_647);
 }
 
@@ -359,6 +435,8 @@ function shadowTopicsOf(topics: Iterable<ShadowTopic>): readonly ShadowTopic[] {
 function reconnectOf(options: false | ReconnectOptions | undefined): ReconnectRules | undefined {
   if (options === false) return undefined;
   if (options === undefined) return defaultRules;
+  if ((options as unknown) === true) throw invalid("reconnect", "false or an object", "true");
+  checkOptionTypes(options, reconnectTypes, { of: "reconnect", prefix: "reconnect." });
   const {
     baseMs = defaultReconnectBaseMs,
     capMs = defaultReconnectCapMs,
@@ -392,22 +470,23 @@ function optional(option: string, value: number | undefined, min: number, max: n
 
 function integer(option: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw invalid(option, `a whole number in ${min}..${max}`, value);
+  throw invalid(option, `a whole number in ${min}..${max}`, typeof value === "number" ? value : kindOf(value));
 }
 
 function text(option: string, value: string): string {
   if (typeof value === "string") return value;
-  throw invalid(option, "a string", typeof value);
+  throw invalid(option, "a string", kindOf(value));
 }
 
 function flag(option: string, value: boolean): boolean {
   if (typeof value === "boolean") return value;
-  throw invalid(option, "true or false", typeof value);
+  throw invalid(option, "true or false", kindOf(value));
 }
 
 function oneOf<Value extends string | number>(option: string, value: Value, values: readonly Value[]): Value {
   if (values.includes(value)) return value;
-  throw invalid(option, values.join(" or "), value);
+  const isShort = typeof value === "number" || (typeof value === "string" && value.length <= 32);
+  throw invalid(option, values.join(" or "), isShort ? value : kindOf(value));
 }
 
 /** A check that does not know the option: its refusal becomes the option's. */

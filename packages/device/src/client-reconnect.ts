@@ -101,6 +101,7 @@ function countCuts({ cuts, unexplainedCuts }: ReconnectState, { cut }: AttemptEn
 
 /** What no further attempt with the same options and credentials can mend. */
 const finalCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "ADAPTER_FAILED",
   "CERTIFICATE_INVALID",
   "CREDENTIAL_MISSING",
   "CREDENTIAL_REFUSED",

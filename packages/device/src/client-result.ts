@@ -1,4 +1,5 @@
-import { type ErrorCode, ThinglineError } from "@thingline/protocol";
+import { type ErrorCode, kindOf, ThinglineError } from "@thingline/protocol";
+import { connectionOption } from "@thingline/transport";
 
 /**
  * How an attempt to connect ended, after the result codes of Nordic's aws_iot library, and the number each has
@@ -77,13 +78,45 @@ export interface AttemptFacts {
 /** An error of the dialer, with the address, the result and the cause. */
 export function dialError(error: unknown, facts: AttemptFacts): ThinglineError {
   const result = connectResultOf(error);
-  const code = error instanceof ThinglineError ? error.code : "CONNECTION_LOST";
+  const code = error instanceof ThinglineError ? error.code : isDefect(error) ? "ADAPTER_FAILED" : "CONNECTION_LOST";
+  if (code === "ADAPTER_FAILED") return adapterError(error, facts, result);
   const details = error instanceof ThinglineError ? error.details : {};
   const reason = error instanceof Error ? error.message : String(error);
   // Under TLS 1.2 a server refuses a client certificate in the middle of the handshake, with an alert or without.
   const hint = facts.hasCertificate && handshakeEndings.has(code) ? `. ${whatToCheck(facts)}` : "";
   const message = `no connection to ${facts.host}:${facts.port} with ${facts.credentials}: ${reason}${hint}`;
   return new ThinglineError(code, message, { details: { ...details, connectResult: result }, cause: error });
+}
+
+/**
+ * A mistake in a program, and not an answer of the network: what JavaScript itself throws, or no error at all. `fetch()` reports the
+ * network by a TypeError with a cause.
+ */
+function isDefect(error: unknown): boolean {
+  if (!(error instanceof Error)) return true;
+  const isOfLanguage = /^(?:Type|Range|Reference|Syntax|Eval|URI|Assertion)Error$/u.test(error.name);
+  const { code } = error as { code?: unknown };
+  return (
+    (isOfLanguage && !(error.cause instanceof Error)) || (typeof code === "string" && code.startsWith("ERR_INVALID_"))
+  );
+}
+
+function adapterError(error: unknown, facts: AttemptFacts, connectResult: ConnectResult): ThinglineError {
+  const what =
+    error instanceof ThinglineError
+      ? error.message
+      : `it threw ${error instanceof Error ? `${error.name}: ${error.message}` : kindOf(error)}`;
+  const message = `the dialer for ${facts.host}:${facts.port} is at fault, not the network: ${what}`;
+  return new ThinglineError("ADAPTER_FAILED", message, { details: { connectResult }, cause: error });
+}
+
+/** @throws {ThinglineError} ADAPTER_FAILED: what a dialer gave is no connection */
+export function requireConnection(connection: unknown): void {
+  const given = connection as Readonly<Record<string, unknown>> | null | undefined;
+  const missing = connectionOption.methods.filter((method) => typeof given?.[method] !== "function");
+  if (missing.length === 0) return;
+  const lack = missing.length === connectionOption.methods.length ? "" : ` without ${missing.join(", ")}`;
+  throw new ThinglineError("ADAPTER_FAILED", `dial() gave ${kindOf(connection)}${lack} instead of a Connection`);
 }
 
 /** The connection was open and ended, or was ended, before CONNACK 0. */

@@ -10,6 +10,7 @@ import {
 } from "@thingline/transport";
 import { createVirtualRandom } from "@thingline/transport/virtual";
 import { connectDevice, createDevice, type Device } from "./client.js";
+export { testPems } from "./client-pems.test.support.js";
 import type { DeviceEventName } from "./client-events.js";
 import type { ConnectDeviceOptions, DeviceSettings } from "./client-options.js";
 

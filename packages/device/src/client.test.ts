@@ -6,7 +6,7 @@ import type { SecTagDialer, SecTagDialTarget, SecureInfo } from "@thingline/tran
 import { createVirtualRandom } from "@thingline/transport/virtual";
 import { connectDevice } from "./client.js";
 import { type ConnectResult, connectResultOf } from "./client-result.js";
-import { agree, failureOf, FakeCloud } from "./client.test.harness.js";
+import { agree, failureOf, FakeCloud, testPems } from "./client.test.harness.js";
 
 const tls13: SecureInfo = {
   protocol: "TLSv1.3",
@@ -96,14 +96,14 @@ describe("connecting", () => {
 
   test("the dialer is given address, TLS options, the time-out and, on port 443, ALPN", async () => {
     const cloud = new FakeCloud();
-    const tls = { ca: "CA" };
+    const tls = { ca: testPems.ca };
     await cloud.connected({ port: 443, tls: tls as never, serverName: "sni.test", connectTimeoutMs: 7, family: 6 });
     assert.deepEqual(cloud.target, {
       host: "cloud.test",
       port: 443,
       connectTimeoutMs: 7,
       family: 6,
-      tls: { ca: "CA", serverName: "sni.test", alpnProtocols: ["x-amzn-mqtt-ca"] },
+      tls: { ca: testPems.ca, serverName: "sni.test", alpnProtocols: ["x-amzn-mqtt-ca"] },
     });
   });
 
@@ -164,8 +164,9 @@ describe("attempts that fail", () => {
     for (const code of ["TLS_HANDSHAKE_FAILED", "CONNECTION_LOST"] as const) {
       const cloud = new FakeCloud();
       cloud.dialError = new ThinglineError(code, "alert certificate_unknown");
-      const tls = { ca: "CA", certificate: "PEM" } as never;
-      const error = await failureOf(cloud, cloud.connect({ tls }));
+      const { ca, certificate, privateKey } = testPems;
+      const tls = { ca, certificate, privateKey };
+      const error = await failureOf(cloud, cloud.connect({ tls: tls as never }));
       assert.match(error.message, /with the given certificate: alert.*registered and ACTIVE.*"pump-7"/);
       assert.doesNotMatch((await failureOf(cloud, cloud.connect())).message, /ACTIVE/);
     }

@@ -210,7 +210,7 @@ export interface Device {
  * Makes a device, idle: {@link Device.connect} connects it. Nothing is opened yet. Listeners belong here or before `connect()`:
  * messages are not kept for later ones.
  *
- * @throws {ThinglineError} OPTION_INVALID
+ * @throws {ThinglineError} OPTION_INVALID, CERTIFICATE_INVALID, KEY_INVALID, with the option's name in `details.option`
  */
 export function createDevice(options: DeviceOptions): Device {
   return new DeviceClient(options, checkOptions(options), false);
@@ -223,11 +223,13 @@ export function createDevice(options: DeviceOptions): Device {
  *
  * @throws {ThinglineError} as {@link Device.connect}; the device is closed then.
  */
-export async function connectDevice({ signal, ...options }: ConnectDeviceOptions): Promise<Device> {
+export async function connectDevice(given: ConnectDeviceOptions): Promise<Device> {
+  const checked = checkOptions(given, "connectDevice()");
+  const { signal, ...options } = given;
   if (options.driver === "application") {
     throw invalid("driver", "library: a device that the application drives is made by createDevice()", "application");
   }
-  const device = new DeviceClient(options, checkOptions(options), options.on?.data === undefined);
+  const device = new DeviceClient(options, checked, options.on?.data === undefined);
   try {
     await device.connect(signal === undefined ? {} : { signal });
   } catch (error) {

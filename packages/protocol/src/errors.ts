@@ -5,6 +5,7 @@
 export const errorCodes = {
   // General
   ABORTED: "the caller's AbortSignal was aborted",
+  ADAPTER_FAILED: "a dialer or another object that the application handed in broke its contract",
   ALREADY_INITIALISED: "init() was called on a library that is initialised",
   BACKEND_UNKNOWN: "no cloud backend of that name was registered",
   BACKEND_UNSUPPORTED: "the cloud backend has no such operation or endpoint",

@@ -1,2 +1,20 @@
 export { errorCodes, isThinglineError, ThinglineError } from "./errors.js";
 export type { ErrorCode, ThinglineErrorOptions } from "./errors.js";
+export {
+  checkOptionNames,
+  checkOptionTypes,
+  isBytes,
+  kindOf,
+  methodsOf,
+  optionInvalid,
+  unknownOption,
+} from "./options.js";
+export type {
+  OptionCheck,
+  OptionGroup,
+  OptionInterface,
+  OptionTable,
+  OptionType,
+  OptionTypes,
+  SimpleOptionType,
+} from "./options.js";

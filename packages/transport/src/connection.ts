@@ -1,3 +1,4 @@
+import type { Pem } from "@thingline/protocol/x509";
 import type { ThinglineError } from "@thingline/protocol";
 
 /** One TLS record, seen below the TLS socket. `lengthBytes` is the record's fragment length, header excluded. */
@@ -97,12 +98,12 @@ export interface Connection {
 }
 
 export interface TlsClientOptions {
-  /** PEM certificates to trust. */
-  ca: string;
+  /** PEM certificates to trust, as text or as the bytes of a file. */
+  ca: Pem;
   /** PEM, leaf first. */
-  certificate?: string;
+  certificate?: Pem;
   /** PEM, unencrypted. */
-  privateKey?: string;
+  privateKey?: Pem;
   /** For SNI and for the host name check. Default: the target's host. IP addresses send no SNI. */
   serverName?: string;
   alpnProtocols?: readonly string[];

@@ -1,3 +1,5 @@
+import type { Pem } from "@thingline/protocol/x509";
+
 export interface HttpRequest {
   method: string;
   /** Absolute URL; the path is sent as it stands, percent-encoding included. */
@@ -21,7 +23,7 @@ export interface HttpRequestOptions {
   /** A longer body is refused with LIMIT_EXCEEDED. Default {@link defaultHttpBodyBytesMax}. */
   bodyBytesMax?: number;
   /** Trust and client certificate for https. */
-  tls?: { ca?: string; certificate?: string; privateKey?: string };
+  tls?: { ca?: Pem; certificate?: Pem; privateKey?: Pem };
 }
 
 export const defaultHttpTimeoutMs = 30_000;

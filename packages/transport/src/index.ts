@@ -36,3 +36,17 @@ export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
 export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";
 export type { KeyKind, KeyPair, Keys } from "./keys.js";
 export type { Random } from "./random.js";
+export {
+  clockOption,
+  connectionOption,
+  credentialStoreOption,
+  dialerOption,
+  filesOption,
+  httpOption,
+  keysOption,
+  linkControlOption,
+  networkOption,
+  randomOption,
+  secTagDialerOption,
+  tlsClientOptionTypes,
+} from "./option-types.js";

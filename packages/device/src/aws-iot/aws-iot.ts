@@ -1,12 +1,29 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, kindOf, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import type { AwsIotSettings } from "@thingline/protocol/kconfig";
 import { parseTopicFilter } from "@thingline/protocol/mqtt";
 import { shadowTopic } from "@thingline/protocol/shadow";
-import type { Clock, Dialer, Random, SecTagDialer, TlsClientOptions } from "@thingline/transport";
+import {
+  type Clock,
+  clockOption,
+  type Dialer,
+  dialerOption,
+  type Random,
+  randomOption,
+  type SecTagDialer,
+  secTagDialerOption,
+  type TlsClientOptions,
+} from "@thingline/transport";
+import { deviceReachTypes, deviceSettingTypes, withoutTypes } from "../client-option-types.js";
 import { createDevice, type Device } from "../client.js";
 import type { DeviceListeners } from "../client-events.js";
 import type { PollOptions, PollResult } from "../client-input.js";
-import { type DeviceOptions, type DeviceSettings, filtersPerPacketMax, invalid } from "../client-options.js";
+import {
+  checkOptions,
+  type DeviceOptions,
+  type DeviceSettings,
+  filtersPerPacketMax,
+  invalid,
+} from "../client-options.js";
 import { numberedConnecting, numberedDisconnected } from "../client-numbers.js";
 import { deviceOptionsOf } from "../kconfig-options.js";
 import type { AwsIotEvent, AwsIotHandler } from "./events.js";
@@ -117,8 +134,39 @@ export interface AwsIot {
  * ```
  */
 export function createAwsIot(settings: AwsIotSettings, adapters: AwsIotAdapters, options: AwsIotOptions = {}): AwsIot {
+  const of = "createAwsIot()";
+  if (typeof settings !== "object" || (settings as unknown) === null) {
+    throw invalid("settings", "what awsIotSettings() makes of a configuration", kindOf(settings));
+  }
+  checkOptionTypes(adapters, adapterTypes, { of, required: ["clock", "random"] });
+  checkOptionTypes(options, optionTypes, { of });
+  const { checksTopicCount: _, ...deviceOptions } = options;
+  const credentials = (adapters as { secTagDialer?: unknown }).secTagDialer === undefined ? {} : { secTag: 0 };
+  // Address and client id are the configuration's, which is looked at by init().
+  checkOptions({ host: "any", clientId: "any", ...deviceOptions, ...adapters, ...credentials } as DeviceOptions, of);
   return new AwsIotLibrary(settings, adapters, options);
 }
+
+const adapterTypes = {
+  clock: clockOption,
+  random: randomOption,
+  secTagDialer: secTagDialerOption,
+  dialer: dialerOption,
+  tls: deviceReachTypes.tls,
+} as const satisfies OptionTypes<AwsIotAdapters>;
+
+const messageTypes = {
+  type: "string",
+  topic: "string",
+  payload: "text",
+  qos: "number",
+  isRetained: "boolean",
+} as const satisfies OptionTypes<AwsIotMessage>;
+
+const optionTypes = {
+  ...withoutTypes(deviceSettingTypes, "clock", "random", "clientId", "applicationTopics", "on"),
+  checksTopicCount: "boolean",
+} as const satisfies OptionTypes<AwsIotOptions>;
 
 class AwsIotLibrary implements AwsIot {
   readonly #settings: AwsIotSettings;
@@ -147,7 +195,8 @@ class AwsIotLibrary implements AwsIot {
     if (this.#device !== undefined) {
       throw new ThinglineError("ALREADY_INITIALISED", "init() has succeeded before: it is called once");
     }
-    if (typeof handler !== "function") throw invalid("handler", "a function", typeof handler);
+    if (typeof handler !== "function") throw invalid("handler", "a function", kindOf(handler));
+    checkOptionTypes(config ?? {}, { clientId: "string" }, { of: "init()" });
     const { clientId } = config ?? {};
     // The original looks at the given client id only when it is configured to.
     const isGiven = this.#settings.clientId === undefined && clientId !== undefined;
@@ -162,7 +211,7 @@ class AwsIotLibrary implements AwsIot {
   }
 
   #credentials(): AwsIotAdapters & { secTag?: number } {
-    const hasTags = "secTagDialer" in this.#adapters;
+    const hasTags = "secTagDialer" in this.#adapters && (this.#adapters.secTagDialer as unknown) !== undefined;
     return hasTags ? { ...this.#adapters, secTag: this.#settings.secTag } : this.#adapters;
   }
 
@@ -170,8 +219,10 @@ class AwsIotLibrary implements AwsIot {
     return this.#initialised();
   }
 
-  async connect({ secTag }: { secTag?: number } = {}): Promise<void> {
+  async connect(config: { secTag?: number } = {}): Promise<void> {
     const device = this.#initialised();
+    checkOptionTypes(config, { secTag: "number" }, { of: "connect()" });
+    const { secTag } = config;
     const topics = this.#topics;
     await device.connect({
       ...(secTag === undefined ? {} : { secTag }),
@@ -185,8 +236,10 @@ class AwsIotLibrary implements AwsIot {
     await device.disconnect();
   }
 
-  async send({ type = "none", topic, payload = "", qos = 0, isRetained = false }: AwsIotMessage): Promise<void> {
+  async send(message: AwsIotMessage): Promise<void> {
     const device = this.#initialised();
+    checkOptionTypes(message, messageTypes, { of: "send()" });
+    const { type = "none", topic, payload = "", qos = 0, isRetained = false } = message;
     await device.publish(topicOf(device.clientId, type, topic), payload, { qos, isRetained });
   }
 
@@ -208,6 +261,7 @@ class AwsIotLibrary implements AwsIot {
 
   subscriptionTopicsAdd(topics: readonly string[]): void {
     this.#initialised();
+    if (!Array.isArray(topics)) throw invalid("topics", "an array of topic filters", kindOf(topics));
     const count = this.#settings.appSubscriptionCount;
     const expected = this.#checksTopicCount
       ? `exactly CONFIG_AWS_IOT_APP_SUBSCRIPTION_LIST_COUNT=${count} of them, and not none`

@@ -1,3 +1,4 @@
+import { checkOptionTypes, type OptionTypes } from "@thingline/protocol";
 import { shadowTopic } from "@thingline/protocol/shadow";
 import {
   checkOptions,
@@ -6,6 +7,7 @@ import {
   type DeviceOptions,
   type DeviceSettings,
 } from "../client-options.js";
+import { deviceReachTypes, deviceSettingTypes, listsOf, withoutTypes } from "../client-option-types.js";
 import { createCloudBackend } from "./backend.js";
 import { DeviceOperations } from "./device-operations.js";
 import { clientIdOf } from "./options.js";
@@ -22,6 +24,12 @@ export type AwsIotBackendOptions = Omit<DeviceSettings, "clientId" | "on"> & {
 /** The name of the original's backend, and the default of `CONFIG_CLOUD_BACKEND` in its samples. */
 export const awsIotBackendName = "AWS_IOT";
 
+const optionTypes = {
+  ...withoutTypes(deviceSettingTypes, "on"),
+  ...deviceReachTypes,
+  name: "string",
+} as const satisfies OptionTypes<AwsIotBackendOptions>;
+
 /** The state is the classic shadow of the thing that has the client id as its name. */
 const shadowTails = { state: "update", stateGet: "get", stateDelete: "delete", pair: undefined } as const;
 
@@ -30,9 +38,12 @@ const shadowTails = { state: "update", stateGet: "get", stateDelete: "delete", p
  *
  * @throws {ThinglineError} OPTION_INVALID, here and, when the client id is left to the application, in `init()`
  */
-export function createAwsIotBackend({ name = awsIotBackendName, ...options }: AwsIotBackendOptions): CloudBackend {
+export function createAwsIotBackend(given: AwsIotBackendOptions): CloudBackend {
+  const of = "createAwsIotBackend()";
+  checkOptionTypes(given, optionTypes, { of, required: ["clock", "random"] });
+  const { name = awsIotBackendName, ...options } = { ...given, ...listsOf(given) };
   const optionsOf = (clientId: string): DeviceOptions => ({ ...options, clientId });
-  if (options.clientId !== undefined) checkOptions(optionsOf(options.clientId));
+  checkOptions(optionsOf(options.clientId ?? "any"), of);
   const operations = new DeviceOperations({
     name,
     optionsOf: (config) => optionsOf(clientIdOf(options.clientId, config)),

@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, kindOf, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import type { PollOptions, PollResult } from "../client-input.js";
 import { invalid } from "../client-options.js";
 import type { CloudBackend, CloudConfig, CloudEndpoint, CloudHandler, CloudMessage, CloudOperations } from "./types.js";
@@ -9,8 +9,37 @@ import type { CloudBackend, CloudConfig, CloudEndpoint, CloudHandler, CloudMessa
  * @throws {ThinglineError} OPTION_INVALID: an empty name
  */
 export function createCloudBackend(name: string, operations: CloudOperations): CloudBackend {
-  if (typeof name !== "string" || name === "") throw invalid("name", "a name", String(name));
+  if (typeof name !== "string" || name === "")
+    throw invalid("name", "a name", name === "" ? "an empty one" : kindOf(name));
+  checkOperations(operations);
   return new Backend(name, operations);
+}
+
+const operationTypes = {
+  init: "function",
+  uninit: "function",
+  connect: "function",
+  disconnect: "function",
+  send: "function",
+  ping: "function",
+  keepAliveTimeLeftMs: "function",
+  poll: "function",
+  input: "function",
+  subscriptionsAdd: "function",
+  subscriptionsRemove: "function",
+} as const satisfies OptionTypes<CloudOperations>;
+
+/** They may be an object of a class, with members of its own: types alone, and not names. */
+function checkOperations(operations: CloudOperations): void {
+  const given = operations as unknown;
+  if (typeof given !== "object" || given === null) throw invalid("operations", "an object", kindOf(given));
+  const known = Object.keys(operationTypes).filter((name) => name in given);
+  const found = known.map((name) => [name, (given as Record<string, unknown>)[name]]);
+  checkOptionTypes(Object.fromEntries(found), operationTypes, {
+    of: "createCloudBackend()",
+    prefix: "operations.",
+    required: ["init"],
+  });
 }
 
 class Backend implements CloudBackend {
@@ -38,7 +67,8 @@ class Backend implements CloudBackend {
   }
 
   async init(handler: CloudHandler, config: CloudConfig = {}): Promise<void> {
-    if (typeof handler !== "function") throw invalid("handler", "a function", typeof handler);
+    if (typeof handler !== "function") throw invalid("handler", "a function", kindOf(handler));
+    checkOptionTypes(config, { clientId: "string" }, { of: "init()" });
     if (this.#state !== "idle") {
       throw new ThinglineError("ALREADY_INITIALISED", `the backend ${this.name} is initialised: uninit() it first`);
     }

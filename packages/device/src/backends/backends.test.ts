@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import { createVirtualRandom } from "@thingline/transport/virtual";
-import { agree, FakeCloud, failureOf, watch } from "../client.test.harness.js";
+import { agree, FakeCloud, failureOf, watch, testPems } from "../client.test.harness.js";
 import { connectResultOf } from "../client-result.js";
 import { type AwsIotBackendOptions, createAwsIotBackend } from "./aws-iot.js";
 import { createCloudBackend } from "./backend.js";
@@ -294,7 +294,7 @@ describe("a plain broker", () => {
     const { host, port, tls } = world.cloud.target ?? {};
     return [host, port, tls?.alpnProtocols];
   };
-  const tls = { ca: "pem" };
+  const tls = { ca: testPems.ca };
 
   test("has port 1883 without TLS and 8883 with it", async () => {
     assert.deepEqual(await targetOf({ host: "b" }), ["b", 1883, undefined]);

@@ -1,3 +1,4 @@
+import { checkOptionTypes, type OptionTypes } from "@thingline/protocol";
 import { createDevice, type Device } from "../client.js";
 import type { DeviceListeners } from "../client-events.js";
 import { filtersOf } from "../client-errors.js";
@@ -24,6 +25,14 @@ export interface DeviceBackendRules {
   /** The topic of a state endpoint; undefined: this cloud has none. */
   stateTopicOf(type: Exclude<CloudEndpointType, "message">, clientId: string): string | undefined;
 }
+
+const endpointTypes = { type: "string", topic: "string" } as const satisfies OptionTypes<CloudEndpoint>;
+
+const messageTypes = {
+  endpoint: { options: endpointTypes },
+  payload: "text",
+  qos: "number",
+} as const satisfies OptionTypes<CloudMessage>;
 
 /** The operations of a backend that is a {@link Device}. */
 export class DeviceOperations implements CloudOperations {
@@ -58,7 +67,9 @@ export class DeviceOperations implements CloudOperations {
     return this.#open.disconnect();
   }
 
-  async send({ endpoint, payload, qos = 0 }: CloudMessage): Promise<void> {
+  async send(message: CloudMessage): Promise<void> {
+    checkOptionTypes(message, messageTypes, { of: "send()", required: ["endpoint", "payload"] });
+    const { endpoint, payload, qos = 0 } = message;
     if (qos === 2) throw unsupported(this.#rules.name, "QoS 2");
     await this.#open.publish(this.#topicOf(endpoint), payload, { qos });
   }

@@ -1,3 +1,4 @@
+import { checkOptionTypes, type OptionTypes } from "@thingline/protocol";
 import { checkTopicName } from "@thingline/protocol/mqtt";
 import type { Dialer, TlsClientOptions } from "@thingline/transport";
 import {
@@ -9,6 +10,7 @@ import {
   endpointOf,
   invalid,
 } from "../client-options.js";
+import { deviceReachTypes, deviceSettingTypes, listsOf, withoutTypes } from "../client-option-types.js";
 import { createCloudBackend } from "./backend.js";
 import { DeviceOperations } from "./device-operations.js";
 import { clientIdOf } from "./options.js";
@@ -44,6 +46,21 @@ export type MqttBackendOptions = Omit<
   stateTopics?: StateTopics;
 } & DeviceEndpoint;
 
+const stateTopicTypes = {
+  state: "string",
+  stateGet: "string",
+  stateDelete: "string",
+  subscribe: "strings",
+} as const satisfies OptionTypes<StateTopics>;
+
+const optionTypes = {
+  ...withoutTypes(deviceSettingTypes, "on", "shadowTopics", "requestsShadow"),
+  ...withoutTypes(deviceReachTypes, "secTagDialer", "secTag", "handshake", "tlsSessions"),
+  name: "string",
+  password: "text",
+  stateTopics: { options: stateTopicTypes },
+} as const satisfies OptionTypes<MqttBackendOptions>;
+
 export const mqttBackendName = "MQTT";
 export const defaultMqttPort = 1883;
 
@@ -57,7 +74,9 @@ const alpnOnPort443 = ["mqtt"];
  * @throws {ThinglineError} OPTION_INVALID, here and, when the client id is left to the application, in `init()`
  */
 export function createMqttBackend(given: MqttBackendOptions): CloudBackend {
-  const { name = mqttBackendName, stateTopics = {}, password, ...options } = given;
+  const of = "createMqttBackend()";
+  checkOptionTypes(given, optionTypes, { of, required: ["clock", "random", "dialer"] });
+  const { name = mqttBackendName, stateTopics = {}, password, ...options } = { ...given, ...listsOf(given) };
   const inTopic = (topic: string, clientId: string): string => topic.replaceAll("{clientId}", clientId);
   for (const endpoint of ["state", "stateGet", "stateDelete"] as const) {
     checkStateTopic(`stateTopics.${endpoint}`, stateTopics[endpoint]);
@@ -72,7 +91,7 @@ export function createMqttBackend(given: MqttBackendOptions): CloudBackend {
     ],
     clientId,
   });
-  checkOptions(optionsOf(options.clientId ?? "any"));
+  checkOptions(optionsOf(options.clientId ?? "any"), of);
   const operations = new DeviceOperations({
     name,
     optionsOf: (config) => optionsOf(clientIdOf(options.clientId, config)),
@@ -92,7 +111,9 @@ function reachOf(options: Reach): DeviceEndpoint & Pick<DeviceSettings, "alpnPro
   const address = host.includes(":") ? `[${host}]` : host;
   const isShared = port === 443 && options.webSocket === undefined && options.alpnProtocols === undefined;
   return {
-    ...("endpoint" in options ? { endpoint: `${address}:${port}` } : { host, port }),
+    ...((options as { endpoint?: string }).endpoint !== undefined
+      ? { endpoint: `${address}:${port}` }
+      : { host, port }),
     ...(isShared ? { alpnProtocols: alpnOnPort443 } : {}),
   };
 }

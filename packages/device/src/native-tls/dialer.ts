@@ -1,10 +1,13 @@
-import type {
-  Connection,
-  Dialer,
-  SecTagDialer,
-  SecTagDialTarget,
-  TlsClientOptions,
-  TlsRecord,
+import { checkOptionTypes, type OptionTypes } from "@thingline/protocol";
+import {
+  type Connection,
+  credentialStoreOption,
+  type Dialer,
+  dialerOption,
+  type SecTagDialer,
+  type SecTagDialTarget,
+  type TlsClientOptions,
+  type TlsRecord,
 } from "@thingline/transport";
 import { TlsSessionCache } from "../tls-sessions.js";
 import type { NativeCredentialStore } from "./store.js";
@@ -22,11 +25,19 @@ export interface NativeTlsDialerOptions {
   onRecord?: (record: TlsRecord) => void;
 }
 
+const optionTypes = {
+  dialer: dialerOption,
+  store: { ...credentialStoreOption, methods: [...credentialStoreOption.methods, "credentials"] },
+  receivedRecordBytesMax: "number",
+  onRecord: "function",
+} as const satisfies OptionTypes<NativeTlsDialerOptions>;
+
 /**
  * TLS 1.2 and 1.3 in the application with the credentials of its own store. Sessions are cached by endpoint and by the digest
  * of the credentials: one that was made with the claim is never resumed for the device's own.
  */
 export function createNativeTlsDialer(options: NativeTlsDialerOptions): SecTagDialer {
+  checkOptionTypes(options, optionTypes, { of: "createNativeTlsDialer()", required: ["dialer", "store"] });
   const { dialer, store, receivedRecordBytesMax, onRecord } = options;
   const sessions = new TlsSessionCache();
 

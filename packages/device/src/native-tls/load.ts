@@ -1,6 +1,13 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { parseCertificates, parsePrivateKey } from "@thingline/protocol/x509";
-import type { CredentialStore, Files, Keys } from "@thingline/transport";
+import {
+  type CredentialStore,
+  credentialStoreOption,
+  type Files,
+  filesOption,
+  type Keys,
+  keysOption,
+} from "@thingline/transport";
 import { checkPair } from "./store.js";
 
 /** The names that the sample gives its credential files. */
@@ -20,6 +27,14 @@ export interface LoadCredentialsOptions {
   keys: Keys;
 }
 
+const optionTypes = {
+  files: filesOption,
+  folder: "string",
+  store: credentialStoreOption,
+  secTag: "number",
+  keys: keysOption,
+} as const satisfies OptionTypes<LoadCredentialsOptions>;
+
 /**
  * Puts the three files of a folder into the store under a tag, as the sample's native TLS build does at each start. What is
  * there already is left alone. Nothing is written when anything is wrong.
@@ -28,12 +43,13 @@ export interface LoadCredentialsOptions {
  * file and the reason; those of the store.
  */
 export async function loadNativeTlsCredentials(options: LoadCredentialsOptions): Promise<void> {
+  checkOptionTypes(options, optionTypes, { of: "loadNativeTlsCredentials()", required: Object.keys(optionTypes) });
   const { files, folder, store, secTag, keys } = options;
   const path = (item: keyof typeof nativeTlsFiles) => `${folder}/${nativeTlsFiles[item]}`;
   const [ca, certificate, key] = await Promise.all([
-    readText(files, path("ca")),
-    readText(files, path("certificate")),
-    readText(files, path("privateKey")),
+    readBytes(files, path("ca")),
+    readBytes(files, path("certificate")),
+    readBytes(files, path("privateKey")),
   ]);
   const contents = {
     ca: parseCertificates(ca, path("ca"))
@@ -50,9 +66,9 @@ export async function loadNativeTlsCredentials(options: LoadCredentialsOptions):
   }
 }
 
-async function readText(files: Files, path: string): Promise<string> {
+async function readBytes(files: Files, path: string): Promise<Uint8Array> {
   try {
-    return new TextDecoder().decode(await files.read(path));
+    return await files.read(path);
   } catch (error) {
     if (!isThinglineError(error, "FILE_NOT_FOUND")) throw error;
     const names = Object.values(nativeTlsFiles).join(", ");

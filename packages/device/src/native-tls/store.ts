@@ -1,6 +1,14 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { parseCertificates, parsePrivateKey } from "@thingline/protocol/x509";
-import type { CredentialEntry, CredentialStore, CredentialType, Files, Keys } from "@thingline/transport";
+import {
+  type CredentialEntry,
+  type CredentialStore,
+  type CredentialType,
+  type Files,
+  filesOption,
+  type Keys,
+  keysOption,
+} from "@thingline/transport";
 import { toHex } from "../hex.js";
 
 /** What TLS needs of a security tag. */
@@ -34,8 +42,15 @@ const types = ["ca", "certificate", "privateKey", "psk", "pskIdentity"] as const
 export const nativeCredentialBytesMax = 16 * 1024;
 export const nativeSecTagsMax = 100;
 
+const optionTypes = {
+  keys: keysOption,
+  files: filesOption,
+  folder: "string",
+} as const satisfies OptionTypes<NativeCredentialStoreOptions>;
+
 /** @throws {ThinglineError} OPTION_INVALID */
 export function createNativeCredentialStore(options: NativeCredentialStoreOptions): NativeCredentialStore {
+  checkOptionTypes(options, optionTypes, { of: "createNativeCredentialStore()", required: ["keys"] });
   const { keys, files, folder } = options;
   if ((files === undefined) !== (folder === undefined)) {
     const message = "files and folder: expected both or none";

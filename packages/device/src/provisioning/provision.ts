@@ -1,17 +1,29 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { splitProvisioningTopics } from "@thingline/protocol/provisioning";
-import { parseCertificates } from "@thingline/protocol/x509";
-import type {
-  Clock,
-  CredentialStore,
-  Files,
-  Keys,
-  LinkControl,
-  Random,
-  SecTagDialer,
-  Timer,
+import { parseCertificates, type Pem } from "@thingline/protocol/x509";
+import {
+  type Clock,
+  clockOption,
+  type CredentialStore,
+  credentialStoreOption,
+  type Files,
+  filesOption,
+  type Keys,
+  keysOption,
+  type LinkControl,
+  linkControlOption,
+  type Random,
+  randomOption,
+  type SecTagDialer,
+  secTagDialerOption,
+  type Timer,
 } from "@thingline/transport";
-import type { ConnectDeviceOptions, DeviceSettings } from "../client-options.js";
+import { deviceSettingTypes, isObject, listsOf, withoutTypes } from "../client-option-types.js";
+import {
+  checkOptions as checkDeviceOptions,
+  type ConnectDeviceOptions,
+  type DeviceSettings,
+} from "../client-options.js";
 import type { Device } from "../client.js";
 import { connectDevice } from "../client.js";
 import { EffectRunner } from "./effects.js";
@@ -69,7 +81,7 @@ export interface ProvisionDeviceOptions {
   clock: Clock;
   random: Random;
   /** PEM for the device's tag. Default: the claim tag's CA, else Amazon Root CA 1. */
-  ca?: string;
+  ca?: Pem;
   /** For the connections. The claim's session is always clean, so that none of it is left to the device's. */
   settings?: Omit<DeviceSettings, "clientId" | "clock" | "random" | "applicationTopics" | "on" | "reconnect">;
   /** Application topics of the device's own connection. Default none, as in the sample. */
@@ -124,7 +136,8 @@ class Provisioner {
   #caSource: CaSource | undefined;
   #settle: { resolve: (outcome: ProvisioningOutcome) => void; reject: (reason: unknown) => void } | undefined;
 
-  constructor(options: ProvisionDeviceOptions) {
+  constructor(given: ProvisionDeviceOptions) {
+    const options = isObject(given) ? { ...given, ...listsOf(given) } : given;
     this.#options = options;
     this.#config = checkOptions(options);
     this.#state = newProvisioningState(this.#config);
@@ -244,7 +257,69 @@ class Provisioner {
   }
 }
 
+const limitTypes = {
+  answerTimeoutMs: "number",
+  resendAfterMs: "number",
+  requestsPerConnectionMax: "number",
+  claimConnectionsMax: "number",
+  connectAttemptsMax: "number",
+  retryMinMs: "number",
+  retryMaxMs: "number",
+  requestsMax: "number",
+  unprovedMax: "number",
+  requestRefillMs: "number",
+} as const satisfies OptionTypes<ProvisioningLimits>;
+
+const settingTypes = withoutTypes(
+  deviceSettingTypes,
+  "clientId",
+  "clock",
+  "random",
+  "applicationTopics",
+  "on",
+  "reconnect",
+) satisfies OptionTypes<NonNullable<ProvisionDeviceOptions["settings"]>>;
+
+const optionTypes = {
+  host: "string",
+  port: "number",
+  clientId: "string",
+  claimTag: "number",
+  deviceTag: "number",
+  store: credentialStoreOption,
+  link: linkControlOption,
+  dialer: secTagDialerOption,
+  files: filesOption,
+  progressPath: "string",
+  keys: keysOption,
+  clock: clockOption,
+  random: randomOption,
+  ca: "text",
+  settings: { options: settingTypes },
+  applicationTopics: "strings",
+  limits: { options: limitTypes },
+  onEvent: "function",
+  onStep: "function",
+  connect: "function",
+  signal: "signal",
+} as const satisfies OptionTypes<ProvisionDeviceOptions>;
+
+const required: readonly (keyof ProvisionDeviceOptions)[] = [
+  "host",
+  "clientId",
+  "claimTag",
+  "store",
+  "link",
+  "dialer",
+  "files",
+  "progressPath",
+  "keys",
+  "clock",
+  "random",
+];
+
 function checkOptions(options: ProvisionDeviceOptions): ProvisioningConfig {
+  checkOptionTypes(options, optionTypes, { of: "provisionDevice()", required });
   const { clientId, claimTag, deviceTag = defaultDeviceTag } = options;
   for (const [option, tag] of Object.entries({ claimTag, deviceTag })) {
     if (Number.isInteger(tag) && tag >= 0 && tag <= 2_147_483_647) continue;
@@ -256,13 +331,45 @@ function checkOptions(options: ProvisionDeviceOptions): ProvisioningConfig {
       `claimTag and deviceTag must differ, both are ${claimTag}: the claim is never written over`,
     );
   }
-  const limits = { ...defaultProvisioningLimits, ...options.limits };
+  const limits = { ...defaultProvisioningLimits, ...definedOf(options.limits ?? {}) };
   for (const [name, value] of Object.entries(limits)) {
     if (Number.isInteger(value) && Number(value) >= 1) continue;
     throw invalid(`limits.${name}`, `limits.${name} must be a whole number of at least 1, got ${value}`);
   }
+  checkConnecting(options);
   return { clientId, claimTag, deviceTag, limits };
 }
+
+/** What the connections are made with, before the first of them. */
+function checkConnecting({
+  host,
+  port,
+  clientId,
+  clock,
+  random,
+  dialer,
+  claimTag,
+  settings,
+  applicationTopics,
+}: ProvisionDeviceOptions): void {
+  checkDeviceOptions(
+    {
+      ...settings,
+      host,
+      ...(port !== undefined && { port }),
+      clientId,
+      clock,
+      random,
+      secTagDialer: dialer,
+      secTag: claimTag,
+      applicationTopics: applicationTopics ?? [],
+    },
+    "provisionDevice()",
+  );
+}
+
+const definedOf = <Values extends object>(values: Values): Partial<Values> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Values>;
 
 function invalid(option: string, message: string): ThinglineError {
   return new ThinglineError("OPTION_INVALID", message, { details: { option } });

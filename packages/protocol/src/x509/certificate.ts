@@ -1,7 +1,8 @@
 import { ThinglineError } from "../errors.js";
 import { DerError, DerReader, derTags, readDer } from "./der.js";
 import { decodeName } from "./name.js";
-import { readPem } from "./pem.js";
+import { type Pem, readPem } from "./pem.js";
+import { labelHint } from "./labels.js";
 
 /** What a device and its tools need to know of an X.509 certificate. Nothing here is verified. */
 export interface Certificate {
@@ -27,12 +28,12 @@ export interface Certificate {
  * @param what how to call the text in the error: "the claim certificate".
  * @throws {ThinglineError} CERTIFICATE_INVALID when it is no PEM, holds something else, or is no certificate.
  */
-export function parseCertificates(pem: string, what = "the certificate"): readonly [Certificate, ...Certificate[]] {
+export function parseCertificates(pem: Pem, what = "the certificate"): readonly [Certificate, ...Certificate[]] {
   const result = readPem(pem);
   if ("reason" in result) throw new ThinglineError("CERTIFICATE_INVALID", `${what} is not a PEM: ${result.reason}`);
   const [first, ...others] = result.blocks.map((block) => {
     if (block.label === "CERTIFICATE") return { ...parseCertificateDer(block.der, what), pem: block.pem };
-    const message = `${what} must be a PEM "CERTIFICATE", got "${block.label}"`;
+    const message = `${what} must be a PEM "CERTIFICATE", got "${block.label}"${labelHint(block.label, "certificate")}`;
     throw new ThinglineError("CERTIFICATE_INVALID", message, { details: { label: block.label } });
   });
   if (!first) throw new ThinglineError("CERTIFICATE_INVALID", `${what} is empty`);

@@ -5,9 +5,11 @@ export { derBytesMax, DerReader, derTags, encodeDer, encodeObjectIdentifier } fr
 export type { DerElement } from "./der.js";
 export { encodeName, nameAttributeTypes, nameValueCharactersMax } from "./name.js";
 export type { DistinguishedName, NameAttributeType } from "./name.js";
-export { encodePem, pemBlocksMax, pemCharactersMax, readPem } from "./pem.js";
-export type { PemBlock, PemResult } from "./pem.js";
+export { encodePem, pemBlocksMax, pemCharactersMax, pemText, readPem } from "./pem.js";
+export type { Pem, PemBlock, PemResult } from "./pem.js";
 export { parsePrivateKey } from "./private-key.js";
 export type { KeyAlgorithm, PrivateKeyFormat, PrivateKeyInfo } from "./private-key.js";
 export { createCertificateRequest } from "./request.js";
 export type { CertificateRequest, CertificateRequestOptions } from "./request.js";
+export { checkTlsPems } from "./tls-pems.js";
+export type { TlsPems } from "./tls-pems.js";

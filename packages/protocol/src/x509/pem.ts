@@ -9,6 +9,9 @@ export interface PemBlock {
   pem: string;
 }
 
+/** PEM as text, or as the bytes of a file that holds it. */
+export type Pem = string | Uint8Array;
+
 export type PemResult = { blocks: readonly [PemBlock, ...PemBlock[]] } | { reason: string };
 
 export const pemCharactersMax = 64 * 1024;
@@ -21,10 +24,13 @@ const end = /^-----END ([A-Z0-9 ]{1,64})-----$/u;
  * Finds every PEM block in a text with LF, CRLF or CR line ends. What stands outside of the blocks is allowed, as openssl
  * writes explanations there. A reason says why the text is no PEM; it never quotes the text, which may be a key.
  */
-export function readPem(text: string): PemResult {
-  if (text.length > pemCharactersMax) {
-    return { reason: `it has ${text.length} characters, more than ${pemCharactersMax}` };
+export function readPem(pem: Pem): PemResult {
+  // A byte is a character at the least, but in UTF-16, which is refused.
+  if (pem.length > pemCharactersMax) {
+    return { reason: `it has ${pem.length} characters, more than ${pemCharactersMax}` };
   }
+  if (typeof pem !== "string" && isUtf16(pem)) return { reason: "it is UTF-16 text: save it as UTF-8" };
+  const text = pemText(pem);
   if (text.trim() === "") return { reason: "it is empty" };
   const blocks: PemBlock[] = [];
   let label: string | undefined;
@@ -51,6 +57,18 @@ export function readPem(text: string): PemResult {
   return first ? { blocks: [first, ...others] } : { reason: whyNoBlock(text) };
 }
 
+/** Bytes are read as UTF-8; what is none stays visible as U+FFFD. */
+export function pemText(pem: Pem): string {
+  return typeof pem === "string" ? pem : new TextDecoder().decode(pem);
+}
+
+/** As PowerShell's `>` writes it: with a byte order mark, or every other byte 0. */
+function isUtf16(bytes: Uint8Array): boolean {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;
+  return bytes.length >= 4 && (bytes[0] === 0) !== (bytes[1] === 0) && bytes[0] === bytes[2] && bytes[1] === bytes[3];
+}
+
 function readBody(label: string, lines: readonly string[]): PemBlock | string {
   if (lines.some((line) => line.includes(":"))) {
     const isEncrypted = lines.some((line) => line.startsWith("Proc-Type:") && line.includes("ENCRYPTED"));
@@ -65,9 +83,19 @@ function readBody(label: string, lines: readonly string[]): PemBlock | string {
 function whyNoBlock(text: string): string {
   if (/\\r|\\n/u.test(text) && text.includes("-----BEGIN"))
     return "its line ends are written as \\n instead of being line ends";
+  if (looksLikePath(text)) return "it looks like the path of a file: pass what is in the file";
   if (text.includes("-----BEGIN")) return "its line ends are missing, or the BEGIN line has other text on it";
   if (/[\0\uFFFD]/u.test(text)) return "it has binary content (DER?) where PEM text is expected";
   return 'it has no line "-----BEGIN ...-----"';
+}
+
+/** One short line that begins or ends as paths do. Base64 may hold a slash, too. */
+function looksLikePath(text: string): boolean {
+  const line = text.trim();
+  if (line.length > 1024 || /[\r\n]/u.test(line)) return false;
+  return (
+    /\.(?:pem|crt|cer|key|der|p12|pfx|csr|txt)$/iu.test(line) || /^(?:\.{0,2}\/|~\/|file:|[A-Za-z]:[\\/])/u.test(line)
+  );
 }
 
 export function encodePem(label: string, der: Uint8Array): string {

@@ -1,6 +1,7 @@
 import { ThinglineError } from "../errors.js";
 import { decodeObjectIdentifier, DerReader, derTags, readDer } from "./der.js";
-import { readPem } from "./pem.js";
+import { labelHint } from "./labels.js";
+import { type Pem, readPem } from "./pem.js";
 
 export type PrivateKeyFormat = "pkcs1" | "sec1" | "pkcs8";
 export type KeyAlgorithm = "rsa" | "ec-p256" | "ec-p384" | "ec-p521" | "other";
@@ -34,7 +35,7 @@ const ecPublicKey = "1.2.840.10045.2.1";
  * @param what how to call the text in the error: "private-key.pem".
  * @throws {ThinglineError} KEY_INVALID when it is no PEM, no private key, encrypted, or more than one.
  */
-export function parsePrivateKey(pem: string, what = "the private key"): PrivateKeyInfo {
+export function parsePrivateKey(pem: Pem, what = "the private key"): PrivateKeyInfo {
   const result = readPem(pem);
   if ("reason" in result) throw new ThinglineError("KEY_INVALID", `${what} is not a PEM: ${result.reason}`);
   const blocks = result.blocks.filter(({ label }) => label !== "EC PARAMETERS");
@@ -47,7 +48,7 @@ export function parsePrivateKey(pem: string, what = "the private key"): PrivateK
   }
   const format = Object.hasOwn(formats, block.label) ? formats[block.label] : undefined;
   if (!format) {
-    const message = `${what} must be one of ${Object.keys(formats).join(", ")}, got "${block.label}"`;
+    const message = `${what} must be one of ${Object.keys(formats).join(", ")}, got "${block.label}"${labelHint(block.label, "privateKey")}`;
     throw new ThinglineError("KEY_INVALID", message, { details: { label: block.label } });
   }
   return readDer("KEY_INVALID", what, () => ({ format, ...readKey(format, block.der), pem: block.pem }));

@@ -2,6 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as requestPlain } fro
 import { request as requestSecure, type RequestOptions } from "node:https";
 import { TLSSocket } from "node:tls";
 import { ThinglineError } from "@thingline/protocol";
+import { pemText } from "@thingline/protocol/x509";
 import type { Clock } from "../clock.js";
 import {
   defaultHttpBodyBytesMax,
@@ -73,9 +74,9 @@ function targetOf(request: HttpRequest, { tls }: HttpRequestOptions) {
     path: rest.startsWith("/") ? rest : `/${rest}`,
     headers: { ...(request.body !== undefined && { "content-length": request.body.length }), ...request.headers },
     agent: false,
-    ...(tls?.ca !== undefined && { ca: tls.ca }),
-    ...(tls?.certificate !== undefined && { cert: tls.certificate }),
-    ...(tls?.privateKey !== undefined && { key: tls.privateKey }),
+    ...(tls?.ca !== undefined && { ca: pemText(tls.ca) }),
+    ...(tls?.certificate !== undefined && { cert: pemText(tls.certificate) }),
+    ...(tls?.privateKey !== undefined && { key: pemText(tls.privateKey) }),
   };
   return { where: `${host}:${target.port}`, target, isSecure };
 }

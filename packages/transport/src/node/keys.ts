@@ -10,6 +10,7 @@ import {
 } from "node:crypto";
 import { promisify } from "node:util";
 import { ThinglineError } from "@thingline/protocol";
+import { parseCertificates, parsePrivateKey, type Pem, pemText } from "@thingline/protocol/x509";
 import type { KeyKind, KeyPair, Keys } from "../keys.js";
 
 const generateAsync = promisify(generateKeyPair);
@@ -46,15 +47,17 @@ async function generate(kind: KeyKind): Promise<KeyPair> {
 }
 
 /** Node's own messages may quote the input, so neither they nor the error itself are passed on. */
-export function readPrivateKey(pem: string): KeyObject {
+export function readPrivateKey(pem: Pem, what = "the private key"): KeyObject {
+  const text = pemText(pem);
   let key: KeyObject;
   try {
-    key = createPrivateKey({ key: pem, format: "pem" });
+    key = createPrivateKey({ key: text, format: "pem" });
   } catch {
-    const message = /ENCRYPTED/.test(pem)
-      ? "the private key is encrypted; expected one without a passphrase"
-      : "expected an unencrypted private key in PEM (RSA or EC), got text that is none";
-    throw new ThinglineError("KEY_INVALID", message);
+    if (/ENCRYPTED/.test(text)) {
+      throw new ThinglineError("KEY_INVALID", `${what} is encrypted; expected one without a passphrase`);
+    }
+    parsePrivateKey(pem, what);
+    throw new ThinglineError("KEY_INVALID", `${what}: OpenSSL cannot read it, although it looks like a key in PEM`);
   }
   const type = key.asymmetricKeyType ?? "unknown";
   if (type !== "rsa" && type !== "ec") {
@@ -65,14 +68,18 @@ export function readPrivateKey(pem: string): KeyObject {
 }
 
 /** The first certificate in the text. */
-export function readCertificate(pem: string): X509Certificate {
-  const block = certificateBlocks(pem)[0];
+export function readCertificate(pem: Pem, what = "the certificate"): X509Certificate {
+  const block = certificateBlocks(pemText(pem))[0];
   try {
     if (block !== undefined) return new X509Certificate(block);
   } catch {
     // Falls through to the one error for both.
   }
-  throw new ThinglineError("CERTIFICATE_INVALID", "expected an X.509 certificate in PEM, got text that is none");
+  parseCertificates(pem, what);
+  throw new ThinglineError(
+    "CERTIFICATE_INVALID",
+    `${what}: OpenSSL cannot read it, although it looks like a certificate in PEM`,
+  );
 }
 
 export function certificateBlocks(pem: string): string[] {

@@ -8,7 +8,8 @@ import {
   type TLSSocket,
   type TlsOptions,
 } from "node:tls";
-import { ThinglineError } from "@thingline/protocol";
+import { isBytes, ThinglineError } from "@thingline/protocol";
+import { checkTlsPems, parseCertificates, type Pem, pemText } from "@thingline/protocol/x509";
 import { defaultHandshakeTimeoutMs } from "../connection.js";
 import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
 import { codeOf } from "./files.js";
@@ -31,7 +32,8 @@ export class ClientContexts {
    * @throws {ThinglineError} CERTIFICATE_INVALID, KEY_INVALID, KEY_MISMATCH, OPTION_INVALID.
    */
   of(tls: TlsClientOptions): SecureContext {
-    const { ca, certificate, privateKey, minVersion = "TLSv1.2", maxVersion = "TLSv1.3" } = tls;
+    const [ca, certificate, privateKey] = [tls.ca, tls.certificate, tls.privateKey].map(textOf);
+    const { minVersion = "TLSv1.2", maxVersion = "TLSv1.3" } = tls;
     const ciphers = tls.ciphers?.map(opensslName).join(":");
     // A digest: the cache is no place to keep private keys as text.
     const parts = JSON.stringify([ca, certificate, privateKey, minVersion, maxVersion, ciphers]);
@@ -46,18 +48,22 @@ export class ClientContexts {
   }
 }
 
+/** What is neither text nor bytes is refused later, by name. */
+function textOf(pem: Pem | undefined): string | undefined {
+  return isBytes(pem) ? pemText(pem) : pem;
+}
+
 function clientContext(
   tls: TlsClientOptions,
   versions: Pick<SecureContextOptions, "minVersion" | "maxVersion" | "ciphers">,
 ): SecureContext {
+  checkTlsPems(tls, "tls.");
   checkAuthorities(tls.ca);
-  if ((tls.certificate === undefined) !== (tls.privateKey === undefined)) {
-    throw new ThinglineError("OPTION_INVALID", "certificate and privateKey go together, got only one of them");
-  }
-  if (tls.certificate !== undefined && tls.privateKey !== undefined) checkPair(tls.certificate, tls.privateKey);
+  const [ca, cert, key] = [tls.ca, tls.certificate, tls.privateKey].map(textOf);
+  if (tls.certificate !== undefined && tls.privateKey !== undefined) checkPair(tls.certificate, tls.privateKey, "tls.");
   const secureOptions = constants.SSL_OP_NO_RENEGOTIATION;
   try {
-    return createSecureContext({ ...versions, ca: tls.ca, cert: tls.certificate, key: tls.privateKey, secureOptions });
+    return createSecureContext({ ...versions, ca, cert, key, secureOptions });
   } catch (cause) {
     const reason = codeOf(cause) ?? String(cause);
     throw new ThinglineError("OPTION_INVALID", `OpenSSL refuses the ciphers or versions of tls: ${reason}`, { cause });
@@ -138,25 +144,29 @@ function secureInfo(socket: TLSSocket): Omit<SecureInfo, "peerCertificate" | "se
   };
 }
 
-export function checkAuthorities(ca: string): void {
-  const blocks = certificateBlocks(ca);
+export function checkAuthorities(ca: Pem): void {
+  const blocks = certificateBlocks(pemText(ca));
   try {
     for (const block of blocks) new X509Certificate(block);
     if (blocks.length > 0) return;
   } catch {
     // Falls through to the one error for both.
   }
+  parseCertificates(ca, "tls.ca");
   throw new ThinglineError(
     "CERTIFICATE_INVALID",
-    "tls.ca must be one or more certificates in PEM, got text that is none",
+    "tls.ca: OpenSSL cannot read every certificate, although they look like PEM",
   );
 }
 
-export function checkPair(certificate: string, privateKey: string): void {
-  const [leaf, key] = [readCertificate(certificate), readPrivateKey(privateKey)];
-  if (!leaf.publicKey.equals(createPublicKey(key))) {
-    throw new ThinglineError("KEY_MISMATCH", "the private key does not belong to the certificate");
-  }
+/** @param prefix of the options' names: `tls.`; without it they are called what they are. */
+export function checkPair(certificate: Pem, privateKey: Pem, prefix?: string): void {
+  const named = (name: string, words: string): string => (prefix === undefined ? words : prefix + name);
+  const leaf = readCertificate(certificate, named("certificate", "the certificate"));
+  const key = readPrivateKey(privateKey, named("privateKey", "the private key"));
+  if (leaf.publicKey.equals(createPublicKey(key))) return;
+  const where = prefix === undefined ? "" : `${prefix}privateKey and ${prefix}certificate: `;
+  throw new ThinglineError("KEY_MISMATCH", `${where}the private key does not belong to the certificate`);
 }
 
 /** `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is `ECDHE-RSA-AES128-GCM-SHA256` to OpenSSL; TLS 1.3 names are the same. */

@@ -1,4 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
+import { checkTlsPems, pemText } from "@thingline/protocol/x509";
 import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
 import { bytesEqual, concatBytes, hexOfBytes } from "../der.js";
 import type { Random } from "../random.js";
@@ -33,10 +34,8 @@ export type HandshakeOutcome =
 
 /** @throws {ThinglineError} CERTIFICATE_INVALID, KEY_INVALID, KEY_MISMATCH, OPTION_INVALID. */
 export function prepareTlsClient(options: TlsClientOptions, dialledHost: string): VirtualTlsClient {
-  const authorities = readCertificates(options.ca);
-  if ((options.certificate === undefined) !== (options.privateKey === undefined)) {
-    throw new ThinglineError("OPTION_INVALID", "certificate and privateKey go together, got only one of them");
-  }
+  checkTlsPems(options, "tls.");
+  const authorities = readCertificates(pemText(options.ca));
   const host = options.serverName ?? dialledHost;
   return {
     options,
@@ -44,7 +43,7 @@ export function prepareTlsClient(options: TlsClientOptions, dialledHost: string)
     certificate:
       options.certificate === undefined || options.privateKey === undefined
         ? undefined
-        : readPair(options.certificate, options.privateKey)[0],
+        : readPair(pemText(options.certificate), pemText(options.privateKey))[0],
     host,
     serverName: isAddress(host) ? undefined : host,
   };

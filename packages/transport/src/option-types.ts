@@ -1,0 +1,93 @@
+import { methodsOf, type OptionTypes } from "@thingline/protocol";
+import type { Clock } from "./clock.js";
+import type { Connection, Dialer, Network, TlsClientOptions } from "./connection.js";
+import type { CredentialStore, LinkControl, SecTagDialer } from "./credentials.js";
+import type { Files } from "./files.js";
+import type { Http } from "./http.js";
+import type { Keys } from "./keys.js";
+import type { Random } from "./random.js";
+
+/**
+ * The interfaces of this package as types of options, for `checkOptionTypes()`: whoever is handed one says at the call what is missing,
+ * instead of failing at the first use.
+ */
+const fromNode = (make: string): string => `${make}() of @thingline/transport/node makes one`;
+
+export const clockOption = methodsOf<Clock>(
+  "a Clock",
+  { monotonicMs: true, unixMs: true, setTimer: true, afterTurn: true, sleep: true },
+  fromNode("createNodeClock"),
+);
+export const randomOption = methodsOf<Random>(
+  "a Random",
+  { bytes: true, fraction: true, integer: true, uuid: true },
+  fromNode("createNodeRandom"),
+);
+export const dialerOption = methodsOf<Dialer>("a Dialer", { dial: true }, fromNode("createNodeNetwork"));
+export const networkOption = methodsOf<Network>(
+  "a Network",
+  { dial: true, listen: true },
+  fromNode("createNodeNetwork"),
+);
+export const secTagDialerOption = methodsOf<SecTagDialer>("a SecTagDialer", { dial: true });
+export const httpOption = methodsOf<Http>("an Http", { request: true }, fromNode("createNodeHttp"));
+export const keysOption = methodsOf<Keys>(
+  "Keys",
+  { generate: true, sign: true, publicKeyOf: true, certificatePublicKey: true, sha256: true, hmacSha256: true },
+  fromNode("createNodeKeys"),
+);
+export const filesOption = methodsOf<Files>(
+  "Files",
+  {
+    read: true,
+    exists: true,
+    list: true,
+    replace: true,
+    append: true,
+    flush: true,
+    remove: true,
+    makeFolder: true,
+    lock: true,
+  },
+  fromNode("createNodeFiles"),
+);
+export const credentialStoreOption = methodsOf<CredentialStore>("a CredentialStore", {
+  write: true,
+  digest: true,
+  read: true,
+  compare: true,
+  delete: true,
+  exists: true,
+  list: true,
+});
+export const linkControlOption = methodsOf<LinkControl>("a LinkControl", {
+  connect: true,
+  offline: true,
+  normal: true,
+  powerOff: true,
+});
+export const connectionOption = methodsOf<Connection>("a Connection", {
+  start: true,
+  reserve: true,
+  write: true,
+  flush: true,
+  pause: true,
+  resume: true,
+  close: true,
+  destroy: true,
+});
+
+export const tlsClientOptionTypes = {
+  ca: "text",
+  certificate: "text",
+  privateKey: "text",
+  serverName: "string",
+  alpnProtocols: "array",
+  minVersion: "string",
+  maxVersion: "string",
+  ciphers: "array",
+  session: "bytes",
+  onSession: "function",
+  onRecord: "function",
+  receivedRecordBytesMax: "number",
+} as const satisfies OptionTypes<TlsClientOptions>;
