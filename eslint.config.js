@@ -18,7 +18,7 @@ const ambientMembers = [
 ];
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "**/node_modules/**", "docs/api/**", "coverage/**", "tests/fixtures/**"] },
+  { ignores: ["**/dist/**", "**/node_modules/**", ".cache/**", "docs/api/**", "coverage/**", "tests/fixtures/**"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],
@@ -76,6 +76,8 @@ export default tseslint.config(
         Buffer: "readonly",
         URL: "readonly",
         setTimeout: "readonly",
+        clearTimeout: "readonly",
+        performance: "readonly",
       },
     },
   },

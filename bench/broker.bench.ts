@@ -4,6 +4,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { startAedes, startMosquitto, startThingline, type BenchServer } from "./broker-servers.js";
 import type { LoadResult, LoadTask } from "./load.js";
+import { answerOwnRows, ownRowsOptions, type OwnMeasurement } from "./own-rows.js";
 import { fail, median, positive, readOptions, row, say, thousands } from "./tools.js";
 
 type Shape = Pick<LoadTask, "publishers" | "subscribers" | "routing" | "windowMessages">;
@@ -24,6 +25,7 @@ const values = readOptions({
   rounds: { type: "string", default: "3" },
   only: { type: "string", default: "" },
   json: { type: "boolean", default: false },
+  ...ownRowsOptions,
 });
 const seconds = positive("seconds", values.seconds);
 const rounds = positive("rounds", values.rounds);
@@ -33,17 +35,36 @@ const patterns = Object.entries(shapes)
   .filter(({ name }) => name.includes(values.only));
 if (patterns.length === 0) fail(`--only ${values.only}: no such pattern; there are ${Object.keys(shapes).join(", ")}`);
 
-const starts = await Promise.all([startThingline(), startMosquitto(), startAedes()]);
-const servers = starts.filter((server): server is BenchServer => server !== undefined);
-const generator = fork(fileURLToPath(new URL("load.js", import.meta.url)), [], { stdio: ["ignore", 2, 2, "ipc"] });
-try {
-  await compare();
-} finally {
-  generator.kill();
-  await Promise.all(servers.map((server) => server.stop()));
+const own = patterns.map(({ name, shape, qos }): OwnMeasurement => ({
+  rows: [{ name, unit: "messages/s", isMore: true }],
+  measure: async () => {
+    const task = { ...shape, qos, payloadBytes, warmUpSeconds, seconds };
+    const result = await withServers([startThingline()], ([server], generator) =>
+      load(generator, { ...task, port: server!.port }),
+    );
+    if (result.error !== undefined) fail(result.error);
+    return [result.messagesPerSecond];
+  },
+}));
+if (!(await answerOwnRows(values, own))) {
+  await withServers([startThingline(), startMosquitto(), startAedes()], compare);
 }
 
-async function compare(): Promise<void> {
+async function withServers<Result>(
+  starting: readonly ReturnType<typeof startThingline>[],
+  work: (servers: readonly BenchServer[], generator: ChildProcess) => Promise<Result>,
+): Promise<Result> {
+  const servers = (await Promise.all(starting)).filter((server) => server !== undefined);
+  const generator = fork(fileURLToPath(new URL("load.js", import.meta.url)), [], { stdio: ["ignore", 2, 2, "ipc"] });
+  try {
+    return await work(servers, generator);
+  } finally {
+    generator.kill();
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+async function compare(servers: readonly BenchServer[], generator: ChildProcess): Promise<void> {
   if (!values.json) {
     say(servers.map(({ name, version }) => `${name} (${version})`).join(", "));
     say(`Messages delivered per second, median of ${rounds} rounds of ${seconds} s; ${payloadBytes}-byte payload.\n`);
@@ -51,7 +72,7 @@ async function compare(): Promise<void> {
     say(row(["pattern", ...servers.map(({ name }) => name), ...ratios, "generator"], widths));
   }
   for (const { name, shape, qos } of patterns) {
-    const { rates, generatorLoad } = await measure(shape, qos);
+    const { rates, generatorLoad } = await measure(servers, generator, { shape, qos });
     const [ours = 0, ...others] = servers.map((server) => median(rates.get(server.name)!));
     const ratios = others.map((other) => (other === 0 ? Infinity : ours / other));
     if (values.json) {
@@ -67,7 +88,11 @@ async function compare(): Promise<void> {
 }
 
 /** Rounds are interleaved, so that a noisy neighbour hits all brokers alike. */
-async function measure(shape: Shape, qos: 0 | 1): Promise<{ rates: Map<string, number[]>; generatorLoad: number }> {
+async function measure(
+  servers: readonly BenchServer[],
+  generator: ChildProcess,
+  { shape, qos }: { shape: Shape; qos: 0 | 1 },
+): Promise<{ rates: Map<string, number[]>; generatorLoad: number }> {
   const rates = new Map<string, number[]>(servers.map(({ name }) => [name, []]));
   let generatorLoad = 0;
   for (let round = 0; round < rounds; round++) {

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { createNodeKeys } from "@thingline/transport/node";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import type { ClientTask, Library, Order } from "./client-process.js";
+import { answerOwnRows, ownRowsOptions, type OwnMeasurement } from "./own-rows.js";
 import { fail, median, positive, readOptions, row, say, thousands, wait, Worker } from "./tools.js";
 
 const values = readOptions({
@@ -16,6 +17,7 @@ const values = readOptions({
   connections: { type: "string" },
   quick: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
+  ...ownRowsOptions,
 });
 const seconds = positive("seconds", values.seconds ?? (values.quick ? "1" : "3"));
 const rounds = positive("rounds", values.rounds ?? (values.quick ? "1" : "5"));
@@ -42,7 +44,42 @@ interface Result {
 
 const folder = mkdtempSync(join(tmpdir(), "thingline-bench-"));
 const results: Result[] = [];
+/** Fewer connections than beside the peers do for a comparison with ourselves: memory varies little. */
+const ownConnections = values.connections === undefined && !values.quick ? 300 : connections;
+const ownImports = 5;
+/** What is installed is no row of a comparison: `npm run size` has a bound for it. */
+const own: OwnMeasurement[] = [
+  ...([1, 0] as const).map((qos): OwnMeasurement => ({
+    rows: [{ name: `publish QoS ${qos}`, unit: "messages/s", isMore: true }],
+    measure: () => withSink(async (sink, port) => [await publishRate(sink, { library: "thingline", port, qos })]),
+  })),
+  {
+    rows: [{ name: "connect to ready", unit: "ms", isMore: false }],
+    measure: () => withSink(async (_sink, port) => [await connectMs("thingline", port)]),
+  },
+  {
+    rows: [
+      { name: "heap of a connection", unit: "bytes", isMore: false },
+      { name: "resident memory of a connection", unit: "bytes", isMore: false },
+    ],
+    measure: () =>
+      withSink(async (_sink, port) => {
+        const { heapBytes, rssBytes } = await memoryOf("thingline", port, ownConnections);
+        return [heapBytes, rssBytes];
+      }),
+  },
+  {
+    rows: [{ name: "import", unit: "ms", isMore: false }],
+    measure: async () => [await importMs("thingline", ownImports)],
+  },
+];
 try {
+  if (!(await answerOwnRows(values, own))) await withSink(compareAll);
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+async function withSink<Result>(work: (sink: Worker, port: number) => Promise<Result>): Promise<Result> {
   const certificates = await makeTestCertificates(createNodeKeys());
   const store = (name: string, text: string): void => writeFileSync(join(folder, `${name}.pem`), text, { mode: 0o600 });
   store("ca", certificates.ca.certificatePem);
@@ -51,18 +88,23 @@ try {
     store(`${name}-key`, certificates[name].privateKeyPem);
   }
   const sink = new Worker(file("client-sink.js"), [folder]);
-  const { port } = await sink.next<{ port: number }>();
+  try {
+    const { port } = await sink.next<{ port: number }>();
+    return await work(sink, port);
+  } finally {
+    await sink.stop();
+  }
+}
+
+async function compareAll(sink: Worker, port: number): Promise<void> {
   if (!values.json) introduce();
   for (const qos of [1, 0] as const) await compareRates(sink, port, qos);
   await compareConnects(port);
   await compareMemory(port);
   await compareImports();
   compareSizes();
-  await sink.stop();
-} finally {
-  rmSync(folder, { recursive: true });
-}
-if (!values.json) {
+  if (results.some(({ ratio }) => !Number.isFinite(ratio))) fail("a figure is missing");
+  if (values.json) return;
   const missed = results.filter(({ isReached }) => isReached === false);
   say(missed.length === 0 ? "\nEvery aim is reached." : `\nNot reached: ${missed.map(({ name }) => name).join("; ")}.`);
 }
@@ -102,23 +144,7 @@ async function compareRates(sink: Worker, port: number, qos: 0 | 1): Promise<voi
   const rates = new Map<Library, number[]>(libraries.map((library) => [library, []]));
   for (let round = 0; round < rounds; round++) {
     for (const library of libraries) {
-      const profile = process.env["BENCH_CPU_PROF"] && library === "thingline" ? ["--cpu-prof"] : [];
-      const worker = await start({ library, folder, port }, profile);
-      const order: Order = {
-        do: "publish",
-        clientId: "bench",
-        topic: "bench/topic/0",
-        qos,
-        windowMessages,
-        payloadBytes,
-      };
-      await worker.ask(order);
-      await wait(warmUpSeconds);
-      const [before, startMs] = [await countOf(sink), performance.now()];
-      await wait(seconds);
-      const [after, endMs] = [await countOf(sink), performance.now()];
-      rates.get(library)!.push(((after - before) * 1000) / (endMs - startMs));
-      await worker.stop();
+      rates.get(library)!.push(await publishRate(sink, { library, port, qos }));
     }
   }
   const figures = Object.fromEntries(libraries.map((library) => [library, median(rates.get(library)!)]));
@@ -126,6 +152,30 @@ async function compareRates(sink: Worker, port: number, qos: 0 | 1): Promise<voi
     ...{ unit: "messages/s", format: thousands, isMore: true },
     aim: qos === 1 ? 3 : 1.5,
   });
+}
+
+/** Messages a second that the sink gets from a library in a process of its own. */
+async function publishRate(
+  sink: Worker,
+  { library, port, qos }: { library: Library; port: number; qos: 0 | 1 },
+): Promise<number> {
+  const profile = process.env["BENCH_CPU_PROF"] && library === "thingline" ? ["--cpu-prof"] : [];
+  const worker = await start({ library, folder, port }, profile);
+  const order: Order = {
+    do: "publish",
+    clientId: "bench",
+    topic: "bench/topic/0",
+    qos,
+    windowMessages,
+    payloadBytes,
+  };
+  await worker.ask(order);
+  await wait(warmUpSeconds);
+  const [before, startMs] = [await countOf(sink), performance.now()];
+  await wait(seconds);
+  const [after, endMs] = [await countOf(sink), performance.now()];
+  await worker.stop();
+  return ((after - before) * 1000) / (endMs - startMs);
 }
 
 async function countOf(sink: Worker): Promise<number> {
@@ -136,23 +186,24 @@ async function countOf(sink: Worker): Promise<number> {
 async function compareConnects(port: number): Promise<void> {
   const figures: Record<string, number> = {};
   for (const library of libraries) {
-    const worker = await start({ library, folder, port });
-    const { elapsedMs } = await worker.ask<{ elapsedMs: number[] }>({ do: "connect", times: handshakes });
-    figures[library] = median(elapsedMs);
-    await worker.stop();
+    figures[library] = await connectMs(library, port);
   }
   tell("connect to ready", figures, { unit: "ms", format: (ms) => ms.toFixed(1), isMore: false });
+}
+
+async function connectMs(library: Library, port: number): Promise<number> {
+  const worker = await start({ library, folder, port });
+  const { elapsedMs } = await worker.ask<{ elapsedMs: number[] }>({ do: "connect", times: handshakes });
+  await worker.stop();
+  return median(elapsedMs);
 }
 
 async function compareMemory(port: number): Promise<void> {
   const heap: Record<string, number> = {};
   const rss: Record<string, number> = {};
   for (const library of ["bare TLS", ...libraries] as const) {
-    const worker = await start({ library, folder, port }, ["--expose-gc"]);
-    const order: Order = { do: "keep", connections };
-    const { heapBytes, rssBytes } = await worker.ask<{ heapBytes: number; rssBytes: number }>(order);
+    const { heapBytes, rssBytes } = await memoryOf(library, port, connections);
     [heap[library], rss[library]] = [heapBytes, rssBytes];
-    await worker.stop();
   }
   const kilobytes = (bytes: number): string => (bytes / 1000).toFixed(1);
   const { "bare TLS": bareHeap = 0, ...heaps } = heap;
@@ -175,18 +226,34 @@ async function compareMemory(port: number): Promise<void> {
   }
 }
 
+async function memoryOf(
+  library: Library,
+  port: number,
+  count: number,
+): Promise<{ heapBytes: number; rssBytes: number }> {
+  const worker = await start({ library, folder, port }, ["--expose-gc"]);
+  const order: Order = { do: "keep", connections: count };
+  const memory = await worker.ask<{ heapBytes: number; rssBytes: number }>(order);
+  await worker.stop();
+  return memory;
+}
+
 async function compareImports(): Promise<void> {
   const figures: Record<string, number> = {};
   for (const library of libraries) {
-    const elapsedMs: number[] = [];
-    for (let round = 0; round < (values.quick ? 3 : 9); round++) {
-      const worker = new Worker(file("client-import.js"), [library]);
-      elapsedMs.push((await worker.next<{ elapsedMs: number }>()).elapsedMs);
-      await worker.stop();
-    }
-    figures[library] = median(elapsedMs);
+    figures[library] = await importMs(library, values.quick ? 3 : 9);
   }
   tell("import", figures, { unit: "ms", format: (ms) => ms.toFixed(0), isMore: false });
+}
+
+async function importMs(library: Library, times: number): Promise<number> {
+  const elapsedMs: number[] = [];
+  for (let round = 0; round < times; round++) {
+    const worker = new Worker(file("client-import.js"), [library]);
+    elapsedMs.push((await worker.next<{ elapsedMs: number }>()).elapsedMs);
+    await worker.stop();
+  }
+  return median(elapsedMs);
 }
 
 function compareSizes(): void {
@@ -231,5 +298,3 @@ function sizeOf(folder: string, isOurs: boolean): number {
   }
   return bytes;
 }
-
-if (results.some(({ ratio }) => !Number.isFinite(ratio))) fail("a figure is missing");

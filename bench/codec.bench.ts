@@ -10,9 +10,14 @@ import {
   type MqttVersion,
 } from "@thingline/protocol/mqtt";
 import { generate, parser } from "mqtt-packet";
+import { answerOwnRows, ownRowsOptions, type OwnMeasurement } from "./own-rows.js";
 import { positive, readOptions, say } from "./tools.js";
 
-const values = readOptions({ seconds: { type: "string", default: "0.3" }, json: { type: "boolean", default: false } });
+const values = readOptions({
+  seconds: { type: "string", default: "0.3" },
+  json: { type: "boolean", default: false },
+  ...ownRowsOptions,
+});
 const measureMs = positive("seconds", values.seconds) * 1000;
 const packetsPerChunk = 500;
 const topic = "fleet/device-0017/telemetry";
@@ -93,43 +98,52 @@ function rate(round: () => void): number {
 /** Keeps results alive, so that no work is optimised away. */
 let sink = 0;
 
-function decodeRates({ version, packet, peer }: Case): [ours: number, theirs: number] {
+function decodeRate({ version, packet }: Case): number {
   const length = packetLength(packet, version);
   const chunk = new Uint8Array(length * packetsPerChunk);
   for (let offset = 0; offset < chunk.length;) offset = encodePacket(packet, version, chunk, offset);
   const decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax: 1_000_000 });
-  const ours = rate(() => {
+  return rate(() => {
     decoder.push(chunk);
     for (let taken = decoder.next(); taken !== undefined; taken = decoder.next()) sink += taken.type.length;
   });
+}
+
+function peerDecodeRate({ version, peer }: Case): number {
   const peerParser = parser({ protocolVersion: version });
   peerParser.on("packet", (taken) => (sink += taken.cmd.length));
   const one = generate(peer, { protocolVersion: version });
   const peerChunk = Buffer.concat(Array.from({ length: packetsPerChunk }, () => one));
-  const theirs = rate(() => peerParser.parse(peerChunk));
-  return [ours, theirs];
+  return rate(() => peerParser.parse(peerChunk));
 }
 
-function encodeRates({ version, packet, peer }: Case): [ours: number, theirs: number] {
+function encodeRate({ version, packet }: Case): number {
   const slab = new Uint8Array(packetLength(packet, version) * packetsPerChunk);
   const topics = new EncodedTopics();
-  const ours = rate(() => {
+  return rate(() => {
     for (let count = 0, offset = 0; count < packetsPerChunk; count++) {
       sink += packetLength(packet, version, topics);
       offset = encodePacket(packet, version, slab, offset, topics);
     }
   });
-  const theirs = rate(() => {
-    for (let count = 0; count < packetsPerChunk; count++) sink += generate(peer, { protocolVersion: version }).length;
-  });
-  return [ours, theirs];
 }
 
-/** One message to `packetsPerChunk` receivers, against encoding it for each. */
-function fanOutRates(version: MqttVersion): [shared: number, each: number] {
+function peerEncodeRate({ version, peer }: Case): number {
+  return rate(() => {
+    for (let count = 0; count < packetsPerChunk; count++) sink += generate(peer, { protocolVersion: version }).length;
+  });
+}
+
+/** Packets of `packetsPerChunk` receivers of a message. */
+function fanOutSlab(version: MqttVersion): Uint8Array {
   const packet: MqttPacket = { type: "publish", ...message, qos: 1, packetId: 7 };
-  const slab = new Uint8Array(packetLength(packet, version) * packetsPerChunk);
-  const shared = rate(() => {
+  return new Uint8Array(packetLength(packet, version) * packetsPerChunk);
+}
+
+/** One message to `packetsPerChunk` receivers. */
+function fanOutRate(version: MqttVersion): number {
+  const slab = fanOutSlab(version);
+  return rate(() => {
     const published = new SharedPublish({ topic, payload });
     for (let count = 0, offset = 0; count < packetsPerChunk; count++) {
       const template = published.template({ version, qos: 1, isRetained: false });
@@ -137,14 +151,18 @@ function fanOutRates(version: MqttVersion): [shared: number, each: number] {
       offset = template.writeTo(slab, offset, count + 1);
     }
   });
-  const each = rate(() => {
+}
+
+/** The same, encoded for each of them. */
+function oneByOneRate(version: MqttVersion): number {
+  const slab = fanOutSlab(version);
+  return rate(() => {
     for (let count = 0, offset = 0; count < packetsPerChunk; count++) {
       const one: MqttPacket = { type: "publish", ...message, qos: 1, packetId: count + 1 };
       sink += packetLength(one, version);
       offset = encodePacket(one, version, slab, offset);
     }
   });
-  return [shared, each];
 }
 
 function print(what: string, [ours, theirs]: [number, number], other: string): void {
@@ -158,7 +176,38 @@ function print(what: string, [ours, theirs]: [number, number], other: string): v
   say(`${what.padEnd(44)}${millions(ours)} M/s  ${other} ${millions(theirs)} M/s  ${ratio} x`);
 }
 
-for (const one of cases) print(`decode ${one.name}`, decodeRates(one), "mqtt-packet");
-for (const one of cases) print(`encode ${one.name}`, encodeRates(one), "mqtt-packet");
-for (const version of [4, 5] as const) print(`fan-out MQTT ${version} QoS 1`, fanOutRates(version), "one by one ");
-if (sink === 0) throw new Error("nothing was measured");
+interface Row {
+  name: string;
+  ours: () => number;
+  theirs: () => number;
+  peer: string;
+}
+
+const rows: Row[] = [
+  ...cases.map((one) => ({
+    name: `decode ${one.name}`,
+    ours: () => decodeRate(one),
+    theirs: () => peerDecodeRate(one),
+    peer: "mqtt-packet",
+  })),
+  ...cases.map((one) => ({
+    name: `encode ${one.name}`,
+    ours: () => encodeRate(one),
+    theirs: () => peerEncodeRate(one),
+    peer: "mqtt-packet",
+  })),
+  ...([4, 5] as const).map((version) => ({
+    name: `fan-out MQTT ${version} QoS 1`,
+    ours: () => fanOutRate(version),
+    theirs: () => oneByOneRate(version),
+    peer: "one by one ",
+  })),
+];
+const own = rows.map(({ name, ours }): OwnMeasurement => ({
+  rows: [{ name, unit: "packets/s", isMore: true }],
+  measure: async () => [ours()],
+}));
+if (!(await answerOwnRows(values, own))) {
+  for (const { name, ours, theirs, peer } of rows) print(name, [ours(), theirs()], peer);
+  if (sink === 0) throw new Error("nothing was measured");
+}

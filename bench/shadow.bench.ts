@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { encodeToBytes, type MqttPacket } from "@thingline/protocol/mqtt";
 import { startShadowServer, type BenchServer } from "./broker-servers.js";
+import { answerOwnRows, ownRowsOptions, type OwnMeasurement } from "./own-rows.js";
 import { fail, median, positive, readOptions, row, say, thousands, wait } from "./tools.js";
 
 const values = readOptions({
@@ -12,6 +13,7 @@ const values = readOptions({
   rounds: { type: "string", default: "3" },
   devices: { type: "string", default: "50" },
   json: { type: "boolean", default: false },
+  ...ownRowsOptions,
 });
 const seconds = positive("seconds", values.seconds);
 const rounds = positive("rounds", values.rounds);
@@ -28,25 +30,49 @@ const kinds = {
   plain: (device: number) => `plain/d${device}`,
 };
 type Kind = keyof typeof kinds;
+const stores = ["memory", "lmdb"] as const;
 
-if (!values.json) {
-  say(`${devices} devices, ${payload.length}-byte payload, QoS 1, ${windowMessages} in flight each, plain TCP.`);
-  say(`Acknowledged messages per second, median of ${rounds} rounds of ${seconds} s.\n`);
-  say(row(["store", "plain QoS 1", "shadow updates", "share"], widths));
-}
-for (const store of ["memory", "lmdb"] as const) {
-  const server = await startShadowServer(store);
-  try {
-    const rates: Record<Kind, number[]> = { plain: [], shadow: [] };
-    for (let round = 0; round < rounds; round++) {
-      for (const kind of ["plain", "shadow"] as const) rates[kind].push(await measure(server, kind));
+const own = stores.flatMap((store) =>
+  (["plain", "shadow"] as const).map((kind): OwnMeasurement => ({
+    rows: [
+      {
+        name: kind === "plain" ? `plain QoS 1, ${store}` : `shadow updates, ${store}`,
+        unit: "messages/s",
+        isMore: true,
+      },
+    ],
+    measure: async () => {
+      const server = await startShadowServer(store);
+      try {
+        return [await measure(server, kind)];
+      } finally {
+        await server.stop();
+      }
+    },
+  })),
+);
+if (!(await answerOwnRows(values, own))) await compare();
+
+async function compare(): Promise<void> {
+  if (!values.json) {
+    say(`${devices} devices, ${payload.length}-byte payload, QoS 1, ${windowMessages} in flight each, plain TCP.`);
+    say(`Acknowledged messages per second, median of ${rounds} rounds of ${seconds} s.\n`);
+    say(row(["store", "plain QoS 1", "shadow updates", "share"], widths));
+  }
+  for (const store of stores) {
+    const server = await startShadowServer(store);
+    try {
+      const rates: Record<Kind, number[]> = { plain: [], shadow: [] };
+      for (let round = 0; round < rounds; round++) {
+        for (const kind of ["plain", "shadow"] as const) rates[kind].push(await measure(server, kind));
+      }
+      const [plain, shadow] = [median(rates.plain), median(rates.shadow)];
+      if (values.json)
+        say(JSON.stringify({ store, plainPerSecond: plain, shadowPerSecond: shadow, share: shadow / plain }));
+      else say(row([store, thousands(plain), thousands(shadow), `${((100 * shadow) / plain).toFixed(1)}%`], widths));
+    } finally {
+      await server.stop();
     }
-    const [plain, shadow] = [median(rates.plain), median(rates.shadow)];
-    if (values.json)
-      say(JSON.stringify({ store, plainPerSecond: plain, shadowPerSecond: shadow, share: shadow / plain }));
-    else say(row([store, thousands(plain), thousands(shadow), `${((100 * shadow) / plain).toFixed(1)}%`], widths));
-  } finally {
-    await server.stop();
   }
 }
 

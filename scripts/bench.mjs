@@ -1,4 +1,5 @@
-// npm run bench -- NAME [options]: each bench is a built file bench/dist/NAME.bench.js and prints ratios.
+// npm run bench -- NAME [options]: each bench is a built file bench/dist/NAME.bench.js and prints ratios to named peers.
+// With --against COMMIT this tree is compared with a commit instead; see bench-against.mjs.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { ensureBuilt, ensureInstalled, root, run } from "./workspace.mjs";
@@ -12,4 +13,9 @@ if (!/^[a-z-]+$/.test(name) || !existsSync(file)) {
   console.error(`bench: name one of: ${names.map((entry) => entry.replace(".bench.ts", "")).join(", ")}`);
   process.exit(2);
 }
-process.exit(run(process.execPath, [file, ...args], { stdio: "inherit" }));
+if (args.some((word) => /^--against(=|$)/.test(word))) {
+  const { benchAgainst } = await import("./bench-against.mjs");
+  process.exitCode = await benchAgainst(name, args);
+} else {
+  process.exit(run(process.execPath, [file, ...args], { stdio: "inherit" }));
+}
