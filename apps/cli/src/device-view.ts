@@ -179,7 +179,9 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
         { event: "disconnected", reason, ...withResult({ retryInMs }), ...failureOf(error) },
         line(reason === "userRequest" ? paint.cyan : paint.yellow, "disconnected", `${why}${again(retryInMs)}`),
       );
-      if (reason === "closedByRemote" && performance.now() - readyAtMs < soonMs) adviseOnce();
+      // A reset, a record that is too large, a reason of the server: those say it themselves.
+      const isSilent = error === undefined || error.details["inFlightCount"] !== undefined;
+      if (reason === "closedByRemote" && isSilent && performance.now() - readyAtMs < soonMs) adviseOnce();
       drawSoon();
     },
     warning({ warning }: DeviceEvents["warning"]) {

@@ -10,6 +10,12 @@ const seeCloudLog: Hint = {
     "or that there is none.",
 };
 
+/** A reason that the server gave is the reason: its log has no better one. */
+const unlessTold: HintOf = (error) => (error.details["reasonCode"] === undefined ? seeCloudLog : undefined);
+/** Codes with which a server says that a policy or the certificate does not allow it: 5 of CONNACK in MQTT 3.1.1, 0x80 and 0x87. */
+const denials: ReadonlySet<unknown> = new Set([5, 0x80, 0x87]);
+const ifDenied: HintOf = ({ details }) => (denials.has(details["reasonCode"]) ? seeCloudLog : undefined);
+
 const ownCa =
   "The CA must be the one that signed the server's certificate (the local cloud's is ca.pem in its data directory), and " +
   "the host name one that the certificate has.";
@@ -48,12 +54,17 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
     command: commandLine("cloud start"),
   }),
   HOST_NOT_FOUND: () => ({ text: "Correct CONFIG_AWS_IOT_BROKER_HOST_NAME." }),
-  CONNECTION_LOST: () => seeCloudLog,
+  CONNECTION_LOST: unlessTold,
   TLS_HANDSHAKE_FAILED: () => seeCloudLog,
-  MQTT_CONNECT_REFUSED: () => seeCloudLog,
-  MQTT_DISCONNECTED: () => seeCloudLog,
+  TLS_RECORD_TOO_LARGE: () => ({
+    text:
+      "TLS inside the modem takes records of 2,048 bytes. Send less in one message; or let the application do TLS, which takes " +
+      "more: --native-tls.",
+  }),
+  MQTT_CONNECT_REFUSED: ifDenied,
+  MQTT_DISCONNECTED: ifDenied,
   MQTT_SESSION_TAKEN_OVER: () => ({ text: "Find the other holder, or give this one another id with --client-id." }),
-  MQTT_SUBSCRIPTION_REFUSED: () => seeCloudLog,
+  MQTT_SUBSCRIPTION_REFUSED: ifDenied,
   PROVISIONING_NOT_PROVED: ({ cause }) =>
     isThinglineError(cause, "TLS_PEER_UNTRUSTED")
       ? { text: "The CA for the new security tag must be the server's: --ca FILE, or leave it out to use the claim's." }

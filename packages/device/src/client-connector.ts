@@ -9,7 +9,9 @@ import {
   disconnectReasonOf,
   fruitlessError,
   isByServer,
+  isMessageFault,
   isServerFault,
+  namedError,
   isTakeover,
   poisonError,
   takenOverError,
@@ -43,7 +45,7 @@ export interface ConnectorPort {
   /** A connection is open and CONNECT is sent. */
   opened(): void;
   /** A connection has ended, before it is decided whether another follows. `isByServer`: by what the server did. */
-  ended(isByServer: boolean): void;
+  ended(isByServer: boolean, cause: ThinglineError | undefined): void;
   /** Somebody waits for a connection or an acknowledgement. */
   isAwaited(): boolean;
   /** Those who wait have waited long enough; other connections follow. */
@@ -456,7 +458,7 @@ export class DeviceConnector {
     this.#wakeAtMs = undefined;
     this.#phaseTimer?.cancel();
     this.#drained = undefined;
-    this.#port.ended(isCut);
+    this.#port.ended(isCut, failure);
     this.#countFruitless(run, failure);
     this.#over(run, failure, (told, retryInMs) => {
       this.#port.emit("disconnected", {
@@ -493,8 +495,12 @@ export class DeviceConnector {
   #checkSuspect(cause: ThinglineError): void {
     const oldest = this.#session.oldestInFlight;
     this.#suspect ??= new SuspectMessage();
+    // The server accuses a message, and there is only this one.
+    const isNamed = isMessageFault(cause) && this.#session.pendingCount - this.#session.waitingCount === 1;
     if (oldest !== undefined && this.#suspect.cut(oldest)) {
       this.#session.giveUp(oldest, poisonError(oldest.topic, publishCutsMax, cause));
+    } else if (oldest !== undefined && isNamed) {
+      this.#session.giveUp(oldest, namedError(oldest.topic, cause));
     } else if (oldest === undefined) this.#suspect.cut(undefined);
   }
 

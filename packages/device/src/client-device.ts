@@ -95,8 +95,8 @@ export class DeviceClient implements Device {
     this.#hub = new EventHub(options.on);
     const inside = new DeviceClient.Inside(this);
     const shadowTopics = checked.shadowTopics.map((tail) => shadowTopic({ thingName: options.clientId }, tail));
-    const { applicationTopics, trustsSession } = checked;
-    this.#topics = new DeviceTopics({ applicationTopics, shadowTopics, trustsSession }, inside);
+    const { applicationTopics, trustsSession, quotas } = checked;
+    this.#topics = new DeviceTopics({ applicationTopics, shadowTopics, trustsSession, quotas }, inside);
     this.#inbox = new DeviceInbox(this.#topics.router, checked.payloadBytesMax, isHolding, inside);
     this.#session = new ClientSession<Settle>(checked.session, inside);
     this.#held = checked.session.isKeepAliveAutomatic === false ? new HeldInput(options.clock) : undefined;
@@ -152,7 +152,7 @@ export class DeviceClient implements Device {
   async connect(options: ConnectOptions = {}): Promise<void> {
     checkOptionTypes(options, connectOptionTypes, { of: "connect()" });
     const { signal, applicationTopics, secTag } = options;
-    const topics = applicationTopics === undefined ? undefined : topicsOf(applicationTopics);
+    const topics = applicationTopics === undefined ? undefined : topicsOf(applicationTopics, this.#checked.quotas);
     if (secTag !== undefined) checkSecTag(secTag, this.#hasSecTag);
     this.#connector.requireIdle();
     if (secTag !== undefined) this.#warning = secTagWarning(secTag);
@@ -265,6 +265,7 @@ export class DeviceClient implements Device {
       if (signal?.aborted) throw abortedError(signal);
       if (typeof topic !== "string") throw optionInvalid("topic", "a string", kindOf(topic));
       const bytes = typeof payload === "string" ? encoder.encode(payload) : requireBytes(payload);
+      this.#checked.quotas.checkPublish(topic, bytes, properties);
       const publish = new OutboundPublish<Settle>(topic, bytes, qos, isRetained, ignore, properties);
       checkUntil(options, offline !== undefined);
       const isSent = this.#sendDirectly(publish, options.until, offline);
@@ -488,8 +489,8 @@ export class DeviceClient implements Device {
       this.device.#emit(name, event);
     }
 
-    ended(isByServer: boolean): void {
-      this.device.#offline?.connectionEnded(isByServer);
+    ended(isByServer: boolean, cause: ThinglineError | undefined): void {
+      this.device.#offline?.connectionEnded(isByServer, cause);
     }
 
     isAwaited(): boolean {

@@ -1,9 +1,10 @@
 import { type ErrorCode, kindOf, ThinglineError } from "@thingline/protocol";
-import { describeReasonCode, parseTopicFilter } from "@thingline/protocol/mqtt";
+import { describeReasonCode, parseTopicFilter, type TopicLimits } from "@thingline/protocol/mqtt";
 import type { DisconnectReason, RefusedFilter } from "./client-events.js";
 import { invalid } from "./client-options.js";
 
-export function filtersOf(filters: string | readonly string[]): readonly string[] {
+/** @throws {ThinglineError} OPTION_INVALID, TOPIC_FILTER_INVALID */
+export function filtersOf(filters: string | readonly string[], limits?: TopicLimits): readonly string[] {
   if (typeof filters !== "string" && !isIterable(filters)) {
     throw invalid("filters", "a topic filter, or a list of them", kindOf(filters));
   }
@@ -11,7 +12,7 @@ export function filtersOf(filters: string | readonly string[]): readonly string[
   if (list.length === 0) throw invalid("filters", "at least one topic filter", "none");
   for (const filter of list) {
     if (typeof filter !== "string") throw invalid("filters", "topic filters", kindOf(filter));
-    parseTopicFilter(filter);
+    parseTopicFilter(filter, limits);
   }
   return list;
 }
@@ -91,6 +92,12 @@ export function poisonError(topic: string, cutsMax: number, cause: ThinglineErro
   return new ThinglineError("CONNECTION_LOST", message, { details: { ...cause.details, topic, cutsMax }, cause });
 }
 
+/** The server ended the connection because of a message, and there was only this one. */
+export function namedError(topic: string, cause: ThinglineError): ThinglineError {
+  const message = `the server refused the message on "${topic}" by ending the connection: ${cause.message}`;
+  return new ThinglineError("MQTT_PUBLISH_REFUSED", message, { details: { ...cause.details, topic }, cause });
+}
+
 /** @param cause of the last connection's end */
 export function fruitlessError(connectionCount: number, cause: ThinglineError): ThinglineError {
   const message = `${connectionCount} connections in a row ended without a single acknowledgement, so what waited for one is given up; the last time ${cause.message}`;
@@ -117,6 +124,14 @@ export function takenOverError(clientId: string, cause: ThinglineError | undefin
 const accusations = new Set([
   0x81, 0x82, 0x87, 0x8f, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x99, 0x9a, 0x9b, 0x9e, 0xa1, 0xa2,
 ]);
+
+/** Topic name, topic alias, packet too large, payload format, retain, QoS: of a PUBLISH, and the same again would be no better. */
+const messageFaults = new Set([0x90, 0x94, 0x95, 0x99, 0x9a, 0x9b]);
+
+/** The server's DISCONNECT is about a message. */
+export function isMessageFault(error: ThinglineError): boolean {
+  return error.code === "MQTT_DISCONNECTED" && messageFaults.has(Number(error.details["reasonCode"]));
+}
 
 export function disconnectReasonOf(error: ThinglineError | undefined): DisconnectReason {
   if (error === undefined) return "userRequest";

@@ -52,7 +52,7 @@ describe("publish", () => {
 
   test("while the connection is full QoS 0 waits too, in order", async () => {
     const cloud = new FakeCloud();
-    const device = await cloud.connected();
+    const device = await cloud.connected({ quotas: "none" });
     cloud.packets.length = 0;
     cloud.connection.isStuck = true;
     const big = watch(device.publish("big", new Uint8Array(highWaterBytes), { qos: 0 }));

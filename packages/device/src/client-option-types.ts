@@ -27,6 +27,7 @@ import type {
   LastWill,
   ShadowTopic,
 } from "./client-options.js";
+import type { DeviceQuotas } from "./client-quotas.js";
 import type { ReconnectOptions } from "./client-reconnect.js";
 import type { OfflineQueueOptions, OfflineStorage } from "./offline-queue/types.js";
 
@@ -75,6 +76,18 @@ export const reconnectTypes = {
   firstAttempt: "string",
 } as const satisfies OptionTypes<ReconnectOptions>;
 
+export const quotaTypes = {
+  payloadBytesMax: "number",
+  topicBytesMax: "number",
+  topicSlashesMax: "number",
+  subscriptionsMax: "number",
+  clientIdBytesMax: "number",
+  userPropertiesBytesMax: "number",
+  contentTypeBytesMax: "number",
+  correlationDataBytesMax: "number",
+  topicAliasMax: "number",
+} as const satisfies OptionTypes<DeviceQuotas>;
+
 /** Where, and with what credentials. */
 export const deviceReachTypes = {
   endpoint: "string",
@@ -114,6 +127,8 @@ export const deviceSettingTypes = {
   closeTimeoutMs: "number",
   inflightMax: "number",
   queueMax: "number",
+  // An object or "none".
+  quotas: "any",
   offlineQueue: { options: offlineQueueTypes },
   receiveMaximum: "number",
   acknowledges: "string",

@@ -9,9 +9,17 @@ import {
 import { type ShadowTopicTail, shadowTopicTails } from "@thingline/protocol/shadow";
 import type { Clock, Dialer, Random, SecTagDialer, TlsClientOptions } from "@thingline/transport";
 import { checkTlsPems } from "@thingline/protocol/x509";
-import { connectDeviceOptionTypes, deviceOptionTypes, reconnectTypes } from "./client-option-types.js";
+import { connectDeviceOptionTypes, deviceOptionTypes, quotaTypes, reconnectTypes } from "./client-option-types.js";
 import { TlsSessionCache } from "./tls-sessions.js";
 import type { DeviceListeners } from "./client-events.js";
+import {
+  awsQuotas,
+  type DeviceQuotas,
+  mqttQuotas,
+  QuotaGate,
+  topicLimitsOf,
+  userPropertiesBytesOf,
+} from "./client-quotas.js";
 import { defaultReceiveTimeoutMs } from "./client-receive-watch.js";
 import {
   defaultReconnectBaseMs,
@@ -126,6 +134,11 @@ export interface DeviceSettings {
   inflightMax?: number;
   /** Messages that wait for their turn; more are refused with LIMIT_EXCEEDED. Default 1000. */
   queueMax?: number;
+  /**
+   * What the cloud takes, checked at the call. Single ones overrule those of AWS IoT; `none`: whatever MQTT can carry, for other
+   * brokers. Default {@link awsQuotas}.
+   */
+  quotas?: Partial<DeviceQuotas> | "none";
   /** Keeps QoS 1 messages while the device is not connected. Default: there is none, and only `queueMax` messages wait. */
   offlineQueue?: OfflineQueueOptions;
   /** QoS 1 messages from the cloud that listeners have not finished. Default 100, the limit of AWS IoT. */
@@ -175,8 +188,8 @@ export const defaultSendTimeoutMs = 60_000;
 export const nrfCloudSecTag = 16_842_753;
 /** AWS IoT closes the connection on a SUBSCRIBE or UNSUBSCRIBE with more filters. */
 export const filtersPerPacketMax = 8;
-/** AWS IoT's limit for one connection. */
-export const applicationTopicsMax = 50;
+/** AWS IoT's limit for one connection. See {@link DeviceQuotas}. */
+export const applicationTopicsMax = awsQuotas.subscriptionsMax;
 /** Room for everything but the payload in the largest packet that is taken: AWS IoT's 146 KB less 128 KB. */
 export const packetOverheadBytes = 18_432;
 
@@ -204,6 +217,7 @@ export interface CheckedOptions {
   receiveTimeoutMs: number;
   payloadBytesMax: number;
   closeTimeoutMs: number;
+  quotas: QuotaGate;
   /** Undefined: one connection, and then idle. */
   reconnect: ReconnectRules | undefined;
   offlineQueue: CheckedOfflineQueue | undefined;
@@ -221,8 +235,12 @@ export function checkOptions(options: DeviceOptions, of = "createDevice()"): Che
   checkOptionTypes(options, of === "connectDevice()" ? connectDeviceOptionTypes : deviceOptionTypes, { of, required });
   const { host, port } = endpointOf(options, defaultMqttsPort);
   checkCredentials(options);
+  const quotas = quotasOf(options.quotas);
+  const { clientIdBytesMax } = quotas;
   const clientIdBytes = encoder.encode(text("clientId", options.clientId)).length;
-  if (clientIdBytes < 1 || clientIdBytes > 128) throw invalid("clientId", "1..128 bytes of UTF-8", clientIdBytes);
+  if (clientIdBytes < 1 || clientIdBytes > clientIdBytesMax) {
+    throw invalid("clientId", `1..${clientIdBytesMax} bytes of UTF-8`, clientIdBytes);
+  }
   if (options.clientId.startsWith("$")) throw invalid("clientId", "no leading $ (AWS IoT reserves it)", "$...");
   const version = oneOf("version", options.version ?? 4, [4, 5] as const);
   const isCleanSession = flag("isCleanSession", options.isCleanSession ?? false);
@@ -262,27 +280,44 @@ export function checkOptions(options: DeviceOptions, of = "createDevice()"): Che
   if (options.family !== undefined) oneOf("family", options.family, [4, 6] as const);
   if (options.serverName === "") throw invalid("serverName", "a name", "an empty one");
   checkEach("alpnProtocols", options.alpnProtocols);
-  if (options.lastWill !== undefined) session.will = willOf(options.lastWill);
-  if (version === 5) session.properties = propertiesOf(options, isCleanSession);
+  if (options.lastWill !== undefined) session.will = willOf(options.lastWill, quotas);
+  if (version === 5) session.properties = propertiesOf(options, isCleanSession, quotas);
   if (options.staticAddress !== undefined) checkAddress(options.staticAddress);
   optional("connectTimeoutMs", options.connectTimeoutMs, 1, 3_600_000);
+  const gate = new QuotaGate(quotas);
+  const applicationTopics = topicsOf(options.applicationTopics ?? none, gate);
+  const shadowTopics = shadowTopicsOf(options.shadowTopics ?? none);
   return {
     host,
     port,
     alpnProtocols:
       options.alpnProtocols ?? (port === 443 && webSocketOf(options) === undefined ? [alpnOnPort443] : undefined),
-    applicationTopics: topicsOf(options.applicationTopics ?? none),
-    shadowTopics: shadowTopicsOf(options.shadowTopics ?? none),
+    applicationTopics,
+    shadowTopics,
     requestsShadow: flag("requestsShadow", options.requestsShadow ?? false),
     trustsSession: flag("trustsSession", options.trustsSession ?? true),
     sendTimeoutMs: integer("sendTimeoutMs", options.sendTimeoutMs ?? defaultSendTimeoutMs, 0, 3_600_000),
     receiveTimeoutMs: integer("receiveTimeoutMs", options.receiveTimeoutMs ?? defaultReceiveTimeoutMs, 0, 3_600_000),
     payloadBytesMax,
     closeTimeoutMs: integer("closeTimeoutMs", options.closeTimeoutMs ?? defaultCloseTimeoutMs, 0, 3_600_000),
+    quotas: gate,
     reconnect: isDriven ? undefined : reconnectOf(options.reconnect),
     offlineQueue: options.offlineQueue === undefined ? undefined : checkOfflineQueue(options.offlineQueue),
     session,
   };
+}
+
+function quotasOf(given: DeviceSettings["quotas"]): Readonly<DeviceQuotas> {
+  if (given === undefined) return awsQuotas;
+  if (given === "none") return mqttQuotas;
+  checkOptionTypes(given, quotaTypes, { of: "quotas", prefix: "quotas." });
+  const quotas: DeviceQuotas = { ...awsQuotas };
+  for (const name of Object.keys(quotaTypes) as (keyof DeviceQuotas)[]) {
+    const value = given[name];
+    if (value === undefined) continue;
+    quotas[name] = value === Infinity ? value : integer(`quotas.${name}`, value, 0, Number.MAX_SAFE_INTEGER);
+  }
+  return quotas;
 }
 
 /** The largest packet that is decoded; payloads between `payloadBytesMax` and AWS's limit are drained. */
@@ -391,11 +426,12 @@ export function secTagWarning(secTag: number): ThinglineError | undefined {
   return new ThinglineError("SEC_TAG_RESERVED", message, { details: { secTag: nrfCloudSecTag } });
 }
 
-function willOf(lastWill: LastWill): NonNullable<ClientSessionOptions["will"]> {
+function willOf(lastWill: LastWill, quotas: DeviceQuotas): NonNullable<ClientSessionOptions["will"]> {
   const { topic, payload, qos = 0, isRetained = false } = lastWill;
-  named("lastWill.topic", () => checkTopicName(text("lastWill.topic", topic)));
+  named("lastWill.topic", () => checkTopicName(text("lastWill.topic", topic), topicLimitsOf(quotas)));
   const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
-  if (bytes.length > 65_535) throw invalid("lastWill.payload", "at most 65535 bytes", bytes.length);
+  const bytesMax = Math.min(65_535, quotas.payloadBytesMax);
+  if (bytes.length > bytesMax) throw invalid("lastWill.payload", `at most ${bytesMax} bytes`, bytes.length);
   return {
     topic,
     payload: bytes,
@@ -407,11 +443,16 @@ function willOf(lastWill: LastWill): NonNullable<ClientSessionOptions["will"]> {
 function propertiesOf(
   options: DeviceSettings,
   isCleanSession: boolean,
+  { userPropertiesBytesMax }: DeviceQuotas,
 ): NonNullable<ClientSessionOptions["properties"]> {
   const expirySeconds = options.sessionExpirySeconds ?? (isCleanSession ? 0 : defaultSessionExpirySeconds);
   const properties: NonNullable<ClientSessionOptions["properties"]> = {
     sessionExpirySeconds: integer("sessionExpirySeconds", expirySeconds, 0, 4_294_967_295),
   };
+  const userBytes = userPropertiesBytesOf(options.userProperties);
+  if (userBytes > userPropertiesBytesMax) {
+    throw invalid("userProperties", `at most ${userPropertiesBytesMax} bytes of names and values`, userBytes);
+  }
   if (options.userProperties !== undefined) properties.userProperties = options.userProperties;
   return properties;
 }
@@ -452,14 +493,14 @@ function reconnectOf(options: false | ReconnectOptions | undefined): ReconnectRu
 }
 
 /** @throws {ThinglineError} OPTION_INVALID */
-export function topicsOf(topics: Iterable<string>): readonly string[] {
+export function topicsOf(topics: Iterable<string>, quotas: QuotaGate): readonly string[] {
   if (topics === none) return none;
   const filters = [...new Set(topics)];
-  if (filters.length > applicationTopicsMax) {
-    throw invalid("applicationTopics", `at most ${applicationTopicsMax} filters`, filters.length);
+  if (filters.length > quotas.subscriptionsMax) {
+    throw invalid("applicationTopics", `at most ${quotas.subscriptionsMax} filters`, filters.length);
   }
   for (const filter of filters) {
-    named("applicationTopics", () => parseTopicFilter(text("applicationTopics", filter)));
+    named("applicationTopics", () => parseTopicFilter(text("applicationTopics", filter), quotas.filterLimits));
   }
   return filters;
 }

@@ -195,7 +195,7 @@ describe("subscriptions across a reconnect", () => {
 
   test("many filters go in packets of 8, and no more than the session takes at once", async () => {
     const cloud = new FakeCloud();
-    const device = await readyDevice(cloud);
+    const device = await readyDevice(cloud, { quotas: "none" });
     for (let part = 0; part < 2; part++) {
       const filters = Array.from({ length: 400 }, (_, index) => `${part}/${index}`);
       const subscribing = device.subscribe(filters);
@@ -212,7 +212,7 @@ describe("subscriptions across a reconnect", () => {
 
   test("many filters that nobody wants any more go likewise, and one closed meanwhile is not restored", async () => {
     const cloud = new FakeCloud();
-    const device = await readyDevice(cloud);
+    const device = await readyDevice(cloud, { quotas: "none" });
     const own: DeviceSubscription[] = [];
     for (let part = 0; part < 2; part++) {
       const subscribing = device.subscribe(Array.from({ length: 400 }, (_, index) => `${part}/${index}`));
@@ -261,7 +261,7 @@ describe("subscriptions across a reconnect", () => {
 
   test("subscribe() between connections waits for one, within a limit, and can be aborted", async () => {
     const cloud = new FakeCloud();
-    const device = await readyDevice(cloud);
+    const device = await readyDevice(cloud, { quotas: "none" });
     cloud.connection.end();
     const controller = new AbortController();
     const calls = Array.from({ length: 64 }, (_, index) => watch(device.subscribe(`s/${index}`)));

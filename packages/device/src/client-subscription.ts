@@ -222,6 +222,13 @@ export class MessageRouter {
     return this.#subscriptions ?? [];
   }
 
+  /** How many distinct filters there are with these. */
+  countWith(filters: readonly string[]): number {
+    const all = new Set([...this.#applicationTopics, ...this.#shadowTopics, ...filters]);
+    for (const subscription of this.subscriptions) for (const filter of subscription.filters) all.add(filter);
+    return all.size;
+  }
+
   /** Filters of `subscription` that nobody else needs. */
   ownFilters(subscription: DeviceSubscription): string[] {
     return subscription.filters.filter((filter) => !this.#isNeeded(filter, subscription));

@@ -5,6 +5,7 @@ import { abortedError, chunksOf, filtersOf, refusedOf, subscriptionRefusal } fro
 import type { DeviceMessage, RefusedFilter } from "./client-events.js";
 import { SubscriptionLedger } from "./client-ledger.js";
 import { filtersPerPacketMax, invalid } from "./client-options.js";
+import type { QuotaGate } from "./client-quotas.js";
 import { Restoration, type RestorePacket } from "./client-restore.js";
 import {
   defaultSubscriptionQueueMax,
@@ -49,14 +50,21 @@ export class DeviceTopics {
   readonly router: MessageRouter;
   readonly #port: TopicsPort;
   readonly #trustsSession: boolean;
+  readonly #quotas: QuotaGate;
   readonly #ledger = new SubscriptionLedger();
   #waiters: Set<Waiter> | undefined;
 
   constructor(
-    lists: { applicationTopics: readonly string[]; shadowTopics: readonly string[]; trustsSession: boolean },
+    lists: {
+      applicationTopics: readonly string[];
+      shadowTopics: readonly string[];
+      trustsSession: boolean;
+      quotas: QuotaGate;
+    },
     port: TopicsPort,
   ) {
-    const { applicationTopics, shadowTopics, trustsSession } = lists;
+    const { applicationTopics, shadowTopics, trustsSession, quotas } = lists;
+    this.#quotas = quotas;
     this.#trustsSession = trustsSession;
     this.router = new MessageRouter(applicationTopics, shadowTopics);
     this.#port = port;
@@ -167,16 +175,19 @@ export class DeviceTopics {
     listener: MessageListener | undefined,
     { qos = 1, queueMax = defaultSubscriptionQueueMax, toData = false, signal }: SubscribeOptions,
   ): Promise<DeviceSubscription> {
-    const filters = filtersOf(wanted);
+    const filters = filtersOf(wanted, this.#quotas.filterLimits);
     this.#port.requireActive();
     if (qos !== 0 && qos !== 1) throw invalid("qos", "0 or 1", qos);
     if (!Number.isInteger(queueMax) || queueMax < 1) throw invalid("queueMax", "a whole number from 1", queueMax);
     if (toData && listener !== undefined) throw invalid("toData", "false with a listener", "true");
     if (signal?.aborted) throw abortedError(signal);
+    this.#quotas.checkSubscriptions(this.router.countWith(filters));
     while (!this.#port.isConnected()) {
       await this.#connection(signal);
       this.#port.requireActive();
     }
+    // Not before: others may have come and gone meanwhile.
+    this.#quotas.checkSubscriptions(this.router.countWith(filters));
     const subscription = new DeviceSubscription({
       filters,
       qos,

@@ -138,7 +138,7 @@ export interface Device {
    * @throws {ThinglineError} MQTT_PUBLISH_REFUSED, TIMEOUT, ABORTED, and CONNECTION_LOST and CLOSED of a message that was
    * accepted before: not acknowledged, may have arrived. CONNECTION_LOST at once: the device is idle, or QoS 0 without a
    * connection. TIMEOUT as well when it expired in the offline queue; LOCKED, FILE_UNREADABLE and STORE_VERSION_UNKNOWN of
-   * its folder. LIMIT_EXCEEDED, MQTT_PACKET_TOO_LARGE, MQTT_UNSUPPORTED, TOPIC_NAME_INVALID, OPTION_INVALID: not sent.
+   * its folder. QUOTA_EXCEEDED, LIMIT_EXCEEDED, MQTT_PACKET_TOO_LARGE, MQTT_UNSUPPORTED, TOPIC_NAME_INVALID, OPTION_INVALID: not sent.
    */
   publish(topic: string, payload: Uint8Array | string, options?: PublishOptions): Promise<void>;
 
@@ -147,7 +147,7 @@ export interface Device {
    * calls. One that was sent when the connection ended is not tried again: it may have been the reason.
    *
    * @throws {ThinglineError} MQTT_SUBSCRIPTION_REFUSED, TIMEOUT, ABORTED, CONNECTION_LOST, CLOSED,
-   * TOPIC_FILTER_INVALID, LIMIT_EXCEEDED.
+   * TOPIC_FILTER_INVALID, QUOTA_EXCEEDED: over the {@link DeviceQuotas}; LIMIT_EXCEEDED.
    */
   subscribe(filters: string | readonly string[], options?: SubscribeOptions): Promise<DeviceSubscription>;
   subscribe(

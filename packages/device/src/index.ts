@@ -43,6 +43,8 @@ export {
 } from "./client-reconnect.js";
 export type { ReconnectOptions } from "./client-reconnect.js";
 export { defaultReceiveTimeoutMs, receiveBytesPerSecondMin, receiveTotalMsMax } from "./client-receive-watch.js";
+export { awsQuotas, mqttQuotas } from "./client-quotas.js";
+export type { DeviceQuotas } from "./client-quotas.js";
 export { inputBytesMax } from "./client-input.js";
 export type { PollOptions, PollResult } from "./client-input.js";
 export { connectResultOf, connectResults } from "./client-result.js";

@@ -49,7 +49,7 @@ export const errorCodes = {
   DELETE_CONFLICT: "something is still attached to what should be deleted",
   DEVICE_ID_MISMATCH: "a request names another device than the client that sent it",
   INTERNAL_FAILURE: "a defect in a cloud service; the log of the local cloud says more",
-  QUOTA_EXCEEDED: "an AWS IoT limit on the number of resources was hit",
+  QUOTA_EXCEEDED: "a quota of AWS IoT would be exceeded, of resources or of a device's request",
   REQUEST_FORBIDDEN: "a request over HTTP asks for what nobody may do, or this caller may not",
   REQUEST_INVALID: "a request to a cloud service has a wrong or missing member",
   REQUEST_TOO_LARGE: "a request over HTTP has more bytes than its operation takes",

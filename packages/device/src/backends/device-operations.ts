@@ -3,7 +3,7 @@ import { createDevice, type Device } from "../client.js";
 import type { DeviceListeners } from "../client-events.js";
 import { filtersOf } from "../client-errors.js";
 import type { PollOptions, PollResult } from "../client-input.js";
-import { applicationTopicsMax, type DeviceOptions, invalid } from "../client-options.js";
+import { checkOptions, type DeviceOptions, invalid } from "../client-options.js";
 import { numberedConnecting, numberedDisconnected } from "../client-numbers.js";
 import { unsupported } from "./backend.js";
 import {
@@ -40,6 +40,7 @@ export class DeviceOperations implements CloudOperations {
   #device: Device | undefined;
   /** Asked for without a connection: application topics of the next one. */
   readonly #listed = new Set<string>();
+  #topicsMax = 0;
   #handler: CloudHandler = () => undefined;
 
   constructor(rules: DeviceBackendRules) {
@@ -48,6 +49,7 @@ export class DeviceOperations implements CloudOperations {
 
   init(config: CloudConfig, handler: CloudHandler): void {
     const options = this.#rules.optionsOf(config);
+    this.#topicsMax = checkOptions(options).quotas.subscriptionsMax;
     this.#handler = handler;
     this.#listed.clear();
     for (const topic of options.applicationTopics ?? []) this.#listed.add(topic);
@@ -98,8 +100,8 @@ export class DeviceOperations implements CloudOperations {
       return;
     }
     const together = new Set([...this.#listed, ...filters]);
-    if (together.size > applicationTopicsMax) {
-      throw invalid("endpoints", `at most ${applicationTopicsMax} topics in all`, together.size);
+    if (together.size > this.#topicsMax) {
+      throw invalid("endpoints", `at most ${this.#topicsMax} topics in all`, together.size);
     }
     for (const filter of filters) this.#listed.add(filter);
   }

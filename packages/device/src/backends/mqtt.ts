@@ -82,6 +82,8 @@ export function createMqttBackend(given: MqttBackendOptions): CloudBackend {
     checkStateTopic(`stateTopics.${endpoint}`, stateTopics[endpoint]);
   }
   const optionsOf = (clientId: string): DeviceOptions => ({
+    // Another broker has limits of its own, which it tells when they are met.
+    quotas: "none",
     ...options,
     ...reachOf(options),
     ...(password === undefined ? {} : { password: bytesOf(password) }),

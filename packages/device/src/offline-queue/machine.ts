@@ -34,8 +34,8 @@ export type QueueInput =
   | { type: "storeFailed"; sequences: readonly number[]; error: ThinglineError }
   /** The session takes one more. */
   | { type: "room" }
-  /** The connection ended, and the session has nothing of ours any more. */
-  | { type: "cut"; isByServer: boolean }
+  /** The connection ended, and the session has nothing of ours any more. `cause`: what is known about the reason. */
+  | { type: "cut"; isByServer: boolean; cause?: ThinglineError | undefined }
   /** PUBACK, or `error`: why there was none. */
   | { type: "settled"; sequence: number; error: ThinglineError | undefined }
   /** The publisher gave up. */
@@ -155,7 +155,7 @@ export class QueueMachine {
         this.#sendNext(now);
         break;
       case "cut":
-        this.#cut(input.isByServer);
+        this.#cut(input.isByServer, input.cause);
         break;
       case "settled":
         this.#settled(input.sequence, input.error, now);
@@ -288,7 +288,7 @@ export class QueueMachine {
    * All messages are to be sent again. If the server closed because of one of them, that one is found by sending the first
    * alone, and twice as many with each PUBACK.
    */
-  #cut(isByServer: boolean): void {
+  #cut(isByServer: boolean, cause: ThinglineError | undefined): void {
     const sent = [...this.#entries.values()].filter(({ state }) => state === "sent");
     for (const entry of sent) this.#unsend(entry);
     if (!isByServer || sent.length === 0) return;
@@ -298,8 +298,10 @@ export class QueueMachine {
     only.cutCount += 1;
     if (only.cutCount < cutsMax) return;
     const { topic } = only.message;
-    const message = `the server closed the connection ${cutsMax} times while the message on "${topic}" was on its way. AWS IoT closes the connection when a policy denies a publish`;
-    this.#fail(only, new ThinglineError("CONNECTION_LOST", message, { details: { topic, cutsMax } }), "refused");
+    const why = cause === undefined ? "" : `; the last time ${cause.message}`;
+    const message = `the connection was cut ${cutsMax} times while the message on "${topic}" was on its way${why}`;
+    const details = { ...cause?.details, topic, cutsMax };
+    this.#fail(only, new ThinglineError("CONNECTION_LOST", message, { details, cause }), "refused");
   }
 
   #unsend(entry: QueueEntry): void {

@@ -145,11 +145,11 @@ export class OfflineQueue {
    * The connection has ended. What was on its way is taken back from the session, which would send all of it again at once:
    * so a message that the server closes for is found.
    */
-  connectionEnded(isByServer: boolean): void {
+  connectionEnded(isByServer: boolean, cause?: ThinglineError): void {
     if (this.#sent.size === 0 || !this.#port.holdsOnly(this.#sent.size)) return;
     for (const message of this.#sent.values()) message.takeBack();
     this.#sent.clear();
-    this.#step({ type: "cut", isByServer });
+    this.#step({ type: "cut", isByServer, cause });
   }
 
   /** Writes what was taken, rejects the promises that wait for PUBACK, and gives the folder back. Safe to call twice. */

@@ -90,6 +90,12 @@ export function termsError<Owner>(publish: OutboundPublish<Owner>, terms: Connec
   if (publish.isRetained && !terms.isRetainAvailable) {
     return new ThinglineError("MQTT_UNSUPPORTED", "the server announced that it has no retained messages");
   }
+  const topicAlias = publish.properties?.topicAlias;
+  if (topicAlias !== undefined && topicAlias > (terms.properties?.topicAliasMaximum ?? 0)) {
+    const topicAliasMaximum = terms.properties?.topicAliasMaximum ?? 0;
+    const message = `topic alias ${topicAlias} cannot be used: the server announced ${topicAliasMaximum} as its topic alias maximum`;
+    return new ThinglineError("MQTT_UNSUPPORTED", message, { details: { topicAlias, topicAliasMaximum } });
+  }
   const { lengthBytes } = publish;
   return lengthBytes > terms.maximumPacketBytes ? packetTooLarge(lengthBytes, terms.maximumPacketBytes) : undefined;
 }
