@@ -23,9 +23,11 @@ export const shadowFaults = {
 
 export type ShadowFault = keyof typeof shadowFaults;
 
+/** @param details `node`: the name of the node that is to blame, which AWS puts behind its text. */
 export function shadowError(fault: ShadowFault, details: Readonly<Record<string, string | number>> = {}) {
   const [code, message] = shadowFaults[fault];
-  return new ThinglineError(code, message, { details });
+  const { node } = details;
+  return new ThinglineError(code, node === undefined ? message : `${message}: '${node}'`, { details });
 }
 
 /** `code` of a `rejected` message, as an HTTP status, for the codes that the service throws. */

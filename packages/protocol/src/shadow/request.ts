@@ -116,8 +116,10 @@ function checkNode(node: JsonValue, section: ShadowSection): void {
   const fault = findFault(node, 0);
   if (fault === undefined) return;
   // Put together only now: nearly every document is sound.
+  const named: Readonly<Record<string, string>> =
+    fault.name === "nodeInvalid" ? { node: shown(fault.path[0] ?? section) } : {};
   const path = shown([section, ...fault.path.reverse()].join("."));
-  throw shadowError(fault.name, { path, ...fault.details });
+  throw shadowError(fault.name, { path, ...named, ...fault.details });
 }
 
 interface NodeFault {
