@@ -210,15 +210,21 @@ function inRange(value: number, row: PropertyRow): number {
 /** Rules between properties of one list. */
 function checkTogether(properties: Record<string, unknown>, scope: PropertyScope): void {
   const { responseTopic, authenticationData, authenticationMethod } = properties;
-  if (typeof responseTopic === "string" && /[#+]/.test(responseTopic)) {
-    throw protocolError(
-      "the response topic holds a wildcard",
-      scope === "will" ? "MQTT 5 §3.1.3.2.6" : "MQTT-3.3.2-14",
-    );
+  const topicFault = faultOfResponseTopic(responseTopic);
+  if (topicFault !== undefined) {
+    const rule = scope === "will" ? "MQTT 5 §3.1.3.2.6" : "MQTT-3.3.2-14";
+    throw protocolError(`the response topic ${topicFault}`, `${rule}, MQTT-4.7.3-1`);
   }
   if (authenticationData !== undefined && authenticationMethod === undefined) {
     throw protocolError("authentication data without authentication method", "MQTT 5 §3.1.2.11.10");
   }
+}
+
+/** A response topic is a topic name: at least one character, no wildcard. */
+function faultOfResponseTopic(responseTopic: unknown): string | undefined {
+  if (typeof responseTopic !== "string") return undefined;
+  if (responseTopic === "") return "is empty";
+  return /[#+]/.test(responseTopic) ? "holds a wildcard" : undefined;
 }
 
 /** Bytes of the list, its length prefix left out. Checks every value. */
@@ -230,9 +236,8 @@ export function propertiesLength(properties: object | undefined, scope: Property
     const value = values[row.name];
     if (value !== undefined) length += propertyLength(row, value);
   }
-  if (typeof values["responseTopic"] === "string" && /[#+]/.test(values["responseTopic"])) {
-    throw unencodable("responseTopic holds a wildcard", { field: "responseTopic" });
-  }
+  const topicFault = faultOfResponseTopic(values["responseTopic"]);
+  if (topicFault !== undefined) throw unencodable(`responseTopic ${topicFault}`, { field: "responseTopic" });
   if (values["authenticationData"] !== undefined && values["authenticationMethod"] === undefined) {
     throw unencodable("authenticationData without authenticationMethod", { field: "authenticationData" });
   }

@@ -465,6 +465,14 @@ const malformed5: readonly Short[] = [
   ["PUBACK with a content type", "client", "40 08 0001 00 04 03 0001 61", "§2.2.2.2"],
   ["a user property that is not UTF-8", "server", "30 0a 0001 61 06 26 0001 ff 0000", "MQTT-1.5.4-1"],
   ["a content type with U+0000", "server", "30 08 0001 61 04 03 0001 00", "MQTT-1.5.4-2"],
+  ["PUBLISH with U+0000 in the response topic", "server", "30 08 0001 61 04 08 0001 00", "MQTT-1.5.4-2"],
+  ["PUBLISH with a surrogate in the response topic", "server", "30 0a 0001 61 06 08 0003 eda080", "MQTT-1.5.4-1"],
+  ["PUBLISH with a property of a will", "server", "30 09 0001 61 05 18 00000000", "§2.2.2.2"],
+  ["UNSUBSCRIBE with a subscription identifier", "server", "a2 08 0001 02 0b01 0001 61", "§2.2.2.2"],
+  ["DISCONNECT with a receive maximum", "server", "e0 05 00 03 21 0001", "§2.2.2.2"],
+  ["PUBLISH with packet identifier 0", "server", "32 06 0001 61 0000 00", "MQTT-2.2.1-3", 0x82],
+  ["SUBSCRIBE with packet identifier 0", "server", "82 07 0000 00 0001 61 00", "MQTT-2.2.1-3", 0x82],
+  ["UNSUBSCRIBE with packet identifier 0", "server", "a2 06 0000 00 0001 61", "MQTT-2.2.1-3", 0x82],
   ["SUBSCRIBE with a reserved option bit", "server", "82 07 0001 00 0001 61 40", "MQTT-3.8.3-5"],
   ["PUBACK with bytes after its properties", "client", "40 05 0001 00 00 00", "§2.1.4"],
   ["DISCONNECT with bytes after its properties", "server", "e0 03 00 00 00", "§2.1.4"],
@@ -481,6 +489,23 @@ const refused5: readonly Short[] = [
   ["PUBLISH with two content types", "server", "30 0c 0001 61 08 03 0001 61 03 0001 61", "§3.1.2.11"],
   ["PUBLISH with payload format 2", "server", "30 06 0001 61 02 01 02", "§3.1.2.11"],
   ["PUBLISH with a wildcard in the response topic", "server", "30 08 0001 61 04 08 0001 2b", "MQTT-3.3.2-14"],
+  ["PUBLISH with an empty response topic", "server", "30 07 0001 61 03 08 0000", "MQTT-4.7.3-1"],
+  ["PUBLISH of a server with an empty response topic", "client", "30 07 0001 61 03 08 0000", "MQTT-4.7.3-1"],
+  ["PUBLISH of a server with # in the response topic", "client", "30 09 0001 61 05 08 0002 2f23", "MQTT-3.3.2-14"],
+  ["PUBLISH of a server with topic alias 0", "client", "30 07 0001 61 03 23 0000", "§3.1.2.11", 0x94],
+  ["PUBLISH of a server with an empty topic and no alias", "client", "30 03 0000 00", "§3.3.2.1"],
+  ["PUBLISH with two payload formats", "server", "30 08 0001 61 04 01 01 01 01", "§3.1.2.11"],
+  ["PUBLISH with two message expiries", "server", "30 0e 0001 61 0a 02 00000001 02 00000001", "§3.1.2.11"],
+  ["PUBLISH with two response topics", "server", "30 0c 0001 61 08 08 0001 61 08 0001 61", "§3.1.2.11"],
+  ["PUBLISH with two correlation data", "server", "30 0c 0001 61 08 09 0001 61 09 0001 61", "§3.1.2.11"],
+  ["PUBLISH with two topic aliases", "server", "30 0a 0001 61 06 23 0001 23 0001", "§3.1.2.11"],
+  ["SUBSCRIBE with identifier 0", "server", "82 09 0001 02 0b00 0001 61 00", "§3.1.2.11"],
+  ["UNSUBSCRIBE with an empty filter", "server", "a2 05 0001 00 0000", "MQTT-4.7.3-1", 0x8f],
+  ["UNSUBSCRIBE without a filter", "server", "a2 03 0001 00", "MQTT-3.10.3-2"],
+  ["CONNACK with two reason strings", "client", "20 0b 00 00 08 1f 0001 61 1f 0001 61", "§3.1.2.11"],
+  ["CONNACK with retain available 2", "client", "20 05 00 00 02 25 02", "§3.1.2.11"],
+  ["PUBACK with two reason strings", "client", "40 0c 0001 00 08 1f 0001 61 1f 0001 61", "§3.1.2.11"],
+  ["DISCONNECT with two session expiries", "server", "e0 0c 00 0a 11 00000001 11 00000001", "§3.1.2.11"],
   ["PUBLISH of a client with a subscription identifier", "server", "30 06 0001 61 02 0b 01", "MQTT-3.3.4-6"],
   ["PUBLISH with subscription identifier 0", "client", "30 06 0001 61 02 0b 00", "§3.1.2.11"],
   ["CONNACK with receive maximum 0", "client", "20 06 00 00 03 21 0000", "§3.1.2.11"],
@@ -535,6 +560,49 @@ const malformedFirst: readonly [MqttVersion, ...Short][] = [
     "MQTT-1.5.5-1",
   ],
   [5, "CONNECT in the form of 3.1.1", "server", "10 0d 0004 4d515454 05 02 003c 0001 61", "§2.1.4"],
+];
+
+const hexByte = (value: number) => value.toString(16).padStart(2, "0");
+
+/** A CONNECT of MQTT 5 with these properties of its own and of its will; hex without spaces. */
+function connect5(own: string, will?: string, flags = will === undefined ? "02" : "06"): string {
+  const list = (hex: string) => hexByte(hex.length / 2) + hex;
+  const willFields = will === undefined ? "" : `${list(will)}00017700017e`;
+  const body = `00044d51545405${flags}003c${list(own)}000161${willFields}`;
+  return `10${hexByte(body.length / 2)}${body}`;
+}
+
+const malformedConnects5: readonly [MqttVersion, ...Short][] = [
+  [5, "CONNECT with will QoS and no will", "server", connect5("", undefined, "0a"), "MQTT-3.1.2-11"],
+  [5, "CONNECT with will QoS 3", "server", connect5("", "", "1e"), "MQTT-3.1.2-12"],
+  [5, "CONNECT with will retain and no will", "server", connect5("", undefined, "22"), "MQTT-3.1.2-13"],
+  [5, "CONNECT with the reserved flag", "server", connect5("", undefined, "03"), "MQTT-3.1.2-3"],
+  [5, "CONNECT with a will delay of its own", "server", connect5("1800000001"), "§2.2.2.2"],
+  [5, "CONNECT with a reason string", "server", connect5("1f000161"), "§2.2.2.2"],
+  [5, "a will with U+0000 in its response topic", "server", connect5("", "08000100"), "MQTT-1.5.4-2"],
+  [5, "a will with U+0000 in its content type", "server", connect5("", "03000100"), "MQTT-1.5.4-2"],
+  [5, "a will with a topic alias", "server", connect5("", "230001"), "§2.2.2.2"],
+  [5, "a will with a session expiry", "server", connect5("", "1100000001"), "§2.2.2.2"],
+  [5, "a will with a subscription identifier", "server", connect5("", "0b01"), "§2.2.2.2"],
+];
+
+const refusedConnects5: readonly [MqttVersion, ...Short][] = [
+  [5, "a will with an empty response topic", "server", connect5("", "080000"), "MQTT-4.7.3-1"],
+  [5, "a will with + in its response topic", "server", connect5("", "0800012b"), "§3.1.3.2.6"],
+  [5, "a will with # in its response topic", "server", connect5("", "080003612f23"), "§3.1.3.2.6"],
+  [5, "a will with two response topics", "server", connect5("", "0800016108000161"), "§3.1.2.11"],
+  [5, "a will with two content types", "server", connect5("", "0300016103000161"), "§3.1.2.11"],
+  [5, "a will with two correlation data", "server", connect5("", "0900016109000161"), "§3.1.2.11"],
+  [5, "a will with two delays", "server", connect5("", "18000000011800000001"), "§3.1.2.11"],
+  [5, "a will with two message expiries", "server", connect5("", "02000000010200000001"), "§3.1.2.11"],
+  [5, "a will with payload format 2", "server", connect5("", "0102"), "§3.1.2.11"],
+  [5, "CONNECT with maximum packet size 0", "server", connect5("2700000000"), "§3.1.2.11"],
+  [5, "CONNECT with two maximum packet sizes", "server", connect5("27000010002700001000"), "§3.1.2.11"],
+  [5, "CONNECT with two receive maxima", "server", connect5("210001210001"), "§3.1.2.11"],
+  [5, "CONNECT with two topic alias maxima", "server", connect5("220001220001"), "§3.1.2.11"],
+  [5, "CONNECT with request problem information 2", "server", connect5("1702"), "§3.1.2.11"],
+  [5, "CONNECT with request response information 2", "server", connect5("1902"), "§3.1.2.11"],
+  [5, "CONNECT with two authentication methods", "server", connect5("1500016115000161"), "§3.1.2.11"],
 ];
 
 const refusedFirst: readonly [MqttVersion, ...Short][] = [
@@ -605,8 +673,8 @@ export const malformedVectors: readonly MalformedVector[] = [
     [...of(4, refused4), ...of(5, refused5)].map((row) => [...row]),
     0x82,
   ),
-  ...rows("MQTT_MALFORMED_PACKET", malformedFirst, 0x81, true),
-  ...rows("MQTT_PROTOCOL_ERROR", refusedFirst, 0x82, true),
+  ...rows("MQTT_MALFORMED_PACKET", [...malformedFirst, ...malformedConnects5], 0x81, true),
+  ...rows("MQTT_PROTOCOL_ERROR", [...refusedFirst, ...refusedConnects5], 0x82, true),
   ...rows("MQTT_VERSION_UNSUPPORTED", otherVersions, 0x84, true),
 ];
 
