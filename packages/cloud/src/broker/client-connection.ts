@@ -13,6 +13,7 @@ import {
   type MqttPacket,
   type MqttVersion,
   type PublishAckPacket,
+  type PublishPacket,
   type ServerKeepAliveState,
   type Will,
 } from "@thingline/protocol/mqtt";
@@ -28,6 +29,7 @@ import type { BrokerSession } from "./session.js";
 import { detachSession } from "./session-lifecycle.js";
 import { receiveSubscribe, receiveUnsubscribe } from "./subscribe.js";
 import type { Route } from "./subscription-index.js";
+import { faultOfProperties } from "../services/message-limits.js";
 import type { ServiceTopics } from "../services/operation.js";
 import { ownWill, sendWill } from "./will.js";
 
@@ -236,12 +238,27 @@ export class ClientConnection {
       // Ordered by how often they come.
       if (packet.type === "publish") receivePublish(this, packet);
       else if (packet.type === "puback") this.receivePuback(packet);
-      else this.handleOther(packet);
+      else if (this.hasSoundProperties(packet)) this.handleOther(packet);
     } else if (this.state === "awaitingConnect" && packet.type === "connect") this.receiveConnect(packet);
     else if (this.state !== "closed") {
       // The decoder lets only a CONNECT be the first packet, so this one came before our CONNACK.
       this.misuse("protocolError", `${packet.type} before CONNACK: the client must wait for it`);
     }
+  }
+
+  /** User properties have one bound in every packet. SUBSCRIBE has an answer that can say so, which others have not. */
+  private hasSoundProperties(packet: Exclude<MqttPacket, PublishPacket>): boolean {
+    const properties = "properties" in packet ? packet.properties : undefined;
+    if (properties?.userProperties === undefined) return true;
+    const fault = faultOfProperties(this.core.limits, { userProperties: properties.userProperties });
+    if (fault === undefined) return true;
+    this.core.hit("userPropertiesBytesMax", { clientId: this.clientId, packet: packet.type, fault });
+    if (packet.type === "subscribe") {
+      const reasonString = this.wantsReasons ? { properties: { reasonString: fault } } : {};
+      const codes = packet.subscriptions.map(() => reasonCodes.quotaExceeded);
+      this.send({ type: "suback", packetId: packet.packetId, reasonCodes: codes, ...reasonString });
+    } else this.misuse("quotaExceeded", fault);
+    return false;
   }
 
   private handleOther(packet: MqttPacket): void {
@@ -313,7 +330,9 @@ export class ClientConnection {
     this.dropUnacknowledged(nowMs);
   }
 
-  private receivePuback({ packetId, reasonCode }: PublishAckPacket): void {
+  private receivePuback(packet: PublishAckPacket): void {
+    const { packetId, reasonCode } = packet;
+    if (packet.properties !== undefined && !this.hasSoundProperties(packet)) return;
     if (!this.acknowledged(packetId)) {
       this.core.counters.unexpectedAcks++;
       this.core.options.log.debug("unexpectedPuback", { clientId: this.clientId, packetId });

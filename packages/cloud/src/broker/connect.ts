@@ -12,7 +12,7 @@ import type { ClientConnection } from "./client-connection.js";
 import { drain } from "./delivery.js";
 import { isPublishableReservedTopic, isReservedTopic } from "./reserved-topics.js";
 import { abandonSession, openSession } from "./session-lifecycle.js";
-import { faultOfProperties, topicLimits } from "../services/message-limits.js";
+import { faultOfProperties, faultOfResponseTopic, topicLimits } from "../services/message-limits.js";
 
 /** Answers a CONNECT. Everything for one client id happens one after the other. */
 export function connect(client: ClientConnection, packet: ConnectPacket): void {
@@ -22,9 +22,9 @@ export function connect(client: ClientConnection, packet: ConnectPacket): void {
     refuse(client, negotiation.refusal.returnCode, negotiation.refusal.reason);
     return;
   }
-  const willFault = faultOfWill(client, packet);
-  if (willFault !== undefined) {
-    refuse(client, packet.version === 5 ? willFault.reasonCode : undefined, willFault.reason);
+  const fault = faultOfOwnProperties(client, packet) ?? faultOfWill(client, packet);
+  if (fault !== undefined) {
+    refuse(client, packet.version === 5 ? fault.reasonCode : undefined, fault.reason);
     return;
   }
   const { terms } = negotiation;
@@ -171,10 +171,17 @@ function sendRefusal(client: ClientConnection, reasonCode: number, reasonString:
   client.send({ type: "connack", isSessionPresent: false, reasonCode, ...properties });
 }
 
-function faultOfWill(
-  { core }: ClientConnection,
-  { will }: ConnectPacket,
-): { reasonCode: number; reason: string } | undefined {
+interface Fault {
+  reasonCode: number;
+  reason: string;
+}
+
+function faultOfOwnProperties({ core }: ClientConnection, { properties }: ConnectPacket): Fault | undefined {
+  const reason = faultOfProperties(core.limits, properties);
+  return reason === undefined ? undefined : { reasonCode: reasonCodes.quotaExceeded, reason };
+}
+
+function faultOfWill({ core }: ClientConnection, { will }: ConnectPacket): Fault | undefined {
   if (will === undefined) return undefined;
   const invalid = (reason: string) => ({ reasonCode: reasonCodes.topicNameInvalid, reason });
   try {
@@ -192,6 +199,8 @@ function faultOfWill(
     const reason = `a will of ${will.payload.length} bytes, at most ${payloadBytesMax} are allowed`;
     return { reasonCode: reasonCodes.quotaExceeded, reason };
   }
+  const topicFault = faultOfResponseTopic(core.limits, will.properties);
+  if (topicFault !== undefined) return invalid(`the will: ${topicFault}`);
   const fault = faultOfProperties(core.limits, will.properties);
   return fault === undefined ? undefined : { reasonCode: reasonCodes.quotaExceeded, reason: `the will: ${fault}` };
 }

@@ -3,7 +3,13 @@ import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import type { ClientConnection, PublishGrant } from "./client-connection.js";
 import type { BrokerCore } from "./core.js";
 import { fanOut } from "./delivery.js";
-import { expiresAt, faultOfProperties, forwardedProperties, topicLimits } from "../services/message-limits.js";
+import {
+  expiresAt,
+  faultOfProperties,
+  faultOfResponseTopic,
+  forwardedProperties,
+  topicLimits,
+} from "../services/message-limits.js";
 import { answered, type ServiceMessage, type ServiceTopics } from "../services/operation.js";
 import { isPublishableReservedTopic, isReservedTopic } from "./reserved-topics.js";
 
@@ -118,6 +124,8 @@ function publishSlowly(client: ClientConnection, packet: PublishPacket, { topic,
     core.options.log.warn("limitHit", { limit: "properties", clientId, topic, fault });
     return refused(client, packet, reasonCodes.quotaExceeded, fault);
   }
+  const topicFault = faultOfResponseTopic(core.limits, properties);
+  if (topicFault !== undefined) return refused(client, packet, reasonCodes.topicNameInvalid, topicFault);
   if (isRetained) {
     if (isReservedTopic(topic)) {
       const reason = `RETAIN may not be used on the reserved topic "${topic}"`;

@@ -21,12 +21,16 @@ const publishable = [
   "$aws/things/+/streams/+/describe/+",
   "$aws/things/+/streams/+/get/+",
   "$aws/things/+/defender/metrics/+",
+  "$aws/commands/things/+/executions/+/response",
+  "$aws/commands/things/+/executions/+/response/+",
+  "$aws/commands/clients/+/executions/+/response",
+  "$aws/commands/clients/+/executions/+/response/+",
   "$aws/rules/#",
   "$aws/sitewise/#",
 ].map((filter) => filter.split("/"));
 
 /** First levels under `$aws/` that hold something to subscribe to. */
-const subscribable = new Set(["events", "certificates", "provisioning-templates", "things", "sitewise"]);
+const subscribable = new Set(["events", "certificates", "commands", "provisioning-templates", "things", "sitewise"]);
 
 const sharePrefix = /^\$share\/([^/]*)\/(.*)$/s;
 

@@ -161,3 +161,32 @@ test("shared groups have their limits", async () => {
   assert.deepEqual(await c!.subscribe("$share/g/t"), [0x97]);
   await closeWorld(world);
 });
+
+test("reserved topics that AWS itself makes longer can be subscribed to, and their requests published", async () => {
+  const world = await startWorld();
+  const long = "t".repeat(128);
+  for (const version of [4, 5] as const) {
+    const client = await world.connect(`v${version}`, { version });
+    const filters = [
+      "$aws/commands/things/pump-7/executions/e-1/response/accepted/json",
+      "$aws/commands/things/pump-7/executions/+/response/+/json",
+      "$aws/commands/clients/pump-7/executions/+/request/cbor",
+      "$share/g/$aws/commands/things/pump-7/executions/+/response/rejected/json",
+      `$aws/events/thingGroupMembership/thingGroup/${long}/thing/${long}/added`,
+      `$aws/things/${long}/streams/${long}/description/json`,
+      "$aws/commands/things/pump-7/executions/e-1/response/accepted/json/more",
+    ];
+    const refused = version === 5 ? 0x8f : 0x80;
+    assert.deepEqual(await client.subscribe(...filters), [1, 1, 1, 1, 1, 1, refused]);
+    assert.equal(await client.publish("$aws/commands/things/pump-7/executions/e-1/response/json", "{}"), 0);
+    assert.equal(
+      await client.publish(`$aws/commands/clients/${long}/executions/${"e".repeat(36)}/response/cbor`, "{}"),
+      0,
+    );
+    assert.equal(client.isClosed, false);
+    // The levels of `$share/<group>/` and of `$aws/rules/<rule>/` are not counted.
+    assert.deepEqual(await client.subscribe("$share/group/a/b/c/d/e/f/g/h"), [1]);
+    assert.equal(await client.publish("$aws/rules/rule/a/b/c/d/e/f/g/h", "x"), 0);
+  }
+  await closeWorld(world);
+});

@@ -1,4 +1,11 @@
-import type { PublishProperties, TopicLimits, UserProperties } from "@thingline/protocol/mqtt";
+import { isThinglineError } from "@thingline/protocol";
+import {
+  checkTopicName,
+  type PublishProperties,
+  type TopicLimits,
+  type UserProperties,
+} from "@thingline/protocol/mqtt";
+
 /** What one message may be, however it comes; a part of the broker's limits. */
 export interface MessageLimits {
   /** UTF-8 bytes of a topic, without the free prefix of Basic Ingest. */
@@ -8,7 +15,7 @@ export interface MessageLimits {
   payloadBytesMax: number;
   contentTypeBytesMax: number;
   correlationDataBytesMax: number;
-  /** Names and values of all user properties of one message. */
+  /** Names and values of all user properties of one packet. */
   userPropertiesBytesMax: number;
   messageExpirySecondsMin: number;
   messageExpirySecondsMax: number;
@@ -18,7 +25,7 @@ export function topicLimits({
   topicBytesMax,
   topicSlashesMax,
 }: Pick<MessageLimits, "topicBytesMax" | "topicSlashesMax">): TopicLimits {
-  return { bytesMax: topicBytesMax, levelsMax: topicSlashesMax + 1, isBasicIngestFree: true };
+  return { bytesMax: topicBytesMax, levelsMax: topicSlashesMax + 1, isBasicIngestFree: true, isLongReservedFree: true };
 }
 
 /** What is too large about the properties of a message, in words; undefined when nothing is. */
@@ -35,6 +42,21 @@ export function faultOfProperties(
     fault("correlation data", correlationData?.length ?? 0, limits.correlationDataBytesMax) ??
     fault("user properties", userPropertiesBytes(userProperties), limits.userPropertiesBytesMax)
   );
+}
+
+/** Why a response topic is none that anybody could publish to, in words. */
+export function faultOfResponseTopic(
+  limits: MessageLimits,
+  properties: Pick<PublishProperties, "responseTopic"> | undefined,
+): string | undefined {
+  if (properties?.responseTopic === undefined) return undefined;
+  try {
+    checkTopicName(properties.responseTopic, topicLimits(limits));
+    return undefined;
+  } catch (error) {
+    if (isThinglineError(error, "TOPIC_NAME_INVALID")) return `the response topic: ${error.message}`;
+    throw error;
+  }
 }
 
 export function userPropertiesBytes(userProperties: UserProperties | undefined): number {
