@@ -79,9 +79,10 @@ export { defaultPendingEffectsMax, openOperationRunner } from "./services/runner
 export type { EffectRunner, RunnerDependencies, RunnerOptions, RunnerStartOptions } from "./services/runner.js";
 export type { WakeHandler } from "./services/wake-ups.js";
 export { iterate } from "./store/iterate.js";
-export { openLmdbStore, storeSchemaVersion } from "./store/lmdb.js";
-export type { LmdbStoreOptions } from "./store/lmdb.js";
+export { openLmdbStore } from "./store/lmdb.js";
+export type { LmdbStore, LmdbStoreOptions } from "./store/lmdb.js";
 export { createMemoryStore } from "./store/memory.js";
+export { storeSchemaVersion } from "./store/record.js";
 export { clearStore, restoreSnapshot, takeSnapshot } from "./store/snapshot.js";
 export type { StoreSnapshot } from "./store/snapshot.js";
 export type {

@@ -1,31 +1,74 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers";
+import { crc32 } from "node:zlib";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { open, type RootDatabase } from "lmdb";
+import { inspectStore, requireKnownVersion } from "./inspection.js";
+import type { Inspection, InspectionOptions } from "./inspection.js";
 import { afterPrefix, decodeKey, encodeKey } from "./key-encoding.js";
 import { prepareOperations, requireRevision, type PreparedOperation } from "./operations.js";
+import { readPageHead, storeCorrupt } from "./page-file.js";
+import type { PageSource } from "./page-file.js";
+import {
+  decodeMeta,
+  decodeOldRecord,
+  decodeRecord,
+  encodeMeta,
+  encodeRecord,
+  isRecordSound,
+  metaKey,
+  oldSchemaVersion,
+  revisionOf,
+  showKey,
+} from "./record.js";
+import type { StoreMeta } from "./record.js";
 import type { Durability, ListOptions, Store, StoreEntry, StoreKey, StoreOperation, StoreValue } from "./store.js";
-import { decodeValue, encodeValue } from "./value-encoding.js";
-
-/** Format of the files. A store of a higher one is refused, never guessed at. */
-export const storeSchemaVersion = 1;
+import { encodeValue } from "./value-encoding.js";
 
 /** Commits that may wait for their turn in a transaction; more wait in line before they are prepared. */
 export const pendingCommitsMax = 10_000;
+
+/** A store that is larger, was closed, and was not touched since, is opened without looking at all of its pages. */
+export const inspectedBytesMin = 16 * 1024 * 1024;
 
 export interface LmdbStoreOptions {
   /** Made when it is not there, mode 0700; the files inside get mode 0600. */
   folder: string;
   /** Default `process`. */
   durability?: Durability;
+  /** There has to be a store already: an empty or missing one is an error. Default false. */
+  mustExist?: boolean;
+  /**
+   * The data directory that the store must belong to: 32 hexadecimal digits. A new or old store takes it as its own. Default:
+   * whichever it has.
+   */
+  directoryId?: string;
+  /** Told of each record that is read and does not have its checksum. The read fails all the same. */
+  onCorrupt?(record: { key: string; error: ThinglineError }): void;
 }
 
-/** No encoded key begins with 00, so this record is in nobody's list: schema version and last revision, 8 bytes each. */
-const metaKey = Uint8Array.of(0, 0x6d);
-/** Below every encoded key, above {@link metaKey}. */
+/** A store in a file. */
+export interface LmdbStore extends Store {
+  /** Of the data directory that it belongs to. */
+  readonly directoryId: string;
+}
+
+/** Below every encoded key, above the store's own record. */
 const firstKey = "\x01";
-const revisionBytes = 8;
 
 interface PendingCommit {
   prepared: PreparedOperation[];
@@ -41,13 +84,68 @@ type Verdict = { revisions: number[] } | { error: unknown };
  *
  * @throws {ThinglineError} STORE_CORRUPT, STORE_VERSION_UNKNOWN, STORE_UNWRITABLE.
  */
-export async function openLmdbStore({ folder, durability = "process" }: LmdbStoreOptions): Promise<Store> {
-  const database = openDatabase(folder);
-  const meta = await readMeta(database, folder);
-  return new LmdbStore(database, durability, meta.lastRevision);
+export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStore> {
+  const { folder, directoryId } = options;
+  const dataFile = join(folder, "data.mdb");
+  const database = openDatabase(options);
+  try {
+    const record = database.getBinary(metaKey);
+    const meta = record === undefined ? undefined : decodeMeta(crc32, record);
+    if (record !== undefined && meta === undefined) {
+      throw storeCorrupt(dataFile, "what it says about itself is damaged");
+    }
+    if (meta !== undefined) requireUsable(meta, dataFile, directoryId);
+    const id = meta?.directoryId ?? directoryId ?? randomBytes(16).toString("hex");
+    const lastRevision = meta?.lastRevision ?? 0;
+    if (meta === undefined || meta.version === oldSchemaVersion) {
+      bringUpToDate(database, dataFile, encodeMeta(crc32, lastRevision, id));
+    }
+    return new LmdbDatabase(database, options, { lastRevision, directoryId: id });
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
 }
 
-class LmdbStore implements Store {
+/** @throws {ThinglineError} STORE_VERSION_UNKNOWN, STORE_CORRUPT */
+function requireUsable(meta: StoreMeta, path: string, directoryId: string | undefined): void {
+  requireKnownVersion(meta, path);
+  const other = meta.directoryId;
+  if (directoryId !== undefined && other !== undefined && other !== directoryId) {
+    const what = `it belongs to another data directory (${other}), this one is ${directoryId}`;
+    throw storeCorrupt(path, what);
+  }
+  const closed = readClosedFile(dirname(path));
+  if (closed !== undefined && meta.lastRevision < closed.lastRevision) {
+    const what = `its last change is number ${meta.lastRevision}, but it was closed after number ${closed.lastRevision}: it went back`;
+    throw storeCorrupt(path, what);
+  }
+}
+
+/** Writes what the store says about itself, and in an old store all records with their checksums, in one transaction. */
+function bringUpToDate(database: RootDatabase<Uint8Array, Uint8Array>, path: string, meta: Uint8Array): void {
+  // A fault that is thrown undoes it.
+  database.transactionSync(() => {
+    const keys = [...database.getKeys({ start: toBytes(firstKey) })];
+    for (const key of keys) {
+      const record = database.getBinary(key);
+      if (record === undefined) continue;
+      try {
+        const { value, revision } = decodeOldRecord(decodeKey(key), record);
+        database.putSync(key, encodeRecord(crc32, key, encodeValue(value), revision));
+      } catch (error) {
+        if (!isThinglineError(error)) throw error;
+        throw storeCorrupt(path, `the record ${showKey(key)} cannot be decoded`, error);
+      }
+    }
+    database.putSync(metaKey, meta);
+  });
+}
+
+class LmdbDatabase implements LmdbStore {
+  readonly directoryId: string;
+  readonly #options: LmdbStoreOptions;
+  #corruptReads = 0;
   readonly #database: RootDatabase<Uint8Array, Uint8Array>;
   readonly #durability: Durability;
   #lastRevision: number;
@@ -57,10 +155,20 @@ class LmdbStore implements Store {
   readonly #unsettled = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
-  constructor(database: RootDatabase<Uint8Array, Uint8Array>, durability: Durability, lastRevision: number) {
+  constructor(
+    database: RootDatabase<Uint8Array, Uint8Array>,
+    options: LmdbStoreOptions,
+    { lastRevision, directoryId }: { lastRevision: number; directoryId: string },
+  ) {
     this.#database = database;
-    this.#durability = durability;
+    this.#options = options;
+    this.#durability = options.durability ?? "process";
     this.#lastRevision = lastRevision;
+    this.directoryId = directoryId;
+  }
+
+  get corruptReads(): number {
+    return this.#corruptReads;
   }
 
   async get<T extends StoreValue>(key: StoreKey): Promise<StoreEntry<T> | undefined> {
@@ -69,31 +177,50 @@ class LmdbStore implements Store {
 
   peek<T extends StoreValue>(key: StoreKey): StoreEntry<T> | undefined {
     this.#requireOpen();
-    const record = this.#database.getBinary(toBytes(encodeKey(key)));
-    return record === undefined ? undefined : (decodeEntry([...key], record) as StoreEntry<T>);
+    const bytes = toBytes(encodeKey(key));
+    const record = this.#database.getBinary(bytes);
+    return record === undefined ? undefined : (this.#decode(bytes, [...key], record) as StoreEntry<T>);
+  }
+
+  /** @throws {ThinglineError} STORE_CORRUPT, naming the key. */
+  #decode(bytes: Uint8Array, key: StoreKey, record: Uint8Array): StoreEntry {
+    this.#requireSound(bytes, record);
+    return decodeRecord(key, record);
+  }
+
+  #requireSound(key: Uint8Array, record: Uint8Array): void {
+    if (isRecordSound(crc32, key, record)) return;
+    this.#corruptReads++;
+    const shown = showKey(key);
+    const error = storeCorrupt(
+      join(this.#options.folder, "data.mdb"),
+      `the record ${shown} does not have its checksum`,
+    );
+    this.#options.onCorrupt?.({ key: shown, error });
+    throw error;
   }
 
   async list<T extends StoreValue>(prefix: StoreKey, options: ListOptions): Promise<StoreEntry<T>[]> {
     this.#requireOpen();
-    const { after, limit, order = "ascending" } = options;
-    if (limit <= 0) return [];
-    const start = prefix.length === 0 ? firstKey : encodeKey(prefix);
-    const end = afterPrefix(prefix.length === 0 ? "" : start);
-    const edge = after === undefined ? undefined : encodeKey(after);
-    const low = order === "ascending" && edge !== undefined && edge > start ? edge : start;
-    const high = order === "descending" && edge !== undefined && edge < end ? edge : end;
-    if (low >= high) return [];
-    const ends = { low: toBytes(low), high: toBytes(high) };
-    const range =
-      order === "descending" ? { start: ends.high, end: ends.low, reverse: true } : { start: ends.low, end: ends.high };
+    const { limit } = options;
+    const range = limit > 0 ? rangeOf(prefix, options) : undefined;
     const found: StoreEntry<T>[] = [];
-    // One more than asked for, because the first may be the end that does not belong to the range.
+    if (range === undefined) return found;
     for (const { key, value } of this.#database.getRange({ ...range, limit: limit + 1 })) {
-      if (ends.low.equals(key) || ends.high.equals(key)) continue;
-      found.push(decodeEntry(decodeKey(key), value) as StoreEntry<T>);
+      if (isEnd(key, range)) continue;
+      found.push(this.#decode(key, decodeKey(key), value) as StoreEntry<T>);
       if (found.length >= limit) break;
     }
     return found;
+  }
+
+  async listKeys(prefix: StoreKey, options: ListOptions): Promise<StoreKey[]> {
+    this.#requireOpen();
+    const range = options.limit > 0 ? rangeOf(prefix, options) : undefined;
+    if (range === undefined) return [];
+    const keys = [...this.#database.getKeys({ ...range, limit: options.limit + 1 })];
+    const found = keys.filter((key) => !isEnd(key, range)).slice(0, options.limit);
+    return found.map((key) => decodeKey(key));
   }
 
   async commit(operations: readonly StoreOperation[]): Promise<readonly number[]> {
@@ -125,6 +252,7 @@ class LmdbStore implements Store {
     }
     await this.#database.flushed;
     await this.#database.close();
+    writeClosedFile(this.#options.folder, this.#lastRevision);
   }
 
   #requireOpen(): void {
@@ -154,7 +282,7 @@ class LmdbStore implements Store {
   #transact(commits: readonly PendingCommit[]): Promise<Verdict[]> {
     return this.#database.transaction(() => {
       const verdicts = commits.map(({ prepared }) => this.#apply(prepared));
-      this.#database.putSync(metaKey, encodeMeta(this.#lastRevision));
+      this.#database.putSync(metaKey, encodeMeta(crc32, this.#lastRevision, this.directoryId));
       return verdicts;
     });
   }
@@ -181,7 +309,7 @@ class LmdbStore implements Store {
     const revisions = prepared.map(({ operation, value }, index) => {
       const key = keys[index] ?? new Uint8Array();
       if ("value" in operation) {
-        this.#database.putSync(key, encodeEntry(value, revision));
+        this.#database.putSync(key, encodeRecord(crc32, key, encodeValue(value), revision));
         return revision;
       }
       if (!("delete" in operation)) return operation.expectedRevision;
@@ -193,7 +321,9 @@ class LmdbStore implements Store {
 
   #revisionOf(key: Uint8Array = new Uint8Array()): number {
     const record = this.#database.getBinary(key);
-    return record === undefined ? 0 : decodeRevision(record);
+    if (record === undefined) return 0;
+    this.#requireSound(key, record);
+    return revisionOf(record);
   }
 }
 
@@ -212,11 +342,27 @@ function makeFolders(folder: string): void {
   mkdirSync(folder, { mode: 0o700 });
 }
 
-function openDatabase(folder: string): RootDatabase<Uint8Array, Uint8Array> {
+/** Where a list begins and ends, and which way it goes; undefined when nothing can be in between. */
+function rangeOf(prefix: StoreKey, { after, order = "ascending" }: ListOptions) {
+  const first = prefix.length === 0 ? firstKey : encodeKey(prefix);
+  const last = afterPrefix(prefix.length === 0 ? "" : first);
+  const edge = after === undefined ? undefined : encodeKey(after);
+  const low = order === "ascending" && edge !== undefined && edge > first ? edge : first;
+  const high = order === "descending" && edge !== undefined && edge < last ? edge : last;
+  if (low >= high) return undefined;
+  const [start, end] = [toBytes(low), toBytes(high)];
+  return order === "descending" ? { start: end, end: start, reverse: true } : { start, end };
+}
+
+/** The first key of a range may be the end that does not belong to it: one more than wanted is asked for. */
+const isEnd = (key: Uint8Array, { start, end }: { start: Buffer; end: Buffer }) => start.equals(key) || end.equals(key);
+
+function openDatabase(options: LmdbStoreOptions): RootDatabase<Uint8Array, Uint8Array> {
+  const { folder } = options;
   const dataFile = join(folder, "data.mdb");
   try {
     makeFolders(folder);
-    if (existsSync(dataFile)) requireLmdbFile(dataFile);
+    requireSoundFile(options, dataFile);
     const database = open<Uint8Array, Uint8Array>({
       path: folder,
       noSubdir: false,
@@ -237,99 +383,123 @@ function openDatabase(folder: string): RootDatabase<Uint8Array, Uint8Array> {
     const code = (cause as NodeJS.ErrnoException | undefined)?.code;
     const isUnwritable = typeof code === "string" && /^E(ACCES|PERM|ROFS|NOSPC|NOTDIR|EXIST)$/.test(code);
     throw isUnwritable
-      ? new ThinglineError("STORE_UNWRITABLE", `the store's folder ${folder} cannot be written (${code})`, { cause })
-      : corrupt(folder, cause);
+      ? new ThinglineError("STORE_UNWRITABLE", `the store's folder "${folder}" cannot be written (${code})`, { cause })
+      : storeCorrupt(dataFile, `it cannot be opened (${code ?? messageOf(cause)})`, cause);
   }
+}
+
+const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
+
+/** LMDB itself ends the process on a file that is none, that was cut, or whose pages lead nowhere: look at all of it first. */
+function requireSoundFile({ folder, directoryId, mustExist = false }: LmdbStoreOptions, dataFile: string): void {
+  requireFile(join(folder, "lock.mdb"));
+  const bytes = requireFile(dataFile);
+  if (bytes === undefined || bytes === 0) {
+    const closed = readClosedFile(folder);
+    if (!mustExist && closed === undefined) return;
+    throw storeCorrupt(dataFile, `${bytes === undefined ? "it is missing" : "it is empty"}, but it was in use before`);
+  }
+  if (bytes > inspectedBytesMin && isAsClosed(dataFile)) return;
+  const { meta } = inspectFile(dataFile);
+  if (meta !== undefined) requireUsable(meta, dataFile, directoryId);
+}
+
+/** Its size; undefined when there is none. */
+function requireFile(path: string): number | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined || stat.isFile()) return stat?.size;
+  throw storeCorrupt(path, `it is ${stat.isDirectory() ? "a folder" : "no file"}, expected a file`);
 }
 
 /**
- * LMDB itself ends the process on a file that is none or was cut: look at its head first. A sound file may lack pages
- * at its end that were taken and freed within one transaction, so only the pages in use must all be there.
+ * Reads a store's file without LMDB: see {@link inspectStore}. Nobody may write it meanwhile.
+ *
+ * @throws {ThinglineError} FILE_NOT_FOUND, STORE_CORRUPT, STORE_VERSION_UNKNOWN.
  */
-function requireLmdbFile(path: string): void {
-  const { size } = statSync(path);
-  if (size === 0) return;
-  const head = readHead(path, headBytes);
-  const pageBytes = head.length < headBytes ? 0 : head.readUInt32LE(metaOffset + 24);
-  const metas = [0, pageBytes].map((at) => readHead(path, headBytes, at));
-  const isMeta = (meta: Buffer) => meta.length === headBytes && meta.readUInt32LE(metaOffset) === metaMagic;
-  if (!metas.every(isMeta)) throw corrupt(path, undefined);
-  const ids = metas.map((meta) => meta.readBigUInt64LE(metaOffset + 128));
-  const newest = metas[(ids[1] ?? 0n) > (ids[0] ?? 0n) ? 1 : 0] ?? head;
-  let usedPages = BigInt(metas.length);
-  // The free list, then the records: pages of branches, leaves and long values, and the page of the root.
-  for (const tree of [metaOffset + 24, metaOffset + 72]) {
-    for (const at of [8, 16, 24]) usedPages += newest.readBigUInt64LE(tree + at);
-    const root = newest.readBigUInt64LE(tree + 40);
-    if (root !== noPage && (root + 1n) * BigInt(pageBytes) > size) throw corrupt(path, undefined);
-  }
-  if (usedPages * BigInt(pageBytes) > size) throw corrupt(path, undefined);
-}
-
-const metaMagic = 0xbeefc0de;
-/** Behind the header of the page. */
-const metaOffset = 24;
-const headBytes = metaOffset + 136;
-const noPage = 0xffff_ffff_ffff_ffffn;
-
-function readHead(path: string, bytes: number, at = 0): Buffer {
+export function inspectFile(
+  path: string,
+  options: Pick<InspectionOptions, "onEntry" | "onFault" | "onProgress"> = {},
+): Inspection {
+  requireFile(path);
   const file = openSync(path, "r");
   try {
-    const head = Buffer.alloc(bytes);
-    return head.subarray(0, readSync(file, head, 0, bytes, at));
+    return inspectStore({ ...options, path, source: sourceOf(file, path), checksum: crc32, bootId: readBootId() });
   } finally {
     closeSync(file);
   }
 }
 
-async function readMeta(database: RootDatabase<Uint8Array, Uint8Array>, folder: string) {
-  const record = database.getBinary(metaKey);
-  if (record === undefined) {
-    await database.put(metaKey, encodeMeta(0));
-    return { lastRevision: 0 };
+function sourceOf(file: number, path: string): PageSource {
+  let buffer = Buffer.alloc(64 * 1024);
+  return {
+    bytes: fstatSync(file).size,
+    read(at, bytes) {
+      if (bytes > buffer.length) buffer = Buffer.alloc(bytes);
+      const found = readSync(file, buffer, 0, bytes, at);
+      if (found === bytes) return buffer.subarray(0, bytes);
+      throw storeCorrupt(path, `it ends at byte ${at + found}, where page data should be`);
+    },
+  };
+}
+
+/** LMDB goes by it to know whether what it wrote last reached the disk. */
+function readBootId(): bigint {
+  try {
+    return BigInt(`0x${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").slice(0, 8)}`);
+  } catch {
+    return 0n;
   }
-  const fault = metaFault(record, folder);
-  if (fault === undefined) return { lastRevision: new DataView(record.buffer, record.byteOffset).getFloat64(8) };
-  await database.close();
-  throw fault;
 }
 
-function metaFault(record: Uint8Array, folder: string): ThinglineError | undefined {
-  if (record.length !== 16) return corrupt(folder, undefined);
-  const version = new DataView(record.buffer, record.byteOffset).getFloat64(0);
-  if (version === storeSchemaVersion) return undefined;
-  return new ThinglineError(
-    "STORE_VERSION_UNKNOWN",
-    `the store in ${folder} has format ${version}, this program reads format ${storeSchemaVersion}`,
-    { details: { version, storeSchemaVersion } },
-  );
+/** Beside the store: how it was left. What is lost or damaged of it costs a look at all pages. */
+const closedFileName = "closed.json";
+
+interface ClosedFile {
+  lastRevision: number;
+  bytes: number;
+  /** Of the last write. */
+  modifiedNs: string;
+  transaction: number;
 }
 
-function encodeMeta(lastRevision: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(16));
-  view.setFloat64(0, storeSchemaVersion);
-  view.setFloat64(8, lastRevision);
-  return new Uint8Array(view.buffer);
+function writeClosedFile(folder: string, lastRevision: number): void {
+  try {
+    const dataFile = join(folder, "data.mdb");
+    const closed: ClosedFile = { lastRevision, ...stateOf(dataFile) };
+    const path = join(folder, closedFileName);
+    writeFileSync(`${path}.tmp`, `${JSON.stringify(closed)}\n`, { mode: 0o600 });
+    renameSync(`${path}.tmp`, path);
+  } catch {
+    // A full disk, or a folder that is gone: the next start looks at all pages.
+  }
 }
 
-function encodeEntry(value: StoreValue, revision: number): Uint8Array {
-  const encoded = encodeValue(value);
-  const record = new Uint8Array(revisionBytes + encoded.length);
-  new DataView(record.buffer).setFloat64(0, revision);
-  record.set(encoded, revisionBytes);
-  return record;
+function readClosedFile(folder: string): ClosedFile | undefined {
+  try {
+    const path = join(folder, closedFileName);
+    if (statSync(path).size > 1_000) return undefined;
+    const json = JSON.parse(readFileSync(path, "utf8")) as ClosedFile;
+    return Number.isSafeInteger(json.lastRevision) ? json : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
-function decodeEntry(key: StoreKey, record: Uint8Array): StoreEntry {
-  return { key, value: decodeValue(record.subarray(revisionBytes)), revision: decodeRevision(record) };
+function isAsClosed(dataFile: string): boolean {
+  const closed = readClosedFile(dirname(dataFile));
+  const now = stateOf(dataFile);
+  return closed?.bytes === now.bytes && closed.modifiedNs === now.modifiedNs && closed.transaction === now.transaction;
 }
 
-function decodeRevision(record: Uint8Array): number {
-  if (record.length <= revisionBytes) throw new ThinglineError("STORE_CORRUPT", "the store holds a cut record");
-  return new DataView(record.buffer, record.byteOffset).getFloat64(0);
+function stateOf(dataFile: string): Omit<ClosedFile, "lastRevision"> {
+  const { size, mtimeNs } = statSync(dataFile, { bigint: true });
+  const file = openSync(dataFile, "r");
+  try {
+    const transaction = readPageHead(sourceOf(file, dataFile), dataFile).snapshots[0]?.transaction ?? 0;
+    return { bytes: Number(size), modifiedNs: `${mtimeNs}`, transaction };
+  } finally {
+    closeSync(file);
+  }
 }
 
 const toBytes = (encodedKey: string) => Buffer.from(encodedKey, "latin1");
-
-const corrupt = (path: string, cause: unknown) =>
-  new ThinglineError("STORE_CORRUPT", `${path} is no store of this program, or it is damaged`, { cause });

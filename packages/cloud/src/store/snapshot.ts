@@ -36,9 +36,23 @@ export async function restoreSnapshot(store: Store, snapshot: unknown): Promise<
 
 async function replaceContent(store: Store, entries: readonly [StoreKey, StoreValue][]): Promise<void> {
   const operations = new Map<string, StoreOperation>();
-  for await (const { key } of iterate(store, [])) operations.set(JSON.stringify(key), { key, delete: true });
+  for await (const key of allKeys(store)) operations.set(JSON.stringify(key), { key, delete: true });
   for (const [key, value] of entries) operations.set(JSON.stringify(key), { key, value });
   await store.commit([...operations.values()]);
+}
+
+/** Those of damaged records too: emptying a store is a way out of the damage. */
+async function* allKeys(store: Store): AsyncGenerator<StoreKey, void, undefined> {
+  if (store.listKeys === undefined) {
+    for await (const { key } of iterate(store, [])) yield key;
+    return;
+  }
+  for (let after: StoreKey | undefined; ;) {
+    const page = await store.listKeys([], { limit: 500, ...(after && { after }) });
+    yield* page;
+    after = page.at(-1);
+    if (after === undefined) return;
+  }
 }
 
 /** @throws {ThinglineError} REQUEST_INVALID, STORE_VERSION_UNKNOWN. */

@@ -396,7 +396,7 @@ test("a store of a newer format is refused", () =>
       keyEncoding: "binary",
     });
     const record = new DataView(new ArrayBuffer(16));
-    record.setFloat64(0, 2);
+    record.setFloat64(0, 3);
     await raw.put(Uint8Array.of(0, 0x6d), new Uint8Array(record.buffer));
     await raw.close();
     await assert.rejects(openLmdbStore({ folder }), (error) => isThinglineError(error, "STORE_VERSION_UNKNOWN"));
