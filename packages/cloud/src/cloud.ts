@@ -27,7 +27,11 @@ import type { Operation, Scope } from "./services/operation.js";
 import { createRestApi, type RestApi } from "./rest/rest-api.js";
 import { registryRestOperations } from "./services/registry/rest.js";
 import { explainCertificate } from "./services/registry/certificates.js";
-import { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
+import {
+  createCertificateIssuer,
+  openDeviceAuthority,
+  readDeviceAuthority,
+} from "./services/registry/certificate-issuer.js";
 import { createKeyPool, type KeyPool } from "./services/registry/key-pool.js";
 import { createRegistry, type Registry } from "./services/registry/service.js";
 import { httpClientId } from "./services/messages/model.js";
@@ -95,6 +99,8 @@ export interface CloudStats {
   gateway: GatewayStats;
   broker: BrokerStats;
   pendingEffects: number;
+  /** Reads of damaged records: each failed what needed it, and was logged with its key. */
+  corruptReads: number;
 }
 
 export interface CloudAddresses {
@@ -219,7 +225,9 @@ class LocalCloud implements Cloud {
     const { folder, serverNames: extraNames = [], mqtts, https, mqtt } = this.#options;
     const { connectionsMax, handshakeTimeoutMs, onConnectionRefused } = this.#options;
     const loadIssuer = () => loadServerCertificateIssuer({ keys, random });
-    const identity = await openServerIdentity({ files, clock, folder, extraNames, loadIssuer });
+    const identity = await openServerIdentity({ files, keys, clock, folder, extraNames, loadIssuer });
+    // Whatever is wrong with it is told now, not when the first certificate is asked for.
+    await readDeviceAuthority({ files, folder }, keys, clock.unixMs());
     if (identity.made.length > 0) log.info("serverCertificateMade", { made: identity.made, ca: identity.caFile });
     this.#caPem = identity.caPem;
     this.#caFile = identity.caFile;
@@ -292,6 +300,7 @@ class LocalCloud implements Cloud {
       gateway: gateway.stats(),
       broker: engine.broker.stats(),
       pendingEffects: engine.runner.pendingEffectCount,
+      corruptReads: this.#dependencies.store.corruptReads ?? 0,
     };
   }
 
@@ -308,10 +317,15 @@ class LocalCloud implements Cloud {
   async restore(snapshot: unknown): Promise<void> {
     // Before anybody is disconnected.
     parseSnapshot(snapshot);
-    const { store } = this.#dependencies;
+    const { log, store } = this.#dependencies;
     let before: StoreSnapshot | undefined;
     const change = async () => {
-      before = await takeSnapshot(store);
+      // From a store with damaged records there is no way back, but one on.
+      before = await takeSnapshot(store).catch((error: unknown) => {
+        if (!isThinglineError(error, "STORE_CORRUPT")) throw error;
+        log.warn("restoredOverDamage", { error: error.message });
+        return undefined;
+      });
       await restoreSnapshot(store, snapshot);
     };
     const undo = async (cause: unknown) => {

@@ -11,6 +11,7 @@ import {
   createNodeRandom,
   folderHolder,
 } from "@thingline/transport/node";
+import { createBoundedLog } from "./bounded-log.js";
 import { cloudFileName, readCloudFile, writeCloudFile } from "./cloud-file.js";
 import type { RunningCloud } from "./cloud-file.js";
 import { createCloud, defaultAccount, defaultRegion } from "./cloud.js";
@@ -220,7 +221,12 @@ class NodeCloud implements StartedCloud {
     }
     const { openLmdbStore } = await import("./store/lmdb.js");
     const { durability = "process" } = this.#options;
-    return openLmdbStore({ folder: join(folder, "store"), durability });
+    const log = createBoundedLog(this.#options.log ?? silent, { clock: createNodeClock() });
+    return openLmdbStore({
+      folder: join(folder, "store"),
+      durability,
+      onCorrupt: ({ key, error }) => log.error("storeCorrupt", { key, error: error.message }),
+    });
   }
 
   async #openRest(cloud: Cloud, host: string, log: Log): Promise<Endpoint> {

@@ -1,12 +1,22 @@
+import { ThinglineError } from "@thingline/protocol";
+
 export interface FileWriteOptions {
   /** 0o600 (the default) for anything private, 0o644 for what everybody may read. */
   mode?: 0o600 | 0o644;
 }
 
+/** Default of {@link FileReadOptions.bytesMax}. */
+export const fileBytesMaxDefault = 256 * 1024 * 1024;
+
+export interface FileReadOptions {
+  /** A file with more is refused, and not read any further. Default {@link fileBytesMaxDefault}. */
+  bytesMax?: number;
+}
+
 /** Files under paths with `/`. Names of files are never taken from a peer without a check by the caller. */
 export interface Files {
-  /** @throws {ThinglineError} FILE_NOT_FOUND, FILE_UNREADABLE. */
-  read(path: string): Promise<Uint8Array>;
+  /** @throws {ThinglineError} FILE_NOT_FOUND, FILE_UNREADABLE, LIMIT_EXCEEDED with the path and the limit. */
+  read(path: string, options?: FileReadOptions): Promise<Uint8Array>;
   exists(path: string): Promise<boolean>;
   /** Names in a folder, sorted; empty when the folder is not there. */
   list(folder: string): Promise<string[]>;
@@ -26,4 +36,10 @@ export interface Files {
    * @throws {ThinglineError} LOCKED.
    */
   lock(folder: string): Promise<{ release(): Promise<void> }>;
+}
+
+/** What every `Files` throws for a file that is larger than it may be. */
+export function fileTooLarge(path: string, bytesMax: number): ThinglineError {
+  const message = `"${path}" has more than ${bytesMax} bytes, which is the most that is read of it`;
+  return new ThinglineError("LIMIT_EXCEEDED", message, { details: { path, bytesMax } });
 }

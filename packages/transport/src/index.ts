@@ -31,7 +31,8 @@ export type {
   SecTagDialer,
   SecTagDialTarget,
 } from "./credentials.js";
-export type { Files, FileWriteOptions } from "./files.js";
+export { fileBytesMaxDefault, fileTooLarge } from "./files.js";
+export type { FileReadOptions, Files, FileWriteOptions } from "./files.js";
 export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
 export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";
 export type { KeyKind, KeyPair, Keys } from "./keys.js";

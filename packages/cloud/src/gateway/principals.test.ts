@@ -12,6 +12,7 @@ const target = arnOf.certificate(scope, certificateId);
 const origin: ConnectionOrigin = {
   certificateId,
   facts: {
+    isCa: false,
     serialNumber: "1",
     notBeforeMs: 0,
     notAfterMs: 1_000,

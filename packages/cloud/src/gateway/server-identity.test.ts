@@ -47,6 +47,7 @@ async function world(context: { after(callback: () => Promise<void>): void }) {
   const open = (extraNames: readonly string[] = []) =>
     openServerIdentity({
       files,
+      keys,
       clock: { ...createNodeClock(), unixMs: () => nowMs },
       folder,
       extraNames,
@@ -106,10 +107,21 @@ test("a root that would not outlive its server certificate is made anew, and the
   assert.deepEqual(made, ["root", "server", "root", "server"]);
 });
 
-test("a root without its key is made anew", async (context) => {
+test("a root without its key is an error: devices trust it, and another is not made without a word", async (context) => {
   const { open, made, folder } = await world(context);
   await open();
   await files.remove(join(folder, "ca-key.pem"));
+  await assert.rejects(
+    open(),
+    (error) => isThinglineError(error, "FILE_NOT_FOUND") && /ca-key\.pem/.test(error.message),
+  );
+  assert.deepEqual(made, ["root", "server"]);
+});
+
+test("a root of which only the key was written is made anew", async (context) => {
+  const { open, made, folder } = await world(context);
+  await open();
+  await files.remove(join(folder, "ca.pem"));
   await open();
   assert.deepEqual(made, ["root", "server", "root", "server"]);
 });

@@ -1,12 +1,16 @@
+import { ThinglineError } from "@thingline/protocol";
 import { parseCertificates } from "@thingline/protocol/x509";
-import type { Clock, Files } from "@thingline/transport";
+import type { Clock, Files, Keys } from "@thingline/transport";
 import { readCertificateFacts } from "../policy/certificate-facts.js";
 import type { CertificateFacts } from "../policy/certificate-facts.js";
+import { pairFiles, readCertificatePair, requireValidNow } from "../services/registry/certificate-files.js";
+import type { CertificatePair, PairFiles } from "../services/registry/certificate-files.js";
 import type { ServerCertificateIssuer } from "../services/registry/server-certificates.js";
 import type { CertificateWithKey } from "../services/registry/x509-writer.js";
 
 export interface ServerIdentityOptions {
   files: Files;
+  keys: Pick<Keys, "publicKeyOf">;
   clock: Clock;
   /** Where the files are kept: `ca.pem`, `ca-key.pem`, `server.pem`, `server-key.pem`. */
   folder: string;
@@ -42,7 +46,7 @@ const backdatedMs = dayMs;
  * The root CA and server certificate of a data folder: made on the first start, used again later. A root is only
  * made anew when it is gone or about to expire, because clients have it in their trust stores.
  *
- * @throws {ThinglineError} FILE_UNREADABLE, CERTIFICATE_INVALID when somebody else wrote the files.
+ * @throws {ThinglineError} what {@link readRoot} and {@link readServer} throw: a damaged file is named and left alone.
  */
 export async function openServerIdentity(options: ServerIdentityOptions): Promise<ServerIdentity> {
   const { files, clock, folder } = options;
@@ -51,16 +55,17 @@ export async function openServerIdentity(options: ServerIdentityOptions): Promis
   const names = [...new Set([...alwaysNames, ...options.extraNames])];
 
   const made: ("root" | "server")[] = [];
-  let root = await readPair(files, path("ca.pem"), path("ca-key.pem"));
+  const rootFiles = pairFiles.root(folder);
+  let root: CertificateWithKey | undefined = await readRoot(options);
   if (root === undefined || remainingDays(root, nowMs) < serverDays) {
     const issuer = await options.loadIssuer();
     root = await issuer.createRoot({ notBeforeMs: nowMs - backdatedMs, notAfterMs: nowMs + rootDays * dayMs });
-    await writePair(files, path("ca.pem"), path("ca-key.pem"), root);
+    await writePair(files, rootFiles, root);
     made.push("root");
     // It was signed by the root before.
     await files.remove(path("server.pem"));
   }
-  let server = await readPair(files, path("server.pem"), path("server-key.pem"));
+  let server: CertificateWithKey | undefined = await readServer(options, root);
   if (server === undefined || remainingDays(server, nowMs) < renewalDays || !covers(server, names)) {
     const issuer = await options.loadIssuer();
     server = await issuer.createServer({
@@ -69,7 +74,7 @@ export async function openServerIdentity(options: ServerIdentityOptions): Promis
       notBeforeMs: nowMs - backdatedMs,
       notAfterMs: nowMs + serverDays * dayMs,
     });
-    await writePair(files, path("server.pem"), path("server-key.pem"), server);
+    await writePair(files, pairFiles.server(folder), server);
     made.push("server");
   }
   return {
@@ -81,19 +86,51 @@ export async function openServerIdentity(options: ServerIdentityOptions): Promis
   };
 }
 
-async function readPair(files: Files, certificate: string, key: string): Promise<CertificateWithKey | undefined> {
-  if (!(await files.exists(certificate)) || !(await files.exists(key))) return undefined;
-  const [certificatePem, privateKeyPem] = await Promise.all([files.read(certificate), files.read(key)]);
-  const decoder = new TextDecoder();
-  return { certificatePem: decoder.decode(certificatePem), privateKeyPem: decoder.decode(privateKeyPem) };
+/**
+ * The root of a folder, if there is one. An expired one is as good as none: it is made anew.
+ *
+ * @throws {ThinglineError} what {@link readCertificatePair} throws; CERTIFICATE_INVALID when it is not yet valid.
+ */
+export async function readRoot(
+  options: Pick<ServerIdentityOptions, "files" | "keys" | "clock" | "folder">,
+): Promise<CertificatePair | undefined> {
+  const rootFiles = pairFiles.root(options.folder);
+  const root = await readCertificatePair(options, rootFiles);
+  const nowMs = options.clock.unixMs();
+  if (root !== undefined && nowMs < root.notBeforeMs) requireValidNow(root, rootFiles, nowMs);
+  return root;
+}
+
+/**
+ * The server certificate of a folder, if there is a whole one.
+ *
+ * @throws {ThinglineError} what {@link readCertificatePair} throws; CERTIFICATE_INVALID when another CA signed it.
+ */
+export async function readServer(
+  { files, keys, folder }: Pick<ServerIdentityOptions, "files" | "keys" | "folder">,
+  root: CertificateWithKey,
+): Promise<CertificatePair | undefined> {
+  const serverFiles = pairFiles.server(folder);
+  // The certificate is made anew when it is gone; the key alone is what is left of that.
+  if (!(await files.exists(serverFiles.keyPath))) return undefined;
+  const server = await readCertificatePair({ files, keys }, serverFiles);
+  if (server === undefined) return undefined;
+  const [{ subject }] = parseCertificates(root.certificatePem);
+  if (server.issuer === subject) return server;
+  const message = `"${serverFiles.certificatePath}" was signed by "${server.issuer}", and the CA of this directory is "${subject}". ${serverFiles.advice}`;
+  throw new ThinglineError("CERTIFICATE_INVALID", message, { details: { path: serverFiles.certificatePath } });
 }
 
 /** The key first: a certificate without its key would be taken for a pair that somebody tore apart. */
-async function writePair(files: Files, certificate: string, key: string, pair: CertificateWithKey): Promise<void> {
+async function writePair(
+  files: Files,
+  { certificatePath, keyPath }: PairFiles,
+  pair: CertificateWithKey,
+): Promise<void> {
   const encoder = new TextEncoder();
-  await files.remove(certificate);
-  await files.replace(key, encoder.encode(pair.privateKeyPem), { mode: 0o600 });
-  await files.replace(certificate, encoder.encode(pair.certificatePem), { mode: 0o644 });
+  await files.remove(certificatePath);
+  await files.replace(keyPath, encoder.encode(pair.privateKeyPem), { mode: 0o600 });
+  await files.replace(certificatePath, encoder.encode(pair.certificatePem), { mode: 0o644 });
 }
 
 function remainingDays({ certificatePem }: CertificateWithKey, nowMs: number): number {

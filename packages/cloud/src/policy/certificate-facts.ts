@@ -2,6 +2,8 @@ import { ThinglineError } from "@thingline/protocol";
 
 /** What policies and the gateway want to know about a certificate, without a general X.509 library. */
 export interface CertificateFacts {
+  /** It may sign other certificates: its basic constraints say so. */
+  isCa: boolean;
   /** Decimal. */
   serialNumber: string;
   notBeforeMs: number;
@@ -31,6 +33,7 @@ const attributeNames: ReadonlyMap<string, string> = new Map([
   ["2.5.4.44", "GenerationQualifier"],
 ]);
 
+const basicConstraintsOid = "2.5.29.19";
 const subjectAlternativeNameOid = "2.5.29.17";
 const issuerAlternativeNameOid = "2.5.29.18";
 
@@ -48,6 +51,7 @@ export function readCertificateFacts(der: Uint8Array): CertificateFacts {
   const validity = children(field(3, 0x30));
   const extensions = readExtensions(fields.find(({ tag }) => tag === 0xa3));
   return {
+    isCa: readIsCa(extensions.get(basicConstraintsOid)),
     serialNumber: toDecimal(field(0, 0x02).content),
     issuer: readName(field(2, 0x30)),
     notBeforeMs: readTimeMs(validity[0]),
@@ -167,6 +171,13 @@ function readExtensions(element: Element | undefined): Map<string, Uint8Array> {
     if (oid !== undefined && value?.tag === 0x04) extensions.set(readObjectIdentifier(oid), value.content);
   }
   return extensions;
+}
+
+/** RFC 5280 §4.2.1.9: a BOOLEAN, false when it is left out. */
+function readIsCa(extension: Uint8Array | undefined): boolean {
+  if (extension === undefined) return false;
+  const [first] = children(readElement(extension, 0, 0x30));
+  return first?.tag === 0x01 && first.content[0] !== 0;
 }
 
 /** GeneralName choices: 1 rfc822Name, 2 dNSName, 4 directoryName, 6 URI, 7 iPAddress. */

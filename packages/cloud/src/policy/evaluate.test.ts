@@ -15,6 +15,7 @@ function policy(statement: unknown, { name = "P", version = "2012-10-17" } = {})
 }
 
 const certificate: CertificateFacts = {
+  isCa: false,
   serialNumber: "42",
   notBeforeMs: 0,
   notAfterMs: 1,

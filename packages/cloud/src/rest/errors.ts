@@ -27,6 +27,8 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   SHADOW_NOT_FOUND: [404, "ResourceNotFoundException"],
   SHADOW_TOO_LARGE: [413, "RequestEntityTooLargeException"],
   SHADOW_VERSION_CONFLICT: [409, "ConflictException"],
+  // Which record is damaged helps whoever asked for it; the cloud's log has it as well.
+  STORE_CORRUPT: [500, "InternalFailureException"],
   // Others changed the same record again and again: asking once more is right.
   STORE_CONFLICT: [503, "ServiceUnavailableException"],
   THROTTLED: [400, "ThrottlingException"],

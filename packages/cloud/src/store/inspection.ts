@@ -26,7 +26,7 @@ export interface InspectionOptions {
   /** Of the machine, from when it was started; 0n where there is none. */
   bootId: bigint;
   /** Default: the first fault is thrown. */
-  onFault?(what: string): void;
+  onFault?: (what: string) => void;
   /** Every record's checksum is looked at and its value decoded, not only its place and its key. */
   onEntry?(entry: StoreEntry): void;
   /** After each page or so of records, with how many there were. */

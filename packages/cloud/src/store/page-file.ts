@@ -47,6 +47,8 @@ export const pageHeaderBytes = 24;
 const metaBytes = 144;
 const unflushedFlag = 0x1000;
 const metaFlag = 0x08;
+/** Keys of the list of free pages are numbers; records have none of LMDB's special orders. */
+const freeFlags = 0x08;
 
 /** @throws {ThinglineError} STORE_CORRUPT, saying which page and what was seen. */
 export function readPageHead(source: PageSource, path: string): PageHead {
@@ -67,12 +69,14 @@ export function readPageHead(source: PageSource, path: string): PageHead {
   const second = readMeta(source, pageBytes);
   for (const [page, meta] of [first, second].entries()) {
     const isMeta = meta.page === BigInt(page) && (meta.flags & metaFlag) !== 0 && meta.magic === magic;
-    if (!isMeta || meta.pageBytes !== pageBytes || (meta.version & 0xffff) !== dataVersion) {
+    if (!isMeta || !hasRightFlags(meta) || meta.pageBytes !== pageBytes || (meta.version & 0xffff) !== dataVersion) {
       throw fault(`page ${page}, which says where everything is, is damaged`);
     }
   }
   return { pageBytes, snapshots: snapshotsOf(first, second, readMeta(source, pageBytes / 2), fault) };
 }
+
+const hasRightFlags = (meta: Meta) => (meta.freeFlags & ~unflushedFlag) === freeFlags && meta.recordFlags === 0;
 
 type Meta = ReturnType<typeof readMeta>;
 
@@ -86,6 +90,8 @@ function snapshotsOf(first: Meta, second: Meta, flushed: Meta, fault: (what: str
   }
   const newest = odd > even ? second.snapshot : first.snapshot;
   const kept = flushed.snapshot.transaction === 0 ? [] : [flushed.snapshot];
+  const isLike = flushed.pageBytes === first.pageBytes && hasRightFlags(flushed);
+  if (kept.length > 0 && !isLike) throw fault("what page 0 repeats of the newest transaction is damaged");
   for (const { transaction, ...state } of kept) {
     const same = [first, second].find(({ snapshot }) => snapshot.transaction === transaction)?.snapshot;
     const isOther =
@@ -109,6 +115,8 @@ function readMeta(source: PageSource, at: number) {
     magic: page.getUint32(from, true),
     version: page.getUint32(from + 4, true),
     pageBytes: page.getUint32(from + 24, true),
+    freeFlags: page.getUint16(from + 28, true),
+    recordFlags: page.getUint32(from + 72, true) + page.getUint16(from + 76, true),
     snapshot: {
       transaction: number(128),
       mapBytes: number(16),

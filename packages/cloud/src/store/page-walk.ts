@@ -24,8 +24,6 @@ export interface PageWalkOptions {
 const branchFlag = 0x01;
 const leafFlag = 0x02;
 const longFlag = 0x04;
-/** Kinds of pages; the other bits are of LMDB's own keeping. */
-const kindMask = 0x6f;
 const nodeBytes = 8;
 /** Of a long value that is not wanted whole. */
 const valueHeadBytes = 64;
@@ -93,6 +91,7 @@ class PageWalk {
     const faultsBefore = this.#faults;
     this.#counted = { branchPages: 0, leafPages: 0, longPages: 0, entries: 0 };
     if (tree.depth > depthMax) return this.#fault(meta, `it says that the tree of ${name} is ${tree.depth} pages deep`);
+    if (tree.root !== undefined && name === "records") this.#requireOwnRoot(tree.root);
     if (tree.root !== undefined) this.#walkSubtree({ page: tree.root, depth: tree.depth }, name === "free pages");
     if (this.#faults > faultsBefore) return;
     for (const [what, count] of Object.entries(this.#counted) as [keyof typeof countNames, number][]) {
@@ -100,6 +99,18 @@ class PageWalk {
         this.#fault(meta, `it says that the ${name} have ${tree[what]} ${countNames[what]}, found ${count}`);
       }
     }
+  }
+
+  /** Each of our transactions writes the store's own record, and so its root: another one means that the number is wrong. */
+  #requireOwnRoot(page: number): void {
+    const { source, pageBytes, snapshot } = this.#options;
+    if (page < 2 || page >= this.#pagesInFile) return;
+    const transaction = viewOf(source.read(page * pageBytes, pageHeaderBytes)).getBigUint64(8, true);
+    if (transaction === BigInt(snapshot.transaction)) return;
+    this.#fault(
+      page,
+      `it is of transaction ${transaction}, expected ${snapshot.transaction}: pages 0 or 1 are damaged`,
+    );
   }
 
   #walkSubtree({ page, depth, low, high }: Subtree, isFree: boolean): void {
@@ -154,11 +165,12 @@ class PageWalk {
     const [lower, upper] = [view.getUint16(20, true), view.getUint16(22, true)];
     const space = bytes.length - pageHeaderBytes;
     if (view.getBigUint64(0, true) !== BigInt(page)) return this.#badPage(page, "it has the number of another page");
-    if ((view.getUint16(18, true) & kindMask) !== flag)
-      return this.#badPage(page, "it is of another kind than expected");
+    if (view.getUint16(18, true) !== flag) return this.#badPage(page, "it is of another kind than expected");
     if (lower % 2 !== 0 || lower > upper || upper > space || lower === 0) {
       return this.#badPage(page, "the bounds of its content are impossible");
     }
+    // LMDB writes into the pages of later transactions, and the map is read-only.
+    if (!this.#isPast(view, 8)) return this.#badPage(page, "it is of a transaction that has not been");
     const nodes: PageNode[] = [];
     let usedBytes = 0;
     for (let at = 0; at < lower; at += 2) {
@@ -171,6 +183,10 @@ class PageWalk {
     }
     if (usedBytes !== space - upper) return this.#badPage(page, "its entries overlap");
     return nodes;
+  }
+
+  #isPast(view: DataView, at: number): boolean {
+    return view.getBigUint64(at, true) <= BigInt(this.#options.snapshot.transaction);
   }
 
   #badPage(page: number, what: string): undefined {
@@ -190,7 +206,9 @@ class PageWalk {
     const view = viewOf(source.read(page * pageBytes, pageHeaderBytes));
     const isRight =
       view.getBigUint64(0, true) === BigInt(page) &&
-      (view.getUint16(18, true) & kindMask) === longFlag &&
+      view.getBigUint64(8, true) === node.longTransaction &&
+      this.#isPast(view, 8) &&
+      view.getUint16(18, true) === longFlag &&
       view.getUint32(20, true) === pages;
     if (!isRight) return this.#badPage(page, "it should be the first of a long value and is not");
     const wanted = isWhole ? node.valueBytes : Math.min(node.valueBytes, valueHeadBytes);
@@ -253,6 +271,7 @@ interface PageNode {
   valueBytes: number;
   isLong: boolean;
   longPages: number;
+  longTransaction: bigint;
   /** Of a branch, or the first page of a long value. */
   child: number;
   usedBytes: number;
@@ -274,7 +293,9 @@ function readNode(bytes: Uint8Array, view: DataView, offset: number, isBranch: b
   const usedBytes = (nodeBytes + (keyEnd - keyStart) + inPage + 1) & ~1;
   const child = isBranch ? low + flags * 2 ** 32 : isLong ? Number(view.getBigUint64(keyEnd, true)) : 0;
   const longPages = isLong ? Number(view.getBigUint64(keyEnd + 16, true)) : 0;
-  return { key, value: bytes.subarray(keyEnd, end), valueBytes: low, isLong, longPages, child, usedBytes };
+  const longTransaction = isLong ? view.getBigUint64(keyEnd + 8, true) : 0n;
+  const value = bytes.subarray(keyEnd, end);
+  return { key, value, valueBytes: low, isLong, longPages, longTransaction, child, usedBytes };
 }
 
 /** Not below `low`, and below `high`. */

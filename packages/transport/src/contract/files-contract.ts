@@ -87,6 +87,13 @@ export function filesContract({ test, assert }: ContractHarness, name: string, o
     assert.deepEqual(await files.list(folder), ["sub"]);
   });
 
+  testIn("a file is read up to a limit, and no further", async ({ files, folder }) => {
+    const path = `${folder}/long`;
+    await files.replace(path, text("12345"));
+    assert.deepEqual(await files.read(path, { bytesMax: 5 }), text("12345"));
+    assert.equal(await codeOf(files.read(path, { bytesMax: 4 })), "LIMIT_EXCEEDED");
+  });
+
   testIn("names are taken as they stand, and listed sorted", async ({ files, folder }) => {
     const names = ["b", "a b", "ü.txt", "x%2Fy", "-rf", "..."];
     for (const fileName of names) await files.replace(`${folder}/${fileName}`, text(fileName));

@@ -14,3 +14,11 @@ test(
     }
   },
 );
+
+test("a file without an end is read up to the limit", { skip: process.platform === "win32" }, async () => {
+  const read = createNodeFiles().read("/dev/zero", { bytesMax: 200_000 });
+  await assert.rejects(
+    read,
+    (error) => isThinglineError(error, "LIMIT_EXCEEDED") && error.message.includes("/dev/zero"),
+  );
+});

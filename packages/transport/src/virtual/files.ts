@@ -1,5 +1,6 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { Files, FileWriteOptions } from "../files.js";
+import { fileBytesMaxDefault, fileTooLarge } from "../files.js";
+import type { FileReadOptions, Files, FileWriteOptions } from "../files.js";
 import type { Random } from "../random.js";
 
 export interface VirtualFilesOptions {
@@ -120,9 +121,10 @@ class MemoryFiles implements VirtualFiles {
     return this.#files.get(normalize(path))?.mode;
   }
 
-  async read(path: string): Promise<Uint8Array> {
+  async read(path: string, { bytesMax = fileBytesMaxDefault }: FileReadOptions = {}): Promise<Uint8Array> {
     this.#check(path);
     const file = this.#files.get(normalize(path));
+    if (file !== undefined && file.content.length > bytesMax) throw fileTooLarge(path, bytesMax);
     if (file !== undefined) return file.content.slice();
     if (this.#isFolder(normalize(path))) throw unreadable("read", path, "EISDIR");
     throw new ThinglineError("FILE_NOT_FOUND", `there is no "${path}"`, { details: { path, systemCode: "ENOENT" } });

@@ -1,6 +1,7 @@
 import { ThinglineError } from "@thingline/protocol";
 import { parseCertificates } from "@thingline/protocol/x509";
 import type { Files, Keys, Random } from "@thingline/transport";
+import { pairFiles, readCertificatePair, requireValidNow, type CertificatePair } from "./certificate-files.js";
 import {
   certificateIdOf,
   decodeBody,
@@ -149,16 +150,27 @@ export function openDeviceAuthority(options: DeviceAuthorityOptions): () => Prom
   };
 }
 
+/**
+ * The authority in a folder, if there is one.
+ *
+ * @throws {ThinglineError} what {@link readCertificatePair} throws; CERTIFICATE_INVALID when it has expired.
+ */
+export async function readDeviceAuthority(
+  { files, folder }: { files: Files; folder: string },
+  keys: Keys,
+  nowMs: number,
+): Promise<CertificatePair | undefined> {
+  const found = await readCertificatePair({ files, keys }, pairFiles.issuing(folder));
+  if (found !== undefined) requireValidNow(found, pairFiles.issuing(folder), nowMs);
+  return found;
+}
+
 async function readOrCreate({ storage, keys, random, nowMs }: DeviceAuthorityOptions): Promise<CertificateWithKey> {
   if (storage === undefined) return createAuthority(keys, random, nowMs());
   const { files, folder } = storage;
-  const certificatePath = `${folder}/issuing-ca.pem`;
-  const keyPath = `${folder}/issuing-ca-key.pem`;
-  if (await files.exists(certificatePath)) {
-    const decoder = new TextDecoder();
-    const [certificate, key] = await Promise.all([files.read(certificatePath), files.read(keyPath)]);
-    return { certificatePem: decoder.decode(certificate), privateKeyPem: decoder.decode(key) };
-  }
+  const found = await readDeviceAuthority(storage, keys, nowMs());
+  if (found !== undefined) return { certificatePem: found.certificatePem, privateKeyPem: found.privateKeyPem };
+  const { certificatePath, keyPath } = pairFiles.issuing(folder);
   const authority = await createAuthority(keys, random, nowMs());
   const encoder = new TextEncoder();
   // The certificate last: it says that the pair is complete.
