@@ -104,7 +104,12 @@ export { TlsSessionCache, tlsSessionsMax } from "./tls-sessions.js";
 export type { ShadowAccepted, ShadowView } from "./shadow/answers.js";
 export type { ShadowDelta } from "./shadow/delta-view.js";
 export { shadowRequestsInFlightMax, shadowRequestsWaitingMax } from "./shadow/request-gate.js";
-export { defaultShadowAttemptsMax, defaultShadowTimeoutMs, ShadowClient } from "./shadow/shadow-client.js";
+export {
+  defaultReportRetriesMax,
+  defaultShadowAttemptsMax,
+  defaultShadowTimeoutMs,
+  ShadowClient,
+} from "./shadow/shadow-client.js";
 export type {
   ShadowDeltas,
   ShadowPort,

@@ -58,6 +58,7 @@ export function viewOf(topic: string, answer: ShadowAnswerMessage): ShadowView {
 export function deltaOfMessage(topic: string, answer: ShadowAnswerMessage): ShadowDelta {
   const { state, metadata = {} } = answer.members;
   if (!isJsonObject(state) || !isJsonObject(metadata)) throw malformed(topic, "its state is no object");
+  if (isDeep(state) || isDeep(metadata)) throw malformed(topic, tooDeep);
   return { state, metadata, ...acceptedOf(topic, answer) };
 }
 
@@ -67,9 +68,19 @@ function sectionsOf(topic: string, sections: JsonObject): { [Section in keyof Sh
     const section: JsonValue | undefined = Object.hasOwn(sections, name) ? sections[name] : undefined;
     if (section === undefined || section === null) continue;
     if (!isJsonObject(section)) throw malformed(topic, `its ${name} is no object`);
+    if (isDeep(section)) throw malformed(topic, tooDeep);
     found[name] = section;
   }
   return found;
+}
+
+/** Four times AWS's own limit. What walks through a state goes by itself: it must not be led deeper than the stack. */
+const levelsMax = 32;
+const tooDeep = `it has more than ${levelsMax} levels`;
+
+function isDeep(value: JsonValue, level = 0): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return level > levelsMax || Object.values(value).some((inner: JsonValue) => isDeep(inner, level + 1));
 }
 
 const isCount = (value: unknown): value is number =>

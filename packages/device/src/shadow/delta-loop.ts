@@ -18,6 +18,11 @@ export class DeltaLoop implements AsyncIterableIterator<ShadowDelta> {
     signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
+  /** For {@link DeltaInput} `document`: taken when it is asked for. */
+  get inputCount(): number {
+    return this.#view.inputCount;
+  }
+
   /** @returns whether something may have been missed, so that the whole document has to be asked for */
   take(input: DeltaInput): boolean {
     const [next, isMissing] = stepDeltaView(this.#view, input);
@@ -39,7 +44,7 @@ export class DeltaLoop implements AsyncIterableIterator<ShadowDelta> {
       const { unread } = this.#view;
       // After an abort nothing is handed out; after any other end what was there still is.
       if (unread !== undefined && this.#signal?.aborted !== true) {
-        this.#view = { ...this.#view, unread: undefined };
+        this.take({ type: "read" });
         return { done: false, value: unread };
       }
       if (this.#ending !== undefined) {

@@ -53,6 +53,18 @@ test("what the cloud refuses has a code and the cloud's own status", async () =>
     world.refusals.push({ code: status, message: "no" });
     await fails(world.client.report({ on: true }), code, { status });
   }
+  await fails(world.client.report({ a: [1, { t: NaN }] }), "OPTION_INVALID", { option: "reported.a[1].t" });
+  await fails(world.client.update({ desired: { a: 1n as never } }), "OPTION_INVALID", { option: "desired.a" });
+  await fails(world.client.update({ state: {} } as never), "OPTION_INVALID", { option: "state" });
+  await fails(
+    world.client.modify(() => ({ reported: [1] as never })),
+    "OPTION_INVALID",
+    { option: "reported" },
+  );
+  await fails(world.client.report({}, { timeout: 1 } as never), "OPTION_INVALID", {
+    option: "timeout",
+    nearest: "timeoutMs",
+  });
   await fails(world.client.report({}, { version: 1.5 }), "OPTION_INVALID", { option: "version" });
   await fails(world.client.get({ timeoutMs: 0 }), "OPTION_INVALID", { option: "timeoutMs" });
   await fails(

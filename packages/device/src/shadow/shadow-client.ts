@@ -1,10 +1,14 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, kindOf, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import {
   checkShadowId,
+  copyJson,
+  isJsonObject,
   decodeShadowRejected,
   type JsonObject,
   type JsonValue,
+  shadowDepthMax,
   type ShadowId,
+  shadowSections,
   shadowTopic,
 } from "@thingline/protocol/shadow";
 import type { Clock, Random, Timer } from "@thingline/transport";
@@ -13,7 +17,7 @@ import type { DeviceMessage } from "../client-events.js";
 import { invalid } from "../client-options.js";
 import { acceptedOf, decodeAnswer, deltaOfMessage, type ShadowAccepted, type ShadowView, viewOf } from "./answers.js";
 import { DeltaLoop } from "./delta-loop.js";
-import type { ShadowDelta } from "./delta-view.js";
+import type { DeltaInput, ShadowDelta } from "./delta-view.js";
 
 /** For one loop; leaving it ends it. */
 export interface ShadowDeltas<State extends JsonObject = JsonObject> extends AsyncIterableIterator<ShadowDelta<State>> {
@@ -45,7 +49,7 @@ export interface ShadowRequestOptions {
   timeoutMs?: number;
   /**
    * So many times a request that was throttled (429) is made again, after 0.2 s to 5 s, with jitter. Default 0: it fails
-   * with THROTTLED.
+   * with THROTTLED. While there is a loop of `deltas()`, `report()` has the default {@link defaultReportRetriesMax}.
    */
   throttledRetriesMax?: number;
   signal?: AbortSignal;
@@ -65,10 +69,19 @@ export interface ShadowUpdateRequest<State extends JsonObject = JsonObject> {
 }
 
 export const defaultShadowTimeoutMs = 30_000;
+/** How often {@link ShadowClient.report} is made again when it is throttled: some 25 s in all. */
+export const defaultReportRetriesMax = 8;
 /** How often {@link ShadowClient.modify} reads and writes before it gives up. */
 export const defaultShadowAttemptsMax = 5;
 /** Connections on which a get is asked, when each ends before the answer. */
 export const shadowAsksMax = 10;
+
+const requestTypes = {
+  timeoutMs: "number",
+  throttledRetriesMax: "number",
+  signal: "signal",
+} as const satisfies OptionTypes<ShadowRequestOptions>;
+const updateTypes = { ...requestTypes, version: "number" } as const satisfies OptionTypes<ShadowUpdateOptions>;
 
 type Kind = "get" | "update" | "delete";
 interface Waiting {
@@ -122,6 +135,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
    * publish and subscribe throw. `details.status` is the cloud's own code.
    */
   async get(options: ShadowRequestOptions = {}): Promise<ShadowView<State>> {
+    checkOptionTypes(options, requestTypes, { of: "get()" });
     const answer = await this.#request("get", {}, options);
     const view = viewOf(answer.topic, decodeAnswer(answer.topic, answer.payload));
     return view as ShadowView<State>;
@@ -133,23 +147,57 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
    * @throws {ThinglineError} as {@link get}, and SHADOW_VERSION_CONFLICT, SHADOW_DOCUMENT_INVALID, SHADOW_TOO_LARGE.
    */
   async update(request: ShadowUpdateRequest<State>, options: ShadowUpdateOptions = {}): Promise<ShadowAccepted> {
+    checkOptionTypes(options, updateTypes, { of: "update()" });
     const { version } = options;
     if (version !== undefined && (!Number.isSafeInteger(version) || version < 0)) {
       throw invalid("version", "a whole number from 0", version);
     }
-    const state: Record<string, JsonValue> = {};
-    if (request.desired !== undefined) state["desired"] = request.desired as JsonObject | null;
-    if (request.reported !== undefined) state["reported"] = request.reported as JsonObject | null;
+    const state = stateOf(request);
     const members = { state, ...(version !== undefined && { version }) };
-    const answer = await this.#request("update", members, options);
-    const accepted = acceptedOf(answer.topic, decodeAnswer(answer.topic, answer.payload));
-    for (const loop of this.#loops) if (loop.take({ type: "accepted", version: accepted.version })) this.#wantSync();
-    return accepted;
+    const reported = isJsonObject(state["reported"] ?? null) ? (state["reported"] as JsonObject) : undefined;
+    if (reported !== undefined) this.#tell({ type: "reporting", reported });
+    try {
+      const answer = await this.#request("update", members, options);
+      const accepted = acceptedOf(answer.topic, decodeAnswer(answer.topic, answer.payload));
+      this.#tell({ type: "accepted", version: accepted.version, reported });
+      return accepted;
+    } catch (error) {
+      const isConflict = isThinglineError(error, "SHADOW_VERSION_CONFLICT");
+      if (reported !== undefined) this.#tell({ type: "reportFailed", reported, isConflict });
+      throw error;
+    }
   }
 
-  /** What the device is or has: {@link update} of the reported state alone. */
-  report(state: ShadowPatch<State>, options: ShadowUpdateOptions = {}): Promise<ShadowAccepted> {
-    return this.update({ reported: state }, options);
+  /** Every loop gets to know of it; when one may have missed something, the document is asked for. */
+  #tell(input: DeltaInput): void {
+    for (const loop of [...this.#loops]) if (loop.take(input)) this.#wantSync();
+  }
+
+  /**
+   * What the device is or has: {@link update} of the reported state alone. In a loop over {@link deltas} it is the answer to a wish, whether it
+   * says what was wished or not.
+   *
+   * While there is such a loop, a report that is throttled is made again {@link defaultReportRetriesMax} times, unless
+   * `throttledRetriesMax` says otherwise.
+   */
+  async report(state: ShadowPatch<State>, options: ShadowUpdateOptions = {}): Promise<ShadowAccepted> {
+    if ((state as unknown) === undefined) throw invalid("reported", "an object or null", "nothing");
+    const retriesMax = this.#loops.size > 0 ? defaultReportRetriesMax : 0;
+    const { throttledRetriesMax = retriesMax, ...others } = checkedOptions(options);
+    return this.update({ reported: state }, { ...others, throttledRetriesMax });
+  }
+
+  /**
+   * Heard, and no: the device cannot or will not do these wishes, and has nothing to report about them. Nothing is sent. Loops that have read
+   * them do not tell them again until they change.
+   *
+   * @param wishes the `state` of a delta, or a part of it
+   * @throws {ThinglineError} OPTION_INVALID
+   */
+  decline(wishes: Partial<State>): void {
+    const copy = copyJson(wishes, "wishes", { depthMax: shadowDepthMax, valuesMax: stateValuesMax });
+    if (!isJsonObject(copy)) throw invalid("wishes", "an object", kindOf(copy));
+    this.#tell({ type: "declined", wishes: copy });
   }
 
   /**
@@ -161,8 +209,11 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
    */
   async modify(
     change: (document: ShadowView<State> | undefined) => ShadowUpdateRequest<State> | undefined,
-    { attemptsMax = defaultShadowAttemptsMax, ...options }: ShadowRequestOptions & { attemptsMax?: number } = {},
+    given: ShadowRequestOptions & { attemptsMax?: number } = {},
   ): Promise<ShadowAccepted | undefined> {
+    checkOptionTypes(given, { ...requestTypes, attemptsMax: "number" }, { of: "modify()" });
+    if (typeof change !== "function") throw invalid("change", "a function", kindOf(change));
+    const { attemptsMax = defaultShadowAttemptsMax, ...options } = given;
     if (!Number.isInteger(attemptsMax) || attemptsMax < 1) {
       throw invalid("attemptsMax", "a whole number from 1", attemptsMax);
     }
@@ -181,8 +232,9 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
 
   /** Deletes the document. @throws {ThinglineError} as {@link get}. */
   async delete(options: ShadowRequestOptions = {}): Promise<ShadowAccepted> {
+    checkOptionTypes(options, requestTypes, { of: "delete()" });
     const answer = await this.#request("delete", {}, options);
-    for (const loop of this.#loops) loop.take({ type: "absent" });
+    this.#tell({ type: "absent" });
     return acceptedOf(answer.topic, decodeAnswer(answer.topic, answer.payload));
   }
 
@@ -192,10 +244,16 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
    * connection, and when a version was skipped, the whole document is asked for. Nothing comes twice, and nothing older
    * than what came before.
    *
+   * A wish that was answered by a report that speaks of it, or by {@link decline}, is told again when the wish changes, and not when the
+   * difference merely stays: a device that can only clamp reports once. A wish that was done and comes back is a new one. A report that fails
+   * answers nothing. A new loop is told everything once.
+   *
    * The loop ends with `close()` of the device, without an error. It throws ABORTED by the signal, MQTT_SUBSCRIPTION_REFUSED, other
    * refusals of the shadow service, and what made the device give up. Several loops each get every delta.
    */
-  deltas({ signal }: { signal?: AbortSignal } = {}): ShadowDeltas<State> {
+  deltas(options: { signal?: AbortSignal } = {}): ShadowDeltas<State> {
+    checkOptionTypes(options, { signal: "signal" }, { of: "deltas()" });
+    const { signal } = options;
     const loop = new DeltaLoop(signal, (ended) => this.#loops.delete(ended));
     if (signal?.aborted) loop.end(abortedError(signal));
     else if (this.#ending !== undefined) loop.end(this.#ending);
@@ -208,17 +266,18 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
 
   /** Asks for the document, so that every loop of {@link deltas} is up to date. Resolves when they are. */
   async sync(options: ShadowRequestOptions = {}): Promise<void> {
+    const asked = new Map([...this.#loops].map((loop) => [loop, loop.inputCount]));
     const document = await this.#getIfThere(options);
-    if (document === undefined) {
-      for (const loop of this.#loops) loop.take({ type: "absent" });
-      return;
-    }
+    if (document === undefined) return this.#tell({ type: "absent" });
     const { version, timestamp, state, metadata } = document;
     const delta =
       state.delta === undefined
         ? undefined
         : { state: state.delta, metadata: metadata.delta ?? {}, version, timestamp };
-    for (const loop of this.#loops) loop.take({ type: "document", version, timestamp, delta });
+    for (const loop of [...this.#loops]) {
+      const askedAt = asked.get(loop) ?? loop.inputCount;
+      if (loop.take({ type: "document", version, timestamp, delta, askedAt })) this.#wantSync();
+    }
   }
 
   /** The device is ready, on a new connection: something may have been missed. @internal */
@@ -272,7 +331,9 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
 
   async #syncFailed(failure: ThinglineError, failures: number): Promise<void> {
     if (this.#ending !== undefined) return;
-    if (!mayPass.has(failure.code)) {
+    // An answer that cannot be read; one that refuses has the cloud's status.
+    const isGarbled = failure.code === "SHADOW_DOCUMENT_INVALID" && failure.details["status"] === undefined;
+    if (!isGarbled && !mayPass.has(failure.code)) {
       for (const loop of [...this.#loops]) loop.end(failure);
       return;
     }
@@ -383,15 +444,21 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
     return subscribing;
   }
 
+  #deltaReceived(topic: string, payload: Uint8Array): void {
+    try {
+      this.#tell({ type: "delta", delta: deltaOfMessage(topic, decodeAnswer(topic, payload)) });
+    } catch (error) {
+      // Something is wanted, perhaps: the document says what.
+      this.#tell({ type: "unreadable" });
+      throw error;
+    }
+  }
+
   /** Nothing that comes from the network may throw into the session. */
   #received(kind: Kind | "delta", { topic, payload }: DeviceMessage): void {
     try {
+      if (kind === "delta") return this.#deltaReceived(topic, payload);
       const answer = decodeAnswer(topic, payload);
-      if (kind === "delta") {
-        const delta = deltaOfMessage(topic, answer);
-        for (const loop of this.#loops) loop.take({ type: "delta", delta });
-        return;
-      }
       const waiting = answer.clientToken === undefined ? undefined : this.#waiting.get(answer.clientToken);
       // Somebody else's, or one that we do not wait for any more.
       if (waiting?.kind !== kind) return;
@@ -401,6 +468,27 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
       this.#port.report(asError(error));
     }
   }
+}
+
+function checkedOptions(options: ShadowUpdateOptions): ShadowUpdateOptions {
+  checkOptionTypes(options, updateTypes, { of: "report()" });
+  return options;
+}
+
+/** Values of an update: no request of AWS's size holds more. */
+const stateValuesMax = 100_000;
+
+/** A copy: what was checked is what is sent, now and when it is sent again. @throws {ThinglineError} OPTION_INVALID */
+function stateOf(request: ShadowUpdateRequest): JsonObject {
+  checkOptionTypes(request, { desired: "any", reported: "any" }, { of: "the state of a shadow" });
+  const state: Record<string, JsonValue> = {};
+  for (const section of shadowSections) {
+    const value: unknown = request[section];
+    if (value === undefined) continue;
+    if (typeof value !== "object" || Array.isArray(value)) throw invalid(section, "an object or null", kindOf(value));
+    state[section] = copyJson(value, section, { depthMax: shadowDepthMax, valuesMax: stateValuesMax });
+  }
+  return state;
 }
 
 /** Failures of a synchronisation that another attempt may mend. */

@@ -25,6 +25,8 @@ export type {
   ShadowVersioned,
 } from "./messages.js";
 export { cutMetadata, stampMetadata } from "./metadata.js";
+export { copyJson } from "./plain-json.js";
+export type { PlainJsonLimits } from "./plain-json.js";
 export {
   clientTokenBytesMax,
   decodeShadowGet,
