@@ -45,8 +45,16 @@ const internalFailure: WireError = {
   message: "The local cloud failed to process the request; its log says more.",
 };
 
+/** What no store can have as a key: whatever the request names, there is no such thing. */
+const nameImpossible: WireError = {
+  status: 400,
+  code: "InvalidRequestException",
+  message: "A name in the request is longer than any that can exist, or is not well-formed text",
+};
+
 /** What AWS would answer; `isDefect` for what should not happen. */
 export function toWireError(error: unknown, api: RestApiName): WireError & { isDefect?: true } {
+  if (isThinglineError(error, "OPTION_INVALID") && error.details["option"] === "key") return nameImpossible;
   const wire = isThinglineError(error) ? wireErrors[error.code] : undefined;
   if (!isThinglineError(error) || wire === undefined) return { ...internalFailure, isDefect: true };
   const [status, code] = wire;

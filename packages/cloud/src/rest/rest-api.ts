@@ -1,6 +1,7 @@
 import { isThinglineError } from "@thingline/protocol";
 import {
   bindTexts,
+  decodePercent,
   encodeRestJson,
   encodeRestJsonError,
   parseQuery,
@@ -105,6 +106,16 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
   };
 
   const unknownOperation = ({ method, rawPath }: ReadRequest): Refusal => {
+    // A name that cannot be read is a bad request to an operation that is there.
+    const readable = rawPath.split("/").map((part) => (decodePercent(part) === undefined ? "x" : part));
+    const isBadName = decodePercent(rawPath) === undefined && table.methodsAt(readable.join("/")).length > 0;
+    if (isBadName) {
+      return refuse(
+        400,
+        "InvalidRequestException",
+        "The path is not well encoded: percent-encoding of UTF-8 is expected",
+      );
+    }
     const methods = table.methodsAt(rawPath);
     const hint = methods.length === 0 ? "" : ` (there is ${methods.join(", ")})`;
     return refuse(404, "UnknownOperationException", `The local cloud has no operation ${method} ${rawPath}${hint}`);

@@ -55,6 +55,8 @@ export interface Operation<Input, Result> {
    * store. Must take unchecked input. Without a lane operations run as they come.
    */
   readonly lane?: (input: Input) => string;
+  /** Members of the input that are acted on or refused by name: all that AWS has. Others are ignored, as AWS does. */
+  readonly members?: readonly string[];
   /**
    * The message to a service that the operation has published for its caller, if it is one. The caller hears when
    * that service has answered it, as the PUBACK of MQTT follows the answer. Asked after the operation has succeeded.

@@ -1,6 +1,6 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { ListOptions, StoreEntry, StoreKey, StoreReader, StoreValue } from "../store/store.js";
-import { encodeKey } from "../store/key-encoding.js";
+import { decodeKey, encodeKey } from "../store/key-encoding.js";
 import { integer, optional, string } from "./shape.js";
 
 export const pageSizeMax = 250;
@@ -28,7 +28,7 @@ export interface PageRequest<T extends StoreValue> {
 
 /**
  * One page of entries and the token of the next, undefined on the last one. Tokens are base64 (markers must look like it)
- * of the last key's end: they stay good when that entry is deleted.
+ * of the end of the last key, encoded as in the store, so that every key has one: they stay good when that entry is deleted.
  * @throws {ThinglineError} REQUEST_INVALID for a token of something else.
  */
 export async function readPage<T extends StoreValue>(
@@ -47,24 +47,21 @@ export async function readPage<T extends StoreValue>(
     }
     if (page.length <= size) return { entries: found, nextToken: undefined };
     looked += page.length;
-    after = [...(page.at(-1)?.key ?? [])];
+    after = page.at(-1)?.key ?? [];
   }
   return { entries: found, nextToken: tokenAfter(prefix, after ?? []) };
 }
 
-const tokenAfter = (prefix: StoreKey, key: StoreKey) => btoa(JSON.stringify(key.slice(prefix.length)));
+const tokenAfter = (prefix: StoreKey, key: StoreKey) => btoa(encodeKey(key.slice(prefix.length)));
 
-function decodeToken(prefix: StoreKey, text: string): (string | number)[] {
+function decodeToken(prefix: StoreKey, text: string): StoreKey {
   try {
-    const parts: unknown = JSON.parse(atob(text));
-    const isPart = (part: unknown) => typeof part === "string" || typeof part === "number";
-    if (Array.isArray(parts) && parts.every(isPart)) {
-      const after = [...prefix, ...(parts as StoreKey)];
-      encodeKey(after);
-      return after;
-    }
+    const end = decodeKey(Uint8Array.from(atob(text), (unit) => unit.charCodeAt(0)));
+    const after = [...prefix, ...end];
+    encodeKey(after);
+    if (end.length > 0) return after;
   } catch {
-    // No base64, no JSON, no key that a store can have: the same error.
+    // No base64, no key, no key that a store can have: the same error.
   }
   throw new ThinglineError("REQUEST_INVALID", "The token or marker is not one that an earlier answer gave");
 }

@@ -34,6 +34,8 @@ export function string(options: { pattern?: RegExp; min?: number; max?: number }
         fault(value === undefined || value === null ? "Member must not be null" : "Member must be a string");
         return "";
       }
+      // JSON can spell half a character, UTF-8 cannot: it would be another text wherever it is stored or sent.
+      if (/\p{Surrogate}/u.test(value)) fault("Member must be well-formed Unicode text");
       if (value.length < min) fault(`Member must have length greater than or equal to ${min}`);
       if (value.length > max) fault(`Member must have length less than or equal to ${max}`);
       if (whole !== undefined && !whole.test(value)) {
@@ -117,6 +119,21 @@ export function object<S extends Shape>(shape: S): Rule<InputOf<S>> {
   };
 }
 
+/** What AWS acts on and this cloud does not: refused by name, unless it says nothing (not there, null, empty). */
+export function unsupported(): Rule<undefined> {
+  return {
+    check(value, path, faults) {
+      if (value !== undefined && value !== null && !isEmpty(value)) {
+        faults.push({ path, value, constraint: "Member is not supported by the local cloud" });
+      }
+      return undefined;
+    },
+  };
+}
+
+const isEmpty = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && Object.keys(value).length === 0;
+
 /** Not there, or null as some clients send it. */
 export function optional<T>(rule: Rule<T>): Rule<T | undefined> {
   return {
@@ -140,7 +157,8 @@ export function operation<S extends Shape, Result>(
   shape: S,
   decide: (context: OperationContext, input: InputOf<S>) => Promise<Outcome<Result>>,
 ): Operation<InputOf<S>, Result> {
-  return async (context, input) => decide(context, validate(shape, input));
+  const run: Operation<InputOf<S>, Result> = async (context, input) => decide(context, validate(shape, input));
+  return Object.assign(run, { members: Object.keys(shape) });
 }
 
 /** An outcome of an operation that changes nothing. */

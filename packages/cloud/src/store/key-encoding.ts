@@ -108,5 +108,6 @@ export function afterPrefix(encodedPrefix: string): string {
   return `${encodedPrefix}\xff`;
 }
 
-const invalidKey = (message: string) => new ThinglineError("OPTION_INVALID", `store key: ${message}`);
+const invalidKey = (message: string) =>
+  new ThinglineError("OPTION_INVALID", `store key: ${message}`, { details: { option: "key" } });
 const corruptKey = () => new ThinglineError("STORE_CORRUPT", "the store holds a key that is no encoded tuple");

@@ -74,8 +74,14 @@ export function buildPath({ text, segments }: PathTemplate, labels: Readonly<Lab
   return `/${parts.join("/")}`;
 }
 
-/** RFC 3986 unreserved characters stay, all else is encoded as UTF-8 with upper-case hex. */
+/**
+ * RFC 3986 unreserved characters stay, all else is encoded as UTF-8 with upper-case hex.
+ * @throws {ThinglineError} OPTION_INVALID for a lone surrogate, which UTF-8 does not have.
+ */
 export function encodePercent(text: string): string {
+  if (/\p{Surrogate}/u.test(text)) {
+    throw new ThinglineError("OPTION_INVALID", "a text with a lone surrogate cannot be part of an address");
+  }
   return encodeURIComponent(text).replace(
     /[!'()*]/gu,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,

@@ -113,3 +113,10 @@ test("an error is read wherever its code stands, without what AWS adds around it
   ];
   for (const [given, content, code] of cases) assert.equal(decodeRestJsonError(given, content).code, code);
 });
+
+test("half a character is refused by name, not with an error of the runtime", () => {
+  const template = parsePathTemplate("/things/{thingName}");
+  for (const run of [() => buildPath(template, { thingName: "a\ud800" }), () => buildQuery([["a", "\udc00"]])]) {
+    assert.throws(run, (error) => isThinglineError(error, "OPTION_INVALID"));
+  }
+});

@@ -3,7 +3,7 @@ import { iterate } from "../../store/iterate.js";
 import type { StoreEntry, StoreOperation } from "../../store/store.js";
 import type { Effect, OperationContext, Scope } from "../operation.js";
 import { markerPage, readPage } from "../page.js";
-import { answer, boolean, operation, optional } from "../shape.js";
+import { answer, boolean, operation, optional, unsupported } from "../shape.js";
 import {
   arnOf,
   certificatesOfPolicy,
@@ -57,26 +57,29 @@ export function newPolicy(options: {
 
 /** @param parse throws POLICY_MALFORMED */
 export function createPolicyOperation(parse: (text: string) => unknown) {
-  return operation({ policyName, policyDocument }, async ({ scope, store, nowMs, random }, input) => {
-    parse(input.policyDocument);
-    const name = input.policyName;
-    const existing = await store.get<PolicyRecord>(registryKeys.policy(scope, name));
-    if (existing !== undefined) {
-      const details = { resourceId: name, resourceArn: arnOf.policy(scope, name) };
-      const message = `Policy cannot be created - name already exists (name=${name})`;
-      throw new ThinglineError("RESOURCE_EXISTS", message, { details });
-    }
-    return {
-      result: {
-        policyName: name,
-        policyArn: arnOf.policy(scope, name),
-        policyDocument: input.policyDocument,
-        policyVersionId: "1",
-      },
-      operations: newPolicy({ scope, ...input, generationId: random.uuid(), nowMs }),
-      effects: [],
-    };
-  });
+  return operation(
+    { policyName, policyDocument, tags: unsupported() },
+    async ({ scope, store, nowMs, random }, input) => {
+      parse(input.policyDocument);
+      const name = input.policyName;
+      const existing = await store.get<PolicyRecord>(registryKeys.policy(scope, name));
+      if (existing !== undefined) {
+        const details = { resourceId: name, resourceArn: arnOf.policy(scope, name) };
+        const message = `Policy cannot be created - name already exists (name=${name})`;
+        throw new ThinglineError("RESOURCE_EXISTS", message, { details });
+      }
+      return {
+        result: {
+          policyName: name,
+          policyArn: arnOf.policy(scope, name),
+          policyDocument: input.policyDocument,
+          policyVersionId: "1",
+        },
+        operations: newPolicy({ scope, ...input, generationId: random.uuid(), nowMs }),
+        effects: [],
+      };
+    },
+  );
 }
 
 /** @param parse throws POLICY_MALFORMED */

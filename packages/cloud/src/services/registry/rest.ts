@@ -1,6 +1,7 @@
 import type { TextBindings } from "@thingline/protocol/restjson";
 import type { Operation } from "../operation.js";
 import type { RestOperation } from "../rest-operation.js";
+import { unsupported, validate } from "../shape.js";
 import type { Registry } from "./service.js";
 
 const markers: TextBindings = { marker: { name: "marker" }, pageSize: { name: "pageSize", type: "integer" } };
@@ -137,7 +138,7 @@ function attachmentRows(registry: Registry): RestOperation[] {
     row("DetachPrincipalPolicy", "DELETE", byPrincipal, registry.detachPolicy, missing, {
       headers: oldPrincipalHeader,
     }),
-    row("ListPrincipalPolicies", "GET", "/principal-policies", registry.listAttachedPolicies, missing, {
+    row("ListPrincipalPolicies", "GET", "/principal-policies", unordered(registry.listAttachedPolicies), missing, {
       headers: oldPrincipalHeader,
       query: ordered,
     }),
@@ -167,11 +168,22 @@ function attachmentRows(registry: Registry): RestOperation[] {
   ];
 }
 
+/** The old operations can be asked for an order by time, which nobody keeps. */
+function unordered<Input, Result>(run: Operation<Input, Result>): Operation<Input, Result> {
+  const refusing: Operation<Input, Result> = (context, input) => {
+    validate({ isAscendingOrder: unsupported() }, input);
+    return run(context, input);
+  };
+  return Object.assign(refusing, { members: [...(run.members ?? []), "isAscendingOrder"] });
+}
+
 /** The old operation calls the targets principals. */
 function listPolicyPrincipals({ listTargetsForPolicy }: Registry): Operation<never, object> {
-  return async (context, input) => {
-    const { result, ...outcome } = await listTargetsForPolicy(context, input);
+  const list = unordered(listTargetsForPolicy);
+  const renamed: Operation<never, object> = async (context, input) => {
+    const { result, ...outcome } = await list(context, input);
     const { targets, ...page } = result;
     return { ...outcome, result: { principals: targets, ...page } };
   };
+  return Object.assign(renamed, { members: list.members ?? [] });
 }

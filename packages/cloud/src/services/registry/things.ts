@@ -127,6 +127,7 @@ export const listThings = operation(
     usePrefixAttributeValue: optional(boolean()),
   },
   async ({ scope, store }, input) => {
+    refuseCombinations(input);
     const { entries, nextToken } = await readPage<ThingRecord>(store, {
       prefix: registryKeys.things(scope),
       token: input.nextToken,
@@ -159,6 +160,18 @@ type ListFilter = {
   thingTypeName?: string;
   usePrefixAttributeValue?: boolean;
 };
+
+/** AWS refuses attribute and thing type together; a value says nothing without its name, nor a prefix without a value. */
+function refuseCombinations({ attributeName: name, attributeValue: value, ...rest }: ListFilter): void {
+  const invalid = (message: string) => new ThinglineError("REQUEST_INVALID", message);
+  if (rest.thingTypeName !== undefined && (name !== undefined || value !== undefined)) {
+    throw invalid("Listing things by the combination of attribute and thing type is not supported");
+  }
+  if (value !== undefined && name === undefined) throw invalid("attributeValue is given without attributeName");
+  if (rest.usePrefixAttributeValue === true && value === undefined) {
+    throw invalid("usePrefixAttributeValue is given without attributeValue");
+  }
+}
 
 function isListed(thing: ThingRecord, filter: ListFilter): boolean {
   if (filter.thingTypeName !== undefined && filter.thingTypeName !== thing.thingTypeName) return false;
