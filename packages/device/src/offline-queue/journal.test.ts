@@ -34,6 +34,7 @@ async function open(
       stored: (entries) => entries.forEach(({ sequence }) => stored.add(sequence)),
       failed: (entries, error) => entries.forEach(({ sequence }) => failed.set(sequence, error)),
       troubled: (error) => void troubles.push(error),
+      untidy: () => undefined,
     },
     startUnixMs,
   );

@@ -17,6 +17,11 @@ export interface JournalHandlers {
   failed(entries: readonly JournalEntry[], error: unknown): void;
   /** Something else went wrong that costs disk space or repeated messages, and no message. */
   troubled(error: unknown): void;
+  /**
+   * Nothing more is asked for, and files or words wait that could not be removed or written: {@link Journal.tidy} tries again. With false:
+   * all is in order again.
+   */
+  untidy(isUntidy: boolean): void;
 }
 
 export interface JournalOptions {
@@ -42,6 +47,11 @@ interface Segment {
 }
 
 const segmentName = /^journal-(\d{16})\.log$/;
+
+/** What failed writes may leave behind while nothing can be removed. */
+const scrapsMax = 8;
+/** Failures in a row after which nothing more is tried for now when no message waits. */
+const turnFailuresMax = 2;
 
 export function segmentPath(folder: string, segment: number): string {
   return `${folder}/journal-${String(segment).padStart(16, "0")}.log`;
@@ -69,8 +79,11 @@ export class Journal {
   /** Of the write under way, with what was settled meanwhile. */
   readonly #writing = new Set<number>();
   readonly #settledWhileWriting = new Set<number>();
-  /** What a failed write left of a file with nothing else in it. */
-  #scrap: Segment | undefined;
+  /** What failed writes left of files with nothing else in them. */
+  #scraps: Segment[] = [];
+  /** A write or a removal failed, and what it left is not cleared up. */
+  #isUntidy = false;
+  #isUntidyTold = false;
   #running: Promise<void> | undefined;
   #isTroubled = false;
   #isClosed = false;
@@ -148,11 +161,22 @@ export class Journal {
     this.#start();
   }
 
+  /** Tries again what failed, when nothing else is asked for. Settled messages whose word could not be written would be sent again. */
+  tidy(): void {
+    if (this.#isUntidy || this.#settled.length > 0) this.#start();
+  }
+
   /** Writes what was asked for, and gives the folder back. */
   async close(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    await this.#quiet();
+    this.tidy();
+    await this.#quiet();
     this.#isClosed = true;
     await this.#lock.release();
+  }
+
+  async #quiet(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
   }
 
   #adopt({ sequence, expiresAtUnixMs, message }: JournalEntry, segmentNumber: number): JournalEntry {
@@ -173,18 +197,41 @@ export class Journal {
   async #run(): Promise<void> {
     // Whatever is asked for in this turn goes into one write.
     await Promise.resolve();
-    while (this.#messages.length > 0 || this.#settled.length > 0) {
-      if (this.#messages.length === 0 && this.#live.size === 0) this.#settled = [];
-      // What is settled waits for the next message then.
-      else if (!(await this.#writeBatch()) && this.#messages.length === 0) break;
-      await this.#removeSettled();
-      if (this.filesBytes > this.#rewriteAtBytes && this.#live.size > 0) {
-        await this.#rewrite();
-        await this.#removeSettled();
-      }
+    for (let failures = 0; this.#hasWork && failures < turnFailuresMax;) {
+      if (!(await this.#work())) failures += this.#messages.length > 0 ? 0 : 1;
     }
     // Not in a callback of the promise: what is asked for until that ran would start nothing.
     this.#running = undefined;
+    this.#tellUntidy();
+  }
+
+  get #hasWork(): boolean {
+    return this.#messages.length > 0 || this.#settled.length > 0 || this.#isUntidy;
+  }
+
+  /** @returns false when something failed */
+  async #work(): Promise<boolean> {
+    let isWell = true;
+    // Files go instead of a word in them. On a full disk that is what makes room for the next message.
+    if (this.#live.size === 0 && (this.#messages.length === 0 || this.#isUntidy)) {
+      if (await this.#removeAll()) return true;
+      isWell = false;
+    }
+    if (this.#messages.length > 0 || this.#settled.length > 0) isWell = (await this.#writeBatch()) && isWell;
+    isWell = (await this.#removeSettled()) && isWell;
+    if (this.filesBytes > this.#rewriteAtBytes && this.#live.size > 0) {
+      await this.#rewrite();
+      isWell = (await this.#removeSettled()) && isWell;
+    }
+    if (isWell) this.#isUntidy = false;
+    return isWell;
+  }
+
+  #tellUntidy(): void {
+    const isUntidy = this.#isUntidy || this.#settled.length > 0;
+    if (this.#isClosed || (!isUntidy && !this.#isUntidyTold)) return;
+    this.#isUntidyTold = isUntidy;
+    this.#handlers.untidy(isUntidy);
   }
 
   async #writeBatch(): Promise<boolean> {
@@ -207,7 +254,7 @@ export class Journal {
     if (settled.length > 0) batch.add({ type: "settled", ranges: settled });
     const path = segmentPath(folder, segment.number);
     try {
-      await this.#removeScrap();
+      await this.#removeScraps(scrapsMax);
       await files.append(path, batch.bytes());
       // That a message is settled may be forgotten: it is sent once more then.
       if (durability === "disk" && entries.length > 0) await files.flush(path);
@@ -232,10 +279,10 @@ export class Journal {
   /** How much of the batch is in the file nobody knows: nothing is appended behind it. */
   #batchFailed(segment: Segment, entries: readonly JournalEntry[], settled: SequenceRange[], error: unknown): void {
     this.#current = undefined;
+    this.#isUntidy = true;
     if (segment.bytes === 0) {
       this.#segments.splice(this.#segments.indexOf(segment), 1);
-      this.#scrap = segment;
-      this.#nextSegment = segment.number;
+      this.#scraps.push(segment);
     }
     // Whoever published them is told that they are not stored, so they must not come back.
     for (const { sequence } of entries) addSequence(settled, sequence);
@@ -251,11 +298,21 @@ export class Journal {
     this.#settledWhileWriting.clear();
   }
 
-  /** The number of a file that could not be written is used again once nothing is left of it. */
-  async #removeScrap(): Promise<void> {
-    if (this.#scrap === undefined) return;
-    await this.#options.files.remove(segmentPath(this.#options.folder, this.#scrap.number));
-    this.#scrap = undefined;
+  /**
+   * Removes what failed writes left. What does not go is left for later, as long as it is little.
+   *
+   * @param leftMax throws when more than that are left
+   */
+  async #removeScraps(leftMax: number): Promise<void> {
+    for (const scrap of [...this.#scraps]) {
+      try {
+        await this.#options.files.remove(segmentPath(this.#options.folder, scrap.number));
+      } catch (error) {
+        if (this.#scraps.length > leftMax) throw error;
+        continue;
+      }
+      this.#scraps.splice(this.#scraps.indexOf(scrap), 1);
+    }
   }
 
   #newSegment(): Segment {
@@ -269,22 +326,50 @@ export class Journal {
     return { type: "header", format: journalFormat, nextSequence: this.#nextSequence };
   }
 
-  /** Removes files from the oldest on whose messages are all settled. */
-  async #removeSettled(): Promise<void> {
-    const { files, folder } = this.#options;
-    try {
-      await this.#removeScrap();
-      for (let oldest = this.#segments[0]; oldest !== undefined; oldest = this.#segments[0]) {
-        if (oldest.liveCount > 0) return;
-        if (oldest === this.#current) {
-          if (this.#messages.length > 0 || this.#live.size > 0) return;
-          this.#current = undefined;
-        }
-        await files.remove(segmentPath(folder, oldest.number));
-        this.#segments.shift();
+  /** Removes files from the oldest on whose messages are all settled. @returns false when one does not go */
+  async #removeSettled(): Promise<boolean> {
+    const isWell = await this.#removed(() => this.#removeScraps(0));
+    for (let oldest = this.#segments[0]; oldest !== undefined && oldest.liveCount === 0; oldest = this.#segments[0]) {
+      if (oldest === this.#current) {
+        if (this.#messages.length > 0 || this.#live.size > 0) break;
+        this.#current = undefined;
       }
+      if (!(await this.#removeOldest(oldest))) return false;
+    }
+    return isWell;
+  }
+
+  /** Nothing is live: all files go, and what was settled need not be said. @returns false when one does not go */
+  async #removeAll(): Promise<boolean> {
+    this.#current = undefined;
+    const { length } = this.#settled;
+    const isWell = await this.#removed(() => this.#removeScraps(0));
+    for (let oldest = this.#segments[0]; oldest !== undefined; oldest = this.#segments[0]) {
+      if (!(await this.#removeOldest(oldest))) return false;
+    }
+    if (!isWell) return false;
+    this.#settled.splice(0, length);
+    this.#isUntidy = false;
+    this.#isTroubled = false;
+    return true;
+  }
+
+  /** What a file says of older ones is said as long as those are there, so they go in order. */
+  #removeOldest(oldest: Segment): Promise<boolean> {
+    return this.#removed(async () => {
+      await this.#options.files.remove(segmentPath(this.#options.folder, oldest.number));
+      this.#segments.shift();
+    });
+  }
+
+  async #removed(remove: () => Promise<void>): Promise<boolean> {
+    try {
+      await remove();
+      return true;
     } catch (error) {
+      this.#isUntidy = true;
       this.#trouble(error);
+      return false;
     }
   }
 
@@ -298,7 +383,7 @@ export class Journal {
     for (const entry of kept) batch.add({ type: "message", ...entry });
     this.#current = undefined;
     try {
-      await this.#removeScrap();
+      await this.#removeScraps(scrapsMax);
       await files.replace(segmentPath(folder, segment.number), batch.bytes());
     } catch (error) {
       this.#rewriteAtBytes = this.filesBytes * 2;

@@ -52,6 +52,10 @@ const timerMsMax = 24 * 3_600_000;
 /** The journal is written anew when its files take so many times what the queue may hold. */
 const filesFactor = 2;
 
+/** A folder that could not be tidied is tried again: at first, and at the longest. */
+const tidyFirstMs = 1_000;
+const tidyLastMs = 60_000;
+
 /** Runs a {@link QueueMachine} with its journal, its timer and the promises of its publishers. */
 export class OfflineQueue {
   readonly #options: CheckedOfflineQueue;
@@ -68,6 +72,8 @@ export class OfflineQueue {
   #closing: Promise<void> | undefined;
   #isPumping = false;
   #timer: Timer | undefined;
+  #tidyTimer: Timer | undefined;
+  #tidyFailures = 0;
 
   constructor(options: CheckedOfflineQueue, clock: Clock, port: OfflineQueuePort) {
     const { messagesMax, bytesMax, overflow, messagesPerSecondMax, storage } = options;
@@ -192,9 +198,20 @@ export class OfflineQueue {
         this.#step({ type: "storeFailed", sequences, error: storageError(error) });
       },
       troubled: (error) => this.#port.report(storageError(error)),
+      untidy: (isUntidy) => this.#tidyLater(isUntidy),
     };
     const options = { ...storage, filesBytesMax: filesFactor * bytesMax + 2 * storage.segmentBytes };
     return Journal.open(options, handlers, this.#clock.unixMs());
+  }
+
+  /** Also when nothing more is published or settled: what is not written down would be sent again after a restart. */
+  #tidyLater(isUntidy: boolean): void {
+    this.#tidyTimer?.cancel();
+    this.#tidyTimer = undefined;
+    this.#tidyFailures = isUntidy ? this.#tidyFailures + 1 : 0;
+    if (!isUntidy || this.#closing !== undefined) return;
+    const delayMs = Math.min(tidyLastMs, tidyFirstMs * 2 ** Math.min(this.#tidyFailures - 1, 10));
+    this.#tidyTimer = this.#clock.setTimer(delayMs, () => this.#journal?.tidy());
   }
 
   #reportDamage({ damage, segment, offset, lengthBytes }: JournalDamage): void {
@@ -347,6 +364,7 @@ export class OfflineQueue {
 
   async #close(): Promise<void> {
     this.#timer?.cancel();
+    this.#tidyTimer?.cancel();
     await this.#opening?.catch(() => undefined);
     try {
       await this.#journal?.close();
