@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -16,6 +17,8 @@ import { cloudFileName, readCloudFile, writeCloudFile } from "./cloud-file.js";
 import type { RunningCloud } from "./cloud-file.js";
 import { createCloud, defaultAccount, defaultRegion } from "./cloud.js";
 import type { Cloud, CloudOptions } from "./cloud.js";
+import { checkDataDirectory, forgetOldRoot, recordDirectory } from "./data-directory.js";
+import type { DataDirectoryDependencies } from "./data-directory.js";
 import { nameOption } from "./gateway/listen.js";
 import type { Log } from "./log.js";
 import type { Durability, Store } from "./store/store.js";
@@ -78,7 +81,7 @@ const silent: Log = { debug: () => undefined, info: () => undefined, warn: () =>
  * Starts a local AWS IoT Core with Node's network, files and keys, and its REST APIs over HTTP.
  *
  * @throws {ThinglineError} OPTION_INVALID; LOCKED when another process has the data folder; PORT_IN_USE with the port
- * and the option to change; STORE_CORRUPT, STORE_VERSION_UNKNOWN.
+ * and the option to change; STORE_CORRUPT, STORE_VERSION_UNKNOWN, DATA_DIRECTORY_INVALID, and what reading certificates and keys can throw.
  */
 export async function startCloud(options: StartCloudOptions): Promise<StartedCloud> {
   checkOptions(options);
@@ -141,7 +144,6 @@ class NodeCloud implements StartedCloud {
   async open(): Promise<void> {
     const { account = defaultAccount, region = defaultRegion, host = defaultHost, log = silent } = this.#options;
     const folder = await this.#takeFolder();
-    const store = await this.#openStore(folder);
     const clock = createNodeClock();
     const adapters = {
       network: createNodeNetwork({ clock }),
@@ -149,6 +151,7 @@ class NodeCloud implements StartedCloud {
       random: createNodeRandom(),
       keys: createNodeKeys(),
     };
+    const { store, directoryId } = await this.#openStore(folder, { ...adapters, files: this.#files, isSignedBy });
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
       { ...adapters, files: this.#files, store, log },
@@ -166,6 +169,14 @@ class NodeCloud implements StartedCloud {
       },
     );
     this.#cloud = cloud;
+    if (directoryId !== undefined) {
+      const record = () => recordDirectory({ ...adapters, files: this.#files }, folder, directoryId);
+      await record();
+      // The CA that issues for devices is made when it is needed.
+      this.#closers.push(() =>
+        record().catch((error: unknown) => log.warn("directoryNotRecorded", { error: String(error) })),
+      );
+    }
     this.#closers.push(() => cloud.close());
     const api = await this.#openRest(cloud, host, log);
     const { mqtts, https, mqtt } = cloud.addresses;
@@ -214,19 +225,27 @@ class NodeCloud implements StartedCloud {
   }
 
   /** The store closes with the cloud; until there is one, with the lock. */
-  async #openStore(folder: string): Promise<Store> {
+  async #openStore(
+    folder: string,
+    dependencies: DataDirectoryDependencies,
+  ): Promise<{ store: Store; directoryId?: string }> {
     if (this.#options.memory === true) {
       const { createMemoryStore } = await import("./store/memory.js");
-      return createMemoryStore();
+      return { store: createMemoryStore() };
     }
+    const { isUsed, id } = await checkDataDirectory(dependencies, folder);
+    await forgetOldRoot(dependencies, folder);
     const { openLmdbStore } = await import("./store/lmdb.js");
     const { durability = "process" } = this.#options;
-    const log = createBoundedLog(this.#options.log ?? silent, { clock: createNodeClock() });
-    return openLmdbStore({
+    const log = createBoundedLog(this.#options.log ?? silent, { clock: dependencies.clock });
+    const store = await openLmdbStore({
       folder: join(folder, "store"),
       durability,
+      mustExist: isUsed,
+      ...(id === undefined ? {} : { directoryId: id }),
       onCorrupt: ({ key, error }) => log.error("storeCorrupt", { key, error: error.message }),
     });
+    return { store, directoryId: store.directoryId };
   }
 
   async #openRest(cloud: Cloud, host: string, log: Log): Promise<Endpoint> {
@@ -238,6 +257,14 @@ class NodeCloud implements StartedCloud {
     });
     this.#closers.push(() => server.close());
     return { host, port: server.address.port };
+  }
+}
+
+function isSignedBy(certificatePem: string, issuerPem: string): boolean {
+  try {
+    return new X509Certificate(certificatePem).verify(new X509Certificate(issuerPem).publicKey);
+  } catch {
+    return false;
   }
 }
 

@@ -362,6 +362,7 @@ function openDatabase(options: LmdbStoreOptions): RootDatabase<Uint8Array, Uint8
   const dataFile = join(folder, "data.mdb");
   try {
     makeFolders(folder);
+    if (!statSync(folder).isDirectory()) throw storeCorrupt(folder, "it is no folder");
     requireSoundFile(options, dataFile);
     const database = open<Uint8Array, Uint8Array>({
       path: folder,

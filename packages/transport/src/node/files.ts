@@ -126,7 +126,8 @@ async function makeFolder(path: string): Promise<void> {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
     const code = codeOf(error);
-    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    if (code === "EEXIST") return requireFolder(path, error);
+    if (code === "ENOTDIR") return requireFolder(dirname(path), error);
     const parent = dirname(path);
     if (code !== "ENOENT" || parent === path) throw error;
     if (await isThere(parent)) {
@@ -140,6 +141,17 @@ async function makeFolder(path: string): Promise<void> {
       if (codeOf(again) !== "EEXIST") throw again;
     });
   }
+}
+
+/** @throws {ThinglineError} FILE_UNREADABLE */
+async function requireFolder(path: string, cause: unknown): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  const parent = dirname(path);
+  // A file further up.
+  if (found === undefined && codeOf(cause) === "ENOTDIR" && parent !== path) return requireFolder(parent, cause);
+  const message = `"${path}" is ${found === undefined ? "a link to nothing" : "a file"}, expected a folder`;
+  throw new ThinglineError("FILE_UNREADABLE", message, { details: { path }, cause });
 }
 
 async function isThere(path: string): Promise<boolean> {

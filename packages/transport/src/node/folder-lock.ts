@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { link, readFile, readlink, rename, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { link, readFile, readlink, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { ThinglineError } from "@thingline/protocol";
 
 /** Who holds a lock. A process id alone is used again after a while; with start time and boot it is unique. */
@@ -15,6 +15,8 @@ interface LockRecord {
   token: string;
 }
 
+/** Ours are much shorter. */
+const lockBytesMax = 4_096;
 const lockName = ".thingline-lock";
 /** A take-over that loses its race starts again; each round some other process got ahead. */
 const roundsMax = 100;
@@ -92,12 +94,17 @@ async function release(path: string, token: string): Promise<void> {
 }
 
 async function readRecord(path: string): Promise<LockRecord | undefined> {
-  let text: string;
+  let text = "";
   try {
-    text = await readFile(path, "utf8");
+    if ((await stat(path)).size <= lockBytesMax) text = await readFile(path, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") return undefined;
+    const message =
+      code === "ENOTDIR"
+        ? `"${dirname(path)}" is a file, expected a folder`
+        : `cannot read the lock "${path}": ${String(code)}`;
+    throw new ThinglineError("FILE_UNREADABLE", message, { details: { path }, cause: error });
   }
   try {
     const { pid, started, boot, namespace, token } = JSON.parse(text) as Partial<LockRecord>;
