@@ -7,7 +7,13 @@ import { after, before, test, type TestContext } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
 import { openLmdbStore } from "@thingline/cloud";
-import { startCloud, type StartCloudOptions, type StartedCloud } from "@thingline/cloud/node";
+import {
+  checkDataDir,
+  startCloud,
+  type CheckResult,
+  type StartCloudOptions,
+  type StartedCloud,
+} from "@thingline/cloud/node";
 import { eventsOf, runThingline } from "./cli-process.js";
 
 const freePorts: StartCloudOptions = { mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 0, sigv4: "any" };
@@ -45,7 +51,7 @@ interface Damage {
   code: ErrorCode;
   /** Besides the file. */
   says?: RegExp;
-  make(folder: string, path: string): Promise<unknown>;
+  make: (folder: string, path: string) => Promise<unknown>;
 }
 
 const dataFile = "store/data.mdb";
@@ -81,11 +87,12 @@ const swapInto = (from: string) => async (folder: string, path: string) => {
   await cp(join(folder, from), path);
 };
 const oldCertificate = `-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n`;
-const publicKey = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "pem" });
-const foreignKey = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({
-  type: "sec1",
-  format: "pem",
-});
+const publicKey = generateKeyPairSync("ec", { namedCurve: "P-256" })
+  .publicKey.export({ type: "spki", format: "pem" })
+  .toString();
+const foreignKey = generateKeyPairSync("ec", { namedCurve: "P-256" })
+  .privateKey.export({ type: "sec1", format: "pem" })
+  .toString();
 
 const damages: readonly Damage[] = [
   // The store
@@ -179,7 +186,7 @@ const damages: readonly Damage[] = [
   ...(["ca.pem", "issuing-ca.pem", "server.pem"] as const).flatMap((file): Damage[] => [
     { what: `an emptied ${file}`, file, code: "CERTIFICATE_INVALID", says: /empty/, make: empty },
     { what: `garbage in ${file}`, file, code: "CERTIFICATE_INVALID", make: garbage },
-    { what: `a key in ${file}`, file, code: "CERTIFICATE_INVALID", says: /PRIVATE KEY/, make: text(`${foreignKey}`) },
+    { what: `a key in ${file}`, file, code: "CERTIFICATE_INVALID", says: /PRIVATE KEY/, make: text(foreignKey) },
     { what: `half a certificate in ${file}`, file, code: "CERTIFICATE_INVALID", make: text(oldCertificate) },
     { what: `a folder instead of ${file}`, file, code: "FILE_UNREADABLE", make: folderInstead },
     {
@@ -192,8 +199,8 @@ const damages: readonly Damage[] = [
   ...(["ca-key.pem", "issuing-ca-key.pem", "server-key.pem"] as const).flatMap((file): Damage[] => [
     { what: `an emptied ${file}`, file, code: "KEY_INVALID", says: /empty/, make: empty },
     { what: `garbage in ${file}`, file, code: "KEY_INVALID", make: garbage },
-    { what: `a public key in ${file}`, file, code: "KEY_INVALID", says: /PUBLIC KEY/, make: text(`${publicKey}`) },
-    { what: `the key of another in ${file}`, file, code: "KEY_MISMATCH", make: text(`${foreignKey}`) },
+    { what: `a public key in ${file}`, file, code: "KEY_INVALID", says: /PUBLIC KEY/, make: text(publicKey) },
+    { what: `the key of another in ${file}`, file, code: "KEY_MISMATCH", make: text(foreignKey) },
     { what: `a folder instead of ${file}`, file, code: "FILE_UNREADABLE", make: folderInstead },
   ]),
   { what: "a root CA without its key", file: "ca-key.pem", code: "FILE_NOT_FOUND", make: remove },
@@ -318,6 +325,9 @@ for (const { what, file, code, says = /./, make } of damages) {
     assert.ok(error.message.includes(join(folder, file)), `names the file: ${error.message}`);
     assert.match(error.message, says);
     assert.ok(!/MII|garbage|BEGIN [A-Z]/.test(error.message), "quotes nothing of it");
+    const found = await checkDataDir(folder).catch((thrown: unknown) => thrown);
+    const told = isThinglineError(found) ? found.message : JSON.stringify((found as CheckResult).damages);
+    assert.ok(told.includes(join(folder, file)), `cloud check tells it, too: ${told}`);
     // And again: the first failure left nothing behind.
     assert.equal(((await failureOf(t, folder)) as { code?: unknown }).code, code);
   });
@@ -399,6 +409,37 @@ test("a store of the format before is brought up to date, whole", async (t) => {
     assert.deepEqual(entry?.value.data, new Uint8Array(6_000).fill(index));
   }
   await store.close();
+});
+
+test("`cloud check` finds a sound directory sound, and names every damaged record", async (t) => {
+  const folder = await copyOf(t, "own");
+  assert.deepEqual((await checkDataDir(folder)).damages, []);
+  const path = join(folder, dataFile);
+  const bytes = await readFile(path);
+  for (const name of ["pump-7", "pump-9"]) {
+    for (let at = bytes.indexOf(`"${name}"`); at !== -1; at = bytes.indexOf(`"${name}"`, at + 1)) bytes[at + 1] = 0x71;
+  }
+  await writeFile(path, bytes);
+  const { damages, damageCount } = await checkDataDir(folder);
+  assert.deepEqual([damageCount, damages.map(({ code }) => code)], [2, ["STORE_CORRUPT", "STORE_CORRUPT"]]);
+  assert.match(JSON.stringify(damages), /pump-7.*pump-9/);
+  assert.deepEqual(await readFile(path), bytes, "nothing was changed");
+  const finished = await runThingline(t, "cloud", "check", "--data-dir", folder, "--json");
+  assert.equal(finished.code, 1);
+  const events = eventsOf(finished);
+  assert.deepEqual([events.length, events[2]?.["event"], events[2]?.["damages"]], [3, "checked", 2]);
+  const started = await start(t, folder);
+  await assert.rejects(checkDataDir(folder), (error) => isThinglineError(error, "LOCKED"));
+  await started.close();
+});
+
+test("a file where the data directory should be is told", async (t) => {
+  const folder = await copyOf(t, "own");
+  for (const dataDir of [join(folder, "ca.pem"), join(folder, "ca.pem/below")]) {
+    const error = await failureOf(t, dataDir);
+    assert.ok(isThinglineError(error, "FILE_UNREADABLE"));
+    assert.equal(error.message, `"${join(folder, "ca.pem")}" is a file, expected a folder`);
+  }
 });
 
 test("a damaged directory ends `cloud start` with code 1 and what to do", async (t) => {

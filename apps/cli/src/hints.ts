@@ -33,7 +33,9 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
   LOCKED: (_, command) =>
     command === "cloud start"
       ? { text: "Stop that process, or give this cloud a --data-dir of its own." }
-      : { text: "Another command uses this simulated modem. Wait for it, or name another --modem-dir." },
+      : command === "cloud check"
+        ? { text: "A cloud runs on it. Stop that first; a running cloud logs each damaged record that it reads." }
+        : { text: "Another command uses this simulated modem. Wait for it, or name another --modem-dir." },
   CLOUD_NOT_RUNNING: ({ details }) => ({
     text: "Start one in another terminal, or name the --data-dir of the one that runs:",
     command: commandLine(`cloud start --data-dir ${shellWord(details["folder"] ?? ".thingline")}`),

@@ -115,7 +115,7 @@ export function createProgram(onExitCode: (exitCode: number) => void): Command {
   };
 
   addDemo(program, command);
-  addCloud(group("cloud", "the local AWS IoT Core: start, reset, snapshot, restore"), command);
+  addCloud(group("cloud", "the local AWS IoT Core: start, check, reset, snapshot, restore"), command);
   addThing(group("thing", "things, their certificates and policies: create"), command);
   addClaim(group("claim", "claim certificates, shared by devices that are not provisioned: create"), command);
   addProvision(program, command);
@@ -177,6 +177,13 @@ function addCloud(cloud: Command, command: AddCommand): void {
         .default("info"),
     );
   examples(start, "cloud start --data-dir my-cloud", "cloud start --memory --mqtts-port 0 --json");
+  const check = command(
+    cloud,
+    "check",
+    "read everything in a data directory that no cloud has open, and say what is damaged",
+    async () => (await import("./commands/cloud.js")).cloudCheck,
+  ).addOption(dataDirOption());
+  examples(check, "cloud check --data-dir my-cloud", "cloud check --json");
   command(cloud, "reset", "make the running cloud empty", async () => (await import("./commands/cloud.js")).cloudReset)
     .addOption(dataDirOption())
     .option("--yes", "needed: everything is deleted");

@@ -3,6 +3,7 @@ import type { Files } from "@thingline/transport";
 
 /** In the data folder while a cloud runs on it: how other commands find it. */
 export const cloudFileName = "cloud.json";
+const cloudFileBytesMax = 64 * 1024;
 
 /** What `cloud.json` says. */
 export interface RunningCloud {
@@ -39,7 +40,7 @@ export async function readCloudFile(
   const path = `${folder}/${cloudFileName}`;
   let bytes: Uint8Array;
   try {
-    bytes = await files.read(path);
+    bytes = await files.read(path, { bytesMax: cloudFileBytesMax });
   } catch (error) {
     if (!isThinglineError(error, "FILE_NOT_FOUND")) throw error;
     throw new ThinglineError("CLOUD_NOT_RUNNING", `no local cloud runs on "${folder}"`, {

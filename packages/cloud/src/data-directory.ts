@@ -27,7 +27,7 @@ export interface DataDirectoryDependencies {
   keys: Keys;
   clock: Clock;
   /** Whether the key of one certificate signed another. */
-  isSignedBy(certificatePem: string, issuerPem: string): boolean;
+  isSignedBy: (certificatePem: string, issuerPem: string) => boolean;
 }
 
 /** A data directory as it was found. */

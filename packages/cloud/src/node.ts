@@ -13,6 +13,8 @@ import {
   folderHolder,
 } from "@thingline/transport/node";
 import { createBoundedLog } from "./bounded-log.js";
+import { checkDirectory } from "./check.js";
+import type { CheckResult } from "./check.js";
 import { cloudFileName, readCloudFile, writeCloudFile } from "./cloud-file.js";
 import type { RunningCloud } from "./cloud-file.js";
 import { createCloud, defaultAccount, defaultRegion } from "./cloud.js";
@@ -23,6 +25,8 @@ import { nameOption } from "./gateway/listen.js";
 import type { Log } from "./log.js";
 import type { Durability, Store } from "./store/store.js";
 
+export { damagesMax } from "./check.js";
+export type { CheckResult, Damage } from "./check.js";
 export type { RunningCloud } from "./cloud-file.js";
 
 export const defaultMqttsPort = 8883;
@@ -105,6 +109,34 @@ export async function findRunningCloud(dataDir: string): Promise<RunningCloud> {
   // Not by the process id alone, which may be somebody else's by now.
   const holder = await folderHolder(dataDir);
   return readCloudFile(createNodeFiles(), dataDir, (processId) => processId === holder);
+}
+
+/**
+ * Reads a whole data directory that no cloud has open, and tells what is damaged. Nothing is changed. LMDB takes no part in it, so a
+ * damaged file cannot end the process.
+ *
+ * @throws {ThinglineError} FILE_NOT_FOUND when there is no such folder; LOCKED when a cloud runs on it; FILE_UNREADABLE.
+ */
+export async function checkDataDir(
+  dataDir: string,
+  { onProgress }: { onProgress?: (records: number) => void } = {},
+): Promise<CheckResult> {
+  const files = createNodeFiles();
+  if (!(await files.exists(dataDir))) {
+    throw new ThinglineError("FILE_NOT_FOUND", `there is no folder "${dataDir}"`, { details: { path: dataDir } });
+  }
+  const lock = await files.lock(dataDir);
+  try {
+    const { inspectFile } = await import("./store/lmdb.js");
+    return await checkDirectory({
+      folder: dataDir,
+      dependencies: { files, keys: createNodeKeys(), clock: createNodeClock(), isSignedBy },
+      inspect: inspectFile,
+      ...(onProgress && { onProgress }),
+    });
+  } finally {
+    await lock.release();
+  }
 }
 
 class NodeCloud implements StartedCloud {

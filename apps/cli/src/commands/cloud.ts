@@ -1,10 +1,16 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
-import { findRunningCloud, startCloud, type RunningCloud, type StartedCloud } from "@thingline/cloud/node";
+import {
+  checkDataDir,
+  findRunningCloud,
+  startCloud,
+  type RunningCloud,
+  type StartedCloud,
+} from "@thingline/cloud/node";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
 import type { CommandContext } from "../command.js";
-import { UsageError } from "../failure.js";
+import { exitCodes, UsageError } from "../failure.js";
 import { commandLine } from "../invocation.js";
 import { createLog, type LogLevel } from "../log.js";
 import type { Output } from "../output.js";
@@ -157,6 +163,37 @@ function reasonOf(text: string): string {
     // Not ours, then: another server listens there.
   }
   return text.slice(0, 200);
+}
+
+/** Progress is told so often, from the first second on. */
+const progressEveryMs = 1_000;
+
+/** `thingline cloud check`: exit code 1 when anything is damaged. */
+export async function cloudCheck({ output }: CommandContext, { dataDir }: { dataDir: string }): Promise<number> {
+  let toldMs = performance.now();
+  const onProgress = (records: number) => {
+    if (performance.now() - toldMs < progressEveryMs) return;
+    toldMs = performance.now();
+    output.say(`${records} records ...`);
+  };
+  const { damages, damageCount, records, storeVersion } = await checkDataDir(resolve(dataDir), { onProgress });
+  for (const { file, code, what } of damages) {
+    const text = what.includes(file) ? what : `${file}: ${what}`;
+    output.event(
+      { event: "damaged", file, code, what },
+      `${output.paint.red("damaged")}  ${output.wrap(text, 9)} (${code})`,
+    );
+  }
+  if (damageCount > damages.length) output.say(`and ${damageCount - damages.length} more`);
+  const isSound = damageCount === 0;
+  const verdict = isSound
+    ? `${output.paint.green("sound")}    ${resolve(dataDir)}: ${records} records, each with its checksum`
+    : "\nNothing was changed. Put files back from a copy of the directory; or move the directory away, start anew, and `cloud restore` a snapshot.";
+  output.event(
+    { event: "checked", dataDir: resolve(dataDir), isSound, damages: damageCount, records, storeVersion },
+    verdict,
+  );
+  return isSound ? exitCodes.done : exitCodes.failed;
 }
 
 /** `thingline cloud reset` */

@@ -362,7 +362,6 @@ function openDatabase(options: LmdbStoreOptions): RootDatabase<Uint8Array, Uint8
   const dataFile = join(folder, "data.mdb");
   try {
     makeFolders(folder);
-    if (!statSync(folder).isDirectory()) throw storeCorrupt(folder, "it is no folder");
     requireSoundFile(options, dataFile);
     const database = open<Uint8Array, Uint8Array>({
       path: folder,
@@ -393,8 +392,7 @@ const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : 
 
 /** LMDB itself ends the process on a file that is none, that was cut, or whose pages lead nowhere: look at all of it first. */
 function requireSoundFile({ folder, directoryId, mustExist = false }: LmdbStoreOptions, dataFile: string): void {
-  requireFile(join(folder, "lock.mdb"));
-  const bytes = requireFile(dataFile);
+  const bytes = requireFiles(folder);
   if (bytes === undefined || bytes === 0) {
     const closed = readClosedFile(folder);
     if (!mustExist && closed === undefined) return;
@@ -403,6 +401,15 @@ function requireSoundFile({ folder, directoryId, mustExist = false }: LmdbStoreO
   if (bytes > inspectedBytesMin && isAsClosed(dataFile)) return;
   const { meta } = inspectFile(dataFile);
   if (meta !== undefined) requireUsable(meta, dataFile, directoryId);
+}
+
+/** Size of the data file; undefined when there is none. */
+function requireFiles(folder: string): number | undefined {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false) {
+    throw storeCorrupt(folder, "it is no folder");
+  }
+  requireFile(join(folder, "lock.mdb"));
+  return requireFile(join(folder, "data.mdb"));
 }
 
 /** Its size; undefined when there is none. */
@@ -421,7 +428,9 @@ export function inspectFile(
   path: string,
   options: Pick<InspectionOptions, "onEntry" | "onFault" | "onProgress"> = {},
 ): Inspection {
-  requireFile(path);
+  if (requireFiles(dirname(path)) === undefined) {
+    throw new ThinglineError("FILE_NOT_FOUND", `there is no "${path}"`, { details: { path } });
+  }
   const file = openSync(path, "r");
   try {
     return inspectStore({ ...options, path, source: sourceOf(file, path), checksum: crc32, bootId: readBootId() });

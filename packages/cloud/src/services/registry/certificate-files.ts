@@ -64,7 +64,9 @@ export async function readCertificatePair(
     return await read(files, keys, pair);
   } catch (error) {
     if (!isThinglineError(error)) throw error;
-    throw new ThinglineError(error.code, `${error.message}. ${pair.advice}`, { details: error.details, cause: error });
+    const path = error.message.includes(named(pair.keyPath)) ? pair.keyPath : pair.certificatePath;
+    const details = { path, ...error.details };
+    throw new ThinglineError(error.code, `${error.message}. ${pair.advice}`, { details, cause: error });
   }
 }
 

@@ -1,0 +1,106 @@
+import { isThinglineError, ThinglineError, type ErrorCode } from "@thingline/protocol";
+import { parseCertificates } from "@thingline/protocol/x509";
+import { checkDataDirectory } from "./data-directory.js";
+import type { DataDirectoryDependencies } from "./data-directory.js";
+import { cloudFileName, readCloudFile } from "./cloud-file.js";
+import { certificateIdOf } from "./services/registry/x509-writer.js";
+import type { Inspection } from "./store/inspection.js";
+import type { StoreEntry } from "./store/store.js";
+import { createReferenceCheck } from "./store-references.js";
+
+/** More are counted, not told. */
+export const damagesMax = 1_000;
+
+/** One thing that is wrong with a data directory. */
+export interface Damage {
+  /** Path of the file. */
+  file: string;
+  code: ErrorCode;
+  what: string;
+}
+
+/** What a look at a whole data directory found. */
+export interface CheckResult {
+  /** Records in the store that could be reached. */
+  records: number;
+  /** Format of the store; undefined when it cannot be told. */
+  storeVersion: number | undefined;
+  damages: readonly Damage[];
+  /** All of them; more than `damages` has when there are more than {@link damagesMax}. */
+  damageCount: number;
+}
+
+export interface CheckOptions {
+  folder: string;
+  dependencies: DataDirectoryDependencies;
+  /** Reads the store's file without the store: see `inspectFile`. */
+  inspect: (
+    path: string,
+    options: {
+      onFault: (what: string) => void;
+      onEntry: (entry: StoreEntry) => void;
+      onProgress?: (records: number) => void;
+    },
+  ) => Inspection;
+  onProgress?: (records: number) => void;
+}
+
+/**
+ * Reads everything in a data directory that no cloud has open: certificates, keys, each page of the store, each record with its
+ * checksum, and what records refer to. Changes nothing.
+ */
+export async function checkDirectory({
+  folder,
+  dependencies,
+  inspect,
+  onProgress,
+}: CheckOptions): Promise<CheckResult> {
+  const damages: Damage[] = [];
+  let damageCount = 0;
+  const tell = (damage: Damage) => {
+    damageCount++;
+    if (damages.length < damagesMax) damages.push(damage);
+  };
+  const tellError = (error: unknown, file = folder) => {
+    if (!isThinglineError(error)) throw error;
+    tell({ file: String(error.details["path"] ?? file), code: error.code, what: error.message });
+  };
+  const { id, isUsed } = await checkDataDirectory(dependencies, folder, tellError);
+  await checkCloudFile(dependencies, folder).catch(tellError);
+
+  const dataFile = `${folder}/store/data.mdb`;
+  const references = createReferenceCheck((pem) => certificateIdOf(dependencies.keys, parseCertificates(pem)[0].der));
+  const inspected = { records: 0, storeVersion: undefined as number | undefined };
+  const storeFault = (what: string) => tell({ file: dataFile, code: "STORE_CORRUPT", what });
+  const before = damageCount;
+  try {
+    const { records, meta } = inspect(dataFile, {
+      onFault: storeFault,
+      onEntry: (entry) => references.see(entry),
+      ...(onProgress && { onProgress }),
+    });
+    Object.assign(inspected, { records, storeVersion: meta?.version });
+    const isOther = id !== undefined && meta?.directoryId !== undefined && meta.directoryId !== id;
+    if (isOther) storeFault("it belongs to another data directory");
+  } catch (error) {
+    // In a new directory there need not be one.
+    if (!isThinglineError(error, "FILE_NOT_FOUND")) tellError(error, dataFile);
+    else if (isUsed) storeFault("it is missing");
+  }
+  // With records missing, the references to them say nothing new.
+  if (damageCount === before) for (const what of references.dangling()) storeFault(what);
+  return { ...inspected, damages, damageCount };
+}
+
+/** Left by a cloud that was killed it is no damage; anything else than ours is. */
+async function checkCloudFile({ files }: DataDirectoryDependencies, folder: string): Promise<void> {
+  const path = `${folder}/${cloudFileName}`;
+  if (!(await files.exists(path))) return;
+  try {
+    await readCloudFile(files, folder, () => true);
+  } catch (error) {
+    if (!isThinglineError(error)) throw error;
+    const message = `${error.message}; the next start writes it anew`;
+    throw new ThinglineError("DATA_DIRECTORY_INVALID", message, { details: { path }, cause: error });
+  }
+}
