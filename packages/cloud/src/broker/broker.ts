@@ -57,9 +57,11 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   await retained.load();
   // With others on the bus a session is loaded when its client comes here: until then another broker may hold it.
   if (core.port.isAlone) {
+    await core.groups.load();
     for await (const { key } of iterate<SessionRecord>(store, keys.sessions)) {
       await restoreAtStart(core, key.at(-1) as string);
     }
+    await core.groups.forgetOrphans();
   }
   return new LocalBroker(core);
 }
@@ -162,7 +164,7 @@ class LocalBroker implements Broker {
     await core.idle();
     const writers = [...core.sessions.values()].map((session) => session.stored?.writer.idle());
     for (const session of core.sessions.values()) session.expiryTimer?.cancel();
-    await Promise.all([...writers, core.retained.close()]);
+    await Promise.all([...writers, core.groups.idle(), core.retained.close()]);
     core.port.close();
   }
 }

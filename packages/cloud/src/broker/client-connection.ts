@@ -342,7 +342,8 @@ export class ClientConnection {
       this.core.counters.droppedRefused++;
       this.core.options.log.warn("messageRefused", { clientId: this.clientId, packetId, reasonCode });
     }
-    if (this.session!.queue.queuedCount > 0) drain(this.core, this);
+    const { queue, groups } = this.session!;
+    if (queue.queuedCount > 0 || groups !== undefined) drain(this.core, this);
   }
 
   /** A message in flight is done with. @returns false when there is none under the identifier. */
@@ -350,12 +351,12 @@ export class ClientConnection {
     const { session, core } = this;
     const inflight = session?.queue.inflight;
     if (session === undefined || inflight === undefined) return false;
-    if (session.stored !== undefined) {
-      const message = inflight.message(packetId);
-      if (message?.isStored === true) {
-        core.inflightBytes -= message.sizeBytes;
-        void session.stored.writer.delete(core.keys.message(session.clientId, message.sequence)).catch(() => undefined);
-      }
+    const message = inflight.message(packetId);
+    if (message?.group !== undefined) core.groups.settled(message);
+    else if (message?.isStored === true) {
+      core.inflightBytes -= message.sizeBytes;
+      const key = core.keys.message(session.clientId, message.sequence);
+      void session.stored?.writer.delete(key).catch(() => undefined);
     }
     return inflight.release(packetId);
   }

@@ -20,6 +20,8 @@ export class ConnectionFlow {
   readonly rate: RateBucket | undefined;
   private readonly bytesRate: RateBucket | undefined;
   private readonly replayRate: RateBucket | undefined;
+  /** Made with the first message that a shared group had queued. */
+  private groupReplayRate: RateBucket | undefined;
   private readonly client: ClientConnection;
   private readonly core: BrokerCore;
   private drainTimer: Timer | undefined;
@@ -128,8 +130,9 @@ export class ConnectionFlow {
     if (this.isOutputFull()) return false;
     const { nowMs } = this.core;
     if (message.isReplay) {
-      if (this.replayRate !== undefined && !this.replayRate.take(nowMs)) {
-        this.drainLater(this.replayRate.waitMs(nowMs));
+      const replayRate = message.group === undefined ? this.replayRate : this.rateOfGroups();
+      if (replayRate !== undefined && !replayRate.take(nowMs)) {
+        this.drainLater(replayRate.waitMs(nowMs));
         return false;
       }
       // Paid once: it may wait for the other rate, or go out again after a reconnect.
@@ -140,6 +143,12 @@ export class ConnectionFlow {
       return false;
     }
     return true;
+  }
+
+  private rateOfGroups(): RateBucket | undefined {
+    const { limits, nowMs } = this.core;
+    if (limits.groupReplaysPerSecond === Infinity) return undefined;
+    return (this.groupReplayRate ??= new RateBucket(limits.groupReplaysPerSecond, nowMs));
   }
 
   private drainLater(delayMs: number): void {

@@ -6,6 +6,7 @@ import { CommitGate } from "./commit-gate.js";
 import { ConnectRate } from "./connect-rate.js";
 import type { ConnectionFlow } from "./connection-flow.js";
 import type { BrokerCounters } from "./counters.js";
+import { GroupQueues } from "./group-queue.js";
 import { type BrokerLimits, outputBytesShare } from "./limits.js";
 import { Publication } from "./publication.js";
 import { SmallCopies } from "./small-copies.js";
@@ -57,6 +58,7 @@ export class BrokerCore {
   readonly publication: Publication;
   /** Of what services work on. */
   readonly copies = new SmallCopies();
+  readonly groups: GroupQueues;
   /** Topics that messages had lately, encoded. */
   readonly topics: EncodedTopics;
   /** Commits that the message being fanned out has to wait for. */
@@ -88,6 +90,7 @@ export class BrokerCore {
     this.publication = new Publication(noBytes, parts.topics);
     this.connectRate = new ConnectRate(parts.options.clock, parts.limits.connectsPerSecondPerClientId);
     this.nowMs = parts.options.clock.monotonicMs();
+    this.groups = new GroupQueues(this);
     this.port = parts.attach(this);
   }
 
@@ -109,7 +112,8 @@ export class BrokerCore {
     const plain = share?.filter ?? filter;
     if (!session.subscriptions.has(filter)) this.port.setInterest(plain, true);
     session.subscriptions.set(filter, options);
-    this.index.add(plain, session, options, share?.shareName);
+    const group = this.index.add(plain, session, options, share?.shareName);
+    if (group !== undefined) this.groups.joined(group, session);
   }
 
   /** @returns whether there was such a subscription. */
@@ -117,7 +121,9 @@ export class BrokerCore {
     if (!session.subscriptions.delete(filter)) return false;
     const share = parseShare(filter);
     const plain = share?.filter ?? filter;
+    const group = share && this.index.group(share.filter, share.shareName);
     this.index.remove(plain, session, share?.shareName);
+    if (group !== undefined) this.groups.left(group, session);
     this.port.setInterest(plain, false);
     return true;
   }
@@ -127,6 +133,7 @@ export class BrokerCore {
     if (session.isEnded) return;
     session.isEnded = true;
     session.expiryTimer?.cancel();
+    this.groups.giveBack(session);
     for (const filter of [...session.subscriptions.keys()]) this.unsubscribe(session, filter);
     this.releaseQueued(session);
     if (session.stored !== undefined) this.persistentCount--;

@@ -2,14 +2,13 @@ import type { BrokerCore } from "./core.js";
 import { busMessage } from "./core.js";
 import type { ClientConnection } from "./client-connection.js";
 import type { BrokerLimits } from "./limits.js";
+import { drainGroupsOf, queueForGroup } from "./group-delivery.js";
 import type { Publication, QueuedMessage } from "./publication.js";
 import { messageRecord } from "./retained.js";
+import { sendPublish } from "./send-publish.js";
 import type { BrokerSession } from "./session.js";
 import type { Route, RouteTarget, SharedGroup } from "./subscription-index.js";
 import type { ServiceTopics } from "../services/operation.js";
-
-/** From this size on a packet is handed on by reference instead of being copied into the slab of each receiver. */
-const byReferenceBytesMin = 16 * 1024;
 
 /**
  * Hands a message to every session that the route names, and to other brokers. Commits to wait for are added to
@@ -40,21 +39,45 @@ export function fanOut(
   for (const group of groups) deliverToGroup(core, group, publication);
 }
 
-/** One member gets it, chosen at random among those online; for QoS 1 a persistent one when none is. */
+/** One member gets it. With a persistent member the group has a queue for QoS 1; without, it is one of those online or nobody. */
 function deliverToGroup(core: BrokerCore, group: SharedGroup<BrokerSession>, publication: Publication): void {
-  const members = [...group.members.keys()];
-  let candidates = members.filter((session) => session.connection !== undefined);
-  if (candidates.length === 0 && publication.qos === 1) {
-    candidates = members.filter((session) => session.stored !== undefined && group.members.get(session)!.qos > 0);
+  const queue = publication.qos === 1 ? core.groups.of(group) : undefined;
+  if (queue !== undefined) {
+    queueForGroup(core, queue, publication);
+    return;
   }
-  if (candidates.length === 0) {
+  const session = chooseMember(core, group, publication.qos);
+  if (session === undefined) {
     core.counters.droppedGroupOffline++;
     return;
   }
-  const session = candidates[core.options.random.integer(candidates.length)]!;
   const options = group.members.get(session)!;
   const isRetained = options.isRetainAsPublished === true && publication.isRetained;
   deliver(core, session, undefined, options.qos === 0 ? 0 : 1, isRetained, publication);
+}
+
+/** From a random member on, the first that is online and can take one, else one that is online. */
+function chooseMember(core: BrokerCore, group: SharedGroup<BrokerSession>, qos: 0 | 1): BrokerSession | undefined {
+  const members = group.memberList();
+  const start = core.options.random.integer(members.length);
+  let busy: BrokerSession | undefined;
+  let away: BrokerSession | undefined;
+  for (let step = 0; step < members.length; step++) {
+    const session = members[(start + step) % members.length]!;
+    const { connection } = session;
+    if (connection === undefined) {
+      if (session.stored !== undefined && group.members.get(session)?.qos !== 0) away ??= session;
+    } else if (canTake(session)) return session;
+    else busy ??= session;
+  }
+  // Only where several brokers share a store has a group with a persistent member no queue of its own.
+  return busy ?? (qos === 1 ? away : undefined);
+}
+
+function canTake({ connection, queue }: BrokerSession): boolean {
+  const { inflight } = queue;
+  const isOpen = inflight !== undefined && inflight.count < inflight.windowMax && queue.queuedCount === 0;
+  return isOpen && connection?.flow.isOutputFull() === false;
 }
 
 /**
@@ -121,37 +144,6 @@ function isReceiveAllowed(
   return target.isReceiveAllowed;
 }
 
-/** Writes one PUBLISH for one receiver; with QoS 0 the packet identifier is 0. */
-function sendPublish(
-  core: BrokerCore,
-  client: ClientConnection,
-  publication: Publication,
-  qos: 0 | 1,
-  isRetained: boolean,
-  packetId: number,
-): void {
-  const { connection } = client;
-  const template = publication.template(client.version, qos, isRetained);
-  const { lengthBytes } = template;
-  if (lengthBytes > client.terms.clientPacketBytesMax) {
-    // [MQTT-3.1.2-25] Acts as if it had been delivered.
-    core.counters.droppedTooLarge++;
-    core.options.log.warn("messageTooLarge", { clientId: client.clientId, topic: publication.topic });
-    if (packetId !== 0) client.acknowledged(packetId);
-    return;
-  }
-  core.counters.publishesDelivered++;
-  const patch = publication.expiresAtMs === undefined ? undefined : publication.patch(core.options.clock.unixMs());
-  if (lengthBytes < byReferenceBytesMin) {
-    const at = connection.reserve(lengthBytes);
-    template.writeTo(connection.slab, at, packetId, patch);
-    return;
-  }
-  // The input's memory is not ours to keep: what is handed on by reference has bytes of its own, shared by receivers.
-  const kept = publication.keep();
-  connection.write(kept.template(client.version, qos, isRetained).head(packetId, patch), kept.payload);
-}
-
 /** Puts a QoS 1 message into the session's queue, and into the store when the session is persistent. */
 function enqueue(core: BrokerCore, session: BrokerSession, publication: Publication, isRetained: boolean): void {
   const { stored, queue } = session;
@@ -173,6 +165,7 @@ function enqueue(core: BrokerCore, session: BrokerSession, publication: Publicat
     isRetained,
     isStored: stored !== undefined,
     isReplay: session.connection === undefined,
+    group: undefined,
   };
   queue.enqueue(message);
   session.nextSequence++;
@@ -195,10 +188,15 @@ function limitOfQueue(core: BrokerCore, session: BrokerSession, sizeBytes: numbe
   return isInRate ? undefined : "publishesPerSecond";
 }
 
-/** Sends from the queue what window, rate and output allow. */
+/** Sends from the session's queue, and from those of its groups, what window, rate and output allow. */
 export function drain(core: BrokerCore, connection: ClientConnection): void {
   const { session } = connection;
   if (session === undefined) return;
+  drainSession(core, connection, session);
+  if (session.groups !== undefined) drainGroupsOf(core, session);
+}
+
+function drainSession(core: BrokerCore, connection: ClientConnection, session: BrokerSession): void {
   const { queue, stored } = session;
   for (let message = queue.peek(); message !== undefined; message = queue.peek()) {
     const { publication, sizeBytes, expiresAtMs, isStored, sequence, isRetained } = message;

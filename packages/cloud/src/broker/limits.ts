@@ -46,6 +46,10 @@ export interface BrokerLimits {
   retainedMessagesMax: number;
   /** Stored messages sent per second after a session was resumed. */
   queuedReplaysPerSecond: number;
+  /** The same for what a shared group has queued, for each of its members. */
+  groupReplaysPerSecond: number;
+  /** Messages that all shared groups together take per second while none of the group's members is there. */
+  groupQueuedPerSecondMax: number;
   sharedGroupsMax: number;
   sharedGroupMembersMax: number;
   shareNameCharactersMax: number;
@@ -63,7 +67,7 @@ export interface BrokerLimits {
   outputBytesTotalMax: number;
   /** A connection that stays over `outputBytesMax` this long is closed. */
   slowConsumerSecondsMax: number;
-  /** QoS 1 messages that wait in one session, in flight ones excluded. New ones are dropped when it is full. */
+  /** QoS 1 messages that wait in one session or shared group, in flight ones excluded. New ones are dropped when it is full. */
   queuedMessagesMax: number;
   /** About what they cost to keep: topics, payloads, properties, and something for each entry. */
   queuedBytesMax: number;
@@ -128,6 +132,8 @@ export const awsLimits: BrokerLimits = {
   retainedPublishesPerSecondPerTopic: 1,
   retainedMessagesMax: 500_000,
   queuedReplaysPerSecond: 10,
+  groupReplaysPerSecond: 20,
+  groupQueuedPerSecondMax: 500,
   sharedGroupsMax: 100,
   sharedGroupMembersMax: 100,
   shareNameCharactersMax: 128,
@@ -157,6 +163,8 @@ export const noLimits: BrokerLimits = {
   connectsPerSecondPerClientId: Infinity,
   retainedPublishesPerSecondPerTopic: Infinity,
   queuedReplaysPerSecond: Infinity,
+  groupReplaysPerSecond: Infinity,
+  groupQueuedPerSecondMax: Infinity,
   sharedGroupsMax: Infinity,
   sharedGroupMembersMax: Infinity,
 };

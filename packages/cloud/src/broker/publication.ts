@@ -7,6 +7,7 @@ import {
   type PublishTemplate,
   type SessionMessage,
 } from "@thingline/protocol/mqtt";
+import type { GroupQueue } from "./group-queue.js";
 import type { BrokerSession } from "./session.js";
 
 /** Counted for each message besides its contents. */
@@ -114,4 +115,6 @@ export interface QueuedMessage extends SessionMessage {
   readonly isStored: boolean;
   /** It waited through a time without connection: its delivery is paced. */
   isReplay: boolean;
+  /** Where it belongs, when it is not the session's own. */
+  readonly group: GroupQueue | undefined;
 }

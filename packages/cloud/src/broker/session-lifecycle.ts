@@ -1,6 +1,7 @@
 import type { MqttVersion } from "@thingline/protocol/mqtt";
 import type { ClientConnection } from "./client-connection.js";
 import type { BrokerCore } from "./core.js";
+import { drainGroup } from "./group-delivery.js";
 import { RateBucket } from "./rate.js";
 import { restoredPublication } from "./retained.js";
 import type { BrokerSession } from "./session.js";
@@ -11,7 +12,11 @@ import { SessionWriter } from "./session-writer.js";
 export function detachSession(core: BrokerCore, session: BrokerSession, connection: ClientConnection): void {
   if (session.connection !== connection) return;
   session.connection = undefined;
+  const open = core.groups.giveBack(session);
   abandonSession(core, session, connection.terms.sessionExpirySeconds);
+  if (core.isClosed || open.length === 0) return;
+  core.nowMs = core.options.clock.monotonicMs();
+  for (const queue of open) drainGroup(core, queue);
 }
 
 /** A session has no connection: see {@link detachSession}. */
@@ -112,7 +117,16 @@ export function restoreSession(core: BrokerCore, loaded: StoredSession): BrokerS
     const { sizeBytes, expiresAtMs } = publication;
     session.nextSequence = sequence + 1;
     const { isRetained } = message;
-    const queued = { sequence, sizeBytes, expiresAtMs, publication, isRetained, isStored: true, isReplay: true };
+    const queued = {
+      sequence,
+      sizeBytes,
+      expiresAtMs,
+      publication,
+      isRetained,
+      isStored: true,
+      isReplay: true,
+      group: undefined,
+    };
     if (!session.queue.enqueue(queued)) {
       core.counters.droppedQueueFull++;
       void session.stored?.writer.delete(core.keys.message(clientId, sequence)).catch(() => undefined);

@@ -22,6 +22,12 @@ export type SubscriptionRecord = {
   isRetainAsPublished: boolean;
 };
 
+/** A shared group that has a queue. */
+export type GroupRecord = {
+  /** The broker that writes it. */
+  owner: string;
+};
+
 export interface StoreKeys {
   sessions: StoreKey;
   session(clientId: string): StoreKey;
@@ -29,6 +35,10 @@ export interface StoreKeys {
   subscription(clientId: string, filter: string): StoreKey;
   messages(clientId: string): StoreKey;
   message(clientId: string, sequence: number): StoreKey;
+  groups: StoreKey;
+  group(shareName: string, filter: string): StoreKey;
+  groupMessages(shareName: string, filter: string): StoreKey;
+  groupMessage(shareName: string, filter: string, sequence: number): StoreKey;
   retainedMessages: StoreKey;
   retained(topic: string): StoreKey;
 }
@@ -43,6 +53,10 @@ export function storeKeys(scope: Scope): StoreKeys {
     subscription: (clientId, filter) => key("subscription", clientId, filter),
     messages: (clientId) => key("message", clientId),
     message: (clientId, sequence) => key("message", clientId, sequence),
+    groups: key("group"),
+    group: (shareName, filter) => key("group", shareName, filter),
+    groupMessages: (shareName, filter) => key("groupMessage", shareName, filter),
+    groupMessage: (shareName, filter, sequence) => key("groupMessage", shareName, filter, sequence),
     retainedMessages: retainedKeys.all(scope),
     retained: (topic) => retainedKeys.of(scope, topic),
   };

@@ -2,13 +2,12 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock } from "@thingline/transport";
 import type { Store, StoreKey, StoreOperation, StoreValue } from "../store/store.js";
 import type { CommitGate } from "./commit-gate.js";
-import type { SessionRecord } from "./session-store.js";
 
-export interface SessionWriterOptions {
+export interface SessionWriterOptions<R extends StoreValue> {
   clock: Clock;
   store: Store;
   key: StoreKey;
-  record: SessionRecord;
+  record: R;
   /** Of the record as it is stored now; 0 when it is not. */
   revision: number;
   /** Shared by all writers of a broker. */
@@ -26,13 +25,13 @@ interface Batch {
 }
 
 /**
- * Writes what belongs to one persistent session: all of an event-loop turn in one commit, one commit at a time. Each
- * commit also writes the session's record at the revision that is known, so that a broker whose epoch is over cannot
+ * Writes what belongs to one persistent session, or to one shared group: all of an event-loop turn in one commit, one commit at a time. Each
+ * commit also writes its record at the revision that is known, so that a broker whose epoch is over cannot
  * write anything.
  */
-export class SessionWriter {
-  private readonly options: SessionWriterOptions;
-  private record: SessionRecord;
+export class SessionWriter<R extends StoreValue> {
+  private readonly options: SessionWriterOptions<R>;
+  private record: R;
   private revision: number;
   private batch: Batch | undefined;
   private isCommitting = false;
@@ -41,14 +40,14 @@ export class SessionWriter {
   private isDeleted = false;
   private current: Batch | undefined;
 
-  constructor(options: SessionWriterOptions) {
+  constructor(options: SessionWriterOptions<R>) {
     this.options = options;
     this.record = options.record;
     this.revision = options.revision;
   }
 
   /** Changes the record with the next commit. */
-  writeRecord(record: SessionRecord): Promise<void> {
+  writeRecord(record: R): Promise<void> {
     this.record = record;
     return this.schedule().done;
   }
@@ -74,6 +73,16 @@ export class SessionWriter {
     for (const key of keys) batch.operations.set(JSON.stringify(key), { key, delete: true });
     this.isDeleted = true;
     return batch.done;
+  }
+
+  /** Deleted, and nothing is under way. */
+  get isDone(): boolean {
+    return this.isDeleted && this.batch === undefined && !this.isCommitting;
+  }
+
+  /** After {@link deleteSession}: what comes now is written again, after the deletion or instead of it. */
+  revive(): void {
+    this.isDeleted = false;
   }
 
   /** When everything asked for so far is settled. Never rejects. */
@@ -108,7 +117,7 @@ export class SessionWriter {
       ? { key, expectedRevision: this.revision, delete: true }
       : { key, expectedRevision: this.revision, value: this.record };
     try {
-      if (this.isLost) throw new ThinglineError("STORE_CONFLICT", "the session belongs to another broker");
+      if (this.isLost) throw new ThinglineError("STORE_CONFLICT", "it belongs to another broker");
       const [revision] = await store.commit([own, ...batch.operations.values()]);
       this.revision = revision!;
       batch.settle.resolve();

@@ -2,6 +2,7 @@ import { ServerSession, type MqttVersion, type ServerSessionLimits } from "@thin
 import type { SubscriptionOptions } from "@thingline/protocol/mqtt";
 import type { Timer } from "@thingline/transport";
 import type { ClientConnection } from "./client-connection.js";
+import type { GroupQueue } from "./group-queue.js";
 import type { QueuedMessage } from "./publication.js";
 import type { RateBucket } from "./rate.js";
 import type { SessionRecord } from "./session-store.js";
@@ -9,7 +10,7 @@ import type { SessionWriter } from "./session-writer.js";
 
 /** What makes a session persistent. */
 export interface StoredPart {
-  writer: SessionWriter;
+  writer: SessionWriter<SessionRecord>;
   record: SessionRecord;
 }
 
@@ -28,6 +29,8 @@ export class BrokerSession {
   offlineRate: RateBucket | undefined;
   queueFullLoggedMs = -Infinity;
   isEnded = false;
+  /** Queues of the shared groups that it is a member of. */
+  groups: Set<GroupQueue> | undefined;
 
   constructor(clientId: string, version: MqttVersion, limits: ServerSessionLimits) {
     this.clientId = clientId;

@@ -9,6 +9,7 @@ import {
 import { isThinglineError } from "@thingline/protocol";
 import type { ClientConnection } from "./client-connection.js";
 import { deliver } from "./delivery.js";
+import { drainGroupsOf } from "./group-delivery.js";
 import { topicLimits } from "../services/message-limits.js";
 import { parseShare, standingOfFilter } from "./reserved-topics.js";
 import type { BrokerSession } from "./session.js";
@@ -51,6 +52,8 @@ export function receiveSubscribe(client: ClientConnection, packet: SubscribePack
     if (client.state !== "connected") return;
     client.send({ type: "suback", packetId, reasonCodes: codes });
     for (const grant of granted) sendRetained(client, session, grant);
+    // What a shared group has queued is the new member's as well.
+    if (session.groups !== undefined) drainGroupsOf(core, session);
   };
   if (stored === undefined) answer();
   // A store that fails ends the connection: there is no SUBACK then.

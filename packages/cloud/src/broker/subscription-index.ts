@@ -13,10 +13,27 @@ export interface RouteTarget<S> {
   generation: number;
 }
 
-export interface SharedGroup<S> {
-  shareName: string;
-  filter: string;
-  members: Map<S, SubscriptionOptions>;
+/** Sessions that share a subscription. */
+export class SharedGroup<S> {
+  readonly shareName: string;
+  readonly filter: string;
+  readonly members = new Map<S, SubscriptionOptions>();
+  private list: readonly S[] | undefined;
+
+  constructor(shareName: string, filter: string) {
+    this.shareName = shareName;
+    this.filter = filter;
+  }
+
+  /** The members by position; the same array until they change. */
+  memberList(): readonly S[] {
+    this.list ??= [...this.members.keys()];
+    return this.list;
+  }
+
+  changed(): void {
+    this.list = undefined;
+  }
 }
 
 /** Everything that is known about a topic: who gets it. */
@@ -79,31 +96,36 @@ export class SubscriptionIndex<S extends object, Service = never> {
     this.isHidden = isHidden;
   }
 
-  /** Adds or replaces. @param filter without the `$share/` prefix. */
-  add(filter: string, subscriber: S, options: SubscriptionOptions, shareName?: string): void {
+  /** Adds or replaces. @param filter without the `$share/` prefix. @returns the group, for a shared subscription. */
+  add(filter: string, subscriber: S, options: SubscriptionOptions, shareName?: string): SharedGroup<S> | undefined {
+    let group: SharedGroup<S> | undefined;
     const leaf = this.leafOf(filter);
     if (shareName === undefined) {
       if (!leaf.subscribers.has(subscriber)) this.count++;
       leaf.subscribers.set(subscriber, options);
     } else {
-      let group = leaf.groups.get(shareName);
+      group = leaf.groups.get(shareName);
       if (group === undefined) {
-        group = { shareName, filter, members: new Map() };
+        group = new SharedGroup(shareName, filter);
         leaf.groups.set(shareName, group);
         this.groupCount++;
       }
       if (!group.members.has(subscriber)) this.count++;
       group.members.set(subscriber, options);
+      group.changed();
     }
     this.forget(filter);
+    return group;
   }
 
   /** @returns whether it was there. */
   remove(filter: string, subscriber: S, shareName?: string): boolean {
     const leaf = hasWildcard(filter) ? this.nodeOf(filter)?.leaf : this.exact.get(filter);
     if (leaf === undefined) return false;
-    const members = shareName === undefined ? leaf.subscribers : leaf.groups.get(shareName)?.members;
+    const group = shareName === undefined ? undefined : leaf.groups.get(shareName);
+    const members = shareName === undefined ? leaf.subscribers : group?.members;
     if (members?.delete(subscriber) !== true) return false;
+    group?.changed();
     this.count--;
     if (shareName !== undefined && members.size === 0) {
       leaf.groups.delete(shareName);

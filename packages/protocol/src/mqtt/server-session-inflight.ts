@@ -72,6 +72,18 @@ export class OutboundInflight<M> {
     return this.messages.filter((message): message is M => message !== undefined);
   }
 
+  /** Frees what was kept and fits. @returns it, in no order */
+  takeKept(fits: (message: M) => boolean): M[] {
+    const taken: M[] = [];
+    for (let slot = 0; slot < this.messages.length; slot++) {
+      const message = this.messages[slot];
+      if (message === undefined || !fits(message)) continue;
+      taken.push(message);
+      this.release(slot + 1);
+    }
+    return taken;
+  }
+
   /** Frees everything. @returns what was kept, in no order. */
   clear(): M[] {
     const kept = this.kept();

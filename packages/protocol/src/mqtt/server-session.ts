@@ -56,6 +56,14 @@ export class ServerSession<M extends SessionMessage> {
     this.head = 0;
   }
 
+  /** Messages that were taken out wait again, each in its old place. They are over no bound: they were in it. */
+  putBack(messages: readonly M[]): void {
+    if (messages.length === 0) return;
+    for (const message of messages) this.queuedBytes += message.sizeBytes;
+    this.queue = [...messages, ...this.queue.slice(this.head)].sort((a, b) => a.sequence - b.sequence);
+    this.head = 0;
+  }
+
   /** @returns false when the queue is full: the new message is the one to drop. */
   enqueue(message: M): boolean {
     if (this.queuedCount >= this.limits.queuedMessagesMax) return false;
