@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { cp, mkdir, mkdtemp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, before, test, type TestContext } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
@@ -14,7 +17,7 @@ import {
   type StartCloudOptions,
   type StartedCloud,
 } from "@thingline/cloud/node";
-import { eventsOf, runThingline } from "./cli-process.js";
+import { eventsOf, runThingline, thinglineBin, type JsonEvent } from "./cli-process.js";
 
 const freePorts: StartCloudOptions = { mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 0, sigv4: "any" };
 const thingNames = Array.from({ length: 40 }, (_, index) => `pump-${index}`);
@@ -463,4 +466,29 @@ test("a damaged directory ends `cloud start` with code 1 and what to do", async 
   const [error] = eventsOf(finished).filter(({ event }) => event === "error");
   assert.equal(error?.["code"], "STORE_CORRUPT");
   assert.match(finished.stderr, /thingline cloud check/);
+});
+
+test("a store that is cut under a running cloud ends it with a message, not in silence", async (t) => {
+  const folder = await copyOf(t, "own");
+  const ports = ["--mqtts-port", "0", "--https-port", "0", "--api-port", "0"];
+  const child = spawn(process.execPath, [thinglineBin, "cloud", "start", "--data-dir", folder, ...ports, "--json"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  t.after(() => child.kill("SIGKILL"));
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const events: JsonEvent[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    const event = JSON.parse(line) as JsonEvent;
+    events.push(event);
+    if (event.event !== "ready") continue;
+    await truncate(join(folder, dataFile), 2 * pageBytes);
+    // Its answer never comes.
+    await fetch(`${String(event["api"])}/things/pump-7`).catch(() => undefined);
+  }
+  assert.equal(child.signalCode ?? (await once(child, "exit"))[1], "SIGBUS");
+  assert.deepEqual([events.length, events[1]?.event, events[1]?.["code"]], [2, "error", "STORE_CORRUPT"]);
+  assert.match(stderr, /ended by a signal.*cloud check/);
+  const again = await failureOf(t, folder);
+  assert.ok(isThinglineError(again, "STORE_CORRUPT"));
 });

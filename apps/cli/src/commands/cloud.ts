@@ -11,6 +11,7 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
 import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";
+import { guardProcess } from "../guard.js";
 import { commandLine } from "../invocation.js";
 import { createLog, type LogLevel } from "../log.js";
 import type { Output } from "../output.js";
@@ -57,9 +58,11 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
   });
   starting.end();
   if (!signal.aborted) showReady(output, options, cloud);
+  const endGuard = options.memory === true ? undefined : guardProcess(output, resolve(options.dataDir));
   const stopped = await untilAborted(signal);
   output.say(stopped);
   await cloud.close();
+  endGuard?.();
   output.event({ event: "stopped" });
 }
 
