@@ -3,11 +3,13 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { connectDevice, createDevice } from "@thingline/device";
 import { createLinkControl, createModemCredentialStore, openModemSession } from "@thingline/modem";
 import type { SimulatedModemOptions } from "@thingline/modem/simulator";
 import { createSimulatedModem } from "@thingline/modem/simulator";
 import type { ThinglineError } from "@thingline/protocol";
 import { isThinglineError } from "@thingline/protocol";
+import { encodeToBytes, type MqttPacket, PacketDecoder } from "@thingline/protocol/mqtt";
 import type { Connection, Listener } from "@thingline/transport";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import {
@@ -71,6 +73,7 @@ async function openWorld(options: Partial<SimulatedModemOptions> = {}) {
     link,
     target,
     connect,
+    onConnection: (handler: (connection: Connection) => void) => void (onAccepted = handler),
     async close() {
       link.close();
       await session.close();
@@ -250,4 +253,88 @@ test("on a real disk the folder and its files are the owner's alone, and the mod
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+/** A server whose session for the device holds one message over 2 KB, until it is asked for a clean one. Events as they come. */
+function serveMqtt(world: Awaited<ReturnType<typeof openWorld>>, version: 4 | 5) {
+  const seen: string[] = [];
+  let isPoisoned = true;
+  world.onConnection((connection) => {
+    const decoder = new PacketDecoder({ receiver: "server", packetBytesMax: 100_000 });
+    const send = (packet: MqttPacket): void => void connection.write(encodeToBytes(packet, version));
+    const answer = (packet: MqttPacket): void => {
+      if (packet.type === "connect") {
+        if (packet.isCleanStart) isPoisoned = false;
+        seen.push(`connect ${packet.isCleanStart ? "clean" : "kept"} ${packet.properties?.maximumPacketBytes ?? ""}`);
+        const isSessionPresent = isPoisoned;
+        send({ type: "connack", isSessionPresent, reasonCode: 0 });
+        const payload = new Uint8Array(3_000);
+        const message = { topic: "in/a", payload, qos: 1, packetId: 1, isRetained: false, isDuplicate: false } as const;
+        if (isPoisoned && version === 4) send({ type: "publish", ...message });
+      }
+      if (packet.type === "subscribe") send({ type: "suback", packetId: packet.packetId, reasonCodes: [1] });
+      if (packet.type === "publish") send({ type: "puback", packetId: packet.packetId ?? 0, reasonCode: 0 });
+      if (packet.type === "pingreq") send({ type: "pingresp" });
+    };
+    connection.start({
+      data: (bytes) => {
+        decoder.push(bytes);
+        for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) answer(packet);
+      },
+      closed: () => undefined,
+    });
+  });
+  return seen;
+}
+
+test("a device behind a modem gets rid of a session whose message never fits, and says so", async () => {
+  const world = await openWorld();
+  const seen = serveMqtt(world, 4);
+  const given: string[] = [];
+  const { host, port, secTag } = world.target;
+  const device = createDevice({
+    ...{ host, port, secTag, secTagDialer: world.modem.secTagDialer, clock, random: createNodeRandom(), family: 4 },
+    clientId: "pump-7",
+    applicationTopics: ["in/#"],
+    // The application tries again at once, so that the test does not wait.
+    reconnect: false,
+    on: { recordTooLarge: ({ type, lengthBytes }) => void given.push(`${type} ${lengthBytes}`) },
+  });
+  for (let call = 0; call < 6; call++) {
+    const ended = new Promise<void>((resolve) => device.on("disconnected", () => resolve()));
+    const isReady = await device.connect().then(
+      () => true,
+      () => false,
+    );
+    // A resumed session is ready at once, and then the message comes.
+    const answered = isReady
+      ? device.publish("out/a", "x").then(
+          () => true,
+          () => false,
+        )
+      : false;
+    const isAlive = await Promise.race([ended.then(() => false), answered]);
+    if (isAlive && seen.length > 3) break;
+    await ended;
+  }
+  assert.deepEqual(seen, ["connect kept ", "connect kept ", "connect kept ", "connect clean ", "connect kept "]);
+  assert.deepEqual(given, ["sessionDiscarded 3011"]);
+  assert.equal(device.state, "ready");
+  await device.close();
+  await world.close();
+});
+
+test("under MQTT 5 a device behind a modem announces what one record holds", async () => {
+  const world = await openWorld();
+  const seen = serveMqtt(world, 5);
+  const { host, port, secTag } = world.target;
+  const device = await connectDevice({
+    ...{ host, port, secTag, secTagDialer: world.modem.secTagDialer, clock, random: createNodeRandom(), family: 4 },
+    clientId: "pump-7",
+    version: 5,
+    reconnect: false,
+  });
+  assert.deepEqual(seen, ["connect kept 2048"]);
+  await device.close();
+  await world.close();
 });

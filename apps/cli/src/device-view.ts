@@ -184,6 +184,15 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
       if (reason === "closedByRemote" && isSilent && performance.now() - readyAtMs < soonMs) adviseOnce();
       drawSoon();
     },
+    recordTooLarge(event: DeviceEvents["recordTooLarge"]) {
+      const { type, error, cutCount, lengthBytes, recordBytesMax } = event;
+      const filter = type === "filterDropped" ? { filter: event.filter } : {};
+      const given = { gaveUp: type, ...filter, cutCount, lengthBytes, recordBytesMax };
+      output.event(
+        { event: "recordTooLarge", ...given, ...failureOf(error) },
+        line(paint.yellow, "gave up", error.message),
+      );
+    },
     warning({ warning }: DeviceEvents["warning"]) {
       output.event({ event: "warning", ...failureOf(warning) }, line(paint.yellow, "warning", warning.message));
     },

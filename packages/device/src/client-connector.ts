@@ -30,6 +30,7 @@ import {
   stableAfterMs,
 } from "./client-reconnect.js";
 import { attemptError, type AttemptFacts, connectResultOf, dialError, requireConnection } from "./client-result.js";
+import { isRecordTooLarge, OversizeRecords, type RecordTooLargeEvent } from "./client-records.js";
 import { TlsSessionCache } from "./tls-sessions.js";
 import { SuspectMessage } from "./client-suspect.js";
 import type { Settle } from "./client-waiter.js";
@@ -48,6 +49,9 @@ export interface ConnectorPort {
   ended(isByServer: boolean, cause: ThinglineError | undefined): void;
   /** Somebody waits for a connection or an acknowledgement. */
   isAwaited(): boolean;
+  /** What the last record may have come for that this device could not take. */
+  suspectFilter(): string | undefined;
+  recordTooLarge(event: RecordTooLargeEvent): void;
   /** Those who wait have waited long enough; other connections follow. */
   exhausted(error: ThinglineError): void;
   /** Input was handled or output has left: the session may take more. */
@@ -68,6 +72,10 @@ interface Run extends LinkHandlers {
   link: DeviceLink | undefined;
   connectedAtMs: number | undefined;
   readyAtMs: number | undefined;
+  /** The server had kept the session. */
+  isResumed: boolean;
+  /** It is there to discard the session. */
+  isDiscarding: boolean;
   cut: AttemptEnd["cut"];
   ending: { reason: DisconnectReason; error: ThinglineError | undefined } | undefined;
 }
@@ -97,6 +105,8 @@ export class DeviceConnector {
   #fruitlessCount = 0;
   /** Made when the server closes the connection for the first time. */
   #suspect: SuspectMessage | undefined;
+  /** Made when a record that is too large ends a connection for the first time. */
+  #records: OversizeRecords | undefined;
   /** Undefined: none are kept. */
   readonly #sessions: TlsSessionCache | undefined;
   /** The last attempt failed before CONNACK: a session that it resumed may be why. */
@@ -345,7 +355,8 @@ export class DeviceConnector {
     run.dialing = undefined;
     this.#phase = "starting";
     const isCautious = this.#suspect?.isNear(this.#session.oldestInFlight) ?? false;
-    this.#session.connectionOpened(this.#clock.monotonicMs(), { isCautious });
+    const isCleanStart = this.#checked.session.isCleanSession || this.#records?.wantsCleanSession === true;
+    this.#session.connectionOpened(this.#clock.monotonicMs(), { isCautious, isCleanStart });
     this.#port.opened();
     link.start(run);
     this.arm();
@@ -359,6 +370,8 @@ export class DeviceConnector {
     link: DeviceLink | undefined;
     connectedAtMs: number | undefined;
     readyAtMs: number | undefined;
+    isResumed = false;
+    isDiscarding = false;
     cut: AttemptEnd["cut"];
     ending: Run["ending"];
 
@@ -398,9 +411,35 @@ export class DeviceConnector {
     }
   };
 
-  /** The session got its CONNACK. */
-  connected(): void {
-    if (this.#run !== undefined) this.#run.connectedAtMs = this.#clock.monotonicMs();
+  /** The session got its CONNACK. @returns false when the connection was there to discard the old session, and ends */
+  connected(isSessionPresent: boolean): boolean {
+    const run = this.#run;
+    if (run === undefined) return false;
+    run.connectedAtMs = this.#clock.monotonicMs();
+    run.isResumed = isSessionPresent;
+    if (this.#records?.wantsCleanSession !== true) return true;
+    const event = this.#records.discarded();
+    // In MQTT 3.1.1 a session that begins clean also ends with its connection: the next one is to be kept.
+    run.isDiscarding = this.#checked.session.version === 4;
+    this.#port.recordTooLarge(event);
+    if (!this.isStarting) return false;
+    if (run.isDiscarding) this.endNow("misc", event.error);
+    return !run.isDiscarding;
+  }
+
+  /** Records that were too large keep ending connections: one thing is to be done after the other. */
+  get isRecordCautious(): boolean {
+    return this.#records?.isCautious === true;
+  }
+
+  /** The filter that is to be subscribed before all others. */
+  get suspectFilter(): string | undefined {
+    return this.#records?.suspectFilter;
+  }
+
+  /** It was subscribed by itself, and its messages were none too large. */
+  exonerate(filter: string): void {
+    this.#records?.exonerate(filter);
   }
 
   /** The session has ended the connection: `run.ending` tells why when it was ours to decide. */
@@ -449,7 +488,8 @@ export class DeviceConnector {
     const { ending } = run;
     if (isServerFault(ending.error)) run.cut = this.#cutOf(run, true);
     const failure = run.readyAtMs === undefined ? this.#attemptFailure(run, ending.error) : ending.error;
-    const isCut = isByServer(ending.reason, ending.error);
+    // A record that our own side cannot take is no verdict on what was sent.
+    const isCut = isByServer(ending.reason, ending.error) && !isRecordTooLarge(ending.error);
     this.#phase = "closing";
     this.#session.connectionClosed(this.#clock.monotonicMs(), failure);
     if (run.connectedAtMs !== undefined && isCut) this.#checkSuspect(failure ?? closedByRemoteError(0));
@@ -459,6 +499,7 @@ export class DeviceConnector {
     this.#phaseTimer?.cancel();
     this.#drained = undefined;
     this.#port.ended(isCut, failure);
+    this.#checkRecords(run, ending.error);
     this.#countFruitless(run, failure);
     this.#over(run, failure, (told, retryInMs) => {
       this.#port.emit("disconnected", {
@@ -480,9 +521,8 @@ export class DeviceConnector {
   }
 
   /** Nothing waits for ever on a server that answers each connection with something else than an answer. */
-  #countFruitless({ readyAtMs }: Run, failure: ThinglineError | undefined): void {
-    const isStable = readyAtMs !== undefined && this.#clock.monotonicMs() - readyAtMs >= stableAfterMs;
-    const isOfUse = isStable || this.#session.hasAcknowledged || failure === undefined;
+  #countFruitless(run: Run, failure: ThinglineError | undefined): void {
+    const isOfUse = this.#isStable(run) || this.#session.hasAcknowledged || failure === undefined;
     const isAwaited = this.#caller !== undefined || this.#port.isAwaited();
     this.#fruitlessCount = isOfUse || !isAwaited ? 0 : this.#fruitlessCount + 1;
     // A `connect()` that is not settled takes all the others with it.
@@ -490,6 +530,22 @@ export class DeviceConnector {
     const error = fruitlessError(this.#fruitlessCount, failure);
     this.#fruitlessCount = 0;
     this.#port.exhausted(error);
+  }
+
+  #checkRecords(run: Run, error: ThinglineError | undefined): void {
+    if (run.connectedAtMs === undefined || run.isDiscarding || this.#checked.keepsTryingRecords) return;
+    if (!isRecordTooLarge(error)) {
+      if (this.#isStable(run)) this.#records?.stable();
+      return;
+    }
+    this.#records ??= new OversizeRecords({ isPersistent: !this.#checked.session.isCleanSession });
+    if (this.#isStable(run)) this.#records.stable();
+    const dropped = this.#records.cut({ error, isResumed: run.isResumed, filter: this.#port.suspectFilter() });
+    if (dropped !== undefined) this.#port.recordTooLarge(dropped);
+  }
+
+  #isStable({ readyAtMs }: Run): boolean {
+    return readyAtMs !== undefined && this.#clock.monotonicMs() - readyAtMs >= stableAfterMs;
   }
 
   #checkSuspect(cause: ThinglineError): void {
@@ -555,7 +611,9 @@ export class DeviceConnector {
     const { reconnect: rules } = this.#checked;
     if (rules === undefined || this.#leaving !== undefined) return "single";
     const isFirst = this.#caller !== undefined;
-    if (isFirst && rules.firstAttempt === "fail") return "single";
+    // There is a way out, which takes a few connections.
+    const hasWayOut = this.#records !== undefined && isRecordTooLarge(error);
+    if (isFirst && rules.firstAttempt === "fail" && !hasWayOut) return "single";
     const { readyAtMs } = run;
     const end: AttemptEnd = {
       error,

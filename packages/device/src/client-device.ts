@@ -37,6 +37,9 @@ import {
   signalOptionTypes,
   subscribeOptionTypes,
 } from "./client-option-types.js";
+import { Fence } from "./client-fence.js";
+import type { RecordTooLargeEvent } from "./client-records.js";
+import { ShadowAsks } from "./client-shadow-asks.js";
 import { HeldInput, type PollOptions, type PollResult } from "./client-input.js";
 import { DeviceInbox, type InboxPort } from "./client-inbox.js";
 import {
@@ -79,6 +82,9 @@ export class DeviceClient implements Device {
   readonly #random: Random;
   /** Made with the first shadow. */
   #shadows: DeviceShadows | undefined;
+  /** Made when records that are too large keep ending connections. */
+  #fence: Fence | undefined;
+  #asks: ShadowAsks | undefined;
   /** Undefined: the device drives itself. */
   readonly #held: HeldInput | undefined;
   readonly #hasSecTag: boolean;
@@ -200,19 +206,42 @@ export class DeviceClient implements Device {
   }
 
   #connected(terms: ConnectionTerms): void {
-    this.#connector.connected();
+    if (!this.#connector.connected(terms.isSessionPresent)) return;
     this.#inbox.connected(terms.isSessionPresent);
     this.#isPersistentSession = terms.isSessionPresent;
     const { clientId, keepAliveSeconds } = terms;
     this.#emit("connected", { isPersistentSession: terms.isSessionPresent, clientId, keepAliveSeconds });
     // A listener may have ended it.
     if (!this.#connector.isStarting) return;
-    this.#topics.restore(terms.isSessionPresent, {
+    const isCautious = this.#connector.isRecordCautious && this.#held === undefined;
+    const restore = (): void => this.#restore(terms.isSessionPresent, isCautious);
+    // What waits in the session comes before anything is asked for.
+    if (isCautious && terms.isSessionPresent) this.#fenced(restore);
+    else restore();
+  }
+
+  #restore(isSessionPresent: boolean, isCautious: boolean): void {
+    if (!this.#connector.isStarting) return;
+    const alone = {
+      first: this.#connector.suspectFilter,
+      fence: (then: () => void) => this.#fenced(then),
+      passed: (filter: string) => this.#connector.exonerate(filter),
+    };
+    this.#topics.restore(isSessionPresent, {
       done: (refused) => this.#ready(refused),
       failed: (error) => {
         if (this.#connector.isStarting) this.#connector.endNow("misc", error);
       },
+      ...(isCautious ? { alone } : {}),
     });
+  }
+
+  /** Goes on when the server has handled what was sent, unless the connection ends before. */
+  #fenced(then: () => void): void {
+    this.#fence ??= new Fence(this.#clock);
+    this.#fence.wait(then);
+    this.#session.probe(this.#clock.monotonicMs());
+    this.#connector.arm();
   }
 
   #ready(refusedFilters: readonly RefusedFilter[]): void {
@@ -235,10 +264,17 @@ export class DeviceClient implements Device {
   #requestShadow(): void {
     if (!this.#checked.requestsShadow || !this.#connector.isOpen) return;
     const topic = shadowTopic({ thingName: this.clientId }, "get");
+    if (this.#connector.isRecordCautious) this.#noteAsk(topic);
     this.#session.publish(
       new OutboundPublish<Settle>(topic, new Uint8Array(0), 0, false, ignore, undefined),
       this.#clock.monotonicMs(),
     );
+  }
+
+  /** An answer that is too large shows as the one that never came. */
+  #noteAsk(topic: string): void {
+    this.#asks ??= new ShadowAsks();
+    this.#asks.published(topic);
   }
 
   #setReading(isReading: boolean): void {
@@ -266,6 +302,7 @@ export class DeviceClient implements Device {
       if (typeof topic !== "string") throw optionInvalid("topic", "a string", kindOf(topic));
       const bytes = typeof payload === "string" ? encoder.encode(payload) : requireBytes(payload);
       this.#checked.quotas.checkPublish(topic, bytes, properties);
+      if (this.#connector.isRecordCautious) this.#noteAsk(topic);
       const publish = new OutboundPublish<Settle>(topic, bytes, qos, isRetained, ignore, properties);
       checkUntil(options, offline !== undefined);
       const isSent = this.#sendDirectly(publish, options.until, offline);
@@ -446,6 +483,7 @@ export class DeviceClient implements Device {
     }
 
     message(packet: PublishPacket, connectionNumber: number): Disposition {
+      this.device.#asks?.received(packet.topic);
       return this.device.#inbox.receive(packet, connectionNumber);
     }
 
@@ -477,6 +515,7 @@ export class DeviceClient implements Device {
 
     pingAnswered(): void {
       this.device.#emit("pingresp", {});
+      this.device.#fence?.answered();
     }
 
     warned(error: ThinglineError): void {
@@ -490,7 +529,20 @@ export class DeviceClient implements Device {
     }
 
     ended(isByServer: boolean, cause: ThinglineError | undefined): void {
+      this.device.#fence?.cancel();
       this.device.#offline?.connectionEnded(isByServer, cause);
+    }
+
+    suspectFilter(): string | undefined {
+      const { device } = this;
+      const filter = device.#topics.suspectFilter ?? device.#asks?.oldestAnswer;
+      device.#asks?.clear();
+      return filter;
+    }
+
+    recordTooLarge(event: RecordTooLargeEvent): void {
+      if (event.type === "filterDropped") this.device.#topics.drop(event.filter, event.error);
+      this.device.#emit("recordTooLarge", event);
     }
 
     isAwaited(): boolean {

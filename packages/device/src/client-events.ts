@@ -1,5 +1,6 @@
 import { kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
 import type { PublishProperties, QoS } from "@thingline/protocol/mqtt";
+import type { RecordTooLargeEvent } from "./client-records.js";
 import type { ConnectResult } from "./client-result.js";
 import type { OfflineQueueEvent } from "./offline-queue/types.js";
 
@@ -57,6 +58,8 @@ export interface DeviceEvents {
   pingresp: Record<never, never>;
   /** What becomes of messages in the offline queue; there is none without the option. */
   offlineQueue: OfflineQueueEvent;
+  /** What was given up because messages too large for the TLS of this device kept ending its connections. */
+  recordTooLarge: RecordTooLargeEvent;
   /** Exactly once for each connection that was opened, last. `retryInMs`: an attempt follows after that time. */
   disconnected: { reason: DisconnectReason; error?: ThinglineError; retryInMs?: number };
   /** Something that works and looks like a mistake: a security tag that belongs to another service. */
@@ -77,6 +80,7 @@ const names: readonly DeviceEventName[] = [
   "puback",
   "pingresp",
   "offlineQueue",
+  "recordTooLarge",
   "disconnected",
   "warning",
   "error",

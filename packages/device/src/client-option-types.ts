@@ -41,6 +41,7 @@ const listenerTypes = {
   puback: "function",
   pingresp: "function",
   offlineQueue: "function",
+  recordTooLarge: "function",
   disconnected: "function",
   warning: "function",
   error: "function",
@@ -127,6 +128,7 @@ export const deviceSettingTypes = {
   closeTimeoutMs: "number",
   inflightMax: "number",
   queueMax: "number",
+  oversizeRecords: "string",
   // An object or "none".
   quotas: "any",
   offlineQueue: { options: offlineQueueTypes },

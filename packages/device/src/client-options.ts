@@ -135,6 +135,13 @@ export interface DeviceSettings {
   /** Messages that wait for their turn; more are refused with LIMIT_EXCEEDED. Default 1000. */
   queueMax?: number;
   /**
+   * What becomes of messages that are too large for the TLS of this device, as those over 2,048 bytes are for a modem's, and that end
+   * each connection anew. Under MQTT 5 the cloud is told not to send them. `giveUp`: after {@link sameRecordCutsMax} such cuts
+   * in a row the session at the cloud is discarded, with the messages that wait in it, and a filter whose messages ended
+   * {@link filterCutsMax} connections stays unsubscribed; each is a `recordTooLarge` event. `keepTrying`: neither. Default `giveUp`.
+   */
+  oversizeRecords?: "giveUp" | "keepTrying";
+  /**
    * What the cloud takes, checked at the call. Single ones overrule those of AWS IoT; `none`: whatever MQTT can carry, for other
    * brokers. Default {@link awsQuotas}.
    */
@@ -218,6 +225,7 @@ export interface CheckedOptions {
   payloadBytesMax: number;
   closeTimeoutMs: number;
   quotas: QuotaGate;
+  keepsTryingRecords: boolean;
   /** Undefined: one connection, and then idle. */
   reconnect: ReconnectRules | undefined;
   offlineQueue: CheckedOfflineQueue | undefined;
@@ -263,7 +271,7 @@ export function checkOptions(options: DeviceOptions, of = "createDevice()"): Che
       "beforeHandler",
     ] as const),
     isKeepAliveAutomatic: !isDriven,
-    maximumPacketBytes: packetBytesMaxOf(payloadBytesMax),
+    maximumPacketBytes: Math.min(packetBytesMaxOf(payloadBytesMax), recordBytesMaxOf(options)),
     ...optional("connackTimeoutMs", options.connackTimeoutMs, 1, 3_600_000),
     ...optional("ackTimeoutMs", options.ackTimeoutMs, 1, 3_600_000),
     ...optional("inflightMax", options.inflightMax, 1, 65_535),
@@ -301,6 +309,8 @@ export function checkOptions(options: DeviceOptions, of = "createDevice()"): Che
     payloadBytesMax,
     closeTimeoutMs: integer("closeTimeoutMs", options.closeTimeoutMs ?? defaultCloseTimeoutMs, 0, 3_600_000),
     quotas: gate,
+    keepsTryingRecords:
+      oneOf("oversizeRecords", options.oversizeRecords ?? "giveUp", ["giveUp", "keepTrying"] as const) === "keepTrying",
     reconnect: isDriven ? undefined : reconnectOf(options.reconnect),
     offlineQueue: options.offlineQueue === undefined ? undefined : checkOfflineQueue(options.offlineQueue),
     session,
@@ -318,6 +328,17 @@ function quotasOf(given: DeviceSettings["quotas"]): Readonly<DeviceQuotas> {
     quotas[name] = value === Infinity ? value : integer(`quotas.${name}`, value, 0, Number.MAX_SAFE_INTEGER);
   }
   return quotas;
+}
+
+/** AWS IoT takes no Maximum Packet Size below this. */
+const announcedBytesMin = 512;
+
+/** A packet that fits in one TLS record of this device: AWS IoT sends each in one. */
+function recordBytesMaxOf(options: DeviceOptions): number {
+  const secTagDialer = "secTagDialer" in options ? options.secTagDialer : undefined;
+  const tls = "tls" in options ? options.tls : undefined;
+  const bytesMax = secTagDialer?.receivedRecordBytesMax ?? tls?.receivedRecordBytesMax ?? Infinity;
+  return Math.max(announcedBytesMin, bytesMax);
 }
 
 /** The largest packet that is decoded; payloads between `payloadBytesMax` and AWS's limit are drained. */

@@ -21,6 +21,29 @@ export interface RestorePort {
   failed: (error: ThinglineError) => void;
   /** An answer to UNSUBSCRIBE did not come: no reason to stop. */
   report: (error: ThinglineError) => void;
+  /** One filter after the other, each with what comes of it: when it is to be found out which one is to blame. */
+  alone?: RestoreAlone;
+}
+
+export interface RestoreAlone {
+  /** Subscribed before all others. */
+  first: string | undefined;
+  /** Calls when all has come of what was sent before. */
+  fence: (then: () => void) => void;
+  /** A filter was subscribed, and the connection lived. */
+  passed: (filter: string) => void;
+}
+
+/** One SUBSCRIBE for each filter, the first one first. */
+function oneByOne(packets: readonly RestorePacket[], first: string | undefined): RestorePacket[] {
+  const single = packets.flatMap((packet): RestorePacket[] =>
+    packet.type === "unsubscribe"
+      ? [packet]
+      : packet.subscriptions.map((subscription) => ({ type: packet.type, subscriptions: [subscription] })),
+  );
+  const isFirst = (packet: RestorePacket): boolean =>
+    packet.type === "subscribe" && packet.subscriptions[0]?.filter === first;
+  return [...single.filter(isFirst), ...single.filter((packet) => !isFirst(packet))];
 }
 
 /** Brings a new connection's subscriptions to what is wanted, a few packets at a time. */
@@ -32,10 +55,19 @@ export class Restoration {
   /** Nobody needs to wait for the others. */
   #unansweredSubscribes = 0;
   #isOver = false;
+  readonly #packetsMax: number;
+  #lastFilter: string | undefined;
 
   constructor(packets: readonly RestorePacket[], port: RestorePort) {
-    this.#packets = [...packets];
+    const { alone } = port;
+    this.#packets = alone === undefined ? [...packets] : oneByOne(packets, alone.first);
+    this.#packetsMax = alone === undefined ? restoringPacketsMax : 1;
     this.#port = port;
+  }
+
+  /** While filters go one by one: the one that was subscribed last. */
+  get suspectFilter(): string | undefined {
+    return this.#lastFilter;
   }
 
   start(): void {
@@ -48,13 +80,14 @@ export class Restoration {
   }
 
   #next(): void {
-    while (this.#unanswered < restoringPacketsMax && !this.#isOver) {
+    while (this.#unanswered < this.#packetsMax && !this.#isOver) {
       const packet = this.#packets.shift();
       if (packet === undefined) break;
       this.#send(packet);
     }
     if (this.#packets.length > 0 || this.#unansweredSubscribes > 0 || this.#isOver) return;
     this.#isOver = true;
+    this.#lastFilter = undefined;
     this.#port.done(this.#refused);
   }
 
@@ -74,11 +107,25 @@ export class Restoration {
         if (outcome instanceof ThinglineError) return this.#fail(outcome);
         this.#unansweredSubscribes -= 1;
         this.#refused.push(...refusedOf(filters, outcome ?? []));
-        this.#answered();
+        this.#subscribed(filters);
       });
+      if (this.#port.alone !== undefined) this.#lastFilter = filters[0];
       this.#unansweredSubscribes += 1;
     }
     this.#unanswered += 1;
+  }
+
+  #subscribed([filter]: readonly string[]): void {
+    const { alone } = this.#port;
+    if (alone === undefined || filter === undefined) return this.#answered();
+    // The next one waits: this one counts as unanswered.
+    this.#unansweredSubscribes += 1;
+    alone.fence(() => {
+      if (this.#isOver) return;
+      this.#unansweredSubscribes -= 1;
+      alone.passed(filter);
+      this.#answered();
+    });
   }
 
   #answered(): void {

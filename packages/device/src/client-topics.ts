@@ -6,7 +6,7 @@ import type { DeviceMessage, RefusedFilter } from "./client-events.js";
 import { SubscriptionLedger } from "./client-ledger.js";
 import { filtersPerPacketMax, invalid } from "./client-options.js";
 import type { QuotaGate } from "./client-quotas.js";
-import { Restoration, type RestorePacket } from "./client-restore.js";
+import { Restoration, type RestoreAlone, type RestorePacket } from "./client-restore.js";
 import {
   defaultSubscriptionQueueMax,
   type Delivery,
@@ -38,6 +38,8 @@ export interface RestoreHandlers {
   done: (refused: readonly RefusedFilter[]) => void;
   /** An answer did not come, or the connection ended. */
   failed: (error: ThinglineError) => void;
+  /** See {@link Restoration}. */
+  alone?: RestoreAlone;
 }
 
 interface Waiter {
@@ -51,6 +53,10 @@ export class DeviceTopics {
   readonly #port: TopicsPort;
   readonly #trustsSession: boolean;
   readonly #quotas: QuotaGate;
+  /** Of this connection, while filters go one by one. */
+  #restoration: Restoration | undefined;
+  /** Filters that stay unsubscribed, and why. */
+  #dropped: Map<string, ThinglineError> | undefined;
   readonly #ledger = new SubscriptionLedger();
   #waiters: Set<Waiter> | undefined;
 
@@ -74,6 +80,7 @@ export class DeviceTopics {
 
   /** CONNECT was sent. */
   connecting(): void {
+    this.#restoration = undefined;
     this.#ledger.connecting();
   }
 
@@ -81,7 +88,7 @@ export class DeviceTopics {
    * CONNACK came. Subscribes to what the server does not hold: everything when it has no session of ours, the difference
    * when it has one. The application topics come first, then the shadow's, each in packets of their own.
    */
-  restore(isSessionPresent: boolean, { done, failed }: RestoreHandlers): void {
+  restore(isSessionPresent: boolean, { done, failed, alone }: RestoreHandlers): void {
     const lists = this.#wanted();
     const { applicationTopics, shadowTopics } = this.router;
     this.#ledger.connected(isSessionPresent, this.#trustsSession ? [...applicationTopics, ...shadowTopics] : []);
@@ -95,8 +102,9 @@ export class DeviceTopics {
         .flatMap((list) => chunksOf(this.#ledger.missing(list), filtersPerPacketMax))
         .map((subscriptions) => ({ type: "subscribe" as const, subscriptions })),
     ];
-    new Restoration(packets, {
-      isWanted: (filter) => this.router.isWanted(filter),
+    const restoration = new Restoration(packets, {
+      ...(alone === undefined ? {} : { alone }),
+      isWanted: (filter) => this.#isWanted(filter),
       subscribe: (subscriptions, settle) => this.#sendSubscribe(subscriptions, settle),
       unsubscribe: (filters, settle) => this.#sendUnsubscribe(filters, settle),
       done: (refused) => {
@@ -106,7 +114,29 @@ export class DeviceTopics {
       },
       failed,
       report: (error) => this.#port.reportLate(error),
-    }).start();
+    });
+    if (alone !== undefined) this.#restoration = restoration;
+    restoration.start();
+  }
+
+  #isWanted(filter: string): boolean {
+    return this.router.isWanted(filter) && this.#dropped?.has(filter) !== true;
+  }
+
+  /** While filters are restored one by one: the one that was subscribed last. */
+  get suspectFilter(): string | undefined {
+    return this.#restoration?.suspectFilter;
+  }
+
+  /** It is not subscribed any more, until `unsubscribe()` forgets that. */
+  drop(filter: string, error: ThinglineError): void {
+    this.#dropped ??= new Map();
+    this.#dropped.set(filter, error);
+    for (const subscription of [...this.router.subscriptions]) {
+      if (!subscription.filters.includes(filter)) continue;
+      subscription.end(error);
+      this.#giveBack(subscription);
+    }
   }
 
   #releaseWaiters(): void {
@@ -144,6 +174,12 @@ export class DeviceTopics {
 
   /** The application topics, the shadow topics, then each run-time filter once, with the highest QoS that anybody asked for. */
   #wanted(): Subscription[][] {
+    const lists = this.#listed();
+    const dropped = this.#dropped;
+    return dropped === undefined ? lists : lists.map((list) => list.filter(({ filter }) => !dropped.has(filter)));
+  }
+
+  #listed(): Subscription[][] {
     const { applicationTopics, shadowTopics } = this.router;
     const listed = (filters: Iterable<string>): Subscription[] => [...filters].map((filter) => ({ filter, qos: 1 }));
     const shadow = [...shadowTopics].filter((filter) => !applicationTopics.has(filter));
@@ -176,6 +212,10 @@ export class DeviceTopics {
     { qos = 1, queueMax = defaultSubscriptionQueueMax, toData = false, signal }: SubscribeOptions,
   ): Promise<DeviceSubscription> {
     const filters = filtersOf(wanted, this.#quotas.filterLimits);
+    for (const filter of filters) {
+      const why = this.#dropped?.get(filter);
+      if (why !== undefined) throw why;
+    }
     this.#port.requireActive();
     if (qos !== 0 && qos !== 1) throw invalid("qos", "0 or 1", qos);
     if (!Number.isInteger(queueMax) || queueMax < 1) throw invalid("queueMax", "a whole number from 1", queueMax);
@@ -222,6 +262,7 @@ export class DeviceTopics {
     if (this.#port.isConnected()) {
       await this.#sendAll(filters, signal, (chunk, settle) => this.#sendUnsubscribe(chunk, settle));
     }
+    for (const filter of filters) this.#dropped?.delete(filter);
     this.router.forget(filters);
     for (const subscription of [...this.router.subscriptions]) {
       if (!subscription.filters.every((filter) => filters.includes(filter))) continue;

@@ -79,6 +79,9 @@ export type DeviceState = "idle" | "connecting" | "ready" | "closing" | "waiting
  * answers at all, so that there is no connection: `signal` ends it, and `attemptsMax` and `disconnect()` end the attempts. Loops over
  * messages wait for messages: they end with their `signal`, their subscription and the device.
  *
+ * A message that is too large for the TLS of this device (2,048 bytes inside a modem) ends each connection anew; see `oversizeRecords`
+ * for how the device gets out, and the event `recordTooLarge` for what that costs.
+ *
  * Listeners are called at once and may call anything, `connect()`, `disconnect()` and `close()` included.
  */
 export interface Device {

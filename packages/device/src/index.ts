@@ -45,6 +45,8 @@ export type { ReconnectOptions } from "./client-reconnect.js";
 export { defaultReceiveTimeoutMs, receiveBytesPerSecondMin, receiveTotalMsMax } from "./client-receive-watch.js";
 export { awsQuotas, mqttQuotas } from "./client-quotas.js";
 export type { DeviceQuotas } from "./client-quotas.js";
+export { filterCutsMax, recordCutsMax, sameRecordCutsMax } from "./client-records.js";
+export type { RecordTooLargeEvent } from "./client-records.js";
 export { inputBytesMax } from "./client-input.js";
 export type { PollOptions, PollResult } from "./client-input.js";
 export { connectResultOf, connectResults } from "./client-result.js";

@@ -61,6 +61,8 @@ export interface SecTagDialTarget {
 export interface SecTagDialer {
   /** For people: `modem TLS` or `native TLS`. */
   readonly name: string;
+  /** A received application record with more bytes ends the connection with TLS_RECORD_TOO_LARGE. Undefined: whatever TLS allows. */
+  readonly receivedRecordBytesMax?: number;
   /** @throws {ThinglineError} the Dialer's codes, CREDENTIAL_MISSING when the tag lacks one, LINK_FAILED when offline. */
   dial(target: SecTagDialTarget, options?: { signal?: AbortSignal }): Promise<Connection>;
 }

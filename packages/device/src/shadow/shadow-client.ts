@@ -434,6 +434,10 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
     };
     const ended = (error: ThinglineError | undefined): void => {
       forget();
+      // No answer comes any more.
+      if (error !== undefined) {
+        for (const waiting of [...this.#waiting.values()]) if (waiting.kind === kind) waiting.settle(error);
+      }
       if (kind === "delta")
         for (const loop of [...this.#loops]) loop.end(this.#ending === undefined ? error : undefined);
     };

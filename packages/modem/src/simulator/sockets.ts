@@ -80,6 +80,7 @@ export class ModemSockets {
     this.#options = options;
     this.secTagDialer = {
       name: "modem TLS",
+      receivedRecordBytesMax,
       dial: (target, { signal } = {}) => this.#dialSecTag(target, signal),
     };
     this.dialer = { dial: (target, { signal } = {}) => this.#dial(target, "plain", signal) };
