@@ -2,10 +2,13 @@
 //   --unit | --integration | --conformance | --long   which ones (default: unit and integration)
 //   --coverage                                        through c8
 //   --node FILE                                       run the tests with this Node.js
+//   --isolated                                        a process for each file, where unit tests else share some
 //   any other word                                    only files whose path contains it
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import { groupModule, planProcesses } from "./test-groups.mjs";
 import { ensureBuilt, ensureInstalled, root, run } from "./workspace.mjs";
 
 const words = process.argv.slice(2);
@@ -13,7 +16,7 @@ const nodeAt = words.indexOf("--node");
 const node = nodeAt === -1 ? process.execPath : words.splice(nodeAt, 2)[1];
 const flags = new Set(words.filter((word) => word.startsWith("--")));
 const filters = words.filter((word) => !word.startsWith("--"));
-const known = new Set(["--unit", "--integration", "--conformance", "--long", "--coverage"]);
+const known = new Set(["--unit", "--integration", "--conformance", "--long", "--coverage", "--isolated"]);
 for (const flag of flags) {
   if (known.has(flag)) continue;
   console.error(`test: no option ${flag}; there are ${[...known].join(", ")} and parts of file names.`);
@@ -71,22 +74,54 @@ if (files.length === 0) {
   console.error("test: no test file fits.");
   process.exit(1);
 }
-files = files.map((file) => relative(root, file)).sort();
+files = files.map((file) => relative(root, file));
 
 // Node's own default leaves a core idle, which on a small machine is half of it; many tests wait for sockets anyway.
 const concurrency = Math.max(3, availableParallelism());
-const nodeArgs = [
-  "--enable-source-maps",
-  "--test",
-  `--test-concurrency=${concurrency}`,
-  "--test-reporter=spec",
-  ...files,
-];
-const env = flags.has("--long") ? { THINGLINE_TEST_LONG: "1" } : {};
+const isLong = flags.has("--long");
+/** A hang cannot stall a run: processes of tests are ended after this, and the file is named. */
+const processMaxMs = isLong ? 3_600_000 : 300_000;
+/** Files of a shared process that failed as a whole, each in a process of its own. */
+const aloneMaxMs = isLong ? 3_600_000 : 60_000;
+
+const folder = join(root, ".cache/tests", String(process.pid));
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(join(folder, "keys"), { recursive: true });
+const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+process.on("exit", removeFolder);
+
+/** What Node is to run for a process: the file itself, or a module that imports its files one after the other. */
+function entryOf({ name, files }) {
+  if (files.length === 1) return join(root, files[0]);
+  const entry = join(folder, `${name}.mjs`);
+  writeFileSync(entry, groupModule(files.map((file) => pathToFileURL(join(root, file)).href)));
+  return entry;
+}
+
+// A single file, or a few that somebody asked for, need no help to start quickly.
+const isIsolated = flags.has("--isolated") || files.length <= 3;
+const processes = planProcesses(files, { isIsolated }).map((one) => ({
+  ...one,
+  files: one.files.map((file) => join(root, file)),
+  entry: entryOf(one),
+}));
+// Of the processes of tests, not of the one that runs them.
+const childEnv = {
+  THINGLINE_TEST_RUN: folder,
+  NODE_OPTIONS:
+    `${process.env.NODE_OPTIONS ?? ""} --import ${pathToFileURL(join(root, "scripts/test-preload.mjs")).href}`.trim(),
+  ...(isLong
+    ? { THINGLINE_TEST_LONG: "1" }
+    : groups.includes("--conformance")
+      ? {}
+      : { THINGLINE_TEST_KEYS: "pooled" }),
+};
+const task = join(folder, "task.json");
+writeFileSync(task, JSON.stringify({ processes, folder, concurrency, processMaxMs, aloneMaxMs, childEnv }));
+const nodeArgs = ["--enable-source-maps", join(root, "scripts/test-run.mjs"), task];
 const status = flags.has("--coverage")
   ? run(process.execPath, [join(root, "node_modules/c8/bin/c8.js"), process.execPath, ...nodeArgs], {
-      env,
       stdio: "inherit",
     })
-  : run(node, nodeArgs, { env, stdio: "inherit" });
+  : run(node, nodeArgs, { stdio: "inherit" });
 process.exit(status);

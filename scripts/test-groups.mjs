@@ -1,0 +1,77 @@
+// Which processes a test run starts: unit tests of a package share some, every other file has its own. A process a file costs
+// 0.2 s before its first test runs, which is more than most unit tests take.
+import { sep } from "node:path";
+
+/** Files that a process takes; so many that cores have something to share out, and so few that starting them is little of it. */
+export const groupFilesMax = 20;
+
+/** Those that take longest come first, so that no core ends the run alone. Names may be out of date: it is an order, no more. */
+export const slowFirst = [
+  "integration/cli-provision",
+  "integration/cli-cloud",
+  "integration/provisioning-flow",
+  "integration/provisioning-kill",
+  "integration/cli-thing",
+  "integration/cli-demo",
+  "integration/examples",
+  "integration/cli-device",
+  "integration/cloud-crash",
+  "node/network-faults",
+  "integration/network-faults",
+  "integration/cloud-identity",
+];
+
+/** Files of one package that need no process of their own: they touch neither sockets nor files of the machine. */
+function groupOf(path) {
+  const [top, name] = path.split(sep);
+  if (path.includes(`${sep}node${sep}`) || top === "tests") return undefined;
+  return top === "scripts" ? "scripts" : name;
+}
+
+function rank(path) {
+  const posix = path.split(sep).join("/");
+  const place = slowFirst.findIndex((part) => posix.includes(part));
+  return place === -1 ? slowFirst.length : place;
+}
+
+/**
+ * @param files paths of test files from the root
+ * @returns processes in the order of their start, each a name and its files
+ */
+export function planProcesses(files, { isIsolated = false } = {}) {
+  const groups = new Map();
+  const alone = [];
+  for (const file of [...files].sort()) {
+    const group = isIsolated ? undefined : groupOf(file);
+    if (group === undefined) alone.push({ name: file, files: [file] });
+    else groups.set(group, [...(groups.get(group) ?? []), file]);
+  }
+  alone.sort((one, other) => rank(one.name) - rank(other.name));
+  const shared = [...groups].flatMap(([name, members]) => split(name, members));
+  const slow = alone.filter(({ name }) => rank(name) < slowFirst.length);
+  return [...slow, ...shared, ...alone.slice(slow.length)];
+}
+
+function split(name, members) {
+  const count = Math.ceil(members.length / groupFilesMax);
+  const size = Math.ceil(members.length / count);
+  return Array.from({ length: count }, (_none, at) => {
+    const files = members.slice(at * size, (at + 1) * size);
+    return { name: files.length === 1 ? files[0] : `${name}-${at + 1}`, files };
+  });
+}
+
+/** The module that a shared process runs. A file that cannot be loaded is a failed test of that name, and the others go on. */
+export function groupModule(addresses) {
+  return `import { test } from "node:test";
+for (const address of ${JSON.stringify(addresses, undefined, 2)}) {
+  try {
+    await import(address);
+  } catch (error) {
+    test(\`\${address} is loaded\`, () => {
+      throw error;
+    });
+  }
+}
+`;
+}

@@ -1,0 +1,85 @@
+// Loaded before everything else in each process of a test run: test files, and whatever they start.
+// - Tells what a test file took, so that a run can name its slowest files.
+// - Where THINGLINE_TEST_KEYS is set, gives RSA keys out of the public primes of @thingline/transport/virtual: finding primes took a sixth
+//   of all processor time. A key is given once to a test file and what it starts. The long run and the tests of Keys make real ones.
+import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const folder = process.env.THINGLINE_TEST_RUN;
+// What a test starts inherits the name of the file.
+const isTestFile = process.env.THINGLINE_TEST_FILE === undefined;
+const file = (process.env.THINGLINE_TEST_FILE ??= process.argv[1] ?? "");
+
+/** Of this process and of those that it started and that ended, killed ones too, where the system tells (Linux); else of this one. */
+function cpuSeconds() {
+  try {
+    // proc(5): after the name in brackets, fields 14 to 17 are times in hundredths of a second, own and those of children.
+    const fields = readFileSync("/proc/self/stat", "utf8").split(") ").at(-1).split(" ");
+    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
+  } catch {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  }
+}
+
+function tellTimes() {
+  const times = { file, seconds: process.uptime(), cpuSeconds: cpuSeconds() };
+  appendFileSync(join(folder, "times"), `${JSON.stringify(times)}\n`);
+}
+
+async function givePooledKeys() {
+  const { default: crypto } = await import("node:crypto");
+  const { syncBuiltinESMExports } = await import("node:module");
+  const { promisify } = await import("node:util");
+  const generateReal = crypto.generateKeyPair;
+  const generatePromised = promisify(generateReal);
+  let next = 0;
+
+  async function pooled({ publicKeyEncoding, privateKeyEncoding }) {
+    const virtual = new URL("../packages/transport/dist/virtual/", import.meta.url);
+    const { publicTestPrimes: primes } = await import(new URL("key-pool.js", virtual));
+    const { rsaKeyOf, writePrivateKey } = await import(new URL("key-formats.js", virtual));
+    const pairs = primes.flatMap((one, at) => primes.slice(at + 1).map((other) => [one, other]));
+    while (next < pairs.length) {
+      const pair = pairs[next++];
+      if (!claim(next)) continue;
+      const privateKey = crypto.createPrivateKey(writePrivateKey(rsaKeyOf(...pair)));
+      const publicKey = crypto.createPublicKey(privateKey);
+      return {
+        privateKey: privateKeyEncoding ? privateKey.export(privateKeyEncoding) : privateKey,
+        publicKey: publicKeyEncoding ? publicKey.export(publicKeyEncoding) : publicKey,
+      };
+    }
+    return undefined;
+  }
+
+  /** Whether nobody of this test file took that key before. */
+  function claim(number) {
+    const scope = file.replace(/[^\w.-]/g, "_");
+    try {
+      mkdirSync(join(folder, "keys", `${scope}-${number}`), { recursive: false });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  const isPooled = (type, options) => type === "rsa" && options?.modulusLength === 2048;
+  crypto.generateKeyPair = (type, options, callback) => {
+    if (!isPooled(type, options)) return generateReal(type, options, callback);
+    pooled(options).then(
+      (key) => (key ? callback(null, key.publicKey, key.privateKey) : generateReal(type, options, callback)),
+      callback,
+    );
+  };
+  crypto.generateKeyPair[promisify.custom] = async (type, options) =>
+    (isPooled(type, options) ? await pooled(options) : undefined) ?? generatePromised(type, options);
+  syncBuiltinESMExports();
+}
+
+if (folder !== undefined) {
+  if (isTestFile) process.on("exit", tellTimes);
+  // Unit tests are about the code itself, also that which makes keys.
+  const isUnitTest = isTestFile && !/[\\/]tests[\\/]dist[\\/]/.test(file);
+  if (process.env.THINGLINE_TEST_KEYS === "pooled" && !isUnitTest) await givePooledKeys();
+}

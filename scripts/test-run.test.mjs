@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, sep } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { groupFilesMax, groupModule, planProcesses } from "./test-groups.mjs";
+
+const native = (path) => path.split("/").join(sep);
+const unit = Array.from({ length: groupFilesMax + 1 }, (_none, at) => native(`packages/device/dist/a${at}.test.js`));
+const own = ["packages/transport/dist/node/network.test.js", "tests/dist/integration/x.test.js"].map(native);
+
+test("every file is in one process, unit tests of a package share theirs, what needs sockets has its own", () => {
+  const files = [...unit, ...own, native("apps/cli/dist/log.test.js"), native("scripts/y.test.mjs")];
+  const processes = planProcesses(files);
+  assert.deepEqual(processes.flatMap((one) => one.files).sort(), [...files].sort());
+  const shared = processes.filter((one) => one.files.length > 1);
+  assert.deepEqual(
+    shared.map(({ name }) => name),
+    ["device-1", "device-2"],
+  );
+  for (const file of own) assert.ok(processes.some((one) => one.files.length === 1 && one.files[0] === file));
+});
+
+test("a process for each file when that is asked for", () => {
+  assert.ok(planProcesses([...unit, ...own], { isIsolated: true }).every((one) => one.files.length === 1));
+});
+
+test("what takes longest starts first", () => {
+  const slow = native("tests/dist/integration/cli-cloud.test.js");
+  assert.equal(planProcesses([...unit, ...own, slow])[0].name, slow);
+});
+
+/** Runs test processes as a run does, with files of these texts. */
+function runGroups(t, groups, processMaxMs = 60_000) {
+  const folder = mkdtempSync(join(tmpdir(), "thingline-test-run-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  mkdirSync(join(folder, "keys"));
+  const processes = Object.entries(groups).map(([name, texts]) => {
+    const files = Object.entries(texts).map(([file, text]) => {
+      const path = join(folder, `${file}.test.mjs`);
+      writeFileSync(path, `import { test } from "node:test";\n${text}\n`);
+      return path;
+    });
+    const entry = join(folder, `${name}.mjs`);
+    writeFileSync(entry, groupModule(files.map((file) => pathToFileURL(file).href)));
+    return { name, files, entry };
+  });
+  const childEnv = { THINGLINE_TEST_RUN: folder };
+  const limits = { concurrency: 2, processMaxMs, aloneMaxMs: processMaxMs };
+  const task = join(folder, "task.json");
+  writeFileSync(task, JSON.stringify({ processes, folder, childEnv, ...limits }));
+  // Without this Node takes it for a test inside this one.
+  const env = { ...process.env };
+  delete env.NODE_TEST_CONTEXT;
+  const script = fileURLToPath(new URL("test-run.mjs", import.meta.url));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, task], { encoding: "utf8", env });
+  return { status, text: stdout + stderr };
+}
+
+const fine = (name) => `test("${name} is fine", () => undefined);`;
+
+test("a file that cannot be loaded and one that kills its process are named, and the others run", (t) => {
+  const { status, text } = runGroups(t, {
+    first: { broken: `throw new Error("cannot be loaded");`, good: fine("good") },
+    second: { before: fine("before"), killer: `test("kills", () => process.kill(process.pid, "SIGKILL"));` },
+  });
+  assert.equal(status, 1);
+  assert.match(text, /✖ \S+broken\.test\.mjs is loaded/);
+  for (const name of ["good", "before"]) assert.match(text, new RegExp(`✔ ${name} is fine`));
+  assert.match(text, /The process of second failed as a whole/);
+  assert.match(text, /✖ \S+killer\.test\.mjs/);
+  assert.match(text, /The slowest files/);
+});
+
+test("a file that hangs is ended and named", (t) => {
+  const hanging = `test("hangs", () => new Promise(() => setInterval(() => undefined, 1_000)));`;
+  const { status, text } = runGroups(t, { only: { hanging, after: fine("after") } }, 1_000);
+  assert.equal(status, 1);
+  assert.match(text, /The process of only failed as a whole/);
+  assert.match(text, /✖ \S+hanging\.test\.mjs[\s\S]*timed out/);
+});
+
+test("a run whose tests pass ends with 0", (t) => {
+  const { status, text } = runGroups(t, { only: { one: `test("one", () => undefined);` } });
+  assert.equal(status, 0, text);
+  assert.match(text, /pass 1/);
+});
