@@ -4,7 +4,7 @@ import type { Will } from "@thingline/protocol/mqtt";
 import { awsLimits } from "./limits.js";
 import { retainedSweepMs, sweptMessagesMax } from "./retained.js";
 import { retainedKeys } from "../services/messages/model.js";
-import { closeWorld, noLimits, startWorld, TestIdentity, type World } from "./harness.test.support.js";
+import { closeWorld, noLimits, scope, startWorld, TestIdentity, type World } from "./harness.test.support.js";
 
 const will = (fields: Partial<Will> = {}): Will => ({
   topic: "will",
@@ -200,4 +200,28 @@ test("a will on a bad topic, or too large, is refused at CONNECT", async () => {
   const large = await world.connect("c", { version: 5, will: will({ properties: { contentType: "x".repeat(257) } }) });
   assert.equal(large.connack?.reasonCode, 0x97);
   await closeWorld(world);
+});
+
+test("a stored message of an earlier release that no packet can carry loses the property, not its receivers", async () => {
+  const world = await startWorld();
+  const properties = {
+    responseTopic: "",
+    contentType: "a\0b",
+    payloadFormatIndicator: undefined,
+    correlationData: undefined,
+  };
+  const record = {
+    topic: "t",
+    payload: new Uint8Array(1),
+    isRetained: true,
+    qos: 1,
+    properties: { ...properties, userProperties: [["k", "v"]] },
+  };
+  const key = [scope.account, scope.region, "broker", "retained", "t"];
+  await world.store.commit([{ key, value: record }]);
+  const next = await world.restart();
+  const client = await next.connect("c", { version: 5 });
+  assert.deepEqual(await client.subscribe("t"), [1]);
+  assert.deepEqual(client.publishes[0]?.properties, { userProperties: [["k", "v"]] });
+  await closeWorld(next);
 });

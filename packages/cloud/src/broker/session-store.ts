@@ -100,9 +100,16 @@ export function storedProperties(properties: PublishProperties | undefined): Sto
   return { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties };
 }
 
-/** Leaves out what is undefined: the codec takes a member that is there for one to write. */
+/**
+ * Leaves out what is undefined: the codec takes a member that is there for one to write. Earlier releases let pass what no packet
+ * can carry, an empty response topic and U+0000 over HTTP: without this nobody could be sent such a message.
+ */
 export function restoredProperties(stored: StoredProperties | undefined): PublishProperties | undefined {
   if (stored === undefined) return undefined;
-  const entries = Object.entries(stored).filter(([, value]) => value !== undefined);
+  const isSound = (name: string, value: unknown): boolean =>
+    value !== undefined &&
+    !(name === "responseTopic" && value === "") &&
+    !(typeof value === "string" && value.includes("\0"));
+  const entries = Object.entries(stored).filter(([name, value]) => isSound(name, value));
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }

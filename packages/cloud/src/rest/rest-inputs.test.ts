@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as iotModel from "@aws-sdk/client-iot";
 import * as dataModel from "@aws-sdk/client-iot-data-plane";
+import { encodeToBytes } from "@thingline/protocol/mqtt";
 import { encodePercent } from "@thingline/protocol/restjson";
 import type { HttpRequest } from "@thingline/transport";
 import { awsLimits } from "../broker/limits.js";
@@ -153,7 +154,7 @@ function* requestsFor(operation: RestOperation): Generator<{ target: string; req
 }
 
 test("no text in any member of any operation is a failure of the service", async () => {
-  const { operations, send, logged } = await openApi();
+  const { operations, send, logged, takeEffects } = await openApi();
   await send("POST", "/things/known");
   const policyDocument = '{"Version":"2012-10-17","Statement":[]}';
   await send("POST", "/policies/known", { body: new TextEncoder().encode(JSON.stringify({ policyDocument })) });
@@ -169,6 +170,13 @@ test("no text in any member of any operation is a failure of the service", async
   }
   assert.ok(count > 1_000, String(count));
   assert.ok(!logged.includes("restOperationFailed"));
+  // What was taken can be sent to a client.
+  const published = (await takeEffects()).filter((effect) => effect.type === "publish");
+  assert.ok(published.length > 50, String(published.length));
+  for (const { topic, payload, properties } of published) {
+    const message = { topic, payload, qos: 0, isRetained: false, isDuplicate: false } as const;
+    encodeToBytes({ type: "publish", ...message, ...(properties !== undefined && { properties }) }, 5);
+  }
 });
 
 test("a body may begin with U+FEFF, and what is no UTF-8 or no object is refused", async () => {

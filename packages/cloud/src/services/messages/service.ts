@@ -141,7 +141,10 @@ function checkTopic(name: string, limits: MessageLimits): void {
 function propertiesOf(input: PublishInput, limits: MessageLimits): PublishProperties | undefined {
   const { contentType, responseTopic, messageExpiry, payloadFormatIndicator } = input;
   const properties: PublishProperties = {};
-  if (contentType !== undefined) properties.contentType = contentType;
+  if (contentType !== undefined) {
+    if (!isMqttText(contentType)) throw invalid("contentType is text that MQTT can carry, without U+0000");
+    properties.contentType = contentType;
+  }
   if (responseTopic !== undefined) {
     checkTopic(responseTopic, limits);
     properties.responseTopic = responseTopic;
