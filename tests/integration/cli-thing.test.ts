@@ -120,8 +120,13 @@ describe("thingline thing create", { concurrency: 2 }, () => {
     assert.match(stdout, /^created thing pump-7 in the local cloud at http:/);
     assert.match(stdout, /private-key\.pem +private key: only you may read it/);
     assert.match(stdout, /Kconfig lines, security tag 7\n/);
-    assert.match(stdout, /after: cd credentials\n {2}mosquitto_sub -h localhost -p \d+ --cafile ca-cert\.pem/);
+    assert.match(
+      stdout,
+      /in this folder:\n {2}mosquitto_sub -h localhost -p \d+ --cafile credentials\/ca-cert\.pem \\\n/,
+    );
     assert.match(stdout, /-i pump-7-sub -q 1 -t 'pump-7\/#'\n/);
+    // Not the thing's own name, which the device itself connects with.
+    assert.match(stdout, /-i pump-7-pub -q 1 -t pump-7\/hello -m world\n/);
     for (const line of stdout.split("\n")) assert.ok(line.length <= 100, line);
     assert.doesNotMatch(stdout, /BEGIN/);
     assert.match(await readFile(join(cwd, "credentials/prj.conf"), "utf8"), /^CONFIG_AWS_IOT_SEC_TAG=7$/m);

@@ -97,6 +97,10 @@ test("hints go by the command and hold what was tried", () => {
   assert.match(hint("LOCKED", {}, "modem list"), /--modem-dir/);
   assert.match(hint("CLOUD_NOT_RUNNING", { folder: "my cloud" }, "thing create"), /cloud start --data-dir 'my cloud'$/);
   assert.match(hint("CREDENTIAL_MISSING", { secTag: 43 }, "provision"), /modem write --sec-tag 43 --from FOLDER$/);
+  const elsewhere = hintFor(new ThinglineError("CREDENTIAL_MISSING", "x", { details: { secTag: 43 } }), "device run", {
+    modemDir: "my modem",
+  });
+  assert.match(elsewhere?.command ?? "", /modem write --sec-tag 43 --from FOLDER --modem-dir 'my modem'$/);
   assert.match(hint("CREDENTIAL_MISSING", { secTag: 43 }, "demo"), /--without-claim/);
   assert.match(hint("CONNECTION_LOST", {}, "provision"), /log of the local cloud/);
   assert.match(hint("TLS_PEER_UNTRUSTED", { secTag: 43 }, "provision"), /modem write --sec-tag 43 --ca /);

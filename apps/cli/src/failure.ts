@@ -1,5 +1,5 @@
 import { errorCodes, isThinglineError } from "@thingline/protocol";
-import { hintFor } from "./hints.js";
+import { hintFor, type Places } from "./hints.js";
 import type { Complaint, Hint, Output } from "./output.js";
 
 export const exitCodes = { done: 0, failed: 1, wrongUsage: 2 } as const;
@@ -14,7 +14,7 @@ export class UsageError extends Error {
  *
  * @param command as in `cloud start`: what can be done depends on what was tried.
  */
-export function reportFailure(output: Output, error: unknown, command: string): number {
+export function reportFailure(output: Output, error: unknown, command: string, places: Places = {}): number {
   if (error instanceof UsageError) {
     report(output, { kind: "error", message: error.message, code: "USAGE" });
     return exitCodes.wrongUsage;
@@ -26,7 +26,7 @@ export function reportFailure(output: Output, error: unknown, command: string): 
     const message = isList ? `${errorCodes[code]}\n${error.message}` : error.message;
     report(
       output,
-      { kind: "error", message, code, hint: hintFor(error, command) },
+      { kind: "error", message, code, hint: hintFor(error, command, places) },
       { message: error.message, details },
     );
     return exitCodes.failed;

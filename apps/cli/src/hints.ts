@@ -1,8 +1,14 @@
 import { isThinglineError, type ErrorCode, type ThinglineError } from "@thingline/protocol";
-import { commandLine } from "./invocation.js";
+import { commandLine, unlessDefault } from "./invocation.js";
+import { defaultDataDir, defaultModemDir } from "./option-values.js";
 import type { Hint } from "./output.js";
 
-type HintOf = (error: ThinglineError, command: string) => Hint | undefined;
+/** Folders among the options of a command. */
+export interface Places {
+  modemDir?: string;
+}
+
+type HintOf = (error: ThinglineError, command: string, places: Places) => Hint | undefined;
 
 const seeCloudLog: Hint = {
   text:
@@ -38,19 +44,23 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
         : { text: "Another command uses this simulated modem. Wait for it, or name another --modem-dir." },
   CLOUD_NOT_RUNNING: ({ details }) => ({
     text: "Start one in another terminal, or name the --data-dir of the one that runs:",
-    command: commandLine(`cloud start --data-dir ${shellWord(details["folder"] ?? ".thingline")}`),
+    command: commandLine([
+      "cloud",
+      "start",
+      ...unlessDefault("--data-dir", details["folder"]?.toString(), defaultDataDir),
+    ]),
   }),
-  CREDENTIAL_MISSING: ({ details }, command) => ({
+  CREDENTIAL_MISSING: (error, command, places) => ({
     text: credentialsFrom[command] ?? "With what `claim create` wrote to FOLDER:",
-    command: commandLine(`modem write --sec-tag ${details["secTag"] ?? "TAG"} --from FOLDER`),
+    command: modemWrite(error, places, "--from", "FOLDER"),
   }),
-  TLS_PEER_UNTRUSTED: ({ details }) =>
-    details["caFile"] === undefined
+  TLS_PEER_UNTRUSTED: (error, _, places) =>
+    error.details["caFile"] === undefined
       ? {
           text: `${ownCa} This writes another CA:`,
-          command: commandLine(`modem write --sec-tag ${details["secTag"] ?? "TAG"} --ca .thingline/ca.pem`),
+          command: modemWrite(error, places, "--ca", `${defaultDataDir}/ca.pem`),
         }
-      : { text: `${ownCa} It was read from ${details["caFile"]}.` },
+      : { text: `${ownCa} It was read from ${error.details["caFile"]}.` },
   CONNECTION_REFUSED: () => ({
     text: "Does the cloud run, and on this port? Start one in another terminal, or correct CONFIG_AWS_IOT_PORT:",
     command: commandLine("cloud start"),
@@ -79,12 +89,16 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
   }),
 };
 
-/** @param command as in `cloud start`. */
-export function hintFor(error: ThinglineError, command: string): Hint | undefined {
-  return hints[error.code]?.(error, command);
+/**
+ * @param command as in `cloud start`.
+ * @param places the folders that the command was told to use: what it advises has to work on the same ones.
+ */
+export function hintFor(error: ThinglineError, command: string, places: Places = {}): Hint | undefined {
+  return hints[error.code]?.(error, command, places);
 }
 
-function shellWord(value: string | number): string {
-  const text = String(value);
-  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+function modemWrite({ details }: ThinglineError, { modemDir }: Places, ...source: string[]): string {
+  const secTag = String(details["secTag"] ?? "TAG");
+  const folder = unlessDefault("--modem-dir", modemDir, defaultModemDir);
+  return commandLine(["modem", "write", "--sec-tag", secTag, ...source, ...folder]);
 }

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { isDeviceId } from "@thingline/protocol/provisioning";
 
+export const defaultDataDir = ".thingline";
 export const defaultModemDir = ".thingline/modem";
 
 /** What the words behind options may be. Each throws what commander reports with the option's name. */

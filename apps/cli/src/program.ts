@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import type { CommandContext } from "./command.js";
 import { exitCodes, reportFailure } from "./failure.js";
 import { commandLine } from "./invocation.js";
-import { defaultModemDir, optionValues } from "./option-values.js";
+import { defaultDataDir, defaultModemDir, optionValues } from "./option-values.js";
 import { createOutput, type Output } from "./output.js";
 import { stopExitCodes, watchForStop } from "./stop.js";
 import { programVersion } from "./version.js";
@@ -35,7 +35,7 @@ function fullName(command: Command): string {
 }
 
 async function runAction<Options>(command: Command, load: () => Promise<Action<Options>>): Promise<number> {
-  const options = command.opts<Options & { json?: boolean }>();
+  const options = command.opts<Options & { json?: boolean; modemDir?: string }>();
   const output = createOutput({ isJson: options.json === true });
   using stop = watchForStop();
   try {
@@ -44,7 +44,7 @@ async function runAction<Options>(command: Command, load: () => Promise<Action<O
     return (await action({ output, signal: stop.signal }, options, ...args)) ?? exitCodes.done;
   } catch (error) {
     const { reason } = stop;
-    if (reason === undefined) return reportFailure(output, error, fullName(command));
+    if (reason === undefined) return reportFailure(output, error, fullName(command), options);
     reportStop(output, reason);
     return stopExitCodes[reason];
   } finally {
@@ -61,7 +61,7 @@ function reportStop(output: Output, reason: keyof typeof stopExitCodes): void {
 const paths = optionValues.path;
 const dataDirOption = () =>
   new Option("--data-dir <dir>", "the local cloud's data directory")
-    .default(".thingline")
+    .default(defaultDataDir)
     .argParser(paths)
     .env("THINGLINE_DATA_DIR");
 const modemDirOption = () =>
@@ -176,7 +176,7 @@ function addCloud(cloud: Command, command: AddCommand): void {
         .choices(["debug", "info", "warn", "error"])
         .default("info"),
     );
-  examples(start, "cloud start --data-dir my-cloud", "cloud start --memory --mqtts-port 0 --json");
+  examples(start, "cloud start", "cloud start --data-dir my-cloud", "cloud start --memory --mqtts-port 0 --json");
   const check = command(
     cloud,
     "check",
@@ -222,7 +222,7 @@ function addThing(thing: Command, command: AddCommand): void {
   withCredentialOptions(create)
     .option("--sec-tag <tag>", "security tag to name in the written files (default: 201)", optionValues.secTag)
     .option("--policy <name>", "attach this existing policy instead of making one");
-  examples(create, "thing create my-thing --data-dir my-cloud", "thing create my-thing --aws");
+  examples(create, "thing create my-thing", "thing create my-thing --aws");
 }
 
 function addClaim(claim: Command, command: AddCommand): void {
@@ -237,7 +237,7 @@ function addClaim(claim: Command, command: AddCommand): void {
     "security tag to name in the written files (default: 43)",
     optionValues.secTag,
   );
-  examples(create, "claim create --data-dir my-cloud");
+  examples(create, "claim create", "claim create line-2 --data-dir my-cloud");
 }
 
 function addProvision(program: Command, command: AddCommand): void {
@@ -283,8 +283,8 @@ function addDevice(device: Command, command: AddCommand): void {
     .option("--verbose", verboseText);
   examples(
     run,
-    "device run --conf pump/prj.conf --shadow --topic 'pump/#'",
-    "device run --conf pump/prj.conf --native-tls",
+    "device run --conf my-thing/prj.conf --shadow --topic 'my-thing/#'",
+    "device run --conf my-thing/prj.conf --native-tls",
   );
 }
 

@@ -12,8 +12,9 @@ import { createNodeFiles } from "@thingline/transport/node";
 import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";
 import { guardProcess } from "../guard.js";
-import { commandLine } from "../invocation.js";
+import { commandLine, unlessDefault } from "../invocation.js";
 import { createLog, type LogLevel } from "../log.js";
+import { defaultDataDir } from "../option-values.js";
 import type { Output } from "../output.js";
 
 interface StartOptions {
@@ -105,7 +106,10 @@ function showReady(output: Output, options: StartOptions, cloud: StartedCloud): 
   const next =
     options.memory === true
       ? []
-      : ["Next, in another terminal:", `  ${commandLine(`thing create my-thing --data-dir ${options.dataDir}`)}`];
+      : [
+          "Next, in another terminal, in this folder:",
+          `  ${commandLine(["thing", "create", "my-thing", ...unlessDefault("--data-dir", options.dataDir, defaultDataDir)])}`,
+        ];
   output.event(
     { event: "ready", mqtts, https, api, mqtt: mqtt ?? null, ca: cloud.caFile },
     [

@@ -6,7 +6,8 @@ import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readCredentialFiles, type CredentialTexts } from "../credentials-folder.js";
 import { exitCodes, UsageError } from "../failure.js";
-import { commandLine } from "../invocation.js";
+import { commandLine, unlessDefault } from "../invocation.js";
+import { defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
 
 interface ModemOptions {
@@ -71,7 +72,9 @@ function assertPair(
 async function openExistingFolder(output: Output, modemDir: string): Promise<CredentialFolder | undefined> {
   if ((await nodeAdapters().files.list(modemDir)).length > 0) return openFolder(modemDir);
   output.say(`there is no simulated modem in ${modemDir}; writing credentials makes one:`);
-  output.say(`  ${commandLine(`modem write --sec-tag 43 --from FOLDER --modem-dir ${modemDir}`)}`);
+  output.say(
+    `  ${commandLine(["modem", "write", "--sec-tag", "43", "--from", "FOLDER", ...unlessDefault("--modem-dir", modemDir, defaultModemDir)])}`,
+  );
   return undefined;
 }
 

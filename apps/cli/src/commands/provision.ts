@@ -13,7 +13,7 @@ import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readConfiguration, readTextFile } from "../configuration.js";
 import { UsageError } from "../failure.js";
-import { commandLine } from "../invocation.js";
+import { commandLine, unlessDefault } from "../invocation.js";
 import { defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
 import { progressFileName, provisionSimulatedDevice } from "../provisioning.js";
@@ -98,16 +98,16 @@ export async function provision({ output, signal }: CommandContext, options: Pro
 
 function showNext(output: Output, options: ProvisionOptions, secTag: number): void {
   const words = [
-    "device run",
-    ...options.conf.map((file) => `--conf ${file}`),
-    `--sec-tag ${secTag}`,
-    ...(options.clientId === undefined ? [] : [`--client-id ${options.clientId}`]),
+    ...["device", "run"],
+    ...options.conf.flatMap((file) => ["--conf", file]),
+    ...["--sec-tag", String(secTag)],
+    ...(options.clientId === undefined ? [] : ["--client-id", options.clientId]),
     ...(options.nativeTls === true ? ["--native-tls"] : []),
-    ...(options.modemDir === defaultModemDir ? [] : [`--modem-dir ${options.modemDir}`]),
-    ...(options.stateDir === undefined ? [] : [`--state-dir ${options.stateDir}`]),
+    ...unlessDefault("--modem-dir", options.modemDir, defaultModemDir),
+    ...(options.stateDir === undefined ? [] : ["--state-dir", options.stateDir]),
   ];
   output.say(output.paint.dim("Next, as a device that stays connected:"));
-  output.say(`  ${commandLine(words.join(" "))}`);
+  output.say(`  ${commandLine(words)}`);
 }
 
 /** Everything that can be wrong with it is said before anything is done. */

@@ -5,7 +5,7 @@ import { createNodeFiles } from "@thingline/transport/node";
 import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { writeCredentialsFolder, type CredentialsFolder } from "../credentials-folder.js";
-import { commandLine } from "../invocation.js";
+import { commandLine, shellWord } from "../invocation.js";
 import type { Output } from "../output.js";
 import { createClaim, createThing, type IssuedCertificate, type IssuedThing } from "../registry.js";
 
@@ -90,8 +90,8 @@ export async function claimCreate(context: CommandContext, options: CreateOption
       ...describeFiles(written, secTag),
       "",
       "Next, put it into a simulated modem and provision a device with it:",
-      `  ${commandLine(`modem write --sec-tag ${secTag} --from ${written.folder}`)}`,
-      `  ${commandLine(`provision --conf ${written.files.conf}`)}`,
+      `  ${commandLine(["modem", "write", "--sec-tag", String(secTag), "--from", written.folder])}`,
+      `  ${commandLine(["provision", "--conf", written.files.conf])}`,
     ].join("\n"),
   );
 }
@@ -112,9 +112,12 @@ function describeThing(
 ): string {
   const { plane, name, issued, written, secTag } = facts;
   const { host, port } = plane.device;
-  const client = (program: string, rest: string) => [
-    `  ${program} -h ${host} -p ${port} --cafile ca-cert.pem --cert client-cert.pem \\`,
-    `    --key private-key.pem ${rest}`,
+  const { caPem, certificatePem, privateKeyPem, conf } = written.files;
+  // A client id of its own for each: the broker ends a connection when another one comes with the same id.
+  const client = (program: string, id: string, ...rest: string[]) => [
+    `  ${program} -h ${host} -p ${port} --cafile ${shellWord(caPem)} \\`,
+    `    --cert ${shellWord(certificatePem)} --key ${shellWord(privateKeyPem)} \\`,
+    `    -i ${shellWord(id)} -q 1 ${rest.map(shellWord).join(" ")}`,
   ];
   return [
     issued.isNew
@@ -123,12 +126,12 @@ function describeThing(
     `  certificate  ${issued.certificateId.slice(0, 16)}…, policy ${issued.policyName}`,
     ...describeFiles(written, secTag),
     "",
-    `Try it, in two terminals, after: cd ${written.folder}`,
-    ...client("mosquitto_sub", `-i ${name}-sub -q 1 -t '${name}/#'`),
-    ...client("mosquitto_pub", `-i ${name} -q 1 -t ${name}/hello -m world`),
+    "Try it, in two terminals, in this folder:",
+    ...client("mosquitto_sub", `${name}-sub`, "-t", `${name}/#`),
+    ...client("mosquitto_pub", `${name}-pub`, "-t", `${name}/hello`, "-m", "world"),
     "",
-    "Or, from here, as a device that stays connected:",
-    `  ${commandLine(`device run --conf ${written.files.conf} --native-tls`)}`,
+    "Or as a device that stays connected:",
+    `  ${commandLine(["device", "run", "--conf", conf, "--native-tls"])}`,
   ].join("\n");
 }
 
