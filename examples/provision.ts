@@ -32,13 +32,13 @@ await cloud.run(registry.createPolicy, { policyName: "claim", policyDocument: cl
 await cloud.run(registry.attachPolicy, { policyName: "claim", target: claim.certificateArn });
 
 await using modem = await createSimulatedModem({ ...adapters, folder: join(folder, "modem") });
-await using session = openModemSession(modem.openPort(), adapters);
-const store = createModemCredentialStore(session, adapters);
+await using session = openModemSession(modem.openPort(), { clock: adapters.clock });
+const store = createModemCredentialStore(session, { keys: adapters.keys });
 await store.write(43, "ca", started.caPem);
 await store.write(43, "certificate", claim.certificatePem);
 await store.write(43, "privateKey", claim.keyPair.PrivateKey);
 
-const link = createLinkControl(session, adapters);
+const link = createLinkControl(session, { clock: adapters.clock });
 const { clock, random, files, keys } = adapters;
 const { device, secTag, certificateId } = await provisionDevice({
   clock,

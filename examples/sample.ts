@@ -53,12 +53,12 @@ const settings = awsIotSettings(config);
 
 const folder = await mkdtemp(join(tmpdir(), "thingline-example-"));
 await using modem = await createSimulatedModem({ ...adapters, folder: join(folder, "modem") });
-await using session = openModemSession(modem.openPort(), adapters);
-const store = createModemCredentialStore(session, adapters);
+await using session = openModemSession(modem.openPort(), { clock: adapters.clock });
+const store = createModemCredentialStore(session, { keys: adapters.keys });
 await store.write(settings.secTag, "ca", started.caPem);
 await store.write(settings.secTag, "certificate", issued.certificatePem);
 await store.write(settings.secTag, "privateKey", issued.keyPair.PrivateKey);
-const link = createLinkControl(session, adapters);
+const link = createLinkControl(session, { clock: adapters.clock });
 await link.connect();
 
 // ---- The sample --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { clockOption, filesOption, keysOption, networkOption, randomOption } from "@thingline/transport";
 import type {
   Clock,
   Connection,
@@ -21,7 +22,7 @@ import type { Gateway, GatewayOptions, GatewayStats } from "./gateway/gateway.js
 import type { ListenAddress } from "./gateway/listen.js";
 import { createPrincipals } from "./gateway/principals.js";
 import { openServerIdentity } from "./gateway/server-identity.js";
-import type { Log } from "./log.js";
+import { type Log, logOption } from "./log.js";
 import type { ConnectionIdentity } from "./policy/authorizer.js";
 import type { Operation, Scope } from "./services/operation.js";
 import { createRestApi, type RestApi } from "./rest/rest-api.js";
@@ -139,6 +140,41 @@ export interface Cloud {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+const dependencyTypes = {
+  network: networkOption,
+  clock: clockOption,
+  random: randomOption,
+  files: filesOption,
+  keys: keysOption,
+  store: "object",
+  log: logOption,
+} as const satisfies OptionTypes<CloudDependencies>;
+
+const addressTypes = {
+  host: "string",
+  port: "number",
+  optionName: "string",
+} as const satisfies OptionTypes<ListenAddress>;
+const listens = { options: addressTypes, required: ["host", "port"] } as const;
+
+const optionTypes = {
+  folder: "string",
+  account: "string",
+  region: "string",
+  mqtts: listens,
+  https: listens,
+  mqtt: listens,
+  serverNames: "array",
+  // `aws`, `none` or limits of one's own.
+  limits: "any",
+  shadowsOfUnknownThings: "string",
+  signatures: "string",
+  keyPoolSize: "number",
+  connectionsMax: "number",
+  handshakeTimeoutMs: "number",
+  onConnectionRefused: "function",
+} as const satisfies OptionTypes<CloudOptions>;
+
 const awsMqttsPort = 8883;
 const endpointTypes = new Set(["iot:Data", "iot:Data-ATS", "iot:CredentialProvider", "iot:Jobs"]);
 
@@ -155,6 +191,8 @@ interface Engine {
  * @throws {ThinglineError} PORT_IN_USE, OPTION_INVALID, and what opening the store and the folder can throw.
  */
 export async function createCloud(dependencies: CloudDependencies, options: CloudOptions): Promise<Cloud> {
+  checkOptionTypes(dependencies, dependencyTypes, { of: "createCloud()", required: Object.keys(dependencyTypes) });
+  checkOptionTypes(options, optionTypes, { of: "createCloud()", required: ["folder", "mqtts", "https"] });
   const { store, clock } = dependencies;
   const log = createBoundedLog(dependencies.log, { clock });
   const cloud = new LocalCloud({ ...dependencies, log }, options);

@@ -1,3 +1,5 @@
+import { methodsOf } from "@thingline/protocol";
+
 /** Structured log lines. Never a key, token, password or payload. `event` is a stable camelCase name. */
 export interface Log {
   debug(event: string, facts?: Readonly<Record<string, unknown>>): void;
@@ -5,3 +7,5 @@ export interface Log {
   warn(event: string, facts?: Readonly<Record<string, unknown>>): void;
   error(event: string, facts?: Readonly<Record<string, unknown>>): void;
 }
+
+export const logOption = methodsOf<Log>("a Log", { debug: true, info: true, warn: true, error: true });

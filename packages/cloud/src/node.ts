@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import type { Endpoint, HttpRequest } from "@thingline/transport";
 import {
   createNodeClock,
@@ -22,7 +22,7 @@ import type { Cloud, CloudOptions } from "./cloud.js";
 import { checkDataDirectory, forgetOldRoot, recordDirectory } from "./data-directory.js";
 import type { DataDirectoryDependencies } from "./data-directory.js";
 import { nameOption } from "./gateway/listen.js";
-import type { Log } from "./log.js";
+import { type Log, logOption } from "./log.js";
 import type { Durability, Store } from "./store/store.js";
 
 export { damagesMax } from "./check.js";
@@ -300,7 +300,27 @@ function isSignedBy(certificatePem: string, issuerPem: string): boolean {
   }
 }
 
+const optionTypes = {
+  dataDir: "string",
+  memory: "boolean",
+  host: "string",
+  mqttsPort: "number",
+  httpsPort: "number",
+  apiPort: "number",
+  mqttPort: "number",
+  account: "string",
+  region: "string",
+  serverNames: "array",
+  // `aws`, `none` or limits of one's own.
+  limits: "any",
+  sigv4: "string",
+  keyPoolSize: "number",
+  durability: "string",
+  log: logOption,
+} as const satisfies OptionTypes<StartCloudOptions>;
+
 function checkOptions(options: StartCloudOptions): void {
+  checkOptionTypes(options, optionTypes, { of: "startCloud()" });
   const invalid = (name: string, expected: string, got: unknown) =>
     new ThinglineError("OPTION_INVALID", `${name} must be ${expected}, got ${JSON.stringify(got)}`, {
       details: { option: name },

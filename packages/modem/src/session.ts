@@ -1,4 +1,11 @@
-import { ThinglineError } from "@thingline/protocol";
+import {
+  checkOptionTypes,
+  kindOf,
+  methodsOf,
+  optionInvalid,
+  type OptionTypes,
+  ThinglineError,
+} from "@thingline/protocol";
 import type { AtCommand } from "@thingline/protocol/at";
 import {
   atCommandBytesMax,
@@ -8,7 +15,7 @@ import {
   parseFinalResult,
   ResponseLineReader,
 } from "@thingline/protocol/at";
-import type { Clock, Connection } from "@thingline/transport";
+import { type Clock, clockOption, type Connection, connectionOption } from "@thingline/transport";
 import { NotificationStream } from "./notification-stream.js";
 
 export interface ModemSessionOptions {
@@ -91,8 +98,41 @@ interface Job {
   fail(error: ThinglineError): void;
 }
 
+const optionTypes = {
+  clock: clockOption,
+  lineEnd: "string",
+  commandTimeoutMs: "number",
+} as const satisfies OptionTypes<ModemSessionOptions>;
+
+/** A session as an option of what is built on it. */
+export const sessionOption = methodsOf<Pick<ModemSession, "sequence" | "onNotification">>(
+  "a ModemSession",
+  { sequence: true, onNotification: true },
+  "openModemSession() makes one",
+);
+
+const commandTypes = { timeoutMs: "number", signal: "signal" } as const satisfies OptionTypes<CommandOptions>;
+const lineEnds: readonly string[] = ["\r\n", "\r", "\n", "\0"];
+
+function checkCommand(line: string, options: CommandOptions): void {
+  if (typeof line !== "string") throw optionInvalid("line", "an AT command", kindOf(line));
+  checkOptionTypes(options, commandTypes, { of: "command()" });
+  checkTimeout("timeoutMs", options.timeoutMs);
+}
+
+function checkTimeout(option: string, timeoutMs: number | undefined): void {
+  if (timeoutMs === undefined || (timeoutMs > 0 && timeoutMs <= 2_147_483_647)) return;
+  throw optionInvalid(option, "milliseconds above 0", timeoutMs);
+}
+
 /** Takes the host's end of an AT channel: a serial port's, or a simulated modem's `openPort()`. */
 export function openModemSession(channel: Connection, options: ModemSessionOptions): ModemSession {
+  checkOptionTypes(options, optionTypes, { of: "openModemSession()", required: ["clock"] });
+  checkOptionTypes({ channel }, { channel: connectionOption }, { of: "openModemSession()", required: ["channel"] });
+  if (options.lineEnd !== undefined && !lineEnds.includes(options.lineEnd)) {
+    throw optionInvalid("lineEnd", "CR LF, CR, LF or NUL", kindOf(options.lineEnd));
+  }
+  checkTimeout("commandTimeoutMs", options.commandTimeoutMs);
   return new OpenModemSession(channel, options);
 }
 
@@ -140,7 +180,8 @@ class OpenModemSession implements ModemSession {
     });
   }
 
-  command(line: string, options: CommandOptions = {}): Promise<readonly string[]> {
+  async command(line: string, options: CommandOptions = {}): Promise<readonly string[]> {
+    checkCommand(line, options);
     return this.sequence((run) => run(line, options), options);
   }
 
@@ -161,7 +202,11 @@ class OpenModemSession implements ModemSession {
       const job: Job = {
         start: async () => {
           signal?.removeEventListener("abort", onAbort);
-          await steps((line, options) => this.#run(line, options)).then(resolve, reject);
+          const run: RunCommand = async (line, options = {}) => {
+            checkCommand(line, options);
+            return this.#run(line, options);
+          };
+          await steps(run).then(resolve, reject);
         },
         fail: (error) => {
           signal?.removeEventListener("abort", onAbort);

@@ -1,9 +1,17 @@
 import { methodsOf, type OptionTypes } from "@thingline/protocol";
 import type { Clock } from "./clock.js";
-import type { Connection, Dialer, Network, TlsClientOptions } from "./connection.js";
+import type {
+  Connection,
+  Dialer,
+  DialTarget,
+  ListenOptions,
+  Network,
+  TlsClientOptions,
+  TlsServerOptions,
+} from "./connection.js";
 import type { CredentialStore, LinkControl, SecTagDialer } from "./credentials.js";
 import type { Files } from "./files.js";
-import type { Http } from "./http.js";
+import type { Http, HttpRequest, HttpRequestOptions } from "./http.js";
 import type { Keys } from "./keys.js";
 import type { Random } from "./random.js";
 
@@ -91,3 +99,47 @@ export const tlsClientOptionTypes = {
   onRecord: "function",
   receivedRecordBytesMax: "number",
 } as const satisfies OptionTypes<TlsClientOptions>;
+
+const webSocketTypes = { path: "string", headers: "object" } as const;
+
+export const dialTargetTypes = {
+  host: "string",
+  port: "number",
+  tls: { options: tlsClientOptionTypes },
+  webSocket: { options: webSocketTypes, required: ["path"] },
+  connectTimeoutMs: "number",
+  family: "number",
+} as const satisfies OptionTypes<DialTarget>;
+
+const tlsServerTypes = {
+  certificate: "string",
+  privateKey: "string",
+  requestsClientCertificate: "boolean",
+  alpnProtocols: "array",
+  handshakeTimeoutMs: "number",
+  selectCertificate: "function",
+} as const satisfies OptionTypes<TlsServerOptions>;
+
+export const listenOptionTypes = {
+  host: "string",
+  port: "number",
+  tls: { options: tlsServerTypes, required: ["certificate", "privateKey", "requestsClientCertificate"] },
+  webSocket: { options: { path: "string" }, required: ["path"] },
+  rawAlpnProtocols: "array",
+  connectionsMax: "number",
+  onRefused: "function",
+} as const satisfies OptionTypes<ListenOptions>;
+
+export const httpRequestTypes = {
+  method: "string",
+  url: "string",
+  headers: "object",
+  body: "bytes",
+} as const satisfies OptionTypes<HttpRequest>;
+
+export const httpRequestOptionTypes = {
+  signal: "signal",
+  timeoutMs: "number",
+  bodyBytesMax: "number",
+  tls: { options: { ca: "text", certificate: "text", privateKey: "text" } },
+} as const satisfies OptionTypes<HttpRequestOptions>;

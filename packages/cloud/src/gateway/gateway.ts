@@ -143,7 +143,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     },
   };
   const tls = (alpnProtocols: readonly string[]): ListenOptions["tls"] => ({
-    ...options.server,
+    certificate: options.server.certificate,
+    privateKey: options.server.privateKey,
     requestsClientCertificate: true,
     alpnProtocols,
     ...(options.handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs: options.handshakeTimeoutMs }),

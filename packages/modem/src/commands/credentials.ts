@@ -1,4 +1,4 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { CredentialLine } from "@thingline/protocol/at";
 import {
   atCommandBytesMax,
@@ -10,10 +10,16 @@ import {
   parseInformation,
   secTagMax,
 } from "@thingline/protocol/at";
-import type { CredentialEntry, CredentialStore, CredentialType, Keys } from "@thingline/transport";
+import {
+  type CredentialEntry,
+  type CredentialStore,
+  type CredentialType,
+  type Keys,
+  keysOption,
+} from "@thingline/transport";
 import { credentialRefused } from "../credential-refusal.js";
 import { toUpperHex } from "../hex.js";
-import type { ModemSession, RunCommand } from "../session.js";
+import { type ModemSession, type RunCommand, sessionOption } from "../session.js";
 
 /**
  * Modem key management over an AT session: credentials under security tags of a modem, real or simulated.
@@ -23,7 +29,11 @@ import type { ModemSession, RunCommand } from "../session.js";
  *
  * @see nRF Connect SDK, lib/modem_key_mgmt
  */
-export function createModemCredentialStore(session: ModemSession, { keys }: { keys: Keys }): CredentialStore {
+export function createModemCredentialStore(session: ModemSession, options: { keys: Keys }): CredentialStore {
+  const of = "createModemCredentialStore()";
+  checkOptionTypes({ session }, { session: sessionOption }, { of, required: ["session"] });
+  checkOptionTypes(options, { keys: keysOption }, { of, required: ["keys"] });
+  const { keys } = options;
   return new ModemCredentialStore(session, keys);
 }
 

@@ -1,10 +1,10 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import type { RegistrationStatus, SystemMode } from "@thingline/protocol/at";
 import { formatSystemMode, parseFunctionalMode, parseRegistrationRead, parseSystemMode } from "@thingline/protocol/at";
-import type { Clock, LinkControl, Timer } from "@thingline/transport";
+import { type Clock, clockOption, type LinkControl, type Timer } from "@thingline/transport";
 import type { LinkEvent, LinkEvents, LinkState } from "../link-state.js";
 import { initialLinkState, stepLinkNotification, stepRegistration } from "../link-state.js";
-import type { ModemSession, RunCommand } from "../session.js";
+import { type ModemSession, type RunCommand, sessionOption } from "../session.js";
 
 export interface LinkControlOptions {
   clock: Clock;
@@ -29,6 +29,12 @@ export interface LteLinkControl extends LinkControl {
   close(): void;
 }
 
+const optionTypes = {
+  clock: clockOption,
+  networkTimeoutMs: "number",
+  systemMode: "object",
+} as const satisfies OptionTypes<LinkControlOptions>;
+
 /**
  * LTE link control over an AT session.
  *
@@ -38,6 +44,9 @@ export interface LteLinkControl extends LinkControl {
  * @see nRF Connect SDK, lib/lte_link_control
  */
 export function createLinkControl(session: ModemSession, options: LinkControlOptions): LteLinkControl {
+  const of = "createLinkControl()";
+  checkOptionTypes({ session }, { session: sessionOption }, { of, required: ["session"] });
+  checkOptionTypes(options, optionTypes, { of, required: ["clock"] });
   return new SessionLinkControl(session, options);
 }
 

@@ -1,13 +1,23 @@
-import { ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { credentialTypeName, credentialTypeNumbers } from "@thingline/protocol/at";
-import type { CredentialEntry, CredentialStore, CredentialType, Files, Keys, Random } from "@thingline/transport";
+import {
+  type CredentialEntry,
+  type CredentialStore,
+  type CredentialType,
+  type Files,
+  filesOption,
+  type Keys,
+  keysOption,
+  type Random,
+  randomOption,
+} from "@thingline/transport";
 import { credentialRefused } from "../credential-refusal.js";
 import { toUpperHex } from "../hex.js";
 import type { CredentialSituation } from "./credential-rules.js";
 import { refusalOfDelete, refusalOfRead, refusalOfWrite } from "./credential-rules.js";
 import { firmwareProfiles } from "./firmware.js";
 import type { ModemIdentity, StoredIdentity } from "./identity.js";
-import { openIdentity } from "./identity.js";
+import { identityTypes, openIdentity } from "./identity.js";
 import { SecureStorage } from "./secure-storage.js";
 
 /** A simulated modem's folder without the modem: what a programmer does on the bench before the first boot. */
@@ -27,6 +37,14 @@ export interface CredentialFolderOptions {
   identity?: Partial<ModemIdentity>;
 }
 
+const optionTypes = {
+  files: filesOption,
+  keys: keysOption,
+  random: randomOption,
+  folder: "string",
+  identity: { options: identityTypes },
+} as const satisfies OptionTypes<CredentialFolderOptions>;
+
 /**
  * Opens the folder of a simulated modem, or makes it, to write and list credentials by the modem's own rules
  * while no LTE is in the way.
@@ -34,6 +52,10 @@ export interface CredentialFolderOptions {
  * @throws {ThinglineError} LOCKED when a modem runs on the folder, STORE_CORRUPT naming the damaged file, OPTION_INVALID.
  */
 export async function openCredentialFolder(options: CredentialFolderOptions): Promise<CredentialFolder> {
+  checkOptionTypes(options, optionTypes, {
+    of: "openCredentialFolder()",
+    required: ["files", "keys", "random", "folder"],
+  });
   await options.files.makeFolder(options.folder);
   const lock = await options.files.lock(options.folder);
   try {

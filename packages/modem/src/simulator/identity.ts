@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { type OptionTypes, ThinglineError } from "@thingline/protocol";
 import type { Files, Keys, Random } from "@thingline/transport";
 import type { FirmwareName } from "./firmware.js";
 import { defaultFirmware, firmwareProfiles, isFirmwareName } from "./firmware.js";
@@ -36,6 +36,17 @@ const formats: Readonly<Record<keyof ModemIdentity, RegExp>> = {
   modemUuid: /^[0-9a-f-]{36}$/,
   deviceUuid: /^[0-9a-f-]{36}$/,
 };
+
+export const identityTypes = {
+  firmware: "string",
+  imei: "string",
+  softwareVersionNumber: "string",
+  serialNumber: "string",
+  imsi: "string",
+  iccid: "string",
+  modemUuid: "string",
+  deviceUuid: "string",
+} as const satisfies OptionTypes<ModemIdentity>;
 
 export interface IdentityOptions {
   random: Random;

@@ -1,6 +1,19 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { atCommandBytesMax, reservedSecTags } from "@thingline/protocol/at";
-import type { Clock, Connection, Dialer, Files, Keys, Random, SecTagDialer } from "@thingline/transport";
+import {
+  type Clock,
+  clockOption,
+  type Connection,
+  type Dialer,
+  dialerOption,
+  type Files,
+  filesOption,
+  type Keys,
+  keysOption,
+  type Random,
+  randomOption,
+  type SecTagDialer,
+} from "@thingline/transport";
 import type { AtPortCounters, AtPortOptions } from "./at-port.js";
 import { toUpperHex } from "../hex.js";
 import { AtPort } from "./at-port.js";
@@ -8,8 +21,8 @@ import type { Refusal } from "./credential-rules.js";
 import type { FirmwareName } from "./firmware.js";
 import { firmwareProfiles } from "./firmware.js";
 import type { ModemIdentity, StoredIdentity } from "./identity.js";
-import { openIdentity } from "./identity.js";
-import type { LteTiming, RadioConditions } from "./lte-link.js";
+import { identityTypes, openIdentity } from "./identity.js";
+import type { Cell, LteTiming, RadioConditions } from "./lte-link.js";
 import { defaultConditions, defaultLteTiming } from "./lte-link.js";
 import { ModemCore } from "./modem-core.js";
 import { SecureStorage } from "./secure-storage.js";
@@ -86,6 +99,52 @@ export interface SimulatedModem {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+const timingTypes = {
+  searchMs: "number",
+  attachMs: "number",
+  detachMs: "number",
+  rrcInactivityMs: "number",
+} as const satisfies OptionTypes<LteTiming>;
+
+const cellTypes = {
+  plmn: "string",
+  fullName: "string",
+  shortName: "string",
+  tac: "string",
+  cellId: "string",
+  act: "number",
+  band: "number",
+  physicalCellId: "number",
+  earfcn: "number",
+  rsrpDbm: "number",
+  rsrqDb: "number",
+  snrDb: "number",
+} as const satisfies OptionTypes<Cell>;
+
+const conditionTypes = {
+  hasCoverage: "boolean",
+  isDenied: "boolean",
+  rejectCause: "number",
+  isRoaming: "boolean",
+  sim: "string",
+  cell: { options: cellTypes },
+  hasData: "boolean",
+} as const satisfies OptionTypes<RadioConditions>;
+
+const optionTypes = {
+  network: dialerOption,
+  clock: clockOption,
+  random: randomOption,
+  keys: keysOption,
+  files: filesOption,
+  folder: "string",
+  identity: { options: identityTypes },
+  firmware: "string",
+  lte: { options: { ...timingTypes, conditions: { options: conditionTypes } } },
+  pin: "string",
+  storageBytesMax: "number",
+} as const satisfies OptionTypes<SimulatedModemOptions>;
+
 /**
  * Boots a simulated nRF91, functional mode 0.
  *
@@ -93,6 +152,10 @@ export interface SimulatedModem {
  * damaged file.
  */
 export async function createSimulatedModem(options: SimulatedModemOptions): Promise<SimulatedModem> {
+  checkOptionTypes(options, optionTypes, {
+    of: "createSimulatedModem()",
+    required: ["network", "clock", "random", "keys"],
+  });
   const { files, folder } = options;
   if ((files === undefined) !== (folder === undefined)) {
     const message = "files and folder: expected both or none";

@@ -1,8 +1,9 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, ThinglineError } from "@thingline/protocol";
 import type { Clock } from "../clock.js";
 import { type Connection, defaultConnectTimeoutMs, type DialTarget, type SecureInfo } from "../connection.js";
+import { dialTargetTypes } from "../option-types.js";
 import { StreamConnection } from "../stream-connection.js";
 import type { SlabPool } from "../write-plan.js";
 import { connectError, tlsError } from "./errors.js";
@@ -23,6 +24,7 @@ export interface DialContext {
 
 /** Opens one connection. Whatever was opened on the way is dropped when it fails, is aborted or takes too long. */
 export async function dial(context: DialContext, target: DialTarget, signal?: AbortSignal): Promise<Connection> {
+  checkOptionTypes(target, dialTargetTypes, { of: "dial()", required: ["host", "port"] });
   const where = `${target.host}:${target.port}`;
   const tlsOptions = target.tls === undefined ? undefined : clientTlsOptions(target.tls, target.host, context.contexts);
   checkPort(target.port);

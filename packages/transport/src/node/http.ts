@@ -1,7 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from "node:http";
 import { request as requestSecure, type RequestOptions } from "node:https";
 import { TLSSocket } from "node:tls";
-import { ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, ThinglineError } from "@thingline/protocol";
 import { pemText } from "@thingline/protocol/x509";
 import type { Clock } from "../clock.js";
 import {
@@ -12,16 +12,21 @@ import {
   type HttpRequestOptions,
   type HttpResponse,
 } from "../http.js";
+import { clockOption, httpRequestOptionTypes, httpRequestTypes } from "../option-types.js";
 import { createNodeClock } from "./clock.js";
 import { connectError, tlsError } from "./errors.js";
 import { checkAuthorities, checkPair } from "./tls-options.js";
 
 /** Node's own HTTP client, one connection for each request: nothing is left open. Redirects are answers like others. */
-export function createNodeHttp({ clock = createNodeClock() }: { clock?: Clock } = {}): Http {
+export function createNodeHttp(made: { clock?: Clock } = {}): Http {
+  checkOptionTypes(made, { clock: clockOption }, { of: "createNodeHttp()" });
+  const { clock = createNodeClock() } = made;
   return { request: (request, options = {}) => exchange(clock, request, options) };
 }
 
 async function exchange(clock: Clock, request: HttpRequest, options: HttpRequestOptions): Promise<HttpResponse> {
+  checkOptionTypes(request, httpRequestTypes, { of: "request()", required: ["method", "url"] });
+  checkOptionTypes(options, httpRequestOptionTypes, { of: "request()" });
   const { signal, timeoutMs = defaultHttpTimeoutMs, bodyBytesMax = defaultHttpBodyBytesMax } = options;
   const { where, target, isSecure } = targetOf(request, options);
   if (signal?.aborted === true) throw abortedError(where, signal);

@@ -1,4 +1,5 @@
-import { ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { clockOption, randomOption } from "../option-types.js";
 import type { Clock } from "../clock.js";
 import {
   type Connection,
@@ -46,6 +47,13 @@ const ephemeralPortMin = 49_152;
 /** Length and mask before the payload of a WebSocket frame, at most. */
 const frameHeaderBytesMax = 14;
 
+const optionTypes = {
+  clock: clockOption,
+  random: randomOption,
+  latencyMs: "any",
+  faults: "function",
+} as const satisfies OptionTypes<VirtualNetworkOptions>;
+
 export function createVirtualNetwork(options: VirtualNetworkOptions): VirtualNetwork {
   return new MemoryNetwork(options);
 }
@@ -63,7 +71,9 @@ class MemoryNetwork implements VirtualNetwork {
   #nextPort = ephemeralPortMin;
   #isPartitioned = false;
 
-  constructor({ clock, random, latencyMs = 1, faults }: VirtualNetworkOptions) {
+  constructor(options: VirtualNetworkOptions) {
+    checkOptionTypes(options, optionTypes, { of: "createVirtualNetwork()", required: ["clock", "random"] });
+    const { clock, random, latencyMs = 1, faults } = options;
     this.clock = clock;
     this.random = random;
     this.#latencyMs = latencyMs;
