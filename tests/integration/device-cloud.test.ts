@@ -214,7 +214,7 @@ describe("the device library against the local cloud over mutual TLS", () => {
   }
 
   test("a device comes back to a cloud that ended its connection, with its subscription and its message", async () => {
-    await using device = await connect("stays", { version: 5, reconnect: { baseMs: 1, capMs: 1 } });
+    await using device = await connect("stays", { version: 5, quotas: "none", reconnect: { baseMs: 1, capMs: 1 } });
     const got: string[] = [];
     const both = new Promise<void>((resolve) => {
       void device.subscribe("open/stays", ({ payload }) => {

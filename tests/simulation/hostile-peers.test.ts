@@ -164,7 +164,9 @@ async function settles(version: 4 | 5, fault: Fault, call: keyof typeof calls): 
   await clock.until(listener.close());
   await clock.advance(60_000);
   assert.equal(clock.timerCount, 0, "a timer is left");
-  assert.notEqual(outcome, "MQTT_SESSION_TAKEN_OVER", "nobody else is there");
+  // A server that answers all and closes in order, again and again, is what another holder of the client id looks like.
+  const looksTaken = fault.answersFirst === true && fault.then === "close";
+  if (!looksTaken) assert.notEqual(outcome, "MQTT_SESSION_TAKEN_OVER", "nobody else is there");
   return outcome;
 }
 
