@@ -25,6 +25,7 @@ import { drain } from "./delivery.js";
 import { ConnectionFlow } from "./connection-flow.js";
 import { disconnectReasons, type DisconnectReason } from "./disconnect-reasons.js";
 import { receivePublish } from "./inbound-publish.js";
+import type { QueuedMessage } from "./publication.js";
 import type { BrokerSession } from "./session.js";
 import { detachSession } from "./session-lifecycle.js";
 import { receiveSubscribe, receiveUnsubscribe } from "./subscribe.js";
@@ -348,17 +349,25 @@ export class ClientConnection {
 
   /** A message in flight is done with. @returns false when there is none under the identifier. */
   acknowledged(packetId: number): boolean {
-    const { session, core } = this;
+    const { session } = this;
     const inflight = session?.queue.inflight;
     if (session === undefined || inflight === undefined) return false;
-    const message = inflight.message(packetId);
-    if (message?.group !== undefined) core.groups.settled(message);
-    else if (message?.isStored === true) {
-      core.inflightBytes -= message.sizeBytes;
-      const key = core.keys.message(session.clientId, message.sequence);
-      void session.stored?.writer.delete(key).catch(() => undefined);
-    }
+    // Of a clean session nothing is kept, unless it is a member of a group that keeps it.
+    if (session.stored !== undefined || session.groups !== undefined)
+      this.forgetKept(session, inflight.message(packetId));
     return inflight.release(packetId);
+  }
+
+  private forgetKept(session: BrokerSession, message: QueuedMessage | undefined): void {
+    const { core } = this;
+    if (message?.isStored !== true) return;
+    if (message.group !== undefined) {
+      core.groups.settled(message);
+      return;
+    }
+    core.inflightBytes -= message.sizeBytes;
+    const key = core.keys.message(session.clientId, message.sequence);
+    void session.stored?.writer.delete(key).catch(() => undefined);
   }
 
   /** AWS gives up a QoS 1 message that a connected client does not acknowledge in time. */
