@@ -1,5 +1,4 @@
 import type { IoTClient } from "@aws-sdk/client-iot";
-import { claimPolicyDocument } from "@thingline/cloud";
 import { ThinglineError } from "@thingline/protocol";
 
 const thingPolicyName = "thingline-thing";
@@ -106,6 +105,7 @@ export async function createClaim<Result>(
   options: IssueOptions<IssuedCertificate & { policyName: string }, Result>,
 ): Promise<Result> {
   const call = callOptions(options.signal);
+  const { claimPolicyDocument } = await import("@thingline/cloud");
   const policyName = await ensurePolicy(client, claimPolicyName, claimPolicyDocument, call);
   const undo = new UndoList(options.onLeftOver);
   try {

@@ -1,5 +1,7 @@
-import { isThinglineError, ThinglineError, type ErrorCode } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { parseCertificates } from "@thingline/protocol/x509";
+import { damagesMax } from "./check-result.js";
+import type { CheckResult, Damage } from "./check-result.js";
 import { checkDataDirectory } from "./data-directory.js";
 import type { DataDirectoryDependencies } from "./data-directory.js";
 import { cloudFileName, readCloudFile } from "./cloud-file.js";
@@ -7,28 +9,6 @@ import { certificateIdOf } from "./services/registry/x509-writer.js";
 import type { Inspection } from "./store/inspection.js";
 import type { StoreEntry } from "./store/store.js";
 import { createReferenceCheck } from "./store-references.js";
-
-/** More are counted, not told. */
-export const damagesMax = 1_000;
-
-/** One thing that is wrong with a data directory. */
-export interface Damage {
-  /** Path of the file. */
-  file: string;
-  code: ErrorCode;
-  what: string;
-}
-
-/** What a look at a whole data directory found. */
-export interface CheckResult {
-  /** Records in the store that could be reached. */
-  records: number;
-  /** Format of the store; undefined when it cannot be told. */
-  storeVersion: number | undefined;
-  damages: readonly Damage[];
-  /** All of them; more than `damages` has when there are more than {@link damagesMax}. */
-  damageCount: number;
-}
 
 export interface CheckOptions {
   folder: string;

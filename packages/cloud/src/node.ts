@@ -13,20 +13,18 @@ import {
   folderHolder,
 } from "@thingline/transport/node";
 import { createBoundedLog } from "./bounded-log.js";
-import { checkDirectory } from "./check.js";
-import type { CheckResult } from "./check.js";
+import type { CheckResult } from "./check-result.js";
 import { cloudFileName, readCloudFile, writeCloudFile } from "./cloud-file.js";
 import type { RunningCloud } from "./cloud-file.js";
-import { createCloud, defaultAccount, defaultRegion } from "./cloud.js";
 import type { Cloud, CloudOptions } from "./cloud.js";
-import { checkDataDirectory, forgetOldRoot, recordDirectory } from "./data-directory.js";
 import type { DataDirectoryDependencies } from "./data-directory.js";
 import { nameOption } from "./gateway/listen.js";
 import { type Log, logOption } from "./log.js";
 import type { Durability, Store } from "./store/store.js";
 
-export { damagesMax } from "./check.js";
-export type { CheckResult, Damage } from "./check.js";
+// Most of the cloud is loaded where it is used: whoever only asks where one runs does not wait for it.
+export { damagesMax } from "./check-result.js";
+export type { CheckResult, Damage } from "./check-result.js";
 export type { RunningCloud } from "./cloud-file.js";
 
 export const defaultMqttsPort = 8883;
@@ -127,7 +125,7 @@ export async function checkDataDir(
   }
   const lock = await files.lock(dataDir);
   try {
-    const { inspectFile } = await import("./store/lmdb.js");
+    const [{ inspectFile }, { checkDirectory }] = await Promise.all([import("./store/lmdb.js"), import("./check.js")]);
     return await checkDirectory({
       folder: dataDir,
       dependencies: { files, keys: createNodeKeys(), clock: createNodeClock(), isSignedBy },
@@ -174,6 +172,7 @@ class NodeCloud implements StartedCloud {
   }
 
   async open(): Promise<void> {
+    const { createCloud, defaultAccount, defaultRegion } = await import("./cloud.js");
     const { account = defaultAccount, region = defaultRegion, host = defaultHost, log = silent } = this.#options;
     const folder = await this.#takeFolder();
     const clock = createNodeClock();
@@ -202,6 +201,7 @@ class NodeCloud implements StartedCloud {
     );
     this.#cloud = cloud;
     if (directoryId !== undefined) {
+      const { recordDirectory } = await import("./data-directory.js");
       const record = () => recordDirectory({ ...adapters, files: this.#files }, folder, directoryId);
       await record();
       // The CA that issues for devices is made when it is needed.
@@ -265,6 +265,7 @@ class NodeCloud implements StartedCloud {
       const { createMemoryStore } = await import("./store/memory.js");
       return { store: createMemoryStore() };
     }
+    const { checkDataDirectory, forgetOldRoot } = await import("./data-directory.js");
     const { isUsed, id } = await checkDataDirectory(dependencies, folder);
     await forgetOldRoot(dependencies, folder);
     const { openLmdbStore } = await import("./store/lmdb.js");

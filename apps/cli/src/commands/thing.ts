@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { amazonRootCa1 } from "@thingline/device";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
 import type { CommandContext } from "../command.js";
@@ -169,7 +168,8 @@ async function writeIssued(
 ): Promise<CredentialsFolder> {
   const { name, clientId, issued, secTag } = made;
   const set = {
-    caPem: plane.caPem ?? amazonRootCa1,
+    // Only a real account needs it, and the device library takes a tenth of a second to load.
+    caPem: plane.caPem ?? (await import("@thingline/device")).amazonRootCa1,
     certificatePem: issued.certificatePem,
     privateKeyPem: issued.privateKeyPem,
   };
