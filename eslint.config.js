@@ -11,6 +11,11 @@ const ambient = [
   { name: "fetch", message: "Use Http." },
   { name: "WebSocket", message: "Node 20 has none; use Network." },
 ];
+/** A file may be a device, or as large as the disk. */
+const unboundedReads = {
+  importNames: ["readFile", "readFileSync", "createReadStream"],
+  message: "Files.read or readBounded: every read of a file has a limit.",
+};
 const ambientMembers = [
   { object: "Date", property: "now", message: "Use Clock.unixMs." },
   { object: "Math", property: "random", message: "Use Random." },
@@ -52,6 +57,19 @@ export default tseslint.config(
       "packages/cloud/src/node.ts",
     ],
     rules: { "no-restricted-globals": ["error", ...ambient], "no-restricted-properties": ["error", ...ambientMembers] },
+  },
+  {
+    files: ["packages/*/src/**/*.ts", "apps/*/src/**/*.ts"],
+    // The store reads synchronously, and looks at sizes by itself.
+    ignores: ["**/*.test.ts", "**/*.test.support.ts", "**/*.test.helper.ts", "packages/cloud/src/store/lmdb.ts"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          paths: ["node:fs", "node:fs/promises", "fs", "fs/promises"].map((name) => ({ name, ...unboundedReads })),
+        },
+      ],
+    },
   },
   {
     files: ["**/*.test.ts", "tests/**/*.ts", "examples/**/*.ts"],

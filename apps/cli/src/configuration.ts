@@ -1,27 +1,33 @@
-import { readFile } from "node:fs/promises";
-import { ThinglineError } from "@thingline/protocol";
 import {
   awsIotSettings,
   formatKconfigProblem,
+  kconfigFileCharactersMax,
   loadKconfig,
   type AwsIotSettings,
   type Kconfig,
   type KconfigEntry,
 } from "@thingline/protocol/kconfig";
+import type { Files } from "@thingline/transport";
 import type { Output } from "./output.js";
 import { escapeControls } from "./terminal-text.js";
+import { readTextFile } from "./text-file.js";
 
 /**
  * Reads Kconfig fragments, later ones over earlier ones. Warnings are shown; with `verbose` every assignment is, with the file
  * that won.
  *
- * @throws {ThinglineError} KCONFIG_INVALID with all that is wrong, FILE_NOT_FOUND, FILE_UNREADABLE.
+ * @throws {ThinglineError} KCONFIG_INVALID with all that is wrong, FILE_NOT_FOUND, FILE_UNREADABLE, FILE_TOO_LARGE.
  */
 export async function readConfiguration(
   output: Output,
+  { files, signal }: { files: Files; signal: AbortSignal },
   options: { conf: readonly string[]; verbose?: boolean },
 ): Promise<{ config: Kconfig; settings: AwsIotSettings }> {
-  const fragments = await Promise.all(options.conf.map(async (file) => ({ file, text: await readTextFile(file) })));
+  const fragments: { file: string; text: string }[] = [];
+  for (const file of options.conf) {
+    const text = await readTextFile(files, file, { bytesMax: kconfigFileCharactersMax, signal });
+    fragments.push({ file, text });
+  }
   const { config, warnings } = loadKconfig(fragments);
   for (const warning of warnings) {
     const { origin, name, message } = warning;
@@ -32,17 +38,17 @@ export async function readConfiguration(
   return { config, settings: awsIotSettings(config) };
 }
 
-/** @throws {ThinglineError} FILE_NOT_FOUND, FILE_UNREADABLE */
-export async function readTextFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    const systemCode = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-    const code = systemCode === "ENOENT" ? "FILE_NOT_FOUND" : "FILE_UNREADABLE";
-    const message = code === "FILE_NOT_FOUND" ? `there is no "${file}"` : `cannot read "${file}": ${systemCode}`;
-    throw new ThinglineError(code, message, { details: { file, systemCode }, cause });
-  }
+/**
+ * The default of the option is what an nRF91 has memory for. TLS in the application is there for larger messages, so it takes what
+ * AWS IoT Core sends unless the configuration says otherwise.
+ */
+export function receivedPayloadBytesMax(config: Kconfig, settings: AwsIotSettings, isNativeTls: boolean): number {
+  const isSet = config.origin("AWS_IOT_MQTT_PAYLOAD_BUFFER_LEN") !== undefined;
+  return isSet || !isNativeTls ? settings.payloadBytesMax : awsPayloadBytesMax;
 }
+
+/** AWS IoT Core's quota for one message. */
+const awsPayloadBytesMax = 131_072;
 
 const groups: readonly { title: string; fits: (entry: KconfigEntry) => boolean }[] = [
   { title: "in effect", fits: ({ isKnown, withoutEffect }) => isKnown && withoutEffect === undefined },

@@ -1,7 +1,9 @@
-import { readFile } from "node:fs/promises";
 import type { IoTClient, IoTClientConfig } from "@aws-sdk/client-iot";
 import { findRunningCloud } from "@thingline/cloud/node";
 import { ThinglineError } from "@thingline/protocol";
+import { createNodeFiles } from "@thingline/transport/node";
+import { credentialFileBytesMax } from "./credentials-folder.js";
+import { readTextFile } from "./text-file.js";
 
 /** The control plane that a command talks to: the local cloud that runs on a data directory, or a real account. */
 export interface ControlPlane {
@@ -39,7 +41,7 @@ export async function openControlPlane(options: {
     client,
     description: `local cloud at ${running.api}`,
     device: reachable(parseEndpoint(running.mqtts)),
-    caPem: await readFile(running.ca, "utf8"),
+    caPem: await readTextFile(createNodeFiles(), running.ca, { bytesMax: credentialFileBytesMax }),
   };
 }
 

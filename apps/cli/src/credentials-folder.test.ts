@@ -106,7 +106,7 @@ test("what cannot be read says which file, what was expected and what was found"
     [{ key: at("encrypted.pem") }, "KEY_INVALID", /encrypted/],
     [{ cert: at("der.bin") }, "CERTIFICATE_INVALID", /der\.bin is no PEM.*openssl x509 -inform der/],
     [{ key: at("der.bin") }, "KEY_INVALID", /der\.bin is no PEM.*openssl pkey -inform der/],
-    [{ ca: at("large.pem") }, "LIMIT_EXCEEDED", /large\.pem has 70000 bytes/],
+    [{ ca: at("large.pem") }, "FILE_TOO_LARGE", /large\.pem" is too large: it has 70000 bytes, and at most 65536/],
     [{ ca: at("absent.pem") }, "FILE_NOT_FOUND", /absent\.pem/],
     [{ from: at("absent") }, "FILE_NOT_FOUND", /absent is an empty folder, or not there/],
     [{ from: at("empty") }, "FILE_NOT_FOUND", /empty folder/],

@@ -1,8 +1,9 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { encodeKconfigString } from "@thingline/protocol/kconfig";
 import { parseCertificates, parsePrivateKey } from "@thingline/protocol/x509";
 import type { Files } from "@thingline/transport";
+import { readTextFile } from "./text-file.js";
 
 /** PEM texts of one identity. File names are those of the sample's native TLS overlay. */
 export interface CredentialSet {
@@ -89,14 +90,14 @@ export interface CredentialTexts {
   privateKey?: string;
 }
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
-const credentialFileBytesMax = 64 * 1024;
+/** Of a PEM file, or of a JSON file with three of them. */
+export const credentialFileBytesMax = 64 * 1024;
 
 /**
  * Reads credentials from a folder (PEM files under the names above, else Nordic's certificate JSON), or a JSON file, or
  * single files. Single files win over the folder's.
  *
- * @throws {ThinglineError} FILE_NOT_FOUND, CERTIFICATE_INVALID, KEY_INVALID, CREDENTIAL_FILE_INVALID, each with the file's name.
+ * @throws {ThinglineError} FILE_NOT_FOUND, CERTIFICATE_INVALID, KEY_INVALID, CREDENTIAL_FILE_INVALID, FILE_TOO_LARGE, each with the file's name.
  */
 export async function readCredentialFiles(
   files: Files,
@@ -146,29 +147,17 @@ async function listFolder(files: Files, folder: string): Promise<string[]> {
 
 type PemKind = "certificate" | "privateKey";
 
-async function readText(files: Files, file: string, onBinary: () => ThinglineError): Promise<string> {
-  const bytes = await files.read(file);
-  if (bytes.length > credentialFileBytesMax) {
-    const message = `${file} has ${bytes.length} bytes; credentials have at most ${credentialFileBytesMax}`;
-    throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { file } });
-  }
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw onBinary();
-  }
-}
-
 /** The text as it stands, byte for byte (the modem's digest is over it), once it is known to be PEM of the right kind. */
 async function readPemFile(files: Files, file: string, kind: PemKind): Promise<string> {
-  const text = await readText(files, file, () => {
+  const onBinary = () => {
     const [code, convert] =
       kind === "certificate"
         ? (["CERTIFICATE_INVALID", "openssl x509 -inform der"] as const)
         : (["KEY_INVALID", "openssl pkey -inform der"] as const);
     const message = `${file} is no PEM but binary; if it is DER, \`${convert} -in ${file}\` converts it`;
     return new ThinglineError(code, message, { details: { file } });
-  });
+  };
+  const text = await readTextFile(files, file, { bytesMax: credentialFileBytesMax, onBinary });
   return checkPem(text, file, kind);
 }
 
@@ -183,7 +172,10 @@ async function readNordicFile(files: Files, file: string): Promise<CredentialTex
     const message = `${file} ${what}; expected a JSON object with caCert, clientCert, privateKey`;
     return new ThinglineError("CREDENTIAL_FILE_INVALID", message, { details: { file } });
   };
-  const text = await readText(files, file, () => invalid("is binary"));
+  const text = await readTextFile(files, file, {
+    bytesMax: credentialFileBytesMax,
+    onBinary: () => invalid("is binary"),
+  });
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -208,4 +200,12 @@ async function readNordicFile(files: Files, file: string): Promise<CredentialTex
     ...(certificate !== undefined && { certificate }),
     ...(privateKey !== undefined && { privateKey }),
   };
+}
+
+/** `thing create` and `claim create` write them beside `prj.conf`; the sample's native TLS build has them in `certs`. */
+export async function findCerts(files: Files, conf: readonly string[]): Promise<string> {
+  for (const folder of conf.map(dirname)) {
+    if (await files.exists(join(folder, credentialFileNames.privateKeyPem))) return folder;
+  }
+  return "certs";
 }

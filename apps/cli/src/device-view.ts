@@ -4,6 +4,7 @@ import { parseShadowTopic } from "@thingline/protocol/shadow";
 import { timeOfDay } from "./log.js";
 import type { Output } from "./output.js";
 import { escapeControls } from "./terminal-text.js";
+import { inWordsOfKconfig } from "./kconfig-words.js";
 
 export interface DeviceViewOptions {
   clientId: string;
@@ -194,7 +195,8 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
       );
     },
     warning({ warning }: DeviceEvents["warning"]) {
-      output.event({ event: "warning", ...failureOf(warning) }, line(paint.yellow, "warning", warning.message));
+      const told = inWordsOfKconfig(warning);
+      output.event({ event: "warning", ...failureOf(told) }, line(paint.yellow, "warning", told.message));
     },
     error({ error }) {
       // It gave up: the command ends with this error and reports it.

@@ -252,13 +252,13 @@ function addProvision(program: Command, command: AddCommand): void {
     .option("--client-id <id>", "client id instead of the configuration's", optionValues.deviceId)
     .option("--ca <file>", "CA for the new security tag (default: the claim tag's, else Amazon Root CA 1)", paths)
     .option("--native-tls", "TLS in the application instead of in the modem")
-    .option("--certs <dir>", "native TLS: folder with the claim, as `claim create` writes it", paths, "certs")
+    .option("--certs <dir>", "native TLS: folder with the claim (default: that of --conf, or certs)", paths)
     .option("--state-dir <dir>", "progress and native TLS credentials (default: device, in the modem's folder)", paths)
     .option("--timeout <seconds>", "how long to wait for key and certificate", optionValues.seconds, 60)
     .option("--attempts <number>", "how often to try to connect, with either tag", optionValues.count, 5)
     .option("--reset", "forget what was done before and provision again")
     .option("--verbose", verboseText);
-  examples(made, "provision --conf claim/prj.conf", "provision --conf claim/prj.conf --native-tls --certs claim");
+  examples(made, "provision --conf claim/prj.conf", "provision --conf claim/prj.conf --native-tls");
 }
 
 const verboseText = "list the configuration: which file won, what is kept without a meaning here";

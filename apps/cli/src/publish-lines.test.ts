@@ -11,7 +11,10 @@ function fake() {
   const sent: { text: string; settle: (error?: Error) => void }[] = [];
   const publish = (_topic: string, payload: Uint8Array | string) =>
     new Promise<void>((resolve, reject) => {
-      sent.push({ text: String(payload), settle: (error) => (error === undefined ? resolve() : reject(error)) });
+      sent.push({
+        text: Buffer.from(payload).toString(),
+        settle: (error) => (error === undefined ? resolve() : reject(error)),
+      });
     });
   let text = "";
   const stream = { write: (written: string) => (text += written) };

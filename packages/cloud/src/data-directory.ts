@@ -123,7 +123,7 @@ function requireSigned(
   throw new ThinglineError("CERTIFICATE_INVALID", message, { details: { path: certificatePath } });
 }
 
-/** @throws {ThinglineError} DATA_DIRECTORY_INVALID, FILE_UNREADABLE, LIMIT_EXCEEDED. */
+/** @throws {ThinglineError} DATA_DIRECTORY_INVALID, FILE_UNREADABLE, FILE_TOO_LARGE. */
 export async function readDirectoryFile(files: Files, folder: string): Promise<DirectoryFile | undefined> {
   const path = `${folder}/${directoryFileName}`;
   if (!(await files.exists(path))) return undefined;

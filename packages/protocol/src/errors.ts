@@ -37,6 +37,7 @@ export const errorCodes = {
   // Files
   FILE_EXISTS: "a file or folder that must not be written over is there already",
   FILE_NOT_FOUND: "the file does not exist",
+  FILE_TOO_LARGE: "the file has more bytes than are read of one of its kind",
   FILE_UNREADABLE: "the file exists but cannot be read or written",
   LOCKED: "another process owns the folder",
   // Store

@@ -5,18 +5,22 @@ export interface FileWriteOptions {
   mode?: 0o600 | 0o644;
 }
 
-/** Default of {@link FileReadOptions.bytesMax}. */
-export const fileBytesMaxDefault = 256 * 1024 * 1024;
-
 export interface FileReadOptions {
-  /** A file with more is refused, and not read any further. Default {@link fileBytesMaxDefault}. */
-  bytesMax?: number;
+  /** A file with more is refused, and not read any further. Required, so that nobody reads without a bound. */
+  bytesMax: number;
+  /**
+   * Also what has no size: a device, and by the names that a shell gives them (`/dev/stdin`, `/dev/fd/63`) pipes and
+   * terminals. For paths that a person has typed. Default false: a regular file or nothing.
+   */
+  takesStreams?: boolean;
+  /** Ends the wait for a stream. */
+  signal?: AbortSignal;
 }
 
 /** Files under paths with `/`. Names of files are never taken from a peer without a check by the caller. */
 export interface Files {
-  /** @throws {ThinglineError} FILE_NOT_FOUND, FILE_UNREADABLE, LIMIT_EXCEEDED with the path and the limit. */
-  read(path: string, options?: FileReadOptions): Promise<Uint8Array>;
+  /** @throws {ThinglineError} FILE_NOT_FOUND, FILE_UNREADABLE, FILE_TOO_LARGE with path, limit and size. */
+  read(path: string, options: FileReadOptions): Promise<Uint8Array>;
   exists(path: string): Promise<boolean>;
   /** Names in a folder, sorted; empty when the folder is not there. */
   list(folder: string): Promise<string[]>;
@@ -38,8 +42,10 @@ export interface Files {
   lock(folder: string): Promise<{ release(): Promise<void> }>;
 }
 
-/** What every `Files` throws for a file that is larger than it may be. */
-export function fileTooLarge(path: string, bytesMax: number): ThinglineError {
-  const message = `"${path}" has more than ${bytesMax} bytes, which is the most that is read of it`;
-  return new ThinglineError("LIMIT_EXCEEDED", message, { details: { path, bytesMax } });
+/** What every `Files` throws for a file that is larger than it may be. `sizeBytes` is unknown of what has no end. */
+export function fileTooLarge(path: string, bytesMax: number, sizeBytes?: number): ThinglineError {
+  const size = sizeBytes === undefined ? `more than ${bytesMax} bytes` : `${sizeBytes} bytes`;
+  const message = `"${path}" is too large: it has ${size}, and at most ${bytesMax} are read of it`;
+  const details = { path, bytesMax, ...(sizeBytes !== undefined && { sizeBytes }) };
+  return new ThinglineError("FILE_TOO_LARGE", message, { details });
 }

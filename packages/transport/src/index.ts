@@ -31,7 +31,7 @@ export type {
   SecTagDialer,
   SecTagDialTarget,
 } from "./credentials.js";
-export { fileBytesMaxDefault, fileTooLarge } from "./files.js";
+export { fileTooLarge } from "./files.js";
 export type { FileReadOptions, Files, FileWriteOptions } from "./files.js";
 export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
 export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";

@@ -136,6 +136,8 @@ function untilAborted(signal: AbortSignal): Promise<string> {
   });
 }
 
+/** Of a snapshot that is written or read; a cloud may take less, and says so. */
+export const snapshotBytesMax = 1024 ** 3;
 /** Large stores take their time. */
 const adminTimeoutMs = 300_000;
 
@@ -232,7 +234,7 @@ export async function cloudRestore(
   { dataDir }: { dataDir: string },
   file = "",
 ): Promise<void> {
-  const body = new Uint8Array(await createNodeFiles().read(file));
+  const body = new Uint8Array(await createNodeFiles().read(file, { bytesMax: snapshotBytesMax, signal }));
   await admin({ dataDir, signal }, { method: "POST", path: "restore", body });
   output.event({ event: "restored", file: resolve(file) }, `restored the local cloud's state from ${file}`);
 }

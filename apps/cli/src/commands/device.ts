@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import {
   createDevice,
   createNativeCredentialStore,
@@ -12,11 +12,11 @@ import {
 } from "@thingline/device";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { AwsIotSettings, Kconfig } from "@thingline/protocol/kconfig";
-import type { Clock, Files } from "@thingline/transport";
+import type { Clock } from "@thingline/transport";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
-import { readConfiguration } from "../configuration.js";
-import { readCredentialFiles } from "../credentials-folder.js";
+import { readConfiguration, receivedPayloadBytesMax } from "../configuration.js";
+import { findCerts, readCredentialFiles } from "../credentials-folder.js";
 import { createDeviceView } from "../device-view.js";
 import { exitCodes, UsageError } from "../failure.js";
 import type { Output } from "../output.js";
@@ -48,11 +48,11 @@ const shadowTopicsShown: readonly ShadowTopic[] = [
 
 /** `thingline device run --conf prj.conf [--conf overlay.conf]` */
 export async function deviceRun({ output, signal }: CommandContext, options: RunOptions): Promise<number> {
-  const { config, settings } = await readConfiguration(output, options);
+  const adapters = nodeAdapters();
+  const { config, settings } = await readConfiguration(output, { files: adapters.files, signal }, options);
   const applicationTopics = options.topic ?? [];
   adviseOn(output, { config, settings, topicCount: applicationTopics.length });
-  const deviceOptions = optionsOf(settings, options);
-  const adapters = nodeAdapters();
+  const deviceOptions = optionsOf(config, settings, options);
   await using source = await openCredentials(output, adapters, { settings, options, signal });
   const view = createDeviceView(output, {
     clientId: deviceOptions.clientId,
@@ -120,12 +120,19 @@ async function runUntilEnd(
   }
 }
 
-function optionsOf(settings: AwsIotSettings, { clientId }: RunOptions): KconfigDeviceOptions {
+function optionsOf(
+  config: Kconfig,
+  settings: AwsIotSettings,
+  { clientId, nativeTls }: RunOptions,
+): KconfigDeviceOptions {
   if (settings.clientId === undefined && clientId === undefined) {
     throw new UsageError("CONFIG_AWS_IOT_CLIENT_ID_APP=y leaves the client id to the application: say --client-id");
   }
   // The program has no loop of its own, whatever the firmware does.
-  return { ...deviceOptionsOf(settings, clientId === undefined ? {} : { clientId }), driver: "library" };
+  const options = deviceOptionsOf(settings, clientId === undefined ? {} : { clientId });
+  const takesAll = nativeTls === true || settings.usesNativeTls;
+  const payloadBytesMax = receivedPayloadBytesMax(config, settings, takesAll);
+  return { ...options, payloadBytesMax, driver: "library" };
 }
 
 /** What firmware of this configuration would do and this program does not. */
@@ -219,14 +226,6 @@ async function openNativeTls(
   }
   const tls = { ca, certificate, privateKey, receivedRecordBytesMax };
   return { credentials: { dialer: network, tls }, description: `the certificate in ${certs}`, details };
-}
-
-/** `thing create` writes them beside `prj.conf`; the sample's native TLS build has them in `certs`. */
-async function findCerts(files: Files, conf: readonly string[]): Promise<string> {
-  for (const folder of conf.map(dirname)) {
-    if (await files.exists(join(folder, nativeTlsFiles.privateKey))) return folder;
-  }
-  return "certs";
 }
 
 function withSource(error: unknown, details: Record<string, string | number>): unknown {

@@ -11,20 +11,22 @@ import { isDeviceId } from "@thingline/protocol/provisioning";
 import { parseCertificates } from "@thingline/protocol/x509";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
-import { readConfiguration, readTextFile } from "../configuration.js";
+import { readConfiguration, receivedPayloadBytesMax } from "../configuration.js";
+import { credentialFileBytesMax, findCerts } from "../credentials-folder.js";
 import { UsageError } from "../failure.js";
 import { commandLine, unlessDefault } from "../invocation.js";
 import { defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
 import { progressFileName, provisionSimulatedDevice } from "../provisioning.js";
 import { bootSimulatedDevice } from "../simulated-device.js";
+import { readTextFile } from "../text-file.js";
 
 interface ProvisionOptions {
   conf: string[];
   modemDir: string;
   ca?: string;
   nativeTls?: boolean;
-  certs: string;
+  certs?: string;
   stateDir?: string;
   clientId?: string;
   timeout: number;
@@ -35,11 +37,12 @@ interface ProvisionOptions {
 
 /** `thingline provision --conf prj.conf [--conf overlay.conf]` */
 export async function provision({ output, signal }: CommandContext, options: ProvisionOptions): Promise<void> {
-  const { settings, clientId } = await configure(output, options);
   const adapters = nodeAdapters();
+  const { config, settings, clientId } = await configure(output, adapters, options, signal);
   const stateFolder = options.stateDir ?? join(options.modemDir, "device");
   const isNativeTls = options.nativeTls === true || settings.usesNativeTls;
-  const ca = options.ca === undefined ? undefined : await readCa(options.ca);
+  const ca = options.ca === undefined ? undefined : await readCa(adapters, options.ca, signal);
+  const certs = options.certs ?? (await findCerts(adapters.files, options.conf));
 
   await using device = await bootSimulatedDevice(adapters, {
     modemDir: options.modemDir,
@@ -49,7 +52,7 @@ export async function provision({ output, signal }: CommandContext, options: Pro
   if (options.reset === true) await adapters.files.remove(join(stateFolder, progressFileName));
   const nativeTls = isNativeTls
     ? {
-        store: await nativeStore(adapters, stateFolder, options.certs, settings.secTag),
+        store: await nativeStore(adapters, stateFolder, certs, settings.secTag),
         receivedRecordBytesMax: settings.nativeTlsReceiveBytesMax,
       }
     : undefined;
@@ -64,7 +67,7 @@ export async function provision({ output, signal }: CommandContext, options: Pro
     claimTag: settings.secTag,
     stateFolder,
     ...(ca === undefined ? {} : { ca }),
-    settings: deviceSettings(settings),
+    settings: deviceSettings(settings, receivedPayloadBytesMax(config, settings, isNativeTls)),
     limits: {
       answerTimeoutMs: Math.max(1, Math.round(options.timeout * 1000)),
       connectAttemptsMax: options.attempts,
@@ -74,7 +77,7 @@ export async function provision({ output, signal }: CommandContext, options: Pro
     if (!isThinglineError(error, "TLS_PEER_UNTRUSTED")) throw error;
     // The claim's connection: a CA that the device's own tag got wrong is PROVISIONING_NOT_PROVED.
     const where: Record<string, string | number> = isNativeTls
-      ? { caFile: join(options.certs, nativeTlsFiles.ca) }
+      ? { caFile: join(certs, nativeTlsFiles.ca) }
       : { secTag: settings.secTag };
     throw new ThinglineError(error.code, error.message, { details: { ...error.details, ...where }, cause: error });
   });
@@ -113,15 +116,17 @@ function showNext(output: Output, options: ProvisionOptions, secTag: number): vo
 /** Everything that can be wrong with it is said before anything is done. */
 async function configure(
   output: Output,
+  { files }: Adapters,
   options: ProvisionOptions,
-): Promise<{ settings: AwsIotSettings; clientId: string }> {
-  const { config, settings } = await readConfiguration(output, options);
+  signal: AbortSignal,
+): Promise<{ config: Kconfig; settings: AwsIotSettings; clientId: string }> {
+  const { config, settings } = await readConfiguration(output, { files, signal }, options);
   const clientId = options.clientId ?? settings.clientId;
   if (clientId === undefined) {
     throw new UsageError("CONFIG_AWS_IOT_CLIENT_ID_APP=y leaves the client id to the application: say --client-id");
   }
   if (options.clientId === undefined) assertClientId(config, clientId);
-  return { settings, clientId };
+  return { config, settings, clientId };
 }
 
 /** The client id becomes a thing name, so AWS's rules for those hold. */
@@ -133,8 +138,8 @@ function assertClientId(config: Kconfig, clientId: string): void {
   throw new ThinglineError("KCONFIG_INVALID", message, { details: { problems: 1 } });
 }
 
-async function readCa(file: string): Promise<string> {
-  const text = await readTextFile(file);
+async function readCa({ files }: Adapters, file: string, signal: AbortSignal): Promise<string> {
+  const text = await readTextFile(files, file, { bytesMax: credentialFileBytesMax, signal });
   parseCertificates(text, file);
   return text;
 }
@@ -151,8 +156,8 @@ async function nativeStore(
   return store;
 }
 
-function deviceSettings(settings: AwsIotSettings) {
-  const { keepAliveSeconds, isCleanSession, payloadBytesMax, family, staticIpv4Address, lastWill } = settings;
+function deviceSettings(settings: AwsIotSettings, payloadBytesMax: number) {
+  const { keepAliveSeconds, isCleanSession, family, staticIpv4Address, lastWill } = settings;
   return {
     keepAliveSeconds,
     isCleanSession,

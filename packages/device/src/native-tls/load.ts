@@ -1,5 +1,5 @@
 import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
-import { parseCertificates, parsePrivateKey } from "@thingline/protocol/x509";
+import { parseCertificates, parsePrivateKey, pemCharactersMax } from "@thingline/protocol/x509";
 import {
   type CredentialStore,
   credentialStoreOption,
@@ -68,7 +68,7 @@ export async function loadNativeTlsCredentials(options: LoadCredentialsOptions):
 
 async function readBytes(files: Files, path: string): Promise<Uint8Array> {
   try {
-    return await files.read(path);
+    return await files.read(path, { bytesMax: pemCharactersMax });
   } catch (error) {
     if (!isThinglineError(error, "FILE_NOT_FOUND")) throw error;
     const names = Object.values(nativeTlsFiles).join(", ");

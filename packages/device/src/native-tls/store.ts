@@ -99,7 +99,7 @@ class FolderItems implements Items {
 
   async get(name: string): Promise<string | undefined> {
     try {
-      return new TextDecoder().decode(await this.#files.read(this.#path(name)));
+      return new TextDecoder().decode(await this.#files.read(this.#path(name), { bytesMax: nativeCredentialBytesMax }));
     } catch (error) {
       if (isThinglineError(error, "FILE_NOT_FOUND")) return undefined;
       throw error;

@@ -48,7 +48,7 @@ class Disk {
     };
     this.inner = inner;
     this.files = {
-      read: (path) => inner.read(path),
+      read: (path, options) => inner.read(path, options),
       exists: (path) => inner.exists(path),
       list: (path) => inner.list(path),
       makeFolder: (path) => inner.makeFolder(path),
@@ -200,7 +200,7 @@ function diskOf(capacityBytes: () => number): { files: Files; inner: VirtualFile
   const inner = createVirtualFiles();
   const used = (): number => Object.values(inner.snapshot()).reduce((sum, { length }) => sum + length, 0);
   const files: Files = {
-    read: (path) => inner.read(path),
+    read: (path, options) => inner.read(path, options),
     exists: (path) => inner.exists(path),
     list: (path) => inner.list(path),
     makeFolder: (path) => inner.makeFolder(path),

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Files } from "@thingline/transport";
 import { createVirtualFiles, createVirtualRandom, type VirtualFiles } from "@thingline/transport/virtual";
-import { Journal, type JournalEntry, type OpenedJournal, segmentPath } from "./journal.js";
+import { Journal, type JournalEntry, journalFileBytesMax, type OpenedJournal, segmentPath } from "./journal.js";
 import type { OfflineDurability } from "./types.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
@@ -208,7 +208,7 @@ test("a corrupt middle costs its message; the rest is there, and the damage is t
   for (let sequence = 1; sequence <= 5; sequence++) journal.write(entryOf(sequence));
   await journal.close();
   const [path = ""] = Object.keys(files.snapshot());
-  const bytes = await files.read(path);
+  const bytes = await files.read(path, { bytesMax: journalFileBytesMax });
   // A byte of the third message's payload.
   const at = bytes.findIndex((byte, index) => byte === 3 && bytes[index + 1] === 3 && bytes[index + 2] === 3);
   bytes[at] = 7;
@@ -239,7 +239,7 @@ test("a folder that cannot be read is told, and not kept", async () => {
     ...faulty(files, () => undefined),
     read: async (path) => {
       if (isBroken) throw new ThinglineError("FILE_UNREADABLE", "EIO");
-      return files.read(path);
+      return files.read(path, { bytesMax: journalFileBytesMax });
     },
   };
   await assert.rejects(open(broken), (error) => isThinglineError(error, "FILE_UNREADABLE"));
@@ -250,7 +250,7 @@ test("a folder that cannot be read is told, and not kept", async () => {
 /** The disk fails at what `fault` throws for. */
 function faulty(files: Files, fault: (action: string, path: string) => void): Files {
   return {
-    read: (path) => files.read(path),
+    read: (path, options) => files.read(path, options),
     exists: (path) => files.exists(path),
     list: (path) => files.list(path),
     makeFolder: (path) => files.makeFolder(path),

@@ -46,6 +46,9 @@ interface Segment {
   liveCount: number;
 }
 
+/** A segment has at most 1 GiB, and the message that ends it comes on top. */
+export const journalFileBytesMax = 1.5 * 1024 ** 3;
+
 const segmentName = /^journal-(\d{16})\.log$/;
 
 /** What failed writes may leave behind while nothing can be removed. */
@@ -98,7 +101,8 @@ export class Journal {
       for (const name of await files.list(folder)) {
         const number = segmentName.exec(name)?.[1];
         if (number === undefined) continue;
-        found.push({ segment: Number(number), bytes: await files.read(segmentPath(folder, Number(number))) });
+        const bytes = await files.read(segmentPath(folder, Number(number)), { bytesMax: journalFileBytesMax });
+        found.push({ segment: Number(number), bytes });
       }
       const { messages, nextSequence, damages } = recover(found);
       // From the clock, so that a number does not come again soon: it is part of the checksums.

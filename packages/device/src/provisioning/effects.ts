@@ -6,7 +6,7 @@ import type { DeviceMessage } from "../client-events.js";
 import type { Device } from "../client.js";
 import { amazonRootCa1 } from "./amazon-root-ca.js";
 import { digestOf, inspectMessage } from "./inspect.js";
-import { decodeProgress, encodeProgress } from "./progress.js";
+import { decodeProgress, encodeProgress, progressBytesMax } from "./progress.js";
 import type { CaSource, EffectResult, ProvisioningAnswer, ProvisioningConfig, ProvisioningEffect } from "./types.js";
 import { tagItems } from "./types.js";
 
@@ -113,7 +113,7 @@ export class EffectRunner {
     const { files, progressPath } = this.#context;
     let bytes: Uint8Array;
     try {
-      bytes = await files.read(progressPath);
+      bytes = await files.read(progressPath, { bytesMax: progressBytesMax });
     } catch (error) {
       if (isThinglineError(error, "FILE_NOT_FOUND")) return { of: "loadProgress", progress: undefined };
       throw error;

@@ -10,6 +10,9 @@ export interface RecordFile<Value> {
   remedy: string;
 }
 
+/** A credential of the longest kind, escaped, is a quarter of it. */
+export const recordBytesMax = 64 * 1024;
+
 /**
  * @returns undefined when there is no such file.
  * @throws {ThinglineError} STORE_CORRUPT when the file holds something else, FILE_UNREADABLE.
@@ -17,7 +20,7 @@ export interface RecordFile<Value> {
 export async function readRecord<Value>(files: Files, file: RecordFile<Value>): Promise<Value | undefined> {
   let bytes: Uint8Array;
   try {
-    bytes = await files.read(file.path);
+    bytes = await files.read(file.path, { bytesMax: recordBytesMax });
   } catch (error) {
     if (isThinglineError(error, "FILE_NOT_FOUND")) return undefined;
     throw error;

@@ -43,6 +43,8 @@ export interface KconfigResult {
 export const kconfigFileCharactersMax = 1024 * 1024;
 /** The rest is counted in a last problem. */
 export const kconfigProblemsMax = 100;
+/** More are not told: a file with so many lines that say nothing is no configuration. */
+export const kconfigWarningsMax = 1000;
 /** A name outside of our prefixes so close to one inside is taken for a mistake. */
 export const nearMissDistance = 2;
 /** Farther away, the nearest name is told as such and not as a guess. */
@@ -72,7 +74,7 @@ export function parseKconfig(files: readonly KconfigFile[]): KconfigResult {
         const message = `CONFIG_${assignment.name} was already set in line ${before.line}; the last one wins`;
         warnings.push({ origin: originOf(assignment), name: assignment.name, message });
       }
-      const problem = check(assignment);
+      const problem = check(assignment, problems.length < kconfigProblemsMax);
       if (problem) problems.push(problem);
       // A value that cannot be used is reported, not replaced by the one before it.
       const overridden = before?.overridden ?? [];
@@ -82,6 +84,7 @@ export function parseKconfig(files: readonly KconfigFile[]): KconfigResult {
   }
   const config = new KconfigValues(assigned);
   warnings.push(...config.warnings(), ...adviceOn(config));
+  if (warnings.length > kconfigWarningsMax) warnings.length = kconfigWarningsMax;
   checkRequired(config, files, problems);
   checkClientId(config, problems);
   if (problems.length > kconfigProblemsMax) {
@@ -123,13 +126,15 @@ function* readFile({ file, text }: KconfigFile, problems: KconfigProblem[]): Gen
   }
 }
 
-function check(assignment: KconfigAssignment): KconfigProblem | undefined {
+/** @param isTold a problem that is only counted needs no suggestion, which is what takes time. */
+function check(assignment: KconfigAssignment, isTold: boolean): KconfigProblem | undefined {
   const { name, raw } = assignment;
   const option = optionOf(name);
   const problem = (kind: KconfigProblemKind, message: string): KconfigProblem => {
     return { kind, origin: originOf(assignment), name, message };
   };
   if (!option) {
+    if (!isTold) return isStrict(name) ? problem("unknownName", name) : undefined;
     const hint = suggest(name);
     return hint === undefined ? undefined : problem("unknownName", `there is no option CONFIG_${name}; ${hint}`);
   }

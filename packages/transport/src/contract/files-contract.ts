@@ -1,3 +1,4 @@
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Files } from "../files.js";
 import { codeOf, type ContractHarness } from "./harness.js";
 
@@ -8,6 +9,8 @@ export interface FilesWorld {
   close: () => Promise<void>;
 }
 
+/** More than any test writes. */
+const bytesMax = 1024 * 1024;
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 
 /** Holds {@link Files} to the interface. */
@@ -26,11 +29,11 @@ export function filesContract({ test, assert }: ContractHarness, name: string, o
     const path = `${folder}/a/b/c.txt`;
     assert.equal(await files.exists(path), false);
     await files.replace(path, text("one"));
-    assert.deepEqual(await files.read(path), text("one"));
+    assert.deepEqual(await files.read(path, { bytesMax }), text("one"));
     await files.replace(path, text(""));
-    assert.deepEqual(await files.read(path), text(""));
+    assert.deepEqual(await files.read(path, { bytesMax }), text(""));
     await files.replace(path, text("three"), { mode: 0o644 });
-    assert.deepEqual(await files.read(path), text("three"));
+    assert.deepEqual(await files.read(path, { bytesMax }), text("three"));
     assert.equal(await files.exists(path), true);
     assert.equal(await files.exists(`${folder}/a`), true);
     assert.deepEqual(await files.list(`${folder}/a/b`), ["c.txt"]);
@@ -41,7 +44,7 @@ export function filesContract({ test, assert }: ContractHarness, name: string, o
     const path = `${folder}/x`;
     const contents = Array.from({ length: 8 }, (_, index) => String(index).repeat(10_000));
     await Promise.all(contents.map((content) => files.replace(path, text(content))));
-    assert.ok(contents.includes(new TextDecoder().decode(await files.read(path))));
+    assert.ok(contents.includes(new TextDecoder().decode(await files.read(path, { bytesMax }))));
     assert.deepEqual(await files.list(folder), ["x"]);
   });
 
@@ -51,7 +54,7 @@ export function filesContract({ test, assert }: ContractHarness, name: string, o
     await Promise.all(parts.map((part) => files.append(path, text(part))));
     await files.append(path, text("end"));
     await files.flush(path);
-    assert.deepEqual(await files.read(path), text(`${parts.join("")}end`));
+    assert.deepEqual(await files.read(path, { bytesMax }), text(`${parts.join("")}end`));
   });
 
   testIn("a content that the caller changes afterwards was taken before", async ({ files, folder }) => {
@@ -59,13 +62,13 @@ export function filesContract({ test, assert }: ContractHarness, name: string, o
     const [replaced, appended] = [files.replace(`${folder}/r`, bytes), files.append(`${folder}/a`, bytes)];
     bytes.fill(0);
     await Promise.all([replaced, appended]);
-    assert.deepEqual(await files.read(`${folder}/r`), text("before"));
-    assert.deepEqual(await files.read(`${folder}/a`), text("before"));
+    assert.deepEqual(await files.read(`${folder}/r`, { bytesMax }), text("before"));
+    assert.deepEqual(await files.read(`${folder}/a`, { bytesMax }), text("before"));
   });
 
   testIn("what is not there is told, or nothing happens", async ({ files, folder }) => {
     const path = `${folder}/nothing`;
-    assert.equal(await codeOf(files.read(path)), "FILE_NOT_FOUND");
+    assert.equal(await codeOf(files.read(path, { bytesMax })), "FILE_NOT_FOUND");
     assert.equal(await codeOf(files.flush(path)), "FILE_NOT_FOUND");
     assert.deepEqual(await files.list(path), []);
     await files.remove(path);
@@ -81,25 +84,39 @@ export function filesContract({ test, assert }: ContractHarness, name: string, o
     assert.equal(await files.exists(path), true);
     assert.deepEqual(await files.list(path), []);
     assert.deepEqual(await files.list(folder), ["sub"]);
-    assert.equal(await codeOf(files.read(path)), "FILE_UNREADABLE");
+    assert.equal(await codeOf(files.read(path, { bytesMax })), "FILE_UNREADABLE");
     assert.equal(await codeOf(files.replace(path, text("x"))), "FILE_UNREADABLE");
     assert.equal(await codeOf(files.append(path, text("x"))), "FILE_UNREADABLE");
     assert.deepEqual(await files.list(folder), ["sub"]);
   });
 
-  testIn("a file is read up to a limit, and no further", async ({ files, folder }) => {
+  testIn("a file is read up to a limit, and the error names file, limit and size", async ({ files, folder }) => {
     const path = `${folder}/long`;
     await files.replace(path, text("12345"));
     assert.deepEqual(await files.read(path, { bytesMax: 5 }), text("12345"));
-    assert.equal(await codeOf(files.read(path, { bytesMax: 4 })), "LIMIT_EXCEEDED");
+    for (const takesStreams of [false, true]) {
+      const error = await files.read(path, { bytesMax: 4, takesStreams }).catch((failure: unknown) => failure);
+      const details = isThinglineError(error, "FILE_TOO_LARGE") ? { ...error.details } : error;
+      assert.deepEqual(details, { path, bytesMax: 4, sizeBytes: 5 });
+    }
+    await files.append(path, text("6"));
+    assert.equal(await codeOf(files.read(path, { bytesMax: 5 })), "FILE_TOO_LARGE");
+  });
+
+  testIn("a read that was aborted before ends with the reason", async ({ files, folder }) => {
+    const path = `${folder}/x`;
+    await files.replace(path, text("x"));
+    const reason = new ThinglineError("ABORTED", "enough");
+    assert.equal(await codeOf(files.read(path, { bytesMax: 5, signal: AbortSignal.abort(reason) })), "ABORTED");
   });
 
   testIn("names are taken as they stand, and listed sorted", async ({ files, folder }) => {
     const names = ["b", "a b", "ü.txt", "x%2Fy", "-rf", "..."];
     for (const fileName of names) await files.replace(`${folder}/${fileName}`, text(fileName));
     assert.deepEqual(await files.list(folder), [...names].sort());
-    for (const fileName of names) assert.deepEqual(await files.read(`${folder}/${fileName}`), text(fileName));
-    assert.equal(await codeOf(files.read("")), "OPTION_INVALID");
+    for (const fileName of names)
+      assert.deepEqual(await files.read(`${folder}/${fileName}`, { bytesMax }), text(fileName));
+    assert.equal(await codeOf(files.read("", { bytesMax })), "OPTION_INVALID");
     assert.equal(await codeOf(files.replace(`${folder}/a\0b`, text(""))), "OPTION_INVALID");
   });
 

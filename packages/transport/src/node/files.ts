@@ -3,14 +3,12 @@ import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ThinglineError } from "@thingline/protocol";
-import { fileBytesMaxDefault, fileTooLarge } from "../files.js";
 import type { Files, FileWriteOptions } from "../files.js";
+import { readBounded } from "./bounded-read.js";
 import { lockFolder } from "./folder-lock.js";
 
 /** Locks, and what a power cut can leave of a `replace`: never listed. */
 const temporaryName = /^\.thingline-(?:[0-9a-f]{16}\.tmp|lock)/;
-
-const readChunkBytes = 64 * 1024;
 
 /** The file system. */
 export function createNodeFiles(): Files {
@@ -18,7 +16,7 @@ export function createNodeFiles(): Files {
   const appends = new Map<string, Promise<void>>();
 
   return {
-    read: (path, { bytesMax = fileBytesMaxDefault } = {}) => attempt("read", path, () => read(path, bytesMax)),
+    read: (path, options) => attempt("read", path, () => readBounded(path, options)),
     exists: (path) => exists(path),
     list: (folder) => attempt("list", folder, () => list(folder)),
     replace(path, content, options) {
@@ -67,36 +65,6 @@ async function attempt<T>(action: string, path: string, run: () => Promise<T>): 
 export function codeOf(error: unknown): string | undefined {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return typeof code === "string" ? code : undefined;
-}
-
-/** Never more than one byte over the limit: `/dev/zero` has no end, and says that it is empty. */
-async function read(path: string, bytesMax: number): Promise<Uint8Array> {
-  const file = await open(path, "r");
-  try {
-    const stat = await file.stat();
-    if (stat.size > bytesMax) throw fileTooLarge(path, bytesMax);
-    const chunks: Uint8Array[] = [];
-    let found = 0;
-    for (let expected = stat.size + 1; ; expected = readChunkBytes) {
-      const chunk = new Uint8Array(Math.min(expected, bytesMax + 1 - found));
-      const { bytesRead } = await file.read(chunk, 0, chunk.length);
-      if (bytesRead === 0) break;
-      found += bytesRead;
-      if (found > bytesMax) throw fileTooLarge(path, bytesMax);
-      chunks.push(chunk.subarray(0, bytesRead));
-    }
-    const [only] = chunks;
-    if (chunks.length === 1 && only !== undefined) return only.slice();
-    const content = new Uint8Array(found);
-    let at = 0;
-    for (const chunk of chunks) {
-      content.set(chunk, at);
-      at += chunk.length;
-    }
-    return content;
-  } finally {
-    await file.close();
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

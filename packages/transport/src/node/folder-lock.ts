@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { link, readFile, readlink, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { link, readlink, rename, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { readBounded } from "./bounded-read.js";
 
 /** Who holds a lock. A process id alone is used again after a while; with start time and boot it is unique. */
 interface LockRecord {
@@ -94,10 +95,11 @@ async function release(path: string, token: string): Promise<void> {
 }
 
 async function readRecord(path: string): Promise<LockRecord | undefined> {
-  let text = "";
+  let text: string;
   try {
-    if ((await stat(path)).size <= lockBytesMax) text = await readFile(path, "utf8");
+    text = await readText(path, lockBytesMax);
   } catch (error) {
+    if (isThinglineError(error)) throw isThinglineError(error, "FILE_TOO_LARGE") ? notOurs(path) : error;
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "ENOENT") return undefined;
     const message =
@@ -114,10 +116,12 @@ async function readRecord(path: string): Promise<LockRecord | undefined> {
   } catch {
     // Not ours: reported below.
   }
-  throw new ThinglineError(
-    "FILE_UNREADABLE",
-    `"${path}" is no lock of Thingline; remove it if nothing uses the folder`,
-  );
+  throw notOurs(path);
+}
+
+function notOurs(path: string): ThinglineError {
+  const message = `"${path}" is no lock of Thingline; remove it if nothing uses the folder`;
+  return new ThinglineError("FILE_UNREADABLE", message, { details: { path } });
 }
 
 async function recordOfThisProcess(): Promise<LockRecord> {
@@ -148,13 +152,17 @@ function isSignallable(pid: number): boolean {
 }
 
 const bootId = async (): Promise<string> =>
-  (await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "")).trim();
+  (await readText("/proc/sys/kernel/random/boot_id", lockBytesMax).catch(() => "")).trim();
 
 /** Undefined when there is no such process, or only its zombie, or no /proc. */
 async function startOf(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  const stat = await readText(`/proc/${pid}/stat`, lockBytesMax).catch(() => undefined);
   // The name, in parentheses, may hold anything; what follows it starts with field 3, the state.
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   if (fields === undefined || fields[0] === "Z" || fields[0] === "X") return undefined;
   return fields[19];
+}
+
+async function readText(path: string, bytesMax: number): Promise<string> {
+  return new TextDecoder().decode(await readBounded(path, { bytesMax }));
 }

@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import { fileBytesMaxDefault, fileTooLarge } from "../files.js";
+import { fileTooLarge } from "../files.js";
 import type { FileReadOptions, Files, FileWriteOptions } from "../files.js";
 import type { Random } from "../random.js";
 
@@ -121,10 +121,13 @@ class MemoryFiles implements VirtualFiles {
     return this.#files.get(normalize(path))?.mode;
   }
 
-  async read(path: string, { bytesMax = fileBytesMaxDefault }: FileReadOptions = {}): Promise<Uint8Array> {
+  async read(path: string, { bytesMax, signal }: FileReadOptions): Promise<Uint8Array> {
     this.#check(path);
     const file = this.#files.get(normalize(path));
-    if (file !== undefined && file.content.length > bytesMax) throw fileTooLarge(path, bytesMax);
+    signal?.throwIfAborted();
+    if (file !== undefined && file.content.length > bytesMax) {
+      throw fileTooLarge(path, bytesMax, file.content.length);
+    }
     if (file !== undefined) return file.content.slice();
     if (this.#isFolder(normalize(path))) throw unreadable("read", path, "EISDIR");
     throw new ThinglineError("FILE_NOT_FOUND", `there is no "${path}"`, { details: { path, systemCode: "ENOENT" } });
@@ -171,7 +174,7 @@ class MemoryFiles implements VirtualFiles {
   async flush(path: string): Promise<void> {
     this.#check(path);
     const key = normalize(path);
-    if (!this.#files.has(key)) await this.read(path);
+    if (!this.#files.has(key)) await this.read(path, { bytesMax: 0 });
     await this.#write();
     const file = this.#files.get(key);
     if (file !== undefined) this.#files.set(key, { ...file, flushedBytes: file.content.length });

@@ -52,7 +52,7 @@ export const pairFiles = {
  * Reads a pair and makes sure that it can be used: sizes, PEM, kinds, and that the key is the certificate's.
  *
  * @returns undefined when there is no certificate. A key alone is what an interrupted start leaves.
- * @throws {ThinglineError} FILE_UNREADABLE, FILE_NOT_FOUND, LIMIT_EXCEEDED, CERTIFICATE_INVALID, KEY_INVALID, KEY_MISMATCH, each naming
+ * @throws {ThinglineError} FILE_UNREADABLE, FILE_NOT_FOUND, FILE_TOO_LARGE, CERTIFICATE_INVALID, KEY_INVALID, KEY_MISMATCH, each naming
  * the file, what is wrong with it, and what to do.
  */
 export async function readCertificatePair(
