@@ -52,6 +52,8 @@ interface Arrival {
   socket: Socket;
   /** What the client asked for, before TLS has said anything. */
   serverName: string | undefined;
+  /** Set while TLS has the socket and is not done. */
+  handshakeDone?: () => void;
 }
 
 class NodeListener implements Listener {
@@ -174,6 +176,9 @@ class NodeListener implements Listener {
     if (tls.selectCertificate !== undefined) tlsOptions.SNICallback = sniCallback(tls.selectCertificate);
     const server = createTlsServer(tlsOptions, (socket) => {
       const arrival = this.#arrivals.get(endsOf(socket));
+      // What was queued on half an open connection still goes out, from here on.
+      socket.allowHalfOpen = true;
+      arrival?.handshakeDone?.();
       const secure = serverSecureInfo(socket);
       const serverName = arrival?.serverName ?? secure.serverName;
       this.#accept(socket, arrival?.socket, { ...secure, serverName });
@@ -216,8 +221,10 @@ class NodeListener implements Listener {
       if (hello.type === "incomplete" && bytes.length < clientHelloBytesMax) return;
       settle();
       if (hello.type === "complete") arrival.serverName = hello.serverName;
+      // Gone while its hello waited to be read.
+      if (socket.destroyed) return this.#refuse(lostError("close before the TLS handshake"), remote);
       socket.unshift(bytes);
-      secureServer.emit("connection", socket);
+      handToTls(arrival, secureServer);
     };
     // Stays for good: an error without a listener would end the process.
     socket.on("error", () => undefined);
@@ -327,6 +334,23 @@ class NodeListener implements Listener {
     });
     this.#hand(connection.attach(new WebSocketChannel(webSocket, connection)));
   }
+}
+
+/**
+ * Leaves a socket to TLS. Nobody finishes a handshake on half a connection, so until it is done the end of the other side ends all of it,
+ * and TLS tells that as a failed handshake. The end is seen below TLS when it came together with the hello, and by TLS otherwise, which
+ * takes over whether half open connections are allowed.
+ */
+function handToTls(arrival: Arrival, secureServer: Server): void {
+  const { socket } = arrival;
+  const drop = (): void => void socket.destroy();
+  arrival.handshakeDone = () => {
+    socket.removeListener("end", drop);
+    delete arrival.handshakeDone;
+  };
+  socket.allowHalfOpen = false;
+  socket.once("end", drop);
+  secureServer.emit("connection", socket);
 }
 
 function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {

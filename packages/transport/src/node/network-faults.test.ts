@@ -122,6 +122,55 @@ test(
   },
 );
 
+type Vanish = "hello and end at once" | "end after the answer" | "reset at once" | "reset after the answer";
+const vanishing: readonly Vanish[] = [
+  "hello and end at once",
+  "end after the answer",
+  "reset at once",
+  "reset after the answer",
+];
+
+for (const how of vanishing) {
+  test(
+    `a client that vanishes in the handshake is dropped and counted at once: ${how}`,
+    { timeout: 60_000 },
+    async () => {
+      const tls = serverTlsOf(certificates, { handshakeTimeoutMs: 3_600_000 });
+      const { listener, first } = await refusingListener({ tls });
+      const socket = connect(listener.address).on("error", () => undefined);
+      await once(socket, "connect");
+      const hello = await clientHello();
+      if (how === "hello and end at once") socket.end(hello);
+      else await new Promise((resolve) => socket.write(hello, resolve));
+      if (how.endsWith("answer")) await once(socket, "data");
+      if (how.startsWith("reset")) socket.resetAndDestroy();
+      else socket.end();
+      assert.equal((await first).code, "CONNECTION_LOST");
+      if (!socket.resume().closed) await once(socket, "close");
+      await listener.close();
+    },
+  );
+}
+
+test("half an upgrade request ends with its client", { timeout: 60_000 }, async () => {
+  const tls = { ...serverTlsOf(certificates), handshakeTimeoutMs: 3_600_000 };
+  const { listener } = await refusingListener({ tls, webSocket: { path: "/mqtt" } });
+  for (const text of [
+    "",
+    "GET /mqtt HTTP/1.1\r\nUpgr",
+    "POST /mqtt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+  ]) {
+    const socket = connectTls({ ...listener.address, ca: certificates.ca.certificatePem, servername: "localhost" });
+    await once(
+      socket.on("error", () => undefined),
+      "secureConnect",
+    );
+    socket.end(text);
+    if (!socket.resume().closed) await once(socket, "close");
+  }
+  await listener.close();
+});
+
 /** What a TLS client says first. */
 async function clientHello(): Promise<Buffer> {
   const server = createServer();
@@ -136,14 +185,18 @@ async function clientHello(): Promise<Buffer> {
 }
 
 test("a server that hangs up in the middle of a handshake loses the connection", async () => {
-  const server = createServer((socket) => {
-    socket.on("error", () => undefined);
-    socket.once("data", () => socket.destroy());
-  });
-  const address = await listenWith(server);
-  assert.equal(await codeOf(network.dial({ ...address, tls: clientTlsOf(certificates) })), "CONNECTION_LOST");
-  assert.equal(await codeOf(network.dial({ ...address, webSocket: { path: "/" } })), "CONNECTION_LOST");
-  server.close();
+  for (const how of ["destroy", "end"] as const) {
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () => socket[how]());
+    });
+    const address = await listenWith(server);
+    assert.equal(await codeOf(network.dial({ ...address, tls: clientTlsOf(certificates) })), "CONNECTION_LOST");
+    assert.equal(await codeOf(network.dial({ ...address, webSocket: { path: "/" } })), "CONNECTION_LOST");
+    const tapped = { ...clientTlsOf(certificates), onRecord: () => undefined };
+    assert.equal(await codeOf(network.dial({ ...address, tls: tapped })), "CONNECTION_LOST");
+    server.close();
+  }
 });
 
 test("a server that speaks no TLS fails the handshake", async () => {
