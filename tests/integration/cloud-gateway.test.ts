@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
@@ -73,6 +74,35 @@ test("MQTT over WebSocket without a certificate, or on another path, is refused"
   const lost = dialHttps(context, world, { protocol: "wss", path: "/other", wsOptions });
   await nextEvent(lost, "close");
   await world.log.line(({ facts }) => facts["reason"] === "upgradeRefused");
+});
+
+const upgrades: readonly [headers: string, status: number][] = [
+  ["Host: localhost", 101],
+  ["Host: cloud.plant.lan:8443", 101],
+  ["Host: cloud.plant.lan\r\nOrigin: https://cloud.plant.lan", 101],
+  ["Host: cloud.plant.lan\r\nOrigin: https://evil.com", 403],
+  ["Host: localhost\r\nOrigin: null", 403],
+  ["Host: localhost\r\nOrigin: https://localhost\r\nOrigin: https://evil.com", 403],
+  ["Host: evil.com", 403],
+  ["Host: evil.com\\.localhost", 403],
+  ["Host: localhost\r\nHost: evil.com", 403],
+];
+
+test("a WebSocket upgrade is for a name of the cloud and from no foreign page, certificate or not", async (context) => {
+  const world = await openWorld(context, { memory: true, serverNames: ["cloud.plant.lan"] });
+  const device = await createDevice(world.iot);
+  const port = portOf(world.started.addresses.https);
+  for (const [headers, expected] of upgrades) {
+    const socket = connectTls({ port, ca: world.started.caPem, servername: "localhost", ...certified(device) });
+    socket.on("error", () => undefined);
+    const fixed =
+      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt";
+    socket.write(`GET /mqtt HTTP/1.1\r\n${headers}\r\n${fixed}\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`);
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    socket.destroy();
+    assert.equal(Number(answer.toString("latin1").split(" ")[1]), expected, headers);
+  }
+  await world.log.line(({ facts }) => /other origins are refused/.test(String(facts["explanation"])));
 });
 
 /** TLS 1.2's handshake is not encrypted: what the server sends before the client's certificate can be read. */

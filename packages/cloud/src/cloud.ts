@@ -25,6 +25,7 @@ import { openServerIdentity } from "./gateway/server-identity.js";
 import { type Log, logOption } from "./log.js";
 import type { ConnectionIdentity } from "./policy/authorizer.js";
 import type { Operation, Scope } from "./services/operation.js";
+import { originFault } from "./rest/origin-guard.js";
 import { createRestApi, type RestApi } from "./rest/rest-api.js";
 import { registryRestOperations } from "./services/registry/rest.js";
 import { explainCertificate } from "./services/registry/certificates.js";
@@ -278,6 +279,7 @@ class LocalCloud implements Cloud {
       principals: createPrincipals({ store, scope: this.scope, unixMs: () => clock.unixMs() }),
       accept: (connection, who) => this.#accept(connection, who),
       server: identity,
+      upgradeFault: (headers) => originFault(headers, headers["host"] ?? "", extraNames),
       mqtts,
       https,
       mqtt,

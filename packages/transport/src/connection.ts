@@ -167,7 +167,14 @@ export interface TlsServerOptions {
 export interface ListenOptions extends Endpoint {
   tls?: TlsServerOptions;
   /** Accept WebSocket upgrades on this path with subprotocol `mqtt` instead of raw bytes. */
-  webSocket?: { path: string };
+  webSocket?: {
+    path: string;
+    /**
+     * Judges an upgrade by its headers. A text is what is wrong with it, for the log: it is answered with 403. Header fields of one name
+     * are one, joined by `, `.
+     */
+    faultOf?: (request: WebSocketRequest) => string | undefined;
+  };
   /** On a `webSocket` listener: connections that negotiated one of these by ALPN get raw bytes all the same. */
   rawAlpnProtocols?: readonly string[];
   /** More than this are refused at once and counted. Default {@link defaultConnectionsMax}. */

@@ -44,6 +44,8 @@ export interface GatewayOptions {
   /** Takes over a connection before its first byte. */
   accept(connection: Connection, identity: ConnectionIdentity): void;
   server: { certificate: string; privateKey: string };
+  /** What is wrong with the Host or Origin of a WebSocket upgrade; undefined when nothing is. */
+  upgradeFault: (headers: Readonly<Record<string, string>>) => string | undefined;
   mqtts: ListenAddress;
   https: ListenAddress;
   /** Plain TCP, anonymous, allow-all. Undefined: off. */
@@ -170,7 +172,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       options.https,
       {
         tls: tls([mqttAlpnProtocol, "http/1.1"]),
-        webSocket: { path: webSocketPath },
+        webSocket: { path: webSocketPath, faultOf: ({ headers }) => options.upgradeFault(headers) },
         rawAlpnProtocols: [mqttAlpnProtocol],
       },
       acceptSecure,

@@ -309,15 +309,17 @@ class NodeListener implements Listener {
     const protocols = String(request.headers["sec-websocket-protocol"] ?? "").split(/\s*,\s*/);
     const status = pathOf(request) !== path ? 404 : !protocols.includes("mqtt") ? 400 : undefined;
     if (status !== undefined) return this.#refuseUpgrade(status, socket);
+    const fault = this.#options.webSocket?.faultOf?.(webSocketRequest(request));
+    if (fault !== undefined) return this.#refuseUpgrade(403, socket, fault);
     this.#upgrades?.handleUpgrade(request, socket, head, (webSocket) => {
       socket.emit("thingline:upgraded");
       this.#acceptWebSocket(webSocket, socket, request);
     });
   }
 
-  #refuseUpgrade(status: 400 | 404, socket: Socket): void {
-    this.#refuse(refusedUpgrade(status), remoteOf(socket));
-    const text = status === 404 ? "Not Found" : "Bad Request";
+  #refuseUpgrade(status: keyof typeof statusTexts, socket: Socket, why?: string): void {
+    this.#refuse(refusedUpgrade(status, why), remoteOf(socket));
+    const text = statusTexts[status];
     socket.end(`HTTP/1.1 ${status} ${text}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   }
 
@@ -357,8 +359,11 @@ function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket):
   return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
 }
 
+const statusTexts = { 400: "Bad Request", 403: "Forbidden", 404: "Not Found" } as const;
+
+/** Of fields that may come once, such as Host, Node shows the first alone: who judges them has to see all. */
 function webSocketRequest(request: IncomingMessage): WebSocketRequest {
-  const headers = Object.entries(request.headers).map(([name, value]) => [name, String(value)]);
+  const headers = Object.entries(request.headersDistinct).map(([name, values = []]) => [name, values.join(", ")]);
   return { path: request.url ?? "", headers: Object.fromEntries(headers) as Record<string, string> };
 }
 
@@ -366,10 +371,10 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? "").replace(/\?.*$/, "");
 }
 
-function refusedUpgrade(status: number): ThinglineError {
-  return new ThinglineError("CONNECTION_REFUSED", `no WebSocket upgrade to MQTT: answered with HTTP status ${status}`, {
-    details: { status },
-  });
+function refusedUpgrade(status: number, why?: string): ThinglineError {
+  const reason = why === undefined ? "" : `, because ${why}`;
+  const message = `no WebSocket upgrade to MQTT: answered with HTTP status ${status}${reason}`;
+  return new ThinglineError("CONNECTION_REFUSED", message, { details: { status } });
 }
 
 function listenError(error: Error, host: string, port: number): ThinglineError {

@@ -346,10 +346,12 @@ class VirtualListener implements Listener {
     const isExpected = this.#options.webSocket !== undefined && !isRaw;
     if (!isExpected && webSocket === undefined) return undefined;
     const path = webSocket?.path.replace(/\?.*$/, "");
-    if (isExpected && webSocket !== undefined && path === this.#options.webSocket?.path) {
-      return { type: "upgraded", request: { path: webSocket.path, headers: { ...webSocket.headers } } };
-    }
-    const status = !isExpected ? 0 : webSocket === undefined ? 400 : 404;
+    const isFound = isExpected && webSocket !== undefined && path === this.#options.webSocket?.path;
+    const { host, port } = this.#options;
+    const request = { path: webSocket?.path ?? "", headers: { host: `${host}:${port}`, ...webSocket?.headers } };
+    const fault = isFound ? this.#options.webSocket?.faultOf?.(request) : undefined;
+    if (isFound && fault === undefined) return { type: "upgraded", request };
+    const status = !isExpected ? 0 : webSocket === undefined ? 400 : isFound ? 403 : 404;
     const message = `no WebSocket upgrade to MQTT: answered with HTTP status ${status}`;
     const error =
       status === 404
