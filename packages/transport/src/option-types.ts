@@ -124,7 +124,7 @@ export const listenOptionTypes = {
   host: "string",
   port: "number",
   tls: { options: tlsServerTypes, required: ["certificate", "privateKey", "requestsClientCertificate"] },
-  webSocket: { options: { path: "string" }, required: ["path"] },
+  webSocket: { options: { path: "string", faultOf: "function" }, required: ["path"] },
   rawAlpnProtocols: "array",
   connectionsMax: "number",
   onRefused: "function",
