@@ -300,7 +300,9 @@ class LmdbDatabase implements LmdbStore {
     const keys = prepared.map(({ key }) => toBytes(key));
     try {
       for (const [index, { operation }] of prepared.entries()) {
-        if (operation.expectedRevision !== undefined) requireRevision(operation, this.#revisionOf(keys[index]));
+        const { expectedRevision } = operation;
+        if (expectedRevision === undefined) continue;
+        requireRevision(operation, this.#revisionOf(keys[index], expectedRevision));
       }
     } catch (error) {
       return { error };
@@ -319,10 +321,14 @@ class LmdbDatabase implements LmdbStore {
     return { revisions };
   }
 
-  #revisionOf(key: Uint8Array = new Uint8Array()): number {
+  /**
+   * A commit that expects the revision which is there knows the record. Only where it expects another one does it matter whether the
+   * record is sound.
+   */
+  #revisionOf(key: Uint8Array = new Uint8Array(), expected?: number): number {
     const record = this.#database.getBinary(key);
     if (record === undefined) return 0;
-    this.#requireSound(key, record);
+    if (revisionOf(record) !== expected) this.#requireSound(key, record);
     return revisionOf(record);
   }
 }

@@ -102,6 +102,24 @@ const certs = {
   "certs/private-key.pem": pki.client.privateKeyPem,
 };
 
+test("a file of the store that was damaged is named when it is needed, and not told as a lost connection", async () => {
+  const damages: [name: string, content: string, code: ErrorCode][] = [
+    ["50-ca.pem", "", "CERTIFICATE_INVALID"],
+    ["50-certificate.pem", "\u0001\u00fe", "CERTIFICATE_INVALID"],
+    ["50-certificate.pem", pki.client.privateKeyPem, "CERTIFICATE_INVALID"],
+    ["50-privateKey.pem", "secret", "KEY_INVALID"],
+    ["50-privateKey.pem", pki.ca.privateKeyPem, "KEY_MISMATCH"],
+  ];
+  for (const [name, content, code] of damages) {
+    const files = createVirtualFiles();
+    const store = createNativeCredentialStore({ keys, files, folder: "data" });
+    await fill(store, 50);
+    assert.ok(await files.exists(`data/${name}`), name);
+    await files.replace(`data/${name}`, new TextEncoder().encode(content));
+    await assert.rejects(store.credentials(50), fails(code, new RegExp(`data/${name.replace(".", "\\.")}`, "u")));
+  }
+});
+
 test("the sample's three files are loaded under the configured tag, once", async () => {
   const store = createNativeCredentialStore({ keys });
   const options = { files: createVirtualFiles({ content: certs }), folder: "certs", store, secTag: 43, keys };

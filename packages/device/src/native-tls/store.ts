@@ -66,6 +66,8 @@ interface Items {
   set(name: string, content: string): Promise<void>;
   remove(name: string): Promise<void>;
   names(): Promise<string[]>;
+  /** How to call an item in an error: the file, where there is one. */
+  placeOf(name: string): string;
 }
 
 class MemoryItems implements Items {
@@ -85,6 +87,10 @@ class MemoryItems implements Items {
 
   async names(): Promise<string[]> {
     return [...this.#contents.keys()];
+  }
+
+  placeOf(name: string): string {
+    return `the item ${name} of the application's store`;
   }
 }
 
@@ -117,6 +123,10 @@ class FolderItems implements Items {
   async names(): Promise<string[]> {
     const files = await this.#files.list(this.#folder);
     return files.filter((file) => file.endsWith(".pem")).map((file) => file.slice(0, -".pem".length));
+  }
+
+  placeOf(name: string): string {
+    return this.#path(name);
   }
 
   #path(name: string): string {
@@ -192,7 +202,12 @@ class NativeStore implements NativeCredentialStore {
       const message = `security tag ${secTag} of the application's store has no ${names}`;
       throw new ThinglineError("CREDENTIAL_MISSING", message, { details: { secTag, missing: names } });
     }
-    checkPair(this.#keys, { certificate, privateKey }, `security tag ${secTag}`);
+    // What was written was looked at; what a file has become since then is told with its name, and not as a lost connection.
+    const placeOf = (type: CredentialType) => this.#items.placeOf(nameOf(secTag, type));
+    parseCertificates(ca, placeOf("ca"));
+    parseCertificates(certificate, placeOf("certificate"));
+    parsePrivateKey(privateKey, placeOf("privateKey"));
+    checkPair(this.#keys, { certificate, privateKey }, `${placeOf("privateKey")} and ${placeOf("certificate")}`);
     return { ca, certificate, privateKey, digest: this.#sha256([ca, certificate, privateKey].join("\0")) };
   }
 
