@@ -51,7 +51,7 @@ import type { EffectRunner } from "./services/runner.js";
 import { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
 import { clearStore, noSnapshot, parseSnapshot, restoreSnapshot, takeSnapshot } from "./store/snapshot.js";
 import type { StoreSnapshot } from "./store/snapshot.js";
-import type { Store } from "./store/store.js";
+import type { Store, StoreKey } from "./store/store.js";
 
 export const defaultAccount = "123456789012";
 export const defaultRegion = "us-east-1";
@@ -356,7 +356,7 @@ class LocalCloud implements Cloud {
 
   async restore(snapshot: unknown): Promise<void> {
     // Before anybody is disconnected.
-    parseSnapshot(snapshot);
+    this.#requireOurs(parseSnapshot(snapshot));
     const { log, store } = this.#dependencies;
     let before: StoreSnapshot | undefined;
     const change = async () => {
@@ -373,6 +373,16 @@ class LocalCloud implements Cloud {
       throw isThinglineError(cause) ? cause : noSnapshot("no cloud can go on from it", cause);
     };
     await this.#maintain("restored", change, undo);
+  }
+
+  /** Nobody could ever see what is all of another account or region. @throws {ThinglineError} REQUEST_INVALID */
+  #requireOurs(entries: readonly [StoreKey, unknown][]): void {
+    // What concerns all accounts has none.
+    const scopes = new Set(entries.flatMap(([[account, region]]) => (account === "" ? [] : [`${account} ${region}`])));
+    const own = `${this.scope.account} ${this.scope.region}`;
+    if (scopes.size === 0 || scopes.has(own)) return;
+    const theirs = [...scopes].slice(0, 3).join(", ");
+    throw noSnapshot(`it is of account and region ${theirs}, and this cloud is ${own}`);
   }
 
   close(): Promise<void> {

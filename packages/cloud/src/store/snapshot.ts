@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { encodeKey } from "./key-encoding.js";
 import { iterate } from "./iterate.js";
 import type { Store, StoreKey, StoreOperation, StoreReader, StoreValue } from "./store.js";
@@ -13,13 +13,34 @@ export interface StoreSnapshot {
   version: typeof snapshotVersion;
   /** Key and encoded value (base64), in key order. */
   entries: [StoreKey, string][];
+  /** CRC-32 of the entries, 8 hexadecimal digits. Snapshots of earlier versions have none; who edits one removes it. */
+  checksum?: string;
 }
 
 export async function takeSnapshot(store: StoreReader): Promise<StoreSnapshot> {
   const entries: [StoreKey, string][] = [];
   for await (const { key, value } of iterate(store, [])) entries.push([key, toBase64(encodeValue(value))]);
-  return { format: snapshotFormat, version: snapshotVersion, entries };
+  return { format: snapshotFormat, version: snapshotVersion, entries, checksum: checksumOf(entries) };
 }
+
+/** Of what JSON makes of the entries, one a line. */
+function checksumOf(entries: readonly unknown[]): string {
+  const encoder = new TextEncoder();
+  let sum = 0xffff_ffff;
+  for (const entry of entries) {
+    for (const byte of encoder.encode(`${JSON.stringify(entry)}\n`)) {
+      sum = (crcTable[(sum ^ byte) & 0xff] ?? 0) ^ (sum >>> 8);
+    }
+  }
+  return (~sum >>> 0).toString(16).padStart(8, "0");
+}
+
+/** CRC-32 as of zlib, byte by byte: here as well where there is no Node. */
+const crcTable = Int32Array.from({ length: 256 }, (_, byte) => {
+  let sum = byte;
+  for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >>> 1) ^ 0xedb88320 : sum >>> 1;
+  return sum;
+});
 
 /** Empties the store in one commit. */
 export async function clearStore(store: Store): Promise<void> {
@@ -57,20 +78,28 @@ async function* allKeys(store: Store): AsyncGenerator<StoreKey, void, undefined>
 
 /** @throws {ThinglineError} REQUEST_INVALID, STORE_VERSION_UNKNOWN. */
 export function parseSnapshot(snapshot: unknown): [StoreKey, StoreValue][] {
+  if (snapshot === undefined) throw noSnapshot("it is not JSON; it may have been cut");
   if (typeof snapshot !== "object" || snapshot === null) throw noSnapshot("not an object");
-  const { format, version, entries } = snapshot as Record<string, unknown>;
+  const { format, version, entries, checksum } = snapshot as Record<string, unknown>;
   if (format !== snapshotFormat) throw noSnapshot(`"format" must be "${snapshotFormat}"`);
   if (version !== snapshotVersion) {
     const message = `the snapshot has version ${String(version)}, this program reads version ${snapshotVersion}`;
     throw new ThinglineError("STORE_VERSION_UNKNOWN", message);
   }
   if (!Array.isArray(entries)) throw noSnapshot(`"entries" must be an array`);
+  if (checksum !== undefined && checksum !== checksumOf(entries)) {
+    throw noSnapshot(`its entries do not have its "checksum": it was changed or damaged`);
+  }
+  const seen = new Set<string>();
   return entries.map((entry: unknown) => {
     const [key, encoded] = Array.isArray(entry) ? (entry as unknown[]) : [];
     if (!isKey(key) || typeof encoded !== "string") throw noSnapshot("an entry must be a key and a value");
     try {
-      encodeKey(key);
+      const encoded = encodeKey(key);
+      if (seen.has(encoded)) throw noSnapshot(`it has the key ${JSON.stringify(key)} twice`);
+      seen.add(encoded);
     } catch (cause) {
+      if (isThinglineError(cause, "REQUEST_INVALID")) throw cause;
       throw noSnapshot("a key is none that a store can have", cause);
     }
     try {

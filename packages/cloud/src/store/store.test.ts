@@ -8,6 +8,7 @@ import { iterate } from "./iterate.js";
 import { openLmdbStore } from "./lmdb.js";
 import { createMemoryStore } from "./memory.js";
 import { clearStore, restoreSnapshot, takeSnapshot } from "./snapshot.js";
+import type { StoreSnapshot } from "./snapshot.js";
 import type { Store, StoreKey, StoreValue } from "./store.js";
 
 interface Opened {
@@ -320,6 +321,30 @@ function storeContract(name: string, open: () => Promise<Opened>): void {
     await clearStore(store);
     assert.deepEqual(await store.list([], { limit: 9 }), []);
   });
+
+  contract(
+    "a snapshot that was changed is refused, and says why; one of before, without a checksum, is not",
+    async ({ store }) => {
+      await put(store, ["a", 1], { text: "one" });
+      await put(store, ["a", 2], { text: "two" });
+      const snapshot = await takeSnapshot(store);
+      const [first, second] = snapshot.entries;
+      assert.ok(first && second);
+      const refused: [entries: StoreSnapshot["entries"], why: RegExp][] = [
+        [[[first[0], second[1]], second], /checksum/],
+        [[first], /checksum/],
+        [[[first[0], (first[1].startsWith("A") ? "B" : "A") + first[1].slice(1)], second], /checksum/],
+      ];
+      for (const [entries, why] of refused) {
+        await assert.rejects(restoreSnapshot(store, { ...snapshot, entries }), why);
+      }
+      const { checksum: _, ...before } = snapshot;
+      await assert.rejects(restoreSnapshot(store, { ...before, entries: [first, first] }), /\["a",1\] twice/);
+      await assert.rejects(restoreSnapshot(store, undefined), /not JSON/);
+      await restoreSnapshot(store, before);
+      assert.deepEqual(await takeSnapshot(store), snapshot);
+    },
+  );
 }
 
 async function openMemory(): Promise<Opened> {
