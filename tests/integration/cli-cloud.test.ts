@@ -8,6 +8,7 @@ import { CreateThingCommand, IoTClient, ListThingsCommand } from "@aws-sdk/clien
 import { startCloud } from "@thingline/cloud/node";
 import {
   eventsOf,
+  runCommandLines,
   runThingline,
   runThinglineIn,
   startThingline,
@@ -143,14 +144,18 @@ describe("thingline cloud", { concurrency: 2 }, () => {
       [["modem", "at", " "], /say which AT command/],
       [["demo", "--device-id", ""], /A device's id has/],
     ];
-    const runs = cases.map(async ([args, expected]) => {
-      const { code, stdout, stderr } = await runThinglineIn(t, { cwd: folder }, ...args);
+    const lines = cases.map(([words]) => ({ words }));
+    const runs = await runCommandLines(t, { cwd: folder }, lines);
+    assert.equal(runs.length, cases.length);
+    for (const [at, [args, expected]] of cases.entries()) {
+      const { code, stdout, stderr } = runs[at]!;
       assert.equal(code, 2, `${args.join(" ")}: ${stderr}`);
       assert.match(stderr, expected);
       assert.doesNotMatch(stderr, /^ +at /m);
       assert.equal(stdout, "");
-    });
-    await Promise.all(runs);
+    }
+    const alone = await runThinglineIn(t, { cwd: folder }, ...cases[0]![0]);
+    assert.deepEqual(alone, runs[0], "a process of its own does the same");
     assert.deepEqual(await readdir(folder), []);
     const asJson = await runThingline(t, "cloud", "start", "--nope", "--json");
     assert.equal(asJson.code, 2);
@@ -172,16 +177,19 @@ describe("thingline cloud", { concurrency: 2 }, () => {
       ],
       ...["provision", "modem write", "modem list", "modem delete", "modem at"],
     ];
-    const check = async (command: string, env: Record<string, string>): Promise<void> => {
-      const words = command === "" ? [] : command.split(" ");
-      const { code, stdout, stderr } = await runThinglineIn(t, { env: { COLUMNS: "80", ...env } }, ...words, "--help");
-      assert.equal(code, 0, stderr);
-      assert.ok(stdout.startsWith(`Usage: thingline ${command}`), stdout);
-      if (command !== "") assert.match(stdout, /--json/);
-      for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
-    };
-    await Promise.all(commands.map((command) => check(command, {})));
-    await Promise.all(commands.map((command) => check(command, { npm_command: "exec" })));
+    const surroundings: Record<string, string>[] = [{}, { npm_command: "exec" }];
+    for (const env of surroundings) {
+      const lines = commands.map((command) => ({ words: [...command.split(" ").filter(Boolean), "--help"], env }));
+      const runs = await runCommandLines(t, { env: { COLUMNS: "80" } }, lines);
+      assert.equal(runs.length, commands.length);
+      for (const [at, command] of commands.entries()) {
+        const { code, stdout, stderr } = runs[at]!;
+        assert.equal(code, 0, stderr);
+        assert.ok(stdout.startsWith(`Usage: thingline ${command}`), stdout);
+        if (command !== "") assert.match(stdout, /--json/);
+        for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
+      }
+    }
     const { stdout } = await runThingline(t, "--version");
     assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
   });

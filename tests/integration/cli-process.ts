@@ -67,6 +67,26 @@ export function runThinglineIn(t: TestContext, surroundings: Surroundings, ...ar
   return runProgram(t, process.execPath, [thinglineBin, ...args], "", surroundings);
 }
 
+export interface CommandLine {
+  words: readonly string[];
+  /** Besides the environment of the process. */
+  env?: Readonly<Record<string, string>>;
+}
+
+const linesFile = fileURLToPath(new URL("./cli-lines-process.js", import.meta.url));
+
+/** Runs command lines that start nothing, as help and wrong usage, in one process. What they print comes apart. */
+export async function runCommandLines(
+  t: TestContext,
+  surroundings: Surroundings,
+  lines: readonly CommandLine[],
+): Promise<Finished[]> {
+  const args = [linesFile, JSON.stringify(lines)];
+  const { code, stdout, stderr } = await runProgram(t, process.execPath, args, "", surroundings);
+  if (code !== 0) throw new Error(`the process of command lines ended with ${code}\n${stderr}`);
+  return JSON.parse(stdout) as Finished[];
+}
+
 /** What `--json` printed: every line of standard output must be an object. */
 export function eventsOf({ stdout }: Finished): JsonEvent[] {
   return stdout

@@ -283,7 +283,7 @@ function addDevice(device: Command, command: AddCommand): void {
     .option("--verbose", verboseText);
   examples(
     run,
-    "device run --conf my-thing/prj.conf --shadow --topic 'my-thing/#'",
+    "device run --conf my-thing/prj.conf --shadow --topic my-thing/in",
     "device run --conf my-thing/prj.conf --native-tls",
   );
 }
