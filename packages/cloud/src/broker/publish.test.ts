@@ -549,3 +549,15 @@ test("an effect reaches subscribers, a client by its id, or nobody, and resolves
   assert.equal(world.broker.stats().publishesWithoutReceiver, 1);
   await closeWorld(world);
 });
+
+test("a payload that says it is UTF-8 and is not is forwarded as it came: MQTT leaves the check to whoever wants it", async () => {
+  const world = await startWorld();
+  const receiver = await world.connect("r", { version: 5 });
+  await receiver.subscribe("t");
+  const publisher = await world.connect("p", { version: 5 });
+  const payload = Uint8Array.of(0xff, 0xfe);
+  assert.equal(await publisher.publish("t", "", { payload, properties: { payloadFormatIndicator: 1 } }), 0);
+  assert.deepEqual(receiver.publishes[0]?.payload, payload);
+  assert.deepEqual(receiver.publishes[0]?.properties, { payloadFormatIndicator: 1 });
+  await closeWorld(world);
+});
