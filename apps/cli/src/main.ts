@@ -1,3 +1,6 @@
 import { runProgram } from "./program.js";
+import { watchStandardStreams } from "./standard-streams.js";
 
-process.exitCode = await runProgram(process.argv.slice(2));
+const streams = watchStandardStreams(process.stdout, process.stderr);
+const exitCode = await runProgram(process.argv.slice(2), streams);
+process.exitCode = streams.exitCode ?? exitCode;

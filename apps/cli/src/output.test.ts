@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { createOutput, type OutputOptions, type TextStream } from "./output.js";
+import { createOutput, logBytesWaitingMax, type OutputOptions, type TextStream } from "./output.js";
 
 class RecordingStream implements TextStream {
   text = "";
@@ -163,4 +163,16 @@ test("a paragraph is indented, wrapped and escaped", () => {
   const { output } = open({ isTTY: true, env: { NO_COLOR: "1" } });
   const text = output.paragraph("attempt 1 of 5 failed: localhost:1 refused the connection\r", 9);
   assert.equal(text, "         attempt 1 of 5 failed: localhost:1 refused the\n         connection\\u000d");
+});
+
+test("log lines that a slow reader does not take are counted, not kept", () => {
+  let text = "";
+  const err = { write: (written: string) => (text += written), writableLength: 0 };
+  const output = createOutput({ isJson: false, out: err, err, env: {} });
+  output.logLine("one");
+  err.writableLength = logBytesWaitingMax + 1;
+  for (let count = 0; count < 3; count++) output.logLine("lost");
+  err.writableLength = 0;
+  output.logLine("two");
+  assert.equal(text, "one\n3 log lines were left out: nobody read them in time\ntwo\n");
 });

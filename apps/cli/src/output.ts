@@ -65,7 +65,8 @@ export interface TextStream {
   write(text: string): unknown;
   isTTY?: boolean;
   columns?: number;
-  /** As of Node's streams. */
+  /** As of Node's streams: bytes that wait. */
+  writableLength?: number;
   writableNeedDrain?: boolean;
   once?(event: "drain" | "close", listener: () => void): unknown;
   off?(event: "drain" | "close", listener: () => void): unknown;
@@ -77,6 +78,9 @@ export interface OutputOptions {
   err?: TextStream;
   env?: NodeJS.ProcessEnv;
 }
+
+/** Log lines that wait for a slow reader; more are counted instead of kept. */
+export const logBytesWaitingMax = 4 * 1024 * 1024;
 
 const spinnerFrames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const steadyMark = "●";
@@ -92,6 +96,7 @@ export function createOutput(options: OutputOptions): Output {
   const paint = colorsOf(people);
   const logPaint = colorsOf(err);
   let draining: Promise<void> | undefined;
+  let linesLeftOut = 0;
   const live = new LiveLine(people, people.isTTY === true && env["TERM"] !== "dumb");
   const toError = (text: string) => {
     live.pause();
@@ -127,7 +132,15 @@ export function createOutput(options: OutputOptions): Output {
     begin: (text) => live.begin(text),
     status: () => (isJson ? { show() {}, end() {} } : live.status()),
     complain: (complaint) => toError(formatComplaint(complaint, { paint: logPaint, columns: columnsOf(err) })),
-    logLine: (text) => toError(`${text}\n`),
+    logLine(text) {
+      if ((err.writableLength ?? 0) > logBytesWaitingMax) {
+        linesLeftOut += 1;
+        return;
+      }
+      if (linesLeftOut > 0) toError(`${linesLeftOut} log lines were left out: nobody read them in time\n`);
+      linesLeftOut = 0;
+      toError(`${text}\n`);
+    },
     close: () => live.close(),
   };
 }

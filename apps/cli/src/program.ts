@@ -4,15 +4,16 @@ import { exitCodes, reportFailure } from "./failure.js";
 import { commandLine } from "./invocation.js";
 import { defaultDataDir, defaultModemDir, optionValues } from "./option-values.js";
 import { createOutput, type Output } from "./output.js";
+import type { StandardStreams } from "./standard-streams.js";
 import { stopExitCodes, watchForStop } from "./stop.js";
 import { programVersion } from "./version.js";
 
 type Action<Options> = (context: CommandContext, options: Options, ...words: string[]) => Promise<number | void>;
 
 /** Runs one command line and tells the exit code: 0 done, 1 failed, 2 wrong usage, 128 and more ended by a signal. */
-export async function runProgram(words: readonly string[]): Promise<number> {
+export async function runProgram(words: readonly string[], streams: StandardStreams): Promise<number> {
   let exitCode: number = exitCodes.done;
-  const program = createProgram((code) => (exitCode = code));
+  const program = createProgram(streams, (code) => (exitCode = code));
   try {
     await program.parseAsync([...words], { from: "user" });
     return exitCode;
@@ -34,10 +35,14 @@ function fullName(command: Command): string {
   return command.parent?.parent ? `${fullName(command.parent)} ${command.name()}` : command.name();
 }
 
-async function runAction<Options>(command: Command, load: () => Promise<Action<Options>>): Promise<number> {
+async function runAction<Options>(
+  command: Command,
+  streams: StandardStreams,
+  load: () => Promise<Action<Options>>,
+): Promise<number> {
   const options = command.opts<Options & { json?: boolean; modemDir?: string }>();
   const output = createOutput({ isJson: options.json === true });
-  using stop = watchForStop();
+  using stop = watchForStop(streams);
   try {
     const action = await load();
     const args = command.processedArgs as string[];
@@ -53,9 +58,11 @@ async function runAction<Options>(command: Command, load: () => Promise<Action<O
 }
 
 function reportStop(output: Output, reason: keyof typeof stopExitCodes): void {
+  // Who reads nothing is told nothing, and why standard output failed was said.
+  if (reason === "SIGPIPE" || reason === "outputUnwritable") return;
   const message = `by ${reason}`;
   output.event({ event: "error", code: "ABORTED", message: `stopped ${message}` });
-  if (reason !== "SIGPIPE") output.complain({ kind: "stopped", message });
+  output.complain({ kind: "stopped", message });
 }
 
 const paths = optionValues.path;
@@ -77,7 +84,7 @@ function examples(command: Command, ...lines: string[]): Command {
 }
 
 /** The modules of commands are loaded only when they run, so that `--help` stays fast. */
-export function createProgram(onExitCode: (exitCode: number) => void): Command {
+export function createProgram(streams: StandardStreams, onExitCode: (exitCode: number) => void): Command {
   const program = new Command("thingline");
   program
     .description("Everything between a device and AWS IoT Core: a local cloud, simulated nRF91 devices, provisioning.")
@@ -94,7 +101,7 @@ export function createProgram(onExitCode: (exitCode: number) => void): Command {
     "device run --conf my-thing/prj.conf   # and stays connected",
   ).addHelpText(
     "after",
-    "\nEvery command has --help and --json. NO_COLOR turns colours off.\nExit codes: 0 done, 1 failed, 2 wrong usage.",
+    "\nEvery command has --help and --json. NO_COLOR turns colours off.\nExit codes: 0 done, 1 failed, 2 wrong usage, 128 and more ended by a signal (141: nobody reads).",
   );
 
   const command = <Options>(
@@ -107,7 +114,7 @@ export function createProgram(onExitCode: (exitCode: number) => void): Command {
     made.showHelpAfterError(`Its options: ${commandLine(`${fullName(made)} --help`)}`);
     return made
       .option("--json", "one JSON object a line on standard output; everything else on standard error")
-      .action(async () => onExitCode(await runAction(made, load)));
+      .action(async () => onExitCode(await runAction(made, streams, load)));
   };
   const group = (name: string, description: string): Command => {
     const made = program.command(name).description(description);

@@ -1,14 +1,15 @@
 import { ThinglineError } from "@thingline/protocol";
+import type { StandardStreams } from "./standard-streams.js";
 
 /** What ended a command from outside, and the exit code that shells know for it: 128 and the signal's number. */
-export const stopExitCodes = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
+export const stopExitCodes = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143, outputUnwritable: 1 } as const;
 export type StopReason = keyof typeof stopExitCodes;
 
 /** A command that has been told to stop and has not tidied up by then is ended. */
 export const stopGraceMs = 10_000;
 
 export interface StopWatch {
-  /** Aborted by SIGINT, SIGTERM and SIGHUP, and when the reader of standard output has gone. */
+  /** Aborted by SIGINT, SIGTERM and SIGHUP, and when standard output cannot be written or has no reader. */
   readonly signal: AbortSignal;
   /** Undefined as long as nobody wants us to stop. */
   readonly reason: StopReason | undefined;
@@ -16,14 +17,13 @@ export interface StopWatch {
 }
 
 /** A second signal ends the process at once, and so does {@link stopGraceMs}: nobody has to use `kill -9`. */
-export function watchForStop(): StopWatch {
+export function watchForStop(streams: Pick<StandardStreams, "onFailure">): StopWatch {
   const controller = new AbortController();
   let reason: StopReason | undefined;
   let grace: NodeJS.Timeout | undefined;
   const stop = (why: StopReason) => {
     if (reason !== undefined) {
-      // Standard output fails again with each line that is still written.
-      if (why !== "SIGPIPE") process.exit(stopExitCodes[why]);
+      if (why !== "SIGPIPE" && why !== "outputUnwritable") process.exit(stopExitCodes[why]);
       return;
     }
     reason = why;
@@ -33,9 +33,7 @@ export function watchForStop(): StopWatch {
   const signals = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
   const handlers = signals.map((name) => ({ name, handle: () => stop(name) }));
   for (const { name, handle } of handlers) process.on(name, handle);
-  // Both stay: output that is still on its way can fail after the command's end, and must not be a crash.
-  process.stdout.on("error", () => stop("SIGPIPE"));
-  process.stderr.on("error", () => undefined);
+  streams.onFailure((failure) => stop(failure === "readerGone" ? "SIGPIPE" : "outputUnwritable"));
   return {
     signal: controller.signal,
     get reason() {
