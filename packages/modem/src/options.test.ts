@@ -19,6 +19,8 @@ const keys = createVirtualKeys({ random });
 const network = { dial: assert.fail };
 const session = { sequence: assert.fail, onNotification: assert.fail } as never;
 
+const running = () => createSimulatedModem({ network, clock, random, keys });
+
 const cases: [name: string, call: () => unknown, option: string][] = [
   ["a session without a channel", () => openModemSession(undefined as never, { clock }), "channel"],
   ["a session without a clock", () => openModemSession({} as never, {} as never), "clock"],
@@ -45,6 +47,8 @@ const cases: [name: string, call: () => unknown, option: string][] = [
     () => createSimulatedModem({ network, clock, random, keys, lte: { conditions: { cell: 7 as never } } }),
     "lte.conditions.cell",
   ],
+  ["conditions of another name", async () => (await running()).setConditions({ coverage: 1 } as never), "coverage"],
+  ["a port with an option of another name", async () => (await running()).openPort({ busy: 1 } as never), "busy"],
   [
     "a credential folder without a folder",
     () => openCredentialFolder({ files: createVirtualFiles(), keys, random } as never),

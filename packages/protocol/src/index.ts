@@ -13,6 +13,7 @@ export type {
   OptionCheck,
   OptionGroup,
   OptionInterface,
+  OptionNames,
   OptionTable,
   OptionType,
   OptionTypes,

@@ -22,10 +22,11 @@ export type SimpleOptionType =
 export type OptionType = SimpleOptionType | OptionInterface | OptionGroup;
 export type OptionTable = Readonly<Record<string, OptionType>>;
 
-type NamesOf<Options> = Options extends unknown ? keyof Options & string : never;
+/** The names of the options of an interface, or of all members of a union. */
+export type OptionNames<Options> = Options extends unknown ? keyof Options & string : never;
 
 /** Every option of an interface, or of all members of a union, by name: for `satisfies`, so that a table cannot lack one or have one too many. */
-export type OptionTypes<Options> = Readonly<Record<NamesOf<Options>, OptionType>>;
+export type OptionTypes<Options> = Readonly<Record<OptionNames<Options>, OptionType>>;
 
 /** The methods of an interface, as a type that cannot lack one. */
 export function methodsOf<Interface>(

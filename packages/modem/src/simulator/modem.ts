@@ -131,6 +131,8 @@ const conditionTypes = {
   hasData: "boolean",
 } as const satisfies OptionTypes<RadioConditions>;
 
+const portTypes = { terminator: "string", whileBusy: "string" } as const satisfies OptionTypes<AtPortOptions>;
+
 const optionTypes = {
   network: dialerOption,
   clock: clockOption,
@@ -286,10 +288,12 @@ class BootedModem implements SimulatedModem {
   }
 
   setConditions(conditions: Partial<RadioConditions>): void {
+    checkOptionTypes(conditions, conditionTypes, { of: "setConditions()" });
     if (this.#life === "on") this.#core.lte.change(conditions);
   }
 
   openPort(options?: AtPortOptions): Connection {
+    checkOptionTypes(options ?? {}, portTypes, { of: "openPort()" });
     this.#checkOn();
     const onEnd = (port: AtPort) => this.#ports.delete(port);
     const onFault = (port: AtPort, error: unknown) => {

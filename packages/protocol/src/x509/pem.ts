@@ -17,6 +17,9 @@ export type PemResult = { blocks: readonly [PemBlock, ...PemBlock[]] } | { reaso
 export const pemCharactersMax = 64 * 1024;
 export const pemBlocksMax = 16;
 
+/** RFC 7468, 2. */
+const pemLineCharacters = 64;
+
 const begin = /^-----BEGIN ([A-Z0-9 ]{1,64})-----$/u;
 const end = /^-----END ([A-Z0-9 ]{1,64})-----$/u;
 
@@ -99,6 +102,8 @@ function looksLikePath(text: string): boolean {
 }
 
 export function encodePem(label: string, der: Uint8Array): string {
-  const lines = encodeBase64(der).match(/.{1,64}/gu) ?? [];
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+  const text = encodeBase64(der);
+  const lines = [`-----BEGIN ${label}-----`];
+  for (let at = 0; at < text.length; at += pemLineCharacters) lines.push(text.slice(at, at + pemLineCharacters));
+  return [...lines, `-----END ${label}-----`, ""].join("\n");
 }

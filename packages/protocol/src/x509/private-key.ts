@@ -1,7 +1,7 @@
 import { ThinglineError } from "../errors.js";
 import { decodeObjectIdentifier, DerReader, derTags, readDer } from "./der.js";
 import { labelHint } from "./labels.js";
-import { type Pem, readPem } from "./pem.js";
+import { type Pem, type PemBlock, readPem } from "./pem.js";
 
 export type PrivateKeyFormat = "pkcs1" | "sec1" | "pkcs8";
 export type KeyAlgorithm = "rsa" | "ec-p256" | "ec-p384" | "ec-p521" | "other";
@@ -43,6 +43,11 @@ export function parsePrivateKey(pem: Pem, what = "the private key"): PrivateKeyI
   if (!block || blocks.length > 1) {
     throw new ThinglineError("KEY_INVALID", `${what} must hold exactly one key, got ${blocks.length} PEM blocks`);
   }
+  return keyOfBlock(block, what);
+}
+
+/** @throws {ThinglineError} KEY_INVALID */
+export function keyOfBlock(block: PemBlock, what: string): PrivateKeyInfo {
   if (block.label === "ENCRYPTED PRIVATE KEY") {
     throw new ThinglineError("KEY_INVALID", `${what} is encrypted; a device needs it unencrypted`);
   }

@@ -1,8 +1,8 @@
 import { isThinglineError, ThinglineError } from "../errors.js";
 import { isBytes, kindOf, optionInvalid } from "../options.js";
-import { parseCertificates } from "./certificate.js";
-import { encodePem, type Pem, pemCharactersMax, readPem } from "./pem.js";
-import { parsePrivateKey } from "./private-key.js";
+import { parseCertificateDer, parseCertificates } from "./certificate.js";
+import { type Pem, type PemBlock, pemCharactersMax, readPem } from "./pem.js";
+import { keyOfBlock, parsePrivateKey } from "./private-key.js";
 
 export interface TlsPems {
   ca: Pem;
@@ -36,33 +36,33 @@ export function checkTlsPems({ ca, certificate, privateKey }: TlsPems, prefix: s
 }
 
 function checkCertificates(option: string, pem: Pem): void {
-  requirePem(option, pem);
-  if (pem.length > pemCharactersMax) return;
-  const certificates = blocksOf(pem, isCertificateLabel);
-  named(option, () => parseCertificates(certificates ?? pem, option));
+  const certificates = blocksOf(option, pem, (label) => certificateLabels.includes(label));
+  if (certificates === undefined) return;
+  named(option, () => {
+    for (const { der } of certificates) parseCertificateDer(firstElement(der), option);
+    // Of another kind, or none: the whole text tells why.
+    if (certificates.length === 0) parseCertificates(pem, option);
+  });
 }
 
 function checkPrivateKey(option: string, pem: Pem): void {
-  requirePem(option, pem);
-  if (pem.length > pemCharactersMax) return;
-  const keys = blocksOf(pem, (label) => label.endsWith("PRIVATE KEY"));
-  named(option, () => parsePrivateKey(keys ?? pem, option));
+  const keys = blocksOf(option, pem, (label) => label.endsWith("PRIVATE KEY"));
+  if (keys === undefined) return;
+  named(option, () => {
+    const [key] = keys;
+    if (key !== undefined && keys.length === 1) keyOfBlock(key, option);
+    else parsePrivateKey(pem, option);
+  });
 }
 
 const certificateLabels = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
-const isCertificateLabel = (label: string): boolean => certificateLabels.includes(label);
 
-/** The blocks of one kind, in today's spelling; undefined when there are none: the whole text then tells why. */
-function blocksOf(pem: Pem, isWanted: (label: string) => boolean): string | undefined {
+/** The blocks of one kind. Undefined: too large to look into. */
+function blocksOf(option: string, pem: Pem, isWanted: (label: string) => boolean): readonly PemBlock[] | undefined {
+  requirePem(option, pem);
+  if (pem.length > pemCharactersMax) return undefined;
   const result = readPem(pem);
-  if ("reason" in result) return undefined;
-  const wanted = result.blocks.filter(({ label }) => isWanted(label));
-  if (wanted.length === 0) return undefined;
-  return wanted
-    .map(({ label, der, pem: text }) =>
-      isCertificateLabel(label) ? encodePem("CERTIFICATE", firstElement(der)) : text,
-    )
-    .join("");
+  return "reason" in result ? [] : result.blocks.filter(({ label }) => isWanted(label));
 }
 
 /** OpenSSL's trusted certificates have data of its own behind the certificate. */

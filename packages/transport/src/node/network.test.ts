@@ -117,3 +117,33 @@ test("a session is resumed at the address that answers, when the first of the ho
     assert.ok(session !== undefined);
   }
 });
+
+test("PEM is taken as the bytes of a file, and what is none is told by its option before any network", async (context) => {
+  const network = createNodeNetwork();
+  const { certificatePem: certificate, privateKeyPem: privateKey } = certificates.server;
+  const tls = { certificate, privateKey, requestsClientCertificate: true };
+  const listener = await network.listen({ host: "127.0.0.1", port: 0, tls }, (connection) => {
+    connection.start({ data: () => undefined, closed: () => undefined });
+  });
+  context.after(() => listener.close());
+  const client = {
+    ca: Buffer.from(ca),
+    certificate: Buffer.from(certificates.client.certificatePem),
+    privateKey: Buffer.from(certificates.client.privateKeyPem),
+  };
+  const { port } = listener.address;
+  const connection = await network.dial({ host: "localhost", port, family: 4, tls: client });
+  connection.start({ data: () => undefined, closed: () => undefined });
+  await connection.close();
+  for (const [wrong, code, message] of [
+    [{ ca: undefined }, "OPTION_INVALID", /^tls\.ca: expected PEM as text or bytes, got nothing/],
+    [{ ca: "ca.pem" }, "CERTIFICATE_INVALID", /^tls\.ca is not a PEM: it looks like the path of a file/],
+    [{ privateKey: client.certificate }, "KEY_INVALID", /^tls\.privateKey .* may be swapped$/],
+    [{ privateKey: certificates.otherClient.privateKeyPem }, "KEY_MISMATCH", /^tls\.privateKey and tls\.certificate: /],
+    [{ privateKeys: "x" }, "OPTION_INVALID", /^tls\.privateKeys: .* did you mean tls\.privateKey\?$/],
+  ] as const) {
+    const target = { host: "127.0.0.1", port: 1, tls: { ...client, ...wrong } as never };
+    await assert.rejects(network.dial(target), { code, message });
+  }
+  await assert.rejects(network.dial({ host: "h", port: 1, tlsOptions: {} } as never), { code: "OPTION_INVALID" });
+});
