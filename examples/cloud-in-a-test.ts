@@ -17,26 +17,22 @@ before(async () => {
 after(() => started.close());
 
 test("a device may publish under its own name only", async () => {
-  const { cloud } = started;
-  const { registry } = cloud;
-  const issued = await cloud.run(registry.createKeysAndCertificate, { setAsActive: true });
   const arn = "arn:aws:iot:*:*";
-  const policyDocument = JSON.stringify({
+  const policyDocument = {
     Version: "2012-10-17",
     Statement: [
       { Effect: "Allow", Action: "iot:Connect", Resource: `${arn}:client/\${iot:ClientId}` },
       { Effect: "Allow", Action: "iot:Publish", Resource: `${arn}:topic/\${iot:ClientId}/*` },
     ],
-  });
-  await cloud.run(registry.createPolicy, { policyName: "own-topics", policyDocument });
-  await cloud.run(registry.attachPolicy, { policyName: "own-topics", target: issued.certificateArn });
+  };
+  const { endpoint, clientId, tls } = await started.createThing("pump-7", { policyDocument });
 
-  const client = await connectAsync(`mqtts://${started.addresses.mqtts}`, {
-    clientId: "pump-7",
+  const client = await connectAsync(`mqtts://${endpoint}`, {
+    clientId,
     protocolVersion: 5,
-    ca: started.caPem,
-    cert: issued.certificatePem,
-    key: issued.keyPair.PrivateKey,
+    ca: tls.ca,
+    cert: tls.certificate,
+    key: tls.privateKey,
   });
   try {
     await client.publishAsync("pump-7/pressure", "2.5", { qos: 1 });

@@ -19,6 +19,7 @@ import type { RunningCloud } from "./cloud-file.js";
 import type { Cloud, CloudOptions } from "./cloud.js";
 import type { DataDirectoryDependencies } from "./data-directory.js";
 import { nameOption } from "./gateway/listen.js";
+import type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 import { type Log, logOption } from "./log.js";
 import type { Durability, Store } from "./store/store.js";
 
@@ -26,6 +27,7 @@ import type { Durability, Store } from "./store/store.js";
 export { damagesMax } from "./check-result.js";
 export type { CheckResult, Damage } from "./check-result.js";
 export type { RunningCloud } from "./cloud-file.js";
+export type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 
 export const defaultMqttsPort = 8883;
 export const defaultHttpsPort = 8443;
@@ -72,6 +74,8 @@ export interface StartedCloud {
   readonly caFile: string;
   readonly caPem: string;
   readonly cloud: Cloud;
+  /** A thing with key, certificate and policy, ready for `connectDevice({ ...thing })`: see {@link CreatedThing}. */
+  createThing(thingName: string, options?: CreateThingOptions): Promise<CreatedThing>;
   close(): Promise<void>;
   readonly closed: Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -169,6 +173,16 @@ class NodeCloud implements StartedCloud {
 
   get caPem(): string {
     return this.cloud.caPem;
+  }
+
+  async createThing(thingName: string, options?: CreateThingOptions): Promise<CreatedThing> {
+    const { createThing } = await import("./create-thing.js");
+    const { port } = this.cloud.addresses.mqtts;
+    const { host = defaultHost } = this.#options;
+    // Listening at every address is no name to connect to.
+    const name = host === "0.0.0.0" || host === "::" ? defaultHost : host;
+    const where = { cloud: this.cloud, keys: createNodeKeys(), endpoint: show({ host: name, port }) };
+    return createThing(where, thingName, options);
   }
 
   async open(): Promise<void> {

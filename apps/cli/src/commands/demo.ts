@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { issueClaim, issueThing, type IssuedCredentials } from "@thingline/cloud/issue";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import {
   connectDevice,
@@ -18,7 +19,7 @@ import { commandLine } from "../invocation.js";
 import { createCapturedLog, type CapturedLog } from "../log.js";
 import type { Output } from "../output.js";
 import { provisionSimulatedDevice, type SimulatedProvisioning } from "../provisioning.js";
-import { createClaim, createThing, type IssuedCertificate } from "../registry.js";
+import { issuingPlane } from "../registry.js";
 import { bootSimulatedDevice, type SimulatedDevice } from "../simulated-device.js";
 import { defaultClaimSecTag } from "./thing.js";
 
@@ -102,7 +103,7 @@ async function run(
 
   const creating = output.begin("creating a claim certificate");
   const plane = await openControlPlane({ aws: false, dataDir, signal });
-  const claim = await createClaim(plane.client, { signal, keep: async (issued) => issued });
+  const claim = await issueClaim(await issuingPlane(plane.client), { signal, keep: async (issued) => issued });
   creating.end();
   output.event(
     { event: "claimCreated", certificateId: claim.certificateId, policyName: claim.policyName },
@@ -119,7 +120,7 @@ async function run(
   const stage: Stage = { output, signal, adapters, options, folder, cloud, plane, device };
   const writing = output.begin("writing credentials into the modem");
   // Before the radio is on: a modem writes credentials only while it is offline.
-  const largeMessageThing = await createThing(plane.client, largeMessageName, {
+  const largeMessageThing = await issueThing(await issuingPlane(plane.client), largeMessageName, {
     signal,
     keep: async (issued) => issued,
   });
@@ -137,7 +138,7 @@ async function openNativeStore({ adapters, folder }: Stage): Promise<NativeCrede
 }
 
 /** What is done to a device before it leaves the production line. */
-async function putClaim(stage: Stage, claim: IssuedCertificate, store: CredentialStore): Promise<void> {
+async function putClaim(stage: Stage, claim: IssuedCredentials, store: CredentialStore): Promise<void> {
   const { options, output, cloud } = stage;
   if (options.withoutClaim === true) {
     const text = row(`security tag ${defaultClaimSecTag}`, "left empty: the claim certificate was taken away");
@@ -155,7 +156,7 @@ async function putClaim(stage: Stage, claim: IssuedCertificate, store: Credentia
 async function writeTag(
   store: CredentialStore,
   secTag: number,
-  issued: IssuedCertificate,
+  issued: IssuedCredentials,
   caPem: string,
 ): Promise<void> {
   const contents = [
@@ -229,7 +230,7 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
 }
 
 /** Why the sample splits its answer: what the modem's TLS cannot take, and TLS in the application can. */
-async function showLargeMessages(stage: Stage, thing: IssuedCertificate): Promise<void> {
+async function showLargeMessages(stage: Stage, thing: IssuedCredentials): Promise<void> {
   const { output, adapters, cloud, device } = stage;
   output.say("");
   output.say(

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { issueClaim, issueThing, type IssuedCredentials, type IssuedThing } from "@thingline/cloud/issue";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
 import type { CommandContext } from "../command.js";
@@ -6,7 +7,7 @@ import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { writeCredentialsFolder, type CredentialsFolder } from "../credentials-folder.js";
 import { commandLine, shellWord } from "../invocation.js";
 import type { Output } from "../output.js";
-import { createClaim, createThing, type IssuedCertificate, type IssuedThing } from "../registry.js";
+import { issuingPlane } from "../registry.js";
 
 interface CreateOptions {
   dataDir: string;
@@ -29,8 +30,8 @@ export async function thingCreate(context: CommandContext, options: CreateOption
   const secTag = options.secTag ?? defaultThingSecTag;
   const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir, signal });
   await assertOutIsFree(options, name);
-  const [issued, written] = await withProgress(output, `creating thing ${name} in the ${plane.description}`, () =>
-    createThing(plane.client, name, {
+  const [issued, written] = await withProgress(output, `creating thing ${name} in the ${plane.description}`, async () =>
+    issueThing(await issuingPlane(plane.client), name, {
       policyName: options.policy,
       signal,
       onLeftOver: (message) => warn(output, message),
@@ -63,8 +64,8 @@ export async function claimCreate(context: CommandContext, options: CreateOption
   const secTag = options.secTag ?? defaultClaimSecTag;
   const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir, signal });
   await assertOutIsFree(options, name);
-  const [issued, written] = await withProgress(output, `creating a claim in the ${plane.description}`, () =>
-    createClaim(plane.client, {
+  const [issued, written] = await withProgress(output, `creating a claim in the ${plane.description}`, async () =>
+    issueClaim(await issuingPlane(plane.client), {
       signal,
       onLeftOver: (message) => warn(output, message),
       keep: async (made) =>
@@ -164,7 +165,7 @@ async function assertOutIsFree(options: CreateOptions, name: string): Promise<vo
 async function writeIssued(
   plane: ControlPlane,
   options: CreateOptions,
-  made: { name: string; clientId: string; issued: IssuedCertificate; secTag: number },
+  made: { name: string; clientId: string; issued: IssuedCredentials; secTag: number },
 ): Promise<CredentialsFolder> {
   const { name, clientId, issued, secTag } = made;
   const set = {

@@ -1,0 +1,287 @@
+// An entry point of its own: what is made with it needs nothing else of the cloud, and may be made at a real AWS.
+import { ThinglineError } from "@thingline/protocol";
+import { claimPolicyDocument } from "./services/split-provisioning/policies.js";
+
+const thingPolicyName = "thingline-thing";
+const claimPolicyName = "thingline-claim";
+
+/**
+ * A thing may connect under its own name (and `name-something`, for tools beside it) and use its own topics.
+ * Variables, so that one policy serves all things; the certificate is attached to its thing exclusively.
+ */
+export const thingPolicyDocument = JSON.stringify({
+  Version: "2012-10-17",
+  Statement: [
+    {
+      Sid: "ConnectAsItself",
+      Effect: "Allow",
+      Action: "iot:Connect",
+      Resource: [
+        "arn:aws:iot:*:*:client/${iot:Connection.Thing.ThingName}",
+        "arn:aws:iot:*:*:client/${iot:Connection.Thing.ThingName}-*",
+      ],
+    },
+    {
+      Sid: "UseOwnTopics",
+      Effect: "Allow",
+      Action: ["iot:Publish", "iot:RetainPublish", "iot:Receive"],
+      Resource: [
+        "arn:aws:iot:*:*:topic/${iot:Connection.Thing.ThingName}/*",
+        "arn:aws:iot:*:*:topic/$aws/things/${iot:Connection.Thing.ThingName}/*",
+      ],
+    },
+    {
+      Sid: "SubscribeToOwnTopics",
+      Effect: "Allow",
+      Action: "iot:Subscribe",
+      Resource: [
+        "arn:aws:iot:*:*:topicfilter/${iot:Connection.Thing.ThingName}/*",
+        "arn:aws:iot:*:*:topicfilter/$aws/things/${iot:Connection.Thing.ThingName}/*",
+      ],
+    },
+  ],
+});
+
+/** The operations of AWS IoT that issuing needs: what goes in, and what is read of the answer. */
+export interface IssuingOperations {
+  DescribeThing: [input: { thingName: string }, answer: object];
+  CreateThing: [input: { thingName: string }, answer: { thingArn?: string | undefined }];
+  DeleteThing: [input: { thingName: string }, answer: object];
+  GetPolicy: [input: { policyName: string }, answer: object];
+  CreatePolicy: [input: { policyName: string; policyDocument: string }, answer: object];
+  DeletePolicy: [input: { policyName: string }, answer: object];
+  AttachPolicy: [input: { policyName: string; target: string }, answer: object];
+  DetachPolicy: [input: { policyName: string; target: string }, answer: object];
+  CreateKeysAndCertificate: [
+    input: { setAsActive: boolean },
+    answer: CertificateAnswer & { keyPair?: { PrivateKey?: string | undefined } | undefined },
+  ];
+  CreateCertificateFromCsr: [
+    input: { certificateSigningRequest: string; setAsActive: boolean },
+    answer: CertificateAnswer,
+  ];
+  UpdateCertificate: [input: { certificateId: string; newStatus: "INACTIVE" }, answer: object];
+  DeleteCertificate: [input: { certificateId: string }, answer: object];
+  AttachThingPrincipal: [
+    input: { thingName: string; principal: string; thingPrincipalType: "EXCLUSIVE_THING" },
+    answer: object,
+  ];
+  DetachThingPrincipal: [input: { thingName: string; principal: string }, answer: object];
+}
+
+/** What is read of a certificate that was just made. */
+export interface CertificateAnswer {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+  certificatePem?: string | undefined;
+}
+
+/** Where things are made: a cloud in this process, or any AWS IoT over HTTP. */
+export interface IssuingPlane {
+  send<Name extends keyof IssuingOperations>(
+    name: Name,
+    input: IssuingOperations[Name][0],
+    signal?: AbortSignal,
+  ): Promise<IssuingOperations[Name][1]>;
+  /** Whether AWS has this name for an error that `send` threw. */
+  isError(error: unknown, awsName: string): boolean;
+}
+
+export interface IssuedCredentials {
+  certificateArn: string;
+  certificateId: string;
+  certificatePem: string;
+  privateKeyPem: string;
+}
+
+export interface IssuedThing extends IssuedCredentials {
+  policyName: string;
+  thingArn: string | undefined;
+  /** false: the thing was there already, and has one certificate more now. */
+  isNew: boolean;
+}
+
+export interface IssueOptions<Issued, Result> {
+  /**
+   * Takes care of the private key, which nobody can ask for again. When it fails, certificate and thing are taken back: a
+   * certificate without its key would only be a way in that nobody watches.
+   */
+  keep: (issued: Issued) => Promise<Result>;
+  signal?: AbortSignal | undefined;
+  /** What could not be taken back. */
+  onLeftOver?: ((message: string) => void) | undefined;
+}
+
+export interface IssueThingOptions<Result> extends IssueOptions<IssuedThing, Result> {
+  /** An existing policy instead of {@link thingPolicyDocument}. */
+  policyName?: string | undefined;
+  /** A policy made for this thing, and taken back with it. */
+  ownPolicy?: { policyName: string; policyDocument: string } | undefined;
+  /** `refused`: a thing that is there already is an error. Default `accepted`: it gets one certificate more. */
+  existingThing?: "accepted" | "refused" | undefined;
+  /** A key of the caller's own, with a request for its certificate. Default: the control plane makes an RSA key. */
+  ownKey?: (() => Promise<{ privateKeyPem: string; certificateSigningRequest: string }>) | undefined;
+}
+
+/**
+ * A thing with a certificate of its own, attached to nothing else. What fails half-way is taken back.
+ *
+ * @throws {ThinglineError} RESOURCE_EXISTS for a thing that is there, when `existingThing` says so; else the plane's own errors.
+ */
+export async function issueThing<Result>(
+  plane: IssuingPlane,
+  thingName: string,
+  options: IssueThingOptions<Result>,
+): Promise<Result> {
+  const { signal, ownPolicy } = options;
+  // Before anything is made.
+  if (options.policyName !== undefined) await plane.send("GetPolicy", { policyName: options.policyName }, signal);
+  const isNew = !(await thingExists(plane, thingName, signal));
+  if (!isNew && options.existingThing === "refused") {
+    const message = `there is a thing "${thingName}" already; use another name, or delete it first`;
+    throw new ThinglineError("RESOURCE_EXISTS", message, { details: { thingName } });
+  }
+  const undo = new UndoList(options.onLeftOver);
+  try {
+    const { thingArn } = await plane.send("CreateThing", { thingName }, signal);
+    if (isNew) undo.add(`thing ${thingName}`, () => plane.send("DeleteThing", { thingName }));
+    if (ownPolicy !== undefined) {
+      await plane.send("CreatePolicy", ownPolicy, signal);
+      const { policyName } = ownPolicy;
+      undo.add(`policy ${policyName}`, () => plane.send("DeletePolicy", { policyName }));
+    }
+    const policyName =
+      ownPolicy?.policyName ??
+      options.policyName ??
+      (await ensurePolicy(plane, thingPolicyName, thingPolicyDocument, signal));
+    const issued = await issueCertificate(plane, { policyName, thingName, ownKey: options.ownKey, signal }, undo);
+    const principal = issued.certificateArn;
+    const attach = { thingName, principal, thingPrincipalType: "EXCLUSIVE_THING" } as const;
+    await plane.send("AttachThingPrincipal", attach, signal);
+    return await options.keep({ ...issued, policyName, thingArn, isNew });
+  } catch (error) {
+    await undo.run();
+    throw error;
+  }
+}
+
+/** A claim certificate with the original's claim policy. */
+export async function issueClaim<Result>(
+  plane: IssuingPlane,
+  options: IssueOptions<IssuedCredentials & { policyName: string }, Result>,
+): Promise<Result> {
+  const { signal } = options;
+  const policyName = await ensurePolicy(plane, claimPolicyName, claimPolicyDocument, signal);
+  const undo = new UndoList(options.onLeftOver);
+  try {
+    const issued = await issueCertificate(plane, { policyName, signal }, undo);
+    return await options.keep({ ...issued, policyName });
+  } catch (error) {
+    await undo.run();
+    throw error;
+  }
+}
+
+async function thingExists(plane: IssuingPlane, thingName: string, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await plane.send("DescribeThing", { thingName }, signal);
+    return true;
+  } catch (error) {
+    if (plane.isError(error, "ResourceNotFoundException")) return false;
+    throw error;
+  }
+}
+
+interface CertificateWanted {
+  policyName: string;
+  thingName?: string;
+  ownKey?: IssueThingOptions<unknown>["ownKey"];
+  signal: AbortSignal | undefined;
+}
+
+async function issueCertificate(
+  plane: IssuingPlane,
+  { policyName, thingName, ownKey, signal }: CertificateWanted,
+  undo: UndoList,
+): Promise<IssuedCredentials> {
+  const { privateKeyPem, created } = await createCertificate(plane, ownKey, signal);
+  const { certificateArn = "", certificateId = "", certificatePem = "" } = created;
+  undo.add(`certificate ${certificateId}`, () =>
+    deleteCertificate(plane, { certificateArn, certificateId, policyName, thingName }),
+  );
+  if (certificatePem === "" || privateKeyPem === "") {
+    throw new ThinglineError("CLOUD_REQUEST_REFUSED", "CreateKeysAndCertificate answered without certificate or key");
+  }
+  await plane.send("AttachPolicy", { policyName, target: certificateArn }, signal);
+  return { certificateArn, certificateId, certificatePem, privateKeyPem };
+}
+
+async function createCertificate(
+  plane: IssuingPlane,
+  ownKey: CertificateWanted["ownKey"],
+  signal: AbortSignal | undefined,
+): Promise<{ privateKeyPem: string; created: CertificateAnswer }> {
+  if (ownKey !== undefined) {
+    const { privateKeyPem, certificateSigningRequest } = await ownKey();
+    const input = { certificateSigningRequest, setAsActive: true };
+    return { privateKeyPem, created: await plane.send("CreateCertificateFromCsr", input, signal) };
+  }
+  const created = await plane.send("CreateKeysAndCertificate", { setAsActive: true }, signal);
+  return { privateKeyPem: created.keyPair?.PrivateKey ?? "", created };
+}
+
+async function deleteCertificate(
+  plane: IssuingPlane,
+  options: { certificateArn: string; certificateId: string; policyName: string; thingName: string | undefined },
+): Promise<void> {
+  const { certificateArn, certificateId, policyName, thingName } = options;
+  const ignoreNotFound = (error: unknown) => {
+    if (plane.isError(error, "ResourceNotFoundException") || plane.isError(error, "InvalidRequestException")) return;
+    throw error;
+  };
+  // First what matters: nobody gets in with it any more.
+  await plane.send("UpdateCertificate", { certificateId, newStatus: "INACTIVE" });
+  if (thingName !== undefined) {
+    await plane.send("DetachThingPrincipal", { thingName, principal: certificateArn }).catch(ignoreNotFound);
+  }
+  await plane.send("DetachPolicy", { policyName, target: certificateArn }).catch(ignoreNotFound);
+  await plane.send("DeleteCertificate", { certificateId });
+}
+
+/** Makes the policy unless it is there already. One that is there is left as it is: it may have been edited. */
+async function ensurePolicy(
+  plane: IssuingPlane,
+  policyName: string,
+  policyDocument: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  try {
+    await plane.send("CreatePolicy", { policyName, policyDocument }, signal);
+  } catch (error) {
+    if (!plane.isError(error, "ResourceAlreadyExistsException")) throw error;
+  }
+  return policyName;
+}
+
+/** How to take back what was made, the newest first. */
+class UndoList {
+  readonly #entries: { what: string; undo: () => Promise<unknown> }[] = [];
+  readonly #onLeftOver: (message: string) => void;
+
+  constructor(onLeftOver: (message: string) => void = () => undefined) {
+    this.#onLeftOver = onLeftOver;
+  }
+
+  add(what: string, undo: () => Promise<unknown>): void {
+    this.#entries.push({ what, undo });
+  }
+
+  async run(): Promise<void> {
+    for (const { what, undo } of this.#entries.reverse()) {
+      await undo().catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#onLeftOver(`${what} was made and could not be taken back: ${reason}`);
+      });
+    }
+  }
+}
