@@ -22,6 +22,12 @@ import { eventsOf, runThingline, thinglineBin, type JsonEvent } from "./cli-proc
 const freePorts: StartCloudOptions = { mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 0, sigv4: "any" };
 const thingNames = Array.from({ length: 40 }, (_, index) => `pump-${index}`);
 
+/** Tells the REST port which of AWS's endpoints is meant. */
+const dataPlane = {
+  authorization:
+    "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iotdata/aws4_request, SignedHeaders=host, Signature=00",
+};
+
 let templates: string;
 before(async () => {
   templates = await mkdtemp(join(tmpdir(), "thingline-templates-"));
@@ -33,6 +39,15 @@ before(async () => {
         body: JSON.stringify({ attributePayload: { attributes: { text: "x".repeat(500) } } }),
       });
       assert.equal(answer.status, 200);
+    }
+    for (const topic of ["one", "two"]) {
+      const body = `{"text":"of ${topic}"}`;
+      const published = await fetch(`${started.addresses.api}/topics/${topic}?qos=1&retain=true`, {
+        method: "POST",
+        headers: dataPlane,
+        body,
+      });
+      assert.equal(published.status, 200);
     }
     await fetch(`${started.addresses.api}/keys-and-certificate?setAsActive=true`, { method: "POST" });
     await started.close();
@@ -195,7 +210,7 @@ const damages: readonly Damage[] = [
     {
       what: `${file} that is too large`,
       file,
-      code: "LIMIT_EXCEEDED",
+      code: "FILE_TOO_LARGE",
       make: (_, path) => writeFile(path, Buffer.alloc(70_000, "A")),
     },
   ]),
@@ -391,6 +406,24 @@ test("a byte changed in a value fails what needs the record, by its key, and not
   await assert.rejects(started.cloud.snapshot(), (error) => isThinglineError(error, "STORE_CORRUPT"));
   await started.cloud.reset();
   assert.deepEqual(await listThings(started), []);
+});
+
+test("a damaged retained message keeps back no other, and is told to whoever asks for it", async (t) => {
+  const folder = await copyOf(t, "own");
+  const path = join(folder, dataFile);
+  const bytes = await readFile(path);
+  for (let at = bytes.indexOf('"of one"'); at !== -1; at = bytes.indexOf('"of one"', at + 1)) bytes[at + 4] = 0x4f;
+  await writeFile(path, bytes);
+  const started = await start(t, folder);
+  const get = (topic: string) =>
+    fetch(`${started.addresses.api}/retainedMessage/${topic}`, { headers: dataPlane }).then(
+      async (answer) => [answer.status, await answer.text()] as const,
+    );
+  const [status, text] = await get("one");
+  assert.equal(status, 500, text);
+  assert.match(text, /retained.*one.*checksum/);
+  assert.equal((await get("two"))[0], 200);
+  assert.ok(started.cloud.stats().corruptReads >= 2);
 });
 
 test("a store of the format before is brought up to date, whole", async (t) => {

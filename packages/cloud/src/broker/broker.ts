@@ -6,7 +6,7 @@ import { createLocalBus } from "../bus/local-bus.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
 import { expiresAt, forwardedProperties } from "../services/message-limits.js";
 import { answered, type ServiceMessage, type ServiceTopics } from "../services/operation.js";
-import { iterate } from "../store/iterate.js";
+import { iterateSound } from "../store/iterate.js";
 import { ClientConnection } from "./client-connection.js";
 import { BrokerCore, busMessage } from "./core.js";
 import { createCounters } from "./counters.js";
@@ -58,7 +58,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   // With others on the bus a session is loaded when its client comes here: until then another broker may hold it.
   if (core.port.isAlone) {
     await core.groups.load();
-    for await (const { key } of iterate<SessionRecord>(store, keys.sessions)) {
+    for await (const { key } of iterateSound<SessionRecord>(store, keys.sessions)) {
       await restoreAtStart(core, key.at(-1) as string);
     }
     await core.groups.forgetOrphans();

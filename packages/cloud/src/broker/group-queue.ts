@@ -1,6 +1,6 @@
 import { ServerSession } from "@thingline/protocol/mqtt";
 import type { MessageRecord } from "../services/messages/model.js";
-import { iterate } from "../store/iterate.js";
+import { iterateSound } from "../store/iterate.js";
 import type { BrokerCore } from "./core.js";
 import type { QueuedMessage } from "./publication.js";
 import { RateBucket } from "./rate.js";
@@ -230,10 +230,10 @@ export class GroupQueues {
   async load(): Promise<void> {
     const { store } = this.core.options;
     const { keys } = this.core;
-    for await (const { key, value, revision } of iterate<GroupRecord>(store, keys.groups)) {
+    for await (const { key, value, revision } of iterateSound<GroupRecord>(store, keys.groups)) {
       const [shareName, filter] = key.slice(-2) as [string, string];
       const messages: StoredGroup["messages"] = [];
-      for await (const { key, value } of iterate<MessageRecord>(store, keys.groupMessages(shareName, filter))) {
+      for await (const { key, value } of iterateSound<MessageRecord>(store, keys.groupMessages(shareName, filter))) {
         messages.push({ sequence: key.at(-1) as number, record: value });
       }
       this.stored.set(nameOf({ shareName, filter }), { record: value, revision, messages });

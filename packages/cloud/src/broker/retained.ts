@@ -1,7 +1,7 @@
 import type { EncodedTopics } from "@thingline/protocol/mqtt";
 import type { Clock, Timer } from "@thingline/transport";
 import type { Log } from "../log.js";
-import { iterate } from "../store/iterate.js";
+import { iterateSound } from "../store/iterate.js";
 import type { Store, StoreOperation } from "../store/store.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
@@ -61,7 +61,7 @@ export class RetainedMessages {
 
   async load(): Promise<void> {
     const { store, keys, topics } = this.options;
-    for await (const { value } of iterate<MessageRecord>(store, keys.retainedMessages)) {
+    for await (const { value } of iterateSound<MessageRecord>(store, keys.retainedMessages)) {
       this.set(value.topic, restoredPublication(value, topics));
     }
   }

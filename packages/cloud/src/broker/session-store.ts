@@ -1,7 +1,7 @@
 import type { MqttVersion, PublishProperties, SubscriptionOptions } from "@thingline/protocol/mqtt";
 import { retainedKeys, type MessageRecord, type StoredProperties } from "../services/messages/model.js";
 import type { Scope } from "../services/operation.js";
-import { iterate } from "../store/iterate.js";
+import { iterate, iterateSound } from "../store/iterate.js";
 import type { StoreKey, StoreReader } from "../store/store.js";
 
 /** A persistent session as it is stored. Who holds its newest revision owns the session. */
@@ -83,7 +83,7 @@ export async function loadSession(
     subscriptions.set(key.at(-1) as string, value);
   }
   const messages: StoredSession["messages"] = [];
-  for await (const { key, value } of iterate<MessageRecord>(store, keys.messages(clientId))) {
+  for await (const { key, value } of iterateSound<MessageRecord>(store, keys.messages(clientId))) {
     messages.push({ sequence: key.at(-1) as number, record: value });
   }
   return { clientId, record: entry.value, revision: entry.revision, subscriptions, messages };

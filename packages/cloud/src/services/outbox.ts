@@ -1,7 +1,7 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "@thingline/transport";
 import type { Log } from "../log.js";
-import { iterate } from "../store/iterate.js";
+import { iterateSound } from "../store/iterate.js";
 import type { Store, StoreKey, StoreOperation } from "../store/store.js";
 import type { Effect, Scope } from "./operation.js";
 
@@ -90,7 +90,7 @@ export class Outbox {
   /** Reads what an earlier process left. */
   static async open(deps: { store: Store; clock: Clock; log: Log }): Promise<Outbox> {
     const outbox = new Outbox(deps);
-    for await (const { key, value } of iterate<OutboxRecord>(deps.store, systemKey("outbox"))) {
+    for await (const { key, value } of iterateSound<OutboxRecord>(deps.store, systemKey("outbox"))) {
       outbox.#lastSequence = Number(key.at(-1));
       outbox.#pendingCount++;
       const { account, region, effect } = value;

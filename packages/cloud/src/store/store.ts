@@ -47,6 +47,8 @@ export interface StoreReader {
   get<T extends StoreValue = StoreValue>(key: StoreKey): Promise<StoreEntry<T> | undefined>;
   /** Entries whose key is longer than `prefix` and begins with it, in key order. */
   list<T extends StoreValue = StoreValue>(prefix: StoreKey, options: ListOptions): Promise<StoreEntry<T>[]>;
+  /** The same as `list` without values: it also names records that are damaged. A store that cannot be damaged has none. */
+  listKeys?(prefix: StoreKey, options: ListOptions): Promise<StoreKey[]>;
 }
 
 /** `process` survives kill -9, `disk` survives a power cut: commit waits for the flush. */
@@ -55,8 +57,6 @@ export type Durability = "process" | "disk";
 export interface Store extends StoreReader {
   /** Records that were read and were found damaged since the store was opened. A store that cannot be damaged has none. */
   readonly corruptReads?: number;
-  /** The same as `list` without values: it also names records that are damaged. A store that cannot be damaged has none. */
-  listKeys?(prefix: StoreKey, options: ListOptions): Promise<StoreKey[]>;
   /**
    * All or nothing. Resolves with the new revisions (0 for a delete, the current one for a check) once the commit is
    * as durable as asked. Commits of one event-loop turn may share one transaction; each stands or falls by itself.
