@@ -64,6 +64,14 @@ test("classic and named shadow of a device: requests, refusals, deltas of an out
   assert.deepEqual((await deltas.next()).value?.state, { on: "maybe" });
   assert.deepEqual((await shadow.get()).state.reported, { on: false, while: "away" });
 
+  // A device that can only clamp answers once, however often the cloud tells the difference that is left.
+  shadow.decline({ on: "maybe" });
+  await want(world, { interval: 99_999 });
+  assert.deepEqual((await deltas.next()).value?.state, { interval: 99_999 });
+  for (let round = 0; round < 3; round++) await shadow.report({ interval: 3600 });
+  await want(world, { color: "red" });
+  assert.deepEqual((await deltas.next()).value?.state, { color: "red" });
+
   const last = deltas.next();
   await device.close();
   assert.deepEqual(await last, { done: true, value: undefined });
