@@ -175,3 +175,30 @@ test("when the server's DISCONNECT is about a message and there is one, that is 
   assert.equal(subscribing.details["reasonCode"], 0x8f);
   await closesCleanly(cloud, device);
 });
+
+for (const version of [4, 5] as const) {
+  test(`MQTT ${version === 4 ? "3.1.1" : "5"}: what a server says with CONNACK is in the error of connect(), and of all that waited`, async () => {
+    const properties = { reasonString: "try\u0007 there", serverReference: "other.test:8883" };
+    const cloud = new FakeCloud({ version });
+    const device = await readyDevice(cloud);
+    cloud.answer = (packet, peer) => {
+      if (packet.type !== "connect") return;
+      const refused = { type: "connack", isSessionPresent: false } as const;
+      peer.send(version === 4 ? { ...refused, reasonCode: 2 } : { ...refused, reasonCode: 0x9d, properties });
+    };
+    cloud.connection.end();
+    const waiting = [device.publish("a", "x"), device.subscribe("b")].map((asked) => failureOf(cloud, asked, 60_000));
+    const connecting = await Promise.all(waiting);
+    connecting.push(await failureOf(cloud, device.connect()));
+    for (const { code, message, details } of connecting) {
+      assert.equal(code, "MQTT_CONNECT_REFUSED");
+      assert.equal(details["reasonCode"], version === 4 ? 2 : 0x9d);
+      if (version === 4) assert.match(message, /client identifier rejected/);
+      else
+        assert.match(message, /server moved \(reason code 0x9d\): try {2}there \(server reference: other\.test:8883\)/);
+      assert.doesNotMatch(message, /polic/);
+      assert.equal(details["serverReference"], version === 4 ? undefined : "other.test:8883");
+    }
+    await closesCleanly(cloud, device);
+  });
+}

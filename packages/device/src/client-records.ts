@@ -26,7 +26,9 @@ export type RecordTooLargeEvent = {
   | { type: "filterDropped"; filter: string }
 );
 
-export function isRecordTooLarge(error: ThinglineError | undefined): error is ThinglineError {
+export function isRecordTooLarge(
+  error: ThinglineError | undefined,
+): error is ThinglineError & { readonly code: "TLS_RECORD_TOO_LARGE" } {
   return error?.code === "TLS_RECORD_TOO_LARGE";
 }
 

@@ -3,6 +3,7 @@ import type { SplitProvisioningTopics } from "@thingline/protocol/provisioning";
 import { readPem } from "@thingline/protocol/x509";
 import type { Clock, CredentialStore, Files, Keys, LinkControl, Random } from "@thingline/transport";
 import type { DeviceMessage } from "../client-events.js";
+import { isRecordTooLarge } from "../client-records.js";
 import type { Device } from "../client.js";
 import { amazonRootCa1 } from "./amazon-root-ca.js";
 import { digestOf, inspectMessage } from "./inspect.js";
@@ -204,6 +205,8 @@ export class EffectRunner {
       const removers = [
         device.on("pingresp", () => finish()),
         device.on("disconnected", ({ error }) => {
+          // No word on the credentials: the server had accepted them, and something that it sent was too large for us.
+          if (isRecordTooLarge(error)) return finish(error);
           const why = error === undefined ? "" : `: ${error.message}`;
           const message = `the connection ended before the server proved that it accepts the credentials${why}`;
           finish(new ThinglineError("CONNECTION_LOST", message, { details: { ...error?.details }, cause: error }));

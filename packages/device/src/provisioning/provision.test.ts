@@ -542,3 +542,26 @@ test("options are checked at the door", async () => {
   await failure(world.provision({ ca: "no PEM" }), "CERTIFICATE_INVALID");
   assert.equal(clientId.length > 0, true);
 });
+
+test("a message that is too large for the modem's TLS is no word on the credentials: the session that holds it goes", async () => {
+  const world = makeWorld();
+  const details = { lengthBytes: 3_000, recordBytesMax: 2_048 };
+  const cut = new ThinglineError("TLS_RECORD_TOO_LARGE", "a TLS record of 3000 bytes came", { details });
+  world.deviceFailures = [cut, cut, cut, undefined];
+  const { device } = await world.provision({ settings: { isCleanSession: false } });
+  const { options } = device as unknown as { options: { isCleanSession: boolean } };
+  assert.equal(options.isCleanSession, true);
+  assert.ok(
+    world.events.some((event) => event.type === "note" && /session at the cloud is discarded/.test(event.message)),
+  );
+  world.deviceFailures = [];
+
+  const keeping = makeWorld();
+  keeping.deviceFailures = [cut];
+  const failed = keeping.provision({ settings: { oversizeRecords: "keepTrying" } });
+  await assert.rejects(failed, (error) => isThinglineError(error, "TLS_RECORD_TOO_LARGE"));
+  assert.equal(
+    keeping.events.some((event) => event.type === "note" && /is discarded/.test(event.message)),
+    false,
+  );
+});

@@ -26,6 +26,7 @@ import {
 } from "../client-options.js";
 import type { Device } from "../client.js";
 import { connectDevice } from "../client.js";
+import { isRecordTooLarge, sameRecordCutsMax } from "../client-records.js";
 import { EffectRunner } from "./effects.js";
 import { stepProvisioning } from "./machine.js";
 import type { HistoryEntry } from "./progress.js";
@@ -132,6 +133,8 @@ class Provisioner {
   #state: ProvisioningState;
   #timer: Timer | undefined;
   #effectCount = 0;
+  /** Connections that a TLS record ended that was too large. */
+  #recordCuts = 0;
   #step: ProvisioningStepName | undefined;
   #caSource: CaSource | undefined;
   #settle: { resolve: (outcome: ProvisioningOutcome) => void; reject: (reason: unknown) => void } | undefined;
@@ -230,15 +233,25 @@ class Provisioner {
       input = { type: "succeeded", result: await this.#runner.run(effect, this.#abort.signal) };
     } catch (error) {
       if (!isThinglineError(error)) throw error;
+      if (isRecordTooLarge(error)) this.#recordCuts += 1;
       input = { type: "failed", error };
     }
     await onStep?.({ ...point, when: "after" });
     this.#input(signal?.aborted ? { type: "aborted", error: abortedError(signal) } : input);
   }
 
+  #noteDiscarding(): void {
+    const message = `a message that is too large for the TLS of this device ended ${this.#recordCuts} connections: the session at the cloud is discarded, with the messages that wait in it`;
+    this.#options.onEvent?.({ type: "note", message, code: "TLS_RECORD_TOO_LARGE" });
+  }
+
   #connect(as: "claim" | "device", topics: readonly string[], signal: AbortSignal): Promise<Device> {
     const { host, port, clientId, clock, random, dialer, settings, applicationTopics } = this.#options;
     const connect = this.#options.connect ?? connectDevice;
+    // A session that an earlier life of this device left behind may hold a message that never fits.
+    const discardsSession =
+      as === "device" && this.#recordCuts >= sameRecordCutsMax && settings?.oversizeRecords !== "keepTrying";
+    if (discardsSession) this.#noteDiscarding();
     return connect({
       ...settings,
       // The machine decides what follows the end of a connection.
@@ -251,7 +264,8 @@ class Provisioner {
       secTagDialer: dialer,
       secTag: as === "claim" ? this.#config.claimTag : this.#config.deviceTag,
       handshake: "full",
-      ...(as === "claim" ? { isCleanSession: true } : { applicationTopics: [...topics, ...(applicationTopics ?? [])] }),
+      ...(as === "claim" || discardsSession ? { isCleanSession: true } : {}),
+      ...(as === "claim" ? {} : { applicationTopics: [...topics, ...(applicationTopics ?? [])] }),
       signal,
     });
   }
