@@ -336,7 +336,7 @@ describe("what goes wrong while provisioning", { concurrency: 2 }, () => {
     const { code, message, hint } = failed(await provision(t, cwd, "--modem-dir", "other"));
     assert.equal(code, "CREDENTIAL_MISSING");
     assert.match(message, /security tag 43 lacks the claim's private key, client certificate and CA/);
-    assert.match(hint, /thingline modem write --sec-tag 43 --from FOLDER$/);
+    assert.match(hint, /thingline modem write --sec-tag 43 --from FOLDER --modem-dir other$/);
   });
 
   test("mistakes in the configuration are told all at once, with file, line and the nearest name", async (t) => {
