@@ -10,7 +10,7 @@ import {
 } from "@thingline/protocol/at";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { ModemState, Reply } from "./commands/command.js";
-import { isSubscribed, refused } from "./commands/command.js";
+import { isSubscribed, perform, refused } from "./commands/command.js";
 import { timeNotification } from "./commands/system.js";
 import { commandTable } from "./commands/table.js";
 import type { CredentialSituation, Refusal } from "./credential-rules.js";
@@ -182,8 +182,7 @@ export class ModemCore implements ModemState {
       if (isThinglineError(error, "AT_MALFORMED")) return refused("error");
       throw error;
     }
-    const handler = commandTable.get(command.name)?.[command.form];
-    return handler === undefined ? refused("error") : handler(this, command.parameters);
+    return perform(this, commandTable.get(command.name), command);
   }
 
   #onLte(effect: Exclude<LteEffect, { type: "wakeAt" }>): void {

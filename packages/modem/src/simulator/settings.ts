@@ -9,6 +9,8 @@ export interface ModemSettings {
   psm: { periodicTau: string; activeTime: string } | null;
   /** Requested eDRX value by `+CEDRXS` technology: 4 LTE-M, 5 NB-IoT. */
   edrx: { 4: string | null; 5: string | null };
+  /** Requested paging time window of `%XPTW`, by the same technology; of a modem that was asked. */
+  pagingWindow?: { 4?: string; 5?: string };
   /** `+CGDCONT` of context 0. */
   pdn: { type: string; apn: string };
 }
@@ -49,6 +51,8 @@ function checkSettings(value: unknown): ModemSettings | undefined {
   const hasTimers = isObject(psm) && typeof psm["periodicTau"] === "string" && typeof psm["activeTime"] === "string";
   if (psm !== null && !hasTimers) return undefined;
   if (![edrx["4"], edrx["5"]].every((cycle) => cycle === null || typeof cycle === "string")) return undefined;
+  const windows = isObject(value["pagingWindow"]) ? Object.values(value["pagingWindow"]) : [];
+  if (!windows.every((window) => typeof window === "string" && /^[01]{4}$/.test(window))) return undefined;
   if (typeof pdn["type"] !== "string" || typeof pdn["apn"] !== "string") return undefined;
   return value as unknown as ModemSettings;
 }

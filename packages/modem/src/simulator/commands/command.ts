@@ -1,4 +1,4 @@
-import type { AtCommandForm, AtParameter, FunctionalMode } from "@thingline/protocol/at";
+import type { AtCommand, AtCommandForm, AtParameter, FunctionalMode } from "@thingline/protocol/at";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { CredentialSituation, Refusal } from "../credential-rules.js";
 import type { FirmwareProfile } from "../firmware.js";
@@ -6,6 +6,7 @@ import type { StoredIdentity } from "../identity.js";
 import type { LteDriver } from "../lte-driver.js";
 import type { SecureStorage } from "../secure-storage.js";
 import type { ModemSettings } from "../settings.js";
+import { areAllowed, integer, type ParameterRule } from "./parameter-rules.js";
 
 /** What the commands of the simulated modem work on. */
 export interface ModemState {
@@ -45,8 +46,32 @@ export type Reply = { type: "ok"; lines: readonly string[] } | { type: "refused"
 
 export type CommandHandler = (modem: ModemState, parameters: readonly AtParameter[]) => Reply | Promise<Reply>;
 
+/** A set form: what is not allowed by the rules is answered with ERROR, and the handler never sees it. */
+export interface SetForm {
+  rules: readonly ParameterRule[];
+  handle: CommandHandler;
+}
+
+export type CommandForms = Partial<Record<Exclude<AtCommandForm, "set">, CommandHandler>> & { set?: SetForm };
+
 /** Handlers by command name and form; a form that is not there is answered with ERROR. */
-export type CommandTable = Readonly<Record<string, Partial<Record<AtCommandForm, CommandHandler>>>>;
+export type CommandTable = Readonly<Record<string, CommandForms>>;
+
+export function set(rules: readonly ParameterRule[], handle: CommandHandler): SetForm {
+  return { rules, handle };
+}
+
+export function perform(
+  modem: ModemState,
+  forms: CommandForms | undefined,
+  { form, parameters }: AtCommand,
+): Reply | Promise<Reply> {
+  if (form !== "set") return forms?.[form]?.(modem, parameters) ?? refused("error");
+  const rules = forms?.set;
+  return rules !== undefined && areAllowed(parameters, rules.rules)
+    ? rules.handle(modem, parameters)
+    : refused("error");
+}
 
 export function ok(...lines: readonly string[]): Reply {
   return { type: "ok", lines };
@@ -71,19 +96,29 @@ export function isSubscribed(modem: ModemState, name: string): boolean {
   return (modem.subscriptions.get(name)?.[0] ?? 0) !== 0;
 }
 
-/** A subscription `NAME=<n>[,...]` whose read form shows what was set. */
-export function subscription(name: string, max: number, read?: CommandHandler): CommandTable {
+/**
+ * A subscription `NAME=<n>[,...]` whose read form shows what was set.
+ *
+ * @param rules of the parameters; a number: of one level from 0 up to it.
+ */
+export function subscription(
+  name: string,
+  rules: number | readonly ParameterRule[],
+  read?: CommandHandler,
+): CommandTable {
+  const all = typeof rules === "number" ? [integer(0, rules)] : rules;
+  const [level] = all;
+  const highest = level?.type === "integer" ? level.highest : 0;
   return {
     [name]: {
-      set: (modem, parameters) => {
+      set: set(all, (modem, parameters) => {
         const values = integers(parameters);
-        const level = values?.[0];
-        if (values === undefined || level === undefined || level < 0 || level > max) return refused("error");
+        if (values === undefined) return refused("error");
         modem.subscriptions.set(name, values);
         return ok();
-      },
+      }),
       read: read ?? ((modem) => ok(`${name}: ${(modem.subscriptions.get(name) ?? [0]).join(",")}`)),
-      test: () => ok(`${name}: (0-${max})`),
+      test: () => ok(`${name}: (0-${highest})`),
     },
   };
 }

@@ -2,25 +2,33 @@ import type { AtParameter } from "@thingline/protocol/at";
 import { formatCredentialLine, integerAt, stringAt } from "@thingline/protocol/at";
 import { refusalOfDelete, refusalOfRead, refusalOfWrite } from "../credential-rules.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
-import { ok, refused } from "./command.js";
+import { ok, refused, set } from "./command.js";
+import { integer, optional, secTagMax, text } from "./parameter-rules.js";
+
+const secTag = integer(0, secTagMax);
+/** Types that the modem does not know have an error of their own. */
+const credentialType = integer(0, 255);
 
 /** `AT%CMNG`: the credential storage. */
 export const credentialCommands: CommandTable = {
   "%CMNG": {
-    set: (modem, parameters) => {
-      switch (integerAt(parameters, 0)) {
-        case 0:
-          return write(modem, parameters);
-        case 1:
-          return list(modem, parameters);
-        case 2:
-          return read(modem, parameters);
-        case 3:
-          return remove(modem, parameters);
-        default:
-          return refused("error");
-      }
-    },
+    set: set(
+      [integer(0, 3), optional(secTag), optional(credentialType), optional(text()), optional(text())],
+      (modem, parameters) => {
+        switch (integerAt(parameters, 0)) {
+          case 0:
+            return write(modem, parameters);
+          case 1:
+            return list(modem, parameters);
+          case 2:
+            return read(modem, parameters);
+          case 3:
+            return remove(modem, parameters);
+          default:
+            return refused("error");
+        }
+      },
+    ),
     test: () => ok("%CMNG: (0-3)"),
   },
 };
@@ -29,10 +37,10 @@ async function write(modem: ModemState, parameters: readonly AtParameter[]): Pro
   const secTag = integerAt(parameters, 1);
   const type = integerAt(parameters, 2);
   const content = stringAt(parameters, 3);
-  // A fifth parameter is the password of an encrypted key; which modem honours it is not known.
-  if (secTag === undefined || type === undefined || content === undefined || parameters.length > 5) {
+  if (secTag === undefined || type === undefined || content === undefined || parameters.length > 4) {
     return refused("error");
   }
+  // A fifth parameter is the password of an encrypted key, which the simulated modem cannot take.
   const refusal = refusalOfWrite({ secTag, type, content }, modem.situation()) ?? modem.takeInjectedRefusal();
   if (refusal !== undefined) return refused(refusal);
   await modem.storage.put({ secTag, type, content });

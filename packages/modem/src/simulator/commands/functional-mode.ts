@@ -9,43 +9,37 @@ import {
 } from "@thingline/protocol/at";
 import { defaultSettings } from "../settings.js";
 import type { CommandTable, ModemState } from "./command.js";
-import { integers, isSubscribed, ok, refused } from "./command.js";
+import { integers, isSubscribed, ok, refused, set } from "./command.js";
+import { integer, optional } from "./parameter-rules.js";
 
 /** `+CFUN`, the system mode, and what only power off allows. */
 export const functionalModeCommands: CommandTable = {
   "+CFUN": {
-    set: async (modem, parameters) => {
+    set: set([integer(0, 44)], async (modem, parameters) => {
       const mode = integerAt(parameters, 0);
-      if (!isFunctionalMode(mode) || parameters.length > 1) return refused("error");
+      if (!isFunctionalMode(mode)) return refused("error");
       await setFunctionalMode(modem, mode);
       return ok();
-    },
+    }),
     read: (modem) => ok(`+CFUN: ${modem.functionalMode}`),
     test: () => ok(`+CFUN: (${Object.keys(functionalModes).join(",")})`),
   },
   "%XSYSTEMMODE": {
-    set: (modem, parameters) => {
+    set: set([integer(0, 1), integer(0, 1), integer(0, 1), optional(integer(0, 4))], (modem, parameters) => {
       const values = integers(parameters);
       const [lteM, nbIot, gnss, preference = 0] = values ?? [];
-      const isRight =
-        values !== undefined &&
-        (values.length === 3 || values.length === 4) &&
-        [lteM, nbIot, gnss].every((value) => value === 0 || value === 1) &&
-        preference >= 0 &&
-        preference <= 4 &&
-        lteM !== undefined &&
-        lteM + (nbIot ?? 0) + (gnss ?? 0) > 0;
+      const isRight = lteM !== undefined && lteM + (nbIot ?? 0) + (gnss ?? 0) > 0;
       if (!isRight || (modem.functionalMode !== 0 && modem.functionalMode !== 4)) return refused("error");
       modem.settings.systemMode = { lteM: lteM === 1, nbIot: nbIot === 1, gnss: gnss === 1, preference };
       return ok();
-    },
+    }),
     read: (modem) => ok(`%XSYSTEMMODE: ${formatSystemMode(modem.settings.systemMode)}`),
     test: () => ok("%XSYSTEMMODE: (0,1),(0,1),(0,1),(0-4)"),
   },
   "%XFACTORYRESET": {
-    set: async (modem, parameters) => {
-      const [scope, ...rest] = integers(parameters) ?? [];
-      if ((scope !== 0 && scope !== 1) || rest.length > 0 || modem.functionalMode !== 0) return refused("error");
+    set: set([integer(0, 1)], async (modem, parameters) => {
+      const scope = integerAt(parameters, 0);
+      if (modem.functionalMode !== 0) return refused("error");
       modem.settings = structuredClone(defaultSettings);
       await modem.saveSettings();
       if (scope === 1) return ok();
@@ -53,7 +47,7 @@ export const functionalModeCommands: CommandTable = {
         if (!reservedSecTags.includes(secTag)) await modem.storage.remove(secTag, type);
       }
       return ok();
-    },
+    }),
     test: () => ok("%XFACTORYRESET: (0,1)"),
   },
 };

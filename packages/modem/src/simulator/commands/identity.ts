@@ -1,5 +1,7 @@
+import { integerAt } from "@thingline/protocol/at";
 import type { CommandTable } from "./command.js";
-import { integers, ok, refused } from "./command.js";
+import { ok, refused, set } from "./command.js";
+import { integer } from "./parameter-rules.js";
 
 const manufacturer = "Nordic Semiconductor ASA";
 
@@ -11,15 +13,14 @@ export const identityCommands: CommandTable = {
   "+CGMR": { execute: (modem) => ok(modem.profile.revision), test: () => ok() },
   "+CGSN": {
     execute: (modem) => ok(modem.identity.imei),
-    set: (modem, parameters) => {
-      const [kind, ...rest] = integers(parameters) ?? [];
+    set: set([integer(0, 3)], (modem, parameters) => {
+      const kind = integerAt(parameters, 0);
       const { imei, serialNumber, softwareVersionNumber } = modem.identity;
-      if (rest.length > 0) return refused("error");
       if (kind === 0) return ok(`+CGSN: "${serialNumber}"`);
       if (kind === 1) return ok(`+CGSN: "${imei}"`);
       if (kind === 2) return ok(`+CGSN: "${imei.slice(0, 14)}${softwareVersionNumber}"`);
-      return kind === 3 ? ok(`+CGSN: "${softwareVersionNumber}"`) : refused("error");
-    },
+      return ok(`+CGSN: "${softwareVersionNumber}"`);
+    }),
     test: () => ok("+CGSN: (0-3)"),
   },
   "%SHORTSWVER": { execute: (modem) => ok(`%SHORTSWVER: ${modem.profile.shortVersion}`) },
@@ -30,12 +31,10 @@ export const identityCommands: CommandTable = {
       modem.profile.hasDeviceUuid ? ok(`%DEVICEUUID: ${modem.identity.deviceUuid}`) : refused("error"),
   },
   "+CMEE": {
-    set: (modem, parameters) => {
-      const [level, ...rest] = integers(parameters) ?? [];
-      if ((level !== 0 && level !== 1) || rest.length > 0) return refused("error");
-      modem.cmee = level;
+    set: set([integer(0, 1)], (modem, parameters) => {
+      modem.cmee = integerAt(parameters, 0) === 1 ? 1 : 0;
       return ok();
-    },
+    }),
     read: (modem) => ok(`+CMEE: ${modem.cmee}`),
     test: () => ok("+CMEE: (0,1)"),
   },

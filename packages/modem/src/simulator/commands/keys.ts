@@ -1,14 +1,15 @@
 import { isThinglineError } from "@thingline/protocol";
 import type { AtParameter } from "@thingline/protocol/at";
-import { integerAt, isAbsentAt, stringAt } from "@thingline/protocol/at";
+import { integerAt, stringAt } from "@thingline/protocol/at";
 import type { DistinguishedName } from "@thingline/protocol/x509";
 import { parseCertificates } from "@thingline/protocol/x509";
 import { encodeBase64Url, hexBytes, signCose, uuidBytes } from "../attestation.js";
 import { encodeCbor } from "../cbor.js";
 import { refusalOfGenerate } from "../credential-rules.js";
-import { makeKeyRequest, parseSubject } from "../key-request.js";
+import { defaultKeyUsage, keyUsagePattern, makeKeyRequest, parseSubject } from "../key-request.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
-import { ok, refused } from "./command.js";
+import { ok, refused, set } from "./command.js";
+import { integer, optional, secTagMax, text } from "./parameter-rules.js";
 
 /** Self-described CBOR, which begins every message. */
 const selfDescribed = 55_799;
@@ -18,30 +19,39 @@ const messageTypes = { deviceIdentity: 1, publicKey: 8, certificateRequest: 9 } 
 
 /** Keys that are made in the modem and never leave it, and what the modem says about itself. */
 export const keyCommands: CommandTable = {
-  "%KEYGEN": { set: generate },
-  "%ATTESTTOKEN": { execute: (modem) => attest(modem, undefined), set: attestWithChallenge },
+  "%KEYGEN": {
+    set: set(
+      [integer(0, secTagMax), integer(0, 255), optional(integer(0, 1)), optional(text()), optional(text())],
+      generate,
+    ),
+  },
+  "%ATTESTTOKEN": {
+    execute: (modem) => attest(modem, undefined),
+    set: set([text(/^[0-9A-Fa-f]{32}$/)], attestWithChallenge),
+  },
   // What is injected is encrypted for one real modem by its vendor; nothing of that kind can fit here.
-  "%KEYINJECT": { set: () => refused(513) },
-  "%CERTEXPIRY": { set: expiry },
+  "%KEYINJECT": { set: set([text()], () => refused(513)) },
+  "%CERTEXPIRY": { set: set([integer(0, secTagMax), integer(0, 255)], expiry) },
 };
 
 async function generate(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {
   const secTag = integerAt(parameters, 0);
   const keyType = integerAt(parameters, 1);
-  const content = isAbsentAt(parameters, 2) ? 0 : integerAt(parameters, 2);
-  const attributes = isAbsentAt(parameters, 3) ? undefined : (stringAt(parameters, 3) ?? "");
-  if (secTag === undefined || keyType === undefined || (content !== 0 && content !== 1) || parameters.length > 5) {
-    return refused("error");
-  }
+  const content = integerAt(parameters, 2) ?? 0;
+  const attributes = stringAt(parameters, 3);
+  const keyUsage = stringAt(parameters, 4) ?? defaultKeyUsage;
+  if (secTag === undefined || keyType === undefined) return refused("error");
   // Only client keys; the endorsement key (8) is the vendor's business.
   if (keyType !== 2) return refused(keyType === 8 ? 514 : 50);
   const subject = attributes === undefined ? ([["CN", modem.identity.deviceUuid]] as const) : parseSubject(attributes);
-  if (subject === undefined) return refused(50);
+  if (subject === undefined || !keyUsagePattern.test(keyUsage)) return refused(50);
+  // A bare public key has neither subject nor key usage.
+  if (content === 1 && parameters.length > 3) return refused(50);
   const refusal = refusalOfGenerate(secTag, modem.situation()) ?? modem.takeInjectedRefusal();
   if (refusal !== undefined) return refused(refusal);
 
   const { privateKeyPem } = await modem.keys.generate("ec-p256");
-  const body = await describeKey(modem, privateKeyPem, content === 0 ? subject : undefined);
+  const body = await describeKey(modem, privateKeyPem, content === 0 ? { subject, keyUsage } : undefined);
   if (body === undefined) return refused(50);
   await modem.storage.put({ secTag, type: 2, content: privateKeyPem, isGenerated: true });
   const message = encodeCbor({
@@ -59,16 +69,16 @@ async function generate(modem: ModemState, parameters: readonly AtParameter[]): 
   return ok(`%KEYGEN: "${encodeBase64Url(body)}.${encodeBase64Url(signed)}"`);
 }
 
-/** @returns a request for the subject, the public key without one, undefined for a subject that DER cannot hold. */
+/** @returns a signing request, the public key when none is wanted, undefined for a subject that DER cannot hold. */
 async function describeKey(
   { keys }: ModemState,
   privateKeyPem: string,
-  subject: DistinguishedName | undefined,
+  request: { subject: DistinguishedName; keyUsage: string } | undefined,
 ): Promise<Uint8Array | undefined> {
   const publicKey = keys.publicKeyOf(privateKeyPem);
-  if (subject === undefined) return publicKey;
+  if (request === undefined) return publicKey;
   try {
-    return await makeKeyRequest({ subject, publicKey, sign: (data) => keys.sign(privateKeyPem, data) });
+    return await makeKeyRequest({ ...request, publicKey, sign: (data) => keys.sign(privateKeyPem, data) });
   } catch (error) {
     if (isThinglineError(error, "OPTION_INVALID")) return undefined;
     throw error;
@@ -76,9 +86,7 @@ async function describeKey(
 }
 
 async function attestWithChallenge(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {
-  const challenge = stringAt(parameters, 0) ?? "";
-  if (parameters.length !== 1 || !/^[0-9A-Fa-f]{32}$/.test(challenge)) return refused("error");
-  return attest(modem, hexBytes(challenge));
+  return attest(modem, hexBytes(stringAt(parameters, 0) ?? ""));
 }
 
 async function attest(modem: ModemState, challenge: Uint8Array | undefined): Promise<Reply> {
@@ -96,7 +104,7 @@ async function attest(modem: ModemState, challenge: Uint8Array | undefined): Pro
 function expiry(modem: ModemState, parameters: readonly AtParameter[]): Reply {
   const secTag = integerAt(parameters, 0);
   const type = integerAt(parameters, 1);
-  if (!modem.profile.hasDeviceUuid || secTag === undefined || type === undefined || parameters.length > 2) {
+  if (!modem.profile.hasDeviceUuid || secTag === undefined || type === undefined) {
     return refused("error");
   }
   const entry = modem.storage.get(secTag, type);

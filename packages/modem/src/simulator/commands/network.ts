@@ -3,7 +3,6 @@ import {
   formatRegistration,
   formatSignalQuality,
   integerAt,
-  isAbsentAt,
   isTimerString,
   registrationStatuses,
   rsrpIndex,
@@ -11,10 +10,15 @@ import {
   timerOff,
 } from "@thingline/protocol/at";
 import type { CommandTable, ModemState } from "./command.js";
-import { ok, refused, subscription } from "./command.js";
+import { ok, refused, set, subscription } from "./command.js";
+import { integer, oneOf, optional, reserved, text } from "./parameter-rules.js";
 
 /** Where the simulated network puts the modem: an address of the documentation range (RFC 5737). */
 const pdnAddress = "192.0.2.16";
+
+const plmn = text(/^[0-9]{5,6}$/);
+const fourBits = text(/^[01]{4}$/);
+const timer = text(/^[01]{8}$/);
 
 /** Registration, cell, signal, power saving. */
 export const networkCommands: CommandTable = {
@@ -46,15 +50,19 @@ export const networkCommands: CommandTable = {
       const name = [fullName, shortName, plmn][modem.copsFormat] ?? plmn;
       return ok(`+COPS: ${modem.copsMode},${modem.copsFormat},"${name}",${act}`);
     },
-    set: (modem, parameters) => {
+    set: set([integer(0, 3), optional(integer(0, 2)), optional(plmn), optional(oneOf(7, 9))], (modem, parameters) => {
       const mode = integerAt(parameters, 0);
       const format = integerAt(parameters, 1);
-      if (mode === 3 && format !== undefined && format >= 0 && format <= 2) modem.copsFormat = format;
+      const { cell } = modem.lte.conditions;
+      if (mode === 3 && format !== undefined && parameters.length === 2) modem.copsFormat = format;
       else if (mode === 0 && parameters.length === 1) modem.copsMode = 0;
-      else if (mode === 1 && format === 2 && /^[0-9]{5,6}$/.test(stringAt(parameters, 2) ?? "")) modem.copsMode = 1;
-      else return refused("error");
+      else if (mode === 1 && format === 2 && stringAt(parameters, 2) === cell.plmn) {
+        // There is one network; a wish for another could never be fulfilled.
+        if ((integerAt(parameters, 3) ?? cell.act) !== cell.act) return refused("error");
+        modem.copsMode = 1;
+      } else return refused("error");
       return ok();
-    },
+    }),
     test: async (modem) => {
       if (modem.functionalMode !== 1 && modem.functionalMode !== 21) return refused("error");
       await modem.clock.sleep(modem.lte.timing.searchMs);
@@ -67,13 +75,10 @@ export const networkCommands: CommandTable = {
     test: () => ok("%XCBAND: (1,2,3,4,5,8,12,13,18,19,20,25,26,28,66)"),
   },
   "+CGDCONT": {
-    set: (modem, parameters) => {
-      const type = stringAt(parameters, 1);
-      if (integerAt(parameters, 0) !== 0 || parameters.length > 3) return refused("error");
-      if (type === undefined || !["IP", "IPV6", "IPV4V6", "Non-IP"].includes(type)) return refused("error");
-      modem.settings.pdn = { type, apn: stringAt(parameters, 2) ?? "" };
+    set: set([integer(0, 0), text(/^(?:IP|IPV6|IPV4V6|Non-IP)$/), optional(text())], (modem, parameters) => {
+      modem.settings.pdn = { type: stringAt(parameters, 1) ?? "IP", apn: stringAt(parameters, 2) ?? "" };
       return ok();
-    },
+    }),
     read: (modem) => {
       const { type, apn } = modem.settings.pdn;
       const isUp = modem.lte.isRegistered;
@@ -83,44 +88,43 @@ export const networkCommands: CommandTable = {
   },
   "+CGACT": { read: (modem) => ok(`+CGACT: 0,${modem.lte.isRegistered ? 1 : 0}`) },
   "+CGPADDR": {
-    set: (modem, parameters) => {
-      if (integerAt(parameters, 0) !== 0) return refused("error");
-      return ok(modem.lte.isRegistered ? `+CGPADDR: 0,"${pdnAddress}"` : "+CGPADDR: 0");
-    },
+    set: set([integer(0, 0)], (modem) => ok(modem.lte.isRegistered ? `+CGPADDR: 0,"${pdnAddress}"` : "+CGPADDR: 0")),
   },
   "+CPSMS": {
-    set: (modem, parameters) => {
+    set: set([optional(integer(0, 1)), reserved, reserved, optional(timer), optional(timer)], (modem, parameters) => {
       const mode = integerAt(parameters, 0);
-      if (parameters.length === 0 || mode === 0) {
+      if (parameters.length === 0 || (mode === 0 && parameters.length === 1)) {
         modem.settings.psm = null;
         return ok();
       }
-      const periodicTau = isAbsentAt(parameters, 3) ? timerOff : (stringAt(parameters, 3) ?? "");
-      const activeTime = isAbsentAt(parameters, 4) ? timerOff : (stringAt(parameters, 4) ?? "");
+      const periodicTau = stringAt(parameters, 3) ?? timerOff;
+      const activeTime = stringAt(parameters, 4) ?? timerOff;
       if (mode !== 1 || !isTimerString(periodicTau) || !isTimerString(activeTime)) return refused("error");
       modem.settings.psm = { periodicTau, activeTime };
       return ok();
-    },
+    }),
     read: ({ settings: { psm } }) =>
       ok(psm === null ? "+CPSMS: 0" : `+CPSMS: 1,,,"${psm.periodicTau}","${psm.activeTime}"`),
     test: () => ok("+CPSMS: (0,1)"),
   },
   "+CEDRXS": {
-    set: (modem, parameters) => {
+    set: set([integer(0, 3), optional(oneOf(4, 5)), optional(fourBits)], (modem, parameters) => {
       const mode = integerAt(parameters, 0);
       const technology = integerAt(parameters, 1);
       if ((mode === 3 || mode === 0) && parameters.length === 1) {
         modem.settings.edrx = { 4: null, 5: null };
         return ok();
       }
-      const value = stringAt(parameters, 2) ?? "";
-      if ((mode !== 1 && mode !== 2) || (technology !== 4 && technology !== 5) || !/^[01]{4}$/.test(value)) {
+      const value = stringAt(parameters, 2);
+      if ((mode !== 1 && mode !== 2) || (technology !== 4 && technology !== 5) || value === undefined) {
         return refused("error");
       }
       modem.settings.edrx[technology] = value;
-      if (mode === 2 && modem.lte.isRegistered) modem.notify(`+CEDRXP: ${technology},"${value}","${value}","0011"`);
+      const window = modem.settings.pagingWindow?.[technology] ?? "0011";
+      if (mode === 2 && modem.lte.isRegistered)
+        modem.notify(`+CEDRXP: ${technology},"${value}","${value}","${window}"`);
       return ok();
-    },
+    }),
     read: ({ settings: { edrx } }) => {
       const lines = ([4, 5] as const).flatMap((technology) => {
         const value = edrx[technology];
@@ -130,15 +134,18 @@ export const networkCommands: CommandTable = {
     },
   },
   "%XPTW": {
-    set: (_modem, parameters) =>
-      /^[01]{4}$/.test(stringAt(parameters, 1) ?? "") && [4, 5].includes(integerAt(parameters, 0) ?? 0)
-        ? ok()
-        : refused("error"),
+    set: set([oneOf(4, 5), fourBits], (modem, parameters) => {
+      const technology = integerAt(parameters, 0) === 4 ? 4 : 5;
+      modem.settings.pagingWindow = { ...modem.settings.pagingWindow, [technology]: stringAt(parameters, 1) ?? "" };
+      return ok();
+    }),
   },
   "+CEMODE": { read: () => ok("+CEMODE: 0") },
-  ...subscription("+CNEC", 24),
-  ...subscription("+CGEREP", 1, (modem) => ok(`+CGEREP: ${modem.subscriptions.get("+CGEREP")?.[0] ?? 0},0`)),
-  ...subscription("+CIND", 1),
+  ...subscription("+CNEC", [oneOf(0, 8, 16, 24)]),
+  ...subscription("+CGEREP", [integer(0, 1), optional(integer(0, 0))], (modem) =>
+    ok(`+CGEREP: ${modem.subscriptions.get("+CGEREP")?.[0] ?? 0},0`),
+  ),
+  ...subscription("+CIND", [integer(0, 1), optional(integer(0, 1)), optional(integer(0, 1))]),
 };
 
 const unregisteredFields = { act: 9, causeType: 0, rejectCause: 0 } as const;

@@ -1,7 +1,8 @@
 import { stringAt } from "@thingline/protocol/at";
 import type { CommandTable } from "./command.js";
-import { ok, refused, subscription } from "./command.js";
+import { ok, refused, set, subscription } from "./command.js";
 import { simState } from "./functional-mode.js";
+import { text } from "./parameter-rules.js";
 
 /** The SIM card. */
 export const simCommands: CommandTable = {
@@ -11,18 +12,15 @@ export const simCommands: CommandTable = {
       if (!modem.isSimOn || sim === "absent" || sim === "failed") return refused("error");
       return ok(`+CPIN: ${sim === "ready" ? "READY" : "SIM PIN"}`);
     },
-    set: (modem, parameters) => {
+    set: set([text(/^[0-9]{4,8}$/)], (modem, parameters) => {
       const isWanted = modem.isSimOn && modem.lte.conditions.sim === "pinRequired";
       if (!isWanted || stringAt(parameters, 0) !== modem.pin) return refused("error");
       modem.lte.change({ sim: "ready" });
       return ok();
-    },
+    }),
   },
   "+CPINR": {
-    set: (modem, parameters) => {
-      const name = stringAt(parameters, 0);
-      return modem.isSimOn && name === "SIM PIN" ? ok(`+CPINR: "${name}",3`) : refused("error");
-    },
+    set: set([text(/^SIM PIN$/)], (modem) => (modem.isSimOn ? ok('+CPINR: "SIM PIN",3') : refused("error"))),
   },
   "+CIMI": {
     execute: (modem) =>

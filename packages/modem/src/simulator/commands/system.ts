@@ -1,5 +1,9 @@
 import type { CommandTable, ModemState } from "./command.js";
 import { ok, refused, subscription } from "./command.js";
+import { integer, optional } from "./parameter-rules.js";
+
+/** How long before the event, and from which duration on it is told, in milliseconds. */
+const withTimes = [integer(0, 1), optional(integer(0, 0x7fff_ffff)), optional(integer(0, 0x7fff_ffff))];
 
 /** Supply, temperature, time, and notifications about the modem itself. */
 export const systemCommands: CommandTable = {
@@ -13,9 +17,9 @@ export const systemCommands: CommandTable = {
   },
   ...subscription("%XTIME", 1),
   ...subscription("%MDMEV", 1),
-  ...subscription("%XMODEMSLEEP", 1),
-  ...subscription("%XT3412", 1),
-  ...subscription("%XPOFWARN", 1),
+  ...subscription("%XMODEMSLEEP", withTimes),
+  ...subscription("%XT3412", withTimes),
+  ...subscription("%XPOFWARN", [integer(0, 1), optional(integer(30, 33))]),
   ...subscription("%XVBATLVL", 1),
 };
 
