@@ -292,19 +292,20 @@ export class DeviceClient implements Device {
       if (options !== noOptions) checkPublishOptions(options);
       const { qos = 1, isRetained = false, properties, signal } = options;
       const offline = qos === 1 ? this.#offline : undefined;
-      if (offline === undefined) this.#connector.requireActive();
-      else this.#connector.requireOpen();
       if (qos !== 0 && qos !== 1) throw invalid("qos", "0 or 1", qos);
       if (properties !== undefined && this.#checked.session.version === 4) {
         throw invalid("properties", "none in MQTT 3.1.1", "an object");
       }
-      if (signal?.aborted) throw abortedError(signal);
       if (typeof topic !== "string") throw optionInvalid("topic", "a string", kindOf(topic));
       const bytes = typeof payload === "string" ? encoder.encode(payload) : requireBytes(payload);
+      checkUntil(options, offline !== undefined);
+      // What is wrong with the call is told first: it is wrong with a connection, too.
+      if (offline === undefined) this.#connector.requireActive();
+      else this.#connector.requireOpen();
+      if (signal?.aborted) throw abortedError(signal);
       this.#checked.quotas.checkPublish(topic, bytes, properties);
       if (this.#connector.isRecordCautious) this.#noteAsk(topic);
       const publish = new OutboundPublish<Settle>(topic, bytes, qos, isRetained, ignore, properties);
-      checkUntil(options, offline !== undefined);
       const isSent = this.#sendDirectly(publish, options.until, offline);
       if (isSent === undefined) return this.#publishOffline(publish, options);
       this.#connector.arm();

@@ -216,10 +216,10 @@ export class DeviceTopics {
       const why = this.#dropped?.get(filter);
       if (why !== undefined) throw why;
     }
-    this.#port.requireActive();
     if (qos !== 0 && qos !== 1) throw invalid("qos", "0 or 1", qos);
     if (!Number.isInteger(queueMax) || queueMax < 1) throw invalid("queueMax", "a whole number from 1", queueMax);
     if (toData && listener !== undefined) throw invalid("toData", "false with a listener", "true");
+    this.#port.requireActive();
     if (signal?.aborted) throw abortedError(signal);
     this.#quotas.checkSubscriptions(this.router.countWith(filters));
     while (!this.#port.isConnected()) {

@@ -1,4 +1,5 @@
 import { ThinglineError } from "../errors.js";
+import { kindOf, optionInvalid } from "../options.js";
 
 /** Which shadow: the classic one of a thing, or a named one. */
 export interface ShadowId {
@@ -61,6 +62,7 @@ export function checkShadowId({ thingName, shadowName }: ShadowId): void {
 }
 
 function requireName(name: string, option: string, pattern: RegExp, charactersMax: number): void {
+  if (typeof name !== "string") throw optionInvalid(option, "a string", kindOf(name));
   if (name.length <= charactersMax && new RegExp(`^(?:${pattern.source})$`, "u").test(name)) return;
   const message = `${option} has 1 to ${charactersMax} characters of ${pattern.source}, got "${name.slice(0, 200)}"`;
   throw new ThinglineError("OPTION_INVALID", message, { details: { option } });
