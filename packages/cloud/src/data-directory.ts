@@ -36,6 +36,11 @@ export interface DataDirectory {
   id: string | undefined;
   /** A cloud had it before: there must be a store. */
   isUsed: boolean;
+  /** The file says all that there is to say. */
+  isRecorded: boolean;
+  hasIssuing: boolean;
+  /** The next start makes a new one. */
+  hasOldRoot: boolean;
 }
 
 /**
@@ -86,7 +91,13 @@ export async function checkDataDirectory(
     if (server !== undefined) await attempt(async () => requireSigned(server, serverFiles, root, isSignedBy));
   }
   const isUsed = directory !== undefined || (await files.exists(rootFiles.certificatePath)) || issuing !== undefined;
-  return { id: directory?.id, isUsed };
+  return {
+    id: directory?.id,
+    isUsed,
+    isRecorded: directory?.root !== undefined && (issuing === undefined || directory.issuing !== undefined),
+    hasIssuing: issuing !== undefined,
+    hasOldRoot: root !== undefined && (root.notAfterMs - nowMs) / dayMs < serverDays,
+  };
 }
 
 /** @throws {ThinglineError} DATA_DIRECTORY_INVALID */
@@ -167,14 +178,9 @@ export async function recordDirectory(
 }
 
 /** A root that is about to be made anew is forgotten first, so that a start that is cut in between can be repeated. */
-export async function forgetOldRoot(
-  { files, keys, clock }: Pick<DataDirectoryDependencies, "files" | "keys" | "clock">,
-  folder: string,
-): Promise<void> {
+export async function forgetRoot(files: Files, folder: string): Promise<void> {
   const directory = await readDirectoryFile(files, folder);
-  const root = await readRoot({ files, keys, clock, folder });
-  if (directory?.root === undefined || root === undefined) return;
-  if ((root.notAfterMs - clock.unixMs()) / dayMs >= serverDays) return;
+  if (directory?.root === undefined) return;
   const { id, issuing } = directory;
   await writeDirectoryFile(files, folder, { id, ...(issuing && { issuing }) });
 }

@@ -17,7 +17,7 @@ import type { CheckResult } from "./check-result.js";
 import { cloudFileName, readCloudFile, writeCloudFile } from "./cloud-file.js";
 import type { RunningCloud } from "./cloud-file.js";
 import type { Cloud, CloudOptions } from "./cloud.js";
-import type { DataDirectoryDependencies } from "./data-directory.js";
+import type { DataDirectory, DataDirectoryDependencies } from "./data-directory.js";
 import { nameOption } from "./gateway/listen.js";
 import type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 import { type Log, logOption } from "./log.js";
@@ -196,7 +196,8 @@ class NodeCloud implements StartedCloud {
       random: createNodeRandom(),
       keys: createNodeKeys(),
     };
-    const { store, directoryId } = await this.#openStore(folder, { ...adapters, files: this.#files, isSignedBy });
+    const dependencies = { ...adapters, files: this.#files, isSignedBy };
+    const { store, directoryId, directory } = await this.#openStore(folder, dependencies);
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
       { ...adapters, files: this.#files, store, log },
@@ -214,10 +215,10 @@ class NodeCloud implements StartedCloud {
       },
     );
     this.#cloud = cloud;
-    if (directoryId !== undefined) {
+    if (directoryId !== undefined && !isWhollyRecorded(directory)) {
       const { recordDirectory } = await import("./data-directory.js");
-      const record = () => recordDirectory({ ...adapters, files: this.#files }, folder, directoryId);
-      await record();
+      const record = () => recordDirectory(dependencies, folder, directoryId);
+      if (directory?.isRecorded !== true || directory.hasOldRoot) await record();
       // The CA that issues for devices is made when it is needed.
       this.#closers.push(() =>
         record().catch((error: unknown) => log.warn("directoryNotRecorded", { error: String(error) })),
@@ -274,25 +275,25 @@ class NodeCloud implements StartedCloud {
   async #openStore(
     folder: string,
     dependencies: DataDirectoryDependencies,
-  ): Promise<{ store: Store; directoryId?: string }> {
+  ): Promise<{ store: Store; directoryId?: string; directory?: DataDirectory }> {
     if (this.#options.memory === true) {
       const { createMemoryStore } = await import("./store/memory.js");
       return { store: createMemoryStore() };
     }
-    const { checkDataDirectory, forgetOldRoot } = await import("./data-directory.js");
-    const { isUsed, id } = await checkDataDirectory(dependencies, folder);
-    await forgetOldRoot(dependencies, folder);
+    const { checkDataDirectory, forgetRoot } = await import("./data-directory.js");
+    const directory = await checkDataDirectory(dependencies, folder);
+    if (directory.hasOldRoot) await forgetRoot(dependencies.files, folder);
     const { openLmdbStore } = await import("./store/lmdb.js");
     const { durability = "process" } = this.#options;
     const log = createBoundedLog(this.#options.log ?? silent, { clock: dependencies.clock });
     const store = await openLmdbStore({
       folder: join(folder, "store"),
       durability,
-      mustExist: isUsed,
-      ...(id === undefined ? {} : { directoryId: id }),
+      mustExist: directory.isUsed,
+      ...(directory.id === undefined ? {} : { directoryId: directory.id }),
       onCorrupt: ({ key, error }) => log.error("storeCorrupt", { key, error: error.message }),
     });
-    return { store, directoryId: store.directoryId };
+    return { store, directoryId: store.directoryId, directory };
   }
 
   async #openRest(cloud: Cloud, host: string, log: Log): Promise<Endpoint> {
@@ -305,6 +306,11 @@ class NodeCloud implements StartedCloud {
     this.#closers.push(() => server.close());
     return { host, port: server.address.port };
   }
+}
+
+/** There is nothing that this start or this run could add. */
+function isWhollyRecorded(directory: DataDirectory | undefined): boolean {
+  return directory?.isRecorded === true && directory.hasIssuing && !directory.hasOldRoot;
 }
 
 function isSignedBy(certificatePem: string, issuerPem: string): boolean {
