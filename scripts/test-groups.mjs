@@ -15,16 +15,22 @@ export const slowFirst = [
   "integration/cli-demo",
   "integration/examples",
   "integration/cli-device",
+  "store/damage",
+  "integration/damaged-data-directories",
+  "simulation/hostile-peers",
   "integration/cloud-crash",
   "node/network-faults",
   "integration/network-faults",
   "integration/cloud-identity",
 ];
 
+/** Folders whose tests open sockets or files of the machine. */
+const ownProcess = ["node", "store"];
+
 /** Files of one package that need no process of their own: they touch neither sockets nor files of the machine. */
 function groupOf(path) {
   const [top, name] = path.split(sep);
-  if (path.includes(`${sep}node${sep}`) || top === "tests") return undefined;
+  if (top === "tests" || ownProcess.some((folder) => path.includes(`${sep}${folder}${sep}`))) return undefined;
   return top === "scripts" ? "scripts" : name;
 }
 
