@@ -53,12 +53,18 @@ export function describeShadowError(error: unknown): { code: number; message: st
   return code === undefined || !isThinglineError(error) ? internalFailure : { code, message: error.message };
 }
 
+/** What is kept of a text that came from the network. */
+const rejectionCharactersMax = 1_000;
+
 /** The error that the parsed JSON of a `rejected` message tells. Goes by `code`: texts differ between AWS's own services. */
 export function decodeShadowRejected(value: unknown): ThinglineError {
   const members = typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
   const { code, message } = members;
   const status = typeof code === "number" ? code : 500;
-  const text = typeof message === "string" && message !== "" ? message : `the shadow service answered ${status}`;
+  const text =
+    typeof message === "string" && message !== ""
+      ? message.slice(0, rejectionCharactersMax)
+      : `the shadow service answered ${status}`;
   return new ThinglineError(codeOfStatus(status), text, { details: { status } });
 }
 
