@@ -102,6 +102,16 @@ async function offline(options: DeviceOptions, ready: () => void): Promise<strin
   return all;
 }
 
+/** Messages that waited before the first connection go alone, and are given up by cuts or by their expiry. */
+async function filled(options: DeviceOptions): Promise<string[]> {
+  const reconnect = { firstAttempt: "retry" as const };
+  const device = createDevice({ ...options, reconnect, offlineQueue: { expiresAfterMs: 1_200_000 } });
+  const published = [1, 2].map((count) => ended(device.publish(`a/${count}`, "x")));
+  const all = await Promise.all([ended(device.connect()), ...published]);
+  all.push(await ended(device.close()));
+  return all;
+}
+
 async function provisioned(options: DeviceOptions): Promise<string[]> {
   const { clock, random } = options;
   const contents = new Map<string, string>([
@@ -143,5 +153,6 @@ export const faces: Readonly<Record<string, Face>> = {
   "createMqttBackend()": { startsWell: true, run: backend },
   "createMqttBackend(), from the start": { startsWell: false, run: backend },
   "an offline queue": { startsWell: true, run: offline },
+  "an offline queue, filled before": { startsWell: false, run: filled },
   "provisionDevice()": { startsWell: false, run: provisioned },
 };

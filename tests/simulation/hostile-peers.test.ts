@@ -188,7 +188,8 @@ async function faceSettles(version: 4 | 5, fault: Fault, { startsWell, run }: Fa
   return outcomes.join();
 }
 
-for (const [name, { only, ...fault }] of Object.entries(faults)) {
+const isLong = process.env["THINGLINE_TEST_LONG"] !== undefined;
+for (const [faultIndex, [name, { only, ...fault }]] of Object.entries(faults).entries()) {
   for (const version of [4, 5] as const) {
     if (only !== undefined && only !== version) continue;
     test(`MQTT ${version === 4 ? "3.1.1" : "5"}, ${name}: whatever was asked is settled`, async () => {
@@ -199,7 +200,9 @@ for (const [name, { only, ...fault }] of Object.entries(faults)) {
       }
       // The device underneath is the same: one version is enough.
       if (version === 5 && only === undefined) return;
-      for (const [face, how] of Object.entries(faces)) {
+      for (const [index, [face, how]] of Object.entries(faces).entries()) {
+        // A third of them, another third with each fault, unless there is time.
+        if (!isLong && (index + faultIndex) % 3 !== 0) continue;
         await faceSettles(version, fault, how).catch((error: unknown) => {
           throw new Error(`${face}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
         });

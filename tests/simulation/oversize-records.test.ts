@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import {
+  createAwsIot,
   createDevice,
+  createMqttBackend,
   type Device,
   type DeviceMessage,
   type DeviceOptions,
@@ -11,6 +13,8 @@ import {
   sameRecordCutsMax,
 } from "@thingline/device";
 import { isThinglineError } from "@thingline/protocol";
+import type { Dialer, Random, TlsClientOptions } from "@thingline/transport";
+import { awsIotSettings, loadKconfig } from "@thingline/protocol/kconfig";
 import {
   createVirtualClock,
   createVirtualNetwork,
@@ -29,7 +33,8 @@ interface World {
   office: Device;
   /** With the TLS of a modem. What it gave up, and each end of a connection, is written down. */
   device: Device;
-  options: DeviceOptions;
+  /** What the device was made of. */
+  base: { host: string; port: number; dialer: Dialer; clock: VirtualClock; random: Random; tls: TlsClientOptions };
   given: string[];
   cuts: string[];
   heard: string[];
@@ -79,7 +84,7 @@ async function inWorld(t: TestContext, version: Version, settings: Partial<Devic
     await clock.advance(1_000);
     assert.equal(clock.timerCount, 0, "a timer is left");
   });
-  return { clock, office, device, options, given, cuts, heard, shows };
+  return { clock, office, device, base: { ...common, tls }, given, cuts, heard, shows };
 }
 
 const minutes = 60_000;
@@ -207,4 +212,37 @@ test("an application that connects by itself gets out as well, with one call mor
   }
   assert.equal(device.state, "ready", outcomes.join());
   assert.deepEqual(given, ["sessionDiscarded"]);
+});
+
+test("a backend and the original's library tell what was given up as an error", async (t) => {
+  const { clock, office, base } = await inWorld(t, 4, {});
+  const told: string[] = [];
+  const tell = (event: { type: string; error?: Error }): void => {
+    if (event.type === "error" && isThinglineError(event.error)) told.push(event.error.code);
+  };
+  const backend = createMqttBackend({ ...base, clientId: "pump-7", applicationTopics: ["in/#"] });
+  await clock.until(backend.init(tell));
+  const config = [
+    ...["CONFIG_AWS_IOT=y", 'CONFIG_AWS_IOT_BROKER_HOST_NAME="localhost"', "CONFIG_AWS_IOT_SEC_TAG=43"],
+    ...['CONFIG_AWS_IOT_CLIENT_ID_STATIC="pump-8"', "CONFIG_MQTT_CLEAN_SESSION=n", ""],
+  ].join("\n");
+  const settings = awsIotSettings(loadKconfig([{ file: "prj.conf", text: config }]).config);
+  const { dialer, tls, random } = base;
+  const library = createAwsIot(
+    settings,
+    { clock, random, secTagDialer: { name: "modem TLS", dial: ({ host, port }) => dialer.dial({ host, port, tls }) } },
+    { reconnect: {}, checksTopicCount: false },
+  );
+  library.init({}, tell);
+  library.subscriptionTopicsAdd(["in/#"]);
+  for (const face of [backend, library]) {
+    await clock.until(face.connect());
+    await clock.until(face.disconnect());
+  }
+  await clock.until(office.publish("in/a", large));
+  for (const face of [backend, library]) await clock.until(face.connect());
+  await clock.advance(2 * minutes);
+  assert.deepEqual(told, ["TLS_RECORD_TOO_LARGE", "TLS_RECORD_TOO_LARGE"]);
+  await clock.until(backend.uninit());
+  await clock.until(library.close());
 });

@@ -144,3 +144,19 @@ test("a slow reader holds up the acknowledgement of QoS 1; QoS 0 is dropped mean
   void listeners.data({ ...message("t", "zero"), qos: 0 });
   assert.equal(parsed().at(-1)?.["payload"], "zero");
 });
+
+test("what was given up for a message that is too large is shown, with what it cost", () => {
+  const json = open({ isJson: true });
+  const details = { lengthBytes: 3_000, recordBytesMax: 2_048 };
+  const error = new ThinglineError("TLS_RECORD_TOO_LARGE", "the session at the cloud was discarded", { details });
+  void json.listeners.recordTooLarge({ type: "sessionDiscarded", cutCount: 3, ...details, error });
+  void json.listeners.recordTooLarge({ type: "filterDropped", filter: "in/a", cutCount: 5, ...details, error });
+  const shown = json.parsed().map(({ event, gaveUp, filter, code }) => ({ event, gaveUp, filter, code }));
+  assert.deepEqual(shown, [
+    { event: "recordTooLarge", gaveUp: "sessionDiscarded", filter: undefined, code: "TLS_RECORD_TOO_LARGE" },
+    { event: "recordTooLarge", gaveUp: "filterDropped", filter: "in/a", code: "TLS_RECORD_TOO_LARGE" },
+  ]);
+  const people = open();
+  void people.listeners.recordTooLarge({ type: "sessionDiscarded", cutCount: 3, ...details, error });
+  assert.match(lastLine(people.out.text), /gave up {6}the session at the cloud was discarded$/);
+});

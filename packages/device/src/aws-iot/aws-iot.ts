@@ -318,6 +318,7 @@ class AwsIotLibrary implements AwsIot {
       pingresp: () => tell({ type: "pingresp" }),
       disconnected: (event) => tell(numberedDisconnected(event)),
       warning: ({ warning }) => tell({ type: "warning", warning }),
+      recordTooLarge: ({ error }) => tell({ type: "error", error }),
       error: ({ error }) => tell({ type: "error", error, ...connackCodeOf(error) }),
     };
   }

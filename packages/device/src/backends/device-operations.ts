@@ -138,6 +138,7 @@ export class DeviceOperations implements CloudOperations {
         tell({ type: "dataReceived", message: { endpoint: { type: "message", topic }, payload, qos } }),
       puback: ({ packetId }) => tell({ type: "dataSent", messageId: packetId }),
       warning: ({ warning }) => tell({ type: "error", error: warning }),
+      recordTooLarge: ({ error }) => tell({ type: "error", error }),
       error: ({ error }) => tell({ type: "error", error }),
     };
   }
