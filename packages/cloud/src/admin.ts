@@ -1,6 +1,7 @@
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import type { Cloud } from "./cloud.js";
+import type { RequestHead, Verdict } from "./rest/admission.js";
 import { originFault } from "./rest/origin-guard.js";
 
 /** Paths below `/_thingline/` are Thingline's own, beside AWS's. A host name may be anything that a client sent. */
@@ -8,6 +9,18 @@ const adminUrl = /^https?:\/\/([^/?#]*)\/_thingline\/([^?#]*)/i;
 
 export function isAdminUrl(url: string): boolean {
   return adminUrl.test(url);
+}
+
+/** What is refused without looking at a body, and what the rest needs. */
+export function judgeAdmin({ method, url, headers }: RequestHead, ownNames: readonly string[]): Verdict {
+  const [, authority = "", name = ""] = adminUrl.exec(url) ?? [];
+  const fault = originFault(headers, headers["host"] ?? authority, ownNames);
+  if (fault !== undefined) return { refusal: answer(403, { message: fault }) };
+  const asked = `${method} ${name}`;
+  if (asked === "POST restore") return { isUpload: true, isExclusive: true };
+  if (asked === "GET snapshot") return { isExclusive: true };
+  const isKnown = adminRequests.includes(asked) || /^GET certificates\/[^/]+$/.test(asked);
+  return isKnown ? {} : { refusal: unknownRequest() };
 }
 
 export interface AdminOptions {
@@ -27,7 +40,7 @@ export async function handleAdmin(
   { cloud, explainCertificate, ownNames }: AdminOptions,
 ): Promise<HttpResponse> {
   const [, host = "", name = ""] = adminUrl.exec(request.url) ?? [];
-  const fault = originFault(request.headers ?? {}, host, ownNames);
+  const fault = originFault(request.headers ?? {}, request.headers?.["host"] ?? host, ownNames);
   if (fault !== undefined) return answer(403, { message: fault });
   try {
     const certificateId = /^certificates\/([^/]+)$/.exec(name)?.[1];
@@ -48,7 +61,7 @@ export async function handleAdmin(
       case "GET stats":
         return answer(200, cloud.stats());
       default:
-        return answer(404, { message: `there are ${adminRequests.join(", ")}` });
+        return unknownRequest();
     }
   } catch (error) {
     if (!isThinglineError(error)) throw error;
@@ -64,6 +77,8 @@ const adminRequests = [
   "GET snapshot",
   "POST restore",
 ];
+
+const unknownRequest = () => answer(404, { message: `there are ${adminRequests.join(", ")}` });
 
 function statusOf({ code }: ThinglineError): number {
   if (code === "REQUEST_INVALID" || code === "STORE_VERSION_UNKNOWN") return 400;

@@ -11,7 +11,7 @@ import type {
   Network,
   Random,
 } from "@thingline/transport";
-import { handleAdmin, isAdminUrl } from "./admin.js";
+import { handleAdmin, isAdminUrl, judgeAdmin } from "./admin.js";
 import { createBoundedLog } from "./bounded-log.js";
 import { createBroker } from "./broker/broker.js";
 import { awsLimits, noLimits } from "./broker/limits.js";
@@ -25,8 +25,10 @@ import { openServerIdentity } from "./gateway/server-identity.js";
 import { type Log, logOption } from "./log.js";
 import type { ConnectionIdentity } from "./policy/authorizer.js";
 import type { Operation, Scope } from "./services/operation.js";
+import type { RequestHead, Verdict } from "./rest/admission.js";
 import { originFault } from "./rest/origin-guard.js";
 import { createRestApi, type RestApi } from "./rest/rest-api.js";
+import { checkAccessKeys, defaultAccessKey, type AccessKey } from "./rest/access-keys.js";
 import { registryRestOperations } from "./services/registry/rest.js";
 import { explainCertificate } from "./services/registry/certificates.js";
 import {
@@ -87,6 +89,10 @@ export interface CloudOptions {
   shadowsOfUnknownThings?: "accepted" | "refused";
   /** `any` takes every signature of a REST request. Default `verify`. */
   signatures?: "verify" | "any";
+  /** `refused`: a REST request without a signature is refused, as on AWS. Default `allowed`, so that curl on the same machine just works. */
+  unsignedRequests?: "allowed" | "refused";
+  /** Whose signatures count. Default: access key `test` with the secret `test`, which tools for local clouds use. */
+  accessKeys?: readonly AccessKey[];
   /** RSA keys made ahead for CreateKeysAndCertificate and provisioning. Default 0: made when they are asked for. */
   keyPoolSize?: number;
   /** For each listener. Default: the transport's. */
@@ -120,6 +126,8 @@ export interface Cloud {
   readonly caFile: string;
   /** The REST APIs, without a server in between: an AWS request in, its answer out. */
   handleRest(request: HttpRequest): Promise<HttpResponse>;
+  /** Judges a request by its head, for a server that has not read its body: refused, or what it takes to handle it. */
+  judgeRest(head: RequestHead): Verdict;
   /** The registry's operations by AWS's names, for {@link run}. */
   readonly registry: Registry;
   /** The Device Shadow service's operations, likewise. */
@@ -170,6 +178,8 @@ const optionTypes = {
   limits: "any",
   shadowsOfUnknownThings: "string",
   signatures: "string",
+  unsignedRequests: "string",
+  accessKeys: "array",
   keyPoolSize: "number",
   connectionsMax: "number",
   handshakeTimeoutMs: "number",
@@ -194,6 +204,7 @@ interface Engine {
 export async function createCloud(dependencies: CloudDependencies, options: CloudOptions): Promise<Cloud> {
   checkOptionTypes(dependencies, dependencyTypes, { of: "createCloud()", required: Object.keys(dependencyTypes) });
   checkOptionTypes(options, optionTypes, { of: "createCloud()", required: ["folder", "mqtts", "https"] });
+  checkWords(options);
   const { store, clock } = dependencies;
   const log = createBoundedLog(dependencies.log, { clock });
   const cloud = new LocalCloud({ ...dependencies, log }, options);
@@ -204,6 +215,17 @@ export async function createCloud(dependencies: CloudDependencies, options: Clou
     await cloud.close().catch((closeError: unknown) => log.error("closeFailed", { error: String(closeError) }));
     await store.close();
     throw error;
+  }
+}
+
+/** A misspelt word must not leave a door open. */
+function checkWords(options: CloudOptions): void {
+  const words = { signatures: ["verify", "any"], unsignedRequests: ["allowed", "refused"] } as const;
+  for (const name of ["signatures", "unsignedRequests"] as const) {
+    const value: string | undefined = options[name];
+    if (value === undefined || words[name].some((word) => word === value)) continue;
+    const message = `${name} must be ${words[name].join(" or ")}, got ${JSON.stringify(value)}`;
+    throw new ThinglineError("OPTION_INVALID", message, { details: { option: name } });
   }
 }
 
@@ -255,7 +277,13 @@ class LocalCloud implements Cloud {
         keys,
         log,
       },
-      { scope: this.scope, signatures: options.signatures ?? "verify", ownNames: options.serverNames ?? [] },
+      {
+        scope: this.scope,
+        signatures: options.signatures ?? "verify",
+        unsignedRequests: options.unsignedRequests ?? "allowed",
+        accessKeys: checkAccessKeys(options.accessKeys ?? [defaultAccessKey]),
+        ownNames: options.serverNames ?? [],
+      },
     );
   }
 
@@ -300,6 +328,12 @@ class LocalCloud implements Cloud {
 
   get caFile(): string {
     return this.#caFile;
+  }
+
+  judgeRest(head: RequestHead): Verdict {
+    if (isAdminUrl(head.url)) return judgeAdmin(head, this.#options.serverNames ?? []);
+    const refusal = this.#rest.refuse(head);
+    return refusal === undefined ? {} : { refusal };
   }
 
   async handleRest(request: HttpRequest): Promise<HttpResponse> {

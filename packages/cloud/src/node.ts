@@ -20,6 +20,8 @@ import type { Cloud, CloudOptions } from "./cloud.js";
 import type { DataDirectory, DataDirectoryDependencies } from "./data-directory.js";
 import { nameOption } from "./gateway/listen.js";
 import type { CreatedThing, CreateThingOptions } from "./create-thing.js";
+import type { AccessKey } from "./rest/access-keys.js";
+import type { RequestHead } from "./rest/admission.js";
 import { type Log, logOption } from "./log.js";
 import type { Durability, Store } from "./store/store.js";
 
@@ -34,6 +36,8 @@ export const defaultHttpsPort = 8443;
 export const defaultApiPort = 4680;
 /** Enough for a claim and the first device; a fleet waits for its keys anyway. */
 export const defaultKeyPoolSize = 2;
+/** In the data folder: bodies of requests that are too large for memory while they arrive. */
+const uploadFolderName = "uploads";
 /** Both loopback addresses. */
 export const defaultHost = "localhost";
 
@@ -59,6 +63,10 @@ export interface StartCloudOptions {
   limits?: CloudOptions["limits"];
   /** `any` takes every signature of a REST request. Default `verify`. */
   sigv4?: "verify" | "any";
+  /** `refused`: REST requests need a signature. `/_thingline/`, for the commands of this machine, does not. Default `allowed`. */
+  unsignedRequests?: "allowed" | "refused";
+  /** Whose signatures count. Default: access key `test` with the secret `test`. */
+  accessKeys?: readonly AccessKey[];
   /** RSA keys made ahead, so that nobody waits for one. Default {@link defaultKeyPoolSize}. */
   keyPoolSize?: number;
   /** Default `process`. */
@@ -198,6 +206,7 @@ class NodeCloud implements StartedCloud {
     };
     const dependencies = { ...adapters, files: this.#files, isSignedBy };
     const { store, directoryId, directory } = await this.#openStore(folder, dependencies);
+    const { unsignedRequests, accessKeys } = this.#options;
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
       { ...adapters, files: this.#files, store, log },
@@ -209,6 +218,8 @@ class NodeCloud implements StartedCloud {
         https: { host, port: httpsPort, optionName: "httpsPort" },
         mqtt: mqttPort === undefined ? undefined : { host: "localhost", port: mqttPort, optionName: "mqttPort" },
         ...(sigv4 === undefined ? {} : { signatures: sigv4 }),
+        ...(unsignedRequests === undefined ? {} : { unsignedRequests }),
+        ...(accessKeys === undefined ? {} : { accessKeys }),
         keyPoolSize: this.#options.keyPoolSize ?? defaultKeyPoolSize,
         serverNames: [...(this.#options.serverNames ?? []), ...serverNamesOf(host)],
         ...(limits === undefined ? {} : { limits }),
@@ -225,7 +236,7 @@ class NodeCloud implements StartedCloud {
       );
     }
     this.#closers.push(() => cloud.close());
-    const api = await this.#openRest(cloud, host, log);
+    const api = await this.#openRest(cloud, { host, log, folder });
     const { mqtts, https, mqtt } = cloud.addresses;
     this.#addresses = {
       mqtts: show(mqtts),
@@ -296,11 +307,13 @@ class NodeCloud implements StartedCloud {
     return { store, directoryId: store.directoryId, directory };
   }
 
-  async #openRest(cloud: Cloud, host: string, log: Log): Promise<Endpoint> {
+  async #openRest(cloud: Cloud, { host, log, folder }: { host: string; log: Log; folder: string }): Promise<Endpoint> {
     const { apiPort: port = defaultApiPort } = this.#options;
     const { startRestServer } = await import("./rest/server.js");
     const handle = (request: HttpRequest) => cloud.handleRest(request);
-    const server = await startRestServer({ handle, log, host, port }).catch((error: unknown) => {
+    const judge = (head: RequestHead) => cloud.judgeRest(head);
+    const uploadFolder = join(folder, uploadFolderName);
+    const server = await startRestServer({ handle, judge, log, host, port, uploadFolder }).catch((error: unknown) => {
       throw nameOption(error, { host, port, optionName: "apiPort" });
     });
     this.#closers.push(() => server.close());
@@ -335,10 +348,18 @@ const optionTypes = {
   // `aws`, `none` or limits of one's own.
   limits: "any",
   sigv4: "string",
+  unsignedRequests: "string",
+  accessKeys: "array",
   keyPoolSize: "number",
   durability: "string",
   log: logOption,
 } as const satisfies OptionTypes<StartCloudOptions>;
+
+/** A misspelt word must not leave a door open. */
+const words: Readonly<Record<"sigv4" | "unsignedRequests", readonly string[]>> = {
+  sigv4: ["verify", "any"],
+  unsignedRequests: ["allowed", "refused"],
+};
 
 function checkOptions(options: StartCloudOptions): void {
   checkOptionTypes(options, optionTypes, { of: "startCloud()" });
@@ -352,6 +373,10 @@ function checkOptions(options: StartCloudOptions): void {
     const port = options[name];
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
       throw invalid(name, "a port from 0 to 65535", port);
+  }
+  for (const [name, values] of Object.entries(words)) {
+    const value = options[name as keyof typeof words];
+    if (value !== undefined && !values.includes(value)) throw invalid(name, values.join(" or "), value);
   }
   const { account, region } = options;
   if (account !== undefined && !/^\d{12}$/.test(account)) throw invalid("account", "twelve digits", account);

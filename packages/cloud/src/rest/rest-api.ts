@@ -14,7 +14,17 @@ import type { RestOperation } from "../services/rest-operation.js";
 import { toWireError } from "./errors.js";
 import { createOperationTable, signingNames, type Route } from "./operations.js";
 import { originFault } from "./origin-guard.js";
-import { defaultAccessKey, parseAuthorization, verifySignature, wrongServiceFault, type AccessKey } from "./sigv4.js";
+import { defaultAccessKey, type AccessKey } from "./access-keys.js";
+import type { RequestHead } from "./admission.js";
+import { parsePresigned, withoutSignature } from "./presigned.js";
+import {
+  parseAuthorization,
+  verifyClaims,
+  verifySignature,
+  wrongServiceFault,
+  type Authorization,
+  type SignatureFault,
+} from "./sigv4.js";
 
 /** Larger than every document of AWS IoT. */
 export const restBodyBytesMax = 1024 * 1024;
@@ -48,6 +58,8 @@ export interface RestApiOptions {
 export interface RestApi {
   /** Never throws. The path of the URL is used as it stands. */
   handle(request: HttpRequest): Promise<HttpResponse>;
+  /** What can be told without the body: the answer to a request that is wrong whatever it is; undefined for any other. */
+  refuse(head: RequestHead): HttpResponse | undefined;
   readonly operationNames: readonly string[];
 }
 
@@ -63,7 +75,8 @@ interface ReadRequest {
   rawQuery: string;
   host: string;
   headers: Readonly<Record<string, string>>;
-  body: Uint8Array;
+  /** Undefined while it has not come. */
+  body: Uint8Array | undefined;
 }
 
 /** AWS's REST APIs over the operations of the services. It holds no rules of its own but those of HTTP and signatures. */
@@ -76,18 +89,22 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
   const findTarget = (request: ReadRequest): Target | Refusal => {
     const foreign = originFault(request.headers, request.host, options.ownNames ?? []);
     if (foreign !== undefined) return refuse(403, "AccessDeniedException", foreign);
-    const header = request.headers["authorization"];
-    if (header === undefined) {
+    const authorization = readAuthorization(request);
+    if (authorization === undefined) {
       if (unsignedRequests === "refused") {
         return refuse(403, "MissingAuthenticationTokenException", "Missing Authentication Token");
       }
       const route = table.find(request.method, request.rawPath, undefined);
       return route === undefined ? unknownOperation(request) : { ...route, scope: options.scope };
     }
-    const authorization = parseAuthorization(header);
     if ("code" in authorization) return { status: 403, ...authorization };
     if (signatures === "verify") {
-      const fault = verifySignature(request, authorization, { accessKeys, keys, nowMs: clock.unixMs() });
+      const nowMs = clock.unixMs();
+      const { body } = request;
+      const fault =
+        body === undefined
+          ? verifyClaims(request, authorization, { accessKeys, nowMs })
+          : verifySignature({ ...request, body }, authorization, { accessKeys, keys, nowMs });
       if (fault !== undefined) return { status: 403, ...fault };
     }
     const { accessKeyId, region, service } = authorization;
@@ -146,11 +163,15 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
 
   return {
     operationNames: table.names,
+    refuse(head) {
+      const target = findTarget({ ...readRequest(head), body: undefined });
+      return "operation" in target ? undefined : answerError(target, random.uuid());
+    },
     async handle(request) {
       const requestId = random.uuid();
       const read = readRequest(request);
       const response =
-        read.body.length > restBodyBytesMax
+        (request.body?.length ?? 0) > restBodyBytesMax
           ? answerError(refuse(413, "RequestEntityTooLargeException", tooLarge), requestId)
           : await run(read, requestId);
       log.debug("restRequest", { method: read.method, path: read.rawPath, status: response.status, requestId });
@@ -171,14 +192,25 @@ function readRequest({ method, url, headers = {}, body = new Uint8Array() }: Htt
   return { method, rawPath: rawPath || "/", rawQuery, host, headers: { host, ...headers }, body };
 }
 
+/** Signed in a header or in the query, never in both. */
+function readAuthorization({ headers, rawQuery }: ReadRequest): Authorization | SignatureFault | undefined {
+  const header = headers["authorization"];
+  const presigned = parsePresigned(rawQuery);
+  if (header === undefined) return presigned;
+  if (presigned === undefined) return parseAuthorization(header);
+  const message =
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter or the Authorization header should be specified.";
+  return { code: "InvalidSignatureException", message };
+}
+
 function readInput(
   { rawQuery, headers, body }: ReadRequest,
   operation: RestOperation,
   labels: Readonly<Record<string, string>>,
 ): { members: Record<string, unknown> } | Refusal {
-  const query = parseQuery(rawQuery);
+  const query = parseQuery(withoutSignature(rawQuery));
   if (query === undefined) return refuse(400, "InvalidRequestException", "The query string is not well encoded");
-  const fromBody = readBody(body, operation.payload);
+  const fromBody = readBody(body ?? new Uint8Array(), operation.payload);
   if (fromBody === undefined) return refuse(400, "SerializationException", "The body is not a JSON object");
   const queryBindings = operation.query ?? {};
   const headerBindings = operation.headers ?? {};

@@ -1,15 +1,6 @@
 import { decodePercent, encodePercent } from "@thingline/protocol/restjson";
 import type { Keys } from "@thingline/transport";
-
-export interface AccessKey {
-  accessKeyId: string;
-  secretAccessKey: string;
-  /** Twelve digits; default: the account of the cloud. */
-  account?: string;
-}
-
-/** The pair that tools for local clouds use. */
-export const defaultAccessKey: AccessKey = { accessKeyId: "test", secretAccessKey: "test" };
+import type { AccessKey } from "./access-keys.js";
 
 /** How far the clock of a signer may be off. */
 export const clockSkewMinutesMax = 15;
@@ -25,7 +16,7 @@ export interface SignedRequest {
   body: Uint8Array;
 }
 
-/** What an Authorization header claims. */
+/** What an Authorization header, or the query of a presigned URL, claims. */
 export interface Authorization {
   accessKeyId: string;
   /** `20260102` */
@@ -34,6 +25,8 @@ export interface Authorization {
   service: string;
   signedHeaders: readonly string[];
   signature: string;
+  /** Set when the query has the signature. */
+  presigned?: { date: string; expiresSeconds: number; bodyHash: string | undefined };
 }
 
 /** A refusal, worded as AWS does. */
@@ -42,51 +35,62 @@ export interface SignatureFault {
   message: string;
 }
 
-const algorithm = "AWS4-HMAC-SHA256";
+export const algorithm = "AWS4-HMAC-SHA256";
 const encoder = new TextEncoder();
 
 /** Reads the Authorization header of Signature Version 4. */
 export function parseAuthorization(header: string): Authorization | SignatureFault {
   const rest = header.startsWith(`${algorithm} `) ? header.slice(algorithm.length + 1) : undefined;
   if (rest === undefined) return incomplete(`Authorization header must begin with '${algorithm}'.`);
+  const parts = rest.split(",");
   const fields = new Map(
-    rest.split(",").map((field): [string, string] => {
+    parts.map((field): [string, string] => {
       const equals = field.indexOf("=");
       return equals < 0 ? [field.trim(), ""] : [field.slice(0, equals).trim(), field.slice(equals + 1).trim()];
     }),
   );
+  if (fields.size < parts.length) return incomplete("Authorization header has a parameter more than once.");
   for (const name of ["Credential", "Signature", "SignedHeaders"]) {
     if (!fields.get(name)) return incomplete(`Authorization header requires '${name}' parameter.`);
   }
-  const scope = (fields.get("Credential") ?? "").split("/");
-  const [date = "", region = "", service = "", terminator] = scope.slice(-4);
-  const isScope = scope.length >= 5 && /^\d{8}$/.test(date) && /^[a-z0-9-]{1,40}$/.test(region);
-  if (!isScope || !/^[A-Za-z0-9_-]{1,40}$/.test(service) || terminator !== "aws4_request") {
-    return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term.");
-  }
+  const scope = parseScope(fields.get("Credential") ?? "");
+  if ("code" in scope) return scope;
   return {
-    accessKeyId: scope.slice(0, -4).join("/"),
-    date,
-    region,
-    service,
+    ...scope,
     signedHeaders: (fields.get("SignedHeaders") ?? "").toLowerCase().split(";"),
     signature: fields.get("Signature") ?? "",
   };
 }
 
-/** @returns undefined when the signature is right and fresh. */
-export function verifySignature(
-  request: SignedRequest,
+type CredentialScope = Pick<Authorization, "accessKeyId" | "date" | "region" | "service">;
+
+export function parseScope(credential: string): CredentialScope | SignatureFault {
+  const scope = credential.split("/");
+  const [date = "", region = "", service = "", terminator] = scope.slice(-4);
+  const isScope = scope.length >= 5 && /^\d{8}$/.test(date) && /^[a-z0-9-]{1,40}$/.test(region);
+  if (!isScope || !/^[A-Za-z0-9_-]{1,40}$/.test(service) || terminator !== "aws4_request") {
+    return incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term.");
+  }
+  return { accessKeyId: scope.slice(0, -4).join("/"), date, region, service };
+}
+
+export interface ClaimOptions {
+  accessKeys: readonly AccessKey[];
+  nowMs: number;
+}
+
+/** All that can be said before the body is there. @returns undefined when the key is known and the date good. */
+export function verifyClaims(
+  request: Omit<SignedRequest, "body">,
   authorization: Authorization,
-  options: { accessKeys: readonly AccessKey[]; keys: Keys; nowMs: number },
+  { accessKeys, nowMs }: ClaimOptions,
 ): SignatureFault | undefined {
-  const { accessKeys, keys, nowMs } = options;
-  const accessKey = accessKeys.find(({ accessKeyId }) => accessKeyId === authorization.accessKeyId);
-  if (accessKey === undefined) {
+  if (findKey(accessKeys, authorization) === undefined) {
     const message = "The security token included in the request is invalid.";
     return { code: "UnrecognizedClientException", message };
   }
-  const date = request.headers["x-amz-date"] ?? "";
+  const { presigned } = authorization;
+  const date = dateOf(request, authorization);
   if (!/^\d{8}T\d{6}Z$/.test(date))
     return incomplete("Authorization header requires existence of an 'X-Amz-Date' header.");
   if (!date.startsWith(authorization.date)) {
@@ -94,21 +98,41 @@ export function verifySignature(
       `Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${authorization.date}' != '${date.slice(0, 8)}', from '${date}'.`,
     );
   }
-  const skew = skewFault(date, nowMs);
-  if (skew !== undefined) return skew;
+  const fault = presigned === undefined ? skewFault(date, nowMs) : expiryFault(date, presigned.expiresSeconds, nowMs);
+  if (fault !== undefined) return fault;
   if (!authorization.signedHeaders.includes("host"))
     return invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.");
+  return undefined;
+}
+
+/** @returns undefined when the signature is right and fresh. */
+export function verifySignature(
+  request: SignedRequest,
+  authorization: Authorization,
+  options: ClaimOptions & { keys: Keys },
+): SignatureFault | undefined {
+  const { accessKeys, keys } = options;
+  const fault = verifyClaims(request, authorization, options);
+  const accessKey = findKey(accessKeys, authorization);
+  if (fault !== undefined || accessKey === undefined) return fault;
   const bodyHash = toHex(keys.sha256(request.body));
-  const claimedHash = request.headers["x-amz-content-sha256"] ?? bodyHash;
+  const claimedHash = request.headers["x-amz-content-sha256"] ?? authorization.presigned?.bodyHash ?? bodyHash;
   if (claimedHash !== bodyHash && claimedHash !== "UNSIGNED-PAYLOAD") {
     return invalid("The provided 'x-amz-content-sha256' header does not match what was computed.");
   }
+  const date = dateOf(request, authorization);
   const signature = sign(canonicalRequest(request, authorization, claimedHash), authorization, date, accessKey, keys);
   if (isEqual(signature, authorization.signature)) return undefined;
   return invalid(
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
   );
 }
+
+const findKey = (accessKeys: readonly AccessKey[], { accessKeyId }: Authorization) =>
+  accessKeys.find((key) => key.accessKeyId === accessKeyId);
+
+const dateOf = ({ headers }: Pick<SignedRequest, "headers">, { presigned }: Authorization) =>
+  presigned?.date ?? headers["x-amz-date"] ?? "";
 
 export function wrongServiceFault(expected: string): SignatureFault {
   return invalid(`Credential should be scoped to correct service: '${expected}'.`);
@@ -126,8 +150,17 @@ function skewFault(date: string, nowMs: number): SignatureFault | undefined {
   return invalid(`Signature not yet current: ${date} is still later than ${now}`);
 }
 
+/** A presigned URL is good from its date on, which may be ahead as far as any clock, for as long as it says itself. */
+function expiryFault(date: string, expiresSeconds: number, nowMs: number): SignatureFault | undefined {
+  const endMs = parseBasicDate(date) + expiresSeconds * 1_000;
+  // Of the two ends of the window of a signed header only the later one counts.
+  if (nowMs <= endMs) return parseBasicDate(date) > nowMs ? skewFault(date, nowMs) : undefined;
+  return invalid(`Signature expired: ${basicDate(endMs)} is now earlier than ${basicDate(nowMs)}`);
+}
+
 /** @see AWS General Reference, "Create a signed AWS API request" */
-function canonicalRequest(request: SignedRequest, { signedHeaders }: Authorization, bodyHash: string): string {
+function canonicalRequest(request: SignedRequest, authorization: Authorization, bodyHash: string): string {
+  const { signedHeaders } = authorization;
   const headers = signedHeaders.map((name) => {
     // "constructor" is no header that came, and still a member of every object.
     const value = (Object.hasOwn(request.headers, name) ? (request.headers[name] ?? "") : "")
@@ -135,7 +168,10 @@ function canonicalRequest(request: SignedRequest, { signedHeaders }: Authorizati
       .replace(/ +/g, " ");
     return `${name}:${value}\n`;
   });
-  const { method, rawPath, rawQuery } = request;
+  const { method, rawPath } = request;
+  // The signature in a query is over the rest of it.
+  const isSigned = (part: string) => authorization.presigned === undefined || !/^X-Amz-Signature(=|$)/.test(part);
+  const rawQuery = request.rawQuery.split("&").filter(isSigned).join("&");
   const names = signedHeaders.join(";");
   return [method, canonicalPath(rawPath), canonicalQuery(rawQuery), headers.join(""), names, bodyHash].join("\n");
 }
@@ -206,4 +242,4 @@ function toHex(bytes: Uint8Array): string {
 }
 
 const invalid = (message: string): SignatureFault => ({ code: "InvalidSignatureException", message });
-const incomplete = (message: string): SignatureFault => ({ code: "IncompleteSignatureException", message });
+export const incomplete = (message: string): SignatureFault => ({ code: "IncompleteSignatureException", message });

@@ -1,0 +1,42 @@
+import { ThinglineError } from "@thingline/protocol";
+
+export interface AccessKey {
+  accessKeyId: string;
+  secretAccessKey: string;
+  /** Twelve digits; default: the account of the cloud. */
+  account?: string;
+}
+
+/** The pair that tools for local clouds use. */
+export const defaultAccessKey: AccessKey = { accessKeyId: "test", secretAccessKey: "test" };
+export const accessKeysMax = 1_000;
+
+/**
+ * Checks keys that somebody gave. Errors name the place of a key, never its secret.
+ *
+ * @throws {ThinglineError} OPTION_INVALID
+ */
+export function checkAccessKeys(keys: unknown, option = "accessKeys"): readonly AccessKey[] {
+  const invalid = (message: string) =>
+    new ThinglineError("OPTION_INVALID", `${option}${message}`, { details: { option } });
+  if (!Array.isArray(keys) || keys.length === 0 || keys.length > accessKeysMax)
+    throw invalid(` must be a list of 1 to ${accessKeysMax} access keys`);
+  const ids = new Set<string>();
+  return keys.map((key: unknown, index) => {
+    const at = `[${index}]`;
+    if (typeof key !== "object" || key === null) throw invalid(`${at} must be an object`);
+    const { accessKeyId, secretAccessKey, account, ...others } = key as Record<string, unknown>;
+    const [other] = Object.keys(others);
+    if (other !== undefined)
+      throw invalid(`${at}.${other} is not known; there are accessKeyId, secretAccessKey and account`);
+    if (typeof accessKeyId !== "string" || !/^[\w.:-]{1,128}$/.test(accessKeyId))
+      throw invalid(`${at}.accessKeyId must be 1 to 128 letters, digits or ._:-`);
+    if (typeof secretAccessKey !== "string" || secretAccessKey === "" || secretAccessKey.length > 256)
+      throw invalid(`${at}.secretAccessKey must be a text of 1 to 256 characters`);
+    if (account !== undefined && (typeof account !== "string" || !/^\d{12}$/.test(account)))
+      throw invalid(`${at}.account must be twelve digits`);
+    if (ids.has(accessKeyId)) throw invalid(` has the access key "${accessKeyId}" twice`);
+    ids.add(accessKeyId);
+    return { accessKeyId, secretAccessKey, ...(account === undefined ? {} : { account }) };
+  });
+}
