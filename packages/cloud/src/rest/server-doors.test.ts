@@ -159,11 +159,7 @@ test(
   async (context) => {
     const body = new Uint8Array(16 * 1024 * 1024);
     const handle: RestServerOptions["handle"] = async () => ({ status: 200, headers: {}, body });
-    const { server, dial } = await open(
-      context,
-      { answersBytesMax: body.length + 1, answerTimeoutMs: 100 },
-      { handle },
-    );
+    const { server, dial } = await open(context, { answersBytesMax: body.length + 1 }, { handle });
     const deaf = await dial();
     deaf.pause();
     deaf.write("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -171,7 +167,16 @@ test(
     const second = await dial();
     second.write("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert.equal(await answerOf(second), "503 ServiceUnavailableException");
+    deaf.destroy();
     while (server.stats().answerBytes > 0) await new Promise((resolve) => setImmediate(resolve));
+    let tell: () => void = () => undefined;
+    const told = new Promise<void>((resolve) => (tell = resolve));
+    const warn = (event: string): void => (event === "restAnswerNotRead" ? tell() : undefined);
+    const impatient = await open(context, { answerTimeoutMs: 50 }, { handle, log: { ...log, warn } });
+    const other = await impatient.dial();
+    other.pause();
+    other.write("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await told;
   },
 );
 
