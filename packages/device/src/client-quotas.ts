@@ -57,6 +57,7 @@ export function topicLimitsOf({ topicBytesMax, topicSlashesMax }: DeviceQuotas):
 }
 
 const encoder = new TextEncoder();
+const slash = 0x2f;
 
 export function userPropertiesBytesOf(userProperties: UserProperties | undefined): number {
   let bytes = 0;
@@ -93,9 +94,18 @@ export class QuotaGate {
     }
     if (properties !== undefined) this.#checkProperties(properties);
     // With an alias the topic may be empty.
-    if (topic === this.#lastTopic || topic === "") return;
+    if (topic === this.#lastTopic || topic === "" || this.#isShort(topic)) return;
     checkTopicName(topic, this.#topics);
     this.#lastTopic = topic;
+  }
+
+  /** Within the limits whatever its characters are: what else a topic must be is checked by the session. */
+  #isShort(topic: string): boolean {
+    const { topicBytesMax, topicSlashesMax } = this.#quotas;
+    if (topic.length * 3 > topicBytesMax) return false;
+    let slashes = 0;
+    for (let at = 0; at < topic.length; at++) if (topic.charCodeAt(at) === slash) slashes++;
+    return slashes <= topicSlashesMax;
   }
 
   #checkProperties({ userProperties, contentType, correlationData, topicAlias }: PublishProperties): void {
