@@ -149,7 +149,14 @@ describe("from a claim to a provisioned device", { concurrency: 2 }, () => {
     const [created] = await run("claim", "create", "--data-dir", dataDir);
     assert.equal(created?.event, "claimCreated");
     const claimFiles = (await readdir(join(cwd, "claim"))).sort();
-    assert.deepEqual(claimFiles, ["ca-cert.pem", "certificate.json", "client-cert.pem", "private-key.pem", "prj.conf"]);
+    assert.deepEqual(claimFiles, [
+      ".gitignore",
+      "ca-cert.pem",
+      "certificate.json",
+      "client-cert.pem",
+      "private-key.pem",
+      "prj.conf",
+    ]);
 
     const written = await run("modem", "write", "--sec-tag", "43", "--from", "claim");
     assert.deepEqual(
@@ -383,6 +390,9 @@ describe("thingline modem", { concurrency: 2 }, () => {
     const mismatch = failed(await write(...pair));
     assert.equal(mismatch.code, "KEY_MISMATCH");
     assert.match(mismatch.message, /nothing was written/);
+    const leaf = failed(await write("--ca", "cert.pem"));
+    assert.equal(leaf.code, "CERTIFICATE_INVALID");
+    assert.match(leaf.message, /^the CA is no CA: it holds the certificate of "/);
     assert.deepEqual((await readdir(cwd)).sort(), ["cert.pem", "key.pem", "text.pem"]);
 
     succeeded(await write(...pair, "--force"));

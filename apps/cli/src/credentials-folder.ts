@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { encodeKconfigString } from "@thingline/protocol/kconfig";
 import { parseCertificates, parsePrivateKey } from "@thingline/protocol/x509";
-import type { Files } from "@thingline/transport";
+import { type Files, makePrivateFolder } from "@thingline/transport";
 import { readTextFile } from "./text-file.js";
 
 /** PEM texts of one identity. File names are those of the sample's native TLS overlay. */
@@ -63,6 +63,7 @@ export async function writeCredentialsFolder(
     privateKey: set.privateKeyPem,
     secTag: options.secTag,
   };
+  await makePrivateFolder(files, folder);
   await files.replace(paths.privateKeyPem, encoder.encode(set.privateKeyPem));
   await files.replace(paths.certificatePem, encoder.encode(set.certificatePem), { mode: 0o644 });
   await files.replace(paths.caPem, encoder.encode(set.caPem), { mode: 0o644 });

@@ -313,7 +313,7 @@ function addModem(modem: Command, command: AddCommand): void {
     .option("--ca <file>", "CA certificate chain, PEM", paths)
     .option("--cert <file>", "client certificate, PEM", paths)
     .option("--key <file>", "private key, PEM", paths)
-    .option("--force", "write even though key and certificate do not belong together");
+    .option("--force", "write even though key and certificate do not belong together, or the CA is none");
   examples(write, "modem write --sec-tag 43 --from claim", "modem write --sec-tag 43 --ca .thingline/ca.pem");
   command(
     modem,

@@ -7,6 +7,7 @@ import {
   type ProvisionDeviceOptions,
   type ProvisionResult,
 } from "@thingline/device";
+import { makePrivateFolder } from "@thingline/transport";
 import type { Adapters } from "./adapters.js";
 import type { Output } from "./output.js";
 import { createProvisioningView } from "./provisioning-view.js";
@@ -38,6 +39,7 @@ export async function provisionSimulatedDevice(
 ): Promise<ProvisionResult> {
   const { device, nativeTls, stateFolder, claimTag, ...rest } = options;
   const { clock, random, files, keys } = adapters;
+  await makePrivateFolder(adapters.files, stateFolder);
   const view = createProvisioningView(output, { claimTag, deviceTag: defaultDeviceTag });
   try {
     return await provisionDevice({

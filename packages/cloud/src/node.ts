@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
-import type { Endpoint, HttpRequest } from "@thingline/transport";
+import { type Endpoint, type HttpRequest, makePrivateFolder } from "@thingline/transport";
 import {
   createNodeClock,
   createNodeFiles,
@@ -275,6 +275,7 @@ class NodeCloud implements StartedCloud {
       this.#closers.push(() => rm(folder, { recursive: true, force: true }));
       return folder;
     }
+    await makePrivateFolder(this.#files, dataDir);
     const lock = await this.#files.lock(dataDir);
     this.#closers.push(() => lock.release());
     // Left by a process that was killed: the ports in it may belong to anybody now.

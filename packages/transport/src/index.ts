@@ -36,6 +36,7 @@ export type { FileReadOptions, Files, FileWriteOptions } from "./files.js";
 export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
 export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";
 export type { KeyKind, KeyPair, Keys } from "./keys.js";
+export { makePrivateFolder } from "./private-folder.js";
 export type { Random } from "./random.js";
 export {
   clockOption,

@@ -16,6 +16,7 @@ import type { Clock } from "@thingline/transport";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readConfiguration, receivedPayloadBytesMax } from "../configuration.js";
+import { requireUsable } from "../credential-checks.js";
 import { findCerts, readCredentialFiles } from "../credentials-folder.js";
 import { createDeviceView } from "../device-view.js";
 import { exitCodes, UsageError } from "../failure.js";
@@ -224,6 +225,7 @@ async function openNativeTls(
     const message = `${certs} lacks one of ${Object.values(nativeTlsFiles).join(", ")}`;
     throw new ThinglineError("FILE_NOT_FOUND", message, { details: { file: certs } });
   }
+  requireUsable({ ca, certificate, privateKey }, keys);
   const tls = { ca, certificate, privateKey, receivedRecordBytesMax };
   return { credentials: { dialer: network, tls }, description: `the certificate in ${certs}`, details };
 }

@@ -4,6 +4,7 @@ import { describeCmeError, parseFinalResult } from "@thingline/protocol/at";
 import type { CredentialType } from "@thingline/transport";
 import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
+import { doubtsAbout, requireUsable } from "../credential-checks.js";
 import { readCredentialFiles, type CredentialTexts } from "../credentials-folder.js";
 import { exitCodes, UsageError } from "../failure.js";
 import { commandLine, unlessDefault } from "../invocation.js";
@@ -33,14 +34,13 @@ function openFolder(modemDir: string): Promise<CredentialFolder> {
 
 /** `thingline modem write` */
 export async function modemWrite({ output }: CommandContext, options: WriteOptions): Promise<void> {
-  const { files, keys } = nodeAdapters();
+  const { files, keys, clock } = nodeAdapters();
   const texts = await readCredentialFiles(files, options);
   if (Object.keys(texts).length === 0) {
     throw new UsageError("say what to write: --from FOLDER, or --ca, --cert and --key");
   }
-  if (texts.certificate !== undefined && texts.privateKey !== undefined && options.force !== true) {
-    assertPair(keys, { certificate: texts.certificate, privateKey: texts.privateKey });
-  }
+  if (options.force !== true) requireUsable(texts, keys, "; nothing was written");
+  for (const message of doubtsAbout(texts, clock.unixMs() / 1000)) output.complain({ kind: "warning", message });
   await using folder = await openFolder(options.modemDir);
   for (const type of writeOrder) {
     const content = texts[type];
@@ -56,16 +56,10 @@ export async function modemWrite({ output }: CommandContext, options: WriteOptio
       `${output.paint.green("written")}  security tag ${options.secTag}  ${type.padEnd(11)}  SHA-256 ${sha256.slice(0, 16)}…`,
     );
   }
-}
-
-function assertPair(
-  keys: { publicKeyOf(pem: string): Uint8Array; certificatePublicKey(pem: string): Uint8Array },
-  pair: { certificate: string; privateKey: string },
-): void {
-  const ofKey = keys.publicKeyOf(pair.privateKey);
-  const ofCertificate = keys.certificatePublicKey(pair.certificate);
-  if (ofKey.length === ofCertificate.length && ofKey.every((byte, at) => byte === ofCertificate[at])) return;
-  throw new ThinglineError("KEY_MISMATCH", "the private key does not belong to the certificate; nothing was written");
+  if (await folder.isPair(options.secTag)) return;
+  const message = `the private key in security tag ${options.secTag} does not belong to the certificate that is there now`;
+  output.event({ event: "warning", code: "KEY_MISMATCH", message });
+  output.complain({ kind: "warning", message, code: "KEY_MISMATCH" });
 }
 
 /** Looking must not make a modem: the name of the folder may be mistyped. */
@@ -121,7 +115,6 @@ export async function modemDelete(
 export async function modemAt({ output }: CommandContext, options: ModemOptions, command = ""): Promise<number> {
   if (command.trim() === "") throw new UsageError("say which AT command, for example 'AT%CMNG=1'");
   const { network, clock, random, files, keys } = nodeAdapters();
-  await files.makeFolder(options.modemDir);
   await using modem = await createSimulatedModem({ network, clock, random, files, keys, folder: options.modemDir });
   const answer = await modem.at(command);
   const lines = answer.split("\r\n").filter((line) => line !== "");

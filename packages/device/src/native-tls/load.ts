@@ -1,5 +1,11 @@
 import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
-import { parseCertificates, parsePrivateKey, pemCharactersMax } from "@thingline/protocol/x509";
+import {
+  parseCertificates,
+  parsePrivateKey,
+  pemCharactersMax,
+  requireCa,
+  requireChainOrder,
+} from "@thingline/protocol/x509";
 import {
   type CredentialStore,
   credentialStoreOption,
@@ -60,6 +66,8 @@ export async function loadNativeTlsCredentials(options: LoadCredentialsOptions):
       .join(""),
     privateKey: parsePrivateKey(key, path("privateKey")).pem,
   };
+  requireCa(parseCertificates(ca, path("ca")), path("ca"));
+  requireChainOrder(parseCertificates(certificate, path("certificate")), path("certificate"));
   checkPair(keys, contents, `${path("privateKey")} and ${path("certificate")}`);
   for (const item of ["privateKey", "certificate", "ca"] as const) {
     if (!(await store.compare(secTag, item, contents[item]))) await store.write(secTag, item, contents[item]);

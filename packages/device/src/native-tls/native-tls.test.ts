@@ -86,6 +86,7 @@ test("a folder keeps credentials over a restart, in files that only the owner ma
   const files = createVirtualFiles();
   await fill(createNativeCredentialStore({ keys, files, folder: "data" }), 50);
   assert.deepEqual(Object.keys(files.snapshot()), [
+    "data/.gitignore",
     "data/50-ca.pem",
     "data/50-certificate.pem",
     "data/50-privateKey.pem",

@@ -8,6 +8,7 @@ import {
   filesOption,
   type Keys,
   keysOption,
+  makePrivateFolder,
 } from "@thingline/transport";
 import { toHex } from "../hex.js";
 
@@ -113,6 +114,7 @@ class FolderItems implements Items {
   }
 
   async set(name: string, content: string): Promise<void> {
+    await makePrivateFolder(this.#files, this.#folder);
     await this.#files.replace(this.#path(name), new TextEncoder().encode(content), { mode: 0o600 });
   }
 

@@ -1,4 +1,4 @@
-import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { credentialTypeName, credentialTypeNumbers } from "@thingline/protocol/at";
 import {
   type CredentialEntry,
@@ -8,6 +8,7 @@ import {
   filesOption,
   type Keys,
   keysOption,
+  makePrivateFolder,
   type Random,
   randomOption,
 } from "@thingline/transport";
@@ -23,6 +24,8 @@ import { SecureStorage } from "./secure-storage.js";
 /** A simulated modem's folder without the modem: what a programmer does on the bench before the first boot. */
 export interface CredentialFolder extends CredentialStore {
   readonly identity: ModemIdentity;
+  /** False: a tag holds a key and a certificate that do not belong together, which no real modem would say. */
+  isPair(secTag: number): Promise<boolean>;
   /** Gives the folder back; another process may open it then. Safe to call twice. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -56,7 +59,7 @@ export async function openCredentialFolder(options: CredentialFolderOptions): Pr
     of: "openCredentialFolder()",
     required: ["files", "keys", "random", "folder"],
   });
-  await options.files.makeFolder(options.folder);
+  await makePrivateFolder(options.files, options.folder);
   const lock = await options.files.lock(options.folder);
   try {
     const identity = await openIdentity(options);
@@ -121,6 +124,20 @@ class OpenCredentialFolder implements CredentialFolder {
 
   async exists(secTag: number, type: CredentialType): Promise<boolean> {
     return (await this.digest(secTag, type)) !== undefined;
+  }
+
+  async isPair(secTag: number): Promise<boolean> {
+    const certificate = this.#storage.get(secTag, credentialTypeNumbers.certificate)?.content;
+    const privateKey = this.#storage.get(secTag, credentialTypeNumbers.privateKey)?.content;
+    if (certificate === undefined || privateKey === undefined) return true;
+    try {
+      return (
+        toUpperHex(this.#keys.publicKeyOf(privateKey)) === toUpperHex(this.#keys.certificatePublicKey(certificate))
+      );
+    } catch (error) {
+      if (isThinglineError(error)) return false;
+      throw error;
+    }
   }
 
   async list(): Promise<CredentialEntry[]> {

@@ -10,6 +10,7 @@ import {
   filesOption,
   type Keys,
   keysOption,
+  makePrivateFolder,
   type Random,
   randomOption,
   type SecTagDialer,
@@ -164,7 +165,7 @@ export async function createSimulatedModem(options: SimulatedModemOptions): Prom
     throw new ThinglineError("OPTION_INVALID", message, { details: { option: "folder" } });
   }
   if (files === undefined || folder === undefined) return boot(options, async () => undefined);
-  await files.makeFolder(folder);
+  await makePrivateFolder(files, folder);
   const lock = await files.lock(folder);
   try {
     return await boot(options, () => lock.release());

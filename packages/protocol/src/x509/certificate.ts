@@ -1,5 +1,5 @@
 import { ThinglineError } from "../errors.js";
-import { DerError, DerReader, derTags, readDer } from "./der.js";
+import { decodeObjectIdentifier, DerError, DerReader, derTags, readDer } from "./der.js";
 import { decodeName } from "./name.js";
 import { type Pem, readPem } from "./pem.js";
 import { labelHint } from "./labels.js";
@@ -20,6 +20,8 @@ export interface Certificate {
   notAfter: number;
   /** SubjectPublicKeyInfo, DER: what `Keys.publicKeyOf` tells of a private key. */
   publicKey: Uint8Array;
+  /** By its basic constraints (RFC 5280 4.2.1.9). Without them it is none. */
+  isCa: boolean;
 }
 
 /**
@@ -61,9 +63,30 @@ export function parseCertificateDer(der: Uint8Array, what = "the certificate"): 
     const subject = decodeName(body.read(derTags.sequence).whole);
     const publicKey = body.read(derTags.sequence).whole;
     new DerReader(new DerReader(publicKey).enter().read(derTags.sequence).content).read(derTags.objectIdentifier);
-    return { der, version, serialNumber: serialText(serial), issuer, subject, notBefore, notAfter, publicKey };
+    const isCa = readIsCa(body);
+    return { der, version, serialNumber: serialText(serial), issuer, subject, notBefore, notAfter, publicKey, isCa };
   });
 }
+
+const basicConstraints = "2.5.29.19";
+
+/** Of what follows the public key: unique identifiers, which nobody uses, and extensions. */
+function readIsCa(body: DerReader): boolean {
+  for (const tag of [0x81, 0x82]) if (body.nextTag === tag) body.read(tag);
+  if (body.nextTag !== 0xa3) return false;
+  const extensions = body.enter(0xa3).enter();
+  while (extensions.nextTag !== undefined) {
+    const extension = extensions.enter();
+    const name = decodeObjectIdentifier(extension.read(derTags.objectIdentifier).content);
+    if (name !== basicConstraints) continue;
+    if (extension.nextTag === booleanTag) extension.read(booleanTag);
+    const constraints = new DerReader(extension.read(derTags.octetString).content).enter();
+    return constraints.nextTag === booleanTag && constraints.read(booleanTag).content[0] !== 0;
+  }
+  return false;
+}
+
+const booleanTag = 0x01;
 
 function readVersion(reader: DerReader): number {
   const { content } = reader.read(derTags.integer);
