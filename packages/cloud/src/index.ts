@@ -60,7 +60,7 @@ export {
   provisionedPolicyDocument,
   provisionedPolicyName,
 } from "./services/split-provisioning/policies.js";
-export type { CertificateWithKey } from "./services/registry/x509-writer.js";
+export type { CertificateWithKey } from "./services/registry/certificate-with-key.js";
 export type { RestApiName, RestOperation } from "./services/rest-operation.js";
 export { answered, operationAttemptsMax } from "./services/operation.js";
 export type {

@@ -56,8 +56,8 @@ export function der(tag: number, ...contents: readonly Uint8Array[]): Uint8Array
 
 export const derSequence = (...contents: readonly Uint8Array[]): Uint8Array => der(0x30, ...contents);
 export const derBitString = (bytes: Uint8Array): Uint8Array => der(0x03, Uint8Array.of(0), bytes);
-export const derNull = Uint8Array.of(0x05, 0);
-export const derTrue = Uint8Array.of(0x01, 1, 0xff);
+export const derNull: Uint8Array = Uint8Array.of(0x05, 0);
+export const derTrue: Uint8Array = Uint8Array.of(0x01, 1, 0xff);
 
 export function derInteger(value: bigint): Uint8Array {
   const bytes = bytesOfBigInt(value);

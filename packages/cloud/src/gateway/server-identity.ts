@@ -6,7 +6,7 @@ import type { CertificateFacts } from "../policy/certificate-facts.js";
 import { pairFiles, readCertificatePair, requireValidNow } from "../services/registry/certificate-files.js";
 import type { CertificatePair, PairFiles } from "../services/registry/certificate-files.js";
 import type { ServerCertificateIssuer } from "../services/registry/server-certificates.js";
-import type { CertificateWithKey } from "../services/registry/x509-writer.js";
+import type { CertificateWithKey } from "../services/registry/certificate-with-key.js";
 
 export interface ServerIdentityOptions {
   files: Files;

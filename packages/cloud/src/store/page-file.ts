@@ -160,7 +160,7 @@ export function chooseSnapshot({ snapshots }: PageHead, bootId: bigint): PageSna
   return flushed === undefined ? chosen : pick(chosen, flushed);
 }
 
-export const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** What every damage of the store's file ends in. */
 export function storeCorrupt(path: string, what: string, cause?: unknown): ThinglineError {

@@ -12,7 +12,7 @@ export const storeSchemaVersion = 2;
 export const oldSchemaVersion = 1;
 
 /** No encoded key begins with 00, so this record is in nobody's list. */
-export const metaKey = Uint8Array.of(0, 0x6d);
+export const metaKey: Uint8Array = Uint8Array.of(0, 0x6d);
 
 /**
  * A record: checksum (4 bytes) of its key and of all that follows, the low half of the key's own checksum (2 bytes), revision (8),

@@ -98,7 +98,7 @@ export interface PublishPacket {
   isRetained: boolean;
   isDuplicate: boolean;
   /** Present exactly when `qos` is not 0. */
-  packetId?: number;
+  packetId?: number | undefined;
   properties?: PublishProperties;
   /** Only from a decoder that drains: the payload had so many bytes, more than are taken, and `payload` is empty. */
   droppedPayloadBytes?: number;

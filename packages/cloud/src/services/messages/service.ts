@@ -85,7 +85,10 @@ export function createMessages(limits: MessageLimits) {
     };
   });
   const publish = Object.assign(decidePublish, {
-    request: ({ topic, payload = new Uint8Array() }: PublishInput) =>
+    request: ({
+      topic,
+      payload = new Uint8Array(),
+    }: PublishInput): { topic: string; payload: Uint8Array } | undefined =>
       standingOverHttp(topic) === "shadowRequest" ? { topic, payload } : undefined,
   });
 

@@ -2,7 +2,7 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { parseCertificates, parsePrivateKey, pemCharactersMax } from "@thingline/protocol/x509";
 import type { Files, Keys } from "@thingline/transport";
 import { readCertificateFacts } from "../../policy/certificate-facts.js";
-import type { CertificateWithKey } from "./x509-writer.js";
+import type { CertificateWithKey } from "./certificate-with-key.js";
 
 /** A certificate and its key in two files of a data directory. */
 export interface PairFiles {

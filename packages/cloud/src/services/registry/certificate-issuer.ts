@@ -8,9 +8,9 @@ import {
   importSigningKey,
   loadX509Library,
   randomSerialNumber,
-  type CertificateWithKey,
   type X509Library,
 } from "./x509-writer.js";
+import type { CertificateWithKey } from "./certificate-with-key.js";
 
 export interface IssuedCertificate {
   certificateId: string;

@@ -9,12 +9,6 @@ export async function loadX509Library(): Promise<X509Library> {
   return import("@peculiar/x509");
 }
 
-/** A certificate with its key, PEM. */
-export interface CertificateWithKey {
-  certificatePem: string;
-  privateKeyPem: string;
-}
-
 type SigningAlgorithm = { name: string; hash: string; namedCurve?: string };
 
 const rsaAlgorithm: SigningAlgorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };

@@ -23,7 +23,7 @@ import type { Effect, Operation, OperationContext, Outcome } from "../operation.
 import { pageSizeDefault, readPage } from "../page.js";
 import { lastName, registryKeys } from "../registry/model.js";
 import { thingName } from "../registry/names.js";
-import { answer, bytes, integer, operation, optional, string, validate, type InputOf } from "../shape.js";
+import { answer, bytes, integer, operation, optional, string, validate, type InputOf, type Rule } from "../shape.js";
 import type { WakeHandler } from "../wake-ups.js";
 import {
   forgetAt,
@@ -51,7 +51,10 @@ export const namedShadowsPageSizeMax = 100;
 const shadowName = optional(string({ pattern: shadowNamePattern, min: 1, max: shadowNameCharactersMax }));
 const namesShape = { thingName, shadowName };
 /** The payload is the body of the request as it came, over MQTT and over HTTP. */
-const requestShape = { ...namesShape, payload: optional(bytes()) };
+const requestShape: typeof namesShape & { payload: Rule<Uint8Array | undefined> } = {
+  ...namesShape,
+  payload: optional(bytes()),
+};
 type Request = InputOf<typeof requestShape>;
 
 /** A request whose names were checked before. */
