@@ -278,6 +278,12 @@ const damages: readonly Damage[] = [
   { what: "another JSON in directory.json", file: "directory.json", code: "DATA_DIRECTORY_INVALID", make: text("[1]") },
   { what: "a folder instead of directory.json", file: "directory.json", code: "FILE_UNREADABLE", make: folderInstead },
   {
+    what: "directory.json that is too large",
+    file: "directory.json",
+    code: "FILE_TOO_LARGE",
+    make: (_, path) => writeFile(path, " ".repeat(5_000)),
+  },
+  {
     what: "a newer directory.json",
     file: "directory.json",
     code: "DATA_DIRECTORY_INVALID",

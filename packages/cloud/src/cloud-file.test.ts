@@ -66,3 +66,13 @@ for (const text of ["", "{", "null", "[]", '{"mqtts":1}', JSON.stringify({ ...ru
     );
   });
 }
+
+test("a file that is larger than any of ours is refused with its name", async (context) => {
+  const folder = await makeFolder(context);
+  await files.replace(`${folder}/${cloudFileName}`, new Uint8Array(65_537).fill(0x20));
+  await assert.rejects(
+    readCloudFile(files, folder, () => true),
+    (error) =>
+      error instanceof ThinglineError && error.code === "FILE_TOO_LARGE" && error.message.includes(cloudFileName),
+  );
+});
