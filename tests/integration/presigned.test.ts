@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
 import { test, type TestContext } from "node:test";
 import { IoTClient, ListThingsCommand } from "@aws-sdk/client-iot";
+import { SignatureV4 } from "@smithy/signature-v4";
 import type { AccessKey } from "@thingline/cloud";
 import { startCloud } from "@thingline/cloud/node";
 
@@ -104,6 +105,46 @@ test("presigned URLs are verified like the header form", async (context) => {
   for (const expires of ["0", "604801", "-1", "1e3", "", "60 "])
     cases.push([presign(api, { changes: { "X-Amz-Expires": expires } }), "403 IncompleteSignatureException"]);
   for (const [url, expected, init] of cases) assert.equal(await typeOf(url, init), expected, url.slice(0, 600));
+});
+
+test("what the SDK's signer presigns is taken until it ends", async (context) => {
+  const api = await openCloud(context);
+  const { hostname, port, host } = new URL(api);
+  const signer = new SignatureV4({
+    credentials: accessKey,
+    region: "us-east-1",
+    service: "iot",
+    sha256: class {
+      readonly #hash;
+      constructor(secret?: string | Uint8Array) {
+        this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", secret);
+      }
+      update(bytes: Uint8Array): void {
+        this.#hash.update(bytes);
+      }
+      async digest(): Promise<Uint8Array> {
+        return this.#hash.digest();
+      }
+    } as never,
+  });
+  const urlOf = async (signingDate: Date, path: string) => {
+    const request = {
+      method: "GET",
+      protocol: "http:",
+      hostname,
+      port: Number(port),
+      path,
+      query: { maxResults: "5" },
+      headers: { host },
+    };
+    const { query } = await signer.presign(request, { expiresIn: 60, signingDate });
+    return `${api}${path}?${Object.entries(query ?? {})
+      .map(([name, value]) => `${escaped(name)}=${escaped(String(value))}`)
+      .join("&")}`;
+  };
+  assert.equal(await typeOf(await urlOf(new Date(), "/things")), "200");
+  assert.equal(await typeOf(await urlOf(new Date(), "/things/a%3Ab")), "404 ResourceNotFoundException");
+  assert.equal(await typeOf(await urlOf(new Date(Date.now() - 70_000), "/things")), "403 InvalidSignatureException");
 });
 
 test("the SDK's requests are taken by the given keys alone", async (context) => {

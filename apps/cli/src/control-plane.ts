@@ -1,4 +1,5 @@
 import type { IoTClient, IoTClientConfig } from "@aws-sdk/client-iot";
+import { localAccessKey } from "./access-keys.js";
 import { findRunningCloud } from "@thingline/cloud/node";
 import { ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
@@ -21,8 +22,6 @@ export interface DeviceEndpoint {
   port: number;
 }
 
-/** The local cloud knows this one access key. It tells mistakes apart, not attackers. */
-const localCredentials = { accessKeyId: "test", secretAccessKey: "test" };
 const awsMqttsPort = 8883;
 
 /**
@@ -36,7 +35,11 @@ export async function openControlPlane(options: {
 }): Promise<ControlPlane> {
   if (options.aws) return openAws(options.signal);
   const running = await findRunningCloud(options.dataDir);
-  const client = await createClient({ endpoint: running.api, region: running.region, credentials: localCredentials });
+  const client = await createClient({
+    endpoint: running.api,
+    region: running.region,
+    credentials: await localAccessKey(),
+  });
   return {
     client,
     description: `local cloud at ${running.api}`,

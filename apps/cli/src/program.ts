@@ -173,6 +173,8 @@ function addCloud(cloud: Command, command: AddCommand): void {
     .option("--name <host>", "a further host name for the server certificate; may be repeated", list)
     .option("--no-limits", "AWS quotas off, for load tests")
     .option("--no-sigv4", "take any AWS signature")
+    .option("--no-unsigned", "refuse AWS requests without a signature")
+    .option("--access-keys <file>", "JSON list of keys; default $THINGLINE_ACCESS_KEYS")
     .addOption(
       new Option("--durability <kind>", "what an acknowledged change survives: kill -9, or a power cut as well")
         .choices(["process", "disk"])

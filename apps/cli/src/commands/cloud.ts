@@ -7,8 +7,10 @@ import {
   type RunningCloud,
   type StartedCloud,
 } from "@thingline/cloud/node";
+import type { AccessKey } from "@thingline/cloud";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
+import { readAccessKeys } from "../access-keys.js";
 import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";
 import { guardProcess } from "../guard.js";
@@ -31,6 +33,8 @@ interface StartOptions {
   /** commander: `--no-limits` makes it false. */
   limits: boolean;
   sigv4: boolean;
+  unsigned: boolean;
+  accessKeys?: string;
   durability: "process" | "disk";
   logLevel: LogLevel;
 }
@@ -38,6 +42,7 @@ interface StartOptions {
 /** `thingline cloud start` */
 export async function cloudStart({ output, signal }: CommandContext, options: StartOptions): Promise<void> {
   checkOptions(options);
+  const accessKeys = await readAccessKeys(options.accessKeys);
   const log = await createLog(output, options.logLevel);
   const starting = output.begin("starting the local AWS IoT Core");
   const cloud = await startCloud({
@@ -52,13 +57,15 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
     serverNames: options.name ?? [],
     limits: options.limits ? "aws" : "none",
     sigv4: options.sigv4 ? "verify" : "any",
+    unsignedRequests: options.unsigned ? "allowed" : "refused",
+    ...(accessKeys === undefined ? {} : { accessKeys }),
     durability: options.durability,
     log,
   }).catch((error: unknown) => {
     throw inOptionsOfCommand(error, options);
   });
   starting.end();
-  if (!signal.aborted) showReady(output, options, cloud);
+  if (!signal.aborted) showReady(output, options, { cloud, keys: keysTold(accessKeys) });
   const endGuard = options.memory === true ? undefined : guardProcess(output, resolve(options.dataDir));
   const stopped = await untilAborted(signal);
   output.say(stopped);
@@ -100,7 +107,17 @@ function inOptionsOfCommand(error: unknown, { host }: StartOptions): unknown {
   return error;
 }
 
-function showReady(output: Output, options: StartOptions, cloud: StartedCloud): void {
+function keysTold(accessKeys: readonly AccessKey[] | undefined): string {
+  if (accessKeys === undefined) return "access key test, secret key test";
+  const [first] = accessKeys;
+  return accessKeys.length === 1 ? `access key ${first?.accessKeyId}` : `${accessKeys.length} access keys`;
+}
+
+function showReady(
+  output: Output,
+  options: StartOptions,
+  { cloud, keys }: { cloud: StartedCloud; keys: string },
+): void {
   const { mqtts, https, api, mqtt } = cloud.addresses;
   const { paint } = output;
   const next =
@@ -116,7 +133,7 @@ function showReady(output: Output, options: StartOptions, cloud: StartedCloud): 
       `${paint.green("ready")}  local AWS IoT Core, account ${options.account}, region ${options.region}`,
       `  MQTT over mutual TLS    ${paint.bold(mqtts)}`,
       `  TLS: ALPN, WebSocket    ${https}`,
-      `  AWS SDKs and AWS CLI    ${api}  (access key test, secret key test)`,
+      `  AWS SDKs and AWS CLI    ${api}  (${keys})`,
       ...(mqtt === undefined ? [] : [`  plain MQTT, allow-all   ${mqtt}`]),
       `  CA to trust             ${cloud.caFile}`,
       `  state                   ${options.memory === true ? "in memory: gone when this stops" : resolve(options.dataDir)}`,
