@@ -179,11 +179,18 @@ export interface ListenOptions extends Endpoint {
   rawAlpnProtocols?: readonly string[];
   /** More than this are refused at once and counted. Default {@link defaultConnectionsMax}. */
   connectionsMax?: number;
+  /**
+   * Of those, peers that have not finished the TLS handshake or the WebSocket upgrade. Over it the oldest of them is dropped and counted, so
+   * that whoever sits there does not lock out the others. Default {@link defaultHandshakesMax}.
+   */
+  handshakesMax?: number;
   /** A peer that failed before a Connection existed: bad handshake, time-out, refused upgrade. For the log. */
   onRefused?: (error: ThinglineError, remote: Endpoint) => void;
 }
 
 export const defaultConnectionsMax = 100_000;
+/** A fleet that dials at once waits here; each costs some 30 KB. */
+export const defaultHandshakesMax = 4_096;
 
 export interface Listener {
   /** Where it listens, with the real port when 0 was asked for. */

@@ -2,6 +2,7 @@ export type { Clock, Timer } from "./clock.js";
 export {
   closeTimeoutMs,
   defaultConnectionsMax,
+  defaultHandshakesMax,
   defaultConnectTimeoutMs,
   defaultHandshakeTimeoutMs,
   highWaterBytes,

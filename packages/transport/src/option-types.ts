@@ -127,6 +127,7 @@ export const listenOptionTypes = {
   webSocket: { options: { path: "string", faultOf: "function" }, required: ["path"] },
   rawAlpnProtocols: "array",
   connectionsMax: "number",
+  handshakesMax: "number",
   onRefused: "function",
 } as const satisfies OptionTypes<ListenOptions>;
 

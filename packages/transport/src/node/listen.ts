@@ -8,6 +8,7 @@ import type { Clock } from "../clock.js";
 import {
   type Connection,
   defaultConnectionsMax,
+  defaultHandshakesMax,
   defaultHandshakeTimeoutMs,
   type Endpoint,
   type Listener,
@@ -66,6 +67,8 @@ class NodeListener implements Listener {
   readonly #upgrades: WebSocketServer | undefined;
   /** Every TCP connection, from its first packet on, by its ends: a TLS socket does not tell which one is below it. */
   readonly #arrivals = new Map<string, Arrival>();
+  /** Those that are no connections yet, the oldest first. */
+  readonly #pending = new Set<Arrival>();
   /** What TLS said of sockets that wait for a WebSocket upgrade. */
   readonly #upgrading = new WeakMap<object, SecureInfo>();
   readonly #connections = new Set<Connection>();
@@ -151,7 +154,9 @@ class NodeListener implements Listener {
       const arrival: Arrival = { socket, serverName: undefined };
       const ends = endsOf(socket);
       this.#arrivals.set(ends, arrival);
+      if (secureServer !== undefined || this.#http !== undefined) this.#wait(arrival);
       socket.once("close", () => {
+        this.#pending.delete(arrival);
         if (this.#arrivals.get(ends) === arrival) this.#arrivals.delete(ends);
       });
       if (secureServer === undefined) this.#accept(socket, socket, undefined);
@@ -165,6 +170,17 @@ class NodeListener implements Listener {
       this.#refuse(error, { host: dropped?.remoteAddress ?? "", port: dropped?.remotePort ?? 0 });
     });
     return server;
+  }
+
+  #wait(arrival: Arrival): void {
+    this.#pending.add(arrival);
+    const { handshakesMax: limit = defaultHandshakesMax } = this.#options;
+    if (this.#pending.size <= limit) return;
+    const [oldest = arrival] = this.#pending;
+    this.#pending.delete(oldest);
+    const message = `${limit} handshakes are under way, and this one is the oldest`;
+    this.#refuse(new ThinglineError("LIMIT_EXCEEDED", message, { details: { limit } }), remoteOf(oldest.socket));
+    oldest.socket.destroy();
   }
 
   #createSecureServer(tls: TlsServerOptions): Server {
@@ -238,6 +254,7 @@ class NodeListener implements Listener {
     if (this.#http !== undefined && isRaw !== true) return this.#awaitUpgrade(socket, secure, this.#http);
     // Gone between the handshake and now.
     if (socket.destroyed) return;
+    this.#settled(socket);
     const connection = new StreamConnection({
       clock: this.#clock,
       pool: this.#pool,
@@ -246,6 +263,11 @@ class NodeListener implements Listener {
       remote: remoteOf(socket),
     });
     this.#hand(connection.attach(new SocketChannel(socket, connection, { tcp })));
+  }
+
+  #settled(socket: Socket): void {
+    const arrival = this.#pending.size === 0 ? undefined : this.#arrivals.get(endsOf(socket));
+    if (arrival !== undefined) this.#pending.delete(arrival);
   }
 
   #hand(connection: Connection): void {
@@ -324,6 +346,7 @@ class NodeListener implements Listener {
   }
 
   #acceptWebSocket(webSocket: WebSocket, socket: Socket, request: IncomingMessage): void {
+    this.#settled(socket);
     const secure = this.#upgrading.get(socket);
     const connection = new StreamConnection({
       clock: this.#clock,

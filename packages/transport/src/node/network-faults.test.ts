@@ -152,6 +152,30 @@ for (const how of vanishing) {
   );
 }
 
+test(
+  "of handshakes under way the oldest goes when there are too many, and connections do not count",
+  { timeout: 60_000 },
+  async () => {
+    const tls = serverTlsOf(certificates, { handshakeTimeoutMs: 3_600_000 });
+    const { listener, first } = await refusingListener({ tls, handshakesMax: 2 });
+    const dialled = await Promise.all(
+      [1, 2].map(() => network.dial({ ...listener.address, tls: clientTlsOf(certificates) })),
+    );
+    const sockets = [];
+    for (let count = 0; count < 3; count++) {
+      const socket = connect(listener.address).on("error", () => undefined);
+      await once(socket, "connect");
+      sockets.push(socket.resume());
+    }
+    assert.equal((await first).code, "LIMIT_EXCEEDED");
+    if (sockets[0]?.closed === false) await once(sockets[0], "close");
+    const more = await network.dial({ ...listener.address, tls: clientTlsOf(certificates) });
+    for (const connection of [...dialled, more]) connection.destroy();
+    for (const socket of sockets) socket.destroy();
+    await listener.close();
+  },
+);
+
 test("half an upgrade request ends with its client", { timeout: 60_000 }, async () => {
   const tls = { ...serverTlsOf(certificates), handshakeTimeoutMs: 3_600_000 };
   const { listener } = await refusingListener({ tls, webSocket: { path: "/mqtt" } });
