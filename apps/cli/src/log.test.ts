@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createCapturedLog, createLog, formatFacts } from "./log.js";
+import { createCapturedLog, createLog, formatFacts, shortenIds } from "./log.js";
 import { createOutput } from "./output.js";
 
 function recordingLog(level: "debug" | "warn") {
@@ -57,4 +57,13 @@ test("the captured log keeps the last twenty warnings", () => {
   assert.equal(log.warnings().length, 20);
   assert.equal(log.warnings()[0], "limitHit at=6");
   assert.equal(log.warnings().at(-1), "broken");
+});
+
+test("certificate ids are short in lines for people", () => {
+  const id = "0123456789abcdef".repeat(4);
+  assert.equal(
+    shortenIds(`refused certificateId=${id} by="${id}: none"`),
+    'refused certificateId=0123456789… by="0123456789…: none"',
+  );
+  assert.equal(shortenIds(`digest=${id}00`), `digest=${id}00`);
 });

@@ -9,7 +9,11 @@ export type LogLevel = (typeof logLevels)[number];
  * The cloud's log on standard error: lines for people, JSON lines (pino) with `--json`, so that standard output stays free
  * for events.
  */
-export async function createLog(output: Output, level: LogLevel): Promise<Log> {
+export async function createLog(
+  output: Output,
+  level: LogLevel,
+  { verbose = false }: { verbose?: boolean } = {},
+): Promise<Log> {
   if (output.isJson) {
     const { pino } = await import("pino");
     const destination = pino.destination({ dest: 2, sync: true });
@@ -29,11 +33,19 @@ export async function createLog(output: Output, level: LogLevel): Promise<Log> {
     (name: LogLevel) =>
     (event: string, facts: Readonly<Record<string, unknown>> = {}) => {
       if (logLevels.indexOf(name) < threshold) return;
-      output.logLine(
-        `${logPaint.dim(timeOfDay(new Date()))} ${colors[name](name.padEnd(5))} ${event}${formatFacts(facts)}`,
-      );
+      const prose = `${event}${formatFacts(facts)}`;
+      const beginning = `${logPaint.dim(timeOfDay(new Date()))} ${colors[name](name.padEnd(5))}`;
+      output.logLine(beginning, verbose ? prose : shortenIds(prose));
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+const certificateId = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g;
+const idCharactersShown = 10;
+
+/** A certificate id of 64 digits fills a line and is told by its first ones; `--verbose` shows it whole. */
+export function shortenIds(text: string): string {
+  return text.replace(certificateId, (id) => `${id.slice(0, idCharactersShown)}…`);
 }
 
 /** As the clock on the wall shows it, with milliseconds. */

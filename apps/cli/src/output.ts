@@ -26,8 +26,8 @@ export interface Output {
   drained(): Promise<void> | undefined;
   /** On standard error. */
   complain(complaint: Complaint): void;
-  /** On standard error. */
-  logLine(text: string): void;
+  /** On standard error: a beginning with colours, and prose that is wrapped on a terminal. */
+  logLine(beginning: string, prose?: string): void;
   /** Nothing moves any more. */
   close(): void;
 }
@@ -82,6 +82,10 @@ export interface OutputOptions {
 /** Log lines that wait for a slow reader; more are counted instead of kept. */
 export const logBytesWaitingMax = 4 * 1024 * 1024;
 
+/** Time and level stand before the prose of a log line; further lines are indented less, so that a narrow terminal shows more. */
+const logFirstColumn = 19;
+const logIndent = 4;
+
 const spinnerFrames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const steadyMark = "●";
 const spinnerIntervalMs = 80;
@@ -132,7 +136,10 @@ export function createOutput(options: OutputOptions): Output {
     begin: (text) => live.begin(text),
     status: () => (isJson ? { show() {}, end() {} } : live.status()),
     complain: (complaint) => toError(formatComplaint(complaint, { paint: logPaint, columns: columnsOf(err) })),
-    logLine(text) {
+    logLine(beginning, prose) {
+      const wrapped =
+        prose && wrapText(prose, { columns: columnsOf(err), indent: logIndent, firstColumn: logFirstColumn });
+      const text = wrapped === undefined ? beginning : `${beginning} ${wrapped}`;
       if ((err.writableLength ?? 0) > logBytesWaitingMax) {
         linesLeftOut += 1;
         return;

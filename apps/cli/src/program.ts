@@ -171,6 +171,7 @@ function addCloud(cloud: Command, command: AddCommand): void {
     .option("--account <id>", "AWS account id", "123456789012")
     .option("--region <name>", "AWS region", "us-east-1")
     .option("--name <host>", "a further host name for the server certificate; may be repeated", list)
+    .option("--verbose", "certificate ids whole in the log")
     .option("--no-limits", "AWS quotas off, for load tests")
     .option("--no-sigv4", "take any AWS signature")
     .option("--no-unsigned", "refuse AWS requests without a signature")

@@ -3,6 +3,11 @@ import type { Output, RunningStep } from "./output.js";
 
 const stepNumbers = new Map<ProvisioningStepName, number>(provisioningSteps.map(({ name, number }) => [name, number]));
 
+/** AWS IoT Core takes one CONNECT a second of a client id, and the last step connects once more with the same one. */
+const connectWait = "waits: AWS takes 1 CONNECT/s of a client id";
+const lastStep = 12;
+const noticeableMs = 200;
+
 /** Below the titles of the steps. */
 const noteIndent = 9;
 
@@ -35,8 +40,11 @@ export function createProvisioningView(
         if (event.result === "failed") {
           // The message comes at the end, or came as a note when the flow goes on.
           step.end(`${paint.red("✗")} ${label(event.name)}${time}  ${paint.red("failed")}`);
-        } else if (event.result === "done") step.end(`${paint.green("✓")} ${label(event.name)}${paint.dim(time)}`);
-        else if (event.result === "skipped") step.end(`${paint.dim("–")} ${label(event.name)}${paint.dim("skipped")}`);
+        } else if (event.result === "done") {
+          const why = event.step === lastStep && durationMs > noticeableMs ? `  ${paint.dim(connectWait)}` : "";
+          step.end(`${paint.green("✓")} ${label(event.name)}${paint.dim(time)}${why}`);
+        } else if (event.result === "skipped")
+          step.end(`${paint.dim("–")} ${label(event.name)}${paint.dim("skipped")}`);
         return;
       }
       case "caChosen": {

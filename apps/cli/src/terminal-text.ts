@@ -17,16 +17,21 @@ export function escapeControls(text: string): string {
  *
  * @param text one line without escape sequences.
  * @param options.columns undefined: it is not a terminal, the line stays whole.
+ * @param options.firstColumn what the caller has begun the first line with; default: the indent.
  * @param options.indent blanks before each line but the first, which the caller has begun already.
  */
-export function wrapText(text: string, options: { columns: number | undefined; indent: number }): string {
-  const { columns, indent } = options;
+export function wrapText(
+  text: string,
+  options: { columns: number | undefined; indent: number; firstColumn?: number },
+): string {
+  const { columns, indent, firstColumn = indent } = options;
   if (columns === undefined) return text;
   const width = Math.max(20, columns - indent);
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
+    const room = lines.length === 0 ? Math.max(20, width - (firstColumn - indent)) : width;
+    if (line !== "" && line.length + 1 + word.length > room) {
       lines.push(line);
       line = word;
     } else {

@@ -37,13 +37,14 @@ interface StartOptions {
   accessKeys?: string;
   durability: "process" | "disk";
   logLevel: LogLevel;
+  verbose?: boolean;
 }
 
 /** `thingline cloud start` */
 export async function cloudStart({ output, signal }: CommandContext, options: StartOptions): Promise<void> {
   checkOptions(options);
   const accessKeys = await readAccessKeys(options.accessKeys);
-  const log = await createLog(output, options.logLevel);
+  const log = await createLog(output, options.logLevel, { verbose: options.verbose === true });
   const starting = output.begin("starting the local AWS IoT Core");
   const cloud = await startCloud({
     ...(options.memory === true ? { memory: true } : { dataDir: resolve(options.dataDir) }),

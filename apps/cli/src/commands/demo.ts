@@ -16,7 +16,7 @@ import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { commandLine } from "../invocation.js";
-import { createCapturedLog, type CapturedLog } from "../log.js";
+import { createCapturedLog, shortenIds, type CapturedLog } from "../log.js";
 import type { Output } from "../output.js";
 import { provisionSimulatedDevice, type SimulatedProvisioning } from "../provisioning.js";
 import { issuingPlane } from "../registry.js";
@@ -67,7 +67,7 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   } catch (error) {
     // Of no interest to somebody who stopped it.
     const lines = signal.aborted ? [] : log.warnings();
-    for (const line of lines) output.say(output.paragraph(`cloud log: ${line}`, 2));
+    for (const line of lines) output.say(output.paragraph(`cloud log: ${shortenIds(line)}`, 2));
     throw error;
   } finally {
     if (options.keep === undefined) await rm(folder, { recursive: true, force: true });
@@ -214,7 +214,7 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
       [
         row(
           "provisioned",
-          `thing ${thing.thingName}`,
+          `thing ${thing.thingName}, named by the client id of --device-id`,
           `certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
         ),
         row(
