@@ -67,3 +67,16 @@ test("certificate ids are short in lines for people", () => {
   );
   assert.equal(shortenIds(`digest=${id}00`), `digest=${id}00`);
 });
+
+test("a refusal is explained once, and again when the client tries again", async () => {
+  let text = "";
+  const stream = { write: (written: string) => (text += written) };
+  const log = await createLog(createOutput({ isJson: false, out: stream, err: stream, env: {} }), "info");
+  for (let attempt = 0; attempt < 2; attempt++) {
+    log.warn("connectDenied", { clientId: "a", explanation: "no statement" });
+    log.info("connectionClosed", { clientId: "a", reason: "AUTH_ERROR", explanation: "no statement" });
+  }
+  const lines = text.split("\n").map((line) => line.slice(19));
+  const once = ['connectDenied clientId=a explanation="no statement"', "connectionClosed clientId=a reason=AUTH_ERROR"];
+  assert.deepEqual(lines, [...once, ...once, ""]);
+});

@@ -29,15 +29,36 @@ export async function createLog(
   const { logPaint } = output;
   const colors = { debug: logPaint.dim, info: logPaint.cyan, warn: logPaint.yellow, error: logPaint.red };
   const threshold = logLevels.indexOf(level);
+  const withoutRepetition = createMemory();
   const write =
     (name: LogLevel) =>
     (event: string, facts: Readonly<Record<string, unknown>> = {}) => {
       if (logLevels.indexOf(name) < threshold) return;
-      const prose = `${event}${formatFacts(facts)}`;
+      const prose = `${event}${formatFacts(withoutRepetition(facts))}`;
       const beginning = `${logPaint.dim(timeOfDay(new Date()))} ${colors[name](name.padEnd(5))}`;
       output.logLine(beginning, verbose ? prose : shortenIds(prose));
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+/** Refusals that may be told again by what follows from them. */
+const explanationsRemembered = 20;
+
+/**
+ * Who refuses a client explains it, and then its connection is closed for the same reason: the explanation is told once. A client that tries
+ * again is told again.
+ */
+function createMemory(): (facts: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>> {
+  const told = new Set<string>();
+  return (facts) => {
+    const { explanation, clientId, ...rest } = facts;
+    if (typeof explanation !== "string" || explanation === "") return facts;
+    const key = JSON.stringify([clientId, explanation]);
+    if (told.delete(key)) return { ...(clientId !== undefined && { clientId }), ...rest };
+    told.add(key);
+    for (const oldest of told) if (told.size > explanationsRemembered) told.delete(oldest);
+    return facts;
+  };
 }
 
 const certificateId = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g;
