@@ -202,7 +202,7 @@ describe("from a claim to a provisioned device", { concurrency: 2 }, () => {
     assert.match(stdout, /^Provisioning readable at localhost:\d+, TLS in the modem\n✓ {2}1\/12 {2}connect LTE/);
     assert.match(
       stdout,
-      /\nprovisioned {2}readable, certificate [0-9a-f]{16}… in security tag 50\nNext.*\n {2}thingline device run --conf prj\.conf --sec-tag 50\n$/,
+      /\nprovisioned {2}readable, certificate [0-9a-f]{16}… in security tag 50\n {2}thing readable, named by the client id of CONFIG_AWS_IOT_CLIENT_ID_STATIC\nNext.*\n {2}thingline device run --conf prj\.conf --sec-tag 50\n$/,
     );
     for (const line of stdout.split("\n")) assert.ok(line.length <= 90, line);
   });

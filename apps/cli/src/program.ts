@@ -11,7 +11,10 @@ import { programVersion } from "./version.js";
 type Action<Options> = (context: CommandContext, options: Options, ...words: string[]) => Promise<number | void>;
 
 /** Runs one command line and tells the exit code: 0 done, 1 failed, 2 wrong usage, 128 and more ended by a signal. */
-export async function runProgram(words: readonly string[], streams: StandardStreams): Promise<number> {
+export async function runProgram(
+  words: readonly string[],
+  streams: Pick<StandardStreams, "onFailure"> = { onFailure() {} },
+): Promise<number> {
   let exitCode: number = exitCodes.done;
   const program = createProgram(streams, (code) => (exitCode = code));
   try {
@@ -37,7 +40,7 @@ function fullName(command: Command): string {
 
 async function runAction<Options>(
   command: Command,
-  streams: StandardStreams,
+  streams: Pick<StandardStreams, "onFailure">,
   load: () => Promise<Action<Options>>,
 ): Promise<number> {
   const options = command.opts<Options & { json?: boolean; modemDir?: string }>();
@@ -84,7 +87,10 @@ function examples(command: Command, ...lines: string[]): Command {
 }
 
 /** The modules of commands are loaded only when they run, so that `--help` stays fast. */
-export function createProgram(streams: StandardStreams, onExitCode: (exitCode: number) => void): Command {
+export function createProgram(
+  streams: Pick<StandardStreams, "onFailure">,
+  onExitCode: (exitCode: number) => void,
+): Command {
   const program = new Command("thingline");
   program
     .description("Everything between a device and AWS IoT Core: a local cloud, simulated nRF91 devices, provisioning.")
@@ -101,7 +107,7 @@ export function createProgram(streams: StandardStreams, onExitCode: (exitCode: n
     "device run --conf my-thing/prj.conf   # and stays connected",
   ).addHelpText(
     "after",
-    "\nEvery command has --help and --json. NO_COLOR turns colours off.\nExit codes: 0 done, 1 failed, 2 wrong usage, 128 and more ended by a signal (141: nobody reads).",
+    "\nEvery command has --help and --json. NO_COLOR turns colours off.\nExit codes: 0 done, 1 failed, 2 wrong usage, 141 nobody reads.",
   );
 
   const command = <Options>(

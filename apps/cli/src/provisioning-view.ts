@@ -4,7 +4,7 @@ import type { Output, RunningStep } from "./output.js";
 const stepNumbers = new Map<ProvisioningStepName, number>(provisioningSteps.map(({ name, number }) => [name, number]));
 
 /** AWS IoT Core takes one CONNECT a second of a client id, and the last step connects once more with the same one. */
-const connectWait = "waits: AWS takes 1 CONNECT/s of a client id";
+const connectWait = " (AWS: 1 CONNECT/s)";
 const lastStep = 12;
 const noticeableMs = 200;
 
@@ -18,8 +18,8 @@ export function createProvisioningView(
 ): { show(event: ProvisioningEvent): void; end(): void } {
   const running = new Map<ProvisioningStepName, RunningStep>();
   const { paint } = output;
-  const label = (name: ProvisioningStepName) =>
-    `${String(stepNumbers.get(name)).padStart(2)}/12  ${stepTitle(name, tags).padEnd(52)}`;
+  const label = (name: ProvisioningStepName, remark = "") =>
+    `${String(stepNumbers.get(name)).padStart(2)}/12  ${`${stepTitle(name, tags)}${remark}`.padEnd(52)}`;
   const show = (event: ProvisioningEvent) => {
     switch (event.type) {
       case "stepStarted":
@@ -41,8 +41,8 @@ export function createProvisioningView(
           // The message comes at the end, or came as a note when the flow goes on.
           step.end(`${paint.red("✗")} ${label(event.name)}${time}  ${paint.red("failed")}`);
         } else if (event.result === "done") {
-          const why = event.step === lastStep && durationMs > noticeableMs ? `  ${paint.dim(connectWait)}` : "";
-          step.end(`${paint.green("✓")} ${label(event.name)}${paint.dim(time)}${why}`);
+          const waits = event.step === lastStep && durationMs > noticeableMs;
+          step.end(`${paint.green("✓")} ${label(event.name, waits ? connectWait : "")}${paint.dim(time)}`);
         } else if (event.result === "skipped")
           step.end(`${paint.dim("–")} ${label(event.name)}${paint.dim("skipped")}`);
         return;

@@ -214,7 +214,8 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
       [
         row(
           "provisioned",
-          `thing ${thing.thingName}, named by the client id of --device-id`,
+          `thing ${thing.thingName}`,
+          "named by its client id (--device-id)",
           `certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
         ),
         row(

@@ -94,8 +94,10 @@ export async function provision({ output, signal }: CommandContext, options: Pro
       tls: secure?.protocol,
       isResumed: secure?.isResumed,
     },
-    `${output.paint.green(isNew ? "provisioned" : "already provisioned")}  thing ${clientId}, named by the client id of ${options.clientId === undefined ? "the configuration" : "--client-id"}, certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
+    `${output.paint.green(isNew ? "provisioned" : "already provisioned")}  ${clientId}, certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
   );
+  const namedBy = options.clientId === undefined ? "CONFIG_AWS_IOT_CLIENT_ID_STATIC" : "--client-id";
+  output.say(`  thing ${clientId}, named by the client id of ${namedBy}`);
   if (!output.isJson) showNext(output, options, secTag);
 }
 
