@@ -12,7 +12,7 @@ export const accessKeysFileBytesMax = 256 * 1024;
  * processes, so there is no such option.
  *
  * @returns undefined when neither the option nor the variable names a file.
- * @throws {ThinglineError} OPTION_INVALID, FILE_NOT_FOUND, FILE_UNREADABLE, LIMIT_EXCEEDED; never with a secret.
+ * @throws {ThinglineError} OPTION_INVALID, FILE_NOT_FOUND, FILE_UNREADABLE, FILE_TOO_LARGE; never with a secret.
  */
 export async function readAccessKeys(
   file: string | undefined,

@@ -47,7 +47,7 @@ interface Segment {
 }
 
 /** A segment has at most 1 GiB, and the message that ends it comes on top. */
-export const journalFileBytesMax = 1.5 * 1024 ** 3;
+export const journalFileBytesMax = 1536 * 1024 * 1024;
 
 const segmentName = /^journal-(\d{16})\.log$/;
 
