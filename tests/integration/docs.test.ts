@@ -13,6 +13,24 @@ test("docs/errors.md explains every error code, and no other", () => {
   assert.deepEqual([...documented].sort(), Object.keys(errorCodes).sort());
 });
 
+test("docs/events.md has every event of --json and of the cloud's log, and no other", () => {
+  const [ofCommands = "", ofLog = ""] = readFileSync(join(root, "docs/events.md"), "utf8").split("## Of the local");
+  const documented = (text: string) => [...text.matchAll(/^\| `([a-z]\w*)` +\|/gm)].map(([, name]) => name).sort();
+  const found = (folder: string, pattern: RegExp) => {
+    const names = new Set<string>();
+    for (const file of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })) {
+      if (!file.endsWith(".ts") || file.includes(".test.")) continue;
+      for (const [, name = ""] of readFileSync(join(root, folder, file), "utf8").matchAll(pattern)) names.add(name);
+    }
+    return [...names];
+  };
+  // `stepFinished` is passed on by the name that the library gives it.
+  const events = [...found("apps/cli/src", /\{\s*event: "(\w+)"/g), "stepFinished"];
+  assert.deepEqual(documented(ofCommands), events.sort());
+  const logged = found("packages/cloud/src", /\b(?:log|logger)(?:\?)?\.(?:debug|info|warn|error)\(\s*"(\w+)"/g);
+  assert.deepEqual(documented(ofLog), logged.sort());
+});
+
 test("every runtime dependency has a line in docs/dependencies.md", () => {
   const text = readFileSync(join(root, "docs/dependencies.md"), "utf8");
   for (const group of ["packages", "apps"]) {
