@@ -1,5 +1,5 @@
 // Loaded before everything else in each process of a test run: test files, and whatever they start.
-// - Tells what a test file took, so that a run can name its slowest files.
+// - Tells what a test file took, so that a run can name its slowest files, and ends one that takes too long.
 // - Where THINGLINE_TEST_KEYS is set, gives RSA keys out of the public primes of @thingline/transport/virtual: finding primes took a sixth
 //   of all processor time. A key is given once to a test file and what it starts. The long run and the tests of Keys make real ones.
 import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
@@ -77,8 +77,21 @@ async function givePooledKeys() {
   syncBuiltinESMExports();
 }
 
+/** Not every version of Node ends a test process that takes longer than it may. */
+function endWhenLate(maxMs) {
+  const end = () => {
+    process.stderr.write(`${file} was ended after ${maxMs} ms, the most that it may take\n`);
+    process.exit(1);
+  };
+  setTimeout(end, maxMs).unref();
+}
+
 if (folder !== undefined) {
-  if (isTestFile) process.on("exit", tellTimes);
+  if (isTestFile) {
+    process.on("exit", tellTimes);
+    const maxMs = Number(process.env.THINGLINE_TEST_MAX_MS);
+    if (maxMs > 0) endWhenLate(maxMs);
+  }
   // Unit tests are about the code itself, also that which makes keys.
   const isUnitTest = isTestFile && !/[\\/]tests[\\/]dist[\\/]/.test(file);
   if (process.env.THINGLINE_TEST_KEYS === "pooled" && !isUnitTest) await givePooledKeys();

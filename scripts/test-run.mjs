@@ -18,6 +18,7 @@ const testSeconds = new Map();
 /** Runs files, each in a process of its own. Resolves to those whose process failed as a whole. */
 function runFiles(files, maxMs) {
   const broken = new Set();
+  process.env.THINGLINE_TEST_MAX_MS = String(maxMs);
   const stream = run({ files, concurrency, timeout: maxMs });
   const count = ({ file, nesting, details }) => {
     if (nesting !== 0 || file === undefined) return;
