@@ -28,7 +28,8 @@ export interface PageRequest<T extends StoreValue> {
 
 /**
  * One page of entries and the token of the next, undefined on the last one. Tokens are base64 (markers must look like it)
- * of the end of the last key, encoded as in the store, so that every key has one: they stay good when that entry is deleted.
+ * of the last key, encoded as in the store, so that every key has one: they stay good when that entry is deleted. The whole key, as
+ * its beginning tells one list from another: a token of ListThings would let ListPolicies begin in the middle.
  * @throws {ThinglineError} REQUEST_INVALID for a token of something else.
  */
 export async function readPage<T extends StoreValue>(
@@ -42,24 +43,24 @@ export async function readPage<T extends StoreValue>(
     const page = await store.list<T>(prefix, { limit: size + 1, order, ...(after && { after }) });
     for (const entry of page) {
       if (!matches(entry)) continue;
-      if (found.length === size) return { entries: found, nextToken: tokenAfter(prefix, found.at(-1)?.key ?? []) };
+      if (found.length === size) return { entries: found, nextToken: tokenAfter(found.at(-1)?.key ?? []) };
       found.push(entry);
     }
     if (page.length <= size) return { entries: found, nextToken: undefined };
     looked += page.length;
     after = page.at(-1)?.key ?? [];
   }
-  return { entries: found, nextToken: tokenAfter(prefix, after ?? []) };
+  return { entries: found, nextToken: tokenAfter(after ?? []) };
 }
 
-const tokenAfter = (prefix: StoreKey, key: StoreKey) => btoa(encodeKey(key.slice(prefix.length)));
+const tokenAfter = (key: StoreKey) => btoa(encodeKey(key));
 
 function decodeToken(prefix: StoreKey, text: string): StoreKey {
   try {
-    const end = decodeKey(Uint8Array.from(atob(text), (unit) => unit.charCodeAt(0)));
-    const after = [...prefix, ...end];
-    encodeKey(after);
-    if (end.length > 0) return after;
+    const after = decodeKey(Uint8Array.from(atob(text), (unit) => unit.charCodeAt(0)));
+    const isOfThisList = after.length > prefix.length && prefix.every((part, at) => part === after[at]);
+    // Base64 and keys can be spelled in ways in which no answer spells them.
+    if (isOfThisList && tokenAfter(after) === text) return after;
   } catch {
     // No base64, no key, no key that a store can have: the same error.
   }

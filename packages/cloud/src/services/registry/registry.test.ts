@@ -118,6 +118,23 @@ test("a thing is deleted when nothing is attached; an unknown one counts as dele
   await assert.rejects(run(registry.describeThing, { thingName: "t" }), fails("RESOURCE_NOT_FOUND"));
 });
 
+test("a page token is one of its own list, spelled as it was given", async () => {
+  const { run, registry } = await openServiceWorld();
+  for (const name of ["a", "b", "c"]) {
+    await run(registry.createThing, { thingName: name });
+    await run(registry.createPolicy, { policyName: name, policyDocument });
+  }
+  const { nextToken: things = "" } = await run(registry.listThings, { maxResults: 1 });
+  const { nextMarker: policies = "" } = await run(registry.listPolicies, { pageSize: 1 });
+  assert.equal((await run(registry.listThings, { nextToken: things })).things.length, 2);
+  assert.equal((await run(registry.listPolicies, { marker: policies })).policies.length, 2);
+  await assert.rejects(run(registry.listPolicies, { marker: things }), fails("REQUEST_INVALID"));
+  const spelled = [` ${things}`, `${things}\n`, things.slice(0, -4), things + things, things.slice(0, -1)];
+  for (const nextToken of [policies, ...spelled]) {
+    await assert.rejects(run(registry.listThings, { nextToken }), fails("REQUEST_INVALID"), nextToken);
+  }
+});
+
 test("things are listed page by page, filtered by attribute", async () => {
   const { run, registry } = await openServiceWorld();
   for (let index = 0; index < 30; index++) {
