@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
+import type { Clock } from "@thingline/transport";
+import { createVirtualRandom } from "@thingline/transport/virtual";
 import { connectDevice } from "./client.js";
-import { FakeCloud } from "./client.test.harness.js";
+import { type FakeClock, FakeCloud, type FakeSettings, failureOf, readyDevice } from "./client.test.harness.js";
 
 describe("a dialer of the application's that is at fault", () => {
   const faulty: [name: string, dial: () => unknown, code: string, message: RegExp][] = [
@@ -55,4 +57,68 @@ describe("a dialer of the application's that is at fault", () => {
       });
     });
   }
+});
+
+describe("an adapter of the application's that throws later ends no process, and leaves no promise behind", () => {
+  const boom = (): never => {
+    throw new TypeError("boom");
+  };
+  const without = (clock: FakeClock, name: keyof Clock): Clock => ({
+    monotonicMs: () => clock.monotonicMs(),
+    unixMs: () => clock.unixMs(),
+    setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+    afterTurn: (callback) => clock.afterTurn(callback),
+    sleep: () => clock.sleep(),
+    [name]: boom,
+  });
+  /** Each breaks one thing before connect(). */
+  const faulty: Readonly<Record<string, (cloud: FakeCloud) => FakeSettings | void>> = {
+    "a clock that cannot be read": ({ clock }) => ({ clock: without(clock, "monotonicMs") }),
+    "a clock that sets no timer": ({ clock }) => ({ clock: without(clock, "setTimer") }),
+    "a connection that does not start": ({ connection }) => void (connection.start = boom),
+    "a connection that takes nothing": ({ connection }) => void (connection.reserve = boom),
+    "a connection without room": ({ connection }) => void (connection.reserve = () => undefined as never),
+  };
+  for (const [name, breakIt] of Object.entries(faulty)) {
+    for (const reconnect of [false, { firstAttempt: "retry" }] as const) {
+      test(`${name}: connect() ${reconnect === false ? "once" : "with attempts"} fails with ADAPTER_FAILED`, async () => {
+        const cloud = new FakeCloud();
+        const device = cloud.create({ reconnect, ...breakIt(cloud) });
+        const error = await failureOf(cloud, device.connect());
+        assert.equal(error.code, "ADAPTER_FAILED");
+        assert.match(error.message, /it threw (?:TypeError: boom|ThinglineError: the packet ends)/);
+        assert.equal(device.state, "idle");
+        assert.ok(cloud.connection.isDestroyed, "the connection is left");
+        await Promise.all([device.close(), cloud.clock.flush()]);
+      });
+    }
+  }
+
+  test("randomness that throws when a connection was lost: an error event, and what waits fails", async () => {
+    const cloud = new FakeCloud();
+    const device = await readyDevice(cloud, { random: { ...createVirtualRandom(7), fraction: boom } });
+    cloud.answer = () => undefined;
+    const publishing = device.publish("a", "x");
+    await cloud.clock.flush();
+    cloud.connection.end();
+    const error = await failureOf(cloud, publishing);
+    assert.equal(error.code, "ADAPTER_FAILED");
+    assert.deepEqual(cloud.events, ["disconnected closedByRemote ADAPTER_FAILED", "error ADAPTER_FAILED"]);
+    assert.equal(device.state, "idle");
+    await Promise.all([device.close(), cloud.clock.flush()]);
+  });
+
+  test("a clock that stops in the middle: the device is idle, and connects again when it goes", async () => {
+    const cloud = new FakeCloud();
+    const device = await readyDevice(cloud);
+    const { clock } = cloud;
+    clock.monotonicMs = boom;
+    cloud.send({ type: "pingresp" });
+    await clock.flush();
+    assert.equal(device.state, "idle");
+    assert.deepEqual(cloud.events, ["disconnected misc ADAPTER_FAILED", "error ADAPTER_FAILED"]);
+    clock.monotonicMs = () => 0;
+    await Promise.all([device.connect(), clock.flush()]);
+    await Promise.all([device.close(), clock.flush()]);
+  });
 });

@@ -29,7 +29,14 @@ import {
   type ReconnectVerdict,
   stableAfterMs,
 } from "./client-reconnect.js";
-import { attemptError, type AttemptFacts, connectResultOf, dialError, requireConnection } from "./client-result.js";
+import {
+  attemptError,
+  type AttemptFacts,
+  brokenError,
+  connectResultOf,
+  dialError,
+  requireConnection,
+} from "./client-result.js";
 import { isRecordTooLarge, OversizeRecords, type RecordTooLargeEvent } from "./client-records.js";
 import { TlsSessionCache } from "./tls-sessions.js";
 import { SuspectMessage } from "./client-suspect.js";
@@ -297,7 +304,7 @@ export class DeviceConnector {
     };
     if (!this.#session.isAwaited) return end();
     this.#drained = end;
-    this.#phaseTimer = this.#clock.setTimer(this.#checked.closeTimeoutMs, end);
+    this.#phaseTimer = this.#clock.setTimer(this.#checked.closeTimeoutMs, () => this.#guard(end));
   }
 
   // ---- one attempt ---------------------------------------------------------------------------------------------
@@ -307,7 +314,7 @@ export class DeviceConnector {
     const run = new DeviceConnector.Attempt(this, dialing);
     this.#run = run;
     this.#phase = "dialing";
-    void this.#dial(run, dialing.signal);
+    void this.#dial(run, dialing.signal).catch((thrown: unknown) => this.#broken(thrown));
   }
 
   async #dial(run: Run, signal: AbortSignal): Promise<void> {
@@ -397,12 +404,24 @@ export class DeviceConnector {
     }
 
     drained(): void {
-      this.connector.#session.setWritable(true, this.connector.#clock.monotonicMs());
-      this.connector.#port.progressed();
-      this.connector.arm();
+      const { connector } = this;
+      connector.#guard(() => {
+        connector.#session.setWritable(true, connector.#clock.monotonicMs());
+        connector.#port.progressed();
+        connector.arm();
+      });
+    }
+
+    failed(thrown: unknown): void {
+      if (this.connector.#run === this) this.connector.#broken(thrown);
     }
 
     closed(error: ThinglineError | undefined): void {
+      const { connector } = this;
+      if (connector.#run === this) connector.#guard(() => this.#ended(error));
+    }
+
+    #ended(error: ThinglineError | undefined): void {
       const { connector } = this;
       // The application finds out by itself, with `poll()` or `input()`; what it has begun to end is over at once.
       if (connector.#held === undefined || connector.#leaving !== undefined || this.ending !== undefined) {
@@ -452,12 +471,14 @@ export class DeviceConnector {
     this.#phase = "closing";
     this.#drained = undefined;
     this.#phaseTimer?.cancel();
-    this.#phaseTimer = this.#clock.setTimer(this.#checked.closeTimeoutMs, () => connection.destroy());
+    this.#phaseTimer = this.#clock.setTimer(this.#checked.closeTimeoutMs, () =>
+      this.#guard(() => connection.destroy()),
+    );
     // Over a dead link there is nobody to say goodbye to.
     if (error?.code === "CONNECTION_LOST") connection.destroy();
     else void connection.close();
     // There is nothing left to close when the other side was first and the application did not know yet.
-    if (this.#held?.end !== undefined) this.#clock.afterTurn(() => this.#linkClosed(run, undefined));
+    if (this.#held?.end !== undefined) this.#clock.afterTurn(() => this.#guard(() => this.#linkClosed(run, undefined)));
     if (error?.code === "MQTT_CONNECT_REFUSED") this.#port.emit("error", { error });
   }
 
@@ -579,11 +600,11 @@ export class DeviceConnector {
   /** An attempt or its connection is over. All is settled before `tell` calls listeners, which may call anything. */
   #over(
     run: Run,
-    reason: ThinglineError | undefined,
+    cause: ThinglineError | undefined,
     tell: (error: ThinglineError | undefined, retry: { retryInMs?: number }) => void,
   ): void {
     this.#isFullHandshake = run.connectedAtMs === undefined;
-    const verdict = this.#verdict(run, reason);
+    const [verdict, reason] = this.#judged(run, cause);
     const error =
       verdict === "takenOver" && reason?.code !== "MQTT_SESSION_TAKEN_OVER"
         ? takenOverError(this.#options.clientId, reason)
@@ -607,6 +628,15 @@ export class DeviceConnector {
     });
   }
 
+  /** A source of randomness that throws ends the attempts. */
+  #judged(run: Run, cause: ThinglineError | undefined): [ReconnectVerdict | "single", ThinglineError | undefined] {
+    try {
+      return [this.#verdict(run, cause), cause];
+    } catch (thrown) {
+      return ["final", brokenError(thrown)];
+    }
+  }
+
   #verdict(run: Run, error: ThinglineError | undefined): ReconnectVerdict | "single" {
     const { reconnect: rules } = this.#checked;
     if (rules === undefined || this.#leaving !== undefined) return "single";
@@ -628,6 +658,42 @@ export class DeviceConnector {
     return isFirst && isExhausted && typeof verdict === "object" ? "exhausted" : verdict;
   }
 
+  /** For what a clock or a connection calls: there is nobody to throw at but the process. */
+  #guard(handle: () => void): void {
+    try {
+      handle();
+    } catch (thrown) {
+      this.#broken(thrown);
+    }
+  }
+
+  /**
+   * What the device was given threw, or the library did: whatever goes on ends, and everybody who waits is told. Nothing here relies on
+   * what may have thrown.
+   */
+  #broken(thrown: unknown): void {
+    const error = brokenError(thrown);
+    const run = this.#run;
+    const isUntold = this.#caller === undefined;
+    this.#run = undefined;
+    this.#wakeAtMs = undefined;
+    this.#drained = undefined;
+    run?.dialing?.abort(error);
+    this.#held?.closed();
+    const nowMs = attempt(() => this.#clock.monotonicMs()) ?? 0;
+    attempt(() => run?.link?.connection.destroy(error));
+    attempt(() => this.#wakeTimer?.cancel());
+    attempt(() => this.#phaseTimer?.cancel());
+    attempt(() => this.#session.connectionClosed(nowMs, error));
+    attempt(() => this.#port.ended(false, error));
+    const tell = (): void => {
+      if (run?.link !== undefined) this.#port.emit("disconnected", { reason: "misc", error });
+      if (isUntold) this.#port.emit("error", { error });
+    };
+    if (this.#phase === "idle" || this.#phase === "closed") tell();
+    else attempt(() => this.#idle(error, error, tell));
+  }
+
   /** No attempt follows: whoever waits is told, then `tell` calls listeners. `failure`: the device did not want this. */
   #idle(failure: ThinglineError | undefined, error = failure ?? this.#leaving, tell = (): void => undefined): void {
     const caller = this.#caller;
@@ -638,13 +704,16 @@ export class DeviceConnector {
     this.#phase = "idle";
     const code = this.#isClosing ? "CLOSED" : "CONNECTION_LOST";
     const gone = new ThinglineError(code, "the device was disconnected before this was answered");
-    this.#port.stopped(failure ?? gone, failure);
     const isClosing = this.#isClosing;
-    if (isClosing) this.#end();
-    tell();
-    if (error !== undefined) caller?.reject(error);
-    for (const resolve of whenIdle) resolve();
-    if (isClosing) this.#closed?.resolve();
+    try {
+      this.#port.stopped(failure ?? gone, failure);
+      if (isClosing) this.#end();
+      tell();
+    } finally {
+      if (error !== undefined) caller?.reject(error);
+      for (const resolve of whenIdle) resolve();
+      if (isClosing) this.#closed?.resolve();
+    }
   }
 
   #end(): void {
@@ -662,7 +731,9 @@ export class DeviceConnector {
     if (atMs >= (this.#wakeAtMs ?? Infinity)) return;
     this.#wakeTimer?.cancel();
     this.#wakeAtMs = atMs;
-    this.#wakeTimer = this.#clock.setTimer(Math.max(0, atMs - this.#clock.monotonicMs()), () => this.#wake());
+    this.#wakeTimer = this.#clock.setTimer(Math.max(0, atMs - this.#clock.monotonicMs()), () =>
+      this.#guard(() => this.#wake()),
+    );
   }
 
   #wake(): void {
@@ -677,5 +748,14 @@ export class DeviceConnector {
     }
     this.#session.tick(nowMs);
     this.arm();
+  }
+}
+
+/** Undefined when it threw: what came before it is told already. */
+function attempt<Result>(run: () => Result): Result | undefined {
+  try {
+    return run();
+  } catch {
+    return undefined;
   }
 }

@@ -12,6 +12,8 @@ export interface LinkHandlers {
   /** All packets of one piece of input were handed over. */
   inputHandled(): void;
   drained(): void;
+  /** What handled the input threw, and no packet is to blame. */
+  failed(thrown: unknown): void;
   /** Exactly once, last. */
   closed(error: ThinglineError | undefined): void;
 }
@@ -90,18 +92,27 @@ export class DeviceLink extends ReceiveWatch implements ConnectionHandlers {
 
   #received(bytes: Uint8Array, handlers: LinkHandlers): void {
     const decoder = this.#decoder;
-    decoder.push(bytes);
+    try {
+      decoder.push(bytes);
+      this.#decode(handlers);
+      if (decoder.isWithinPacket) this.receivedPart(decoder.packetCount, bytes.length, this.#clock);
+      else this.receivedWhole();
+      handlers.inputHandled();
+    } catch (thrown) {
+      handlers.failed(thrown);
+    }
+  }
+
+  #decode(handlers: LinkHandlers): void {
+    const decoder = this.#decoder;
     try {
       for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
-        if (!handlers.packet(packet)) break;
+        if (!handlers.packet(packet)) return;
       }
     } catch (error) {
       if (!isThinglineError(error)) throw error;
       handlers.malformed(error);
     }
-    if (decoder.isWithinPacket) this.receivedPart(decoder.packetCount, bytes.length, this.#clock);
-    else this.receivedWhole();
-    handlers.inputHandled();
   }
 
   /** @returns false when the connection has enough for now */

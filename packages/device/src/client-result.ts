@@ -110,6 +110,13 @@ function adapterError(error: unknown, facts: AttemptFacts, connectResult: Connec
   return new ThinglineError("ADAPTER_FAILED", message, { details: { connectResult }, cause: error });
 }
 
+/** What was thrown where nobody could be told: a device does not throw, what it was given may. */
+export function brokenError(thrown: unknown): ThinglineError {
+  const what = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : kindOf(thrown);
+  const message = `the clock, the random source or the connection that the device was given failed, so it is idle: it threw ${what}`;
+  return new ThinglineError("ADAPTER_FAILED", message, { details: { connectResult: "misc" }, cause: thrown });
+}
+
 /** @throws {ThinglineError} ADAPTER_FAILED: what a dialer gave is no connection */
 export function requireConnection(connection: unknown): void {
   const given = connection as Readonly<Record<string, unknown>> | null | undefined;

@@ -54,14 +54,15 @@ export function createDevice(options: NodeDeviceOptions): Device {
 
 function withDefaults(options: NodeDeviceOptions): unknown {
   // What is no object is told by the check of all options.
-  if (typeof options !== "object" || (options as unknown) === null) return options;
+  if (typeof options !== "object" || (options as unknown) === null || Array.isArray(options)) return options;
   const { clock, random, dialer } = adapters();
   const { secTagDialer } = options as { secTagDialer?: unknown };
   const own = options as { dialer?: Dialer };
+  // A null was written by somebody who meant something else: it is told, and not replaced.
   return {
     ...options,
-    clock: options.clock ?? clock,
-    random: options.random ?? random,
-    ...(secTagDialer === undefined && { dialer: own.dialer ?? dialer }),
+    ...(options.clock === undefined && { clock }),
+    ...(options.random === undefined && { random }),
+    ...(secTagDialer === undefined && own.dialer === undefined && { dialer }),
   };
 }
