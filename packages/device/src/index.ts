@@ -115,6 +115,7 @@ export {
 export type {
   ShadowDeltas,
   ShadowPort,
+  ShadowChange,
   ShadowPatch,
   ShadowRequestOptions,
   ShadowUpdateOptions,

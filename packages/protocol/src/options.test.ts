@@ -102,3 +102,55 @@ describe("options held against a table", () => {
     }
   });
 });
+
+test("what has no members of its own and is no plain object is not taken for empty options", () => {
+  const check = (options: unknown) => () => checkOptionTypes(options, { name: "string" }, { of: "make()" });
+  const others = [
+    new Map([["name", "x"]]),
+    new Set(),
+    new Date(),
+    Promise.resolve({ name: "x" }),
+    /x/,
+    new Uint8Array(),
+  ];
+  for (const options of [...others, new AbortController().signal, new Error("x"), () => undefined]) {
+    assert.throws(check(options), (error) => isThinglineError(error, "OPTION_INVALID"));
+  }
+  class Settings {
+    get name(): string {
+      return "x";
+    }
+  }
+  for (const options of [{}, Object.create(null), new Settings(), runInNewContext("({})")]) check(options)();
+  assert.throws(
+    check(new Map()),
+    /^ThinglineError: options: expected an object with the options of make\(\), got a Map$/u,
+  );
+});
+
+test("options that throw when they are read are refused by name, with the cause", () => {
+  const boom = (): never => {
+    throw new TypeError("boom");
+  };
+  const revoked = Proxy.revocable({}, {});
+  revoked.revoke();
+  const cases = [
+    {
+      get name() {
+        return boom();
+      },
+    },
+    new Proxy({}, { ownKeys: boom }),
+    new Proxy({}, { get: boom }),
+    revoked.proxy,
+  ];
+  for (const options of cases) {
+    assert.throws(
+      () => checkOptionTypes(options, { name: "string" }, { of: "make()", prefix: "tls." }),
+      (error) =>
+        isThinglineError(error, "OPTION_INVALID") &&
+        error.details["option"] === "tls" &&
+        error.cause instanceof TypeError,
+    );
+  }
+});

@@ -54,8 +54,25 @@ export interface OptionCheck {
  * @throws {ThinglineError} OPTION_INVALID with the option's name in `details.option`, and the nearest name in `details.nearest`.
  */
 export function checkOptionTypes(options: unknown, types: OptionTable, check: OptionCheck): void {
+  try {
+    checkTypes(options, types, check);
+  } catch (error) {
+    throw ownOrUnreadable(error, check);
+  }
+}
+
+/** The names alone: for options whose values are checked one by one. @throws {ThinglineError} OPTION_INVALID */
+export function checkOptionNames(options: unknown, known: Readonly<Record<string, unknown>>, check: OptionCheck): void {
+  try {
+    checkNames(options, known, check);
+  } catch (error) {
+    throw ownOrUnreadable(error, check);
+  }
+}
+
+function checkTypes(options: unknown, types: OptionTable, check: OptionCheck): void {
   const { prefix = "", required } = check;
-  checkOptionNames(options, types, check);
+  checkNames(options, types, check);
   const values = options as Readonly<Record<string, unknown>>;
   // By the names of the table: values may come from a prototype.
   for (const name in types) {
@@ -66,18 +83,34 @@ export function checkOptionTypes(options: unknown, types: OptionTable, check: Op
   }
 }
 
-/** The names alone: for options whose values are checked one by one. @throws {ThinglineError} OPTION_INVALID */
-export function checkOptionNames(options: unknown, known: Readonly<Record<string, unknown>>, check: OptionCheck): void {
+function checkNames(options: unknown, known: Readonly<Record<string, unknown>>, check: OptionCheck): void {
   const { of, prefix = "" } = check;
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    const name = prefix === "" ? "options" : prefix.slice(0, -1);
-    throw optionInvalid(name, `an object with the options of ${of}`, kindOf(options));
-  }
-  for (const name of Object.keys(options)) {
+  const notOptions = (): ThinglineError =>
+    optionInvalid(nameOf(check), `an object with the options of ${of}`, kindOf(options));
+  if (typeof options !== "object" || options === null || Array.isArray(options)) throw notOptions();
+  const names = Object.keys(options);
+  if (names.length === 0 && isBuiltIn(options)) throw notOptions();
+  for (const name of names) {
     if (Object.hasOwn(known, name) || (options as Record<string, unknown>)[name] === undefined) continue;
     throw unknownOption(name, Object.keys(known), { of, prefix });
   }
 }
+
+/** Getters and proxies run code of the application's, which may throw. */
+function ownOrUnreadable(error: unknown, check: OptionCheck): ThinglineError {
+  if (error instanceof ThinglineError) return error;
+  const option = nameOf(check);
+  const message = `${option}: expected options of ${check.of} that can be read, got some that threw when they were read`;
+  return new ThinglineError("OPTION_INVALID", message, { details: { option }, cause: error });
+}
+
+const nameOf = ({ prefix = "" }: OptionCheck): string => (prefix === "" ? "options" : prefix.slice(0, -1));
+
+/**
+ * A Map, a promise, a Date, an AbortSignal: without members, they would count as no options at all. An object of a class of the
+ * application's may be options, and so may a module.
+ */
+const isBuiltIn = (options: object): boolean => !["Object", "Module"].includes(tagOf(options));
 
 /** @param known every name that there is */
 export function unknownOption(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ErrorCode, ThinglineError } from "@thingline/protocol";
+import { type ErrorCode, isThinglineError, ThinglineError } from "@thingline/protocol";
 import { shadowRequestsInFlightMax, shadowRequestsWaitingMax } from "./request-gate.js";
 import { defaultShadowTimeoutMs } from "./shadow-client.js";
 import { ShadowWorld } from "./shadow-world.test.support.js";
@@ -72,6 +72,31 @@ test("what the cloud refuses has a code and the cloud's own status", async () =>
     "OPTION_INVALID",
     { option: "attemptsMax" },
   );
+});
+
+test("a change that is no plain request, or cannot be read, is refused and not sent as an empty one", async () => {
+  const world = new ShadowWorld();
+  world.write({ reported: { on: false } });
+  const boom = (): never => {
+    throw new TypeError("boom");
+  };
+  const requests: object[] = [
+    new Map([["reported", { on: true }]]),
+    Promise.resolve({ reported: { on: true } }),
+    new Date(),
+    new Proxy({}, { ownKeys: boom }),
+    Object.defineProperty({}, "reported", { enumerable: true, get: boom }),
+  ];
+  for (const request of requests) {
+    await assert.rejects(world.client.update(request), (error) => isThinglineError(error, "OPTION_INVALID"));
+  }
+  assert.equal(world.document?.version, 1);
+  await world.client.modify(async (document) => {
+    await Promise.resolve();
+    return { reported: { on: document?.state.reported?.["on"] === false } };
+  });
+  assert.deepEqual(world.document?.state, { reported: { on: true } });
+  assert.equal(await world.client.modify(() => Promise.resolve(undefined)), undefined);
 });
 
 test("a throttled request is made again when that was asked for, with growing waits", async () => {

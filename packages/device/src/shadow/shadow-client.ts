@@ -1,14 +1,10 @@
 import { checkOptionTypes, isThinglineError, kindOf, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import {
   checkShadowId,
-  copyJson,
-  isJsonObject,
   decodeShadowRejected,
+  isJsonObject,
   type JsonObject,
-  type JsonValue,
-  shadowDepthMax,
   type ShadowId,
-  shadowSections,
   shadowTopic,
 } from "@thingline/protocol/shadow";
 import type { Clock, Random, Timer } from "@thingline/transport";
@@ -18,6 +14,13 @@ import { invalid } from "../client-options.js";
 import { acceptedOf, decodeAnswer, deltaOfMessage, type ShadowAccepted, type ShadowView, viewOf } from "./answers.js";
 import { DeltaLoop } from "./delta-loop.js";
 import type { DeltaInput, ShadowDelta } from "./delta-view.js";
+import {
+  copyState,
+  copyWishes,
+  type ShadowChange,
+  type ShadowPatch,
+  type ShadowUpdateRequest,
+} from "./shadow-state.js";
 
 /** For one loop; leaving it ends it. */
 export interface ShadowDeltas<State extends JsonObject = JsonObject> extends AsyncIterableIterator<ShadowDelta<State>> {
@@ -60,13 +63,7 @@ export interface ShadowUpdateOptions extends ShadowRequestOptions {
   version?: number;
 }
 
-/** A part of a state; `null` removes a member. */
-export type ShadowPatch<State> = { [Member in keyof State]?: State[Member] | null };
-
-export interface ShadowUpdateRequest<State extends JsonObject = JsonObject> {
-  desired?: ShadowPatch<State> | null;
-  reported?: ShadowPatch<State> | null;
-}
+export type { ShadowChange, ShadowPatch, ShadowUpdateRequest } from "./shadow-state.js";
 
 export const defaultShadowTimeoutMs = 30_000;
 /** How often {@link ShadowClient.report} is made again when it is throttled: some 25 s in all. */
@@ -152,7 +149,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
     if (version !== undefined && (!Number.isSafeInteger(version) || version < 0)) {
       throw invalid("version", "a whole number from 0", version);
     }
-    const state = stateOf(request);
+    const state = copyState(request);
     const members = { state, ...(version !== undefined && { version }) };
     const reported = isJsonObject(state["reported"] ?? null) ? (state["reported"] as JsonObject) : undefined;
     if (reported !== undefined) this.#tell({ type: "reporting", reported });
@@ -195,20 +192,18 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
    * @throws {ThinglineError} OPTION_INVALID
    */
   decline(wishes: Partial<State>): void {
-    const copy = copyJson(wishes, "wishes", { depthMax: shadowDepthMax, valuesMax: stateValuesMax });
-    if (!isJsonObject(copy)) throw invalid("wishes", "an object", kindOf(copy));
-    this.#tell({ type: "declined", wishes: copy });
+    this.#tell({ type: "declined", wishes: copyWishes(wishes) });
   }
 
   /**
    * Reads the document, lets `change` decide, and writes only if nobody wrote in between; else it starts again.
    *
-   * @param change gets undefined when there is no shadow; returns undefined to leave it as it is
+   * @param change gets undefined when there is no shadow; returns undefined, or a promise of it, to leave it as it is
    * @returns undefined when `change` wanted nothing
    * @throws {ThinglineError} SHADOW_VERSION_CONFLICT after `attemptsMax` attempts (default {@link defaultShadowAttemptsMax}).
    */
   async modify(
-    change: (document: ShadowView<State> | undefined) => ShadowUpdateRequest<State> | undefined,
+    change: (document: ShadowView<State> | undefined) => ShadowChange<State> | Promise<ShadowChange<State>>,
     given: ShadowRequestOptions & { attemptsMax?: number } = {},
   ): Promise<ShadowAccepted | undefined> {
     checkOptionTypes(given, { ...requestTypes, attemptsMax: "number" }, { of: "modify()" });
@@ -219,7 +214,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
     }
     for (let attempt = 1; ; attempt++) {
       const document = await this.#getIfThere(options);
-      const request = change(document);
+      const request = await change(document);
       if (request === undefined) return undefined;
       try {
         // A deleted shadow keeps its version for 48 hours, so that nothing can be said of the version of none.
@@ -477,22 +472,6 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
 function checkedOptions(options: ShadowUpdateOptions): ShadowUpdateOptions {
   checkOptionTypes(options, updateTypes, { of: "report()" });
   return options;
-}
-
-/** Values of an update: no request of AWS's size holds more. */
-const stateValuesMax = 100_000;
-
-/** A copy: what was checked is what is sent, now and when it is sent again. @throws {ThinglineError} OPTION_INVALID */
-function stateOf(request: ShadowUpdateRequest): JsonObject {
-  checkOptionTypes(request, { desired: "any", reported: "any" }, { of: "the state of a shadow" });
-  const state: Record<string, JsonValue> = {};
-  for (const section of shadowSections) {
-    const value: unknown = request[section];
-    if (value === undefined) continue;
-    if (typeof value !== "object" || Array.isArray(value)) throw invalid(section, "an object or null", kindOf(value));
-    state[section] = copyJson(value, section, { depthMax: shadowDepthMax, valuesMax: stateValuesMax });
-  }
-  return state;
 }
 
 /** Failures of a synchronisation that another attempt may mend. */
