@@ -94,7 +94,7 @@ test("openssl s_client", { skip }, async (t) => {
       const refused = client(t, cloud, resuming(version), { thing: valve, input: undefined });
       const { output } = await refused.ended;
       assert.match(output, /^Reused, TLSv/m);
-      await cloud.logLine("connectionRefused", "certificateNotActive", valve.certificateId.slice(0, 16));
+      await cloud.logLine("connectionRefused", "certificateNotActive", valve.certificateId.slice(0, 10));
     }
   });
 });
@@ -182,6 +182,6 @@ async function selfSigned(t: TestContext, cloud: LocalCloud, name: string) {
   const words = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=stranger"];
   await openssl(t, "req", "-x509", ...words, "-keyout", keyFile, "-out", certificateFile, "-days", "2");
   const fingerprint = await openssl(t, "x509", "-in", certificateFile, "-noout", "-fingerprint", "-sha256");
-  const certificateId = fingerprint.trim().split("=")[1]?.replaceAll(":", "").toLowerCase().slice(0, 16) ?? "";
+  const certificateId = fingerprint.trim().split("=")[1]?.replaceAll(":", "").toLowerCase().slice(0, 10) ?? "";
   return { certificateFile, keyFile, certificateId };
 }

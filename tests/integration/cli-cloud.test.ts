@@ -1,11 +1,11 @@
 // `thingline cloud ...` as a process: what other programs rely on, and what goes wrong on a developer's machine.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { CreateThingCommand, IoTClient, ListThingsCommand } from "@aws-sdk/client-iot";
-import { startCloud } from "@thingline/cloud/node";
+import { snapshotBytesMax, startCloud } from "@thingline/cloud/node";
 import {
   eventsOf,
   runCommandLines,
@@ -226,6 +226,11 @@ describe("thingline cloud", { concurrency: 2 }, () => {
     assert.match(errorOf(refused).message, /\(400\): [^{]/, "the reason, not its JSON");
     assert.deepEqual(await things(), ["kept"], "what was there stays");
     assert.equal(errorOf(await run("restore", join(folder, "absent.json"))).code, "FILE_NOT_FOUND");
+    // A file with a hole: it takes no room.
+    await truncate(file, snapshotBytesMax + 1);
+    const tooLarge = errorOf(await run("restore", file));
+    assert.equal(tooLarge.code, "FILE_TOO_LARGE", "what the cloud would not take is not sent");
+    assert.match(tooLarge.message, new RegExp(`at most ${snapshotBytesMax} `));
   });
 
   test("commands that need a running cloud say that none runs, and how to start one", async (t) => {

@@ -157,6 +157,19 @@ describe("thingline device run", { concurrency: 2 }, () => {
     assert.equal(eventsOf(finished).find(is("ready"))?.["tls"], "TLSv1.3");
   });
 
+  test("with native TLS a message of 4,608 bytes arrives whole", async (t) => {
+    const cwd = await prepare(t, { clientId: `${thing}-large` });
+    const { client } = await listen(t, `${thing}-l`, `${thing}/l`);
+    const device = start(t, cwd, "--native-tls", "--topic", `${thing}/large`);
+    await device.event(is("ready"));
+    const text = "0123456789abcdef".repeat(288);
+    await client.publishAsync(`${thing}/large`, text, { qos: 1 });
+    const message = await device.event(({ topic }) => topic === `${thing}/large`);
+    assert.deepEqual([message.event, message["payload"]], ["data", text]);
+    const { code, stderr } = await device.end("SIGINT");
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+
   test("for people it prints lines, with what a peer sent escaped, and lists the configuration", async (t) => {
     const cwd = await prepare(t, {
       clientId: `${thing}-text`,

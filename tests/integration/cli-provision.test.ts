@@ -182,6 +182,11 @@ describe("from a claim to a provisioned device", { concurrency: 2 }, () => {
       [provisioned?.["certificateId"]],
     );
 
+    // No flag says where the claim is: it lies beside the configuration.
+    const native = ["provision", "--conf", "claim/prj.conf", "--native-tls", "--client-id", "my-native"];
+    const application = (await run(...native, "--state-dir", "application")).at(-1);
+    assert.deepEqual([application?.["tls"], application?.["isNew"]], ["TLSv1.3", true]);
+
     const second = await run("provision", "--conf", "claim/prj.conf");
     assert.deepEqual(
       second.filter(({ event, result }) => event === "stepFinished" && result === "done").map(({ name }) => name),
@@ -202,7 +207,7 @@ describe("from a claim to a provisioned device", { concurrency: 2 }, () => {
     assert.match(stdout, /^Provisioning readable at localhost:\d+, TLS in the modem\n✓ {2}1\/12 {2}connect LTE/);
     assert.match(
       stdout,
-      /\nprovisioned {2}readable, certificate [0-9a-f]{16}… in security tag 50\n {2}thing readable, named by the client id of CONFIG_AWS_IOT_CLIENT_ID_STATIC\nNext.*\n {2}thingline device run --conf prj\.conf --sec-tag 50\n$/,
+      /\nprovisioned {2}readable, certificate [0-9a-f]{10}… in security tag 50\n {2}thing readable, named by the client id of CONFIG_AWS_IOT_CLIENT_ID_STATIC\nNext.*\n {2}thingline device run --conf prj\.conf --sec-tag 50\n$/,
     );
     for (const line of stdout.split("\n")) assert.ok(line.length <= 90, line);
   });
@@ -324,6 +329,14 @@ describe("what goes wrong while provisioning", { concurrency: 2 }, () => {
     assert.match(second.message, /security tag 50 were not accepted .*not trusted.*the claim stays in use/);
     assert.match(second.hint, /--ca FILE/);
     assert.deepEqual(await tagsOf(t, other), fullTags.slice(0, 3), "what was not accepted is gone");
+    await writeFile(join(other, "leaf.pem"), claim.certificate);
+    const leaf = failed(await provision(t, other, "--ca", "leaf.pem"));
+    assert.equal(leaf.code, "CERTIFICATE_INVALID");
+    assert.match(leaf.message, /^leaf\.pem is no CA: it holds the certificate of "/);
+    await writeFile(join(other, "same.conf"), "CONFIG_AWS_IOT_SEC_TAG=50\n");
+    const same = failed(await provision(t, other, "--conf", "same.conf"));
+    assert.equal(same.code, "OPTION_INVALID");
+    assert.match(same.message, /\(given by CONFIG_AWS_IOT_SEC_TAG\)$/);
     assert.equal(succeeded(await provision(t, other)).at(-1)?.["isNew"], true);
   });
 
@@ -395,6 +408,12 @@ describe("thingline modem", { concurrency: 2 }, () => {
     assert.match(leaf.message, /^the CA is no CA: it holds the certificate of "/);
     assert.deepEqual((await readdir(cwd)).sort(), ["cert.pem", "key.pem", "text.pem"]);
 
+    // One by one neither is wrong; what is in the tag then is.
+    succeeded(await write("--cert", "cert.pem"));
+    const apart = await write("--key", "key.pem");
+    const warning = succeeded(apart).at(-1);
+    assert.deepEqual([warning?.event, warning?.["code"]], ["warning", "KEY_MISMATCH"]);
+    assert.match(apart.stderr, /^warning: the private key in security tag 43 does not belong to the certificate/m);
     succeeded(await write(...pair, "--force"));
     assert.deepEqual(await tagsOf(t, cwd), ["43 certificate", "43 privateKey"]);
     const text = await runThinglineIn(t, { cwd }, "modem", "list", "--sec-tag", "43");

@@ -1,5 +1,6 @@
 import { errorCodes, isThinglineError } from "@thingline/protocol";
 import { hintFor, type Places } from "./hints.js";
+import { inWordsOfKconfig } from "./kconfig-words.js";
 import type { Complaint, Hint, Output } from "./output.js";
 
 export const exitCodes = { done: 0, failed: 1, wrongUsage: 2 } as const;
@@ -9,12 +10,16 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Commands whose options of the device library come from Kconfig fragments and flags. */
+const readsKconfig: readonly string[] = ["provision", "device run"];
+
 /**
  * Reports a failure for people or programs and tells the exit code. Stack traces only for our own defects.
  *
  * @param command as in `cloud start`: what can be done depends on what was tried.
  */
-export function reportFailure(output: Output, error: unknown, command: string, places: Places = {}): number {
+export function reportFailure(output: Output, failure: unknown, command: string, places: Places = {}): number {
+  const error = readsKconfig.includes(command) ? inWordsOfKconfig(failure) : failure;
   if (error instanceof UsageError) {
     report(output, { kind: "error", message: error.message, code: "USAGE" });
     return exitCodes.wrongUsage;

@@ -7,6 +7,8 @@ const typedAs: Readonly<Record<string, string>> = {
   port: "CONFIG_AWS_IOT_PORT",
   secTag: "CONFIG_AWS_IOT_SEC_TAG, or --sec-tag",
   claimTag: "CONFIG_AWS_IOT_SEC_TAG",
+  // The program has no word for it: only the claim's can be another.
+  deviceTag: "CONFIG_AWS_IOT_SEC_TAG",
   ca: "--ca",
   keepAliveSeconds: "CONFIG_MQTT_KEEPALIVE",
   payloadBytesMax: "CONFIG_AWS_IOT_MQTT_PAYLOAD_BUFFER_LEN",
@@ -16,6 +18,9 @@ const typedAs: Readonly<Record<string, string>> = {
   sendTimeoutMs: "CONFIG_AWS_IOT_SEND_TIMEOUT_SEC",
   receivedRecordBytesMax: "the TLS buffer of the native TLS configuration",
   applicationTopics: "--topic",
+  answerTimeoutMs: "--timeout",
+  connectAttemptsMax: "--attempts",
+  progressPath: "--state-dir",
 };
 
 /** An error of the device library as a user of the command line reads it: with Kconfig options and flags for its own options. */
@@ -24,7 +29,12 @@ export function inWordsOfKconfig<Value>(error: Value): Value | ThinglineError {
   const { details } = error;
   const retold = (message: string) => new ThinglineError(error.code, message, { details, cause: error });
   if (error.code === "OPTION_INVALID") {
-    const typed = typedAs[String(details["option"]).split(".")[0] ?? ""];
+    // Outermost first: an option that is known as a whole is not named by its parts.
+    const name =
+      String(details["option"])
+        .split(".")
+        .find((part) => Object.hasOwn(typedAs, part)) ?? "";
+    const typed = typedAs[name];
     return typed === undefined ? error : retold(`${error.message} (given by ${typed})`);
   }
   const { topic, payloadBytes, payloadBytesMax } = details;

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import {
   checkDataDir,
   findRunningCloud,
+  snapshotBytesMax,
   startCloud,
   type RunningCloud,
   type StartedCloud,
@@ -11,6 +12,7 @@ import type { AccessKey } from "@thingline/cloud";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
 import { readAccessKeys } from "../access-keys.js";
+import { readAnswer } from "../answer.js";
 import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";
 import { guardProcess } from "../guard.js";
@@ -154,10 +156,10 @@ function untilAborted(signal: AbortSignal): Promise<string> {
   });
 }
 
-/** Of a snapshot that is written or read; a cloud may take less, and says so. */
-export const snapshotBytesMax = 1024 ** 3;
 /** Large stores take their time. */
 const adminTimeoutMs = 300_000;
+/** All but a snapshot is a few words; another server may listen there. */
+const ordinaryAnswerBytesMax = 64 * 1024;
 
 async function admin(
   { dataDir, signal }: { dataDir: string; signal: AbortSignal },
@@ -172,7 +174,10 @@ async function admin(
     const message = `the local cloud at ${running.api} does not answer`;
     throw new ThinglineError("CLOUD_NOT_RUNNING", message, { details: { folder: dataDir }, cause });
   });
-  const answer = new Uint8Array(await response.arrayBuffer());
+  const answer = await readAnswer(response.body, {
+    bytesMax: response.ok && path === "snapshot" ? snapshotBytesMax : ordinaryAnswerBytesMax,
+    what: `the answer to ${method} ${path}`,
+  });
   if (!response.ok) {
     const reason = reasonOf(new TextDecoder().decode(answer.subarray(0, 2_000)));
     throw new ThinglineError("CLOUD_REQUEST_REFUSED", `the cloud refused it (${response.status}): ${reason}`, {

@@ -107,7 +107,7 @@ async function run(
   creating.end();
   output.event(
     { event: "claimCreated", certificateId: claim.certificateId, policyName: claim.policyName },
-    row("claim certificate", `${claim.certificateId.slice(0, 16)}… with policy ${claim.policyName}`),
+    row("claim certificate", `${shortenIds(claim.certificateId)} with policy ${claim.policyName}`),
   );
 
   signal.throwIfAborted();
@@ -216,7 +216,7 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
           "provisioned",
           `thing ${thing.thingName}`,
           "named by its client id (--device-id)",
-          `certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
+          `certificate ${shortenIds(certificateId)} in security tag ${secTag}`,
         ),
         row(
           "connected",

@@ -16,7 +16,7 @@ import type { Clock } from "@thingline/transport";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readConfiguration, receivedPayloadBytesMax } from "../configuration.js";
-import { requireUsable } from "../credential-checks.js";
+import { requireUsable, warnOfDoubts } from "../credential-checks.js";
 import { findCerts, readCredentialFiles } from "../credentials-folder.js";
 import { createDeviceView } from "../device-view.js";
 import { exitCodes, UsageError } from "../failure.js";
@@ -179,7 +179,7 @@ async function openCredentials(
   const secTag = options.secTag ?? settings.secTag;
   const handshake = settings.resumesTlsSession ? "resume" : "full";
   if (options.nativeTls === true || settings.usesNativeTls) {
-    const native = await openNativeTls(adapters, { settings, options, secTag });
+    const native = await openNativeTls(output, adapters, { settings, options, secTag });
     return {
       ...native,
       credentials: { ...native.credentials, handshake },
@@ -207,13 +207,15 @@ async function openCredentials(
 
 /** The credentials of `provision --native-tls` when they are there and no folder is named, else those of the folder. */
 async function openNativeTls(
-  { network, files, keys }: Adapters,
+  output: Output,
+  { network, files, keys, clock }: Adapters,
   { settings, options, secTag }: { settings: AwsIotSettings; options: RunOptions; secTag: number },
 ) {
   const receivedRecordBytesMax = settings.nativeTlsReceiveBytesMax;
   const folder = join(options.stateDir ?? join(options.modemDir, "device"), "tls-credentials");
   const stored = createNativeCredentialStore({ files, keys, folder });
   if (options.certs === undefined && (await stored.exists(secTag, "privateKey"))) {
+    warnOfDoubts(output, await stored.credentials(secTag), clock);
     const secTagDialer = createNativeTlsDialer({ dialer: network, store: stored, receivedRecordBytesMax });
     const description = `security tag ${secTag} of ${folder}`;
     return { credentials: { secTagDialer, secTag }, description, details: { secTag } };
@@ -226,6 +228,7 @@ async function openNativeTls(
     throw new ThinglineError("FILE_NOT_FOUND", message, { details: { file: certs } });
   }
   requireUsable({ ca, certificate, privateKey }, keys);
+  warnOfDoubts(output, { ca, certificate }, clock);
   const tls = { ca, certificate, privateKey, receivedRecordBytesMax };
   return { credentials: { dialer: network, tls }, description: `the certificate in ${certs}`, details };
 }

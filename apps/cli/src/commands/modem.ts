@@ -4,10 +4,11 @@ import { describeCmeError, parseFinalResult } from "@thingline/protocol/at";
 import type { CredentialType } from "@thingline/transport";
 import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
-import { doubtsAbout, requireUsable } from "../credential-checks.js";
+import { requireUsable, warnOfDoubts } from "../credential-checks.js";
 import { readCredentialFiles, type CredentialTexts } from "../credentials-folder.js";
 import { exitCodes, UsageError } from "../failure.js";
 import { commandLine, unlessDefault } from "../invocation.js";
+import { shortenIds } from "../log.js";
 import { defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
 
@@ -39,8 +40,8 @@ export async function modemWrite({ output }: CommandContext, options: WriteOptio
   if (Object.keys(texts).length === 0) {
     throw new UsageError("say what to write: --from FOLDER, or --ca, --cert and --key");
   }
-  if (options.force !== true) requireUsable(texts, keys, "; nothing was written");
-  for (const message of doubtsAbout(texts, clock.unixMs() / 1000)) output.complain({ kind: "warning", message });
+  if (options.force !== true) requireUsable(texts, keys, { outcome: "; nothing was written" });
+  warnOfDoubts(output, texts, clock);
   await using folder = await openFolder(options.modemDir);
   for (const type of writeOrder) {
     const content = texts[type];
@@ -53,7 +54,7 @@ export async function modemWrite({ output }: CommandContext, options: WriteOptio
     const sha256 = (await folder.digest(options.secTag, type)) ?? "";
     output.event(
       { event: "credentialWritten", secTag: options.secTag, type, sha256 },
-      `${output.paint.green("written")}  security tag ${options.secTag}  ${type.padEnd(11)}  SHA-256 ${sha256.slice(0, 16)}…`,
+      `${output.paint.green("written")}  security tag ${options.secTag}  ${type.padEnd(11)}  SHA-256 ${shortenIds(sha256)}`,
     );
   }
   if (await folder.isPair(options.secTag)) return;

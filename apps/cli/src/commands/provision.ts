@@ -8,18 +8,18 @@ import {
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { formatKconfigProblem, type AwsIotSettings, type Kconfig } from "@thingline/protocol/kconfig";
 import { isDeviceId } from "@thingline/protocol/provisioning";
-import { parseCertificates } from "@thingline/protocol/x509";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readConfiguration, receivedPayloadBytesMax } from "../configuration.js";
-import { credentialFileBytesMax, findCerts } from "../credentials-folder.js";
+import { requireUsable, warnOfDoubts } from "../credential-checks.js";
+import { findCerts, readCredentialFiles } from "../credentials-folder.js";
 import { UsageError } from "../failure.js";
 import { commandLine, unlessDefault } from "../invocation.js";
+import { shortenIds } from "../log.js";
 import { defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
 import { progressFileName, provisionSimulatedDevice } from "../provisioning.js";
 import { bootSimulatedDevice } from "../simulated-device.js";
-import { readTextFile } from "../text-file.js";
 
 interface ProvisionOptions {
   conf: string[];
@@ -41,7 +41,7 @@ export async function provision({ output, signal }: CommandContext, options: Pro
   const { config, settings, clientId } = await configure(output, adapters, options, signal);
   const stateFolder = options.stateDir ?? join(options.modemDir, "device");
   const isNativeTls = options.nativeTls === true || settings.usesNativeTls;
-  const ca = options.ca === undefined ? undefined : await readCa(adapters, options.ca, signal);
+  const ca = options.ca === undefined ? undefined : await readCa(output, adapters, options.ca);
   const certs = options.certs ?? (await findCerts(adapters.files, options.conf));
 
   await using device = await bootSimulatedDevice(adapters, {
@@ -52,7 +52,7 @@ export async function provision({ output, signal }: CommandContext, options: Pro
   if (options.reset === true) await adapters.files.remove(join(stateFolder, progressFileName));
   const nativeTls = isNativeTls
     ? {
-        store: await nativeStore(adapters, stateFolder, certs, settings.secTag),
+        store: await nativeStore(output, adapters, { stateFolder, certs, claimTag: settings.secTag }),
         receivedRecordBytesMax: settings.nativeTlsReceiveBytesMax,
       }
     : undefined;
@@ -94,7 +94,7 @@ export async function provision({ output, signal }: CommandContext, options: Pro
       tls: secure?.protocol,
       isResumed: secure?.isResumed,
     },
-    `${output.paint.green(isNew ? "provisioned" : "already provisioned")}  ${clientId}, certificate ${certificateId.slice(0, 16)}… in security tag ${secTag}`,
+    `${output.paint.green(isNew ? "provisioned" : "already provisioned")}  ${clientId}, certificate ${shortenIds(certificateId)} in security tag ${secTag}`,
   );
   const namedBy = options.clientId === undefined ? "CONFIG_AWS_IOT_CLIENT_ID_STATIC" : "--client-id";
   output.say(`  thing ${clientId}, named by the client id of ${namedBy}`);
@@ -140,21 +140,22 @@ function assertClientId(config: Kconfig, clientId: string): void {
   throw new ThinglineError("KCONFIG_INVALID", message, { details: { problems: 1 } });
 }
 
-async function readCa({ files }: Adapters, file: string, signal: AbortSignal): Promise<string> {
-  const text = await readTextFile(files, file, { bytesMax: credentialFileBytesMax, signal });
-  parseCertificates(text, file);
-  return text;
+async function readCa(output: Output, { files, keys, clock }: Adapters, file: string): Promise<string> {
+  const { ca = "" } = await readCredentialFiles(files, { ca: file });
+  requireUsable({ ca }, keys, { caName: file });
+  warnOfDoubts(output, { ca }, clock);
+  return ca;
 }
 
 /** The application's own store, in its state folder; the claim's files are loaded under the configured tag at each start. */
 async function nativeStore(
-  { files, keys }: Adapters,
-  stateFolder: string,
-  certs: string,
-  claimTag: number,
+  output: Output,
+  { files, keys, clock }: Adapters,
+  { stateFolder, certs, claimTag }: { stateFolder: string; certs: string; claimTag: number },
 ): Promise<NativeCredentialStore> {
   const store = createNativeCredentialStore({ files, keys, folder: join(stateFolder, "tls-credentials") });
   await loadNativeTlsCredentials({ files, folder: certs, store, secTag: claimTag, keys });
+  warnOfDoubts(output, await store.credentials(claimTag), clock);
   return store;
 }
 

@@ -6,6 +6,7 @@ import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { writeCredentialsFolder, type CredentialsFolder } from "../credentials-folder.js";
 import { commandLine, shellWord } from "../invocation.js";
+import { shortenIds } from "../log.js";
 import type { Output } from "../output.js";
 import { issuingPlane } from "../registry.js";
 
@@ -86,7 +87,7 @@ export async function claimCreate(context: CommandContext, options: CreateOption
     },
     [
       `${output.paint.green("created")} a claim certificate in the ${plane.description}`,
-      `  certificate  ${certificateId.slice(0, 16)}…, policy ${policyName}`,
+      `  certificate  ${shortenIds(certificateId)}, policy ${policyName}`,
       ...describeFiles(written, secTag),
       "",
       "Next, put it into a simulated modem and provision a device with it:",
@@ -123,7 +124,7 @@ function describeThing(
     issued.isNew
       ? `${output.paint.green("created")} thing ${name} in the ${plane.description}`
       : `thing ${name} was there already in the ${plane.description}: ${output.paint.green("created")} one certificate more`,
-    `  certificate  ${issued.certificateId.slice(0, 16)}…, policy ${issued.policyName}`,
+    `  certificate  ${shortenIds(issued.certificateId)}, policy ${issued.policyName}`,
     ...describeFiles(written, secTag),
     "",
     "Try it, in two terminals, in this folder:",

@@ -105,8 +105,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     options.log.warn("connectionRefused", {
       reason: refusal.reason,
       explanation: refusal.explanation,
-      // Enough to find it, short enough to read.
-      ...(refusal.certificateId === undefined ? {} : { certificateId: refusal.certificateId.slice(0, 16) }),
+      ...(refusal.certificateId === undefined ? {} : { certificateId: refusal.certificateId }),
       remote: `${remote.host}:${remote.port}`,
     });
     options.onRefused?.({ ...refusal, remote });

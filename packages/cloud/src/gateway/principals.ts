@@ -37,7 +37,7 @@ export function createPrincipals({ store, scope, unixMs }: PrincipalsOptions): P
       const authorizer = new PrincipalAuthorizer({ ...scope, unixMs, policies, facts });
       const refusal = whyNot(principal, certificate, unixMs());
       if (refusal === undefined) return { authorizer, decision: authorizer.authorizeConnect(request) };
-      const explanation = `certificate ${certificateId.slice(0, 16)} ${refusal}`;
+      const explanation = `certificate ${certificateId} ${refusal}`;
       return { authorizer, decision: { isAllowed: false, explanation } };
     },
   };

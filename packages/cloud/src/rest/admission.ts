@@ -35,6 +35,9 @@ export const defaultRestLimits: RestLimits = {
   answerTimeoutMs: 120_000,
 };
 
+/** Of a snapshot that is taken back; a snapshot that has more is of no use. */
+export const snapshotBytesMax = defaultRestLimits.uploadBytesMax;
+
 /** A request before its body. */
 export interface RequestHead {
   method: string;
