@@ -513,7 +513,8 @@ export class DeviceConnector {
     const isCut = isByServer(ending.reason, ending.error) && !isRecordTooLarge(ending.error);
     this.#phase = "closing";
     this.#session.connectionClosed(this.#clock.monotonicMs(), failure);
-    if (run.connectedAtMs !== undefined && isCut) this.#checkSuspect(failure ?? closedByRemoteError(0));
+    const hasGivenUp =
+      run.connectedAtMs !== undefined && isCut && this.#checkSuspect(failure ?? closedByRemoteError(0));
     this.#run = undefined;
     this.#wakeTimer?.cancel();
     this.#wakeAtMs = undefined;
@@ -521,7 +522,8 @@ export class DeviceConnector {
     this.#drained = undefined;
     this.#port.ended(isCut, failure);
     this.#checkRecords(run, ending.error);
-    this.#countFruitless(run, failure);
+    // One that the server refuses by closing is out of the way: those behind it have their own connections. No fault of the server's tells that.
+    this.#countFruitless(run, failure, hasGivenUp && !isServerFault(ending.error));
     this.#over(run, failure, (told, retryInMs) => {
       this.#port.emit("disconnected", {
         reason: ending.reason,
@@ -542,8 +544,8 @@ export class DeviceConnector {
   }
 
   /** Nothing waits for ever on a server that answers each connection with something else than an answer. */
-  #countFruitless(run: Run, failure: ThinglineError | undefined): void {
-    const isOfUse = this.#isStable(run) || this.#session.hasAcknowledged || failure === undefined;
+  #countFruitless(run: Run, failure: ThinglineError | undefined, hasGivenUp: boolean): void {
+    const isOfUse = hasGivenUp || this.#isStable(run) || this.#session.hasAcknowledged || failure === undefined;
     const isAwaited = this.#caller !== undefined || this.#port.isAwaited();
     this.#fruitlessCount = isOfUse || !isAwaited ? 0 : this.#fruitlessCount + 1;
     // A `connect()` that is not settled takes all the others with it.
@@ -569,16 +571,17 @@ export class DeviceConnector {
     return readyAtMs !== undefined && this.#clock.monotonicMs() - readyAtMs >= stableAfterMs;
   }
 
-  #checkSuspect(cause: ThinglineError): void {
+  /** @returns true when a message was given up */
+  #checkSuspect(cause: ThinglineError): boolean {
     const oldest = this.#session.oldestInFlight;
     this.#suspect ??= new SuspectMessage();
     // The server accuses a message, and there is only this one.
     const isNamed = isMessageFault(cause) && this.#session.pendingCount - this.#session.waitingCount === 1;
-    if (oldest !== undefined && this.#suspect.cut(oldest)) {
-      this.#session.giveUp(oldest, poisonError(oldest.topic, publishCutsMax, cause));
-    } else if (oldest !== undefined && isNamed) {
-      this.#session.giveUp(oldest, namedError(oldest.topic, cause));
-    } else if (oldest === undefined) this.#suspect.cut(undefined);
+    const isGuilty = this.#suspect.cut(oldest);
+    if (oldest === undefined || !(isGuilty || isNamed)) return false;
+    const error = isGuilty ? poisonError(oldest.topic, publishCutsMax, cause) : namedError(oldest.topic, cause);
+    this.#session.giveUp(oldest, error);
+    return true;
   }
 
   /** Why a connection that did not get ready ended: before CONNACK with advice, after it as it is. */

@@ -43,6 +43,7 @@ import { ShadowAsks } from "./client-shadow-asks.js";
 import { HeldInput, type PollOptions, type PollResult } from "./client-input.js";
 import { DeviceInbox, type InboxPort } from "./client-inbox.js";
 import {
+  announcedRecordBytesOf,
   type CheckedOptions,
   checkSecTag,
   type DeviceOptions,
@@ -406,6 +407,7 @@ export class DeviceClient implements Device {
       publish: (topic, payload, how) => this.publish(topic, payload, how),
       subscribe: (filters, listener) => this.subscribe(filters, listener),
       report: (error) => this.#emit("error", { error }),
+      answerBytesMax: announcedRecordBytesOf(this.#checked),
     });
     if (this.#connector.state === "closed") this.#shadows.end();
     return this.#shadows.get(name) as unknown as ShadowClient<State>;

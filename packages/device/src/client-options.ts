@@ -341,6 +341,12 @@ function recordBytesMaxOf(options: DeviceOptions): number {
   return Math.max(announcedBytesMin, bytesMax);
 }
 
+/** The Maximum Packet Size that an MQTT 5 server was told because of this device's TLS: what is larger never comes. */
+export function announcedRecordBytesOf({ session, payloadBytesMax }: CheckedOptions): number | undefined {
+  const { version, maximumPacketBytes = Infinity } = session;
+  return version === 5 && maximumPacketBytes < packetBytesMaxOf(payloadBytesMax) ? maximumPacketBytes : undefined;
+}
+
 /** The largest packet that is decoded; payloads between `payloadBytesMax` and AWS's limit are drained. */
 export function packetBytesMaxOf(payloadBytesMax: number): number {
   return Math.min(268_435_460, Math.max(payloadBytesMax, defaultPayloadBytesMax) + packetOverheadBytes);

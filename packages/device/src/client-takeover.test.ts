@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createVirtualRandom } from "@thingline/transport/virtual";
 import type { Device } from "./client.js";
-import { publishCutsMax, takeoverCutsMin } from "./client-reconnect.js";
+import { fruitlessConnectionsMax, publishCutsMax, takeoverCutsMin } from "./client-reconnect.js";
 import {
   agree,
   type Answer,
@@ -166,6 +166,23 @@ describe("a message that the cloud answers by closing", () => {
     await cloud.clock.pass(200_000);
     assert.equal(cuts, publishCutsMax);
     assert.deepEqual([denied.state, behind.state, device.state], ["CONNECTION_LOST", "done", "ready"]);
+    void device.close();
+    await cloud.clock.flush();
+  });
+
+  test("costs those behind it nothing, however many there are in a row", async () => {
+    const cloud = new FakeCloud();
+    const device = await readyDevice(cloud);
+    cloud.answer = (packet, self) => {
+      if (packet.type !== "publish" || !packet.topic.startsWith("secret")) return agree(packet, self);
+      self.connection.end();
+    };
+    const deniedCount = fruitlessConnectionsMax / publishCutsMax + 2;
+    const denied = Array.from({ length: deniedCount }, (_, index) => watch(device.publish(`secret/${index}`, "x")));
+    const behind = watch(device.publish("open", "x"));
+    await cloud.clock.pass(deniedCount * publishCutsMax * 60_000);
+    assert.deepEqual(new Set(denied.map(({ state }) => state)), new Set(["CONNECTION_LOST"]));
+    assert.deepEqual([behind.state, device.state], ["done", "ready"]);
     void device.close();
     await cloud.clock.flush();
   });

@@ -74,7 +74,8 @@ export type DeviceState = "idle" | "connecting" | "ready" | "closing" | "waiting
  *
  * No promise waits for ever on a server that answers, whatever it answers: a request settles within `ackTimeoutMs` of connection, and at
  * the latest when {@link fruitlessConnectionsMax} connections in a row ended on which no message was acknowledged and which were ready for
- * less than {@link stableAfterMs}; connections that the device ends because the server broke the protocol count as the others. Two kinds
+ * less than {@link stableAfterMs}; connections that the device ends because the server broke the protocol count as the others. A message
+ * that the server closes for takes {@link publishCutsMax} connections, and those behind it begin to count anew after it. Two kinds
  * of calls wait longer, and have their own bounds: what went into an `offlineQueue`, until it expires; and what is called while nobody
  * answers at all, so that there is no connection: `signal` ends it, and `attemptsMax` and `disconnect()` end the attempts. Loops over
  * messages wait for messages: they end with their `signal`, their subscription and the device.

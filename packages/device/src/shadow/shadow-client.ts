@@ -45,6 +45,8 @@ export interface ShadowPort {
   ): Promise<void>;
   /** What has no caller to go to. */
   report(error: ThinglineError): void;
+  /** Why an answer may never come, besides all else: added to the message of a time-out. */
+  silenceHint?: string;
 }
 
 export interface ShadowRequestOptions {
@@ -403,7 +405,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
       const acknowledged = (): void => {
         if (!this.#waiting.has(clientToken)) return;
         timer?.cancel();
-        timer = this.#port.clock.setTimer(timeoutMs, () => settle(timedOut(kind, timeoutMs)));
+        timer = this.#port.clock.setTimer(timeoutMs, () => settle(timedOut(kind, timeoutMs, this.#port.silenceHint)));
       };
       let asked = 0;
       const send = (): void => {
@@ -482,8 +484,8 @@ const unansweredGet = (connectionCount: number) =>
     details: { connectionCount },
   });
 
-const timedOut = (kind: Kind, timeoutMs: number) =>
-  new ThinglineError("TIMEOUT", `the shadow service did not answer ${kind} within ${timeoutMs} ms`, {
+const timedOut = (kind: Kind, timeoutMs: number, hint: string | undefined) =>
+  new ThinglineError("TIMEOUT", `the shadow service did not answer ${kind} within ${timeoutMs} ms${hint ?? ""}`, {
     details: { waitedMs: timeoutMs },
   });
 

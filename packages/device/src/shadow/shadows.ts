@@ -15,6 +15,8 @@ export interface ShadowsPort {
   publish(topic: string, payload: Uint8Array, options: { qos: 1; signal?: AbortSignal }): Promise<void>;
   subscribe(filters: readonly string[], listener: (message: DeviceMessage) => void): Promise<DeviceSubscription>;
   report(error: Error): void;
+  /** The cloud drops packets that are larger, since the device told it so. Undefined: none that a shadow's answer may reach. */
+  answerBytesMax?: number | undefined;
 }
 
 /** The shadows of a device: one client for each name, made when it is first asked for. */
@@ -56,9 +58,15 @@ export class DeviceShadows {
     for (const client of this.#clients?.values() ?? []) client.end(this.#ending);
   }
 
-  #wires(): Pick<ShadowPort, "publish" | "subscribe" | "report"> {
+  #wires(): Pick<ShadowPort, "publish" | "subscribe" | "report" | "silenceHint"> {
     const port = this.#port;
+    const { answerBytesMax } = port;
     return {
+      ...(answerBytesMax !== undefined && {
+        silenceHint:
+          `; an answer of more than ${answerBytesMax} bytes does not come at all: the TLS of this device takes no larger record, so the ` +
+          "cloud was told to send none. A smaller document, or several named shadows, help",
+      }),
       publish: (topic, payload, signal) => port.publish(topic, payload, { qos: 1, ...(signal && { signal }) }),
       subscribe: async (filters, listener, ended) => {
         const subscription = await port.subscribe(filters, listener);
