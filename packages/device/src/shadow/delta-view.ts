@@ -43,6 +43,8 @@ export interface DeltaView {
   /** What the loop read last, and whether anything was reported since. */
   told: Wishes;
   isReported: boolean;
+  /** Of the differences that were told again because a report conflicted: once each, or a wrong version would do it for ever. */
+  retoldVersion: number;
   /** Counts what came in: a document is the last word when nothing came since it was asked for. */
   inputCount: number;
   /** Documents in a row that are older than what was known. */
@@ -66,8 +68,8 @@ export type DeltaInput =
   | { type: "reporting"; reported: JsonObject }
   /** An update of our own was accepted. */
   | { type: "accepted"; version: number; reported: JsonObject | undefined }
-  /** It failed: whatever it spoke about is unanswered again. `isConflict`: because somebody wrote in between. */
-  | { type: "reportFailed"; reported: JsonObject; isConflict: boolean }
+  /** It failed: whatever it spoke about is unanswered again. `conflictWith`: the version it wanted, when somebody wrote in between. */
+  | { type: "reportFailed"; reported: JsonObject; conflictWith: number | undefined }
   /** The device cannot or will not, and says so. */
   | { type: "declined"; wishes: Wishes };
 
@@ -82,6 +84,7 @@ export const freshDeltaView: DeltaView = {
   passedOver: noWishes,
   told: noWishes,
   isReported: false,
+  retoldVersion: 0,
   inputCount: 0,
   doubts: 0,
 };
@@ -125,16 +128,26 @@ export function stepDeltaView(before: DeltaView, input: DeltaInput): Step {
       const answered = together(view.answered, touched(view.heard, input.reported));
       return [{ ...view, answered, isReported: true }, false];
     }
-    case "reportFailed": {
-      const answered = without(view.answered, touched(view.answered, input.reported));
-      const next = { ...view, answered, passedOver: noWishes, isReported: false };
-      // The document went on by a report about something else, and the delta of that was passed over.
-      const isToTell = input.isConflict && view.unread === undefined && !isNone(view.passedOver);
-      return [isToTell ? { ...next, unread: remaining(next) } : next, input.isConflict];
-    }
+    case "reportFailed":
+      return reportFailed(view, input);
     case "declined":
       return [{ ...view, answered: together(view.answered, standing(input.wishes, view.heard)) }, false];
   }
+}
+
+/**
+ * What came while the report was under way was told without what it spoke about: nobody will say that again. When what came in between
+ * is not here yet, the document is asked for.
+ */
+function reportFailed(view: DeltaView, input: DeltaInput & { type: "reportFailed" }): Step {
+  const { reported, conflictWith } = input;
+  const answered = without(view.answered, touched(view.answered, reported));
+  const next = { ...view, answered, passedOver: noWishes, isReported: false };
+  const isConflict = conflictWith !== undefined;
+  if (view.unread !== undefined) return [{ ...next, unread: remaining(next) }, isConflict];
+  const { deltaVersion } = view;
+  if (!isConflict || deltaVersion <= conflictWith || deltaVersion === view.retoldVersion) return [next, isConflict];
+  return [{ ...next, unread: remaining(next), retoldVersion: deltaVersion }, true];
 }
 
 const isFromCloud = ({ type }: DeltaInput): boolean => type === "delta" || type === "document" || type === "accepted";

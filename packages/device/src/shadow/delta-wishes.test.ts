@@ -228,3 +228,46 @@ describe("a cloud that tells nonsense does not make the loop deaf", () => {
     world.client.end(new ThinglineError("CLOSED", "closed"));
   });
 });
+
+describe("a wish is not lost with a report that conflicts", () => {
+  const inBetween: [string, object][] = [
+    ["another wish", { desired: { mode: "eco" } }],
+    ["a report of somebody else's, with the same difference", { reported: { load: 7 } }],
+    ["both", { desired: { mode: "eco" }, reported: { load: 7 } }],
+  ];
+  for (const [name, written] of inBetween) {
+    test(`${name} is written while a throttled report waits for its turn`, async () => {
+      const seen = device((state, { client }) => {
+        const { version } = seen.read.at(-1) as ShadowDelta;
+        if (state["interval"] !== undefined) return client.report({ interval: 3600 }, { version });
+        return client.decline(state);
+      });
+      await seen.settle();
+      seen.world.refusals.push({ code: 429, message: "Too Many Requests" });
+      seen.world.write({ desired: { interval: 99_999 } });
+      await seen.settle();
+      seen.world.write(written);
+      await seen.settle();
+      await seen.world.clock.advance(6_000);
+      await seen.settle();
+      assert.deepEqual(
+        seen.errors.map((error) => isThinglineError(error, "SHADOW_VERSION_CONFLICT")),
+        [true],
+      );
+      assert.equal(seen.world.document?.state.reported?.["interval"], 3600);
+      assert.ok(seen.read.length <= 3, `told ${seen.read.length} times`);
+    });
+  }
+
+  test("a report with a version that is never right is not asked for again and again", async () => {
+    const seen = device((_, { client }) => client.report({ interval: 3600 }, { version: 1 }));
+    seen.world.write({ reported: { on: true } });
+    seen.world.write({ reported: { on: false } });
+    await seen.settle();
+    seen.world.write({ desired: { interval: 99_999 } });
+    await seen.settle();
+    await seen.settle();
+    assert.ok(seen.read.length <= 2, `told ${seen.read.length} times`);
+    assert.ok(updates(seen) <= 2, `${updates(seen)} updates`);
+  });
+});

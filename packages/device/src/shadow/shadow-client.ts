@@ -161,8 +161,8 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
       this.#tell({ type: "accepted", version: accepted.version, reported });
       return accepted;
     } catch (error) {
-      const isConflict = isThinglineError(error, "SHADOW_VERSION_CONFLICT");
-      if (reported !== undefined) this.#tell({ type: "reportFailed", reported, isConflict });
+      const conflictWith = isThinglineError(error, "SHADOW_VERSION_CONFLICT") ? version : undefined;
+      if (reported !== undefined) this.#tell({ type: "reportFailed", reported, conflictWith });
       throw error;
     }
   }
