@@ -96,7 +96,9 @@ describe("thingline cloud", { concurrency: 2 }, () => {
     const cloud = startThinglineIn(t, { cwd: folder, env: { TMPDIR: folder } }, "cloud", "start", ...args);
     await cloud.textLine((line) => line === "ready  local AWS IoT Core, account 123456789012, region us-east-1");
     await cloud.textLine((line) => /^ {2}plain MQTT, allow-all +localhost:\d+$/.test(line));
-    const api = /http:\S+/.exec(await cloud.textLine((line) => line.startsWith("  AWS SDKs and AWS CLI")))?.[0] ?? "";
+    const sdks = await cloud.textLine((line) => line.startsWith("  AWS SDKs and AWS CLI"));
+    assert.ok(sdks.length <= 80, sdks);
+    const api = /http:\S+/.exec(sdks)?.[0] ?? "";
     await client(t, api).send(new CreateThingCommand({ thingName: "forgotten" }));
     const { code, stdout } = await cloud.end("SIGINT");
     assert.equal(code, 0);

@@ -128,7 +128,7 @@ describe("thingline thing create", { concurrency: 2 }, () => {
     assert.match(stdout, /-i pump-7-sub -q 1 -t 'pump-7\/#'\n/);
     // Not the thing's own name, which the device itself connects with.
     assert.match(stdout, /-i pump-7-pub -q 1 -t pump-7\/hello -m world\n/);
-    for (const line of stdout.split("\n")) assert.ok(line.length <= 100, line);
+    for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
     assert.doesNotMatch(stdout, /BEGIN/);
     assert.match(await readFile(join(cwd, "credentials/prj.conf"), "utf8"), /^CONFIG_AWS_IOT_SEC_TAG=7$/m);
   });

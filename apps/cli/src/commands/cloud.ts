@@ -111,7 +111,7 @@ function inOptionsOfCommand(error: unknown, { host }: StartOptions): unknown {
 }
 
 function keysTold(accessKeys: readonly AccessKey[] | undefined): string {
-  if (accessKeys === undefined) return "access key test, secret key test";
+  if (accessKeys === undefined) return "key test, secret test";
   const [first] = accessKeys;
   return accessKeys.length === 1 ? `access key ${first?.accessKeyId}` : `${accessKeys.length} access keys`;
 }

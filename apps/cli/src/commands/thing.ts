@@ -140,7 +140,7 @@ function describeFiles({ folder, files }: CredentialsFolder, secTag: number): st
   const fileName = (path: string) => path.slice(path.lastIndexOf("/") + 1).padEnd(18);
   return [
     `  folder       ${folder}`,
-    `    ${fileName(files.privateKeyPem)}private key: only you may read it, and nobody can ask for it again`,
+    `    ${fileName(files.privateKeyPem)}private key: only you may read it; nobody has a copy`,
     `    ${fileName(files.certificatePem)}certificate`,
     `    ${fileName(files.caPem)}CA of the server`,
     `    ${fileName(files.nordic)}all of them, for Nordic's certificate managers`,
