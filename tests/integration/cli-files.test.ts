@@ -10,12 +10,25 @@ test("files that have no end, are no files or no text end a command at once, by 
   execFileSync("mkfifo", [join(cwd, "pipe")]);
   await writeFile(join(cwd, "utf16.conf"), Buffer.from("\uFEFFCONFIG_AWS_IOT=y\n", "utf16le"));
   await writeFile(join(cwd, "binary.conf"), Uint8Array.of(0x43, 0xff, 0x00));
+  const ok = ["=y", '_BROKER_HOST_NAME="localhost"', "_SEC_TAG=4", '_CLIENT_ID_STATIC="a"'];
+  await writeFile(join(cwd, "ok.conf"), ok.map((line) => `CONFIG_AWS_IOT${line}\n`).join(""));
   const cases: [command: string, code: string, message: RegExp][] = [
     ["modem write --sec-tag 4 --ca /dev/zero", "FILE_TOO_LARGE", /"\/dev\/zero" is too large.* 65536 /],
     ["device run --conf /dev/urandom", "FILE_TOO_LARGE", /"\/dev\/urandom" is too large.* 1048576 /],
     ["provision --conf pipe", "FILE_UNREADABLE", /"pipe" is a named pipe, expected a regular file/],
     ["provision --conf .", "FILE_UNREADABLE", /"\." is a folder, expected a regular file/],
     ["device run --conf utf16.conf", "FILE_UNREADABLE", /"utf16\.conf" is UTF-16 text: save it as UTF-8/],
+    ["modem list --modem-dir utf16.conf", "FILE_UNREADABLE", /"utf16\.conf" is a file, expected a folder/],
+    [
+      "device run --conf ok.conf --native-tls --certs ok.conf",
+      "FILE_NOT_FOUND",
+      /^ok\.conf is a file; expected a folder/,
+    ],
+    [
+      "device run --conf ok.conf --native-tls --state-dir binary.conf",
+      "FILE_UNREADABLE",
+      /cannot read "binary\.conf\/.*"binary\.conf" is a file, expected a folder/,
+    ],
     ["device run --conf binary.conf", "FILE_UNREADABLE", /"binary\.conf" is no text in UTF-8/],
   ];
   const runs = cases.map(([command]) => runThinglineIn(t, { cwd }, ...command.split(" "), "--json"));

@@ -110,7 +110,7 @@ test("what cannot be read says which file, what was expected and what was found"
     [{ ca: at("absent.pem") }, "FILE_NOT_FOUND", /absent\.pem/],
     [{ from: at("absent") }, "FILE_NOT_FOUND", /absent is an empty folder, or not there/],
     [{ from: at("empty") }, "FILE_NOT_FOUND", /empty folder/],
-    [{ from: at("cert.pem") }, "FILE_NOT_FOUND", /neither a folder nor a \.json file; .*--cert/],
+    [{ from: at("cert.pem") }, "FILE_NOT_FOUND", /cert\.pem is a file; expected a folder, or a \.json file/],
     [
       { from: folder },
       "FILE_NOT_FOUND",

@@ -138,10 +138,7 @@ async function listFolder(files: Files, folder: string): Promise<string[]> {
     if (names.length > 0) return names;
   } catch (error) {
     if (!isThinglineError(error) || error.details["systemCode"] !== "ENOTDIR") throw error;
-    throw problem(
-      "is neither a folder nor a .json file; single PEM files are given with --ca, --cert and --key",
-      error,
-    );
+    throw problem("is a file; expected a folder, or a .json file of Nordic's certificate manager", error);
   }
   throw problem("is an empty folder, or not there");
 }

@@ -58,8 +58,15 @@ async function attempt<T>(action: string, path: string, run: () => Promise<T>): 
     if (systemCode === undefined) throw error;
     const options = { details: { path, systemCode }, cause: error };
     if (systemCode === "ENOENT") throw new ThinglineError("FILE_NOT_FOUND", `there is no "${path}"`, options);
-    throw new ThinglineError("FILE_UNREADABLE", `cannot ${action} "${path}": ${systemCode}`, options);
+    const why = systemCode === "ENOTDIR" ? `"${await firstFileOf(path)}" is a file, expected a folder` : systemCode;
+    throw new ThinglineError("FILE_UNREADABLE", `cannot ${action} "${path}": ${why}`, options);
   }
+}
+
+/** What is in the way of a path that goes through a file. */
+async function firstFileOf(path: string): Promise<string> {
+  const parent = dirname(path);
+  return parent === path || (await isThere(path)) ? path : firstFileOf(parent);
 }
 
 export function codeOf(error: unknown): string | undefined {
