@@ -1,4 +1,5 @@
 import { checkOptionTypes, isThinglineError, ThinglineError, type OptionTypes } from "@thingline/protocol";
+import { copyJson } from "@thingline/protocol/shadow";
 import { createCertificateRequest } from "@thingline/protocol/x509";
 import type { Keys, KeyKind } from "@thingline/transport";
 import type { Cloud } from "./cloud.js";
@@ -78,10 +79,16 @@ function ownPolicyOf(
   const isDocument =
     typeof policyDocument === "string" || (typeof policyDocument === "object" && policyDocument !== null);
   if (!isDocument) throw invalid("policyDocument", "a text or an object", typeof policyDocument);
-  const text = typeof policyDocument === "string" ? policyDocument : JSON.stringify(policyDocument);
+  const text = typeof policyDocument === "string" ? policyDocument : textOf(policyDocument);
   // A policy name takes all characters of a thing name but the colon, and is as long.
   return { policyName: String(thingName).replaceAll(":", "."), policyDocument: text };
 }
+
+/** A policy that lost a condition on its way would allow more than was written. */
+const textOf = (document: object): string => JSON.stringify(copyJson(document, "policyDocument", documentLimits));
+
+/** More than a policy of AWS's size holds. */
+const documentLimits = { depthMax: 32, valuesMax: 10_000 };
 
 async function requestFor(keys: Keys, keyType: KeyKind, thingName: string) {
   const { privateKeyPem } = await keys.generate(keyType);

@@ -231,9 +231,13 @@ const publishOptionNames: ReadonlySet<string> = new Set(Object.keys(publishOptio
  */
 export function checkPublishOptions(options: PublishOptions): void {
   if (typeof options !== "object" || options === null) checkOptionNames(options, publishOptionTypes, publishCall);
+  let isEmpty = true;
   for (const name in options) {
+    isEmpty = false;
     if (!publishOptionNames.has(name)) checkOptionNames(options, publishOptionTypes, publishCall);
   }
+  // A Map or a promise has no names.
+  if (isEmpty) checkOptionNames(options, publishOptionTypes, publishCall);
   const { isRetained, properties, signal } = options;
   if (isRetained !== undefined && typeof isRetained !== "boolean") {
     throw optionInvalid("isRetained", "true or false", kindOf(isRetained));
