@@ -54,6 +54,10 @@ describe("packed packages", () => {
       const unwanted = files.filter((file) => /\.test\.|\.map$|\.tsbuildinfo$|(?<!\.d)\.ts$/.test(file));
       assert.deepEqual(unwanted, [], name);
       assert.equal(await readFile(join(folderOf(name), "LICENSE"), "utf8"), license, name);
+      for (const file of files.filter((file) => /\.(js|d\.ts)$/.test(file))) {
+        const text = await readFile(join(folderOf(name), file), "utf8");
+        assert.doesNotMatch(text, /sourceMappingURL/, `${name} ${file} points at a map that is not there`);
+      }
       const readme = await readFile(join(folderOf(name), "README.md"), "utf8");
       assert.match(readme, new RegExp(`^# ${name}\n[^]*npm install[^]*Apache-2\\.0`));
     }
