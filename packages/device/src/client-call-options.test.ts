@@ -30,6 +30,21 @@ const cases: [name: string, option: string, call: (device: Untyped, shadow: Shad
     "properties.ttl",
     (device) => device.publish("a", "x", { properties: { ttl: 1 } }),
   ],
+  [
+    "publish with a user property that is no pair",
+    "properties.userProperties",
+    (device) => device.publish("a", "x", { properties: { userProperties: ["ab"] } }),
+  ],
+  [
+    "publish with a user property that is a number",
+    "properties.userProperties",
+    (device) => device.publish("a", "x", { properties: { userProperties: [["a", 1]] } }),
+  ],
+  [
+    "publish of what a message was received with",
+    "properties.subscriptionIdentifiers",
+    (device) => device.publish("a", "x", { properties: { subscriptionIdentifiers: [1] } }),
+  ],
   ["publish with no signal", "signal", (device) => device.publish("a", "x", { signal: {} })],
   ["subscribe without a filter", "filters", (device) => device.subscribe()],
   ["subscribe to numbers", "filters", (device) => device.subscribe([1])],

@@ -6,7 +6,7 @@ import {
   type OptionTable,
   type OptionTypes,
 } from "@thingline/protocol";
-import type { PublishProperties } from "@thingline/protocol/mqtt";
+import type { PublishProperties, UserProperties } from "@thingline/protocol/mqtt";
 import {
   clockOption,
   dialerOption,
@@ -245,7 +245,22 @@ export function checkPublishOptions(options: PublishOptions): void {
   if (signal !== undefined || properties !== undefined) checkOptionTypes(options, publishOptionTypes, publishCall);
   if (properties !== undefined) {
     checkOptionTypes(properties, publishPropertyTypes, { of: publishCall.of, prefix: "properties." });
+    if (properties.userProperties !== undefined) {
+      checkUserProperties("properties.userProperties", properties.userProperties);
+    }
+    // A message that was received and is published again has them.
+    if (properties.subscriptionIdentifiers !== undefined) {
+      throw optionInvalid("properties.subscriptionIdentifiers", "none: they are the server's to add", "an array");
+    }
   }
 }
 
 const publishCall = { of: "publish()" };
+
+/** @throws {ThinglineError} OPTION_INVALID */
+export function checkUserProperties(option: string, properties: UserProperties): void {
+  for (const pair of properties as Iterable<unknown>) {
+    const isPair = Array.isArray(pair) && pair.length === 2 && pair.every((each) => typeof each === "string");
+    if (!isPair) throw optionInvalid(option, "pairs of texts, [name, value]", kindOf(pair));
+  }
+}

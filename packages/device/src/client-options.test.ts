@@ -91,6 +91,7 @@ describe("options of connectDevice", () => {
     ["keepAliveSeconds", { keepAliveSeconds: 1201 }],
     ["isCleanSession", { isCleanSession: "y" }],
     ["sessionExpirySeconds", { version: 5, sessionExpirySeconds: -1 }],
+    ["sessionExpirySeconds", { version: 4, sessionExpirySeconds: -1 }],
     ["applicationTopics", { applicationTopics: ["a/#/b"] }],
     ["applicationTopics", { applicationTopics: [""] }],
     ["applicationTopics", { applicationTopics: Array.from({ length: 51 }, (_, n) => `t/${n}`) }],

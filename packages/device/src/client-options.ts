@@ -9,7 +9,13 @@ import {
 import { type ShadowTopicTail, shadowTopicTails } from "@thingline/protocol/shadow";
 import type { Clock, Dialer, Random, SecTagDialer, TlsClientOptions } from "@thingline/transport";
 import { checkTlsPems } from "@thingline/protocol/x509";
-import { connectDeviceOptionTypes, deviceOptionTypes, quotaTypes, reconnectTypes } from "./client-option-types.js";
+import {
+  checkUserProperties,
+  connectDeviceOptionTypes,
+  deviceOptionTypes,
+  quotaTypes,
+  reconnectTypes,
+} from "./client-option-types.js";
 import { TlsSessionCache } from "./tls-sessions.js";
 import type { DeviceListeners } from "./client-events.js";
 import {
@@ -284,11 +290,12 @@ export function checkOptions(options: DeviceOptions, of = "createDevice()"): Che
   }
   if (options.username !== undefined) session.username = text("username", options.username);
   if (options.password !== undefined) session.password = options.password;
-  if (options.userProperties !== undefined) checkUserProperties(options.userProperties);
+  if (options.userProperties !== undefined) checkUserProperties("userProperties", options.userProperties);
   if (options.family !== undefined) oneOf("family", options.family, [4, 6] as const);
   if (options.serverName === "") throw invalid("serverName", "a name", "an empty one");
   checkEach("alpnProtocols", options.alpnProtocols);
   if (options.lastWill !== undefined) session.will = willOf(options.lastWill, quotas);
+  optional("sessionExpirySeconds", options.sessionExpirySeconds, 0, 4_294_967_295);
   if (version === 5) session.properties = propertiesOf(options, isCleanSession, quotas);
   if (options.staticAddress !== undefined) checkAddress(options.staticAddress);
   optional("connectTimeoutMs", options.connectTimeoutMs, 1, 3_600_000);
@@ -432,13 +439,6 @@ function checkEach(option: string, values: readonly string[] | undefined): void 
   });
 }
 
-function checkUserProperties(properties: NonNullable<ConnectProperties["userProperties"]>): void {
-  for (const pair of properties as Iterable<unknown>) {
-    const isPair = Array.isArray(pair) && pair.length === 2 && pair.every((each) => typeof each === "string");
-    if (!isPair) throw invalid("userProperties", "pairs of texts, [name, value]", kindOf(pair));
-  }
-}
-
 /** @throws {ThinglineError} OPTION_INVALID */
 export function checkSecTag(secTag: number, hasDialer: boolean): void {
   if (!hasDialer) throw invalid("secTag", "none without a secTagDialer", secTag);
@@ -473,9 +473,7 @@ function propertiesOf(
   { userPropertiesBytesMax }: DeviceQuotas,
 ): NonNullable<ClientSessionOptions["properties"]> {
   const expirySeconds = options.sessionExpirySeconds ?? (isCleanSession ? 0 : defaultSessionExpirySeconds);
-  const properties: NonNullable<ClientSessionOptions["properties"]> = {
-    sessionExpirySeconds: integer("sessionExpirySeconds", expirySeconds, 0, 4_294_967_295),
-  };
+  const properties: NonNullable<ClientSessionOptions["properties"]> = { sessionExpirySeconds: expirySeconds };
   const userBytes = userPropertiesBytesOf(options.userProperties);
   if (userBytes > userPropertiesBytesMax) {
     throw invalid("userProperties", `at most ${userPropertiesBytesMax} bytes of names and values`, userBytes);

@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "../clock.js";
 import { sleep } from "../sleep.js";
 
@@ -31,7 +31,9 @@ interface VirtualTimer extends Timer {
 export const defaultVirtualUnixMs = Date.UTC(2026, 0, 1);
 
 /** Time that passes when told to. */
-export function createVirtualClock({ unixMs = defaultVirtualUnixMs }: { unixMs?: number } = {}): VirtualClock {
+export function createVirtualClock(options: { unixMs?: number } = {}): VirtualClock {
+  checkOptionTypes(options, { unixMs: "number" }, { of: "createVirtualClock()" });
+  const { unixMs = defaultVirtualUnixMs } = options;
   let nowMs = 0;
   let unixOffsetMs = unixMs;
   let order = 0;

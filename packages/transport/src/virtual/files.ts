@@ -1,6 +1,7 @@
-import { ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { fileTooLarge } from "../files.js";
 import type { FileReadOptions, Files, FileWriteOptions } from "../files.js";
+import { randomOption } from "../option-types.js";
 import type { Random } from "../random.js";
 
 export interface VirtualFilesOptions {
@@ -42,7 +43,16 @@ interface PendingEntry {
   before: VirtualFile | undefined;
 }
 
+const optionTypes = {
+  content: "object",
+  random: randomOption,
+  powerLossBeforeWrite: "number",
+  onPowerLoss: "function",
+} as const satisfies OptionTypes<VirtualFilesOptions>;
+
+/** @throws {ThinglineError} OPTION_INVALID */
 export function createVirtualFiles(options: VirtualFilesOptions = {}): VirtualFiles {
+  checkOptionTypes(options, optionTypes, { of: "createVirtualFiles()" });
   const files = new Map<string, VirtualFile>();
   for (const [path, text] of Object.entries(options.content ?? {})) {
     const content = typeof text === "string" ? new TextEncoder().encode(text) : text.slice();

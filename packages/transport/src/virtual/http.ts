@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, ThinglineError } from "@thingline/protocol";
 import type { Clock } from "../clock.js";
 import {
   defaultHttpBodyBytesMax,
@@ -8,6 +8,7 @@ import {
   type HttpRequestOptions,
   type HttpResponse,
 } from "../http.js";
+import { clockOption } from "../option-types.js";
 import { sleep } from "../sleep.js";
 
 export type VirtualHttpHandler = (request: HttpRequest) => Promise<HttpResponse> | HttpResponse;
@@ -25,7 +26,11 @@ export interface VirtualHttp extends Http {
   readonly requestCount: number;
 }
 
-export function createVirtualHttp({ clock, latencyMs = 2 }: VirtualHttpOptions): VirtualHttp {
+/** @throws {ThinglineError} OPTION_INVALID */
+export function createVirtualHttp(options: VirtualHttpOptions): VirtualHttp {
+  const types = { clock: clockOption, latencyMs: "number" } as const;
+  checkOptionTypes(options, types, { of: "createVirtualHttp()", required: ["clock"] });
+  const { clock, latencyMs = 2 } = options;
   /** Undefined for an origin that stopped. */
   const handlers = new Map<string, VirtualHttpHandler | undefined>();
   let requestCount = 0;

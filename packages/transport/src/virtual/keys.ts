@@ -1,6 +1,7 @@
-import { ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, ThinglineError } from "@thingline/protocol";
 import { bigIntOfBytes, bytesOfBigInt, concatBytes, derNull, derOid, derSequence, der, encodePem } from "../der.js";
 import type { KeyPair, Keys } from "../keys.js";
+import { randomOption } from "../option-types.js";
 import type { Random } from "../random.js";
 import { readCertificates } from "./certificate.js";
 import { type PrivateKey, publicKeyOf, readPrivateKey, rsaKeyOf, writePrivateKey } from "./key-formats.js";
@@ -18,7 +19,9 @@ export const virtualRsaKeysMax = (publicTestPrimes.length * (publicTestPrimes.le
  *
  * `generate` throws {@link ThinglineError} LIMIT_EXCEEDED after {@link virtualRsaKeysMax} RSA keys.
  */
-export function createVirtualKeys({ random }: { random: Random }): Keys {
+export function createVirtualKeys(options: { random: Random }): Keys {
+  checkOptionTypes(options, { random: randomOption }, { of: "createVirtualKeys()", required: ["random"] });
+  const { random } = options;
   const pairs = shuffledPairs(random);
 
   function generateKey(kind: "rsa-2048" | "ec-p256"): PrivateKey {

@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
 import { hexOfBytes } from "../der.js";
 import type { Random } from "../random.js";
 
@@ -9,6 +9,9 @@ export interface VirtualRandom extends Random {
 
 /** Chance from a seed (xoshiro128**): the same seed, the same draws. Never for anything that must stay secret. */
 export function createVirtualRandom(seed: number | string): VirtualRandom {
+  if (typeof seed !== "number" && typeof seed !== "string") {
+    throw optionInvalid("seed", "a number or a string", kindOf(seed));
+  }
   const state = stateOf(String(seed));
 
   function next(): number {
