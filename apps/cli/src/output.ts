@@ -1,5 +1,5 @@
 import picocolors from "picocolors";
-import { escapeControls, wrapText } from "./terminal-text.js";
+import { escapeControls, fitLines, wrapText } from "./terminal-text.js";
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -188,7 +188,8 @@ class LiveLine {
 
   print(text: string): void {
     this.pause();
-    this.#stream.write(`${text}\n`);
+    const columns = this.#stream.isTTY === true ? (this.#stream.columns ?? 80) : undefined;
+    this.#stream.write(`${fitLines(text, columns)}\n`);
     this.resume();
   }
 

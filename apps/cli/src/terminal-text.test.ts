@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { escapeControls, wrapText } from "./terminal-text.js";
+import { escapeControls, fitLines, wrapText } from "./terminal-text.js";
 
 test("nothing that moves a cursor, forges a line or turns text around reaches a terminal", () => {
   const cases: [string, string][] = [
@@ -35,4 +35,29 @@ test("prose breaks at blanks, goes on below its beginning, and keeps long words 
   assert.equal(wrapText(`see ${path} now`, { columns: 40, indent: 2 }), `see\n  ${path}\n  now`);
   assert.equal(wrapText(text, { columns: undefined, indent: 4 }), text);
   for (const line of wrapText(text, { columns: 3, indent: 9 }).split("\n")) assert.ok(line.length <= 29);
+});
+
+test("a printed line breaks at blanks where a terminal ends, colours counted as nothing; command lines stay whole", () => {
+  const bold = "\u001b[1m";
+  const cases: [line: string, fitted: string][] = [
+    ["short", "short"],
+    [
+      "  local AWS IoT Core     MQTT over mutual TLS at localhost:8883",
+      "  local AWS IoT Core     MQTT over\n    mutual TLS at localhost:8883",
+    ],
+    [`${" ".repeat(25)}AWS API at http://localhost:4680`, "    AWS API at http://localhost:4680"],
+    [`${bold}Thingline: from a shared claim certificate`, `${bold}Thingline: from a shared claim\n  certificate`],
+    [`${"x".repeat(38)} ${bold}y${bold}`, `${"x".repeat(38)} ${bold}y${bold}`],
+    [`  ca  ${"/path".repeat(10)}  end`, `  ca\n${"/path".repeat(10)}\n    end`],
+    [`  cipher  ${"x".repeat(38)}`, `  cipher\n  ${"x".repeat(38)}`],
+    ["  thingline thing create my-thing --data-dir my-cloud", "  thingline thing create my-thing --data-dir my-cloud"],
+    [
+      `  mosquitto_pub -h localhost --cafile \\\n    --cert my-thing/client-cert.pem --key private-key.pem`,
+      `  mosquitto_pub -h localhost --cafile \\\n    --cert my-thing/client-cert.pem --key private-key.pem`,
+    ],
+  ];
+  for (const [line, fitted] of cases) {
+    assert.equal(fitLines(line, 40), fitted);
+    assert.equal(fitLines(line, undefined), line);
+  }
 });

@@ -41,3 +41,47 @@ export function wrapText(
   lines.push(line);
   return lines.join(`\n${" ".repeat(indent)}`);
 }
+
+// Built from its code, so that no control character stands in the source.
+const colorSequence = new RegExp(`${String.fromCharCode(0x1b)}\\[[0-9;]*m`, "g");
+const typedLine = /^ *(?:npx )?(?:thingline|mosquitto_\w+) /;
+
+/**
+ * Breaks lines that a terminal would break within words: at blanks, a little indented. Command lines stay whole, so that they can be copied, and so
+ * does a word that is longer than a line.
+ *
+ * @param text lines, with colours or without.
+ * @param columns undefined: it is not a terminal.
+ */
+export function fitLines(text: string, columns: number | undefined): string {
+  if (columns === undefined) return text;
+  let continues = false;
+  const lines = text.split("\n").map((line) => {
+    const isTyped = continues || typedLine.test(line);
+    continues = isTyped && line.endsWith("\\");
+    return isTyped ? line : fitLine(line, columns);
+  });
+  return lines.join("\n");
+}
+
+function fitLine(line: string, columns: number): string {
+  const widthOf = (part: string) => part.replace(colorSequence, "").length;
+  if (widthOf(line) <= columns) return line;
+  const [first = "", ...rest] = line.trimStart().split(/( +)/);
+  const begun = line.length - line.trimStart().length;
+  const hanging = " ".repeat(Math.min(begun, 2) + 2);
+  const lines: string[] = [];
+  // A second column that begins far to the right leaves no room.
+  let last = (begun > columns / 2 ? hanging : " ".repeat(begun)) + first;
+  for (let at = 0; at < rest.length; at += 2) {
+    const [gap = "", word = ""] = [rest[at], rest[at + 1]];
+    if (widthOf(last) + gap.length + widthOf(word) <= columns) {
+      last += gap + word;
+    } else {
+      lines.push(last);
+      // A long word takes the room of its indent, too.
+      last = hanging.slice(0, Math.max(0, columns - widthOf(word))) + word;
+    }
+  }
+  return [...lines, last].join("\n");
+}
