@@ -69,6 +69,18 @@ for (const kind of ["in memory", "in a folder"] as const) {
     for (const secTag of [-1, 1.5, 2 ** 31]) {
       await assert.rejects(store.write(secTag, "ca", pki.ca.certificatePem), fails("OPTION_INVALID"));
     }
+    // A type is part of a file's name.
+    for (const type of ["CA", "/../../other", undefined, 0] as never[]) {
+      await assert.rejects(store.write(1, type, pki.ca.certificatePem), fails("OPTION_INVALID"));
+      for (const call of ["digest", "read", "delete", "exists"] as const) {
+        await assert.rejects(store[call](1, type), fails("OPTION_INVALID"));
+      }
+    }
+    for (const content of [undefined, null, 5, {}] as never[]) {
+      await assert.rejects(store.write(1, "ca", content), fails("OPTION_INVALID"));
+      await assert.rejects(store.compare(1, "ca", content), fails("OPTION_INVALID"));
+    }
+    await store.write(43, "ca", new TextEncoder().encode(pki.ca.certificatePem) as never);
     assert.equal(await store.read(43, "ca"), pki.ca.certificatePem);
   });
 

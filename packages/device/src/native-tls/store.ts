@@ -1,5 +1,13 @@
-import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
-import { parseCertificates, parsePrivateKey } from "@thingline/protocol/x509";
+import {
+  checkOptionTypes,
+  isBytes,
+  isThinglineError,
+  kindOf,
+  optionInvalid,
+  type OptionTypes,
+  ThinglineError,
+} from "@thingline/protocol";
+import { parseCertificates, parsePrivateKey, pemText } from "@thingline/protocol/x509";
 import {
   type CredentialEntry,
   type CredentialStore,
@@ -145,8 +153,9 @@ class NativeStore implements NativeCredentialStore {
     this.#keys = keys;
   }
 
-  async write(secTag: number, type: CredentialType, content: string): Promise<void> {
-    checkSecTag(secTag);
+  async write(secTag: number, type: CredentialType, given: string): Promise<void> {
+    checkItem(secTag, type);
+    const content = textOf(given);
     checkContent(secTag, type, content);
     const names = await this.#items.names();
     const tags = new Set(names.map((name) => parseName(name)?.secTag));
@@ -157,23 +166,23 @@ class NativeStore implements NativeCredentialStore {
   }
 
   async digest(secTag: number, type: CredentialType): Promise<string | undefined> {
-    checkSecTag(secTag);
+    checkItem(secTag, type);
     const content = await this.#items.get(nameOf(secTag, type));
     return content === undefined ? undefined : this.#sha256(content);
   }
 
   async read(secTag: number, type: CredentialType): Promise<string | undefined> {
-    checkSecTag(secTag);
+    checkItem(secTag, type);
     if (type === "privateKey" || type === "psk") throw refused(secTag, type, "secrets are not read back");
     return this.#items.get(nameOf(secTag, type));
   }
 
   async compare(secTag: number, type: CredentialType, content: string): Promise<boolean> {
-    return (await this.digest(secTag, type)) === this.#sha256(content);
+    return (await this.digest(secTag, type)) === this.#sha256(textOf(content));
   }
 
   async delete(secTag: number, type: CredentialType): Promise<void> {
-    checkSecTag(secTag);
+    checkItem(secTag, type);
     await this.#items.remove(nameOf(secTag, type));
   }
 
@@ -249,6 +258,20 @@ function checkSecTag(secTag: number): void {
   if (Number.isInteger(secTag) && secTag >= 0 && secTag <= 2_147_483_647) return;
   const message = `a security tag is a whole number of 0 to 2147483647, got ${secTag}`;
   throw new ThinglineError("OPTION_INVALID", message, { details: { option: "secTag" } });
+}
+
+/** A type is part of a file's name: none but these is one. @throws {ThinglineError} OPTION_INVALID */
+function checkItem(secTag: number, type: CredentialType): void {
+  checkSecTag(secTag);
+  if (types.includes(type)) return;
+  const isShort = typeof type === "string" && (type as string).length <= 32;
+  throw optionInvalid("type", types.join(", "), isShort ? JSON.stringify(type) : kindOf(type));
+}
+
+/** Callers without types pass what they have read. @throws {ThinglineError} OPTION_INVALID */
+function textOf(content: unknown): string {
+  if (typeof content === "string" || isBytes(content)) return pemText(content);
+  throw optionInvalid("content", "PEM as text", kindOf(content));
 }
 
 function nameOf(secTag: number, type: CredentialType): string {
