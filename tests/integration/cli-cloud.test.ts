@@ -171,6 +171,7 @@ describe("thingline cloud", { concurrency: 2 }, () => {
         "demo",
         "device run",
         "cloud start",
+        "cloud check",
         "cloud reset",
         "cloud snapshot",
         "cloud restore",

@@ -6,8 +6,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "node:test";
 
-/** The committed stub, as `npx thingline` runs it. */
-export const thinglineBin = fileURLToPath(new URL("../../../apps/cli/bin/thingline.js", import.meta.url));
+/** The link to the committed stub, as npm makes it and `npx thingline` runs it. */
+export const thinglineBin = fileURLToPath(new URL("../../../node_modules/.bin/thingline", import.meta.url));
 
 export interface Finished {
   code: number | null;

@@ -80,10 +80,16 @@ const modemDirOption = () =>
     .argParser(paths)
     .env("THINGLINE_MODEM_DIR");
 
+/** Examples name the program as its usage does, whatever path it was run by. */
+const asInstalled = { script: "thingline" };
+
 /** Command lines to copy, below a command's help. */
 function examples(command: Command, ...lines: string[]): Command {
   const noun = lines.length === 1 ? "Example" : "Examples";
-  return command.addHelpText("after", `\n${noun}:\n${lines.map((line) => `  ${commandLine(line)}`).join("\n")}`);
+  return command.addHelpText(
+    "after",
+    `\n${noun}:\n${lines.map((line) => `  ${commandLine(line, asInstalled)}`).join("\n")}`,
+  );
 }
 
 /** The modules of commands are loaded only when they run, so that `--help` stays fast. */
