@@ -17,6 +17,8 @@ export async function readTextFile(
   const { bytesMax, signal, onBinary } = options;
   const bytes = await files.read(file, { bytesMax, takesStreams: true, ...(signal && { signal }) });
   try {
+    // UTF-16 without its mark may be UTF-8 by its bytes, and nothing that people write has U+0000.
+    if (bytes.includes(0)) throw new TypeError("U+0000 is no text");
     return decoder.decode(bytes);
   } catch (cause) {
     if (onBinary !== undefined && !isUtf16(bytes)) throw onBinary();
@@ -25,6 +27,9 @@ export async function readTextFile(
   }
 }
 
-function isUtf16([first, second]: Uint8Array): boolean {
-  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+/** By its mark; without one, by its first two characters, which are Latin in all that we read. */
+function isUtf16([first, second, third, fourth]: Uint8Array): boolean {
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;
+  const halves = [first === 0, second === 0, third === 0, fourth === 0].map(Number).join("");
+  return halves === "0101" || halves === "1010";
 }

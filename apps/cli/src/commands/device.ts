@@ -227,7 +227,7 @@ async function openNativeTls(
     const message = `${certs} lacks one of ${Object.values(nativeTlsFiles).join(", ")}`;
     throw new ThinglineError("FILE_NOT_FOUND", message, { details: { file: certs } });
   }
-  requireUsable({ ca, certificate, privateKey }, keys);
+  requireUsable({ ca, certificate, privateKey }, keys, { outcome: ` (in ${certs})`, caName: `the CA in ${certs}` });
   warnOfDoubts(output, { ca, certificate }, clock);
   const tls = { ca, certificate, privateKey, receivedRecordBytesMax };
   return { credentials: { dialer: network, tls }, description: `the certificate in ${certs}`, details };

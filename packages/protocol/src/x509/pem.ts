@@ -75,7 +75,9 @@ function isUtf16(bytes: Uint8Array): boolean {
 function readBody(label: string, lines: readonly string[]): PemBlock | string {
   if (lines.some((line) => line.includes(":"))) {
     const isEncrypted = lines.some((line) => line.startsWith("Proc-Type:") && line.includes("ENCRYPTED"));
-    return isEncrypted ? `its ${label} is encrypted` : `its ${label} has header lines, which are not supported`;
+    return isEncrypted
+      ? `its ${label} is encrypted; a device needs it without a passphrase, as \`openssl pkey -in FILE\` writes it`
+      : `its ${label} has header lines, which are not supported`;
   }
   const der = decodeBase64(lines.join(""));
   if (!der) return `the text between BEGIN and END of its ${label} is not base64`;

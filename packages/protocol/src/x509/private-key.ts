@@ -49,7 +49,10 @@ export function parsePrivateKey(pem: Pem, what = "the private key"): PrivateKeyI
 /** @throws {ThinglineError} KEY_INVALID */
 export function keyOfBlock(block: PemBlock, what: string): PrivateKeyInfo {
   if (block.label === "ENCRYPTED PRIVATE KEY") {
-    throw new ThinglineError("KEY_INVALID", `${what} is encrypted; a device needs it unencrypted`);
+    throw new ThinglineError(
+      "KEY_INVALID",
+      `${what} is encrypted; a device needs it without a passphrase, as \`openssl pkey -in FILE\` writes it`,
+    );
   }
   const format = Object.hasOwn(formats, block.label) ? formats[block.label] : undefined;
   if (!format) {
