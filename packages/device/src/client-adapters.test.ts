@@ -4,7 +4,14 @@ import { isThinglineError } from "@thingline/protocol";
 import type { Clock } from "@thingline/transport";
 import { createVirtualRandom } from "@thingline/transport/virtual";
 import { connectDevice } from "./client.js";
-import { type FakeClock, FakeCloud, type FakeSettings, failureOf, readyDevice } from "./client.test.harness.js";
+import {
+  closesCleanly,
+  type FakeClock,
+  FakeCloud,
+  type FakeSettings,
+  failureOf,
+  readyDevice,
+} from "./client.test.harness.js";
 
 describe("a dialer of the application's that is at fault", () => {
   const faulty: [name: string, dial: () => unknown, code: string, message: RegExp][] = [
@@ -107,6 +114,17 @@ describe("an adapter of the application's that throws later ends no process, and
     assert.equal(device.state, "idle");
     await Promise.all([device.close(), cloud.clock.flush()]);
   });
+
+  for (const name of ["uuid", "fraction"] as const) {
+    test(`randomness whose ${name}() throws ends a loop over deltas, and no process`, async () => {
+      const cloud = new FakeCloud();
+      const device = await readyDevice(cloud, { random: { ...createVirtualRandom(7), [name]: boom } });
+      const next = device.shadow().deltas().next();
+      const error = await failureOf(cloud, next, 60_000);
+      assert.equal(error.code, "ADAPTER_FAILED");
+      await closesCleanly(cloud, device);
+    });
+  }
 
   test("a clock that stops in the middle: the device is idle, and connects again when it goes", async () => {
     const cloud = new FakeCloud();

@@ -636,7 +636,7 @@ export class DeviceConnector {
     try {
       return [this.#verdict(run, cause), cause];
     } catch (thrown) {
-      return ["final", brokenError(thrown)];
+      return ["final", brokenError(thrown, ", so it is idle")];
     }
   }
 
@@ -675,7 +675,7 @@ export class DeviceConnector {
    * what may have thrown.
    */
   #broken(thrown: unknown): void {
-    const error = brokenError(thrown);
+    const error = brokenError(thrown, ", so it is idle");
     const run = this.#run;
     const isUntold = this.#caller === undefined;
     this.#run = undefined;

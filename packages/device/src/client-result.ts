@@ -110,10 +110,14 @@ function adapterError(error: unknown, facts: AttemptFacts, connectResult: Connec
   return new ThinglineError("ADAPTER_FAILED", message, { details: { connectResult }, cause: error });
 }
 
-/** What was thrown where nobody could be told: a device does not throw, what it was given may. */
-export function brokenError(thrown: unknown): ThinglineError {
+/**
+ * What was thrown where nobody could be told: a device does not throw, what it was given may.
+ *
+ * @param consequence `, so it is idle`
+ */
+export function brokenError(thrown: unknown, consequence: string): ThinglineError {
   const what = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : kindOf(thrown);
-  const message = `the clock, the random source or the connection that the device was given failed, so it is idle: it threw ${what}`;
+  const message = `the clock, the random source or the connection that the device was given failed${consequence}: it threw ${what}`;
   return new ThinglineError("ADAPTER_FAILED", message, { details: { connectResult: "misc" }, cause: thrown });
 }
 

@@ -11,6 +11,7 @@ import type { Clock, Random, Timer } from "@thingline/transport";
 import { abortedError } from "../client-errors.js";
 import type { DeviceMessage } from "../client-events.js";
 import { invalid } from "../client-options.js";
+import { brokenError } from "../client-result.js";
 import { acceptedOf, decodeAnswer, deltaOfMessage, type ShadowAccepted, type ShadowView, viewOf } from "./answers.js";
 import { DeltaLoop } from "./delta-loop.js";
 import type { DeltaInput, ShadowDelta } from "./delta-view.js";
@@ -297,7 +298,10 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
   /** One after the other; one that is wanted while one runs comes after it. */
   #wantSync(): void {
     this.#isSyncWanted = true;
-    if (!this.#isSyncing) void this.#syncWhileWanted();
+    if (this.#isSyncing) return;
+    void this.#syncWhileWanted().catch((error: unknown) => {
+      for (const loop of [...this.#loops]) loop.end(asError(error));
+    });
   }
 
   async #syncWhileWanted(): Promise<void> {
@@ -412,7 +416,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
         // A cloud that takes each question and ends the connection instead of an answer would be asked for ever.
         if (++asked > shadowAsksMax) return settle(unansweredGet(asked - 1));
         const publishing = this.#port.publish(shadowTopic(this.#id, kind), payload, signal);
-        publishing.then(acknowledged, (error: unknown) => settle(asError(error)));
+        publishing.then(acknowledged).catch((error: unknown) => settle(asError(error)));
       };
       this.#waiting.set(clientToken, { kind, send, settle });
       signal?.addEventListener("abort", abort, { once: true });
@@ -490,6 +494,5 @@ const timedOut = (kind: Kind, timeoutMs: number, hint: string | undefined) =>
   });
 
 function asError(error: unknown): ThinglineError {
-  if (error instanceof ThinglineError) return error;
-  throw error;
+  return error instanceof ThinglineError ? error : brokenError(error, "");
 }
