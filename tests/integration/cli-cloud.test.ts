@@ -57,7 +57,7 @@ describe("thingline cloud", { concurrency: 2 }, () => {
       const { code, message, hint } = errorOf(finished);
       assert.equal(code, "LOCKED");
       assert.match(message, new RegExp(`process ${cloud.child.pid}`));
-      assert.match(hint, /--data-dir/);
+      assert.match(hint, /--data-dir of its own, and ports: --mqtts-port 0 --https-port 0 --api-port 0/);
     });
     await t.test("its ports are in use, and the error names the option that chooses another", async (t) => {
       for (const [name, port] of [
@@ -72,7 +72,7 @@ describe("thingline cloud", { concurrency: 2 }, () => {
         const { code, message, hint } = errorOf(finished);
         assert.equal(code, "PORT_IN_USE");
         assert.match(message, new RegExp(`port ${taken} .*--${name}-port`));
-        assert.match(hint, /port 0 picks a free one/);
+        assert.match(hint, /port 0 picks a free one.*--mqtts-port 0 --https-port 0 --api-port 0/);
         assert.ok(!(await readdir(other)).includes("cloud.json"), "nobody is told about a cloud that did not start");
       }
     });

@@ -26,6 +26,9 @@ const ownCa =
   "The CA must be the one that signed the server's certificate (the local cloud's is ca.pem in its data directory), and " +
   "the host name one that the certificate has.";
 
+/** For a second cloud beside a running one. */
+const freePorts = "--mqtts-port 0 --https-port 0 --api-port 0";
+
 const credentialsFrom: Partial<Record<string, string>> = {
   demo: "Leave out --without-claim. On a modem of your own, with what `claim create` wrote:",
   "device run": "With what `thing create` wrote to FOLDER:",
@@ -34,11 +37,11 @@ const credentialsFrom: Partial<Record<string, string>> = {
 /** What a person can do next, by error code. The message itself says what was wrong. */
 const hints: Partial<Record<ErrorCode, HintOf>> = {
   PORT_IN_USE: () => ({
-    text: "Stop the program that listens there, or choose another port; port 0 picks a free one.",
+    text: `Stop the program that listens there, or choose another port; port 0 picks a free one. A second cloud takes ${freePorts}.`,
   }),
   LOCKED: (_, command) =>
     command === "cloud start"
-      ? { text: "Stop that process, or give this cloud a --data-dir of its own." }
+      ? { text: `Stop that process, or give this cloud a --data-dir of its own, and ports: ${freePorts}.` }
       : command === "cloud check"
         ? { text: "A cloud runs on it. Stop that first; a running cloud logs each damaged record that it reads." }
         : { text: "Another command uses this simulated modem. Wait for it, or name another --modem-dir." },
