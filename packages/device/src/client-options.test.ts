@@ -42,6 +42,18 @@ describe("options of connectDevice", () => {
     ["reconnect.attemptsMax", { reconnect: { attemptsMax: 0 } }],
     ["reconnect.firstAttempt", { reconnect: { firstAttempt: "never" } }],
     ["dialer", { secTagDialer: cloud, secTag: 1 }],
+    [
+      "secTagDialer.receivedRecordBytesMax",
+      { dialer: undefined, secTag: 1, secTagDialer: { dial: () => undefined, receivedRecordBytesMax: "2048" } },
+    ],
+    [
+      "secTagDialer.receivedRecordBytesMax",
+      { dialer: undefined, secTag: 1, secTagDialer: { dial: () => undefined, receivedRecordBytesMax: NaN } },
+    ],
+    [
+      "secTagDialer.receivedRecordBytesMax",
+      { dialer: undefined, secTag: 1, secTagDialer: { dial: () => undefined, receivedRecordBytesMax: 0 } },
+    ],
     ["secTag", { dialer: undefined, secTagDialer: cloud, secTag: -1 }],
     ["secTag", { dialer: undefined, secTagDialer: cloud, secTag: 2_147_483_648 }],
     ["secTag", { dialer: undefined, secTagDialer: cloud }],

@@ -398,6 +398,10 @@ function checkCredentials(options: DeviceOptions): void {
       if (value !== undefined)
         throw invalid(option, "none with a secTagDialer, which does TLS by itself", kindOf(value));
     }
+    const { receivedRecordBytesMax = Infinity } = secTagDialer;
+    if (!(typeof receivedRecordBytesMax === "number" && receivedRecordBytesMax >= 1)) {
+      throw invalid("secTagDialer.receivedRecordBytesMax", "a number from 1", kindOf(receivedRecordBytesMax));
+    }
     return checkSecTag(secTag as number, true);
   }
   if (secTag !== undefined) checkSecTag(secTag, false);
