@@ -53,10 +53,17 @@ function refuse(
   const isDevice = facts.isCharacterDevice() || facts.isBlockDevice();
   if (isDescriptor && !facts.isDirectory()) return;
   if (takesStreams && isDevice && !facts.isBlockDevice()) return;
-  const kind = facts.isDirectory() ? "a folder" : facts.isFIFO() ? "a named pipe" : isDevice ? "a device" : "a socket";
+  const kind = kindOf(facts);
   const advice = takesStreams && facts.isFIFO() ? "; give its content as /dev/stdin" : "";
   const message = `"${path}" is ${kind}, expected a regular file of at most ${bytesMax} bytes${advice}`;
   throw new ThinglineError("FILE_UNREADABLE", message, { details: { path, bytesMax } });
+}
+
+/** What is no regular file, for people. */
+export function kindOf(facts: Stats): string {
+  if (facts.isDirectory()) return "a folder";
+  if (facts.isFIFO()) return "a named pipe";
+  return facts.isCharacterDevice() || facts.isBlockDevice() ? "a device" : "a socket";
 }
 
 async function readChunks(path: string, file: FileHandle, sizeBytes: number, bytesMax: number): Promise<Uint8Array> {

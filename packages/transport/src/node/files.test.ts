@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { lstat, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -60,6 +60,30 @@ test("a named pipe without a writer, a folder and a socket are refused by name",
   } finally {
     server.close();
     await rm(folder, { recursive: true });
+  }
+});
+
+test("what is no file is never written over", { skip: isWindows }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "thingline-files-"));
+  const server = createServer();
+  try {
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    await new Promise<void>((done) => server.listen(join(folder, "socket"), done));
+    for (const [path, kind] of [
+      [join(folder, "pipe"), "a named pipe"],
+      [join(folder, "socket"), "a socket"],
+      ["/proc/self/fd/1", "a stream of this process"],
+    ] as const) {
+      for (const write of ["replace", "append"] as const) {
+        await assert.rejects(createNodeFiles()[write](path, Uint8Array.of(1)), (error) => {
+          return isThinglineError(error, "FILE_UNREADABLE") && error.message.includes(`"${path}" is ${kind}`);
+        });
+      }
+    }
+    assert.ok((await lstat(join(folder, "pipe"))).isFIFO());
+  } finally {
+    server.close();
+    await rm(folder, { recursive: true, force: true });
   }
 });
 

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { ThinglineError } from "@thingline/protocol";
 import type { Files, FileWriteOptions } from "../files.js";
-import { readBounded } from "./bounded-read.js";
+import { kindOf, readBounded } from "./bounded-read.js";
 import { lockFolder } from "./folder-lock.js";
 
 /** Locks, and what a power cut can leave of a `replace`: never listed. */
@@ -136,11 +136,30 @@ async function isThere(path: string): Promise<boolean> {
   );
 }
 
+/** Links that a system keeps for the streams of a process. */
+const streamPath = /^\/(?:dev\/(?:stdin|stdout|stderr|fd\/)|proc\/)/;
+
+/**
+ * Root may rename a file over `/dev/null`, and every program of the machine would miss it. A pipe would be waited for, or lost.
+ *
+ * @throws {ThinglineError} FILE_UNREADABLE
+ */
+async function refuseSpecial(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  const isOrdinary = found === undefined || found.isFile() || found.isSymbolicLink() || found.isDirectory();
+  const isStream = streamPath.test(resolve(path));
+  if (isOrdinary && !isStream) return;
+  const kind = found === undefined || isOrdinary ? "a stream of this process" : kindOf(found);
+  const message = `"${path}" is ${kind}, expected a regular file to write, or nothing there`;
+  throw new ThinglineError("FILE_UNREADABLE", message, { details: { path } });
+}
+
 /**
  * A symbolic link at `path` is replaced, not followed: whoever may write the folder could otherwise point a private
  * key's file somewhere else.
  */
 async function replace(path: string, content: Uint8Array, { mode = 0o600 }: FileWriteOptions = {}): Promise<void> {
+  await refuseSpecial(path);
   const folder = dirname(path);
   await makeFolder(folder);
   const temporary = join(folder, `.thingline-${randomBytes(8).toString("hex")}.tmp`);
@@ -163,6 +182,7 @@ async function replace(path: string, content: Uint8Array, { mode = 0o600 }: File
 }
 
 async function append(path: string, content: Uint8Array, { mode = 0o600 }: FileWriteOptions = {}): Promise<void> {
+  await refuseSpecial(path);
   await makeFolder(dirname(path));
   const file = await open(path, "a", mode);
   try {
