@@ -51,6 +51,9 @@ test("a printed line breaks at blanks where a terminal ends, colours counted as 
     [`  ca  ${"/path".repeat(10)}  end`, `  ca\n${"/path".repeat(10)}\n    end`],
     [`  cipher  ${"x".repeat(38)}`, `  cipher\n  ${"x".repeat(38)}`],
     ["  thingline thing create my-thing --data-dir my-cloud", "  thingline thing create my-thing --data-dir my-cloud"],
+    ...["node apps/cli/bin/thingline.js", "node '/my tools/bin/thingline.js'", "npx thingline"].map(
+      (program): [string, string] => [`  ${program} demo --keep my-demo`, `  ${program} demo --keep my-demo`],
+    ),
     [
       `  mosquitto_pub -h localhost --cafile \\\n    --cert my-thing/client-cert.pem --key private-key.pem`,
       `  mosquitto_pub -h localhost --cafile \\\n    --cert my-thing/client-cert.pem --key private-key.pem`,

@@ -44,7 +44,8 @@ export function wrapText(
 
 // Built from its code, so that no control character stands in the source.
 const colorSequence = new RegExp(`${String.fromCharCode(0x1b)}\\[[0-9;]*m`, "g");
-const typedLine = /^ *(?:npx )?(?:thingline|mosquitto_\w+) /;
+/** As `commandLine` begins, and the programs beside it. */
+const typedLine = /^ *(?:(?:npx )?thingline|node \S.*thingline\.js'?|mosquitto_\w+) /;
 
 /**
  * Breaks lines that a terminal would break within words: at blanks, a little indented. Command lines stay whole, so that they can be copied, and so
