@@ -61,3 +61,21 @@ test("half a request does not keep the server from closing", { timeout: 20_000 }
   await server.close();
   await ended;
 });
+
+test("a request without Host, which HTTP before 1.1 allows, is refused before anybody judges it", async (context) => {
+  const handle = () => Promise.reject(new Error("it was let in"));
+  const server = await startRestServer({ handle, log: silent, port: 0 });
+  context.after(() => server.close());
+  for (const [line, status] of [
+    ["GET /things HTTP/1.0", 400],
+    ["GET /things", 400],
+    ["GET http://localhost/things HTTP/1.0", 500],
+  ] as const) {
+    const socket = connect(server.address.port, server.address.host);
+    let answer = "";
+    socket.on("data", (chunk) => (answer += String(chunk)));
+    socket.write(`${line}\r\n\r\n`);
+    await once(socket, "close");
+    assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `), line);
+  }
+});

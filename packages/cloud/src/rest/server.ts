@@ -193,7 +193,7 @@ class RestFront {
 
   /** Judges a request by its head. What is refused here has no body taken. */
   async admit(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    const head = readHead(request, this.#options);
+    const head = readHead(request);
     const verdict = this.#options.judge?.(head) ?? {};
     if ("refusal" in verdict) {
       const { status, headers, body } = verdict.refusal;
@@ -248,7 +248,7 @@ class RestFront {
   }
 
   async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { head } = this.#requests.get(request.raw) ?? { head: readHead(request, this.#options) };
+    const { head } = this.#requests.get(request.raw) ?? { head: readHead(request) };
     const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
     const response = await this.#options.handle({ ...head, body });
     this.#watchAnswer(reply.raw, response.body.length);
@@ -302,11 +302,13 @@ class RestFront {
   }
 }
 
-/** @throws {HttpRefusal} for a target that is neither a path nor of the host that the request is for. */
-function readHead(request: FastifyRequest, { host, port }: RestServerOptions): RequestHead {
+/** @throws {HttpRefusal} without a host, and for a target that is neither a path nor of the host that the request is for. */
+function readHead(request: FastifyRequest): RequestHead {
   const headers = joinHeaders(request.raw);
   const [, absolute, rest] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.originalUrl) ?? [];
-  const authority = headers["host"] ?? absolute ?? `${host ?? defaultRestHost}:${port ?? defaultRestPort}`;
+  const authority = headers["host"] ?? absolute;
+  // Node asks HTTP/1.1 for it, but lets older versions go without, and what names no host passes no guard of hosts.
+  if (authority === undefined) throw new HttpRefusal(400, "InvalidRequestException", "The request has no Host header");
   const target =
     absolute === undefined ? request.originalUrl : rest?.startsWith("/") === true ? rest : `/${rest ?? ""}`;
   if (!target.startsWith("/") || (absolute !== undefined && absolute.toLowerCase() !== authority.toLowerCase())) {

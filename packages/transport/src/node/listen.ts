@@ -69,6 +69,8 @@ class NodeListener implements Listener {
   readonly #arrivals = new Map<string, Arrival>();
   /** Those that are no connections yet, the oldest first. */
   readonly #pending = new Set<Arrival>();
+  /** Those of them that made room for others: they were counted then. */
+  readonly #evicted = new WeakSet<Socket>();
   /** What TLS said of sockets that wait for a WebSocket upgrade. */
   readonly #upgrading = new WeakMap<object, SecureInfo>();
   readonly #connections = new Set<Connection>();
@@ -180,6 +182,7 @@ class NodeListener implements Listener {
     this.#pending.delete(oldest);
     const message = `${limit} handshakes are under way, and this one is the oldest`;
     this.#refuse(new ThinglineError("LIMIT_EXCEEDED", message, { details: { limit } }), remoteOf(oldest.socket));
+    this.#evicted.add(oldest.socket);
     oldest.socket.destroy();
   }
 
@@ -200,7 +203,8 @@ class NodeListener implements Listener {
       this.#accept(socket, arrival?.socket, { ...secure, serverName });
     });
     server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
-      this.#refuse(tlsError(error), remoteOf(socket));
+      const tcp = socketBelow(socket);
+      if (tcp === undefined || !this.#evicted.has(tcp)) this.#refuse(tlsError(error), remoteOf(socket));
       socket.destroy();
     });
     return server;
@@ -376,6 +380,11 @@ function handToTls(arrival: Arrival, secureServer: Server): void {
   socket.allowHalfOpen = false;
   socket.once("end", drop);
   secureServer.emit("connection", socket);
+}
+
+/** Node has no public way from a TLS socket to the one below, and one that is destroyed has no addresses to look it up by. */
+function socketBelow(socket: TLSSocket): Socket | undefined {
+  return (socket as TLSSocket & { _parent?: Socket })._parent;
 }
 
 function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {

@@ -176,6 +176,33 @@ test(
   },
 );
 
+for (const stage of ["nothing said", "hello answered", "no upgrade yet"] as const) {
+  test(`a handshake that made room for another is counted once: ${stage}`, { timeout: 60_000 }, async () => {
+    const tls = serverTlsOf(certificates, { handshakeTimeoutMs: 3_600_000 });
+    const webSocket = stage === "no upgrade yet" ? { webSocket: { path: "/mqtt" } } : {};
+    const { listener, refused } = await refusingListener({ tls, handshakesMax: 1, ...webSocket });
+    const { ca, servername } = { ca: certificates.ca.certificatePem, servername: "localhost" };
+    const oldest =
+      stage === "no upgrade yet" ? connectTls({ ...listener.address, ca, servername }) : connect(listener.address);
+    oldest.on("error", () => undefined);
+    await once(oldest, stage === "no upgrade yet" ? "secureConnect" : "connect");
+    if (stage === "hello answered") {
+      oldest.write(await clientHello());
+      await once(oldest, "data");
+    }
+    const gone = new Promise((resolve) => oldest.resume().once("close", resolve));
+    const path = stage === "no upgrade yet" ? { webSocket: { path: "/mqtt" } } : {};
+    const next = await network.dial({ ...listener.address, ...path, tls: clientTlsOf(certificates) });
+    await gone;
+    next.destroy();
+    await listener.close();
+    assert.deepEqual(
+      refused.map(({ code }) => code),
+      ["LIMIT_EXCEEDED"],
+    );
+  });
+}
+
 test("half an upgrade request ends with its client", { timeout: 60_000 }, async () => {
   const tls = { ...serverTlsOf(certificates), handshakeTimeoutMs: 3_600_000 };
   const { listener } = await refusingListener({ tls, webSocket: { path: "/mqtt" } });
