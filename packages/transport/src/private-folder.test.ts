@@ -30,5 +30,5 @@ test("a folder that was made is not taken along by git; one that was there stays
       ["out/.gitignore", "*\n"],
     ],
   );
-  assert.equal(files.modeOf("out/.gitignore"), 0o644);
+  assert.equal(files.modeOf("out/.gitignore"), 0o600);
 });

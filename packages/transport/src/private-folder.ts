@@ -20,7 +20,7 @@ export async function makePrivateFolder(files: Files, folder: string): Promise<v
   await files.makeFolder(folder);
   for (const each of made) {
     await files
-      .replace(`${each}/${ignoreFileName}`, new TextEncoder().encode("*\n"), { mode: 0o644 })
+      .replace(`${each}/${ignoreFileName}`, new TextEncoder().encode("*\n"), { mode: 0o600 })
       .catch((error: unknown) => {
         // A full disk is told by the write of what the folder is for; this file is no reason to fail.
         if (!isThinglineError(error, "FILE_UNREADABLE")) throw error;
