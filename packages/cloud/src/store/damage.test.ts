@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { cp, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -139,4 +140,22 @@ for (const [seed, [what, harm]] of Object.entries(harms).entries()) {
         assert.ok((outcomes["refused"] ?? 0) + (outcomes["named"] ?? 0) > 0, JSON.stringify(outcomes));
       }));
   }
+}
+
+for (const name of ["closed.json", "closed.json.tmp"]) {
+  test(`a named pipe or a link as ${name} neither holds up a store nor is written through`, () =>
+    withStore(1, async ({ folder, content }) => {
+      for (const what of ["pipe", "link"]) {
+        const copy = join(folder, what);
+        const path = join(copy, name);
+        await cp(join(folder, "sound"), copy, { recursive: true });
+        await rm(path, { force: true });
+        await writeFile(join(folder, "elsewhere"), "mine");
+        if (what === "pipe") execFileSync("mkfifo", [path]);
+        else await symlink(join(folder, "elsewhere"), path);
+        assert.equal(await tryStore(copy, content), "sound");
+        assert.ok((await lstat(join(copy, "closed.json"))).isFile());
+        assert.equal(await readFile(join(folder, "elsewhere"), "utf8"), "mine");
+      }
+    }));
 }

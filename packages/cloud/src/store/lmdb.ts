@@ -9,6 +9,7 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -483,7 +484,9 @@ function writeClosedFile(folder: string, lastRevision: number): void {
     const dataFile = join(folder, "data.mdb");
     const closed: ClosedFile = { lastRevision, ...stateOf(dataFile) };
     const path = join(folder, closedFileName);
-    writeFileSync(`${path}.tmp`, `${JSON.stringify(closed)}\n`, { mode: 0o600 });
+    // Nothing that lies there is written through: a pipe without a reader would hold the process for ever.
+    rmSync(`${path}.tmp`, { force: true });
+    writeFileSync(`${path}.tmp`, `${JSON.stringify(closed)}\n`, { mode: 0o600, flag: "wx" });
     renameSync(`${path}.tmp`, path);
   } catch {
     // A full disk, or a folder that is gone: the next start looks at all pages.
@@ -493,7 +496,8 @@ function writeClosedFile(folder: string, lastRevision: number): void {
 function readClosedFile(folder: string): ClosedFile | undefined {
   try {
     const path = join(folder, closedFileName);
-    if (statSync(path).size > 1_000) return undefined;
+    const facts = statSync(path);
+    if (!facts.isFile() || facts.size > 1_000) return undefined;
     const json = JSON.parse(readFileSync(path, "utf8")) as ClosedFile;
     return Number.isSafeInteger(json.lastRevision) ? json : undefined;
   } catch {
