@@ -79,7 +79,17 @@ class LocalBroker implements Broker {
       void connection.close();
       return;
     }
-    this.core.connections.add(new ClientConnection(this.core, connection, identity));
+    const { core } = this;
+    const client = new ClientConnection(core, connection, identity);
+    core.connections.add(client);
+    core.unconnected.add(client);
+    if (core.unconnected.size <= core.limits.unconnectedMax) return;
+    // It had its time, and who has just come may be the one that means it.
+    const [oldest = client] = core.unconnected;
+    core.hit("unconnectedMax", { remote: oldest.connection.remote.host });
+    oldest.end("UNCONNECTED_LIMIT");
+    // An end in order would leave the socket to it for a while.
+    oldest.connection.destroy();
   }
 
   async publish(effect: Omit<PublishEffect, "type">): Promise<void> {

@@ -291,6 +291,7 @@ export class ClientConnection {
 
   private receiveConnect(packet: ConnectPacket): void {
     this.state = "connecting";
+    this.core.unconnected.delete(this);
     this.version = packet.version;
     this.clientId = packet.clientId;
     this.wantsReasons = packet.properties?.requestProblemInformation !== 0;
@@ -454,6 +455,7 @@ export class ClientConnection {
     this.timer?.cancel();
     this.flow.stop();
     core.connections.delete(this);
+    core.unconnected.delete(this);
     core.counters.connectionsClosed++;
     if (this.certificateId !== undefined) this.forgetPrincipal(this.certificateId);
     if (state !== "connected") {

@@ -149,6 +149,23 @@ test("a connection that never says CONNECT is closed", async () => {
   await closeWorld(world);
 });
 
+test("of connections without CONNECT the oldest goes when there are too many, counted; connected ones stay", async () => {
+  const world = await startWorld({ limits: { ...awsLimits, unconnectedMax: 2 } });
+  const connected = await world.connect("c");
+  const waiting = [world.open(), world.open()];
+  const also = await world.connect("d");
+  await world.clock.settle();
+  assert.deepEqual(
+    [connected, ...waiting, also].map(({ isClosed }) => isClosed),
+    [false, true, false, false],
+  );
+  world.open();
+  await world.clock.settle();
+  assert.equal(waiting[1]?.isClosed, false);
+  assert.equal(world.broker.stats().limitsHit, 1);
+  await closeWorld(world);
+});
+
 test("a packet before CONNACK ends the connection", async () => {
   const world = await startWorld();
   const client = world.open();

@@ -35,6 +35,8 @@ export class BrokerCore {
   readonly sessions = new Map<string, BrokerSession>();
   /** Every transport connection, before and after CONNACK. */
   readonly connections = new Set<ClientConnection>();
+  /** Those of them that have not said CONNECT, the oldest first. */
+  readonly unconnected = new Set<ClientConnection>();
   readonly connectionsByCertificate = new Map<string, Set<ClientConnection>>();
   readonly port: BusPort;
   readonly connectRate: ConnectRate;

@@ -18,6 +18,8 @@ export const disconnectReasons = {
   CLIENT_ERROR: { reasonCode: reasonCodes.protocolError, sendsWill: true },
   CONNECTION_LOST: { reasonCode: undefined, sendsWill: true },
   CONNECT_TIMEOUT: { reasonCode: undefined, sendsWill: false },
+  /** It made room for another that had not said CONNECT either. */
+  UNCONNECTED_LIMIT: { reasonCode: undefined, sendsWill: false },
   CONNECT_REFUSED: { reasonCode: undefined, sendsWill: false },
   DUPLICATE_CLIENTID: { reasonCode: reasonCodes.sessionTakenOver, sendsWill: true },
   FORBIDDEN_ACCESS: { reasonCode: reasonCodes.notAuthorized, sendsWill: true },

@@ -58,6 +58,8 @@ export interface BrokerLimits {
 
   /** Time from the transport connection to a complete CONNECT. */
   connectTimeoutSeconds: number;
+  /** Connections of all listeners without a complete CONNECT. Over it the oldest of them goes. */
+  unconnectedMax: number;
   /** Over this many unsent bytes QoS 0 to the connection is dropped, QoS 1 queued and its own input paused. */
   outputBytesMax: number;
   /**
@@ -88,6 +90,7 @@ export const outputBytesShare = 64 * 1024;
 
 const memoryBounds = {
   connectTimeoutSeconds: 30,
+  unconnectedMax: 4_096,
   outputBytesMax: 4 * 1024 * 1024,
   outputBytesTotalMax: 256 * 1024 * 1024,
   slowConsumerSecondsMax: 60,
