@@ -225,3 +225,21 @@ test("more connections than allowed are refused and counted", async (context) =>
   await log.line(({ facts }) => facts["reason"] === "connectionLimit");
   assert.deepEqual(refusals, ["connectionLimit"]);
 });
+
+test("connectionsMax counts the connections of the other ports, too", async (context) => {
+  const plain = { host: "localhost", port: 0, optionName: "mqttPort" };
+  const { cloud, log } = await openCustom(context, { options: { connectionsMax: 1, mqtt: plain } });
+  const { mqtt: plainAddress, https } = cloud.addresses;
+  assert.ok(plainAddress);
+  const first = connectTcp(plainAddress.port, "127.0.0.1");
+  context.after(() => first.destroy());
+  await new Promise((resolve) => first.once("connect", resolve));
+  const options = { port: https.port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["x-amzn-mqtt-ca"] };
+  const second = connectTls(options);
+  context.after(() => second.destroy());
+  second.on("error", () => undefined);
+  const { facts } = await log.line(({ event }) => event === "connectionRefused");
+  assert.equal(facts["reason"], "connectionLimit");
+  assert.match(String(facts["explanation"]), /all listeners together/);
+  assert.equal(cloud.stats().gateway.connectionsRefused.connectionLimit, 1);
+});

@@ -95,7 +95,7 @@ export interface CloudOptions {
   accessKeys?: readonly AccessKey[];
   /** RSA keys made ahead for CreateKeysAndCertificate and provisioning. Default 0: made when they are asked for. */
   keyPoolSize?: number;
-  /** For each listener. Default: the transport's. */
+  /** Of the MQTT listeners together; the REST port has its own. Default 100,000. */
   connectionsMax?: number;
   /** From the first packet to the finished TLS handshake or WebSocket upgrade. Default: the transport's. */
   handshakeTimeoutMs?: number;

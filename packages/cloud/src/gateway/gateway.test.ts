@@ -6,20 +6,26 @@ import type { Connection, ListenOptions, Network } from "@thingline/transport";
 import { makeTestCertificate } from "@thingline/transport/contract";
 import { createVirtualClock, createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
-import { openGateway, type PrincipalDirectory } from "./gateway.js";
+import { connectionsTotalMax, openGateway, type PrincipalDirectory } from "./gateway.js";
 
 const keys = createVirtualKeys({ random: createVirtualRandom(1) });
 const { certificateDer } = await makeTestCertificate(keys, { commonName: "device" });
 
 /** A gateway whose listeners are in the hands of the test. */
-async function openWorld(principals: Partial<PrincipalDirectory> = {}) {
-  const listeners: { options: ListenOptions; onConnection: (connection: Connection) => void; isClosed: boolean }[] = [];
+async function openWorld(principals: Partial<PrincipalDirectory> = {}, options: { connectionsMax?: number } = {}) {
+  const listeners: {
+    options: ListenOptions;
+    onConnection: (connection: Connection) => void;
+    isClosed: boolean;
+    connectionCount: number;
+  }[] = [];
   const network = {
     async listen(options: ListenOptions, onConnection: (connection: Connection) => void) {
-      const listener = { options, onConnection, isClosed: false };
-      listeners.push(listener);
       const { host, port } = options;
-      return { address: { host, port }, connectionCount: 0, close: async () => void (listener.isClosed = true) };
+      const close = async () => void (listener.isClosed = true);
+      const listener = { options, onConnection, isClosed: false, connectionCount: 0, address: { host, port }, close };
+      listeners.push(listener);
+      return listener;
     },
   } as unknown as Network;
   const accepted: ConnectionIdentity[] = [];
@@ -43,18 +49,22 @@ async function openWorld(principals: Partial<PrincipalDirectory> = {}) {
     mqtts: address(8883),
     https: address(8443),
     mqtt: address(1883),
+    ...options,
   });
   const arrive = async (port: number) => {
     const state = { isDestroyed: false };
     const secure = port === 1883 ? undefined : { peerCertificate: certificateDer, serverName: "localhost" };
-    const connection = {
-      secure,
-      remote: { host: "10.0.0.2", port: 50_000 },
-      destroy: () => void (state.isDestroyed = true),
-    } as unknown as Connection;
-    listeners.find(({ options }) => options.port === port)?.onConnection(connection);
+    const listener = listeners.find(({ options }) => options.port === port);
+    assert.ok(listener);
+    const destroy = () => {
+      if (!state.isDestroyed) listener.connectionCount--;
+      state.isDestroyed = true;
+    };
+    const connection = { secure, remote: { host: "10.0.0.2", port: 50_000 }, destroy } as unknown as Connection;
+    listener.connectionCount++;
+    listener.onConnection(connection);
     await setImmediate();
-    return state;
+    return Object.assign(state, { destroy });
   };
   return { gateway, listeners, accepted, lines, arrive };
 }
@@ -92,6 +102,23 @@ test("listeners ask for client certificates, and only the HTTPS port speaks WebS
   assert.equal(typeof https.webSocket.faultOf, "function");
   assert.deepEqual(https?.rawAlpnProtocols, ["x-amzn-mqtt-ca"]);
   assert.equal(mqtt?.tls, undefined);
+});
+
+test("connectionsMax holds for all listeners together, and what has gone makes room", async () => {
+  assert.equal(connectionsTotalMax, 100_000);
+  const { accepted, arrive, gateway, lines } = await openWorld({}, { connectionsMax: 2 });
+  const first = await arrive(8883);
+  assert.equal((await arrive(1883)).isDestroyed, false);
+  for (const port of [8443, 1883, 8883]) assert.equal((await arrive(port)).isDestroyed, true, `port ${port}`);
+  assert.equal(accepted.length, 2);
+  assert.equal(gateway.stats().connectionsRefused.connectionLimit, 3);
+  assert.equal(gateway.stats().connectionsOpen, 2);
+  assert.deepEqual(
+    lines.map(({ reason, explanation }) => `${String(reason)}: ${String(explanation)}`),
+    Array(3).fill("connectionLimit: 2 connections are open already, those of all listeners together"),
+  );
+  first.destroy();
+  assert.equal((await arrive(8443)).isDestroyed, false);
 });
 
 test("when the registry cannot be asked, nobody gets in", async () => {

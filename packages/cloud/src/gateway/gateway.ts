@@ -13,6 +13,9 @@ import type { ListenAddress } from "./listen.js";
 export const mqttAlpnProtocol = "x-amzn-mqtt-ca";
 export const webSocketPath = "/mqtt";
 
+/** Connections of all listeners of a cloud together. */
+export const connectionsTotalMax = 100_000;
+
 /** Who a certificate is, as the gateway sees it. */
 export interface PrincipalDirectory {
   /** The status of a certificate, undefined when it is not registered. */
@@ -50,7 +53,7 @@ export interface GatewayOptions {
   https: ListenAddress;
   /** Plain TCP, anonymous, allow-all. Undefined: off. */
   mqtt: ListenAddress | undefined;
-  /** For each listener. Default: the transport's. */
+  /** Of all listeners together. Default {@link connectionsTotalMax}. */
   connectionsMax?: number;
   /** Default: the transport's. */
   handshakeTimeoutMs?: number;
@@ -111,8 +114,20 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     options.onRefused?.({ ...refusal, remote });
   };
 
+  const countOpen = () => listeners.reduce((sum, { connectionCount }) => sum + connectionCount, 0);
+  const { connectionsMax = connectionsTotalMax } = options;
+
+  /** A listener keeps the bound for itself, and knows nothing of the others. What it has just handed over counts already. */
+  const isTurnedAway = (connection: Connection) => {
+    if (!isStopped && countOpen() <= connectionsMax) return false;
+    const explanation = `${connectionsMax} connections are open already, those of all listeners together`;
+    if (!isStopped) refuse({ reason: "connectionLimit", explanation }, connection.remote);
+    connection.destroy();
+    return true;
+  };
+
   const acceptSecure = (connection: Connection) => {
-    if (isStopped) return connection.destroy();
+    if (isTurnedAway(connection)) return;
     const take = (result: Identified) => {
       if (isStopped) return connection.destroy();
       if ("refusal" in result) {
@@ -132,13 +147,13 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   };
 
   const acceptPlain = (connection: Connection) => {
-    if (isStopped) return connection.destroy();
+    if (isTurnedAway(connection)) return;
     accepted++;
     options.accept(connection, anonymousIdentity);
   };
 
   const shared: Partial<ListenOptions> = {
-    ...(options.connectionsMax === undefined ? {} : { connectionsMax: options.connectionsMax }),
+    connectionsMax,
     onRefused: (error, remote) => {
       refuse(explainTransportRefusal(error), remote);
     },
@@ -184,7 +199,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       stats: () => ({
         connectionsAccepted: accepted,
         connectionsRefused: { ...refused },
-        connectionsOpen: listeners.reduce((sum, { connectionCount }) => sum + connectionCount, 0),
+        connectionsOpen: countOpen(),
       }),
       stop: () => void (isStopped = true),
       close: () => (closing ??= closeAll()),

@@ -17,9 +17,12 @@ const required = [
 const signatureName =
   /^x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token|content-sha256)$/i;
 
+/** Parameters of Signature Version 2, which no endpoint of AWS IoT takes. `Expires` alone is any parameter's name. */
+const oldSignatureName = /^(awsaccesskeyid|signature|signatureversion|signaturemethod)$/i;
+
 /**
- * Reads the signature of a presigned URL: all of it or none. A query with any of its parameters is a signed request, never an unsigned
- * one.
+ * Reads the signature of a presigned URL: all of it or none. A query with any of its parameters, or those of an older signature, is a
+ * signed request, never an unsigned one.
  *
  * @returns undefined for a query without a signature.
  * @see AWS General Reference, "Authentication methods", query parameters
@@ -28,6 +31,10 @@ export function parsePresigned(rawQuery: string): Authorization | SignatureFault
   const found = new Map<string, string>();
   for (const part of rawQuery.split("&")) {
     const { name, value } = splitPart(part);
+    if (oldSignatureName.test(name)) {
+      const message = `'${name}' is of Signature Version 2, which is not supported: sign the request with '${algorithm}'.`;
+      return incomplete(message);
+    }
     if (!signatureName.test(name)) continue;
     if (found.has(name)) return incomplete(`AWS query-string parameters must have '${name}' once.`);
     found.set(name, value);

@@ -126,6 +126,45 @@ test("unsigned requests speak for the cloud's own account, or are refused when t
   );
 });
 
+test("a request with any other kind of signature is refused, never served as an unsigned one", async () => {
+  const old = "AWSAccessKeyId=test&Expires=1893456000&Signature=c2lnbmF0dXJl";
+  const queries = [
+    old,
+    `maxResults=1&${old}`,
+    "AWSAccessKeyId=test",
+    "Signature=c2lnbmF0dXJl",
+    "signature=c2lnbmF0dXJl",
+    "AWS%41ccessKeyId=test",
+    "SignatureVersion=2&SignatureMethod=HmacSHA256&Timestamp=2026-01-01T00%3A00%3A00Z",
+    "X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256",
+  ];
+  const headers = [
+    "AWS test:c2lnbmF0dXJl",
+    "AWS3-HTTPS AWSAccessKeyId=test",
+    "Bearer x",
+    "Basic dGVzdDp0ZXN0",
+    "x",
+    "",
+  ];
+  for (const signatures of ["verify", "any"] as const) {
+    const api = await openApi({ signatures });
+    const seen = async (target: string, authorization?: string) => {
+      const given = authorization === undefined ? {} : { headers: { authorization } };
+      const { status, headers: told, body } = await api.send("GET", target, given);
+      return `${status} ${told["x-amzn-errortype"]} ${String(body["message"])}`;
+    };
+    for (const query of queries)
+      assert.match(await seen(`/things?${query}`), /^403 IncompleteSignatureException /, `${signatures} ${query}`);
+    assert.match(await seen(`/things?${old}`), /'AWSAccessKeyId' is of Signature Version 2, .*'AWS4-HMAC-SHA256'/);
+    assert.doesNotMatch(await seen(`/things?${old}`), /c2lnbmF0dXJl/);
+    for (const header of headers) {
+      const expected = "403 IncompleteSignatureException Authorization header must begin with 'AWS4-HMAC-SHA256'.";
+      assert.equal(await seen("/things", header), expected, `${signatures} ${header}`);
+    }
+    assert.equal((await api.send("GET", "/things?Expires=1893456000")).status, 200);
+  }
+});
+
 test("a wrong signature is refused, and only read when any is taken", async () => {
   const strict = await openApi();
   const headers = { ...credential("iot"), "x-amz-date": "20260101T000000Z" };
