@@ -83,7 +83,7 @@ describe("thingline thing create", { concurrency: 2 }, () => {
       }),
     );
     assert.deepEqual(Object.fromEntries(modes), {
-      ".gitignore": "644",
+      ".gitignore": "600",
       "ca-cert.pem": "644",
       "certificate.json": "600",
       "client-cert.pem": "644",
