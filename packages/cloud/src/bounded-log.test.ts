@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createBoundedLog } from "./bounded-log.js";
+import { createBoundedLog, linesPerSecondMax } from "./bounded-log.js";
 import type { Log } from "./log.js";
 
-function start() {
+function start(options = {}) {
   const clock = { nowMs: 0, monotonicMs: () => clock.nowMs };
   const lines: unknown[] = [];
   const write =
@@ -12,7 +12,7 @@ function start() {
       lines.push([level, event, facts]);
     };
   const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
-  return { clock, lines, log: createBoundedLog(log, { clock, linesMax: 2, charactersMax: 5 }) };
+  return { clock, lines, log: createBoundedLog(log, { clock, linesMax: 2, charactersMax: 5, ...options }) };
 }
 
 test("of each event there are so many lines a second, and the next one tells how many were left out", () => {
@@ -31,6 +31,14 @@ test("of each event there are so many lines a second, and the next one tells how
     ["warn", "flood", { count: 5, leftOut: 3 }],
     ["warn", "flood", { count: 6 }],
   ]);
+});
+
+test("linesPerSecondMax lines of an event pass, and the one after them does not", () => {
+  const { lines, log } = start({ linesMax: undefined });
+  for (let count = 0; count < linesPerSecondMax; count++) log.warn("flood");
+  assert.equal(lines.length, linesPerSecondMax);
+  log.warn("flood");
+  assert.equal(lines.length, linesPerSecondMax);
 });
 
 test("long texts are cut, short ones and numbers are not", () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
-import { cloudFileName, readCloudFile, writeCloudFile, type RunningCloud } from "./cloud-file.js";
+import { cloudFileBytesMax, cloudFileName, readCloudFile, writeCloudFile, type RunningCloud } from "./cloud-file.js";
 
 const files = createNodeFiles();
 const running: RunningCloud = {
@@ -69,7 +69,10 @@ for (const text of ["", "{", "null", "[]", '{"mqtts":1}', JSON.stringify({ ...ru
 
 test("a file that is larger than any of ours is refused with its name", async (context) => {
   const folder = await makeFolder(context);
-  await files.replace(`${folder}/${cloudFileName}`, new Uint8Array(65_537).fill(0x20));
+  const text = JSON.stringify(running).padEnd(cloudFileBytesMax);
+  await files.replace(`${folder}/${cloudFileName}`, new TextEncoder().encode(text));
+  assert.deepEqual(await readCloudFile(files, folder, () => true), running);
+  await files.replace(`${folder}/${cloudFileName}`, new TextEncoder().encode(`${text} `));
   await assert.rejects(
     readCloudFile(files, folder, () => true),
     (error) =>

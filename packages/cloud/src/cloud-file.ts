@@ -3,7 +3,7 @@ import type { Files } from "@thingline/transport";
 
 /** In the data folder while a cloud runs on it: how other commands find it. */
 export const cloudFileName = "cloud.json";
-const cloudFileBytesMax = 64 * 1024;
+export const cloudFileBytesMax = 64 * 1024;
 
 /** What `cloud.json` says. */
 export interface RunningCloud {

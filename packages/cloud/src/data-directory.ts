@@ -8,7 +8,7 @@ import { readDeviceAuthority } from "./services/registry/certificate-issuer.js";
 /** Beside the CAs and the store: that they belong together. */
 export const directoryFileName = "directory.json";
 const directoryFormat = "thingline-data-directory";
-const directoryBytesMax = 4_096;
+export const directoryBytesMax = 4_096;
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** What `directory.json` says. */

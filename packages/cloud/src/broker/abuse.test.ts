@@ -207,6 +207,63 @@ test("PUBACKs leave in the order of their PUBLISHes, refusals as well", async ()
   await closeWorld(world);
 });
 
+for (const version of [4, 5] as const) {
+  test(`MQTT ${version}: over sessionsMax a CONNECT for one more persistent session is refused with the reason`, async () => {
+    const world = await startWorld({ limits: { ...quickLimits, sessionsMax: 2 } });
+    const kept = { version, isCleanStart: false, ...(version === 5 && { properties: { sessionExpirySeconds: 100 } }) };
+    await (await world.connect("a", kept)).disconnect();
+    const second = await world.connect("b", kept);
+    const before = world.broker.stats();
+    const refused = await world.connect("c", kept);
+    assert.deepEqual([refused.connack?.reasonCode, refused.isClosed], [version === 5 ? 0x97 : 3, true]);
+    if (version === 5)
+      assert.match(refused.connack?.properties?.reasonString ?? "", /^there are 2 persistent sessions/);
+    const { limitsHit, persistentSessions, connections, storeFailures } = world.broker.stats();
+    assert.deepEqual([limitsHit, persistentSessions, connections], [before.limitsHit + 1, 2, 1]);
+    assert.equal(storeFailures, 0);
+    assert.equal((await world.connect("c", { version })).connack?.reasonCode, 0, "a clean session needs no place");
+    assert.equal((await world.connect("a", kept)).connack?.isSessionPresent, true, "one that is there is resumed");
+    assert.equal((await world.connect("b", { version })).connack?.reasonCode, 0, "its session ends");
+    assert.ok(second.isClosed);
+    assert.equal((await world.connect("c", kept)).connack?.reasonCode, 0, "and makes room for another");
+    await closeWorld(world);
+  });
+}
+
+test("a packet of packetBytesMax is waited for, one byte more is refused at its fixed header", async () => {
+  const { packetBytesMax } = awsLimits;
+  const world = await startWorld();
+  for (const [more, isClosed] of [
+    [0, false],
+    [1, true],
+  ] as const) {
+    const client = await world.connect("c", { version: 5 });
+    const remaining = packetBytesMax - 4 + more;
+    client.sendBytes(Uint8Array.of(0x30, 0x80 | (remaining & 127), 0x80 | ((remaining >> 7) & 127), remaining >> 14));
+    await world.clock.settle();
+    assert.deepEqual([client.isClosed, client.last("disconnect")?.reasonCode], [isClosed, isClosed ? 0x95 : undefined]);
+  }
+  await closeWorld(world);
+});
+
+test("a session keeps messages up to queuedBytesMax, and no byte more", async () => {
+  const queueOf = async (queuedBytesMax: number) => {
+    const world = await startWorld({ limits: { ...noLimits, queuedBytesMax } });
+    const client = await world.connect("c", persistent);
+    await client.subscribe("t");
+    await client.disconnect();
+    const publisher = await world.connect("p");
+    for (let count = 0; count < 4; count++) await publisher.publish("t", "x".repeat(1_000));
+    const { queuedMessages, queuedBytes, droppedQueueFull } = world.broker.stats();
+    await closeWorld(world);
+    return { queuedMessages, queuedBytes, droppedQueueFull };
+  };
+  const { queuedBytes } = await queueOf(awsLimits.queuedBytesMax);
+  assert.deepEqual(await queueOf(queuedBytes), { queuedMessages: 4, queuedBytes, droppedQueueFull: 0 });
+  const three = (queuedBytes / 4) * 3;
+  assert.deepEqual(await queueOf(queuedBytes - 1), { queuedMessages: 3, queuedBytes: three, droppedQueueFull: 1 });
+});
+
 test("retained messages have a bound in bytes", async () => {
   const world = await startWorld({ limits: { ...quickLimits, retainedBytesMax: 1_000 } });
   const client = await world.connect("c", { version: 5 });

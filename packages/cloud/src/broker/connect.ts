@@ -1,6 +1,7 @@
 import {
   checkTopicName,
   connackProperties,
+  connectReturnCodes,
   negotiateConnect,
   reasonCodes,
   type ConnectPacket,
@@ -77,6 +78,12 @@ async function acceptInTurn(
     isCleanStart: packet.isCleanStart,
     expirySeconds: terms.sessionExpirySeconds,
   });
+  if (opened === undefined) {
+    const { sessionsMax } = core.limits;
+    const reason = `there are ${sessionsMax} persistent sessions already (sessionsMax); connect with a clean session, or end others`;
+    refuse(client, packet.version === 5 ? reasonCodes.quotaExceeded : connectReturnCodes.serverUnavailable, reason);
+    return;
+  }
   const { session, isPresent } = opened;
   authorizer = await authorizeAgain(client, request, authorizer);
   if (authorizer === undefined || isGone(client)) {
@@ -84,8 +91,6 @@ async function acceptInTurn(
     abandonSession(core, session, terms.sessionExpirySeconds);
     return;
   }
-  // The store could not take one more persistent session: the client is told that it has none.
-  if (session.stored === undefined) client.terms = { ...terms, sessionExpirySeconds: 0 };
   welcome(client, session, authorizer, isPresent, assignedClientId);
 }
 

@@ -177,13 +177,14 @@ export interface OpenedSession {
 /**
  * The session for an accepted CONNECT, resumed or new, owned by this broker under a new epoch when it is persistent.
  *
+ * @returns undefined when it is to be persistent, and there are as many of these as `sessionsMax` allows.
  * @throws {ThinglineError} of the store.
  */
 export async function openSession(
   core: BrokerCore,
   clientId: string,
   terms: { version: MqttVersion; isCleanStart: boolean; expirySeconds: number },
-): Promise<OpenedSession> {
+): Promise<OpenedSession | undefined> {
   const { version, isCleanStart, expirySeconds } = terms;
   const old = await findSession(core, clientId);
   // Its timer may be due in this very moment, and not have come yet.
@@ -202,14 +203,13 @@ export async function openSession(
     for (const message of old.queue.all()) message.isReplay = true;
     return { session: old, isPresent: true };
   }
+  // An MQTT 3.1.1 client cannot be told that it gets less than it asked for, and would lose what it believes to be kept.
+  if (expirySeconds > 0 && core.persistentCount >= core.limits.sessionsMax) return undefined;
   const session = core.newSession(clientId, version);
   if (expirySeconds > 0) {
-    if (core.persistentCount >= core.limits.sessionsMax) core.hit("sessionsMax", { clientId });
-    else {
-      const record = { epoch: 0, owner: "", version, expirySeconds, expiresAtMs: undefined };
-      makeStored(core, session, record, 0);
-      await ownSession(core, session, expirySeconds);
-    }
+    const record = { epoch: 0, owner: "", version, expirySeconds, expiresAtMs: undefined };
+    makeStored(core, session, record, 0);
+    await ownSession(core, session, expirySeconds);
   }
   return { session, isPresent: false };
 }

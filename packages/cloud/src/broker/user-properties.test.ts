@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MqttPacket, UserProperties } from "@thingline/protocol/mqtt";
 import { closeWorld, startWorld } from "./harness.test.support.js";
+import { awsLimits } from "./limits.js";
 
-/** Names and values of 8,192 bytes of UTF-8 in all. */
+const { userPropertiesBytesMax } = awsLimits;
+
+/** Names and values of so many bytes of UTF-8 in all: 192 besides the first value. */
 const most: UserProperties = [
-  ["k", "v".repeat(8_000)],
+  ["k", "v".repeat(userPropertiesBytesMax - 192)],
   ["ü", `${"😀".repeat(47)}x`],
 ];
 const oneMore: UserProperties = [...most, ["", "x"]];

@@ -7,7 +7,7 @@ import { createMemoryStore } from "../store/memory.js";
 import type { Store, StoreReader } from "../store/store.js";
 import type { Effect, Operation, Scope } from "./operation.js";
 import { effectAttemptsMax, type EffectPerformer } from "./outbox.js";
-import { openOperationRunner, type EffectRunner } from "./runner.js";
+import { defaultPendingEffectsMax, openOperationRunner, type EffectRunner } from "./runner.js";
 import type { WakeHandler } from "./wake-ups.js";
 
 const scope: Scope = { account: "123456789012", region: "us-east-1" };
@@ -380,6 +380,30 @@ test("a full outbox holds operations back until there is room, in line", async (
   }
   assert.equal(await third, "did c");
   await runner.close();
+});
+
+test("defaultPendingEffectsMax effects may wait, and the operation after them waits for room", async () => {
+  const { runner, performer, performed, store } = await openWorld();
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await runner.start({
+    performer: { ...performer, publish: (scopeOf, effect) => held.then(() => performer.publish(scopeOf, effect)) },
+  });
+  const many: Operation<number, void> = async (_context, count) => ({
+    result: undefined,
+    operations: [{ key: ["state", "many", count], value: null }],
+    effects: Array.from({ length: count }, () => publish("t")),
+  });
+  await runner.run(scope, many, defaultPendingEffectsMax - 1);
+  await runner.run(scope, remember, "last");
+  assert.equal(runner.pendingEffectCount, defaultPendingEffectsMax);
+  const waiting = runner.run(scope, remember, "one more");
+  await settle();
+  assert.equal(await store.get(["state", "one more"]), undefined);
+  release();
+  assert.equal(await waiting, "did one more");
+  await runner.close();
+  assert.equal(performed.length, defaultPendingEffectsMax + 1);
 });
 
 test("wake-ups are stored by due time, survive a restart and are served once", async () => {

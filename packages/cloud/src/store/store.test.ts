@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { iterate } from "./iterate.js";
-import { openLmdbStore } from "./lmdb.js";
+import { openLmdbStore, pendingCommitsMax } from "./lmdb.js";
 import { createMemoryStore } from "./memory.js";
 import { clearStore, restoreSnapshot, takeSnapshot } from "./snapshot.js";
 import type { StoreSnapshot } from "./snapshot.js";
@@ -386,6 +386,19 @@ test("the files of an LMDB store are for their owner alone", () =>
     const store = await openLmdbStore({ folder: path });
     assert.equal((await stat(path)).mode & 0o777, 0o700);
     for (const name of ["data.mdb", "lock.mdb"]) assert.equal((await stat(join(path, name))).mode & 0o777, 0o600, name);
+    await store.close();
+  }));
+
+test("more commits than pendingCommitsMax at once are refused, and the others are kept", () =>
+  inFolder(async (folder) => {
+    const store = await openLmdbStore({ folder });
+    const commit = (key: number) => store.commit([{ key: ["k", key], value: null }]);
+    const commits = Array.from({ length: pendingCommitsMax }, (_none, at) => commit(at));
+    await assert.rejects(commit(pendingCommitsMax), (error) => isThinglineError(error, "LIMIT_EXCEEDED"));
+    await Promise.all(commits);
+    assert.ok(await store.get(["k", pendingCommitsMax - 1]));
+    assert.equal(await store.get(["k", pendingCommitsMax]), undefined);
+    await commit(pendingCommitsMax);
     await store.close();
   }));
 

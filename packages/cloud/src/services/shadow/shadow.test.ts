@@ -255,7 +255,7 @@ test("more than ten requests in flight, or twenty a second to one thing, are rej
     for (const { message } of rejected) assert.equal(message["message"], "Too Many Requests");
     return rejected.length;
   };
-  assert.equal(await count(() => "one", 11), 1);
+  assert.equal(await count(() => "one", awsShadowLimits.requestsInFlightMax + 1), 1);
   await world.clock.advance(1_000);
   assert.equal(await count((at) => `client-${at % 5}`, 25), 5);
   assert.equal(await count(() => "one", 1), 1);
