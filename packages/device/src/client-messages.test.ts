@@ -5,6 +5,7 @@ import { encodeToBytes, type PublishPacket } from "@thingline/protocol/mqtt";
 import { highWaterBytes } from "@thingline/transport";
 import { agree, type Answer, closesCleanly, FakeCloud, watch } from "./client.test.harness.js";
 import type { DeviceMessage } from "./client-events.js";
+import { defaultSubscriptionQueueMax, MessageRouter, routesMax } from "./client-subscription.js";
 
 /** Connects and subscribes, and leaves everything else to the test. */
 const onlyConnects: Answer = (packet, self) => packet.type !== "publish" && agree(packet, self);
@@ -511,6 +512,32 @@ describe("subscribe", () => {
     const closing = subscription.close();
     await cloud.clock.flush();
     await Promise.all([looping, closing]);
+  });
+
+  test("without an option the queue holds its default, and drops one more", async () => {
+    const cloud = new FakeCloud();
+    const device = await cloud.connected();
+    const subscribing = device.subscribe("a");
+    await cloud.clock.flush();
+    const subscription = await subscribing;
+    for (const dropped of [0, 1]) {
+      const count = dropped === 0 ? defaultSubscriptionQueueMax : 1;
+      for (let number = 0; number < count; number++) cloud.send(cloud.message("a"));
+      await cloud.clock.flush();
+      assert.equal(subscription.droppedCount, dropped);
+    }
+    const closing = subscription.close();
+    await cloud.clock.flush();
+    await closing;
+  });
+
+  test("the receivers of so many topics are remembered, and one more empties the memory", () => {
+    const router = new MessageRouter(["t/#"], []);
+    const first = router.route("t/0");
+    for (let number = 1; number < routesMax; number++) router.route(`t/${number}`);
+    assert.equal(router.route("t/0"), first);
+    router.route("t/one-more");
+    assert.notEqual(router.route("t/0"), first);
   });
 
   test("a loop ends with the device: quietly by close, with the error of a lost link when nobody reconnects", async () => {

@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import fc from "fast-check";
 import { type QueueEffect, type QueueInput, type QueueLimits, QueueMachine, quotaPauseMs, cutsMax } from "./machine.js";
+import { checkOfflineQueue } from "./options.js";
+import { defaultOfflineBytesMax, defaultOfflineMessagesMax } from "./types.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const message = { topic: "t", payload: new Uint8Array(0), isRetained: false };
@@ -130,6 +132,19 @@ test("refuseNewest: a message that does not fit is refused, by number and by byt
   driver.publish({ bytes: 5 });
   assert.deepEqual(short(driver.publish({ bytes: 0 })), refused);
   assert.deepEqual([driver.machine.stats.messageCount, driver.machine.stats.overflowCount], [3, 0]);
+});
+
+test("without options the queue holds its default of messages and of bytes, and refuses one more", () => {
+  const { messagesMax, bytesMax } = checkOfflineQueue({});
+  for (const [count, bytes] of [
+    [defaultOfflineMessagesMax, 1],
+    [2, defaultOfflineBytesMax / 2],
+  ] as const) {
+    const driver = new Driver({ messagesMax, bytesMax });
+    for (let number = 1; number <= count; number++)
+      assert.deepEqual(short(driver.publish({ bytes })), [`stored ${number}`]);
+    assert.deepEqual(short(driver.publish({ bytes: 1 })), refused);
+  }
 });
 
 test("dropOldest: the oldest that are not on their way give way, as many as needed", () => {

@@ -4,6 +4,7 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { JsonObject } from "@thingline/protocol/shadow";
 import type { ShadowDelta } from "./delta-view.js";
 import { versionJumpMax } from "./delta-view.js";
+import { defaultReportRetriesMax } from "./shadow-client.js";
 import { ShadowWorld } from "./shadow-world.test.support.js";
 
 interface Seen {
@@ -160,11 +161,15 @@ describe("a wish that was answered is told again only when it changes", () => {
     await seen.settle();
     abort.abort();
     await assert.rejects(reporting, { code: "ABORTED" });
+    const before = updates(seen);
     const bounded = assert.rejects(seen.world.client.report({ a: 1 }), { code: "THROTTLED" });
     for (let round = 0; round < 20; round++) await seen.world.clock.advance(10_000);
     await bounded;
+    assert.equal(updates(seen) - before, 1 + defaultReportRetriesMax);
   });
 });
+
+test("a state of so many levels is told, one with one more is reported", async () => {});
 
 describe("a cloud that tells nonsense does not make the loop deaf", () => {
   const now = 1_700_000_000;

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ErrorCode, isThinglineError, ThinglineError } from "@thingline/protocol";
 import { shadowRequestsInFlightMax, shadowRequestsWaitingMax } from "./request-gate.js";
-import { defaultShadowTimeoutMs } from "./shadow-client.js";
+import { defaultShadowTimeoutMs, shadowAsksMax } from "./shadow-client.js";
+import { copyState, stateValuesMax } from "./shadow-state.js";
 import { ShadowWorld } from "./shadow-world.test.support.js";
 
 async function fails(promise: Promise<unknown>, code: ErrorCode, details: Record<string, unknown> = {}): Promise<void> {
@@ -295,4 +296,26 @@ test("what is no answer of a shadow service is reported, and hurts no request", 
   assert.ok(world.reported.every(({ code }) => code === "SHADOW_DOCUMENT_INVALID"));
   world.write({ desired: { on: true } });
   assert.equal((await deltas.next()).value?.version, 1);
+});
+
+test("an update may have so many values, and not one more", () => {
+  const update = (count: number) => copyState({ reported: { a: Array.from({ length: count }, () => 0) } });
+  // The object and the array count as well.
+  update(stateValuesMax - 2);
+  assert.throws(() => update(stateValuesMax - 1), { code: "OPTION_INVALID" });
+});
+
+test("a get that no connection answers is asked so often, and not once more", async () => {
+  const world = new ShadowWorld();
+  world.isSilent = true;
+  const asking = assert.rejects(world.client.get({ timeoutMs: 60_000 }), { code: "TIMEOUT" });
+  await world.clock.advance(0);
+  for (let count = 1; count <= shadowAsksMax; count++) {
+    assert.equal(world.published.length, count);
+    world.connect();
+    await world.clock.advance(0);
+  }
+  await asking;
+  assert.equal(world.published.length, shadowAsksMax);
+  world.client.end(new ThinglineError("CLOSED", "closed"));
 });

@@ -21,7 +21,7 @@ export interface ShadowUpdateRequest<State extends JsonObject = JsonObject> {
 export type ShadowChange<State extends JsonObject = JsonObject> = ShadowUpdateRequest<State> | undefined;
 
 /** Values of an update: no request of AWS's size holds more. */
-const stateValuesMax = 100_000;
+export const stateValuesMax = 100_000;
 const limits = { depthMax: shadowDepthMax, valuesMax: stateValuesMax };
 
 /** A copy: what was checked is what is sent, now and when it is sent again. @throws {ThinglineError} OPTION_INVALID */

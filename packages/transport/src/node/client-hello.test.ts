@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readClientHello } from "./client-hello.js";
+import { clientHelloBytesMax, readClientHello } from "./client-hello.js";
 
 /** A ClientHello with these extensions, as one record. */
 function hello(extensions: string): Uint8Array {
@@ -45,4 +45,13 @@ test("a hello without a name has none, and bytes of another kind are left to TLS
   assert.deepEqual(readClientHello(Buffer.from("GET / HTTP/1.1")), { type: "unknown" });
   assert.deepEqual(readClientHello(Buffer.from("160301ffff", "hex")), { type: "unknown" });
   assert.deepEqual(readClientHello(Buffer.from("160301000401000100", "hex")), { type: "unknown" });
+});
+
+test("of the bytes that are looked at a hello is whole or none of ours, and one less may be incomplete", () => {
+  const longest = new Uint8Array(clientHelloBytesMax);
+  longest.set([22, 3, 1, 0x40, 0x00, 1, 0, 0x3f, 0xfc]);
+  assert.equal(readClientHello(longest.subarray(0, -1)).type, "incomplete");
+  assert.equal(readClientHello(longest).type, "complete");
+  longest.set([22, 3, 1, 0x40, 0x01]);
+  assert.equal(readClientHello(longest).type, "unknown");
 });
