@@ -1,0 +1,36 @@
+import type { LifecycleEvent } from "./lifecycle.js";
+import type { OperationRunner, ServiceTopics } from "./operation.js";
+import type { RestOperation } from "./rest-operation.js";
+import type { WakeHandler } from "./wake-ups.js";
+
+/**
+ * One service of the cloud, whole: what it can do, and the faces through which it is asked. The `index.ts` of its folder makes it, and
+ * `all.ts` lists it; nothing else names it.
+ *
+ * It is made once for a cloud. A reset or a restore changes the store below it, and another node may write there as well, so it keeps
+ * nothing of the store in memory. Its faces hold no rules: they call `operations`. It asks the rest of the cloud for nothing but by
+ * effects, and another service for nothing but by `context.call`.
+ *
+ * Two places are kept for what comes with its first user: `changes` (what the store was told of records under a prefix, for search and
+ * indexing) would stand beside `wake` and be served by the runner from the store's change feed; an effect `request` (HTTP with retry,
+ * for hooks) would stand beside `publish` in `Effect` and be performed from the outbox. Decision 160 says how.
+ */
+export interface CloudService<Operations extends object = object> {
+  /** Unlike that of any other service: `wakeAt` and blobs go by it, and it is stored with them. */
+  readonly name: string;
+  /** By AWS's names in camel case. Each checks its own input. */
+  readonly operations: Operations;
+  /** The HTTP face: a row for each operation of AWS. */
+  readonly rest?: readonly RestOperation[];
+  /** The MQTT face. */
+  readonly topics?: ServiceTopics;
+  /** Called when a `wakeAt` with the service's name is due. */
+  readonly wake?: WakeHandler;
+  /**
+   * Hears what happens to clients. The client waits for nothing of it, and what it throws or rejects with is logged: whoever must not
+   * miss an event learns of it by its state as well, because an event is lost with its process.
+   */
+  onLifecycle?(event: LifecycleEvent, runner: OperationRunner): void | Promise<void>;
+  /** Ends what the service keeps open. No operation runs then. */
+  close?(): void | Promise<void>;
+}
