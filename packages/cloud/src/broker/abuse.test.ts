@@ -221,7 +221,10 @@ for (const version of [4, 5] as const) {
     const { limitsHit, persistentSessions, connections, storeFailures } = world.broker.stats();
     assert.deepEqual([limitsHit, persistentSessions, connections], [before.limitsHit + 1, 2, 1]);
     assert.equal(storeFailures, 0);
-    assert.equal((await world.connect("c", { version })).connack?.reasonCode, 0, "a clean session needs no place");
+    const clean = await world.connect("c", { version });
+    assert.equal(clean.connack?.reasonCode, 0, "a clean session needs no place");
+    assert.equal((await world.connect("c", kept)).connack?.reasonCode, version === 5 ? 0x97 : 3);
+    assert.equal(clean.isClosed, false, "a connection is not thrown off for one that is refused");
     assert.equal((await world.connect("a", kept)).connack?.isSessionPresent, true, "one that is there is resumed");
     assert.equal((await world.connect("b", { version })).connack?.reasonCode, 0, "its session ends");
     assert.ok(second.isClosed);

@@ -12,7 +12,7 @@ import type { Authorizer, ConnectRequest } from "../policy/authorizer.js";
 import type { ClientConnection } from "./client-connection.js";
 import { drain } from "./delivery.js";
 import { isPublishableReservedTopic, isReservedTopic } from "./reserved-topics.js";
-import { abandonSession, openSession } from "./session-lifecycle.js";
+import { abandonSession, lacksRoom, openSession } from "./session-lifecycle.js";
 import { faultOfProperties, faultOfResponseTopic, topicLimits } from "../services/message-limits.js";
 
 /** Answers a CONNECT. Everything for one client id happens one after the other. */
@@ -68,22 +68,19 @@ async function acceptInTurn(
   });
   authorizer = isGone(client) ? undefined : await authorizeAgain(client, request, authorizer);
   if (authorizer === undefined) return;
-  const old = core.sessions.get(clientId)?.connection;
-  if (old !== undefined) {
+  const known = core.sessions.get(clientId);
+  if (known?.connection !== undefined) {
+    // Before the other connection is thrown off, which would be for nothing.
+    if (lacksRoom(core, known, terms.sessionExpirySeconds)) return refuseForRoom(client);
     core.counters.sessionsTakenOver++;
-    old.end("DUPLICATE_CLIENTID");
+    known.connection.end("DUPLICATE_CLIENTID");
   }
   const opened = await openSession(core, clientId, {
     version: packet.version,
     isCleanStart: packet.isCleanStart,
     expirySeconds: terms.sessionExpirySeconds,
   });
-  if (opened === undefined) {
-    const { sessionsMax } = core.limits;
-    const reason = `there are ${sessionsMax} persistent sessions already (sessionsMax); connect with a clean session, or end others`;
-    refuse(client, packet.version === 5 ? reasonCodes.quotaExceeded : connectReturnCodes.serverUnavailable, reason);
-    return;
-  }
+  if (opened === undefined) return refuseForRoom(client);
   const { session, isPresent } = opened;
   authorizer = await authorizeAgain(client, request, authorizer);
   if (authorizer === undefined || isGone(client)) {
@@ -168,6 +165,12 @@ function refuse(client: ClientConnection, returnCode: number | undefined, reason
   core.options.log.warn("connectRefused", { clientId, remote: connection.remote.host, reason });
   if (returnCode !== undefined) sendRefusal(client, returnCode, reason);
   client.end("CONNECT_REFUSED", { reasonString: reason });
+}
+
+function refuseForRoom(client: ClientConnection): void {
+  const { sessionsMax } = client.core.limits;
+  const reason = `there are ${sessionsMax} persistent sessions already (sessionsMax); connect with a clean session, or end others`;
+  refuse(client, client.version === 5 ? reasonCodes.quotaExceeded : connectReturnCodes.serverUnavailable, reason);
 }
 
 function sendRefusal(client: ClientConnection, reasonCode: number, reasonString: string): void {

@@ -169,6 +169,11 @@ function isExpired(core: BrokerCore, { stored }: BrokerSession): boolean {
   return expiresAtMs !== undefined && expiresAtMs <= core.options.clock.unixMs();
 }
 
+/** Whether `sessionsMax` leaves no room for a client's persistent session; `known` is the session that it has in memory. */
+export function lacksRoom(core: BrokerCore, known: BrokerSession | undefined, expirySeconds: number): boolean {
+  return expirySeconds > 0 && known?.stored === undefined && core.persistentCount >= core.limits.sessionsMax;
+}
+
 export interface OpenedSession {
   session: BrokerSession;
   isPresent: boolean;
@@ -204,7 +209,7 @@ export async function openSession(
     return { session: old, isPresent: true };
   }
   // An MQTT 3.1.1 client cannot be told that it gets less than it asked for, and would lose what it believes to be kept.
-  if (expirySeconds > 0 && core.persistentCount >= core.limits.sessionsMax) return undefined;
+  if (lacksRoom(core, undefined, expirySeconds)) return undefined;
   const session = core.newSession(clientId, version);
   if (expirySeconds > 0) {
     const record = { epoch: 0, owner: "", version, expirySeconds, expiresAtMs: undefined };
