@@ -22,8 +22,9 @@ export const packageArrows = {
 export const cloudArrows = {
   gateway: ["broker", "policy", "services", "store"],
   broker: ["services", "store", "policy", "bus"],
-  services: ["store", "policy"],
-  rest: ["services", "store", "policy"],
+  services: ["store", "policy", "model"],
+  rest: ["services", "store", "policy", "model"],
+  model: [],
   policy: [],
   bus: [],
   store: [],

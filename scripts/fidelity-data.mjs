@@ -13,7 +13,7 @@ export const states = {
 /** The longest text of each kind, in characters: a record that needs more is two records. */
 export const textLimits = { id: 64, title: 60, text: 300, behaviour: 240, source: 120, remark: 320 };
 
-const areaMembers = { area: "required", title: "required", text: "optional", records: "required" };
+const areaMembers = { area: "required", title: "required", text: "optional", layout: "optional", records: "required" };
 const recordMembers = {
   id: "required",
   behaviour: "required",
@@ -87,6 +87,7 @@ function* areaProblems(name, data, isTestFile, idOwners) {
   for (const problem of memberProblems(data, areaMembers)) yield `${file}: ${problem}`;
   for (const problem of textProblems(data, ["title", "text"])) yield `${file}: ${problem}`;
   if (!areaPattern.test(name)) yield `${file}: the name is to be lower-case words with hyphens`;
+  if (data.layout !== undefined && data.layout !== "list") yield `${file}: layout is "list", or left out`;
   if (data.area !== name) yield `${file}: area is to be ${shown(name)}, as the file is called, got ${shown(data.area)}`;
   if (!Array.isArray(data.records) || data.records.length === 0) return yield `${file}: records is to be a list`;
   for (const [index, record] of data.records.entries()) {

@@ -51,6 +51,14 @@ function recordLines({ id, behaviour, state, unconfirmed, source, remark, tests 
   return [...parts, ""];
 }
 
+/** A record of an area of many that have little to tell: a line or two. */
+function listLines({ behaviour, state, unconfirmed, remark, tests }) {
+  const parts = [`\`${behaviour}\`: **${nameOf(state)}**${unconfirmed ? ", unconfirmed" : ""}`];
+  if (remark !== undefined) parts.push(escapeText(remark));
+  if (tests.length > 0) parts.push(`tests: ${tests.map((path) => `\`${path}\``).join(", ")}`);
+  return [wrap(parts.join("; "), { first: "- ", next: "  " })];
+}
+
 function countByState(records) {
   const counts = Object.fromEntries(Object.keys(states).map((state) => [state, 0]));
   for (const { state } of records) counts[state] += 1;
@@ -58,13 +66,13 @@ function countByState(records) {
 }
 
 export function writeAreaPage(data) {
-  const { area, title, text, records } = sortArea(data);
+  const { area, title, text, layout, records } = sortArea(data);
   const counts = Object.entries(countByState(records)).filter(([, count]) => count > 0);
   const summary = counts.map(([state, count]) => `${count} ${nameOf(state)}`).join(", ");
   const lines = [`# ${title}`, "", notice, ""];
   if (text !== undefined) lines.push(wrap(escapeText(text)), "");
   lines.push(wrap(`${records.length} behaviours: ${summary}. What the words mean: [fidelity](../fidelity.md).`), "");
-  for (const record of records) lines.push(...recordLines(record, area));
+  for (const record of records) lines.push(...(layout === "list" ? listLines(record) : recordLines(record, area)));
   return `${lines.join("\n").trimEnd()}\n`;
 }
 

@@ -1,0 +1,48 @@
+/** Faults of one request that are told together; the rest is only counted. */
+export const faultsToldMax = 10;
+const valueCharactersMax = 100;
+/** A key of a map is part of a path. */
+const pathCharactersMax = 400;
+
+/** What is wrong with one member, in the words of AWS. */
+export interface Fault {
+  /** `attributePayload.attributes`, `tags.1.member.Key`: elements of a list are counted from 1. */
+  path: string;
+  value: unknown;
+  /** `Member must not be null` */
+  constraint: string;
+  /** The value is not shown. */
+  isSensitive?: boolean;
+}
+
+/** All faults of a request as AWS tells them: `1 validation error detected: Value 'a b' at 'thingName' failed to satisfy constraint: …` */
+export function tellFaults(faults: readonly Fault[]): string {
+  const count = `${faults.length} validation error${faults.length === 1 ? "" : "s"} detected`;
+  return `${count}: ${faults.slice(0, faultsToldMax).map(tellFault).join("; ")}`;
+}
+
+function tellFault({ path, value, constraint, isSensitive }: Fault): string {
+  return `Value ${isSensitive === true ? "'***'" : quoted(value)} at '${path.slice(0, pathCharactersMax)}' failed to satisfy constraint: ${constraint}`;
+}
+
+function quoted(value: unknown): string {
+  if (value === undefined || value === null) return "null";
+  return `'${shown(value, valueCharactersMax).slice(0, valueCharactersMax)}'`;
+}
+
+/** Lists and maps look as Java writes them. Never much longer than what may be shown. */
+function shown(value: unknown, room: number): string {
+  if (typeof value === "string") return value.slice(0, room);
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (typeof value !== "object" || value === null) return String(value);
+  const isList = Array.isArray(value);
+  const parts: string[] = [];
+  let length = 0;
+  for (const [name, item] of Object.entries(value)) {
+    if (length > room) break;
+    const text = shown(item, room - length);
+    parts.push(isList ? text : `${name.slice(0, room)}=${text}`);
+    length += (parts.at(-1) ?? "").length + 2;
+  }
+  return isList ? `[${parts.join(", ")}]` : `{${parts.join(", ")}}`;
+}

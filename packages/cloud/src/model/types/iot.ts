@@ -1,0 +1,468 @@
+// Written by `npm run model` from the table of iot: what the operations that are built take and give. Times are Unix seconds.
+
+export interface AttachPolicyRequest {
+  policyName: string;
+  target: string;
+}
+
+export interface AttachPrincipalPolicyRequest {
+  policyName: string;
+  principal: string;
+}
+
+export interface AttachThingPrincipalRequest {
+  thingName: string;
+  principal: string;
+  thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING" | undefined;
+}
+
+export type AttachThingPrincipalResponse = Readonly<Record<never, never>>;
+
+export interface AttributePayload {
+  attributes?: Readonly<Record<string, string>> | undefined;
+  merge?: boolean | undefined;
+}
+
+export interface Certificate {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+  status?: "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION" | undefined;
+  certificateMode?: "DEFAULT" | "SNI_ONLY" | undefined;
+  creationDate?: number | undefined;
+}
+
+export interface CertificateDescription {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+  caCertificateId?: string | undefined;
+  status?: "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION" | undefined;
+  certificatePem?: string | undefined;
+  ownedBy?: string | undefined;
+  previousOwnedBy?: string | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+  customerVersion?: number | undefined;
+  transferData?: TransferData | undefined;
+  generationId?: string | undefined;
+  validity?: CertificateValidity | undefined;
+  certificateMode?: "DEFAULT" | "SNI_ONLY" | undefined;
+}
+
+export interface CertificateValidity {
+  notBefore?: number | undefined;
+  notAfter?: number | undefined;
+}
+
+export interface CreateCertificateFromCsrRequest {
+  certificateSigningRequest: string;
+  setAsActive?: boolean | undefined;
+}
+
+export interface CreateCertificateFromCsrResponse {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+  certificatePem?: string | undefined;
+}
+
+export interface CreateKeysAndCertificateRequest {
+  setAsActive?: boolean | undefined;
+}
+
+export interface CreateKeysAndCertificateResponse {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+  certificatePem?: string | undefined;
+  keyPair?: KeyPair | undefined;
+}
+
+export interface CreatePolicyRequest {
+  policyName: string;
+  policyDocument: string;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreatePolicyResponse {
+  policyName?: string | undefined;
+  policyArn?: string | undefined;
+  policyDocument?: string | undefined;
+  policyVersionId?: string | undefined;
+}
+
+export interface CreatePolicyVersionRequest {
+  policyName: string;
+  policyDocument: string;
+  setAsDefault?: boolean | undefined;
+}
+
+export interface CreatePolicyVersionResponse {
+  policyArn?: string | undefined;
+  policyDocument?: string | undefined;
+  policyVersionId?: string | undefined;
+  isDefaultVersion?: boolean | undefined;
+}
+
+export interface CreateThingRequest {
+  thingName: string;
+  thingTypeName?: string | undefined;
+  attributePayload?: AttributePayload | undefined;
+  billingGroupName?: string | undefined;
+}
+
+export interface CreateThingResponse {
+  thingName?: string | undefined;
+  thingArn?: string | undefined;
+  thingId?: string | undefined;
+}
+
+export interface DeleteCertificateRequest {
+  certificateId: string;
+  forceDelete?: boolean | undefined;
+}
+
+export interface DeletePolicyRequest {
+  policyName: string;
+}
+
+export interface DeletePolicyVersionRequest {
+  policyName: string;
+  policyVersionId: string;
+}
+
+export interface DeleteThingRequest {
+  thingName: string;
+  expectedVersion?: number | undefined;
+}
+
+export type DeleteThingResponse = Readonly<Record<never, never>>;
+
+export interface DescribeCertificateRequest {
+  certificateId: string;
+}
+
+export interface DescribeCertificateResponse {
+  certificateDescription?: CertificateDescription | undefined;
+}
+
+export interface DescribeEndpointRequest {
+  endpointType?: string | undefined;
+}
+
+export interface DescribeEndpointResponse {
+  endpointAddress?: string | undefined;
+}
+
+export interface DescribeThingRequest {
+  thingName: string;
+}
+
+export interface DescribeThingResponse {
+  defaultClientId?: string | undefined;
+  thingName?: string | undefined;
+  thingId?: string | undefined;
+  thingArn?: string | undefined;
+  thingTypeName?: string | undefined;
+  attributes?: Readonly<Record<string, string>> | undefined;
+  version?: number | undefined;
+  billingGroupName?: string | undefined;
+}
+
+export interface DetachPolicyRequest {
+  policyName: string;
+  target: string;
+}
+
+export interface DetachPrincipalPolicyRequest {
+  policyName: string;
+  principal: string;
+}
+
+export interface DetachThingPrincipalRequest {
+  thingName: string;
+  principal: string;
+}
+
+export type DetachThingPrincipalResponse = Readonly<Record<never, never>>;
+
+export interface GetPolicyRequest {
+  policyName: string;
+}
+
+export interface GetPolicyResponse {
+  policyName?: string | undefined;
+  policyArn?: string | undefined;
+  policyDocument?: string | undefined;
+  defaultVersionId?: string | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+  generationId?: string | undefined;
+}
+
+export interface GetPolicyVersionRequest {
+  policyName: string;
+  policyVersionId: string;
+}
+
+export interface GetPolicyVersionResponse {
+  policyArn?: string | undefined;
+  policyName?: string | undefined;
+  policyDocument?: string | undefined;
+  policyVersionId?: string | undefined;
+  isDefaultVersion?: boolean | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+  generationId?: string | undefined;
+}
+
+export interface KeyPair {
+  PublicKey?: string | undefined;
+  PrivateKey?: string | undefined;
+}
+
+export interface ListAttachedPoliciesRequest {
+  target: string;
+  recursive?: boolean | undefined;
+  marker?: string | undefined;
+  pageSize?: number | undefined;
+}
+
+export interface ListAttachedPoliciesResponse {
+  policies?: readonly Policy[] | undefined;
+  nextMarker?: string | undefined;
+}
+
+export interface ListCertificatesRequest {
+  pageSize?: number | undefined;
+  marker?: string | undefined;
+  ascendingOrder?: boolean | undefined;
+}
+
+export interface ListCertificatesResponse {
+  certificates?: readonly Certificate[] | undefined;
+  nextMarker?: string | undefined;
+}
+
+export interface ListPoliciesRequest {
+  marker?: string | undefined;
+  pageSize?: number | undefined;
+  ascendingOrder?: boolean | undefined;
+}
+
+export interface ListPoliciesResponse {
+  policies?: readonly Policy[] | undefined;
+  nextMarker?: string | undefined;
+}
+
+export interface ListPolicyPrincipalsRequest {
+  policyName: string;
+  marker?: string | undefined;
+  pageSize?: number | undefined;
+  ascendingOrder?: boolean | undefined;
+}
+
+export interface ListPolicyPrincipalsResponse {
+  principals?: readonly string[] | undefined;
+  nextMarker?: string | undefined;
+}
+
+export interface ListPolicyVersionsRequest {
+  policyName: string;
+}
+
+export interface ListPolicyVersionsResponse {
+  policyVersions?: readonly PolicyVersion[] | undefined;
+}
+
+export interface ListPrincipalPoliciesRequest {
+  principal: string;
+  marker?: string | undefined;
+  pageSize?: number | undefined;
+  ascendingOrder?: boolean | undefined;
+}
+
+export interface ListPrincipalPoliciesResponse {
+  policies?: readonly Policy[] | undefined;
+  nextMarker?: string | undefined;
+}
+
+export interface ListPrincipalThingsRequest {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+  principal: string;
+}
+
+export interface ListPrincipalThingsResponse {
+  things?: readonly string[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListPrincipalThingsV2Request {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+  principal: string;
+  thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING" | undefined;
+}
+
+export interface ListPrincipalThingsV2Response {
+  principalThingObjects?: readonly PrincipalThingObject[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListTargetsForPolicyRequest {
+  policyName: string;
+  marker?: string | undefined;
+  pageSize?: number | undefined;
+}
+
+export interface ListTargetsForPolicyResponse {
+  targets?: readonly string[] | undefined;
+  nextMarker?: string | undefined;
+}
+
+export interface ListThingPrincipalsRequest {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+  thingName: string;
+}
+
+export interface ListThingPrincipalsResponse {
+  principals?: readonly string[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListThingPrincipalsV2Request {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+  thingName: string;
+  thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING" | undefined;
+}
+
+export interface ListThingPrincipalsV2Response {
+  thingPrincipalObjects?: readonly ThingPrincipalObject[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListThingsRequest {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+  attributeName?: string | undefined;
+  attributeValue?: string | undefined;
+  thingTypeName?: string | undefined;
+  usePrefixAttributeValue?: boolean | undefined;
+}
+
+export interface ListThingsResponse {
+  things?: readonly ThingAttribute[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface Policy {
+  policyName?: string | undefined;
+  policyArn?: string | undefined;
+}
+
+export interface PolicyVersion {
+  versionId?: string | undefined;
+  isDefaultVersion?: boolean | undefined;
+  createDate?: number | undefined;
+}
+
+export interface PrincipalThingObject {
+  thingName: string;
+  thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING" | undefined;
+}
+
+export interface RegisterCertificateWithoutCARequest {
+  certificatePem: string;
+  status?: "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION" | undefined;
+}
+
+export interface RegisterCertificateWithoutCAResponse {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+}
+
+export interface SetDefaultPolicyVersionRequest {
+  policyName: string;
+  policyVersionId: string;
+}
+
+export interface Tag {
+  Key: string;
+  Value?: string | undefined;
+}
+
+export interface ThingAttribute {
+  thingName?: string | undefined;
+  thingTypeName?: string | undefined;
+  thingArn?: string | undefined;
+  attributes?: Readonly<Record<string, string>> | undefined;
+  version?: number | undefined;
+}
+
+export interface ThingPrincipalObject {
+  principal: string;
+  thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING" | undefined;
+}
+
+export interface TransferData {
+  transferMessage?: string | undefined;
+  rejectReason?: string | undefined;
+  transferDate?: number | undefined;
+  acceptDate?: number | undefined;
+  rejectDate?: number | undefined;
+}
+
+export interface UpdateCertificateRequest {
+  certificateId: string;
+  newStatus: "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION";
+}
+
+export interface UpdateThingRequest {
+  thingName: string;
+  thingTypeName?: string | undefined;
+  attributePayload?: AttributePayload | undefined;
+  expectedVersion?: number | undefined;
+  removeThingType?: boolean | undefined;
+}
+
+export type UpdateThingResponse = Readonly<Record<never, never>>;
+
+/** Input and output by operation. */
+export interface IotOperations {
+  AttachPolicy: { input: AttachPolicyRequest; output: Readonly<Record<never, never>> };
+  AttachPrincipalPolicy: { input: AttachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
+  AttachThingPrincipal: { input: AttachThingPrincipalRequest; output: AttachThingPrincipalResponse };
+  CreateCertificateFromCsr: { input: CreateCertificateFromCsrRequest; output: CreateCertificateFromCsrResponse };
+  CreateKeysAndCertificate: { input: CreateKeysAndCertificateRequest; output: CreateKeysAndCertificateResponse };
+  CreatePolicy: { input: CreatePolicyRequest; output: CreatePolicyResponse };
+  CreatePolicyVersion: { input: CreatePolicyVersionRequest; output: CreatePolicyVersionResponse };
+  CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
+  DeleteCertificate: { input: DeleteCertificateRequest; output: Readonly<Record<never, never>> };
+  DeletePolicy: { input: DeletePolicyRequest; output: Readonly<Record<never, never>> };
+  DeletePolicyVersion: { input: DeletePolicyVersionRequest; output: Readonly<Record<never, never>> };
+  DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
+  DescribeCertificate: { input: DescribeCertificateRequest; output: DescribeCertificateResponse };
+  DescribeEndpoint: { input: DescribeEndpointRequest; output: DescribeEndpointResponse };
+  DescribeThing: { input: DescribeThingRequest; output: DescribeThingResponse };
+  DetachPolicy: { input: DetachPolicyRequest; output: Readonly<Record<never, never>> };
+  DetachPrincipalPolicy: { input: DetachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
+  DetachThingPrincipal: { input: DetachThingPrincipalRequest; output: DetachThingPrincipalResponse };
+  GetPolicy: { input: GetPolicyRequest; output: GetPolicyResponse };
+  GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
+  ListAttachedPolicies: { input: ListAttachedPoliciesRequest; output: ListAttachedPoliciesResponse };
+  ListCertificates: { input: ListCertificatesRequest; output: ListCertificatesResponse };
+  ListPolicies: { input: ListPoliciesRequest; output: ListPoliciesResponse };
+  ListPolicyPrincipals: { input: ListPolicyPrincipalsRequest; output: ListPolicyPrincipalsResponse };
+  ListPolicyVersions: { input: ListPolicyVersionsRequest; output: ListPolicyVersionsResponse };
+  ListPrincipalPolicies: { input: ListPrincipalPoliciesRequest; output: ListPrincipalPoliciesResponse };
+  ListPrincipalThings: { input: ListPrincipalThingsRequest; output: ListPrincipalThingsResponse };
+  ListPrincipalThingsV2: { input: ListPrincipalThingsV2Request; output: ListPrincipalThingsV2Response };
+  ListTargetsForPolicy: { input: ListTargetsForPolicyRequest; output: ListTargetsForPolicyResponse };
+  ListThingPrincipals: { input: ListThingPrincipalsRequest; output: ListThingPrincipalsResponse };
+  ListThingPrincipalsV2: { input: ListThingPrincipalsV2Request; output: ListThingPrincipalsV2Response };
+  ListThings: { input: ListThingsRequest; output: ListThingsResponse };
+  RegisterCertificateWithoutCA: { input: RegisterCertificateWithoutCARequest; output: RegisterCertificateWithoutCAResponse };
+  SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
+  UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
+  UpdateThing: { input: UpdateThingRequest; output: UpdateThingResponse };
+}
