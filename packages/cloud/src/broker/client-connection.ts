@@ -1,60 +1,30 @@
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import {
   encodePacket,
-  InboundInflight,
-  InboundTopicAliases,
   packetLength,
   PacketDecoder,
   reasonCodes,
-  stepServerKeepAlive,
+  type ConnackPacket,
   type ConnectPacket,
-  type ConnectTerms,
-  type DisconnectPacket,
   type MqttPacket,
   type MqttVersion,
-  type PublishAckPacket,
-  type PublishPacket,
-  type ServerKeepAliveState,
-  type Will,
 } from "@thingline/protocol/mqtt";
 import type { Connection, Timer } from "@thingline/transport";
-import type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest } from "../policy/authorizer.js";
-import { connect } from "./connect.js";
-import type { BrokerCore } from "./core.js";
-import { drain } from "./delivery.js";
-import { ConnectionFlow } from "./connection-flow.js";
+import type { ConnectionIdentity } from "../policy/authorizer.js";
+import type { EndDetails } from "./client.js";
+import type { ClientPackets } from "./client-packets.js";
+import type { ConnectAttempt } from "./connect-attempt.js";
+import type { ConnectingLink, Connector } from "./connect.js";
+import type { ConnectedClient } from "./connected-client.js";
+import type { Connections, OpenConnection } from "./connections.js";
+import type { BrokerContext } from "./context.js";
 import { disconnectReasons, type DisconnectReason } from "./disconnect-reasons.js";
-import { receivePublish } from "./inbound-publish.js";
-import type { QueuedMessage } from "./publication.js";
-import type { BrokerSession } from "./session.js";
-import { detachSession } from "./session-lifecycle.js";
-import { receiveSubscribe, receiveUnsubscribe } from "./subscribe.js";
-import type { Route } from "./subscription-index.js";
-import { faultOfProperties } from "../services/message-limits.js";
-import type { ServiceTopics } from "../services/operation.js";
-import { ownWill, sendWill } from "./will.js";
-
-/** What a connection remembers of a topic that it published to. */
-export interface PublishGrant {
-  readonly topic: string;
-  isAllowed: boolean;
-  /** Of the authorizer when it was asked. */
-  generation: number;
-  route: Route<BrokerSession, ServiceTopics>;
-}
-
-type State = "awaitingConnect" | "connecting" | "connected" | "closed";
-
-const noTerms: ConnectTerms = {
-  clientId: "",
-  keepAliveSeconds: 0,
-  sessionExpirySeconds: 0,
-  outboundWindowMax: 0,
-  clientPacketBytesMax: Infinity,
-};
-
-/** So many bytes of an unfinished packet count as a sign of life. */
-const headwayBytesMin = 1_024;
+import type { GroupQueues } from "./group-queue.js";
+import { InputFlow } from "./input-flow.js";
+import { KeepAlive } from "./keep-alive.js";
+import type { SessionLifecycle } from "./session-lifecycle.js";
+import type { Turn, Turns } from "./turn.js";
+import type { Wills } from "./will.js";
 
 /** What the decoder says of bytes that are no MQTT. */
 const wireFaults: ReadonlySet<string> = new Set([
@@ -64,424 +34,247 @@ const wireFaults: ReadonlySet<string> = new Set([
   "MQTT_VERSION_UNSUPPORTED",
 ]);
 
-/** One client at the other end of one transport connection: reads its packets and answers them. */
-export class ClientConnection {
-  readonly core: BrokerCore;
+type Phase =
+  | { readonly name: "awaitingConnect"; readonly timer: Timer }
+  | { readonly name: "connecting"; readonly attempt: ConnectAttempt; readonly timer: Timer }
+  | { readonly name: "connected"; readonly client: ConnectedClient; readonly keepAlive: KeepAlive }
+  | { readonly name: "closed" };
+
+const closed: Phase = { name: "closed" };
+
+export interface ClientConnectionParts {
+  connections: Connections;
+  connector: Connector;
+  groups: GroupQueues;
+  packets: ClientPackets;
+  lifecycle: SessionLifecycle;
+  turns: Turns;
+  wills: Wills;
+}
+
+/** One transport connection of the broker: reads packets, and hands them to whoever its phase says. */
+export class ClientConnection implements OpenConnection, ConnectingLink {
   readonly connection: Connection;
   readonly identity: ConnectionIdentity;
-  state: State = "awaitingConnect";
-  version: MqttVersion = 4;
-  clientId = "";
-  terms = noTerms;
-  authorizer!: Authorizer;
-  /** Of the CONNECT, with bytes of its own: the packet itself, credentials included, is not kept. */
-  will: Will | undefined;
-  private wantsReasons = true;
-  connectRequest: ConnectRequest | undefined;
-  /** Counts the changes of the principal; an answer of `authorizeConnect` to an earlier count is out of date. */
-  principalChanges = 0;
-  authorizedAt = 0;
-  session: BrokerSession | undefined;
-  readonly flow: ConnectionFlow;
-  readonly grants = new Map<string, PublishGrant>();
-  inbound!: InboundInflight;
-  aliases!: InboundTopicAliases;
+  readonly input: InputFlow;
+  private readonly context: BrokerContext;
+  private readonly parts: ClientConnectionParts;
   private readonly decoder: PacketDecoder;
-  private readonly receiveDecisions = new Map<string, boolean>();
-  private receiveGeneration = -1;
-  private keepAlive: ServerKeepAliveState = { name: "expired" };
-  lastReceivedMs: number;
-  /** Since the last packet, or the last time that they counted. */
-  private unfinishedBytes = 0;
-  private timer: Timer | undefined;
+  private phase: Phase;
 
-  constructor(core: BrokerCore, connection: Connection, identity: ConnectionIdentity) {
-    this.core = core;
+  constructor(
+    context: BrokerContext,
+    parts: ClientConnectionParts,
+    connection: Connection,
+    identity: ConnectionIdentity,
+  ) {
+    const { clock, limits } = context;
+    this.context = context;
+    this.parts = parts;
     this.connection = connection;
     this.identity = identity;
-    const { packetBytesMax, connectTimeoutSeconds } = core.limits;
-    this.decoder = new PacketDecoder({ receiver: "server", packetBytesMax });
-    const { clock } = core.options;
-    this.lastReceivedMs = core.nowMs = clock.monotonicMs();
-    this.flow = new ConnectionFlow(this);
-    this.timer = clock.setTimer(connectTimeoutSeconds * 1000, () => this.end("CONNECT_TIMEOUT"));
+    this.decoder = new PacketDecoder({ receiver: "server", packetBytesMax: limits.packetBytesMax });
+    this.input = new InputFlow(context, connection, clock.monotonicMs());
+    const timer = clock.setTimer(limits.connectTimeoutSeconds * 1000, () => this.end("CONNECT_TIMEOUT"));
+    this.phase = { name: "awaitingConnect", timer };
     connection.start({
       data: (bytes) => this.receive(bytes),
-      drained: () => this.flow.outputDrained(),
+      drained: () => this.drained(),
       closed: (error) => this.lost(error),
     });
-  }
-
-  /** Coarse time for what is in flight. */
-  get nowSeconds(): number {
-    return Math.floor(this.core.nowMs / 1000);
-  }
-
-  get certificateId(): string | undefined {
-    return this.identity.certificateId;
-  }
-
-  // Output
-
-  /** Encodes straight into the connection's memory. */
-  send(packet: MqttPacket): void {
-    const lengthBytes = packetLength(packet, this.version);
-    if (lengthBytes > this.terms.clientPacketBytesMax && (packet.type === "disconnect" || packet.type === "puback")) {
-      // [MQTT-3.14.2-3] [MQTT-3.4.2-2] What only explains is left out when the client cannot take it.
-      const { properties, ...bare } = packet;
-      if (properties !== undefined) return this.send(bare);
-    }
-    const at = this.connection.reserve(lengthBytes);
-    encodePacket(packet, this.version, this.connection.slab, at);
-    this.checkOutput();
-  }
-
-  /** A client that asks without reading our answers must not fill our memory with them. */
-  private checkOutput(): void {
-    if (this.connection.bufferedBytes > this.core.outputShareBytes && this.state === "connected") {
-      this.flow.isOutputFull();
-    }
-  }
-
-  sendPuback(packetId: number, reasonCode: number, reasonString?: string): void {
-    if (this.state !== "connected") return;
-    if (reasonCode === 0) {
-      const { connection } = this;
-      const at = connection.reserve(4);
-      const { slab } = connection;
-      slab[at] = 0x40;
-      slab[at + 1] = 2;
-      slab[at + 2] = packetId >> 8;
-      slab[at + 3] = packetId;
-      this.checkOutput();
-    } else this.sendWithReason({ type: "puback", packetId, reasonCode }, reasonString);
-  }
-
-  /** Request Problem Information 0 asks for no reason strings. [MQTT-3.1.2-29] */
-  private sendWithReason(packet: PublishAckPacket | DisconnectPacket, reasonString: string | undefined): void {
-    this.send(reasonString === undefined || !this.wantsReasons ? packet : { ...packet, properties: { reasonString } });
-  }
-
-  // Policy
-
-  /** Whether the policy lets the client receive the topic; remembered until the policy changes. */
-  mayReceive(topic: string): boolean {
-    const { authorizer, receiveDecisions } = this;
-    if (this.receiveGeneration !== authorizer.generation) {
-      this.receiveGeneration = authorizer.generation;
-      receiveDecisions.clear();
-    }
-    const known = receiveDecisions.get(topic);
-    if (known !== undefined) return known;
-    const isAllowed = this.authorize("iot:Receive", `topic/${topic}`);
-    if (receiveDecisions.size >= this.core.limits.cachedTopicsPerConnectionMax) receiveDecisions.clear();
-    receiveDecisions.set(topic, isAllowed);
-    return isAllowed;
-  }
-
-  /** Asks the policy and logs a denial with its explanation. */
-  authorize(action: BrokerAction, resource: string): boolean {
-    const decision = this.authorizer.authorize(action, resource);
-    if (decision.isAllowed) return true;
-    const { clientId, certificateId } = this;
-    const { explanation } = decision;
-    this.core.options.log.warn("denied", { action, resource, clientId, certificateId, explanation });
-    return false;
-  }
-
-  /** Policies of the principal were loaded again. */
-  replaceAuthorizer(authorizer: Authorizer): void {
-    this.authorizer = authorizer;
-    this.receiveGeneration = -1;
-    this.grants.clear();
   }
 
   // Input
 
   private receive(bytes: Uint8Array): void {
-    const { core, decoder } = this;
-    core.nowMs = core.options.clock.monotonicMs();
-    this.flow.charge(bytes.length);
+    const { turns } = this.parts;
+    const turn = turns.begin();
+    this.input.charge(turn.nowMs, this.clientId, bytes.length);
+    const { decoder } = this;
     const { packetCount } = decoder;
     decoder.push(bytes);
     try {
       for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
-        this.handle(packet);
-        if (this.state === "closed") return;
+        this.handle(turn, packet);
+        if (this.phase === closed) break;
       }
+      this.input.heard(turn.nowMs, decoder.packetCount > packetCount, bytes.length);
     } catch (error) {
       if (isThinglineError(error) && wireFaults.has(error.code)) this.protocolError(error);
       else this.internalFault(error);
-      return;
     }
-    this.heard(decoder.packetCount > packetCount, bytes.length);
+    turns.end(turn);
   }
 
-  /** [MQTT-3.1.2-22] A packet keeps the connection alive; bytes only when they make headway on a long one. */
-  private heard(isPacket: boolean, lengthBytes: number): void {
-    this.unfinishedBytes = isPacket ? 0 : this.unfinishedBytes + lengthBytes;
-    if (!isPacket && this.unfinishedBytes < headwayBytesMin) return;
-    this.unfinishedBytes = 0;
-    this.lastReceivedMs = this.core.nowMs;
-  }
-
-  /** A bug of ours. It costs the client that met it its connection, and nobody else. */
-  private internalFault(error: unknown): void {
-    const { core, clientId } = this;
-    core.counters.internalFaults++;
-    core.waits = [];
-    core.options.log.error("internalFault", { clientId, error: error instanceof Error ? error.stack : String(error) });
-    this.end("SERVER_ERROR");
-  }
-
-  private handle(packet: MqttPacket): void {
-    if (this.state === "connected") {
-      // Ordered by how often they come.
-      if (packet.type === "publish") receivePublish(this, packet);
-      else if (packet.type === "puback") this.receivePuback(packet);
-      else if (this.hasSoundProperties(packet)) this.handleOther(packet);
-    } else if (this.state === "awaitingConnect" && packet.type === "connect") this.receiveConnect(packet);
-    else if (this.state !== "closed") {
+  private handle(turn: Turn, packet: MqttPacket): void {
+    const { phase } = this;
+    if (phase.name === "connected") this.parts.packets.handle(turn, phase.client, packet);
+    else if (phase.name === "awaitingConnect" && packet.type === "connect") this.receiveConnect(packet, phase.timer);
+    else {
       // The decoder lets only a CONNECT be the first packet, so this one came before our CONNACK.
-      this.misuse("protocolError", `${packet.type} before CONNACK: the client must wait for it`);
+      this.logProtocolError(`${packet.type} before CONNACK: the client must wait for it`);
+      this.end("CLIENT_ERROR");
     }
   }
 
-  /** User properties have one bound in every packet. SUBSCRIBE has an answer that can say so, which others have not. */
-  private hasSoundProperties(packet: Exclude<MqttPacket, PublishPacket>): boolean {
-    const properties = "properties" in packet ? packet.properties : undefined;
-    if (properties?.userProperties === undefined) return true;
-    const fault = faultOfProperties(this.core.limits, { userProperties: properties.userProperties });
-    if (fault === undefined) return true;
-    this.core.hit("userPropertiesBytesMax", { clientId: this.clientId, packet: packet.type, fault });
-    if (packet.type === "subscribe") {
-      const reasonString = this.wantsReasons ? { properties: { reasonString: fault } } : {};
-      const codes = packet.subscriptions.map(() => reasonCodes.quotaExceeded);
-      this.send({ type: "suback", packetId: packet.packetId, reasonCodes: codes, ...reasonString });
-    } else this.misuse("quotaExceeded", fault);
-    return false;
+  private receiveConnect(packet: ConnectPacket, timer: Timer): void {
+    const { connections, connector } = this.parts;
+    connections.spoke(this);
+    const attempt = connector.examine(this, packet);
+    if (attempt === undefined) return;
+    this.phase = { name: "connecting", attempt, timer };
+    connector.connect(this, attempt);
   }
 
-  private handleOther(packet: MqttPacket): void {
-    switch (packet.type) {
-      case "pingreq":
-        this.send({ type: "pingresp" });
-        return;
-      case "subscribe":
-        receiveSubscribe(this, packet);
-        return;
-      case "unsubscribe":
-        receiveUnsubscribe(this, packet);
-        return;
-      case "disconnect":
-        this.receiveDisconnect(packet.reasonCode, packet.properties?.sessionExpirySeconds);
-        return;
-      case "pubrec":
-      case "pubrel":
-      case "pubcomp":
-        this.misuse("qosNotSupported", `${packet.type}: QoS 2 is not supported`);
-        return;
-      case "auth":
-        this.misuse("protocolError", "AUTH: enhanced authentication is not supported");
-        return;
-      default:
-        this.misuse("protocolError", `${packet.type} from a client`);
-    }
+  private drained(): void {
+    if (this.phase.name !== "connected") return;
+    const { turns } = this.parts;
+    const turn = turns.begin();
+    this.phase.client.flow.outputDrained(turn);
+    turns.end(turn);
   }
 
-  private receiveConnect(packet: ConnectPacket): void {
-    this.state = "connecting";
-    this.core.unconnected.delete(this);
-    this.version = packet.version;
-    this.clientId = packet.clientId;
-    this.wantsReasons = packet.properties?.requestProblemInformation !== 0;
-    this.will = packet.will === undefined ? undefined : ownWill(packet.will);
-    connect(this, packet);
+  private get clientId(): string {
+    const { phase } = this;
+    if (phase.name === "connected") return phase.client.clientId;
+    return phase.name === "connecting" ? phase.attempt.clientId : "";
   }
 
-  /** The CONNECT was accepted and the session is there: from now on packets are handled. */
-  connected(session: BrokerSession, authorizer: Authorizer): void {
-    const { core, terms } = this;
-    const { clock } = core.options;
-    core.nowMs = this.lastReceivedMs = clock.monotonicMs();
-    this.state = "connected";
-    this.session = session;
-    this.authorizer = authorizer;
-    const { inboundInflightMax, topicAliasMax } = core.limits;
-    this.inbound = new InboundInflight(inboundInflightMax);
-    this.aliases = new InboundTopicAliases(topicAliasMax);
-    session.connection = this;
-    session.queue.attach(terms.outboundWindowMax);
-    this.keepAlive = { name: "listening", lastReceivedMs: core.nowMs };
-    this.timer?.cancel();
-    this.checkKeepAlive();
+  // For its CONNECT
+
+  get isUnanswered(): boolean {
+    return this.phase.name === "awaitingConnect" || this.phase.name === "connecting";
   }
 
-  private checkKeepAlive(): void {
-    const { core } = this;
-    const nowMs = core.options.clock.monotonicMs();
-    // While we do not read, the client's silence proves nothing.
-    const lastReceivedMs = this.flow.isPaused ? nowMs : this.lastReceivedMs;
-    this.keepAlive = { name: "listening", lastReceivedMs };
-    const [next, effects] = stepServerKeepAlive(this.keepAlive, { type: "tick" }, nowMs, this.terms.keepAliveSeconds);
-    this.keepAlive = next;
-    for (const effect of effects) {
-      if (effect.type === "close") return this.end("MQTT_KEEP_ALIVE_TIMEOUT");
-      this.timer = core.options.clock.setTimer(effect.atMs - nowMs, () => this.checkKeepAlive());
-    }
-    this.dropUnacknowledged(nowMs);
+  send(packet: ConnackPacket, version: MqttVersion): void {
+    const at = this.connection.reserve(packetLength(packet, version));
+    encodePacket(packet, version, this.connection.slab, at);
   }
 
-  private receivePuback(packet: PublishAckPacket): void {
-    const { packetId, reasonCode } = packet;
-    if (packet.properties !== undefined && !this.hasSoundProperties(packet)) return;
-    if (!this.acknowledged(packetId)) {
-      this.core.counters.unexpectedAcks++;
-      this.core.options.log.debug("unexpectedPuback", { clientId: this.clientId, packetId });
+  rememberPrincipal(): void {
+    this.parts.connections.rememberPrincipal(this, this.identity.certificateId);
+  }
+
+  connected(client: ConnectedClient): void {
+    const { clock } = this.context;
+    const { packets, turns } = this.parts;
+    if (this.phase.name === "connecting") this.phase.timer.cancel();
+    this.input.lastReceivedMs = clock.monotonicMs();
+    const keepAlive = new KeepAlive(clock, client, {
+      onSilence: () => this.end("MQTT_KEEP_ALIVE_TIMEOUT"),
+      onTick: () => {
+        const turn = turns.begin();
+        packets.dropUnacknowledged(turn, client);
+        turns.end(turn);
+      },
+    });
+    this.phase = { name: "connected", client, keepAlive };
+    keepAlive.check();
+  }
+
+  async recheck(): Promise<void> {
+    // One that is still connecting asks again by itself.
+    if (this.phase.name === "connecting") this.phase.attempt.principal.changed();
+    if (this.phase.name !== "connected") return;
+    const { client } = this.phase;
+    const answer = await client.principal.askAgain();
+    if (answer === undefined || !client.isConnected) return;
+    if (answer.decision.isAllowed) {
+      client.replaceAuthorizer(answer.authorizer);
+      this.drainGroups(client);
       return;
     }
-    if (reasonCode >= 0x80) {
-      this.core.counters.droppedRefused++;
-      this.core.options.log.warn("messageRefused", { clientId: this.clientId, packetId, reasonCode });
-    }
-    const { queue, groups } = this.session!;
-    if (queue.queuedCount > 0 || groups !== undefined) drain(this.core, this);
+    const { clientId, certificateId } = client;
+    const { explanation } = answer.decision;
+    this.context.log.warn("connectionRevoked", { clientId, certificateId, explanation });
+    this.end("FORBIDDEN_ACCESS");
   }
 
-  /** A message in flight is done with. @returns false when there is none under the identifier. */
-  acknowledged(packetId: number): boolean {
-    const { session } = this;
-    const inflight = session?.queue.inflight;
-    if (session === undefined || inflight === undefined) return false;
-    // Of a clean session nothing is kept, unless it is a member of a group that keeps it.
-    if (session.stored !== undefined || session.groups !== undefined)
-      this.forgetKept(session, inflight.message(packetId));
-    return inflight.release(packetId);
-  }
-
-  private forgetKept(session: BrokerSession, message: QueuedMessage | undefined): void {
-    const { core } = this;
-    if (message?.isStored !== true) return;
-    if (message.group !== undefined) {
-      core.groups.settled(message);
-      return;
-    }
-    core.inflightBytes -= message.sizeBytes;
-    const key = core.keys.message(session.clientId, message.sequence);
-    void session.stored?.writer.delete(key).catch(() => undefined);
-  }
-
-  /** AWS gives up a QoS 1 message that a connected client does not acknowledge in time. */
-  private dropUnacknowledged(nowMs: number): void {
-    const inflight = this.session?.queue.inflight;
-    if (inflight === undefined || inflight.count === 0) return;
-    const late = inflight.sentBefore(Math.floor(nowMs / 1000) - this.core.limits.redeliverySecondsMax[this.version]);
-    if (late.length === 0) return;
-    for (const packetId of late) this.acknowledged(packetId);
-    this.core.counters.droppedUnacknowledged += late.length;
-    this.core.hit("redeliverySecondsMax", { clientId: this.clientId, messages: late.length });
-    drain(this.core, this);
-  }
-
-  private receiveDisconnect(reasonCode: number, sessionExpirySeconds: number | undefined): void {
-    if (sessionExpirySeconds !== undefined) {
-      // [MQTT-3.1.2-23] A session that was to end with the connection cannot be made to last.
-      if (this.terms.sessionExpirySeconds === 0 && sessionExpirySeconds > 0) {
-        return this.misuse("protocolError", "DISCONNECT raises the session expiry from 0");
-      }
-      const expirySeconds = Math.min(sessionExpirySeconds, this.core.limits.sessionExpirySecondsMax);
-      this.terms = { ...this.terms, sessionExpirySeconds: expirySeconds };
-    }
-    const wantsWill = reasonCode !== reasonCodes.success;
-    this.end(wantsWill ? "CLIENT_DISCONNECT_WITH_WILL" : "CLIENT_INITIATED_DISCONNECT");
+  /** Messages of its groups may have waited for these rights. */
+  private drainGroups(client: ConnectedClient): void {
+    if (client.session.groups === undefined) return;
+    const { groups, turns } = this.parts;
+    const turn = turns.begin();
+    groups.changed(client.session);
+    client.drain(turn);
+    turns.end(turn);
   }
 
   // End
 
+  /** A bug of ours. It costs the client that met it its connection, and nobody else. */
+  private internalFault(error: unknown): void {
+    const { counters, log } = this.context;
+    counters.internalFaults++;
+    log.error("internalFault", {
+      clientId: this.clientId,
+      error: error instanceof Error ? error.stack : String(error),
+    });
+    this.end("SERVER_ERROR");
+  }
+
+  private logProtocolError(error: string, facts: Readonly<Record<string, unknown>> = {}): void {
+    this.context.counters.protocolErrors++;
+    this.context.log.warn("protocolError", { clientId: this.clientId, ...facts, error });
+  }
+
   private protocolError(error: ThinglineError): void {
     const { reasonCode = reasonCodes.malformedPacket } = error.details as { reasonCode?: number };
-    const { core, clientId, connection } = this;
-    core.counters.protocolErrors++;
-    const remote = connection.remote.host;
-    core.options.log.warn("protocolError", { clientId, remote, code: error.code, error: error.message });
-    if (this.state === "awaitingConnect") this.refuseUnreadConnect(error, reasonCode);
+    this.logProtocolError(error.message, { remote: this.connection.remote.host, code: error.code });
+    if (this.phase.name === "awaitingConnect") this.refuseUnreadConnect(error, reasonCode);
     else this.end("CLIENT_ERROR", { reasonCode, reasonString: error.message });
   }
 
   /** [MQTT-3.1.2-2] A version that we do not speak is answered; other bad beginnings are not. */
   private refuseUnreadConnect(error: ThinglineError, reasonCode: number): void {
-    const version = this.decoder.version;
+    const { version } = this.decoder;
     if (error.code === "MQTT_VERSION_UNSUPPORTED") {
-      this.send({ type: "connack", isSessionPresent: false, reasonCode: 1 });
+      this.send({ type: "connack", isSessionPresent: false, reasonCode: 1 }, 4);
     } else if (version === 5) {
-      this.version = 5;
-      this.send({ type: "connack", isSessionPresent: false, reasonCode });
+      this.send({ type: "connack", isSessionPresent: false, reasonCode }, 5);
     }
     this.end("CLIENT_ERROR");
   }
 
-  /** A packet that is well formed and not allowed. The connection ends; nobody but the client is to blame. */
-  misuse(reason: keyof typeof reasonCodes, explanation: string): void {
-    this.core.counters.protocolErrors++;
-    this.core.options.log.warn("protocolError", { clientId: this.clientId, error: explanation });
-    this.end("CLIENT_ERROR", { reasonCode: reasonCodes[reason], reasonString: explanation });
-  }
-
   /** The transport is gone. */
   private lost(error: ThinglineError | undefined): void {
-    if (this.state === "closed") return;
+    if (this.phase === closed) return;
     // A WebSocket that ended in order was ended by a Close frame, which AWS takes for a DISCONNECT.
     const isCloseFrame = error === undefined && this.connection.webSocketRequest !== undefined;
     this.finish(isCloseFrame ? "CLIENT_INITIATED_DISCONNECT" : "CONNECTION_LOST", error?.message);
   }
 
   /** Says good-bye as far as the version can, and closes. Safe to call twice. */
-  end(
-    reason: DisconnectReason,
-    { reasonCode, reasonString }: { reasonCode?: number | undefined; reasonString?: string | undefined } = {},
-  ): void {
-    if (this.state === "closed") return;
+  end(reason: DisconnectReason, { reasonCode, reasonString }: EndDetails = {}): void {
+    const { phase } = this;
+    if (phase === closed) return;
     const code = reasonCode ?? disconnectReasons[reason].reasonCode;
-    if (this.version === 5 && this.state === "connected" && code !== undefined) {
-      this.sendWithReason({ type: "disconnect", reasonCode: code }, reasonString);
-    }
+    if (phase.name === "connected") phase.client.sayGoodbye(code, reasonString);
     this.finish(reason, reasonString);
     void this.connection.close();
   }
 
   private finish(reason: DisconnectReason, explanation: string | undefined): void {
-    const { core, session, state, clientId } = this;
-    this.state = "closed";
-    this.timer?.cancel();
-    this.flow.stop();
-    core.connections.delete(this);
-    core.unconnected.delete(this);
-    core.counters.connectionsClosed++;
-    if (this.certificateId !== undefined) this.forgetPrincipal(this.certificateId);
-    if (state !== "connected") {
-      const remote = this.connection.remote.host;
-      core.options.log.info("connectionClosed", { clientId, remote, reason, explanation, connected: false });
+    const { phase, clientId, connection, identity } = this;
+    const { log } = this.context;
+    this.phase = closed;
+    this.input.stop();
+    this.parts.connections.remove(this, phase.name === "connected", identity.certificateId);
+    if (phase.name === "connected") {
+      phase.keepAlive.stop();
+      log.info("disconnected", { clientId, reason, explanation });
+      this.leave(phase.client, reason);
       return;
     }
-    core.connectedCount--;
-    core.options.log.info("disconnected", { clientId, reason, explanation });
-    const sendsWill = disconnectReasons[reason].sendsWill;
-    if (session !== undefined) detachSession(core, session, this);
-    if (sendsWill) sendWill(this);
+    if (phase.name !== "closed") phase.timer.cancel();
+    const remote = connection.remote.host;
+    log.info("connectionClosed", { clientId, remote, reason, explanation, connected: false });
   }
 
-  /** From here on a change of the principal concerns this connection. */
-  rememberPrincipal(): void {
-    const { certificateId, core } = this;
-    if (certificateId === undefined) return;
-    const connections = core.connectionsByCertificate.get(certificateId);
-    if (connections === undefined) core.connectionsByCertificate.set(certificateId, new Set([this]));
-    else connections.add(this);
-  }
-
-  private forgetPrincipal(certificateId: string): void {
-    const connections = this.core.connectionsByCertificate.get(certificateId);
-    connections?.delete(this);
-    if (connections?.size === 0) this.core.connectionsByCertificate.delete(certificateId);
+  private leave(client: ConnectedClient, reason: DisconnectReason): void {
+    const { lifecycle, wills } = this.parts;
+    client.stop();
+    lifecycle.detach(client.session, client, client.sessionExpirySeconds);
+    if (client.will !== undefined && disconnectReasons[reason].sendsWill) wills.send(client.clientId, client.will);
   }
 }

@@ -1,214 +1,240 @@
 import {
-  checkTopicName,
   connackProperties,
   connectReturnCodes,
   negotiateConnect,
   reasonCodes,
   type ConnectPacket,
-  type ConnectTerms,
+  type MqttVersion,
 } from "@thingline/protocol/mqtt";
-import { isThinglineError } from "@thingline/protocol";
 import type { Authorizer, ConnectRequest } from "../policy/authorizer.js";
-import type { ClientConnection } from "./client-connection.js";
-import { drain } from "./delivery.js";
-import { isPublishableReservedTopic, isReservedTopic } from "./reserved-topics.js";
-import { abandonSession, lacksRoom, openSession } from "./session-lifecycle.js";
-import { faultOfProperties, faultOfResponseTopic, topicLimits } from "../services/message-limits.js";
+import type { ClientIdOrder } from "./client-id-order.js";
+import { Principal, type ClientLink, type ConnectAttempt } from "./connect-attempt.js";
+import { faultOfConnect } from "./connect-faults.js";
+import type { ConnectRate } from "./connect-rate.js";
+import { ConnectedClient } from "./connected-client.js";
+import type { Connections } from "./connections.js";
+import type { BrokerContext } from "./context.js";
+import type { Delivery } from "./delivery.js";
+import type { GroupQueues } from "./group-queue.js";
+import type { BrokerSession } from "./session.js";
+import type { SessionLifecycle } from "./session-lifecycle.js";
+import type { Sessions } from "./sessions.js";
+import type { Turns } from "./turn.js";
+import type { UnsentOutput } from "./unsent-output.js";
+import { ownWill } from "./will.js";
 
-/** Answers a CONNECT. Everything for one client id happens one after the other. */
-export function connect(client: ClientConnection, packet: ConnectPacket): void {
-  const { core } = client;
-  const negotiation = negotiateConnect(packet, core.limits);
-  if ("refusal" in negotiation) {
-    refuse(client, negotiation.refusal.returnCode, negotiation.refusal.reason);
-    return;
+/** A connection whose CONNECT is being answered. */
+export interface ConnectingLink extends ClientLink {
+  /** The CONNECT was accepted and the session is there: from now on packets are handled. */
+  connected(client: ConnectedClient): void;
+}
+
+export interface ConnectorParts {
+  connections: Connections;
+  delivery: Delivery;
+  groups: GroupQueues;
+  lifecycle: SessionLifecycle;
+  order: ClientIdOrder;
+  rate: ConnectRate;
+  sessions: Sessions;
+  turns: Turns;
+  unsent: UnsentOutput;
+  /** Called after each CONNACK that accepts. */
+  onConnected: ((client: { clientId: string; certificateId: string | undefined }) => void) | undefined;
+}
+
+/** Answers CONNECTs. Everything for one client id happens one after the other. */
+export class Connector {
+  private readonly context: BrokerContext;
+  private readonly parts: ConnectorParts;
+  private isClosed = false;
+
+  constructor(context: BrokerContext, parts: ConnectorParts) {
+    this.context = context;
+    this.parts = parts;
   }
-  const fault = faultOfOwnProperties(client, packet) ?? faultOfWill(client, packet);
-  if (fault !== undefined) {
-    refuse(client, packet.version === 5 ? fault.reasonCode : undefined, fault.reason);
-    return;
+
+  /** No CONNECT is accepted any more, and none waits for its time. */
+  close(): void {
+    this.isClosed = true;
+    this.parts.rate.close();
   }
-  const { terms } = negotiation;
-  client.terms = terms;
-  const assignedClientId = terms.clientId === "" ? `$GEN/${core.options.random.uuid()}` : undefined;
-  client.clientId = assignedClientId ?? terms.clientId;
-  core
-    .inTurn(client.clientId, () => acceptInTurn(client, packet, terms, assignedClientId))
-    .catch((error: unknown) => {
-      // close() ends the wait of those who connect too often; their connections are closed already.
-      if (core.isClosed) return;
-      core.counters.storeFailures++;
-      core.options.log.error("connectFailed", { clientId: client.clientId, error: String(error) });
-      refuse(client, packet.version === 5 ? reasonCodes.unspecifiedError : 3, "the server failed");
+
+  /** @returns undefined when the CONNECT is refused for what it says */
+  examine(link: ClientLink, packet: ConnectPacket): ConnectAttempt | undefined {
+    const { limits, random } = this.context;
+    const { version, will, clientId } = packet;
+    const negotiation = negotiateConnect(packet, limits);
+    if ("refusal" in negotiation) {
+      this.refuse({ link, version, clientId }, negotiation.refusal.returnCode, negotiation.refusal.reason);
+      return undefined;
+    }
+    const fault = faultOfConnect(limits, packet);
+    if (fault !== undefined) {
+      this.refuse({ link, version, clientId }, version === 5 ? fault.reasonCode : undefined, fault.reason);
+      return undefined;
+    }
+    const { terms } = negotiation;
+    const assignedClientId = terms.clientId === "" ? `$GEN/${random.uuid()}` : undefined;
+    const request: ConnectRequest = {
+      clientId: assignedClientId ?? terms.clientId,
+      wantsPersistentSession: terms.sessionExpirySeconds > 0,
+      will: will === undefined ? undefined : { topic: will.topic, isRetained: will.isRetained },
+    };
+    return {
+      link,
+      clientId: request.clientId,
+      version,
+      terms,
+      assignedClientId,
+      isCleanStart: packet.isCleanStart,
+      will: will === undefined ? undefined : ownWill(will),
+      wantsReasons: packet.properties?.requestProblemInformation !== 0,
+      principal: new Principal(link.identity, request),
+    };
+  }
+
+  /** Answers the CONNECT, after all that is under way for its client id. */
+  connect(link: ConnectingLink, attempt: ConnectAttempt): void {
+    this.parts.order
+      .after(attempt.clientId, () => this.accept(link, attempt))
+      .catch((error: unknown) => this.failed(attempt, error));
+  }
+
+  private failed(attempt: ConnectAttempt, error: unknown): void {
+    // close() ends the wait of those that connect too often; their connections are closed already.
+    if (this.isClosed) return;
+    const { clientId, version } = attempt;
+    this.context.counters.storeFailures++;
+    this.context.log.error("connectFailed", { clientId, error: String(error) });
+    this.refuse(attempt, version === 5 ? reasonCodes.unspecifiedError : 3, "the server failed");
+  }
+
+  private async accept(link: ConnectingLink, attempt: ConnectAttempt): Promise<void> {
+    const { clientId, version, terms, isCleanStart } = attempt;
+    const { lifecycle, sessions } = this.parts;
+    const { sessionExpirySeconds: expirySeconds } = terms;
+    if (this.isGone(attempt)) return;
+    link.rememberPrincipal();
+    let authorizer = await this.authorize(attempt);
+    if (authorizer === undefined) return;
+    // Only those that may connect: others must not use up the client id's rate.
+    await this.parts.rate.wait(clientId, (waitMs) => {
+      this.context.counters.connectsThrottled++;
+      this.context.hit("connectsPerSecondPerClientId", { clientId, delayMs: waitMs });
     });
-}
-
-async function acceptInTurn(
-  client: ClientConnection,
-  packet: ConnectPacket,
-  terms: ConnectTerms,
-  assignedClientId: string | undefined,
-): Promise<void> {
-  const { core, clientId } = client;
-  if (isGone(client)) return;
-  const { will } = packet;
-  const request: ConnectRequest = {
-    clientId,
-    wantsPersistentSession: terms.sessionExpirySeconds > 0,
-    will: will === undefined ? undefined : { topic: will.topic, isRetained: will.isRetained },
-  };
-  client.connectRequest = request;
-  client.rememberPrincipal();
-  let authorizer = await authorize(client, request);
-  if (authorizer === undefined) return;
-  // Only those who may connect: others must not use up the client id's rate.
-  await core.connectRate.wait(clientId, (waitMs) => {
-    core.counters.connectsThrottled++;
-    core.hit("connectsPerSecondPerClientId", { clientId, delayMs: waitMs });
-  });
-  authorizer = isGone(client) ? undefined : await authorizeAgain(client, request, authorizer);
-  if (authorizer === undefined) return;
-  const known = core.sessions.get(clientId);
-  if (known?.connection !== undefined) {
-    // Before the other connection is thrown off, which would be for nothing.
-    if (lacksRoom(core, known, terms.sessionExpirySeconds)) return refuseForRoom(client);
-    core.counters.sessionsTakenOver++;
-    known.connection.end("DUPLICATE_CLIENTID");
+    authorizer = this.isGone(attempt) ? undefined : await this.authorizeAgain(attempt, authorizer);
+    if (authorizer === undefined) return;
+    const known = sessions.get(clientId);
+    if (known?.connection !== undefined) {
+      // Before the other connection is thrown off, which would be for nothing.
+      if (lifecycle.lacksRoom(known, expirySeconds)) return this.refuseForRoom(attempt);
+      this.context.counters.sessionsTakenOver++;
+      known.connection.end("DUPLICATE_CLIENTID");
+    }
+    const opened = await lifecycle.open(clientId, { version, isCleanStart, expirySeconds });
+    if (opened === undefined) return this.refuseForRoom(attempt);
+    const { session, isPresent } = opened;
+    authorizer = await this.authorizeAgain(attempt, authorizer);
+    if (authorizer === undefined || this.isGone(attempt)) {
+      // The session was opened for nobody: it goes the way of any session whose connection is lost.
+      lifecycle.abandon(session, expirySeconds);
+      return;
+    }
+    this.welcome(link, attempt, session, authorizer, isPresent);
   }
-  const opened = await openSession(core, clientId, {
-    version: packet.version,
-    isCleanStart: packet.isCleanStart,
-    expirySeconds: terms.sessionExpirySeconds,
-  });
-  if (opened === undefined) return refuseForRoom(client);
-  const { session, isPresent } = opened;
-  authorizer = await authorizeAgain(client, request, authorizer);
-  if (authorizer === undefined || isGone(client)) {
-    // The session was opened for nobody: it goes the way of any session whose connection is lost.
-    abandonSession(core, session, terms.sessionExpirySeconds);
-    return;
+
+  private isGone({ link }: ConnectAttempt): boolean {
+    return !link.isUnanswered || this.isClosed;
   }
-  welcome(client, session, authorizer, isPresent, assignedClientId);
-}
 
-/** Asks for the CONNECT and denies it when the answer is no. @returns undefined when it is denied or the client is gone. */
-async function authorize(client: ClientConnection, request: ConnectRequest): Promise<Authorizer | undefined> {
-  client.authorizedAt = client.principalChanges;
-  const { decision, authorizer } = await client.identity.authorizeConnect(request);
-  if (isGone(client)) return undefined;
-  if (decision.isAllowed) return authorizer;
-  deny(client, decision.explanation);
-  return undefined;
-}
-
-/** The principal may have changed while the client waited: what was allowed then may be denied now. */
-async function authorizeAgain(
-  client: ClientConnection,
-  request: ConnectRequest,
-  authorizer: Authorizer,
-): Promise<Authorizer | undefined> {
-  let current: Authorizer | undefined = authorizer;
-  while (current !== undefined && client.authorizedAt !== client.principalChanges)
-    current = await authorize(client, request);
-  return current;
-}
-
-function welcome(
-  client: ClientConnection,
-  session: NonNullable<ClientConnection["session"]>,
-  authorizer: Authorizer,
-  isPresent: boolean,
-  assignedClientId: string | undefined,
-): void {
-  const { core, clientId, version, certificateId } = client;
-  client.connected(session, authorizer);
-  core.connectedCount++;
-  core.counters.connectsAccepted++;
-  const properties =
-    version === 5 ? { properties: connackProperties(client.terms, core.limits, assignedClientId) } : {};
-  client.send({ type: "connack", isSessionPresent: isPresent, reasonCode: 0, ...properties });
-  const { keepAliveSeconds, sessionExpirySeconds } = client.terms;
-  core.options.log.info("connected", {
-    clientId,
-    certificateId,
-    version: version === 5 ? "5" : "3.1.1",
-    keepAliveSeconds,
-    sessionExpirySeconds,
-    isPresent,
-    remote: client.connection.remote.host,
-  });
-  core.options.onConnected?.({ clientId, certificateId });
-  drain(core, client);
-}
-
-const isGone = (client: ClientConnection): boolean => client.state !== "connecting" || client.core.isClosed;
-
-/** MQTT 3.1.1: AWS closes without a CONNACK. MQTT 5: a CONNACK that says so, then the end. */
-function deny(client: ClientConnection, explanation: string): void {
-  const { core, clientId, version, certificateId } = client;
-  core.counters.connectsDenied++;
-  core.options.log.warn("connectDenied", { action: "iot:Connect", clientId, certificateId, explanation });
-  if (version === 5) {
-    // AWS's own words, with an id that finds the line in its log; ours is found by the client id.
-    const id = core.options.random.uuid();
-    const reasonString = `CONNACK:Client is not authenticated/authorized to send the message:${id}`;
-    sendRefusal(client, reasonCodes.notAuthorized, reasonString);
+  /** Asks for the CONNECT and denies it when the answer is no. @returns undefined when it is denied or the client is gone. */
+  private async authorize(attempt: ConnectAttempt): Promise<Authorizer | undefined> {
+    const { decision, authorizer } = await attempt.principal.ask();
+    if (this.isGone(attempt)) return undefined;
+    if (decision.isAllowed) return authorizer;
+    this.deny(attempt, decision.explanation);
+    return undefined;
   }
-  client.end("AUTH_ERROR", { reasonString: explanation });
+
+  /** The principal may have changed while the client waited: what was allowed then may be denied now. */
+  private async authorizeAgain(attempt: ConnectAttempt, authorizer: Authorizer): Promise<Authorizer | undefined> {
+    let current: Authorizer | undefined = authorizer;
+    while (current !== undefined && attempt.principal.isOutOfDate) current = await this.authorize(attempt);
+    return current;
+  }
+
+  private welcome(
+    link: ConnectingLink,
+    attempt: ConnectAttempt,
+    session: BrokerSession,
+    authorizer: Authorizer,
+    isPresent: boolean,
+  ): void {
+    const { clientId, version, terms, assignedClientId } = attempt;
+    const { limits, log } = this.context;
+    const { connections, groups, delivery, turns, onConnected } = this.parts;
+    const turn = turns.begin();
+    const client = new ConnectedClient(this.context, this.parts, attempt, session, authorizer);
+    link.connected(client);
+    connections.accepted();
+    const properties = version === 5 ? { properties: connackProperties(terms, limits, assignedClientId) } : {};
+    client.send(turn, { type: "connack", isSessionPresent: isPresent, reasonCode: 0, ...properties });
+    const { keepAliveSeconds, sessionExpirySeconds } = terms;
+    log.info("connected", {
+      clientId,
+      certificateId: client.certificateId,
+      version: version === 5 ? "5" : "3.1.1",
+      keepAliveSeconds,
+      sessionExpirySeconds,
+      isPresent,
+      remote: link.connection.remote.host,
+    });
+    onConnected?.({ clientId, certificateId: client.certificateId });
+    groups.changed(session);
+    delivery.drain(turn, session);
+    turns.end(turn);
+  }
+
+  // No
+
+  /** MQTT 3.1.1: AWS closes without a CONNACK. MQTT 5: a CONNACK that says so, then the end. */
+  private deny({ link, clientId, version }: ConnectAttempt, explanation: string): void {
+    const { counters, log, random } = this.context;
+    const { certificateId } = link.identity;
+    counters.connectsDenied++;
+    log.warn("connectDenied", { action: "iot:Connect", clientId, certificateId, explanation });
+    if (version === 5) {
+      // AWS's own words, with an id that finds the line in its log; ours is found by the client id.
+      const reasonString = `CONNACK:Client is not authenticated/authorized to send the message:${random.uuid()}`;
+      sendRefusal(link, version, reasonCodes.notAuthorized, reasonString);
+    }
+    link.end("AUTH_ERROR", { reasonString: explanation });
+  }
+
+  private refuseForRoom(attempt: ConnectAttempt): void {
+    const { sessionsMax } = this.context.limits;
+    const reason = `there are ${sessionsMax} persistent sessions already (sessionsMax); connect with a clean session, or end others`;
+    const code = attempt.version === 5 ? reasonCodes.quotaExceeded : connectReturnCodes.serverUnavailable;
+    this.refuse(attempt, code, reason);
+  }
+
+  /** A CONNECT that breaks a rule or limit. */
+  private refuse(
+    { link, version, clientId }: Pick<ConnectAttempt, "link" | "version" | "clientId">,
+    returnCode: number | undefined,
+    reason: string,
+  ): void {
+    if (!link.isUnanswered) return;
+    this.context.counters.limitsHit++;
+    this.context.log.warn("connectRefused", { clientId, remote: link.connection.remote.host, reason });
+    if (returnCode !== undefined) sendRefusal(link, version, returnCode, reason);
+    link.end("CONNECT_REFUSED", { reasonString: reason });
+  }
 }
 
-/** A CONNECT that breaks a rule or limit. */
-function refuse(client: ClientConnection, returnCode: number | undefined, reason: string): void {
-  const { core, clientId, connection } = client;
-  if (client.state !== "connecting") return;
-  core.counters.limitsHit++;
-  core.options.log.warn("connectRefused", { clientId, remote: connection.remote.host, reason });
-  if (returnCode !== undefined) sendRefusal(client, returnCode, reason);
-  client.end("CONNECT_REFUSED", { reasonString: reason });
-}
-
-function refuseForRoom(client: ClientConnection): void {
-  const { sessionsMax } = client.core.limits;
-  const reason = `there are ${sessionsMax} persistent sessions already (sessionsMax); connect with a clean session, or end others`;
-  refuse(client, client.version === 5 ? reasonCodes.quotaExceeded : connectReturnCodes.serverUnavailable, reason);
-}
-
-function sendRefusal(client: ClientConnection, reasonCode: number, reasonString: string): void {
+function sendRefusal(link: ClientLink, version: MqttVersion, reasonCode: number, reasonString: string): void {
   // [MQTT-3.1.2-29] is not about CONNACK: a reason string may always be there.
-  const properties = client.version === 5 ? { properties: { reasonString } } : {};
-  client.send({ type: "connack", isSessionPresent: false, reasonCode, ...properties });
-}
-
-interface Fault {
-  reasonCode: number;
-  reason: string;
-}
-
-function faultOfOwnProperties({ core }: ClientConnection, { properties }: ConnectPacket): Fault | undefined {
-  const reason = faultOfProperties(core.limits, properties);
-  return reason === undefined ? undefined : { reasonCode: reasonCodes.quotaExceeded, reason };
-}
-
-function faultOfWill({ core }: ClientConnection, { will }: ConnectPacket): Fault | undefined {
-  if (will === undefined) return undefined;
-  const invalid = (reason: string) => ({ reasonCode: reasonCodes.topicNameInvalid, reason });
-  try {
-    checkTopicName(will.topic, topicLimits(core.limits));
-  } catch (error) {
-    if (!isThinglineError(error, "TOPIC_NAME_INVALID")) throw error;
-    return invalid(`the will's topic: ${error.message}`);
-  }
-  if (isReservedTopic(will.topic)) {
-    if (!isPublishableReservedTopic(will.topic)) return invalid(`a client may not publish to "${will.topic}"`);
-    if (will.isRetained) return invalid(`RETAIN may not be used on the reserved topic "${will.topic}"`);
-  }
-  const { payloadBytesMax } = core.limits;
-  if (will.payload.length > payloadBytesMax) {
-    const reason = `a will of ${will.payload.length} bytes, at most ${payloadBytesMax} are allowed`;
-    return { reasonCode: reasonCodes.quotaExceeded, reason };
-  }
-  const topicFault = faultOfResponseTopic(core.limits, will.properties);
-  if (topicFault !== undefined) return invalid(`the will: ${topicFault}`);
-  const fault = faultOfProperties(core.limits, will.properties);
-  return fault === undefined ? undefined : { reasonCode: reasonCodes.quotaExceeded, reason: `the will: ${fault}` };
+  const properties = version === 5 ? { properties: { reasonString } } : {};
+  link.send({ type: "connack", isSessionPresent: false, reasonCode, ...properties }, version);
 }

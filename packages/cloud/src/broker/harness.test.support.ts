@@ -16,7 +16,8 @@ import type { Log } from "../log.js";
 import type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest } from "../policy/authorizer.js";
 import { createMemoryStore } from "../store/memory.js";
 import type { Store } from "../store/store.js";
-import { createBroker } from "./broker.js";
+import type { BrokerParts } from "./assemble.js";
+import { createBroker, type LocalBroker } from "./broker.js";
 import { awsLimits, noLimits, type BrokerLimits } from "./limits.js";
 import type { Broker, BrokerOptions } from "./types.js";
 
@@ -377,6 +378,11 @@ export class World {
   async restart(): Promise<World> {
     this.clock.forget();
     return new World({ ...this.options, clock: this.clock, store: this.store }).start();
+  }
+
+  /** What the broker is made of. */
+  get parts(): BrokerParts {
+    return (this.broker as LocalBroker).parts;
   }
 
   line(event: string): LogLine | undefined {

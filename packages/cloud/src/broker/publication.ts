@@ -5,10 +5,7 @@ import {
   type PublishPatch,
   type PublishProperties,
   type PublishTemplate,
-  type SessionMessage,
 } from "@thingline/protocol/mqtt";
-import type { GroupQueue } from "./group-queue.js";
-import type { BrokerSession } from "./session.js";
 
 /** Counted for each message besides its contents. */
 const entryBytes = 160;
@@ -17,7 +14,7 @@ const entryBytes = 160;
  * One message on its way to its receivers: encoded once for each form that receivers need (version, QoS, RETAIN), then
  * copied.
  *
- * The broker uses one object again and again for what it sends at once; what has to wait is kept by {@link keep}.
+ * A turn uses one object again and again for what it sends at once; what has to wait is kept by {@link keep}.
  */
 export class Publication {
   topic = "";
@@ -28,8 +25,8 @@ export class Publication {
   properties: PublishProperties | undefined;
   /** Unix time; undefined means never. */
   expiresAtMs: number | undefined;
-  /** Who sent it, for the No Local option. */
-  from: BrokerSession | undefined;
+  /** The session that sent it, for the No Local option. */
+  from: object | undefined;
   private readonly topics: EncodedTopics;
   private shared: SharedPublish | undefined;
   private kept: Publication | undefined;
@@ -40,7 +37,7 @@ export class Publication {
   }
 
   /** Makes the object another message. */
-  reset(topic: string, payload: Uint8Array, qos: 0 | 1, isRetained: boolean, from: BrokerSession | undefined): void {
+  reset(topic: string, payload: Uint8Array, qos: 0 | 1, isRetained: boolean, from: object | undefined): void {
     this.topic = topic;
     this.payload = payload;
     this.qos = qos;
@@ -104,17 +101,4 @@ function propertiesBytes({ contentType, responseTopic, correlationData, userProp
 export function ownProperties(properties: PublishProperties | undefined): PublishProperties | undefined {
   if (properties?.correlationData === undefined) return properties;
   return { ...properties, correlationData: properties.correlationData.slice() };
-}
-
-/** A QoS 1 message of one session, waiting or in flight. */
-export interface QueuedMessage extends SessionMessage {
-  readonly publication: Publication;
-  /** The RETAIN flag that this receiver gets. */
-  readonly isRetained: boolean;
-  /** The store holds it too, under the session and the sequence. */
-  readonly isStored: boolean;
-  /** It waited through a time without connection: its delivery is paced. */
-  isReplay: boolean;
-  /** Where it belongs, when it is not the session's own. */
-  readonly group: GroupQueue | undefined;
 }

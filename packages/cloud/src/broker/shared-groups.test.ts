@@ -315,7 +315,7 @@ test("the queue has its bounds: the new message is the one to drop, expired ones
   await closeWorld(world);
 });
 
-test("a member that may not receive the topic is passed over; when none that is there may, the message is dropped", async () => {
+test("a member that may not receive the topic is passed over; when no member may, the message is dropped", async () => {
   const world = await startWorld({ limits });
   const denied = new TestIdentity((action) => action !== "iot:Receive");
   const a = await world.connect("a", { ...persistent, identity: denied });
@@ -324,10 +324,59 @@ test("a member that may not receive the topic is passed over; when none that is 
   const publisher = await world.connect("publisher");
   await publishNumbers(publisher, 10);
   assert.deepEqual([a.messages, b.messages], [[], numbers(10)]);
-  await b.disconnect();
+  b.send({ type: "unsubscribe", packetId: 99, filters: [share] });
+  await world.clock.settle();
   await publishNumbers(publisher, 2, 10);
   assert.deepEqual([world.broker.stats().droppedReceiveDenied, world.broker.stats().queuedMessages], [2, 0]);
   assert.equal(await storedOfGroups(world), 1);
+  await closeWorld(world);
+});
+
+test("what no member that is there may receive waits for the one that is away, and holds up nothing else", async () => {
+  const world = await startWorld({ limits });
+  const partly = new TestIdentity((action, resource) => action !== "iot:Receive" || resource !== "topic/t/1");
+  const a = await world.connect("a", { ...persistent, identity: partly });
+  const b = await world.connect("b", persistent);
+  for (const member of [a, b]) await member.subscribe(share);
+  await b.disconnect();
+  const publisher = await world.connect("publisher");
+  await publishNumbers(publisher, 2);
+  await publisher.publish("t/2", "for a");
+  assert.deepEqual(a.messages, ["t/2=for a"]);
+  assert.deepEqual([world.broker.stats().droppedReceiveDenied, world.broker.stats().queuedMessages], [0, 2]);
+  assert.equal(await storedOfGroups(world), 3);
+  const back = await world.connect("b", persistent);
+  await world.clock.settle();
+  assert.deepEqual(back.messages, numbers(2));
+  assert.deepEqual([world.broker.stats().queuedMessages, world.broker.stats().queuedBytes], [0, 0]);
+  assert.equal(await storedOfGroups(world), 1);
+  await closeWorld(world);
+});
+
+test("what waits for a member that is away goes to one that is there once its policy allows it, and is dropped when the other leaves", async () => {
+  const world = await startWorld({ limits });
+  let mayReceive = false;
+  const identity = new TestIdentity((action) => action !== "iot:Receive" || mayReceive, "certificate");
+  const a = await world.connect("a", { ...persistent, identity });
+  const b = await world.connect("b", persistent);
+  for (const member of [a, b]) await member.subscribe(share);
+  await b.disconnect();
+  const publisher = await world.connect("publisher");
+  await publishNumbers(publisher, 2);
+  assert.deepEqual(a.messages, []);
+  mayReceive = true;
+  identity.generation++;
+  await world.broker.recheckPrincipal("certificate");
+  await world.clock.settle();
+  assert.deepEqual(a.messages, numbers(2));
+  mayReceive = false;
+  identity.generation++;
+  await publishNumbers(publisher, 1, 2);
+  assert.equal(world.broker.stats().queuedMessages, 1);
+  const gone = await world.connect("b");
+  await gone.disconnect();
+  await publishNumbers(publisher, 1, 3);
+  assert.deepEqual([world.broker.stats().droppedReceiveDenied, world.broker.stats().queuedMessages], [2, 0]);
   await closeWorld(world);
 });
 
@@ -360,6 +409,13 @@ test("a message larger than a member takes goes to another, or is done with", as
   for (let count = 0; count < 6; count++) await publisher.publish("t/1", "x".repeat(600));
   assert.deepEqual([a.messages.length, b.messages.length], [0, 6]);
   await b.disconnect();
+  await publisher.publish("t/1", "x".repeat(600));
+  assert.deepEqual([world.broker.stats().droppedTooLarge, await storedOfGroups(world)], [0, 2], "it waits for b");
+  const back = await world.connect("b", persistent);
+  await world.clock.settle();
+  assert.deepEqual([back.messages.length, await storedOfGroups(world)], [1, 1]);
+  back.send({ type: "unsubscribe", packetId: 99, filters: [share] });
+  await world.clock.settle();
   await publisher.publish("t/1", "x".repeat(600));
   assert.deepEqual([world.broker.stats().droppedTooLarge, await storedOfGroups(world)], [1, 1]);
   await closeWorld(world);

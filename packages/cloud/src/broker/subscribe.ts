@@ -7,13 +7,17 @@ import {
   type UnsubscribePacket,
 } from "@thingline/protocol/mqtt";
 import { isThinglineError } from "@thingline/protocol";
-import type { ClientConnection } from "./client-connection.js";
-import { deliver } from "./delivery.js";
-import { drainGroupsOf } from "./group-delivery.js";
 import { topicLimits } from "../services/message-limits.js";
+import type { ConnectedClient } from "./connected-client.js";
+import type { BrokerContext } from "./context.js";
+import type { Delivery } from "./delivery.js";
+import type { GroupDelivery } from "./group-delivery.js";
+import type { BrokerLimits } from "./limits.js";
 import { parseShare, standingOfFilter } from "./reserved-topics.js";
-import type { BrokerSession } from "./session.js";
+import type { RetainedMessages } from "./retained.js";
 import { subscriptionRecord } from "./session-store.js";
+import type { BrokerIndex, Sessions } from "./sessions.js";
+import type { Turn, Turns } from "./turn.js";
 
 interface Grant {
   filter: string;
@@ -21,78 +25,186 @@ interface Grant {
   isNew: boolean;
 }
 
-/** A SUBSCRIBE: each filter is granted or refused by itself; what a persistent session gets is stored first. */
-export function receiveSubscribe(client: ClientConnection, packet: SubscribePacket): void {
-  const { core, clientId, version } = client;
-  const { subscriptions, packetId, properties } = packet;
-  const { filtersPerSubscribeMax } = core.limits;
-  if (properties?.subscriptionIdentifier !== undefined) {
-    client.misuse("subscriptionIdentifiersNotSupported", "subscription identifiers are not supported");
-    return;
+export interface SubscriptionsParts {
+  delivery: Delivery;
+  groupDelivery: GroupDelivery;
+  index: BrokerIndex;
+  retained: RetainedMessages;
+  sessions: Sessions;
+  turns: Turns;
+}
+
+/** SUBSCRIBE and UNSUBSCRIBE. */
+export class Subscriptions {
+  private readonly context: BrokerContext;
+  private readonly parts: SubscriptionsParts;
+
+  constructor(context: BrokerContext, parts: SubscriptionsParts) {
+    this.context = context;
+    this.parts = parts;
   }
-  if (subscriptions.length > filtersPerSubscribeMax) {
-    core.hit("filtersPerSubscribeMax", { clientId, filters: subscriptions.length });
-    client.misuse("quotaExceeded", `${subscriptions.length} filters in a SUBSCRIBE, at most ${filtersPerSubscribeMax}`);
-    return;
+
+  /** A SUBSCRIBE: each filter is granted or refused by itself; what a persistent session gets is stored first. */
+  subscribe(turn: Turn, client: ConnectedClient, packet: SubscribePacket): void {
+    if (!this.mayAsk(client, packet)) return;
+    const granted: Grant[] = [];
+    const codes = packet.subscriptions.map((subscription) => this.subscribeOne(client, subscription, granted));
+    const stored = this.store(client, granted);
+    if (stored === undefined) {
+      this.answer(turn, client, packet.packetId, codes, granted);
+      return;
+    }
+    const { turns } = this.parts;
+    const answerLater = (): void => {
+      const later = turns.begin();
+      this.answer(later, client, packet.packetId, codes, granted);
+      turns.end(later);
+    };
+    // A store that fails ends the connection: there is no SUBACK then.
+    void stored.then(answerLater, () => undefined);
   }
-  // AWS closes a 3.1.1 connection that asks for QoS 2; MQTT 5 clients knew Maximum QoS and are granted it.
-  if (version === 4 && subscriptions.some(({ qos }) => qos === 2)) {
-    client.misuse("qosNotSupported", "SUBSCRIBE with QoS 2: at most QoS 1 is supported");
-    return;
+
+  /** Ends the connection of a client that asks for what nobody gets. */
+  private mayAsk(client: ConnectedClient, { subscriptions, properties }: SubscribePacket): boolean {
+    const { filtersPerSubscribeMax } = this.context.limits;
+    const misuse = (reason: keyof typeof reasonCodes, explanation: string): false => {
+      client.misuse(reason, explanation);
+      return false;
+    };
+    if (properties?.subscriptionIdentifier !== undefined) {
+      return misuse("subscriptionIdentifiersNotSupported", "subscription identifiers are not supported");
+    }
+    const { length } = subscriptions;
+    if (length > filtersPerSubscribeMax) {
+      this.context.hit("filtersPerSubscribeMax", { clientId: client.clientId, filters: length });
+      return misuse("quotaExceeded", `${length} filters in a SUBSCRIBE, at most ${filtersPerSubscribeMax}`);
+    }
+    // AWS closes a 3.1.1 connection that asks for QoS 2; MQTT 5 clients knew Maximum QoS and are granted it.
+    if (client.version === 4 && subscriptions.some(({ qos }) => qos === 2)) {
+      return misuse("qosNotSupported", "SUBSCRIBE with QoS 2: at most QoS 1 is supported");
+    }
+    if (subscriptions.some(({ filter }) => standingOfFilter(parseShare(filter)?.filter ?? filter) === "fatal")) {
+      return misuse("topicFilterInvalid", "SUBSCRIBE to $SYS is not permitted");
+    }
+    return true;
   }
-  if (subscriptions.some(({ filter }) => standingOfFilter(parseShare(filter)?.filter ?? filter) === "fatal")) {
-    client.misuse("topicFilterInvalid", "SUBSCRIBE to $SYS is not permitted");
-    return;
-  }
-  const granted: Grant[] = [];
-  const codes = subscriptions.map((subscription) => subscribeOne(client, subscription, granted));
-  const session = client.session!;
-  const stored = store(client, session, granted);
-  const answer = (): void => {
-    if (client.state !== "connected") return;
-    client.send({ type: "suback", packetId, reasonCodes: codes });
-    for (const grant of granted) sendRetained(client, session, grant);
+
+  private answer(
+    turn: Turn,
+    client: ConnectedClient,
+    packetId: number,
+    codes: readonly number[],
+    granted: readonly Grant[],
+  ): void {
+    if (!client.isConnected) return;
+    client.send(turn, { type: "suback", packetId, reasonCodes: codes });
+    for (const grant of granted) this.sendRetained(turn, client, grant);
     // What a shared group has queued is the new member's as well.
-    if (session.groups !== undefined) drainGroupsOf(core, session);
-  };
-  if (stored === undefined) answer();
-  // A store that fails ends the connection: there is no SUBACK then.
-  else void stored.then(answer, () => undefined);
+    if (client.session.groups !== undefined) this.parts.groupDelivery.drainGroupsOf(turn, client.session);
+    // Nobody waits for commits: what is retained is stored already.
+    turn.dropWaits();
+  }
+
+  private subscribeOne(client: ConnectedClient, subscription: Subscription, granted: Grant[]): number {
+    const { clientId, version, session } = client;
+    const { limits, counters, log } = this.context;
+    const { filter } = subscription;
+    const refuse = (code: number): number => (version === 5 ? code : 0x80);
+    const fault = faultOfFilter(limits, filter);
+    if (fault !== undefined) {
+      counters.subscriptionsDenied++;
+      log.warn("subscribeRefused", { clientId, filter, reason: fault.reason });
+      return refuse(fault.code);
+    }
+    const isNew = !session.subscriptions.has(filter);
+    if (isNew && session.subscriptions.size >= limits.subscriptionsPerConnectionMax) {
+      this.context.hit("subscriptionsPerConnectionMax", { clientId, filter });
+      return refuse(reasonCodes.quotaExceeded);
+    }
+    if (isNew && this.isGroupFull(clientId, filter)) return refuse(reasonCodes.quotaExceeded);
+    if (!client.authorize("iot:Subscribe", `topicfilter/${filter}`)) {
+      counters.subscriptionsDenied++;
+      return refuse(reasonCodes.notAuthorized);
+    }
+    const qos = subscription.qos === 0 ? 0 : 1;
+    const options = { ...subscription, qos } as const;
+    this.parts.sessions.subscribe(session, filter, options);
+    granted.push({ filter, options, isNew });
+    return qos;
+  }
+
+  private isGroupFull(clientId: string, filter: string): boolean {
+    if (parseShare(filter) === undefined) return false;
+    const { sharedGroupsMax, sharedGroupMembersMax } = this.context.limits;
+    const { index, sessions } = this.parts;
+    const group = sessions.groupOf(filter);
+    if (group === undefined) {
+      if (index.groupCount < sharedGroupsMax) return false;
+      this.context.hit("sharedGroupsMax", { clientId, filter });
+      return true;
+    }
+    if (group.members.size < sharedGroupMembersMax) return false;
+    this.context.hit("sharedGroupMembersMax", { clientId, filter });
+    return true;
+  }
+
+  /** [MQTT-4.1.0-2] What a persistent session is granted is stored before the SUBACK. */
+  private store({ session }: ConnectedClient, granted: readonly Grant[]): Promise<unknown> | undefined {
+    const { stored, clientId } = session;
+    if (stored === undefined || granted.length === 0) return undefined;
+    const puts = granted.map(({ filter, options }) =>
+      stored.writer.put(this.context.keys.subscription(clientId, filter), subscriptionRecord(options)),
+    );
+    return Promise.all(puts);
+  }
+
+  /** AWS: only a filter that is exactly the topic gets a retained message; wildcards and shared filters never do. */
+  private sendRetained(turn: Turn, { session }: ConnectedClient, { filter, options, isNew }: Grant): void {
+    const { retainHandling = 0 } = options;
+    // [MQTT-3.3.1-9] to [MQTT-3.3.1-11]
+    if (retainHandling === 2 || (retainHandling === 1 && !isNew)) return;
+    const retained = this.parts.retained.get(filter);
+    if (retained === undefined) return;
+    this.parts.delivery.deliver(turn, session, undefined, options.qos === 0 ? 0 : 1, true, retained);
+  }
+
+  /** An UNSUBSCRIBE: what a persistent session gives up is deleted from the store first. */
+  unsubscribe(turn: Turn, client: ConnectedClient, { filters, packetId }: UnsubscribePacket): void {
+    const { clientId, session } = client;
+    const { filtersPerUnsubscribeMax } = this.context.limits;
+    if (filters.length > filtersPerUnsubscribeMax) {
+      // AWS: no UNSUBACK, and nothing is unsubscribed; the connection stays.
+      this.context.hit("filtersPerUnsubscribeMax", { clientId, filters: filters.length });
+      return;
+    }
+    const { stored } = session;
+    const codes: number[] = [];
+    const deletes: Promise<void>[] = [];
+    for (const filter of filters) {
+      const wasThere = this.parts.sessions.unsubscribe(session, filter);
+      codes.push(wasThere ? reasonCodes.success : reasonCodes.noSubscriptionExisted);
+      if (!wasThere || stored === undefined) continue;
+      deletes.push(stored.writer.delete(this.context.keys.subscription(clientId, filter)));
+    }
+    const answer = (during: Turn): void => {
+      if (client.isConnected) client.send(during, { type: "unsuback", packetId, reasonCodes: codes });
+    };
+    if (deletes.length === 0) return answer(turn);
+    const { turns } = this.parts;
+    const answerLater = (): void => {
+      const later = turns.begin();
+      answer(later);
+      turns.end(later);
+    };
+    void Promise.all(deletes).then(answerLater, () => undefined);
+  }
 }
 
-function subscribeOne(client: ClientConnection, subscription: Subscription, granted: Grant[]): number {
-  const { core, clientId, version } = client;
-  const { filter } = subscription;
-  const session = client.session!;
-  const refuse = (code: number): number => (version === 5 ? code : 0x80);
-  const fault = faultOfFilter(client, filter);
-  if (fault !== undefined) {
-    core.counters.subscriptionsDenied++;
-    core.options.log.warn("subscribeRefused", { clientId, filter, reason: fault.reason });
-    return refuse(fault.code);
-  }
-  const isNew = !session.subscriptions.has(filter);
-  if (isNew && session.subscriptions.size >= core.limits.subscriptionsPerConnectionMax) {
-    core.hit("subscriptionsPerConnectionMax", { clientId, filter });
-    return refuse(reasonCodes.quotaExceeded);
-  }
-  if (isNew && isGroupFull(client, filter)) return refuse(reasonCodes.quotaExceeded);
-  if (!client.authorize("iot:Subscribe", `topicfilter/${filter}`)) {
-    core.counters.subscriptionsDenied++;
-    return refuse(reasonCodes.notAuthorized);
-  }
-  const qos = subscription.qos === 0 ? 0 : 1;
-  const options = { ...subscription, qos } as const;
-  core.subscribe(session, filter, options);
-  granted.push({ filter, options, isNew });
-  return qos;
-}
-
-function faultOfFilter({ core }: ClientConnection, filter: string): { code: number; reason: string } | undefined {
+function faultOfFilter(limits: BrokerLimits, filter: string): { code: number; reason: string } | undefined {
   const invalid = (reason: string) => ({ code: reasonCodes.topicFilterInvalid, reason });
   try {
-    const parsed = parseTopicFilter(filter, topicLimits(core.limits));
-    if (parsed.group !== undefined && parsed.group.length > core.limits.shareNameCharactersMax) {
+    const parsed = parseTopicFilter(filter, topicLimits(limits));
+    if (parsed.group !== undefined && parsed.group.length > limits.shareNameCharactersMax) {
       return invalid(`a share name of ${parsed.group.length} characters`);
     }
     if (standingOfFilter(parsed.filter) === "allowed") return undefined;
@@ -101,70 +213,4 @@ function faultOfFilter({ core }: ClientConnection, filter: string): { code: numb
     if (!isThinglineError(error, "TOPIC_FILTER_INVALID")) throw error;
     return invalid(error.message);
   }
-}
-
-function isGroupFull({ core, clientId }: ClientConnection, filter: string): boolean {
-  const share = parseShare(filter);
-  if (share === undefined) return false;
-  const group = core.index.group(share.filter, share.shareName);
-  if (group === undefined) {
-    if (core.index.groupCount < core.limits.sharedGroupsMax) return false;
-    core.hit("sharedGroupsMax", { clientId, filter });
-    return true;
-  }
-  if (group.members.size < core.limits.sharedGroupMembersMax) return false;
-  core.hit("sharedGroupMembersMax", { clientId, filter });
-  return true;
-}
-
-/** [MQTT-4.1.0-2] What a persistent session is granted is stored before the SUBACK. */
-function store(
-  { core }: ClientConnection,
-  session: BrokerSession,
-  granted: readonly Grant[],
-): Promise<unknown> | undefined {
-  const { stored, clientId } = session;
-  if (stored === undefined || granted.length === 0) return undefined;
-  const puts = granted.map(({ filter, options }) =>
-    stored.writer.put(core.keys.subscription(clientId, filter), subscriptionRecord(options)),
-  );
-  return Promise.all(puts);
-}
-
-/** AWS: only a filter that is exactly the topic gets a retained message; wildcards and shared filters never do. */
-function sendRetained(client: ClientConnection, session: BrokerSession, { filter, options, isNew }: Grant): void {
-  const { core } = client;
-  const { retainHandling = 0 } = options;
-  // [MQTT-3.3.1-9] to [MQTT-3.3.1-11]
-  if (retainHandling === 2 || (retainHandling === 1 && !isNew)) return;
-  const retained = core.retained.get(filter);
-  if (retained === undefined) return;
-  deliver(core, session, undefined, options.qos === 0 ? 0 : 1, true, retained);
-  // Nobody waits for its commit: the retained message itself is stored.
-  core.waits = [];
-}
-
-/** An UNSUBSCRIBE: what a persistent session gives up is deleted from the store first. */
-export function receiveUnsubscribe(client: ClientConnection, { filters, packetId }: UnsubscribePacket): void {
-  const { core, clientId } = client;
-  const { filtersPerUnsubscribeMax } = core.limits;
-  if (filters.length > filtersPerUnsubscribeMax) {
-    // AWS: no UNSUBACK, and nothing is unsubscribed; the connection stays.
-    core.hit("filtersPerUnsubscribeMax", { clientId, filters: filters.length });
-    return;
-  }
-  const session = client.session!;
-  const { stored } = session;
-  const codes: number[] = [];
-  const deletes: Promise<void>[] = [];
-  for (const filter of filters) {
-    const wasThere = core.unsubscribe(session, filter);
-    codes.push(wasThere ? reasonCodes.success : reasonCodes.noSubscriptionExisted);
-    if (wasThere && stored !== undefined) deletes.push(stored.writer.delete(core.keys.subscription(clientId, filter)));
-  }
-  const answer = (): void => {
-    if (client.state === "connected") client.send({ type: "unsuback", packetId, reasonCodes: codes });
-  };
-  if (deletes.length === 0) answer();
-  else void Promise.all(deletes).then(answer, () => undefined);
 }

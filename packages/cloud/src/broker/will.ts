@@ -1,27 +1,46 @@
 import type { Will } from "@thingline/protocol/mqtt";
-import type { ClientConnection } from "./client-connection.js";
-import { fanOut } from "./delivery.js";
 import { expiresAt, forwardedProperties } from "../services/message-limits.js";
-import { Publication } from "./publication.js";
+import type { BrokerContext } from "./context.js";
+import type { Delivery } from "./delivery.js";
+import type { RetainedMessages } from "./retained.js";
+import type { BrokerIndex } from "./sessions.js";
+import type { Turns } from "./turn.js";
 
-/**
- * Publishes the last will of a connection that has ended. That the client may was settled by its CONNECT. As at AWS, a
- * will on a reserved topic reaches subscribers and no service.
- */
-export function sendWill({ core, will, clientId }: ClientConnection): void {
-  if (will === undefined) return;
-  const publication = new Publication(will.payload, core.topics);
-  publication.reset(will.topic, will.payload, will.qos === 0 ? 0 : 1, will.isRetained, undefined);
-  publication.properties = forwardedProperties(will.properties);
-  const { clock, log } = core.options;
-  publication.expiresAtMs = expiresAt(core.limits, will.properties?.messageExpirySeconds, clock.unixMs());
-  log.debug("willSent", { clientId, topic: will.topic });
-  const before = core.waits;
-  core.waits = [];
-  if (will.isRetained) core.retained.retain(publication);
-  fanOut(core, publication, core.index.route(will.topic));
-  // Nobody waits for a will; what cannot be stored is logged by the writer.
-  core.waits = before;
+export interface WillsParts {
+  delivery: Delivery;
+  index: BrokerIndex;
+  retained: RetainedMessages;
+  turns: Turns;
+}
+
+/** Publishes last wills. */
+export class Wills {
+  private readonly context: BrokerContext;
+  private readonly parts: WillsParts;
+
+  constructor(context: BrokerContext, parts: WillsParts) {
+    this.context = context;
+    this.parts = parts;
+  }
+
+  /**
+   * Publishes the last will of a connection that has ended. That the client may was settled by its CONNECT. As at AWS, a
+   * will on a reserved topic reaches subscribers and no service.
+   */
+  send(clientId: string, will: Will): void {
+    const { delivery, index, retained, turns } = this.parts;
+    const { limits, clock, log } = this.context;
+    const turn = turns.begin();
+    const { publication } = turn;
+    publication.reset(will.topic, will.payload, will.qos === 0 ? 0 : 1, will.isRetained, undefined);
+    publication.properties = forwardedProperties(will.properties);
+    publication.expiresAtMs = expiresAt(limits, will.properties?.messageExpirySeconds, clock.unixMs());
+    log.debug("willSent", { clientId, topic: will.topic });
+    if (will.isRetained) retained.retain(publication);
+    delivery.fanOut(turn, publication, index.route(will.topic));
+    // Nobody waits for a will; what cannot be stored is logged by the writer.
+    turns.end(turn);
+  }
 }
 
 /** A decoded will is a view of the CONNECT, and lives as long as the connection. */

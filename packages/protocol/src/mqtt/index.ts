@@ -26,6 +26,7 @@ export type {
   Will,
   WillProperties,
 } from "./packets.js";
+export { encodePuback, pubackBytes } from "./codec/acknowledge.js";
 export { decodePackets, packetBytesLimit, PacketDecoder } from "./codec/decoder.js";
 export type { PacketDecoderOptions } from "./codec/decoder.js";
 export { defaultEncodedTopicsMax, EncodedTopics } from "./codec/encoded-topics.js";

@@ -61,3 +61,16 @@ export function writePublishAck(
   target[offset++] = reasonCode;
   return length === 0 ? offset : writeProperties(target, offset, properties, "puback", length);
 }
+
+/** Length of a PUBACK that accepts, in both versions. */
+export const pubackBytes = 4;
+
+/**
+ * Writes a PUBACK that accepts, without a packet object: a broker sends one for each message. The target has room for
+ * {@link pubackBytes} at the offset, and the packet identifier came from a decoder.
+ */
+export function encodePuback(packetId: number, target: Uint8Array, offset: number): void {
+  target[offset] = 0x40;
+  target[offset + 1] = 2;
+  writeUint16(target, offset + 2, packetId);
+}

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ErrorCode } from "../../errors.js";
 import type { ConnectPacket, MqttPacket, MqttVersion, PublishPacket } from "../packets.js";
+import { encodePuback, pubackBytes } from "./acknowledge.js";
 import { decodePackets } from "./decoder.js";
 import { encodePacket, encodeToBytes, packetLength } from "./encoder.js";
 import { varintMax } from "./write.js";
@@ -168,5 +169,17 @@ test("texts beyond ASCII and beyond the short loop are written whole", () => {
   ]) {
     const bytes = encodeToBytes({ ...publish, topic }, 4);
     assert.deepEqual(decodePackets(bytes, { receiver: "client", version: 4 }), [{ ...publish, topic }]);
+  }
+});
+
+test("a PUBACK written without a packet is the one that the packet makes, in both versions", () => {
+  for (const packetId of [1, 255, 256, 65_535]) {
+    const target = new Uint8Array(pubackBytes + 2);
+    encodePuback(packetId, target, 1);
+    const packet = { type: "puback", packetId, reasonCode: 0 } as const;
+    for (const version of [4, 5] as const) {
+      assert.deepEqual(target.subarray(1, 1 + pubackBytes), encodeToBytes(packet, version));
+    }
+    assert.deepEqual([target[0], target[pubackBytes + 1]], [0, 0]);
   }
 });

@@ -1,0 +1,103 @@
+import { EncodedTopics, topicMatches } from "@thingline/protocol/mqtt";
+import type { BusPort } from "../bus/bus.js";
+import { createLocalBus } from "../bus/local-bus.js";
+import type { ServiceTopics } from "../services/operation.js";
+import { BusEar } from "./bus-ear.js";
+import type { ClientConnectionParts } from "./client-connection.js";
+import { ClientIdOrder } from "./client-id-order.js";
+import { ClientPackets } from "./client-packets.js";
+import { CommitGate } from "./commit-gate.js";
+import { Connector } from "./connect.js";
+import { ConnectRate } from "./connect-rate.js";
+import { Connections } from "./connections.js";
+import { BrokerContext } from "./context.js";
+import { Delivery } from "./delivery.js";
+import { GroupDelivery } from "./group-delivery.js";
+import { GroupQueues } from "./group-queue.js";
+import { InFlight } from "./in-flight.js";
+import { InboundPublishes } from "./inbound-publish.js";
+import { Pubacks } from "./puback.js";
+import { QueueLedger } from "./queue-ledger.js";
+import { isBasicIngest } from "./reserved-topics.js";
+import { RetainedMessages } from "./retained.js";
+import { PublishSender } from "./send-publish.js";
+import type { BrokerSession } from "./session.js";
+import { SessionLifecycle } from "./session-lifecycle.js";
+import { Sessions, type BrokerIndex } from "./sessions.js";
+import { Subscriptions } from "./subscribe.js";
+import { SubscriptionIndex } from "./subscription-index.js";
+import { Turns } from "./turn.js";
+import type { BrokerOptions } from "./types.js";
+import { UnsentOutput } from "./unsent-output.js";
+import { Wills } from "./will.js";
+
+/** Commits of sessions that are under way at once. */
+const commitsMax = 1_000;
+
+/** The parts of one broker, as its face needs them. */
+export interface BrokerParts {
+  context: BrokerContext;
+  /** What each transport connection is made with. */
+  clients: ClientConnectionParts;
+  connections: Connections;
+  connector: Connector;
+  delivery: Delivery;
+  ear: BusEar;
+  groups: GroupQueues;
+  index: BrokerIndex;
+  ledger: QueueLedger;
+  lifecycle: SessionLifecycle;
+  order: ClientIdOrder;
+  port: BusPort;
+  retained: RetainedMessages;
+  sessions: Sessions;
+  turns: Turns;
+}
+
+/** Puts a broker together; nothing is loaded yet. */
+export function assembleBroker(options: BrokerOptions): BrokerParts {
+  const { services = [], bus = createLocalBus(), runner, onConnected } = options;
+  const context = new BrokerContext(options);
+  const { clock, limits } = context;
+  const topics = new EncodedTopics({ topicsMax: limits.cachedTopicsMax });
+  const turns = new Turns(clock, topics);
+  const ledger = new QueueLedger();
+  const gate = new CommitGate(commitsMax);
+  const order = new ClientIdOrder();
+  const unsent = new UnsentOutput(limits);
+  const index = new SubscriptionIndex<BrokerSession, ServiceTopics>({
+    cachedTopicsMax: limits.cachedTopicsMax,
+    servicesOf: (topic) => services.filter(({ filters }) => filters.some((filter) => topicMatches(filter, topic))),
+    isHidden: isBasicIngest,
+  });
+  const retained = new RetainedMessages({ ...context, topics });
+  const port = bus.attach({
+    onMessage: (message) => ear.onMessage(message),
+    onControl: (control) => ear.onControl(control),
+  });
+  const groups = new GroupQueues(context, { ledger, port, gate, topics });
+  const sessions = new Sessions(context, { index, groups, ledger, port });
+  const inFlight = new InFlight(context, { ledger, groups });
+  const sender = new PublishSender(context, inFlight);
+  const groupDelivery = new GroupDelivery(context, { ledger, groups, sender });
+  const delivery = new Delivery(context, { ledger, groups, groupDelivery, sender, port });
+  const lifecycle = new SessionLifecycle(context, {
+    ...{ sessions, groups, groupDelivery, ledger, order, port, gate, topics, turns },
+  });
+  const wills = new Wills(context, { delivery, index, retained, turns });
+  const pubacks = new Pubacks(context, { turns, runner });
+  const publishes = new InboundPublishes(context, { delivery, index, pubacks, retained, runner });
+  const subscriptions = new Subscriptions(context, { delivery, groupDelivery, index, retained, sessions, turns });
+  const packets = new ClientPackets(context, { publishes, subscriptions, inFlight });
+  const connections = new Connections(context);
+  const rate = new ConnectRate(clock, limits.connectsPerSecondPerClientId);
+  const connector = new Connector(context, {
+    ...{ connections, delivery, groups, lifecycle, order, rate, sessions, turns, unsent, onConnected },
+  });
+  const ear = new BusEar(context, { connections, delivery, index, lifecycle, retained, sessions, turns });
+  const clients: ClientConnectionParts = { connections, connector, groups, packets, lifecycle, turns, wills };
+  return {
+    ...{ context, clients, connections, connector, delivery, ear, groups, index },
+    ...{ ledger, lifecycle, order, port, retained, sessions, turns },
+  };
+}

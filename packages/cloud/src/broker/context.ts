@@ -1,0 +1,46 @@
+import type { Clock, Random } from "@thingline/transport";
+import type { Log } from "../log.js";
+import type { Scope } from "../services/operation.js";
+import type { Store } from "../store/store.js";
+import { createCounters, type BrokerCounters } from "./counters.js";
+import { awsLimits, type BrokerLimits } from "./limits.js";
+import { storeKeys, type StoreKeys } from "./session-store.js";
+
+export interface ContextOptions {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  store: Store;
+  scope: Scope;
+  limits?: BrokerLimits | undefined;
+}
+
+/** What the parts of one broker are made with: its world and its bounds. Nothing here changes but the counters. */
+export class BrokerContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly store: Store;
+  readonly scope: Scope;
+  readonly limits: BrokerLimits;
+  readonly counters: BrokerCounters = createCounters();
+  readonly keys: StoreKeys;
+  /** Names this broker in session records. */
+  readonly brokerId: string;
+
+  constructor({ clock, random, log, store, scope, limits = awsLimits }: ContextOptions) {
+    this.clock = clock;
+    this.random = random;
+    this.log = log;
+    this.store = store;
+    this.scope = scope;
+    this.limits = limits;
+    this.keys = storeKeys(scope);
+    this.brokerId = random.uuid();
+  }
+
+  hit(limit: keyof BrokerLimits, facts: Readonly<Record<string, unknown>>): void {
+    this.counters.limitsHit++;
+    this.log.warn("limitHit", { limit, ...facts });
+  }
+}

@@ -1,0 +1,105 @@
+import type { MqttVersion, SubscriptionOptions } from "@thingline/protocol/mqtt";
+import type { BusPort } from "../bus/bus.js";
+import type { ServiceTopics } from "../services/operation.js";
+import type { BrokerContext } from "./context.js";
+import type { GroupQueues } from "./group-queue.js";
+import type { QueueLedger } from "./queue-ledger.js";
+import { parseShare } from "./reserved-topics.js";
+import { BrokerSession, type StoredPart } from "./session.js";
+import type { SharedGroup, SubscriptionIndex } from "./subscription-index.js";
+
+export type BrokerIndex = SubscriptionIndex<BrokerSession, ServiceTopics>;
+
+export interface SessionsParts {
+  index: BrokerIndex;
+  groups: GroupQueues;
+  ledger: QueueLedger;
+  port: BusPort;
+}
+
+/** The sessions of one broker, in step with its index of subscriptions, its groups and the bus. */
+export class Sessions {
+  private readonly context: BrokerContext;
+  private readonly parts: SessionsParts;
+  private readonly byClientId = new Map<string, BrokerSession>();
+  private persistent = 0;
+
+  constructor(context: BrokerContext, parts: SessionsParts) {
+    this.context = context;
+    this.parts = parts;
+  }
+
+  /** Persistent sessions, online or not. */
+  get persistentCount(): number {
+    return this.persistent;
+  }
+
+  get(clientId: string): BrokerSession | undefined {
+    return this.byClientId.get(clientId);
+  }
+
+  all(): Iterable<BrokerSession> {
+    return this.byClientId.values();
+  }
+
+  create(clientId: string, version: MqttVersion): BrokerSession {
+    const session = new BrokerSession(clientId, version, this.context.limits);
+    this.byClientId.set(clientId, session);
+    return session;
+  }
+
+  /** From here on the session has a record and a writer. */
+  makePersistent(session: BrokerSession, stored: StoredPart): void {
+    session.stored = stored;
+    this.persistent++;
+  }
+
+  /** The members of a shared group that a filter names, if it names one that exists. */
+  groupOf(filter: string): SharedGroup<BrokerSession> | undefined {
+    const share = parseShare(filter);
+    return share && this.parts.index.group(share.filter, share.shareName);
+  }
+
+  subscribe(session: BrokerSession, filter: string, options: SubscriptionOptions): void {
+    const { index, groups, port } = this.parts;
+    const share = parseShare(filter);
+    const plain = share?.filter ?? filter;
+    if (!session.subscriptions.has(filter)) port.setInterest(plain, true);
+    session.subscriptions.set(filter, options);
+    const group = index.add(plain, session, options, share?.shareName);
+    if (group !== undefined) groups.joined(group, session);
+  }
+
+  /** @returns whether there was such a subscription. */
+  unsubscribe(session: BrokerSession, filter: string): boolean {
+    if (!session.subscriptions.delete(filter)) return false;
+    const { index, groups, port } = this.parts;
+    const share = parseShare(filter);
+    const plain = share?.filter ?? filter;
+    const group = share && index.group(share.filter, share.shareName);
+    index.remove(plain, session, share?.shareName);
+    if (group !== undefined) groups.left(group, session);
+    port.setInterest(plain, false);
+    return true;
+  }
+
+  /** Forgets a session in memory: subscriptions, queue, timer. What is stored is its caller's matter. */
+  forget(session: BrokerSession): void {
+    if (session.isEnded) return;
+    session.isEnded = true;
+    session.expiryTimer?.cancel();
+    this.parts.groups.giveBack(session);
+    for (const filter of [...session.subscriptions.keys()]) this.unsubscribe(session, filter);
+    this.release(session);
+    if (session.stored !== undefined) this.persistent--;
+    if (this.byClientId.get(session.clientId) === session) this.byClientId.delete(session.clientId);
+  }
+
+  private release({ queue }: BrokerSession): void {
+    const { queuedBytes, queuedCount } = queue;
+    // What was in flight is put before what waits.
+    queue.detach();
+    this.parts.ledger.released({ messages: queuedCount, bytes: queuedBytes }, queue.queuedBytes - queuedBytes);
+    this.context.counters.droppedSessionEnded += queue.clear().length;
+  }
+}
