@@ -1,15 +1,6 @@
-export { connectDevice, createDevice } from "./client.js";
-export type { ConnectOptions, Device, DeviceState, PublishOptions, SubscribeOptions } from "./client.js";
-export type {
-  DeviceEventName,
-  DeviceEvents,
-  DeviceListener,
-  DeviceListeners,
-  DeviceMessage,
-  DisconnectReason,
-  RefusedFilter,
-} from "./client-events.js";
-export { heldMessagesMax } from "./client-inbox.js";
+export { connectDevice, createDevice } from "./client/create-device.js";
+export type { ConnectOptions, Device, DeviceState, PublishOptions } from "./device.js";
+export type { DeviceEventName, DeviceEvents, DeviceListener, DeviceListeners } from "./client/events.js";
 export {
   applicationTopicsMax,
   defaultCloseTimeoutMs,
@@ -18,19 +9,18 @@ export {
   defaultPayloadBytesMax,
   defaultSendTimeoutMs,
   defaultSessionExpirySeconds,
-  filtersPerPacketMax,
   nrfCloudSecTag,
-} from "./client-options.js";
-export type {
-  ConnectDeviceOptions,
-  DeviceCredentials,
-  DeviceEndpoint,
-  DeviceOptions,
-  DeviceSettings,
-  Handshake,
-  LastWill,
-  ShadowTopic,
-} from "./client-options.js";
+} from "./client/options.js";
+export type { ConnectDeviceOptions, DeviceOptions, DeviceSettings, LastWill, ShadowTopic } from "./client/options.js";
+export { awsQuotas, mqttQuotas } from "./client/quotas.js";
+export type { DeviceQuotas } from "./client/quotas.js";
+export type { DisconnectReason } from "./connection/events.js";
+export { inputBytesMax } from "./connection/held-input.js";
+export type { PollOptions, PollResult } from "./connection/held-input.js";
+export { awsIotDisconnectReasons } from "./connection/numbers.js";
+export type { NumberedConnecting, NumberedDisconnected } from "./connection/numbers.js";
+export type { DeviceCredentials, DeviceEndpoint, Handshake } from "./connection/options.js";
+export { defaultReceiveTimeoutMs, receiveBytesPerSecondMin, receiveTotalMsMax } from "./connection/receive-watch.js";
 export {
   defaultReconnectBaseMs,
   defaultReconnectCapMs,
@@ -40,22 +30,22 @@ export {
   stableAfterMs,
   takeoverCutsMin,
   takeoverWithinMs,
-} from "./client-reconnect.js";
-export type { ReconnectOptions } from "./client-reconnect.js";
-export { defaultReceiveTimeoutMs, receiveBytesPerSecondMin, receiveTotalMsMax } from "./client-receive-watch.js";
-export { awsQuotas, mqttQuotas } from "./client-quotas.js";
-export type { DeviceQuotas } from "./client-quotas.js";
-export { filterCutsMax, recordCutsMax, sameRecordCutsMax } from "./client-records.js";
-export type { RecordTooLargeEvent } from "./client-records.js";
-export { inputBytesMax } from "./client-input.js";
-export type { PollOptions, PollResult } from "./client-input.js";
-export { connectResultOf, connectResults } from "./client-result.js";
-export type { ConnectResult } from "./client-result.js";
-export { defaultSubscriptionQueueMax } from "./client-subscription.js";
-export type { DeviceSubscription, MessageListener } from "./client-subscription.js";
-export { waitingSubscribesMax } from "./client-topics.js";
-export { deviceOptionsOf } from "./kconfig-options.js";
-export type { KconfigDeviceOptions } from "./kconfig-options.js";
+} from "./connection/reconnect.js";
+export type { ReconnectOptions } from "./connection/reconnect.js";
+export { filterCutsMax, recordCutsMax, sameRecordCutsMax } from "./connection/records.js";
+export type { RecordTooLargeEvent } from "./connection/records.js";
+export { connectResultOf, connectResults } from "./connection/result.js";
+export type { ConnectResult } from "./connection/result.js";
+export { TlsSessionCache, tlsSessionsMax } from "./connection/tls-sessions.js";
+export { filtersPerPacketMax } from "./topics/filters.js";
+export type { RefusedFilter } from "./topics/filters.js";
+export { heldMessagesMax } from "./topics/inbox.js";
+export type { DeviceMessage, MessageListener } from "./topics/message.js";
+export { defaultSubscriptionQueueMax } from "./topics/subscription.js";
+export type { DeviceSubscription, SubscribeOptions } from "./topics/subscription.js";
+export { waitingSubscribesMax } from "./topics/topics.js";
+export { deviceOptionsOf } from "./aws-iot/kconfig-options.js";
+export type { KconfigDeviceOptions } from "./aws-iot/kconfig-options.js";
 export { createNativeTlsDialer } from "./native-tls/dialer.js";
 export type { NativeTlsDialerOptions } from "./native-tls/dialer.js";
 export { loadNativeTlsCredentials, nativeTlsFiles } from "./native-tls/load.js";
@@ -102,7 +92,6 @@ export type {
   StepEvent,
   TagItem,
 } from "./provisioning/types.js";
-export { TlsSessionCache, tlsSessionsMax } from "./tls-sessions.js";
 export type { ShadowAccepted, ShadowView } from "./shadow/answers.js";
 export type { ShadowDelta } from "./shadow/delta-view.js";
 export { shadowRequestsInFlightMax, shadowRequestsWaitingMax } from "./shadow/request-gate.js";
@@ -125,8 +114,6 @@ export { shadowsMax } from "./shadow/shadows.js";
 export { createAwsIot } from "./aws-iot/aws-iot.js";
 export type { AwsIot, AwsIotAdapters, AwsIotMessage, AwsIotOptions, AwsIotTopicType } from "./aws-iot/aws-iot.js";
 export { awsIotEventTypes } from "./aws-iot/events.js";
-export { awsIotDisconnectReasons } from "./client-numbers.js";
-export type { NumberedConnecting, NumberedDisconnected } from "./client-numbers.js";
 export type { AwsIotEvent, AwsIotEventType, AwsIotHandler } from "./aws-iot/events.js";
 export { createCloudBackend } from "./backends/backend.js";
 export { awsIotBackendName, createAwsIotBackend } from "./backends/aws-iot.js";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { DialTarget } from "@thingline/transport";
 import { createVirtualClock } from "@thingline/transport/virtual";
-import { testPems } from "./client-pems.test.support.js";
+import { testPems } from "./client/pems.test.support.js";
 import { connectDevice, createDevice } from "./node.js";
 
 test("clock, randomness and network are Node's unless others are given", async () => {

@@ -4,10 +4,10 @@ import { ThinglineError } from "@thingline/protocol";
 import { awsIotSettings, loadKconfig } from "@thingline/protocol/kconfig";
 import type { SecTagDialer } from "@thingline/transport";
 import { createVirtualRandom } from "@thingline/transport/virtual";
-import { connectResultOf } from "../client-result.js";
-import { agree, type Answer, FakeCloud, failureOf, watch } from "../client.test.harness.js";
+import { agree, type Answer, failureOf, FakeCloud, watch } from "../client/fake-cloud.test.support.js";
+import { connectResultOf } from "../connection/result.js";
 import { type AwsIot, type AwsIotOptions, createAwsIot } from "./aws-iot.js";
-import { awsIotEventTypes, type AwsIotEvent } from "./events.js";
+import { type AwsIotEvent, awsIotEventTypes } from "./events.js";
 
 const settingsOf = (...lines: string[]) => {
   const base = ["CONFIG_AWS_IOT=y", 'CONFIG_AWS_IOT_BROKER_HOST_NAME="cloud.test"', "CONFIG_AWS_IOT_SEC_TAG=43"];

@@ -1,4 +1,11 @@
-import { checkOptionTypes, isThinglineError, kindOf, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import {
+  checkOptionTypes,
+  isThinglineError,
+  kindOf,
+  optionInvalid,
+  type OptionTypes,
+  ThinglineError,
+} from "@thingline/protocol";
 import type { AwsIotSettings } from "@thingline/protocol/kconfig";
 import { parseTopicFilter } from "@thingline/protocol/mqtt";
 import { shadowTopic } from "@thingline/protocol/shadow";
@@ -13,20 +20,17 @@ import {
   secTagDialerOption,
   type TlsClientOptions,
 } from "@thingline/transport";
-import { deviceReachTypes, deviceSettingTypes, withoutTypes } from "../client-option-types.js";
-import { createDevice, type Device } from "../client.js";
-import type { DeviceListeners } from "../client-events.js";
-import type { PollOptions, PollResult } from "../client-input.js";
-import {
-  checkOptions,
-  type DeviceOptions,
-  type DeviceSettings,
-  filtersPerPacketMax,
-  invalid,
-} from "../client-options.js";
-import { numberedConnecting, numberedDisconnected } from "../client-numbers.js";
-import { deviceOptionsOf } from "../kconfig-options.js";
+import { checkOptions } from "../client/check-options.js";
+import { createDevice } from "../client/create-device.js";
+import type { DeviceListeners } from "../client/events.js";
+import { deviceReachTypes, deviceSettingTypes, withoutTypes } from "../client/option-types.js";
+import type { DeviceOptions, DeviceSettings } from "../client/options.js";
+import type { PollOptions, PollResult } from "../connection/held-input.js";
+import { numberedConnecting, numberedDisconnected } from "../connection/numbers.js";
+import type { Device } from "../device.js";
+import { filtersPerPacketMax } from "../topics/filters.js";
 import type { AwsIotEvent, AwsIotHandler } from "./events.js";
+import { deviceOptionsOf } from "./kconfig-options.js";
 
 /** What the library runs on. With `secTagDialer` the security tag of the settings is used, or the one given to `connect()`. */
 export type AwsIotAdapters = { clock: Clock; random: Random } & (
@@ -136,7 +140,7 @@ export interface AwsIot {
 export function createAwsIot(settings: AwsIotSettings, adapters: AwsIotAdapters, options: AwsIotOptions = {}): AwsIot {
   const of = "createAwsIot()";
   if (typeof settings !== "object" || (settings as unknown) === null) {
-    throw invalid("settings", "what awsIotSettings() makes of a configuration", kindOf(settings));
+    throw optionInvalid("settings", "what awsIotSettings() makes of a configuration", kindOf(settings));
   }
   checkOptionTypes(adapters, adapterTypes, { of, required: ["clock", "random"] });
   checkOptionTypes(options, optionTypes, { of });
@@ -195,7 +199,7 @@ class AwsIotLibrary implements AwsIot {
     if (this.#device !== undefined) {
       throw new ThinglineError("ALREADY_INITIALISED", "init() has succeeded before: it is called once");
     }
-    if (typeof handler !== "function") throw invalid("handler", "a function", kindOf(handler));
+    if (typeof handler !== "function") throw optionInvalid("handler", "a function", kindOf(handler));
     checkOptionTypes(config ?? {}, { clientId: "string" }, { of: "init()" });
     const { clientId } = config ?? {};
     // The original looks at the given client id only when it is configured to.
@@ -261,13 +265,13 @@ class AwsIotLibrary implements AwsIot {
 
   subscriptionTopicsAdd(topics: readonly string[]): void {
     this.#initialised();
-    if (!Array.isArray(topics)) throw invalid("topics", "an array of topic filters", kindOf(topics));
+    if (!Array.isArray(topics)) throw optionInvalid("topics", "an array of topic filters", kindOf(topics));
     const count = this.#settings.appSubscriptionCount;
     const expected = this.#checksTopicCount
       ? `exactly CONFIG_AWS_IOT_APP_SUBSCRIPTION_LIST_COUNT=${count} of them, and not none`
       : `1..${filtersPerPacketMax} of them`;
     const isCounted = this.#checksTopicCount ? topics.length === count : topics.length <= filtersPerPacketMax;
-    if (topics.length === 0 || !isCounted) throw invalid("topics", expected, topics.length);
+    if (topics.length === 0 || !isCounted) throw optionInvalid("topics", expected, topics.length);
     this.#topics = topics.map(checkFilter);
   }
 
@@ -332,20 +336,20 @@ function topicOf(clientId: string, type: AwsIotTopicType, topic: string | undefi
       return shadowTopic({ thingName: clientId }, type);
     case "none":
       if (topic !== undefined) return topic;
-      throw invalid("topic", 'a topic with the type "none"', "none");
+      throw optionInvalid("topic", 'a topic with the type "none"', "none");
     default:
-      throw invalid("type", "none, get, update or delete", String(type));
+      throw optionInvalid("type", "none, get, update or delete", String(type));
   }
 }
 
 function checkFilter(filter: string, index: number): string {
   const option = `topics[${index}]`;
-  if (typeof filter !== "string") throw invalid(option, "a topic filter", typeof filter);
+  if (typeof filter !== "string") throw optionInvalid(option, "a topic filter", typeof filter);
   try {
     parseTopicFilter(filter);
   } catch (error) {
     if (!isThinglineError(error)) throw error;
-    throw invalid(option, "a topic filter", `"${filter}": ${error.message}`);
+    throw optionInvalid(option, "a topic filter", `"${filter}": ${error.message}`);
   }
   return filter;
 }

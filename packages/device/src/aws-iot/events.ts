@@ -1,6 +1,7 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { DeviceMessage, RefusedFilter } from "../client-events.js";
-import type { NumberedConnecting, NumberedDisconnected } from "../client-numbers.js";
+import type { NumberedConnecting, NumberedDisconnected } from "../connection/numbers.js";
+import type { RefusedFilter } from "../topics/filters.js";
+import type { DeviceMessage } from "../topics/message.js";
 
 /**
  * The events of Nordic's aws_iot library of 2022 with the number of each in `enum aws_iot_evt_type`; `warning` is ours and has

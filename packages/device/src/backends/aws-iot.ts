@@ -1,13 +1,9 @@
 import { checkOptionTypes, type OptionTypes } from "@thingline/protocol";
 import { shadowTopic } from "@thingline/protocol/shadow";
-import {
-  checkOptions,
-  type DeviceCredentials,
-  type DeviceEndpoint,
-  type DeviceOptions,
-  type DeviceSettings,
-} from "../client-options.js";
-import { deviceReachTypes, deviceSettingTypes, listsOf, withoutTypes } from "../client-option-types.js";
+import { checkOptions } from "../client/check-options.js";
+import { deviceReachTypes, deviceSettingTypes, listsOf, withoutTypes } from "../client/option-types.js";
+import type { DeviceOptions, DeviceSettings } from "../client/options.js";
+import type { DeviceCredentials, DeviceEndpoint } from "../connection/options.js";
 import { createCloudBackend } from "./backend.js";
 import { DeviceOperations } from "./device-operations.js";
 import { clientIdOf } from "./options.js";

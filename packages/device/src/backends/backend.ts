@@ -1,6 +1,5 @@
-import { checkOptionTypes, kindOf, type OptionTypes, ThinglineError } from "@thingline/protocol";
-import type { PollOptions, PollResult } from "../client-input.js";
-import { invalid } from "../client-options.js";
+import { checkOptionTypes, kindOf, optionInvalid, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import type { PollOptions, PollResult } from "../connection/held-input.js";
 import type { CloudBackend, CloudConfig, CloudEndpoint, CloudHandler, CloudMessage, CloudOperations } from "./types.js";
 
 /**
@@ -10,7 +9,7 @@ import type { CloudBackend, CloudConfig, CloudEndpoint, CloudHandler, CloudMessa
  */
 export function createCloudBackend(name: string, operations: CloudOperations): CloudBackend {
   if (typeof name !== "string" || name === "")
-    throw invalid("name", "a name", name === "" ? "an empty one" : kindOf(name));
+    throw optionInvalid("name", "a name", name === "" ? "an empty one" : kindOf(name));
   checkOperations(operations);
   return new Backend(name, operations);
 }
@@ -32,7 +31,7 @@ const operationTypes = {
 /** They may be an object of a class, with members of its own: types alone, and not names. */
 function checkOperations(operations: CloudOperations): void {
   const given = operations as unknown;
-  if (typeof given !== "object" || given === null) throw invalid("operations", "an object", kindOf(given));
+  if (typeof given !== "object" || given === null) throw optionInvalid("operations", "an object", kindOf(given));
   const known = Object.keys(operationTypes).filter((name) => name in given);
   const found = known.map((name) => [name, (given as Record<string, unknown>)[name]]);
   checkOptionTypes(Object.fromEntries(found), operationTypes, {
@@ -62,12 +61,12 @@ class Backend implements CloudBackend {
   }
 
   set userData(data: unknown) {
-    if (data === undefined) throw invalid("userData", "something", "undefined");
+    if (data === undefined) throw optionInvalid("userData", "something", "undefined");
     this.#userData = data;
   }
 
   async init(handler: CloudHandler, config: CloudConfig = {}): Promise<void> {
-    if (typeof handler !== "function") throw invalid("handler", "a function", kindOf(handler));
+    if (typeof handler !== "function") throw optionInvalid("handler", "a function", kindOf(handler));
     checkOptionTypes(config, { clientId: "string" }, { of: "init()" });
     if (this.#state !== "idle") {
       throw new ThinglineError("ALREADY_INITIALISED", `the backend ${this.name} is initialised: uninit() it first`);

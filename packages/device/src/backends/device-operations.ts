@@ -1,10 +1,12 @@
-import { checkOptionTypes, type OptionTypes } from "@thingline/protocol";
-import { createDevice, type Device } from "../client.js";
-import type { DeviceListeners } from "../client-events.js";
-import { filtersOf } from "../client-errors.js";
-import type { PollOptions, PollResult } from "../client-input.js";
-import { checkOptions, type DeviceOptions, invalid } from "../client-options.js";
-import { numberedConnecting, numberedDisconnected } from "../client-numbers.js";
+import { checkOptionTypes, optionInvalid, type OptionTypes } from "@thingline/protocol";
+import { checkOptions } from "../client/check-options.js";
+import { createDevice } from "../client/create-device.js";
+import type { DeviceListeners } from "../client/events.js";
+import type { DeviceOptions } from "../client/options.js";
+import type { PollOptions, PollResult } from "../connection/held-input.js";
+import { numberedConnecting, numberedDisconnected } from "../connection/numbers.js";
+import type { Device } from "../device.js";
+import { filtersOf } from "../topics/filters.js";
 import { unsupported } from "./backend.js";
 import {
   type CloudConfig,
@@ -101,7 +103,7 @@ export class DeviceOperations implements CloudOperations {
     }
     const together = new Set([...this.#listed, ...filters]);
     if (together.size > this.#topicsMax) {
-      throw invalid("endpoints", `at most ${this.#topicsMax} topics in all`, together.size);
+      throw optionInvalid("endpoints", `at most ${this.#topicsMax} topics in all`, together.size);
     }
     for (const filter of filters) this.#listed.add(filter);
   }
@@ -120,7 +122,7 @@ export class DeviceOperations implements CloudOperations {
   #topicOf({ type = "message", topic }: CloudEndpoint): string {
     if (type === "message") return requireTopic(topic);
     if (!Object.hasOwn(cloudEndpointTypes, type)) {
-      throw invalid("endpoint.type", Object.keys(cloudEndpointTypes).join(", "), String(type));
+      throw optionInvalid("endpoint.type", Object.keys(cloudEndpointTypes).join(", "), String(type));
     }
     const stateTopic = this.#rules.stateTopicOf(type, this.#open.clientId);
     if (stateTopic === undefined) throw unsupported(this.#rules.name, `the endpoint ${type}`);
@@ -146,5 +148,9 @@ export class DeviceOperations implements CloudOperations {
 
 function requireTopic(topic: string | undefined): string {
   if (typeof topic === "string" && topic !== "") return topic;
-  throw invalid("endpoint.topic", 'a topic with the endpoint "message"', topic === "" ? "an empty one" : typeof topic);
+  throw optionInvalid(
+    "endpoint.topic",
+    'a topic with the endpoint "message"',
+    topic === "" ? "an empty one" : typeof topic,
+  );
 }

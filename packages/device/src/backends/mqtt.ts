@@ -1,16 +1,11 @@
-import { checkOptionTypes, type OptionTypes } from "@thingline/protocol";
+import { checkOptionTypes, optionInvalid, type OptionTypes } from "@thingline/protocol";
 import { checkTopicName } from "@thingline/protocol/mqtt";
 import type { Dialer, TlsClientOptions } from "@thingline/transport";
-import {
-  checkOptions,
-  defaultMqttsPort,
-  type DeviceEndpoint,
-  type DeviceOptions,
-  type DeviceSettings,
-  endpointOf,
-  invalid,
-} from "../client-options.js";
-import { deviceReachTypes, deviceSettingTypes, listsOf, withoutTypes } from "../client-option-types.js";
+import { checkOptions } from "../client/check-options.js";
+import { endpointOf } from "../client/check-reach.js";
+import { deviceReachTypes, deviceSettingTypes, listsOf, withoutTypes } from "../client/option-types.js";
+import { defaultMqttsPort, type DeviceOptions, type DeviceSettings } from "../client/options.js";
+import type { DeviceEndpoint } from "../connection/options.js";
 import { createCloudBackend } from "./backend.js";
 import { DeviceOperations } from "./device-operations.js";
 import { clientIdOf } from "./options.js";
@@ -125,7 +120,11 @@ function checkStateTopic(option: string, topic: string | undefined): void {
   try {
     checkTopicName(topic.replaceAll("{clientId}", "any"));
   } catch (error) {
-    throw invalid(option, "a topic name", `"${topic}": ${error instanceof Error ? error.message : String(error)}`);
+    throw optionInvalid(
+      option,
+      "a topic name",
+      `"${topic}": ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

@@ -1,5 +1,4 @@
-import { kindOf, ThinglineError } from "@thingline/protocol";
-import { invalid } from "../client-options.js";
+import { kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
 import type { CloudBackend, CloudConfig, CloudHandler } from "./types.js";
 
 /** Backends by name, and the one in use. */
@@ -28,22 +27,22 @@ export interface BackendRegistry {
  */
 export function createBackendRegistry(backends: Iterable<CloudBackend>): BackendRegistry {
   if (typeof backends !== "object" || (backends as unknown) === null || !(Symbol.iterator in backends)) {
-    throw invalid("backends", "a list of backends", kindOf(backends));
+    throw optionInvalid("backends", "a list of backends", kindOf(backends));
   }
   const byName = new Map<string, CloudBackend>();
   for (const backend of backends) {
     checkBackend(backend);
-    if (byName.has(backend.name)) throw invalid("backends", "each name once", `"${backend.name}" twice`);
+    if (byName.has(backend.name)) throw optionInvalid("backends", "each name once", `"${backend.name}" twice`);
     byName.set(backend.name, backend);
   }
-  if (byName.size === 0) throw invalid("backends", "at least one backend", "none");
+  if (byName.size === 0) throw optionInvalid("backends", "at least one backend", "none");
   return new Registry(byName);
 }
 
 function checkBackend(backend: unknown): void {
   const { name, init, uninit } = (backend ?? {}) as Partial<CloudBackend>;
   if (typeof name === "string" && typeof init === "function" && typeof uninit === "function") return;
-  throw invalid("backends", "backends, as createCloudBackend() makes them", kindOf(backend));
+  throw optionInvalid("backends", "backends, as createCloudBackend() makes them", kindOf(backend));
 }
 
 class Registry implements BackendRegistry {

@@ -1,6 +1,6 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { PollOptions, PollResult } from "../client-input.js";
-import type { NumberedConnecting, NumberedDisconnected } from "../client-numbers.js";
+import type { PollOptions, PollResult } from "../connection/held-input.js";
+import type { NumberedConnecting, NumberedDisconnected } from "../connection/numbers.js";
 
 /**
  * What a message is about, with the numbers of `enum cloud_endpoint_type` of the nRF Connect SDK's cloud_api (2020). `message` names its

@@ -9,7 +9,7 @@ import {
   type TlsClientOptions,
   type TlsRecord,
 } from "@thingline/transport";
-import { TlsSessionCache } from "../tls-sessions.js";
+import { TlsSessionCache } from "../connection/tls-sessions.js";
 import type { NativeCredentialStore } from "./store.js";
 
 export interface NativeTlsDialerOptions {

@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ErrorCode } from "@thingline/protocol";
-import { isThinglineError } from "@thingline/protocol";
+import { type ErrorCode, isThinglineError } from "@thingline/protocol";
 import type { Connection, Dialer, DialTarget } from "@thingline/transport";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createNodeKeys } from "@thingline/transport/node";
 import { createVirtualFiles } from "@thingline/transport/virtual";
-import { tlsSessionsMax } from "../tls-sessions.js";
+import { tlsSessionsMax } from "../connection/tls-sessions.js";
 import { createNativeTlsDialer } from "./dialer.js";
 import { loadNativeTlsCredentials } from "./load.js";
-import type { NativeCredentialStore } from "./store.js";
-import { createNativeCredentialStore, nativeCredentialBytesMax } from "./store.js";
+import { createNativeCredentialStore, nativeCredentialBytesMax, type NativeCredentialStore } from "./store.js";
 
 const keys = createNodeKeys();
 const pki = await makeTestCertificates(keys);

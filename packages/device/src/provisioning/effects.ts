@@ -2,14 +2,20 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { SplitProvisioningTopics } from "@thingline/protocol/provisioning";
 import { readPem } from "@thingline/protocol/x509";
 import type { Clock, CredentialStore, Files, Keys, LinkControl, Random } from "@thingline/transport";
-import type { DeviceMessage } from "../client-events.js";
-import { isRecordTooLarge } from "../client-records.js";
-import type { Device } from "../client.js";
+import { isRecordTooLarge } from "../connection/records.js";
+import type { Device } from "../device.js";
+import type { DeviceMessage } from "../topics/message.js";
 import { amazonRootCa1 } from "./amazon-root-ca.js";
 import { digestOf, inspectMessage } from "./inspect.js";
 import { decodeProgress, encodeProgress, progressBytesMax } from "./progress.js";
-import type { CaSource, EffectResult, ProvisioningAnswer, ProvisioningConfig, ProvisioningEffect } from "./types.js";
-import { tagItems } from "./types.js";
+import {
+  type CaSource,
+  type EffectResult,
+  type ProvisioningAnswer,
+  type ProvisioningConfig,
+  type ProvisioningEffect,
+  tagItems,
+} from "./types.js";
 
 /** How long a PINGRESP may take. */
 export const proofTimeoutMs = 30_000;

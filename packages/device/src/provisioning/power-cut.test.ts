@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createVirtualRandom } from "@thingline/transport/virtual";
 import { provisionDevice } from "./provision.js";
-import type { Cut, World } from "./world.test.js";
-import { claimTag, deviceTag, makeWorld, pki } from "./world.test.js";
+import { claimTag, type Cut, deviceTag, makeWorld, pki, type World } from "./world.test.support.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ErrorCode } from "@thingline/protocol";
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { type ErrorCode, isThinglineError, ThinglineError } from "@thingline/protocol";
 import { amazonRootCa1 } from "./amazon-root-ca.js";
 import { digestOf } from "./inspect.js";
-import { claimTag, clientId, deviceTag, makeWorld, pki, progressPath } from "./world.test.js";
-import type { World } from "./world.test.js";
+import { claimTag, clientId, deviceTag, makeWorld, pki, progressPath, type World } from "./world.test.support.js";
 
 const allSteps = [
   "1 connectLte done",

@@ -18,34 +18,30 @@ import {
   secTagDialerOption,
   type Timer,
 } from "@thingline/transport";
-import { deviceSettingTypes, isObject, listsOf, withoutTypes } from "../client-option-types.js";
-import {
-  checkOptions as checkDeviceOptions,
-  type ConnectDeviceOptions,
-  type DeviceSettings,
-} from "../client-options.js";
-import type { Device } from "../client.js";
-import { connectDevice } from "../client.js";
-import { isRecordTooLarge, sameRecordCutsMax } from "../client-records.js";
+import { checkOptions as checkDeviceOptions } from "../client/check-options.js";
+import { connectDevice } from "../client/create-device.js";
+import { deviceSettingTypes, isObject, listsOf, withoutTypes } from "../client/option-types.js";
+import type { ConnectDeviceOptions, DeviceSettings } from "../client/options.js";
+import { isRecordTooLarge, sameRecordCutsMax } from "../connection/records.js";
+import type { Device } from "../device.js";
 import { EffectRunner } from "./effects.js";
 import { stepProvisioning } from "./machine.js";
 import type { HistoryEntry } from "./progress.js";
-import type { ProvisioningState } from "./state.js";
-import { newProvisioningState } from "./state.js";
+import { newProvisioningState, type ProvisioningState } from "./state.js";
 import type { ProvisioningStepName } from "./steps.js";
-import type {
-  CaSource,
-  ProvisioningConfig,
-  ProvisioningEffect,
-  ProvisioningEffectType,
-  ProvisioningEvent,
-  ProvisioningInput,
-  ProvisioningLimits,
-  ProvisioningOutcome,
-  ProvisioningOutput,
-  TagItem,
+import {
+  type CaSource,
+  defaultProvisioningLimits,
+  type ProvisioningConfig,
+  type ProvisioningEffect,
+  type ProvisioningEffectType,
+  type ProvisioningEvent,
+  type ProvisioningInput,
+  type ProvisioningLimits,
+  type ProvisioningOutcome,
+  type ProvisioningOutput,
+  type TagItem,
 } from "./types.js";
-import { defaultProvisioningLimits } from "./types.js";
 
 /** The tag that the sample writes the device's own credentials to. */
 export const defaultDeviceTag = 50;

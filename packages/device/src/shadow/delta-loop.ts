@@ -1,5 +1,5 @@
 import type { ThinglineError } from "@thingline/protocol";
-import { abortedError } from "../client-errors.js";
+import { abortedError } from "../errors.js";
 import { type DeltaInput, type DeltaView, freshDeltaView, type ShadowDelta, stepDeltaView } from "./delta-view.js";
 
 /** One `for await` over the deltas of a shadow. */

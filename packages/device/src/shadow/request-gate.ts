@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import { abortedError } from "../client-errors.js";
+import { abortedError } from "../errors.js";
 
 /** AWS IoT takes so many unanswered requests of one connection. */
 export const shadowRequestsInFlightMax = 10;

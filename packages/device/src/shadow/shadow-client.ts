@@ -1,4 +1,11 @@
-import { checkOptionTypes, isThinglineError, kindOf, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import {
+  checkOptionTypes,
+  isThinglineError,
+  kindOf,
+  optionInvalid,
+  type OptionTypes,
+  ThinglineError,
+} from "@thingline/protocol";
 import {
   checkShadowId,
   decodeShadowRejected,
@@ -8,10 +15,8 @@ import {
   shadowTopic,
 } from "@thingline/protocol/shadow";
 import type { Clock, Random, Timer } from "@thingline/transport";
-import { abortedError } from "../client-errors.js";
-import type { DeviceMessage } from "../client-events.js";
-import { invalid } from "../client-options.js";
-import { brokenError } from "../client-result.js";
+import { abortedError, brokenError } from "../errors.js";
+import type { DeviceMessage } from "../topics/message.js";
 import { acceptedOf, decodeAnswer, deltaOfMessage, type ShadowAccepted, type ShadowView, viewOf } from "./answers.js";
 import { DeltaLoop } from "./delta-loop.js";
 import type { DeltaInput, ShadowDelta } from "./delta-view.js";
@@ -150,7 +155,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
     checkOptionTypes(options, updateTypes, { of: "update()" });
     const { version } = options;
     if (version !== undefined && (!Number.isSafeInteger(version) || version < 0)) {
-      throw invalid("version", "a whole number from 0", version);
+      throw optionInvalid("version", "a whole number from 0", version);
     }
     const state = copyState(request);
     const members = { state, ...(version !== undefined && { version }) };
@@ -181,7 +186,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
    * `throttledRetriesMax` says otherwise.
    */
   async report(state: ShadowPatch<State>, options: ShadowUpdateOptions = {}): Promise<ShadowAccepted> {
-    if ((state as unknown) === undefined) throw invalid("reported", "an object or null", "nothing");
+    if ((state as unknown) === undefined) throw optionInvalid("reported", "an object or null", "nothing");
     const retriesMax = this.#loops.size > 0 ? defaultReportRetriesMax : 0;
     const { throttledRetriesMax = retriesMax, ...others } = checkedOptions(options);
     return this.update({ reported: state }, { ...others, throttledRetriesMax });
@@ -210,10 +215,10 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
     given: ShadowRequestOptions & { attemptsMax?: number } = {},
   ): Promise<ShadowAccepted | undefined> {
     checkOptionTypes(given, { ...requestTypes, attemptsMax: "number" }, { of: "modify()" });
-    if (typeof change !== "function") throw invalid("change", "a function", kindOf(change));
+    if (typeof change !== "function") throw optionInvalid("change", "a function", kindOf(change));
     const { attemptsMax = defaultShadowAttemptsMax, ...options } = given;
     if (!Number.isInteger(attemptsMax) || attemptsMax < 1) {
-      throw invalid("attemptsMax", "a whole number from 1", attemptsMax);
+      throw optionInvalid("attemptsMax", "a whole number from 1", attemptsMax);
     }
     for (let attempt = 1; ; attempt++) {
       const document = await this.#getIfThere(options);
@@ -371,9 +376,10 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
 
   async #request(kind: Kind, members: JsonObject, options: ShadowRequestOptions) {
     const { timeoutMs = defaultShadowTimeoutMs, throttledRetriesMax = 0, signal } = options;
-    if (!Number.isInteger(timeoutMs) || timeoutMs < 1) throw invalid("timeoutMs", "a whole number from 1", timeoutMs);
+    if (!Number.isInteger(timeoutMs) || timeoutMs < 1)
+      throw optionInvalid("timeoutMs", "a whole number from 1", timeoutMs);
     if (!Number.isInteger(throttledRetriesMax) || throttledRetriesMax < 0) {
-      throw invalid("throttledRetriesMax", "a whole number from 0", throttledRetriesMax);
+      throw optionInvalid("throttledRetriesMax", "a whole number from 0", throttledRetriesMax);
     }
     for (let retries = 0; ; retries++) {
       try {

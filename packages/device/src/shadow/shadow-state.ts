@@ -1,4 +1,4 @@
-import { checkOptionTypes, kindOf, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
 import {
   copyJson,
   isJsonObject,
@@ -7,7 +7,6 @@ import {
   shadowDepthMax,
   shadowSections,
 } from "@thingline/protocol/shadow";
-import { invalid } from "../client-options.js";
 
 /** A part of a state; `null` removes a member. */
 export type ShadowPatch<State> = { [Member in keyof State]?: State[Member] | null };
@@ -31,9 +30,9 @@ export function copyState(request: ShadowUpdateRequest): JsonObject {
   for (const section of shadowSections) {
     const value = given[section];
     if (value === undefined) continue;
-    if (typeof value !== "object") throw invalid(section, "an object or null", kindOf(value));
+    if (typeof value !== "object") throw optionInvalid(section, "an object or null", kindOf(value));
     const copy = copyJson(value, section, limits);
-    if (Array.isArray(copy)) throw invalid(section, "an object or null", "an array");
+    if (Array.isArray(copy)) throw optionInvalid(section, "an object or null", "an array");
     state[section] = copy;
   }
   return state;
@@ -53,6 +52,6 @@ function sectionsOf(request: ShadowUpdateRequest): { desired: unknown; reported:
 /** @throws {ThinglineError} OPTION_INVALID */
 export function copyWishes(wishes: unknown): JsonObject {
   const copy = copyJson(wishes, "wishes", limits);
-  if (!isJsonObject(copy)) throw invalid("wishes", "an object", kindOf(copy));
+  if (!isJsonObject(copy)) throw optionInvalid("wishes", "an object", kindOf(copy));
   return copy;
 }

@@ -8,13 +8,13 @@ import {
   decodeShadowUpdate,
   describeShadowError,
   findClientToken,
-  shadowError,
   type ShadowDocument,
+  shadowError,
   shadowTopic,
   updateShadow,
 } from "@thingline/protocol/shadow";
 import { createVirtualClock, createVirtualRandom } from "@thingline/transport/virtual";
-import type { DeviceMessage } from "../client-events.js";
+import type { DeviceMessage } from "../topics/message.js";
 import { RequestGate } from "./request-gate.js";
 import { ShadowClient, type ShadowPort } from "./shadow-client.js";
 

@@ -1,7 +1,7 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Random } from "@thingline/transport";
-import type { DeviceMessage } from "../client-events.js";
-import type { DeviceSubscription } from "../client-subscription.js";
+import type { DeviceMessage } from "../topics/message.js";
+import type { DeviceSubscription } from "../topics/subscription.js";
 import { RequestGate } from "./request-gate.js";
 import { ShadowClient, type ShadowPort } from "./shadow-client.js";
 

@@ -1,0 +1,404 @@
+import { ThinglineError } from "@thingline/protocol";
+import { encodeToBytes, type MqttPacket, type MqttVersion, PacketDecoder } from "@thingline/protocol/mqtt";
+import {
+  type Clock,
+  type Connection,
+  type ConnectionHandlers,
+  type Dialer,
+  type DialTarget,
+  highWaterBytes,
+} from "@thingline/transport";
+import { createVirtualRandom } from "@thingline/transport/virtual";
+import type { Device } from "../device.js";
+import { connectDevice, createDevice } from "./create-device.js";
+import type { DeviceEventName } from "./events.js";
+import type { ConnectDeviceOptions, DeviceSettings } from "./options.js";
+export { testPems } from "./pems.test.support.js";
+
+/** A clock that stands until it is told to go, and knows whether a timer was left behind. */
+export class FakeClock implements Clock {
+  #nowMs = 0;
+  #turn: (() => void)[] = [];
+  readonly #timers = new Set<{ atMs: number; callback: () => void }>();
+
+  get timerCount(): number {
+    return this.#timers.size;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  unixMs(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(delayMs: number, callback: () => void): { cancel: () => void } {
+    const timer = { atMs: this.#nowMs + delayMs, callback };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
+  }
+
+  afterTurn(callback: () => void): void {
+    this.#turn.push(callback);
+  }
+
+  sleep(): Promise<void> {
+    throw new Error("the device never sleeps");
+  }
+
+  /** Ends the turn, and those that follow from it. */
+  async flush(): Promise<void> {
+    for (let quiet = 0; quiet < 3; quiet++) {
+      // Nothing here waits for the real event loop, so microtasks are all there is to run out.
+      for (let tick = 0; tick < 50; tick++) await Promise.resolve();
+      const callbacks = this.#turn.splice(0);
+      if (callbacks.length > 0) quiet = 0;
+      for (const callback of callbacks) callback();
+    }
+  }
+
+  async pass(durationMs: number): Promise<void> {
+    const endMs = this.#nowMs + durationMs;
+    for (;;) {
+      await this.flush();
+      const [next] = [...this.#timers].filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs);
+      if (next === undefined) break;
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      this.#timers.delete(next);
+      next.callback();
+    }
+    this.#nowMs = endMs;
+    await this.flush();
+  }
+}
+
+/** The device's end of a connection whose other end the test plays. */
+export class FakeConnection implements Connection {
+  secure: Connection["secure"] = undefined;
+  readonly local = { host: "127.0.0.1", port: 1 };
+  readonly remote = { host: "127.0.0.1", port: 2 };
+  slab = new Uint8Array(0);
+  bufferedBytes = 0;
+  readonly closed: Promise<void>;
+  isReading = true;
+  /** The peer does not take anything: what is sent stays buffered. */
+  isStuck = false;
+  /** `close()` never comes to an end. */
+  isDeaf = false;
+  isDestroyed = false;
+  isEnded = false;
+  readonly #clock: FakeClock;
+  readonly #sent: (bytes: Uint8Array) => void;
+  readonly #pending: Uint8Array[] = [];
+  #handlers: ConnectionHandlers | undefined;
+  isStarted = false;
+  #isDelivering = false;
+  #resolveClosed: () => void = () => undefined;
+
+  constructor(clock: FakeClock, sent: (bytes: Uint8Array) => void) {
+    this.#clock = clock;
+    this.#sent = sent;
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+  }
+
+  start(handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+    this.isStarted = true;
+    if (this.isEnded) this.#clock.afterTurn(() => handlers.closed(undefined));
+  }
+
+  /** A slab for each packet: complete by the end of the turn. */
+  reserve(lengthBytes: number): number {
+    this.slab = new Uint8Array(lengthBytes);
+    this.#pending.push(this.slab);
+    this.bufferedBytes += lengthBytes;
+    this.#clock.afterTurn(() => this.flush());
+    return 0;
+  }
+
+  write(): boolean {
+    throw new Error("the device reserves");
+  }
+
+  flush(): void {
+    if (this.isStuck || this.#isDelivering) return;
+    this.#isDelivering = true;
+    for (let bytes = this.#pending.shift(); bytes !== undefined; bytes = this.#pending.shift()) {
+      this.bufferedBytes -= bytes.length;
+      this.#sent(bytes);
+    }
+    this.#isDelivering = false;
+  }
+
+  unstick(): void {
+    this.isStuck = false;
+    const wasHigh = this.bufferedBytes > highWaterBytes;
+    this.flush();
+    if (wasHigh) this.#handlers?.drained?.();
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.#handlers?.data(bytes);
+  }
+
+  pause(): void {
+    this.isReading = false;
+  }
+
+  resume(): void {
+    this.isReading = true;
+  }
+
+  close(): Promise<void> {
+    if (!this.isDeaf) this.#clock.afterTurn(() => this.end());
+    return this.closed;
+  }
+
+  destroy(error?: ThinglineError): void {
+    this.isDestroyed = true;
+    this.#clock.afterTurn(() => this.end(error));
+  }
+
+  /** The connection is over, for whatever reason. */
+  end(error?: ThinglineError): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    // The peer that ends it in the middle of what it gets does not get the rest.
+    if (this.#isDelivering) this.#pending.length = 0;
+    else this.flush();
+    this.#handlers?.closed(error);
+    this.#resolveClosed();
+  }
+}
+
+export type Answer = (packet: MqttPacket, cloud: FakeCloud) => void;
+
+/** Answers as a cloud that agrees with everything. */
+export const agree: Answer = (packet, cloud) => {
+  switch (packet.type) {
+    case "connect":
+      return cloud.send({ type: "connack", isSessionPresent: false, reasonCode: 0 });
+    case "subscribe":
+      return cloud.send({
+        type: "suback",
+        packetId: packet.packetId,
+        reasonCodes: packet.subscriptions.map(({ qos }) => qos),
+      });
+    case "unsubscribe":
+      return cloud.send({
+        type: "unsuback",
+        packetId: packet.packetId,
+        reasonCodes: cloud.version === 4 ? [] : packet.filters.map(() => 0),
+      });
+    case "publish":
+      if (packet.qos === 1) cloud.send({ type: "puback", packetId: packet.packetId ?? 0, reasonCode: 0 });
+      return;
+    case "pingreq":
+      return cloud.send({ type: "pingresp" });
+    default:
+      return;
+  }
+};
+
+/** The cloud's end: what the device sent, and what the test answers. */
+export class FakeCloud implements Dialer {
+  readonly clock: FakeClock;
+  /** The last one, and before the first dial the one to come. */
+  connection: FakeConnection;
+  readonly version: MqttVersion;
+  readonly packets: MqttPacket[] = [];
+  readonly events: string[] = [];
+  readonly errors: Error[] = [];
+  answer: Answer;
+  target: DialTarget | undefined;
+  dialCount = 0;
+  dialError: ThinglineError | undefined;
+  /** The dialer waits for this. */
+  dialing: Promise<void> | undefined;
+  /** When each attempt began. */
+  readonly dialedAtMs: number[] = [];
+
+  constructor({
+    version = 4,
+    answer = agree,
+    clock = new FakeClock(),
+  }: { version?: MqttVersion; answer?: Answer; clock?: FakeClock } = {}) {
+    this.clock = clock;
+    this.version = version;
+    this.answer = answer;
+    this.connection = this.#open();
+  }
+
+  async dial(target: DialTarget, { signal }: { signal?: AbortSignal } = {}): Promise<Connection> {
+    this.target = target;
+    this.dialCount += 1;
+    this.dialedAtMs.push(this.clock.monotonicMs());
+    if (this.dialError !== undefined) throw this.dialError;
+    if (this.dialing !== undefined) {
+      await new Promise<void>((resolve, reject) => {
+        void this.dialing?.then(resolve);
+        signal?.addEventListener("abort", () => reject(new ThinglineError("ABORTED", "given up")));
+      });
+    }
+    if (this.connection.isStarted || this.connection.isDestroyed) {
+      const { secure } = this.connection;
+      this.connection = this.#open();
+      this.connection.secure = secure;
+    }
+    return this.connection;
+  }
+
+  #open(): FakeConnection {
+    const decoder = new PacketDecoder({ receiver: "server", packetBytesMax: 2_000_000 });
+    return new FakeConnection(this.clock, (bytes) => this.#take(decoder, bytes));
+  }
+
+  #take(decoder: PacketDecoder, bytes: Uint8Array): void {
+    decoder.push(bytes);
+    for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
+      this.packets.push(packet);
+      this.answer(packet, this);
+    }
+  }
+
+  /** All of them arrive as one piece of input. */
+  send(...packets: MqttPacket[]): void {
+    const parts = packets.map((packet) => encodeToBytes(packet, this.version));
+    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    const { connection } = this;
+    this.clock.afterTurn(() => connection.receive(bytes));
+  }
+
+  message(topic: string, { qos = 0, packetId = 1, payload = "" }: Partial<MessageWish> = {}): MqttPacket {
+    const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+    const packet = { type: "publish", topic, payload: bytes, qos, isRetained: false, isDuplicate: false } as const;
+    return qos === 0 ? packet : { ...packet, packetId };
+  }
+
+  /** Connects; every event is written down in short. */
+  connect({ signal, ...settings }: FakeSettings = {}): Promise<Device> {
+    return connectDevice({ ...this.options(settings), ...(signal === undefined ? {} : { signal }) });
+  }
+
+  /** Makes a device that keeps its connection, unless told otherwise. */
+  create(settings: FakeSettings = {}): Device {
+    return createDevice(this.options({ reconnect: {}, ...settings }));
+  }
+
+  options(settings: FakeSettings): ConnectDeviceOptions {
+    return {
+      host: "cloud.test",
+      clientId: "pump-7",
+      clock: this.clock,
+      random: createVirtualRandom(7),
+      dialer: this,
+      version: this.version,
+      reconnect: false,
+      ...settings,
+      on: { ...this.#listeners(), ...settings.on },
+    };
+  }
+
+  /** Connects and waits until it is over. */
+  async connected(settings: FakeSettings = {}): Promise<Device> {
+    const connecting = this.connect(settings);
+    await this.clock.flush();
+    return connecting;
+  }
+
+  /** The packets so far, by type, and forgets them. */
+  types(): string[] {
+    return this.packets.splice(0).map(({ type }) => type);
+  }
+
+  #listeners(): DeviceSettings["on"] {
+    const note = (name: DeviceEventName, text = ""): void => void this.events.push(text ? `${name} ${text}` : name);
+    return {
+      connecting: ({ result, retryInMs }) =>
+        note("connecting", result === undefined ? "" : `${result}${later(retryInMs)}`),
+      connected: ({ isPersistentSession }) => note("connected", isPersistentSession ? "persistent" : ""),
+      ready: ({ refusedFilters }) => note("ready", refusedFilters.map(({ filter }) => filter).join(",")),
+      puback: ({ packetId }) => note("puback", String(packetId)),
+      pingresp: () => note("pingresp"),
+      disconnected: ({ reason, error, retryInMs }) =>
+        note("disconnected", `${reason}${error === undefined ? "" : ` ${error.code}`}${later(retryInMs)}`),
+      error: ({ error }) => {
+        this.errors.push(error);
+        note("error", error instanceof ThinglineError ? error.code : error.message);
+      },
+    };
+  }
+}
+
+export type FakeSettings = Partial<DeviceSettings> & {
+  host?: string;
+  port?: number;
+  tls?: never;
+  signal?: AbortSignal;
+};
+
+/** `+` marks that another attempt follows. */
+function later(retryInMs: number | undefined): string {
+  return retryInMs === undefined ? "" : " +";
+}
+
+interface MessageWish {
+  qos: 0 | 1;
+  packetId: number;
+  payload: string | Uint8Array;
+}
+
+/** Waits for a failure without letting it become an unhandled rejection. */
+export async function failureOf(cloud: FakeCloud, promise: Promise<unknown>, passMs = 0): Promise<ThinglineError> {
+  const settled = promise.then(
+    () => new Error("it should have failed"),
+    (error: unknown) => error,
+  );
+  await (passMs === 0 ? cloud.clock.flush() : cloud.clock.pass(passMs));
+  const error = await settled;
+  if (!(error instanceof ThinglineError)) throw error;
+  return error;
+}
+
+/** What became of a promise so far. */
+export function watch(promise: Promise<unknown>): { state: string } {
+  const watched = { state: "pending" };
+  promise.then(
+    () => (watched.state = "done"),
+    (error: unknown) => (watched.state = error instanceof ThinglineError ? error.code : String(error)),
+  );
+  return watched;
+}
+
+/** Makes a device, connects it, and forgets what was noted until then. */
+export async function readyDevice(cloud: FakeCloud, settings: FakeSettings = {}): Promise<Device> {
+  const device = cloud.create(settings);
+  const connecting = device.connect();
+  await cloud.clock.flush();
+  await connecting;
+  cloud.events.length = 0;
+  cloud.types();
+  return device;
+}
+
+/** Ends it, and sees that nothing is left, then and later. */
+export async function closesCleanly(cloud: FakeCloud, device: Device): Promise<void> {
+  const { clock } = cloud;
+  const check = (isFine: boolean, what: string): void => {
+    if (!isFine) throw new Error(`after close() ${what}`);
+  };
+  const closing = device.close();
+  await clock.flush();
+  await closing;
+  check(device.state === "closed", `the device is ${device.state}`);
+  check(clock.timerCount === 0, "a timer is left");
+  check(!cloud.connection.isStarted || cloud.connection.isEnded, "a connection is left");
+  await clock.pass(600_000);
+  check(clock.timerCount === 0, "a timer was set");
+}
