@@ -34,7 +34,7 @@ export const cloudArrows = {
 export const nodeFiles = [
   /^packages\/transport\/src\/node\//,
   /^packages\/modem\/src\/serial\.ts$/,
-  /^packages\/cloud\/src\/store\/lmdb\.ts$/,
+  /^packages\/cloud\/src\/store\/(lmdb|blob-files)\.ts$/,
   /^packages\/cloud\/src\/rest\/(server|uploads)\.ts$/,
   /^packages\/cloud\/src\/node\.ts$/,
   /^apps\//,

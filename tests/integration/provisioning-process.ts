@@ -4,7 +4,8 @@ import {
   answered,
   createCertificateIssuer,
   createKeyPool,
-  createSplitProvisioning,
+  createRegistry,
+  createSplitProvisioningService,
   openDeviceAuthority,
   openLmdbStore,
   openOperationRunner,
@@ -34,12 +35,15 @@ await runner.start({
     recheckPrincipal: async () => undefined,
   },
 });
-const service = createSplitProvisioning({ issuer, keys, clock, store, log });
+const parsePolicyDocument = (text: string): unknown => JSON.parse(text);
+const registry = createRegistry({ issuer, parsePolicyDocument, endpointAddress: () => undefined });
+const { topics } = createSplitProvisioningService({ issuer, keys, clock, log, registry });
+if (topics === undefined) throw new Error("split provisioning is asked over MQTT");
 const scope = { account: "123456789012", region: "us-east-1" };
 for (let count = 0; ; count++) {
   const clientId = `device-${process.pid}-${count}`;
   const payload = new Uint8Array();
   const message = { scope, topic: `certificate/${clientId}/create`, clientId, certificateId: "c".repeat(64), payload };
-  await answered(service, message, runner);
+  await answered(topics, message, runner);
   if (mode === "withhold") process.stdout.write(`${clientId}\n`);
 }

@@ -1,6 +1,5 @@
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
-import type { Cloud } from "./cloud.js";
 import type { RequestHead, Verdict } from "./rest/admission.js";
 import { originFault } from "./rest/origin-guard.js";
 
@@ -23,8 +22,17 @@ export function judgeAdmin({ method, url, headers }: RequestHead, ownNames: read
   return isKnown ? {} : { refusal: unknownRequest() };
 }
 
+/** What can be done to a cloud as a whole. */
+export interface AdministeredCloud {
+  stats(): unknown;
+  reset(): Promise<void>;
+  snapshot(): Promise<unknown>;
+  /** @throws {ThinglineError} REQUEST_INVALID, STORE_VERSION_UNKNOWN. */
+  restore(snapshot: unknown): Promise<void>;
+}
+
 export interface AdminOptions {
-  cloud: Pick<Cloud, "reset" | "snapshot" | "restore"> & { stats(): unknown };
+  cloud: AdministeredCloud;
   /** Why a certificate exists. @throws {ThinglineError} RESOURCE_NOT_FOUND, REQUEST_INVALID. */
   explainCertificate: (certificateId: string) => Promise<object>;
   /** Names besides addresses and local names under which the API may be asked for. */

@@ -15,6 +15,8 @@ export interface Damage {
 export interface CheckResult {
   /** Records in the store that could be reached. */
   records: number;
+  /** Blobs beside the store. */
+  blobs: number;
   /** Format of the store; undefined when it cannot be told. */
   storeVersion: number | undefined;
   damages: readonly Damage[];

@@ -14,6 +14,8 @@ import { directoryBytesMax, directoryFileName, readDirectoryFile } from "./data-
 const folder = "/data";
 const keys = createVirtualKeys({ random: createVirtualRandom(1) });
 
+async function* noBlobs() {}
+
 test("a check tells damagesMax damages, and counts those after them", async () => {
   const dependencies = { files: createVirtualFiles(), keys, clock: createVirtualClock(), isSignedBy: () => true };
   for (const more of [0, 1]) {
@@ -21,7 +23,7 @@ test("a check tells damagesMax damages, and counts those after them", async () =
       for (let count = 0; count < damagesMax + more; count++) onFault(`page ${count}`);
       return { records: 0, meta: undefined, transaction: 0 };
     };
-    const { damages, damageCount } = await checkDirectory({ folder, dependencies, inspect });
+    const { damages, damageCount } = await checkDirectory({ folder, dependencies, inspect, blobs: noBlobs() });
     assert.deepEqual([damages.length, damageCount], [damagesMax, damagesMax + more]);
     assert.equal(damages.at(-1)?.what, `page ${damagesMax - 1}`);
   }

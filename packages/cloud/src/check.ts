@@ -6,8 +6,9 @@ import { checkDataDirectory } from "./data-directory.js";
 import type { DataDirectoryDependencies } from "./data-directory.js";
 import { cloudFileName, readCloudFile } from "./cloud-file.js";
 import { certificateIdOf } from "./services/registry/x509-writer.js";
+import { blobOfRecord } from "./services/blob-records.js";
 import type { Inspection } from "./store/inspection.js";
-import type { StoreEntry } from "./store/store.js";
+import type { StoreEntry, StoreKey } from "./store/store.js";
 import { createReferenceCheck } from "./store-references.js";
 
 export interface CheckOptions {
@@ -22,17 +23,26 @@ export interface CheckOptions {
       onProgress?: (records: number) => void;
     },
   ) => Inspection;
+  /** What lies in the folder of blobs, and what is wrong with it. */
+  blobs: AsyncIterable<FoundBlob>;
   onProgress?: (records: number) => void;
+}
+
+export interface FoundBlob {
+  path: string;
+  key: readonly string[] | undefined;
+  fault: string | undefined;
 }
 
 /**
  * Reads everything in a data directory that no cloud has open: certificates, keys, each page of the store, each record with its
- * checksum, and what records refer to. Changes nothing.
+ * checksum, each blob, and what records refer to. Changes nothing.
  */
 export async function checkDirectory({
   folder,
   dependencies,
   inspect,
+  blobs,
   onProgress,
 }: CheckOptions): Promise<CheckResult> {
   const damages: Damage[] = [];
@@ -51,12 +61,18 @@ export async function checkDirectory({
   const dataFile = `${folder}/store/data.mdb`;
   const references = createReferenceCheck((pem) => certificateIdOf(dependencies.keys, parseCertificates(pem)[0].der));
   const inspected = { records: 0, storeVersion: undefined as number | undefined };
+  const wantedBlobs = new Map<string, StoreKey>();
+  const see = (entry: StoreEntry) => {
+    references.see(entry);
+    const blob = blobOfRecord(entry.key);
+    if (blob !== undefined) wantedBlobs.set(JSON.stringify(blob), entry.key);
+  };
   const storeFault = (what: string) => tell({ file: dataFile, code: "STORE_CORRUPT", what });
   const before = damageCount;
   try {
     const { records, meta } = inspect(dataFile, {
       onFault: storeFault,
-      onEntry: (entry) => references.see(entry),
+      onEntry: see,
       ...(onProgress && { onProgress }),
     });
     Object.assign(inspected, { records, storeVersion: meta?.version });
@@ -69,7 +85,17 @@ export async function checkDirectory({
   }
   // With records missing, the references to them say nothing new.
   if (damageCount === before) for (const what of references.dangling()) storeFault(what);
-  return { ...inspected, damages, damageCount };
+  let blobCount = 0;
+  for await (const { path, key, fault } of blobs) {
+    blobCount++;
+    // One that no record asks for is no damage: the next start sweeps it.
+    if (key !== undefined) wantedBlobs.delete(JSON.stringify(key));
+    if (fault !== undefined) tell({ file: path, code: "STORE_CORRUPT", what: fault });
+  }
+  for (const [blob, record] of wantedBlobs) {
+    storeFault(`the record ${JSON.stringify(record)} refers to the blob ${blob}, which is not there`);
+  }
+  return { ...inspected, blobs: blobCount, damages, damageCount };
 }
 
 /** Left by a cloud that was killed it is no damage; anything else than ours is. */

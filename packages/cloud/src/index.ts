@@ -1,4 +1,5 @@
-export { createCloud, defaultAccount, defaultRegion } from "./cloud.js";
+export { defaultAccount, defaultRegion } from "./account-region.js";
+export { createCloud } from "./cloud.js";
 export type { Cloud, CloudAddresses, CloudDependencies, CloudOptions, CloudStats } from "./cloud.js";
 export type { Refusal, RefusalReason } from "./gateway/certificate-check.js";
 export type { GatewayStats } from "./gateway/gateway.js";
@@ -24,8 +25,8 @@ export type {
   DeviceAuthorityOptions,
   IssuedCertificate,
 } from "./services/registry/certificate-issuer.js";
-export { createKeyPool, keyPoolSizeMax } from "./services/registry/key-pool.js";
-export type { KeyPool } from "./services/registry/key-pool.js";
+export { createKeyPool, keyPoolSizeMax } from "./key-pool.js";
+export type { KeyPool } from "./key-pool.js";
 export { findCertificate, loadPrincipal } from "./services/registry/model.js";
 export type {
   CertificateOrigin,
@@ -69,17 +70,43 @@ export type {
   OperationContext,
   OperationRunner,
   Outcome,
+  Saga,
+  SagaContext,
   Scope,
   ServiceMessage,
   ServiceTopics,
 } from "./services/operation.js";
-export { createSplitProvisioning } from "./services/split-provisioning/topics.js";
-export type { SplitProvisioning, SplitProvisioningDependencies } from "./services/split-provisioning/topics.js";
+export { createSplitProvisioningService } from "./services/split-provisioning/index.js";
+export type { SplitProvisioning, SplitProvisioningDependencies } from "./services/split-provisioning/index.js";
+export type { BlobRoom } from "./services/blob-room.js";
+export { blobRecordKey, keepBlob, releaseBlob } from "./services/blob-records.js";
+export type { BlobRecord } from "./services/blob-records.js";
+export { callDepthMax } from "./services/draft-context.js";
+export type { ConnectedEvent, DisconnectedEvent, LifecycleEvent, SubscriptionEvent } from "./services/lifecycle.js";
+export { checkedSaga, saga } from "./services/saga.js";
+export type { CloudService } from "./services/service.js";
 export { effectAttemptsMax } from "./services/outbox.js";
 export type { EffectPerformer } from "./services/outbox.js";
 export { defaultPendingEffectsMax, openOperationRunner } from "./services/runner.js";
 export type { EffectRunner, RunnerDependencies, RunnerOptions, RunnerStartOptions } from "./services/runner.js";
 export type { WakeHandler } from "./services/wake-ups.js";
+export { openBlobFiles } from "./store/blob-files.js";
+export type { BlobFilesOptions } from "./store/blob-files.js";
+export { createMemoryBlobStore, memoryBlobBytesTotalMax } from "./store/blob-memory.js";
+export type { MemoryBlobOptions } from "./store/blob-memory.js";
+export { snapshotBlobBytesMax } from "./store/blob-snapshot.js";
+export { blobBytesMax, blobBytesTotalMax, blobPutsMax, blobReadsMax, blobsMax, etagOf } from "./store/blobs.js";
+export type {
+  BlobEntry,
+  BlobFacts,
+  BlobKey,
+  BlobLimits,
+  BlobListOptions,
+  BlobPutOptions,
+  BlobRange,
+  BlobReading,
+  BlobStore,
+} from "./store/blobs.js";
 export { iterate } from "./store/iterate.js";
 export { openLmdbStore } from "./store/lmdb.js";
 export type { LmdbStore, LmdbStoreOptions } from "./store/lmdb.js";

@@ -12,6 +12,7 @@ import {
   createNodeRandom,
   folderHolder,
 } from "@thingline/transport/node";
+import { checkAccountAndRegion, defaultAccount, defaultRegion } from "./account-region.js";
 import { createBoundedLog } from "./bounded-log.js";
 import type { CheckResult } from "./check-result.js";
 import { cloudFileName, readCloudFile, writeCloudFile } from "./cloud-file.js";
@@ -23,6 +24,7 @@ import type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { RequestHead } from "./rest/admission.js";
 import { type Log, logOption } from "./log.js";
+import type { BlobStore } from "./store/blobs.js";
 import type { Durability, Store } from "./store/store.js";
 
 // Most of the cloud is loaded where it is used: whoever only asks where one runs does not wait for it.
@@ -39,6 +41,8 @@ export const defaultApiPort = 4680;
 export const defaultKeyPoolSize = 2;
 /** In the data folder: bodies of requests that are too large for memory while they arrive. */
 const uploadFolderName = "uploads";
+/** In the data folder, beside the store. */
+const blobFolderName = "blobs";
 /** Both loopback addresses. */
 export const defaultHost = "localhost";
 
@@ -138,11 +142,16 @@ export async function checkDataDir(
   }
   const lock = await files.lock(dataDir);
   try {
-    const [{ inspectFile }, { checkDirectory }] = await Promise.all([import("./store/lmdb.js"), import("./check.js")]);
+    const [{ inspectFile }, { inspectBlobFiles }, { checkDirectory }] = await Promise.all([
+      import("./store/lmdb.js"),
+      import("./store/blob-files.js"),
+      import("./check.js"),
+    ]);
     return await checkDirectory({
       folder: dataDir,
       dependencies: { files, keys: createNodeKeys(), clock: createNodeClock(), isSignedBy },
       inspect: inspectFile,
+      blobs: inspectBlobFiles(join(dataDir, blobFolderName)),
       ...(onProgress && { onProgress }),
     });
   } finally {
@@ -195,7 +204,7 @@ class NodeCloud implements StartedCloud {
   }
 
   async open(): Promise<void> {
-    const { createCloud, defaultAccount, defaultRegion } = await import("./cloud.js");
+    const { createCloud } = await import("./cloud.js");
     const { account = defaultAccount, region = defaultRegion, host = defaultHost, log = silent } = this.#options;
     const folder = await this.#takeFolder();
     const clock = createNodeClock();
@@ -206,11 +215,11 @@ class NodeCloud implements StartedCloud {
       keys: createNodeKeys(),
     };
     const dependencies = { ...adapters, files: this.#files, isSignedBy };
-    const { store, directoryId, directory } = await this.#openStore(folder, dependencies);
+    const { store, blobs, directoryId, directory } = await this.#openStore(folder, dependencies);
     const { unsignedRequests, accessKeys } = this.#options;
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
-      { ...adapters, files: this.#files, store, log },
+      { ...adapters, files: this.#files, store, ...(blobs && { blobs }), log },
       {
         folder,
         account,
@@ -288,7 +297,7 @@ class NodeCloud implements StartedCloud {
   async #openStore(
     folder: string,
     dependencies: DataDirectoryDependencies,
-  ): Promise<{ store: Store; directoryId?: string; directory?: DataDirectory }> {
+  ): Promise<{ store: Store; blobs?: BlobStore; directoryId?: string; directory?: DataDirectory }> {
     if (this.#options.memory === true) {
       const { createMemoryStore } = await import("./store/memory.js");
       return { store: createMemoryStore() };
@@ -306,7 +315,15 @@ class NodeCloud implements StartedCloud {
       ...(directory.id === undefined ? {} : { directoryId: directory.id }),
       onCorrupt: ({ key, error }) => log.error("storeCorrupt", { key, error: error.message }),
     });
-    return { store, directoryId: store.directoryId, directory };
+    const { openBlobFiles } = await import("./store/blob-files.js");
+    const onForeign = (path: string) => log.warn("foreignFile", { path });
+    try {
+      const blobs = openBlobFiles({ folder: join(folder, blobFolderName), durability, onForeign });
+      return { store, blobs, directoryId: store.directoryId, directory };
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
   }
 
   async #openRest(cloud: Cloud, { host, log, folder }: { host: string; log: Log; folder: string }): Promise<Endpoint> {
@@ -380,10 +397,7 @@ function checkOptions(options: StartCloudOptions): void {
     const value = options[name as keyof typeof words];
     if (value !== undefined && !values.includes(value)) throw invalid(name, values.join(" or "), value);
   }
-  const { account, region } = options;
-  if (account !== undefined && !/^\d{12}$/.test(account)) throw invalid("account", "twelve digits", account);
-  if (region !== undefined && !/^[a-z0-9-]{1,64}$/.test(region))
-    throw invalid("region", "a name like us-east-1", region);
+  checkAccountAndRegion(options);
 }
 
 /** An address that everybody can be reached at is no name of this machine. */

@@ -1,7 +1,8 @@
 import type { CertificateFacts } from "../policy/certificate-facts.js";
 import { PrincipalAuthorizer } from "../policy/principal-authorizer.js";
 import type { Scope } from "../services/operation.js";
-import { arnOf, findCertificate, lastName, loadPrincipal, registryKeys } from "../services/registry/model.js";
+import { lastName } from "../services/page.js";
+import { arnOf, findCertificate, loadPrincipal, registryKeys } from "../services/registry/model.js";
 import type { Principal } from "../services/registry/model.js";
 import type { StoreKey, StoreReader } from "../store/store.js";
 import type { PrincipalDirectory } from "./gateway.js";

@@ -1,6 +1,7 @@
 import type { PublishProperties } from "@thingline/protocol/mqtt";
-import type { Keys, Random } from "@thingline/transport";
+import type { Clock, Keys, Random } from "@thingline/transport";
 import type { StoreOperation, StoreReader } from "../store/store.js";
+import type { BlobRoom } from "./blob-room.js";
 
 /** The account and region that a request speaks for. Every store key begins with both. */
 export interface Scope {
@@ -25,16 +26,40 @@ export type Effect =
   | { type: "disconnect"; clientId: string; reason: string }
   /** Policies, status or attachments of a certificate changed: look again at its live connections. */
   | { type: "recheckPrincipal"; certificateId: string }
+  /** The blob is wanted no more: {@link releaseBlob} makes it together with what the commit writes. */
+  | { type: "deleteBlob"; service: string; name: string }
   /** Call `wake(name, payload)` of the service not before this time; stored, so that a restart finds it. */
   | { type: "wakeAt"; service: string; name: string; atUnixMs: number };
 
 export interface OperationContext {
   scope: Scope;
+  /** With what the operation has called for so far. */
   store: StoreReader;
   /** Unix time in milliseconds, one value for the whole operation. */
   nowMs: number;
   random: Random;
   keys: Keys;
+  /**
+   * Runs another operation within the commit of this one, which is the commit of both: as if the other had run just before, so what it
+   * decided is there to read from now on, lists included, and its effects come before this one's. When it throws, nothing of it remains,
+   * and whoever catches that goes on without it. Calls of one operation are done one after another; wait for each before you return.
+   * The other's lane does not count, as the store still finds whoever interferes.
+   *
+   * @throws {ThinglineError} the other's own; LIMIT_EXCEEDED when calls go deeper than {@link callDepthMax}.
+   */
+  call<Input, Result>(operation: Operation<Input, Result>, input: Input): Promise<Result>;
+}
+
+/** What a saga has besides its input. It may wait for whatever it wants: no commit waits for it. */
+export interface SagaContext {
+  scope: Scope;
+  clock: Clock;
+  random: Random;
+  keys: Keys;
+  /** The service's own blobs in this account and region. */
+  blobs: BlobRoom;
+  /** Each in a commit of its own. Works to the end, also while the runner closes. */
+  run: <Input, Result>(operation: Operation<Input, Result>, input: Input) => Promise<Result>;
 }
 
 /** What an operation decided. Nothing has happened yet: the runner commits `operations` and the effects together. */
@@ -55,6 +80,12 @@ export interface Operation<Input, Result> {
    * store. Must take unchecked input. Without a lane operations run as they come.
    */
   readonly lane?: (input: Input) => string;
+  /**
+   * An operation that has to wait, for a key, for an answer over HTTP, for a blob, is a saga: it waits first and runs operations that
+   * decide afterwards, so that a conflict costs no second key. The runner runs this instead of the operation itself, which cannot be
+   * called within a commit. See `saga.ts`.
+   */
+  readonly saga?: Saga<Input, Result>;
   /** Members of the input that are acted on or refused by name: all that AWS has. Others are ignored, as AWS does. */
   readonly members?: readonly string[];
   /**
@@ -62,6 +93,12 @@ export interface Operation<Input, Result> {
    * that service has answered it, as the PUBACK of MQTT follows the answer. Asked after the operation has succeeded.
    */
   readonly request?: (input: Input) => Pick<ServiceMessage, "topic" | "payload"> | undefined;
+}
+
+/** `service` names the room of its blobs. */
+export interface Saga<Input, Result> {
+  readonly service: string;
+  readonly run: (context: SagaContext, input: Input) => Promise<Result>;
 }
 
 /** Runs operations: decide, commit state and effects at once, perform the effects, then forget them. */

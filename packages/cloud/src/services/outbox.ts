@@ -26,6 +26,8 @@ export interface EffectPerformer {
   isWanted?(scope: Scope, topic: string): boolean;
   disconnect(scope: Scope, effect: Extract<Effect, { type: "disconnect" }>): Promise<void>;
   recheckPrincipal(scope: Scope, effect: Extract<Effect, { type: "recheckPrincipal" }>): Promise<void>;
+  /** Without it a blob that is wanted no more goes when the next engine opens. */
+  deleteBlob?(scope: Scope, effect: Extract<Effect, { type: "deleteBlob" }>): Promise<void>;
 }
 
 /** How often an effect is offered before it is dropped with an error in the log. */
@@ -298,6 +300,8 @@ async function perform(performer: EffectPerformer, { scope, effect }: Pending): 
       return performer.disconnect(scope, effect);
     case "recheckPrincipal":
       return performer.recheckPrincipal(scope, effect);
+    case "deleteBlob":
+      return performer.deleteBlob?.(scope, effect);
   }
 }
 

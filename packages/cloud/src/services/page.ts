@@ -53,6 +53,11 @@ export async function readPage<T extends StoreValue>(
   return { entries: found, nextToken: tokenAfter(after ?? []) };
 }
 
+/** The last part of a record's key: mostly the name of what it is about. */
+export function lastName(key: StoreKey): string {
+  return String(key.at(-1));
+}
+
 const tokenAfter = (key: StoreKey) => btoa(encodeKey(key));
 
 function decodeToken(prefix: StoreKey, text: string): StoreKey {

@@ -1,16 +1,21 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
-import type { Store, StoreOperation, StoreReader } from "../store/store.js";
-import { BatchView, NeedsOwnCommit } from "./batch-view.js";
+import type { BlobStore } from "../store/blobs.js";
+import { createMemoryBlobStore } from "../store/blob-memory.js";
+import type { Store, StoreOperation } from "../store/store.js";
+import { blobRoom } from "./blob-room.js";
+import { draftOver, type Draft } from "./draft.js";
+import { DraftContext } from "./draft-context.js";
 import { Lanes } from "./lanes.js";
 import {
   operationAttemptsMax,
   type Effect,
   type Operation,
-  type OperationContext,
   type OperationRunner,
   type Outcome,
+  type Saga,
+  type SagaContext,
   type Scope,
 } from "./operation.js";
 import { Outbox, type EffectPerformer, type PerformedEffect, type PreparedEffects } from "./outbox.js";
@@ -24,6 +29,8 @@ const scopesMax = 100;
 
 export interface RunnerDependencies {
   store: Store;
+  /** Default: in memory. */
+  blobs?: BlobStore;
   clock: Clock;
   random: Random;
   keys: Keys;
@@ -108,6 +115,7 @@ class Runner implements EffectRunner {
   readonly #wakeUps: WakeUps;
   readonly #lanesByScope = new Map<string, Lanes<Job>>();
   #lastScope: { scope: Scope; lanes: Lanes<Job> } | undefined;
+  #blobs: BlobStore | undefined;
   #runningCount = 0;
   #whenNoneRuns: (() => void)[] = [];
   #isStarted = false;
@@ -151,11 +159,44 @@ class Runner implements EffectRunner {
       void Promise.resolve().then(() => settled(error, undefined));
       return;
     }
+    this.#start(scope, operation, input, settled);
+  }
+
+  #start<Input, Result>(
+    scope: Scope,
+    operation: Operation<Input, Result>,
+    input: Input,
+    settled: (error: Error | undefined, result: Result | undefined) => void,
+  ): void {
     const lane = operation.lane?.(input);
     const job = new Job(scope, operation as Job["operation"], input, settled as Job["settled"]);
     this.#runningCount++;
-    if (lane === undefined) void this.#runAlone(job);
+    if (operation.saga !== undefined) void this.#runSaga(job, operation.saga as Saga<unknown, unknown>);
+    else if (lane === undefined) void this.#runAlone(job);
     else this.#lanesOf(scope).add(lane, job);
+  }
+
+  /** Its operations run like all others; what it waits for holds nobody up but {@link close}. */
+  async #runSaga(job: Job, { service, run }: Saga<unknown, unknown>): Promise<void> {
+    const { scope } = job;
+    const { clock, random, keys } = this.#deps;
+    this.#blobs ??= this.#deps.blobs ?? createMemoryBlobStore({ sha256: (bytes) => keys.sha256(bytes) });
+    const context: SagaContext = {
+      ...{ scope, clock, random, keys },
+      blobs: blobRoom(this.#blobs, scope, service),
+      run: (operation, input) =>
+        new Promise((resolve, reject) => {
+          this.#start(scope, operation, input, (error, result) => {
+            if (error === undefined) resolve(result as never);
+            else reject(error);
+          });
+        }),
+    };
+    try {
+      this.#resolved(job, await run(context, job.input));
+    } catch (error) {
+      this.#rejected(job, error);
+    }
   }
 
   /** Nearly always those of the call before. */
@@ -210,36 +251,53 @@ class Runner implements EffectRunner {
   async #runBatch(jobs: readonly Job[]): Promise<void> {
     for (let at = 0; at < jobs.length;) {
       const rest = at === 0 ? jobs : jobs.slice(at);
-      const view = new BatchView(this.#deps.store);
-      const count = rest.length === 1 ? 0 : await this.#decide(rest, view);
-      if (count <= 1) await this.#runAlone(rest[0]!);
-      else await this.#finishBatch(count === rest.length ? rest : rest.slice(0, count), view);
+      const draft = draftOver(this.#deps.store);
+      const count = rest.length === 1 ? 0 : await this.#decide(rest, draft);
+      if (count <= 1) await this.#runAlone(rest[0]!, rest.length === 1 ? draft : undefined);
+      else await this.#finishBatch(count === rest.length ? rest : rest.slice(0, count), draft);
       at += Math.max(1, count);
     }
   }
 
   /** @returns for how many of the jobs: as far as one commit can hold them */
-  async #decide(jobs: readonly Job[], view: BatchView): Promise<number> {
-    const context = this.#contextOf(jobs[0]!.scope, view);
+  async #decide(jobs: readonly Job[], draft: Draft): Promise<number> {
+    const { scope } = jobs[0]!;
+    let context: DraftContext | undefined;
     for (let at = 0; at < jobs.length; at++) {
       const job = jobs[at]!;
+      context ??= this.#contextOf(scope, draft);
+      let isWaited = false;
       try {
-        const outcome = job.operation(context, job.input);
-        job.outcome = outcome instanceof Promise ? await outcome : outcome;
-        view.write(job.outcome.operations);
+        let outcome = job.operation(context, job.input);
+        isWaited = outcome instanceof Promise;
+        if (outcome instanceof Promise) outcome = await outcome;
+        if (context.hasCalled) job.outcome = context.conclude(outcome);
+        else {
+          draft.write(outcome.operations);
+          job.outcome = outcome;
+        }
       } catch (error) {
+        if (context.hasCalled) await context.abandon();
         job.outcome = undefined;
-        if (error instanceof NeedsOwnCommit) return at;
         job.refusal = error;
+      }
+      if (draft.isDisputed) {
+        if (context.hasCalled) await context.abandon();
+        job.outcome = undefined;
+        return at;
+      }
+      if (isWaited || context.hasCalled) {
+        context.end();
+        context = undefined;
       }
     }
     return jobs.length;
   }
 
-  async #finishBatch(jobs: readonly Job[], view: BatchView): Promise<void> {
+  async #finishBatch(jobs: readonly Job[], draft: Draft): Promise<void> {
     if (this.#outbox.pendingCount >= this.#pendingEffectsMax) await this.#waitForOutbox();
     try {
-      await this.#commit(jobs, view.operations());
+      await this.#commit(jobs, draft.operations());
     } catch {
       // A conflict, or one of them asks for what cannot be stored: the others must not hear of it.
       for (const job of jobs) await this.#runAlone(job);
@@ -249,15 +307,21 @@ class Runner implements EffectRunner {
     for (const job of jobs) this.#finish(job);
   }
 
-  async #runAlone(job: Job): Promise<void> {
+  /** @param unused a draft with nothing in it */
+  async #runAlone(job: Job, unused?: Draft): Promise<void> {
     for (let attempt = 1; ; attempt++) {
+      const draft = attempt === 1 && unused !== undefined ? unused : draftOver(this.#deps.store);
+      const context = this.#contextOf(job.scope, draft);
       try {
-        job.outcome = await job.operation(this.#contextOf(job.scope, this.#deps.store), job.input);
-        const { effects, operations } = job.outcome;
+        const outcome = await job.operation(context, job.input);
+        job.outcome = context.hasCalled ? context.conclude(outcome) : outcome;
+        context.end();
         const isFull = this.#outbox.pendingCount >= this.#pendingEffectsMax;
-        if (isFull && effects.length > 0) await this.#waitForOutbox();
-        await this.#commit([job], operations);
+        if (isFull && job.outcome.effects.length > 0) await this.#waitForOutbox();
+        await this.#commit([job], context.hasCalled ? draft.operations() : outcome.operations);
       } catch (error) {
+        if (context.hasCalled) await context.abandon();
+        context.end();
         if (isThinglineError(error, "STORE_CONFLICT") && attempt < operationAttemptsMax) continue;
         job.outcome = undefined;
         job.refusal = error;
@@ -267,9 +331,8 @@ class Runner implements EffectRunner {
     }
   }
 
-  #contextOf(scope: Scope, store: StoreReader): OperationContext {
-    const { clock, random, keys } = this.#deps;
-    return { scope, store, nowMs: clock.unixMs(), random, keys };
+  #contextOf(scope: Scope, draft: Draft): DraftContext {
+    return new DraftContext(scope, this.#deps.clock.unixMs(), this.#deps, draft);
   }
 
   async #waitForOutbox(): Promise<void> {

@@ -1,33 +1,41 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { takeBlobs, type SnapshotBlobs } from "./blob-snapshot.js";
+import type { BlobStore } from "./blobs.js";
 import { encodeKey } from "./key-encoding.js";
 import { iterate } from "./iterate.js";
+import { noSnapshot } from "./no-snapshot.js";
 import type { Store, StoreKey, StoreOperation, StoreReader, StoreValue } from "./store.js";
 import { decodeValue, encodeValue, normalizeValue } from "./value-encoding.js";
 
 export const snapshotFormat = "thingline-snapshot";
 export const snapshotVersion = 1;
+/** Of one with blobs, which a program that knows nothing of them must not take. */
+export const blobSnapshotVersion = 2;
 
 /** Everything in a store as JSON. Private keys may be inside: keep it like one. */
-export interface StoreSnapshot {
+export interface StoreSnapshot extends SnapshotBlobs {
   format: typeof snapshotFormat;
-  version: typeof snapshotVersion;
+  version: typeof snapshotVersion | typeof blobSnapshotVersion;
   /** Key and encoded value (base64), in key order. */
   entries: [StoreKey, string][];
-  /** CRC-32 of the entries, 8 hexadecimal digits. Snapshots of earlier versions have none; who edits one removes it. */
+  /** CRC-32 of the entries, and of the blobs if there are any, 8 hexadecimal digits. Snapshots of earlier versions have none; who edits one removes it. */
   checksum?: string;
 }
 
-export async function takeSnapshot(store: StoreReader): Promise<StoreSnapshot> {
+/** @param blobs Without them the snapshot has none. */
+export async function takeSnapshot(store: StoreReader, blobs?: BlobStore): Promise<StoreSnapshot> {
   const entries: [StoreKey, string][] = [];
   for await (const { key, value } of iterate(store, [])) entries.push([key, toBase64(encodeValue(value))]);
-  return { format: snapshotFormat, version: snapshotVersion, entries, checksum: checksumOf(entries) };
+  const carried = blobs === undefined ? {} : await takeBlobs(blobs);
+  const version = "blobs" in carried || "blobsLeftOut" in carried ? blobSnapshotVersion : snapshotVersion;
+  return { format: snapshotFormat, version, entries, ...carried, checksum: checksumOf(entries, carried) };
 }
 
-/** Of what JSON makes of the entries, one a line. */
-function checksumOf(entries: readonly unknown[]): string {
+/** Of what JSON makes of the entries, one a line, and of the blobs after them. */
+function checksumOf(entries: readonly unknown[], { blobs = [], blobsLeftOut = [] }: SnapshotBlobs): string {
   const encoder = new TextEncoder();
   let sum = 0xffff_ffff;
-  for (const entry of entries) {
+  for (const entry of [...entries, ...blobs, ...blobsLeftOut]) {
     for (const byte of encoder.encode(`${JSON.stringify(entry)}\n`)) {
       sum = (crcTable[(sum ^ byte) & 0xff] ?? 0) ^ (sum >>> 8);
     }
@@ -80,14 +88,15 @@ async function* allKeys(store: Store): AsyncGenerator<StoreKey, void, undefined>
 export function parseSnapshot(snapshot: unknown): [StoreKey, StoreValue][] {
   if (snapshot === undefined) throw noSnapshot("it is not JSON; it may have been cut");
   if (typeof snapshot !== "object" || snapshot === null) throw noSnapshot("not an object");
-  const { format, version, entries, checksum } = snapshot as Record<string, unknown>;
+  const { format, version, entries, checksum, blobs = [], blobsLeftOut = [] } = snapshot as Record<string, unknown>;
   if (format !== snapshotFormat) throw noSnapshot(`"format" must be "${snapshotFormat}"`);
-  if (version !== snapshotVersion) {
+  if (version !== snapshotVersion && version !== blobSnapshotVersion) {
     const message = `the snapshot has version ${String(version)}, this program reads version ${snapshotVersion}`;
     throw new ThinglineError("STORE_VERSION_UNKNOWN", message);
   }
   if (!Array.isArray(entries)) throw noSnapshot(`"entries" must be an array`);
-  if (checksum !== undefined && checksum !== checksumOf(entries)) {
+  if (!Array.isArray(blobs) || !Array.isArray(blobsLeftOut)) throw noSnapshot(`"blobs" must be an array`);
+  if (checksum !== undefined && checksum !== checksumOf(entries, { blobs, blobsLeftOut })) {
     throw noSnapshot(`its entries do not have its "checksum": it was changed or damaged`);
   }
   const seen = new Set<string>();
@@ -112,10 +121,6 @@ export function parseSnapshot(snapshot: unknown): [StoreKey, StoreValue][] {
 
 const isKey = (key: unknown): key is StoreKey =>
   Array.isArray(key) && key.length > 0 && key.every((part) => typeof part === "string" || typeof part === "number");
-
-/** What is refused as a snapshot, and why. */
-export const noSnapshot = (why: string, cause?: unknown) =>
-  new ThinglineError("REQUEST_INVALID", `this is no snapshot of a local cloud: ${why}`, { cause });
 
 function toBase64(bytes: Uint8Array): string {
   let text = "";

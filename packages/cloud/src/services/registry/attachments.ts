@@ -1,19 +1,17 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { StoreOperation } from "../../store/store.js";
-import type { Effect, OperationContext, Scope } from "../operation.js";
-import { markerPage, nextTokenPage, readPage } from "../page.js";
+import type { Effect, OperationContext } from "../operation.js";
+import { lastName, markerPage, nextTokenPage, readPage } from "../page.js";
 import { answer, boolean, operation, optional } from "../shape.js";
-import { detachPolicyOperations, requireCertificate } from "./certificates.js";
-import {
-  arnOf,
-  certificateIdOfArn,
-  lastName,
-  policiesPerTargetMax,
-  registryKeys,
-  type ThingPrincipalRecord,
-} from "./model.js";
+import { requireCertificate } from "./certificates.js";
+import { arnOf, certificateIdOfArn, policiesPerTargetMax, registryKeys, type ThingPrincipalRecord } from "./model.js";
 import { policyName, policyTarget, principal, thingName, thingPrincipalType } from "./names.js";
 import { describePolicy, requirePolicy } from "./policies.js";
+import {
+  attachPolicyOperations,
+  attachThingOperations,
+  detachPolicyOperations,
+  detachThingOperations,
+} from "./records.js";
 import { requireThing } from "./things.js";
 
 /** @throws {ThinglineError} REQUEST_INVALID, RESOURCE_NOT_FOUND */
@@ -54,15 +52,6 @@ export const attachPolicy = operation({ policyName, target: policyTarget }, asyn
     effects: [recheck(id)],
   };
 });
-
-/** The attachment both ways, and the policy's guard. */
-export function attachPolicyOperations(scope: Scope, name: string, target: string): StoreOperation[] {
-  return [
-    { key: registryKeys.guard(scope, "policy", name), value: null },
-    { key: registryKeys.policyOfTarget(scope, target, name), value: null },
-    { key: registryKeys.targetOfPolicy(scope, name, target), value: null },
-  ];
-}
 
 export const detachPolicy = operation({ policyName, target: policyTarget }, async (context, input) => {
   const { scope, store } = context;
@@ -129,28 +118,6 @@ export const attachThingPrincipal = operation(
     };
   },
 );
-
-/** The attachment both ways, and the thing's guard. */
-export function attachThingOperations(
-  scope: Scope,
-  name: string,
-  arn: string,
-  type: ThingPrincipalRecord["thingPrincipalType"],
-): StoreOperation[] {
-  const value: ThingPrincipalRecord = { thingPrincipalType: type };
-  return [
-    { key: registryKeys.guard(scope, "thing", name), value: null },
-    { key: registryKeys.principalOfThing(scope, name, arn), value },
-    { key: registryKeys.thingOfPrincipal(scope, arn, name), value },
-  ];
-}
-
-export function detachThingOperations(scope: Scope, name: string, arn: string): StoreOperation[] {
-  return [
-    { key: registryKeys.principalOfThing(scope, name, arn), delete: true },
-    { key: registryKeys.thingOfPrincipal(scope, arn, name), delete: true },
-  ];
-}
 
 function requireExclusivity(
   things: readonly { key: readonly (string | number)[]; value: ThingPrincipalRecord }[],

@@ -6,7 +6,7 @@ import { createCertificateRequest } from "@thingline/protocol/x509";
 import type { Files } from "@thingline/transport";
 import { createNodeKeys, createNodeRandom } from "@thingline/transport/node";
 import { createCertificateIssuer, openDeviceAuthority } from "./certificate-issuer.js";
-import { createKeyPool } from "./key-pool.js";
+import { createKeyPool } from "../../key-pool.js";
 import { loadServerCertificateIssuer } from "./server-certificates.js";
 
 const keys = createNodeKeys();

@@ -1,16 +1,19 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { StoreEntry, StoreOperation } from "../../store/store.js";
+import type { StoreEntry } from "../../store/store.js";
 import type { OperationContext, Scope } from "../operation.js";
-import { markerPage, readPage } from "../page.js";
+import { lastName, markerPage, readPage } from "../page.js";
+import { checkedSaga } from "../saga.js";
 import { answer, boolean, operation, optional, string } from "../shape.js";
 import {
   describeCertificate as describePem,
   type CertificateIssuer,
   type IssuedCertificate,
 } from "./certificate-issuer.js";
-import { arnOf, lastName, registryKeys, type CertificateOrigin, type CertificateRecord } from "./model.js";
+import { addCertificate } from "./issued-certificates.js";
+import { arnOf, registryKeys, registryServiceName, type CertificateRecord } from "./model.js";
 import { certificateId, certificatePem, certificateStatus } from "./names.js";
 import { policiesOf } from "./policies.js";
+import { detachPolicyOperations, newCertificate } from "./records.js";
 
 type Reader = Pick<OperationContext, "store" | "scope">;
 
@@ -21,71 +24,27 @@ export async function requireCertificate({ store, scope }: Reader, id: string): 
   throw new ThinglineError("RESOURCE_NOT_FOUND", `The certificate given in the request does not exist (id=${id})`);
 }
 
-/** The record of a certificate that was just issued or registered, and its place in the list. */
-export function newCertificate(options: {
-  scope: Scope;
-  issued: IssuedCertificate;
-  status: CertificateRecord["status"];
-  certificateMode: CertificateRecord["certificateMode"];
-  origin: CertificateOrigin;
-  generationId: string;
-  nowMs: number;
-}): StoreOperation[] {
-  const { scope, issued, status, certificateMode, origin, generationId, nowMs } = options;
-  const record: CertificateRecord = {
-    ...issued,
-    status,
-    certificateMode,
-    createdAtMs: nowMs,
-    modifiedAtMs: nowMs,
-    generationId,
-    customerVersion: 1,
-    origin,
-  };
-  return [
-    { key: registryKeys.certificate(scope, issued.certificateId), expectedRevision: 0, value: record },
-    { key: registryKeys.certificateByTime(scope, nowMs, issued.certificateId), value: null },
-  ];
-}
-
+/** The key is made before anything is decided, so that a conflict does not cost another one. */
 export function createKeysAndCertificateOperation(issuer: CertificateIssuer) {
-  return operation({ setAsActive: optional(boolean()) }, async ({ scope, keys, random, nowMs }, input) => {
+  const shape = { setAsActive: optional(boolean()) };
+  return checkedSaga(registryServiceName, shape, async ({ scope, keys, clock, run }, { setAsActive = false }) => {
     const { privateKeyPem, publicKeyPem } = await keys.generate("rsa-2048");
-    const issued = await issuer.issueForKey({ publicKeyPem, nowMs });
-    return {
-      result: { ...describeIssued(scope, issued), keyPair: { PublicKey: publicKeyPem, PrivateKey: privateKeyPem } },
-      operations: newCertificate({
-        scope,
-        issued,
-        status: input.setAsActive === true ? "ACTIVE" : "INACTIVE",
-        certificateMode: "DEFAULT",
-        origin: { source: "CreateKeysAndCertificate", atMs: nowMs },
-        generationId: random.uuid(),
-        nowMs,
-      }),
-      effects: [],
-    };
+    const issued = await issuer.issueForKey({ publicKeyPem, nowMs: clock.unixMs() });
+    const status = setAsActive ? "ACTIVE" : "INACTIVE";
+    await run(addCertificate, { issued, status, origin: { source: "CreateKeysAndCertificate" } });
+    return { ...describeIssued(scope, issued), keyPair: { PublicKey: publicKeyPem, PrivateKey: privateKeyPem } };
   });
 }
 
+/** The signature takes its time as well, and two of one request are two certificates. */
 export function createCertificateFromCsrOperation(issuer: CertificateIssuer) {
   const shape = { certificateSigningRequest: string({ min: 1, max: 4_096 }), setAsActive: optional(boolean()) };
-  return operation(shape, async ({ scope, random, nowMs }, input) => {
-    const { certificateSigningRequest } = input;
-    const issued = await issuer.issueForRequest({ certificateSigningRequest, nowMs });
-    return {
-      result: describeIssued(scope, issued),
-      operations: newCertificate({
-        scope,
-        issued,
-        status: input.setAsActive === true ? "ACTIVE" : "INACTIVE",
-        certificateMode: "DEFAULT",
-        origin: { source: "CreateCertificateFromCsr", atMs: nowMs },
-        generationId: random.uuid(),
-        nowMs,
-      }),
-      effects: [],
-    };
+  return checkedSaga(registryServiceName, shape, async ({ scope, clock, run }, input) => {
+    const { certificateSigningRequest, setAsActive = false } = input;
+    const issued = await issuer.issueForRequest({ certificateSigningRequest, nowMs: clock.unixMs() });
+    const status = setAsActive ? "ACTIVE" : "INACTIVE";
+    await run(addCertificate, { issued, status, origin: { source: "CreateCertificateFromCsr" } });
+    return describeIssued(scope, issued);
   });
 }
 
@@ -212,13 +171,6 @@ export const deleteCertificate = operation(
     };
   },
 );
-
-export function detachPolicyOperations(scope: Scope, policyName: string, target: string): StoreOperation[] {
-  return [
-    { key: registryKeys.policyOfTarget(scope, target, policyName), delete: true },
-    { key: registryKeys.targetOfPolicy(scope, policyName, target), delete: true },
-  ];
-}
 
 export const listCertificates = operation(
   { ...markerPage, isAscendingOrder: optional(boolean()) },

@@ -1,6 +1,10 @@
 import type { StoreKey, StoreReader } from "../../store/store.js";
 import { iterate } from "../../store/iterate.js";
 import type { Scope } from "../operation.js";
+import { lastName } from "../page.js";
+
+/** Of its sagas. */
+export const registryServiceName = "registry";
 
 /** Where a certificate came from: nothing that may connect stays unexplained. */
 export type CertificateOrigin = {
@@ -201,9 +205,4 @@ export async function certificatesOfThing(store: StoreReader, scope: Scope, thin
     if (certificateId !== undefined) found.push(certificateId);
   }
   return found;
-}
-
-/** The last part of an attachment's or record's key. */
-export function lastName(entryKey: StoreKey): string {
-  return String(entryKey.at(-1));
 }

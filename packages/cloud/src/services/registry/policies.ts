@@ -2,12 +2,11 @@ import { ThinglineError } from "@thingline/protocol";
 import { iterate } from "../../store/iterate.js";
 import type { StoreEntry, StoreOperation } from "../../store/store.js";
 import type { Effect, OperationContext, Scope } from "../operation.js";
-import { markerPage, readPage } from "../page.js";
+import { lastName, markerPage, readPage } from "../page.js";
 import { answer, boolean, operation, optional, unsupported } from "../shape.js";
 import {
   arnOf,
   certificatesOfPolicy,
-  lastName,
   policyVersionsMax,
   registryKeys,
   type PolicyRecord,

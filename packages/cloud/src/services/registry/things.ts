@@ -1,6 +1,6 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { StoreEntry } from "../../store/store.js";
-import type { Effect, OperationContext, Scope } from "../operation.js";
+import type { Effect, Operation, OperationContext, Scope } from "../operation.js";
 import { nextTokenPage, readPage } from "../page.js";
 import { answer, boolean, integer, map, object, operation, optional, type InputOf } from "../shape.js";
 import { arnOf, attributesWithoutTypeMax, certificatesOfThing, registryKeys, type ThingRecord } from "./model.js";
@@ -19,6 +19,15 @@ export async function requireThing(
   if (entry !== undefined) return entry;
   throw new ThinglineError("RESOURCE_NOT_FOUND", `Thing ${name} not found.`);
 }
+
+/**
+ * Makes the commit depend on the thing: for services whose records need one. Not AWS's.
+ * @throws {ThinglineError} RESOURCE_NOT_FOUND
+ */
+export const requireExistingThing: Operation<{ thingName: string }, void> = async (context, input) => {
+  const { key, revision } = await requireThing(context, input.thingName);
+  return { result: undefined, operations: [{ key, expectedRevision: revision, check: true }], effects: [] };
+};
 
 export const createThing = operation(
   {

@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import {
   composeDeleteAccepted,
   composeDelta,
@@ -20,9 +20,8 @@ import {
 } from "@thingline/protocol/shadow";
 import type { StoreEntry, StoreKey, StoreOperation } from "../../store/store.js";
 import type { Effect, Operation, OperationContext, Outcome } from "../operation.js";
-import { pageSizeDefault, readPage } from "../page.js";
-import { lastName, registryKeys } from "../registry/model.js";
-import { thingName } from "../registry/names.js";
+import { lastName, pageSizeDefault, readPage } from "../page.js";
+import { requireExistingThing, thingName } from "../registry/index.js";
 import { answer, bytes, integer, operation, optional, string, validate, type InputOf, type Rule } from "../shape.js";
 import type { WakeHandler } from "../wake-ups.js";
 import {
@@ -70,11 +69,7 @@ interface Current {
   document: ShadowDocument | undefined;
   /** Of a deletion that still counts, else 0. */
   deletedVersion: number;
-  /** Holds as long as the thing is there, if it must be there at all. */
-  checks: readonly StoreOperation[];
 }
-
-const noChecks: readonly StoreOperation[] = [];
 
 /** A request to one shadow, step by step. The body of the answer is made when somebody asks for it. */
 interface ShadowOperation<Parsed, Result> {
@@ -103,17 +98,19 @@ export function addressShadow(id: ShadowId): ShadowAddress {
 export function createShadows({ unknownThings = "accepted" }: ShadowOptions = {}) {
   const needsThing = unknownThings === "refused";
 
-  const checkThing = async ({ store, scope }: OperationContext, name: string): Promise<StoreOperation> => {
-    const key = registryKeys.thing(scope, name);
-    const thing = await store.get(key);
-    if (thing === undefined) throw new ThinglineError("RESOURCE_NOT_FOUND", "Thing not found", { details: { name } });
-    return { key, expectedRevision: thing.revision, check: true };
+  const checkThing = async (context: OperationContext, name: string): Promise<void> => {
+    try {
+      await context.call(requireExistingThing, { thingName: name });
+    } catch (error) {
+      if (!isThinglineError(error, "RESOURCE_NOT_FOUND")) throw error;
+      throw new ThinglineError("RESOURCE_NOT_FOUND", "Thing not found", { details: { name }, cause: error });
+    }
   };
 
   const readSlowly = async (context: OperationContext, shadow: ShadowAddress): Promise<Current> => {
-    const checks = needsThing ? [await checkThing(context, shadow.id.thingName)] : [];
+    if (needsThing) await checkThing(context, shadow.id.thingName);
     const key = shadow.key(context.scope);
-    return currentOf(key, await context.store.get<ShadowRecord>(key), context.nowMs, checks);
+    return currentOf(key, await context.store.get<ShadowRecord>(key), context.nowMs);
   };
 
   /** Without waiting, where the store can. */
@@ -128,7 +125,7 @@ export function createShadows({ unknownThings = "accepted" }: ShadowOptions = {}
       return readSlowly(context, shadow).then((current) => decide(context, shadow, current, request));
     }
     const key = shadow.key(scope);
-    return decide(context, shadow, currentOf(key, store.peek<ShadowRecord>(key), nowMs, noChecks), request);
+    return decide(context, shadow, currentOf(key, store.peek<ShadowRecord>(key), nowMs), request);
   };
 
   const addressed = <Parsed>(one: ShadowOperation<Parsed, object>): Operation<AddressedRequest, unknown> => {
@@ -187,7 +184,7 @@ const getOperation: ShadowOperation<{ clientToken?: string }, ShadowGetAccepted>
 
 const updateOperation: ShadowOperation<ShadowUpdate, ShadowUpdateAccepted> = {
   parse: decodeShadowUpdate,
-  decide(context, shadow, { key, revision, document: previous, deletedVersion, checks }, request) {
+  decide(context, shadow, { key, revision, document: previous, deletedVersion }, request) {
     const nowSeconds = secondsOf(context);
     const document = updateShadow(previous, request, { deletedVersion, nowSeconds });
     const facts = { nowSeconds, clientToken: request.clientToken };
@@ -198,21 +195,21 @@ const updateOperation: ShadowOperation<ShadowUpdate, ShadowUpdateAccepted> = {
     effects.push(publishJson(shadow.topic("update/documents"), () => composeDocuments(previous, document, facts)));
     const value: ShadowRecord = { document };
     const write: StoreOperation = { key, expectedRevision: revision, value };
-    return { result: accepted, operations: checks.length === 0 ? [write] : [write, ...checks], effects };
+    return { result: accepted, operations: [write], effects };
   },
 };
 
 const deleteOperation: ShadowOperation<{ clientToken: string | undefined }, ShadowDeleteAccepted> = {
   // Whatever else the payload of a delete holds is ignored.
   parse: (payload) => ({ clientToken: findClientToken(payload) }),
-  decide(context, shadow, { key, revision, document, checks }, { clientToken }) {
+  decide(context, shadow, { key, revision, document }, { clientToken }) {
     if (document === undefined) throw shadowNotFound(shadow.id);
     const accepted = () => composeDeleteAccepted(document.version, { nowSeconds: secondsOf(context), clientToken });
     // The deletion is a version of its own: what is created next is two above the deleted document.
     const value: ShadowRecord = { deletedVersion: document.version + 1, deletedAtMs: context.nowMs };
     return {
       result: accepted,
-      operations: [{ key, expectedRevision: revision, value }, ...checks],
+      operations: [{ key, expectedRevision: revision, value }],
       effects: [publishJson(shadow.topic("delete/accepted"), accepted), forgetAt(shadow.id, context.nowMs)],
     };
   },
@@ -229,14 +226,9 @@ function announced<Parsed>({ parse, decide }: ShadowOperation<Parsed, object>): 
   };
 }
 
-function currentOf(
-  key: StoreKey,
-  entry: StoreEntry<ShadowRecord> | undefined,
-  nowMs: number,
-  checks: readonly StoreOperation[],
-): Current {
+function currentOf(key: StoreKey, entry: StoreEntry<ShadowRecord> | undefined, nowMs: number): Current {
   const { document, deletedVersion } = readRecord(entry?.value, nowMs);
-  return { key, revision: entry?.revision ?? 0, document, deletedVersion, checks };
+  return { key, revision: entry?.revision ?? 0, document, deletedVersion };
 }
 
 /** Forgets a deleted shadow whose version counts no more. For the runner's wake handlers. */

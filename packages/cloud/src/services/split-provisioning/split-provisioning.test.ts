@@ -17,12 +17,13 @@ import {
   type DeviceRecord,
 } from "./model.js";
 import { claimPolicyDocument, provisionedPolicyDocument, provisionedPolicyName } from "./policies.js";
-import { createSplitProvisioning, type SplitProvisioning } from "./topics.js";
+import { createSplitProvisioningService } from "./index.js";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 interface World extends ServiceWorld {
-  service: SplitProvisioning;
+  /** As the broker tells it of a CONNECT that was accepted. */
+  connected(clientId: string, certificateId: string): Promise<void>;
   ask(options?: { clientId?: string; topic?: string }): Promise<void>;
   takePublishes(): Promise<PublishEffect[]>;
   certificates(): Promise<CertificateRecord[]>;
@@ -30,7 +31,7 @@ interface World extends ServiceWorld {
 
 async function openWorld(options: { isStarted?: boolean } = {}): Promise<World> {
   const world = await openServiceWorld(options);
-  const service = createSplitProvisioning(world);
+  const service = createSplitProvisioningService(world);
   const message = (clientId: string, topic: string): ServiceMessage => ({
     scope,
     topic,
@@ -39,9 +40,16 @@ async function openWorld(options: { isStarted?: boolean } = {}): Promise<World> 
     certificateId: "c".repeat(64),
   });
   return Object.assign(world, {
-    service,
+    connected: async (clientId: string, certificateId: string) => {
+      const facts = { sessionIdentifier: "s", principalIdentifier: certificateId, ipAddress: "192.0.2.1" };
+      const timestamp = world.clock.unixMs();
+      await service.onLifecycle?.(
+        { eventType: "connected", scope, clientId, certificateId, timestamp, versionNumber: 0, ...facts },
+        world.runner,
+      );
+    },
     ask: ({ clientId = "pump-7", topic }: { clientId?: string; topic?: string } = {}) =>
-      answered(service, message(clientId, topic ?? `certificate/${clientId}/create`), world.runner),
+      answered(service.topics!, message(clientId, topic ?? `certificate/${clientId}/create`), world.runner),
     takePublishes: async () =>
       (await world.takeEffects()).filter((effect): effect is PublishEffect => effect.type === "publish"),
     certificates: async () => {
@@ -148,13 +156,13 @@ test("the certificate that connects is proved, and the unused ones are deleted",
   assert.ok(first);
   assert.equal((await world.certificates()).length, 2);
   // The answer to the first request was written, although the second came after it.
-  await world.service.connected(scope, { clientId: "pump-7", certificateId: first.certificateId }, world.runner);
+  await world.connected("pump-7", first.certificateId);
   assert.deepEqual(
     (await world.certificates()).map(({ certificateId, status }) => [certificateId, status]),
     [[first.certificateId, "ACTIVE"]],
   );
   const before = await world.store.get(deviceKey(scope, "pump-7"));
-  await world.service.connected(scope, { clientId: "pump-7", certificateId: first.certificateId }, world.runner);
+  await world.connected("pump-7", first.certificateId);
   assert.equal((await world.store.get(deviceKey(scope, "pump-7")))?.revision, before?.revision, "no second write");
 });
 
@@ -163,14 +171,14 @@ test("when a device was provisioned anew and proved it, its old certificate is s
   await world.ask();
   const [old] = await world.certificates();
   assert.ok(old);
-  await world.service.connected(scope, { clientId: "pump-7", certificateId: old.certificateId }, world.runner);
+  await world.connected("pump-7", old.certificateId);
   await world.ask();
   const status = async (id: string) => (await findCertificate(world.store, scope, id))?.status;
   assert.equal(await status(old.certificateId), "ACTIVE");
   const anew = (await world.certificates()).find(({ certificateId }) => certificateId !== old.certificateId);
   assert.ok(anew);
   await world.takeEffects();
-  await world.service.connected(scope, { clientId: "pump-7", certificateId: anew.certificateId }, world.runner);
+  await world.connected("pump-7", anew.certificateId);
   assert.equal(await status(old.certificateId), "INACTIVE");
   assert.equal(await status(anew.certificateId), "ACTIVE");
   assert.deepEqual(await world.takeEffects(), [{ type: "recheckPrincipal", certificateId: old.certificateId }]);
@@ -180,8 +188,8 @@ test("certificates of other origins are not touched by a connection", async () =
   const world = await openWorld();
   const { certificateId } = await world.run(world.registry.createKeysAndCertificate, { setAsActive: true });
   await world.ask();
-  await world.service.connected(scope, { clientId: "pump-7", certificateId }, world.runner);
-  await world.service.connected(scope, { clientId: "other", certificateId }, world.runner);
+  await world.connected("pump-7", certificateId);
+  await world.connected("other", certificateId);
   assert.equal((await world.certificates()).length, 2);
 });
 
@@ -226,7 +234,7 @@ test("a device that asks without end is told to wait, until a minute has passed"
 
 test("a failure inside is told to the device without details, and thrown for the log", async () => {
   const world = await openWorld();
-  const service = createSplitProvisioning({
+  const service = createSplitProvisioningService({
     ...world,
     keys: { ...world.keys, generate: () => Promise.reject(new Error("secret reason")) },
   });
@@ -237,7 +245,7 @@ test("a failure inside is told to the device without details, and thrown for the
     payload: new Uint8Array(),
     certificateId: "c",
   };
-  await assert.rejects(answered(service, message, world.runner), /secret reason/);
+  await assert.rejects(answered(service.topics!, message, world.runner), /secret reason/);
   const [rejected] = await world.takePublishes();
   const rejection = decodeSplitProvisioningRejection(rejected?.payload ?? new Uint8Array());
   assert.deepEqual([rejection.statusCode, rejection.errorCode], [500, "INTERNAL_FAILURE"]);

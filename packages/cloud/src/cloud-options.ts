@@ -1,0 +1,128 @@
+import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { clockOption, filesOption, keysOption, networkOption, randomOption } from "@thingline/transport";
+import type { Clock, Files, Keys, Network, Random } from "@thingline/transport";
+import { checkAccountAndRegion } from "./account-region.js";
+import { awsLimits, noLimits, type BrokerLimits } from "./broker/limits.js";
+import type { GatewayOptions } from "./gateway/gateway.js";
+import type { ListenAddress } from "./gateway/listen.js";
+import { type Log, logOption } from "./log.js";
+import type { AccessKey } from "./rest/access-keys.js";
+import type { ServiceOptions } from "./services/all.js";
+import type { BlobStore } from "./store/blobs.js";
+import type { Store } from "./store/store.js";
+
+/** The world that a cloud lives in. Nothing in it is taken from anywhere else. */
+export interface CloudDependencies {
+  network: Network;
+  clock: Clock;
+  random: Random;
+  files: Files;
+  keys: Keys;
+  /** Closed with the cloud. */
+  store: Store;
+  /** Closed with the cloud. Default: in memory, which goes with a store that is in memory. */
+  blobs?: BlobStore;
+  log: Log;
+}
+
+export interface CloudOptions {
+  /** Keeps root CA and server certificate; see `gateway/server-identity.ts`. */
+  folder: string;
+  /** Twelve digits. Default {@link defaultAccount}. */
+  account?: string;
+  /** Default {@link defaultRegion}. */
+  region?: string;
+  mqtts: ListenAddress;
+  https: ListenAddress;
+  /** Plain TCP, anonymous, everything allowed: for tools that cannot do TLS. Default: off. */
+  mqtt?: ListenAddress | undefined;
+  /** Names and addresses of the server certificate besides localhost, 127.0.0.1 and ::1. */
+  serverNames?: readonly string[];
+  /** `aws`: the quotas of AWS IoT Core; `none` for load tests. Default `aws`. */
+  limits?: "aws" | "none" | BrokerLimits;
+  /** `refused`: a shadow needs a thing in the registry. Default `accepted`, as AWS is reported to do. */
+  shadowsOfUnknownThings?: "accepted" | "refused";
+  /** `any` takes every signature of a REST request. Default `verify`. */
+  signatures?: "verify" | "any";
+  /** `refused`: a REST request without a signature is refused, as on AWS. Default `allowed`, so that curl on the same machine just works. */
+  unsignedRequests?: "allowed" | "refused";
+  /** Whose signatures count. Default: access key `test` with the secret `test`, which tools for local clouds use. */
+  accessKeys?: readonly AccessKey[];
+  /** RSA keys made ahead for CreateKeysAndCertificate and provisioning. Default 0: made when they are asked for. */
+  keyPoolSize?: number;
+  /** Of the MQTT listeners together; the REST port has its own. Default 100,000. */
+  connectionsMax?: number;
+  /** From the first packet to the finished TLS handshake or WebSocket upgrade. Default: the transport's. */
+  handshakeTimeoutMs?: number;
+  /** Called for each connection refused before MQTT, besides the log line. */
+  onConnectionRefused?: NonNullable<GatewayOptions["onRefused"]>;
+}
+
+const dependencyTypes = {
+  network: networkOption,
+  clock: clockOption,
+  random: randomOption,
+  files: filesOption,
+  keys: keysOption,
+  store: "object",
+  blobs: "object",
+  log: logOption,
+} as const satisfies OptionTypes<CloudDependencies>;
+const requiredDependencies = Object.keys(dependencyTypes).filter((name) => name !== "blobs");
+
+const addressTypes = {
+  host: "string",
+  port: "number",
+  optionName: "string",
+} as const satisfies OptionTypes<ListenAddress>;
+const listens = { options: addressTypes, required: ["host", "port"] } as const;
+
+const optionTypes = {
+  folder: "string",
+  account: "string",
+  region: "string",
+  mqtts: listens,
+  https: listens,
+  mqtt: listens,
+  serverNames: "array",
+  // `aws`, `none` or limits of one's own.
+  limits: "any",
+  shadowsOfUnknownThings: "string",
+  signatures: "string",
+  unsignedRequests: "string",
+  accessKeys: "array",
+  keyPoolSize: "number",
+  connectionsMax: "number",
+  handshakeTimeoutMs: "number",
+  onConnectionRefused: "function",
+} as const satisfies OptionTypes<CloudOptions>;
+
+/** A misspelt word must not leave a door open. */
+const words = {
+  shadowsOfUnknownThings: ["accepted", "refused"],
+  signatures: ["verify", "any"],
+  unsignedRequests: ["allowed", "refused"],
+} as const;
+
+/** Before anything is opened. @throws {ThinglineError} OPTION_INVALID with the option's name */
+export function checkCloudOptions(dependencies: CloudDependencies, options: CloudOptions): void {
+  checkOptionTypes(dependencies, dependencyTypes, { of: "createCloud()", required: requiredDependencies });
+  checkOptionTypes(options, optionTypes, { of: "createCloud()", required: ["folder", "mqtts", "https"] });
+  checkAccountAndRegion(options);
+  for (const [name, allowed] of Object.entries(words)) {
+    const value: string | undefined = options[name as keyof typeof words];
+    if (value === undefined || (allowed as readonly string[]).includes(value)) continue;
+    const message = `${name} must be ${allowed.join(" or ")}, got ${JSON.stringify(value)}`;
+    throw new ThinglineError("OPTION_INVALID", message, { details: { option: name } });
+  }
+}
+
+export function serviceOptionsOf(options: CloudOptions): ServiceOptions {
+  const { limits, shadowsOfUnknownThings = "accepted" } = options;
+  return { messageLimits: brokerLimitsOf(options), isLimited: limits !== "none", shadowsOfUnknownThings };
+}
+
+export function brokerLimitsOf({ limits = "aws" }: Pick<CloudOptions, "limits">): BrokerLimits {
+  if (limits === "aws") return awsLimits;
+  return limits === "none" ? noLimits : limits;
+}

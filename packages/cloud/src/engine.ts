@@ -1,0 +1,139 @@
+import type { Clock, Keys, Random } from "@thingline/transport";
+import { createBroker } from "./broker/broker.js";
+import type { BrokerLimits } from "./broker/limits.js";
+import type { Broker } from "./broker/types.js";
+import type { Log } from "./log.js";
+import { blobRecords, deleteOrphans, findOrphans, tellMissingBlobs } from "./services/blob-records.js";
+import type { ConnectedEvent } from "./services/lifecycle.js";
+import { httpClientId } from "./services/messages/model.js";
+import type { Operation, Scope } from "./services/operation.js";
+import type { EffectPerformer } from "./services/outbox.js";
+import { openOperationRunner, type EffectRunner } from "./services/runner.js";
+import type { CloudService } from "./services/service.js";
+import type { BlobStore } from "./store/blobs.js";
+import type { Store } from "./store/store.js";
+
+export interface EngineDependencies {
+  store: Store;
+  blobs: BlobStore;
+  clock: Clock;
+  random: Random;
+  keys: Keys;
+  log: Log;
+}
+
+export interface EngineOptions {
+  /** Whose clients connect here. */
+  scope: Scope;
+  limits: BrokerLimits;
+  services: readonly CloudService[];
+}
+
+/** A runner and a broker over one store, and the services between them: what a reset and a restore replace. */
+export interface Engine {
+  readonly broker: Broker;
+  readonly runner: EffectRunner;
+  run<Input, Result>(scope: Scope, operation: Operation<Input, Result>, input: Input): Promise<Result>;
+  /** Operations under way end first, so that their messages still reach who is connected. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Goes on with what the store has: sessions, retained messages, effects that were not handed over, wake-ups. The store is the caller's to
+ * close.
+ *
+ * @throws {ThinglineError} OPTION_INVALID for two services of one name; whatever opening the broker and reading the store can throw.
+ */
+export async function openEngine(deps: EngineDependencies, options: EngineOptions): Promise<Engine> {
+  const { store, blobs, log } = deps;
+  const { scope, services } = options;
+  requireOwnNames(services);
+  const runner = await openOperationRunner(deps);
+  let broker: Broker | undefined;
+  const close = async () => {
+    await runner.close();
+    await broker?.close();
+  };
+  try {
+    broker = await createBroker({
+      ...deps,
+      ...{ scope, runner, limits: options.limits },
+      services: services.flatMap(({ topics }) => topics ?? []),
+      onConnected: (client) => tellConnected(services, { scope, ...client }, runner, deps),
+    });
+    // Nothing is being put yet; what is left over is deleted when nobody can want this engine's store back any more.
+    const orphans = await findOrphans(blobs, store);
+    await runner.start({
+      wakeHandlers: new Map(services.flatMap(({ name, wake }) => (wake === undefined ? [] : [[name, wake]]))),
+      performer: createPerformer(broker, deps, scope),
+    });
+    await deleteOrphans(blobs, orphans, log);
+    await tellMissingBlobs(blobs, blobRecords(store, scope), log);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const opened = broker;
+  return {
+    broker: opened,
+    runner,
+    close,
+    async run(from, operation, input) {
+      const result = await runner.run(from, operation, input);
+      const request = operation.request?.(input);
+      if (request !== undefined && isSame(from, scope)) {
+        await opened.ask({ scope: from, ...request, clientId: httpClientId, certificateId: undefined });
+      }
+      return result;
+    },
+  };
+}
+
+/** What the services hear of a client that is connected now. */
+function tellConnected(
+  services: readonly CloudService[],
+  { scope, clientId, certificateId }: Pick<ConnectedEvent, "scope" | "clientId" | "certificateId">,
+  runner: EffectRunner,
+  { clock, log }: EngineDependencies,
+): void {
+  const event: ConnectedEvent = {
+    ...{ eventType: "connected", scope, clientId, certificateId, timestamp: clock.unixMs() },
+    ...{ sessionIdentifier: "", principalIdentifier: certificateId ?? "", ipAddress: "", versionNumber: 0 },
+  };
+  for (const service of services) {
+    if (service.onLifecycle === undefined) continue;
+    const told = async () => service.onLifecycle?.(event, runner);
+    told().catch((error: unknown) => {
+      log.error("lifecycleFailed", { service: service.name, clientId, error: String(error) });
+    });
+  }
+}
+
+/** Effects and wake-ups are stored by the name of their service. */
+function requireOwnNames(services: readonly CloudService[]): void {
+  const names = services.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new Error(`there are two services with the name "${twice}"`);
+}
+
+/** Clients are in one account and region; requests over REST may name others, and nobody is connected there. */
+function createPerformer(broker: Broker, { blobs, log }: EngineDependencies, own: Scope): EffectPerformer {
+  const isOurs = (other: Scope) => isSame(other, own);
+  const explanation = `devices connect to ${own.account} in ${own.region}, nobody can hear what is published elsewhere`;
+  return {
+    async publish(other, effect) {
+      if (isOurs(other)) return broker.publish(effect);
+      log.warn("publishedElsewhere", { ...other, topic: effect.topic, explanation });
+    },
+    isWanted: (other, topic) => !isOurs(other) || broker.isWanted(topic),
+    disconnect: async (other, { clientId, reason }) =>
+      isOurs(other) ? broker.disconnectClient(clientId, reason) : undefined,
+    recheckPrincipal: async (other, { certificateId }) =>
+      isOurs(other) ? broker.recheckPrincipal(certificateId) : undefined,
+    deleteBlob: ({ account, region }, { service, name }) => blobs.delete([account, region, service, name]),
+  };
+}
+
+function isSame(one: Scope, other: Scope): boolean {
+  return one === other || (one.account === other.account && one.region === other.region);
+}

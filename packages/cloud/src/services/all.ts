@@ -1,0 +1,67 @@
+import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
+import type { Log } from "../log.js";
+import type { MessageLimits } from "./message-limits.js";
+import { createMessageService, type Messages } from "./messages/index.js";
+import { createRegistryService, type Registry } from "./registry/index.js";
+import type { CloudService } from "./service.js";
+import {
+  awsShadowLimits,
+  createShadowService,
+  noShadowLimits,
+  type ShadowOptions,
+  type Shadows,
+} from "./shadow/index.js";
+import { createSplitProvisioningService } from "./split-provisioning/index.js";
+
+// The only place that names the services.
+
+export interface ServiceDependencies {
+  clock: Clock;
+  random: Random;
+  /** Makes keys ahead, where it can. */
+  keys: Keys;
+  files: Files;
+  log: Log;
+  /** For files of a service's own. */
+  folder: string;
+  /** Where devices connect; known when the cloud is open. */
+  mqttsEndpoint: () => Endpoint;
+}
+
+export interface ServiceOptions {
+  messageLimits: MessageLimits;
+  /** Quotas of AWS are kept. */
+  isLimited: boolean;
+  shadowsOfUnknownThings: NonNullable<ShadowOptions["unknownThings"]>;
+}
+
+/** Operations that a program runs by `cloud.run`, by service and by AWS's names. */
+export interface NamedOperations {
+  readonly registry: Registry;
+  /** The Device Shadow service. */
+  readonly shadows: Shadows;
+  /** Publish and retained messages without MQTT. */
+  readonly messages: Messages;
+}
+
+export interface Services {
+  all: readonly CloudService[];
+  named: NamedOperations;
+}
+
+/** Makes every service of the cloud, once for its whole life. */
+export function createServices(deps: ServiceDependencies, options: ServiceOptions): Services {
+  const { messageLimits, isLimited, shadowsOfUnknownThings: unknownThings } = options;
+  const registry = createRegistryService(deps);
+  const shadows = createShadowService(deps, { unknownThings, limits: isLimited ? awsShadowLimits : noShadowLimits });
+  const messages = createMessageService({ limits: messageLimits });
+  const splitProvisioning = createSplitProvisioningService({
+    ...deps,
+    issuer: registry.issuer,
+    registry: registry.operations,
+  });
+  return {
+    all: [registry, shadows, messages, splitProvisioning],
+    named: { registry: registry.operations, shadows: shadows.operations, messages: messages.operations },
+  };
+}

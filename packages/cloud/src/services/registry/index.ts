@@ -1,0 +1,47 @@
+import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
+import { parsePolicyDocument } from "../../policy/document.js";
+import type { CloudService } from "../service.js";
+import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } from "./certificate-issuer.js";
+import { endpointAddressOf } from "./endpoints.js";
+import { registryServiceName } from "./model.js";
+import { registryRestOperations } from "./rest.js";
+import { createRegistry, type Registry } from "./service.js";
+
+// What other services may know of this one: operations to call, and the words of AWS for its names.
+export { explainCertificate } from "./certificates.js";
+export { addCertificate, discardCertificate } from "./issued-certificates.js";
+export type { CertificateIssuer, IssuedCertificate } from "./certificate-issuer.js";
+export { arnOf } from "./model.js";
+export { thingName } from "./names.js";
+export type { Registry } from "./service.js";
+export { requireExistingThing } from "./things.js";
+
+export interface RegistryServiceDependencies {
+  clock: Clock;
+  random: Random;
+  keys: Keys;
+  files: Files;
+  /** Where the CA is kept that issues device certificates. */
+  folder: string;
+  /** Where devices connect: asked for when somebody asks for an endpoint. */
+  mqttsEndpoint: () => Endpoint;
+}
+
+export interface RegistryService extends CloudService<Registry> {
+  /** For sagas of other services that add a certificate in a commit of their own. */
+  readonly issuer: CertificateIssuer;
+}
+
+/** Things, certificates, policies, and what is attached to what. */
+export function createRegistryService(deps: RegistryServiceDependencies): RegistryService {
+  const { clock, random, keys, files, folder, mqttsEndpoint } = deps;
+  const storage = { files, folder };
+  const authority = openDeviceAuthority({ storage, keys, random, nowMs: () => clock.unixMs() });
+  const issuer = createCertificateIssuer({ keys, random, authority });
+  const operations = createRegistry({
+    issuer,
+    parsePolicyDocument,
+    endpointAddress: (type) => endpointAddressOf(type, mqttsEndpoint),
+  });
+  return { name: registryServiceName, operations, rest: registryRestOperations(operations), issuer };
+}

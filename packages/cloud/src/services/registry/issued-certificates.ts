@@ -1,0 +1,80 @@
+import { iterate } from "../../store/iterate.js";
+import type { StoreOperation } from "../../store/store.js";
+import type { Operation } from "../operation.js";
+import { lastName } from "../page.js";
+import type { IssuedCertificate } from "./certificate-issuer.js";
+import { arnOf, registryKeys, type CertificateOrigin, type CertificateRecord } from "./model.js";
+import { policiesOf, requirePolicy } from "./policies.js";
+import {
+  attachPolicyOperations,
+  attachThingOperations,
+  detachPolicyOperations,
+  detachThingOperations,
+  newCertificate,
+} from "./records.js";
+import { requireThing } from "./things.js";
+
+// Operations that AWS does not have: for services of the cloud that issue certificates and let go of them. They are called with what a
+// service decided, never with what a client sent.
+
+export interface AddCertificateInput {
+  issued: IssuedCertificate;
+  status: CertificateRecord["status"];
+  origin: Omit<CertificateOrigin, "atMs">;
+  /** What it is attached to from the beginning. */
+  policyName?: string;
+  thingName?: string;
+}
+
+/**
+ * A certificate that was issued a moment ago: nobody can be connected with it, so nobody's rights are looked at again.
+ *
+ * @throws {ThinglineError} RESOURCE_NOT_FOUND
+ */
+export const addCertificate: Operation<AddCertificateInput, void> = async (context, input) => {
+  const { scope, random, nowMs } = context;
+  const { issued, status, origin, policyName, thingName } = input;
+  const arn = arnOf.certificate(scope, issued.certificateId);
+  const operations = newCertificate({
+    ...{ scope, issued, status, nowMs },
+    certificateMode: "DEFAULT",
+    origin: { ...origin, atMs: nowMs },
+    generationId: random.uuid(),
+  });
+  if (policyName !== undefined) {
+    const { key, revision } = await requirePolicy(context, policyName);
+    operations.push(
+      { key, expectedRevision: revision, check: true },
+      ...attachPolicyOperations(scope, policyName, arn),
+    );
+  }
+  if (thingName !== undefined) {
+    const { key, revision } = await requireThing(context, thingName);
+    operations.push({ key, expectedRevision: revision, check: true });
+    operations.push(...attachThingOperations(scope, thingName, arn, "NON_EXCLUSIVE_THING"));
+  }
+  return { result: undefined, operations, effects: [] };
+};
+
+/**
+ * A certificate and all its attachments, whatever its status. Nothing happens when somebody deleted it before. Not AWS's: for services of
+ * the cloud that let go of a certificate of their own.
+ */
+export const discardCertificate: Operation<{ certificateId: string }, void> = async (context, { certificateId }) => {
+  const { scope, store } = context;
+  const entry = await store.get<CertificateRecord>(registryKeys.certificate(scope, certificateId));
+  if (entry === undefined) return { result: undefined, operations: [], effects: [] };
+  const arn = arnOf.certificate(scope, certificateId);
+  const guardKey = registryKeys.guard(scope, "certificate", certificateId);
+  const guardRevision = (await store.get(guardKey))?.revision ?? 0;
+  const operations: StoreOperation[] = [
+    { key: registryKeys.certificate(scope, certificateId), expectedRevision: entry.revision, delete: true },
+    { key: registryKeys.certificateByTime(scope, entry.value.createdAtMs, certificateId), delete: true },
+    { key: guardKey, expectedRevision: guardRevision, delete: true },
+  ];
+  for (const name of await policiesOf(context, arn)) operations.push(...detachPolicyOperations(scope, name, arn));
+  for await (const { key } of iterate(store, registryKeys.thingsOfPrincipal(scope, arn))) {
+    operations.push(...detachThingOperations(scope, lastName(key), arn));
+  }
+  return { result: undefined, operations, effects: [{ type: "recheckPrincipal", certificateId }] };
+};

@@ -1,0 +1,31 @@
+import type { Clock } from "@thingline/transport";
+import type { Log } from "../../log.js";
+import type { CloudService } from "../service.js";
+import { shadowServiceName } from "./model.js";
+import { shadowRestOperations } from "./rest.js";
+import { createShadows, wakeShadow, type ShadowOptions, type Shadows } from "./service.js";
+import type { ShadowLimits } from "./throttle.js";
+import { createShadowTopics } from "./topics.js";
+
+export type { ShadowOptions, Shadows } from "./service.js";
+export { awsShadowLimits, noShadowLimits } from "./throttle.js";
+
+export interface ShadowServiceDependencies {
+  clock: Clock;
+  log: Log;
+}
+
+/** The Device Shadow service. */
+export function createShadowService(
+  { clock, log }: ShadowServiceDependencies,
+  { limits, ...options }: ShadowOptions & { limits: ShadowLimits },
+): CloudService<Shadows> {
+  const operations = createShadows(options);
+  return {
+    name: shadowServiceName,
+    operations,
+    rest: shadowRestOperations(operations),
+    topics: createShadowTopics({ shadows: operations, clock, log, limits }),
+    wake: wakeShadow,
+  };
+}
