@@ -189,7 +189,7 @@ export interface ListenOptions extends Endpoint {
 }
 
 export const defaultConnectionsMax = 100_000;
-/** A fleet that dials at once waits here; each costs some 30 KB. */
+/** Of a listener, and of all of a network together. A fleet that dials at once waits here; each costs some 30 KB. */
 export const defaultHandshakesMax = 4_096;
 
 export interface Listener {

@@ -17,13 +17,25 @@ export interface FileReadOptions {
   signal?: AbortSignal;
 }
 
+/** So many names of one folder are listed when nobody says another bound. */
+export const defaultListedNamesMax = 100_000;
+
+export interface FileListOptions {
+  /** A folder with more is refused. Default {@link defaultListedNamesMax}. */
+  namesMax?: number;
+}
+
 /** Files under paths with `/`. Names of files are never taken from a peer without a check by the caller. */
 export interface Files {
   /** @throws {ThinglineError} FILE_NOT_FOUND, FILE_UNREADABLE, FILE_TOO_LARGE with path, limit and size. */
   read(path: string, options: FileReadOptions): Promise<Uint8Array>;
   exists(path: string): Promise<boolean>;
-  /** Names in a folder, sorted; empty when the folder is not there. */
-  list(folder: string): Promise<string[]>;
+  /**
+   * Names in a folder, sorted; empty when the folder is not there.
+   *
+   * @throws {ThinglineError} FILE_UNREADABLE, LIMIT_EXCEEDED with path and limit.
+   */
+  list(folder: string, options?: FileListOptions): Promise<string[]>;
   /**
    * Old content or new, never a mixture, whatever happens: temporary file in the same folder with the final mode,
    * flush, rename, flush of the folder. Makes the folders above (0o700).
@@ -48,4 +60,10 @@ export function fileTooLarge(path: string, bytesMax: number, sizeBytes?: number)
   const message = `"${path}" is too large: it has ${size}, and at most ${bytesMax} are read of it`;
   const details = { path, bytesMax, ...(sizeBytes !== undefined && { sizeBytes }) };
   return new ThinglineError("FILE_TOO_LARGE", message, { details });
+}
+
+/** What every `Files` throws for a folder with more names than are listed. */
+export function tooManyNames(path: string, namesMax: number): ThinglineError {
+  const message = `"${path}" is too full: at most ${namesMax} names are listed of a folder, and it has more`;
+  return new ThinglineError("LIMIT_EXCEEDED", message, { details: { path, namesMax } });
 }

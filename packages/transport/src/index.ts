@@ -32,8 +32,8 @@ export type {
   SecTagDialer,
   SecTagDialTarget,
 } from "./credentials.js";
-export { fileTooLarge } from "./files.js";
-export type { FileReadOptions, Files, FileWriteOptions } from "./files.js";
+export { defaultListedNamesMax, fileTooLarge, tooManyNames } from "./files.js";
+export type { FileListOptions, FileReadOptions, Files, FileWriteOptions } from "./files.js";
 export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
 export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";
 export type { KeyKind, KeyPair, Keys } from "./keys.js";

@@ -252,7 +252,7 @@ function faulty(files: Files, fault: (action: string, path: string) => void): Fi
   return {
     read: (path, options) => files.read(path, options),
     exists: (path) => files.exists(path),
-    list: (path) => files.list(path),
+    list: (path, options) => files.list(path, options),
     makeFolder: (path) => files.makeFolder(path),
     lock: (path) => files.lock(path),
     async replace(path, content, options) {

@@ -1,4 +1,4 @@
-import type { Files } from "@thingline/transport";
+import { defaultListedNamesMax, type Files } from "@thingline/transport";
 import { encodeRecord, type JournalRecord, journalFormat, type SequenceRange } from "./journal-record.js";
 import { type JournalDamage, recover } from "./journal-recovery.js";
 import type { OfflineDurability, OfflineMessage } from "./types.js";
@@ -51,8 +51,8 @@ export const journalFileBytesMax = 1536 * 1024 * 1024;
 
 const segmentName = /^journal-(\d{16})\.log$/;
 
-/** What failed writes may leave behind while nothing can be removed. */
-const scrapsMax = 8;
+/** Files that failed writes may leave behind while nothing can be removed. */
+export const scrapsMax = 8;
 /** Failures in a row after which nothing more is tried for now when no message waits. */
 const turnFailuresMax = 2;
 
@@ -94,11 +94,13 @@ export class Journal {
 
   /** @throws {ThinglineError} LOCKED, FILE_UNREADABLE, STORE_VERSION_UNKNOWN. */
   static async open(options: JournalOptions, handlers: JournalHandlers, nowUnixMs: number): Promise<OpenedJournal> {
-    const { files, folder } = options;
+    const { files, folder, segmentBytes, filesBytesMax } = options;
     const lock = await files.lock(folder);
+    // Small files and a large queue: as many as it may fill, and then some.
+    const namesMax = defaultListedNamesMax + Math.ceil(filesBytesMax / segmentBytes);
     try {
       const found: { segment: number; bytes: Uint8Array }[] = [];
-      for (const name of await files.list(folder)) {
+      for (const name of await files.list(folder, { namesMax })) {
         const number = segmentName.exec(name)?.[1];
         if (number === undefined) continue;
         const bytes = await files.read(segmentPath(folder, Number(number)), { bytesMax: journalFileBytesMax });
@@ -257,13 +259,16 @@ export class Journal {
     this.#settled = [];
     if (settled.length > 0) batch.add({ type: "settled", ranges: settled });
     const path = segmentPath(folder, segment.number);
+    let isBegun = false;
     try {
-      await this.#removeScraps(scrapsMax);
+      // The file that this write may leave is one of them.
+      await this.#removeScraps(scrapsMax - 1);
+      isBegun = true;
       await files.append(path, batch.bytes());
       // That a message is settled may be forgotten: it is sent once more then.
       if (durability === "disk" && entries.length > 0) await files.flush(path);
     } catch (error) {
-      this.#batchFailed(segment, entries, settled, error);
+      this.#batchFailed({ segment, isBegun }, entries, settled, error);
       return false;
     }
     segment.bytes = batch.endOffset;
@@ -280,13 +285,22 @@ export class Journal {
     if (stored.length > 0) this.#handlers.stored(stored);
   }
 
-  /** How much of the batch is in the file nobody knows: nothing is appended behind it. */
-  #batchFailed(segment: Segment, entries: readonly JournalEntry[], settled: SequenceRange[], error: unknown): void {
+  /**
+   * How much of the batch is in the file nobody knows: nothing is appended behind it.
+   *
+   * @param isBegun whether there may be a file at all
+   */
+  #batchFailed(
+    { segment, isBegun }: { segment: Segment; isBegun: boolean },
+    entries: readonly JournalEntry[],
+    settled: SequenceRange[],
+    error: unknown,
+  ): void {
     this.#current = undefined;
     this.#isUntidy = true;
     if (segment.bytes === 0) {
       this.#segments.splice(this.#segments.indexOf(segment), 1);
-      this.#scraps.push(segment);
+      if (isBegun) this.#scraps.push(segment);
     }
     // Whoever published them is told that they are not stored, so they must not come back.
     for (const { sequence } of entries) addSequence(settled, sequence);

@@ -120,6 +120,15 @@ export function filesContract({ test, assert }: ContractHarness, name: string, o
     assert.equal(await codeOf(files.replace(`${folder}/a\0b`, text(""))), "OPTION_INVALID");
   });
 
+  testIn("a folder is listed up to a bound, and the error names folder and bound", async ({ files, folder }) => {
+    for (const name of ["a", "b", "c"]) await files.replace(`${folder}/${name}`, text(name));
+    assert.deepEqual(await files.list(folder, { namesMax: 3 }), ["a", "b", "c"]);
+    const error = await files.list(folder, { namesMax: 2 }).catch((failure: unknown) => failure);
+    const details = isThinglineError(error, "LIMIT_EXCEEDED") ? { ...error.details } : error;
+    assert.deepEqual(details, { path: folder, namesMax: 2 });
+    assert.deepEqual(await files.list(`${folder}/absent`, { namesMax: 0 }), []);
+  });
+
   testIn("a folder has one owner until it is released", async ({ files, folder }) => {
     const lock = await files.lock(`${folder}/data`);
     const error = await files.lock(`${folder}/data`).catch((failure: unknown) => failure);

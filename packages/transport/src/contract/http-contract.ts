@@ -1,3 +1,4 @@
+import { defaultHttpBodyBytesMax } from "../http.js";
 import type { Http, HttpRequest, HttpResponse } from "../http.js";
 import { codeOf, type ContractHarness } from "./harness.js";
 
@@ -50,6 +51,22 @@ export function httpContract({ test, assert }: ContractHarness, name: string, op
     const request = { method: "GET", url: server.origin };
     assert.equal(await wait(codeOf(http.request(request, { bodyBytesMax: 99_999 }))), "LIMIT_EXCEEDED");
     assert.equal((await wait(http.request(request, { bodyBytesMax: 100_000 }))).body.length, 100_000);
+    await wait(server.close());
+  });
+
+  test(`${name}: without an option a body has at most defaultHttpBodyBytesMax`, async () => {
+    const { http, serve, wait } = await open();
+    let more = 0;
+    const body = new Uint8Array(defaultHttpBodyBytesMax + 1);
+    const server = await serve(async () => ({
+      status: 200,
+      headers: {},
+      body: body.subarray(0, defaultHttpBodyBytesMax + more),
+    }));
+    const request = { method: "GET", url: server.origin };
+    assert.equal((await wait(http.request(request))).body.length, defaultHttpBodyBytesMax);
+    more = 1;
+    assert.equal(await wait(codeOf(http.request(request))), "LIMIT_EXCEEDED");
     await wait(server.close());
   });
 

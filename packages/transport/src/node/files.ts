@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { constants, type Dir } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, opendir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { ThinglineError } from "@thingline/protocol";
+import { defaultListedNamesMax, tooManyNames } from "../files.js";
 import type { Files, FileWriteOptions } from "../files.js";
 import { kindOf, readBounded } from "./bounded-read.js";
 import { lockFolder } from "./folder-lock.js";
@@ -18,7 +19,7 @@ export function createNodeFiles(): Files {
   return {
     read: (path, options) => attempt("read", path, () => readBounded(path, options)),
     exists: (path) => exists(path),
-    list: (folder) => attempt("list", folder, () => list(folder)),
+    list: (folder, { namesMax = defaultListedNamesMax } = {}) => attempt("list", folder, () => list(folder, namesMax)),
     replace(path, content, options) {
       // Taken now: the caller may use its buffer for something else meanwhile.
       const copy = content.slice();
@@ -83,13 +84,22 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function list(folder: string): Promise<string[]> {
+async function list(folder: string, namesMax: number): Promise<string[]> {
+  let entries: Dir;
   try {
-    return (await readdir(folder)).filter((name) => !temporaryName.test(name)).sort();
+    entries = await opendir(folder);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return [];
     throw error;
   }
+  const names: string[] = [];
+  // The loop closes the folder, however it is left.
+  for await (const { name } of entries) {
+    if (temporaryName.test(name)) continue;
+    if (names.length >= namesMax) throw tooManyNames(folder, namesMax);
+    names.push(name);
+  }
+  return names.sort();
 }
 
 /**

@@ -23,6 +23,7 @@ import type { SlabPool } from "../write-plan.js";
 import { clientHelloBytesMax, readClientHello } from "./client-hello.js";
 import { tlsError } from "./errors.js";
 import { codeOf } from "./files.js";
+import { Handshakes, type Handshake } from "./handshakes.js";
 import { localOf, remoteOf, SocketChannel } from "./socket-channel.js";
 import { checkPair, serverSecureInfo, serverTlsOptions } from "./tls-options.js";
 import { WebSocketChannel, webSocketJoinBytesMax, webSocketOptions } from "./web-socket-channel.js";
@@ -31,10 +32,15 @@ import { loadWebSocketLibrary, type WebSocketLibrary } from "./web-socket-librar
 export interface ListenContext {
   clock: Clock;
   pool: SlabPool;
+  /** Of all listeners together. */
+  handshakes: Handshakes;
 }
 
 /** Certificates for server names that are kept ready; the oldest goes first. */
-const contextsMax = 64;
+export const contextsMax = 64;
+
+/** Target, names and values of the header fields of a request for an upgrade together have less than this. */
+export const upgradeHeadBytesMax = 16 * 1024;
 
 export async function listen(
   context: ListenContext,
@@ -49,12 +55,23 @@ export async function listen(
   return listener;
 }
 
-interface Arrival {
-  socket: Socket;
+/** Of fixed shape and without a function of its own: it is kept as long as its connection, by the thousand. */
+class Arrival implements Handshake {
+  readonly socket: Socket;
   /** What the client asked for, before TLS has said anything. */
-  serverName: string | undefined;
+  serverName: string | undefined = undefined;
   /** Set while TLS has the socket and is not done. */
-  handshakeDone?: () => void;
+  handshakeDone: (() => void) | undefined = undefined;
+  readonly #evict: (arrival: Arrival, limit: number) => void;
+
+  constructor(socket: Socket, evict: (arrival: Arrival, limit: number) => void) {
+    this.socket = socket;
+    this.#evict = evict;
+  }
+
+  makeRoom(limit: number): void {
+    this.#evict(this, limit);
+  }
 }
 
 class NodeListener implements Listener {
@@ -67,8 +84,9 @@ class NodeListener implements Listener {
   readonly #upgrades: WebSocketServer | undefined;
   /** Every TCP connection, from its first packet on, by its ends: a TLS socket does not tell which one is below it. */
   readonly #arrivals = new Map<string, Arrival>();
-  /** Those that are no connections yet, the oldest first. */
-  readonly #pending = new Set<Arrival>();
+  /** Those that are no connections yet, of this listener and of all. */
+  readonly #handshakes: Handshakes;
+  readonly #allHandshakes: Handshakes;
   /** Those of them that made room for others: they were counted then. */
   readonly #evicted = new WeakSet<Socket>();
   /** What TLS said of sockets that wait for a WebSocket upgrade. */
@@ -78,13 +96,15 @@ class NodeListener implements Listener {
   #closed: Promise<void> | undefined;
 
   constructor(
-    { clock, pool }: ListenContext,
+    { clock, pool, handshakes }: ListenContext,
     options: ListenOptions,
     library: WebSocketLibrary | undefined,
     onConnection: (connection: Connection) => void,
   ) {
     this.#clock = clock;
     this.#pool = pool;
+    this.#handshakes = new Handshakes(options.handshakesMax ?? defaultHandshakesMax);
+    this.#allHandshakes = handshakes;
     this.#options = options;
     this.#onConnection = onConnection;
     this.#address = { host: options.host, port: options.port };
@@ -147,18 +167,22 @@ class NodeListener implements Listener {
   #createServer(): Server {
     const { tls } = this.#options;
     const secureServer = tls === undefined ? undefined : this.#createSecureServer(tls);
+    const evict = (arrival: Arrival, limit: number): void => this.#evict(arrival, limit);
     const server = createTcpServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       // Reset before it was accepted: it has no address to know it by, and TLS would wait for it without an error.
       if (socket.remoteAddress === undefined) {
         socket.destroy();
         return this.#refuse(lostError("ECONNRESET"), remoteOf(socket));
       }
-      const arrival: Arrival = { socket, serverName: undefined };
+      const arrival = new Arrival(socket, evict);
       const ends = endsOf(socket);
       this.#arrivals.set(ends, arrival);
-      if (secureServer !== undefined || this.#http !== undefined) this.#wait(arrival);
+      if (secureServer !== undefined || this.#http !== undefined) {
+        this.#handshakes.begin(arrival);
+        if (!socket.destroyed) this.#allHandshakes.begin(arrival);
+      }
       socket.once("close", () => {
-        this.#pending.delete(arrival);
+        this.#endHandshake(arrival);
         if (this.#arrivals.get(ends) === arrival) this.#arrivals.delete(ends);
       });
       if (secureServer === undefined) this.#accept(socket, socket, undefined);
@@ -174,16 +198,18 @@ class NodeListener implements Listener {
     return server;
   }
 
-  #wait(arrival: Arrival): void {
-    this.#pending.add(arrival);
-    const { handshakesMax: limit = defaultHandshakesMax } = this.#options;
-    if (this.#pending.size <= limit) return;
-    const [oldest = arrival] = this.#pending;
-    this.#pending.delete(oldest);
+  #evict(arrival: Arrival, limit: number): void {
+    const { socket } = arrival;
+    this.#endHandshake(arrival);
     const message = `${limit} handshakes are under way, and this one is the oldest`;
-    this.#refuse(new ThinglineError("LIMIT_EXCEEDED", message, { details: { limit } }), remoteOf(oldest.socket));
-    this.#evicted.add(oldest.socket);
-    oldest.socket.destroy();
+    this.#refuse(new ThinglineError("LIMIT_EXCEEDED", message, { details: { limit } }), remoteOf(socket));
+    this.#evicted.add(socket);
+    socket.destroy();
+  }
+
+  #endHandshake(arrival: Arrival): void {
+    this.#handshakes.end(arrival);
+    this.#allHandshakes.end(arrival);
   }
 
   #createSecureServer(tls: TlsServerOptions): Server {
@@ -270,8 +296,8 @@ class NodeListener implements Listener {
   }
 
   #settled(socket: Socket): void {
-    const arrival = this.#pending.size === 0 ? undefined : this.#arrivals.get(endsOf(socket));
-    if (arrival !== undefined) this.#pending.delete(arrival);
+    const arrival = this.#handshakes.count === 0 ? undefined : this.#arrivals.get(endsOf(socket));
+    if (arrival !== undefined) this.#endHandshake(arrival);
   }
 
   #hand(connection: Connection): void {
@@ -306,7 +332,7 @@ class NodeListener implements Listener {
   /** Never listens: it is handed the sockets. */
   #createHttp(): HttpServer {
     const answered = new WeakSet<Socket>();
-    const http = createHttpServer({ keepAlive: false }, (request, response) => {
+    const http = createHttpServer({ keepAlive: false, maxHeaderSize: upgradeHeadBytesMax }, (request, response) => {
       // Pipelined behind the one that is answered: the connection ends with that answer.
       if (answered.has(request.socket)) return void request.resume();
       answered.add(request.socket);
@@ -375,7 +401,7 @@ function handToTls(arrival: Arrival, secureServer: Server): void {
   const drop = (): void => void socket.destroy();
   arrival.handshakeDone = () => {
     socket.removeListener("end", drop);
-    delete arrival.handshakeDone;
+    arrival.handshakeDone = undefined;
   };
   socket.allowHalfOpen = false;
   socket.once("end", drop);
@@ -420,7 +446,8 @@ function listenError(error: Error, host: string, port: number): ThinglineError {
 
 type SniCallback = (name: string, done: (error: Error | null, context?: SecureContext) => void) => void;
 
-function sniCallback(select: NonNullable<TlsServerOptions["selectCertificate"]>): SniCallback {
+/** Exported for its test: nobody outside of this folder asks for a certificate without a handshake. */
+export function sniCallback(select: NonNullable<TlsServerOptions["selectCertificate"]>): SniCallback {
   const contexts = new Map<string, SecureContext>();
   return (name, done) => {
     try {

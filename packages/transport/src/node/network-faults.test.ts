@@ -2,16 +2,28 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import type { ThinglineError } from "@thingline/protocol";
-import type { Connection, Endpoint, ListenOptions } from "../connection.js";
+import type { Clock } from "../clock.js";
+import {
+  defaultHandshakeTimeoutMs,
+  webSocketMessageBytesMax,
+  type Connection,
+  type Endpoint,
+  type Listener,
+  type ListenOptions,
+} from "../connection.js";
 import { openPair } from "../contract/connection-contract.js";
 import { codeOf, observe } from "../contract/harness.js";
 import { clientTlsOf, serverTlsOf } from "../contract/secure-connection-contract.js";
 import { makeTestCertificate, makeTestCertificates } from "../contract/test-certificates.js";
+import { createNodeClock } from "./clock.js";
 import { createNodeHttp } from "./http.js";
 import { createNodeKeys } from "./keys.js";
+import { upgradeHeadBytesMax } from "./listen.js";
 import { createNodeNetwork } from "./network.js";
+import { serverTlsOptions } from "./tls-options.js";
 
 const keys = createNodeKeys();
 const certificates = await makeTestCertificates(keys);
@@ -175,6 +187,90 @@ test(
     await listener.close();
   },
 );
+
+test(
+  "handshakes under way are bounded over all listeners of a network: the oldest goes, whoever has it",
+  { timeout: 60_000 },
+  async (context) => {
+    const shared = createNodeNetwork({ handshakesMax: 2 });
+    const tls = serverTlsOf(certificates, { handshakeTimeoutMs: 3_600_000 });
+    const refused: string[] = [];
+    const accepted: (() => void)[] = [];
+    const clients: { destroy(): void }[] = [];
+    const listeners: Listener[] = [];
+    context.after(async () => {
+      for (const client of clients) client.destroy();
+      await Promise.all(listeners.map((listener) => listener.close()));
+    });
+    const listenAs = async (name: string): Promise<Endpoint> => {
+      const onRefused = ({ code, details }: ThinglineError): void =>
+        void refused.push(`${name} ${code} ${String(details["limit"])}`);
+      const onConnection = (): void => accepted.shift()?.();
+      const listener = await shared.listen({ host: "127.0.0.1", port: 0, tls, onRefused }, onConnection);
+      listeners.push(listener);
+      return listener.address;
+    };
+    /** A client that says nothing. The listener knows of it when a later one has been served. */
+    const begin = async (address: Endpoint): Promise<{ closed: Promise<unknown> }> => {
+      const socket = connect(address).on("error", () => undefined);
+      clients.push(socket);
+      const closed = new Promise((resolve) => socket.resume().once("close", resolve));
+      await once(socket, "connect");
+      return { closed };
+    };
+    /** Under TLS 1.3 the client is done before the server, which has a connection only then. */
+    const serve = async (address: Endpoint): Promise<void> => {
+      const served = new Promise<void>((resolve) => accepted.push(resolve));
+      clients.push(await shared.dial({ ...address, tls: clientTlsOf(certificates) }));
+      await served;
+    };
+    const [first, second] = [await listenAs("first"), await listenAs("second")];
+    const oldest = await begin(first);
+    await serve(first);
+    const next = await begin(second);
+    assert.deepEqual(refused, [], "as many as may be");
+    await serve(second);
+    await oldest.closed;
+    assert.deepEqual(refused, ["first LIMIT_EXCEEDED 2"]);
+    await serve(first);
+    await serve(second);
+    assert.deepEqual(refused, ["first LIMIT_EXCEEDED 2"], "what is a connection counts no more");
+    await begin(first);
+    await serve(first);
+    await next.closed;
+    assert.deepEqual(refused, ["first LIMIT_EXCEEDED 2", "second LIMIT_EXCEEDED 2"]);
+  },
+);
+
+test("without an option a handshake has defaultHandshakeTimeoutMs", { timeout: 60_000 }, async () => {
+  const timers: { delayMs: number; callback: () => void }[] = [];
+  const clock: Clock = {
+    ...createNodeClock(),
+    setTimer: (delayMs, callback) => {
+      timers.push({ delayMs, callback });
+      return { cancel: () => undefined };
+    },
+  };
+  const { tls, ...rest } = { tls: serverTlsOf(certificates), host: "127.0.0.1", port: 0 };
+  let tell: (error: ThinglineError) => void = () => undefined;
+  const first = new Promise<ThinglineError>((resolve) => (tell = resolve));
+  const onRefused = (error: ThinglineError) => tell(error);
+  const listener = await createNodeNetwork({ clock }).listen({ ...rest, tls, onRefused }, () => undefined);
+  const socket = connect(listener.address).on("error", () => undefined);
+  const closed = once(socket.resume(), "close");
+  while (timers.length === 0) await nextTurn();
+  assert.deepEqual(
+    timers.map(({ delayMs }) => delayMs),
+    [defaultHandshakeTimeoutMs],
+  );
+  for (const { callback } of timers) callback();
+  const { code, details } = await first;
+  assert.deepEqual([code, details["timeoutMs"]], ["TIMEOUT", defaultHandshakeTimeoutMs]);
+  await closed;
+  await listener.close();
+  // Node's own timer goes on where the listener's ends, with the first bytes of TLS.
+  assert.equal(serverTlsOptions(tls).handshakeTimeout, defaultHandshakeTimeoutMs);
+});
 
 for (const stage of ["nothing said", "hello answered", "no upgrade yet"] as const) {
   test(`a handshake that made room for another is counted once: ${stage}`, { timeout: 60_000 }, async () => {
@@ -470,6 +566,24 @@ function upgradeRequest(headers: Readonly<Record<string, string>> = {}): string 
   return `GET /mqtt HTTP/1.1\r\n${lines.join("")}\r\n`;
 }
 
+test("an upgrade request has less than upgradeHeadBytesMax: target, names and values of its fields", async () => {
+  const { listener, refused, first } = await refusingListener({ webSocket: { path: "/mqtt" } });
+  const others = upgradeRequest({ X: "" }).replace(/ HTTP\/1\.1|^GET |: |\r\n/g, "").length;
+  const request = (lengthBytes: number): string => upgradeRequest({ X: "x".repeat(lengthBytes - others) });
+  const good = connect(listener.address.port, "127.0.0.1");
+  good.write(request(upgradeHeadBytesMax - 1));
+  const [answer] = (await once(good, "data")) as [Buffer];
+  assert.match(String(answer), /^HTTP\/1\.1 101 /);
+  assert.deepEqual(refused, []);
+  const large = connect(listener.address.port, "127.0.0.1").on("error", () => undefined);
+  const closed = new Promise((resolve) => large.resume().once("close", resolve));
+  large.write(request(upgradeHeadBytesMax));
+  assert.equal((await first).code, "CONNECTION_LOST");
+  await closed;
+  good.destroy();
+  await listener.close();
+});
+
 test("of requests that come in one piece only the first is answered", async () => {
   const { listener, refused } = await refusingListener({ webSocket: { path: "/mqtt" } });
   const socket = connect(listener.address.port, "127.0.0.1");
@@ -496,6 +610,34 @@ test("an upgrade that is no proper WebSocket handshake is refused and told to th
     await once(socket.resume(), "close");
     await listener.close();
   }
+});
+
+/** What begins a masked binary frame that is a whole message. */
+function longFrameHead(lengthBytes: number): Buffer {
+  const head = Buffer.alloc(14);
+  head.set([0x82, 0xff]);
+  head.writeBigUInt64BE(BigInt(lengthBytes), 2);
+  return head;
+}
+
+test("a WebSocket message has at most webSocketMessageBytesMax, and one more ends the connection at its head", async () => {
+  let accepted: (connection: Connection) => void = () => undefined;
+  const connection = new Promise<Connection>((resolve) => (accepted = resolve));
+  const options = { host: "127.0.0.1", port: 0, webSocket: { path: "/mqtt" } };
+  const listener = await network.listen(options, (opened) => accepted(opened));
+  const socket = connect(listener.address.port, "127.0.0.1");
+  socket.write(upgradeRequest());
+  await once(socket, "data");
+  const server = observe(await connection);
+  socket.write(Buffer.concat([longFrameHead(webSocketMessageBytesMax), Buffer.alloc(webSocketMessageBytesMax)]));
+  await server.received(webSocketMessageBytesMax);
+  socket.write(longFrameHead(webSocketMessageBytesMax + 1));
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  assert.deepEqual([...answer.subarray(0, 4)], [0x88, 2, 0x03, 0xf1], "1009: the message is too big");
+  socket.end();
+  assert.equal((await server.closed)?.code, "CONNECTION_LOST");
+  assert.equal(server.receivedBytes, webSocketMessageBytesMax);
+  await listener.close();
 });
 
 test("a text message closes a WebSocket with 1003, and nothing behind it is received", async () => {

@@ -1,23 +1,31 @@
 import { checkOptionTypes } from "@thingline/protocol";
 import type { Clock } from "../clock.js";
-import type { Network } from "../connection.js";
+import { defaultHandshakesMax, type Network } from "../connection.js";
 import { clockOption } from "../option-types.js";
 import { SlabPool } from "../write-plan.js";
 import { createNodeClock } from "./clock.js";
 import { dial } from "./dial.js";
+import { Handshakes } from "./handshakes.js";
 import { listen } from "./listen.js";
 import { SharedFacts } from "./shared-facts.js";
 import { ClientContexts } from "./tls-options.js";
 
+export interface NodeNetworkOptions {
+  clock?: Clock;
+  /** TLS handshakes and WebSocket upgrades under way on all listeners together: see `handshakesMax` of a listener. */
+  handshakesMax?: number;
+}
+
 /** TCP, TLS 1.2 and 1.3, and MQTT over WebSocket. One memory pool for all connections of the network. */
-export function createNodeNetwork(options: { clock?: Clock } = {}): Network {
-  checkOptionTypes(options, { clock: clockOption }, { of: "createNodeNetwork()" });
-  const { clock = createNodeClock() } = options;
+export function createNodeNetwork(options: NodeNetworkOptions = {}): Network {
+  checkOptionTypes(options, { clock: clockOption, handshakesMax: "number" }, { of: "createNodeNetwork()" });
+  const { clock = createNodeClock(), handshakesMax = defaultHandshakesMax } = options;
   const context = {
     clock,
     pool: new SlabPool((lengthBytes) => Buffer.allocUnsafeSlow(lengthBytes)),
     contexts: new ClientContexts(),
     facts: new SharedFacts(),
+    handshakes: new Handshakes(handshakesMax),
   };
   return {
     dial: (target, { signal } = {}) => dial(context, target, signal),

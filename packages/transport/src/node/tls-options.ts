@@ -17,7 +17,7 @@ import { certificateBlocks, readCertificate, readPrivateKey } from "./keys.js";
 import { decodeSession } from "./session.js";
 
 /** Credentials of a network that are kept ready; the one that was not used for longest goes first. */
-const clientContextsMax = 16;
+export const clientContextsMax = 16;
 
 /**
  * OpenSSL's contexts of a network's clients, by what they are made of. A context costs some 50 KB and a millisecond, and a

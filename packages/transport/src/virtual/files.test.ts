@@ -2,11 +2,24 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { codeOf } from "../contract/harness.js";
+import { defaultListedNamesMax } from "../files.js";
 import { createVirtualFiles } from "./files.js";
 import { createVirtualRandom } from "./random.js";
 
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+test("without an option a folder is listed up to defaultListedNamesMax", async () => {
+  const empty = new Uint8Array();
+  const names = Array.from({ length: defaultListedNamesMax + 1 }, (_, index): [string, Uint8Array] => [
+    `/full/${index}`,
+    empty,
+  ]);
+  const files = createVirtualFiles({ content: Object.fromEntries(names) });
+  assert.equal(await codeOf(files.list("/full")), "LIMIT_EXCEEDED");
+  await files.remove("/full/0");
+  assert.equal((await files.list("/full")).length, defaultListedNamesMax);
+});
 
 test("a power cut at any write of a replace leaves the old content or the new", async () => {
   const seen = new Set<string>();

@@ -1,6 +1,6 @@
 import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
-import { fileTooLarge } from "../files.js";
-import type { FileReadOptions, Files, FileWriteOptions } from "../files.js";
+import { defaultListedNamesMax, fileTooLarge, tooManyNames } from "../files.js";
+import type { FileListOptions, FileReadOptions, Files, FileWriteOptions } from "../files.js";
 import { randomOption } from "../option-types.js";
 import type { Random } from "../random.js";
 
@@ -148,7 +148,7 @@ class MemoryFiles implements VirtualFiles {
     return this.#files.has(normalize(path)) || this.#isFolder(normalize(path));
   }
 
-  async list(folder: string): Promise<string[]> {
+  async list(folder: string, { namesMax = defaultListedNamesMax }: FileListOptions = {}): Promise<string[]> {
     this.#check(folder);
     const prefix = prefixOf(normalize(folder));
     const names = new Set<string>();
@@ -156,6 +156,7 @@ class MemoryFiles implements VirtualFiles {
       const name = path.startsWith(prefix) ? path.slice(prefix.length).split("/")[0] : "";
       if (name !== undefined && name !== "") names.add(name);
     }
+    if (names.size > namesMax) throw tooManyNames(folder, namesMax);
     return [...names].sort();
   }
 
