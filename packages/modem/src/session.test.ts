@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { createVirtualClock } from "@thingline/transport/virtual";
 import { notificationsQueuedMax } from "./notification-stream.js";
-import { openModemSession, sessionQueueMax } from "./session.js";
+import { answerBytesMax, openModemSession, sessionQueueMax } from "./session.js";
 import { MemoryConnection } from "./simulator/memory-connection.js";
 
 /** A session whose other end is the test. */
@@ -196,6 +196,23 @@ test("the queue is bounded", async () => {
   const outcomes = await Promise.allSettled(waiting);
   assert.ok(outcomes.every((outcome) => outcome.status === "rejected" && isThinglineError(outcome.reason, "CLOSED")));
   assert.equal(clock.timerCount, 0);
+});
+
+test("an answer has at most answerBytesMax in all its lines, and the next command is not concerned", async () => {
+  const { clock, session, answerBy } = openWorld();
+  const line = "x".repeat(1_024);
+  const most = Array.from({ length: answerBytesMax / line.length }, () => line);
+  let lines = most;
+  answerBy(() => `${lines.join("\r\n")}\r\nOK\r\n`);
+  assert.deepEqual(await clock.until(session.command("AT+CGSN")), most);
+  lines = [...most, "x"];
+  await assert.rejects(
+    clock.until(session.command("AT+CGSN")),
+    (error) => isThinglineError(error, "LIMIT_EXCEEDED") && error.details["limit"] === answerBytesMax,
+  );
+  lines = ["352656100367872"];
+  assert.deepEqual(await clock.until(session.command("AT+CGSN")), lines);
+  await session.close();
 });
 
 test("the end of the channel fails what waits and what comes", async () => {

@@ -8,7 +8,12 @@ import { createVirtualFiles } from "@thingline/transport/virtual";
 import { tlsSessionsMax } from "../connection/tls-sessions.js";
 import { createNativeTlsDialer } from "./dialer.js";
 import { loadNativeTlsCredentials } from "./load.js";
-import { createNativeCredentialStore, nativeCredentialBytesMax, type NativeCredentialStore } from "./store.js";
+import {
+  createNativeCredentialStore,
+  nativeCredentialBytesMax,
+  nativeSecTagsMax,
+  type NativeCredentialStore,
+} from "./store.js";
 
 const keys = createNodeKeys();
 const pki = await makeTestCertificates(keys);
@@ -62,8 +67,10 @@ for (const kind of ["in memory", "in a folder"] as const) {
       store.write(43, "privateKey", pki.ca.certificatePem),
       fails("CREDENTIAL_REFUSED", /must be one of/),
     );
-    const large = "x".repeat(nativeCredentialBytesMax + 1);
-    await assert.rejects(store.write(43, "psk", large), fails("CREDENTIAL_REFUSED", /more than 16384/));
+    const large = "x".repeat(nativeCredentialBytesMax);
+    await store.write(43, "psk", large);
+    await assert.rejects(store.write(43, "psk", `${large}x`), fails("CREDENTIAL_REFUSED", /more than 16384/));
+    await store.delete(43, "psk");
     for (const secTag of [-1, 1.5, 2 ** 31]) {
       await assert.rejects(store.write(secTag, "ca", pki.ca.certificatePem), fails("OPTION_INVALID"));
     }
@@ -200,8 +207,19 @@ test("sessions are resumed only for the same endpoint and the same credentials, 
   assert.equal(await sessionOf({}), 5, "the same credentials under another tag are the same credentials");
   await store.write(43, "ca", pki.selfSigned.certificatePem);
   assert.equal(await sessionOf({}), undefined);
+  for (let port = 1; port < tlsSessionsMax; port++) await sessionOf({ port });
+  assert.notEqual(await sessionOf({}), undefined);
   for (let port = 1; port <= tlsSessionsMax; port++) await sessionOf({ port });
   assert.equal(await sessionOf({}), undefined);
+});
+
+test("a store takes nativeSecTagsMax security tags, and none more", async () => {
+  const store = createNativeCredentialStore({ keys });
+  for (let secTag = 0; secTag < nativeSecTagsMax; secTag++) await store.write(secTag, "psk", "abcd");
+  await assert.rejects(store.write(nativeSecTagsMax, "psk", "abcd"), fails("CREDENTIAL_REFUSED", /100 security tags/));
+  await store.write(0, "pskIdentity", "x");
+  await store.delete(1, "psk");
+  await store.write(nativeSecTagsMax, "psk", "abcd");
 });
 
 test("the dialer hands on what it was given and nothing else", async () => {

@@ -5,8 +5,8 @@ import { describe, test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import type { Files } from "@thingline/transport";
 import { createVirtualClock, createVirtualFiles, type VirtualFiles } from "@thingline/transport/virtual";
-import { Journal, type JournalEntry } from "./journal.js";
-import { OfflineQueue } from "./offline-queue.js";
+import { Journal, type JournalEntry, scrapsMax } from "./journal.js";
+import { OfflineQueue, tidyFirstMs, tidyLastMs } from "./offline-queue.js";
 import { checkOfflineQueue } from "./options.js";
 
 /** Of the operations, when not all are tried. */
@@ -50,7 +50,7 @@ class Disk {
     this.files = {
       read: (path, options) => inner.read(path, options),
       exists: (path) => inner.exists(path),
-      list: (path) => inner.list(path),
+      list: (path, options) => inner.list(path, options),
       makeFolder: (path) => inner.makeFolder(path),
       lock: (path) => inner.lock(path),
       replace: (path, content) =>
@@ -202,7 +202,7 @@ function diskOf(capacityBytes: () => number): { files: Files; inner: VirtualFile
   const files: Files = {
     read: (path, options) => inner.read(path, options),
     exists: (path) => inner.exists(path),
-    list: (path) => inner.list(path),
+    list: (path, options) => inner.list(path, options),
     makeFolder: (path) => inner.makeFolder(path),
     lock: (path) => inner.lock(path),
     flush: (path) => inner.flush(path),
@@ -268,9 +268,51 @@ test("a disk that fills up while messages wait: they are delivered, the folder i
   }
 });
 
+test("failed writes leave scrapsMax files; the next is refused without one, until they can be removed", async () => {
+  const disk = new Disk({ from: 1, count: 1_000_000, left: "half", actions: ["append", "remove"] });
+  const appended: string[] = [];
+  const append: Files["append"] = (path, content) => {
+    appended.push(path);
+    return disk.files.append(path, content);
+  };
+  const failed: number[] = [];
+  const { journal } = await Journal.open(
+    { files: { ...disk.files, append }, folder, durability: "disk", segmentBytes: 300, filesBytesMax: 900 },
+    {
+      stored: () => assert.fail("nothing can be stored"),
+      failed: (entries) => failed.push(...entries.map(({ sequence }) => sequence)),
+      troubled: () => undefined,
+      untidy: () => undefined,
+    },
+    1,
+  );
+  const sequences = Array.from({ length: 3 * scrapsMax }, (_, index) => index + 1);
+  const counts: number[] = [];
+  for (const sequence of sequences) {
+    journal.write(entryOf(sequence));
+    await quiet();
+    counts.push((await disk.inner.list(folder)).length);
+  }
+  assert.deepEqual(failed, sequences);
+  assert.equal(Math.max(...counts), scrapsMax);
+  assert.equal(counts.at(-1), scrapsMax);
+  assert.equal(new Set(appended).size, scrapsMax, "nothing more is begun");
+  disk.isWell = true;
+  journal.tidy();
+  await quiet();
+  assert.deepEqual(await disk.inner.list(folder), []);
+  await journal.close();
+});
+
 test("what could not be written down is tried again by itself, and never in a hurry", async () => {
   const disk = new Disk({ from: 1, count: 1_000_000, left: "nothing", actions: ["remove"] });
   const clock = createVirtualClock();
+  const delays: number[] = [];
+  const setTimer = clock.setTimer.bind(clock);
+  clock.setTimer = (delayMs, callback) => {
+    delays.push(delayMs);
+    return setTimer(delayMs, callback);
+  };
   const reports: unknown[] = [];
   const queue = new OfflineQueue(checkOfflineQueue({ storage: { files: disk.files, folder } }), clock, {
     hasRoom: () => true,
@@ -289,6 +331,10 @@ test("what could not be written down is tried again by itself, and never in a hu
   const before = disk.operations;
   await clock.advance(600_000);
   assert.ok(disk.operations - before < 100, `${disk.operations - before} operations in ten minutes`);
+  const rising: number[] = [];
+  for (let delayMs = tidyFirstMs; delayMs < tidyLastMs; delayMs *= 2) rising.push(delayMs);
+  assert.deepEqual(delays.slice(0, rising.length), rising);
+  assert.ok(delays.length > rising.length && delays.slice(rising.length).every((delayMs) => delayMs === tidyLastMs));
   assert.ok(reports.length <= 2, "told once for the removal, and once more after a write went well");
   disk.isWell = true;
   await clock.advance(60_000);

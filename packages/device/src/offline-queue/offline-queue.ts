@@ -53,8 +53,8 @@ const timerMsMax = 24 * 3_600_000;
 const filesFactor = 2;
 
 /** A folder that could not be tidied is tried again: at first, and at the longest. */
-const tidyFirstMs = 1_000;
-const tidyLastMs = 60_000;
+export const tidyFirstMs = 1_000;
+export const tidyLastMs = 60_000;
 
 /** Runs a {@link QueueMachine} with its journal, its timer and the promises of its publishers. */
 export class OfflineQueue {

@@ -11,6 +11,7 @@ import {
   encodeProgress,
   historyEntriesMax,
   newProgress,
+  progressBytesMax,
   recordRequest,
 } from "./progress.js";
 import { decideRecovery } from "./recovery.js";
@@ -97,6 +98,12 @@ test("progress reads back as it was, and anything else is not trusted", () => {
     { ...progress, history: new Array(historyEntriesMax + 1).fill(progress.history[0]) },
   ];
   for (const value of bad) assert.equal(decodeProgress(bytes(value)), undefined, JSON.stringify(value));
+  // JSON may end in blanks.
+  const padded = (lengthBytes: number) => new TextEncoder().encode(JSON.stringify(progress).padEnd(lengthBytes));
+  assert.deepEqual(decodeProgress(padded(progressBytesMax)), progress);
+  assert.equal(decodeProgress(padded(progressBytesMax + 1)), undefined);
+  const full = { ...progress, history: new Array(historyEntriesMax).fill(progress.history[0]) };
+  assert.deepEqual(decodeProgress(bytes(full)), full);
   const encoded = encodeProgress(progress);
   for (let length = 0; length < encoded.length - 2; length++) {
     assert.equal(decodeProgress(encoded.subarray(0, length)), undefined, `cut to ${length} bytes`);

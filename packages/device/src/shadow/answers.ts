@@ -51,36 +51,47 @@ export function acceptedOf(topic: string, { version, timestamp }: ShadowAnswerMe
 export function viewOf(topic: string, answer: ShadowAnswerMessage): ShadowView {
   const { state = {}, metadata = {} } = answer.members;
   if (!isJsonObject(state) || !isJsonObject(metadata)) throw malformed(topic, "its state is no object");
-  return { state: sectionsOf(topic, state), metadata: sectionsOf(topic, metadata), ...acceptedOf(topic, answer) };
+  return {
+    state: sectionsOf(topic, state, levelsMax),
+    metadata: sectionsOf(topic, metadata, levelsMax + 1),
+    ...acceptedOf(topic, answer),
+  };
 }
 
 /** @throws {ThinglineError} SHADOW_DOCUMENT_INVALID. */
 export function deltaOfMessage(topic: string, answer: ShadowAnswerMessage): ShadowDelta {
   const { state, metadata = {} } = answer.members;
   if (!isJsonObject(state) || !isJsonObject(metadata)) throw malformed(topic, "its state is no object");
-  if (isDeep(state) || isDeep(metadata)) throw malformed(topic, tooDeep);
+  if (isDeep(state, levelsMax) || isDeep(metadata, levelsMax + 1)) throw malformed(topic, tooDeep);
   return { state, metadata, ...acceptedOf(topic, answer) };
 }
 
-function sectionsOf(topic: string, sections: JsonObject): { [Section in keyof ShadowView["state"]]: JsonObject } {
+function sectionsOf(
+  topic: string,
+  sections: JsonObject,
+  levels: number,
+): { [Section in keyof ShadowView["state"]]: JsonObject } {
   const found: Record<string, JsonObject> = {};
   for (const name of ["desired", "reported", "delta"]) {
     const section: JsonValue | undefined = Object.hasOwn(sections, name) ? sections[name] : undefined;
     if (section === undefined || section === null) continue;
     if (!isJsonObject(section)) throw malformed(topic, `its ${name} is no object`);
-    if (isDeep(section)) throw malformed(topic, tooDeep);
+    if (isDeep(section, levels)) throw malformed(topic, tooDeep);
     found[name] = section;
   }
   return found;
 }
 
-/** Four times AWS's own limit. What walks through a state goes by itself: it must not be led deeper than the stack. */
-const levelsMax = 32;
+/**
+ * Objects and arrays within one another, in a section or in a delta, the outermost counted; in metadata one more, which holds the time of a
+ * value. Four times AWS's own limit. What walks through a state calls itself, and must not be led deeper than the stack.
+ */
+export const levelsMax = 32;
 const tooDeep = `it has more than ${levelsMax} levels`;
 
-function isDeep(value: JsonValue, level = 0): boolean {
+function isDeep(value: JsonValue, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false;
-  return level > levelsMax || Object.values(value).some((inner: JsonValue) => isDeep(inner, level + 1));
+  return levels === 0 || Object.values(value).some((inner: JsonValue) => isDeep(inner, levels - 1));
 }
 
 const isCount = (value: unknown): value is number =>

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
-import type { JsonObject } from "@thingline/protocol/shadow";
+import type { JsonObject, JsonValue } from "@thingline/protocol/shadow";
+import { decodeAnswer, levelsMax, viewOf } from "./answers.js";
 import type { ShadowDelta } from "./delta-view.js";
 import { versionJumpMax } from "./delta-view.js";
 import { defaultReportRetriesMax } from "./shadow-client.js";
@@ -169,7 +170,43 @@ describe("a wish that was answered is told again only when it changes", () => {
   });
 });
 
-test("a state of so many levels is told, one with one more is reported", async () => {});
+/** So many objects, the outermost counted. */
+function nested(levels: number, leaf: JsonValue = 1): JsonObject {
+  let state: JsonObject = { a: leaf };
+  for (let level = 1; level < levels; level++) state = { a: state };
+  return state;
+}
+
+test("a state of levelsMax levels is told; one with one more is reported, and the document asked for", async () => {
+  const seen = device(() => undefined);
+  const { world } = seen;
+  await seen.settle();
+  const deltaOf = (version: number, levels: number) => {
+    const timestamp = world.nowSeconds;
+    return { version, timestamp, state: nested(levels), metadata: nested(levels, { timestamp }) };
+  };
+  const gets = () => world.published.filter((topic) => topic.endsWith("/get")).length;
+  const before = gets();
+  world.send("update/delta", deltaOf(1, levelsMax));
+  await seen.settle();
+  assert.deepEqual(states(seen), [nested(levelsMax)]);
+  assert.deepEqual([world.reported.length, gets()], [0, before]);
+  world.send("update/delta", deltaOf(2, levelsMax + 1));
+  await seen.settle();
+  assert.equal(seen.read.length, 1);
+  assert.deepEqual(
+    world.reported.map(({ code }) => code),
+    ["SHADOW_DOCUMENT_INVALID"],
+  );
+  assert.equal(gets(), before + 1);
+  const answerOf = (levels: number) => {
+    const { state, metadata, ...rest } = deltaOf(1, levels);
+    const answer = { ...rest, state: { reported: state }, metadata: { reported: metadata } };
+    return viewOf("get/accepted", decodeAnswer("get/accepted", new TextEncoder().encode(JSON.stringify(answer))));
+  };
+  assert.deepEqual(answerOf(levelsMax).state.reported, nested(levelsMax));
+  assert.throws(() => answerOf(levelsMax + 1), { code: "SHADOW_DOCUMENT_INVALID" });
+});
 
 describe("a cloud that tells nonsense does not make the loop deaf", () => {
   const now = 1_700_000_000;

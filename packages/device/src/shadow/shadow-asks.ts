@@ -1,5 +1,5 @@
 /** Requests to shadows that are remembered; the oldest is the one whose answer comes next. */
-const asksMax = 100;
+export const asksMax = 100;
 
 const requestTopic = /^\$aws\/things\/[^/]+\/shadow(\/name\/[^/]+)?\/(get|update|delete)$/;
 

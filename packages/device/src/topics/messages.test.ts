@@ -4,9 +4,11 @@ import { ThinglineError } from "@thingline/protocol";
 import { encodeToBytes, type PublishPacket } from "@thingline/protocol/mqtt";
 import { highWaterBytes } from "@thingline/transport";
 import { agree, type Answer, closesCleanly, FakeCloud, watch } from "../client/fake-cloud.test.support.js";
+import { shadowsMax } from "../shadow/shadows.js";
 import type { DeviceMessage } from "./message.js";
 import { MessageRouter, routesMax } from "./router.js";
 import { defaultSubscriptionQueueMax } from "./subscription.js";
+import { waitingSubscribesMax } from "./topics.js";
 
 /** Connects and subscribes, and leaves everything else to the test. */
 const onlyConnects: Answer = (packet, self) => packet.type !== "publish" && agree(packet, self);
@@ -19,6 +21,28 @@ async function codeOf(cloud: FakeCloud, promise: Promise<unknown>): Promise<stri
   await cloud.clock.flush();
   return settled;
 }
+
+test("without a connection waitingSubscribesMax calls of subscribe() wait, and one more is refused", async () => {
+  const cloud = new FakeCloud();
+  cloud.dialing = new Promise(() => undefined);
+  const device = cloud.create({ quotas: "none" });
+  void device.connect().catch(() => undefined);
+  await cloud.clock.flush();
+  const waiting = Array.from({ length: waitingSubscribesMax }, (_, index) => watch(device.subscribe(`t/${index}`)));
+  assert.equal(await codeOf(cloud, device.subscribe("one/more")), "LIMIT_EXCEEDED");
+  assert.ok(waiting.every(({ state }) => state === "pending"));
+  await closesCleanly(cloud, device);
+  assert.ok(waiting.every(({ state }) => state === "CLOSED"));
+});
+
+test("a device works with shadowsMax shadows, and those are the same whenever they are asked for", async () => {
+  const cloud = new FakeCloud();
+  const device = await cloud.connected();
+  const shadows = Array.from({ length: shadowsMax }, (_, index) => device.shadow(`s${index}`));
+  assert.throws(() => device.shadow("one-more"), { code: "LIMIT_EXCEEDED" });
+  assert.equal(device.shadow("s0"), shadows[0]);
+  await closesCleanly(cloud, device);
+});
 
 describe("publish", () => {
   test("QoS 1 resolves with PUBACK, QoS 0 when it was handed over", async () => {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { ModemWorld } from "../world.test.helper.js";
 import { makeModemWorld } from "../world.test.helper.js";
 import type { AtPortOptions } from "./at-port.js";
+import { memoryBufferBytesMax } from "./memory-connection.js";
 
 function open({ modem, clock }: ModemWorld, options?: AtPortOptions) {
   const port = modem.openPort(options);
@@ -100,6 +101,32 @@ test("a host that does not read loses URCs, and they are counted", async () => {
   port.resume();
   const got = await send("");
   assert.ok(got.length <= 66_000 && got.length > 60_000, String(got.length));
+});
+
+test("for a host that asks and does not read, answers wait up to memoryBufferBytesMax, and more are lost and counted", async () => {
+  const world = await makeModemWorld();
+  const { port, send } = open(world);
+  const answer = await send("AT+CLAC\r");
+  port.pause();
+  const waiting = Math.floor(memoryBufferBytesMax / answer.length) + 1;
+  for (let count = 0; count < waiting; count++) await send("AT+CLAC\r");
+  assert.equal(world.modem.counters.lostBytes, 0);
+  await send("AT+CLAC\r");
+  assert.equal(world.modem.counters.lostBytes, answer.length);
+  port.resume();
+  assert.equal(await send(""), answer.repeat(waiting));
+  assert.equal(await send("AT\r"), "OK\r\n");
+});
+
+test("a port that queues keeps memoryBufferBytesMax, and loses and counts what is more", async () => {
+  const world = await makeModemWorld();
+  const { send } = open(world, { whileBusy: "queued" });
+  const blank = " ".repeat(memoryBufferBytesMax - 3);
+  assert.equal(await send(`AT\rAT\r${blank}`), "OK\r\nOK\r\n");
+  assert.equal(world.modem.counters.lostBytes, 0);
+  await send("\r");
+  assert.equal(await send(`AT\rAT\r${blank} `), "OK\r\n");
+  assert.equal(world.modem.counters.lostBytes, memoryBufferBytesMax + 1);
 });
 
 test("packets can be reserved on the port as on any connection", async () => {

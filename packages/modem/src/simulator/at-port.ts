@@ -18,7 +18,7 @@ export interface AtPortOptions {
 
 /** What went past the ports of a modem. */
 export interface AtPortCounters {
-  /** Bytes that came while a command was executed. */
+  /** Bytes that came while a command was executed, and of answers that a host which reads too slowly did not get. */
   lostBytes: number;
   /** URCs that a host which reads too slowly did not get. */
   droppedNotifications: number;
@@ -78,7 +78,10 @@ export class AtPort {
   }
 
   #send(text: string): void {
-    this.#connection.deliver(this.#encoder.encode(text));
+    const bytes = this.#encoder.encode(text);
+    // A host that asks and does not read: without flow control its own port would overrun.
+    if (this.#connection.receiveBufferedBytes > memoryBufferBytesMax) this.#counters.lostBytes += bytes.length;
+    else this.#connection.deliver(bytes);
   }
 
   #receive(bytes: Uint8Array): void {

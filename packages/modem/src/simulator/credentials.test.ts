@@ -6,6 +6,7 @@ import { makeTestCertificates } from "@thingline/transport/contract";
 import { createNodeKeys } from "@thingline/transport/node";
 import { createVirtualFiles, createVirtualRandom } from "@thingline/transport/virtual";
 import { makeModemWorld } from "../world.test.helper.js";
+import { recordBytesMax } from "./record-file.js";
 
 const { ca, client } = await makeTestCertificates(createNodeKeys());
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex").toUpperCase();
@@ -177,6 +178,27 @@ test("a damaged entry names its file; remains of a cut-off replacement do not ma
       JSON.stringify(damage),
     );
   }
+});
+
+test("a record has at most recordBytesMax, and a longer one is named", async () => {
+  const files = createVirtualFiles();
+  const first = await makeModemWorld({ files, folder: "modem" });
+  await first.at('AT%CMNG=0,43,0,"x"');
+  await first.modem.close();
+  const path = "modem/credentials/43-0.json";
+  const record = await files.read(path, { bytesMax: recordBytesMax });
+  // JSON may end in blanks.
+  const padded = new Uint8Array(recordBytesMax + 1).fill(0x20);
+  padded.set(record);
+  await files.replace(path, padded.subarray(0, recordBytesMax));
+  const again = await makeModemWorld({ files, folder: "modem" });
+  assert.match(await again.at("AT%CMNG=1,43"), /^%CMNG: 43,0/);
+  await again.modem.close();
+  await files.replace(path, padded);
+  await assert.rejects(
+    makeModemWorld({ files, folder: "modem" }),
+    (error) => isThinglineError(error, "FILE_TOO_LARGE") && error.details["path"] === path,
+  );
 });
 
 test("an entry whose content does not fit its digest is damaged, and the message keeps the secret", async () => {

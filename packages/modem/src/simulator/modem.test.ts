@@ -4,6 +4,7 @@ import { isThinglineError } from "@thingline/protocol";
 import { createVirtualFiles, createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
 import fc from "fast-check";
 import { makeModemWorld } from "../world.test.helper.js";
+import { queuedCommandsMax } from "./modem-core.js";
 
 const afterBoot: [command: string, answer: RegExp | string][] = [
   ["AT", "OK\r\n"],
@@ -56,6 +57,16 @@ test("a modem that just booted answers as a real one", async () => {
     else assert.match(got, answer, command);
   }
   await world.modem.close();
+});
+
+test("queuedCommandsMax commands are taken at once, one more is refused, and all get their answers", async () => {
+  const { modem, clock } = await makeModemWorld();
+  const taken = Array.from({ length: queuedCommandsMax }, () => modem.at("AT"));
+  await assert.rejects(modem.at("AT"), (error) => isThinglineError(error, "LIMIT_EXCEEDED"));
+  const answers = await clock.until(Promise.all(taken));
+  assert.ok(answers.every((answer) => answer === "OK\r\n"));
+  assert.equal(await clock.until(modem.at("AT")), "OK\r\n", "there is room again");
+  await modem.close();
 });
 
 test("the IMEI has its check digit", async () => {

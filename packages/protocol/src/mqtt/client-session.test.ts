@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isThinglineError, ThinglineError } from "../errors.js";
 import { RecordedSession } from "./client-session.test.harness.js";
+import { controlPacketsMax } from "./client-session-types.js";
 import type { ConnackPacket, ConnectPacket, MqttPacket, PublishPacket } from "./packets.js";
 
 const payload = new Uint8Array(0);
@@ -269,6 +270,17 @@ describe("publishing", () => {
     const owner = client.publish();
     client.receive({ type: "puback", packetId: 1, reasonCode: 0x10 });
     assert.deepEqual([...client.settled], [[owner, undefined]]);
+  });
+
+  test("controlPacketsMax SUBSCRIBEs wait for their answers, and one more is refused", () => {
+    const client = new RecordedSession().connect();
+    for (let count = 0; count < controlPacketsMax; count++) client.subscribe(`f/${count}`);
+    assert.throws(
+      () => client.subscribe("one/more"),
+      (error) => isThinglineError(error, "LIMIT_EXCEEDED"),
+    );
+    client.receive({ type: "suback", packetId: 1, reasonCodes: [0] });
+    client.subscribe("one/more");
   });
 
   test("the queue is bounded in messages and in bytes", () => {
