@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { request } from "node:http";
 import { isAbsolute, join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { CreateThingCommand, IoTClient, ListThingsCommand } from "@aws-sdk/client-iot";
@@ -34,6 +35,21 @@ function client(t: TestContext, endpoint: string): IoTClient {
   });
   t.after(() => iot.destroy());
   return iot;
+}
+
+/** The status that answers a body in chunks, which is sent without looking at the answer. */
+function statusOfChunked(url: string, lengthBytes: number): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { method: "POST" }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    asked.once("error", reject);
+    asked.setHeader("transfer-encoding", "chunked");
+    const chunk = new Uint8Array(1024 * 1024);
+    for (let rest = lengthBytes; rest > 0; rest -= chunk.length) asked.write(chunk.subarray(0, rest));
+    asked.end();
+  });
 }
 
 describe("thingline cloud", { concurrency: 2 }, () => {
@@ -234,6 +250,11 @@ describe("thingline cloud", { concurrency: 2 }, () => {
     const tooLarge = errorOf(await run("restore", file));
     assert.equal(tooLarge.code, "FILE_TOO_LARGE", "what the cloud would not take is not sent");
     assert.match(tooLarge.message, new RegExp(`at most ${snapshotBytesMax} `));
+    // Others than our command do not say the length beforehand. What is taken is no snapshot.
+    const restore = `${cloud.addresses.api}/_thingline/restore`;
+    assert.equal(await statusOfChunked(restore, snapshotBytesMax), 400);
+    assert.equal(await statusOfChunked(restore, snapshotBytesMax + 1), 413);
+    assert.deepEqual(await things(), ["kept"]);
   });
 
   test("commands that need a running cloud say that none runs, and how to start one", async (t) => {

@@ -20,7 +20,11 @@ test("docs/limits.md names files, tests and constants that exist, with their val
     assert.ok(existsSync(join(root, row.test)), `${row.text}\nthere is no ${row.test}`);
     assert.notEqual(row.constants.length, 0, `${row.text}\nnames no constant`);
     const source = readFileSync(join(root, row.file), "utf8");
-    for (const [name, value] of row.constants) assert.equal(valueOf(source, name), value, `${row.file}: ${name}`);
+    const tests = readFileSync(join(root, row.test), "utf8");
+    for (const [name, value] of row.constants) {
+      assert.equal(valueOf(source, name), value, `${row.file}: ${name}`);
+      assert.ok(speaksOf(tests, name), `${row.test} does not speak of ${name}`);
+    }
   }
 });
 
@@ -42,10 +46,17 @@ function readRows(text: string): Row[] {
   });
 }
 
+/** Of a default, a test may speak by the name of its option. */
+function speaksOf(tests: string, name: string): boolean {
+  const option = name.replace(/^default([A-Z])/, (_, first: string) => first.toLowerCase());
+  return new RegExp(`\\b(?:${name}|${option})\\b`).test(tests);
+}
+
 /** The value that a source gives a name first: a constant or a member, of numbers and of other names of the same file. */
 function valueOf(source: string, name: string): number | undefined {
   const expression = new RegExp(`\\b${name}(?:: number)?\\s*[=:]\\s*([\\w *+-]*\\d[\\w *+-]*)`).exec(source)?.[1];
-  if (expression === undefined) return undefined;
+  const member = new RegExp(`\\b${name} = (?:\\w+\\.)*(\\w+);`).exec(source)?.[1];
+  if (expression === undefined) return member === undefined ? undefined : valueOf(source, member);
   return expression.split("+").reduce(
     (sum, terms) =>
       sum +

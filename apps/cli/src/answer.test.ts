@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
-import { readAnswer } from "./answer.js";
+import { ordinaryAnswerBytesMax, readAnswer } from "./answer.js";
 
 test("an answer is read up to its bound, and one without end is left by name", async () => {
   let given = 0;
@@ -29,4 +29,14 @@ test("an answer is read up to its bound, and one without end is left by name", a
     return true;
   });
   assert.deepEqual([given, isEnded], [8, true]);
+});
+
+test("without a bound of its own an answer has ordinaryAnswerBytesMax", async () => {
+  async function* answerOf(lengthBytes: number) {
+    yield new Uint8Array(ordinaryAnswerBytesMax);
+    yield new Uint8Array(lengthBytes - ordinaryAnswerBytesMax);
+  }
+  const what = "the answer to POST reset";
+  assert.equal((await readAnswer(answerOf(ordinaryAnswerBytesMax), { what })).length, ordinaryAnswerBytesMax);
+  await assert.rejects(readAnswer(answerOf(ordinaryAnswerBytesMax + 1), { what }), { code: "LIMIT_EXCEEDED" });
 });

@@ -1,5 +1,8 @@
 import { ThinglineError } from "@thingline/protocol";
 
+/** All but a snapshot is a few words; another server may listen there. */
+export const ordinaryAnswerBytesMax = 64 * 1024;
+
 /**
  * The body of an HTTP answer, up to a bound.
  *
@@ -8,7 +11,7 @@ import { ThinglineError } from "@thingline/protocol";
  */
 export async function readAnswer(
   body: AsyncIterable<Uint8Array> | null,
-  { bytesMax, what }: { bytesMax: number; what: string },
+  { bytesMax = ordinaryAnswerBytesMax, what }: { bytesMax?: number; what: string },
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;

@@ -7,7 +7,12 @@ import { fileURLToPath } from "node:url";
 import { type ErrorCode, isThinglineError } from "@thingline/protocol";
 import { awsIotSettings, loadKconfig } from "@thingline/protocol/kconfig";
 import { createNodeFiles } from "@thingline/transport/node";
-import { kconfigLines, readCredentialFiles, writeCredentialsFolder } from "./credentials-folder.js";
+import {
+  credentialFileBytesMax,
+  kconfigLines,
+  readCredentialFiles,
+  writeCredentialsFolder,
+} from "./credentials-folder.js";
 
 const fixture = (name: string) =>
   readFile(fileURLToPath(new URL(`../../../tests/fixtures/x509/${name}`, import.meta.url)), "utf8");
@@ -89,6 +94,16 @@ test("without PEM files the folder's certificate JSON is read; single files win 
   assert.deepEqual(await readCredentialFiles(files, { from: folder, cert: other }), { certificate: caPem });
 });
 
+test("a PEM file and a JSON file may have credentialFileBytesMax", async (t) => {
+  const folder = await makeFolder(t);
+  const [pem, json] = [join(folder, "large.pem"), join(folder, "large.json")];
+  const text = caPem.padEnd(credentialFileBytesMax, "\n");
+  await writeFile(pem, text);
+  assert.deepEqual(await readCredentialFiles(files, { ca: pem }), { ca: text });
+  await writeFile(json, JSON.stringify({ caCert: caPem }).padEnd(credentialFileBytesMax));
+  assert.deepEqual(await readCredentialFiles(files, { from: json }), { ca: caPem });
+});
+
 test("what cannot be read says which file, what was expected and what was found", async (t) => {
   const folder = await makeFolder(t);
   const at = (name: string) => join(folder, name);
@@ -96,7 +111,8 @@ test("what cannot be read says which file, what was expected and what was found"
   await writeFile(at("der.bin"), Uint8Array.of(0x30, 0x82, 0xff, 0xfe));
   await writeFile(at("cert.pem"), certificatePem);
   await writeFile(at("key.pem"), privateKeyPem);
-  await writeFile(at("large.pem"), "x".repeat(70_000));
+  await writeFile(at("large.pem"), caPem.padEnd(credentialFileBytesMax + 1, "\n"));
+  await writeFile(at("large.json"), JSON.stringify({ caCert: caPem }).padEnd(credentialFileBytesMax + 1));
   await writeFile(at("encrypted.pem"), await fixture("ec-p256.encrypted.pkcs8.pem"));
   await mkdir(at("empty"));
   const cases: [Parameters<typeof readCredentialFiles>[1], ErrorCode, RegExp][] = [
@@ -106,7 +122,8 @@ test("what cannot be read says which file, what was expected and what was found"
     [{ key: at("encrypted.pem") }, "KEY_INVALID", /encrypted/],
     [{ cert: at("der.bin") }, "CERTIFICATE_INVALID", /der\.bin is no PEM.*openssl x509 -inform der/],
     [{ key: at("der.bin") }, "KEY_INVALID", /der\.bin is no PEM.*openssl pkey -inform der/],
-    [{ ca: at("large.pem") }, "FILE_TOO_LARGE", /large\.pem" is too large: it has 70000 bytes, and at most 65536/],
+    [{ ca: at("large.pem") }, "FILE_TOO_LARGE", /large\.pem" is too large: it has 65537 bytes, and at most 65536/],
+    [{ from: at("large.json") }, "FILE_TOO_LARGE", /large\.json" is too large: it has 65537 bytes/],
     [{ ca: at("absent.pem") }, "FILE_NOT_FOUND", /absent\.pem/],
     [{ from: at("absent") }, "FILE_NOT_FOUND", /absent is an empty folder, or not there/],
     [{ from: at("empty") }, "FILE_NOT_FOUND", /empty folder/],

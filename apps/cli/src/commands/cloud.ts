@@ -158,8 +158,6 @@ function untilAborted(signal: AbortSignal): Promise<string> {
 
 /** Large stores take their time. */
 const adminTimeoutMs = 300_000;
-/** All but a snapshot is a few words; another server may listen there. */
-const ordinaryAnswerBytesMax = 64 * 1024;
 
 async function admin(
   { dataDir, signal }: { dataDir: string; signal: AbortSignal },
@@ -175,7 +173,7 @@ async function admin(
     throw new ThinglineError("CLOUD_NOT_RUNNING", message, { details: { folder: dataDir }, cause });
   });
   const answer = await readAnswer(response.body, {
-    bytesMax: response.ok && path === "snapshot" ? snapshotBytesMax : ordinaryAnswerBytesMax,
+    ...(response.ok && path === "snapshot" && { bytesMax: snapshotBytesMax }),
     what: `the answer to ${method} ${path}`,
   });
   if (!response.ok) {

@@ -249,9 +249,12 @@ test("a packet of packetBytesMax is waited for, one byte more is refused at its 
   await closeWorld(world);
 });
 
-test("a session keeps messages up to queuedBytesMax, and no byte more", async () => {
-  const queueOf = async (queuedBytesMax: number) => {
-    const world = await startWorld({ limits: { ...noLimits, queuedBytesMax } });
+for (const name of ["queuedBytesMax", "queuedBytesTotalMax"] as const)
+  test(`a session keeps messages up to ${name}, and no byte more`, () => fillQueue(name));
+
+async function fillQueue(name: "queuedBytesMax" | "queuedBytesTotalMax") {
+  const queueOf = async (bytesMax: number) => {
+    const world = await startWorld({ limits: { ...noLimits, [name]: bytesMax } });
     const client = await world.connect("c", persistent);
     await client.subscribe("t");
     await client.disconnect();
@@ -261,10 +264,25 @@ test("a session keeps messages up to queuedBytesMax, and no byte more", async ()
     await closeWorld(world);
     return { queuedMessages, queuedBytes, droppedQueueFull };
   };
-  const { queuedBytes } = await queueOf(awsLimits.queuedBytesMax);
+  const { queuedBytes } = await queueOf(awsLimits[name]);
   assert.deepEqual(await queueOf(queuedBytes), { queuedMessages: 4, queuedBytes, droppedQueueFull: 0 });
   const three = (queuedBytes / 4) * 3;
   assert.deepEqual(await queueOf(queuedBytes - 1), { queuedMessages: 3, queuedBytes: three, droppedQueueFull: 1 });
+}
+
+test("retained messages have retainedBytesMax, and no byte more", async () => {
+  const longestOf = async (retainedBytesMax: number) => {
+    const world = await startWorld({ limits: { ...noLimits, retainedBytesMax } });
+    const client = await world.connect("c", { version: 5 });
+    let lengthBytes = retainedBytesMax - 500;
+    const first = lengthBytes;
+    // One in the place of another needs no more room than it is longer.
+    while ((await client.publish("a", "x".repeat(lengthBytes), { isRetained: true })) === 0) lengthBytes++;
+    assert.ok(lengthBytes > first);
+    await closeWorld(world);
+    return lengthBytes - 1;
+  };
+  assert.equal(await longestOf(1_001), (await longestOf(1_000)) + 1);
 });
 
 test("retained messages have a bound in bytes", async () => {

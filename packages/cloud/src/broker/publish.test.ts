@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { PublishPacket } from "@thingline/protocol/mqtt";
 import type { OperationRunner, ServiceMessage, ServiceTopics } from "../services/operation.js";
 import { closeWorld, noLimits, quickLimits, startWorld, TestIdentity } from "./harness.test.support.js";
+import { awsLimits } from "./limits.js";
 
 const runner = {} as OperationRunner;
 
@@ -372,6 +373,47 @@ test("a client that does not read loses QoS 0, keeps QoS 1 in its queue, and is 
   await closeWorld(world);
 });
 
+test("a connection remembers decisions on cachedTopicsPerConnectionMax topics, and asks again after one more", async () => {
+  const world = await startWorld({ limits: { ...noLimits, cachedTopicsPerConnectionMax: 2 } });
+  const [sender, receiver] = [new TestIdentity(), new TestIdentity()];
+  const publisher = await world.connect("p", { identity: sender });
+  const subscriber = await world.connect("s", { identity: receiver });
+  await subscriber.subscribe("#");
+  const askedFor = async (topic: string) => {
+    const before = [sender.asked, receiver.asked] as const;
+    await publisher.publish(topic, "x");
+    return [sender.asked - before[0], receiver.asked - before[1]];
+  };
+  for (const topic of ["a", "b"]) assert.deepEqual(await askedFor(topic), [1, 1]);
+  for (const topic of ["a", "b"]) assert.deepEqual(await askedFor(topic), [0, 0]);
+  assert.deepEqual(await askedFor("c"), [1, 1]);
+  for (const topic of ["a", "c"]) assert.deepEqual((await askedFor(topic))[0], topic === "a" ? 1 : 0);
+  await closeWorld(world);
+});
+
+for (const name of ["outputBytesMax", "outputBytesTotalMax"] as const)
+  test(`a client that does not read is sent QoS 0 up to ${name}, and nothing over it`, () => fillOutput(name));
+
+async function fillOutput(name: "outputBytesMax" | "outputBytesTotalMax") {
+  const outputOf = async (bytesMax: number, messages: number) => {
+    const world = await startWorld({ limits: { ...noLimits, [name]: bytesMax } });
+    const slow = await world.connect("slow");
+    await slow.subscribe("t");
+    const publisher = await world.connect("p");
+    slow.connection.isStalled = true;
+    for (let count = 0; count < messages; count++) await publisher.publish("t", "x".repeat(30_000), { qos: 0 });
+    const { bufferedBytes } = slow.connection;
+    const { droppedSlowConsumer } = world.broker.stats();
+    await closeWorld(world);
+    return { bufferedBytes, droppedSlowConsumer };
+  };
+  const { bufferedBytes } = await outputOf(awsLimits[name], 3);
+  // Full is not over: one more goes out then.
+  assert.equal((await outputOf(bufferedBytes, 4)).droppedSlowConsumer, 0);
+  assert.equal((await outputOf(bufferedBytes, 5)).droppedSlowConsumer, 1);
+  assert.equal((await outputOf(bufferedBytes - 1, 4)).droppedSlowConsumer, 1);
+}
+
 test("clients that do not read share a bound on what waits for them all; the others are not concerned", async () => {
   const limits = { ...noLimits, outputBytesMax: 1_000_000, outputBytesTotalMax: 300_000 };
   const world = await startWorld({ limits });
@@ -398,15 +440,17 @@ test("clients that do not read share a bound on what waits for them all; the oth
 });
 
 test("a client that does not read for a minute is closed", async () => {
-  const world = await startWorld({ limits: { ...noLimits, outputBytesMax: 1_000 } });
+  const { slowConsumerSecondsMax } = awsLimits;
+  const world = await startWorld({ limits: { ...noLimits, outputBytesMax: 1_000, slowConsumerSecondsMax } });
   const slow = await world.connect("slow", { keepAliveSeconds: 1_200 });
   await slow.subscribe("t");
   const publisher = await world.connect("p", { keepAliveSeconds: 1_200 });
   slow.connection.isStalled = true;
   for (let count = 0; count < 3; count++) await publisher.publish("t", "x".repeat(600), { qos: 0 });
-  await world.clock.advance(50_000);
+  await world.clock.advance(slowConsumerSecondsMax * 1_000 - 1);
   assert.equal(slow.isClosed, false);
-  await world.clock.advance(15_000);
+  // It is looked for every five seconds.
+  await world.clock.advance(5_001);
   assert.equal(slow.isClosed, true);
   assert.equal(world.line("disconnected")?.facts["reason"], "SLOW_CONSUMER");
   await closeWorld(world);

@@ -34,7 +34,7 @@ const sweepAgainMs = 1_000;
 export const sweptMessagesMax = 1_000;
 
 /** Topics whose publish rate is remembered. */
-const ratedTopicsMax = 10_000;
+export const ratedTopicsMax = 10_000;
 
 /** The last message of each topic that was published with RETAIN. In memory, and in the store before a PUBACK. */
 export class RetainedMessages {

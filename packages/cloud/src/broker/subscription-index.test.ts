@@ -134,3 +134,16 @@ test("a route that is remembered no more holds no subscriber, whoever still hold
   assert.ok(!index.isCurrent(first));
   assert.equal(first.targets.length, 0);
 });
+
+test("routes of cachedTopicsMax topics and with cachedTargetsMax receivers are remembered, the oldest goes for one more", () => {
+  const remembered = (options: { cachedTopicsMax: number; cachedTargetsMax?: number }) => {
+    const index = new SubscriptionIndex<Subscriber>(options);
+    for (const name of ["x", "y"]) index.add("#", subscriber(name), { qos: 0 });
+    const routes = ["a", "b", "c"].map((topic) => index.route(topic));
+    return routes.map((route) => index.isCurrent(route));
+  };
+  assert.deepEqual(remembered({ cachedTopicsMax: 3 }), [true, true, true]);
+  assert.deepEqual(remembered({ cachedTopicsMax: 2 }), [false, true, true]);
+  assert.deepEqual(remembered({ cachedTopicsMax: 3, cachedTargetsMax: 6 }), [true, true, true]);
+  assert.deepEqual(remembered({ cachedTopicsMax: 3, cachedTargetsMax: 5 }), [false, true, true]);
+});

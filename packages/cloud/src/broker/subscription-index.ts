@@ -64,6 +64,8 @@ const hasWildcard = (filter: string): boolean => filter.includes("+") || filter.
 export interface SubscriptionIndexOptions<Service> {
   /** Topics remembered; the least recently used goes first. */
   cachedTopicsMax: number;
+  /** Default {@link defaultCachedTargetsMax}. */
+  cachedTargetsMax?: number;
   /** Which services answer the topic. Asked once per remembered topic. */
   servicesOf?: (topic: string) => readonly Service[];
   /** Topics that no subscriber sees, whatever its filter. */
@@ -71,7 +73,7 @@ export interface SubscriptionIndexOptions<Service> {
 }
 
 /** Targets remembered over all cached routes: a bound on memory when many topics have many subscribers. */
-const cachedTargetsMax = 2_000_000;
+export const defaultCachedTargetsMax = 2_000_000;
 
 /**
  * Who subscribed to what. Exact filters are a map, wildcards a tree by topic level, and the answer for a topic is
@@ -87,13 +89,15 @@ export class SubscriptionIndex<S extends object, Service = never> {
   private readonly routes = new Map<string, Route<S, Service>>();
   private cachedTargets = 0;
   private readonly cachedTopicsMax: number;
+  private readonly cachedTargetsMax: number;
   private readonly servicesOf: (topic: string) => readonly Service[];
   private readonly isHidden: (topic: string) => boolean;
 
-  constructor({ cachedTopicsMax, servicesOf = () => [], isHidden = () => false }: SubscriptionIndexOptions<Service>) {
-    this.cachedTopicsMax = cachedTopicsMax;
-    this.servicesOf = servicesOf;
-    this.isHidden = isHidden;
+  constructor(options: SubscriptionIndexOptions<Service>) {
+    this.cachedTopicsMax = options.cachedTopicsMax;
+    this.cachedTargetsMax = options.cachedTargetsMax ?? defaultCachedTargetsMax;
+    this.servicesOf = options.servicesOf ?? (() => []);
+    this.isHidden = options.isHidden ?? (() => false);
   }
 
   /** Adds or replaces. @param filter without the `$share/` prefix. @returns the group, for a shared subscription. */
@@ -203,7 +207,7 @@ export class SubscriptionIndex<S extends object, Service = never> {
 
   private evict(): void {
     for (const [topic, route] of this.routes) {
-      if (this.routes.size <= this.cachedTopicsMax && this.cachedTargets <= cachedTargetsMax) return;
+      if (this.routes.size <= this.cachedTopicsMax && this.cachedTargets <= this.cachedTargetsMax) return;
       if (this.routes.size === 1) return;
       this.drop(topic, route);
     }

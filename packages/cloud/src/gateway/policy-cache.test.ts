@@ -19,6 +19,8 @@ test("the cache is bounded, and what was used last stays", () => {
   const cache = new PolicyCache();
   const kept = cache.get(policy("kept"));
   const gone = cache.get(policy("gone"));
+  for (let index = 2; index < compiledPoliciesMax; index++) cache.get(policy(`first${index}`));
+  assert.deepEqual([cache.get(policy("kept")), cache.get(policy("gone"))], [kept, gone], "as many as may be");
   for (let index = 0; index < compiledPoliciesMax; index++) {
     cache.get(policy(`p${index}`));
     cache.get(policy("kept"));

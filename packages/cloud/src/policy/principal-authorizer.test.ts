@@ -87,7 +87,9 @@ test("a decision is taken once for each topic, and again after an update", () =>
 test("the cache is bounded and starts again when it is full", () => {
   const subject = authorizer([on("iot:Publish", "topic/*")]);
   const first = subject.authorize("iot:Publish", "topic/0");
-  for (let index = 1; index <= decisionCacheEntriesMax; index++) subject.authorize("iot:Publish", `topic/${index}`);
+  for (let index = 1; index < decisionCacheEntriesMax; index++) subject.authorize("iot:Publish", `topic/${index}`);
+  assert.equal(subject.authorize("iot:Publish", "topic/0"), first);
+  subject.authorize("iot:Publish", "topic/one-more");
   const again = subject.authorize("iot:Publish", "topic/0");
   assert.notEqual(again, first);
   assert.equal(again.isAllowed, true);

@@ -2,6 +2,8 @@ import type { HttpResponse } from "@thingline/transport";
 
 /** What the REST port takes, in all and from one. */
 export interface RestLimits {
+  /** A request's target, header names and header values together have less than this. */
+  headBytesMax: number;
   /** A request's body that is kept in memory. */
   bodyBytesMax: number;
   /** Sum of the bodies in memory, of all requests in progress. */
@@ -23,6 +25,7 @@ export interface RestLimits {
 }
 
 export const defaultRestLimits: RestLimits = {
+  headBytesMax: 16 * 1024,
   bodyBytesMax: 1024 * 1024,
   bodiesBytesMax: 64 * 1024 * 1024,
   uploadBytesMax: 64 * 1024 * 1024,

@@ -80,6 +80,19 @@ test("a target with the host of the Host header is taken as its path", async (co
   assert.equal(await answerOf(socket), "200");
 });
 
+test("a head has less than headBytesMax: target, names and values of its fields", async (context) => {
+  const { dial } = await open(context, { headBytesMax: 1_000 });
+  const others = ["/a", "Host", "localhost", "X"].join("").length;
+  for (const [lengthBytes, status] of [
+    [999, "200"],
+    [1_000, "431"],
+  ] as const) {
+    const socket = await dial();
+    socket.write(`GET /a HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(lengthBytes - others)}\r\n\r\n`);
+    assert.equal((await answerOf(socket)).slice(0, 3), status);
+  }
+});
+
 test("a body in chunks is cut off at the bound, and one that waits for 100 Continue is taken", async (context) => {
   const { server, dial } = await open(context, { bodyBytesMax: 1_000 });
   const chunked = await dial();
@@ -108,6 +121,15 @@ test("bodies in progress share a bound, and give their part back", { timeout: 60
   while (server.stats().bodyBytes < 999) await new Promise((resolve) => setImmediate(resolve));
   first.destroy();
   while (server.stats().bodyBytes > 0) await new Promise((resolve) => setImmediate(resolve));
+  const [one, other] = [await dial(), await dial()];
+  one.write(post("Content-Length: 1000") + "x".repeat(999));
+  while (server.stats().bodyBytes < 999) await new Promise((resolve) => setImmediate(resolve));
+  other.write(post("Content-Length: 501") + "x".repeat(501));
+  assert.equal(await answerOf(other), "200", "999 and 501 are as much as may be");
+  while (server.stats().bodyBytes > 999) await new Promise((resolve) => setImmediate(resolve));
+  const more = await dial();
+  more.write(post("Content-Length: 502") + "x".repeat(502));
+  assert.equal(await answerOf(more), "503 ServiceUnavailableException");
 });
 
 test("requests in progress have a bound", { timeout: 60_000 }, async (context) => {
@@ -159,15 +181,17 @@ test(
   async (context) => {
     const body = new Uint8Array(16 * 1024 * 1024);
     const handle: RestServerOptions["handle"] = async () => ({ status: 200, headers: {}, body });
-    const { server, dial } = await open(context, { answersBytesMax: body.length + 1 }, { handle });
-    const deaf = await dial();
-    deaf.pause();
-    deaf.write("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    while (server.stats().answerBytes === 0) await new Promise((resolve) => setImmediate(resolve));
-    const second = await dial();
-    second.write("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert.equal(await answerOf(second), "503 ServiceUnavailableException");
-    deaf.destroy();
+    const { server, dial } = await open(context, { answersBytesMax: 2 * body.length }, { handle });
+    const deaf = [await dial(), await dial()];
+    for (const [index, socket] of deaf.entries()) {
+      socket.pause();
+      socket.write("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      while (server.stats().answerBytes <= index * body.length) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const one = await dial();
+    one.write("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert.equal(await answerOf(one), "503 ServiceUnavailableException");
+    for (const socket of deaf) socket.destroy();
     while (server.stats().answerBytes > 0) await new Promise((resolve) => setImmediate(resolve));
     let tell: () => void = () => undefined;
     const told = new Promise<void>((resolve) => (tell = resolve));
@@ -214,6 +238,20 @@ test(
     while ((await readdir(uploadFolder)).length === 0);
     vanishing.destroy();
     while ((await readdir(uploadFolder)).length > 0);
+    for (const [head, body, expected] of [
+      ["Content-Length: 5001", "", "413 RequestEntityTooLargeException"],
+      ["Transfer-Encoding: chunked", `1388\r\n${"x".repeat(5_000)}\r\n0\r\n\r\n`, "200"],
+      [
+        "Transfer-Encoding: chunked",
+        `1388\r\n${"x".repeat(5_000)}\r\n1\r\nx\r\n`,
+        "413 RequestEntityTooLargeException",
+      ],
+    ] as const) {
+      const socket = await dial();
+      socket.write(post(head) + body);
+      assert.equal(await answerOf(socket), expected, `${head} and ${body.length} bytes`);
+      assert.deepEqual(await readdir(uploadFolder), []);
+    }
     await writeFile(join(uploadFolder, "upload-0"), "left by a killed process");
     await startRestServer({ handle: ok, log, port: 0, uploadFolder }).then((other) => other.close());
     assert.deepEqual(await readdir(parent), []);

@@ -158,9 +158,10 @@ class RestFront {
   }
 
   createServer(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
-    const { headersTimeoutMs, requestTimeoutMs } = this.#limits;
+    const { headBytesMax, headersTimeoutMs, requestTimeoutMs } = this.#limits;
     const server = createServer(
       {
+        maxHeaderSize: headBytesMax,
         headersTimeout: headersTimeoutMs,
         requestTimeout: requestTimeoutMs,
         connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
