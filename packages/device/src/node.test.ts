@@ -45,3 +45,17 @@ test("the options are checked as those of the plain entry point, before anything
     });
   }
 });
+
+test("an option that throws when it is read is refused by name", async () => {
+  const boom = (): never => {
+    throw new TypeError("boom");
+  };
+  for (const option of ["endpoint", "dialer", "secTagDialer", "tls"]) {
+    const options = Object.defineProperty({ clientId: "c" }, option, { enumerable: true, get: boom });
+    await assert.rejects(connectDevice(options as never), (error) => {
+      assert.ok(isThinglineError(error, "OPTION_INVALID"), String(error));
+      assert.equal(error.details["option"], option);
+      return true;
+    });
+  }
+});

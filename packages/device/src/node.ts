@@ -1,5 +1,7 @@
+import { unreadableOption } from "@thingline/protocol";
 import type { Clock, Dialer, Random } from "@thingline/transport";
 import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { connectDeviceOptionTypes } from "./client/option-types.js";
 import {
   connectDevice as connectDeviceWith,
   createDevice as createDeviceWith,
@@ -56,13 +58,14 @@ function withDefaults(options: NodeDeviceOptions): unknown {
   // What is no object is told by the check of all options.
   if (typeof options !== "object" || (options as unknown) === null || Array.isArray(options)) return options;
   const { clock, random, dialer } = adapters();
-  const { secTagDialer } = options as { secTagDialer?: unknown };
-  const own = options as { dialer?: Dialer };
-  // A null was written by somebody who meant something else: it is told, and not replaced.
-  return {
-    ...options,
-    ...(options.clock === undefined && { clock }),
-    ...(options.random === undefined && { random }),
-    ...(secTagDialer === undefined && own.dialer === undefined && { dialer }),
-  };
+  try {
+    const given: { secTagDialer?: unknown; clock?: unknown; random?: unknown; dialer?: unknown } = { ...options };
+    // A null was written by somebody who meant something else: it is told, and not replaced.
+    if (given.clock === undefined) given.clock = clock;
+    if (given.random === undefined) given.random = random;
+    if (given.secTagDialer === undefined && given.dialer === undefined) given.dialer = dialer;
+    return given;
+  } catch (thrown) {
+    throw unreadableOption(options, connectDeviceOptionTypes, thrown);
+  }
 }

@@ -7,7 +7,9 @@ export {
   kindOf,
   methodsOf,
   optionInvalid,
+  readOptions,
   unknownOption,
+  unreadableOption,
 } from "./options.js";
 export type {
   OptionCheck,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { isThinglineError } from "./errors.js";
-import { checkOptionTypes, methodsOf, type OptionTypes } from "./options.js";
+import { checkOptionTypes, methodsOf, type OptionTypes, readOptions, unreadableOption } from "./options.js";
 
 interface Thing {
   name: string;
@@ -128,29 +128,64 @@ test("what has no members of its own and is no plain object is not taken for emp
   );
 });
 
-test("options that throw when they are read are refused by name, with the cause", () => {
+describe("options that throw when they are read", () => {
   const boom = (): never => {
     throw new TypeError("boom");
   };
   const revoked = Proxy.revocable({}, {});
   revoked.revoke();
-  const cases = [
-    {
-      get name() {
-        return boom();
-      },
+  const getter = {
+    get name() {
+      return boom();
     },
-    new Proxy({}, { ownKeys: boom }),
-    new Proxy({}, { get: boom }),
-    revoked.proxy,
+  };
+  const cases: [name: string, options: object, option: string][] = [
+    ["a getter", getter, "tls.name"],
+    ["a getter of a prototype", Object.create(getter) as object, "tls.name"],
+    ["a getter of an unknown name", Object.defineProperty({}, "nam", { enumerable: true, get: boom }), "tls"],
+    ["a proxy without names", new Proxy({}, { ownKeys: boom }), "tls"],
+    ["a proxy without values", new Proxy({}, { get: boom }), "tls"],
+    ["a revoked proxy", revoked.proxy, "tls"],
+    ["a method that cannot be looked for", { clock: new Proxy({}, { get: boom }) }, "tls.clock"],
+    [
+      "an option of a group",
+      { nested: Object.defineProperty({}, "text", { enumerable: true, get: boom }) },
+      "tls.nested.text",
+    ],
   ];
-  for (const options of cases) {
-    assert.throws(
-      () => checkOptionTypes(options, { name: "string" }, { of: "make()", prefix: "tls." }),
-      (error) =>
-        isThinglineError(error, "OPTION_INVALID") &&
-        error.details["option"] === "tls" &&
-        error.cause instanceof TypeError,
-    );
+  for (const [name, options, option] of cases) {
+    for (const check of [checkOptionTypes, readOptions]) {
+      test(`${name}: ${check.name}() names ${option}, with the cause`, () => {
+        assert.throws(
+          () => check(options, types, { of: "make()", prefix: "tls." }),
+          (error) =>
+            isThinglineError(error, "OPTION_INVALID") &&
+            error.details["option"] === option &&
+            error.cause instanceof TypeError,
+        );
+      });
+    }
   }
+
+  test("one that only throws the second time is not read a second time", () => {
+    let reads = 0;
+    const options = {
+      get name(): string {
+        reads += 1;
+        return reads > 1 ? boom() : "a";
+      },
+    };
+    const read = readOptions(options, types, { of: "make()", required: ["name"] });
+    assert.equal(read.name + read.name, "aa");
+  });
+
+  test("one that throws later is found among all the others", () => {
+    const thrown = new TypeError("boom");
+    const options = { name: "a", nested: { depth: 1, text: "b" } };
+    assert.equal(unreadableOption(options, types, thrown), thrown, "it was none of them");
+    Object.defineProperty(options.nested, "text", { get: boom });
+    const error = unreadableOption(options, types, thrown);
+    assert.ok(isThinglineError(error, "OPTION_INVALID"));
+    assert.equal(error.details["option"], "nested.text");
+  });
 });

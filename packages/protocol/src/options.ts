@@ -73,13 +73,16 @@ export function checkOptionNames(options: unknown, known: Readonly<Record<string
 function checkTypes(options: unknown, types: OptionTable, check: OptionCheck): void {
   const { prefix = "", required } = check;
   checkNames(options, types, check);
-  const values = options as Readonly<Record<string, unknown>>;
   // By the names of the table: values may come from a prototype.
   for (const name in types) {
-    const value = values[name];
     const type = types[name] as OptionType;
-    if (value !== undefined) checkType(`${prefix}${name}`, value, type, check);
-    else if (required?.includes(name) === true) throw invalidType(`${prefix}${name}`, type, value);
+    try {
+      const value = (options as Readonly<Record<string, unknown>>)[name];
+      if (value !== undefined) checkType(`${prefix}${name}`, value, type, check);
+      else if (required?.includes(name) === true) throw invalidType(`${prefix}${name}`, type, value);
+    } catch (error) {
+      throw ownOrUnreadableValue(error, `${prefix}${name}`);
+    }
   }
 }
 
@@ -94,6 +97,55 @@ function checkNames(options: unknown, known: Readonly<Record<string, unknown>>, 
     if (Object.hasOwn(known, name) || (options as Record<string, unknown>)[name] === undefined) continue;
     throw unknownOption(name, Object.keys(known), { of, prefix });
   }
+}
+
+/**
+ * As {@link checkOptionTypes}, and what was found: each option is read once, since a getter or a proxy runs code of the application's, which
+ * may say something else the next time, or throw. Groups of options are the objects that were given.
+ *
+ * @throws {ThinglineError} OPTION_INVALID
+ */
+export function readOptions<Options extends object>(options: Options, types: OptionTable, check: OptionCheck): Options {
+  checkOptionNames(options, types, check);
+  const read: Record<string, unknown> = {};
+  for (const name in types) {
+    try {
+      const value = (options as Readonly<Record<string, unknown>>)[name];
+      if (value !== undefined) read[name] = value;
+    } catch (error) {
+      throw ownOrUnreadableValue(error, `${check.prefix ?? ""}${name}`);
+    }
+  }
+  checkOptionTypes(read, types, check);
+  return read as Options;
+}
+
+/**
+ * For what is thrown while checked options are read again: the option that does it is found by reading them all once more.
+ *
+ * @returns OPTION_INVALID with its name; `thrown` when it is none of them
+ */
+export function unreadableOption(options: unknown, types: OptionTable, thrown: unknown, prefix = ""): unknown {
+  if (thrown instanceof ThinglineError) return thrown;
+  for (const name in types) {
+    const type = types[name] as OptionType;
+    try {
+      const value = (options as Readonly<Record<string, unknown>>)[name];
+      if (Array.isArray(value)) value.forEach(() => undefined);
+      if (typeof type === "string" || !("options" in type) || typeof value !== "object" || value === null) continue;
+      const inner = unreadableOption(value, type.options, undefined, `${prefix}${name}.`);
+      if (inner !== undefined) return inner;
+    } catch (error) {
+      return ownOrUnreadableValue(error, `${prefix}${name}`);
+    }
+  }
+  return thrown;
+}
+
+function ownOrUnreadableValue(error: unknown, option: string): ThinglineError {
+  if (error instanceof ThinglineError) return error;
+  const message = `${option}: expected a value that can be read, got one that threw when it was read`;
+  return new ThinglineError("OPTION_INVALID", message, { details: { option }, cause: error });
 }
 
 /** Getters and proxies run code of the application's, which may throw. */

@@ -1,4 +1,4 @@
-import { checkOptionTypes, optionInvalid } from "@thingline/protocol";
+import { optionInvalid, readOptions, unreadableOption } from "@thingline/protocol";
 import { checkTopicName, type ClientSessionOptions, parseTopicFilter } from "@thingline/protocol/mqtt";
 import { shadowTopicTails } from "@thingline/protocol/shadow";
 import type { ConnectionRules } from "../connection/options.js";
@@ -10,9 +10,9 @@ import {
   type ReconnectRules,
 } from "../connection/reconnect.js";
 import { type CheckedOfflineQueue, checkOfflineQueue } from "../offline-queue/options.js";
-import { checkAddress, checkCredentials, endpointOf, webSocketOf } from "./check-reach.js";
+import { checkCredentials, checkReachDetails, endpointOf, webSocketOf } from "./check-reach.js";
 import { connectDeviceOptionTypes, deviceOptionTypes, quotaTypes, reconnectTypes } from "./option-types.js";
-import { checkEach, flag, integer, named, oneOf, optional, text } from "./option-values.js";
+import { flag, integer, listOf, named, oneOf, optional, text } from "./option-values.js";
 import {
   defaultCloseTimeoutMs,
   defaultKeepAliveSeconds,
@@ -62,69 +62,46 @@ const required = ["clientId", "clock", "random"];
  * @throws {ThinglineError} OPTION_INVALID, CERTIFICATE_INVALID, KEY_INVALID with the option's name in `details.option`.
  */
 export function checkOptions(options: DeviceOptions, of = "createDevice()"): CheckedOptions {
-  checkOptionTypes(options, of === "connectDevice()" ? connectDeviceOptionTypes : deviceOptionTypes, { of, required });
+  return checkValues(readDeviceOptions(options, of));
+}
+
+/** Names and types, and each option as it is now. @throws {ThinglineError} OPTION_INVALID */
+export function readDeviceOptions<Options extends DeviceOptions>(options: Options, of: string): Options {
+  const types = of === "connectDevice()" ? connectDeviceOptionTypes : deviceOptionTypes;
+  return readOptions(options, types, { of, required });
+}
+
+/** @throws {ThinglineError} OPTION_INVALID, CERTIFICATE_INVALID, KEY_INVALID */
+export function checkValues(options: DeviceOptions): CheckedOptions {
+  try {
+    return checkedOf(options);
+  } catch (thrown) {
+    // What is inside of them is read by others, and later.
+    throw unreadableOption(options, deviceOptionTypes, thrown);
+  }
+}
+
+function checkedOf(options: DeviceOptions): CheckedOptions {
   const { host, port } = endpointOf(options, defaultMqttsPort);
   checkCredentials(options);
   const quotas = quotasOf(options.quotas);
-  const { clientIdBytesMax } = quotas;
-  const clientIdBytes = encoder.encode(text("clientId", options.clientId)).length;
-  if (clientIdBytes < 1 || clientIdBytes > clientIdBytesMax) {
-    throw optionInvalid("clientId", `1..${clientIdBytesMax} bytes of UTF-8`, clientIdBytes);
-  }
-  if (options.clientId.startsWith("$")) throw optionInvalid("clientId", "no leading $ (AWS IoT reserves it)", "$...");
-  const version = oneOf("version", options.version ?? 4, [4, 5] as const);
-  const isCleanSession = flag("isCleanSession", options.isCleanSession ?? false);
+  checkClientId(options.clientId, quotas);
   const isDriven = oneOf("driver", options.driver ?? "library", ["library", "application"] as const) === "application";
   if (isDriven && typeof options.reconnect === "object") {
-    throw optionInvalid(
-      "reconnect",
-      'false or nothing with `driver: "application"`, which reconnects by itself',
-      "an object",
-    );
+    const expected = 'false or nothing with `driver: "application"`, which reconnects by itself';
+    throw optionInvalid("reconnect", expected, "an object");
   }
   const payloadBytesMax = integer("payloadBytesMax", options.payloadBytesMax ?? defaultPayloadBytesMax, 0, 268_435_455);
-  const session: ClientSessionOptions = {
-    version,
-    clientId: options.clientId,
-    isCleanSession,
-    keepAliveSeconds: integer("keepAliveSeconds", options.keepAliveSeconds ?? defaultKeepAliveSeconds, 1, 1200),
-    acknowledges: oneOf("acknowledges", options.acknowledges ?? "afterHandler", [
-      "afterHandler",
-      "beforeHandler",
-    ] as const),
-    isKeepAliveAutomatic: !isDriven,
-    maximumPacketBytes: Math.min(packetBytesMaxOf(payloadBytesMax), recordBytesMaxOf(options)),
-    ...optional("connackTimeoutMs", options.connackTimeoutMs, 1, 3_600_000),
-    ...optional("ackTimeoutMs", options.ackTimeoutMs, 1, 3_600_000),
-    ...optional("inflightMax", options.inflightMax, 1, 65_535),
-    ...optional("resendAfterMs", options.resendAfterMs, 1, 3_600_000),
-    ...optional("queueMax", options.queueMax, 0, 1_000_000),
-    ...optional("receiveMaximum", options.receiveMaximum, 1, 65_535),
-  };
-  if (version === 5 && options.resendAfterMs !== undefined) {
-    throw optionInvalid("resendAfterMs", "none in MQTT 5, which forbids it", options.resendAfterMs);
-  }
-  if (options.username !== undefined) session.username = text("username", options.username);
-  if (options.password !== undefined) session.password = options.password;
-  if (options.userProperties !== undefined) checkUserProperties("userProperties", options.userProperties);
-  if (options.family !== undefined) oneOf("family", options.family, [4, 6] as const);
-  if (options.serverName === "") throw optionInvalid("serverName", "a name", "an empty one");
-  checkEach("alpnProtocols", options.alpnProtocols);
-  if (options.lastWill !== undefined) session.will = willOf(options.lastWill, quotas);
-  optional("sessionExpirySeconds", options.sessionExpirySeconds, 0, 4_294_967_295);
-  if (version === 5) session.properties = propertiesOf(options, isCleanSession, quotas);
-  if (options.staticAddress !== undefined) checkAddress(options.staticAddress);
-  optional("connectTimeoutMs", options.connectTimeoutMs, 1, 3_600_000);
+  const session = sessionOf(options, { isDriven, packetBytesMax: packetBytesMaxOf(payloadBytesMax), quotas });
+  checkReachDetails(options);
   const gate = new QuotaGate(quotas);
-  const applicationTopics = topicsOf(options.applicationTopics ?? none, gate);
-  const shadowTopics = shadowTopicsOf(options.shadowTopics ?? none);
+  const isShared = port === 443 && webSocketOf(options) === undefined;
   return {
     host,
     port,
-    alpnProtocols:
-      options.alpnProtocols ?? (port === 443 && webSocketOf(options) === undefined ? [alpnOnPort443] : undefined),
-    applicationTopics,
-    shadowTopics,
+    alpnProtocols: options.alpnProtocols ?? (isShared ? [alpnOnPort443] : undefined),
+    applicationTopics: topicsOf(options.applicationTopics ?? none, gate),
+    shadowTopics: shadowTopicsOf(options.shadowTopics ?? none),
     requestsShadow: flag("requestsShadow", options.requestsShadow ?? false),
     trustsSession: flag("trustsSession", options.trustsSession ?? true),
     sendTimeoutMs: integer("sendTimeoutMs", options.sendTimeoutMs ?? defaultSendTimeoutMs, 0, 3_600_000),
@@ -141,13 +118,58 @@ export function checkOptions(options: DeviceOptions, of = "createDevice()"): Che
   };
 }
 
+function checkClientId(clientId: string, { clientIdBytesMax }: DeviceQuotas): void {
+  const lengthBytes = encoder.encode(text("clientId", clientId)).length;
+  if (lengthBytes < 1 || lengthBytes > clientIdBytesMax) {
+    throw optionInvalid("clientId", `1..${clientIdBytesMax} bytes of UTF-8`, lengthBytes);
+  }
+  if (clientId.startsWith("$")) throw optionInvalid("clientId", "no leading $ (AWS IoT reserves it)", "$...");
+}
+
+interface SessionFacts {
+  isDriven: boolean;
+  packetBytesMax: number;
+  quotas: Readonly<DeviceQuotas>;
+}
+
+function sessionOf(options: DeviceOptions, { isDriven, packetBytesMax, quotas }: SessionFacts): ClientSessionOptions {
+  const version = oneOf("version", options.version ?? 4, [4, 5] as const);
+  const isCleanSession = flag("isCleanSession", options.isCleanSession ?? false);
+  const acknowledges = options.acknowledges ?? "afterHandler";
+  const session: ClientSessionOptions = {
+    version,
+    clientId: options.clientId,
+    isCleanSession,
+    keepAliveSeconds: integer("keepAliveSeconds", options.keepAliveSeconds ?? defaultKeepAliveSeconds, 1, 1200),
+    acknowledges: oneOf("acknowledges", acknowledges, ["afterHandler", "beforeHandler"] as const),
+    isKeepAliveAutomatic: !isDriven,
+    maximumPacketBytes: Math.min(packetBytesMax, recordBytesMaxOf(options)),
+    ...optional("connackTimeoutMs", options.connackTimeoutMs, 1, 3_600_000),
+    ...optional("ackTimeoutMs", options.ackTimeoutMs, 1, 3_600_000),
+    ...optional("inflightMax", options.inflightMax, 1, 65_535),
+    ...optional("resendAfterMs", options.resendAfterMs, 1, 3_600_000),
+    ...optional("queueMax", options.queueMax, 0, 1_000_000),
+    ...optional("receiveMaximum", options.receiveMaximum, 1, 65_535),
+  };
+  if (version === 5 && options.resendAfterMs !== undefined) {
+    throw optionInvalid("resendAfterMs", "none in MQTT 5, which forbids it", options.resendAfterMs);
+  }
+  if (options.username !== undefined) session.username = text("username", options.username);
+  if (options.password !== undefined) session.password = options.password;
+  if (options.userProperties !== undefined) checkUserProperties("userProperties", options.userProperties);
+  if (options.lastWill !== undefined) session.will = willOf(options.lastWill, quotas);
+  optional("sessionExpirySeconds", options.sessionExpirySeconds, 0, 4_294_967_295);
+  if (version === 5) session.properties = propertiesOf(options, isCleanSession, quotas);
+  return session;
+}
+
 function quotasOf(given: DeviceSettings["quotas"]): Readonly<DeviceQuotas> {
   if (given === undefined) return awsQuotas;
   if (given === "none") return mqttQuotas;
-  checkOptionTypes(given, quotaTypes, { of: "quotas", prefix: "quotas." });
+  const read = readOptions(given, quotaTypes, { of: "quotas", prefix: "quotas." });
   const quotas: DeviceQuotas = { ...awsQuotas };
   for (const name of Object.keys(quotaTypes) as (keyof DeviceQuotas)[]) {
-    const value = given[name];
+    const value = read[name];
     if (value === undefined) continue;
     quotas[name] = value === Infinity ? value : integer(`quotas.${name}`, value, 0, Number.MAX_SAFE_INTEGER);
   }
@@ -209,7 +231,7 @@ const shadowTopicNames = shadowTopicTails.filter((tail): tail is ShadowTopic => 
 
 function shadowTopicsOf(topics: Iterable<ShadowTopic>): readonly ShadowTopic[] {
   if (topics === none) return none;
-  const wanted = [...new Set(topics)];
+  const wanted = listOf("shadowTopics", topics);
   for (const topic of wanted) oneOf("shadowTopics", topic, shadowTopicNames);
   return wanted;
 }
@@ -218,13 +240,12 @@ function reconnectOf(options: false | ReconnectOptions | undefined): ReconnectRu
   if (options === false) return undefined;
   if (options === undefined) return defaultRules;
   if ((options as unknown) === true) throw optionInvalid("reconnect", "false or an object", "true");
-  checkOptionTypes(options, reconnectTypes, { of: "reconnect", prefix: "reconnect." });
   const {
     baseMs = defaultReconnectBaseMs,
     capMs = defaultReconnectCapMs,
     attemptsMax,
     firstAttempt = "fail",
-  } = options;
+  } = readOptions(options, reconnectTypes, { of: "reconnect", prefix: "reconnect." });
   return {
     baseMs: integer("reconnect.baseMs", baseMs, 1, 3_600_000),
     capMs: integer("reconnect.capMs", capMs, baseMs, 86_400_000),
@@ -236,7 +257,7 @@ function reconnectOf(options: false | ReconnectOptions | undefined): ReconnectRu
 /** @throws {ThinglineError} OPTION_INVALID */
 export function topicsOf(topics: Iterable<string>, quotas: QuotaGate): readonly string[] {
   if (topics === none) return none;
-  const filters = [...new Set(topics)];
+  const filters = listOf("applicationTopics", topics);
   if (filters.length > quotas.subscriptionsMax) {
     throw optionInvalid("applicationTopics", `at most ${quotas.subscriptionsMax} filters`, filters.length);
   }

@@ -99,7 +99,16 @@ export function secTagWarning(secTag: number): ThinglineError | undefined {
   return new ThinglineError("SEC_TAG_RESERVED", message, { details: { secTag: nrfCloudSecTag } });
 }
 
-export function checkAddress(address: string): void {
+/** Names and times of the dial. @throws {ThinglineError} OPTION_INVALID */
+export function checkReachDetails(options: DeviceOptions): void {
+  if (options.family !== undefined) oneOf("family", options.family, [4, 6] as const);
+  if (options.serverName === "") throw optionInvalid("serverName", "a name", "an empty one");
+  checkEach("alpnProtocols", options.alpnProtocols);
+  if (options.staticAddress !== undefined) checkAddress(options.staticAddress);
+  optional("connectTimeoutMs", options.connectTimeoutMs, 1, 3_600_000);
+}
+
+function checkAddress(address: string): void {
   const isAddress = /^\d{1,3}(\.\d{1,3}){3}$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[\w.-]+)?$/.test(
     text("staticAddress", address),
   );

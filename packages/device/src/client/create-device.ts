@@ -1,6 +1,6 @@
 import { optionInvalid } from "@thingline/protocol";
 import type { Device } from "../device.js";
-import { checkOptions } from "./check-options.js";
+import { checkValues, readDeviceOptions } from "./check-options.js";
 import { DeviceClient } from "./device-client.js";
 import type { ConnectDeviceOptions, DeviceOptions } from "./options.js";
 
@@ -10,8 +10,9 @@ import type { ConnectDeviceOptions, DeviceOptions } from "./options.js";
  *
  * @throws {ThinglineError} OPTION_INVALID, CERTIFICATE_INVALID, KEY_INVALID, with the option's name in `details.option`
  */
-export function createDevice(options: DeviceOptions): Device {
-  return new DeviceClient(options, checkOptions(options), false);
+export function createDevice(given: DeviceOptions): Device {
+  const options = readDeviceOptions(given, "createDevice()");
+  return new DeviceClient(options, checkValues(options), false);
 }
 
 /**
@@ -22,8 +23,11 @@ export function createDevice(options: DeviceOptions): Device {
  * @throws {ThinglineError} as {@link Device.connect}; the device is closed then.
  */
 export async function connectDevice(given: ConnectDeviceOptions): Promise<Device> {
-  const checked = checkOptions(given, "connectDevice()");
-  const { signal, ...options } = given;
+  const options: DeviceOptions & { signal?: AbortSignal | undefined } = readDeviceOptions(given, "connectDevice()");
+  const { signal } = options;
+  // The device is not to keep it.
+  options.signal = undefined;
+  const checked = checkValues(options);
   if (options.driver === "application") {
     throw optionInvalid(
       "driver",

@@ -14,6 +14,7 @@ import type { ConnectOptions } from "../device.js";
 import type { OfflineQueueOptions, OfflineStorage } from "../offline-queue/types.js";
 import type { SubscribeOptions } from "../topics/subscription.js";
 import type { DeviceListeners } from "./events.js";
+import { listOf } from "./option-values.js";
 import type { ConnectDeviceOptions, DeviceOptions, DeviceSettings, LastWill, ShadowTopic } from "./options.js";
 import type { DeviceQuotas } from "./quotas.js";
 
@@ -157,10 +158,11 @@ interface Lists {
 
 /** Lists that may be iterated only once, as arrays: for those who read them again. What is no list is left to the check. */
 export function listsOf({ applicationTopics, shadowTopics }: Lists): Lists {
-  const isList = (value: unknown): boolean => isObject(value) && Symbol.iterator in value;
+  const isList = <Item>(value: Iterable<Item> | undefined): value is Iterable<Item> =>
+    isObject(value) && Symbol.iterator in value;
   return {
-    ...(applicationTopics !== undefined && isList(applicationTopics) && { applicationTopics: [...applicationTopics] }),
-    ...(shadowTopics !== undefined && isList(shadowTopics) && { shadowTopics: [...shadowTopics] }),
+    ...(isList(applicationTopics) && { applicationTopics: listOf("applicationTopics", applicationTopics) }),
+    ...(isList(shadowTopics) && { shadowTopics: listOf("shadowTopics", shadowTopics) }),
   };
 }
 

@@ -1,5 +1,15 @@
 import { isThinglineError, kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
 
+/** Each value once. @throws {ThinglineError} OPTION_INVALID: a list that throws when it is read */
+export function listOf<Value>(option: string, values: Iterable<Value>): Value[] {
+  try {
+    return [...new Set(values)];
+  } catch (cause) {
+    const message = `${option}: expected a list that can be read, got one that threw when it was read`;
+    throw new ThinglineError("OPTION_INVALID", message, { details: { option }, cause });
+  }
+}
+
 export function checkEach(option: string, values: readonly string[] | undefined): void {
   values?.forEach((value, index) => {
     if (text(`${option}[${index}]`, value) === "") throw optionInvalid(`${option}[${index}]`, "some text", "none");

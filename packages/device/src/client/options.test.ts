@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { createVirtualRandom } from "@thingline/transport/virtual";
 import { checkOptions, packetBytesMaxOf } from "./check-options.js";
+import { connectDevice, createDevice } from "./create-device.js";
 import { FakeCloud, testPems } from "./fake-cloud.test.support.js";
 
 const cloud = new FakeCloud();
@@ -228,5 +229,67 @@ describe("options of connectDevice", () => {
   test("the largest packet that is decoded is AWS IoT's at least, so that an oversize payload can be drained", () => {
     assert.equal(packetBytesMaxOf(8096), 149_504);
     assert.equal(packetBytesMaxOf(1_000_000), 1_018_432);
+  });
+});
+
+describe("options that throw when they are read", () => {
+  /** An object with one more member, which throws from the given read on. */
+  function throwing(on: object, name: string, fromRead: number, value: unknown): object {
+    let reads = 0;
+    const get = (): unknown => {
+      reads += 1;
+      if (reads >= fromRead) throw new TypeError("boom");
+      return value;
+    };
+    return Object.defineProperty({ ...on }, name, { enumerable: true, configurable: true, get });
+  }
+  const cases: [option: string, options: (fromRead: number) => object][] = [
+    ["host", (from) => throwing(fine, "host", from, "h")],
+    ["clientId", (from) => throwing(fine, "clientId", from, "c")],
+    ["clock", (from) => throwing(fine, "clock", from, cloud.clock)],
+    ["dialer", (from) => throwing(fine, "dialer", from, cloud)],
+    ["on", (from) => throwing(fine, "on", from, {})],
+    ["lastWill.topic", (from) => ({ ...fine, lastWill: throwing({ payload: "x" }, "topic", from, "a") })],
+    ["offlineQueue.overflow", (from) => ({ ...fine, offlineQueue: throwing({}, "overflow", from, "dropOldest") })],
+    ["reconnect.capMs", (from) => ({ ...fine, reconnect: throwing({}, "capMs", from, 5_000) })],
+    ["quotas.topicBytesMax", (from) => ({ ...fine, quotas: throwing({}, "topicBytesMax", from, 100) })],
+  ];
+  const makers = { createDevice, connectDevice };
+  for (const [option, options] of cases) {
+    test(`${option} is refused by name, by createDevice() and connectDevice()`, async () => {
+      for (const make of Object.values(makers)) {
+        await assert.rejects(
+          async () => make(options(1) as never),
+          (error) => {
+            assert.ok(isThinglineError(error, "OPTION_INVALID"), String(error));
+            assert.equal(error.details["option"], option);
+            assert.ok(error.cause instanceof TypeError);
+            return true;
+          },
+        );
+      }
+    });
+
+    test(`${option} that throws when it is read again makes a device, or is refused by name`, async () => {
+      try {
+        await createDevice(options(2) as never).close();
+      } catch (error) {
+        assert.ok(isThinglineError(error, "OPTION_INVALID"), String(error));
+        assert.equal(error.details["option"], option);
+      }
+    });
+  }
+
+  test("a list that throws is refused by name", () => {
+    function* topics(): Generator<string> {
+      yield "a";
+      throw new TypeError("boom");
+    }
+    for (const option of ["applicationTopics", "shadowTopics"]) {
+      assert.throws(
+        () => check({ [option]: topics() }),
+        (error) => isThinglineError(error, "OPTION_INVALID") && error.details["option"] === option,
+      );
+    }
   });
 });

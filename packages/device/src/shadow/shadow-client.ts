@@ -1,9 +1,9 @@
 import {
-  checkOptionTypes,
   isThinglineError,
   kindOf,
   optionInvalid,
   type OptionTypes,
+  readOptions,
   ThinglineError,
 } from "@thingline/protocol";
 import {
@@ -86,6 +86,7 @@ const requestTypes = {
   throttledRetriesMax: "number",
   signal: "signal",
 } as const satisfies OptionTypes<ShadowRequestOptions>;
+const modifyTypes = { ...requestTypes, attemptsMax: "number" } as const;
 const updateTypes = { ...requestTypes, version: "number" } as const satisfies OptionTypes<ShadowUpdateOptions>;
 
 type Kind = "get" | "update" | "delete";
@@ -140,8 +141,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
    * publish and subscribe throw. `details.status` is the cloud's own code.
    */
   async get(options: ShadowRequestOptions = {}): Promise<ShadowView<State>> {
-    checkOptionTypes(options, requestTypes, { of: "get()" });
-    const answer = await this.#request("get", {}, options);
+    const answer = await this.#request("get", {}, readOptions(options, requestTypes, { of: "get()" }));
     const view = viewOf(answer.topic, decodeAnswer(answer.topic, answer.payload));
     return view as ShadowView<State>;
   }
@@ -152,8 +152,8 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
    * @throws {ThinglineError} as {@link get}, and SHADOW_VERSION_CONFLICT, SHADOW_DOCUMENT_INVALID, SHADOW_TOO_LARGE.
    */
   async update(request: ShadowUpdateRequest<State>, options: ShadowUpdateOptions = {}): Promise<ShadowAccepted> {
-    checkOptionTypes(options, updateTypes, { of: "update()" });
-    const { version } = options;
+    const read = readOptions(options, updateTypes, { of: "update()" });
+    const { version } = read;
     if (version !== undefined && (!Number.isSafeInteger(version) || version < 0)) {
       throw optionInvalid("version", "a whole number from 0", version);
     }
@@ -162,7 +162,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
     const reported = isJsonObject(state["reported"] ?? null) ? (state["reported"] as JsonObject) : undefined;
     if (reported !== undefined) this.#tell({ type: "reporting", reported });
     try {
-      const answer = await this.#request("update", members, options);
+      const answer = await this.#request("update", members, read);
       const accepted = acceptedOf(answer.topic, decodeAnswer(answer.topic, answer.payload));
       this.#tell({ type: "accepted", version: accepted.version, reported });
       return accepted;
@@ -188,7 +188,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
   async report(state: ShadowPatch<State>, options: ShadowUpdateOptions = {}): Promise<ShadowAccepted> {
     if ((state as unknown) === undefined) throw optionInvalid("reported", "an object or null", "nothing");
     const retriesMax = this.#loops.size > 0 ? defaultReportRetriesMax : 0;
-    const { throttledRetriesMax = retriesMax, ...others } = checkedOptions(options);
+    const { throttledRetriesMax = retriesMax, ...others } = readOptions(options, updateTypes, { of: "report()" });
     return this.update({ reported: state }, { ...others, throttledRetriesMax });
   }
 
@@ -214,9 +214,9 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
     change: (document: ShadowView<State> | undefined) => ShadowChange<State> | Promise<ShadowChange<State>>,
     given: ShadowRequestOptions & { attemptsMax?: number } = {},
   ): Promise<ShadowAccepted | undefined> {
-    checkOptionTypes(given, { ...requestTypes, attemptsMax: "number" }, { of: "modify()" });
+    const read = readOptions(given, modifyTypes, { of: "modify()" });
     if (typeof change !== "function") throw optionInvalid("change", "a function", kindOf(change));
-    const { attemptsMax = defaultShadowAttemptsMax, ...options } = given;
+    const { attemptsMax = defaultShadowAttemptsMax, ...options } = read;
     if (!Number.isInteger(attemptsMax) || attemptsMax < 1) {
       throw optionInvalid("attemptsMax", "a whole number from 1", attemptsMax);
     }
@@ -235,8 +235,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
 
   /** Deletes the document. @throws {ThinglineError} as {@link get}. */
   async delete(options: ShadowRequestOptions = {}): Promise<ShadowAccepted> {
-    checkOptionTypes(options, requestTypes, { of: "delete()" });
-    const answer = await this.#request("delete", {}, options);
+    const answer = await this.#request("delete", {}, readOptions(options, requestTypes, { of: "delete()" }));
     this.#tell({ type: "absent" });
     return acceptedOf(answer.topic, decodeAnswer(answer.topic, answer.payload));
   }
@@ -255,8 +254,7 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
    * refusals of the shadow service, and what made the device give up. Several loops each get every delta.
    */
   deltas(options: { signal?: AbortSignal } = {}): ShadowDeltas<State> {
-    checkOptionTypes(options, { signal: "signal" }, { of: "deltas()" });
-    const { signal } = options;
+    const { signal } = readOptions(options, { signal: "signal" }, { of: "deltas()" });
     const loop = new DeltaLoop(signal, (ended) => this.#loops.delete(ended));
     if (signal?.aborted) loop.end(abortedError(signal));
     else if (this.#ending !== undefined) loop.end(this.#ending);
@@ -407,15 +405,19 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
       const abort = (): void => settle(abortedError(signal));
       const settle: Waiting["settle"] = (answer) => {
         if (!this.#waiting.delete(clientToken)) return;
-        timer?.cancel();
-        signal?.removeEventListener("abort", abort);
+        // Whoever waits is told first: a timer may throw when it is cancelled.
         if (answer instanceof ThinglineError) reject(answer);
         else resolve(answer);
+        signal?.removeEventListener("abort", abort);
+        timer?.cancel();
       };
       const acknowledged = (): void => {
         if (!this.#waiting.has(clientToken)) return;
         timer?.cancel();
-        timer = this.#port.clock.setTimer(timeoutMs, () => settle(timedOut(kind, timeoutMs, this.#port.silenceHint)));
+        timer = this.#port.clock.setTimer(timeoutMs, () => {
+          timer = undefined;
+          settle(timedOut(kind, timeoutMs, this.#port.silenceHint));
+        });
       };
       let asked = 0;
       const send = (): void => {
@@ -479,11 +481,6 @@ export class ShadowClient<State extends JsonObject = JsonObject> {
       this.#port.report(asError(error));
     }
   }
-}
-
-function checkedOptions(options: ShadowUpdateOptions): ShadowUpdateOptions {
-  checkOptionTypes(options, updateTypes, { of: "report()" });
-  return options;
 }
 
 /** Failures of a synchronisation that another attempt may mend. */

@@ -1,4 +1,4 @@
-import { checkOptionTypes, kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
+import { kindOf, optionInvalid, type OptionTypes, readOptions } from "@thingline/protocol";
 import {
   copyJson,
   isJsonObject,
@@ -21,11 +21,14 @@ export type ShadowChange<State extends JsonObject = JsonObject> = ShadowUpdateRe
 
 /** Values of an update: no request of AWS's size holds more. */
 export const stateValuesMax = 100_000;
+const sectionTypes = { desired: "any", reported: "any" } as const satisfies OptionTypes<ShadowUpdateRequest>;
 const limits = { depthMax: shadowDepthMax, valuesMax: stateValuesMax };
 
 /** A copy: what was checked is what is sent, now and when it is sent again. @throws {ThinglineError} OPTION_INVALID */
 export function copyState(request: ShadowUpdateRequest): JsonObject {
-  const given = sectionsOf(request);
+  const given: { desired?: unknown; reported?: unknown } = readOptions(request, sectionTypes, {
+    of: "the state of a shadow",
+  });
   const state: Record<string, JsonValue> = {};
   for (const section of shadowSections) {
     const value = given[section];
@@ -36,17 +39,6 @@ export function copyState(request: ShadowUpdateRequest): JsonObject {
     state[section] = copy;
   }
   return state;
-}
-
-/** Read once, as a getter may say something else the next time, or throw. */
-function sectionsOf(request: ShadowUpdateRequest): { desired: unknown; reported: unknown } {
-  checkOptionTypes(request, { desired: "any", reported: "any" }, { of: "the state of a shadow" });
-  try {
-    return { desired: request.desired, reported: request.reported };
-  } catch (cause) {
-    const message = "state: expected desired and reported that can be read, got one that threw when it was read";
-    throw new ThinglineError("OPTION_INVALID", message, { details: { option: "state" }, cause });
-  }
 }
 
 /** @throws {ThinglineError} OPTION_INVALID */
