@@ -7,10 +7,11 @@ import { connectDevice } from "./create-device.js";
 import {
   closesCleanly,
   failureOf,
-  type FakeClock,
+  FakeClock,
   FakeCloud,
   type FakeSettings,
   readyDevice,
+  watch,
 } from "./fake-cloud.test.support.js";
 
 describe("a dialer of the application's that is at fault", () => {
@@ -78,6 +79,11 @@ describe("an adapter of the application's that throws later ends no process, and
     sleep: () => clock.sleep(),
     [name]: boom,
   });
+  /** The clock cannot be read any more. @returns what lets it go on */
+  const stop = (clock: FakeClock): (() => void) => {
+    clock.monotonicMs = boom;
+    return () => void Reflect.deleteProperty(clock, "monotonicMs");
+  };
   /** Each breaks one thing before connect(). */
   const faulty: Readonly<Record<string, (cloud: FakeCloud) => FakeSettings | void>> = {
     "a clock that cannot be read": ({ clock }) => ({ clock: without(clock, "monotonicMs") }),
@@ -138,5 +144,118 @@ describe("an adapter of the application's that throws later ends no process, and
     clock.monotonicMs = () => 0;
     await Promise.all([device.connect(), clock.flush()]);
     await Promise.all([device.close(), clock.flush()]);
+  });
+
+  test("a clock that stops while messages wait in the offline queue: an error event", async () => {
+    const cloud = new FakeCloud();
+    const device = cloud.create({ offlineQueue: { expiresAfterMs: 1_000 } });
+    const publishing = watch(device.publish("a", "x"));
+    await cloud.clock.flush();
+    const mend = stop(cloud.clock);
+    await cloud.clock.pass(2_000);
+    assert.deepEqual(cloud.events, ["error ADAPTER_FAILED"]);
+    assert.equal(publishing.state, "pending");
+    mend();
+    await closesCleanly(cloud, device);
+    assert.equal(publishing.state, "CLOSED");
+  });
+
+  test("a clock that stops when the caller of a queued message gives up: an error event", async () => {
+    const cloud = new FakeCloud();
+    const device = cloud.create({ offlineQueue: {} });
+    const controller = new AbortController();
+    const publishing = watch(device.publish("a", "x", { signal: controller.signal }));
+    await cloud.clock.flush();
+    const mend = stop(cloud.clock);
+    controller.abort();
+    await cloud.clock.flush();
+    assert.deepEqual(cloud.events, ["error ADAPTER_FAILED"]);
+    mend();
+    await closesCleanly(cloud, device);
+    assert.equal(publishing.state, "CLOSED");
+  });
+
+  test("timers that cannot be cancelled: poll() says what it saw, and the device is idle", async () => {
+    for (const end of ["its time", "input", "a signal"] as const) {
+      const cloud = new FakeCloud();
+      const { clock } = cloud;
+      const device = cloud.create({ driver: "application", reconnect: false });
+      await Promise.all([device.connect(), clock.flush()]);
+      const take = async (): Promise<void> => {
+        await clock.flush();
+        device.input();
+      };
+      await take();
+      assert.equal(device.state, "ready");
+      cloud.events.length = 0;
+      clock.setTimer = (delayMs, callback) => {
+        const timer = FakeClock.prototype.setTimer.call(clock, delayMs, callback);
+        return {
+          cancel: () => {
+            timer.cancel();
+            boom();
+          },
+        };
+      };
+      const controller = new AbortController();
+      const polling = watch(device.poll({ timeoutMs: 1_000, signal: controller.signal }));
+      Reflect.deleteProperty(clock, "setTimer");
+      if (end === "input") cloud.send({ type: "pingresp" });
+      if (end === "a signal") controller.abort();
+      await clock.pass(1_500);
+      assert.equal(polling.state, end === "a signal" ? "ABORTED" : "done", end);
+      assert.equal(device.state, "idle", end);
+      assert.deepEqual(cloud.events, ["disconnected misc ADAPTER_FAILED", "error ADAPTER_FAILED"], end);
+      await closesCleanly(cloud, device);
+    }
+  });
+
+  test("a clock that stops before a listener has done with a message: the device is idle", async () => {
+    const cloud = new FakeCloud();
+    let finish = (): void => undefined;
+    const data = (): Promise<void> => new Promise((resolve) => (finish = resolve));
+    const device = await readyDevice(cloud, { on: { data } });
+    cloud.send(cloud.message("a", { qos: 1 }));
+    await cloud.clock.flush();
+    const mend = stop(cloud.clock);
+    finish();
+    await cloud.clock.flush();
+    assert.equal(device.state, "idle");
+    assert.deepEqual(cloud.events, ["disconnected misc ADAPTER_FAILED", "error ADAPTER_FAILED"]);
+    mend();
+    await closesCleanly(cloud, device);
+  });
+
+  test("a clock that stops before disconnect(): the device is idle all the same", async () => {
+    const cloud = new FakeCloud();
+    const device = await readyDevice(cloud);
+    const mend = stop(cloud.clock);
+    await Promise.all([device.disconnect(), cloud.clock.flush()]);
+    assert.equal(device.state, "idle");
+    mend();
+    await Promise.all([device.connect(), cloud.clock.flush()]);
+    await closesCleanly(cloud, device);
+  });
+
+  test("a clock that stops while a dial runs: what the dial gives is not kept", async () => {
+    const cloud = new FakeCloud();
+    let arrive = (): void => undefined;
+    const device = cloud.create({ offlineQueue: { expiresAfterMs: 1_000 } });
+    const publishing = watch(device.publish("a", "x"));
+    cloud.dialing = new Promise((resolve) => (arrive = resolve));
+    // It does not listen to its signal.
+    cloud.dial = (target) => FakeCloud.prototype.dial.call(cloud, target);
+    const connecting = watch(device.connect());
+    await cloud.clock.flush();
+    const mend = stop(cloud.clock);
+    await cloud.clock.pass(2_000);
+    assert.equal(connecting.state, "ADAPTER_FAILED");
+    assert.equal(device.state, "idle");
+    mend();
+    arrive();
+    await cloud.clock.flush();
+    assert.ok(cloud.connection.isDestroyed, "the connection is left");
+    await closesCleanly(cloud, device);
+    assert.equal(publishing.state, "CLOSED");
   });
 });

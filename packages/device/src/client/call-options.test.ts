@@ -66,7 +66,54 @@ const cases: [name: string, option: string, call: (device: Untyped, shadow: Shad
   ["deltas with another name", "abort", (_, shadow) => shadow.deltas({ abort: 1 })],
   ["delete with options of null", "options", (_, shadow) => shadow.delete(null)],
   ["decline of a list", "wishes", (_, shadow) => shadow.decline([1])],
+  ["publish with a QoS that throws", "qos", (device) => device.publish("a", "x", throwing("qos"))],
+  ["publish with a signal that throws", "signal", (device) => device.publish("a", "x", throwing("signal"))],
+  [
+    "publish with a signal that throws later",
+    "signal",
+    (device) => device.publish("a", "x", throwing("signal", { afterReads: 2, value: new AbortController().signal })),
+  ],
+  [
+    "publish with a property that throws",
+    "properties.contentType",
+    (device) => device.publish("a", "x", { properties: throwing("contentType") }),
+  ],
+  [
+    "publish with a pair that throws",
+    "properties.userProperties",
+    (device) => device.publish("a", "x", { properties: { userProperties: throwing("0", {}, ["x"]) } }),
+  ],
+  ["subscribe with a length that throws", "queueMax", (device) => device.subscribe("a", throwing("queueMax"))],
+  ["unsubscribe with a signal that throws", "signal", (device) => device.unsubscribe("a", throwing("signal"))],
+  ["connect with a tag that throws", "secTag", (device) => device.connect(throwing("secTag"))],
+  [
+    "connect with a list that throws",
+    "applicationTopics",
+    (device) => device.connect({ applicationTopics: endless() }),
+  ],
+  ["get with a time-out that throws", "timeoutMs", (_, shadow) => shadow.get(throwing("timeoutMs"))],
+  ["update with a state that throws", "reported", (_, shadow) => shadow.update(throwing("reported"))],
 ];
+
+/** An object whose member throws when it is read. */
+function throwing(
+  name: string,
+  { afterReads = 0, value }: { afterReads?: number; value?: unknown } = {},
+  on: object = {},
+) {
+  let reads = 0;
+  const get = (): unknown => {
+    reads += 1;
+    if (reads > afterReads) throw new TypeError("boom");
+    return value;
+  };
+  return Object.defineProperty(on, name, { enumerable: true, get });
+}
+
+function* endless(): Generator<string> {
+  yield "a";
+  throw new TypeError("boom");
+}
 
 describe("arguments and options of a device's calls", () => {
   for (const [name, option, call] of cases) {

@@ -1,6 +1,16 @@
-import { checkOptionNames, checkOptionTypes, kindOf, optionInvalid, type OptionTypes } from "@thingline/protocol";
+import {
+  checkOptionNames,
+  checkOptionTypes,
+  isBytes,
+  kindOf,
+  optionInvalid,
+  type OptionTypes,
+  readOptions,
+  unreadableOption,
+} from "@thingline/protocol";
 import type { PublishProperties } from "@thingline/protocol/mqtt";
 import type { PublishOptions } from "../device.js";
+import { checkExpiry } from "../offline-queue/options.js";
 import { checkUserProperties } from "./user-properties.js";
 
 const publishOptionTypes = {
@@ -44,16 +54,57 @@ export function checkPublishOptions(options: PublishOptions): void {
     throw optionInvalid("isRetained", "true or false", kindOf(isRetained));
   }
   if (signal !== undefined || properties !== undefined) checkOptionTypes(options, publishOptionTypes, publishCall);
-  if (properties !== undefined) {
-    checkOptionTypes(properties, publishPropertyTypes, { of: publishCall.of, prefix: "properties." });
-    if (properties.userProperties !== undefined) {
-      checkUserProperties("properties.userProperties", properties.userProperties);
-    }
-    // A message that was received and is published again has them.
-    if (properties.subscriptionIdentifiers !== undefined) {
-      throw optionInvalid("properties.subscriptionIdentifiers", "none: they are the server's to add", "an array");
-    }
-  }
 }
 
 const publishCall = { of: "publish()" };
+const propertiesCheck = { of: "publish()", prefix: "properties." };
+
+/**
+ * Properties as they are now: what waits is encoded later, and more than once.
+ *
+ * @throws {ThinglineError} OPTION_INVALID
+ */
+export function copyProperties(given: PublishProperties): PublishProperties {
+  const properties = readOptions(given, publishPropertyTypes, propertiesCheck);
+  const { userProperties, subscriptionIdentifiers } = properties;
+  if (userProperties !== undefined) {
+    checkUserProperties("properties.userProperties", userProperties);
+    properties.userProperties = userProperties.map(([name, value]) => [name, value]);
+  }
+  // A message that was received and is published again has them.
+  if (subscriptionIdentifiers !== undefined) {
+    throw optionInvalid("properties.subscriptionIdentifiers", "none: they are the server's to add", "an array");
+  }
+  return properties;
+}
+
+/** @throws {ThinglineError} OPTION_INVALID */
+export function checkUntil(
+  until: PublishOptions["until"],
+  expiresAfterMs: number | undefined,
+  hasQueue: boolean,
+): void {
+  if (until !== undefined && until !== "acknowledged" && until !== "stored") {
+    throw optionInvalid("until", "acknowledged or stored", until);
+  }
+  if (expiresAfterMs !== undefined) checkExpiry("expiresAfterMs", expiresAfterMs);
+  if (hasQueue || (until !== "stored" && expiresAfterMs === undefined)) return;
+  const option = until === "stored" ? "until" : "expiresAfterMs";
+  throw optionInvalid(option, "QoS 1 and an offlineQueue with it", "one of them missing");
+}
+
+/** @throws {ThinglineError} OPTION_INVALID */
+export function requireBytes(payload: Uint8Array): Uint8Array {
+  if (isBytes(payload)) return payload;
+  throw optionInvalid(
+    "payload",
+    "a string or a Uint8Array",
+    `${kindOf(payload)}; JSON.stringify() makes text of an object`,
+  );
+}
+
+/** What to tell of something that `publish()` threw and that is no error of ours: which option cannot be read, if it was one. */
+export function unreadablePublish(options: PublishOptions, thrown: unknown): unknown {
+  const types = { ...publishOptionTypes, properties: { options: publishPropertyTypes } };
+  return unreadableOption(options, types, thrown);
+}

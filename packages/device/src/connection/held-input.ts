@@ -1,6 +1,7 @@
 import { optionInvalid, type ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "@thingline/transport";
 import { abortedError } from "../errors.js";
+import type { Guard } from "./guard.js";
 
 /**
  * What `poll()` saw, after the flags of POSIX poll():
@@ -36,6 +37,7 @@ interface Waiter {
 /** Input of a device whose application drives it: bytes, and the end of the connection, wait here until it asks for them. */
 export class HeldInput {
   readonly #clock: Clock;
+  readonly #guard: Guard;
   #source: InputSource | undefined;
   #chunks: Uint8Array[] = [];
   #heldBytes = 0;
@@ -44,8 +46,9 @@ export class HeldInput {
   #end: { error: ThinglineError | undefined } | undefined;
   #waiter: Waiter | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, guard: Guard) {
     this.#clock = clock;
+    this.#guard = guard;
   }
 
   /** How the connection ended, while the application has not been told. */
@@ -126,27 +129,33 @@ export class HeldInput {
     reject: (error: ThinglineError) => void,
   ): void {
     let timer: Timer | undefined;
+    // Whoever waits is told first: a timer may throw when it is cancelled.
     const forget = (): void => {
       this.#waiter = undefined;
-      timer?.cancel();
       signal?.removeEventListener("abort", abort);
+      timer?.cancel();
     };
     const abort = (): void => {
-      forget();
       reject(abortedError(signal));
+      this.#guard(forget);
     };
     const finish = (result: PollResult): void => {
-      forget();
       resolve(result);
+      forget();
     };
     this.#waiter = { finish };
     signal?.addEventListener("abort", abort, { once: true });
-    if (this.#ready !== undefined || timeoutMs === 0) {
+    const look = (): void => {
+      if (this.#waiter?.finish === finish) finish(this.#ready ?? "timeout");
+    };
+    try {
       // A loop around poll() must not keep the event loop from the network, whatever it does with the result.
-      this.#clock.afterTurn(() => {
-        if (this.#waiter?.finish === finish) finish(this.#ready ?? "timeout");
-      });
-    } else if (timeoutMs !== Infinity) timer = this.#clock.setTimer(timeoutMs, () => finish("timeout"));
+      if (this.#ready !== undefined || timeoutMs === 0) this.#clock.afterTurn(() => this.#guard(look));
+      else if (timeoutMs !== Infinity) timer = this.#clock.setTimer(timeoutMs, () => this.#guard(look));
+    } catch (thrown) {
+      forget();
+      throw thrown;
+    }
   }
 
   get #ready(): PollResult | undefined {

@@ -4,20 +4,6 @@ import { type Clock, type Connection, type ConnectionHandlers, highWaterBytes } 
 import type { HeldInput } from "./held-input.js";
 import { ReceiveWatch, type WatchTimes } from "./receive-watch.js";
 
-export interface LinkHandlers {
-  /** @returns false when no further packet of these bytes is wanted */
-  packet(packet: MqttPacket): boolean;
-  /** The bytes are no MQTT. */
-  malformed(error: ThinglineError): void;
-  /** All packets of one piece of input were handed over. */
-  inputHandled(): void;
-  drained(): void;
-  /** What handled the input threw, and no packet is to blame. */
-  failed(thrown: unknown): void;
-  /** Exactly once, last. */
-  closed(error: ThinglineError | undefined): void;
-}
-
 export interface LinkOptions extends WatchTimes {
   version: MqttVersion;
   packetBytesMax: number;
@@ -26,92 +12,97 @@ export interface LinkOptions extends WatchTimes {
   held: HeldInput | undefined;
 }
 
-/** One connection, seen as packets. */
-export class DeviceLink extends ReceiveWatch implements ConnectionHandlers {
+/** One connection, seen as packets. A base and no part of the one who handles them, which is an object less for each connection. */
+export abstract class DeviceLink extends ReceiveWatch implements ConnectionHandlers {
+  protected readonly clock: Clock;
+  protected readonly held: HeldInput | undefined;
   readonly #version: MqttVersion;
   readonly #decoder: PacketDecoder;
-  readonly #clock: Clock;
-  readonly #held: HeldInput | undefined;
-  #handlers: LinkHandlers | undefined;
   #isReleased = false;
   #isReading = true;
 
   constructor(connection: Connection, { version, packetBytesMax, clock, held, ...times }: LinkOptions) {
     super(connection, times);
+    this.clock = clock;
+    this.held = held;
     this.#version = version;
-    this.#clock = clock;
-    this.#held = held;
     this.#decoder = new PacketDecoder({ receiver: "client", version, packetBytesMax, drainsPublish: true });
   }
 
-  start(handlers: LinkHandlers): void {
-    this.#handlers = handlers;
-    this.#held?.opened(this.connection);
+  /** @returns false when no further packet of these bytes is wanted */
+  protected abstract packet(packet: MqttPacket): boolean;
+  /** The bytes are no MQTT. */
+  protected abstract malformed(error: ThinglineError): void;
+  /** All packets of one piece of input were handed over. */
+  protected abstract inputHandled(): void;
+  /** What handled the input threw, and no packet is to blame. */
+  protected abstract failed(thrown: unknown): void;
+  abstract drained(): void;
+  /** Exactly once, last. */
+  abstract closed(error: ThinglineError | undefined): void;
+
+  start(): void {
+    this.held?.opened(this.connection);
     this.connection.start(this);
   }
 
   data(bytes: Uint8Array): void {
-    if (this.#held !== undefined && !this.#isReleased) this.#held.received(bytes);
-    else if (this.#handlers !== undefined) this.#received(bytes, this.#handlers);
-  }
-
-  drained(): void {
-    this.#handlers?.drained();
-  }
-
-  closed(error: ThinglineError | undefined): void {
-    this.#handlers?.closed(error);
+    if (this.held === undefined || this.#isReleased) return this.#received(bytes);
+    try {
+      this.held.received(bytes);
+    } catch (thrown) {
+      this.failed(thrown);
+    }
   }
 
   /** Handles what has come in and was held for the application. */
-  input(): void {
-    const handlers = this.#handlers;
-    if (handlers === undefined || this.#held === undefined) return;
-    for (const bytes of this.#held.take()) this.#received(bytes, handlers);
+  protected takeHeld(): void {
+    if (this.held === undefined) return;
+    for (const bytes of this.held.take()) this.#received(bytes);
   }
 
   /** From now on input is handled as it comes, what was held first. */
-  release(): void {
+  protected release(): void {
     this.#isReleased = true;
-    this.input();
+    this.takeHeld();
   }
 
   setReading(isReading: boolean): void {
-    if (this.#held !== undefined) this.#held.setReading(isReading);
+    if (this.held !== undefined) this.held.setReading(isReading);
     else if (isReading) this.connection.resume();
     else this.connection.pause();
     this.#isReading = isReading;
-    if (isReading) this.forgiveInput(this.#clock.monotonicMs());
+    if (isReading) this.forgiveInput(this.clock.monotonicMs());
   }
 
   override checkInput(nowMs: number): ThinglineError | undefined {
     // What waits for the application, or for us, is not late.
-    if (!this.#isReading || this.#held?.isReadable === true) this.forgiveInput(nowMs);
+    if (!this.#isReading || this.held?.isReadable === true) this.forgiveInput(nowMs);
     return super.checkInput(nowMs);
   }
 
-  #received(bytes: Uint8Array, handlers: LinkHandlers): void {
+  #received(bytes: Uint8Array): void {
     const decoder = this.#decoder;
     try {
       decoder.push(bytes);
-      this.#decode(handlers);
-      if (decoder.isWithinPacket) this.receivedPart(decoder.packetCount, bytes.length, this.#clock);
+      this.#decode();
+      if (decoder.isWithinPacket) this.receivedPart(decoder.packetCount, bytes.length, this.clock);
       else this.receivedWhole();
-      handlers.inputHandled();
+      this.inputHandled();
     } catch (thrown) {
-      handlers.failed(thrown);
+      this.failed(thrown);
     }
   }
 
-  #decode(handlers: LinkHandlers): void {
+  #decode(): void {
     const decoder = this.#decoder;
     try {
       for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
-        if (!handlers.packet(packet)) return;
+        if (!this.packet(packet)) return;
       }
     } catch (error) {
       if (!isThinglineError(error)) throw error;
-      handlers.malformed(error);
+      this.malformed(error);
     }
   }
 
@@ -121,7 +112,7 @@ export class DeviceLink extends ReceiveWatch implements ConnectionHandlers {
     const lengthBytes = packetLength(packet, this.#version);
     const offset = connection.reserve(lengthBytes);
     encodePacket(packet, this.#version, connection.slab, offset);
-    this.sent(lengthBytes, this.#clock);
+    this.sent(lengthBytes, this.clock);
     return connection.bufferedBytes <= highWaterBytes;
   }
 }

@@ -241,6 +241,7 @@ test("a disk that fills up while messages wait: they are delivered, the folder i
         holdsOnly: () => true,
         emit: () => undefined,
         report: () => undefined,
+        guard: (handle) => handle(),
       },
     );
     const publish = (topic: string): Promise<void> =>
@@ -323,6 +324,7 @@ test("what could not be written down is tried again by itself, and never in a hu
     holdsOnly: () => true,
     emit: () => undefined,
     report: (error) => void reports.push(error),
+    guard: (handle) => handle(),
   });
   await queue.publish({ topic: "a", payload: new Uint8Array(5), isRetained: false }, { until: "acknowledged" });
   await clock.advance(0);

@@ -46,6 +46,7 @@ class World {
       holdsOnly: (count) => !this.hasOthers && this.sent.length === count,
       emit: (event) => void this.events.push(event),
       report: (error) => void this.errors.push(error),
+      guard: (handle) => handle(),
     };
     this.queue = new OfflineQueue(checkOfflineQueue({ messagesPerSecondMax: Infinity, ...options }), this.clock, port);
   }

@@ -1,5 +1,6 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "@thingline/transport";
+import { abortedError } from "../errors.js";
 import { Journal, type JournalHandlers, type OpenedJournal, segmentPath } from "./journal.js";
 import type { JournalDamage } from "./journal-recovery.js";
 import { messageBytes } from "./journal-record.js";
@@ -22,6 +23,8 @@ export interface OfflineQueuePort {
   emit(event: OfflineQueueEvent): void;
   /** What has no caller to go to. */
   report(error: Error): void;
+  /** Calls what a timer, a signal or the journal calls back: what is thrown there ends what the device is doing, and not the process. */
+  guard(handle: () => void): void;
 }
 
 export interface SentMessage {
@@ -189,16 +192,17 @@ export class OfflineQueue {
     const { storage, bytesMax } = this.#options;
     if (storage === undefined) throw new Error("a queue in memory is open from the beginning");
     const handlers: JournalHandlers = {
-      stored: (entries) => {
-        this.#step({ type: "stored", sequences: entries.map(({ sequence }) => sequence) });
-        this.pump();
-      },
+      stored: (entries) =>
+        this.#port.guard(() => {
+          this.#step({ type: "stored", sequences: entries.map(({ sequence }) => sequence) });
+          this.pump();
+        }),
       failed: (entries, error) => {
         const sequences = entries.map(({ sequence }) => sequence);
-        this.#step({ type: "storeFailed", sequences, error: storageError(error) });
+        this.#port.guard(() => this.#step({ type: "storeFailed", sequences, error: storageError(error) }));
       },
       troubled: (error) => this.#port.report(storageError(error)),
-      untidy: (isUntidy) => this.#tidyLater(isUntidy),
+      untidy: (isUntidy) => this.#port.guard(() => this.#tidyLater(isUntidy)),
     };
     const options = { ...storage, filesBytesMax: filesFactor * bytesMax + 2 * storage.segmentBytes };
     return Journal.open(options, handlers, this.#clock.unixMs());
@@ -211,7 +215,7 @@ export class OfflineQueue {
     this.#tidyFailures = isUntidy ? this.#tidyFailures + 1 : 0;
     if (!isUntidy || this.#closing !== undefined) return;
     const delayMs = Math.min(tidyLastMs, tidyFirstMs * 2 ** Math.min(this.#tidyFailures - 1, 10));
-    this.#tidyTimer = this.#clock.setTimer(delayMs, () => this.#journal?.tidy());
+    this.#tidyTimer = this.#clock.setTimer(delayMs, () => this.#port.guard(() => this.#journal?.tidy()));
   }
 
   #reportDamage({ damage, segment, offset, lengthBytes }: JournalDamage): void {
@@ -253,7 +257,7 @@ export class OfflineQueue {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) throw abortedError(signal);
       let sequence = 0;
-      const abort = (): void => this.#abandon(sequence, abortedError(signal));
+      const abort = (): void => this.#port.guard(() => this.#abandon(sequence, abortedError(signal)));
       const release = (): void => signal?.removeEventListener("abort", abort);
       const waiter = { until, resolve, reject, release };
       const effects = this.#machine.step(input, this.#now());
@@ -351,11 +355,13 @@ export class OfflineQueue {
     // Without room, or with a write to wait for, something else wakes the queue.
     const delayMs = Math.min(this.#machine.expiryInMs(now), paceMs > 0 ? paceMs : Infinity);
     if (delayMs === Infinity) return;
-    this.#timer = this.#clock.setTimer(Math.min(delayMs, timerMsMax), () => {
-      this.#timer = undefined;
-      this.#step({ type: "tick" });
-      this.pump();
-    });
+    this.#timer = this.#clock.setTimer(Math.min(delayMs, timerMsMax), () =>
+      this.#port.guard(() => {
+        this.#timer = undefined;
+        this.#step({ type: "tick" });
+        this.pump();
+      }),
+    );
   }
 
   #now(): QueueTime {
@@ -381,10 +387,6 @@ export class OfflineQueue {
 
 function closedError(): ThinglineError {
   return new ThinglineError("CLOSED", "the offline queue is closed");
-}
-
-function abortedError(signal: AbortSignal | undefined): ThinglineError {
-  return new ThinglineError("ABORTED", "the caller's signal was aborted", { cause: signal?.reason });
 }
 
 function storageError(error: unknown): ThinglineError {

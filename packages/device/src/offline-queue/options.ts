@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { optionInvalid, type ThinglineError } from "@thingline/protocol";
 import {
   defaultJournalSegmentBytes,
   defaultOfflineBytesMax,
@@ -43,7 +43,7 @@ export function checkOfflineQueue(options: OfflineQueueOptions): CheckedOfflineQ
 
 export function checkExpiry(option: string, value: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= offlineExpiryMsMax) return value;
-  throw refusal(option, `a whole number in 1..${offlineExpiryMsMax}`, value);
+  throw optionInvalid(option, `a whole number in 1..${offlineExpiryMsMax}`, value);
 }
 
 function checkStorage({
@@ -66,8 +66,4 @@ function whole(option: string, value: number, min: number, max: number): number 
 }
 
 const wrong = (option: string, expected: string, got: string | number): ThinglineError =>
-  refusal(`offlineQueue.${option}`, expected, got);
-
-function refusal(option: string, expected: string, got: string | number): ThinglineError {
-  return new ThinglineError("OPTION_INVALID", `${option}: expected ${expected}, got ${got}`, { details: { option } });
-}
+  optionInvalid(`offlineQueue.${option}`, expected, got);

@@ -184,13 +184,13 @@ class Provisioner {
   #input(input: ProvisioningInput): void {
     if (!this.#settle) return;
     const { clock } = this.#options;
-    const now = { monotonicMs: clock.monotonicMs(), unixMs: clock.unixMs() };
     try {
+      const now = { monotonicMs: clock.monotonicMs(), unixMs: clock.unixMs() };
       const [next, outputs] = stepProvisioning(this.#state, input, now);
       this.#state = next;
       for (const output of outputs) this.#output(output);
     } catch (error) {
-      // A defect, or a listener of the caller that threw.
+      // A defect, or a clock or a listener of the caller that threw.
       this.#settle?.reject(error);
     }
   }
