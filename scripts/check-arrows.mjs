@@ -21,8 +21,9 @@ export const packageArrows = {
 /** Which folders of `cloud` a folder may import; files at the top (cloud.ts, log.ts) may import all and be types. */
 export const cloudArrows = {
   gateway: ["broker", "policy", "services", "store"],
-  broker: ["services", "store", "policy", "bus"],
-  services: ["store", "policy", "model"],
+  broker: ["services", "nodes", "store", "policy", "bus"],
+  services: ["nodes", "store", "policy", "model"],
+  nodes: ["store"],
   rest: ["services", "store", "policy", "model"],
   model: [],
   policy: [],

@@ -42,6 +42,7 @@ export const errorCodes = {
   LOCKED: "another process owns the folder",
   // Store
   DATA_DIRECTORY_INVALID: "the files of a local cloud's data directory do not belong together, or one is damaged",
+  NODE_OVER: "another node of the same store has taken what this one had",
   STORE_CONFLICT: "another commit changed the key first",
   STORE_CORRUPT: "the store holds something that it cannot read",
   STORE_UNWRITABLE: "the store could not be written, for example because the disk is full",

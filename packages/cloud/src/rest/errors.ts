@@ -15,6 +15,7 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   CLOSED: [503, "ServiceUnavailableException"],
   DELETE_CONFLICT: [409, "DeleteConflictException"],
   LIMIT_EXCEEDED: [503, "ServiceUnavailableException"],
+  NODE_OVER: [503, "ServiceUnavailableException"],
   POLICY_MALFORMED: [400, "MalformedPolicyException"],
   QUOTA_EXCEEDED: [410, "LimitExceededException"],
   REQUEST_FORBIDDEN: [403, "ForbiddenException"],

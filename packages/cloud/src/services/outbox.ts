@@ -1,15 +1,22 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "@thingline/transport";
 import type { Log } from "../log.js";
-import { iterateSound } from "../store/iterate.js";
+import type { CloudNode, Estate } from "../nodes/node.js";
 import type { Store, StoreKey, StoreOperation } from "../store/store.js";
-import type { Effect, Scope } from "./operation.js";
+import type { Scope } from "./operation.js";
+import {
+  adoptOutbox,
+  leftOver,
+  originOf,
+  outboxKey,
+  type EffectId,
+  type OutboxRecord,
+  type PerformedEffect,
+  type PublishEffect,
+  type StoredEffect,
+} from "./outbox-records.js";
 
-/** What the performer does; a wake-up is the runner's own. */
-export type PerformedEffect = Exclude<Effect, { type: "wakeAt" }>;
-/** A message as it is stored and handed over: with its payload. */
-export type PublishEffect = Omit<Extract<Effect, { type: "publish" }>, "payload"> & { payload: Uint8Array };
-type StoredEffect = Exclude<PerformedEffect, { type: "publish" }> | PublishEffect;
+export type { EffectId, PerformedEffect, PublishEffect } from "./outbox-records.js";
 
 /**
  * What the runner needs of the rest of the cloud. Calls come in order, several at once: a call takes its place in the
@@ -18,16 +25,19 @@ type StoredEffect = Exclude<PerformedEffect, { type: "publish" }> | PublishEffec
  * an effect comes again.
  */
 export interface EffectPerformer {
-  publish(scope: Scope, effect: PublishEffect): Promise<void>;
+  /** @param id where nodes share the store: names the effect, also when another node performs it again. */
+  publish(scope: Scope, effect: PublishEffect, id?: EffectId): Promise<void>;
   /**
    * Whether anybody would get the message now, connected or not. What nobody would get is not stored: it would go nowhere after a
    * crash as well. Without this everything is wanted.
    */
   isWanted?(scope: Scope, topic: string): boolean;
-  disconnect(scope: Scope, effect: Extract<Effect, { type: "disconnect" }>): Promise<void>;
-  recheckPrincipal(scope: Scope, effect: Extract<Effect, { type: "recheckPrincipal" }>): Promise<void>;
+  disconnect(scope: Scope, effect: Extract<PerformedEffect, { type: "disconnect" }>): Promise<void>;
+  recheckPrincipal(scope: Scope, effect: Extract<PerformedEffect, { type: "recheckPrincipal" }>): Promise<void>;
   /** Without it a blob that is wanted no more goes when the next engine opens. */
-  deleteBlob?(scope: Scope, effect: Extract<Effect, { type: "deleteBlob" }>): Promise<void>;
+  deleteBlob?(scope: Scope, effect: Extract<PerformedEffect, { type: "deleteBlob" }>): Promise<void>;
+  /** A wake-up for this Unix time was stored: other nodes may like to know before they look by themselves. */
+  announceWakeUp?(atUnixMs: number): void;
 }
 
 /** How often an effect is offered before it is dropped with an error in the log. */
@@ -36,12 +46,7 @@ export const effectRetryDelayMs = 200;
 /** Effects handed over together. */
 const batchEffectsMax = 256;
 
-/** Records of the cloud itself stand under an empty account and region. */
-export const systemKey = (...rest: (string | number)[]): StoreKey => ["", "", ...rest];
-
 const ignore = (): void => undefined;
-
-type OutboxRecord = { account: string; region: string; effect: StoredEffect };
 
 /** On its way to the performer. */
 interface Pending {
@@ -49,6 +54,8 @@ interface Pending {
   effect: StoredEffect;
   /** undefined: nothing was stored for it. */
   key: StoreKey | undefined;
+  /** Who committed it, where that was another node. */
+  origin: EffectId | undefined;
   attempts: number;
   /** Called once, with the error when it was given up. */
   settled(this: void, error?: Error): void;
@@ -66,11 +73,22 @@ export interface PreparedEffects {
 
 const none: readonly never[] = [];
 
-/** Effects between their commit and their hand-over, in order. */
+export interface OutboxDependencies {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  node: CloudNode;
+}
+
+/**
+ * Effects between their commit and their hand-over, in order. The records of each node stand under its name, so that nodes that
+ * share a store do not meet; when a node is over, another takes its records and goes on with them.
+ */
 export class Outbox {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #node: CloudNode;
   #performer: EffectPerformer | undefined;
   #lastSequence = 0;
   #queue: Pending[] = [];
@@ -83,23 +101,54 @@ export class Outbox {
   #retry: { timer: Timer; resolve: () => void } | undefined;
   #isClosed = false;
 
-  private constructor({ store, clock, log }: { store: Store; clock: Clock; log: Log }) {
+  private constructor({ store, clock, log, node }: OutboxDependencies) {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
+    this.#node = node;
   }
 
-  /** Reads what an earlier process left. */
-  static async open(deps: { store: Store; clock: Clock; log: Log }): Promise<Outbox> {
+  /** Reads what an earlier process left, when the store is this node's alone. Otherwise what is left comes with its estate. */
+  static async open(deps: OutboxDependencies): Promise<Outbox> {
     const outbox = new Outbox(deps);
-    for await (const { key, value } of iterateSound<OutboxRecord>(deps.store, systemKey("outbox"))) {
-      outbox.#lastSequence = Number(key.at(-1));
-      outbox.#pendingCount++;
-      const { account, region, effect } = value;
-      outbox.#queue.push(pendingOf({ account, region }, effect, key));
+    const { node, store } = deps;
+    if (node.isAlone) {
+      for await (const { key, value } of leftOver(store)) {
+        const { node: owner, sequence } = originOf(key, value);
+        // Also after the records of a release without nodes, and of nodes that were several.
+        if (owner === node.id || key[3] === node.id) {
+          outbox.#lastSequence = Math.max(outbox.#lastSequence, sequence, Number(key.at(-1)));
+        }
+        outbox.#take(key, value);
+      }
+      if (outbox.#pendingCount > 0) deps.log.info("effectsLeftOver", { count: outbox.#pendingCount });
+      return outbox;
     }
-    if (outbox.#pendingCount > 0) deps.log.info("effectsLeftOver", { count: outbox.#pendingCount });
+    node.onEstate((estate) => outbox.#adopt(estate));
+    node.onOver(() => outbox.#abandon());
     return outbox;
+  }
+
+  #take(key: StoreKey, { account, region, effect, origin }: OutboxRecord): void {
+    this.#pendingCount++;
+    this.#queue.push({ ...pendingOf({ account, region }, effect, key), origin });
+  }
+
+  /** After what is queued already, in the order in which the other node committed it. */
+  async #adopt(estate: Estate): Promise<void> {
+    const nextKey = () => outboxKey(this.#node.id, ++this.#lastSequence);
+    await adoptOutbox(this.#store, estate, nextKey, (effects) => {
+      for (const { key, record } of effects) this.#take(key, record);
+      this.#log.info("effectsAdopted", { from: estate.id, count: effects.length });
+      this.#pump();
+    });
+  }
+
+  /** The node is over: what is stored is another's to perform, and nobody waits for the rest. */
+  #abandon(): void {
+    const left = this.#queue.splice(0);
+    for (const { settled } of left) settled(nodeOverError());
+    this.#release(left.length);
   }
 
   get pendingCount(): number {
@@ -129,7 +178,7 @@ export class Outbox {
     for (let at = 0; at < effects.length; at++) {
       const effect = effects[at]!;
       if (!this.#isWanted(scope, effect)) continue;
-      const key = systemKey("outbox", ++this.#lastSequence);
+      const key = outboxKey(this.#node.id, ++this.#lastSequence);
       const pending = pendingOf(scope, effect, key);
       const record: OutboxRecord = { account: scope.account, region: scope.region, effect: pending.effect };
       (operations ??= []).push({ key, value: record });
@@ -214,8 +263,13 @@ export class Outbox {
 
   async #handOverQueued(performer: EffectPerformer): Promise<void> {
     while (this.#queue.length > 0) {
+      // While its lease is not renewed, another node may have taken what is queued here.
+      if (!this.#node.mayAct() && !(await this.#node.regained())) {
+        this.#abandon();
+        break;
+      }
       const batch = this.#queue.splice(0, batchEffectsMax);
-      const results = await Promise.allSettled(batch.map((pending) => perform(performer, pending)));
+      const results = await Promise.allSettled(batch.map((pending) => this.#perform(performer, pending)));
       const failed: Pending[] = [];
       const done: Pending[] = [];
       for (const [index, pending] of batch.entries()) {
@@ -232,6 +286,21 @@ export class Outbox {
       await this.#retryDelay();
     }
     this.#isPumping = false;
+  }
+
+  async #perform(performer: EffectPerformer, { scope, effect, key, origin }: Pending): Promise<void> {
+    switch (effect.type) {
+      case "publish": {
+        if (this.#node.isAlone || key === undefined) return performer.publish(scope, effect);
+        return performer.publish(scope, effect, origin ?? { node: this.#node.id, sequence: Number(key.at(-1)) });
+      }
+      case "disconnect":
+        return performer.disconnect(scope, effect);
+      case "recheckPrincipal":
+        return performer.recheckPrincipal(scope, effect);
+      case "deleteBlob":
+        return performer.deleteBlob?.(scope, effect);
+    }
   }
 
   /** Settles what is given up. */
@@ -257,12 +326,17 @@ export class Outbox {
   async #forget(done: readonly Pending[]): Promise<void> {
     const operations = done.flatMap(({ key }) => (key === undefined ? [] : [{ key, delete: true as const }]));
     try {
-      if (operations.length > 0) await this.#store.commit(operations);
+      if (operations.length > 0) await this.#store.commit(this.#guarded(operations));
     } catch (error) {
       // They are performed again after the next start.
       this.#log.error("effectsNotForgotten", { count: operations.length, error: String(error) });
     }
     this.#release(done.length);
+  }
+
+  #guarded(operations: readonly StoreOperation[]): readonly StoreOperation[] {
+    const { guard } = this.#node;
+    return guard === undefined ? operations : [...operations, guard];
   }
 
   #release(count: number): void {
@@ -283,7 +357,7 @@ function pendingOf(
   key: StoreKey | undefined,
   settled: Pending["settled"] = ignore,
 ): Pending {
-  return { scope, effect: complete(effect), key, attempts: 0, settled };
+  return { scope, effect: complete(effect), key, origin: undefined, attempts: 0, settled };
 }
 
 function complete(effect: PerformedEffect): StoredEffect {
@@ -292,17 +366,5 @@ function complete(effect: PerformedEffect): StoredEffect {
   return { ...effect, payload: typeof payload === "function" ? payload() : payload };
 }
 
-async function perform(performer: EffectPerformer, { scope, effect }: Pending): Promise<void> {
-  switch (effect.type) {
-    case "publish":
-      return performer.publish(scope, effect);
-    case "disconnect":
-      return performer.disconnect(scope, effect);
-    case "recheckPrincipal":
-      return performer.recheckPrincipal(scope, effect);
-    case "deleteBlob":
-      return performer.deleteBlob?.(scope, effect);
-  }
-}
-
 const closedError = () => new ThinglineError("CLOSED", "the operation runner was closed before the effect was taken");
+export const nodeOverError = () => new ThinglineError("NODE_OVER", "another node has declared this one over");

@@ -1,6 +1,7 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
+import { soleNode, type CloudNode } from "../nodes/node.js";
 import type { BlobStore } from "../store/blobs.js";
 import { createMemoryBlobStore } from "../store/blob-memory.js";
 import type { Store, StoreOperation } from "../store/store.js";
@@ -18,7 +19,7 @@ import {
   type SagaContext,
   type Scope,
 } from "./operation.js";
-import { Outbox, type EffectPerformer, type PerformedEffect, type PreparedEffects } from "./outbox.js";
+import { nodeOverError, Outbox, type EffectPerformer, type PerformedEffect, type PreparedEffects } from "./outbox.js";
 import { WakeUps, type WakeEffect, type WakeHandler } from "./wake-ups.js";
 
 /** Effects that were committed and not yet handed over and forgotten: with more, operations wait before they commit. */
@@ -35,6 +36,8 @@ export interface RunnerDependencies {
   random: Random;
   keys: Keys;
   log: Log;
+  /** What this process is to others on the same store. Default: the store is its own. Closed by whoever opened it, last. */
+  node?: CloudNode;
 }
 
 export interface RunnerOptions {
@@ -57,6 +60,8 @@ export interface EffectRunner extends OperationRunner {
   start(options: RunnerStartOptions): Promise<void>;
   /** Effects that wait to be handed over or for their hand-over to be forgotten. */
   readonly pendingEffectCount: number;
+  /** Another node has stored a wake-up for this Unix time; without this it is found a little later. */
+  expectWakeUp(atUnixMs: number): void;
   /** Resolves when nothing is pending any more. */
   idle(): Promise<void>;
   /** Finishes the running operations and hands their effects over; no timer is left. Safe to call twice. */
@@ -73,8 +78,9 @@ export async function openOperationRunner(
   deps: RunnerDependencies,
   options: RunnerOptions = {},
 ): Promise<EffectRunner> {
-  const outbox = await Outbox.open(deps);
-  return new Runner(deps, outbox, options.pendingEffectsMax ?? defaultPendingEffectsMax);
+  const { node = soleNode } = deps;
+  const outbox = await Outbox.open({ ...deps, node });
+  return new Runner({ ...deps, node }, outbox, options.pendingEffectsMax ?? defaultPendingEffectsMax);
 }
 
 /** One call of `submit`, and how far it has come. */
@@ -110,9 +116,11 @@ function performedOf({ effects }: Outcome<unknown>): readonly PerformedEffect[] 
 
 class Runner implements EffectRunner {
   readonly #deps: RunnerDependencies;
+  readonly #node: CloudNode;
   readonly #pendingEffectsMax: number;
   readonly #outbox: Outbox;
   readonly #wakeUps: WakeUps;
+  #performer: EffectPerformer | undefined;
   readonly #lanesByScope = new Map<string, Lanes<Job>>();
   #lastScope: { scope: Scope; lanes: Lanes<Job> } | undefined;
   #blobs: BlobStore | undefined;
@@ -122,8 +130,9 @@ class Runner implements EffectRunner {
   #isClosed = false;
   #closing: Promise<void> | undefined;
 
-  constructor(deps: RunnerDependencies, outbox: Outbox, pendingEffectsMax: number) {
+  constructor(deps: RunnerDependencies & { node: CloudNode }, outbox: Outbox, pendingEffectsMax: number) {
     this.#deps = deps;
+    this.#node = deps.node;
     this.#outbox = outbox;
     this.#pendingEffectsMax = pendingEffectsMax;
     this.#wakeUps = new WakeUps(deps, this);
@@ -135,8 +144,14 @@ class Runner implements EffectRunner {
 
   async start({ performer, wakeHandlers = new Map() }: RunnerStartOptions): Promise<void> {
     this.#isStarted = true;
+    this.#performer = performer;
     await this.#outbox.start(performer);
+    await this.#node.start();
     await this.#wakeUps.start(wakeHandlers);
+  }
+
+  expectWakeUp(atUnixMs: number): void {
+    this.#wakeUps.wakeBy(atUnixMs);
   }
 
   run<Input, Result>(scope: Scope, operation: Operation<Input, Result>, input: Input): Promise<Result> {
@@ -154,8 +169,10 @@ class Runner implements EffectRunner {
     input: Input,
     settled: (error: Error | undefined, result: Result | undefined) => void,
   ): void {
-    if (this.#isClosed) {
-      const error = new ThinglineError("CLOSED", "the operation runner was used after close()");
+    if (this.#isClosed || this.#node.isOver) {
+      const error = this.#isClosed
+        ? new ThinglineError("CLOSED", "the operation runner was used after close()")
+        : nodeOverError();
       void Promise.resolve().then(() => settled(error, undefined));
       return;
     }
@@ -322,13 +339,20 @@ class Runner implements EffectRunner {
       } catch (error) {
         if (context.hasCalled) await context.abandon();
         context.end();
-        if (isThinglineError(error, "STORE_CONFLICT") && attempt < operationAttemptsMax) continue;
+        const isConflict = isThinglineError(error, "STORE_CONFLICT");
+        const isOver = isConflict && !this.#node.isAlone && (await this.#verifyOver());
+        if (isConflict && !isOver && attempt < operationAttemptsMax) continue;
         job.outcome = undefined;
-        job.refusal = error;
+        job.refusal = isOver ? nodeOverError() : error;
       }
       this.#finish(job);
       return;
     }
+  }
+
+  /** A store that cannot be asked does not say that the node is over. */
+  #verifyOver(): Promise<boolean> {
+    return this.#node.verify().catch(() => false);
   }
 
   #contextOf(scope: Scope, draft: Draft): DraftContext {
@@ -352,12 +376,18 @@ class Runner implements EffectRunner {
         for (const effect of job.outcome.effects) if (effect.type === "wakeAt") wakes.push(effect);
       }
       if (wakes.length > 0) all.push(...this.#wakeUps.operationsFor(jobs[0]!.scope, wakes));
-      if (all.length > 0) await this.#deps.store.commit(all);
+      if (all.length > 0) {
+        if (this.#node.guard !== undefined) all.push(this.#node.guard);
+        await this.#deps.store.commit(all);
+      }
     } catch (error) {
       for (const { effects } of jobs) if (effects !== undefined) this.#outbox.discarded(effects);
       throw error;
     }
-    for (const { atUnixMs } of wakes) this.#wakeUps.wakeBy(atUnixMs);
+    for (const { atUnixMs } of wakes) {
+      this.#wakeUps.wakeBy(atUnixMs);
+      if (!this.#node.isAlone) this.#performer?.announceWakeUp?.(atUnixMs);
+    }
   }
 
   /** Performs the effects, and tells the caller. */
