@@ -11,6 +11,8 @@ export interface RestLimits {
   /** A body that its route streams to a file, one at a time. */
   uploadBytesMax: number;
   requestsMax: number;
+  /** Of those, requests of one connection: a client may send more before it has the answer to the first. */
+  requestsPerConnectionMax: number;
   /** Sum of the answers that their clients have not read yet. One alone may have more. */
   answersBytesMax: number;
   connectionsMax: number;
@@ -30,6 +32,7 @@ export const defaultRestLimits: RestLimits = {
   bodiesBytesMax: 64 * 1024 * 1024,
   uploadBytesMax: 64 * 1024 * 1024,
   requestsMax: 512,
+  requestsPerConnectionMax: 32,
   answersBytesMax: 64 * 1024 * 1024,
   connectionsMax: 1_000,
   unverifiedConnectionsMax: 128,

@@ -54,6 +54,11 @@ export class RestConnections {
     return true;
   }
 
+  /** Those that were admitted and are not answered. */
+  requestsOf(socket: RestSocket): number {
+    return this.#states.get(socket)?.requests ?? 0;
+  }
+
   answered(socket: RestSocket, isVerified: boolean): void {
     const state = this.#states.get(socket);
     if (state === undefined) return;

@@ -142,6 +142,28 @@ test("requests in progress have a bound", { timeout: 60_000 }, async (context) =
   assert.equal(await answerOf(second), "503 ServiceUnavailableException");
 });
 
+test("requests in progress of one connection have a bound, and its answers come in order", async (context) => {
+  let tell: () => void = () => undefined;
+  const told = new Promise<void>((resolve) => (tell = resolve));
+  const paths: string[] = [];
+  const handle: RestServerOptions["handle"] = async ({ url }) => {
+    if (paths.push(url) === 2) tell();
+    await told;
+    return ok();
+  };
+  const { dial } = await open(context, { requestsPerConnectionMax: 2 }, { handle });
+  const socket = await dial();
+  let text = "";
+  socket.on("data", (bytes) => (text += String(bytes)));
+  const get = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  socket.write(get + get + get.replace("localhost", "localhost\r\nConnection: close"));
+  await once(socket, "close");
+  assert.deepEqual(
+    [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+    ["200", "200", "503"],
+  );
+});
+
 test(
   "of connections that have shown nothing the oldest goes, and those that were good stay",
   { timeout: 60_000 },

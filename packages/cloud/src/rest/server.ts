@@ -203,8 +203,10 @@ class RestFront {
     }
     const bytesMax = this.#bodyBytesMax(verdict);
     if (Number(head.headers["content-length"] ?? 0) > bytesMax) throw tooLarge(bytesMax);
-    const { requestsMax } = this.#limits;
+    const { requestsMax, requestsPerConnectionMax } = this.#limits;
     if (this.#requestCount >= requestsMax) throw tooBusy(`${requestsMax} requests are in progress`);
+    if (this.#connections.requestsOf(request.raw.socket) >= requestsPerConnectionMax)
+      throw tooBusy(`${requestsPerConnectionMax} requests of this connection are in progress`);
     if (verdict.isExclusive === true && this.#isExclusiveTaken)
       throw tooBusy("another request of this kind is in progress");
     if (!this.#connections.admitted(request.raw.socket)) throw tooBusy("there are too many connections");
