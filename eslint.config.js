@@ -61,7 +61,7 @@ export default tseslint.config(
   {
     files: ["packages/*/src/**/*.ts", "apps/*/src/**/*.ts"],
     // The store reads synchronously, and looks at sizes by itself.
-    ignores: ["**/*.test.ts", "**/*.test.support.ts", "**/*.test.helper.ts", "packages/cloud/src/store/lmdb.ts"],
+    ignores: ["**/*.test.ts", "**/*.test.support.ts", "packages/cloud/src/store/lmdb.ts"],
     rules: {
       "no-restricted-imports": [
         "error",

@@ -4,7 +4,7 @@ import { createPublicKey, X509Certificate } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { missing, start, startLocalCloud } from "./local-cloud.js";
+import { missing, start, startLocalCloud } from "./local-cloud.test.support.js";
 
 const skip = missing("aws", "awscli");
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test, type TestContext } from "node:test";
 import type { CrtError, iot as iotModule, mqtt as mqttModule } from "aws-iot-device-sdk-v2";
-import { startLocalCloud, subtests, type LocalCloud, type ThingFiles } from "./local-cloud.js";
+import { startLocalCloud, subtests, type LocalCloud, type ThingFiles } from "./local-cloud.test.support.js";
 
 interface Sdk {
   iot: typeof iotModule;

@@ -4,8 +4,8 @@ import { fork } from "node:child_process";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { mqtt5 as Mqtt5 } from "aws-iot-device-sdk-v2";
-import { startLocalCloud, subtests, type LocalCloud, type ThingFiles } from "./local-cloud.js";
-import type { Command, Events, Report } from "./mqtt5-sdk-process.js";
+import { startLocalCloud, subtests, type LocalCloud, type ThingFiles } from "./local-cloud.test.support.js";
+import type { Command, Events, Report } from "./mqtt5-sdk-process.test.support.js";
 
 const sdk = await import("aws-iot-device-sdk-v2").catch(() => undefined);
 const skip = sdk === undefined && "needs the native library of aws-crt for this platform";
@@ -144,7 +144,7 @@ const text = (payload: unknown): string => new TextDecoder().decode(payload as A
 
 /** A process with SDK clients in it, killed when the test is over. */
 function startSdk(t: TestContext, cloud: LocalCloud, { caFile, certificateFile, keyFile }: ThingFiles) {
-  const program = fileURLToPath(new URL("mqtt5-sdk-process.js", import.meta.url));
+  const program = fileURLToPath(new URL("mqtt5-sdk-process.test.support.js", import.meta.url));
   const child = fork(program, { serialization: "advanced", execArgv: [] });
   t.after(() => child.kill("SIGKILL"));
   const answers = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>();

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runProgram } from "../integration/cli-process.js";
-import { startLocalCloud, subtests } from "./local-cloud.js";
-import type { Task, Transcript } from "./shadow-sdk-process.js";
+import { runProgram } from "../integration/cli-process.test.support.js";
+import { startLocalCloud, subtests } from "./local-cloud.test.support.js";
+import type { Task, Transcript } from "./shadow-sdk-process.test.support.js";
 
 const sdk = await import("aws-iot-device-sdk-v2").catch(() => undefined);
 const skip = sdk === undefined && "needs the native library of aws-crt for this platform";
@@ -16,7 +16,7 @@ const kinds: readonly Task["kind"][] = [
   "IotShadowClientv2 3.1.1",
   "IotShadowClientv2 5",
 ];
-const program = fileURLToPath(new URL("shadow-sdk-process.js", import.meta.url));
+const program = fileURLToPath(new URL("shadow-sdk-process.test.support.js", import.meta.url));
 
 const time = "a time";
 const at = { timestamp: time };

@@ -16,8 +16,8 @@ import {
   type MqttBackendOptions,
 } from "@thingline/device";
 import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
-import { temporaryFolder } from "../integration/cli-process.js";
-import { missing, start, startLocalCloud, subtests } from "./local-cloud.js";
+import { temporaryFolder } from "../integration/cli-process.test.support.js";
+import { missing, start, startLocalCloud, subtests } from "./local-cloud.test.support.js";
 
 // Not on the path of everybody.
 const folders = `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin`;

@@ -10,7 +10,7 @@ import {
   type LocalCloud,
   type Running,
   type ThingFiles,
-} from "./local-cloud.js";
+} from "./local-cloud.test.support.js";
 
 const skip = missing("mosquitto_pub", "mosquitto-clients");
 

@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { UpdateCertificateCommand } from "@aws-sdk/client-iot";
-import { missing, start, startLocalCloud, subtests, type LocalCloud, type ThingFiles } from "./local-cloud.js";
+import {
+  missing,
+  start,
+  startLocalCloud,
+  subtests,
+  type LocalCloud,
+  type ThingFiles,
+} from "./local-cloud.test.support.js";
 
 /** OpenSSL wants `version`, not `--version`; `missing` only asks whether it starts. */
 const skip = missing("openssl", "openssl");

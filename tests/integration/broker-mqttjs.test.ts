@@ -200,7 +200,7 @@ describe("a broker that is killed", () => {
   });
 
   async function start(): Promise<number> {
-    child = fork(fileURLToPath(new URL("broker-process.js", import.meta.url)), [folder]);
+    child = fork(fileURLToPath(new URL("broker-process.test.support.js", import.meta.url)), [folder]);
     const [message] = (await once(child, "message")) as [{ port: number }];
     return message.port;
   }

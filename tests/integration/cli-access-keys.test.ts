@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { eventsOf, runThinglineIn, startThinglineIn, temporaryFolder } from "./cli-process.js";
+import { eventsOf, runThinglineIn, startThinglineIn, temporaryFolder } from "./cli-process.test.support.js";
 
 const secretAccessKey = "do not tell it";
 

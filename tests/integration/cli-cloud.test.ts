@@ -16,7 +16,7 @@ import {
   startThinglineIn,
   temporaryFolder,
   type Finished,
-} from "./cli-process.js";
+} from "./cli-process.test.support.js";
 
 const freePorts = ["--mqtts-port", "0", "--https-port", "0", "--api-port", "0"];
 

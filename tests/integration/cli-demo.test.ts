@@ -13,7 +13,7 @@ import {
   temporaryFolder,
   thinglineBin,
   type JsonEvent,
-} from "./cli-process.js";
+} from "./cli-process.test.support.js";
 
 /** The demo's own folder is made here; it must be gone afterwards. */
 async function withTemporary(t: TestContext) {

@@ -18,8 +18,8 @@ import {
   temporaryFolder,
   thinglineBin,
   type JsonEvent,
-} from "./cli-process.js";
-import { connectClient, createDevice, iotClient, portOf } from "./cloud-world.js";
+} from "./cli-process.test.support.js";
+import { connectClient, createDevice, iotClient, portOf } from "./cloud-world.test.support.js";
 
 const thing = "my-thing";
 let folder: string;

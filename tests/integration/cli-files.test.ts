@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { eventsOf, runThinglineIn, temporaryFolder } from "./cli-process.js";
+import { eventsOf, runThinglineIn, temporaryFolder } from "./cli-process.test.support.js";
 
 test("files that have no end, are no files or no text end a command at once, by name", async (t) => {
   const cwd = await temporaryFolder(t);

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { runProgram, temporaryFolder, thinglineBin } from "./cli-process.js";
+import { runProgram, temporaryFolder, thinglineBin } from "./cli-process.test.support.js";
 
 const isWindows = process.platform === "win32";
 const ports = "--mqtts-port 0 --https-port 0 --api-port 0";

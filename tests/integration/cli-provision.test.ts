@@ -27,8 +27,8 @@ import {
   temporaryFolder,
   thinglineBin,
   type Finished,
-} from "./cli-process.js";
-import { portOf, RecordingLog } from "./cloud-world.js";
+} from "./cli-process.test.support.js";
+import { portOf, RecordingLog } from "./cloud-world.test.support.js";
 
 interface Claim {
   certificateId: string;

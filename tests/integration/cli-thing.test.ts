@@ -16,8 +16,8 @@ import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { amazonRootCa1 } from "@thingline/device";
 import { awsIotSettings, loadKconfig } from "@thingline/protocol/kconfig";
 import { createNodeKeys } from "@thingline/transport/node";
-import { eventsOf, runThinglineIn, temporaryFolder, type Finished } from "./cli-process.js";
-import { connectClient } from "./cloud-world.js";
+import { eventsOf, runThinglineIn, temporaryFolder, type Finished } from "./cli-process.test.support.js";
+import { connectClient } from "./cloud-world.test.support.js";
 
 let cloud: StartedCloud;
 let iot: IoTClient;

@@ -13,7 +13,7 @@ import {
 } from "@aws-sdk/client-iot";
 import { claimPolicyDocument } from "@thingline/cloud";
 import type mqtt from "mqtt";
-import { connectClient, iotClient, type Credentials, type Reachable } from "./cloud-world.js";
+import { connectClient, iotClient, type Credentials, type Reachable } from "./cloud-world.test.support.js";
 
 interface Child extends Reachable {
   /** kill -9, and the death that follows. */
@@ -21,7 +21,7 @@ interface Child extends Reachable {
 }
 
 async function startChild(context: TestContext, dataDir: string): Promise<Child> {
-  const script = new URL("cloud-child.js", import.meta.url).pathname;
+  const script = new URL("cloud-child.test.support.js", import.meta.url).pathname;
   const child = spawn(process.execPath, [script, dataDir], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const kill = async () => {

@@ -24,7 +24,7 @@ import {
   RecordingLog,
   type Credentials,
   type World,
-} from "./cloud-world.js";
+} from "./cloud-world.test.support.js";
 
 /** MQTT.js on the port that HTTP uses too. */
 function dialHttps(context: TestContext, { started }: World, options: mqtt.IClientOptions): mqtt.MqttClient {

@@ -3,7 +3,15 @@ import { test } from "node:test";
 import { DetachPolicyCommand, UpdateCertificateCommand } from "@aws-sdk/client-iot";
 import { makeTestCertificate } from "@thingline/transport/contract";
 import { createNodeKeys, createNodeNetwork } from "@thingline/transport/node";
-import { allowAll, connectClient, createDevice, nextEvent, openWorld, portOf, type World } from "./cloud-world.js";
+import {
+  allowAll,
+  connectClient,
+  createDevice,
+  nextEvent,
+  openWorld,
+  portOf,
+  type World,
+} from "./cloud-world.test.support.js";
 
 /** The line about a refused connection, with its reason and what it says about it. */
 async function refusal({ log }: World, reason: string) {

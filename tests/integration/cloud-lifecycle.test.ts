@@ -8,7 +8,7 @@ import { test, type TestContext } from "node:test";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { findRunningCloud, startCloud, type StartCloudOptions } from "@thingline/cloud/node";
 import mqtt from "mqtt";
-import { nextEvent, openWorld, portOf } from "./cloud-world.js";
+import { nextEvent, openWorld, portOf } from "./cloud-world.test.support.js";
 
 const freePorts: StartCloudOptions = { mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 0 };
 
@@ -60,7 +60,7 @@ test("the data folder is locked, described and tidied up", async (context) => {
 
 test("the file of a cloud that was killed is not taken for a running one, and the next start replaces it", async (context) => {
   const dataDir = await makeFolder(context);
-  const child = spawn(process.execPath, [new URL("cloud-child.js", import.meta.url).pathname, dataDir], {
+  const child = spawn(process.execPath, [new URL("cloud-child.test.support.js", import.meta.url).pathname, dataDir], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await new Promise((resolve) => child.stdout.once("data", resolve));

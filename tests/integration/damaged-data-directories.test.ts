@@ -17,7 +17,7 @@ import {
   type StartCloudOptions,
   type StartedCloud,
 } from "@thingline/cloud/node";
-import { eventsOf, runThingline, thinglineBin, type JsonEvent } from "./cli-process.js";
+import { eventsOf, runThingline, thinglineBin, type JsonEvent } from "./cli-process.test.support.js";
 
 const freePorts: StartCloudOptions = { mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 0, sigv4: "any" };
 const thingNames = Array.from({ length: 40 }, (_, index) => `pump-${index}`);

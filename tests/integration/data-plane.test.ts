@@ -10,7 +10,7 @@ import {
   ResourceNotFoundException,
 } from "@aws-sdk/client-iot-data-plane";
 import type mqtt from "mqtt";
-import { connectClient, createDevice, nextEvent, openWorld, type World } from "./cloud-world.js";
+import { connectClient, createDevice, nextEvent, openWorld, type World } from "./cloud-world.test.support.js";
 
 function openDataPlane(context: TestContext, world: World) {
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { connectDevice, type Device } from "@thingline/device";
 import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 import { isThinglineError } from "@thingline/protocol";
-import { createDevice, openWorld, portOf, type World } from "./cloud-world.js";
+import { createDevice, openWorld, portOf, type World } from "./cloud-world.test.support.js";
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 

@@ -14,7 +14,7 @@ import {
   UpdateThingShadowCommand,
 } from "@aws-sdk/client-iot-data-plane";
 import type mqtt from "mqtt";
-import { connectClient, createDevice, openWorld, type World } from "./cloud-world.js";
+import { connectClient, createDevice, openWorld, type World } from "./cloud-world.test.support.js";
 
 type Message = Record<string, unknown>;
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runProgram } from "./cli-process.js";
+import { runProgram } from "./cli-process.test.support.js";
 
 const folder = fileURLToPath(new URL("../../../examples", import.meta.url));
 const names = readdirSync(folder).filter((file) => file.endsWith(".ts"));

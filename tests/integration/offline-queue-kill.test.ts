@@ -10,9 +10,9 @@ import { fileURLToPath } from "node:url";
 import { startCloud } from "@thingline/cloud/node";
 import { connectDevice } from "@thingline/device";
 import { createNodeClock, createNodeFiles, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
-import { temporaryFolder } from "./cli-process.js";
+import { temporaryFolder } from "./cli-process.test.support.js";
 
-const program = fileURLToPath(new URL("offline-queue-process.js", import.meta.url));
+const program = fileURLToPath(new URL("offline-queue-process.test.support.js", import.meta.url));
 const roundsOf = process.env["THINGLINE_TEST_LONG"] === "1" ? [1, 10, 100, 1000, 3000] : [1, 60];
 
 /** Runs the process until it said so many numbers, kills it, and gives back those that it said. */

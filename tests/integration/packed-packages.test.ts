@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { runProgram } from "./cli-process.js";
+import { runProgram } from "./cli-process.test.support.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const folders = [

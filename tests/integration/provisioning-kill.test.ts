@@ -18,11 +18,11 @@ import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { openCredentialFolder } from "@thingline/modem/simulator";
 import { createNodeFiles, createNodeKeys, createNodeRandom } from "@thingline/transport/node";
 import { createVirtualRandom } from "@thingline/transport/virtual";
-import { startProgram, temporaryFolder, type JsonEvent, type RunningProgram } from "./cli-process.js";
+import { startProgram, temporaryFolder, type JsonEvent, type RunningProgram } from "./cli-process.test.support.js";
 
 /** Points at which `npm test` kills; each is two processes and a provisioning, some 0.7 s of processor time. */
 const sampledPoints = 6;
-const childFile = fileURLToPath(new URL("./device-process.js", import.meta.url));
+const childFile = fileURLToPath(new URL("./device-process.test.support.js", import.meta.url));
 
 let cloud: StartedCloud;
 let iot: IoTClient;

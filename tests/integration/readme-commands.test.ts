@@ -9,7 +9,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runProgram, temporaryFolder, thinglineBin } from "./cli-process.js";
+import { runProgram, temporaryFolder, thinglineBin } from "./cli-process.test.support.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const ownNetwork = ["unshare", "--map-root-user", "--net", "bash", "-c"] as const;

@@ -4,7 +4,7 @@ import { readFile, rm, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runProgram } from "./cli-process.js";
+import { runProgram } from "./cli-process.test.support.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 

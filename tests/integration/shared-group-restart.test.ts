@@ -97,7 +97,7 @@ const portOf = ({ addresses }: { addresses: { mqtt: string | undefined } }): num
   Number(addresses.mqtt?.split(":").at(-1));
 
 async function startChild(context: TestContext, dataDir: string) {
-  const script = new URL("cloud-child.js", import.meta.url).pathname;
+  const script = new URL("cloud-child.test.support.js", import.meta.url).pathname;
   const child = spawn(process.execPath, [script, dataDir], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const kill = async (): Promise<void> => {

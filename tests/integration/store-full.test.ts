@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openLmdbStore } from "@thingline/cloud";
-import { runProgram, temporaryFolder } from "./cli-process.js";
+import { runProgram, temporaryFolder } from "./cli-process.test.support.js";
 
 /** Commits until the store refuses, reads and deletes, and says what was acknowledged. */
 const program = `

@@ -41,7 +41,7 @@ for (const durability of ["process", "disk"] as const) {
   test(`every commit acknowledged before kill -9 is there, whole (${durability})`, () =>
     inFolder(async (folder) => {
       for (const lineCount of [1, 500]) {
-        const lines = await runAndKill("store-process.js", [folder, durability], lineCount);
+        const lines = await runAndKill("store-process.test.support.js", [folder, durability], lineCount);
         // A line that was cut off in the middle was not heard by anybody.
         const acknowledged = lines.filter((line) => /^\d+ \d+$/.test(line)).map((line) => line.split(" ").map(Number));
         assert.ok(acknowledged.length >= lineCount);
@@ -65,8 +65,8 @@ for (const durability of ["process", "disk"] as const) {
 
 test("what a killed cloud had decided is published by the next one, and good for its device", () =>
   inFolder(async (folder) => {
-    const provisioned = await runAndKill("provisioning-process.js", [folder, "withhold"], 20);
-    const lines = await runAndKill("provisioning-process.js", [folder], 2 * provisioned.length);
+    const provisioned = await runAndKill("provisioning-process.test.support.js", [folder, "withhold"], 20);
+    const lines = await runAndKill("provisioning-process.test.support.js", [folder], 2 * provisioned.length);
     const published = lines.flatMap((line) => {
       try {
         return [JSON.parse(line) as { topic: string; text: string }];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runProgram } from "./cli-process.js";
+import { runProgram } from "./cli-process.test.support.js";
 
 // A loader for which ws is not installed.
 const hook = `export async function resolve(specifier, context, next) {

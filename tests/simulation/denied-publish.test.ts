@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { connectDevice, createDevice } from "@thingline/device";
 import { isThinglineError } from "@thingline/protocol";
 import { createVirtualClock, createVirtualNetwork, createVirtualRandom } from "@thingline/transport/virtual";
-import { openPrepared, prepare } from "./fault-world.js";
+import { openPrepared, prepare } from "./fault-world.test.support.js";
 
 const prepared = await prepare();
 const topics = ["up/1", "denied/2", "up/3", "up/4", "denied/5", "up/6"];

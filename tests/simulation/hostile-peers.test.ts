@@ -11,8 +11,8 @@ import {
 } from "@thingline/device";
 import { isThinglineError } from "@thingline/protocol";
 import { createVirtualClock, createVirtualNetwork, createVirtualRandom } from "@thingline/transport/virtual";
-import { type Face, faces } from "./hostile-faces.js";
-import { type Fault, HostilePeer } from "./hostile-peer.js";
+import { type Face, faces } from "./hostile-faces.test.support.js";
+import { type Fault, HostilePeer } from "./hostile-peer.test.support.js";
 
 const idOf = (id: number): readonly number[] => [id >> 8, id & 255];
 const otherId = 0x7fff;

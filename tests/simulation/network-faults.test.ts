@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { faultKinds, planOf, queues, seedOf, versions } from "./fault-plan.js";
-import { prepare, runWorld, type WorldResult } from "./fault-world.js";
+import { faultKinds, planOf, queues, seedOf, versions } from "./fault-plan.test.support.js";
+import { prepare, runWorld, type WorldResult } from "./fault-world.test.support.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const onlySeed = process.env["THINGLINE_SEED"];

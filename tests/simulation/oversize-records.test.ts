@@ -21,7 +21,7 @@ import {
   createVirtualRandom,
   type VirtualClock,
 } from "@thingline/transport/virtual";
-import { openPrepared, prepare } from "./fault-world.js";
+import { openPrepared, prepare } from "./fault-world.test.support.js";
 
 const prepared = await prepare();
 const recordBytesMax = 2_048;

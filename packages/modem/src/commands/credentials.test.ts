@@ -6,7 +6,7 @@ import { createNodeKeys } from "@thingline/transport/node";
 import { createVirtualFiles, createVirtualRandom } from "@thingline/transport/virtual";
 import { openCredentialFolder } from "../simulator/folder.js";
 import type { SimulatedModemOptions } from "../simulator/modem.js";
-import { makeModemWorld } from "../world.test.helper.js";
+import { makeModemWorld } from "../world.test.support.js";
 import { createModemCredentialStore } from "./credentials.js";
 
 const keys = createNodeKeys();

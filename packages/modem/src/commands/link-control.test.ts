@@ -4,7 +4,7 @@ import { isThinglineError } from "@thingline/protocol";
 import { createVirtualClock } from "@thingline/transport/virtual";
 import type { ModemSession } from "../session.js";
 import type { SimulatedModemOptions } from "../simulator/modem.js";
-import { makeModemWorld } from "../world.test.helper.js";
+import { makeModemWorld } from "../world.test.support.js";
 import { readModemDescription } from "./identity.js";
 import type { LinkControlOptions } from "./link-control.js";
 import { createLinkControl } from "./link-control.js";

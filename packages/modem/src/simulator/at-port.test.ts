@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ModemWorld } from "../world.test.helper.js";
-import { makeModemWorld } from "../world.test.helper.js";
+import type { ModemWorld } from "../world.test.support.js";
+import { makeModemWorld } from "../world.test.support.js";
 import type { AtPortOptions } from "./at-port.js";
 import { memoryBufferBytesMax } from "./memory-connection.js";
 

@@ -5,7 +5,7 @@ import { isThinglineError } from "@thingline/protocol";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createNodeKeys } from "@thingline/transport/node";
 import { createVirtualFiles, createVirtualRandom } from "@thingline/transport/virtual";
-import { makeModemWorld } from "../world.test.helper.js";
+import { makeModemWorld } from "../world.test.support.js";
 import { recordBytesMax } from "./record-file.js";
 
 const { ca, client } = await makeTestCertificates(createNodeKeys());

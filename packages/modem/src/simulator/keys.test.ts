@@ -3,7 +3,7 @@ import { createHash, createPublicKey, verify } from "node:crypto";
 import { test } from "node:test";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
-import { makeModemWorld } from "../world.test.helper.js";
+import { makeModemWorld } from "../world.test.support.js";
 import { encodeCbor, join } from "./cbor.js";
 
 /** Virtual time does not wait for real cryptography. */

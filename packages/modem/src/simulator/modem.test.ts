@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { createVirtualFiles, createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
 import fc from "fast-check";
-import { makeModemWorld } from "../world.test.helper.js";
+import { makeModemWorld } from "../world.test.support.js";
 import { queuedCommandsMax } from "./modem-core.js";
 
 const afterBoot: [command: string, answer: RegExp | string][] = [

@@ -5,7 +5,7 @@ import type { Connection, Dialer, DialTarget } from "@thingline/transport";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createNodeKeys } from "@thingline/transport/node";
 import { createVirtualClock } from "@thingline/transport/virtual";
-import { makeModemWorld } from "../world.test.helper.js";
+import { makeModemWorld } from "../world.test.support.js";
 import { MemoryConnection } from "./memory-connection.js";
 import type { SimulatedModemOptions } from "./modem.js";
 import { modemCipherSuites, socketsMax, tlsSessionsMax, tlsSocketsMax } from "./sockets.js";

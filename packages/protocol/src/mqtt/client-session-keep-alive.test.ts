@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isThinglineError } from "../errors.js";
-import { RecordedSession } from "./client-session.test.harness.js";
+import { RecordedSession } from "./client-session.test.support.js";
 
 function pings(client: RecordedSession): number {
   return client.take().filter((packet) => packet === "pingreq").length;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { RecordedSession } from "./client-session.test.harness.js";
+import { RecordedSession } from "./client-session.test.support.js";
 import type { MqttPacket, MqttVersion } from "./packets.js";
 
 /** The other end, as small as it can be: takes QoS 0 and 1, publishes QoS 1 with a window, keeps or loses sessions. */

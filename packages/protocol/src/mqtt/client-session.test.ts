@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isThinglineError, ThinglineError } from "../errors.js";
-import { RecordedSession } from "./client-session.test.harness.js";
+import { RecordedSession } from "./client-session.test.support.js";
 import { controlPacketsMax } from "./client-session-types.js";
 import type { ConnackPacket, ConnectPacket, MqttPacket, PublishPacket } from "./packets.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
-import { makeModemWorld } from "../../world.test.helper.js";
+import { makeModemWorld } from "../../world.test.support.js";
 import { commandTable } from "./table.js";
 
 /** For each command with a set form: what it takes, every parameter given; and what is out of range, besides. */

@@ -4,7 +4,7 @@ import { isThinglineError, type ThinglineError } from "../../errors.js";
 import type { MqttPacket, MqttVersion } from "../packets.js";
 import { decodePackets, packetBytesLimit, PacketDecoder } from "./decoder.js";
 import { encodePacket, encodeToBytes, packetLength } from "./encoder.js";
-import { bytesOf, malformedVectors, validVectors, type MalformedVector } from "./vectors.test.data.js";
+import { bytesOf, malformedVectors, validVectors, type MalformedVector } from "./vectors.test.support.js";
 
 const hexOf = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 

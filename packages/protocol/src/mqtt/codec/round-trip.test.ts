@@ -6,7 +6,7 @@ import { isThinglineError } from "../../errors.js";
 import type { ConnectPacket, MqttPacket, MqttVersion, UserProperties } from "../packets.js";
 import { packetBytesLimit, PacketDecoder } from "./decoder.js";
 import { encodePacket, encodeToBytes, packetLength } from "./encoder.js";
-import { validVectors, bytesOf } from "./vectors.test.data.js";
+import { validVectors, bytesOf } from "./vectors.test.support.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 /** Per version. The long run makes 2 x 60,000 round trips. */

@@ -1,6 +1,6 @@
 // A device process for provisioning-kill.test.ts: provisions over a simulated modem whose state is on disk. Says each point
 // that it passes, and stops for ever at the one it is told, so that it can be killed exactly there.
-//   node device-process.js FOLDER HOST PORT CLIENT_ID [STOP_AT]
+//   node device-process.test.support.js FOLDER HOST PORT CLIENT_ID [STOP_AT]
 import { createLinkControl, createModemCredentialStore, openModemSession } from "@thingline/modem";
 import { createSimulatedModem } from "@thingline/modem/simulator";
 import { provisionDevice } from "@thingline/device";

@@ -1,5 +1,5 @@
 // A device process for offline-queue-kill.test.ts: stores messages without end and says the number of each that is stored.
-//   node offline-queue-process.js FOLDER DURABILITY FIRST
+//   node offline-queue-process.test.support.js FOLDER DURABILITY FIRST
 import { createDevice } from "@thingline/device";
 import { createNodeClock, createNodeFiles, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 

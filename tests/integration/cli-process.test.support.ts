@@ -73,7 +73,7 @@ export interface CommandLine {
   env?: Readonly<Record<string, string>>;
 }
 
-const linesFile = fileURLToPath(new URL("./cli-lines-process.js", import.meta.url));
+const linesFile = fileURLToPath(new URL("./cli-lines-process.test.support.js", import.meta.url));
 
 /** Runs command lines that start nothing, as help and wrong usage, in one process. What they print comes apart. */
 export async function runCommandLines(

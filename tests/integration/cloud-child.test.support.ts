@@ -1,4 +1,4 @@
-// A local cloud in a process of its own, to be killed: cloud-child.js DATA_DIR. Prints one line of JSON when it is ready.
+// A local cloud in a process of its own, to be killed: cloud-child.test.support.js DATA_DIR. Prints one line of JSON when it is ready.
 import { startCloud } from "@thingline/cloud/node";
 
 const dataDir = process.argv[2] ?? "";

@@ -4,7 +4,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { IoTClient } from "@aws-sdk/client-iot";
-import { runThingline, startThingline, temporaryFolder, type JsonEvent } from "../integration/cli-process.js";
+import {
+  runThingline,
+  startThingline,
+  temporaryFolder,
+  type JsonEvent,
+} from "../integration/cli-process.test.support.js";
 
 /** False when the program is there, else why its tests are left out. */
 export function missing(program: string, debianPackage: string): false | string {

@@ -17,7 +17,7 @@ import {
   type VirtualLink,
   type VirtualNetwork,
 } from "@thingline/transport/virtual";
-import type { FaultPlan } from "./fault-plan.js";
+import type { FaultPlan } from "./fault-plan.test.support.js";
 
 const folder = "/cloud";
 const mqttsPort = 8883;

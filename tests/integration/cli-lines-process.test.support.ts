@@ -1,7 +1,7 @@
 // Runs many command lines of thingline in one process, one after the other, and prints what each of them did. For command lines that start
 // nothing, as help and wrong usage: a process for each of fifty would take longer than all else about them.
-// Argument: a JSON list of `{ words, env }`. Prints a list of what cli-process.ts calls Finished.
-import type { CommandLine, Finished } from "./cli-process.js";
+// Argument: a JSON list of `{ words, env }`. Prints a list of what cli-process.test.support.ts calls Finished.
+import type { CommandLine, Finished } from "./cli-process.test.support.js";
 
 const program = new URL("../../../apps/cli/dist/program.js", import.meta.url);
 const { runProgram } = (await import(program.href)) as { runProgram: (words: readonly string[]) => Promise<number> };
