@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { codeOf } from "../contract/harness.js";
-import { createVirtualClock } from "./clock.js";
+import { createVirtualClock, microtasksPerTurn } from "./clock.js";
+import { createProcessClock } from "./process-clock.js";
 
 test("advance fires timers in the order of their time, at their time, up to and including its end", async () => {
   const clock = createVirtualClock();
@@ -37,6 +38,43 @@ test("promises settle and afterTurn runs before time goes on", async () => {
   await clock.advance(5);
   assert.deepEqual(order, ["settled at 1", "turn ended at 1", "timer at 1", "later"]);
 });
+
+test("with microtasks promises settle as well, and nothing of the real event loop comes between", async () => {
+  const clock = createVirtualClock({ settlesBy: "microtasks" });
+  const order: string[] = [];
+  let isElsewhere = false;
+  const elsewhere = setImmediate(() => (isElsewhere = true));
+  clock.setTimer(1, () => {
+    clock.afterTurn(() => order.push(`turn ended at ${clock.monotonicMs()}`));
+    void (async () => {
+      for (let depth = 0; depth < microtasksPerTurn - 10; depth++) await Promise.resolve();
+      order.push(`settled at ${clock.monotonicMs()}`);
+      clock.setTimer(0, () => order.push(`timer at ${clock.monotonicMs()}`));
+    })();
+  });
+  clock.setTimer(2, () => order.push("later"));
+  await clock.advance(5);
+  assert.deepEqual(order, ["settled at 1", "turn ended at 1", "timer at 1", "later"]);
+  assert.equal(isElsewhere, false);
+  clearImmediate(elsewhere);
+});
+
+for (const settlesBy of ["eventLoop", "microtasks"] as const) {
+  test(`settle lets promises and turns come to their end, and no timer fire (${settlesBy})`, async () => {
+    const clock = createVirtualClock({ settlesBy });
+    const order: string[] = [];
+    clock.setTimer(0, () => order.push("timer"));
+    clock.afterTurn(() => {
+      order.push("turn");
+      void Promise.resolve().then(() => clock.afterTurn(() => order.push("next turn")));
+    });
+    await clock.settle();
+    assert.deepEqual(order, ["turn", "next turn"]);
+    assert.equal(clock.monotonicMs(), 0);
+    await clock.advance(0);
+    assert.deepEqual(order, ["turn", "next turn", "timer"]);
+  });
+}
 
 test("timers of one instant share a turn, as sockets that are readable at once do", async () => {
   const clock = createVirtualClock();
@@ -99,4 +137,24 @@ test("many timers keep their order", async () => {
     fired.slice().sort((a, b) => a - b),
   );
   assert.equal(clock.timerCount, 0);
+});
+
+test("the clock of a process counts its own timers, and dies with it", async () => {
+  const clock = createVirtualClock();
+  const [first, second] = [createProcessClock(clock), createProcessClock(clock)];
+  const fired: string[] = [];
+  first.setTimer(10, () => fired.push("first"));
+  first.setTimer(20, () => fired.push("first, late")).cancel();
+  second.setTimer(10, () => fired.push("second"));
+  second.setTimer(30, () => fired.push("second, late"));
+  second.afterTurn(() => fired.push("turn of second"));
+  assert.deepEqual([first.timerCount, second.timerCount, clock.timerCount], [1, 2, 3]);
+  second.kill();
+  second.setTimer(1, () => fired.push("from beyond"));
+  second.afterTurn(() => fired.push("from beyond"));
+  assert.deepEqual([first.timerCount, second.timerCount, clock.timerCount], [1, 0, 1]);
+  await clock.advance(100);
+  assert.deepEqual(fired, ["first"]);
+  assert.deepEqual([first.monotonicMs(), second.unixMs()], [100, clock.unixMs()]);
+  await assert.rejects(second.sleep(1, { signal: AbortSignal.abort() }), { code: "ABORTED" });
 });

@@ -1,4 +1,4 @@
-import { checkOptionTypes, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "../clock.js";
 import { sleep } from "../sleep.js";
 
@@ -14,6 +14,8 @@ export interface VirtualClock extends Clock {
    * @throws {ThinglineError} TIMEOUT when nothing is left to wait for, or after `limitMs` of virtual time (default an hour).
    */
   until<T>(promise: Promise<T>, options?: { limitMs?: number }): Promise<T>;
+  /** Promises settle and turns end until nothing happens any more. No time passes, and no timer fires, due or not. */
+  settle(): Promise<void>;
   /** Like {@link VirtualClock.advance}, but no promise settles meanwhile: for code without any. */
   advanceNow(ms: number): void;
   /** Moves what people see, not the timers. */
@@ -30,10 +32,28 @@ interface VirtualTimer extends Timer {
 
 export const defaultVirtualUnixMs = Date.UTC(2026, 0, 1);
 
+export interface VirtualClockOptions {
+  /** People's time at the start. Default {@link defaultVirtualUnixMs}. */
+  unixMs?: number;
+  /**
+   * What lets promises settle. `eventLoop`, the default, is a turn of the real event loop: whatever the program waits for may go on,
+   * cryptography of the system included. `microtasks` stays within this turn, so that nothing from outside can come between: for code
+   * that waits for nothing but promises, in chains of at most {@link microtasksPerTurn}.
+   */
+  settlesBy?: "eventLoop" | "microtasks";
+}
+
+/** How often a promise of a chain may settle before time goes on, with `settlesBy: "microtasks"`. */
+export const microtasksPerTurn = 100;
+
 /** Time that passes when told to. */
-export function createVirtualClock(options: { unixMs?: number } = {}): VirtualClock {
-  checkOptionTypes(options, { unixMs: "number" }, { of: "createVirtualClock()" });
-  const { unixMs = defaultVirtualUnixMs } = options;
+export function createVirtualClock(options: VirtualClockOptions = {}): VirtualClock {
+  checkOptionTypes(options, { unixMs: "number", settlesBy: "string" }, { of: "createVirtualClock()" });
+  const { unixMs = defaultVirtualUnixMs, settlesBy = "eventLoop" } = options;
+  if (settlesBy !== "eventLoop" && settlesBy !== "microtasks") {
+    throw optionInvalid("settlesBy", '"eventLoop" or "microtasks"', kindOf(settlesBy));
+  }
+  const promisesSettle = settlesBy === "eventLoop" ? passEventLoop : passMicrotasks;
   let nowMs = 0;
   let unixOffsetMs = unixMs;
   let order = 0;
@@ -67,22 +87,22 @@ export function createVirtualClock(options: { unixMs?: number } = {}): VirtualCl
     callback();
   }
 
-  function takeTurnEnds(): (() => void)[] {
+  /** @returns whether anybody waited for the end of the turn */
+  function endTurn(): boolean {
     const callbacks = turnEnds;
     turnEnds = [];
-    return callbacks;
+    for (const callback of callbacks) callback();
+    return callbacks.length > 0;
   }
 
   /** One turn of the event loop. @returns whether anything was due up to `limitMs`. */
   async function turn(limitMs: number): Promise<boolean> {
-    await settle();
-    const callbacks = takeTurnEnds();
-    for (const callback of callbacks) callback();
-    if (callbacks.length > 0) return true;
+    await promisesSettle();
+    if (endTurn()) return true;
     const due = takeDue(limitMs);
     for (const timer of due) {
       fire(timer);
-      await settle();
+      await promisesSettle();
     }
     return due.length > 0;
   }
@@ -131,12 +151,14 @@ export function createVirtualClock(options: { unixMs?: number } = {}): VirtualCl
         }
       }
     },
+    async settle() {
+      do await promisesSettle();
+      while (endTurn());
+    },
     advanceNow(ms) {
       const endMs = nowMs + ms;
       for (;;) {
-        const callbacks = takeTurnEnds();
-        for (const callback of callbacks) callback();
-        if (callbacks.length > 0) continue;
+        if (endTurn()) continue;
         const due = takeDue(endMs);
         if (due.length === 0) break;
         due.forEach(fire);
@@ -151,9 +173,13 @@ export function createVirtualClock(options: { unixMs?: number } = {}): VirtualCl
 }
 
 /** Every promise that can settle without time passing has settled after a turn of the real event loop. */
-function settle(): Promise<void> {
+function passEventLoop(): Promise<void> {
   // eslint-disable-next-line no-restricted-globals -- the one thing a virtual clock cannot do by itself
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function passMicrotasks(): Promise<void> {
+  for (let count = 0; count < microtasksPerTurn; count++) await Promise.resolve();
 }
 
 function isBefore(a: VirtualTimer, b: VirtualTimer): boolean {

@@ -10,6 +10,7 @@ import { createVirtualClock } from "./clock.js";
 import { createVirtualFiles } from "./files.js";
 import { createVirtualHttp } from "./http.js";
 import { createVirtualKeys } from "./keys.js";
+import { createProcessClock } from "./process-clock.js";
 import { createVirtualRandom } from "./random.js";
 
 const harness = { test, assert };
@@ -17,6 +18,16 @@ const harness = { test, assert };
 clockContract(harness, "virtual clock", async () => {
   const clock = createVirtualClock();
   return { clock, wait: (promise) => clock.until(promise) };
+});
+
+clockContract(harness, "virtual clock of microtasks", async () => {
+  const clock = createVirtualClock({ settlesBy: "microtasks" });
+  return { clock, wait: (promise) => clock.until(promise) };
+});
+
+clockContract(harness, "clock of a process", async () => {
+  const clock = createVirtualClock();
+  return { clock: createProcessClock(clock), wait: (promise) => clock.until(promise) };
 });
 
 randomContract(harness, "virtual random", () => createVirtualRandom("contract"));

@@ -1,5 +1,5 @@
-export { createVirtualClock, defaultVirtualUnixMs } from "./clock.js";
-export type { VirtualClock } from "./clock.js";
+export { createVirtualClock, defaultVirtualUnixMs, microtasksPerTurn } from "./clock.js";
+export type { VirtualClock, VirtualClockOptions } from "./clock.js";
 export { createVirtualFiles } from "./files.js";
 export type { VirtualFiles, VirtualFilesOptions } from "./files.js";
 export { createVirtualHttp } from "./http.js";
@@ -9,5 +9,7 @@ export { virtualWindowBytes } from "./link.js";
 export type { LinkFaults, Side, VirtualLink } from "./link.js";
 export { createVirtualNetwork } from "./network.js";
 export type { VirtualNetwork, VirtualNetworkOptions } from "./network.js";
+export { createProcessClock } from "./process-clock.js";
+export type { ProcessClock } from "./process-clock.js";
 export { createVirtualRandom } from "./random.js";
 export type { VirtualRandom } from "./random.js";

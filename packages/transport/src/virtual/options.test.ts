@@ -13,6 +13,7 @@ test("what is virtual checks its options at the call, as what is Node's does", (
     ["a clock of null", () => createVirtualClock(null as never), "options"],
     ["a clock's misspelt option", () => createVirtualClock({ unixMS: 1 } as never), "unixMS"],
     ["a clock's Date", () => createVirtualClock({ unixMs: new Date() } as never), "unixMs"],
+    ["a clock that settles by chance", () => createVirtualClock({ settlesBy: "chance" } as never), "settlesBy"],
     ["files with a list", () => createVirtualFiles([] as never), "options"],
     ["files with a path", () => createVirtualFiles({ content: "/tmp" } as never), "content"],
     ["files with half a Random", () => createVirtualFiles({ random: { bytes: assert.fail } } as never), "random"],
