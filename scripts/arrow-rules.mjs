@@ -68,7 +68,7 @@ export const arrowRules = {
   /** Files that may import `node:*`. */
   nodeFiles: [
     /^packages\/transport\/src\/node\//,
-    /^packages\/cloud\/src\/store\/lmdb\.ts$/,
+    /^packages\/cloud\/src\/store\/(lmdb|blob-files)\.ts$/,
     /^packages\/cloud\/src\/rest\/(server|uploads)\.ts$/,
     /^packages\/cloud\/src\/node\.ts$/,
     /^apps\//,

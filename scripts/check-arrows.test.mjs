@@ -167,7 +167,7 @@ test("a row whose folder is gone is a fault", () => {
 test("a shell that uses nothing of Node is a fault", () => {
   const files = cleanTree().set("packages/cloud/src/store/lmdb.ts", "");
   assert.deepEqual(arrowFaults(files, manifests, rules), [
-    `scripts/arrow-rules.mjs: nothing at ${/^packages\/cloud\/src\/store\/lmdb\.ts$/} imports node:*`,
+    `scripts/arrow-rules.mjs: nothing at ${/^packages\/cloud\/src\/store\/(lmdb|blob-files)\.ts$/} imports node:*`,
   ]);
 });
 

@@ -1,3 +1,4 @@
+export { BoundedMap } from "./bounded-map.js";
 export { errorCodes, isThinglineError, ThinglineError } from "./errors.js";
 export type { ErrorCode, ThinglineErrorOptions } from "./errors.js";
 export {

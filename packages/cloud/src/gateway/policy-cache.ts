@@ -1,9 +1,9 @@
-import { isThinglineError } from "@thingline/protocol";
+import { BoundedMap, isThinglineError } from "@thingline/protocol";
 import { parsePolicyDocument } from "../policy/document.js";
 import { compilePolicy } from "../policy/evaluate.js";
 import type { CompiledPolicy } from "../policy/evaluate.js";
 
-/** Compiled policies kept; the least recently used goes first. A fleet shares a handful. */
+/** Compiled policies kept; what nobody asks for goes first. A fleet shares a handful. */
 export const compiledPoliciesMax = 1_000;
 
 /** A policy version as the registry stores it. */
@@ -15,16 +15,15 @@ export interface StoredPolicy {
 
 /** Compiles each policy version once. A deleted and remade policy has the same name and version, so its text is part of the key. */
 export class PolicyCache {
-  #compiled = new Map<string, CompiledPolicy>();
+  readonly #compiled = new BoundedMap<string, CompiledPolicy>(compiledPoliciesMax);
 
   get(policy: StoredPolicy): CompiledPolicy {
     const key = `${policy.policyName}\n${policy.versionId}\n${policy.document}`;
-    const found = this.#compiled.get(key) ?? compile(policy);
-    this.#compiled.delete(key);
-    this.#compiled.set(key, found);
-    const oldest = this.#compiled.keys().next();
-    if (this.#compiled.size > compiledPoliciesMax && !oldest.done) this.#compiled.delete(oldest.value);
-    return found;
+    const known = this.#compiled.get(key);
+    if (known !== undefined) return known;
+    const made = compile(policy);
+    this.#compiled.set(key, made);
+    return made;
   }
 }
 

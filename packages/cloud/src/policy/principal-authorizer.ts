@@ -1,10 +1,11 @@
+import { BoundedMap } from "@thingline/protocol";
 import type { Authorizer, BrokerAction, ConnectRequest, Decision } from "./authorizer.js";
 import { bindPolicies } from "./evaluate.js";
 import type { ActionPolicies, BoundPolicies, CompiledPolicy } from "./evaluate.js";
 import { connectionContext } from "./policy-context.js";
 import type { ConnectFacts, ConnectionFacts } from "./policy-context.js";
 
-/** Decisions kept for each action of one connection; when there are more topics, it starts again from none. */
+/** Decisions kept for each action of one connection; with more topics, each new one takes the place of another. */
 export const decisionCacheEntriesMax = 1024;
 
 /** Policies and facts of a principal on one connection, as they are now. */
@@ -21,7 +22,7 @@ export interface PrincipalAuthorizerOptions extends PrincipalPolicies {
 
 interface ActionState {
   policies: ActionPolicies;
-  cache: Map<string, Decision>;
+  cache: BoundedMap<string, Decision>;
 }
 
 /** An {@link Authorizer} over compiled policies. Lives as long as its connection; {@link update} brings changes. */
@@ -61,7 +62,6 @@ export class PrincipalAuthorizer implements Authorizer {
     if (cached !== undefined) return cached;
     const decision = policies.decide(this.#arnPrefix + resource);
     if (policies.isVolatile) return decision;
-    if (cache.size >= decisionCacheEntriesMax) cache.clear();
     cache.set(resource, decision);
     return decision;
   }
@@ -93,7 +93,10 @@ export class PrincipalAuthorizer implements Authorizer {
   }
 
   #stateFor(action: BrokerAction): ActionState {
-    const state = { policies: this.#bound.forAction(action), cache: new Map<string, Decision>() };
+    const state = {
+      policies: this.#bound.forAction(action),
+      cache: new BoundedMap<string, Decision>(decisionCacheEntriesMax),
+    };
     this.#actions.set(action, state);
     return state;
   }

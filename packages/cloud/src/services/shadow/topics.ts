@@ -1,4 +1,4 @@
-import { isThinglineError } from "@thingline/protocol";
+import { BoundedMap, isThinglineError } from "@thingline/protocol";
 import {
   describeShadowError,
   findClientToken,
@@ -25,7 +25,7 @@ export interface ShadowTopicsDependencies {
   limits?: ShadowLimits;
 }
 
-/** Request topics whose shadow is remembered; with more, all are forgotten. */
+/** Request topics whose shadow is remembered; with more, each new one takes the place of another. */
 const rememberedTopicsMax = 10_000;
 
 type Request = { id: ShadowId; type: ShadowRequestType };
@@ -35,11 +35,10 @@ type Addressed = { shadow: ShadowAddress; type: ShadowRequestType };
 export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimits }: ShadowTopicsDependencies) {
   const throttle = new ShadowThrottle(limits);
   /** Of topics with good names only. */
-  const remembered = new Map<string, Addressed>();
+  const remembered = new BoundedMap<string, Addressed>(rememberedTopicsMax);
 
   const addressOf = (topic: string, { id, type }: Request): Addressed => {
     const addressed = { shadow: addressShadow(id), type };
-    if (remembered.size >= rememberedTopicsMax) remembered.clear();
     remembered.set(topic, addressed);
     return addressed;
   };

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../bounded-map.js";
 import { ThinglineError } from "../../errors.js";
 import { checkTopicName, hasWildcard } from "../topic.js";
 import { stringLength, writeString } from "./write.js";
@@ -10,18 +11,17 @@ export const defaultEncodedTopicsMax = 1024;
  * of a small PUBLISH, and a sender has few topics. One per client connection, or one for a whole broker.
  */
 export class EncodedTopics {
-  private readonly topicsMax: number;
-  private readonly known = new Map<string, Uint8Array>();
+  private readonly known: BoundedMap<string, Uint8Array>;
   private lastTopic = "";
   private lastBytes: Uint8Array | undefined;
 
-  /** @param topicsMax When so many are known, all are forgotten. Default {@link defaultEncodedTopicsMax}. */
+  /** @param topicsMax When so many are known, each new one takes the place of another. Default {@link defaultEncodedTopicsMax}. */
   constructor({ topicsMax = defaultEncodedTopicsMax }: { topicsMax?: number } = {}) {
     if (!Number.isInteger(topicsMax) || topicsMax < 1) {
       const message = `topicsMax is ${topicsMax}, not an integer of 1 or more`;
       throw new ThinglineError("OPTION_INVALID", message, { details: { option: "topicsMax" } });
     }
-    this.topicsMax = topicsMax;
+    this.known = new BoundedMap(topicsMax);
   }
 
   get topicCount(): number {
@@ -38,7 +38,6 @@ export class EncodedTopics {
     let bytes = this.known.get(topic);
     if (bytes === undefined) {
       bytes = encodeTopic(topic);
-      if (this.known.size >= this.topicsMax) this.known.clear();
       this.known.set(topic, bytes);
     }
     this.lastTopic = topic;
