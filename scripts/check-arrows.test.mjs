@@ -106,6 +106,10 @@ const cases = [
   ["packages/cloud/src/services/a.test.support.ts", "../broker/own.js", undefined],
   // folders of the device
   ["packages/device/src/offline-queue/a.ts", "../client/own.js", "device/offline-queue may not import device/client"],
+  ["packages/device/src/connection/a.ts", "../client/own.js", "device/connection may not import device/client"],
+  ["packages/device/src/connection/a.ts", "../topics/own.js", "device/connection may not import device/topics"],
+  ["packages/device/src/topics/a.ts", "../device.js", "device/topics may not import device/device.ts"],
+  ["packages/device/src/shadow/a.ts", "../topics/own.js", undefined],
   // folders of the others
   ["packages/protocol/src/mqtt/a.ts", "../x509/own.js", "protocol/mqtt may not import protocol/x509"],
   ["packages/modem/src/commands/a.ts", "../simulator/own.js", "modem/commands may not import modem/simulator"],
