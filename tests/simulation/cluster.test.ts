@@ -1,8 +1,8 @@
 // Three nodes on one store: nothing that was acknowledged is lost, nothing is performed by two owners of one epoch, wake-ups fire once.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sharedOutboxKeys, unclaimedWakeUps } from "./planted-faults.js";
-import { runRunnerCluster, type ClusterResult, type StoreFault } from "./runner-cluster.js";
+import { sharedOutboxKeys, unclaimedWakeUps } from "./planted-faults.test.support.js";
+import { runRunnerCluster, type ClusterResult, type StoreFault } from "./runner-cluster.test.support.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const onlySeed = process.env["THINGLINE_SEED"];

@@ -16,7 +16,7 @@ import {
   type VirtualClock,
   type VirtualRandom,
 } from "@thingline/transport/virtual";
-import { createProcess, type ClusterProcess } from "./cluster-process.js";
+import { createProcess, type ClusterProcess } from "./cluster-process.test.support.js";
 
 export interface ClusterResult {
   violations: string[];
