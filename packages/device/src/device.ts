@@ -1,5 +1,5 @@
-import type { PublishProperties } from "@thingline/protocol/mqtt";
-import type { JsonObject } from "@thingline/protocol/shadow";
+import type { PublishProperties } from "@thingline/protocol/mqtt/client";
+import type { JsonObject } from "@thingline/protocol/shadow/client";
 import type { Endpoint, SecureInfo } from "@thingline/transport";
 import type { DeviceEventName, DeviceListener } from "./client/events.js";
 import type { PollOptions, PollResult } from "./connection/held-input.js";

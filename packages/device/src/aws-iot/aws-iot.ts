@@ -7,8 +7,8 @@ import {
   ThinglineError,
 } from "@thingline/protocol";
 import type { AwsIotSettings } from "@thingline/protocol/kconfig";
-import { parseTopicFilter } from "@thingline/protocol/mqtt";
-import { shadowTopic } from "@thingline/protocol/shadow";
+import { parseTopicFilter } from "@thingline/protocol/mqtt/client";
+import { shadowTopic } from "@thingline/protocol/shadow/client";
 import {
   type Clock,
   clockOption,

@@ -1,5 +1,5 @@
 import { checkOptionTypes, type OptionTypes } from "@thingline/protocol";
-import { shadowTopic } from "@thingline/protocol/shadow";
+import { shadowTopic } from "@thingline/protocol/shadow/client";
 import { checkOptions } from "../client/check-options.js";
 import { deviceReachTypes, deviceSettingTypes, listsOf, withoutTypes } from "../client/option-types.js";
 import type { DeviceOptions, DeviceSettings } from "../client/options.js";

@@ -1,5 +1,5 @@
 import { checkOptionTypes, optionInvalid, type OptionTypes } from "@thingline/protocol";
-import { checkTopicName } from "@thingline/protocol/mqtt";
+import { checkTopicName } from "@thingline/protocol/mqtt/client";
 import type { Dialer, TlsClientOptions } from "@thingline/transport";
 import { checkOptions } from "../client/check-options.js";
 import { endpointOf } from "../client/check-reach.js";

@@ -1,6 +1,6 @@
 import { optionInvalid, readOptions, unreadableOption } from "@thingline/protocol";
-import { checkTopicName, type ClientSessionOptions, parseTopicFilter } from "@thingline/protocol/mqtt";
-import { shadowTopicTails } from "@thingline/protocol/shadow";
+import { checkTopicName, type ClientSessionOptions, parseTopicFilter } from "@thingline/protocol/mqtt/client";
+import { shadowTopicTails } from "@thingline/protocol/shadow/client";
 import type { ConnectionRules } from "../connection/options.js";
 import { defaultReceiveTimeoutMs } from "../connection/receive-watch.js";
 import {

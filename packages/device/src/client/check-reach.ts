@@ -1,5 +1,5 @@
 import { kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
-import { checkTlsPems } from "@thingline/protocol/x509";
+import { checkTlsPems, type TlsPems } from "@thingline/protocol/x509";
 import type { Dialer, TlsClientOptions } from "@thingline/transport";
 import type { DeviceCredentials, DeviceEndpoint } from "../connection/options.js";
 import { TlsSessionCache } from "../connection/tls-sessions.js";
@@ -68,8 +68,23 @@ export const webSocketOf = (options: DeviceCredentials): UnitedCredentials["webS
 
 const tlsVersions = ["TLSv1.2", "TLSv1.3"] as const;
 
-function checkTls(tls: TlsClientOptions): void {
+/**
+ * PEMs that were fine, by the object that held them: thousands of devices are made with one, and each check decodes three files. Kept
+ * outside of any device because it is no state but what a pure function said; it lives as long as that object.
+ */
+const soundPems = new WeakMap<TlsClientOptions, TlsPems>();
+
+function checkPems(tls: TlsClientOptions): void {
+  const known = soundPems.get(tls);
+  const { ca, certificate, privateKey } = tls;
+  if (known !== undefined && known.ca === ca && known.certificate === certificate && known.privateKey === privateKey)
+    return;
   checkTlsPems(tls, "tls.");
+  soundPems.set(tls, { ca, certificate, privateKey });
+}
+
+function checkTls(tls: TlsClientOptions): void {
+  checkPems(tls);
   for (const option of ["minVersion", "maxVersion"] as const) {
     const version = tls[option];
     if (version !== undefined) oneOf(`tls.${option}`, version, tlsVersions);

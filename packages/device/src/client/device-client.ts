@@ -1,6 +1,6 @@
 import { isThinglineError, kindOf, optionInvalid, readOptions, ThinglineError } from "@thingline/protocol";
-import { OutboundPublish } from "@thingline/protocol/mqtt";
-import type { JsonObject } from "@thingline/protocol/shadow";
+import { OutboundPublish } from "@thingline/protocol/mqtt/client";
+import type { JsonObject } from "@thingline/protocol/shadow/client";
 import type { Connection, Random } from "@thingline/transport";
 import { alreadyConnectedError } from "../connection/errors.js";
 import type { HeldInput, PollOptions, PollResult } from "../connection/held-input.js";

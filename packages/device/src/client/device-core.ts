@@ -9,8 +9,8 @@ import {
   type OutboundSubscribe,
   type OutboundUnsubscribe,
   type PublishPacket,
-} from "@thingline/protocol/mqtt";
-import { shadowTopic } from "@thingline/protocol/shadow";
+} from "@thingline/protocol/mqtt/client";
+import { shadowTopic } from "@thingline/protocol/shadow/client";
 import type { Clock } from "@thingline/transport";
 import { DeviceConnector } from "../connection/connector.js";
 import type { AttemptEvent, EndEvent } from "../connection/events.js";

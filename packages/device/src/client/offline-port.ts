@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import { type ClientSession, OutboundPublish } from "@thingline/protocol/mqtt";
+import { type ClientSession, OutboundPublish } from "@thingline/protocol/mqtt/client";
 import type { Clock } from "@thingline/transport";
 import type { DeviceConnector } from "../connection/connector.js";
 import type { OfflineQueuePort, SentMessage } from "../offline-queue/offline-queue.js";

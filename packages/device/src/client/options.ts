@@ -1,5 +1,5 @@
-import type { ConnectProperties, MqttVersion } from "@thingline/protocol/mqtt";
-import type { ShadowTopicTail } from "@thingline/protocol/shadow";
+import type { ConnectProperties, MqttVersion } from "@thingline/protocol/mqtt/client";
+import type { ShadowTopicTail } from "@thingline/protocol/shadow/client";
 import type { Clock, Random } from "@thingline/transport";
 import type { DeviceCredentials, DeviceEndpoint } from "../connection/options.js";
 import type { ReconnectOptions } from "../connection/reconnect.js";

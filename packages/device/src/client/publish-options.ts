@@ -8,7 +8,7 @@ import {
   readOptions,
   unreadableOption,
 } from "@thingline/protocol";
-import type { PublishProperties } from "@thingline/protocol/mqtt";
+import type { PublishProperties } from "@thingline/protocol/mqtt/client";
 import type { PublishOptions } from "../device.js";
 import { checkExpiry } from "../offline-queue/options.js";
 import { checkUserProperties } from "./user-properties.js";
@@ -33,10 +33,20 @@ const publishPropertyTypes = {
   contentType: "string",
 } as const satisfies OptionTypes<PublishProperties>;
 
-const publishOptionNames: ReadonlySet<string> = new Set(Object.keys(publishOptionTypes));
+/** Compared one by one: for each message that is sent that is much faster than any table. */
+function isPublishOption(name: string): boolean {
+  return (
+    name === "qos" ||
+    name === "isRetained" ||
+    name === "until" ||
+    name === "expiresAfterMs" ||
+    name === "signal" ||
+    name === "properties"
+  );
+}
 
 /**
- * For each message that is sent: names by a set, and types only of what a wrong one would not make an error of by itself.
+ * For each message that is sent: names, and types only of what a wrong one would not make an error of by itself.
  *
  * @throws {ThinglineError} OPTION_INVALID
  */
@@ -45,7 +55,7 @@ export function checkPublishOptions(options: PublishOptions): void {
   let isEmpty = true;
   for (const name in options) {
     isEmpty = false;
-    if (!publishOptionNames.has(name)) checkOptionNames(options, publishOptionTypes, publishCall);
+    if (!isPublishOption(name)) checkOptionNames(options, publishOptionTypes, publishCall);
   }
   // A Map or a promise has no names.
   if (isEmpty) checkOptionNames(options, publishOptionTypes, publishCall);

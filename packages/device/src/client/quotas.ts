@@ -5,7 +5,7 @@ import {
   type PublishProperties,
   type TopicLimits,
   type UserProperties,
-} from "@thingline/protocol/mqtt";
+} from "@thingline/protocol/mqtt/client";
 
 /**
  * What a cloud takes of one device. AWS IoT ends the connection for most of what is more, which under MQTT 3.1.1 looks like anything
@@ -94,8 +94,8 @@ export class QuotaGate {
     }
     if (properties !== undefined) this.#checkProperties(properties);
     // With an alias the topic may be empty.
-    if (topic === this.#lastTopic || topic === "" || this.#isShort(topic)) return;
-    checkTopicName(topic, this.#topics);
+    if (topic === this.#lastTopic) return;
+    if (topic !== "" && !this.#isShort(topic)) checkTopicName(topic, this.#topics);
     this.#lastTopic = topic;
   }
 

@@ -1,5 +1,5 @@
 import { kindOf, optionInvalid } from "@thingline/protocol";
-import type { UserProperties } from "@thingline/protocol/mqtt";
+import type { UserProperties } from "@thingline/protocol/mqtt/client";
 
 /** @throws {ThinglineError} OPTION_INVALID */
 export function checkUserProperties(option: string, properties: UserProperties): void {

@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { ClientSession } from "@thingline/protocol/mqtt";
+import type { ClientSession } from "@thingline/protocol/mqtt/client";
 import type { Connection, Timer } from "@thingline/transport";
 import { abortedError, brokenError } from "../errors.js";
 import { describeCredentials, dial } from "./dial.js";

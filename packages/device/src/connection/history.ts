@@ -1,5 +1,5 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { ClientSession } from "@thingline/protocol/mqtt";
+import type { ClientSession } from "@thingline/protocol/mqtt/client";
 import type { Random } from "@thingline/transport";
 import {
   closedByRemoteError,

@@ -1,5 +1,14 @@
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
-import { encodePacket, type MqttPacket, type MqttVersion, PacketDecoder, packetLength } from "@thingline/protocol/mqtt";
+import {
+  type ClientPacket,
+  encodePacket,
+  type MqttPacket,
+  type MqttVersion,
+  type OutboundPublish,
+  PacketDecoder,
+  packetLength,
+  writeMeasuredPublish,
+} from "@thingline/protocol/mqtt/client";
 import { type Clock, type Connection, type ConnectionHandlers, highWaterBytes } from "@thingline/transport";
 import type { HeldInput } from "./held-input.js";
 import { ReceiveWatch, type WatchTimes } from "./receive-watch.js";
@@ -107,11 +116,22 @@ export abstract class DeviceLink extends ReceiveWatch implements ConnectionHandl
   }
 
   /** @returns false when the connection has enough for now */
-  send(packet: MqttPacket): boolean {
+  send(packet: ClientPacket<unknown>): boolean {
+    if (packet.type === "publish" && packet.properties === undefined) return this.#sendMeasured(packet);
     const { connection } = this;
     const lengthBytes = packetLength(packet, this.#version);
     const offset = connection.reserve(lengthBytes);
     encodePacket(packet, this.#version, connection.slab, offset);
+    this.sent(lengthBytes, this.clock);
+    return connection.bufferedBytes <= highWaterBytes;
+  }
+
+  /** The session has measured and checked it already, which costs more than all the rest. */
+  #sendMeasured(packet: OutboundPublish<unknown>): boolean {
+    const { connection } = this;
+    const { lengthBytes, headBytes } = packet;
+    const offset = connection.reserve(lengthBytes);
+    writeMeasuredPublish(connection.slab, offset, packet, headBytes, this.#version);
     this.sent(lengthBytes, this.clock);
     return connection.bufferedBytes <= highWaterBytes;
   }

@@ -1,5 +1,5 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { ClientSession, MqttPacket } from "@thingline/protocol/mqtt";
+import type { ClientSession, MqttPacket } from "@thingline/protocol/mqtt/client";
 import type { Clock, Connection, Timer } from "@thingline/transport";
 import {
   closedByRemoteError,

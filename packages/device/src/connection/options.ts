@@ -1,4 +1,4 @@
-import type { ClientSessionOptions } from "@thingline/protocol/mqtt";
+import type { ClientSessionOptions } from "@thingline/protocol/mqtt/client";
 import type { Clock, Dialer, Random, SecTagDialer, TlsClientOptions } from "@thingline/transport";
 import type { ReconnectRules } from "./reconnect.js";
 import type { TlsSessionCache } from "./tls-sessions.js";

@@ -1,5 +1,5 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
-import { encodePacket, packetLength, PacketDecoder, type PublishPacket } from "@thingline/protocol/mqtt";
+import { encodePacket, packetLength, PacketDecoder, type PublishPacket } from "@thingline/protocol/mqtt/client";
 import { crc32 } from "./crc32.js";
 import type { OfflineMessage } from "./types.js";
 

@@ -1,5 +1,5 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { PublishProperties } from "@thingline/protocol/mqtt";
+import type { PublishProperties } from "@thingline/protocol/mqtt/client";
 import type { Files } from "@thingline/transport";
 
 /** A QoS 1 message that waits. */

@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import { isJsonObject, type JsonObject, type JsonValue } from "@thingline/protocol/shadow";
+import { isJsonObject, type JsonObject, type JsonValue } from "@thingline/protocol/shadow/client";
 import type { ShadowDelta } from "./delta-view.js";
 
 /** `update`, `delete` and `get` end so. Times are Unix seconds. */

@@ -1,4 +1,4 @@
-import { isJsonEqual, type JsonObject } from "@thingline/protocol/shadow";
+import { isJsonEqual, type JsonObject } from "@thingline/protocol/shadow/client";
 import {
   cutTo,
   fulfilled,

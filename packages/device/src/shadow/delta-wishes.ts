@@ -1,4 +1,4 @@
-import { isJsonEqual, isJsonObject, type JsonObject, type JsonValue } from "@thingline/protocol/shadow";
+import { isJsonEqual, isJsonObject, type JsonObject, type JsonValue } from "@thingline/protocol/shadow/client";
 
 /**
  * Wishes are the leaves of a difference: what is no object, or an empty one. An array is one wish, as AWS replaces it whole. Sets of

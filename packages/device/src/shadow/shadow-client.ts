@@ -13,7 +13,7 @@ import {
   type JsonObject,
   type ShadowId,
   shadowTopic,
-} from "@thingline/protocol/shadow";
+} from "@thingline/protocol/shadow/client";
 import type { Clock, Random, Timer } from "@thingline/transport";
 import { abortedError, brokenError } from "../errors.js";
 import type { DeviceMessage } from "../topics/message.js";

@@ -6,7 +6,7 @@ import {
   type JsonValue,
   shadowDepthMax,
   shadowSections,
-} from "@thingline/protocol/shadow";
+} from "@thingline/protocol/shadow/client";
 
 /** A part of a state; `null` removes a member. */
 export type ShadowPatch<State> = { [Member in keyof State]?: State[Member] | null };

@@ -1,5 +1,5 @@
 import { kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
-import { describeReasonCode, parseTopicFilter, type TopicLimits } from "@thingline/protocol/mqtt";
+import { describeReasonCode, parseTopicFilter, type TopicLimits } from "@thingline/protocol/mqtt/client";
 
 /** AWS IoT closes the connection on a SUBSCRIBE or UNSUBSCRIBE with more filters. */
 export const filtersPerPacketMax = 8;

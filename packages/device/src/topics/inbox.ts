@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { Disposition, PublishPacket } from "@thingline/protocol/mqtt";
+import type { Disposition, PublishPacket } from "@thingline/protocol/mqtt/client";
 import type { Delivery, DeviceMessage } from "./message.js";
 import type { MessageRouter } from "./router.js";
 

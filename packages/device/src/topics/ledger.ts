@@ -1,5 +1,5 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { Subscription } from "@thingline/protocol/mqtt";
+import type { Subscription } from "@thingline/protocol/mqtt/client";
 
 /**
  * What the server's session is known to hold: filters whose SUBACK came, and filters of which it is not known, because the

@@ -1,4 +1,4 @@
-import type { PublishProperties, QoS } from "@thingline/protocol/mqtt";
+import type { PublishProperties, QoS } from "@thingline/protocol/mqtt/client";
 
 /** A message from the cloud. `payload` is a view; copy it to keep it for long without its whole receive buffer. */
 export interface DeviceMessage {

@@ -1,5 +1,5 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
-import type { Subscription } from "@thingline/protocol/mqtt";
+import type { Subscription } from "@thingline/protocol/mqtt/client";
 import { type RefusedFilter, refusedOf } from "./filters.js";
 import type { Settle } from "./waiter.js";
 

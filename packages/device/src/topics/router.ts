@@ -1,4 +1,4 @@
-import { parseTopicFilter, topicMatches } from "@thingline/protocol/mqtt";
+import { parseTopicFilter, topicMatches } from "@thingline/protocol/mqtt/client";
 import type { DeviceSubscription } from "./subscription.js";
 
 /** Topics whose receivers are remembered; a publisher can invent more, so the memory is emptied when it is full. */

@@ -1,5 +1,10 @@
 import { optionInvalid, ThinglineError } from "@thingline/protocol";
-import { OutboundSubscribe, OutboundUnsubscribe, type Subscription, type TopicLimits } from "@thingline/protocol/mqtt";
+import {
+  OutboundSubscribe,
+  OutboundUnsubscribe,
+  type Subscription,
+  type TopicLimits,
+} from "@thingline/protocol/mqtt/client";
 import { abortedError } from "../errors.js";
 import {
   chunksOf,

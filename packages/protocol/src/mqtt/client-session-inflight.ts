@@ -1,6 +1,5 @@
 import { checkRemainingLength } from "./codec/encoder.js";
-import { messageLength } from "./codec/publish.js";
-import { varintLength } from "./codec/write.js";
+import { messageLength, publishBytes } from "./codec/publish.js";
 import { checkTopicName } from "./topic.js";
 import type {
   MqttVersion,
@@ -26,8 +25,8 @@ export class OutboundPublish<Owner> implements PublishPacket {
   isDuplicate = false;
   /** With QoS 1, once it was sent. */
   packetId: number | undefined = undefined;
-  /** Of the whole packet; set by `measurePublish`. */
-  lengthBytes = 0;
+  /** What comes before the payload, without the fixed header; set by `measurePublish`. Topics are not measured again. */
+  headBytes = 0;
   /** The connection that last sent it. */
   sentOn = 0;
   deadlineMs = Infinity;
@@ -51,6 +50,11 @@ export class OutboundPublish<Owner> implements PublishPacket {
     this.isRetained = isRetained;
     this.owner = owner;
     if (properties !== undefined) this.properties = properties;
+  }
+
+  /** Of the whole packet, once it was measured. */
+  get lengthBytes(): number {
+    return publishBytes(this.headBytes, this.payload);
   }
 }
 
@@ -139,7 +143,7 @@ export function measurePublish<Owner>(publish: OutboundPublish<Owner>, version: 
   try {
     const remaining = messageLength(topic, payload, properties, version) + (qos === 0 ? 0 : 2);
     checkRemainingLength(remaining);
-    publish.lengthBytes = 1 + varintLength(remaining) + remaining;
+    publish.headBytes = remaining - payload.length;
   } catch (error) {
     // When it is the topic's fault, the topic's own check says so better.
     checkTopicName(topic);

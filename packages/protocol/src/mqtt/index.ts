@@ -31,6 +31,7 @@ export { decodePackets, packetBytesLimit, PacketDecoder } from "./codec/decoder.
 export type { PacketDecoderOptions } from "./codec/decoder.js";
 export { defaultEncodedTopicsMax, EncodedTopics } from "./codec/encoded-topics.js";
 export { encodePacket, encodeToBytes, packetLength } from "./codec/encoder.js";
+export { publishBytes, writeMeasuredPublish } from "./codec/publish.js";
 export { PublishTemplate, SharedPublish } from "./codec/shared-publish.js";
 export type { PublishPatch, PublishVariant, SharedMessage } from "./codec/shared-publish.js";
 export { connectReturnCodes, reasonCodes, reasonName } from "./reason-codes.js";

@@ -22,18 +22,35 @@ export function decodeBase64(text: string): Uint8Array | undefined {
   if (text.length % 4 !== 0) return undefined;
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
   const bytes = new Uint8Array((text.length / 4) * 3 - padding);
+  const wholeEnd = padding === 0 ? text.length : text.length - 4;
   let written = 0;
-  for (let index = 0; index < text.length; index += 4) {
-    const isLast = index + 4 === text.length;
-    const places = isLast ? 4 - padding : 4;
-    let group = 0;
-    for (let place = 0; place < 4; place++) {
-      const value = place < places ? (values[text.charCodeAt(index + place)] ?? none) : 0;
-      if (value === none) return undefined;
-      group = (group << 6) | value;
-    }
-    if (isLast && padding > 0 && (group & (padding === 2 ? 0xffff : 0xff)) !== 0) return undefined;
-    for (let shift = 16; shift >= 0 && written < bytes.length; shift -= 8) bytes[written++] = (group >> shift) & 0xff;
+  for (let index = 0; index < wholeEnd; index += 4) {
+    const group = groupAt(text, index);
+    if (group < 0) return undefined;
+    bytes[written++] = group >> 16;
+    bytes[written++] = group >> 8;
+    bytes[written++] = group;
   }
+  if (padding === 0) return bytes;
+  const group = groupAt(`${text.slice(wholeEnd, text.length - padding)}AA`, 0);
+  if (group < 0 || (group & (padding === 2 ? 0xffff : 0xff)) !== 0) return undefined;
+  bytes[written++] = group >> 16;
+  if (padding === 1) bytes[written] = group >> 8;
   return bytes;
+}
+
+/** 24 bits of four characters, or a negative number. */
+function groupAt(text: string, index: number): number {
+  return (
+    (valueAt(text, index) << 18) |
+    (valueAt(text, index + 1) << 12) |
+    (valueAt(text, index + 2) << 6) |
+    valueAt(text, index + 3)
+  );
+}
+
+/** Six bits; -1 for what is not of the alphabet, which stays negative in a group of four. */
+function valueAt(text: string, index: number): number {
+  const value = values[text.charCodeAt(index)];
+  return value === undefined || value === none ? -1 : value;
 }

@@ -12,5 +12,5 @@ export type { KeyAlgorithm, PrivateKeyFormat, PrivateKeyInfo } from "./private-k
 export { createCertificateRequest } from "./request.js";
 export type { CertificateRequest, CertificateRequestOptions } from "./request.js";
 export { checkTlsPems } from "./tls-pems.js";
-export { requireCa, requireChainOrder, validityProblem } from "./trust.js";
 export type { TlsPems } from "./tls-pems.js";
+export { requireCa, requireChainOrder, validityProblem } from "./trust.js";

@@ -3,10 +3,25 @@ import { decodeBase64, encodeBase64 } from "./base64.js";
 /** One block between BEGIN and END (RFC 7468). */
 export interface PemBlock {
   /** `CERTIFICATE`, `RSA PRIVATE KEY`, ... */
-  label: string;
-  der: Uint8Array;
+  readonly label: string;
+  readonly der: Uint8Array;
   /** Lines of 64 characters, LF, one trailing LF: the form whose digest other tools show. */
-  pem: string;
+  readonly pem: string;
+}
+
+/** The text is written when somebody asks for it: a check of three files asks for none. */
+class ReadBlock implements PemBlock {
+  readonly label: string;
+  readonly der: Uint8Array;
+
+  constructor(label: string, der: Uint8Array) {
+    this.label = label;
+    this.der = der;
+  }
+
+  get pem(): string {
+    return encodePem(this.label, this.der);
+  }
 }
 
 /** PEM as text, or as the bytes of a file that holds it. */
@@ -82,7 +97,7 @@ function readBody(label: string, lines: readonly string[]): PemBlock | string {
   const der = decodeBase64(lines.join(""));
   if (!der) return `the text between BEGIN and END of its ${label} is not base64`;
   if (der.length === 0) return `its ${label} has no content`;
-  return { label, der, pem: encodePem(label, der) };
+  return new ReadBlock(label, der);
 }
 
 function whyNoBlock(text: string): string {

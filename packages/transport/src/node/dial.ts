@@ -12,7 +12,6 @@ import { encodeSession } from "./session.js";
 import type { SharedFacts } from "./shared-facts.js";
 import { forgetAddresses, localOf, remoteOf, SocketChannel } from "./socket-channel.js";
 import { type ClientContexts, clientSecureInfo, clientTlsOptions, serverCertificate } from "./tls-options.js";
-import { openWebSocket, WebSocketChannel, webSocketJoinBytesMax } from "./web-socket-channel.js";
 import { loadWebSocketLibrary } from "./web-socket-library.js";
 
 export interface DialContext {
@@ -48,6 +47,12 @@ export async function dial(context: DialContext, target: DialTarget, signal?: Ab
   }
 }
 
+/** Most devices never want one: neither the package nor our side of it is loaded for them. */
+async function loadWebSockets() {
+  const [library, channels] = await Promise.all([loadWebSocketLibrary(), import("./web-socket-channel.js")]);
+  return { library, ...channels };
+}
+
 async function open(
   { clock, pool, facts }: DialContext,
   target: DialTarget,
@@ -56,7 +61,7 @@ async function open(
   signal: AbortSignal,
 ): Promise<Connection> {
   // Before anything is opened: it may be missing.
-  const library = target.webSocket === undefined ? undefined : await loadWebSocketLibrary();
+  const webSockets = target.webSocket === undefined ? undefined : await loadWebSockets();
   signal.throwIfAborted();
   const { socket, tcp } = await openSocket(target, tlsOptions, where, signal);
   const remote = facts.remote(remoteOf(socket));
@@ -67,7 +72,8 @@ async function open(
     secure = facts.secure(clientSecureInfo(socket, tlsOptions?.servername ?? "", target.tls?.session));
   }
   const options = { clock, pool, secure, local, remote };
-  if (library !== undefined && target.webSocket !== undefined) {
+  if (webSockets !== undefined && target.webSocket !== undefined) {
+    const { library, openWebSocket, WebSocketChannel, webSocketJoinBytesMax } = webSockets;
     const webSocket = await openWebSocket(library, socket, target, target.webSocket, where, signal);
     const connection = new StreamConnection({ ...options, joinBytesMax: webSocketJoinBytesMax(secure) });
     return connection.attach(new WebSocketChannel(webSocket, connection));

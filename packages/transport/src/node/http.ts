@@ -1,5 +1,5 @@
-import { type ClientRequest, type IncomingMessage, request as requestPlain } from "node:http";
-import { request as requestSecure, type RequestOptions } from "node:https";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type { RequestOptions } from "node:https";
 import { TLSSocket } from "node:tls";
 import { checkOptionTypes, ThinglineError } from "@thingline/protocol";
 import { pemText } from "@thingline/protocol/x509";
@@ -29,9 +29,11 @@ async function exchange(clock: Clock, request: HttpRequest, options: HttpRequest
   checkOptionTypes(options, httpRequestOptionTypes, { of: "request()" });
   const { signal, timeoutMs = defaultHttpTimeoutMs, bodyBytesMax = defaultHttpBodyBytesMax } = options;
   const { where, target, isSecure } = targetOf(request, options);
+  // Loaded by the first request: most devices make none.
+  const { request: send } = isSecure ? await import("node:https") : await import("node:http");
   if (signal?.aborted === true) throw abortedError(where, signal);
   return new Promise((resolve, reject) => {
-    const sent = isSecure ? requestSecure(target) : requestPlain(target);
+    const sent = send(target);
     const settle = (): void => {
       timer.cancel();
       signal?.removeEventListener("abort", abort);

@@ -6,7 +6,6 @@ import { SlabPool } from "../write-plan.js";
 import { createNodeClock } from "./clock.js";
 import { dial } from "./dial.js";
 import { Handshakes } from "./handshakes.js";
-import { listen } from "./listen.js";
 import { SharedFacts } from "./shared-facts.js";
 import { ClientContexts } from "./tls-options.js";
 
@@ -29,6 +28,10 @@ export function createNodeNetwork(options: NodeNetworkOptions = {}): Network {
   };
   return {
     dial: (target, { signal } = {}) => dial(context, target, signal),
-    listen: (options, onConnection) => listen(context, options, onConnection),
+    listen: async (options, onConnection) => {
+      // Half of this folder, and Node's HTTP server: a device never listens.
+      const { listen } = await import("./listen.js");
+      return listen(context, options, onConnection);
+    },
   };
 }

@@ -6,7 +6,7 @@ import { propertiesLength, readProperties, writeProperties } from "./properties.
 import { zeroPacketId, type PacketReader } from "./reader.js";
 import type { TopicCache } from "./topic-cache.js";
 import { decodeUtf8 } from "./utf8.js";
-import { checkInteger, checkPacketId, varintLength, writeString, writeUint16 } from "./write.js";
+import { checkInteger, checkPacketId, varintLength, writeString, writeUint16, writeVarint } from "./write.js";
 
 const noBytes = new Uint8Array(0);
 
@@ -156,6 +156,31 @@ export function writePublish(
 ): number {
   const { payload } = packet;
   offset = writePublishHead(target, offset, packet.topic, packet.packetId ?? 0, packet.properties, version, topics);
-  target.set(payload, offset);
+  // An empty one may be a payload whose memory was given away, which `set` refuses: too late, the packet has its room.
+  if (payload.length > 0) target.set(payload, offset);
   return offset + payload.length;
+}
+
+/** Bytes of a whole PUBLISH. `headBytes`: what comes before the payload, without the fixed header. */
+export function publishBytes(headBytes: number, payload: Uint8Array): number {
+  const remaining = headBytes + payload.length;
+  return 1 + varintLength(remaining) + remaining;
+}
+
+/**
+ * Writes a PUBLISH that was measured and checked before, without doing either again: for senders that have kept `headBytes`, see
+ * {@link publishBytes}. Only for packets without properties, which their owner might have changed in the meantime.
+ *
+ * @returns the offset after it
+ */
+export function writeMeasuredPublish(
+  target: Uint8Array,
+  offset: number,
+  packet: PublishPacket,
+  headBytes: number,
+  version: MqttVersion,
+): number {
+  target[offset] = 0x30 | publishFlags(packet.qos, packet.isRetained, packet.isDuplicate);
+  offset = writeVarint(target, offset + 1, headBytes + packet.payload.length);
+  return writePublish(target, offset, packet, version);
 }
