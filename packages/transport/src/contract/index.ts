@@ -1,7 +1,8 @@
 export { clockContract } from "./clock-contract.js";
 export type { ClockWorld } from "./clock-contract.js";
-export { connectionContract, openPair } from "./connection-contract.js";
-export type { ConnectionWorld, OpenPair } from "./connection-contract.js";
+export { connectionContract } from "./connection-contract.js";
+export { clientTlsOf, openPair, serverTlsOf } from "./connection-harness.js";
+export type { ConnectionWorld, OpenPair } from "./connection-harness.js";
 export { filesContract } from "./files-contract.js";
 export type { FilesWorld } from "./files-contract.js";
 export { codeOf, observe } from "./harness.js";
@@ -11,6 +12,5 @@ export type { HttpWorld } from "./http-contract.js";
 export { keysContract } from "./keys-contract.js";
 export type { KeysWorld } from "./keys-contract.js";
 export { randomContract } from "./random-contract.js";
-export { clientTlsOf, serverTlsOf } from "./secure-connection-contract.js";
 export { makeTestCertificate, makeTestCertificates } from "./test-certificates.js";
 export type { TestCertificate, TestCertificateOptions, TestCertificates } from "./test-certificates.js";

@@ -1,31 +1,12 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { Connection, SecureInfo, TlsClientOptions, TlsRecord, TlsServerOptions } from "../connection.js";
-import { type ConnectionWorld, openPair } from "./connection-contract.js";
+import type { Connection, SecureInfo, TlsClientOptions, TlsRecord } from "../connection.js";
+import { clientTlsOf, type ConnectionWorld, openPair, serverTlsOf } from "./connection-harness.js";
 import { codeOf, type ContractHarness, observe } from "./harness.js";
-import type { TestCertificate, TestCertificates } from "./test-certificates.js";
 
 const protocols = ["TLSv1.2", "TLSv1.3"] as const;
 
 /** Lengths of the key and certificate messages of the provisioning sample; joined, they kill an nRF91's socket. */
 const sampleBytes = [1_704, 1_326] as const;
-
-export function serverTlsOf({ server }: TestCertificates, options: Partial<TlsServerOptions> = {}): TlsServerOptions {
-  return {
-    certificate: server.certificatePem,
-    privateKey: server.privateKeyPem,
-    requestsClientCertificate: true,
-    ...options,
-  };
-}
-
-export function clientTlsOf(
-  { ca }: TestCertificates,
-  client?: TestCertificate,
-  options: Partial<TlsClientOptions> = {},
-): TlsClientOptions {
-  const own = client === undefined ? {} : { certificate: client.certificatePem, privateKey: client.privateKeyPem };
-  return { ca: ca.certificatePem, serverName: "localhost", ...own, ...options };
-}
 
 export function secureConnectionContract(
   harness: ContractHarness,

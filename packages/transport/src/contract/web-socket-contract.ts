@@ -1,6 +1,5 @@
-import { type ConnectionWorld, openPair } from "./connection-contract.js";
+import { clientTlsOf, type ConnectionWorld, openPair, serverTlsOf } from "./connection-harness.js";
 import { codeOf, type ContractHarness, observe } from "./harness.js";
-import { clientTlsOf, serverTlsOf } from "./secure-connection-contract.js";
 
 const webSocket = { path: "/mqtt" };
 

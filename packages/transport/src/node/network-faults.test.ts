@@ -14,9 +14,8 @@ import {
   type Listener,
   type ListenOptions,
 } from "../connection.js";
-import { openPair } from "../contract/connection-contract.js";
+import { clientTlsOf, openPair, serverTlsOf } from "../contract/connection-harness.js";
 import { codeOf, observe } from "../contract/harness.js";
-import { clientTlsOf, serverTlsOf } from "../contract/secure-connection-contract.js";
 import { makeTestCertificate, makeTestCertificates } from "../contract/test-certificates.js";
 import { createNodeClock } from "./clock.js";
 import { createNodeHttp } from "./http.js";

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { closeTimeoutMs, highWaterBytes } from "../connection.js";
-import { openPair } from "../contract/connection-contract.js";
+import { clientTlsOf, openPair, serverTlsOf } from "../contract/connection-harness.js";
 import { codeOf, observe } from "../contract/harness.js";
-import { clientTlsOf, serverTlsOf } from "../contract/secure-connection-contract.js";
 import { makeTestCertificates } from "../contract/test-certificates.js";
 import { createVirtualClock } from "./clock.js";
 import { createVirtualKeys } from "./keys.js";
