@@ -92,7 +92,7 @@ export const arrowRules = {
       "cloud/services/shadow → cloud/services/registry",
       "cloud/services/split-provisioning → cloud/services/registry",
     ],
-    circles: ["packages/transport/src/contract/"],
+    circles: [],
     /** Helpers of tests with another suffix. */
     helpers: [],
     /** Rows whose folder is about to come. */
