@@ -249,6 +249,38 @@ test("a packet of packetBytesMax is waited for, one byte more is refused at its 
   await closeWorld(world);
 });
 
+test("unfinished packets share unfinishedBytesTotalMax, and the one begun first makes room; who finishes stays", async () => {
+  // With more than half of it there is room for all of a packet.
+  const unfinishedBytesTotalMax = 3 * 16_384;
+  const world = await startWorld({ limits: { ...noLimits, unfinishedBytesTotalMax } });
+  const clients = await Promise.all(["a", "b", "c", "d"].map((id) => world.connect(id, { version: 5 })));
+  const packet = encodeToBytes(
+    { type: "publish", topic: "t", payload: new Uint8Array(16_377), qos: 0, isRetained: false, isDuplicate: false },
+    5,
+  );
+  assert.equal(packet.length, 16_384);
+  const most = packet.subarray(0, 16_000);
+  const begin = async (client: (typeof clients)[number], bytes = most) => {
+    client.sendBytes(bytes);
+    await world.clock.settle();
+  };
+  const isOpen = () => clients.map(({ isClosed }) => !isClosed);
+  for (const client of clients.slice(0, 3)) await begin(client);
+  assert.deepEqual(isOpen(), [true, true, true, true]);
+  // The first finishes and begins again, in one piece: the second is the oldest now.
+  await begin(clients[0]!, Uint8Array.of(...packet.subarray(16_000), ...most));
+  await begin(clients[3]!);
+  assert.deepEqual(isOpen(), [true, false, true, true]);
+  assert.equal(clients[1]!.last("disconnect")?.reasonCode, 0x97);
+  assert.equal(world.line("limitHit")?.facts["limit"], "unfinishedBytesTotalMax");
+  clients[2]!.lose();
+  await world.clock.settle();
+  clients[1] = await world.connect("b", { version: 5 });
+  await begin(clients[1]);
+  assert.deepEqual(isOpen(), [true, true, false, true]);
+  await closeWorld(world);
+});
+
 for (const name of ["queuedBytesMax", "queuedBytesTotalMax"] as const)
   test(`a session keeps messages up to ${name}, and no byte more`, () => fillQueue(name));
 

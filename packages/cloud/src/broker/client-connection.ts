@@ -24,6 +24,7 @@ import { InputFlow } from "./input-flow.js";
 import { KeepAlive } from "./keep-alive.js";
 import type { SessionLifecycle } from "./session-lifecycle.js";
 import type { Turn, Turns } from "./turn.js";
+import { unfinishedBytesShare } from "./unfinished-input.js";
 import type { Wills } from "./will.js";
 
 /** What the decoder says of bytes that are no MQTT. */
@@ -60,6 +61,8 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
   private readonly context: BrokerContext;
   private readonly parts: ClientConnectionParts;
   private readonly decoder: PacketDecoder;
+  /** Of an unfinished packet, as it counts for all connections together. */
+  private countedBytes = 0;
   private phase: Phase;
 
   constructor(
@@ -98,12 +101,21 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
         this.handle(turn, packet);
         if (this.phase === closed) break;
       }
-      this.input.heard(turn.nowMs, decoder.packetCount > packetCount, bytes.length);
+      const isPacket = decoder.packetCount > packetCount;
+      this.input.heard(turn.nowMs, isPacket, bytes.length);
+      const { bufferedBytes } = decoder;
+      if (bufferedBytes > unfinishedBytesShare || this.countedBytes !== 0) this.countInput(bufferedBytes, isPacket);
     } catch (error) {
       if (isThinglineError(error) && wireFaults.has(error.code)) this.protocolError(error);
       else this.internalFault(error);
     }
     turns.end(turn);
+  }
+
+  private countInput(unfinishedBytes: number, isAnother: boolean): void {
+    const before = this.countedBytes;
+    this.countedBytes = unfinishedBytes > unfinishedBytesShare && this.phase !== closed ? unfinishedBytes : 0;
+    this.parts.connections.unfinished.changed(this, before, this.countedBytes, isAnother);
   }
 
   private handle(turn: Turn, packet: MqttPacket): void {
@@ -259,6 +271,7 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     const { log } = this.context;
     this.phase = closed;
     this.input.stop();
+    if (this.countedBytes !== 0) this.countInput(0, false);
     this.parts.connections.remove(this, phase.name === "connected", identity.certificateId);
     if (phase.name === "connected") {
       phase.keepAlive.stop();

@@ -2,6 +2,7 @@ import type { Connection } from "@thingline/transport";
 import type { EndDetails } from "./client.js";
 import type { BrokerContext } from "./context.js";
 import type { DisconnectReason } from "./disconnect-reasons.js";
+import { UnfinishedInput } from "./unfinished-input.js";
 
 /** A transport connection of the broker, before and after CONNACK. */
 export interface OpenConnection {
@@ -13,6 +14,7 @@ export interface OpenConnection {
 
 /** Every transport connection of one broker. */
 export class Connections {
+  readonly unfinished: UnfinishedInput;
   private readonly context: BrokerContext;
   private readonly open = new Set<OpenConnection>();
   /** Those that have not said CONNECT, the oldest first. */
@@ -22,6 +24,7 @@ export class Connections {
 
   constructor(context: BrokerContext) {
     this.context = context;
+    this.unfinished = new UnfinishedInput(context);
   }
 
   /** Clients between CONNACK and disconnect. */

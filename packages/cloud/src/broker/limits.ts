@@ -60,6 +60,11 @@ export interface BrokerLimits {
   connectTimeoutSeconds: number;
   /** Connections of all listeners without a complete CONNECT. Over it the oldest of them goes. */
   unconnectedMax: number;
+  /**
+   * Bytes of packets that have come in part, of all connections with more than 4 KiB of one. Over it the one that was
+   * begun first goes.
+   */
+  unfinishedBytesTotalMax: number;
   /** Over this many unsent bytes QoS 0 to the connection is dropped, QoS 1 queued and its own input paused. */
   outputBytesMax: number;
   /**
@@ -93,6 +98,7 @@ export const outputBytesShare = 64 * 1024;
 const memoryBounds = {
   connectTimeoutSeconds: 30,
   unconnectedMax: 4_096,
+  unfinishedBytesTotalMax: 256 * 1024 * 1024,
   outputBytesMax: 4 * 1024 * 1024,
   outputBytesTotalMax: 256 * 1024 * 1024,
   slowConsumerSecondsMax: 60,
