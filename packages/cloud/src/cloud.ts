@@ -12,15 +12,11 @@ import { createKeyPool, type KeyPool } from "./key-pool.js";
 import { Maintenance } from "./maintenance.js";
 import type { RequestHead, Verdict } from "./rest/admission.js";
 import { createServices, type NamedOperations } from "./services/all.js";
-import type { Operation, Scope } from "./services/operation.js";
+import type { Operation, OperationRunner, Scope } from "./services/operation.js";
 import type { CloudService } from "./services/service.js";
 import { createMemoryBlobStore } from "./store/blob-memory.js";
 import type { BlobStore } from "./store/blobs.js";
 import type { StoreSnapshot } from "./store/snapshot.js";
-
-export { defaultAccount, defaultRegion } from "./account-region.js";
-export type { CloudAddresses, CloudStats } from "./cloud-facts.js";
-export type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 
 /** A running local AWS IoT Core. Operations for {@link Cloud.run} are its members, by service. */
 export interface Cloud extends NamedOperations {
@@ -101,14 +97,13 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
     const keys = createKeyPool(dependencies.keys, { size: options.keyPoolSize ?? 0 });
     const blobs = dependencies.blobs ?? createMemoryBlobStore({ sha256: (content) => keys.sha256(content) });
-    const limits = brokerLimitsOf(options);
     const deps = { ...dependencies, keys, blobs };
     const scope = { account, region };
     const mqttsEndpoint = () => this.addresses.mqtts;
     const { all: services, named } = listServices({ ...deps, folder, mqttsEndpoint }, serviceOptionsOf(options));
-    const openAgain = () => openEngine(deps, { scope, limits, services });
-    this.#maintenance = new Maintenance({ ...deps, scope, openEngine: openAgain });
-    const run: Run = (from, operation, input) => this.run(operation, input, from);
+    const engineOptions = { scope, limits: brokerLimitsOf(options), services };
+    this.#maintenance = new Maintenance({ ...deps, scope, openEngine: () => openEngine(deps, engineOptions) });
+    const run: OperationRunner["run"] = (from, operation, input) => this.run(operation, input, from);
     this.#http = createHttpDoor(deps, options, { scope, services, run, cloud: this });
     [this.scope, this.named, this.#keys, this.#blobs, this.#services] = [scope, named, keys, blobs, services];
   }
@@ -202,5 +197,3 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     throw new ThinglineError("CLOSED", "the cloud was used after close()");
   }
 }
-
-type Run = <Input, Result>(scope: Scope, operation: Operation<Input, Result>, input: Input) => Promise<Result>;

@@ -1,6 +1,8 @@
 export { defaultAccount, defaultRegion } from "./account-region.js";
 export { createCloud } from "./cloud.js";
-export type { Cloud, CloudAddresses, CloudDependencies, CloudOptions, CloudStats } from "./cloud.js";
+export type { Cloud } from "./cloud.js";
+export type { CloudAddresses, CloudStats } from "./cloud-facts.js";
+export type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 export type { Refusal, RefusalReason } from "./gateway/certificate-check.js";
 export type { GatewayStats } from "./gateway/gateway.js";
 export type { ListenAddress } from "./gateway/listen.js";

@@ -206,7 +206,7 @@ export async function cloudCheck({ output }: CommandContext, { dataDir }: { data
     toldMs = performance.now();
     output.say(`${records} records ...`);
   };
-  const { damages, damageCount, records, storeVersion } = await checkDataDir(resolve(dataDir), { onProgress });
+  const { damages, damageCount, records, blobs, storeVersion } = await checkDataDir(resolve(dataDir), { onProgress });
   for (const { file, code, what } of damages) {
     const text = what.includes(file) ? what : `${file}: ${what}`;
     output.event(
@@ -217,10 +217,10 @@ export async function cloudCheck({ output }: CommandContext, { dataDir }: { data
   if (damageCount > damages.length) output.say(`and ${damageCount - damages.length} more`);
   const isSound = damageCount === 0;
   const verdict = isSound
-    ? `${output.paint.green("sound")}    ${resolve(dataDir)}: ${records} records, each with its checksum`
+    ? `${output.paint.green("sound")}    ${resolve(dataDir)}: ${records} records${blobs > 0 ? ` and ${blobs} blobs` : ""}, each with its checksum`
     : "\nNothing was changed. Put files back from a copy of the directory; or move the directory away, start anew, and `cloud restore` a snapshot.";
   output.event(
-    { event: "checked", dataDir: resolve(dataDir), isSound, damages: damageCount, records, storeVersion },
+    { event: "checked", dataDir: resolve(dataDir), isSound, damages: damageCount, records, blobs, storeVersion },
     verdict,
   );
   return isSound ? exitCodes.done : exitCodes.failed;

@@ -120,7 +120,8 @@ export function checkBlobKey(key: BlobKey): void {
 }
 
 /** @throws {ThinglineError} OPTION_INVALID */
-export function partOf(bytes: number, { start = 0, end = bytes }: BlobRange = {}): { start: number; end: number } {
+export function partOf(bytes: number, range: BlobRange = {}): { start: number; end: number } {
+  const { start = 0, end = Math.max(start, bytes) } = range;
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start) {
     const message = `a range of a blob begins at 0 or later and does not end before that, got ${start} to ${end}`;
     throw new ThinglineError("OPTION_INVALID", message, { details: { option: "range" } });

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { isThinglineError } from "@thingline/protocol";
+import { encodeToBytes, PacketDecoder, type MqttPacket } from "@thingline/protocol/mqtt";
+import type { Connection } from "@thingline/transport";
+import {
+  createVirtualClock,
+  createVirtualFiles,
+  createVirtualKeys,
+  createVirtualNetwork,
+  createVirtualRandom,
+} from "@thingline/transport/virtual";
+import { openCloud } from "../../cloud.js";
+import { createMemoryBlobStore } from "../../store/blob-memory.js";
+import { createMemoryStore } from "../../store/memory.js";
+import { createServices } from "../all.js";
+import type { CloudService } from "../service.js";
+import { createSampleService } from "./index.test.support.js";
+import { sampleKeptMs, type Samples } from "./service.test.support.js";
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const encode = (content: string) => new TextEncoder().encode(content);
+
+/** The cloud with one service more in its list. */
+async function openWorld() {
+  const clock = createVirtualClock();
+  const random = createVirtualRandom(1);
+  const network = createVirtualNetwork({ clock, random });
+  const keys = createVirtualKeys({ random });
+  const lines: string[] = [];
+  const write = (event: string) => void lines.push(event);
+  const log = { debug: write, info: write, warn: write, error: write };
+  const wait = async <T>(promise: Promise<T>): Promise<T> => {
+    let isSettled = false;
+    const settled = () => void (isSettled = true);
+    promise.then(settled, settled);
+    while (!isSettled) {
+      await clock.advance(1);
+      await setImmediate();
+    }
+    return promise;
+  };
+  const address = (port: number) => ({ host: "localhost", port, optionName: "port" });
+  const options = { folder: "/cloud", mqtts: address(8883), https: address(8443), mqtt: address(1883) };
+  const blobs = createMemoryBlobStore({ sha256: (content) => keys.sha256(content) });
+  const store = createMemoryStore();
+  let sample: CloudService<Samples> | undefined;
+  let closedCount = 0;
+  const cloud = await wait(
+    openCloud({ network, clock, random, keys, files: createVirtualFiles(), store, blobs, log }, options, (...args) => {
+      const services = createServices(...args);
+      sample = createSampleService(services.named.registry, () => void closedCount++);
+      return { ...services, all: [...services.all, sample] };
+    }),
+  );
+  const rest = async (method: string, path: string, body?: Uint8Array) => {
+    const request = { method, url: `http://localhost:4680${path}`, ...(body && { body }) };
+    const answer = await wait(cloud.handleRest(request));
+    return { status: answer.status, body: JSON.parse(text(answer.body)) as Record<string, unknown> };
+  };
+  const countOfBlobs = async () => (await blobs.list([], { limit: 99 })).length;
+  const { operations } = sample!;
+  return { clock, network, wait, lines, blobs, cloud, rest, countOfBlobs, operations, closed: () => closedCount };
+}
+
+function mqttOver(connection: Connection, clientId: string) {
+  const packets: MqttPacket[] = [];
+  const decoder = new PacketDecoder({ receiver: "client", version: 5, packetBytesMax: 100_000 });
+  connection.start({
+    data: (bytes) => {
+      decoder.push(bytes);
+      for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) packets.push(packet);
+    },
+    closed: () => undefined,
+  });
+  const send = (packet: MqttPacket) => void connection.write(encodeToBytes(packet, 5));
+  send({ type: "connect", version: 5, clientId, isCleanStart: true, keepAliveSeconds: 60 });
+  return { packets, send };
+}
+
+test("a service with all that there is needs its folder and a line in the list", async () => {
+  const world = await openWorld();
+  const { cloud, wait, rest, clock, operations } = world;
+
+  // REST, blob, and a thing of the registry in one commit.
+  const created = await rest("PUT", "/samples/pump-7", encode("0123456789"));
+  assert.deepEqual([created.status, created.body["sampleName"]], [200, "pump-7"]);
+  assert.equal((await rest("GET", "/samples/pump-7")).body["bytes"], 10);
+  const { things } = await wait(cloud.run(cloud.registry.listThings, {}));
+  assert.deepEqual(
+    things.map(({ thingName }) => thingName),
+    ["pump-7"],
+  );
+  assert.equal(await world.countOfBlobs(), 1);
+
+  // What the registry refuses leaves nothing: neither record nor blob.
+  await wait(
+    cloud.run(cloud.registry.createThing, { thingName: "taken", attributePayload: { attributes: { a: "1" } } }),
+  );
+  assert.equal((await rest("PUT", "/samples/taken", encode("x"))).status, 409);
+  assert.equal((await rest("GET", "/samples/taken")).status, 404);
+  assert.equal((await rest("PUT", "/samples/large", new Uint8Array(1_001))).status, 503);
+  assert.equal(await world.countOfBlobs(), 1);
+
+  // MQTT: a part of the blob, to who asked; and what happened to that client.
+  const connection = await wait(world.network.dial({ host: "localhost", port: 1883 }));
+  const { packets, send } = mqttOver(connection, "reader");
+  while (packets.length === 0) await clock.advance(1);
+  assert.equal(await wait(cloud.run(operations.wasSeen, { clientId: "reader" })), "connected");
+  const flags = { qos: 1, packetId: 1, isDuplicate: false, isRetained: false } as const;
+  send({ type: "publish", topic: "samples/pump-7/get", payload: encode("7"), ...flags });
+  while (packets.length < 3) await clock.advance(1);
+  const part = packets.find((packet) => packet.type === "publish");
+  assert.deepEqual([part?.topic, text(part?.payload ?? new Uint8Array())], ["samples/pump-7/part", "789"]);
+  connection.destroy();
+
+  // A snapshot has the blob, and a restore brings it back.
+  const snapshot: unknown = JSON.parse(JSON.stringify(await wait(cloud.snapshot())));
+  await wait(cloud.reset());
+  assert.equal(await world.countOfBlobs(), 0);
+  assert.equal((await rest("GET", "/samples/pump-7")).status, 404);
+  await wait(cloud.restore(snapshot));
+  assert.equal(await world.countOfBlobs(), 1);
+  assert.equal((await rest("GET", "/samples/pump-7")).status, 200);
+
+  // The wake-up, which the snapshot had as well, forgets record and blob.
+  await clock.advance(sampleKeptMs);
+  await wait(cloud.run(cloud.registry.listThings, {}));
+  while ((await world.countOfBlobs()) > 0) await wait(setImmediate());
+  assert.equal((await rest("GET", "/samples/pump-7")).status, 404);
+
+  await wait(cloud.close());
+  assert.equal(world.closed(), 1);
+  assert.equal(clock.timerCount, 0);
+});
+
+test("a restore that fails keeps the blobs of before, and what it brought is swept", async () => {
+  const world = await openWorld();
+  const { cloud, wait, rest, blobs } = world;
+  await rest("PUT", "/samples/brought", encode("brought"));
+  const good = await wait(cloud.snapshot());
+  await wait(cloud.reset());
+  await rest("PUT", "/samples/before", encode("before"));
+  const [before] = await blobs.list([], { limit: 9 });
+  // An effect without content: no runner opens with it.
+  const { checksum: _, ...bad } = { ...good, entries: [...good.entries, [["", "", "outbox", 1], "AW51bGw="]] };
+  await assert.rejects(wait(cloud.restore(bad)), (error) => isThinglineError(error, "REQUEST_INVALID"));
+  assert.deepEqual(await blobs.list([], { limit: 9 }), [before]);
+  assert.equal((await rest("GET", "/samples/before")).status, 200);
+
+  // A snapshot from which somebody took the blobs is restored, and what is missing is told by name.
+  const { blobs: _blobs, checksum: _sum, ...without } = good;
+  await wait(cloud.restore(without));
+  assert.ok(world.lines.includes("blobMissing"));
+  assert.deepEqual(await blobs.list([], { limit: 9 }), []);
+  await wait(cloud.close());
+});
+
+test("what a process left between put and commit is swept when the next one opens", async () => {
+  const world = await openWorld();
+  const { cloud, wait, rest, blobs } = world;
+  await rest("PUT", "/samples/kept", encode("kept"));
+  const { account, region } = cloud.scope;
+  await blobs.put([account, region, "sample", "orphan"], [encode("nobody asks for it")], { bytesMax: 99 });
+  await blobs.put(["000000000000", "eu-west-1", "sample", "orphan"], [encode("nor here")], { bytesMax: 99 });
+  await wait(cloud.restore(await wait(cloud.snapshot())));
+  assert.deepEqual(
+    (await blobs.list([], { limit: 9 })).map(({ bytes }) => bytes),
+    [4],
+  );
+  assert.ok(world.lines.includes("blobsSwept"));
+  await wait(cloud.close());
+});
+
+test("two services cannot have one name", async () => {
+  const world = await openWorld();
+  await world.wait(world.cloud.close());
+  const { openEngine } = await import("../../engine.js");
+  const service = (): CloudService => ({ name: "twice", operations: {} });
+  await assert.rejects(openEngine({} as never, { services: [service(), service()] } as never), /name "twice"/);
+});

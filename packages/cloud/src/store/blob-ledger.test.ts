@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isThinglineError } from "@thingline/protocol";
+import { BlobLedger } from "./blob-ledger.js";
+import { createMemoryBlobStore, memoryBlobBytesTotalMax } from "./blob-memory.js";
+import { snapshotBlobBytesMax, takeBlobs } from "./blob-snapshot.js";
+import { blobBytesMax, blobBytesTotalMax, blobsMax, type BlobKey, type BlobStore } from "./blobs.js";
+
+const key = (name: string): BlobKey => ["123456789012", "us-east-1", "service", name];
+/** Only its length is looked at. */
+const ofLength = (length: number) => ({ length, slice: () => new Uint8Array(0) }) as unknown as Uint8Array;
+const exceeds = (limit: string) => (error: unknown) =>
+  isThinglineError(error, "LIMIT_EXCEEDED") && error.details["limit"] === limit;
+
+async function take(ledger: BlobLedger, name: string, bytes: number): Promise<void> {
+  const put = ledger.beginPut(key(name), { bytesMax: blobBytesMax });
+  try {
+    for await (const _ of put.take([ofLength(bytes)]));
+    put.done();
+  } finally {
+    put.dropped();
+  }
+}
+
+test("one blob has blobBytesMax bytes at most", async () => {
+  const ledger = new BlobLedger();
+  await take(ledger, "largest", blobBytesMax);
+  await assert.rejects(take(ledger, "larger", blobBytesMax + 1), exceeds("bytesMax"));
+  const more = { bytesMax: blobBytesMax + 1 };
+  assert.throws(
+    () => ledger.beginPut(key("more"), more),
+    (error) => isThinglineError(error, "OPTION_INVALID"),
+  );
+});
+
+test("all together have blobBytesTotalMax bytes at most", async () => {
+  const ledger = new BlobLedger();
+  ledger.add({ key: key("there"), bytes: blobBytesTotalMax - 2 });
+  await assert.rejects(take(ledger, "too much", 3), exceeds("blobBytesTotalMax"));
+  await take(ledger, "just right", 2);
+  assert.equal(ledger.bytesTotal, blobBytesTotalMax);
+  await take(ledger, "empty", 0);
+  await assert.rejects(take(ledger, "one byte", 1), exceeds("blobBytesTotalMax"));
+});
+
+test("there are blobsMax blobs at most", async () => {
+  const ledger = new BlobLedger();
+  for (let count = 1; count < blobsMax; count++) ledger.add({ key: key(String(count)), bytes: 0 });
+  await take(ledger, "last", 0);
+  await assert.rejects(take(ledger, "one more", 0), exceeds("blobsMax"));
+  ledger.remove(key("7"));
+  await take(ledger, "in its place", 0);
+});
+
+test("in memory all together have memoryBlobBytesTotalMax bytes at most", async () => {
+  const store = createMemoryBlobStore({ sha256: () => new Uint8Array(32) });
+  const bytesMax = blobBytesMax;
+  await store.put(key("a"), [ofLength(memoryBlobBytesTotalMax - 1)], { bytesMax });
+  await store.put(key("b"), [ofLength(1)], { bytesMax });
+  await assert.rejects(store.put(key("c"), [ofLength(1)], { bytesMax }), exceeds("blobBytesTotalMax"));
+});
+
+test("a snapshot carries snapshotBlobBytesMax bytes of blobs, and names what has one more", async () => {
+  const carried = async (bytes: number) => {
+    const store: Pick<BlobStore, "list" | "read"> = {
+      list: async (_prefix, { after }) => (after === undefined ? [{ key: key("one"), bytes }] : []),
+      read: async () => ({ bytes, sha256: "", start: 0, end: 0, chunks: (async function* () {})() }),
+    };
+    return Object.keys(await takeBlobs(store as BlobStore));
+  };
+  assert.deepEqual(await carried(snapshotBlobBytesMax), ["blobs"]);
+  assert.deepEqual(await carried(snapshotBlobBytesMax + 1), ["blobsLeftOut"]);
+});
