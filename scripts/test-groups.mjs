@@ -42,19 +42,21 @@ function rank(path) {
 
 /**
  * @param files paths of test files from the root
+ * @param isLong whether a file takes so long that others should not wait for it in a process: it has its own, which starts first
  * @returns processes in the order of their start, each a name and its files
  */
-export function planProcesses(files, { isIsolated = false } = {}) {
+export function planProcesses(files, { isIsolated = false, isLong = () => false } = {}) {
   const groups = new Map();
   const alone = [];
   for (const file of [...files].sort()) {
-    const group = isIsolated ? undefined : groupOf(file);
+    const group = isIsolated || isLong(file) ? undefined : groupOf(file);
     if (group === undefined) alone.push({ name: file, files: [file] });
     else groups.set(group, [...(groups.get(group) ?? []), file]);
   }
-  alone.sort((one, other) => rank(one.name) - rank(other.name));
+  const place = ({ name }) => (isLong(name) ? rank(name) - 2 * slowFirst.length : rank(name));
+  alone.sort((one, other) => place(one) - place(other));
   const shared = [...groups].flatMap(([name, members]) => split(name, members));
-  const slow = alone.filter(({ name }) => rank(name) < slowFirst.length);
+  const slow = alone.filter((one) => place(one) < slowFirst.length);
   return [...slow, ...shared, ...alone.slice(slow.length)];
 }
 

@@ -1,8 +1,9 @@
 // Loaded before everything else in each process of a test run: test files, and whatever they start.
-// - Tells what a test file took, so that a run can name its slowest files, and ends one that takes too long.
+// - Tells what a test file took, so that a run can name its slowest files. Ends one that takes too long, with all that it started, and
+//   tells which of its tests were running.
 // - Where THINGLINE_TEST_KEYS is set, gives RSA keys out of the public primes of @thingline/transport/virtual: finding primes took a sixth
 //   of all processor time. A key is given once to a test file and what it starts. The long run and the tests of Keys make real ones.
-import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const folder = process.env.THINGLINE_TEST_RUN;
@@ -77,10 +78,36 @@ async function givePooledKeys() {
   syncBuiltinESMExports();
 }
 
-/** Not every version of Node ends a test process that takes longer than it may. */
-function endWhenLate(maxMs) {
+/** Names of the tests that have begun and not ended. */
+async function watchTests() {
+  const { afterEach, beforeEach } = await import("node:test");
+  const running = new Set();
+  beforeEach(({ name }) => void running.add(name));
+  afterEach(({ name }) => void running.delete(name));
+  return running;
+}
+
+/** Ends what this process started and what that started, where the system tells (Linux): it would go on for ever. */
+function endChildren(pid = process.pid) {
+  try {
+    for (const task of readdirSync(`/proc/${pid}/task`)) {
+      const children = readFileSync(`/proc/${pid}/task/${task}/children`, "utf8");
+      for (const child of children.split(" ").filter(Boolean).map(Number)) {
+        endChildren(child);
+        process.kill(child, "SIGKILL");
+      }
+    }
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+/** Earlier than the run itself, which knows neither tests nor what they started, would. */
+function endWhenLate(maxMs, running) {
   const end = () => {
     process.stderr.write(`${file} was ended after ${maxMs} ms, the most that it may take\n`);
+    appendFileSync(join(folder, "late"), `${JSON.stringify({ file, tests: [...running] })}\n`);
+    endChildren();
     process.exit(1);
   };
   setTimeout(end, maxMs).unref();
@@ -90,7 +117,7 @@ if (folder !== undefined) {
   if (isTestFile) {
     process.on("exit", tellTimes);
     const maxMs = Number(process.env.THINGLINE_TEST_MAX_MS);
-    if (maxMs > 0) endWhenLate(maxMs);
+    if (maxMs > 0) endWhenLate(maxMs, await watchTests());
   }
   // Unit tests are about the code itself, also that which makes keys.
   const isUnitTest = isTestFile && !/[\\/]tests[\\/]dist[\\/]/.test(file);

@@ -27,9 +27,16 @@ test("a process for each file when that is asked for", () => {
   assert.ok(planProcesses([...unit, ...own], { isIsolated: true }).every((one) => one.files.length === 1));
 });
 
-test("what takes longest starts first", () => {
+test("what takes longest starts first, and in the long run what is longer there, which shares no process", () => {
   const slow = native("tests/dist/integration/cli-cloud.test.js");
   assert.equal(planProcesses([...unit, ...own, slow])[0].name, slow);
+  const isLong = (file) => file === unit[3] || file === own[1];
+  const long = planProcesses([...unit, ...own, slow], { isLong });
+  assert.deepEqual(
+    long.slice(0, 3).map(({ name }) => name),
+    [unit[3], own[1], slow],
+  );
+  assert.deepEqual(long.flatMap((one) => one.files).sort(), [...unit, ...own, slow].sort());
 });
 
 /** Runs test processes as a run does, with files of these texts. */
@@ -43,13 +50,14 @@ function runGroups(t, groups, processMaxMs = 60_000) {
       writeFileSync(path, `import { test } from "node:test";\n${text}\n`);
       return path;
     });
+    if (files.length === 1) return { name, files, entry: files[0] };
     const entry = join(folder, `${name}.mjs`);
     writeFileSync(entry, groupModule(files.map((file) => pathToFileURL(file).href)));
     return { name, files, entry };
   });
   const preload = new URL("test-preload.mjs", import.meta.url).href;
   const childEnv = { THINGLINE_TEST_RUN: folder, NODE_OPTIONS: `--import ${preload}` };
-  const limits = { concurrency: 2, processMaxMs, aloneMaxMs: processMaxMs };
+  const limits = { concurrency: 2, processMaxMs, aloneMaxMs: processMaxMs, fileBudgetSeconds: 10 };
   const task = join(folder, "task.json");
   writeFileSync(task, JSON.stringify({ processes, folder, childEnv, ...limits }));
   // Without this Node takes it for a test inside this one.
@@ -81,14 +89,28 @@ test("a file that cannot be loaded and one that kills its process are named, and
   assert.match(text, /The slowest files/);
 });
 
-test("a file that hangs is ended and named", (t) => {
-  const hanging = `test("hangs", () => new Promise(() => setInterval(() => undefined, 1_000)));`;
-  const { status, text } = runGroups(t, { only: { hanging, after: fine("after") } }, 1_000);
-  assert.equal(status, 1);
+test("a file that hangs is ended with what it started, and named with the test that hung", (t) => {
+  // Whoever has its output keeps a run from ending.
+  const started = `spawn(process.execPath, ["-e", "setInterval(() => undefined, 1_000)"], { stdio: "inherit" });`;
+  const hanging = `import { spawn } from "node:child_process";
+    ${fine("before")}
+    test("hangs", () => {
+      ${started}
+      return new Promise(() => setInterval(() => undefined, 1_000));
+    });`;
+  const { status, text } = runGroups(t, { only: { hanging, after: fine("after") } }, 1_500);
+  assert.equal(status, 1, text);
   assert.match(text, /The process of only failed as a whole/);
+  assert.match(text, /✔ after is fine/);
   assert.match(text, /✖ \S+hanging\.test\.mjs/);
-  // Node 20 and 22 end the process themselves, Node 24 does not.
-  assert.match(text, /timed out after 1000ms|hanging\.test\.mjs was ended after 1000 ms/);
+  assert.match(text, /hanging\.test\.mjs was ended after 1500 ms, the most that it may take/);
+  assert.match(text, /hanging\.test\.mjs did not end in time and was ended, in "hangs"/);
+});
+
+test("a file in an endless loop is ended and named", (t) => {
+  const { status, text } = runGroups(t, { only: { looping: `test("loops", () => { for (;;); });` } }, 700);
+  assert.equal(status, 1, text);
+  assert.match(text, /looping\.test\.mjs did not end in time and was ended/);
 });
 
 test("a run whose tests pass ends with 0", (t) => {

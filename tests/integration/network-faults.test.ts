@@ -139,8 +139,14 @@ after(async () => {
 });
 
 const portOf = (address: string): number => Number(address.split(":").at(-1));
-const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await sleep(5);
+/** Longer than any back-off or time-out here, and shorter than the time that a file has. */
+const patienceMs = 60_000;
+const until = async (what: string, condition: () => boolean): Promise<void> => {
+  const endMs = performance.now() + patienceMs;
+  while (!condition()) {
+    if (performance.now() > endMs) throw new Error(`not within ${patienceMs} ms: ${what}`);
+    await sleep(5);
+  }
 };
 
 interface Run {
@@ -173,14 +179,16 @@ async function run(maxVersion: "TLSv1.2" | "TLSv1.3", cut: Cut | undefined): Pro
     const connecting = device.connect();
     const publishing = ["one", "two", "three"].map((payload) => device.publish(`up/${clientId}`, payload));
     await Promise.all([connecting, ...publishing]);
-    await until(() => ["one", "two", "three"].every((payload) => arrived.has(`up/${clientId} ${payload}`)));
+    await until("three messages arrive", () =>
+      ["one", "two", "three"].every((payload) => arrived.has(`up/${clientId} ${payload}`)),
+    );
     assert.equal(device.state, "ready", what);
   } catch (error) {
     throw new Error(what, { cause: error });
   } finally {
     await device.close();
   }
-  await until(() => proxy.sockets.size === 0 || cut?.ending === "silent");
+  await until(`${what}: no socket is left`, () => proxy.sockets.size === 0 || cut?.ending === "silent");
   await proxy.close();
   const { bytes, boundaries, connectionCount } = proxy;
   const offsets = { client: boundaries.client.offsets, server: boundaries.server.offsets };
@@ -202,7 +210,7 @@ describe("a proxy cuts real TLS", { concurrency: 2 }, () => {
   for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
     test(
       `${version}: cut anywhere, the device comes back and nothing acknowledged is lost`,
-      { timeout: 600_000 },
+      { timeout: isLong ? 600_000 : 240_000 },
       async () => {
         const whole = await run(version, undefined);
         assert.equal(whole.connectionCount, 1);
@@ -234,5 +242,5 @@ describe("a proxy cuts real TLS", { concurrency: 2 }, () => {
 test("no socket is left", async () => {
   await office.close();
   await started.close();
-  await until(() => !process.getActiveResourcesInfo().some((name) => /TCP|TLS/.test(name)));
+  await until("no socket is left", () => !process.getActiveResourcesInfo().some((name) => /TCP|TLS/.test(name)));
 });

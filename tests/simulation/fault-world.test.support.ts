@@ -403,7 +403,10 @@ class World {
 
   /** Time passes until everything has come to a good end, or none comes. */
   async #settle(life: Life): Promise<void> {
+    const endMs = this.#clock.monotonicMs() + worldLimitMs;
     do {
+      const limitMs = endMs - this.#clock.monotonicMs();
+      if (limitMs <= 0) return void this.violations.push(`no end: after ${worldLimitMs} ms it is still up and down`);
       const done = new Promise<void>((resolve) => {
         this.#progress = () => {
           if (this.#isDone(life)) resolve();
@@ -411,7 +414,7 @@ class World {
       });
       this.#progress();
       try {
-        await this.#clock.until(done, { limitMs: worldLimitMs });
+        await this.#clock.until(done, { limitMs });
       } catch (error) {
         this.violations.push(`no end: ${String(error)}`);
         return;

@@ -67,11 +67,13 @@ export class ReceiveWatch extends SendWatch {
     if (this.#dueMs === undefined || nowMs < this.#dueMs) return undefined;
     const grantedMs = this.#timeoutMs + (this.#bytes / receiveBytesPerSecondMin) * 1000;
     const allowedMs = Math.ceil(Math.min(grantedMs, Math.max(receiveTotalMsMax, this.#timeoutMs)));
-    const waitedMs = nowMs - this.#sinceMs;
-    if (waitedMs < allowedMs) {
-      this.#dueMs = this.#sinceMs + allowedMs;
+    // Not by the time that has passed: rounded, it can be less than was allowed for ever, when the time to look again is now.
+    const dueMs = this.#sinceMs + allowedMs;
+    if (nowMs < dueMs) {
+      this.#dueMs = dueMs;
       return undefined;
     }
+    const waitedMs = nowMs - this.#sinceMs;
     const receivedBytes = this.#bytes;
     const message = `the server began a packet and did not end it: ${receivedBytes} more bytes of it came within ${waitedMs} ms`;
     return new ThinglineError("TIMEOUT", message, { details: { waitedMs, receivedBytes } });

@@ -158,3 +158,19 @@ test("the clock of a process counts its own timers, and dies with it", async () 
   assert.deepEqual([first.monotonicMs(), second.unixMs()], [100, clock.unixMs()]);
   await assert.rejects(second.sleep(1, { signal: AbortSignal.abort() }), { code: "ABORTED" });
 });
+
+test("who waits for an instant gets there, though the time that is left is lost in rounding", async () => {
+  for (const startMs of [0, 0.1, 55_833.27341549781, 1e12]) {
+    const clock = createVirtualClock();
+    await clock.advance(startMs);
+    const setMs = clock.monotonicMs();
+    let firedMs = -1;
+    clock.setTimer(Number.MIN_VALUE, () => (firedMs = clock.monotonicMs()));
+    await clock.advance(1);
+    assert.ok(firedMs > setMs && firedMs < setMs + 0.001, `${firedMs} after ${setMs}`);
+    // A delay of nothing is due at once.
+    clock.setTimer(0, () => (firedMs = clock.monotonicMs()));
+    await clock.advance(0);
+    assert.equal(firedMs, clock.monotonicMs());
+  }
+});

@@ -115,7 +115,7 @@ export function createVirtualClock(options: VirtualClockOptions = {}): VirtualCl
     },
     setTimer(delayMs, callback) {
       const timer: VirtualTimer = {
-        dueMs: nowMs + Math.max(0, delayMs),
+        dueMs: after(nowMs, delayMs),
         order: order++,
         callback,
         cancel() {
@@ -170,6 +170,15 @@ export function createVirtualClock(options: VirtualClockOptions = {}): VirtualCl
     },
   };
   return clock;
+}
+
+/**
+ * Whoever waits for what is left until some instant must get beyond it. A delay that is lost in rounding would fire at once, be short by
+ * it again, and so on for ever.
+ */
+function after(nowMs: number, delayMs: number): number {
+  const dueMs = nowMs + Math.max(0, delayMs);
+  return delayMs > 0 && dueMs === nowMs ? nowMs + Math.max(1, nowMs) * Number.EPSILON : dueMs;
 }
 
 /** Every promise that can settle without time passing has settled after a turn of the real event loop. */
