@@ -25,7 +25,7 @@ export const arrowRules = {
       provisioning: ["errors.ts"],
       restjson: ["errors.ts"],
       shadow: ["errors.ts", "options.ts"],
-      x509: ["errors.ts", "options.ts"],
+      x509: ["bytes.ts", "errors.ts", "options.ts"],
     },
     "packages/transport": {
       contract: ["*"],
@@ -40,12 +40,12 @@ export const arrowRules = {
       client: ["connection", "topics", "offline-queue", "shadow", "device.ts", "errors.ts"],
       "aws-iot": ["client", "connection", "topics", "device.ts"],
       backends: ["client", "connection", "topics", "device.ts"],
-      provisioning: ["client", "connection", "topics", "device.ts", "hex.ts"],
-      "native-tls": ["connection", "hex.ts"],
+      provisioning: ["client", "connection", "topics", "device.ts"],
+      "native-tls": ["connection"],
     },
     "packages/modem": {
-      commands: ["session.ts", "link-state.ts", "credential-refusal.ts", "hex.ts"],
-      simulator: ["simulator/commands", "credential-refusal.ts", "hex.ts"],
+      commands: ["session.ts", "link-state.ts", "credential-refusal.ts"],
+      simulator: ["simulator/commands", "credential-refusal.ts"],
       "simulator/commands": ["simulator"],
     },
     "packages/cloud": {

@@ -1,4 +1,4 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
 import type { Clock, Files, Keys } from "@thingline/transport";
 import { readRoot, readServer, serverDays } from "./gateway/server-identity.js";
 import { pairFiles } from "./services/registry/certificate-files.js";
@@ -203,7 +203,3 @@ function invalidDirectory(path: string, message: string): ThinglineError {
 
 const isHex = (text: unknown, length: number): text is string =>
   typeof text === "string" && text.length === length && /^[0-9a-f]+$/.test(text);
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}

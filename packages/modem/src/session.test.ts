@@ -1,29 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
+import { createConnectionPair } from "@thingline/transport";
 import { createVirtualClock } from "@thingline/transport/virtual";
 import { notificationsQueuedMax } from "./notification-stream.js";
 import { answerBytesMax, openModemSession, sessionQueueMax } from "./session.js";
-import { MemoryConnection } from "./simulator/memory-connection.js";
 
 /** A session whose other end is the test. */
 function openWorld() {
   const clock = createVirtualClock();
   const sent: string[] = [];
   let onSent: (text: string) => void = () => undefined;
-  const channel = new MemoryConnection({
-    clock,
-    local: { host: "host", port: 0 },
-    remote: { host: "modem", port: 0 },
-    onSend: (bytes) => {
+  const { near: channel, far: modem } = createConnectionPair({ clock });
+  modem.start({
+    data: (bytes) => {
       const text = new TextDecoder().decode(bytes);
       sent.push(text);
       onSent(text);
     },
-    onEnd: () => undefined,
+    closed: () => undefined,
   });
   const session = openModemSession(channel, { clock });
-  const answer = (text: string) => channel.deliver(new TextEncoder().encode(text));
+  const answer = (text: string) => modem.write(new TextEncoder().encode(text));
   return {
     clock,
     channel,
@@ -45,7 +43,7 @@ test("a command gets the information lines of its answer", async () => {
   answerBy(() => "352656100367872\r\nOK\r\n");
   assert.deepEqual(await clock.until(session.command("AT+CGSN")), ["352656100367872"]);
   assert.deepEqual(sent, ["AT+CGSN\r\n"]);
-  await session.close();
+  await clock.until(session.close());
   assert.equal(clock.timerCount, 0);
 });
 
@@ -192,8 +190,9 @@ test("the queue is bounded", async () => {
   const { clock, session } = openWorld();
   const waiting = Array.from({ length: sessionQueueMax + 1 }, () => session.command("AT"));
   await assert.rejects(session.command("AT"), (error) => isThinglineError(error, "LIMIT_EXCEEDED"));
-  await session.close();
-  const outcomes = await Promise.allSettled(waiting);
+  const settled = Promise.allSettled(waiting);
+  await clock.until(session.close());
+  const outcomes = await settled;
   assert.ok(outcomes.every((outcome) => outcome.status === "rejected" && isThinglineError(outcome.reason, "CLOSED")));
   assert.equal(clock.timerCount, 0);
 });
@@ -212,7 +211,7 @@ test("an answer has at most answerBytesMax in all its lines, and the next comman
   );
   lines = ["352656100367872"];
   assert.deepEqual(await clock.until(session.command("AT+CGSN")), lines);
-  await session.close();
+  await clock.until(session.close());
 });
 
 test("the end of the channel fails what waits and what comes", async () => {
@@ -231,7 +230,7 @@ test("the stream of URCs drops the oldest when nobody reads, and counts them", a
   await clock.advance(0);
   assert.equal(session.counters.droppedNotifications, 2);
   assert.deepEqual(await stream.next(), { value: "%CESQ: 2,0,0,0", done: false });
-  await session.close();
+  await clock.until(session.close());
   for (let index = 1; index < notificationsQueuedMax; index++) assert.equal((await stream.next()).done, false);
   assert.equal((await stream.next()).done, true);
 });

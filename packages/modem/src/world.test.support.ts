@@ -20,8 +20,12 @@ export interface ModemWorld {
 
 const noNetwork: Dialer = { dial: () => Promise.reject(new Error("nobody dials in this test")) };
 
-export async function makeModemWorld(options: Partial<SimulatedModemOptions> = {}): Promise<ModemWorld> {
-  const clock = createVirtualClock();
+export type ModemWorldOptions = Partial<Omit<SimulatedModemOptions, "clock">> & { clock?: VirtualClock };
+
+export async function makeModemWorld({
+  clock = createVirtualClock(),
+  ...options
+}: ModemWorldOptions = {}): Promise<ModemWorld> {
   const modem = await createSimulatedModem({
     network: noNetwork,
     clock,

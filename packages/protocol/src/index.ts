@@ -1,4 +1,5 @@
 export { BoundedMap } from "./bounded-map.js";
+export { bytesEqual, concatBytes, fromHex, toHex } from "./bytes.js";
 export { errorCodes, isThinglineError, ThinglineError } from "./errors.js";
 export type { ErrorCode, ThinglineErrorOptions } from "./errors.js";
 export {

@@ -1,4 +1,6 @@
 export type { Clock, Timer } from "./clock.js";
+export { createConnectionPair, pairWindowBytes } from "./connection-pair.js";
+export type { ConnectionPairOptions } from "./connection-pair.js";
 export {
   closeTimeoutMs,
   defaultConnectionsMax,

@@ -1,3 +1,4 @@
+import { toHex } from "@thingline/protocol";
 import { decodePercent, encodePercent } from "@thingline/protocol/restjson";
 import type { Keys } from "@thingline/transport";
 import type { AccessKey } from "./access-keys.js";
@@ -235,10 +236,6 @@ export function basicDate(unixMs: number): string {
 function parseBasicDate(text: string): number {
   const iso = text.replace(/^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/, "$1-$2-$3T$4:$5:$6Z");
   return Date.parse(iso) || 0;
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 const invalid = (message: string): SignatureFault => ({ code: "InvalidSignatureException", message });

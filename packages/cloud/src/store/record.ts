@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { ThinglineError, toHex } from "@thingline/protocol";
 import { decodeKey } from "./key-encoding.js";
 import type { StoreEntry, StoreKey } from "./store.js";
 import { decodeValue } from "./value-encoding.js";
@@ -106,8 +106,7 @@ export function decodeMeta(checksum: Checksum, record: Uint8Array): StoreMeta | 
   }
   if (record.length !== metaBytes) return undefined;
   if (view.getUint32(metaBytes - 4) !== checksum(record.subarray(0, metaBytes - 4))) return undefined;
-  const id = Array.from(record.subarray(16, 16 + idBytes), (byte) => byte.toString(16).padStart(2, "0"));
-  return { version, lastRevision, directoryId: id.join("") };
+  return { version, lastRevision, directoryId: toHex(record.subarray(16, 16 + idBytes)) };
 }
 
 /** For people: the key, or its bytes where it is none. */
@@ -115,7 +114,7 @@ export function showKey(encoded: Uint8Array): string {
   try {
     return JSON.stringify(decodeKey(encoded));
   } catch {
-    return `0x${Array.from(encoded.subarray(0, 100), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+    return `0x${toHex(encoded.subarray(0, 100))}`;
   }
 }
 

@@ -6,6 +6,7 @@ import {
   optionInvalid,
   type OptionTypes,
   ThinglineError,
+  toHex,
 } from "@thingline/protocol";
 import { parseCertificates, parsePrivateKey, pemText } from "@thingline/protocol/x509";
 import {
@@ -18,7 +19,6 @@ import {
   keysOption,
   makePrivateFolder,
 } from "@thingline/transport";
-import { toHex } from "../hex.js";
 
 /** What TLS needs of a security tag. */
 export interface TlsCredentials {

@@ -1,4 +1,4 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
 import type { SplitProvisioningTopics } from "@thingline/protocol/provisioning";
 import {
   classifySplitProvisioningTopic,
@@ -7,7 +7,6 @@ import {
 } from "@thingline/protocol/provisioning";
 import { parseCertificates, parsePrivateKey } from "@thingline/protocol/x509";
 import type { Keys } from "@thingline/transport";
-import { toHex } from "../hex.js";
 import type { ProvisioningAnswer } from "./types.js";
 
 /** What the machine is told of a message, and the text that the shell keeps in memory for it. */

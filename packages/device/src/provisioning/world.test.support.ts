@@ -1,5 +1,5 @@
 // A device with its modem and a cloud, all in memory: what the tests of the provisioning flow run in. No tests here.
-import { ThinglineError } from "@thingline/protocol";
+import { ThinglineError, toHex } from "@thingline/protocol";
 import { encodeSplitProvisioningRejection, type SplitProvisioningRejection } from "@thingline/protocol/provisioning";
 import type { CredentialStore, CredentialType, LinkControl, SecureInfo } from "@thingline/transport";
 import { makeTestCertificate, makeTestCertificates, type TestCertificate } from "@thingline/transport/contract";
@@ -13,7 +13,6 @@ import {
 import type { DeviceEventName, DeviceEvents, DeviceListener } from "../client/events.js";
 import type { ConnectDeviceOptions } from "../client/options.js";
 import type { Device } from "../device.js";
-import { toHex } from "../hex.js";
 import type { MessageListener } from "../topics/message.js";
 import type { DeviceSubscription } from "../topics/subscription.js";
 import {

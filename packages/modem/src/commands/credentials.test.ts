@@ -5,14 +5,13 @@ import { isThinglineError } from "@thingline/protocol";
 import { createNodeKeys } from "@thingline/transport/node";
 import { createVirtualFiles, createVirtualRandom } from "@thingline/transport/virtual";
 import { openCredentialFolder } from "../simulator/folder.js";
-import type { SimulatedModemOptions } from "../simulator/modem.js";
-import { makeModemWorld } from "../world.test.support.js";
+import { makeModemWorld, type ModemWorldOptions } from "../world.test.support.js";
 import { createModemCredentialStore } from "./credentials.js";
 
 const keys = createNodeKeys();
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
-async function overModem(options?: Partial<SimulatedModemOptions>) {
+async function overModem(options?: ModemWorldOptions) {
   const world = await makeModemWorld(options);
   const session = world.openSession();
   const store = createModemCredentialStore(session, { keys });

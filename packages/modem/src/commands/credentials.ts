@@ -1,4 +1,4 @@
-import { checkOptionTypes, isThinglineError, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
 import type { CredentialLine } from "@thingline/protocol/at";
 import {
   atCommandBytesMax,
@@ -18,7 +18,6 @@ import {
   keysOption,
 } from "@thingline/transport";
 import { credentialRefused } from "../credential-refusal.js";
-import { toUpperHex } from "../hex.js";
 import { type ModemSession, type RunCommand, sessionOption } from "../session.js";
 
 /**
@@ -139,7 +138,7 @@ class ModemCredentialStore implements CredentialStore {
   }
 
   #sha256(content: string): string {
-    return toUpperHex(this.#keys.sha256(new TextEncoder().encode(content))).toLowerCase();
+    return toHex(this.#keys.sha256(new TextEncoder().encode(content)));
   }
 }
 

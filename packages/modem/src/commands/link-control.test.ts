@@ -3,14 +3,13 @@ import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { createVirtualClock } from "@thingline/transport/virtual";
 import type { ModemSession } from "../session.js";
-import type { SimulatedModemOptions } from "../simulator/modem.js";
-import { makeModemWorld } from "../world.test.support.js";
+import { makeModemWorld, type ModemWorldOptions } from "../world.test.support.js";
 import { readModemDescription } from "./identity.js";
 import type { LinkControlOptions } from "./link-control.js";
 import { createLinkControl } from "./link-control.js";
 import { readNetworkMonitor, readSignalQuality } from "./signal.js";
 
-async function openLink(modemOptions?: Partial<SimulatedModemOptions>, options?: Partial<LinkControlOptions>) {
+async function openLink(modemOptions?: ModemWorldOptions, options?: Partial<LinkControlOptions>) {
   const world = await makeModemWorld(modemOptions);
   const session = world.openSession();
   const link = createLinkControl(session, { clock: world.clock, ...options });
@@ -135,7 +134,7 @@ test("an aborted connect leaves no timer and no waiter", async () => {
   controller.abort();
   await assert.rejects(wait(connecting), (error) => isThinglineError(error, "ABORTED"));
   assert.equal(clock.timerCount, 0);
-  await session.close();
+  await clock.until(session.close());
   await modem.close();
 });
 

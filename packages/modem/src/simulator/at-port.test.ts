@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ModemWorld } from "../world.test.support.js";
 import { makeModemWorld } from "../world.test.support.js";
-import type { AtPortOptions } from "./at-port.js";
-import { memoryBufferBytesMax } from "./memory-connection.js";
+import { memoryBufferBytesMax, type AtPortOptions } from "./at-port.js";
 
 function open({ modem, clock }: ModemWorld, options?: AtPortOptions) {
   const port = modem.openPort(options);
@@ -140,7 +139,7 @@ test("packets can be reserved on the port as on any connection", async () => {
 test("closing the modem closes its ports, and a port closed by the host gets nothing more", async () => {
   const world = await makeModemWorld();
   const [first, second] = [open(world), open(world)];
-  await first.port.close();
+  await world.clock.until(first.port.close());
   await world.clock.advance(0);
   assert.ok(first.isClosed());
   assert.equal(second.isClosed(), false);

@@ -2,8 +2,7 @@ import type { ThinglineError } from "@thingline/protocol";
 import { isThinglineError } from "@thingline/protocol";
 import type { AtTerminator } from "@thingline/protocol/at";
 import { CommandLineReader, formatNotification } from "@thingline/protocol/at";
-import type { Clock, Connection } from "@thingline/transport";
-import { MemoryConnection, memoryBufferBytesMax } from "./memory-connection.js";
+import { createConnectionPair, type Clock, type Connection } from "@thingline/transport";
 import type { ModemCore } from "./modem-core.js";
 
 export interface AtPortOptions {
@@ -15,6 +14,9 @@ export interface AtPortOptions {
    */
   whileBusy?: "lost" | "queued";
 }
+
+/** Bytes that wait for a host that reads too slowly, and bytes of a host that sends ahead; what comes on top is dropped and counted. */
+export const memoryBufferBytesMax = 65_536;
 
 /** What went past the ports of a modem. */
 export interface AtPortCounters {
@@ -37,7 +39,8 @@ export class AtPort {
   readonly #whileBusy: "lost" | "queued";
   readonly #reader: CommandLineReader;
   readonly #counters: AtPortCounters;
-  readonly #connection: MemoryConnection;
+  readonly #hostEnd: Connection;
+  readonly #modemEnd: Connection;
   readonly #encoder = new TextEncoder();
   readonly #onFault: (error: unknown) => void;
   #queued: Uint8Array[] = [];
@@ -54,34 +57,38 @@ export class AtPort {
     this.#whileBusy = whileBusy;
     this.#onFault = (error) => onFault(this, error);
     this.#reader = new CommandLineReader({ terminator });
-    this.#connection = new MemoryConnection({
+    const pair = createConnectionPair({
       clock,
-      local: { host: "host", port: 0 },
-      remote: { host: "modem", port: 0 },
-      onSend: (bytes) => this.#receive(bytes),
-      onEnd: () => onEnd(this),
+      near: { host: "host", port: 0 },
+      far: { host: "modem", port: 0 },
+      // Whatever the host has not read yet counts as buffered at the modem's end.
+      windowBytes: 0,
     });
+    this.#hostEnd = pair.near;
+    this.#modemEnd = pair.far;
+    this.#modemEnd.start({ data: (bytes) => this.#receive(bytes), closed: () => onEnd(this) });
   }
 
   /** The host's end. */
   get connection(): Connection {
-    return this.#connection;
+    return this.#hostEnd;
   }
 
   notify(line: string): void {
-    if (this.#connection.receiveBufferedBytes > memoryBufferBytesMax) this.#counters.droppedNotifications++;
+    if (this.#modemEnd.bufferedBytes > memoryBufferBytesMax) this.#counters.droppedNotifications++;
     else this.#send(formatNotification(line));
   }
 
+  /** The modem is gone: the host gets the error as the reason. */
   destroy(error?: ThinglineError): void {
-    this.#connection.destroy(error);
+    this.#hostEnd.destroy(error);
   }
 
   #send(text: string): void {
     const bytes = this.#encoder.encode(text);
     // A host that asks and does not read: without flow control its own port would overrun.
-    if (this.#connection.receiveBufferedBytes > memoryBufferBytesMax) this.#counters.lostBytes += bytes.length;
-    else this.#connection.deliver(bytes);
+    if (this.#modemEnd.bufferedBytes > memoryBufferBytesMax) this.#counters.lostBytes += bytes.length;
+    else this.#modemEnd.write(bytes);
   }
 
   #receive(bytes: Uint8Array): void {

@@ -1,4 +1,11 @@
-import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import {
+  bytesEqual,
+  checkOptionTypes,
+  isThinglineError,
+  type OptionTypes,
+  ThinglineError,
+  toHex,
+} from "@thingline/protocol";
 import { credentialTypeName, credentialTypeNumbers } from "@thingline/protocol/at";
 import {
   type CredentialEntry,
@@ -13,7 +20,6 @@ import {
   randomOption,
 } from "@thingline/transport";
 import { credentialRefused } from "../credential-refusal.js";
-import { toUpperHex } from "../hex.js";
 import type { CredentialSituation } from "./credential-rules.js";
 import { refusalOfDelete, refusalOfRead, refusalOfWrite } from "./credential-rules.js";
 import { firmwareProfiles } from "./firmware.js";
@@ -110,7 +116,7 @@ class OpenCredentialFolder implements CredentialFolder {
   }
 
   async compare(secTag: number, type: CredentialType, content: string): Promise<boolean> {
-    const wanted = toUpperHex(this.#keys.sha256(new TextEncoder().encode(content)));
+    const wanted = toHex(this.#keys.sha256(new TextEncoder().encode(content))).toUpperCase();
     return (await this.digest(secTag, type)) === wanted.toLowerCase();
   }
 
@@ -131,9 +137,7 @@ class OpenCredentialFolder implements CredentialFolder {
     const privateKey = this.#storage.get(secTag, credentialTypeNumbers.privateKey)?.content;
     if (certificate === undefined || privateKey === undefined) return true;
     try {
-      return (
-        toUpperHex(this.#keys.publicKeyOf(privateKey)) === toUpperHex(this.#keys.certificatePublicKey(certificate))
-      );
+      return bytesEqual(this.#keys.publicKeyOf(privateKey), this.#keys.certificatePublicKey(certificate));
     } catch (error) {
       if (isThinglineError(error)) return false;
       throw error;

@@ -1,3 +1,4 @@
+export { memoryBufferBytesMax } from "./at-port.js";
 export type { AtPortCounters, AtPortOptions } from "./at-port.js";
 export { defaultFirmware, firmwareProfiles, isFirmwareName } from "./firmware.js";
 export type { FirmwareName, FirmwareProfile } from "./firmware.js";
@@ -6,7 +7,6 @@ export type { CredentialFolder, CredentialFolderOptions } from "./folder.js";
 export type { ModemIdentity } from "./identity.js";
 export { defaultCell, defaultConditions, defaultLteTiming } from "./lte-link.js";
 export type { Cell, LteTiming, RadioConditions, SimState } from "./lte-link.js";
-export { memoryBufferBytesMax } from "./memory-connection.js";
 export { queuedCommandsMax } from "./modem-core.js";
 export { createSimulatedModem, defaultPin } from "./modem.js";
 export type { ModemFaults, SimulatedModem, SimulatedModemOptions } from "./modem.js";

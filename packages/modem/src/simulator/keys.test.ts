@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash, createPublicKey, verify } from "node:crypto";
 import { test } from "node:test";
+import { concatBytes } from "@thingline/protocol";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
 import { makeModemWorld } from "../world.test.support.js";
-import { encodeCbor, join } from "./cbor.js";
+import { encodeCbor } from "./cbor.js";
 
 /** Virtual time does not wait for real cryptography. */
 const keys = createVirtualKeys({ random: createVirtualRandom("keys") });
@@ -60,13 +61,13 @@ test("a key is made in the modem: the request is signed by it, attested, and the
   assert.ok(verify("sha256", info, key, signature));
 
   const payload = payloadOf(cose, undefined, await identityPublicKey(at));
-  const expectedStart = join(
+  const expectedStart = concatBytes([
     Uint8Array.of(0xd9, 0xd9, 0xf7, 0x85, 9, 0x50),
     Buffer.from(modem.identity.deviceUuid.replaceAll("-", ""), "hex"),
     Uint8Array.of(0x42, 0x18, 50, 0x58, 32),
     createHash("sha256").update(request).digest(),
     Uint8Array.of(0x50),
-  );
+  ]);
   assert.deepEqual(Buffer.from(payload.subarray(0, expectedStart.length)), Buffer.from(expectedStart));
 
   assert.match(await at("AT%CMNG=1,50"), /^%CMNG: 50,2,"[0-9A-F]{64}"\r\nOK/);

@@ -1,4 +1,4 @@
-import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError, toHex } from "@thingline/protocol";
 import { atCommandBytesMax, reservedSecTags } from "@thingline/protocol/at";
 import {
   type Clock,
@@ -16,7 +16,6 @@ import {
   type SecTagDialer,
 } from "@thingline/transport";
 import type { AtPortCounters, AtPortOptions } from "./at-port.js";
-import { toUpperHex } from "../hex.js";
 import { AtPort } from "./at-port.js";
 import type { Refusal } from "./credential-rules.js";
 import type { FirmwareName } from "./firmware.js";
@@ -197,7 +196,7 @@ function factoryEntries(identity: StoredIdentity, keys: Keys): { secTag: number;
   return [
     { secTag: baseKeyTag, type: 11, content: "stand-in for Nordic's base public key" },
     { secTag: rootCaTag, type: 10, content: "stand-in for Nordic's identity root CA" },
-    { secTag: identityKeyTag, type: 6, content: toUpperHex(keys.publicKeyOf(identity.identityKey)) },
+    { secTag: identityKeyTag, type: 6, content: toHex(keys.publicKeyOf(identity.identityKey)).toUpperCase() },
   ];
 }
 

@@ -1,6 +1,5 @@
-import { ThinglineError } from "@thingline/protocol";
+import { ThinglineError, toHex } from "@thingline/protocol";
 import type { Files, Keys } from "@thingline/transport";
-import { toUpperHex } from "../hex.js";
 import { isObject, readRecord, writeRecord } from "./record-file.js";
 
 /** One entry of the modem's credential storage. */
@@ -95,7 +94,7 @@ export class SecureStorage {
   }
 
   #seal({ secTag, type, content, isGenerated = false }: NewCredential): StoredCredential {
-    const sha256 = toUpperHex(this.#options.keys.sha256(new TextEncoder().encode(content)));
+    const sha256 = toHex(this.#options.keys.sha256(new TextEncoder().encode(content))).toUpperCase();
     return { secTag, type, content, sha256, isGenerated };
   }
 
@@ -130,7 +129,7 @@ export class SecureStorage {
     }
     const { content, sha256, isGenerated } = value;
     if (typeof content !== "string" || typeof sha256 !== "string" || typeof isGenerated !== "boolean") return undefined;
-    if (toUpperHex(this.#options.keys.sha256(new TextEncoder().encode(content))) !== sha256) return undefined;
+    if (toHex(this.#options.keys.sha256(new TextEncoder().encode(content))).toUpperCase() !== sha256) return undefined;
     return { secTag, type, content, sha256, isGenerated };
   }
 }

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
-import type { Connection, Dialer, DialTarget } from "@thingline/transport";
+import { createConnectionPair, type Connection, type Dialer, type DialTarget } from "@thingline/transport";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createNodeKeys } from "@thingline/transport/node";
 import { createVirtualClock } from "@thingline/transport/virtual";
-import { makeModemWorld } from "../world.test.support.js";
-import { MemoryConnection } from "./memory-connection.js";
-import type { SimulatedModemOptions } from "./modem.js";
+import { makeModemWorld, type ModemWorldOptions } from "../world.test.support.js";
 import { modemCipherSuites, socketsMax, tlsSessionsMax, tlsSocketsMax } from "./sockets.js";
 
 const certificates = await makeTestCertificates(createNodeKeys());
@@ -15,26 +13,23 @@ const target = { host: "localhost", port: 8883, secTag: 43 };
 
 /** A network that connects at once and remembers what it was asked for. */
 function fakeNetwork() {
+  const clock = createVirtualClock();
   const targets: DialTarget[] = [];
   const network: Dialer = {
     dial: async (dialled, { signal } = {}) => {
       signal?.throwIfAborted();
       targets.push(dialled);
-      return new MemoryConnection({
-        clock: createVirtualClock(),
-        local: { host: "modem", port: 1 },
-        remote: dialled,
-        onSend: () => undefined,
-        onEnd: () => undefined,
-      });
+      const { near, far } = createConnectionPair({ clock, near: { host: "modem", port: 1 }, far: dialled });
+      far.start({ data: () => undefined, closed: () => undefined });
+      return near;
     },
   };
-  return { network, targets };
+  return { network, targets, clock };
 }
 
-async function openRegistered(options: Partial<SimulatedModemOptions> = {}) {
-  const { network, targets } = fakeNetwork();
-  const world = await makeModemWorld({ network, ...options });
+async function openRegistered(options: ModemWorldOptions = {}) {
+  const { network, targets, clock } = fakeNetwork();
+  const world = await makeModemWorld({ network, clock, ...options });
   await world.at(`AT%CMNG=0,43,0,"${certificates.ca.certificatePem}"`);
   await world.at(`AT%CMNG=0,43,1,"${certificates.client.certificatePem}"`);
   await world.at(`AT%CMNG=0,43,2,"${certificates.client.privateKeyPem}"`);
@@ -117,14 +112,14 @@ test("texts that are no key and no certificate are named by their tag, not shown
 });
 
 test("three TLS sockets at a time, eight sockets in all, and a closed one makes room", async () => {
-  const { modem } = await openRegistered();
+  const { modem, clock } = await openRegistered();
   const open: Connection[] = [];
   for (let index = 0; index < tlsSocketsMax; index++) open.push(await modem.secTagDialer.dial(target));
   await assert.rejects(modem.secTagDialer.dial(target), (error) => isThinglineError(error, "LIMIT_EXCEEDED"));
   while (open.length < socketsMax) open.push(await modem.dialer.dial({ host: "localhost", port: 1 }));
   await assert.rejects(modem.dialer.dial(target), (error) => isThinglineError(error, "LIMIT_EXCEEDED"));
   open[0]?.destroy();
-  await open[0]?.closed;
+  await clock.until(open[0]!.closed);
   await Promise.resolve();
   await modem.secTagDialer.dial(target);
 });
@@ -142,9 +137,10 @@ for (const [how, command] of [
           signal?.addEventListener("abort", () => reject(new Error("aborted")), { once: true });
         }),
     };
-    const { network } = fakeNetwork();
+    const { network, clock } = fakeNetwork();
     let isSlow = false;
-    const { modem, at, clock } = await openRegistered({
+    const { modem, at } = await openRegistered({
+      clock,
       network: { dial: (dialled, options) => (isSlow ? waiting : network).dial(dialled, options) },
     });
     const connection = await modem.secTagDialer.dial(target);
@@ -153,7 +149,7 @@ for (const [how, command] of [
     dialling.catch(() => undefined);
     if (command === undefined) modem.setConditions({ hasCoverage: false });
     else await at(command);
-    await connection.closed;
+    await clock.until(connection.closed);
     await assert.rejects(clock.until(dialling), (error) => isThinglineError(error, "LINK_FAILED"));
   });
 }
@@ -173,7 +169,7 @@ test("sessions are kept and offered only when asked for, by endpoint and credent
   const dial = async (handshake: "full" | "resume", port = 8883) => {
     const connection = await modem.secTagDialer.dial({ ...target, port, handshake });
     connection.destroy();
-    await connection.closed;
+    await clock.until(connection.closed);
     await Promise.resolve();
     return targets.at(-1)?.tls;
   };
@@ -212,7 +208,7 @@ test("the modem's close leaves no socket and no timer", async () => {
   const { modem, clock } = await openRegistered();
   const connection = await modem.secTagDialer.dial(target);
   await modem.close();
-  await connection.closed;
+  await clock.until(connection.closed);
   assert.equal(clock.timerCount, 0);
   await assert.rejects(modem.secTagDialer.dial(target), (error) => isThinglineError(error, "CLOSED"));
 });

@@ -1,4 +1,4 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { bytesEqual, isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
 import { credentialTypeNumbers, registrationStatuses } from "@thingline/protocol/at";
 import type {
   Clock,
@@ -11,7 +11,6 @@ import type {
   TlsClientOptions,
 } from "@thingline/transport";
 import { defaultConnectTimeoutMs } from "@thingline/transport";
-import { toUpperHex } from "../hex.js";
 import type { LteDriver } from "./lte-driver.js";
 import type { SecureStorage } from "./secure-storage.js";
 
@@ -226,7 +225,7 @@ export class ModemSockets {
     const credentials = { ca: content("ca"), certificate: content("certificate"), privateKey: content("privateKey") };
     checkPair(secTag, credentials, keys);
     const joined = new TextEncoder().encode(Object.values(credentials).join("\0"));
-    return { ...credentials, digest: toUpperHex(keys.sha256(joined)) };
+    return { ...credentials, digest: toHex(keys.sha256(joined)).toUpperCase() };
   }
 }
 
@@ -234,7 +233,7 @@ export class ModemSockets {
 function checkPair(secTag: number, { certificate, privateKey }: Omit<Credentials, "digest">, keys: Keys): void {
   try {
     const certified = keys.certificatePublicKey(certificate);
-    if (toUpperHex(certified) === toUpperHex(keys.publicKeyOf(privateKey))) return;
+    if (bytesEqual(certified, keys.publicKeyOf(privateKey))) return;
   } catch (error) {
     if (!isThinglineError(error)) throw error;
     const message = `the modem cannot use security tag ${secTag} (EINVAL): ${error.message}`;

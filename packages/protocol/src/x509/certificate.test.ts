@@ -7,7 +7,8 @@ import { rootCertificates } from "node:tls";
 import fc from "fast-check";
 import { isThinglineError } from "../errors.js";
 import { parseCertificateDer, parseCertificates } from "./certificate.js";
-import { DerError, DerReader, decodeObjectIdentifier, encodeDer, encodeObjectIdentifier } from "./der.js";
+import { DerError, DerReader, decodeObjectIdentifier } from "./der.js";
+import { encodeDer, encodeObjectIdentifier } from "./der-writer.js";
 import { parsePrivateKey } from "./private-key.js";
 import { readPem } from "./pem.js";
 

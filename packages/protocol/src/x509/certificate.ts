@@ -1,3 +1,4 @@
+import { toHex } from "../bytes.js";
 import { ThinglineError } from "../errors.js";
 import { decodeObjectIdentifier, DerError, DerReader, derTags, readDer } from "./der.js";
 import { decodeName } from "./name.js";
@@ -99,9 +100,7 @@ function readVersion(reader: DerReader): number {
 function serialText(content: Uint8Array): string {
   if (content.length === 0) throw new DerError("an empty serial number");
   const bytes = content.length > 1 && content[0] === 0 ? content.subarray(1) : content;
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"))
-    .join("")
-    .toUpperCase();
+  return toHex(bytes).toUpperCase();
 }
 
 /** RFC 5280, 4.1.2.5: seconds are always there, the zone is always Z; two-digit years from 50 on are 19xx. */

@@ -96,6 +96,29 @@ export class DerError extends Error {
   override readonly name = "DerError";
 }
 
+/** The elements of one level, or undefined when the bytes are not DER: for callers that have nothing to say about it. */
+export function derElements(bytes: Uint8Array): DerElement[] | undefined {
+  return unlessNotDer(() => {
+    const elements: DerElement[] = [];
+    for (const reader = new DerReader(bytes); !reader.isAtEnd;) elements.push(reader.read());
+    return elements;
+  });
+}
+
+/** The element that the bytes begin with, whatever follows it; undefined when there is none. */
+export function firstDerElement(bytes: Uint8Array): DerElement | undefined {
+  return unlessNotDer(() => new DerReader(bytes).read());
+}
+
+function unlessNotDer<Result>(read: () => Result): Result | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DerError) return undefined;
+    throw error;
+  }
+}
+
 /** Runs a reader of DER and turns what is wrong into a {@link ThinglineError} of `code`. */
 export function readDer<Result>(code: "CERTIFICATE_INVALID" | "KEY_INVALID", what: string, read: () => Result): Result {
   try {
@@ -104,21 +127,6 @@ export function readDer<Result>(code: "CERTIFICATE_INVALID" | "KEY_INVALID", wha
     if (error instanceof DerError) throw new ThinglineError(code, `${what} is not valid DER: ${error.message}`);
     throw error;
   }
-}
-
-export function encodeDer(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
-  const length = contents.reduce((sum, content) => sum + content.length, 0);
-  const lengthBytes: number[] = [];
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) lengthBytes.unshift(rest % 256);
-  const head = length < 0x80 ? [tag, length] : [tag, 0x80 | lengthBytes.length, ...lengthBytes];
-  const bytes = new Uint8Array(head.length + length);
-  bytes.set(head);
-  let offset = head.length;
-  for (const content of contents) {
-    bytes.set(content, offset);
-    offset += content.length;
-  }
-  return bytes;
 }
 
 export function decodeObjectIdentifier(content: Uint8Array): string {
@@ -142,16 +150,6 @@ export function decodeObjectIdentifier(content: Uint8Array): string {
   }
   if (arcs.length === 0) throw new DerError("an empty object identifier");
   return arcs.join(".");
-}
-
-export function encodeObjectIdentifier(text: string): Uint8Array {
-  const [root = 0, second = 0, ...rest] = text.split(".").map(Number);
-  const bytes = [root * 40 + second, ...rest].flatMap((arc) => {
-    const groups = [arc % 128];
-    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) groups.unshift((left % 128) | 0x80);
-    return groups;
-  });
-  return encodeDer(derTags.objectIdentifier, Uint8Array.from(bytes));
 }
 
 function hex(tag: number): string {

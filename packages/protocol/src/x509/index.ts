@@ -1,8 +1,17 @@
 export { decodeBase64, encodeBase64 } from "./base64.js";
 export { parseCertificateDer, parseCertificates } from "./certificate.js";
 export type { Certificate } from "./certificate.js";
-export { derBytesMax, DerReader, derTags, encodeDer, encodeObjectIdentifier } from "./der.js";
+export { derBytesMax, derElements, DerReader, derTags, firstDerElement } from "./der.js";
 export type { DerElement } from "./der.js";
+export {
+  encodeBitString,
+  encodedNull,
+  encodeDer,
+  encodedTrue,
+  encodeInteger,
+  encodeObjectIdentifier,
+  encodeSequence,
+} from "./der-writer.js";
 export { encodeName, nameAttributeTypes, nameValueCharactersMax } from "./name.js";
 export type { DistinguishedName, NameAttributeType } from "./name.js";
 export { encodePem, pemBlocksMax, pemCharactersMax, pemText, readPem } from "./pem.js";

@@ -1,5 +1,7 @@
 import { ThinglineError } from "../errors.js";
-import { decodeObjectIdentifier, DerError, DerReader, derTags, encodeDer, encodeObjectIdentifier } from "./der.js";
+import { toHex } from "../bytes.js";
+import { decodeObjectIdentifier, DerError, DerReader, derTags } from "./der.js";
+import { encodeDer, encodeObjectIdentifier } from "./der-writer.js";
 
 /** Short names of the attribute types that a distinguished name may have, and their object identifiers. */
 export const nameAttributeTypes = {
@@ -63,7 +65,7 @@ function decodeText(tag: number, content: Uint8Array): string {
     case derTags.universalString:
       return decodeUnits(content, 4);
     default:
-      return `#${Array.from(content, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+      return `#${toHex(content)}`;
   }
 }
 

@@ -1,5 +1,13 @@
 import { ThinglineError } from "../errors.js";
-import { decodeObjectIdentifier, DerReader, derTags, encodeDer, encodeObjectIdentifier, readDer } from "./der.js";
+import { decodeObjectIdentifier, DerReader, derTags, readDer } from "./der.js";
+import {
+  encodeBitString,
+  encodedNull,
+  encodeDer,
+  encodeInteger,
+  encodeObjectIdentifier,
+  encodeSequence,
+} from "./der-writer.js";
 import type { DistinguishedName } from "./name.js";
 import { encodeName } from "./name.js";
 import { encodePem } from "./pem.js";
@@ -17,13 +25,9 @@ export interface CertificateRequest {
   pem: string;
 }
 
-const sha256WithRsa = encodeDer(
-  derTags.sequence,
-  encodeObjectIdentifier("1.2.840.113549.1.1.11"),
-  encodeDer(derTags.null),
-);
+const sha256WithRsa = encodeSequence(encodeObjectIdentifier("1.2.840.113549.1.1.11"), encodedNull);
 // RFC 5758, 3.2: no parameters at all for ECDSA.
-const sha256WithEcdsa = encodeDer(derTags.sequence, encodeObjectIdentifier("1.2.840.10045.4.3.2"));
+const sha256WithEcdsa = encodeSequence(encodeObjectIdentifier("1.2.840.10045.4.3.2"));
 
 /**
  * Builds a PKCS#10 certificate signing request (RFC 2986) without attributes.
@@ -32,13 +36,11 @@ const sha256WithEcdsa = encodeDer(derTags.sequence, encodeObjectIdentifier("1.2.
  */
 export async function createCertificateRequest(options: CertificateRequestOptions): Promise<CertificateRequest> {
   const algorithm = signatureAlgorithm(options.publicKey);
-  const version = encodeDer(derTags.integer, Uint8Array.of(0));
+  const version = encodeInteger(0n);
   const attributes = encodeDer(0xa0);
-  const info = encodeDer(derTags.sequence, version, encodeName(options.subject), options.publicKey, attributes);
+  const info = encodeSequence(version, encodeName(options.subject), options.publicKey, attributes);
   const signature = await options.sign(info);
-  // A BIT STRING begins with the count of unused bits.
-  const bits = encodeDer(derTags.bitString, Uint8Array.of(0), signature);
-  const der = encodeDer(derTags.sequence, info, algorithm, bits);
+  const der = encodeSequence(info, algorithm, encodeBitString(signature));
   return { der, pem: encodePem("CERTIFICATE REQUEST", der) };
 }
 

@@ -1,4 +1,4 @@
-import type { ThinglineError } from "@thingline/protocol";
+import { concatBytes, type ThinglineError } from "@thingline/protocol";
 import type { Connection } from "../connection.js";
 
 /** What a contract needs of a test runner: `node:test` and `node:assert/strict` fit. */
@@ -84,18 +84,8 @@ export function observe(connection: Connection): Observed {
     get closedCount() {
       return closedCount;
     },
-    received: (lengthBytes) => until(() => (receivedBytes >= lengthBytes ? joined(chunks) : undefined)),
+    received: (lengthBytes) => until(() => (receivedBytes >= lengthBytes ? concatBytes(chunks) : undefined)),
     drained: async () => void (await until(() => (drainedCount > 0 ? true : undefined))),
     closed: until(() => outcome).then(({ error }) => error),
   };
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
 }

@@ -1,3 +1,4 @@
+import { toHex } from "@thingline/protocol";
 import type { KeyKind, Keys } from "../keys.js";
 import { codeOf, type ContractHarness } from "./harness.js";
 import { makeTestCertificates } from "./test-certificates.js";
@@ -10,7 +11,6 @@ export interface KeysWorld {
 
 const labels: Record<KeyKind, string> = { "rsa-2048": "RSA PRIVATE KEY", "ec-p256": "EC PRIVATE KEY" };
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** Holds {@link Keys} to the interface. */
 export function keysContract({ test, assert }: ContractHarness, name: string, open: () => Promise<KeysWorld>): void {
@@ -71,9 +71,9 @@ export function keysContract({ test, assert }: ContractHarness, name: string, op
     const { keys } = await open();
     // FIPS 180-4, appendix B.1; RFC 4231, test case 2.
     const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    assert.equal(hex(keys.sha256(text("abc"))), abc);
+    assert.equal(toHex(keys.sha256(text("abc"))), abc);
     const mac = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-    assert.equal(hex(keys.hmacSha256(text("Jefe"), text("what do ya want for nothing?"))), mac);
+    assert.equal(toHex(keys.hmacSha256(text("Jefe"), text("what do ya want for nothing?"))), mac);
   });
 }
 

@@ -1,4 +1,14 @@
-import { der, derBitString, derInteger, derNull, derOid, derSequence, derTrue, encodePem } from "../der.js";
+import {
+  derTags,
+  encodeBitString,
+  encodedNull,
+  encodeDer,
+  encodedTrue,
+  encodeInteger,
+  encodeObjectIdentifier,
+  encodePem,
+  encodeSequence,
+} from "@thingline/protocol/x509";
 import type { KeyKind, KeyPair, Keys } from "../keys.js";
 
 /** A certificate with its key, for tests only. */
@@ -64,60 +74,70 @@ export async function makeTestCertificate(keys: Keys, options: TestCertificateOp
   const keyPair = options.keyPair ?? (await keys.generate(kind));
   const issuerKey = issuer?.privateKeyPem ?? keyPair.privateKeyPem;
   const algorithm = signatureAlgorithm(issuerKey);
-  const toBeSigned = derSequence(
-    der(0xa0, derInteger(2n)),
-    derInteger(BigInt(options.serial ?? 1)),
+  const toBeSigned = encodeSequence(
+    encodeDer(0xa0, encodeInteger(2n)),
+    encodeInteger(BigInt(options.serial ?? 1)),
     algorithm,
     name(issuer?.commonName ?? commonName),
-    derSequence(
+    encodeSequence(
       time(options.notBefore ?? new Date("2020-01-01T00:00:00Z")),
       time(options.notAfter ?? new Date("2049-12-31T23:59:59Z")),
     ),
     name(commonName),
     keys.publicKeyOf(keyPair.privateKeyPem),
-    der(0xa3, derSequence(...extensions(options))),
+    encodeDer(0xa3, encodeSequence(...extensions(options))),
   );
   const signature = await keys.sign(issuerKey, toBeSigned);
-  const certificateDer = derSequence(toBeSigned, algorithm, derBitString(signature));
+  const certificateDer = encodeSequence(toBeSigned, algorithm, encodeBitString(signature));
   return { ...keyPair, commonName, certificateDer, certificatePem: encodePem("CERTIFICATE", certificateDer) };
 }
 
 function extensions({ isCa = false, hosts = [] }: TestCertificateOptions): Uint8Array[] {
-  const basicConstraints = derSequence(...(isCa ? [derTrue] : []));
+  const basicConstraints = encodeSequence(...(isCa ? [encodedTrue] : []));
   const list = [extension("2.5.29.19", basicConstraints, true)];
   if (isCa) list.push(extension("2.5.29.15", Uint8Array.of(0x03, 2, 1, 0b0000_0110), true));
-  if (hosts.length > 0) list.push(extension("2.5.29.17", derSequence(...hosts.map(hostName))));
+  if (hosts.length > 0) list.push(extension("2.5.29.17", encodeSequence(...hosts.map(hostName))));
   return list;
 }
 
 function extension(id: string, value: Uint8Array, isCritical = false): Uint8Array {
-  return derSequence(derOid(id), ...(isCritical ? [derTrue] : []), der(0x04, value));
+  return encodeSequence(
+    encodeObjectIdentifier(id),
+    ...(isCritical ? [encodedTrue] : []),
+    encodeDer(derTags.octetString, value),
+  );
 }
 
 function hostName(host: string): Uint8Array {
-  if (/^\d+\.\d+\.\d+\.\d+$/.test(host)) return der(0x87, Uint8Array.from(host.split("."), Number));
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(host)) return encodeDer(0x87, Uint8Array.from(host.split("."), Number));
   if (host === "::1")
-    return der(
+    return encodeDer(
       0x87,
       Uint8Array.from({ length: 16 }, (_, index) => (index === 15 ? 1 : 0)),
     );
-  return der(0x82, new TextEncoder().encode(host));
+  return encodeDer(0x82, new TextEncoder().encode(host));
 }
 
 function signatureAlgorithm(privateKeyPem: string): Uint8Array {
   return privateKeyPem.includes("RSA")
-    ? derSequence(derOid("1.2.840.113549.1.1.11"), derNull)
-    : derSequence(derOid("1.2.840.10045.4.3.2"));
+    ? encodeSequence(encodeObjectIdentifier("1.2.840.113549.1.1.11"), encodedNull)
+    : encodeSequence(encodeObjectIdentifier("1.2.840.10045.4.3.2"));
 }
 
 function name(commonName: string): Uint8Array {
-  const attribute = derSequence(derOid("2.5.4.3"), der(0x0c, new TextEncoder().encode(commonName)));
-  return derSequence(der(0x31, attribute));
+  const attribute = encodeSequence(
+    encodeObjectIdentifier("2.5.4.3"),
+    encodeDer(derTags.utf8String, new TextEncoder().encode(commonName)),
+  );
+  return encodeSequence(encodeDer(derTags.set, attribute));
 }
 
 /** UTCTime up to 2049, GeneralizedTime from 2050 (RFC 5280 §4.1.2.5). */
 function time(date: Date): Uint8Array {
   const digits = `${date.toISOString().slice(0, 19).replace(/[-:T]/g, "")}Z`;
   const isUtcTime = date.getUTCFullYear() < 2050;
-  return der(isUtcTime ? 0x17 : 0x18, new TextEncoder().encode(isUtcTime ? digits.slice(2) : digits));
+  return encodeDer(
+    isUtcTime ? derTags.utcTime : derTags.generalizedTime,
+    new TextEncoder().encode(isUtcTime ? digits.slice(2) : digits),
+  );
 }

@@ -3,7 +3,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { isatty, ReadStream } from "node:tty";
-import { ThinglineError } from "@thingline/protocol";
+import { concatBytes, ThinglineError } from "@thingline/protocol";
 import { fileTooLarge, type FileReadOptions } from "../files.js";
 
 /** Names of what a shell hands over: standard input, and a process substitution such as `<(cat key.pem)`. */
@@ -72,7 +72,7 @@ async function readChunks(path: string, file: FileHandle, sizeBytes: number, byt
   for (let expected = sizeBytes + 1; ; expected = readChunkBytes) {
     const chunk = new Uint8Array(Math.min(expected, bytesMax + 1 - found));
     const { bytesRead } = await file.read(chunk, 0, chunk.length);
-    if (bytesRead === 0) return joined(chunks, found);
+    if (bytesRead === 0) return concatBytes(chunks);
     found += bytesRead;
     if (found > bytesMax) throw fileTooLarge(path, bytesMax);
     chunks.push(chunk.subarray(0, bytesRead));
@@ -96,7 +96,7 @@ async function readStream(
       chunks.push(chunk);
     }
     signal?.throwIfAborted();
-    return joined(chunks, found);
+    return concatBytes(chunks);
   } finally {
     signal?.removeEventListener("abort", stop);
     stream.destroy();
@@ -111,14 +111,4 @@ function descriptorStream(descriptor: number): Readable {
 
 function descriptorOf(path: string): number {
   return path === "/dev/stdin" ? 0 : Number(path.slice(path.lastIndexOf("/") + 1));
-}
-
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const content = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    content.set(chunk, at);
-    at += chunk.length;
-  }
-  return content;
 }

@@ -1,4 +1,5 @@
-import { concatBytes, der, readDer } from "../der.js";
+import { concatBytes } from "@thingline/protocol";
+import { derTags, encodeDer, firstDerElement } from "@thingline/protocol/x509";
 
 /** What a client keeps to resume a session. */
 export interface ClientSession {
@@ -10,13 +11,13 @@ export interface ClientSession {
 
 /** The certificate, or nothing, in an OCTET STRING, then Node's bytes. */
 export function encodeSession({ peerCertificate, nodeSession }: ClientSession): Uint8Array {
-  return concatBytes([der(0x04, peerCertificate ?? new Uint8Array(0)), nodeSession]);
+  return concatBytes([encodeDer(derTags.octetString, peerCertificate ?? new Uint8Array(0)), nodeSession]);
 }
 
 /** Undefined for bytes that {@link encodeSession} did not make: without a session, a full handshake is made. */
 export function decodeSession(bytes: Uint8Array): ClientSession | undefined {
-  const kept = readDer(bytes);
-  if (kept?.tag !== 0x04 || kept.whole.length === bytes.length) return undefined;
+  const kept = firstDerElement(bytes);
+  if (kept?.tag !== derTags.octetString || kept.whole.length === bytes.length) return undefined;
   const peerCertificate = kept.content.length === 0 ? undefined : kept.content.slice();
   return { peerCertificate, nodeSession: bytes.subarray(kept.whole.length) };
 }

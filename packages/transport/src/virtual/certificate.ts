@@ -1,5 +1,5 @@
-import { ThinglineError } from "@thingline/protocol";
-import { bytesEqual, decodePem, type DerElement, readDer, readDerSeries } from "../der.js";
+import { bytesEqual, ThinglineError } from "@thingline/protocol";
+import { derElements, type DerElement, derTags, firstDerElement, readPem } from "@thingline/protocol/x509";
 
 /** What a virtual handshake looks at. Signatures are not checked: an issuer is known by its name alone. */
 export interface VirtualCertificate {
@@ -16,8 +16,9 @@ export interface VirtualCertificate {
 
 /** Every certificate of a PEM text, at least one. @throws {ThinglineError} CERTIFICATE_INVALID */
 export function readCertificates(pem: string): [VirtualCertificate, ...VirtualCertificate[]] {
-  const blocks = decodePem(pem).filter(({ label }) => label.endsWith("CERTIFICATE"));
-  const read = blocks.map(({ bytes }) => readCertificate(bytes));
+  const found = readPem(pem);
+  const blocks = "blocks" in found ? found.blocks.filter(({ label }) => label.endsWith("CERTIFICATE")) : [];
+  const read = blocks.map(({ der }) => readCertificate(der));
   const [first, ...rest] = read.filter((certificate) => certificate !== undefined);
   if (first === undefined || rest.length + 1 < read.length) {
     throw new ThinglineError("CERTIFICATE_INVALID", "expected an X.509 certificate in PEM, got text that is none");
@@ -64,13 +65,13 @@ function hostMatches(name: string, host: string): boolean {
 }
 
 function readCertificate(bytes: Uint8Array): VirtualCertificate | undefined {
-  const outer = readDer(bytes);
-  const toBeSigned = outer?.tag === 0x30 ? readDer(outer.content) : undefined;
-  const fields = toBeSigned?.tag === 0x30 ? readDerSeries(toBeSigned.content) : undefined;
+  const outer = firstDerElement(bytes);
+  const toBeSigned = outer?.tag === derTags.sequence ? firstDerElement(outer.content) : undefined;
+  const fields = toBeSigned?.tag === derTags.sequence ? derElements(toBeSigned.content) : undefined;
   if (outer === undefined || fields === undefined) return undefined;
   // The version is left out in version 1.
   const [, , issuer, validity, subject, publicKey, ...rest] = fields[0]?.tag === 0xa0 ? fields.slice(1) : fields;
-  const times = validity === undefined ? undefined : readDerSeries(validity.content);
+  const times = validity === undefined ? undefined : derElements(validity.content);
   if (issuer === undefined || subject === undefined || publicKey === undefined || times?.length !== 2) return undefined;
   return {
     bytes: outer.whole.slice(),
@@ -86,7 +87,7 @@ function readCertificate(bytes: Uint8Array): VirtualCertificate | undefined {
 /** `YYMMDDhhmmssZ`, from 1950, or `YYYYMMDDhhmmssZ`. */
 function timeMs(element: DerElement | undefined): number {
   let text = new TextDecoder().decode(element?.content);
-  if (element?.tag === 0x17) text = `${text < "50" ? "20" : "19"}${text}`;
+  if (element?.tag === derTags.utcTime) text = `${text < "50" ? "20" : "19"}${text}`;
   return Date.parse(text.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"));
 }
 
@@ -94,13 +95,13 @@ function timeMs(element: DerElement | undefined): number {
 const alternativeName = Uint8Array.of(0x55, 0x1d, 0x11);
 
 function hostsOf(extensions: DerElement | undefined): string[] {
-  const list = extensions === undefined ? undefined : readDer(extensions.content);
-  for (const extension of (list && readDerSeries(list.content)) ?? []) {
-    const parts = readDerSeries(extension.content) ?? [];
+  const list = extensions === undefined ? undefined : firstDerElement(extensions.content);
+  for (const extension of (list && derElements(list.content)) ?? []) {
+    const parts = derElements(extension.content) ?? [];
     if (parts[0] === undefined || !bytesEqual(parts[0].content, alternativeName)) continue;
     const value = parts.at(-1);
-    const names = value === undefined ? undefined : readDer(value.content);
-    return ((names && readDerSeries(names.content)) ?? []).flatMap(({ tag, content }) =>
+    const names = value === undefined ? undefined : firstDerElement(value.content);
+    return ((names && derElements(names.content)) ?? []).flatMap(({ tag, content }) =>
       tag === 0x82 ? [new TextDecoder().decode(content)] : tag === 0x87 ? [addressOf(content)] : [],
     );
   }

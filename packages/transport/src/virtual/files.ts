@@ -1,4 +1,4 @@
-import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, concatBytes, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { defaultListedNamesMax, fileTooLarge, tooManyNames } from "../files.js";
 import type { FileListOptions, FileReadOptions, Files, FileWriteOptions } from "../files.js";
 import { randomOption } from "../option-types.js";
@@ -179,7 +179,7 @@ class MemoryFiles implements VirtualFiles {
     const key = normalize(path);
     const file = this.#files.get(key);
     if (file === undefined) this.#rename(key, { content: copy, mode, flushedBytes: 0 });
-    else this.#files.set(key, { ...file, content: joined(file.content, copy) });
+    else this.#files.set(key, { ...file, content: concatBytes([file.content, copy]) });
   }
 
   async flush(path: string): Promise<void> {
@@ -271,13 +271,6 @@ function unreadable(action: string, path: string, systemCode: string): Thingline
   return new ThinglineError("FILE_UNREADABLE", `cannot ${action} "${path}": ${systemCode}`, {
     details: { path, systemCode },
   });
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
 }
 
 const prefixOf = (folder: string): string => (folder === "." ? "" : folder === "/" ? "/" : `${folder}/`);

@@ -1,7 +1,6 @@
-import { ThinglineError } from "@thingline/protocol";
+import { bytesEqual, concatBytes, ThinglineError, toHex } from "@thingline/protocol";
 import { checkTlsPems, pemText } from "@thingline/protocol/x509";
 import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
-import { bytesEqual, concatBytes, hexOfBytes } from "../der.js";
 import type { Random } from "../random.js";
 import { distrust, readCertificates, type VirtualCertificate } from "./certificate.js";
 import { publicKeyOf, readPrivateKey } from "./key-formats.js";
@@ -98,7 +97,7 @@ export class VirtualTlsServer {
       isResumed: ticket !== undefined,
     };
     const id = this.#random.bytes(ticketBytes);
-    this.#remember(hexOfBytes(id), { protocol, clientCertificate });
+    this.#remember(toHex(id), { protocol, clientCertificate });
     return {
       type: "secured",
       client: { ...common, peerCertificate: serverCertificate },
@@ -110,7 +109,7 @@ export class VirtualTlsServer {
 
   #resume({ options }: VirtualTlsClient, protocol: SecureInfo["protocol"]): Ticket | undefined {
     if (options.session === undefined) return undefined;
-    const ticket = this.#tickets.get(hexOfBytes(options.session.subarray(0, ticketBytes)));
+    const ticket = this.#tickets.get(toHex(options.session.subarray(0, ticketBytes)));
     return ticket?.protocol === protocol ? ticket : undefined;
   }
 

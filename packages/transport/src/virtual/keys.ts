@@ -1,12 +1,19 @@
-import { checkOptionTypes, ThinglineError } from "@thingline/protocol";
-import { bigIntOfBytes, bytesOfBigInt, concatBytes, derNull, derOid, derSequence, der, encodePem } from "../der.js";
+import { checkOptionTypes, concatBytes, ThinglineError } from "@thingline/protocol";
+import {
+  derTags,
+  encodedNull,
+  encodeDer,
+  encodeObjectIdentifier,
+  encodePem,
+  encodeSequence,
+} from "@thingline/protocol/x509";
 import type { KeyPair, Keys } from "../keys.js";
 import { randomOption } from "../option-types.js";
 import type { Random } from "../random.js";
 import { readCertificates } from "./certificate.js";
 import { type PrivateKey, publicKeyOf, readPrivateKey, rsaKeyOf, writePrivateKey } from "./key-formats.js";
 import { publicTestPrimes } from "./key-pool.js";
-import { mod, modPow } from "./modular.js";
+import { bigIntOfBytes, bytesOfBigInt, mod, modPow } from "./modular.js";
 import { p256Order, p256Sign } from "./p256.js";
 import { hmacSha256, sha256 } from "./sha256.js";
 
@@ -64,12 +71,12 @@ function shuffledPairs(random: Random): [bigint, bigint][] {
   return pairs;
 }
 
-const sha256Info = derSequence(derOid("2.16.840.1.101.3.4.2.1"), derNull);
+const sha256Info = encodeSequence(encodeObjectIdentifier("2.16.840.1.101.3.4.2.1"), encodedNull);
 
 /** RSASSA-PKCS1-v1_5 (RFC 8017 §8.2.1), by the Chinese remainder theorem. */
 function signRsa({ modulus, secret, p, q }: Extract<PrivateKey, { kind: "rsa" }>, digest: Uint8Array): Uint8Array {
   const lengthBytes = Math.ceil(modulus.toString(16).length / 2);
-  const info = derSequence(sha256Info, der(0x04, digest));
+  const info = encodeSequence(sha256Info, encodeDer(derTags.octetString, digest));
   const padding = new Uint8Array(lengthBytes - info.length - 3).fill(0xff);
   const message = bigIntOfBytes(concatBytes([Uint8Array.of(0, 1), padding, Uint8Array.of(0), info]));
   const [atP, atQ] = [modPow(message, secret % (p - 1n), p), modPow(message, secret % (q - 1n), q)];

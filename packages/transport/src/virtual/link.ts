@@ -1,7 +1,6 @@
-import type { ThinglineError } from "@thingline/protocol";
+import { concatBytes, type ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "../clock.js";
 import type { Endpoint, TlsRecord } from "../connection.js";
-import { concatBytes } from "../der.js";
 import type { Random } from "../random.js";
 import { type Channel, type ChannelEvents, lostError, recordTooLargeError } from "../stream-connection.js";
 import type { Batch } from "../write-plan.js";

@@ -1,3 +1,5 @@
+import { fromHex, toHex } from "@thingline/protocol";
+
 export function mod(value: bigint, modulus: bigint): bigint {
   const rest = value % modulus;
   return rest < 0n ? rest + modulus : rest;
@@ -23,4 +25,14 @@ export function modInverse(value: bigint, modulus: bigint): bigint {
     [x, y] = [y - quotient * x, x];
   }
   return mod(x, modulus);
+}
+
+export function bigIntOfBytes(bytes: Uint8Array): bigint {
+  return bytes.length === 0 ? 0n : BigInt(`0x${toHex(bytes)}`);
+}
+
+/** Big-endian, `length` bytes or more. */
+export function bytesOfBigInt(value: bigint, length: number): Uint8Array {
+  const digits = value.toString(16);
+  return fromHex(digits.padStart(Math.max(length * 2, digits.length + (digits.length % 2)), "0")) as Uint8Array;
 }

@@ -1,5 +1,6 @@
-import { bytesOfBigInt, concatBytes, derInteger, derSequence } from "../der.js";
-import { mod, modInverse } from "./modular.js";
+import { concatBytes } from "@thingline/protocol";
+import { encodeInteger, encodeSequence } from "@thingline/protocol/x509";
+import { bytesOfBigInt, mod, modInverse } from "./modular.js";
 
 // NIST P-256 (SEC 2 §2.4.2): y² = x³ - 3x + b over the field of p, with a base point of order n.
 const p = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n;
@@ -20,7 +21,7 @@ export function p256PublicPoint(secret: bigint): Uint8Array {
 export function p256Sign(secret: bigint, digest: bigint, nonce: bigint): Uint8Array {
   const r = mod(multiplyBase(nonce)[0], p256Order);
   const s = mod(modInverse(nonce, p256Order) * (digest + r * secret), p256Order);
-  return derSequence(derInteger(r), derInteger(s));
+  return encodeSequence(encodeInteger(r), encodeInteger(s));
 }
 
 function multiplyBase(scalar: bigint): [x: bigint, y: bigint] {

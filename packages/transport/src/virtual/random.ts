@@ -1,5 +1,4 @@
-import { kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
-import { hexOfBytes } from "../der.js";
+import { kindOf, optionInvalid, ThinglineError, toHex } from "@thingline/protocol";
 import type { Random } from "../random.js";
 
 export interface VirtualRandom extends Random {
@@ -54,7 +53,7 @@ export function createVirtualRandom(seed: number | string): VirtualRandom {
       const bytes = random.bytes(16);
       bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
       bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-      return hexOfBytes(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+      return toHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
     },
     fork: (label) => createVirtualRandom(`${seed}/${label}`),
   };

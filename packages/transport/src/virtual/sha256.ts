@@ -1,4 +1,4 @@
-import { concatBytes } from "../der.js";
+import { concatBytes } from "@thingline/protocol";
 
 /** First 32 bits of the fractional parts of the cube roots of the first 64 primes (FIPS 180-4 §4.2.2). */
 const constants = rootsOfPrimes(64, 3);

@@ -1,6 +1,7 @@
+import { toHex } from "@thingline/protocol";
 import type { KeyKind, Keys, Random } from "@thingline/transport";
 import type { X509CertificateGenerator } from "@peculiar/x509";
-import { decodeBody, importSigningKey, loadX509Library, randomSerialNumber, toHex } from "./x509-writer.js";
+import { decodeBody, importSigningKey, loadX509Library, randomSerialNumber } from "./x509-writer.js";
 import type { CertificateWithKey } from "./certificate-with-key.js";
 
 export interface ServerCertificateIssuerOptions {

@@ -1,4 +1,13 @@
 import type * as x509Library from "@peculiar/x509";
+import { toHex } from "@thingline/protocol";
+import {
+  derTags,
+  encodedNull,
+  encodeDer,
+  encodeInteger,
+  encodeObjectIdentifier,
+  encodeSequence,
+} from "@thingline/protocol/x509";
 import type { Keys, Random } from "@thingline/transport";
 
 /** The X.509 library and what it needs. It takes a tenth of a second to load, so only who makes certificates does. */
@@ -42,25 +51,14 @@ export function certificateIdOf(keys: Keys, der: Uint8Array): string {
   return toHex(keys.sha256(der));
 }
 
-export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-// AlgorithmIdentifier: rsaEncryption with NULL; id-ecPublicKey with prime256v1.
-const rsaIdentifier = [0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
-const ecP256Identifier = [
-  ...[0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1],
-  ...[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7],
-];
+const rsaIdentifier = encodeSequence(encodeObjectIdentifier("1.2.840.113549.1.1.1"), encodedNull);
+/** id-ecPublicKey with prime256v1. */
+const ecP256Identifier = encodeSequence(
+  encodeObjectIdentifier("1.2.840.10045.2.1"),
+  encodeObjectIdentifier("1.2.840.10045.3.1.7"),
+);
 
 /** RFC 5208: version 0, algorithm, the key in an OCTET STRING. */
-function wrapPkcs8(identifier: readonly number[], key: Uint8Array): number[] {
-  return encodeDer(0x30, [2, 1, 0, ...identifier, ...encodeDer(4, [...key])]);
-}
-
-function encodeDer(tag: number, content: readonly number[]): number[] {
-  const length = content.length;
-  if (length < 0x80) return [tag, length, ...content];
-  if (length < 0x100) return [tag, 0x81, length, ...content];
-  return [tag, 0x82, length >> 8, length & 0xff, ...content];
+function wrapPkcs8(identifier: Uint8Array, key: Uint8Array): Uint8Array {
+  return encodeSequence(encodeInteger(0n), identifier, encodeDer(derTags.octetString, key));
 }

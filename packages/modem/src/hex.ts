@@ -1,5 +1,0 @@
-export function toUpperHex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
-  return text.toUpperCase();
-}
