@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { removeOrphans } from "./dist-orphans.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -78,6 +79,9 @@ export function ensureBuilt({ isForced = false } = {}) {
   if (status !== 0) {
     console.error("The build failed; see above.");
     process.exit(status);
+  }
+  for (const group of ["packages", "apps"]) {
+    for (const name of readdirSync(join(root, group))) removeOrphans(join(root, group, name));
   }
   mkdirSync(join(root, "node_modules"), { recursive: true });
   writeFileSync(buildStamp, wanted);
