@@ -169,6 +169,7 @@ test("log lines that a slow reader does not take are counted, not kept", () => {
   let text = "";
   const err = { write: (written: string) => (text += written), writableLength: 0 };
   const output = createOutput({ isJson: false, out: err, err, env: {} });
+  err.writableLength = logBytesWaitingMax;
   output.logLine("one");
   err.writableLength = logBytesWaitingMax + 1;
   for (let count = 0; count < 3; count++) output.logLine("lost");

@@ -258,6 +258,34 @@ describe("a cloud that tells nonsense does not make the loop deaf", () => {
     });
   }
 
+  test("a delta that skips versionJumpMax versions is believed, and of one more the document is asked for", async () => {
+    const seen = device(() => undefined);
+    await seen.settle();
+    seen.world.write({ desired: { a: 1 } });
+    await seen.settle();
+    const gets = () => seen.world.published.filter((topic) => topic.endsWith("/get")).length;
+    const before = gets();
+    const lie = (version: number) => ({
+      version,
+      timestamp: seen.world.nowSeconds,
+      state: { a: version },
+      metadata: {},
+    });
+    seen.world.send("update/delta", lie(1 + versionJumpMax));
+    assert.deepEqual([gets() - before, seen.world.reported], [0, []]);
+    await seen.settle();
+    assert.equal(seen.read.at(-1)?.version, 1 + versionJumpMax);
+    const { length } = seen.read;
+    seen.world.send("update/delta", lie(2 + 2 * versionJumpMax));
+    await seen.settle();
+    assert.ok(gets() > before);
+    assert.ok(
+      seen.read.slice(length).every(({ version }) => version === 1),
+      "the document's, and not the delta's",
+    );
+    seen.world.client.end(new ThinglineError("CLOSED", "closed"));
+  });
+
   test("a get that is answered with nonsense is asked again", async () => {
     const world = new ShadowWorld();
     world.isSilent = true;
