@@ -84,6 +84,8 @@ export interface BrokerLimits {
   retainedBytesMax: number;
   /** Persistent sessions, online or not. */
   sessionsMax: number;
+  /** Subscriptions of all sessions, online or not. */
+  subscriptionsMax: number;
   /** Topics whose matching subscriptions are remembered; the least recently made goes first. */
   cachedTopicsMax: number;
   /** Topics whose decision a connection remembers. */
@@ -105,6 +107,7 @@ const memoryBounds = {
   queuedBytesTotalMax: 512 * 1024 * 1024,
   retainedBytesMax: 512 * 1024 * 1024,
   sessionsMax: 500_000,
+  subscriptionsMax: 5_000_000,
   cachedTopicsMax: 20_000,
   cachedTopicsPerConnectionMax: 1_000,
 } as const;

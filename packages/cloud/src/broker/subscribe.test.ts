@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { closeWorld, quickLimits, startWorld, TestIdentity } from "./harness.test.support.js";
+import { awsLimits } from "./limits.js";
 
 test("each filter is answered by itself", async () => {
   const world = await startWorld();
@@ -25,9 +26,23 @@ test("8 filters pass; 9 close the connection without SUBACK", async () => {
   await closeWorld(world);
 });
 
+test("over subscriptionsMax nobody gets one more, one is replaced, and what is given up makes room", async () => {
+  const world = await startWorld({ limits: { ...quickLimits, subscriptionsMax: 3 } });
+  const client = await world.connect("c", { version: 5 });
+  const other = await world.connect("d", { version: 4 });
+  assert.deepEqual(await client.subscribe("a", "$share/g/b"), [1, 1]);
+  assert.deepEqual(await other.subscribe("a", "c"), [1, 0x80]);
+  assert.equal(world.line("limitHit")?.facts["limit"], "subscriptionsMax");
+  assert.deepEqual(await client.subscribe("a", "c"), [1, 0x97]);
+  await other.disconnect();
+  assert.deepEqual(await client.subscribe("c", "d"), [1, 0x97]);
+  await closeWorld(world);
+});
+
 test("the 51st subscription fails, one that replaces another does not", async () => {
   const world = await startWorld();
   const client = await world.connect("c", { version: 5 });
+  assert.equal(awsLimits.subscriptionsPerConnectionMax, 50);
   for (let index = 0; index < 50; index++) assert.deepEqual(await client.subscribe(`t/${index}`), [1]);
   assert.deepEqual(await client.subscribe("t/50", "t/0"), [0x97, 1]);
   const old = await world.connect("old");

@@ -117,8 +117,9 @@ export class Subscriptions {
       return refuse(fault.code);
     }
     const isNew = !session.subscriptions.has(filter);
-    if (isNew && session.subscriptions.size >= limits.subscriptionsPerConnectionMax) {
-      this.context.hit("subscriptionsPerConnectionMax", { clientId, filter });
+    const limit = isNew ? this.limitOf(session.subscriptions.size) : undefined;
+    if (limit !== undefined) {
+      this.context.hit(limit, { clientId, filter });
       return refuse(reasonCodes.quotaExceeded);
     }
     if (isNew && this.isGroupFull(clientId, filter)) return refuse(reasonCodes.quotaExceeded);
@@ -131,6 +132,13 @@ export class Subscriptions {
     this.parts.sessions.subscribe(session, filter, options);
     granted.push({ filter, options, isNew });
     return qos;
+  }
+
+  /** The limit that one more subscription would break, if any. */
+  private limitOf(ownCount: number): "subscriptionsPerConnectionMax" | "subscriptionsMax" | undefined {
+    const { subscriptionsPerConnectionMax, subscriptionsMax } = this.context.limits;
+    if (ownCount >= subscriptionsPerConnectionMax) return "subscriptionsPerConnectionMax";
+    return this.parts.index.count >= subscriptionsMax ? "subscriptionsMax" : undefined;
   }
 
   private isGroupFull(clientId: string, filter: string): boolean {
