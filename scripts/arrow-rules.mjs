@@ -88,7 +88,6 @@ export const arrowRules = {
    */
   tolerated: {
     arrows: [
-      "cloud/broker → cloud/services/messages",
       "cloud/services/shadow → cloud/services/registry",
       "cloud/services/split-provisioning → cloud/services/registry",
     ],

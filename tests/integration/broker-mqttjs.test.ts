@@ -131,6 +131,34 @@ describe("a broker on plain TCP", () => {
       await publisher.mqtt.endAsync();
     });
 
+    test(`MQTT.js ${name}: a watcher hears of a client's whole life`, async () => {
+      const clientId = `life-${name}`;
+      const watcher = await connected(port(), `watcher-${name}`, { protocolVersion });
+      const filters = [`$aws/events/presence/+/${clientId}`, `$aws/events/subscriptions/+/${clientId}`];
+      await watcher.mqtt.subscribeAsync(filters, { qos: 1 });
+      const client = await connected(port(), clientId, { protocolVersion });
+      await client.mqtt.subscribeAsync(["a", "b/+"], { qos: 1 });
+      await client.mqtt.unsubscribeAsync("a");
+      await client.mqtt.endAsync();
+      const texts = await watcher.received(4);
+      const events = texts.map((text) => JSON.parse(text.slice(text.indexOf("=") + 1)) as Record<string, unknown>);
+      assert.deepEqual(
+        events.map((event) => [event["eventType"], event["clientId"], event["versionNumber"], event["topics"]]),
+        [
+          ["connected", clientId, 0, undefined],
+          ["subscribed", clientId, undefined, ["a", "b/+"]],
+          ["unsubscribed", clientId, undefined, ["a"]],
+          ["disconnected", clientId, 0, undefined],
+        ],
+      );
+      assert.deepEqual(
+        [events[0]?.["ipAddress"], events[3]?.["disconnectReason"]],
+        ["127.0.0.1", "CLIENT_INITIATED_DISCONNECT"],
+      );
+      assert.equal(new Set(events.map((event) => event["sessionIdentifier"])).size, 1);
+      await watcher.mqtt.endAsync();
+    });
+
     test(`MQTT.js ${name}: a takeover ends the old connection`, async () => {
       const old = await connected(port(), `takeover-${name}`, { protocolVersion });
       const closed = emitted(old, "close");

@@ -44,6 +44,6 @@ for (let count = 0; ; count++) {
   const clientId = `device-${process.pid}-${count}`;
   const payload = new Uint8Array();
   const message = { scope, topic: `certificate/${clientId}/create`, clientId, certificateId: "c".repeat(64), payload };
-  await answered(topics, message, runner);
+  await answered(topics, { ...message, source: "client" }, runner);
   if (mode === "withhold") process.stdout.write(`${clientId}\n`);
 }

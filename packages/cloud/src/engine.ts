@@ -4,8 +4,7 @@ import type { BrokerLimits } from "./broker/limits.js";
 import type { Broker } from "./broker/types.js";
 import type { Log } from "./log.js";
 import { blobRecords, deleteOrphans, findOrphans, tellMissingBlobs } from "./services/blob-records.js";
-import type { ConnectedEvent } from "./services/lifecycle.js";
-import { httpClientId } from "./services/messages/model.js";
+import type { LifecycleEvent } from "./services/lifecycle.js";
 import type { Operation, Scope } from "./services/operation.js";
 import type { EffectPerformer } from "./services/outbox.js";
 import { openOperationRunner, type EffectRunner } from "./services/runner.js";
@@ -59,7 +58,7 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
       ...deps,
       ...{ scope, runner, limits: options.limits },
       services: services.flatMap(({ topics }) => topics ?? []),
-      onConnected: (client) => tellConnected(services, { scope, ...client }, runner, deps),
+      onLifecycle: (event) => tellServices(services, event, runner, deps),
     });
     // Nothing is being put yet; what is left over is deleted when nobody can want this engine's store back any more.
     const orphans = await findOrphans(blobs, store);
@@ -78,33 +77,22 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
     broker: opened,
     runner,
     close,
-    async run(from, operation, input) {
-      const result = await runner.run(from, operation, input);
-      const request = operation.request?.(input);
-      if (request !== undefined && isSame(from, scope)) {
-        await opened.ask({ scope: from, ...request, clientId: httpClientId, certificateId: undefined });
-      }
-      return result;
-    },
+    run: (from, operation, input) => runner.run(from, operation, input),
   };
 }
 
-/** What the services hear of a client that is connected now. */
-function tellConnected(
+/** What happens to a client, for the services that want to know. It waits for none of them. */
+function tellServices(
   services: readonly CloudService[],
-  { scope, clientId, certificateId }: Pick<ConnectedEvent, "scope" | "clientId" | "certificateId">,
+  event: LifecycleEvent,
   runner: EffectRunner,
-  { clock, log }: EngineDependencies,
+  { log }: EngineDependencies,
 ): void {
-  const event: ConnectedEvent = {
-    ...{ eventType: "connected", scope, clientId, certificateId, timestamp: clock.unixMs() },
-    ...{ sessionIdentifier: "", principalIdentifier: certificateId ?? "", ipAddress: "", versionNumber: 0 },
-  };
   for (const service of services) {
     if (service.onLifecycle === undefined) continue;
     const told = async () => service.onLifecycle?.(event, runner);
     told().catch((error: unknown) => {
-      log.error("lifecycleFailed", { service: service.name, clientId, error: String(error) });
+      log.error("lifecycleFailed", { service: service.name, clientId: event.clientId, error: String(error) });
     });
   }
 }
@@ -125,7 +113,7 @@ function createPerformer(broker: Broker, { blobs, log }: EngineDependencies, own
       if (isOurs(other)) return broker.publish(effect);
       log.warn("publishedElsewhere", { ...other, topic: effect.topic, explanation });
     },
-    isWanted: (other, topic) => !isOurs(other) || broker.isWanted(topic),
+    isWanted: (other, topic, source) => !isOurs(other) || broker.isWanted(topic, source),
     disconnect: async (other, { clientId, reason }) =>
       isOurs(other) ? broker.disconnectClient(clientId, reason) : undefined,
     recheckPrincipal: async (other, { certificateId }) =>

@@ -69,9 +69,10 @@ export {
 } from "./services/split-provisioning/policies.js";
 export type { CertificateWithKey } from "./services/registry/certificate-with-key.js";
 export type { RestApiName, RestOperation } from "./services/rest-operation.js";
-export { answered, operationAttemptsMax } from "./services/operation.js";
+export { answered, noClientId, operationAttemptsMax } from "./services/operation.js";
 export type {
   Effect,
+  MessageSource,
   Operation,
   OperationContext,
   OperationRunner,
@@ -91,8 +92,9 @@ export { callDepthMax } from "./services/draft-context.js";
 export type { ConnectedEvent, DisconnectedEvent, LifecycleEvent, SubscriptionEvent } from "./services/lifecycle.js";
 export { checkedSaga, saga } from "./services/saga.js";
 export type { CloudService } from "./services/service.js";
+export { TopicFilters } from "./services/topic-filters.js";
 export { effectAttemptsMax } from "./services/outbox.js";
-export type { EffectId, EffectPerformer } from "./services/outbox.js";
+export type { EffectId, EffectPerformer, HandedOver } from "./services/outbox.js";
 export { defaultPendingEffectsMax, openOperationRunner } from "./services/runner.js";
 export type { EffectRunner, RunnerDependencies, RunnerOptions, RunnerStartOptions } from "./services/runner.js";
 export type { WakeHandler } from "./services/wake-ups.js";

@@ -1,7 +1,6 @@
-import { EncodedTopics, topicMatches } from "@thingline/protocol/mqtt";
+import { EncodedTopics } from "@thingline/protocol/mqtt";
 import type { BusPort } from "../bus/bus.js";
 import { createLocalBus } from "../bus/local-bus.js";
-import type { ServiceTopics } from "../services/operation.js";
 import { BusEar } from "./bus-ear.js";
 import type { ClientConnectionParts } from "./client-connection.js";
 import { ClientIdOrder } from "./client-id-order.js";
@@ -16,14 +15,18 @@ import { GroupDelivery } from "./group-delivery.js";
 import { GroupQueues } from "./group-queue.js";
 import { InFlight } from "./in-flight.js";
 import { InboundPublishes } from "./inbound-publish.js";
+import { Intake } from "./intake.js";
+import { LifecycleEvents } from "./lifecycle-events.js";
+import { Listeners, type Audience } from "./listener.js";
 import { Pubacks } from "./puback.js";
 import { QueueLedger } from "./queue-ledger.js";
-import { isBasicIngest } from "./reserved-topics.js";
+import { isBasicIngest, mayMatchEvents } from "./reserved-topics.js";
 import { RetainedMessages } from "./retained.js";
+import type { BrokerIndex } from "./routes.js";
 import { PublishSender } from "./send-publish.js";
 import type { BrokerSession } from "./session.js";
 import { SessionLifecycle } from "./session-lifecycle.js";
-import { Sessions, type BrokerIndex } from "./sessions.js";
+import { Sessions } from "./sessions.js";
 import { Subscriptions } from "./subscribe.js";
 import { SubscriptionIndex } from "./subscription-index.js";
 import { Turns } from "./turn.js";
@@ -43,10 +46,13 @@ export interface BrokerParts {
   connector: Connector;
   delivery: Delivery;
   ear: BusEar;
+  events: LifecycleEvents;
   groups: GroupQueues;
   index: BrokerIndex;
+  intake: Intake;
   ledger: QueueLedger;
   lifecycle: SessionLifecycle;
+  listeners: Listeners;
   order: ClientIdOrder;
   port: BusPort;
   retained: RetainedMessages;
@@ -56,7 +62,7 @@ export interface BrokerParts {
 
 /** Puts a broker together; nothing is loaded yet. */
 export function assembleBroker(options: BrokerOptions): BrokerParts {
-  const { services = [], bus = createLocalBus(), runner, onConnected } = options;
+  const { services = [], bus = createLocalBus(), runner, onLifecycle } = options;
   const context = new BrokerContext(options);
   const { clock, limits } = context;
   const topics = new EncodedTopics({ topicsMax: limits.cachedTopicsMax });
@@ -65,11 +71,14 @@ export function assembleBroker(options: BrokerOptions): BrokerParts {
   const gate = new CommitGate(commitsMax);
   const order = new ClientIdOrder();
   const unsent = new UnsentOutput(limits);
-  const index = new SubscriptionIndex<BrokerSession, ServiceTopics>({
+  const listeners = new Listeners(context, services, runner);
+  const index = new SubscriptionIndex<BrokerSession, Audience>({
     cachedTopicsMax: limits.cachedTopicsMax,
-    servicesOf: (topic) => services.filter(({ filters }) => filters.some((filter) => topicMatches(filter, topic))),
+    audienceOf: (topic) => listeners.of(topic),
     isHidden: isBasicIngest,
+    isWatched: mayMatchEvents,
   });
+  listeners.watch(() => index.forgetRoutes());
   const retained = new RetainedMessages({ ...context, topics });
   const port = bus.attach({
     onMessage: (message) => ear.onMessage(message),
@@ -84,20 +93,26 @@ export function assembleBroker(options: BrokerOptions): BrokerParts {
   const lifecycle = new SessionLifecycle(context, {
     ...{ sessions, groups, groupDelivery, ledger, order, port, gate, topics, turns },
   });
-  const wills = new Wills(context, { delivery, index, retained, turns });
-  const pubacks = new Pubacks(context, { turns, runner });
-  const publishes = new InboundPublishes(context, { delivery, index, pubacks, retained, runner });
-  const subscriptions = new Subscriptions(context, { delivery, groupDelivery, index, retained, sessions, turns });
+  const intake = new Intake(context, { delivery, retained });
+  const events = new LifecycleEvents(context, { index, intake, listeners, port, turns, onLifecycle });
+  const wills = new Wills(context, { index, intake, turns });
+  const pubacks = new Pubacks(context, turns);
+  const publishes = new InboundPublishes(context, { index, intake, pubacks });
+  const subscriptions = new Subscriptions(context, {
+    ...{ delivery, events, groupDelivery, index, retained, sessions, turns },
+  });
   const packets = new ClientPackets(context, { publishes, subscriptions, inFlight });
   const connections = new Connections(context);
   const rate = new ConnectRate(clock, limits.connectsPerSecondPerClientId);
   const connector = new Connector(context, {
-    ...{ connections, delivery, groups, lifecycle, order, rate, sessions, turns, unsent, onConnected },
+    ...{ connections, delivery, events, groups, lifecycle, order, rate, sessions, turns, unsent },
   });
   const ear = new BusEar(context, { connections, delivery, index, lifecycle, retained, sessions, turns });
-  const clients: ClientConnectionParts = { connections, connector, groups, packets, lifecycle, turns, wills };
+  const clients: ClientConnectionParts = {
+    ...{ connections, connector, events, groups, packets, lifecycle, turns, wills },
+  };
   return {
-    ...{ context, clients, connections, connector, delivery, ear, groups, index },
-    ...{ ledger, lifecycle, order, port, retained, sessions, turns },
+    ...{ context, clients, connections, connector, delivery, ear, events, groups, index, intake },
+    ...{ ledger, lifecycle, listeners, order, port, retained, sessions, turns },
   };
 }

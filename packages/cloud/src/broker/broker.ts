@@ -2,10 +2,11 @@ import { ThinglineError } from "@thingline/protocol";
 import { checkTopicName } from "@thingline/protocol/mqtt";
 import type { Connection } from "@thingline/transport";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
-import { expiresAt, forwardedProperties } from "../services/message-limits.js";
-import { answered, type OperationRunner, type ServiceMessage } from "../services/operation.js";
+import { noClientId } from "../services/operation.js";
+import type { HandedOver } from "../services/outbox.js";
 import { assembleBroker, type BrokerParts } from "./assemble.js";
 import { ClientConnection } from "./client-connection.js";
+import { sourceRules, type Origin } from "./sources.js";
 import type { Turn } from "./turn.js";
 import type { Broker, BrokerOptions, BrokerStats, PublishEffect } from "./types.js";
 
@@ -23,8 +24,12 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   }
   const parts = assembleBroker(options);
   await loadBroker(parts);
-  return new LocalBroker(parts, options.runner);
+  return new LocalBroker(parts);
 }
+
+const noClient = { clientId: noClientId, certificateId: undefined };
+const ofService: Origin = { source: "service", ...noClient };
+const overHttp: Origin = { source: "http", ...noClient };
 
 /** What an earlier process left. */
 async function loadBroker({ groups, lifecycle, port, retained }: BrokerParts): Promise<void> {
@@ -39,13 +44,11 @@ async function loadBroker({ groups, lifecycle, port, retained }: BrokerParts): P
 export class LocalBroker implements Broker {
   /** For tests that look at what no caller sees. */
   readonly parts: BrokerParts;
-  private readonly runner: OperationRunner | undefined;
   private isClosed = false;
   private closing: Promise<void> | undefined;
 
-  constructor(parts: BrokerParts, runner: OperationRunner | undefined) {
+  constructor(parts: BrokerParts) {
     this.parts = parts;
-    this.runner = runner;
   }
 
   accept(connection: Connection, identity: ConnectionIdentity): void {
@@ -57,50 +60,38 @@ export class LocalBroker implements Broker {
     connections.add(new ClientConnection(context, clients, connection, identity));
   }
 
-  async publish(effect: Omit<PublishEffect, "type">): Promise<void> {
+  async publish(effect: Omit<PublishEffect, "type">): Promise<void | HandedOver> {
     if (this.isClosed) throw closed();
     checkTopicName(effect.topic);
     const { turns } = this.parts;
     const turn = turns.begin();
-    this.publishNow(turn, effect);
+    this.take(turn, effect);
     // Everything up to here happens within the call, so effects keep their order.
-    const done = turn.hasWaits ? turn.takeWaits() : undefined;
+    const answered = turn.takeAnswers();
+    const stored = turn.hasWaits ? turn.takeWaits() : undefined;
     turns.end(turn);
-    if (done !== undefined) await done;
+    // Whoever waits for the answer may come to it later than it fails.
+    answered?.catch(() => undefined);
+    if (stored !== undefined) await stored;
+    return answered && { answered };
   }
 
-  private publishNow(turn: Turn, effect: Omit<PublishEffect, "type">): void {
+  private take(turn: Turn, effect: Omit<PublishEffect, "type">): void {
     const { topic, payload, qos, isRetained = false, properties, onlyToClientId } = effect;
-    const { context, delivery, index, retained, sessions } = this.parts;
+    const { delivery, index, intake, sessions } = this.parts;
     const { publication } = turn;
     publication.reset(topic, payload, qos, isRetained, undefined);
-    if (properties !== undefined) {
-      const { limits, clock } = context;
-      publication.properties = forwardedProperties(properties);
-      publication.expiresAtMs = expiresAt(limits, properties.messageExpirySeconds, clock.unixMs());
-    }
-    if (onlyToClientId !== undefined) {
-      delivery.deliverToClient(turn, sessions.get(onlyToClientId), onlyToClientId, publication);
-      return;
-    }
-    if (isRetained) {
-      const outcome = retained.retain(publication);
-      if (outcome.type === "stored") turn.wait(outcome.done);
-    }
-    delivery.fanOut(turn, publication, index.route(topic));
+    intake.describe(publication, properties);
+    if (onlyToClientId === undefined) {
+      intake.take(turn, publication, index.route(topic), effect.source === "http" ? overHttp : ofService);
+    } else delivery.deliverToClient(turn, sessions.get(onlyToClientId), onlyToClientId, publication);
   }
 
-  isWanted(topic: string): boolean {
+  isWanted(topic: string, source: "service" | "http" = "service"): boolean {
     const { index, port } = this.parts;
     if (this.isClosed || !port.isAlone) return true;
-    const { targets, groups } = index.route(topic);
-    return targets.length > 0 || groups.length > 0;
-  }
-
-  async ask(message: ServiceMessage): Promise<void> {
-    if (this.isClosed) throw closed();
-    const { services } = this.parts.index.route(message.topic);
-    await Promise.all(services.map((service) => answered(service, message, this.runner!)));
+    const { targets, groups, audience } = index.route(topic);
+    return targets.length > 0 || groups.length > 0 || (audience.sources & sourceRules[source].bit) !== 0;
   }
 
   async recheckPrincipal(certificateId: string): Promise<void> {
@@ -135,13 +126,15 @@ export class LocalBroker implements Broker {
   }
 
   private async shutDown(): Promise<void> {
-    const { connections, connector, groups, lifecycle, order, port, retained } = this.parts;
+    const { connections, connector, events, groups, lifecycle, listeners, order, port, retained } = this.parts;
     this.isClosed = true;
     connector.close();
+    events.close();
     lifecycle.beginClose();
     await connections.close();
     await order.idle();
     await Promise.all([lifecycle.close(), groups.idle(), retained.close()]);
+    listeners.close();
     port.close();
   }
 }

@@ -4,7 +4,8 @@ import type { BrokerContext } from "./context.js";
 import type { Delivery } from "./delivery.js";
 import type { RetainedMessages } from "./retained.js";
 import type { SessionLifecycle } from "./session-lifecycle.js";
-import type { BrokerIndex, Sessions } from "./sessions.js";
+import type { BrokerIndex } from "./routes.js";
+import type { Sessions } from "./sessions.js";
 import type { Turn, Turns } from "./turn.js";
 
 export interface BusEarParts {
@@ -51,7 +52,7 @@ export class BusEar implements BusReceiver {
     }
     if (message.isRetained) retained.learn(publication);
     // To this broker's own sessions alone: the sender reaches the others.
-    delivery.fanOut(turn, publication, index.route(topic), true);
+    delivery.deliverHere(turn, publication, index.route(topic));
   }
 
   onControl(control: BusControl): void {

@@ -22,6 +22,7 @@ import { disconnectReasons, type DisconnectReason } from "./disconnect-reasons.j
 import type { GroupQueues } from "./group-queue.js";
 import { InputFlow } from "./input-flow.js";
 import { KeepAlive } from "./keep-alive.js";
+import type { LifecycleEvents } from "./lifecycle-events.js";
 import type { SessionLifecycle } from "./session-lifecycle.js";
 import type { Turn, Turns } from "./turn.js";
 import { unfinishedBytesShare } from "./unfinished-input.js";
@@ -46,6 +47,7 @@ const closed: Phase = { name: "closed" };
 export interface ClientConnectionParts {
   connections: Connections;
   connector: Connector;
+  events: LifecycleEvents;
   groups: GroupQueues;
   packets: ClientPackets;
   lifecycle: SessionLifecycle;
@@ -285,9 +287,10 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
   }
 
   private leave(client: ConnectedClient, reason: DisconnectReason): void {
-    const { lifecycle, wills } = this.parts;
+    const { events, lifecycle, wills } = this.parts;
     client.stop();
     lifecycle.detach(client.session, client, client.sessionExpirySeconds);
-    if (client.will !== undefined && disconnectReasons[reason].sendsWill) wills.send(client.clientId, client.will);
+    if (client.will !== undefined && disconnectReasons[reason].sendsWill) wills.send(client, client.will);
+    events.disconnected(client, reason);
   }
 }

@@ -1,8 +1,8 @@
 import { checkTopicName, reasonCodes, type ConnectPacket } from "@thingline/protocol/mqtt";
 import { isThinglineError } from "@thingline/protocol";
 import { faultOfProperties, faultOfResponseTopic, topicLimits } from "../services/message-limits.js";
+import { isPublishableReservedTopic, isReservedTopic } from "../services/publishable-topics.js";
 import type { BrokerLimits } from "./limits.js";
-import { isPublishableReservedTopic, isReservedTopic } from "./reserved-topics.js";
 
 /** Why a CONNECT is refused. */
 export interface Fault {
@@ -30,7 +30,8 @@ function faultOfWill(limits: BrokerLimits, { will }: ConnectPacket): Fault | und
     return invalid(`the will's topic: ${error.message}`);
   }
   if (isReservedTopic(will.topic)) {
-    if (!isPublishableReservedTopic(will.topic)) return invalid(`a client may not publish to "${will.topic}"`);
+    if (!isPublishableReservedTopic(will.topic, "client"))
+      return invalid(`a client may not publish to "${will.topic}"`);
     if (will.isRetained) return invalid(`RETAIN may not be used on the reserved topic "${will.topic}"`);
   }
   const { payloadBytesMax } = limits;

@@ -16,6 +16,7 @@ import type { Connections } from "./connections.js";
 import type { BrokerContext } from "./context.js";
 import type { Delivery } from "./delivery.js";
 import type { GroupQueues } from "./group-queue.js";
+import type { LifecycleEvents } from "./lifecycle-events.js";
 import type { BrokerSession } from "./session.js";
 import type { SessionLifecycle } from "./session-lifecycle.js";
 import type { Sessions } from "./sessions.js";
@@ -32,6 +33,7 @@ export interface ConnectingLink extends ClientLink {
 export interface ConnectorParts {
   connections: Connections;
   delivery: Delivery;
+  events: LifecycleEvents;
   groups: GroupQueues;
   lifecycle: SessionLifecycle;
   order: ClientIdOrder;
@@ -39,8 +41,6 @@ export interface ConnectorParts {
   sessions: Sessions;
   turns: Turns;
   unsent: UnsentOutput;
-  /** Called after each CONNACK that accepts. */
-  onConnected: ((client: { clientId: string; certificateId: string | undefined }) => void) | undefined;
 }
 
 /** Answers CONNECTs. Everything for one client id happens one after the other. */
@@ -173,7 +173,7 @@ export class Connector {
   ): void {
     const { clientId, version, terms, assignedClientId } = attempt;
     const { limits, log } = this.context;
-    const { connections, groups, delivery, turns, onConnected } = this.parts;
+    const { connections, groups, delivery, turns, events } = this.parts;
     const turn = turns.begin();
     const client = new ConnectedClient(this.context, this.parts, attempt, session, authorizer);
     link.connected(client);
@@ -190,7 +190,7 @@ export class Connector {
       isPresent,
       remote: link.connection.remote.host,
     });
-    onConnected?.({ clientId, certificateId: client.certificateId });
+    events.connected(client);
     groups.changed(session);
     delivery.drain(turn, session);
     turns.end(turn);

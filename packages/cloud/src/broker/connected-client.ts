@@ -18,10 +18,12 @@ import type { Client, EndDetails } from "./client.js";
 import type { ClientLink, ConnectAttempt, Principal } from "./connect-attempt.js";
 import { ConnectionFlow, type FlowOwner } from "./connection-flow.js";
 import type { BrokerContext } from "./context.js";
-import type { BrokerRoute, Delivery } from "./delivery.js";
+import type { Delivery } from "./delivery.js";
+import type { BrokerRoute } from "./routes.js";
 import type { DisconnectReason } from "./disconnect-reasons.js";
 import type { InputFlow } from "./input-flow.js";
 import type { BrokerSession } from "./session.js";
+import type { Origin } from "./sources.js";
 import type { Turn, Turns } from "./turn.js";
 import type { UnsentOutput } from "./unsent-output.js";
 
@@ -41,7 +43,8 @@ export interface ConnectedClientParts {
 }
 
 /** A client between CONNACK and the end of its connection: its session, its rights, what it has under way, and how it is answered. */
-export class ConnectedClient implements Client, FlowOwner {
+export class ConnectedClient implements Client, FlowOwner, Origin {
+  readonly source = "client";
   readonly clientId: string;
   readonly version: MqttVersion;
   readonly certificateId: string | undefined;
@@ -61,6 +64,8 @@ export class ConnectedClient implements Client, FlowOwner {
   /** How long the session outlives this connection. */
   sessionExpirySeconds: number;
   isConnected = true;
+  /** Of the connections of this client id. */
+  connectionNumber = 0;
   private readonly link: ClientLink;
   private readonly context: BrokerContext;
   private readonly delivery: Delivery;

@@ -40,6 +40,8 @@ export interface BrokerCounters {
   droppedGroupOffline: number;
   /** A retained message refused because there are too many. */
   droppedRetainedFull: number;
+  /** For a service that holds no acknowledgement, and whose queue is full. */
+  droppedListenerFull: number;
   /** A message for one client that is not there. */
   droppedClientAbsent: number;
   /** PUBACKs with an identifier that was not in flight. */
@@ -79,6 +81,7 @@ export function createCounters(): BrokerCounters {
     droppedOffline: 0,
     droppedGroupOffline: 0,
     droppedRetainedFull: 0,
+    droppedListenerFull: 0,
     droppedClientAbsent: 0,
     unexpectedAcks: 0,
     protocolErrors: 0,

@@ -1,5 +1,4 @@
 import type { BusMessage, BusPort } from "../bus/bus.js";
-import type { ServiceTopics } from "../services/operation.js";
 import type { BrokerContext } from "./context.js";
 import type { Client } from "./client.js";
 import type { BrokerCounters } from "./counters.js";
@@ -11,10 +10,9 @@ import type { QueueLedger } from "./queue-ledger.js";
 import { messageRecord } from "./retained.js";
 import type { PublishSender } from "./send-publish.js";
 import type { BrokerSession, QueuedMessage } from "./session.js";
-import type { Route, RouteTarget, SharedGroup } from "./subscription-index.js";
+import type { BrokerRoute } from "./routes.js";
+import type { RouteTarget, SharedGroup } from "./subscription-index.js";
 import type { Turn } from "./turn.js";
-
-export type BrokerRoute = Route<BrokerSession, ServiceTopics>;
 
 export interface DeliveryParts {
   ledger: QueueLedger;
@@ -44,17 +42,21 @@ export class Delivery {
     this.port = port;
   }
 
-  /** Hands a message to every session that the route names, and to other brokers. */
-  fanOut(turn: Turn, publication: Publication, route: BrokerRoute, isFromBus = false): void {
-    const { targets, groups } = route;
+  /** Hands a message to every session that the route names, and to other brokers. @param isHeard a service hears it as well */
+  fanOut(turn: Turn, publication: Publication, route: BrokerRoute, isHeard: boolean): void {
     const { port } = this;
-    if (!isFromBus && !port.isAlone && (publication.isRetained || port.hasInterest(publication.topic))) {
+    if (!port.isAlone && (publication.isRetained || port.hasInterest(publication.topic))) {
       const wait = port.publish(busMessage(publication, undefined));
       if (wait !== undefined) turn.wait(wait);
-    } else if (targets.length === 0 && groups.length === 0 && route.services.length === 0) {
+    } else if (!isHeard && route.targets.length === 0 && route.groups.length === 0) {
       this.counters.publishesWithoutReceiver++;
       return;
     }
+    this.deliverHere(turn, publication, route);
+  }
+
+  /** Hands a message to the sessions of this broker. */
+  deliverHere(turn: Turn, publication: Publication, { targets, groups }: BrokerRoute): void {
     for (let at = 0; at < targets.length; at++) {
       const target = targets[at]!;
       const session = target.subscriber;

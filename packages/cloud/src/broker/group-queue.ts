@@ -1,6 +1,6 @@
 import type { EncodedTopics } from "@thingline/protocol/mqtt";
 import type { BusPort } from "../bus/bus.js";
-import type { MessageRecord } from "../services/messages/model.js";
+import type { MessageRecord } from "../services/message-records.js";
 import { iterateSound } from "../store/iterate.js";
 import type { BrokerContext } from "./context.js";
 import type { QueueLedger } from "./queue-ledger.js";

@@ -1,53 +1,36 @@
 import { checkTopicName, reasonCodes, type PublishPacket } from "@thingline/protocol/mqtt";
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
-import {
-  expiresAt,
-  faultOfProperties,
-  faultOfResponseTopic,
-  forwardedProperties,
-  topicLimits,
-} from "../services/message-limits.js";
-import { answered, type OperationRunner } from "../services/operation.js";
+import { faultOfProperties, faultOfResponseTopic, topicLimits } from "../services/message-limits.js";
+import { isPublishableReservedTopic, isReservedTopic } from "../services/publishable-topics.js";
 import type { ConnectedClient, PublishGrant } from "./connected-client.js";
 import type { BrokerContext } from "./context.js";
 import type { BrokerCounters } from "./counters.js";
-import type { Delivery } from "./delivery.js";
+import type { Intake } from "./intake.js";
 import type { Pubacks } from "./puback.js";
-import { isPublishableReservedTopic, isReservedTopic } from "./reserved-topics.js";
-import type { RetainedMessages } from "./retained.js";
-import type { BrokerIndex } from "./sessions.js";
-import { SmallCopies } from "./small-copies.js";
+import type { BrokerIndex } from "./routes.js";
 import type { Turn } from "./turn.js";
 
 export interface InboundPublishesParts {
-  delivery: Delivery;
   index: BrokerIndex;
+  intake: Intake;
   pubacks: Pubacks;
-  retained: RetainedMessages;
-  runner: OperationRunner | undefined;
 }
 
 /** PUBLISH from clients: may they, who gets it, and when is it acknowledged. */
 export class InboundPublishes {
   private readonly context: BrokerContext;
   private readonly counters: BrokerCounters;
-  private readonly delivery: Delivery;
   private readonly index: BrokerIndex;
+  private readonly intake: Intake;
   private readonly pubacks: Pubacks;
-  private readonly retained: RetainedMessages;
-  private readonly runner: OperationRunner | undefined;
   private readonly payloadBytesMax: number;
-  /** Of what services work on. */
-  private readonly copies = new SmallCopies();
 
-  constructor(context: BrokerContext, { delivery, index, pubacks, retained, runner }: InboundPublishesParts) {
+  constructor(context: BrokerContext, { index, intake, pubacks }: InboundPublishesParts) {
     this.context = context;
     this.counters = context.counters;
-    this.delivery = delivery;
     this.index = index;
+    this.intake = intake;
     this.pubacks = pubacks;
-    this.retained = retained;
-    this.runner = runner;
     this.payloadBytesMax = context.limits.payloadBytesMax;
   }
 
@@ -75,48 +58,24 @@ export class InboundPublishes {
       return this.denied(turn, client, packet, topic, "an earlier decision, see the first line of the log");
     }
     if (!this.index.isCurrent(grant.route)) grant.route = this.index.route(topic);
-    if (isRetained || properties !== undefined || grant.route.services.length > 0) {
-      return this.receiveSlowly(turn, client, packet, grant);
-    }
+    if (isRetained || properties !== undefined) return this.receiveSlowly(turn, client, packet, grant);
     const { publication } = turn;
     publication.reset(topic, payload, qos, false, client.session);
-    this.delivery.fanOut(turn, publication, grant.route);
-    if (turn.hasWaits) this.pubacks.after(client, packet, turn.takeWaits());
-    else if (qos === 1) this.pubacks.now(turn, client, packet.packetId!);
+    this.intake.take(turn, publication, grant.route, client);
+    this.pubacks.settle(turn, client, packet);
   }
 
-  /** Everything that an ordinary message does not need: properties, RETAIN, services. */
+  /** Everything that an ordinary message does not need: properties, RETAIN. */
   private receiveSlowly(turn: Turn, client: ConnectedClient, packet: PublishPacket, grant: PublishGrant): void {
     const { topic, route } = grant;
-    const { clientId, certificateId } = client;
-    const { isRetained, payload } = packet;
+    const { isRetained, payload, properties } = packet;
     if (!this.checkProperties(turn, client, packet, topic)) return;
     if (isRetained && !this.mayRetain(turn, client, packet, topic)) return;
     const { publication } = turn;
     publication.reset(topic, payload, packet.qos === 0 ? 0 : 1, isRetained, client.session);
-    const { properties } = packet;
-    if (properties !== undefined) {
-      const { limits, clock } = this.context;
-      publication.properties = forwardedProperties(properties);
-      publication.expiresAtMs = expiresAt(limits, properties.messageExpirySeconds, clock.unixMs());
-    }
-    if (isRetained) {
-      const outcome = this.retained.retain(publication);
-      if (outcome.type === "throttled") return this.throttled(turn, client, packet);
-      turn.wait(outcome.done);
-    }
-    this.delivery.fanOut(turn, publication, route);
-    const { scope } = this.context;
-    for (const service of route.services) {
-      // A view of the input may be overwritten by nobody, but it keeps the whole chunk alive while a service works.
-      const message = { scope, topic, payload: this.copies.copy(payload), clientId, certificateId };
-      if (route.services.length === 1 && !turn.hasWaits) {
-        return this.pubacks.whenAnswered(client, packet, service, message);
-      }
-      turn.wait(answered(service, message, this.runner!));
-    }
-    if (turn.hasWaits) this.pubacks.after(client, packet, turn.takeWaits());
-    else if (packet.qos === 1) this.pubacks.now(turn, client, packet.packetId!);
+    this.intake.describe(publication, properties);
+    if (this.intake.take(turn, publication, route, client)) this.pubacks.settle(turn, client, packet);
+    else this.throttled(turn, client, packet);
   }
 
   private checkProperties(turn: Turn, client: ConnectedClient, packet: PublishPacket, topic: string): boolean {
@@ -164,7 +123,7 @@ export class InboundPublishes {
   }
 
   private mayPublish(client: ConnectedClient, topic: string): boolean {
-    if (isReservedTopic(topic) && !isPublishableReservedTopic(topic)) {
+    if (isReservedTopic(topic) && !isPublishableReservedTopic(topic, "client")) {
       const explanation = "clients may not publish to this reserved topic, whatever their policy says";
       this.context.log.warn("denied", { action: "iot:Publish", clientId: client.clientId, topic, explanation });
       return false;

@@ -1,24 +1,39 @@
 import { reasonCodes, type PublishPacket } from "@thingline/protocol/mqtt";
-import type { ServiceMessage, ServiceTopics } from "../services/operation.js";
-import type { OperationRunner } from "../services/operation.js";
+import type { ServiceMessage } from "../services/operation.js";
 import type { ConnectedClient } from "./connected-client.js";
 import type { BrokerContext } from "./context.js";
-import type { Turn, Turns } from "./turn.js";
+import type { AckHolder, Turn, Turns } from "./turn.js";
 
 /** Acknowledges what clients publish: at once, or when what it concerns is done; always in the order of the PUBLISH packets. */
 export class Pubacks {
   private readonly context: BrokerContext;
   private readonly turns: Turns;
-  private readonly runner: OperationRunner | undefined;
 
-  constructor(context: BrokerContext, { turns, runner }: { turns: Turns; runner: OperationRunner | undefined }) {
+  constructor(context: BrokerContext, turns: Turns) {
     this.context = context;
     this.turns = turns;
-    this.runner = runner;
+  }
+
+  /** When everything is done that the turn has collected for the message. */
+  settle(turn: Turn, client: ConnectedClient, packet: PublishPacket): void {
+    if (turn.message !== undefined) this.afterAnswers(turn, client, packet, turn.message);
+    else if (turn.hasWaits) this.after(client, packet, turn.takeWaits());
+    else if (packet.qos === 1) this.now(turn, client, packet.packetId!);
+  }
+
+  private afterAnswers(turn: Turn, client: ConnectedClient, packet: PublishPacket, message: ServiceMessage): void {
+    if (turn.holders.length === 1 && !turn.hasWaits) {
+      const [holder] = turn.holders;
+      turn.dropHolders();
+      this.whenAnswered(client, packet, holder!, message);
+      return;
+    }
+    turn.wait(turn.takeAnswers()!);
+    this.after(client, packet, turn.takeWaits());
   }
 
   /** Without anything to wait for, and after everything that came before. */
-  now(turn: Turn, client: ConnectedClient, packetId: number): void {
+  private now(turn: Turn, client: ConnectedClient, packetId: number): void {
     if (client.inbound.count === 0) {
       client.sendPuback(turn, packetId, reasonCodes.success);
       return;
@@ -34,7 +49,7 @@ export class Pubacks {
   }
 
   /** The PUBACK follows the commits and services that the message concerns. */
-  after(client: ConnectedClient, { qos, packetId, topic }: PublishPacket, work: Promise<unknown>): void {
+  private after(client: ConnectedClient, { qos, packetId, topic }: PublishPacket, work: Promise<unknown>): void {
     const ticket = qos === 1 ? client.inbound.begin(packetId!) : undefined;
     work.then(
       () => this.done(client, ticket),
@@ -43,26 +58,17 @@ export class Pubacks {
   }
 
   /** A message that one service answers and nothing else has to wait for: no promise. */
-  whenAnswered(
+  private whenAnswered(
     client: ConnectedClient,
     { qos, packetId }: PublishPacket,
-    service: ServiceTopics,
+    holder: AckHolder,
     message: ServiceMessage,
   ): void {
     const ticket = qos === 1 ? client.inbound.begin(packetId!) : undefined;
-    let isAnswered = false;
-    // As with a promise: only the first answer counts, and what is thrown is one.
-    const settled = (error?: unknown): void => {
-      if (isAnswered) return;
-      isAnswered = true;
+    holder.ask(message, (error) => {
       if (error === undefined) this.done(client, ticket);
       else this.failed(client, message.topic, ticket, error);
-    };
-    try {
-      service.handle(message, this.runner!, settled);
-    } catch (error) {
-      settled(error);
-    }
+    });
   }
 
   private done(client: ConnectedClient, ticket: number | undefined): void {

@@ -478,6 +478,7 @@ test("a service gets its topics, subscribers get them too, and the PUBACK follow
     topic: "certificate/1/create",
     clientId: "c",
     certificateId: "cert-1",
+    source: "client",
   });
   assert.equal(new TextDecoder().decode(payload), "please");
   // Later requests of the connection are not acknowledged before this one.

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Will } from "@thingline/protocol/mqtt";
 import { awsLimits } from "./limits.js";
 import { retainedSweepMs, sweptMessagesMax } from "./retained.js";
-import { retainedKeys } from "../services/messages/model.js";
+import { retainedKeys } from "../services/message-records.js";
 import { closeWorld, noLimits, scope, startWorld, TestIdentity, type World } from "./harness.test.support.js";
 
 const will = (fields: Partial<Will> = {}): Will => ({

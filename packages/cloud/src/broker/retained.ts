@@ -7,7 +7,7 @@ import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
 import { Publication } from "./publication.js";
 import { RateBucket } from "./rate.js";
-import type { MessageRecord, RetainedRecord } from "../services/messages/model.js";
+import type { MessageRecord, RetainedRecord } from "../services/message-records.js";
 import { restoredProperties, storedProperties, type StoreKeys } from "./session-store.js";
 
 export interface RetainedMessagesOptions {

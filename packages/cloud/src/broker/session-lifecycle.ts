@@ -204,7 +204,7 @@ export class SessionLifecycle {
   /** Puts a session that the store holds into memory. */
   private restore({ clientId, record, revision, subscriptions, messages }: StoredSession): BrokerSession {
     const { sessions, topics } = this.parts;
-    const session = sessions.create(clientId, record.version);
+    const session = sessions.create(clientId, record.version, record.identifier);
     this.makeStored(session, record, revision);
     for (const [filter, options] of subscriptions) sessions.subscribe(session, filter, options);
     for (const { sequence, record: message } of messages) {
@@ -275,7 +275,8 @@ export class SessionLifecycle {
     if (this.lacksRoom(undefined, expirySeconds)) return undefined;
     const session = this.parts.sessions.create(clientId, version);
     if (expirySeconds > 0) {
-      const record = { epoch: 0, owner: "", version, expirySeconds, expiresAtMs: undefined };
+      const { identifier } = session;
+      const record = { epoch: 0, identifier, owner: "", version, expirySeconds, expiresAtMs: undefined };
       this.makeStored(session, record, 0);
       await this.own(session, expirySeconds);
     }

@@ -1,5 +1,5 @@
 import type { MqttVersion, PublishProperties, SubscriptionOptions } from "@thingline/protocol/mqtt";
-import { retainedKeys, type MessageRecord, type StoredProperties } from "../services/messages/model.js";
+import { retainedKeys, type MessageRecord, type StoredProperties } from "../services/message-records.js";
 import type { Scope } from "../services/operation.js";
 import { iterate, iterateSound } from "../store/iterate.js";
 import type { StoreKey, StoreReader } from "../store/store.js";
@@ -8,6 +8,8 @@ import type { StoreKey, StoreReader } from "../store/store.js";
 export type SessionRecord = {
   /** Rises with every connection. */
   epoch: number;
+  /** The session's UUID; not in records of earlier releases. */
+  identifier?: string;
   /** The broker that holds it. */
   owner: string;
   version: MqttVersion;

@@ -43,6 +43,8 @@ const newQueue = ({ queuedMessagesMax, queuedBytesMax }: QueueLimits): ServerSes
 export class BrokerSession {
   readonly clientId: string;
   readonly version: MqttVersion;
+  /** A UUID for the session's life. */
+  readonly identifier: string;
   /** By filter as subscribed, `$share/…/` included. */
   readonly subscriptions = new Map<string, SubscriptionOptions>();
   readonly queue: ServerSession<QueuedMessage>;
@@ -57,9 +59,10 @@ export class BrokerSession {
   /** Queues of the shared groups that it is a member of. */
   groups: Set<GroupQueue> | undefined;
 
-  constructor(clientId: string, version: MqttVersion, limits: QueueLimits) {
+  constructor(clientId: string, version: MqttVersion, identifier: string, limits: QueueLimits) {
     this.clientId = clientId;
     this.version = version;
+    this.identifier = identifier;
     this.queue = newQueue(limits);
   }
 }

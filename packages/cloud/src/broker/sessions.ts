@@ -1,14 +1,12 @@
 import type { MqttVersion, SubscriptionOptions } from "@thingline/protocol/mqtt";
 import type { BusPort } from "../bus/bus.js";
-import type { ServiceTopics } from "../services/operation.js";
 import type { BrokerContext } from "./context.js";
 import type { GroupQueues } from "./group-queue.js";
 import type { QueueLedger } from "./queue-ledger.js";
 import { parseShare } from "./reserved-topics.js";
 import { BrokerSession, type StoredPart } from "./session.js";
-import type { SharedGroup, SubscriptionIndex } from "./subscription-index.js";
-
-export type BrokerIndex = SubscriptionIndex<BrokerSession, ServiceTopics>;
+import type { BrokerIndex } from "./routes.js";
+import type { SharedGroup } from "./subscription-index.js";
 
 export interface SessionsParts {
   index: BrokerIndex;
@@ -23,6 +21,7 @@ export class Sessions {
   private readonly parts: SessionsParts;
   private readonly byClientId = new Map<string, BrokerSession>();
   private persistent = 0;
+  private created = 0;
 
   constructor(context: BrokerContext, parts: SessionsParts) {
     this.context = context;
@@ -42,10 +41,16 @@ export class Sessions {
     return this.byClientId.values();
   }
 
-  create(clientId: string, version: MqttVersion): BrokerSession {
-    const session = new BrokerSession(clientId, version, this.context.limits);
+  /** @param identifier of a session that the store holds. Default: a new one. */
+  create(clientId: string, version: MqttVersion, identifier = this.newIdentifier()): BrokerSession {
+    const session = new BrokerSession(clientId, version, identifier, this.context.limits);
     this.byClientId.set(clientId, session);
     return session;
+  }
+
+  /** The broker's own UUID, with a number in the place of its last digits: no randomness for each session. */
+  private newIdentifier(): string {
+    return this.context.brokerId.slice(0, 24) + (++this.created).toString(16).padStart(12, "0");
   }
 
   /** From here on the session has a record and a writer. */

@@ -96,7 +96,11 @@ test("no subscriber sees Basic Ingest", async () => {
   const client = await world.connect("c");
   assert.deepEqual(await client.subscribe("$aws/#", "$aws/rules/r/#"), [1, 0x80]);
   assert.equal(await client.publish("$aws/rules/r/t", "x"), 0);
-  assert.deepEqual(client.messages, []);
+  assert.deepEqual(
+    client.publishes.map(({ topic }) => topic),
+    ["$aws/events/subscriptions/subscribed/c"],
+    "the event of its own SUBSCRIBE and no more",
+  );
   await closeWorld(world);
 });
 

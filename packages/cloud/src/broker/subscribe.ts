@@ -12,11 +12,13 @@ import type { ConnectedClient } from "./connected-client.js";
 import type { BrokerContext } from "./context.js";
 import type { Delivery } from "./delivery.js";
 import type { GroupDelivery } from "./group-delivery.js";
+import type { LifecycleEvents } from "./lifecycle-events.js";
 import type { BrokerLimits } from "./limits.js";
 import { parseShare, standingOfFilter } from "./reserved-topics.js";
 import type { RetainedMessages } from "./retained.js";
 import { subscriptionRecord } from "./session-store.js";
-import type { BrokerIndex, Sessions } from "./sessions.js";
+import type { BrokerIndex } from "./routes.js";
+import type { Sessions } from "./sessions.js";
 import type { Turn, Turns } from "./turn.js";
 
 interface Grant {
@@ -27,6 +29,7 @@ interface Grant {
 
 export interface SubscriptionsParts {
   delivery: Delivery;
+  events: LifecycleEvents;
   groupDelivery: GroupDelivery;
   index: BrokerIndex;
   retained: RetainedMessages;
@@ -103,6 +106,8 @@ export class Subscriptions {
     if (client.session.groups !== undefined) this.parts.groupDelivery.drainGroupsOf(turn, client.session);
     // Nobody waits for commits: what is retained is stored already.
     turn.dropWaits();
+    const filters = granted.map(({ filter }) => filter);
+    this.parts.events.subscriptionsChanged(client, "subscribed", filters);
   }
 
   private subscribeOne(client: ConnectedClient, subscription: Subscription, granted: Grant[]): number {
@@ -187,15 +192,19 @@ export class Subscriptions {
     }
     const { stored } = session;
     const codes: number[] = [];
+    const given: string[] = [];
     const deletes: Promise<void>[] = [];
     for (const filter of filters) {
       const wasThere = this.parts.sessions.unsubscribe(session, filter);
       codes.push(wasThere ? reasonCodes.success : reasonCodes.noSubscriptionExisted);
+      if (wasThere) given.push(filter);
       if (!wasThere || stored === undefined) continue;
       deletes.push(stored.writer.delete(this.context.keys.subscription(clientId, filter)));
     }
     const answer = (during: Turn): void => {
-      if (client.isConnected) client.send(during, { type: "unsuback", packetId, reasonCodes: codes });
+      if (!client.isConnected) return;
+      client.send(during, { type: "unsuback", packetId, reasonCodes: codes });
+      this.parts.events.subscriptionsChanged(client, "unsubscribed", given);
     };
     if (deletes.length === 0) return answer(turn);
     const { turns } = this.parts;

@@ -7,9 +7,11 @@ interface Subscriber {
   name: string;
 }
 const subscriber = (name: string): Subscriber => ({ name });
-const newIndex = (cachedTopicsMax = 100): SubscriptionIndex<Subscriber> => new SubscriptionIndex({ cachedTopicsMax });
+const audienceOf = (): undefined => undefined;
+const newIndex = (cachedTopicsMax = 100): SubscriptionIndex<Subscriber, undefined> =>
+  new SubscriptionIndex({ cachedTopicsMax, audienceOf });
 
-const namesOf = (index: SubscriptionIndex<Subscriber>, topic: string): string[] =>
+const namesOf = (index: SubscriptionIndex<Subscriber, undefined>, topic: string): string[] =>
   index
     .route(topic)
     .targets.map(({ subscriber: { name } }) => name)
@@ -125,7 +127,7 @@ test("groups are found beside ordinary subscribers and end with their last membe
 });
 
 test("a route that is remembered no more holds no subscriber, whoever still holds the route", () => {
-  const index = new SubscriptionIndex<object>({ cachedTopicsMax: 2 });
+  const index = new SubscriptionIndex<object, undefined>({ cachedTopicsMax: 2, audienceOf });
   index.add("#", {}, { qos: 0 });
   const first = index.route("a");
   assert.equal(first.targets.length, 1);
@@ -137,7 +139,7 @@ test("a route that is remembered no more holds no subscriber, whoever still hold
 
 test("routes of cachedTopicsMax topics and with cachedTargetsMax receivers are remembered, the oldest goes for one more", () => {
   const remembered = (options: { cachedTopicsMax: number; cachedTargetsMax?: number }) => {
-    const index = new SubscriptionIndex<Subscriber>(options);
+    const index = new SubscriptionIndex<Subscriber, undefined>({ ...options, audienceOf });
     for (const name of ["x", "y"]) index.add("#", subscriber(name), { qos: 0 });
     const routes = ["a", "b", "c"].map((topic) => index.route(topic));
     return routes.map((route) => index.isCurrent(route));

@@ -36,14 +36,14 @@ export class SharedGroup<S> {
   }
 }
 
-/** Everything that is known about a topic: who gets it. */
-export interface Route<S, Service> {
+/** Everything that is known about a topic: who gets it, and which services hear it. */
+export interface Route<S, Audience> {
   readonly topic: string;
   /** Good while it equals the index's; see {@link SubscriptionIndex.isCurrent}. */
   version: number;
   targets: readonly RouteTarget<S>[];
   groups: readonly SharedGroup<S>[];
-  readonly services: readonly Service[];
+  readonly audience: Audience;
 }
 
 interface Leaf<S> {
@@ -61,15 +61,17 @@ const newLeaf = <S>(): Leaf<S> => ({ subscribers: new Map(), groups: new Map() }
 const isEmpty = <S>(leaf: Leaf<S>): boolean => leaf.subscribers.size === 0 && leaf.groups.size === 0;
 const hasWildcard = (filter: string): boolean => filter.includes("+") || filter.includes("#");
 
-export interface SubscriptionIndexOptions<Service> {
+export interface SubscriptionIndexOptions<Audience> {
   /** Topics remembered; the least recently used goes first. */
   cachedTopicsMax: number;
   /** Default {@link defaultCachedTargetsMax}. */
   cachedTargetsMax?: number;
-  /** Which services answer the topic. Asked once per remembered topic. */
-  servicesOf?: (topic: string) => readonly Service[];
+  /** Which services hear the topic. Asked once per remembered topic, and again after {@link SubscriptionIndex.forgetRoutes}. */
+  audienceOf: (topic: string) => Audience;
   /** Topics that no subscriber sees, whatever its filter. */
   isHidden?: (topic: string) => boolean;
+  /** Filters that are counted in {@link SubscriptionIndex.watchedCount}. */
+  isWatched?: (filter: string) => boolean;
 }
 
 /** Targets remembered over all cached routes: a bound on memory when many topics have many subscribers. */
@@ -79,25 +81,29 @@ export const defaultCachedTargetsMax = 2_000_000;
  * Who subscribed to what. Exact filters are a map, wildcards a tree by topic level, and the answer for a topic is
  * remembered, so that a message on a known topic costs a map look-up.
  */
-export class SubscriptionIndex<S extends object, Service = never> {
+export class SubscriptionIndex<S extends object, Audience> {
   /** Filters with their subscribers, groups counted by member. */
   count = 0;
+  /** Those of them that somebody wants to know of, without a look at each topic. */
+  watchedCount = 0;
   groupCount = 0;
   private version = 1;
   private readonly exact = new Map<string, Leaf<S>>();
   private readonly root: Node<S> = newNode();
-  private readonly routes = new Map<string, Route<S, Service>>();
+  private readonly routes = new Map<string, Route<S, Audience>>();
   private cachedTargets = 0;
   private readonly cachedTopicsMax: number;
   private readonly cachedTargetsMax: number;
-  private readonly servicesOf: (topic: string) => readonly Service[];
+  private readonly audienceOf: (topic: string) => Audience;
   private readonly isHidden: (topic: string) => boolean;
+  private readonly isWatched: (filter: string) => boolean;
 
-  constructor(options: SubscriptionIndexOptions<Service>) {
+  constructor(options: SubscriptionIndexOptions<Audience>) {
     this.cachedTopicsMax = options.cachedTopicsMax;
     this.cachedTargetsMax = options.cachedTargetsMax ?? defaultCachedTargetsMax;
-    this.servicesOf = options.servicesOf ?? (() => []);
+    this.audienceOf = options.audienceOf;
     this.isHidden = options.isHidden ?? (() => false);
+    this.isWatched = options.isWatched ?? (() => false);
   }
 
   /** Adds or replaces. @param filter without the `$share/` prefix. @returns the group, for a shared subscription. */
@@ -105,7 +111,7 @@ export class SubscriptionIndex<S extends object, Service = never> {
     let group: SharedGroup<S> | undefined;
     const leaf = this.leafOf(filter);
     if (shareName === undefined) {
-      if (!leaf.subscribers.has(subscriber)) this.count++;
+      if (!leaf.subscribers.has(subscriber)) this.counted(filter, 1);
       leaf.subscribers.set(subscriber, options);
     } else {
       group = leaf.groups.get(shareName);
@@ -114,7 +120,7 @@ export class SubscriptionIndex<S extends object, Service = never> {
         leaf.groups.set(shareName, group);
         this.groupCount++;
       }
-      if (!group.members.has(subscriber)) this.count++;
+      if (!group.members.has(subscriber)) this.counted(filter, 1);
       group.members.set(subscriber, options);
       group.changed();
     }
@@ -130,7 +136,7 @@ export class SubscriptionIndex<S extends object, Service = never> {
     const members = shareName === undefined ? leaf.subscribers : group?.members;
     if (members?.delete(subscriber) !== true) return false;
     group?.changed();
-    this.count--;
+    this.counted(filter, -1);
     if (shareName !== undefined && members.size === 0) {
       leaf.groups.delete(shareName);
       this.groupCount--;
@@ -140,18 +146,23 @@ export class SubscriptionIndex<S extends object, Service = never> {
     return true;
   }
 
+  private counted(filter: string, change: 1 | -1): void {
+    this.count += change;
+    if (this.isWatched(filter)) this.watchedCount += change;
+  }
+
   /** Members of a shared group. */
   group(filter: string, shareName: string): SharedGroup<S> | undefined {
     const leaf = hasWildcard(filter) ? this.nodeOf(filter)?.leaf : this.exact.get(filter);
     return leaf?.groups.get(shareName);
   }
 
-  isCurrent(route: Route<S, Service>): boolean {
+  isCurrent(route: Route<S, Audience>): boolean {
     return route.version === this.version;
   }
 
   /** Where a message on the topic goes. The same object until a subscription that concerns it changes. */
-  route(topic: string): Route<S, Service> {
+  route(topic: string): Route<S, Audience> {
     const known = this.routes.get(topic);
     if (known !== undefined && known.version === this.version) {
       if (this.routes.size * 2 > this.cachedTopicsMax) {
@@ -168,9 +179,10 @@ export class SubscriptionIndex<S extends object, Service = never> {
     return route;
   }
 
-  private match(topic: string): Route<S, Service> {
-    const services = this.servicesOf(topic);
-    if (this.isHidden(topic)) return { topic, version: this.version, targets: [], groups: [], services };
+  /** As {@link route} for a topic that comes seldom: nothing of it is remembered. */
+  match(topic: string): Route<S, Audience> {
+    const audience = this.audienceOf(topic);
+    if (this.isHidden(topic)) return { topic, version: this.version, targets: [], groups: [], audience };
     const leaves: Leaf<S>[] = [];
     const exact = this.exact.get(topic);
     if (exact !== undefined) leaves.push(exact);
@@ -183,7 +195,12 @@ export class SubscriptionIndex<S extends object, Service = never> {
       for (const [subscriber, options] of leaf.subscribers) merge(merged, subscriber, options);
       groups.push(...leaf.groups.values());
     }
-    return { topic, version: this.version, targets: [...merged.values()], groups, services };
+    return { topic, version: this.version, targets: [...merged.values()], groups, audience };
+  }
+
+  /** What services hear has changed: every route is found anew. */
+  forgetRoutes(): void {
+    this.version++;
   }
 
   /** Routes that the filter may concern are wrong now. */
@@ -196,7 +213,7 @@ export class SubscriptionIndex<S extends object, Service = never> {
     if (route !== undefined) this.drop(filter, route);
   }
 
-  private drop(topic: string, route: Route<S, Service>): void {
+  private drop(topic: string, route: Route<S, Audience>): void {
     this.routes.delete(topic);
     this.cachedTargets -= route.targets.length;
     // Connections may still hold it, but not the sessions that it names.

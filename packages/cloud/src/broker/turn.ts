@@ -1,6 +1,13 @@
 import type { EncodedTopics } from "@thingline/protocol/mqtt";
 import type { Clock } from "@thingline/transport";
+import type { ServiceMessage } from "../services/operation.js";
 import { Publication } from "./publication.js";
+
+/** A service that holds the acknowledgement of a message until it has answered it. */
+export interface AckHolder {
+  /** Calls back once. */
+  ask(message: ServiceMessage, answered: (error?: unknown) => void): void;
+}
 
 /**
  * What one turn of the broker carries with it: a chunk of input, a timer, a call. A turn is begun at a door, passed to everything
@@ -12,6 +19,10 @@ export class Turn {
   /** The message that this turn sends right now; used again for the next one. */
   readonly publication: Publication;
   private waits: Promise<unknown>[] = [];
+  /** What the message has to be answered by; none of them was asked yet. */
+  readonly holders: AckHolder[] = [];
+  /** As the holders get it; only there with them. */
+  message: ServiceMessage | undefined;
 
   constructor(topics: EncodedTopics) {
     this.publication = new Publication(new Uint8Array(0), topics);
@@ -30,6 +41,27 @@ export class Turn {
   /** The message is acknowledged after this. */
   wait(work: Promise<unknown>): void {
     this.waits.push(work);
+  }
+
+  /** The message is acknowledged after this service has answered it. Whoever acknowledges asks it. */
+  hold(holder: AckHolder, message: ServiceMessage): void {
+    this.holders.push(holder);
+    this.message = message;
+  }
+
+  /** Asks the services that hold the acknowledgement. @returns undefined when there are none */
+  takeAnswers(): Promise<unknown> | undefined {
+    const { holders, message } = this;
+    if (message === undefined) return undefined;
+    const answers = holders.map((holder) => answerOf(holder, message));
+    this.dropHolders();
+    return Promise.all(answers);
+  }
+
+  /** They are asked by somebody else, or not at all. */
+  dropHolders(): void {
+    this.holders.length = 0;
+    this.message = undefined;
   }
 
   /** When everything to wait for is done; the turn begins to collect anew. */
@@ -70,6 +102,16 @@ export class Turns {
   /** What the turn still waits for is waited for by nobody. */
   end(turn: Turn): void {
     turn.dropWaits();
+    if (turn.message !== undefined) turn.dropHolders();
     this.free.push(turn);
   }
+}
+
+function answerOf(holder: AckHolder, message: ServiceMessage): Promise<void> {
+  return new Promise((resolve, reject) => {
+    holder.ask(message, (error) => {
+      if (error === undefined) resolve();
+      else reject(error instanceof Error ? error : new Error("a service failed", { cause: error }));
+    });
+  });
 }

@@ -2,8 +2,9 @@ import type { Clock, Connection, Random } from "@thingline/transport";
 import type { Bus } from "../bus/bus.js";
 import type { Log } from "../log.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
-import type { OperationRunner, Scope, ServiceMessage, ServiceTopics } from "../services/operation.js";
-import type { PublishEffect } from "../services/outbox.js";
+import type { LifecycleEvent } from "../services/lifecycle.js";
+import type { OperationRunner, Scope, ServiceTopics } from "../services/operation.js";
+import type { HandedOver, PublishEffect } from "../services/outbox.js";
 import type { Store } from "../store/store.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
@@ -16,7 +17,7 @@ export interface BrokerOptions {
   store: Store;
   /** The account and region whose clients connect here. */
   scope: Scope;
-  /** Services that answer topics. Default: none. */
+  /** Services that hear messages. Default: none. */
   services?: readonly ServiceTopics[];
   /** Handed to the services. Required when there are any. */
   runner?: OperationRunner;
@@ -24,8 +25,8 @@ export interface BrokerOptions {
   bus?: Bus;
   /** Default `awsLimits`. */
   limits?: BrokerLimits;
-  /** Called after each CONNACK that accepts. */
-  onConnected?: (client: { clientId: string; certificateId: string | undefined }) => void;
+  /** Called with each event of a client's life, within the turn in which it happens. What it throws is logged. */
+  onLifecycle?: (event: LifecycleEvent) => void;
 }
 
 export type { PublishEffect };
@@ -48,15 +49,14 @@ export interface Broker {
    */
   accept(connection: Connection, identity: ConnectionIdentity): void;
   /**
-   * A service's message. Resolves when it was handed over: written to connected clean sessions, stored for persistent
-   * ones. A message that nobody wants is handed over at once.
+   * A message of a service, or of somebody that asked a service over HTTP. Resolves when it was handed over: written to connected clean
+   * sessions, stored for persistent ones. A message that nobody wants is handed over at once. What it resolves to says when the services
+   * have answered it that hold its acknowledgement.
    * @throws {ThinglineError} CLOSED, TOPIC_NAME_INVALID.
    */
-  publish(effect: Omit<PublishEffect, "type">): Promise<void>;
-  /** Whether anybody subscribes to the topic, connected or not. True when other brokers might know of somebody. */
-  isWanted(topic: string): boolean;
-  /** Hands a message that did not come by MQTT to the services that answer its topic; resolves when they have. */
-  ask(message: ServiceMessage): Promise<void>;
+  publish(effect: Omit<PublishEffect, "type">): Promise<void | HandedOver>;
+  /** Whether anybody subscribes to the topic, connected or not, or hears it. True when other brokers might know of somebody. */
+  isWanted(topic: string, source?: "service" | "http"): boolean;
   /** Asks `authorizeConnect` again for each live connection of the certificate and closes those that it refuses. */
   recheckPrincipal(certificateId: string): Promise<void>;
   /** Closes the client's connection (MQTT 5: DISCONNECT 0x98). Its will is sent. Not connected: nothing happens. */

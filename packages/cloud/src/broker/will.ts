@@ -1,15 +1,13 @@
 import type { Will } from "@thingline/protocol/mqtt";
-import { expiresAt, forwardedProperties } from "../services/message-limits.js";
+import type { ServiceMessage } from "../services/operation.js";
 import type { BrokerContext } from "./context.js";
-import type { Delivery } from "./delivery.js";
-import type { RetainedMessages } from "./retained.js";
-import type { BrokerIndex } from "./sessions.js";
+import type { Intake } from "./intake.js";
+import type { BrokerIndex } from "./routes.js";
 import type { Turns } from "./turn.js";
 
 export interface WillsParts {
-  delivery: Delivery;
   index: BrokerIndex;
-  retained: RetainedMessages;
+  intake: Intake;
   turns: Turns;
 }
 
@@ -25,19 +23,16 @@ export class Wills {
 
   /**
    * Publishes the last will of a connection that has ended. That the client may was settled by its CONNECT. As at AWS, a
-   * will on a reserved topic reaches subscribers and no service.
+   * will on a reserved topic reaches subscribers and no service that answers requests: none of these hears wills.
    */
-  send(clientId: string, will: Will): void {
-    const { delivery, index, retained, turns } = this.parts;
-    const { limits, clock, log } = this.context;
+  send({ clientId, certificateId }: Pick<ServiceMessage, "clientId" | "certificateId">, will: Will): void {
+    const { index, intake, turns } = this.parts;
     const turn = turns.begin();
     const { publication } = turn;
     publication.reset(will.topic, will.payload, will.qos === 0 ? 0 : 1, will.isRetained, undefined);
-    publication.properties = forwardedProperties(will.properties);
-    publication.expiresAtMs = expiresAt(limits, will.properties?.messageExpirySeconds, clock.unixMs());
-    log.debug("willSent", { clientId, topic: will.topic });
-    if (will.isRetained) retained.retain(publication);
-    delivery.fanOut(turn, publication, index.route(will.topic));
+    intake.describe(publication, will.properties);
+    this.context.log.debug("willSent", { clientId, topic: will.topic });
+    intake.take(turn, publication, index.route(will.topic), { source: "will", clientId, certificateId });
     // Nobody waits for a will; what cannot be stored is logged by the writer.
     turns.end(turn);
   }

@@ -7,7 +7,7 @@ import { encodeToBytes } from "@thingline/protocol/mqtt";
 import { encodePercent } from "@thingline/protocol/restjson";
 import type { HttpRequest } from "@thingline/transport";
 import { awsLimits } from "../broker/limits.js";
-import { retainedKeys } from "../services/messages/model.js";
+import { retainedKeys } from "../services/message-records.js";
 import { messageRestOperations } from "../services/messages/rest.js";
 import { createMessages } from "../services/messages/service.js";
 import { registryRestOperations } from "../services/registry/rest.js";

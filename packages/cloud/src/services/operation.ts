@@ -2,6 +2,7 @@ import type { PublishProperties } from "@thingline/protocol/mqtt";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { StoreOperation, StoreReader } from "../store/store.js";
 import type { BlobRoom } from "./blob-room.js";
+import type { TopicFilters } from "./topic-filters.js";
 
 /** The account and region that a request speaks for. Every store key begins with both. */
 export interface Scope {
@@ -20,6 +21,11 @@ export type Effect =
       isRetained?: boolean;
       /** For receivers that speak MQTT 5; the expiry holds for all. */
       properties?: Pick<PublishProperties, keyof PublishProperties>;
+      /**
+       * `http`: somebody outside asked for it, so that services hear it as they hear what clients publish, and the effect is settled
+       * when those that hold acknowledgements have answered it. Default `service`.
+       */
+      source?: "service" | "http";
       /** Deliver to this client only, subscribed or not (job responses). */
       onlyToClientId?: string;
     }
@@ -88,11 +94,6 @@ export interface Operation<Input, Result> {
   readonly saga?: Saga<Input, Result>;
   /** Members of the input that are acted on or refused by name: all that AWS has. Others are ignored, as AWS does. */
   readonly members?: readonly string[];
-  /**
-   * The message to a service that the operation has published for its caller, if it is one. The caller hears when
-   * that service has answered it, as the PUBACK of MQTT follows the answer. Asked after the operation has succeeded.
-   */
-  readonly request?: (input: Input) => Pick<ServiceMessage, "topic" | "payload"> | undefined;
 }
 
 /** `service` names the room of its blobs. */
@@ -119,21 +120,41 @@ export interface OperationRunner {
 
 export const operationAttemptsMax = 20;
 
-/** A PUBLISH as a service sees it. Its PUBACK follows when the service is done. */
+/**
+ * How a message came to the broker: published by a client or over HTTP, an effect of a service, a client's last will, or an event of a
+ * client's life.
+ */
+export type MessageSource = "client" | "http" | "service" | "will" | "lifecycle";
+
+/** Stands for the client id of a message that no client has sent, as AWS's rules see it. */
+export const noClientId = "n/a";
+
+/** A message as a service hears it. */
 export interface ServiceMessage {
   scope: Scope;
   topic: string;
   payload: Uint8Array;
-  /** `n/a` for a message that came over HTTP. */
+  /** {@link noClientId} for a message that no client has sent. */
   clientId: string;
-  /** Certificate id, or undefined for an anonymous plain TCP client. */
+  /** Certificate id; undefined for an anonymous plain TCP client, and for a message that no client has sent. */
   certificateId: string | undefined;
+  source: MessageSource;
 }
 
-/** The MQTT face of a service (`topics.ts`): which topics it answers, and what it does with a message. */
+/** The MQTT face of a service (`topics.ts`): which topics it hears from whom, and what it does with a message. */
 export interface ServiceTopics {
-  /** Topic filters, `+` allowed. A request topic still fans out to subscribers like any other topic. */
-  filters: readonly string[];
+  /**
+   * Topic filters, matched as AWS matches. A topic still fans out to subscribers like any other. {@link TopicFilters} can change while the
+   * service runs.
+   */
+  filters: readonly string[] | TopicFilters;
+  /** Whose messages it hears. Default: those of clients alone. */
+  sources?: readonly MessageSource[];
+  /**
+   * Whether a message is acknowledged only when the service has answered it. A service that holds nothing back may be slow: what it
+   * cannot take yet waits in a bounded queue, and is dropped and counted when that is full. Default true.
+   */
+  holdsAck?: boolean;
   /**
    * Calls back once, never from inside the call, when the message is answered. Errors become the service's own `rejected` message
    * inside; what `done` is called with is a defect and is logged.

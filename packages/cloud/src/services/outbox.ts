@@ -18,6 +18,12 @@ import {
 
 export type { EffectId, PerformedEffect, PublishEffect } from "./outbox-records.js";
 
+/** A message that was handed over, and that services still work on: its caller hears when they have answered it. */
+export interface HandedOver {
+  /** The next effects do not wait for this, which may wait for effects itself. */
+  answered: Promise<unknown>;
+}
+
 /**
  * What the runner needs of the rest of the cloud. Calls come in order, several at once: a call takes its place in the
  * order before it returns its promise, and resolves when the effect is in the receiver's hands (a QoS 1 message: with
@@ -26,12 +32,12 @@ export type { EffectId, PerformedEffect, PublishEffect } from "./outbox-records.
  */
 export interface EffectPerformer {
   /** @param id where nodes share the store: names the effect, also when another node performs it again. */
-  publish(scope: Scope, effect: PublishEffect, id?: EffectId): Promise<void>;
+  publish(scope: Scope, effect: PublishEffect, id?: EffectId): Promise<void | HandedOver>;
   /**
-   * Whether anybody would get the message now, connected or not. What nobody would get is not stored: it would go nowhere after a
+   * Whether anybody would get or hear the message now, connected or not. What nobody would get is not stored: it would go nowhere after a
    * crash as well. Without this everything is wanted.
    */
-  isWanted?(scope: Scope, topic: string): boolean;
+  isWanted?(scope: Scope, topic: string, source: "service" | "http"): boolean;
   disconnect(scope: Scope, effect: Extract<PerformedEffect, { type: "disconnect" }>): Promise<void>;
   recheckPrincipal(scope: Scope, effect: Extract<PerformedEffect, { type: "recheckPrincipal" }>): Promise<void>;
   /** Without it a blob that is wanted no more goes when the next engine opens. */
@@ -210,7 +216,7 @@ export class Outbox {
 
   #isWanted(scope: Scope, effect: PerformedEffect): boolean {
     if (effect.type !== "publish" || effect.isRetained === true || effect.onlyToClientId !== undefined) return true;
-    return this.#performer?.isWanted?.(scope, effect.topic) ?? true;
+    return this.#performer?.isWanted?.(scope, effect.topic, effect.source ?? "service") ?? true;
   }
 
   /** For effects without state: resolves when the performer has them, rejects when they were given up. */
@@ -274,11 +280,12 @@ export class Outbox {
       const done: Pending[] = [];
       for (const [index, pending] of batch.entries()) {
         const result = results[index];
-        if (result?.status === "fulfilled") done.push(pending);
-        else if (this.#mayRetry(pending, result?.reason)) failed.push(pending);
+        if (result?.status === "fulfilled") {
+          done.push(pending);
+          settle(pending, result.value);
+        } else if (this.#mayRetry(pending, result?.reason)) failed.push(pending);
         else done.push(pending);
       }
-      for (const { settled } of done) settled();
       this.#track(this.#forget(done));
       if (failed.length === 0) continue;
       this.#queue.unshift(...failed);
@@ -288,7 +295,7 @@ export class Outbox {
     this.#isPumping = false;
   }
 
-  async #perform(performer: EffectPerformer, { scope, effect, key, origin }: Pending): Promise<void> {
+  async #perform(performer: EffectPerformer, { scope, effect, key, origin }: Pending): Promise<void | HandedOver> {
     switch (effect.type) {
       case "publish": {
         if (this.#node.isAlone || key === undefined) return performer.publish(scope, effect);
@@ -364,6 +371,14 @@ function complete(effect: PerformedEffect): StoredEffect {
   if (effect.type !== "publish") return effect;
   const { payload } = effect;
   return { ...effect, payload: typeof payload === "function" ? payload() : payload };
+}
+
+function settle({ settled }: Pending, handedOver: void | HandedOver): void {
+  if (handedOver === undefined) return settled();
+  handedOver.answered.then(
+    () => settled(),
+    (error: unknown) => settled(error instanceof Error ? error : new Error(String(error))),
+  );
 }
 
 const closedError = () => new ThinglineError("CLOSED", "the operation runner was closed before the effect was taken");

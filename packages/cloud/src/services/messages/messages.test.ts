@@ -4,7 +4,7 @@ import { ThinglineError } from "@thingline/protocol";
 import { encodeBase64 } from "@thingline/protocol/x509";
 import { awsLimits } from "../../broker/limits.js";
 import { openServiceWorld, scope } from "../world.test.support.js";
-import { retainedKeys, type RetainedRecord } from "./model.js";
+import { retainedKeys, type RetainedRecord } from "../message-records.js";
 import { createMessages } from "./service.js";
 
 const messages = createMessages(awsLimits);
@@ -32,6 +32,7 @@ test("a publish over HTTP becomes one message with its properties, QoS 0 unless 
       payload: encode("2.5"),
       qos: 0,
       isRetained: false,
+      source: "http",
       properties: {
         contentType: "text/plain",
         responseTopic: "pump/answers",
@@ -44,7 +45,7 @@ test("a publish over HTTP becomes one message with its properties, QoS 0 unless 
         ],
       },
     },
-    { type: "publish", topic: "pump/state", payload: new Uint8Array(), qos: 1, isRetained: true },
+    { type: "publish", topic: "pump/state", payload: new Uint8Array(), qos: 1, isRetained: true, source: "http" },
   ]);
 });
 
@@ -84,17 +85,21 @@ test("what cannot be published is refused, and nothing is published", async () =
       return true;
     });
   }
-  assert.deepEqual(await world.run(messages.publish, { topic: "$aws/rules/none/pump" }), { message: "OK" });
   assert.deepEqual(await world.takeEffects(), []);
 });
 
-test("only requests to shadows wait for a service", () => {
-  const topic = "$aws/things/pump/shadow/name/settings/update";
-  const payload = encode("{}");
-  assert.deepEqual(messages.publish.request({ topic, payload }), { topic, payload });
-  for (const other of ["pump", "certificate/pump/create", "$aws/rules/a/$aws/things/pump/shadow/update"]) {
-    assert.equal(messages.publish.request({ topic: other }), undefined);
-  }
+test("requests to shadows and messages for rules enter by the same door as all others", async () => {
+  const world = await openServiceWorld();
+  const topics = ["$aws/things/pump/shadow/name/settings/update", "$aws/rules/none/pump"];
+  for (const topic of topics)
+    assert.deepEqual(await world.run(messages.publish, { topic, payload: encode("{}") }), { message: "OK" });
+  assert.deepEqual(
+    await world.takeEffects(),
+    topics.map((topic) => ({
+      ...{ type: "publish", topic, payload: encode("{}"), qos: 0 },
+      ...{ isRetained: false, source: "http" },
+    })),
+  );
 });
 
 test("retained messages are read and listed page by page, expired ones are not there", async () => {

@@ -2,10 +2,11 @@ import { ThinglineError } from "@thingline/protocol";
 import { checkTopicName, type PublishProperties, type UserProperties } from "@thingline/protocol/mqtt";
 import { decodeBase64, encodeBase64 } from "@thingline/protocol/x509";
 import { faultOfProperties, topicLimits, type MessageLimits } from "../message-limits.js";
+import { isExpired, retainedKeys, type RetainedRecord } from "../message-records.js";
 import type { Operation } from "../operation.js";
 import { readPage } from "../page.js";
+import { isPublishableReservedTopic, isReservedTopic } from "../publishable-topics.js";
 import { answer, boolean, bytes, integer, oneOf, operation, optional, string } from "../shape.js";
-import { isExpired, retainedKeys, standingOverHttp, type RetainedRecord } from "./model.js";
 
 export const retainedPageSizeMax = 200;
 /** User properties of one message; AWS bounds their bytes only. */
@@ -52,25 +53,22 @@ export type Messages = ReturnType<typeof createMessages>;
  * @see AWS IoT developer guide, "HTTPS"; API reference of the data plane
  */
 export function createMessages(limits: MessageLimits) {
-  const decidePublish: Operation<PublishInput, { message: string }> = operation(publishShape, async (_, input) => {
+  const publish: Operation<PublishInput, { message: string }> = operation(publishShape, async (_, input) => {
     const { payload = new Uint8Array(), qos = 0, retain = false } = input;
     checkTopic(input.topic, limits);
-    const standing = standingOverHttp(input.topic);
-    if (standing === "reserved") {
+    const isReserved = isReservedTopic(input.topic);
+    if (isReserved && !isPublishableReservedTopic(input.topic, "http")) {
       const message = `nobody may publish over HTTP to the reserved topic "${input.topic}"`;
       throw new ThinglineError("REQUEST_FORBIDDEN", message, { details: { topic: input.topic } });
     }
-    if (retain && standing !== "open") throw invalid("retain may not be used on a topic that begins with $");
+    if (retain && isReserved) throw invalid("retain may not be used on a topic that begins with $");
     if (payload.length > limits.payloadBytesMax) {
       const message = `a payload has at most ${limits.payloadBytesMax} bytes, got ${payload.length}`;
       throw new ThinglineError("REQUEST_TOO_LARGE", message, { details: { payloadBytes: payload.length } });
     }
     const properties = propertiesOf(input, limits);
-    const result = { message: "OK" };
-    // AWS answers a message for a rule that does not exist like any other, and there is no rule yet.
-    if (standing === "basicIngest") return answer(result);
     return {
-      result,
+      result: { message: "OK" },
       operations: [],
       effects: [
         {
@@ -79,19 +77,12 @@ export function createMessages(limits: MessageLimits) {
           payload,
           qos: qos === 1 ? 1 : 0,
           isRetained: retain,
+          source: "http",
           ...(properties !== undefined && { properties }),
         },
       ],
     };
   });
-  const publish = Object.assign(decidePublish, {
-    request: ({
-      topic,
-      payload = new Uint8Array(),
-    }: PublishInput): { topic: string; payload: Uint8Array } | undefined =>
-      standingOverHttp(topic) === "shadowRequest" ? { topic, payload } : undefined,
-  });
-
   const getRetainedMessage = operation({ topic }, async ({ store, scope, nowMs }, input) => {
     const entry = await store.get<RetainedRecord>(retainedKeys.of(scope, input.topic));
     if (entry === undefined || isExpired(entry.value, nowMs)) {

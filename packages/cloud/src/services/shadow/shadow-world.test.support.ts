@@ -40,7 +40,7 @@ export async function openShadowWorld(
 
   const ask: ShadowWorld["ask"] = async (type, payload, { id = pump, clientId = "client" } = {}) => {
     const message = { scope, topic: shadowTopic(id, type), payload: encode(payload), clientId };
-    await answered(topics, { ...message, certificateId: undefined }, world.runner);
+    await answered(topics, { ...message, certificateId: undefined, source: "client" }, world.runner);
   };
   const take: ShadowWorld["take"] = async () =>
     (await world.takeEffects()).flatMap((effect) => {

@@ -62,6 +62,7 @@ export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimi
 
   const topics: ServiceTopics = {
     filters: shadowRequestFilters,
+    sources: ["client", "http"],
 
     handle(message, runner, done) {
       const { topic, scope, clientId, payload } = message;

@@ -38,6 +38,7 @@ async function openWorld(options: { isStarted?: boolean } = {}): Promise<World> 
     clientId,
     payload: new Uint8Array(),
     certificateId: "c".repeat(64),
+    source: "client",
   });
   return Object.assign(world, {
     connected: async (clientId: string, certificateId: string) => {
@@ -244,7 +245,8 @@ test("a failure inside is told to the device without details, and thrown for the
     clientId: "d",
     payload: new Uint8Array(),
     certificateId: "c",
-  };
+    source: "client",
+  } as const;
   await assert.rejects(answered(service.topics!, message, world.runner), /secret reason/);
   const [rejected] = await world.takePublishes();
   const rejection = decodeSplitProvisioningRejection(rejected?.payload ?? new Uint8Array());

@@ -1,6 +1,5 @@
-import { parseShadowTopic, shadowRequestTypes } from "@thingline/protocol/shadow";
-import type { StoreKey } from "../../store/store.js";
-import type { Scope } from "../operation.js";
+import type { StoreKey } from "../store/store.js";
+import type { Scope } from "./operation.js";
 
 /** A message as it is stored: QoS 1 that waits, and retained ones. */
 export type MessageRecord = {
@@ -36,17 +35,4 @@ export const retainedKeys = {
 
 export function isExpired({ expiresAtMs }: MessageRecord, nowMs: number): boolean {
   return expiresAtMs !== undefined && expiresAtMs <= nowMs;
-}
-
-/** The client id of a message that came over HTTP, as AWS's rules see it. */
-export const httpClientId = "n/a";
-
-export type TopicStanding = "open" | "shadowRequest" | "basicIngest" | "reserved";
-
-/** What publishing to a topic over HTTP means. */
-export function standingOverHttp(topic: string): TopicStanding {
-  if (!topic.startsWith("$")) return "open";
-  if (topic.startsWith("$aws/rules/")) return "basicIngest";
-  const tail = parseShadowTopic(topic)?.tail;
-  return shadowRequestTypes.some((type) => type === tail) ? "shadowRequest" : "reserved";
 }

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConnectionNumbers, numberKeptMs, rememberedNumbersMax } from "./connection-numbers.js";
+import { TestClock } from "./harness.test.support.js";
+
+test("a number rises with each connection, and never falls below what a persistent session knows", () => {
+  const numbers = new ConnectionNumbers(new TestClock());
+  assert.equal(numbers.begin("a", 0), 0);
+  numbers.end("a", 0);
+  assert.equal(numbers.begin("a", 0), 1);
+  assert.equal(numbers.begin("b", 0), 0);
+  numbers.end("a", 1);
+  assert.equal(numbers.begin("a", 7), 7);
+  numbers.end("a", 7);
+  assert.equal(numbers.begin("a", 3), 8);
+});
+
+test("a client that was away for an hour begins at 0, a millisecond less and it does not", () => {
+  const clock = new TestClock();
+  const numbers = new ConnectionNumbers(clock);
+  for (const [awayMs, expected] of [
+    [numberKeptMs - 1, 4],
+    [numberKeptMs, 0],
+  ] as const) {
+    numbers.end("a", 3);
+    clock.nowMs += awayMs;
+    assert.equal(numbers.begin("a", 0), expected);
+  }
+});
+
+test("rememberedNumbersMax client ids are remembered, and the one that left first is forgotten for one more", () => {
+  const numbers = new ConnectionNumbers(new TestClock());
+  for (let at = 0; at < rememberedNumbersMax; at++) numbers.end(`c${at}`, 5);
+  assert.equal(numbers.begin("c0", 0), 6);
+  numbers.end("c0", 6);
+  numbers.end("one more", 1);
+  assert.deepEqual([numbers.begin("c1", 0), numbers.begin("c2", 0), numbers.begin("c0", 0)], [0, 6, 7]);
+});
