@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { AtTerminator } from "./command-line-reader.js";
 import { CommandLineReader } from "./command-line-reader.js";
+import { atCommandBytesMax } from "./command.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -66,4 +67,12 @@ test("any bytes in any chunking give the same lines, and never more than the buf
     }),
     { numRuns: process.env["THINGLINE_TEST_LONG"] === "1" ? 50_000 : 500 },
   );
+});
+
+test("without an option a command has atCommandBytesMax, and what is more is cut off and counted", () => {
+  const line = "x".repeat(atCommandBytesMax);
+  assert.deepEqual(new CommandLineReader().push(bytes(`${line}\r${line}x\r`)), [
+    { text: line, droppedBytes: 0 },
+    { text: line, droppedBytes: 1 },
+  ]);
 });

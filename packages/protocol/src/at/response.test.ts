@@ -5,7 +5,7 @@ import { parseAtCommand } from "./command.js";
 import type { LineKind } from "./information.js";
 import { classifyLine, parseInformation } from "./information.js";
 import type { ResponseLine } from "./response-line-reader.js";
-import { ResponseLineReader } from "./response-line-reader.js";
+import { ResponseLineReader, responseLineBytesMax } from "./response-line-reader.js";
 import { describeCmeError, formatFinalResult, formatNotification, formatResponse, parseFinalResult } from "./result.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -55,6 +55,16 @@ for (const framing of ["modemLibrary", "serialModem"] as const) {
 test("a quote in noise does not swallow what follows", () => {
   const reader = new ResponseLineReader();
   assert.deepEqual(texts(reader.push(bytes('\x01z"\xff\r\nOK\r\n'))).slice(-1), ["OK"]);
+});
+
+test("without an option a line has responseLineBytesMax", () => {
+  const reader = new ResponseLineReader();
+  const line = "x".repeat(responseLineBytesMax);
+  assert.deepEqual(reader.push(new TextEncoder().encode(`${line}\n${line}x\nOK\n`)), [
+    { type: "line", text: line },
+    { type: "overlong", droppedBytes: responseLineBytesMax + 1 },
+    { type: "line", text: "OK" },
+  ]);
 });
 
 test("an overlong line is reported once and the next is read", () => {

@@ -274,7 +274,10 @@ test("settings name the shadow topics, the last will and a fixed address", () =>
 });
 
 test("the size of a file and the number of problems have limits", () => {
-  const large = parseKconfig([{ file: "f", text: "#".repeat(kconfigFileCharactersMax + 1) }]);
+  const most = `${"#".repeat(63)}\n`.repeat(kconfigFileCharactersMax / 64);
+  const fits = parseKconfig([{ file: "f", text: most }]);
+  assert.ok(!fits.problems.some(({ kind }) => kind === "tooLarge"));
+  const large = parseKconfig([{ file: "f", text: `${most}#` }]);
   assert.equal(large.problems[0]?.kind, "tooLarge");
   const many = parse("x\n".repeat(kconfigProblemsMax + 50));
   assert.equal(many.problems.length, kconfigProblemsMax + 1);

@@ -75,7 +75,9 @@ test("a query is decoded pair by pair", () => {
   ]);
   assert.deepEqual(parseQuery(""), []);
   assert.equal(parseQuery("a=%f"), undefined);
-  assert.equal(parseQuery("a&".repeat(queryParametersMax + 1)), undefined);
+  const query = Array.from({ length: queryParametersMax }, () => "a").join("&");
+  assert.equal(parseQuery(query)?.length, queryParametersMax);
+  assert.equal(parseQuery(`${query}&a`), undefined);
   assert.deepEqual(parseQuery(buildQuery([["a b", "ä&="]])), [["a b", "ä&="]]);
 });
 

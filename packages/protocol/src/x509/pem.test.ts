@@ -74,6 +74,9 @@ test("text that is no PEM is refused with the reason and without its content", (
     ["x".repeat(pemCharactersMax + 1), /more than 65536/],
     [encodePem("A", Uint8Array.of(1)).repeat(pemBlocksMax + 1), /more than 16 blocks/],
   ];
+  const block = encodePem("A", Uint8Array.of(1));
+  for (const text of [block.padEnd(pemCharactersMax, "\n"), block.repeat(pemBlocksMax)])
+    assert.ok(!("reason" in readPem(text)), "as much as may be");
   for (const [text, expected] of cases) {
     const result = readPem(text);
     assert.ok("reason" in result, `for ${expected}`);
