@@ -4,14 +4,16 @@ import { getEventListeners } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { type Cloud, createCloud, createMemoryStore } from "@thingline/cloud";
 import { connectDevice, createDevice, type Device, type DeviceOptions } from "@thingline/device";
-import type { Clock, Dialer, Timer } from "@thingline/transport";
+import type { Clock, Dialer } from "@thingline/transport";
 import {
+  createProcessClock,
   createVirtualClock,
   createVirtualFiles,
   createVirtualKeys,
   createVirtualNetwork,
   createVirtualRandom,
   type LinkFaults,
+  type ProcessClock,
   type VirtualClock,
   type VirtualFiles,
   type VirtualLink,
@@ -102,55 +104,6 @@ export async function runWorld(prepared: Prepared, plan: FaultPlan): Promise<Wor
   await world.run();
   const { violations, trace, bytes, dialCount } = world;
   return { violations, trace, bytes, dialCount };
-}
-
-/** A clock whose timers are counted, and that dies with its process. */
-class ProcessClock implements Clock {
-  readonly #clock: VirtualClock;
-  readonly #timers = new Set<Timer>();
-  #isKilled = false;
-
-  constructor(clock: VirtualClock) {
-    this.#clock = clock;
-  }
-
-  get timerCount(): number {
-    return this.#timers.size;
-  }
-
-  monotonicMs = (): number => this.#clock.monotonicMs();
-  unixMs = (): number => this.#clock.unixMs();
-
-  setTimer(delayMs: number, callback: () => void): Timer {
-    if (this.#isKilled) return { cancel: () => undefined };
-    const inner = this.#clock.setTimer(delayMs, () => {
-      this.#timers.delete(timer);
-      callback();
-    });
-    const timer = {
-      cancel: () => {
-        this.#timers.delete(timer);
-        inner.cancel();
-      },
-    };
-    this.#timers.add(timer);
-    return timer;
-  }
-
-  afterTurn(callback: () => void): void {
-    this.#clock.afterTurn(() => {
-      if (!this.#isKilled) callback();
-    });
-  }
-
-  sleep(): Promise<void> {
-    throw new Error("the device never sleeps");
-  }
-
-  kill(): void {
-    this.#isKilled = true;
-    for (const timer of [...this.#timers]) timer.cancel();
-  }
 }
 
 /** One life of the device's process. */
@@ -256,7 +209,7 @@ class World {
 
   #start(office: Device): Life {
     const { version, queue, isCleanSession, resendAfterMs } = this.#plan;
-    const clock = new ProcessClock(this.#clock);
+    const clock = createProcessClock(this.#clock);
     const dialer: Dialer = {
       dial: async (target, options) => {
         const connection = await this.#network.dial(target, options);

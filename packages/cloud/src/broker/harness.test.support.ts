@@ -1,4 +1,4 @@
-// What the tests of the broker share: a clock that stands still, a connection in memory, a client that speaks MQTT.
+// What the tests of the broker share: a connection in memory, a client that speaks MQTT.
 import { ThinglineError } from "@thingline/protocol";
 import {
   encodeToBytes,
@@ -11,7 +11,8 @@ import {
   type PublishPacket,
   type Subscription,
 } from "@thingline/protocol/mqtt";
-import type { Clock, Connection, ConnectionHandlers, Random, Timer } from "@thingline/transport";
+import type { Clock, Connection, ConnectionHandlers, Random } from "@thingline/transport";
+import { createProcessClock, createVirtualClock, type ProcessClock, type VirtualClock } from "@thingline/transport/virtual";
 import type { Log } from "../log.js";
 import type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest } from "../policy/authorizer.js";
 import { createMemoryStore } from "../store/memory.js";
@@ -22,75 +23,6 @@ import { awsLimits, noLimits, type BrokerLimits } from "./limits.js";
 import type { Broker, BrokerOptions } from "./types.js";
 
 export const scope = { account: "123456789012", region: "us-east-1" };
-
-export class TestClock implements Clock {
-  nowMs = 1_000_000;
-  private turn: (() => void)[] = [];
-  private timers: { atMs: number; callback: () => void }[] = [];
-
-  monotonicMs(): number {
-    return this.nowMs;
-  }
-  unixMs(): number {
-    return 1_700_000_000_000 + this.nowMs;
-  }
-  get timerCount(): number {
-    return this.timers.length;
-  }
-  /** What a process had under way when it was killed. */
-  forget(): void {
-    this.timers = [];
-    this.turn = [];
-  }
-  setTimer(delayMs: number, callback: () => void): Timer {
-    const timer = { atMs: this.nowMs + delayMs, callback };
-    this.timers.push(timer);
-    return {
-      cancel: () => {
-        this.timers = this.timers.filter((other) => other !== timer);
-      },
-    };
-  }
-  afterTurn(callback: () => void): void {
-    this.turn.push(callback);
-  }
-  sleep(delayMs: number, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = this.setTimer(delayMs, resolve);
-      signal?.addEventListener("abort", () => {
-        timer.cancel();
-        reject(new ThinglineError("ABORTED", "aborted"));
-      });
-    });
-  }
-
-  /** Runs turns and promises until nothing happens any more; no time passes. */
-  async settle(): Promise<void> {
-    for (let quiet = 0; quiet < 30; quiet++) {
-      await Promise.resolve();
-      const due = this.turn;
-      if (due.length > 0) quiet = 0;
-      this.turn = [];
-      for (const callback of due) callback();
-    }
-  }
-
-  async advance(ms: number): Promise<void> {
-    const endMs = this.nowMs + ms;
-    await this.settle();
-    for (;;) {
-      const next = this.timers.reduce<number>((least, { atMs }) => Math.min(least, atMs), Infinity);
-      if (next > endMs) break;
-      this.nowMs = Math.max(this.nowMs, next);
-      const due = this.timers.filter(({ atMs }) => atMs <= this.nowMs);
-      this.timers = this.timers.filter(({ atMs }) => atMs > this.nowMs);
-      for (const { callback } of due) callback();
-      await this.settle();
-    }
-    this.nowMs = endMs;
-    await this.settle();
-  }
-}
 
 export class TestRandom implements Random {
   private count = 0;
@@ -340,16 +272,19 @@ export interface ConnectFields extends Partial<Omit<ConnectPacket, "type">> {
 }
 
 export class World {
-  readonly clock: TestClock;
+  readonly clock: VirtualClock;
+  /** The broker's own time, which ends when it is killed. */
+  readonly process: ProcessClock;
   readonly store: Store;
   readonly lines: LogLine[] = [];
   readonly random = new TestRandom();
   broker!: Broker;
   private readonly options: Partial<BrokerOptions>;
 
-  constructor(options: Partial<BrokerOptions> & { clock?: TestClock } = {}) {
+  constructor(options: Partial<BrokerOptions> & { clock?: VirtualClock } = {}) {
     this.options = options;
-    this.clock = options.clock ?? new TestClock();
+    this.clock = options.clock ?? createVirtualClock({ settlesBy: "microtasks" });
+    this.process = createProcessClock(this.clock);
     this.store = options.store ?? createMemoryStore();
   }
 
@@ -361,9 +296,9 @@ export class World {
         this.lines.push({ level, event, facts });
       };
     const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
-    const { clock, random, store } = this;
+    const { clock, process, random, store } = this;
     let result: Broker | undefined;
-    const starting = createBroker({ random, log, scope, ...this.options, clock, store }).then((broker) => {
+    const starting = createBroker({ random, log, scope, ...this.options, clock: process, store }).then((broker) => {
       result = broker;
     });
     while (result === undefined) {
@@ -376,7 +311,7 @@ export class World {
 
   /** `kill -9` and a new start over the same store: the old broker is not asked to close. */
   async restart(): Promise<World> {
-    this.clock.forget();
+    this.process.kill();
     return new World({ ...this.options, clock: this.clock, store: this.store }).start();
   }
 
@@ -408,7 +343,7 @@ export class World {
 /** AWS's limits without the pacing of CONNECTs, which most tests would only have to wait for. */
 export const quickLimits: BrokerLimits = { ...awsLimits, connectsPerSecondPerClientId: Infinity };
 
-export async function startWorld(options: Partial<BrokerOptions> & { clock?: TestClock } = {}): Promise<World> {
+export async function startWorld(options: Partial<BrokerOptions> & { clock?: VirtualClock } = {}): Promise<World> {
   return new World({ limits: quickLimits, ...options }).start();
 }
 
@@ -417,7 +352,7 @@ export async function closeWorld(world: World): Promise<void> {
   const closing = world.broker.close();
   await world.clock.settle();
   await closing;
-  if (world.clock.timerCount > 0) throw new Error(`close() left ${world.clock.timerCount} timers`);
+  if (world.process.timerCount > 0) throw new Error(`close() left ${world.process.timerCount} timers`);
 }
 
 export { noLimits };

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EncodedTopics } from "@thingline/protocol/mqtt";
+import { createVirtualClock } from "@thingline/transport/virtual";
 import { createMemoryStore } from "../store/memory.js";
 import { createCounters } from "./counters.js";
-import { scope, TestClock } from "./harness.test.support.js";
+import { scope } from "./harness.test.support.js";
 import { noLimits } from "./limits.js";
 import { Publication } from "./publication.js";
 import { ratedTopicsMax, RetainedMessages } from "./retained.js";
@@ -12,7 +13,7 @@ import { storeKeys } from "./session-store.js";
 const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 test("the rates of ratedTopicsMax topics are remembered, and the oldest is forgotten for one more", () => {
-  const clock = new TestClock();
+  const clock = createVirtualClock();
   const topics = new EncodedTopics();
   const counters = createCounters();
   // Nothing is kept: whether a message gets past its rate is all that is asked for.

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
-import type { Clock, Keys, Random } from "@thingline/transport";
+import type { Keys, Random } from "@thingline/transport";
+import { createVirtualClock, type VirtualClock } from "@thingline/transport/virtual";
 import type { Log } from "../log.js";
 import { createMemoryStore } from "../store/memory.js";
 import type { Store, StoreReader } from "../store/store.js";
@@ -12,42 +13,9 @@ import type { WakeHandler } from "./wake-ups.js";
 
 const scope: Scope = { account: "123456789012", region: "us-east-1" };
 
-/** Time stands still until told. */
-class TestClock {
-  nowMs = 1_000_000;
-  timers = new Set<{ atMs: number; callback: () => void }>();
-  readonly clock: Clock = {
-    monotonicMs: () => this.nowMs,
-    unixMs: () => this.nowMs,
-    setTimer: (delayMs, callback) => {
-      const timer = { atMs: this.nowMs + delayMs, callback };
-      this.timers.add(timer);
-      return { cancel: () => void this.timers.delete(timer) };
-    },
-    afterTurn: (callback) => void setImmediate(callback),
-    sleep: () => Promise.reject(new Error("not used")),
-  };
-  async advance(ms: number): Promise<void> {
-    const endMs = this.nowMs + ms;
-    for (;;) {
-      await settle();
-      const [next] = [...this.timers].filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs);
-      if (next === undefined) break;
-      this.timers.delete(next);
-      this.nowMs = Math.max(this.nowMs, next.atMs);
-      next.callback();
-    }
-    this.nowMs = endMs;
-  }
-}
-
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
 interface World {
   store: Store;
-  time: TestClock;
+  time: VirtualClock;
   performed: string[];
   logged: string[];
   runner: EffectRunner;
@@ -55,10 +23,10 @@ interface World {
 }
 
 async function openWorld(
-  options: { store?: Store; time?: TestClock; pendingEffectsMax?: number } = {},
+  options: { store?: Store; time?: VirtualClock; pendingEffectsMax?: number } = {},
 ): Promise<World> {
   const store = options.store ?? createMemoryStore();
-  const time = options.time ?? new TestClock();
+  const time = options.time ?? createVirtualClock({ unixMs: 1_000_000 });
   const performed: string[] = [];
   const logged: string[] = [];
   const note = (event: string) => void logged.push(event);
@@ -69,7 +37,7 @@ async function openWorld(
     disconnect: async (_scope, { clientId }) => void performed.push(`disconnect ${clientId}`),
     recheckPrincipal: async (_scope, { certificateId }) => void performed.push(`recheck ${certificateId}`),
   };
-  const deps = { store, clock: time.clock, random: unused, keys: unused, log };
+  const deps = { store, clock: time, random: unused, keys: unused, log };
   const runner = await openOperationRunner(deps, options);
   return { store, time, performed, logged, runner, performer };
 }
@@ -129,7 +97,7 @@ test("a message that nobody would get is not stored; whoever subscribes until th
       return store.commit(operations);
     },
   };
-  const deps = { clock: new TestClock().clock, random: {} as Random, keys: {} as Keys };
+  const deps = { clock: createVirtualClock({ unixMs: 1_000_000 }), random: {} as Random, keys: {} as Keys };
   const quiet = (): void => undefined;
   const log: Log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
   const other = await openOperationRunner({ ...deps, store: watched, log });
@@ -310,14 +278,14 @@ test("what waits for a lane shares a commit; what cannot be stored fails alone",
 });
 
 test("without state nothing is stored, and the caller waits for the hand-over", async () => {
-  const { runner, performer, store } = await openWorld();
+  const { runner, performer, store, time } = await openWorld();
   let take: (() => void) | undefined;
   await runner.start({
     performer: { ...performer, publish: () => new Promise((resolve) => void (take = resolve)) },
   });
   let isResolved = false;
   const running = runner.run(scope, announce, "a").then(() => void (isResolved = true));
-  await settle();
+  await time.settle();
   assert.equal(isResolved, false);
   assert.deepEqual(await store.list([], { limit: 9 }), []);
   take?.();
@@ -357,7 +325,7 @@ test("an effect that fails is offered again in its place, and dropped with an er
 });
 
 test("a full outbox holds operations back until there is room, in line", async () => {
-  const { runner, performer, performed, store } = await openWorld({ pendingEffectsMax: 2 });
+  const { runner, performer, performed, store, time } = await openWorld({ pendingEffectsMax: 2 });
   const takes: (() => void)[] = [];
   await runner.start({
     performer: {
@@ -371,19 +339,19 @@ test("a full outbox holds operations back until there is room, in line", async (
   await runner.run(scope, remember, "a");
   await runner.run(scope, remember, "b");
   const third = runner.run(scope, remember, "c");
-  await settle();
+  await time.settle();
   assert.equal(runner.pendingEffectCount, 2);
   assert.equal(await store.get(["state", "c"]), undefined);
   while (performed.length < 3 || takes.length > 0) {
     for (const take of takes.splice(0)) take();
-    await settle();
+    await time.settle();
   }
   assert.equal(await third, "did c");
   await runner.close();
 });
 
 test("defaultPendingEffectsMax effects may wait, and the operation after them waits for room", async () => {
-  const { runner, performer, performed, store } = await openWorld();
+  const { runner, performer, performed, store, time } = await openWorld();
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => (release = resolve));
   await runner.start({
@@ -398,7 +366,7 @@ test("defaultPendingEffectsMax effects may wait, and the operation after them wa
   await runner.run(scope, remember, "last");
   assert.equal(runner.pendingEffectCount, defaultPendingEffectsMax);
   const waiting = runner.run(scope, remember, "one more");
-  await settle();
+  await time.settle();
   assert.equal(await store.get(["state", "one more"]), undefined);
   release();
   assert.equal(await waiting, "did one more");
@@ -413,21 +381,21 @@ test("wake-ups are stored by due time, survive a restart and are served once", a
   await first.runner.start({ performer: first.performer, wakeHandlers: new Map() });
   await first.runner.run(scope, arm, [at(1_300_000, "late"), at(1_100_000, "early"), at(1_100_000, "early")]);
   await first.runner.close();
-  assert.equal(first.time.timers.size, 0, "close leaves no timer");
+  assert.equal(first.time.timerCount, 0, "close leaves no timer");
 
   const { time } = first;
   const second = await openWorld({ store: first.store, time });
   const woken: string[] = [];
   const handler: WakeHandler = async (given, name, runner) => {
     assert.deepEqual(given, scope);
-    woken.push(`${name} ${time.nowMs >= 1_100_000}`);
+    woken.push(`${name} ${time.unixMs() >= 1_100_000}`);
     await runner.run(scope, remember, name);
   };
   await second.runner.start({ performer: second.performer, wakeHandlers: new Map([["s", handler]]) });
   await time.advance(99_999);
   assert.deepEqual(woken, []);
   await time.advance(1);
-  await settle();
+  await time.settle();
   assert.deepEqual(woken, ["early true"]);
   await second.runner.run(scope, arm, [at(1_150_000, "between")]);
   await time.advance(300_000);
@@ -435,7 +403,7 @@ test("wake-ups are stored by due time, survive a restart and are served once", a
   assert.deepEqual(second.performed, ["early", "between", "late"]);
   assert.deepEqual(await second.store.list(["", "", "wake"], { limit: 9 }), []);
   await second.runner.close();
-  assert.equal(time.timers.size, 0);
+  assert.equal(time.timerCount, 0);
 });
 
 test("a wake-up whose handler fails comes again, one without a service is dropped with an error", async () => {
@@ -459,7 +427,7 @@ test("a wake-up whose handler fails comes again, one without a service is droppe
   assert.equal(calls, 2);
   assert.deepEqual(await store.list(["", "", "wake"], { limit: 9 }), []);
   await runner.close();
-  assert.equal(time.timers.size, 0);
+  assert.equal(time.timerCount, 0);
 });
 
 test("close performs what was committed and refuses what comes later", async () => {
@@ -473,10 +441,10 @@ test("close performs what was committed and refuses what comes later", async () 
 });
 
 test("a runner that was never started can be closed; what it committed stays for the next one", async () => {
-  const { runner, store } = await openWorld();
+  const { runner, store, time } = await openWorld();
   await runner.run(scope, remember, "a");
   const waiting = runner.run(scope, announce, "b");
-  await settle();
+  await time.settle();
   const refused = assert.rejects(waiting, (error) => isThinglineError(error, "CLOSED"));
   await runner.close();
   await refused;
