@@ -106,6 +106,11 @@ export async function runWorld(prepared: Prepared, plan: FaultPlan): Promise<Wor
   return { violations, trace, bytes, dialCount };
 }
 
+/** The device has timers, and nothing else that waits. */
+function neverSleeps(): never {
+  throw new Error("the device never sleeps");
+}
+
 /** One life of the device's process. */
 interface Life {
   device: Device;
@@ -209,7 +214,7 @@ class World {
 
   #start(office: Device): Life {
     const { version, queue, isCleanSession, resendAfterMs } = this.#plan;
-    const clock = createProcessClock(this.#clock);
+    const clock = Object.assign(createProcessClock(this.#clock), { sleep: neverSleeps });
     const dialer: Dialer = {
       dial: async (target, options) => {
         const connection = await this.#network.dial(target, options);

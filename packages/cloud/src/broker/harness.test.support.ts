@@ -12,7 +12,12 @@ import {
   type Subscription,
 } from "@thingline/protocol/mqtt";
 import type { Clock, Connection, ConnectionHandlers, Random } from "@thingline/transport";
-import { createProcessClock, createVirtualClock, type ProcessClock, type VirtualClock } from "@thingline/transport/virtual";
+import {
+  createProcessClock,
+  createVirtualClock,
+  type ProcessClock,
+  type VirtualClock,
+} from "@thingline/transport/virtual";
 import type { Log } from "../log.js";
 import type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest } from "../policy/authorizer.js";
 import { createMemoryStore } from "../store/memory.js";

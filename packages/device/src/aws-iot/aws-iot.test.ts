@@ -41,14 +41,14 @@ class World {
 
   async connect(config?: { secTag?: number }): Promise<void> {
     const connecting = this.awsIot.connect(config);
-    await this.cloud.clock.flush();
+    await this.cloud.clock.settle();
     await connecting;
   }
 
   /** Ends it, and sees that nothing is left. */
   async close(): Promise<void> {
     const closing = this.awsIot.close();
-    await this.cloud.clock.flush();
+    await this.cloud.clock.settle();
     await closing;
     assert.equal(this.cloud.clock.timerCount, 0);
   }
@@ -125,12 +125,12 @@ describe("connecting", () => {
     assert.deepEqual([again.code, connectResultOf(again)], ["ALREADY_CONNECTED", "alreadyConnected"]);
     awsIot.ping();
     world.cloud.send(world.cloud.message("a/b", { payload: "hello", qos: 1 }));
-    await world.cloud.clock.flush();
+    await world.cloud.clock.settle();
     const data = world.events.find((event) => event.type === "dataReceived");
     assert.deepEqual([data?.message.topic, textOf(data?.message.payload ?? new Uint8Array())], ["a/b", "hello"]);
     assert.deepEqual(world.types().sort(), ["dataReceived", "pingresp"]);
     const ending = awsIot.disconnect();
-    await world.cloud.clock.flush();
+    await world.cloud.clock.settle();
     await ending;
     assert.deepEqual(world.types(), ["disconnected 0"]);
     assert.equal((await failureOf(world.cloud, awsIot.disconnect())).code, "CONNECTION_LOST");
@@ -144,7 +144,7 @@ describe("connecting", () => {
     const error = await failureOf(world.cloud, awsIot.connect());
     // The original reports -10 here, "SIM out of data".
     assert.equal(connectResultOf(error), "network");
-    await world.cloud.clock.pass(600_000);
+    await world.cloud.clock.advance(600_000);
     assert.deepEqual(world.types(), ["connecting 0", "connecting -3"]);
     assert.equal(world.cloud.dialCount, 1);
     await world.close();
@@ -165,7 +165,7 @@ describe("connecting", () => {
     await world.connect();
     world.types();
     world.cloud.connection.end();
-    await world.cloud.clock.pass(600_000);
+    await world.cloud.clock.advance(600_000);
     assert.deepEqual([world.types(), world.cloud.dialCount], [["disconnected 1"], 1]);
     await world.connect();
     assert.deepEqual(world.types(), ["connecting 0", "connected", "ready"]);
@@ -178,7 +178,7 @@ describe("connecting", () => {
     await world.connect();
     world.types();
     world.cloud.connection.end();
-    await world.cloud.clock.pass(10_000);
+    await world.cloud.clock.advance(10_000);
     assert.deepEqual(world.types(), ["disconnected 1", "connecting 0", "connected", "ready"]);
     await world.close();
   });
@@ -189,7 +189,7 @@ describe("connecting", () => {
     const reconnect = async (config?: { secTag?: number }) => {
       await world.connect(config);
       const ending = awsIot.disconnect();
-      await world.cloud.clock.flush();
+      await world.cloud.clock.settle();
       await ending;
     };
     await reconnect();
@@ -209,7 +209,7 @@ describe("connecting", () => {
     await world.connect();
     assert.deepEqual(world.types(), []);
     const polling = awsIot.poll();
-    await world.cloud.clock.flush();
+    await world.cloud.clock.settle();
     assert.equal(await polling, "readable");
     awsIot.input();
     assert.deepEqual(world.types(), ["connected", "ready"]);
@@ -231,7 +231,7 @@ describe("send()", () => {
       awsIot.send({ type: "delete" }),
       awsIot.send({ topic: "a/b", payload: new Uint8Array([1]), isRetained: true }),
     ].map(watch);
-    await world.cloud.clock.flush();
+    await world.cloud.clock.settle();
     assert.deepEqual(
       sent.map(({ state }) => state),
       ["done", "done", "done", "done"],
@@ -272,7 +272,7 @@ describe("the application's topics", () => {
       { filter: "d", qos: 1 },
     ]);
     const ending = awsIot.disconnect();
-    await world.cloud.clock.flush();
+    await world.cloud.clock.settle();
     await ending;
     world.cloud.types();
     awsIot.subscriptionTopicsClear();
@@ -293,7 +293,7 @@ describe("the application's topics", () => {
     awsIot.subscriptionTopicsClear();
     assert.ok(!world.cloud.types().includes("unsubscribe"));
     const ending = awsIot.disconnect();
-    await world.cloud.clock.flush();
+    await world.cloud.clock.settle();
     await ending;
     await world.connect();
     assert.deepEqual(world.cloud.types(), ["disconnect", "connect", "unsubscribe", "publish"]);
@@ -316,17 +316,17 @@ describe("the application's topics", () => {
     const awsIot = world.init();
     await world.connect();
     const subscribing = awsIot.subscribe("a/+");
-    await world.cloud.clock.flush();
+    await world.cloud.clock.settle();
     await subscribing;
     world.types();
     const overlapping = awsIot.subscribe("a/#");
-    await world.cloud.clock.flush();
+    await world.cloud.clock.settle();
     await overlapping;
     world.cloud.send(world.cloud.message("a/b"));
-    await world.cloud.clock.flush();
+    await world.cloud.clock.settle();
     assert.deepEqual(world.types(), ["dataReceived"]);
     const ending = awsIot.unsubscribe("a/+");
-    await world.cloud.clock.flush();
+    await world.cloud.clock.settle();
     await ending;
     assert.equal(world.cloud.types().at(-1), "unsubscribe");
     await world.close();

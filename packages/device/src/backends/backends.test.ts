@@ -40,7 +40,7 @@ class World {
   /** Lets what was asked for happen. */
   async run<Result>(work: Promise<Result>): Promise<Result> {
     work.catch(nothing);
-    await this.cloud.clock.flush();
+    await this.cloud.clock.settle();
     return work;
   }
 
@@ -124,13 +124,13 @@ for (const kind of ["awsIot", "mqtt"] as const) {
       const backend = await world.start(world[kind]({ applicationTopics: ["a/#"] }));
       assert.deepEqual(world.events.splice(0), ["connecting 0", "connected", "ready"]);
       const sent = watch(backend.send({ endpoint: { topic: "a/b" }, payload: "hello", qos: 1 }));
-      await world.cloud.clock.flush();
+      await world.cloud.clock.settle();
       assert.equal(sent.state, "done");
       await world.run(backend.send({ endpoint: { type: "message", topic: "a/c" }, payload: new Uint8Array(1) }));
       world.cloud.send(world.cloud.message("a/d", { qos: 1 }));
-      await world.cloud.clock.flush();
+      await world.cloud.clock.settle();
       backend.ping();
-      await world.cloud.clock.flush();
+      await world.cloud.clock.settle();
       assert.ok(backend.keepAliveTimeLeftMs() > 0);
       assert.deepEqual(world.cloud.types(), ["publish", "publish", "puback", "pingreq"]);
       assert.deepEqual([world.events.splice(0), world.topics], [["dataSent", "dataReceived"], ["a/d"]]);
@@ -164,11 +164,11 @@ for (const kind of ["awsIot", "mqtt"] as const) {
       await world.run(backend.subscriptionsAdd([{ topic: "late" }]));
       assert.deepEqual(world.cloud.types(), ["subscribe"]);
       world.cloud.send(world.cloud.message("early/a"), world.cloud.message("late"));
-      await world.cloud.clock.flush();
+      await world.cloud.clock.settle();
       assert.deepEqual(world.topics, ["early/a", "late"]);
       await world.run(backend.subscriptionsAdd([{ topic: "early/+" }]));
       world.cloud.send(world.cloud.message("early/b"));
-      await world.cloud.clock.flush();
+      await world.cloud.clock.settle();
       // Once, although two of the topics fit.
       assert.deepEqual(world.topics.splice(0), ["early/a", "late", "early/b"]);
       world.cloud.types();
@@ -353,7 +353,7 @@ describe("a registry", () => {
     assert.equal(registry.current, aws);
     const switching = registry.use("MQTT", second.handler);
     const back = registry.use("AWS_IOT", first.handler);
-    await first.cloud.clock.flush();
+    await first.cloud.clock.settle();
     const mqtt = await switching;
     assert.equal(mqtt.name, "MQTT");
     assert.deepEqual(first.events, ["connecting 0", "connected", "ready", "disconnected 0"]);

@@ -2,12 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import type { Clock } from "@thingline/transport";
-import { createVirtualRandom } from "@thingline/transport/virtual";
+import { createVirtualRandom, type VirtualClock } from "@thingline/transport/virtual";
 import { connectDevice } from "./create-device.js";
 import {
   closesCleanly,
   failureOf,
-  FakeClock,
   FakeCloud,
   type FakeSettings,
   readyDevice,
@@ -57,7 +56,7 @@ describe("a dialer of the application's that is at fault", () => {
         ...cloud.options({ reconnect: { firstAttempt: "retry", attemptsMax: isFinal ? 9 : 1 } }),
         dialer: { dial: async () => (await dial()) as never },
       });
-      await assert.rejects(Promise.all([connecting, cloud.clock.flush()]), (error) => {
+      await assert.rejects(Promise.all([connecting, cloud.clock.settle()]), (error) => {
         assert.ok(isThinglineError(error), String(error));
         assert.equal(error.code, code);
         assert.match(error.message, message);
@@ -71,18 +70,19 @@ describe("an adapter of the application's that throws later ends no process, and
   const boom = (): never => {
     throw new TypeError("boom");
   };
-  const without = (clock: FakeClock, name: keyof Clock): Clock => ({
+  const without = (clock: VirtualClock, name: keyof Clock): Clock => ({
     monotonicMs: () => clock.monotonicMs(),
     unixMs: () => clock.unixMs(),
     setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
     afterTurn: (callback) => clock.afterTurn(callback),
-    sleep: () => clock.sleep(),
+    sleep: (delayMs, options) => clock.sleep(delayMs, options),
     [name]: boom,
   });
   /** The clock cannot be read any more. @returns what lets it go on */
-  const stop = (clock: FakeClock): (() => void) => {
+  const stop = (clock: VirtualClock): (() => void) => {
+    const monotonicMs = clock.monotonicMs.bind(clock);
     clock.monotonicMs = boom;
-    return () => void Reflect.deleteProperty(clock, "monotonicMs");
+    return () => void (clock.monotonicMs = monotonicMs);
   };
   /** Each breaks one thing before connect(). */
   const faulty: Readonly<Record<string, (cloud: FakeCloud) => FakeSettings | void>> = {
@@ -102,7 +102,7 @@ describe("an adapter of the application's that throws later ends no process, and
         assert.match(error.message, /it threw (?:TypeError: boom|ThinglineError: the packet ends)/);
         assert.equal(device.state, "idle");
         assert.ok(cloud.connection.isDestroyed, "the connection is left");
-        await Promise.all([device.close(), cloud.clock.flush()]);
+        await Promise.all([device.close(), cloud.clock.settle()]);
       });
     }
   }
@@ -112,13 +112,13 @@ describe("an adapter of the application's that throws later ends no process, and
     const device = await readyDevice(cloud, { random: { ...createVirtualRandom(7), fraction: boom } });
     cloud.answer = () => undefined;
     const publishing = device.publish("a", "x");
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.connection.end();
     const error = await failureOf(cloud, publishing);
     assert.equal(error.code, "ADAPTER_FAILED");
     assert.deepEqual(cloud.events, ["disconnected closedByRemote ADAPTER_FAILED", "error ADAPTER_FAILED"]);
     assert.equal(device.state, "idle");
-    await Promise.all([device.close(), cloud.clock.flush()]);
+    await Promise.all([device.close(), cloud.clock.settle()]);
   });
 
   for (const name of ["uuid", "fraction"] as const) {
@@ -138,21 +138,21 @@ describe("an adapter of the application's that throws later ends no process, and
     const { clock } = cloud;
     clock.monotonicMs = boom;
     cloud.send({ type: "pingresp" });
-    await clock.flush();
+    await clock.settle();
     assert.equal(device.state, "idle");
     assert.deepEqual(cloud.events, ["disconnected misc ADAPTER_FAILED", "error ADAPTER_FAILED"]);
     clock.monotonicMs = () => 0;
-    await Promise.all([device.connect(), clock.flush()]);
-    await Promise.all([device.close(), clock.flush()]);
+    await Promise.all([device.connect(), clock.settle()]);
+    await Promise.all([device.close(), clock.settle()]);
   });
 
   test("a clock that stops while messages wait in the offline queue: an error event", async () => {
     const cloud = new FakeCloud();
     const device = cloud.create({ offlineQueue: { expiresAfterMs: 1_000 } });
     const publishing = watch(device.publish("a", "x"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const mend = stop(cloud.clock);
-    await cloud.clock.pass(2_000);
+    await cloud.clock.advance(2_000);
     assert.deepEqual(cloud.events, ["error ADAPTER_FAILED"]);
     assert.equal(publishing.state, "pending");
     mend();
@@ -165,10 +165,10 @@ describe("an adapter of the application's that throws later ends no process, and
     const device = cloud.create({ offlineQueue: {} });
     const controller = new AbortController();
     const publishing = watch(device.publish("a", "x", { signal: controller.signal }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const mend = stop(cloud.clock);
     controller.abort();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.events, ["error ADAPTER_FAILED"]);
     mend();
     await closesCleanly(cloud, device);
@@ -180,16 +180,17 @@ describe("an adapter of the application's that throws later ends no process, and
       const cloud = new FakeCloud();
       const { clock } = cloud;
       const device = cloud.create({ driver: "application", reconnect: false });
-      await Promise.all([device.connect(), clock.flush()]);
+      await Promise.all([device.connect(), clock.settle()]);
       const take = async (): Promise<void> => {
-        await clock.flush();
+        await clock.settle();
         device.input();
       };
       await take();
       assert.equal(device.state, "ready");
       cloud.events.length = 0;
+      const setTimer = clock.setTimer.bind(clock);
       clock.setTimer = (delayMs, callback) => {
-        const timer = FakeClock.prototype.setTimer.call(clock, delayMs, callback);
+        const timer = setTimer(delayMs, callback);
         return {
           cancel: () => {
             timer.cancel();
@@ -199,10 +200,10 @@ describe("an adapter of the application's that throws later ends no process, and
       };
       const controller = new AbortController();
       const polling = watch(device.poll({ timeoutMs: 1_000, signal: controller.signal }));
-      Reflect.deleteProperty(clock, "setTimer");
+      clock.setTimer = setTimer;
       if (end === "input") cloud.send({ type: "pingresp" });
       if (end === "a signal") controller.abort();
-      await clock.pass(1_500);
+      await clock.advance(1_500);
       assert.equal(polling.state, end === "a signal" ? "ABORTED" : "done", end);
       assert.equal(device.state, "idle", end);
       assert.deepEqual(cloud.events, ["disconnected misc ADAPTER_FAILED", "error ADAPTER_FAILED"], end);
@@ -216,10 +217,10 @@ describe("an adapter of the application's that throws later ends no process, and
     const data = (): Promise<void> => new Promise((resolve) => (finish = resolve));
     const device = await readyDevice(cloud, { on: { data } });
     cloud.send(cloud.message("a", { qos: 1 }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const mend = stop(cloud.clock);
     finish();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(device.state, "idle");
     assert.deepEqual(cloud.events, ["disconnected misc ADAPTER_FAILED", "error ADAPTER_FAILED"]);
     mend();
@@ -230,10 +231,10 @@ describe("an adapter of the application's that throws later ends no process, and
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud);
     const mend = stop(cloud.clock);
-    await Promise.all([device.disconnect(), cloud.clock.flush()]);
+    await Promise.all([device.disconnect(), cloud.clock.settle()]);
     assert.equal(device.state, "idle");
     mend();
-    await Promise.all([device.connect(), cloud.clock.flush()]);
+    await Promise.all([device.connect(), cloud.clock.settle()]);
     await closesCleanly(cloud, device);
   });
 
@@ -246,14 +247,14 @@ describe("an adapter of the application's that throws later ends no process, and
     // It does not listen to its signal.
     cloud.dial = (target) => FakeCloud.prototype.dial.call(cloud, target);
     const connecting = watch(device.connect());
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const mend = stop(cloud.clock);
-    await cloud.clock.pass(2_000);
+    await cloud.clock.advance(2_000);
     assert.equal(connecting.state, "ADAPTER_FAILED");
     assert.equal(device.state, "idle");
     mend();
     arrive();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.ok(cloud.connection.isDestroyed, "the connection is left");
     await closesCleanly(cloud, device);
     assert.equal(publishing.state, "CLOSED");

@@ -65,7 +65,7 @@ describe("connecting", () => {
     const cloud = new FakeCloud({ answer: (packet, self) => packet.type === "connect" && agree(packet, self) });
     const applicationTopics = Array.from({ length: 20 }, (_, index) => `t/${index}`);
     const connecting = cloud.connect({ applicationTopics });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const subscribes = cloud.packets.slice(1) as SubscribePacket[];
     assert.deepEqual(
       subscribes.map(({ subscriptions }) => subscriptions.length),
@@ -73,10 +73,10 @@ describe("connecting", () => {
     );
     agree(subscribes[2]!, cloud);
     agree(subscribes[0]!, cloud);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.events, ["connecting", "connected"]);
     agree(subscribes[1]!, cloud);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.events, ["connecting", "connected", "ready"]);
     await connecting;
   });
@@ -126,7 +126,7 @@ describe("connecting", () => {
       secTagDialer,
       secTag: 43,
     });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const device = await connecting;
     assert.deepEqual(target, { host: "cloud.test", port: 8884, secTag: 43, handshake: "full" });
     assert.equal(device.connection?.secure?.isResumed, false);
@@ -310,7 +310,7 @@ describe("aborting", () => {
       });
       const connecting = cloud.connect({ applicationTopics: ["a"], signal: controller.signal });
       connecting.catch(() => undefined);
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       controller.abort();
       const error = await failureOf(cloud, connecting);
       assert.equal(error.code, "ABORTED");
@@ -326,7 +326,7 @@ describe("aborting", () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected({ signal: controller.signal });
     controller.abort();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(device.isConnected, true);
   });
 });
@@ -339,7 +339,7 @@ describe("the end", () => {
     const closing = device.close();
     assert.equal(device.close(), closing);
     assert.equal(device.state, "closing");
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await Promise.all([first, closing, device.closed, device[Symbol.asyncDispose](), device.disconnect()]);
     assert.equal(device.state, "closed");
     assert.deepEqual(cloud.types(), ["connect", "disconnect"]);
@@ -364,10 +364,10 @@ describe("the end", () => {
     const first = device.publish("t", "1");
     const second = device.publish("t", "2");
     const closing = device.disconnect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["connect", "publish", "publish"]);
     cloud.send({ type: "puback", packetId: 1, reasonCode: 0 });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await first;
     assert.equal((await failureOf(cloud, second, 1000)).code, "CONNECTION_LOST");
     await closing;
@@ -381,9 +381,9 @@ describe("the end", () => {
     const device = await cloud.connected({ closeTimeoutMs: 1000 });
     cloud.connection.isDeaf = true;
     const closing = device.disconnect();
-    await cloud.clock.pass(999);
+    await cloud.clock.advance(999);
     assert.equal(cloud.connection.isDestroyed, false);
-    await cloud.clock.pass(1);
+    await cloud.clock.advance(1);
     await closing;
     assert.equal(cloud.connection.isDestroyed, true);
     nothingIsLeft(cloud);
@@ -394,7 +394,7 @@ describe("the end", () => {
     const device = await cloud.connected();
     const publishing = device.publish("denied", "x");
     publishing.catch(() => undefined);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.connection.end();
     const error = await failureOf(cloud, publishing);
     assert.equal(error.code, "CONNECTION_LOST");
@@ -417,7 +417,7 @@ describe("the end", () => {
       const cloud = new FakeCloud({ version: 5 });
       const device = await cloud.connected();
       cloud.send({ type: "disconnect", reasonCode });
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       assert.equal(device.state, "idle");
       const code = reasonCode === 0x8e ? "MQTT_SESSION_TAKEN_OVER" : "MQTT_DISCONNECTED";
       assert.deepEqual(cloud.events.slice(3), [`disconnected ${reason} ${code}`]);
@@ -428,7 +428,7 @@ describe("the end", () => {
     const cloud = new FakeCloud({ version: 5 });
     const device = await cloud.connected();
     cloud.connection.receive(new Uint8Array([0xff, 0xff]));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(device.state, "idle");
     assert.deepEqual(cloud.types(), ["connect", "disconnect"]);
     assert.deepEqual(cloud.events.slice(3), ["disconnected misc MQTT_MALFORMED_PACKET"]);
@@ -440,7 +440,7 @@ describe("the end", () => {
     cloud.send({ type: "connack", isSessionPresent: false, reasonCode: 0 }, cloud.message("t"));
     const got: string[] = [];
     device.on("data", ({ topic }) => void got.push(topic));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(device.state, "idle");
     assert.deepEqual(got, []);
   });
@@ -449,7 +449,7 @@ describe("the end", () => {
     const cloud = new FakeCloud({ answer: (packet, self) => packet.type === "connect" && agree(packet, self) });
     const device = await cloud.connected({ keepAliveSeconds: 60 });
     cloud.connection.isDeaf = true;
-    await cloud.clock.pass(90_000);
+    await cloud.clock.advance(90_000);
     assert.equal(device.state, "idle");
     assert.deepEqual(cloud.types(), ["connect", "pingreq"]);
     assert.deepEqual(cloud.events.slice(3), ["disconnected misc CONNECTION_LOST"]);
@@ -460,7 +460,7 @@ describe("the end", () => {
   test("a link that answers pings lives on", async () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected({ keepAliveSeconds: 60 });
-    await cloud.clock.pass(600_000);
+    await cloud.clock.advance(600_000);
     assert.equal(device.isConnected, true);
     assert.equal(cloud.events.filter((event) => event === "pingresp").length, 11);
     assert.ok(device.keepAliveTimeLeftMs() > 0);

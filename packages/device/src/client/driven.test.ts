@@ -10,7 +10,7 @@ const driven = { driver: "application", reconnect: false } as const;
 
 async function polled(cloud: FakeCloud, device: Device, options: PollOptions = { timeoutMs: 0 }): Promise<PollResult> {
   const result = device.poll(options);
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   return result;
 }
 
@@ -18,14 +18,14 @@ async function polled(cloud: FakeCloud, device: Device, options: PollOptions = {
 async function open(cloud: FakeCloud, settings: Partial<DeviceSettings> = {}): Promise<Device> {
   const device = cloud.create({ ...driven, ...settings });
   const connecting = device.connect();
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   await connecting;
   return device;
 }
 
 async function ready(cloud: FakeCloud, settings: Partial<DeviceSettings> = {}): Promise<Device> {
   const device = await open(cloud, settings);
-  for (; device.state !== "ready"; await cloud.clock.flush()) {
+  for (; device.state !== "ready"; await cloud.clock.settle()) {
     assert.equal(await polled(cloud, device), "readable");
     device.input();
   }
@@ -43,7 +43,7 @@ describe("a device that the application drives", () => {
     assert.equal(await polled(cloud, device), "readable");
     device.input();
     assert.deepEqual(cloud.events, ["connecting", "connected"]);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(await polled(cloud, device), "readable");
     device.input();
     assert.deepEqual(cloud.events, ["connecting", "connected", "ready"]);
@@ -59,14 +59,14 @@ describe("a device that the application drives", () => {
     const device = await ready(cloud);
     const waiting = device.poll({ timeoutMs: 5_000 });
     const seen = watch(waiting);
-    await cloud.clock.pass(4_999);
+    await cloud.clock.advance(4_999);
     assert.equal(seen.state, "pending");
-    await cloud.clock.pass(1);
+    await cloud.clock.advance(1);
     assert.equal(await waiting, "timeout");
 
     const next = device.poll();
     cloud.send(cloud.message("a"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(await next, "readable");
     device.input();
 
@@ -78,7 +78,7 @@ describe("a device that the application drives", () => {
 
     const first = device.poll({ timeoutMs: 10 });
     assert.equal((await failureOf(cloud, device.poll())).code, "OPTION_INVALID");
-    await cloud.clock.pass(10);
+    await cloud.clock.advance(10);
     assert.equal(await first, "timeout");
     for (const timeoutMs of [-1, Number.NaN, "1" as unknown as number]) {
       const error = await failureOf(cloud, device.poll({ timeoutMs }));
@@ -92,7 +92,7 @@ describe("a device that the application drives", () => {
     const topics: string[] = [];
     const device = await ready(cloud, { on: { data: ({ topic }) => void topics.push(topic) } });
     cloud.send(cloud.message("first"), cloud.message("second"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.connection.end();
     assert.equal(await polled(cloud, device), "readable");
     assert.deepEqual([topics, cloud.events], [[], []]);
@@ -107,10 +107,10 @@ describe("a device that the application drives", () => {
     assert.equal(await polled(cloud, device), "invalid");
     assert.throws(() => device.input(), { code: "CONNECTION_LOST" });
     // Without reconnecting by itself.
-    await cloud.clock.pass(600_000);
+    await cloud.clock.advance(600_000);
     assert.equal(cloud.dialCount, 1);
     const again = device.connect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await again;
     assert.equal(await polled(cloud, device), "readable");
     await closesCleanly(cloud, device);
@@ -121,10 +121,10 @@ describe("a device that the application drives", () => {
     const device = await ready(cloud);
     const waiting = device.poll();
     cloud.connection.destroy({ code: "CONNECTION_LOST" } as ThinglineError);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(await waiting, "error");
     const ending = device.disconnect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await ending;
     assert.deepEqual(cloud.events, ["disconnected closedByRemote CONNECTION_LOST"]);
     await closesCleanly(cloud, device);
@@ -135,12 +135,12 @@ describe("a device that the application drives", () => {
     const device = await open(cloud);
     cloud.connection.end();
     assert.equal(await polled(cloud, device), "hungUp");
-    await cloud.clock.pass(30_000);
+    await cloud.clock.advance(30_000);
     assert.equal(device.state, "idle");
     assert.deepEqual(cloud.events, ["connecting", "disconnected misc TIMEOUT"]);
 
     const again = device.connect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await again;
     cloud.connection.end();
     await closesCleanly(cloud, device);
@@ -167,11 +167,11 @@ describe("a device that the application drives", () => {
   test("sends no PINGREQ by itself, and tells when one is due", async () => {
     const cloud = new FakeCloud();
     const device = await ready(cloud, { keepAliveSeconds: 10 });
-    await cloud.clock.pass(120_000);
+    await cloud.clock.advance(120_000);
     assert.deepEqual(cloud.types(), []);
     assert.equal(device.keepAliveTimeLeftMs(), 0);
     device.ping();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["pingreq"]);
     assert.ok(device.keepAliveTimeLeftMs() > 0);
     assert.equal(await polled(cloud, device), "readable");
@@ -191,7 +191,7 @@ describe("a device that the application drives", () => {
     for (let at = 0; at < 4; at++) {
       assert.equal(cloud.connection.isReading, true);
       cloud.send(message);
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     }
     assert.equal(cloud.connection.isReading, false);
     device.input();
@@ -211,7 +211,7 @@ describe("a device that the application drives", () => {
     device.input();
     assert.equal(cloud.connection.isReading, false);
     finish();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(cloud.connection.isReading, true);
     await closesCleanly(cloud, device);
   });
@@ -220,11 +220,11 @@ describe("a device that the application drives", () => {
     const cloud = new FakeCloud();
     const device = await ready(cloud);
     const published = watch(device.publish("a", "b"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(published.state, "pending");
     const waiting = device.poll();
     const ending = device.disconnect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await ending;
     assert.equal(published.state, "done");
     await waiting;
@@ -236,11 +236,11 @@ describe("a device that the application drives", () => {
     const cloud = new FakeCloud();
     const device = await ready(cloud);
     const published = watch(device.publish("a", "b"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.connection.end();
     assert.equal(await polled(cloud, device), "readable");
     const ending = device.disconnect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await ending;
     assert.equal(published.state, "done");
     assert.deepEqual(cloud.events, ["puback 1", "disconnected closedByRemote CONNECTION_LOST"]);
@@ -253,7 +253,7 @@ describe("a device that the application drives", () => {
     cloud.send(cloud.message("a"), cloud.message("b"));
     await polled(cloud, device);
     device.input();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(device.state, "closed");
     await closesCleanly(cloud, device);
   });
@@ -269,14 +269,14 @@ describe("a device that the application drives", () => {
         else if (result === "timeout") device.ping();
       }
     })();
-    await cloud.clock.pass(60_000);
+    await cloud.clock.advance(60_000);
     assert.equal(device.state, "ready");
     const published = watch(device.publish("a", "b"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(published.state, "done");
     assert.ok(cloud.types().filter((type) => type === "pingreq").length >= 5);
     cloud.connection.end();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await loop;
     assert.equal(result, "hungUp");
     await closesCleanly(cloud, device);

@@ -1,76 +1,25 @@
 import { ThinglineError } from "@thingline/protocol";
 import { encodeToBytes, type MqttPacket, type MqttVersion, PacketDecoder } from "@thingline/protocol/mqtt";
 import {
-  type Clock,
   type Connection,
   type ConnectionHandlers,
   type Dialer,
   type DialTarget,
   highWaterBytes,
 } from "@thingline/transport";
-import { createVirtualRandom } from "@thingline/transport/virtual";
+import { createVirtualClock, createVirtualRandom, type VirtualClock } from "@thingline/transport/virtual";
 import type { Device } from "../device.js";
 import { connectDevice, createDevice } from "./create-device.js";
 import type { DeviceEventName } from "./events.js";
 import type { ConnectDeviceOptions, DeviceSettings } from "./options.js";
 export { testPems } from "./pems.test.support.js";
 
-/** A clock that stands until it is told to go, and knows whether a timer was left behind. */
-export class FakeClock implements Clock {
-  #nowMs = 0;
-  #turn: (() => void)[] = [];
-  readonly #timers = new Set<{ atMs: number; callback: () => void }>();
-
-  get timerCount(): number {
-    return this.#timers.size;
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs;
-  }
-
-  unixMs(): number {
-    return this.#nowMs;
-  }
-
-  setTimer(delayMs: number, callback: () => void): { cancel: () => void } {
-    const timer = { atMs: this.#nowMs + delayMs, callback };
-    this.#timers.add(timer);
-    return { cancel: () => void this.#timers.delete(timer) };
-  }
-
-  afterTurn(callback: () => void): void {
-    this.#turn.push(callback);
-  }
-
-  sleep(): Promise<void> {
+/** A clock that stands until it is told to go, for a device that never sleeps. */
+export function createDeviceClock(): VirtualClock {
+  const sleep = (): never => {
     throw new Error("the device never sleeps");
-  }
-
-  /** Ends the turn, and those that follow from it. */
-  async flush(): Promise<void> {
-    for (let quiet = 0; quiet < 3; quiet++) {
-      // Nothing here waits for the real event loop, so microtasks are all there is to run out.
-      for (let tick = 0; tick < 50; tick++) await Promise.resolve();
-      const callbacks = this.#turn.splice(0);
-      if (callbacks.length > 0) quiet = 0;
-      for (const callback of callbacks) callback();
-    }
-  }
-
-  async pass(durationMs: number): Promise<void> {
-    const endMs = this.#nowMs + durationMs;
-    for (;;) {
-      await this.flush();
-      const [next] = [...this.#timers].filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs);
-      if (next === undefined) break;
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
-      this.#timers.delete(next);
-      next.callback();
-    }
-    this.#nowMs = endMs;
-    await this.flush();
-  }
+  };
+  return Object.assign(createVirtualClock({ unixMs: 0, settlesBy: "microtasks" }), { sleep });
 }
 
 /** The device's end of a connection whose other end the test plays. */
@@ -88,7 +37,7 @@ export class FakeConnection implements Connection {
   isDeaf = false;
   isDestroyed = false;
   isEnded = false;
-  readonly #clock: FakeClock;
+  readonly #clock: VirtualClock;
   readonly #sent: (bytes: Uint8Array) => void;
   readonly #pending: Uint8Array[] = [];
   #handlers: ConnectionHandlers | undefined;
@@ -96,7 +45,7 @@ export class FakeConnection implements Connection {
   #isDelivering = false;
   #resolveClosed: () => void = () => undefined;
 
-  constructor(clock: FakeClock, sent: (bytes: Uint8Array) => void) {
+  constructor(clock: VirtualClock, sent: (bytes: Uint8Array) => void) {
     this.#clock = clock;
     this.#sent = sent;
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
@@ -203,7 +152,7 @@ export const agree: Answer = (packet, cloud) => {
 
 /** The cloud's end: what the device sent, and what the test answers. */
 export class FakeCloud implements Dialer {
-  readonly clock: FakeClock;
+  readonly clock: VirtualClock;
   /** The last one, and before the first dial the one to come. */
   connection: FakeConnection;
   readonly version: MqttVersion;
@@ -222,8 +171,8 @@ export class FakeCloud implements Dialer {
   constructor({
     version = 4,
     answer = agree,
-    clock = new FakeClock(),
-  }: { version?: MqttVersion; answer?: Answer; clock?: FakeClock } = {}) {
+    clock = createDeviceClock(),
+  }: { version?: MqttVersion; answer?: Answer; clock?: VirtualClock } = {}) {
     this.clock = clock;
     this.version = version;
     this.answer = answer;
@@ -308,7 +257,7 @@ export class FakeCloud implements Dialer {
   /** Connects and waits until it is over. */
   async connected(settings: FakeSettings = {}): Promise<Device> {
     const connecting = this.connect(settings);
-    await this.clock.flush();
+    await this.clock.settle();
     return connecting;
   }
 
@@ -360,7 +309,7 @@ export async function failureOf(cloud: FakeCloud, promise: Promise<unknown>, pas
     () => new Error("it should have failed"),
     (error: unknown) => error,
   );
-  await (passMs === 0 ? cloud.clock.flush() : cloud.clock.pass(passMs));
+  await (passMs === 0 ? cloud.clock.settle() : cloud.clock.advance(passMs));
   const error = await settled;
   if (!(error instanceof ThinglineError)) throw error;
   return error;
@@ -380,7 +329,7 @@ export function watch(promise: Promise<unknown>): { state: string } {
 export async function readyDevice(cloud: FakeCloud, settings: FakeSettings = {}): Promise<Device> {
   const device = cloud.create(settings);
   const connecting = device.connect();
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   await connecting;
   cloud.events.length = 0;
   cloud.types();
@@ -394,11 +343,11 @@ export async function closesCleanly(cloud: FakeCloud, device: Device): Promise<v
     if (!isFine) throw new Error(`after close() ${what}`);
   };
   const closing = device.close();
-  await clock.flush();
+  await clock.settle();
   await closing;
   check(device.state === "closed", `the device is ${device.state}`);
   check(clock.timerCount === 0, "a timer is left");
   check(!cloud.connection.isStarted || cloud.connection.isEnded, "a connection is left");
-  await clock.pass(600_000);
+  await clock.advance(600_000);
   check(clock.timerCount === 0, "a timer was set");
 }

@@ -209,11 +209,11 @@ class Player {
         return;
       }
       case "turn":
-        return clock.flush();
+        return clock.settle();
       case "second":
-        return clock.pass(1000);
+        return clock.advance(1000);
       case "minute":
-        return clock.pass(60_000);
+        return clock.advance(60_000);
     }
   }
 
@@ -232,7 +232,7 @@ class Player {
   async finish(): Promise<void> {
     const { cloud, device } = this;
     this.watch("close", device.close());
-    await cloud.clock.pass(3000);
+    await cloud.clock.advance(3000);
     assert.deepEqual(this.pending, []);
     assert.equal(device.state, "closed");
     assert.equal(cloud.clock.timerCount, 0);

@@ -17,13 +17,13 @@ const published = (cloud: FakeCloud): string[] =>
 
 async function connected(cloud: FakeCloud, device: Device): Promise<void> {
   const connecting = device.connect();
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   await connecting;
 }
 
 async function closed(cloud: FakeCloud, device: Device): Promise<void> {
   const closing = device.close();
-  await cloud.clock.pass(10_000);
+  await cloud.clock.advance(10_000);
   await closing;
   assert.equal(cloud.clock.timerCount, 0, "a timer is left");
 }
@@ -39,11 +39,11 @@ test("QoS 1 waits before connect() and between connections, and arrives in order
   await assert.rejects(device.publish("q0", "", { qos: 0 }), /nobody told it to connect/);
   assert.equal(device.offlineQueue?.messageCount, 1);
   await connected(cloud, device);
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.deepEqual([first.state, published(cloud)], ["done", ["a"]]);
   cloud.connection.end();
   const waiting = ["b", "c", "d"].map((topic) => watch(device.publish(topic, "x")));
-  await cloud.clock.pass(5_000);
+  await cloud.clock.advance(5_000);
   assert.deepEqual(published(cloud), ["b", "c", "d"]);
   assert.deepEqual(
     waiting.map(({ state }) => state),
@@ -57,7 +57,7 @@ test("over a live connection and past an empty queue a message is sent directly,
   const device = cloud.create({ offlineQueue: fast });
   await connected(cloud, device);
   const sent = watch(device.publish("a", "1"));
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.deepEqual([sent.state, device.offlineQueue?.queuedCount], ["done", 0]);
   await closed(cloud, device);
 });
@@ -68,9 +68,9 @@ test("what is published while a backlog is sent goes behind it, at the pace of t
   for (let count = 0; count < 5; count++) void device.publish(`old/${count}`, "x");
   await connected(cloud, device);
   const last = watch(device.publish("new", "x"));
-  await cloud.clock.pass(300);
+  await cloud.clock.advance(300);
   assert.equal(last.state, "pending");
-  await cloud.clock.pass(300);
+  await cloud.clock.advance(300);
   assert.deepEqual(published(cloud), ["old/0", "old/1", "old/2", "old/3", "old/4", "new"]);
   assert.equal(last.state, "done");
   await closed(cloud, device);
@@ -81,12 +81,12 @@ test("the queue keeps to the window of the session and goes on with every PUBACK
   const device = cloud.create({ offlineQueue: fast, inflightMax: 3 });
   for (let count = 0; count < 8; count++) watch(device.publish(`t/${count}`, "x"));
   await connected(cloud, device);
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   const first = cloud.packets.filter((packet): packet is PublishPacket => packet.type === "publish");
   assert.equal(first.length, 3);
   cloud.answer = agree;
   for (const packet of first) agree(packet, cloud);
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.deepEqual(published(cloud).length, 8);
   assert.equal(device.offlineQueue?.acknowledgedCount, 8);
   await closed(cloud, device);
@@ -98,11 +98,11 @@ test("a connection that takes no more is not fed, and fed again when it does", a
   for (let count = 0; count < 20; count++) watch(device.publish(`t/${count}`, new Uint8Array(100_000)));
   device.on("ready", () => void (cloud.connection.isStuck = true));
   await connected(cloud, device);
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.equal(device.offlineQueue?.messageCount, 20);
   assert.ok(cloud.connection.bufferedBytes < 1_300_000, String(cloud.connection.bufferedBytes));
   cloud.connection.unstick();
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.equal(published(cloud).length, 20);
   await closed(cloud, device);
 });
@@ -113,13 +113,13 @@ test("a full session queue overflows into the offline queue, in order", async ()
   await connected(cloud, device);
   const all = ["a", "b", "c", "d", "e"].map((topic) => watch(device.publish(topic, "x")));
   assert.equal(device.offlineQueue?.queuedCount, 2);
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   cloud.answer = agree;
   agree(
     cloud.packets.find(({ type }) => type === "publish")!,
     cloud,
   );
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.deepEqual(published(cloud), ["a", "b", "c", "d", "e"]);
   assert.ok(all.every(({ state }) => state === "done"));
   await closed(cloud, device);
@@ -132,7 +132,7 @@ test("until stored goes through the disk even when connected; close() keeps what
   await connected(cloud, device);
   const stored = watch(device.publish("a", "x", { until: "stored" }));
   const waiting = watch(device.publish("b", "x"));
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.deepEqual([stored.state, waiting.state, published(cloud)], ["done", "pending", ["a", "b"]]);
   await closed(cloud, device);
   assert.equal(device.offlineQueue?.messageCount, 2);
@@ -140,7 +140,7 @@ test("until stored goes through the disk even when connected; close() keeps what
   const next = new FakeCloud();
   const again = next.create({ ...onDisk(files), on: { offlineQueue: (event) => void events.push(event) } });
   await connected(next, again);
-  await next.clock.flush();
+  await next.clock.settle();
   assert.deepEqual(published(next), ["a", "b"]);
   assert.deepEqual(
     events.map((event) => (event.type === "acknowledged" ? `${event.topic} ${event.isRestored}` : event.type)),
@@ -162,14 +162,14 @@ test("killed at any moment, what was stored is sent by the next process", async 
         () => stored.push(topic),
         () => undefined,
       );
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     }
     device.connect().catch(() => undefined);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const next = new FakeCloud();
     const again = next.create(onDisk(files.restart()));
     await connected(next, again);
-    await next.clock.flush();
+    await next.clock.settle();
     const arrived = published(next);
     assert.deepEqual(
       stored.filter((topic) => !arrived.includes(topic)),
@@ -187,16 +187,16 @@ test("disconnect() leaves the queue; the next connect() sends it", async () => {
   await connected(cloud, device);
   cloud.connection.end();
   const waiting = watch(device.publish("a", "x"));
-  await cloud.clock.pass(2_000);
+  await cloud.clock.advance(2_000);
   assert.deepEqual(published(cloud), ["a"]);
   const leaving = device.disconnect();
-  await cloud.clock.pass(200);
+  await cloud.clock.advance(200);
   await leaving;
   assert.deepEqual([waiting.state, device.state], ["pending", "idle"]);
   const meanwhile = watch(device.publish("b", "x"));
   cloud.answer = agree;
   await connected(cloud, device);
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.deepEqual([waiting.state, meanwhile.state, published(cloud)], ["done", "done", ["a", "b"]]);
   await closed(cloud, device);
 });
@@ -208,11 +208,11 @@ test("a device that gives up keeps its messages", async () => {
   cloud.dialError = new ThinglineError("HOST_NOT_FOUND", "gone");
   cloud.connection.end();
   const waiting = watch(device.publish("a", "x"));
-  await cloud.clock.pass(60_000);
+  await cloud.clock.advance(60_000);
   assert.deepEqual([device.state, waiting.state], ["idle", "pending"]);
   cloud.dialError = undefined;
   await connected(cloud, device);
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.equal(waiting.state, "done");
   await closed(cloud, device);
 });
@@ -235,10 +235,10 @@ test("MQTT 5: properties go along, a refusal is told, and what is throttled wait
   const busy = watch(device.publish("busy", "x"));
   const fine = watch(device.publish("fine", "x", { properties: { contentType: "text/plain" } }));
   await connected(cloud, device);
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.deepEqual([denied.state, busy.state], ["MQTT_PUBLISH_REFUSED", "pending"]);
   refusals.clear();
-  await cloud.clock.pass(1_100);
+  await cloud.clock.advance(1_100);
   assert.deepEqual([busy.state, fine.state], ["done", "done"]);
   const last = cloud.packets.findLast((packet): packet is PublishPacket => packet.type === "publish");
   assert.ok(
@@ -266,7 +266,7 @@ test("3.1.1: a message that the cloud closes the connection for is dropped in th
   });
   const [before, denied, after] = ["before", "denied", "after"].map((topic) => watch(device.publish(topic, "x")));
   device.connect().catch(() => undefined);
-  await cloud.clock.pass(3_600_000);
+  await cloud.clock.advance(3_600_000);
   assert.deepEqual([before?.state, denied?.state, after?.state], ["done", "CONNECTION_LOST", "done"]);
   assert.deepEqual(dropped, ["refused denied"]);
   assert.deepEqual([device.state, device.offlineQueue?.messageCount], ["ready", 0]);
@@ -330,7 +330,7 @@ test("disconnect() and close() while the queue is read from disk end the connect
     const connecting = watch(device.connect());
     const second = watch(device.connect());
     const ending = watch(device[action]());
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual([connecting.state, ending.state, cloud.dialCount], [code, "done", 0]);
     assert.equal(second.state, "ALREADY_CONNECTED");
     if (action === "disconnect") {

@@ -47,7 +47,7 @@ for (const qos of [0, 1] as const) {
       const options = { qos, ...(properties === undefined ? {} : { properties }) };
       const publishing = device.publish(topic, new Uint8Array(bytes), options);
       if (code === undefined) {
-        await cloud.clock.flush();
+        await cloud.clock.settle();
         await publishing;
         assert.equal(cloud.types().includes("publish"), true);
         continue;
@@ -76,7 +76,7 @@ test("subscribe() keeps to 256 bytes, 7 slashes and 50 filters in all, and count
   const many = Array.from({ length: 47 }, (_, index) => `b/${index}`);
   for (const filters of [["$share/g/1/2/3/4/5/6/7/8"], many.slice(1), ["a/1", "b/1"]]) {
     const subscribing = device.subscribe(filters, () => undefined);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await subscribing;
   }
   cloud.types();
@@ -110,7 +110,7 @@ test("another broker may take more or less", async () => {
   const cloud = new FakeCloud();
   const device = await readyDevice(cloud, { quotas: { payloadBytesMax: 10, topicSlashesMax: 20 } });
   const fine = device.publish("1/2/3/4/5/6/7/8/9/10", new Uint8Array(10));
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   await fine;
   const error = await failureOf(cloud, device.publish("a", new Uint8Array(11)));
   assert.equal(error.message, 'the payload for "a": 11 bytes, and the cloud takes 10 (payloadBytesMax of the quotas)');
@@ -124,14 +124,14 @@ test("another broker may take more or less", async () => {
   const { clock } = cloud;
   const backend = createMqttBackend({ ...cloud.options({ clientId: "c".repeat(200) }), on: undefined } as never);
   const connecting = backend.init(() => undefined).then(() => backend.connect());
-  await clock.flush();
+  await clock.settle();
   await connecting;
   const endpoint = { type: "message", topic: "1/2/3/4/5/6/7/8/9/10" } as const;
   const sent = backend.send({ endpoint, payload: new Uint8Array(awsQuotas.payloadBytesMax + 1), qos: 1 });
-  await clock.flush();
+  await clock.settle();
   await sent;
   const ended = backend.uninit();
-  await clock.flush();
+  await clock.settle();
   await ended;
 });
 

@@ -40,7 +40,7 @@ const stages: [name: string, state: DeviceState, arrange: (stage: Stage) => Prom
       cloud.answer = (packet, self) => packet.type !== "publish" && agree(packet, self);
       await connect();
       device.publish("t", "x").catch(() => undefined);
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     },
   ],
   [
@@ -51,7 +51,7 @@ const stages: [name: string, state: DeviceState, arrange: (stage: Stage) => Prom
       await connect();
       device.publish("t", "x").catch(() => undefined);
       void device.disconnect();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     },
   ],
   [
@@ -61,7 +61,7 @@ const stages: [name: string, state: DeviceState, arrange: (stage: Stage) => Prom
       await connect();
       cloud.connection.isDeaf = true;
       void device.disconnect();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     },
   ],
   [
@@ -82,7 +82,7 @@ const stages: [name: string, state: DeviceState, arrange: (stage: Stage) => Prom
       cloud.connection.end();
       device.publish("t", "x").catch(() => undefined);
       device.subscribe("s").catch(() => undefined);
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     },
   ],
   [
@@ -100,7 +100,7 @@ const stages: [name: string, state: DeviceState, arrange: (stage: Stage) => Prom
       await connect();
       cloud.dialing = new Promise(() => undefined);
       cloud.connection.end();
-      await cloud.clock.pass(2000);
+      await cloud.clock.advance(2000);
     },
   ],
   [
@@ -109,11 +109,11 @@ const stages: [name: string, state: DeviceState, arrange: (stage: Stage) => Prom
     async ({ cloud, connect, device }) => {
       await connect();
       const subscribing = device.subscribe("own");
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       await subscribing;
       cloud.answer = (packet, self) => packet.type === "connect" && agree(packet, self);
       cloud.connection.end();
-      await cloud.clock.pass(2000);
+      await cloud.clock.advance(2000);
     },
   ],
   [
@@ -122,7 +122,7 @@ const stages: [name: string, state: DeviceState, arrange: (stage: Stage) => Prom
     async ({ cloud, connect, device }) => {
       await connect();
       void device.disconnect();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     },
   ],
 ];
@@ -148,7 +148,7 @@ async function stage(
   let watched = { state: "never" };
   const connect = async (): Promise<void> => {
     watched = watch(device.connect());
-    await cloud.clock.flush();
+    await cloud.clock.settle();
   };
   const whole = { cloud, device, connect };
   await arrange(whole);
@@ -166,21 +166,21 @@ for (const [name, state, arrange] of stages) {
     assert.equal(device.state, state);
     const closing = watch(device.close());
     assert.equal(device.close(), device.closed);
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     assert.deepEqual([closing.state, device.state], ["done", "closed"]);
     assert.notEqual(connecting(), "pending");
     assertNothingLeft(cloud);
     const { dialCount } = cloud;
     const { length } = cloud.events;
     assert.equal((await failureOf(cloud, device.connect())).code, "CLOSED");
-    await cloud.clock.pass(600_000);
+    await cloud.clock.advance(600_000);
     assert.deepEqual([cloud.dialCount, cloud.events.length], [dialCount, length]);
   });
 
   test(`disconnect() while ${name} makes the device idle, and connect() works again`, async () => {
     const { cloud, device, connecting } = await stage(arrange);
     const all = watch(Promise.all([device.disconnect(), device.disconnect()]));
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     assert.deepEqual([all.state, device.state], ["done", "idle"]);
     assert.notEqual(connecting(), "pending");
     assertNothingLeft(cloud);
@@ -188,11 +188,11 @@ for (const [name, state, arrange] of stages) {
     cloud.dialing = cloud.dialError = undefined;
     cloud.connection.isDeaf = false;
     const again = device.connect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await again;
     assert.equal(device.state, "ready");
     void device.close();
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     assertNothingLeft(cloud);
   });
 }
@@ -208,20 +208,20 @@ describe("a signal that is aborted", () => {
           ...whole,
           connect: async () => {
             connecting = watch(whole.device.connect({ signal: controller.signal }));
-            await whole.cloud.clock.flush();
+            await whole.cloud.clock.settle();
           },
         }),
       );
       const wasPending = connecting?.state === "pending";
       controller.abort();
-      await cloud.clock.pass(100);
+      await cloud.clock.advance(100);
       assert.equal(connecting?.state, wasPending ? "ABORTED" : "done");
       if (wasPending) {
         assert.equal(device.state, "idle");
         assertNothingLeft(cloud);
       } else assert.notEqual(device.state, "idle");
       void device.close();
-      await cloud.clock.pass(2000);
+      await cloud.clock.advance(2000);
       assertNothingLeft(cloud);
     });
   }
@@ -254,13 +254,13 @@ describe("a listener that calls the device", () => {
             calls.push(watch(call));
           });
           const connecting = watch(device.connect());
-          await cloud.clock.flush();
+          await cloud.clock.settle();
           device.publish("t", "y").catch(() => undefined);
-          await cloud.clock.flush();
+          await cloud.clock.settle();
           cloud.connection.end();
-          await cloud.clock.pass(10_000);
+          await cloud.clock.advance(10_000);
           device.publish("t", "z").catch(() => undefined);
-          await cloud.clock.flush();
+          await cloud.clock.settle();
           assert.notEqual(connecting.state, "pending");
           assert.equal(calls.length, count >= round ? 1 : 0);
           for (const { state } of calls) assert.notEqual(state, "pending");
@@ -268,7 +268,7 @@ describe("a listener that calls the device", () => {
             action === "close" ? ["closed"] : action === "disconnect" ? ["idle"] : ["ready"];
           if (calls.length > 0) assert.ok(expected.includes(device.state), `${device.state} after ${action}`);
           void device.close();
-          await cloud.clock.pass(2000);
+          await cloud.clock.advance(2000);
           assert.equal(device.state, "closed");
           assertNothingLeft(cloud);
         }
@@ -282,7 +282,7 @@ describe("a listener that calls the device", () => {
     let again: { state: string } | undefined;
     device.on("disconnected", () => void (again ??= watch(device.connect())));
     cloud.connection.end();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual([again?.state, device.state], ["done", "ready"]);
     assert.deepEqual(cloud.events.slice(3), [
       "disconnected closedByRemote CONNECTION_LOST",
@@ -291,7 +291,7 @@ describe("a listener that calls the device", () => {
       "ready",
     ]);
     void device.close();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assertNothingLeft(cloud);
   });
 });
@@ -303,10 +303,10 @@ test("a dialer that comes back after disconnect() has its connection destroyed",
   cloud.dial = () => new Promise((resolve) => (arrived = () => resolve(cloud.connection)));
   const connecting = watch(device.connect());
   const disconnecting = watch(device.disconnect());
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.equal(disconnecting.state, "pending");
   arrived();
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.deepEqual([connecting.state, disconnecting.state, device.state], ["ABORTED", "done", "idle"]);
   assert.equal(cloud.connection.isDestroyed, true);
   assert.equal(cloud.clock.timerCount, 0);
@@ -322,20 +322,20 @@ test("a session that was lost between two connections: what was in flight is pub
   });
   const device = cloud.create({ applicationTopics: ["app"] });
   const connecting = device.connect();
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   await connecting;
   const publishing = watch(device.publish("t", "x"));
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.deepEqual(cloud.types(), ["connect", "publish"], "a resumed session has its subscriptions");
   isSessionPresent = false;
   cloud.connection.end();
-  await cloud.clock.pass(2000);
+  await cloud.clock.advance(2000);
   const [, subscribe, publish] = cloud.packets;
   assert.equal(subscribe?.type, "subscribe");
   assert.ok(publish?.type === "publish" && !publish.isDuplicate);
   cloud.send({ type: "puback", packetId: publish.packetId ?? 0, reasonCode: 0 });
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.equal(publishing.state, "done");
   void device.close();
-  await cloud.clock.flush();
+  await cloud.clock.settle();
 });

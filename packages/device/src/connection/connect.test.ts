@@ -46,13 +46,13 @@ describe("shadow topics", () => {
         requestsShadow: true,
       }),
     );
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(log, ["connect", "subscribe app", `subscribe ${shadow}/get/accepted,${shadow}/update/delta`]);
     agree(cloud.packets[2] as SubscribePacket, cloud);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(connecting.state, "pending");
     agree(cloud.packets[1] as SubscribePacket, cloud);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(connecting.state, "done");
     assert.deepEqual(log.slice(3), [`publish0 ${shadow}/get 0`]);
   });
@@ -88,10 +88,10 @@ describe("shadow topics", () => {
     const got: string[] = [];
     device.on("data", ({ topic }) => void got.push(`data ${topic}`));
     const subscribing = device.subscribe(`${shadow}/update/delta`, () => void got.push("own"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await subscribing;
     cloud.send(cloud.message(`${shadow}/update/delta`));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(got, [`data ${shadow}/update/delta`, "own"]);
   });
 
@@ -99,14 +99,14 @@ describe("shadow topics", () => {
     const cloud = new FakeCloud({ answer: resumed });
     const device = cloud.create({ requestsShadow: true });
     const connecting = device.connect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await connecting;
     cloud.connection.end();
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     assert.deepEqual(cloud.types(), ["connect", "publish", "connect", "publish"]);
     device.on("ready", () => void device.close());
     cloud.connection.end();
-    await cloud.clock.pass(5000);
+    await cloud.clock.advance(5000);
     assert.deepEqual(cloud.types(), ["connect", "disconnect"]);
     assert.equal(device.state, "closed");
   });
@@ -153,10 +153,10 @@ describe("where it dials", () => {
     });
     for (let round = 0; round < 2; round++) {
       const connecting = device.connect();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       await connecting;
       void device.disconnect();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     }
     assert.deepEqual([target?.host, target?.serverName], ["192.0.2.7", "cloud.test"]);
     assert.deepEqual(events, ["SEC_TAG_RESERVED", "connecting", "connecting"]);
@@ -183,7 +183,7 @@ describe("TLS sessions", () => {
       const tls = { ca: testPems.ca, certificate: testPems.certificate, privateKey: testPems.privateKey };
       const device = createDevice({ ...cloud.options({ reconnect: {} }), dialer: cloud, tls, handshake });
       const connecting = device.connect();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       await connecting;
       for (const fails of [false, true, false]) {
         cloud.answer = (packet, self) => {
@@ -192,12 +192,12 @@ describe("TLS sessions", () => {
           cloud.answer = agree;
         };
         cloud.connection.end();
-        await cloud.clock.pass(10_000);
+        await cloud.clock.advance(10_000);
         assert.equal(device.state, "ready");
       }
       assert.deepEqual(offered, handshake === "full" ? Array(5).fill(undefined) : [undefined, 1, 2, undefined, 4]);
       void device.close();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     }
   });
 
@@ -217,7 +217,7 @@ describe("TLS sessions", () => {
       } as const;
       const device = createDevice(options);
       const connecting = device.connect();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       await connecting;
       return offered[0];
     };
@@ -241,20 +241,20 @@ describe("output that does not leave", () => {
     const cloud = new FakeCloud();
     const device = cloud.create({ sendTimeoutMs: 8000, keepAliveSeconds: 1200 });
     const connecting = device.connect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await connecting;
-    await cloud.clock.pass(20_000);
+    await cloud.clock.advance(20_000);
     assert.equal(cloud.clock.timerCount, 1, "an idle connection has its keep-alive timer only");
     cloud.connection.isStuck = true;
     const publishing = watch(device.publish("t", "x"));
-    await cloud.clock.pass(7999);
+    await cloud.clock.advance(7999);
     assert.equal(device.state, "ready");
-    await cloud.clock.pass(2001);
+    await cloud.clock.advance(2001);
     assert.ok(cloud.events.includes("disconnected misc TIMEOUT +"), cloud.events.join());
-    await cloud.clock.pass(3000);
+    await cloud.clock.advance(3000);
     assert.deepEqual([device.state, publishing.state], ["ready", "done"]);
     void device.close();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(cloud.clock.timerCount, 0);
   });
 
@@ -265,7 +265,7 @@ describe("output that does not leave", () => {
       cloud.connection.isStuck = true;
       void device.publish("t", new Uint8Array(100), { qos: 0 });
       for (let step = 0; step < 10; step++) {
-        await cloud.clock.pass(5000);
+        await cloud.clock.advance(5000);
         if (sendTimeoutMs > 0) cloud.connection.bufferedBytes -= 1;
       }
       assert.equal(device.isConnected, true);
@@ -278,9 +278,9 @@ test("a half-open link is noticed within 1.5 keep-alives although the device pub
     const cloud = new FakeCloud();
     const device = cloud.create({ keepAliveSeconds, sendTimeoutMs: 0 });
     const connecting = device.connect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await connecting;
-    await cloud.clock.pass(1000);
+    await cloud.clock.advance(1000);
     cloud.answer = () => undefined;
     const lastHeardMs = cloud.clock.monotonicMs();
     let lostAtMs = 0;
@@ -290,14 +290,14 @@ test("a half-open link is noticed within 1.5 keep-alives although the device pub
     });
     for (let second = 0; second < keepAliveSeconds * 1.5 && lostAtMs === 0; second += keepAliveSeconds / 30) {
       void device.publish("t", "x", { qos: 0 });
-      await cloud.clock.pass((keepAliveSeconds / 30) * 1000);
+      await cloud.clock.advance((keepAliveSeconds / 30) * 1000);
     }
     assert.ok(lostAtMs > 0 && lostAtMs - lastHeardMs <= keepAliveSeconds * 1500, `${lostAtMs - lastHeardMs} ms`);
     assert.ok(cloud.types().includes("pingreq"));
-    await cloud.clock.pass(3000);
+    await cloud.clock.advance(3000);
     assert.equal(device.state, "ready");
     void device.close();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
   }
 });
 
@@ -313,11 +313,11 @@ test("a CONNACK that comes byte by byte, on the third connection as on the first
   });
   const device = cloud.create();
   const connecting = device.connect();
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   await connecting;
   for (let cut = 0; cut < 2; cut++) {
     cloud.connection.end();
-    await cloud.clock.pass(5000);
+    await cloud.clock.advance(5000);
     assert.equal(device.state, "ready");
   }
   assert.equal(cloud.packets.filter((packet): packet is ConnectPacket => packet.type === "connect").length, 3);
@@ -327,7 +327,7 @@ test("resendAfterMs sends an unacknowledged message again on the same connection
   const cloud = new FakeCloud({ answer: (packet, self) => packet.type === "connect" && agree(packet, self) });
   const device = await cloud.connected({ resendAfterMs: 2000 });
   const publishing = watch(device.publish("t", "x"));
-  await cloud.clock.pass(5000);
+  await cloud.clock.advance(5000);
   const copies = cloud.packets.filter((packet): packet is PublishPacket => packet.type === "publish");
   assert.deepEqual(
     copies.map(({ isDuplicate, packetId }) => [isDuplicate, packetId]),
@@ -338,7 +338,7 @@ test("resendAfterMs sends an unacknowledged message again on the same connection
     ],
   );
   for (const { packetId } of copies) cloud.send({ type: "puback", packetId: packetId ?? 0, reasonCode: 0 });
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   assert.equal(publishing.state, "done");
   assert.deepEqual(cloud.errors, []);
 });

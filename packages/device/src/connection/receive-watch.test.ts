@@ -20,7 +20,7 @@ async function trickle(
   while (sent < bytes.length && !cloud.connection.isEnded) {
     cloud.connection.receive(bytes.subarray(sent, sent + pieceBytes));
     sent += pieceBytes;
-    await cloud.clock.pass(everyMs);
+    await cloud.clock.advance(everyMs);
   }
   return sent;
 }
@@ -62,7 +62,7 @@ test("256 MB are not read over for ever, however fast they come", async () => {
   const piece = new Uint8Array(40_000);
   while (!cloud.connection.isEnded) {
     cloud.connection.receive(piece);
-    await cloud.clock.pass(1_000);
+    await cloud.clock.advance(1_000);
   }
   assert.equal(cloud.clock.monotonicMs() - startMs, receiveTotalMsMax);
   assert.deepEqual(cloud.events, ["disconnected misc TIMEOUT"]);
@@ -75,7 +75,7 @@ test("many packets that end in the middle of a piece of input are no packet that
   const [one, two] = [publishOf(10), publishOf(10)];
   cloud.connection.receive(one.subarray(0, 5));
   for (let count = 0; count < 10; count++) {
-    await cloud.clock.pass(defaultReceiveTimeoutMs - 1);
+    await cloud.clock.advance(defaultReceiveTimeoutMs - 1);
     const both = new Uint8Array([...one.subarray(5), ...two.subarray(0, 5)]);
     cloud.connection.receive(both);
   }
@@ -99,28 +99,28 @@ test("while the device does not read, or its application does not, the time is n
   );
   cloud.connection.receive(new Uint8Array([...messages.flatMap((bytes) => [...bytes]), 0x30]));
   assert.equal(cloud.connection.isReading, false);
-  await cloud.clock.pass(20 * defaultReceiveTimeoutMs);
+  await cloud.clock.advance(20 * defaultReceiveTimeoutMs);
   assert.deepEqual(cloud.events, []);
   for (let resolve = held.shift(); resolve !== undefined; resolve = held.shift()) {
     resolve();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
   }
   assert.equal(cloud.connection.isReading, true);
-  await cloud.clock.pass(defaultReceiveTimeoutMs);
+  await cloud.clock.advance(defaultReceiveTimeoutMs);
   assert.deepEqual(cloud.events, ["disconnected misc TIMEOUT"], "from now on it is");
   await closesCleanly(cloud, device);
 
   const driven = new FakeCloud({ answer: agree });
   const driver = driven.create({ reconnect: false, driver: "application" });
   const connecting = driver.connect();
-  await driven.clock.flush();
+  await driven.clock.settle();
   await connecting;
   driver.input();
   driven.connection.receive(Uint8Array.of(0x30));
-  await driven.clock.pass(10 * defaultReceiveTimeoutMs);
+  await driven.clock.advance(10 * defaultReceiveTimeoutMs);
   assert.equal(driver.isConnected, true, "nobody has asked for the byte");
   driver.input();
-  await driven.clock.pass(defaultReceiveTimeoutMs);
+  await driven.clock.advance(defaultReceiveTimeoutMs);
   assert.equal(driver.isConnected, false);
   await closesCleanly(driven, driver);
 });

@@ -23,7 +23,7 @@ describe("a device that stays connected", () => {
     assert.equal(device.connection, undefined);
     const connecting = device.connect();
     assert.equal(device.state, "connecting");
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await connecting;
     assert.equal(device.state, "ready");
     let retryInMs = 0;
@@ -32,9 +32,9 @@ describe("a device that stays connected", () => {
     assert.equal(device.state, "waiting");
     assert.equal(device.connection, undefined);
     assert.ok(retryInMs >= 1000, `${retryInMs}`);
-    await cloud.clock.pass(retryInMs - 1);
+    await cloud.clock.advance(retryInMs - 1);
     assert.equal(cloud.dialCount, 1);
-    await cloud.clock.pass(1);
+    await cloud.clock.advance(1);
     assert.equal(cloud.dialCount, 2);
     assert.equal(device.state, "ready");
     assert.deepEqual(cloud.events, [
@@ -52,17 +52,17 @@ describe("a device that stays connected", () => {
   test("goes on for ever with growing waits while nobody answers, then is as new", async () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud);
-    await cloud.clock.pass(60_000);
+    await cloud.clock.advance(60_000);
     cloud.dialError = new ThinglineError("HOST_NOT_FOUND", "no such name");
     cloud.connection.end();
-    await cloud.clock.pass(3_600_000);
+    await cloud.clock.advance(3_600_000);
     const waits = cloud.dialedAtMs.slice(1).map((atMs, index) => atMs - (cloud.dialedAtMs[index] ?? 0));
     assert.ok(cloud.dialCount > 60 && cloud.dialCount < 260, `${cloud.dialCount} attempts in an hour`);
     assert.ok(Math.max(...waits.slice(1)) <= 60_000);
     assert.equal(device.state, "waiting");
     assert.equal(cloud.events.at(-1), "connecting network +");
     cloud.dialError = undefined;
-    await cloud.clock.pass(60_000);
+    await cloud.clock.advance(60_000);
     assert.equal(device.state, "ready");
     await closesCleanly(cloud, device);
   });
@@ -71,10 +71,10 @@ describe("a device that stays connected", () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud, { keepAliveSeconds: 1200 });
     for (let day = 0; day < 3; day++) {
-      await cloud.clock.pass(86_400_000);
+      await cloud.clock.advance(86_400_000);
       const cutAtMs = cloud.clock.monotonicMs();
       cloud.connection.end();
-      await cloud.clock.pass(1000);
+      await cloud.clock.advance(1000);
       assert.equal(device.state, "ready");
       assert.equal(cloud.dialedAtMs.at(-1), cutAtMs + 1000);
     }
@@ -85,18 +85,18 @@ describe("a device that stays connected", () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud);
     const waiting = watch(device.publish("t", "x"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.events.length = 0;
     cloud.dialError = new ThinglineError("KEY_MISMATCH", "the key was exchanged");
     cloud.connection.end();
     const late = watch(device.publish("t", "x"));
-    await cloud.clock.pass(5000);
+    await cloud.clock.advance(5000);
     assert.deepEqual(cloud.events.slice(1), ["connecting", "connecting privateKey", "error KEY_MISMATCH"]);
     assert.equal(device.state, "idle");
     assert.deepEqual([waiting.state, late.state], ["done", "KEY_MISMATCH"]);
     cloud.dialError = undefined;
     const again = device.connect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await again;
     await closesCleanly(cloud, device);
   });
@@ -106,7 +106,7 @@ describe("a device that stays connected", () => {
     const device = await readyDevice(cloud, { reconnect: { attemptsMax: 3 } });
     cloud.dialError = new ThinglineError("HOST_NOT_FOUND", "no");
     cloud.connection.end();
-    await cloud.clock.pass(60_000);
+    await cloud.clock.advance(60_000);
     assert.deepEqual(cloud.events.slice(1), [
       "connecting",
       "connecting network +",
@@ -127,7 +127,7 @@ describe("a device that stays connected", () => {
     device.on("disconnected", ({ error }) => void messages.push(error?.message ?? ""));
     cloud.answer = (packet, self) => packet.type === "connect" && self.connection.end();
     cloud.connection.end();
-    await cloud.clock.pass(30_000);
+    await cloud.clock.advance(30_000);
     assert.ok(messages.length >= 4);
     for (const message of messages.slice(1)) assert.match(message, /closed the connection without answering CONNECT/);
     await closesCleanly(cloud, device);
@@ -146,7 +146,7 @@ describe("the first attempt", () => {
     assert.equal(cloud.clock.timerCount, 0);
     cloud.dialError = undefined;
     const connecting = device.connect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await connecting;
     await closesCleanly(cloud, device);
   });
@@ -156,10 +156,10 @@ describe("the first attempt", () => {
     cloud.dialError = new ThinglineError("HOST_NOT_FOUND", "no");
     const device = cloud.create({ reconnect: { firstAttempt: "retry" } });
     const connecting = watch(device.connect());
-    await cloud.clock.pass(10_000);
+    await cloud.clock.advance(10_000);
     assert.deepEqual([connecting.state, device.state], ["pending", "waiting"]);
     cloud.dialError = undefined;
-    await cloud.clock.pass(60_000);
+    await cloud.clock.advance(60_000);
     assert.deepEqual([connecting.state, device.state], ["done", "ready"]);
     await closesCleanly(cloud, device);
   });
@@ -212,7 +212,7 @@ test("a CONNACK that refuses for good is told once", async () => {
   const device = await readyDevice(cloud);
   cloud.answer = (_packet, self) => self.send({ type: "connack", isSessionPresent: false, reasonCode: 2 });
   cloud.connection.end();
-  await cloud.clock.pass(10_000);
+  await cloud.clock.advance(10_000);
   assert.deepEqual(cloud.events.slice(1), [
     "connecting",
     "error MQTT_CONNECT_REFUSED",
@@ -241,7 +241,7 @@ test("what connectDevice holds for its caller is not delivered twice when the fi
     device.on("data", ({ topic }) => void topics.push(topic));
     return device;
   });
-  await cloud.clock.pass(10_000);
+  await cloud.clock.advance(10_000);
   const device = await listening;
   assert.equal(cuts, 0);
   assert.deepEqual(topics.sort(), ["kept", "lost", "lost", "lost"]);
@@ -254,12 +254,12 @@ describe("messages across a reconnect", () => {
       const cloud = new FakeCloud({ answer: silent });
       const device = await readyDevice(cloud, { inflightMax: 2, ackTimeoutMs: 5000 });
       const before = [1, 2, 3].map((n) => watch(device.publish(`t/${n}`, String(n))));
-      await cloud.clock.pass(4000);
+      await cloud.clock.advance(4000);
       cloud.dialError = new ThinglineError("HOST_NOT_FOUND", "no");
       cloud.connection.end();
       const between = watch(device.publish("t/4", "4"));
       const zero = watch(device.publish("t/0", "0", { qos: 0 }));
-      await cloud.clock.pass(100_000);
+      await cloud.clock.advance(100_000);
       assert.deepEqual(
         [...before, between].map(({ state }) => state),
         Array(4).fill("pending"),
@@ -271,7 +271,7 @@ describe("messages across a reconnect", () => {
         packet.type === "connect"
           ? self.send({ type: "connack", isSessionPresent, reasonCode: 0 })
           : agree(packet, self);
-      await cloud.clock.pass(60_000);
+      await cloud.clock.advance(60_000);
       assert.deepEqual(
         [...before, between].map(({ state }) => state),
         Array(4).fill("done"),
@@ -295,7 +295,7 @@ describe("messages across a reconnect", () => {
     const device = await readyDevice(cloud, { queueMax: 2 });
     cloud.connection.end();
     const states = [1, 2, 3].map((n) => watch(device.publish("t", String(n))));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(
       states.map(({ state }) => state),
       ["pending", "pending", "LIMIT_EXCEEDED"],
@@ -313,11 +313,11 @@ describe("messages across a reconnect", () => {
     let finish = (): void => undefined;
     device.on("data", () => new Promise((resolve) => (finish = resolve)));
     cloud.send(cloud.message("a", { qos: 1, packetId: 9 }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.connection.end();
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     finish();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["connect"]);
     await closesCleanly(cloud, device);
   });

@@ -5,7 +5,7 @@ import {
   agree,
   type Answer,
   closesCleanly,
-  FakeClock,
+  createDeviceClock,
   FakeCloud,
   type FakeSettings,
   readyDevice,
@@ -16,10 +16,10 @@ import { fruitlessConnectionsMax, publishCutsMax, takeoverCutsMin } from "./reco
 
 /** Lets the device come back, and cuts it off again `afterMs` later. */
 async function cutAgain(cloud: FakeCloud, device: Device, afterMs: number): Promise<void> {
-  for (let waited = 0; device.state === "waiting" && waited < 120; waited++) await cloud.clock.pass(500);
-  await cloud.clock.pass(afterMs);
+  for (let waited = 0; device.state === "waiting" && waited < 120; waited++) await cloud.clock.advance(500);
+  await cloud.clock.advance(afterMs);
   cloud.connection.end();
-  await cloud.clock.flush();
+  await cloud.clock.settle();
 }
 
 describe("another holder of the client id", () => {
@@ -27,10 +27,10 @@ describe("another holder of the client id", () => {
     const cloud = new FakeCloud({ version: 5 });
     const device = await readyDevice(cloud);
     const publishing = watch(device.publish("t", "x"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.send({ type: "disconnect", reasonCode: 0x8e });
     const late = watch(device.publish("t", "x"));
-    await cloud.clock.pass(600_000);
+    await cloud.clock.advance(600_000);
     assert.equal(device.state, "idle");
     assert.deepEqual(cloud.events.slice(-2), [
       "disconnected closedByRemote MQTT_SESSION_TAKEN_OVER",
@@ -50,7 +50,7 @@ describe("another holder of the client id", () => {
     test(`3.1.1: ${takeoverCutsMin} cuts soon after CONNACK that nothing explains (${JSON.stringify(settings)})`, async () => {
       const cloud = new FakeCloud();
       const device = await readyDevice(cloud, settings);
-      await cloud.clock.pass(130_000);
+      await cloud.clock.advance(130_000);
       let cuts = 0;
       cloud.connection.end();
       while (device.state !== "idle" && cuts < 20) {
@@ -64,11 +64,11 @@ describe("another holder of the client id", () => {
       ]);
       assert.equal(cloud.clock.timerCount, 0);
       const again = device.connect();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       await again;
       assert.equal(device.state, "ready");
       void device.close();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     });
   }
 
@@ -80,7 +80,7 @@ describe("another holder of the client id", () => {
   ] as const) {
     test(`3.1.1: two of our devices with one client id: one stops, the other stays (seed ${seed}, shadow request: ${requestsShadow})`, async () => {
       // Each has a cloud of its own, and the two clouds are one: whoever connects cuts the other off.
-      const clock = new FakeClock();
+      const clock = createDeviceClock();
       const clouds = [new FakeCloud({ clock }), new FakeCloud({ clock })] as const;
       const devices = clouds.map((cloud, index) =>
         cloud.create({ requestsShadow, random: createVirtualRandom(seed * 10 + index) }),
@@ -94,15 +94,15 @@ describe("another holder of the client id", () => {
       });
       for (const device of devices) {
         const connecting = device.connect();
-        await clock.pass(1000);
+        await clock.advance(1000);
         await connecting;
       }
       for (let minutes = 0; minutes < 20 && devices.every(({ state }) => state !== "idle"); minutes++) {
-        await clock.pass(60_000);
+        await clock.advance(60_000);
       }
       assert.deepEqual(devices.map(({ state }) => state).sort(), ["idle", "ready"]);
       for (const device of devices) void device.close();
-      await clock.flush();
+      await clock.settle();
       assert.equal(clock.timerCount, 0);
     });
   }
@@ -119,7 +119,7 @@ describe("another holder of the client id", () => {
       const device = cloud.create();
       device.on("ready", () => void act(device));
       const connecting = device.connect();
-      await cloud.clock.pass(200_000);
+      await cloud.clock.advance(200_000);
       await connecting;
       assert.ok(cloud.dialCount > takeoverCutsMin + 2, name);
       assert.equal(
@@ -129,7 +129,7 @@ describe("another holder of the client id", () => {
       );
       assert.notEqual(device.state, "idle");
       void device.close();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
     }
   });
 });
@@ -143,7 +143,7 @@ test("the PINGREQ of a suspicious device gets into nobody's way: ping() and clos
     assert.equal(device.state, "waiting");
     cloud.types();
     device.on("ready", () => void device[action]());
-    await cloud.clock.pass(10_000);
+    await cloud.clock.advance(10_000);
     assert.deepEqual(cloud.types(), action === "ping" ? ["connect", "pingreq"] : ["connect", "disconnect"]);
     assert.equal(device.state, action === "ping" ? "ready" : "closed");
     assert.equal(cloud.errors.length, 0);
@@ -163,11 +163,11 @@ describe("a message that the cloud answers by closing", () => {
     };
     const denied = watch(device.publish("secret", "x"));
     const behind = watch(device.publish("open", "x"));
-    await cloud.clock.pass(200_000);
+    await cloud.clock.advance(200_000);
     assert.equal(cuts, publishCutsMax);
     assert.deepEqual([denied.state, behind.state, device.state], ["CONNECTION_LOST", "done", "ready"]);
     void device.close();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
   });
 
   test("costs those behind it nothing, however many there are in a row", async () => {
@@ -180,11 +180,11 @@ describe("a message that the cloud answers by closing", () => {
     const deniedCount = fruitlessConnectionsMax / publishCutsMax + 2;
     const denied = Array.from({ length: deniedCount }, (_, index) => watch(device.publish(`secret/${index}`, "x")));
     const behind = watch(device.publish("open", "x"));
-    await cloud.clock.pass(deniedCount * publishCutsMax * 60_000);
+    await cloud.clock.advance(deniedCount * publishCutsMax * 60_000);
     assert.deepEqual(new Set(denied.map(({ state }) => state)), new Set(["CONNECTION_LOST"]));
     assert.deepEqual([behind.state, device.state], ["done", "ready"]);
     void device.close();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
   });
 
   for (const isSessionPresent of [true, false]) {
@@ -199,14 +199,14 @@ describe("a message that the cloud answers by closing", () => {
       };
       const topics = ["a", "b", "secret/1", "c", "d", "secret/2", "e", "f"];
       const calls = topics.map((topic) => watch(device.publish(topic, "x")));
-      await cloud.clock.pass(600_000);
+      await cloud.clock.advance(600_000);
       assert.deepEqual(
         calls.map(({ state }) => state),
         topics.map((topic) => (topic.startsWith("secret") ? "CONNECTION_LOST" : "done")),
       );
       assert.equal(device.state, "ready");
       const many = Array.from({ length: 150 }, () => watch(device.publish("a", "x")));
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       assert.ok(many.every(({ state }) => state === "done"));
       await closesCleanly(cloud, device);
     });
@@ -223,9 +223,9 @@ describe("a message that the cloud answers by closing", () => {
     cloud.connection.isStuck = true;
     const publishing = watch(device.publish("open", "x"));
     cloud.connection.end();
-    await cloud.clock.pass(1_000_000);
+    await cloud.clock.advance(1_000_000);
     assert.equal(publishing.state, "done");
     void device.close();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
   });
 });

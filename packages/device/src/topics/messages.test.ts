@@ -18,7 +18,7 @@ async function codeOf(cloud: FakeCloud, promise: Promise<unknown>): Promise<stri
     () => "done",
     (error: unknown) => (error instanceof ThinglineError ? error.code : String(error)),
   );
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   return settled;
 }
 
@@ -27,7 +27,7 @@ test("without a connection waitingSubscribesMax calls of subscribe() wait, and o
   cloud.dialing = new Promise(() => undefined);
   const device = cloud.create({ quotas: "none" });
   void device.connect().catch(() => undefined);
-  await cloud.clock.flush();
+  await cloud.clock.settle();
   const waiting = Array.from({ length: waitingSubscribesMax }, (_, index) => watch(device.subscribe(`t/${index}`)));
   assert.equal(await codeOf(cloud, device.subscribe("one/more")), "LIMIT_EXCEEDED");
   assert.ok(waiting.every(({ state }) => state === "pending"));
@@ -50,13 +50,13 @@ describe("publish", () => {
     const device = await cloud.connected();
     const zero = watch(device.publish("t/0", "zero", { qos: 0, isRetained: true }));
     const one = watch(device.publish("t/1", new Uint8Array([1])));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual([zero.state, one.state], ["done", "pending"]);
     const [first, second] = cloud.packets.slice(1) as PublishPacket[];
     assert.deepEqual([first?.topic, first?.qos, first?.isRetained], ["t/0", 0, true]);
     assert.deepEqual([second?.topic, second?.qos, second?.isRetained], ["t/1", 1, false]);
     cloud.send({ type: "puback", packetId: second?.packetId ?? 0, reasonCode: 0 });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(one.state, "done");
     assert.equal(cloud.events.at(-1), "puback 1");
   });
@@ -65,14 +65,14 @@ describe("publish", () => {
     const cloud = new FakeCloud({ answer: onlyConnects });
     const device = await cloud.connected({ inflightMax: 2, queueMax: 1 });
     const promises = [1, 2, 3, 4].map((n) => watch(device.publish("t", String(n))));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(
       promises.map(({ state }) => state),
       ["pending", "pending", "pending", "LIMIT_EXCEEDED"],
     );
     assert.equal(cloud.types().length, 3);
     cloud.send({ type: "puback", packetId: 1, reasonCode: 0 });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["publish"]);
   });
 
@@ -84,11 +84,11 @@ describe("publish", () => {
     const big = watch(device.publish("big", new Uint8Array(highWaterBytes), { qos: 0 }));
     const small = watch(device.publish("small", "x", { qos: 0 }));
     const last = watch(device.publish("last", "x"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual([big.state, small.state, last.state], ["done", "pending", "pending"]);
     cloud.connection.bufferedBytes = highWaterBytes + 1;
     cloud.connection.unstick();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual([small.state, last.state], ["done", "done"]);
     assert.deepEqual(
       cloud.packets.map((packet) => (packet as PublishPacket).topic),
@@ -100,9 +100,9 @@ describe("publish", () => {
     const cloud = new FakeCloud({ answer: onlyConnects });
     const device = await cloud.connected({ ackTimeoutMs: 500 });
     const one = watch(device.publish("t", "x"));
-    await cloud.clock.pass(499);
+    await cloud.clock.advance(499);
     assert.equal(one.state, "pending");
-    await cloud.clock.pass(1);
+    await cloud.clock.advance(1);
     assert.equal(one.state, "TIMEOUT");
     assert.equal(device.isConnected, true);
   });
@@ -112,7 +112,7 @@ describe("publish", () => {
     const device = await cloud.connected();
     const one = watch(device.publish("t", "x"));
     cloud.send({ type: "puback", packetId: 1, reasonCode: 0x87 });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(one.state, "MQTT_PUBLISH_REFUSED");
   });
 
@@ -124,12 +124,12 @@ describe("publish", () => {
     const flying = watch(device.publish("flying", "x", { signal }));
     const waiting = watch(device.publish("waiting", "x", { signal }));
     controller.abort();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual([flying.state, waiting.state], ["ABORTED", "ABORTED"]);
     assert.equal(await codeOf(cloud, device.publish("never", "x", { signal })), "ABORTED");
     const next = watch(device.publish("next", "x"));
     cloud.send({ type: "puback", packetId: 1, reasonCode: 0 });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(
       cloud.packets.slice(1).map((packet) => (packet as PublishPacket).topic),
       ["flying", "next"],
@@ -145,7 +145,7 @@ describe("publish", () => {
     const one = watch(device.publish("t", "x", { signal: controller.signal }));
     const closing = watch(device.disconnect());
     controller.abort();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual([one.state, closing.state], ["ABORTED", "done"]);
   });
 
@@ -204,7 +204,7 @@ describe("data", () => {
       device.on("data", ({ topic }) => void topics.push(topic));
       return device;
     });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await connecting;
     assert.deepEqual(topics, ["queued/1", "queued/2"]);
     assert.deepEqual(cloud.types(), ["connect", "puback"]);
@@ -231,12 +231,12 @@ describe("data", () => {
     const finish: (() => void)[] = [];
     device.on("data", () => new Promise((resolve) => finish.push(resolve)));
     device.on("data", async () => undefined);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.send(cloud.message("a", { qos: 1, packetId: 7 }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["connect"]);
     finish[0]?.();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["puback"]);
   });
 
@@ -249,9 +249,9 @@ describe("data", () => {
     device.on("data", async () => {
       throw new Error("later");
     });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.send(cloud.message("a", { qos: 1, packetId: 7 }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["connect", "puback"]);
     assert.deepEqual(cloud.events.slice(3), ["error at once", "error later"]);
     assert.equal(device.isConnected, true);
@@ -261,9 +261,9 @@ describe("data", () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected({ acknowledges: "beforeHandler" });
     device.on("data", () => new Promise(() => undefined));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.send(cloud.message("a", { qos: 1, packetId: 7 }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["connect", "puback"]);
   });
 
@@ -272,12 +272,12 @@ describe("data", () => {
     const device = await cloud.connected({ payloadBytesMax: 10 });
     const topics: string[] = [];
     device.on("data", ({ topic }) => void topics.push(topic));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.send(
       cloud.message("big", { qos: 1, packetId: 7, payload: new Uint8Array(100_000) }),
       cloud.message("fits", { qos: 1, packetId: 8, payload: new Uint8Array(10) }),
     );
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(topics, ["fits"]);
     assert.deepEqual(cloud.types(), ["connect", "puback", "puback"]);
     assert.match(cloud.errors[0]?.message ?? "", /"big" has 100000 payload bytes, payloadBytesMax is 10/);
@@ -289,12 +289,12 @@ describe("data", () => {
     const device = await cloud.connected();
     const topics: string[] = [];
     device.on("data", ({ topic }) => void topics.push(topic));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.send(
       cloud.message("big", { qos: 1, packetId: 7, payload: new Uint8Array(1_000_000) }),
       cloud.message("fits", { qos: 1, packetId: 8, payload: new Uint8Array(10) }),
     );
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(topics, ["fits"]);
     assert.deepEqual(cloud.types(), ["connect", "puback", "puback"]);
     assert.match(cloud.errors[0]?.message ?? "", /"big" has 1000000 payload bytes, payloadBytesMax is 131072/);
@@ -307,9 +307,9 @@ describe("data", () => {
     const device = await cloud.connected();
     let count = 0;
     device.on("data", () => void count++);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.send(cloud.message("t".repeat(60_000), { qos: 1, packetId: 7, payload: new Uint8Array(100_000) }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(count, 0);
     assert.deepEqual(cloud.types(), ["connect", "puback"]);
     assert.match(cloud.errors[0]?.message ?? "", /100000 payload bytes has a topic of 60000 characters/);
@@ -321,7 +321,7 @@ describe("data", () => {
     const device = await cloud.connected({ reconnect: false });
     const message = { type: "publish", topic: "big", isRetained: false, isDuplicate: false } as const;
     cloud.send({ ...message, qos: 2, packetId: 7, payload: new Uint8Array(1_000_000) });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(device.isConnected, false);
     assert.equal(cloud.events.at(-1), "disconnected misc MQTT_PROTOCOL_ERROR");
     await closesCleanly(cloud, device);
@@ -333,7 +333,7 @@ describe("data", () => {
     const bytes = encodeToBytes(cloud.message("big", { payload: new Uint8Array(1_000_000) }), 4);
     for (let at = 0; at < bytes.length; at += 100_000) {
       cloud.connection.receive(bytes.subarray(at, at + 100_000));
-      await cloud.clock.pass(4_000);
+      await cloud.clock.advance(4_000);
     }
     assert.equal(device.isConnected, true);
     assert.equal(cloud.errors.length, 1);
@@ -344,7 +344,7 @@ describe("data", () => {
     const cloud = new FakeCloud({ version: 5 });
     const device = await cloud.connected();
     cloud.send(cloud.message("big", { payload: new Uint8Array(1_000_000) }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(device.isConnected, false);
     assert.equal(cloud.events.at(-1), "disconnected misc MQTT_PACKET_TOO_LARGE");
     const last = cloud.packets.at(-1);
@@ -357,12 +357,12 @@ describe("data", () => {
     const device = await cloud.connected({ receiveMaximum: 2 });
     const finish: (() => void)[] = [];
     device.on("data", () => new Promise((resolve) => finish.push(resolve)));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     for (const packetId of [1, 2, 3]) cloud.send(cloud.message("a", { qos: 1, packetId }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(cloud.connection.isReading, false);
     for (const settle of finish) settle();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(cloud.connection.isReading, true);
     assert.deepEqual(cloud.types(), ["connect", "puback", "puback", "puback"]);
   });
@@ -388,14 +388,14 @@ describe("data", () => {
     const subscribing = Promise.all(
       [["a/b"], ["b/+", "b/#"], ["b/c"]].map((filters) => device.subscribe(filters, { toData: true })),
     );
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const [subscription] = await subscribing;
     const own: string[] = [];
     const listening = device.subscribe("b/c", ({ topic }) => void own.push(topic));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await listening;
     cloud.send(cloud.message("a/b"), cloud.message("b/c"), cloud.message("b/d"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual([got, own], [["a/b", "b/c", "b/d"], ["b/c"]]);
     const loop = subscription?.[Symbol.asyncIterator]();
     assert.equal(await codeOf(cloud, loop?.next() ?? Promise.resolve()), "OPTION_INVALID");
@@ -411,14 +411,14 @@ describe("data", () => {
     const first = (): void => void got.push("first");
     const takeOff = device.on("data", () => void got.push("second"));
     device.on("data", first);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.send(cloud.message("a"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     device.off("data", first);
     takeOff();
     takeOff();
     cloud.send(cloud.message("a"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(got, ["second", "first"]);
     assert.throws(() => device.on("message" as "data", first), /there is no event "message"/);
   });
@@ -431,15 +431,15 @@ describe("subscribe", () => {
     const got: string[] = [];
     device.on("data", ({ topic }) => void got.push(`data ${topic}`));
     const subscribing = device.subscribe(["own/+", "app/own"], ({ topic }) => void got.push(`own ${topic}`));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const subscription = await subscribing;
     assert.deepEqual(subscription.grantedQos, [1, 1]);
     for (const topic of ["own/1", "app/1", "app/own", "other"]) cloud.send(cloud.message(topic));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(got, ["own own/1", "data app/1", "data app/own", "own app/own", "data other"]);
     const closing = subscription.close();
     assert.equal(subscription.close(), closing);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await closing;
     assert.deepEqual(cloud.types(), ["connect", "subscribe", "subscribe", "unsubscribe"]);
   });
@@ -454,7 +454,7 @@ describe("subscribe", () => {
     const device = await cloud.connected();
     const got: DeviceMessage[] = [];
     const subscribing = device.subscribe("a", (message) => void got.push(message));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await subscribing;
     assert.equal(got.length, 1);
   });
@@ -470,7 +470,7 @@ describe("subscribe", () => {
     const device = await cloud.connected();
     const filters = Array.from({ length: 10 }, (_, index) => `f/${index}`);
     assert.equal(await codeOf(cloud, device.subscribe(filters)), "MQTT_SUBSCRIPTION_REFUSED");
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["connect", "subscribe", "subscribe", "unsubscribe", "unsubscribe"]);
   });
 
@@ -482,7 +482,7 @@ describe("subscribe", () => {
       device.subscribe("a", () => undefined),
       device.subscribe("app", () => undefined),
     ]);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const [first, second, third] = await subscribing;
     cloud.packets.length = 0;
     for (const [subscription, types] of [
@@ -491,7 +491,7 @@ describe("subscribe", () => {
       [second, ["unsubscribe"]],
     ] as const) {
       const closing = subscription.close();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       await closing;
       assert.deepEqual(cloud.types(), types);
     }
@@ -501,19 +501,19 @@ describe("subscribe", () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected();
     const subscribing = device.subscribe("a/+");
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const loop = (await subscribing)[Symbol.asyncIterator]();
     cloud.packets.length = 0;
     cloud.send(cloud.message("a/1", { qos: 1, packetId: 1 }), cloud.message("a/2", { qos: 1, packetId: 2 }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal((await loop.next()).value?.topic, "a/1");
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), []);
     assert.equal((await loop.next()).value?.topic, "a/2");
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["puback"]);
     const leaving = loop.return();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await leaving;
     assert.deepEqual(cloud.types().sort(), ["puback", "unsubscribe"]);
   });
@@ -522,20 +522,20 @@ describe("subscribe", () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected();
     const subscribing = device.subscribe("a", { queueMax: 2 });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const subscription = await subscribing;
     for (const packetId of [1, 2, 3]) cloud.send(cloud.message("a", { qos: 1, packetId }), cloud.message("a"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(subscription.droppedCount, 2);
     assert.deepEqual(cloud.events.slice(3), ["error LIMIT_EXCEEDED", "error LIMIT_EXCEEDED"]);
     let count = 0;
     const looping = (async () => {
       for await (const message of subscription) if (++count === 4) assert.equal(message.qos, 1);
     })();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(count, 4);
     const closing = subscription.close();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await Promise.all([looping, closing]);
   });
 
@@ -543,16 +543,16 @@ describe("subscribe", () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected();
     const subscribing = device.subscribe("a");
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const subscription = await subscribing;
     for (const dropped of [0, 1]) {
       const count = dropped === 0 ? defaultSubscriptionQueueMax : 1;
       for (let number = 0; number < count; number++) cloud.send(cloud.message("a"));
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       assert.equal(subscription.droppedCount, dropped);
     }
     const closing = subscription.close();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await closing;
   });
 
@@ -570,7 +570,7 @@ describe("subscribe", () => {
       const cloud = new FakeCloud();
       const device = await cloud.connected();
       const subscribing = device.subscribe("a");
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       const subscription = await subscribing;
       const looping = watch(
         (async () => {
@@ -579,7 +579,7 @@ describe("subscribe", () => {
       );
       if (isLost) cloud.connection.end();
       else void device.close();
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       assert.equal(looping.state, isLost ? "CONNECTION_LOST" : "done");
     }
   });
@@ -589,7 +589,7 @@ describe("subscribe", () => {
     const device = await cloud.connected();
     const controller = new AbortController();
     const subscribing = device.subscribe("a", { signal: controller.signal });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const subscription = await subscribing;
     const looping = watch(
       (async () => {
@@ -597,16 +597,16 @@ describe("subscribe", () => {
       })(),
     );
     controller.abort();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(looping.state, "ABORTED");
     assert.deepEqual(cloud.types(), ["connect", "subscribe", "unsubscribe"]);
 
     cloud.answer = (packet, self) => packet.type !== "subscribe" && agree(packet, self);
     const late = new AbortController();
     const waiting = watch(device.subscribe("b", { signal: late.signal }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     late.abort();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(waiting.state, "ABORTED");
     assert.deepEqual(cloud.types(), ["subscribe", "unsubscribe"]);
     assert.equal(await codeOf(cloud, device.subscribe("c", { signal: late.signal })), "ABORTED");
@@ -628,14 +628,14 @@ describe("subscribe", () => {
       remove(...args);
     };
     const subscribing = device.subscribe("a", { signal });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await subscribing;
     cloud.send(cloud.message("a", { qos: 1, packetId: 9 }));
     await device.publish("t", "x", { qos: 0, signal });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(cloud.types(), ["connect", "subscribe", "publish"]);
     const unsubscribing = device.unsubscribe("a", { signal });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await unsubscribing;
     assert.deepEqual(cloud.types(), ["unsubscribe", "puback"]);
     assert.equal(listeners, 0);
@@ -645,7 +645,7 @@ describe("subscribe", () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected();
     const subscribing = device.subscribe("a", () => undefined);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const subscription = await subscribing;
     await assert.rejects(subscription[Symbol.asyncIterator]().next(), /one consumer/);
   });
@@ -654,10 +654,10 @@ describe("subscribe", () => {
     const cloud = new FakeCloud();
     const device = await cloud.connected({ applicationTopics: ["app"] });
     const subscribing = device.subscribe("a", () => undefined);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const subscription = await subscribing;
     const unsubscribing = device.unsubscribe(["app", "a"]);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await unsubscribing;
     assert.equal(subscription.isClosed, true);
     assert.deepEqual(cloud.types(), ["connect", "subscribe", "subscribe", "unsubscribe"]);

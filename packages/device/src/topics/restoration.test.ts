@@ -17,7 +17,7 @@ describe("subscriptions across a reconnect", () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud, { applicationTopics: ["app/a", "app/b"] });
     const subscribing = Promise.all([device.subscribe(["own/1", "own/2"]), device.subscribe("own/2", { qos: 0 })]);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const [subscription] = await subscribing;
     const topics: string[] = [];
     const looping = watch(
@@ -27,7 +27,7 @@ describe("subscriptions across a reconnect", () => {
     );
     cloud.packets.length = 0;
     cloud.connection.end();
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     const subscribes = cloud.packets.filter((packet): packet is SubscribePacket => packet.type === "subscribe");
     assert.deepEqual(
       subscribes.map(({ subscriptions }) => subscriptions.map(({ filter, qos }) => `${filter} ${qos}`)),
@@ -38,7 +38,7 @@ describe("subscriptions across a reconnect", () => {
     );
     assert.equal(cloud.events.at(-1), "ready");
     cloud.send(cloud.message("own/1"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(topics, ["own/1"]);
     assert.equal(looping.state, "pending");
     await closesCleanly(cloud, device);
@@ -55,7 +55,7 @@ describe("subscriptions across a reconnect", () => {
     const connect = async (to: FakeCloud, settings: Parameters<FakeCloud["create"]>[0]) => {
       const made = to.create(settings);
       const connecting = made.connect();
-      await to.clock.flush();
+      await to.clock.settle();
       await connecting;
       return made;
     };
@@ -66,7 +66,7 @@ describe("subscriptions across a reconnect", () => {
       ["+", `$aws/things/${device.clientId}/shadow/update/delta`],
     ]);
     cloud.connection.end();
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     assert.equal(cloud.events.at(-1), "ready");
     assert.deepEqual(filtersOf(cloud), []);
     await closesCleanly(cloud, device);
@@ -81,7 +81,7 @@ describe("subscriptions across a reconnect", () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud, { applicationTopics: ["app/a"] });
     const subscribing = Promise.all([device.subscribe("own/1"), device.subscribe("own/2")]);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const [first] = await subscribing;
     cloud.packets.length = 0;
     cloud.connection.end();
@@ -92,7 +92,7 @@ describe("subscriptions across a reconnect", () => {
       packet.type === "connect"
         ? self.send({ type: "connack", isSessionPresent: true, reasonCode: 0 })
         : agree(packet, self);
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     assert.equal(late.state, "done");
     assert.deepEqual(filtersOf(cloud), [
       ["-", "app/a", "own/1"],
@@ -105,14 +105,14 @@ describe("subscriptions across a reconnect", () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud, { applicationTopics: ["a", "b"] });
     void device.disconnect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.packets.length = 0;
     cloud.answer = (packet, self) =>
       packet.type === "connect"
         ? self.send({ type: "connack", isSessionPresent: true, reasonCode: 0 })
         : agree(packet, self);
     const connecting = device.connect({ applicationTopics: ["b", "c"] });
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await connecting;
     assert.deepEqual(filtersOf(cloud), [
       ["-", "a"],
@@ -126,7 +126,7 @@ describe("subscriptions across a reconnect", () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud);
     const subscribing = Promise.all([device.subscribe(["own/1", "own/2"]), device.subscribe("own/3")]);
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const [subscription, other] = await subscribing;
     const looping = watch(
       (async () => {
@@ -143,7 +143,7 @@ describe("subscriptions across a reconnect", () => {
           })
         : agree(packet, self);
     cloud.connection.end();
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     assert.deepEqual(cloud.events.slice(1), [
       "connecting",
       "connected",
@@ -159,7 +159,7 @@ describe("subscriptions across a reconnect", () => {
     );
     cloud.packets.length = 0;
     cloud.connection.end();
-    await cloud.clock.pass(5000);
+    await cloud.clock.advance(5000);
     assert.deepEqual(filtersOf(cloud), [["+", "own/3"]]);
     await closesCleanly(cloud, device);
   });
@@ -176,7 +176,7 @@ describe("subscriptions across a reconnect", () => {
       } else agree(packet, self);
     };
     cloud.connection.end();
-    await cloud.clock.pass(60_000);
+    await cloud.clock.advance(60_000);
     assert.equal(cuts, 0);
     assert.equal(device.state, "ready");
     assert.equal(cloud.events.filter((event) => event === "ready").length, 1);
@@ -188,7 +188,7 @@ describe("subscriptions across a reconnect", () => {
     const device = await readyDevice(cloud, { applicationTopics: ["a"], ackTimeoutMs: 1000 });
     cloud.answer = (packet, self) => packet.type === "connect" && agree(packet, self);
     cloud.connection.end();
-    await cloud.clock.pass(2500);
+    await cloud.clock.advance(2500);
     assert.ok(cloud.events.includes("disconnected misc TIMEOUT +"), cloud.events.join());
     await closesCleanly(cloud, device);
   });
@@ -199,12 +199,12 @@ describe("subscriptions across a reconnect", () => {
     for (let part = 0; part < 2; part++) {
       const filters = Array.from({ length: 400 }, (_, index) => `${part}/${index}`);
       const subscribing = device.subscribe(filters);
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       await subscribing;
     }
     cloud.packets.length = 0;
     cloud.connection.end();
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     assert.equal(device.state, "ready");
     assert.equal(cloud.types().filter((type) => type === "subscribe").length, 100);
     await closesCleanly(cloud, device);
@@ -216,7 +216,7 @@ describe("subscriptions across a reconnect", () => {
     const own: DeviceSubscription[] = [];
     for (let part = 0; part < 2; part++) {
       const subscribing = device.subscribe(Array.from({ length: 400 }, (_, index) => `${part}/${index}`));
-      await cloud.clock.flush();
+      await cloud.clock.settle();
       own.push(await subscribing);
     }
     const [first, second] = own;
@@ -230,18 +230,18 @@ describe("subscriptions across a reconnect", () => {
       seen.push(packet.type);
       if (seen.length === 3) closing = second?.close();
     };
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     await closing;
     assert.equal(device.state, "ready");
     assert.equal(seen.filter((type) => type === "unsubscribe").length, 100);
     cloud.packets.length = 0;
     cloud.answer = agree;
     cloud.connection.end();
-    await cloud.clock.pass(5000);
+    await cloud.clock.advance(5000);
     assert.deepEqual(filtersOf(cloud), []);
 
     const both = device.subscribe(Array.from({ length: 200 }, (_, index) => `x/${index}`));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const last = await both;
     cloud.connection.end();
     cloud.packets.length = 0;
@@ -251,7 +251,7 @@ describe("subscriptions across a reconnect", () => {
       isFirst &&= packet.type !== "subscribe";
       agree(packet, self);
     };
-    await cloud.clock.pass(10_000);
+    await cloud.clock.advance(10_000);
     assert.equal(device.state, "ready");
     const filters = filtersOf(cloud);
     // What was on its way is taken back, the rest is not sent.
@@ -266,18 +266,18 @@ describe("subscriptions across a reconnect", () => {
     const controller = new AbortController();
     const calls = Array.from({ length: 64 }, (_, index) => watch(device.subscribe(`s/${index}`)));
     assert.equal((await failureOf(cloud, device.subscribe("over"))).code, "LIMIT_EXCEEDED");
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     assert.ok(calls.every(({ state }) => state === "done"));
     cloud.connection.end();
     const aborted = watch(device.subscribe("x", { signal: controller.signal }));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     controller.abort();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(aborted.state, "ABORTED");
     const disconnected = watch(device.subscribe("y"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     void device.disconnect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.equal(disconnected.state, "CONNECTION_LOST");
     assert.equal((await failureOf(cloud, device.subscribe("z"))).code, "CONNECTION_LOST");
     await closesCleanly(cloud, device);
@@ -287,10 +287,10 @@ describe("subscriptions across a reconnect", () => {
     const cloud = new FakeCloud({ answer: (packet, self) => packet.type === "connect" && agree(packet, self) });
     const device = await readyDevice(cloud);
     const subscribing = watch(device.subscribe("$SYS/#"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     cloud.packets.length = 0;
     cloud.connection.end();
-    await cloud.clock.pass(2000);
+    await cloud.clock.advance(2000);
     assert.equal(subscribing.state, "CONNECTION_LOST");
     assert.deepEqual(filtersOf(cloud), []);
     await closesCleanly(cloud, device);
@@ -300,7 +300,7 @@ describe("subscriptions across a reconnect", () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud);
     const subscribing = device.subscribe("a");
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     const subscription = await subscribing;
     const got: string[] = [];
     const looping = watch(
@@ -309,14 +309,14 @@ describe("subscriptions across a reconnect", () => {
       })(),
     );
     void device.disconnect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual([device.state, looping.state], ["idle", "pending"]);
     assert.equal(cloud.clock.timerCount, 0);
     const connecting = device.connect();
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     await connecting;
     cloud.send(cloud.message("a"));
-    await cloud.clock.flush();
+    await cloud.clock.settle();
     assert.deepEqual(got, ["a"]);
     await closesCleanly(cloud, device);
   });
