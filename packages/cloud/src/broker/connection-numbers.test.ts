@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createVirtualClock } from "@thingline/transport/virtual";
 import { ConnectionNumbers, numberKeptMs, rememberedNumbersMax } from "./connection-numbers.js";
-import { TestClock } from "./harness.test.support.js";
 
 test("a number rises with each connection, and never falls below what a persistent session knows", () => {
-  const numbers = new ConnectionNumbers(new TestClock());
+  const numbers = new ConnectionNumbers(createVirtualClock());
   assert.equal(numbers.begin("a", 0), 0);
   numbers.end("a", 0);
   assert.equal(numbers.begin("a", 0), 1);
@@ -16,20 +16,20 @@ test("a number rises with each connection, and never falls below what a persiste
 });
 
 test("a client that was away for an hour begins at 0, a millisecond less and it does not", () => {
-  const clock = new TestClock();
+  const clock = createVirtualClock();
   const numbers = new ConnectionNumbers(clock);
   for (const [awayMs, expected] of [
     [numberKeptMs - 1, 4],
     [numberKeptMs, 0],
   ] as const) {
     numbers.end("a", 3);
-    clock.nowMs += awayMs;
+    clock.advanceNow(awayMs);
     assert.equal(numbers.begin("a", 0), expected);
   }
 });
 
 test("rememberedNumbersMax client ids are remembered, and the one that left first is forgotten for one more", () => {
-  const numbers = new ConnectionNumbers(new TestClock());
+  const numbers = new ConnectionNumbers(createVirtualClock());
   for (let at = 0; at < rememberedNumbersMax; at++) numbers.end(`c${at}`, 5);
   assert.equal(numbers.begin("c0", 0), 6);
   numbers.end("c0", 6);
