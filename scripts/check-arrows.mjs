@@ -105,11 +105,19 @@ function* roomFaults(file, target, rules, used) {
   const from = roomOf(path, rooms);
   const to = roomOf(roomsOf(target, rules).path, rooms);
   if (from.rule === undefined || from.place === to.place) return;
+  if (from.rule === to.rule && isFace(target, to, rules)) return;
   if (rooms[from.rule].some((arrow) => arrow === "*" || arrow === to.place || arrow === to.rule)) return;
   const arrow = `${packageName}/${from.place} → ${packageName}/${to.place}`;
   used.arrows.add(arrow);
   if (!rules.tolerated.arrows.includes(arrow))
     yield `${packageName}/${from.place} may not import ${packageName}/${to.place}`;
+}
+
+/** The file by which folders of one row may import each other. */
+function isFace(target, { rule, place }, rules) {
+  const [group, name] = target.split("/");
+  const face = rules.faces[`${group}/${name}`]?.[rule];
+  return face !== undefined && target === `${group}/${name}/src/${place}/${face}`;
 }
 
 /** Helpers of tests have one suffix: by it they stay out of what is published. */

@@ -68,6 +68,7 @@ const cases = [
     "../registry/service.js",
     "cloud/services/jobs may not import cloud/services/registry",
   ],
+  ["packages/cloud/src/services/jobs/service.ts", "../registry/index.js", undefined],
   ["packages/cloud/src/services/jobs/service.ts", "./deep/model.js", undefined],
   ["packages/cloud/src/services/jobs/deep/model.ts", "../service.js", undefined],
   [
