@@ -95,21 +95,11 @@ export type {
 export type { ShadowAccepted, ShadowView } from "./shadow/answers.js";
 export type { ShadowDelta } from "./shadow/delta-view.js";
 export { shadowRequestsInFlightMax, shadowRequestsWaitingMax } from "./shadow/request-gate.js";
-export {
-  defaultReportRetriesMax,
-  defaultShadowAttemptsMax,
-  defaultShadowTimeoutMs,
-  ShadowClient,
-} from "./shadow/shadow-client.js";
-export type {
-  ShadowDeltas,
-  ShadowPort,
-  ShadowChange,
-  ShadowPatch,
-  ShadowRequestOptions,
-  ShadowUpdateOptions,
-  ShadowUpdateRequest,
-} from "./shadow/shadow-client.js";
+export { defaultReportRetriesMax, defaultShadowAttemptsMax, ShadowClient } from "./shadow/shadow-client.js";
+export type { ShadowDeltas, ShadowUpdateOptions } from "./shadow/shadow-client.js";
+export { defaultShadowTimeoutMs } from "./shadow/shadow-requests.js";
+export type { ShadowPort, ShadowRequestOptions } from "./shadow/shadow-requests.js";
+export type { ShadowChange, ShadowPatch, ShadowUpdateRequest } from "./shadow/shadow-state.js";
 export { shadowsMax } from "./shadow/shadows.js";
 export { createAwsIot } from "./aws-iot/aws-iot.js";
 export type { AwsIot, AwsIotAdapters, AwsIotMessage, AwsIotOptions, AwsIotTopicType } from "./aws-iot/aws-iot.js";

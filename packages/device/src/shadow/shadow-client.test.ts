@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ErrorCode, isThinglineError, ThinglineError } from "@thingline/protocol";
 import { shadowRequestsInFlightMax, shadowRequestsWaitingMax } from "./request-gate.js";
-import { defaultShadowTimeoutMs, shadowAsksMax } from "./shadow-client.js";
+import { defaultShadowTimeoutMs, shadowAsksMax } from "./shadow-requests.js";
 import { copyState, stateValuesMax } from "./shadow-state.js";
 import { ShadowWorld } from "./shadow-world.test.support.js";
 

@@ -16,7 +16,8 @@ import {
 import { createVirtualClock, createVirtualRandom } from "@thingline/transport/virtual";
 import type { DeviceMessage } from "../topics/message.js";
 import { RequestGate } from "./request-gate.js";
-import { ShadowClient, type ShadowPort } from "./shadow-client.js";
+import { ShadowClient } from "./shadow-client.js";
+import type { ShadowPort } from "./shadow-requests.js";
 
 const encoder = new TextEncoder();
 const id = { thingName: "pump" };

@@ -3,7 +3,8 @@ import type { Clock, Random } from "@thingline/transport";
 import type { DeviceMessage } from "../topics/message.js";
 import type { DeviceSubscription } from "../topics/subscription.js";
 import { RequestGate } from "./request-gate.js";
-import { ShadowClient, type ShadowPort } from "./shadow-client.js";
+import { ShadowClient } from "./shadow-client.js";
+import type { ShadowPort } from "./shadow-requests.js";
 
 /** Shadows of one device that an application works with at a time. */
 export const shadowsMax = 100;
