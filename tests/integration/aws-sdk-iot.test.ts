@@ -49,7 +49,6 @@ import {
   createRestApi,
   openDeviceAuthority,
   openOperationRunner,
-  registryRestOperations,
   startRestServer,
   type EffectRunner,
   type Log,
@@ -92,7 +91,7 @@ before(async () => {
   });
   const api = createRestApi(
     {
-      operations: registryRestOperations(registry),
+      operations: Object.values(registry),
       run: (scope, operation, input) => runner.run(scope, operation, input),
       ...{ clock, random, keys, log },
     },

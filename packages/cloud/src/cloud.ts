@@ -28,7 +28,7 @@ export interface Cloud extends NamedOperations {
   /** The REST APIs, without a server in between: an AWS request in, its answer out. */
   handleRest(request: HttpRequest): Promise<HttpResponse>;
   /** Judges a request by its head, for a server that has not read its body: refused, or what it takes to handle it. */
-  judgeRest(head: RequestHead): Verdict;
+  judgeRest(head: RequestHead): Verdict | Promise<Verdict>;
   /** Runs a service's operation as MQTT and REST do. `scope` defaults to that of the cloud. */
   run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope?: Scope): Promise<Result>;
   stats(): CloudStats;
@@ -137,7 +137,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     return this.#identity?.caFile ?? "";
   }
 
-  judgeRest(head: RequestHead): Verdict {
+  judgeRest(head: RequestHead): Verdict | Promise<Verdict> {
     return this.#http.judge(head);
   }
 
@@ -155,6 +155,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     return {
       gateway: this.#openGateway.stats(),
       broker: broker.stats(),
+      rest: this.#http.stats(),
       pendingEffects: runner.pendingEffectCount,
       corruptReads: this.#dependencies.store.corruptReads ?? 0,
     };

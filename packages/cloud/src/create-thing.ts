@@ -2,6 +2,7 @@ import { checkOptionTypes, isThinglineError, ThinglineError, type OptionTypes } 
 import { copyJson } from "@thingline/protocol/shadow";
 import { createCertificateRequest } from "@thingline/protocol/x509";
 import type { Keys, KeyKind } from "@thingline/transport";
+import type { Operation } from "./services/operation.js";
 import type { Cloud } from "./cloud.js";
 import { issueThing, type IssuedThing, type IssueThingOptions, type IssuingPlane } from "./issue.js";
 import { wireErrors } from "./rest/errors.js";
@@ -107,7 +108,8 @@ function planeOf(cloud: Cloud): IssuingPlane {
     send: (name, input, signal) => {
       signal?.throwIfAborted();
       const member = `${name.charAt(0).toLowerCase()}${name.slice(1)}` as keyof typeof registry;
-      return cloud.run(registry[member] as Parameters<typeof cloud.run<typeof input, never>>[0], input);
+      const operation: unknown = registry[member];
+      return cloud.run(operation as Operation<typeof input, never>, input);
     },
     isError: (error, awsName) => isThinglineError(error) && wireErrors[error.code]?.[1] === awsName,
   };

@@ -7,7 +7,7 @@ import { openServerIdentity } from "./gateway/server-identity.js";
 import { checkAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
 import type { RequestHead, Verdict } from "./rest/admission.js";
 import { originFault } from "./rest/origin-guard.js";
-import { createRestApi } from "./rest/rest-api.js";
+import { createRestApi, type RestApiStats } from "./rest/rest-api.js";
 import type { OperationRunner, Scope } from "./services/operation.js";
 import { readDeviceAuthority } from "./services/registry/certificate-issuer.js";
 import { explainCertificate } from "./services/registry/index.js";
@@ -18,9 +18,10 @@ import { toHex } from "./store/blobs.js";
 /** Where requests over HTTP come in, without the server in front of it. */
 export interface HttpDoor {
   /** Judges a request by its head. */
-  judge(head: RequestHead): Verdict;
+  judge(head: RequestHead): Verdict | Promise<Verdict>;
   /** Never throws, but for a defect. */
   handle(request: HttpRequest): Promise<HttpResponse>;
+  stats(): RestApiStats;
 }
 
 export interface HttpDoorOptions {
@@ -53,8 +54,9 @@ export function createHttpDoor(
     judge(head) {
       if (isAdminUrl(head.url)) return judgeAdmin(head, ownNames);
       const refusal = api.refuse(head);
-      return refusal === undefined ? {} : { refusal };
+      return refusal instanceof Promise ? refusal.then(verdictOf) : verdictOf(refusal);
     },
+    stats: () => api.stats(),
     async handle(request) {
       if (!isAdminUrl(request.url)) return api.handle(request);
       const explain = (certificateId: string) => run(scope, explainCertificate, { certificateId });
@@ -62,6 +64,8 @@ export function createHttpDoor(
     },
   };
 }
+
+const verdictOf = (refusal: HttpResponse | undefined): Verdict => (refusal === undefined ? {} : { refusal });
 
 /** Who the server is: its certificate is made where there is none that is good. */
 export type MqttIdentity = Awaited<ReturnType<typeof openMqttIdentity>>;

@@ -23,7 +23,6 @@ export type { RequestHead, RestLimits, RouteDemands, Verdict } from "./rest/admi
 export type { MessageLimits } from "./services/message-limits.js";
 export { createMessages, retainedPageSizeMax, userPropertiesMax } from "./services/messages/service.js";
 export type { Messages, PublishInput } from "./services/messages/service.js";
-export { registryRestOperations } from "./services/registry/rest.js";
 export { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
 export type {
   CertificateIssuer,
@@ -56,7 +55,6 @@ export type {
 export { addressShadow, createShadows, namedShadowsPageSizeMax, wakeShadow } from "./services/shadow/service.js";
 export type { ShadowAddress } from "./services/shadow/shadow-address.js";
 export type { AddressedRequest, ShadowOptions, Shadows } from "./services/shadow/service.js";
-export { shadowRestOperations } from "./services/shadow/rest.js";
 export { awsShadowLimits, noShadowLimits } from "./services/shadow/throttle.js";
 export type { ShadowLimits } from "./services/shadow/throttle.js";
 export { createShadowTopics } from "./services/shadow/topics.js";
@@ -68,7 +66,16 @@ export {
   provisionedPolicyName,
 } from "./services/split-provisioning/policies.js";
 export type { CertificateWithKey } from "./services/registry/certificate-with-key.js";
-export type { RestApiName, RestOperation } from "./services/rest-operation.js";
+export type { ApiName } from "./model/table.js";
+export { awsOperation, awsSaga } from "./services/aws-operation.js";
+export type {
+  AwsFace,
+  AwsOperation,
+  InputOf,
+  MemberPath,
+  OutputOf,
+  ServedOperation,
+} from "./services/aws-operation.js";
 export { answered, noClientId, operationAttemptsMax } from "./services/operation.js";
 export type {
   Effect,
@@ -90,7 +97,7 @@ export { blobRecordKey, keepBlob, releaseBlob } from "./services/blob-records.js
 export type { BlobRecord } from "./services/blob-records.js";
 export { callDepthMax } from "./services/draft-context.js";
 export type { ConnectedEvent, DisconnectedEvent, LifecycleEvent, SubscriptionEvent } from "./services/lifecycle.js";
-export { checkedSaga, saga } from "./services/saga.js";
+export { saga } from "./services/saga.js";
 export type { CloudService } from "./services/service.js";
 export { TopicFilters } from "./services/topic-filters.js";
 export { effectAttemptsMax } from "./services/outbox.js";

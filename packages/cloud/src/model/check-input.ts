@@ -1,7 +1,8 @@
 import { ThinglineError } from "@thingline/protocol";
 import { tellFaults, type Fault } from "./faults.js";
 import type { ModelOperation } from "./model.js";
-import { checkStructure, type ActedMembers } from "./validate.js";
+import type { PlainShape } from "./shapes.js";
+import { checkStructure, checkValue, type ActedMembers } from "./validate.js";
 
 /**
  * Checks an input as AWS does.
@@ -20,6 +21,22 @@ export function checkInput(
   }
   const faults: Fault[] = [];
   const checked = checkStructure(shape, input, "", faults, acted);
-  if (faults.length > 0) throw new ThinglineError("REQUEST_INVALID", tellFaults(faults));
+  refuseFaults(faults);
   return checked;
+}
+
+/** The same for texts by their names, where no request of AWS's model is at hand. Those that are undefined are not there. */
+export function checkTexts(
+  shapes: Readonly<Record<string, PlainShape>>,
+  values: Readonly<Record<string, string | undefined>>,
+): void {
+  const faults: Fault[] = [];
+  for (const name in shapes) {
+    if (values[name] !== undefined) checkValue(shapes[name]!, values[name], name, faults);
+  }
+  refuseFaults(faults);
+}
+
+function refuseFaults(faults: readonly Fault[]): void {
+  if (faults.length > 0) throw new ThinglineError("REQUEST_INVALID", tellFaults(faults));
 }

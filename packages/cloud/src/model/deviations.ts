@@ -35,3 +35,8 @@ export function withDeviations(table: ServiceTable): ServiceTable {
   }
   return { ...table, operations, shapes };
 }
+
+/** Answers that the model does not have, for those that write services. */
+export interface DeviatingOutputs {
+  "iot-data": { Publish: { message: string; traceId?: string | undefined } };
+}

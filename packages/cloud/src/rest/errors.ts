@@ -1,6 +1,6 @@
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
 import type { RestJsonError } from "@thingline/protocol/restjson";
-import type { RestApiName } from "../services/rest-operation.js";
+import type { ApiName } from "../model/table.js";
 
 export interface WireError extends RestJsonError {
   status: number;
@@ -54,7 +54,7 @@ const nameImpossible: WireError = {
 };
 
 /** What AWS would answer; `isDefect` for what should not happen. */
-export function toWireError(error: unknown, api: RestApiName): WireError & { isDefect?: true } {
+export function toWireError(error: unknown, api: ApiName): WireError & { isDefect?: true } {
   if (isThinglineError(error, "OPTION_INVALID") && error.details["option"] === "key") return nameImpossible;
   const wire = isThinglineError(error) ? wireErrors[error.code] : undefined;
   if (!isThinglineError(error) || wire === undefined) return { ...internalFailure, isDefect: true };

@@ -1,51 +1,38 @@
-import { matchPath, parsePathTemplate, type Labels, type PathTemplate } from "@thingline/protocol/restjson";
-import type { RestApiName, RestOperation } from "../services/rest-operation.js";
+import type { ModelOperation } from "../model/model.js";
+import type { ServedOperation } from "../services/aws-operation.js";
 
-/** Names in the credential scope of a signature, by API. The first is what today's clients use. */
-export const signingNames: Readonly<Record<RestApiName, readonly string[]>> = {
-  iot: ["iot", "execute-api"],
-  "iot-data": ["iotdata", "iotdevicegateway"],
-  "iot-jobs-data": ["iot-jobs-data"],
-};
+const keyOf = ({ api, name }: Pick<ModelOperation, "api" | "name">) => `${api}:${name}`;
 
-export interface Route {
-  operation: RestOperation;
-  labels: Labels;
+/** Which of AWS's operations are built, and how often the others were asked for. */
+export class ServedOperations {
+  readonly #byKey = new Map<string, ServedOperation>();
+  /** Names are those of AWS's model: there are no more of them. */
+  readonly #refusedByKey = new Map<string, number>();
+
+  /** @throws {Error} when two services have the same one */
+  constructor(operations: readonly ServedOperation[]) {
+    for (const operation of operations) {
+      const key = keyOf(operation.aws);
+      if (this.#byKey.has(key)) throw new Error(`the operation ${key} is served twice`);
+      this.#byKey.set(key, operation);
+    }
+  }
+
+  get names(): string[] {
+    return [...this.#byKey.keys()];
+  }
+
+  find(operation: ModelOperation): ServedOperation | undefined {
+    return this.#byKey.get(keyOf(operation));
+  }
+
+  /** An operation was asked for that is not built. */
+  countRefused(operation: ModelOperation): void {
+    const key = keyOf(operation);
+    this.#refusedByKey.set(key, (this.#refusedByKey.get(key) ?? 0) + 1);
+  }
+
+  refused(): Record<string, number> {
+    return Object.fromEntries(this.#refusedByKey);
+  }
 }
-
-export interface OperationTable {
-  /**
-   * The operation for a request. Where paths of two APIs overlap, the one that was signed for; for an unsigned request
-   * the control plane first.
-   */
-  find(method: string, rawPath: string, signingName: string | undefined): Route | undefined;
-  /** Methods that exist at a path, for the answer to a wrong one. */
-  methodsAt(rawPath: string): string[];
-  readonly names: readonly string[];
-}
-
-/** Literal segments come before labels: `/thing-groups/addThingToThingGroup` is not a group of that name. */
-export function createOperationTable(operations: readonly RestOperation[]): OperationTable {
-  const rows = operations
-    .map((operation) => ({ operation, template: parsePathTemplate(operation.path) }))
-    .sort((left, right) => labelCount(left.template) - labelCount(right.template));
-
-  const routesAt = (rawPath: string): Route[] =>
-    rows.flatMap(({ operation, template }) => {
-      const labels = matchPath(template, rawPath);
-      return labels === undefined ? [] : [{ operation, labels }];
-    });
-
-  return {
-    names: operations.map(({ name }) => name),
-    find(method, rawPath, signingName) {
-      const routes = routesAt(rawPath).filter(({ operation }) => operation.method === method);
-      const isSignedFor = ({ operation }: Route) =>
-        signingName !== undefined && signingNames[operation.api].includes(signingName);
-      return routes.find(isSignedFor) ?? routes.find(({ operation }) => operation.api === "iot") ?? routes[0];
-    },
-    methodsAt: (rawPath) => [...new Set(routesAt(rawPath).map(({ operation }) => operation.method))],
-  };
-}
-
-const labelCount = ({ segments }: PathTemplate) => segments.filter((segment) => "label" in segment).length;

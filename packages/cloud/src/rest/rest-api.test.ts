@@ -1,39 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { errorCodes, ThinglineError, type ErrorCode } from "@thingline/protocol";
-import { parsePathTemplate } from "@thingline/protocol/restjson";
+import { errorCodes, ThinglineError } from "@thingline/protocol";
 import type { HttpRequest } from "@thingline/transport";
-import { registryRestOperations } from "../services/registry/rest.js";
-import type { RestOperation } from "../services/rest-operation.js";
-import { shadowRestOperations } from "../services/shadow/rest.js";
-import { createShadows } from "../services/shadow/service.js";
-import { openServiceWorld, scope } from "../services/world.test.support.js";
+import type { ServedOperation } from "../services/aws-operation.js";
+import type { ApiName } from "../model/table.js";
 import { wireErrors } from "./errors.js";
-import { createOperationTable } from "./operations.js";
-import { createRestApi, restBodyBytesMax, type RestApiOptions } from "./rest-api.js";
+import { openRestWorld as openApi, type RestAnswer as Answer } from "./rest-world.test.support.js";
+import { restBodyBytesMax } from "./rest-api.js";
 
-interface Answer {
-  status: number;
-  headers: Readonly<Record<string, string>>;
-  body: Record<string, unknown>;
-}
-
-async function openApi(options: Partial<RestApiOptions> = {}, more: readonly RestOperation[] = []) {
-  const world = await openServiceWorld();
-  const api = createRestApi(
-    {
-      ...world,
-      operations: [...registryRestOperations(world.registry), ...more],
-      run: (given, operation, input) => world.runner.run(given, operation, input),
-    },
-    { scope, ...options },
-  );
-  const send = async (method: string, target: string, request: Partial<HttpRequest> = {}): Promise<Answer> => {
-    const answer = await api.handle({ method, url: `http://localhost:4680${target}`, ...request });
-    return { ...answer, body: JSON.parse(new TextDecoder().decode(answer.body)) as Record<string, unknown> };
-  };
-  return { ...world, api, send };
-}
+/** An operation that is not as it is. */
+const replacing = (api: ApiName, name: string, run: () => Promise<never>): ServedOperation =>
+  Object.assign(run, { aws: { api, name, acted: {} } });
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const credential = (service: string, region = "eu-west-1", accessKeyId = "test") => ({
@@ -201,51 +178,86 @@ test("web pages of others cannot use the API through a browser on this machine",
 });
 
 test("where paths of two APIs overlap, the signature tells which one is meant", async () => {
-  const answering = (name: string, api: RestOperation["api"]): RestOperation => ({
-    ...{ name, api, method: "GET", path: "/things/{thingName}/jobs", errors: [] },
-    run: async () => ({ result: { name }, operations: [], effects: [] }),
-  });
-  const rows = [answering("Data", "iot-jobs-data"), answering("Control", "iot")];
-  const { send } = await openApi({ signatures: "any" }, rows);
-  const nameFor = async (headers: Record<string, string>) =>
-    (await send("GET", "/things/t/jobs", { headers })).body["name"];
-  assert.equal(await nameFor(credential("iot-jobs-data")), "Data");
-  assert.equal(await nameFor(credential("iot")), "Control");
-  assert.equal(await nameFor({}), "Control");
+  const { send } = await openApi({ signatures: "any" });
+  const messageFor = async (headers: Record<string, string>) =>
+    (await send("GET", "/things/t/jobs", { headers })).body["message"];
+  const told = (name: string) => `The local cloud has not built ${name} yet`;
+  assert.equal(await messageFor(credential("iot-jobs-data")), told("GetPendingJobExecutions of iot-jobs-data"));
+  assert.equal(await messageFor(credential("iot")), told("ListJobExecutionsForThing of iot"));
+  assert.equal(await messageFor({}), told("ListJobExecutionsForThing of iot"));
 });
 
-test("literal segments are preferred to labels", () => {
-  const row = (name: string, path: string): RestOperation => ({
-    ...{ name, path, api: "iot", method: "GET", errors: [] },
-    run: async () => ({ result: {}, operations: [], effects: [] }),
+test("an operation that is not built says so by its name, and is counted", async () => {
+  const { send, api } = await openApi({ signatures: "any" });
+  const job = await send("PUT", "/jobs/j");
+  assert.deepEqual(
+    [job.status, job.headers["x-amzn-errortype"], job.body],
+    [501, "NotImplementedException", { message: "The local cloud has not built CreateJob of iot yet" }],
+  );
+  const headers = { ...credential("IoTSecuredTunneling"), "x-amz-target": "IoTSecuredTunneling.OpenTunnel" };
+  const tunnel = await send("POST", "/", { headers, body: json({}) });
+  assert.match(String(tunnel.body["message"]), /has not built OpenTunnel of iotsecuretunneling yet/);
+  await send("PUT", "/jobs/k");
+  // What is told without the body counts as well, once.
+  const head = { method: "GET", url: "http://localhost:4680/jobs/k", headers: {} };
+  assert.equal((await api.refuse(head))?.status, 501);
+  assert.deepEqual(api.stats().notBuilt, {
+    "iot:CreateJob": 2,
+    "iotsecuretunneling:OpenTunnel": 1,
+    "iot:DescribeJob": 1,
   });
-  const table = createOperationTable([row("Label", "/a/{x}"), row("Literal", "/a/b")]);
-  assert.equal(table.find("GET", "/a/b", undefined)?.operation.name, "Literal");
-  assert.equal(table.find("GET", "/a/c", undefined)?.operation.name, "Label");
+  const unknown = { ...credential("IoTSecuredTunneling"), "x-amz-target": "IoTSecuredTunneling.DigTunnel" };
+  assert.equal((await send("POST", "/", { headers: unknown })).status, 404);
+});
+
+test("every operation of AWS is built, or answers 501 with its name", async () => {
+  const { model, operations, send } = await openApi({ signatures: "any" });
+  const built = new Set(operations.map(({ aws }) => `${aws.api}:${aws.name}`));
+  let count = 0;
+  for (const { api, name, method, path, protocol } of model.operations) {
+    if (built.has(`${api}:${name}`)) continue;
+    const target: Record<string, string> = protocol === "json" ? { "x-amz-target": `IoTSecuredTunneling.${name}` } : {};
+    const headers = { ...credential(model.signingNames(api)[0] ?? ""), ...target };
+    const { status, body } = await send(method, path.replace(/\{\w+\+?\}/g, "1"), { headers });
+    assert.equal(status, 501, `${method} ${path}`);
+    assert.equal(body["message"], `The local cloud has not built ${name} of ${api} yet`);
+    count++;
+  }
+  assert.equal(count, model.operations.length - built.size);
 });
 
 test("a defect is an internal failure that tells nothing, and is logged", async () => {
-  const run = () => Promise.reject(new Error("secret"));
-  const broken: RestOperation = { name: "Broken", api: "iot", method: "GET", path: "/broken", errors: [], run };
+  const broken = replacing("iot", "DescribeEndpoint", () => Promise.reject(new Error("secret")));
   const { send, logged } = await openApi({}, [broken]);
-  const answer = await send("GET", "/broken");
+  const answer = await send("GET", "/endpoint");
   assert.deepEqual([answer.status, answer.headers["x-amzn-errortype"]], [500, "InternalFailureException"]);
   assert.ok(!JSON.stringify(answer.body).includes("secret"));
   assert.ok(logged.includes("restOperationFailed"));
 });
 
 test("throttling is 400 on the control plane and 429 on the data planes", async () => {
-  const throttled = (api: RestOperation["api"], path: string): RestOperation => ({
-    ...{ name: "T", api, method: "GET", path, errors: [] },
-    run: () => Promise.reject(new ThinglineError("THROTTLED", "slow down")),
-  });
-  const { send } = await openApi({}, [throttled("iot", "/control"), throttled("iot-data", "/data")]);
-  assert.equal((await send("GET", "/control")).status, 400);
-  assert.equal((await send("GET", "/data")).status, 429);
+  const throttled = (api: ApiName, name: string) =>
+    replacing(api, name, () => Promise.reject(new ThinglineError("THROTTLED", "slow down")));
+  const { send } = await openApi({}, [throttled("iot", "ListThings"), throttled("iot-data", "GetThingShadow")]);
+  assert.equal((await send("GET", "/things")).status, 400);
+  assert.equal((await send("GET", "/things/t/shadow")).status, 429);
+});
+
+test("an answer that AWS does not have is a defect, and the client is not told half of it", async () => {
+  const wrong = (result: object): ServedOperation =>
+    Object.assign(async () => ({ result, operations: [], effects: [] }), {
+      aws: { api: "iot", name: "DescribeEndpoint", acted: {} },
+    } as const);
+  for (const result of [{ endpoint: "x" }, { endpointAddress: 7 }]) {
+    const { send, logged } = await openApi({}, [wrong(result)]);
+    const answer = await send("GET", "/endpoint");
+    assert.deepEqual([answer.status, answer.headers["x-amzn-errortype"]], [500, "InternalFailureException"]);
+    assert.ok(logged.includes("restOperationFailed"));
+  }
 });
 
 test("the data plane has errors of its own, and tells the request's id in their body", async () => {
-  const { send } = await openApi({}, shadowRestOperations(createShadows()));
+  const { send } = await openApi();
   const shadow = "/things/pump-7/shadow";
   const missing = await send("GET", `${shadow}?name=wifi`);
   assert.equal(missing.status, 404);
@@ -279,20 +291,23 @@ test("the data plane has errors of its own, and tells the request's id in their 
   }
 });
 
-test("every row of the table is sound and its errors have an answer", async () => {
-  const { registry } = await openServiceWorld();
-  const rows = [...registryRestOperations(registry), ...shadowRestOperations(createShadows())];
-  const seen = new Set<string>();
-  for (const { name, method, path, errors, query = {}, headers = {} } of rows) {
-    const template = parsePathTemplate(path);
-    const identity = `${method} ${path.replace(/\{[^}]+\}/g, "{}")}`;
-    assert.ok(!seen.has(identity), `${identity} is there twice`);
-    seen.add(identity);
-    for (const code of errors) assert.ok(wireErrors[code], `${name}: ${code}`);
-    const labels = template.segments.flatMap((segment) => ("label" in segment ? [segment.label] : []));
-    const bound = [...labels, ...Object.keys(query), ...Object.keys(headers)];
-    assert.equal(new Set(bound).size, bound.length, `${name} binds a member twice`);
+test("the errors of the services are AWS's, with AWS's status", async () => {
+  const { model } = await openApi();
+  const statuses = new Map<string, Set<number>>();
+  for (const { errors } of model.operations) {
+    for (const [name, status] of errors) statuses.set(name, (statuses.get(name) ?? new Set()).add(status));
   }
-  assert.ok(rows.length >= 35);
-  for (const code of Object.keys(wireErrors) as ErrorCode[]) assert.ok(code in errorCodes);
+  // Not in any list of the model: AWS's common errors.
+  const common = ["RequestEntityTooLargeException"];
+  for (const [code, [status, name]] of Object.entries(wireErrors)) {
+    assert.ok(code in errorCodes);
+    assert.ok(common.includes(name) || statuses.get(name)?.has(status) === true, `${code}: ${status} ${name}`);
+  }
+});
+
+test("no two services serve the same operation", async () => {
+  const { api, operations } = await openApi();
+  assert.equal(api.operationNames.length, operations.length);
+  assert.ok(operations.length >= 43);
+  await assert.rejects(openApi({}, [operations[0]!, operations[0]!]), /is served twice/);
 });

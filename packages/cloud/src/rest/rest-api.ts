@@ -1,18 +1,14 @@
 import { isThinglineError } from "@thingline/protocol";
-import {
-  bindTexts,
-  decodePercent,
-  encodeRestJson,
-  encodeRestJsonError,
-  parseQuery,
-  type RestJsonError,
-} from "@thingline/protocol/restjson";
+import { decodePercent, encodeRestJsonError, requestIdHeader, type RestJsonError } from "@thingline/protocol/restjson";
 import type { Clock, HttpRequest, HttpResponse, Keys, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
+import { decodeInput } from "../model/decode.js";
+import { encodeOutput } from "../model/encode.js";
+import { loadModel, modelIfLoaded, type Model, type ModelOperation, type Route } from "../model/model.js";
+import type { ServedOperation } from "../services/aws-operation.js";
 import type { OperationRunner, Scope } from "../services/operation.js";
-import type { RestOperation } from "../services/rest-operation.js";
 import { toWireError } from "./errors.js";
-import { createOperationTable, signingNames, type Route } from "./operations.js";
+import { ServedOperations } from "./operations.js";
 import { originFault } from "./origin-guard.js";
 import { defaultAccessKey, type AccessKey } from "./access-keys.js";
 import type { RequestHead } from "./admission.js";
@@ -30,8 +26,8 @@ import {
 export const restBodyBytesMax = 1024 * 1024;
 
 export interface RestApiDependencies {
-  /** The rows of all services. */
-  operations: readonly RestOperation[];
+  /** What all services have of AWS's operations. Any other of them answers that it is not built. */
+  operations: readonly ServedOperation[];
   run: OperationRunner["run"];
   clock: Clock;
   random: Random;
@@ -58,12 +54,23 @@ export interface RestApiOptions {
 export interface RestApi {
   /** Never throws. The path of the URL is used as it stands. */
   handle(request: HttpRequest): Promise<HttpResponse>;
-  /** What can be told without the body: the answer to a request that is wrong whatever it is; undefined for any other. */
-  refuse(head: RequestHead): HttpResponse | undefined;
+  /**
+   * What can be told without the body: the answer to a request that is wrong whatever it is; undefined for any other. A promise only
+   * while AWS's model is being read, for the first request.
+   */
+  refuse(head: RequestHead): HttpResponse | undefined | Promise<HttpResponse | undefined>;
+  /** Those that are built, as `iot:CreateThing`. */
   readonly operationNames: readonly string[];
+  stats(): RestApiStats;
+}
+
+export interface RestApiStats {
+  /** Requests for operations of AWS that are not built, by operation, as `iot:CreateJob`. */
+  notBuilt: Readonly<Record<string, number>>;
 }
 
 interface Target extends Route {
+  served: ServedOperation;
   scope: Scope;
 }
 interface Refusal extends RestJsonError {
@@ -83,10 +90,10 @@ interface ReadRequest {
 export function createRestApi(deps: RestApiDependencies, options: RestApiOptions): RestApi {
   const { clock, keys, log, random } = deps;
   const { accessKeys = [defaultAccessKey], signatures = "verify", unsignedRequests = "allowed" } = options;
-  const table = createOperationTable(deps.operations);
+  const served = new ServedOperations(deps.operations);
 
   /** Who speaks, and what is asked for. */
-  const findTarget = (request: ReadRequest): Target | Refusal => {
+  const findTarget = (model: Model, request: ReadRequest): Target | Refusal => {
     const foreign = originFault(request.headers, request.host, options.ownNames ?? []);
     if (foreign !== undefined) return refuse(403, "AccessDeniedException", foreign);
     const authorization = readAuthorization(request);
@@ -94,8 +101,7 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
       if (unsignedRequests === "refused") {
         return refuse(403, "MissingAuthenticationTokenException", "Missing Authentication Token");
       }
-      const route = table.find(request.method, request.rawPath, undefined);
-      return route === undefined ? unknownOperation(request) : { ...route, scope: options.scope };
+      return targetOf(model, request, model.route(routed(request)), options.scope);
     }
     if ("code" in authorization) return { status: 403, ...authorization };
     if (signatures === "verify") {
@@ -108,11 +114,25 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
       if (fault !== undefined) return { status: 403, ...fault };
     }
     const { accessKeyId, region, service } = authorization;
-    const route = table.find(request.method, request.rawPath, service);
-    if (route === undefined) return unknownOperation(request);
-    const [expected = "", ...others] = signingNames[route.operation.api];
+    const route = model.route(routed(request), service);
+    const [expected = service, ...others] = route === undefined ? [] : model.signingNames(route.operation.api);
     if (service !== expected && !others.includes(service)) return { status: 403, ...wrongServiceFault(expected) };
-    return { ...route, scope: { account: accountOf(accessKeyId), region } };
+    return targetOf(model, request, route, { account: accountOf(accessKeyId), region });
+  };
+
+  const targetOf = (model: Model, request: ReadRequest, route: Route | undefined, scope: Scope): Target | Refusal => {
+    if (route === undefined) return unknownOperation(model, request);
+    const operation = served.find(route.operation);
+    return operation === undefined ? notBuilt(route.operation) : { ...route, served: operation, scope };
+  };
+
+  const notBuilt = (operation: ModelOperation): Refusal => {
+    served.countRefused(operation);
+    return refuse(
+      501,
+      "NotImplementedException",
+      `The local cloud has not built ${operation.name} of ${operation.api} yet`,
+    );
   };
 
   const accountOf = (accessKeyId: string): string => {
@@ -122,10 +142,10 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     return known?.account ?? (isAccount ? accessKeyId : options.scope.account);
   };
 
-  const unknownOperation = ({ method, rawPath }: ReadRequest): Refusal => {
+  const unknownOperation = (model: Model, { method, rawPath }: ReadRequest): Refusal => {
     // A name that cannot be read is a bad request to an operation that is there.
     const readable = rawPath.split("/").map((part) => (decodePercent(part) === undefined ? "x" : part));
-    const isBadName = decodePercent(rawPath) === undefined && table.methodsAt(readable.join("/")).length > 0;
+    const isBadName = decodePercent(rawPath) === undefined && model.methodsAt(readable.join("/")).length > 0;
     if (isBadName) {
       return refuse(
         400,
@@ -133,39 +153,48 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
         "The path is not well encoded: percent-encoding of UTF-8 is expected",
       );
     }
-    const methods = table.methodsAt(rawPath);
+    const methods = model.methodsAt(rawPath);
     const hint = methods.length === 0 ? "" : ` (there is ${methods.join(", ")})`;
     return refuse(404, "UnknownOperationException", `The local cloud has no operation ${method} ${rawPath}${hint}`);
   };
 
   const run = async (request: ReadRequest, requestId: string): Promise<HttpResponse> => {
-    const target = findTarget(request);
-    if (!("operation" in target)) return answerError(target, requestId);
-    const { operation, labels, scope } = target;
-    const input = readInput(request, operation, labels);
-    if ("status" in input) return answerError(input, requestId);
+    const target = findTarget(modelIfLoaded() ?? (await loadModel()), request);
+    if (!("served" in target)) return answerError(target, requestId);
+    const { operation, labels, served: built, scope } = target;
+    const { headers, body = new Uint8Array() } = request;
+    const decoded = decodeInput(operation, { labels, headers, body, rawQuery: withoutSignature(request.rawQuery) });
+    if ("code" in decoded) return answerError({ status: 400, ...decoded }, requestId);
     try {
-      const result = await deps.run(scope, operation.run, input.members as never);
-      const body = operation.isTraced === true ? { ...result, traceId: requestId } : result;
-      return { status: operation.status ?? 200, ...encodeRestJson(body, requestId) };
+      const result = await deps.run(scope, built, decoded.input as never);
+      return answer(operation, built.aws.output?.(result as never) ?? result, requestId);
     } catch (error) {
-      const { isDefect, ...wire } = toWireError(error, operation.api);
-      // AWS never tells the cause; the log does.
-      if (isThinglineError(error, "REQUEST_FORBIDDEN")) {
-        log.warn("forbidden", { operation: operation.name, requestId, explanation: error.message });
-      }
-      if (isDefect) log.error("restOperationFailed", { operation: operation.name, requestId, error: String(error) });
-      // The data plane names the request in the body as well.
-      const traced = operation.api === "iot-data" ? { members: { ...wire.members, traceId: requestId } } : {};
-      return answerError({ ...wire, ...traced }, requestId);
+      return fail(operation, error, requestId);
     }
   };
 
+  const fail = ({ api, name }: ModelOperation, error: unknown, requestId: string): HttpResponse => {
+    const { isDefect, ...wire } = toWireError(error, api);
+    // AWS never tells the cause; the log does.
+    if (isThinglineError(error, "REQUEST_FORBIDDEN")) {
+      log.warn("forbidden", { operation: name, requestId, explanation: error.message });
+    }
+    if (isDefect) log.error("restOperationFailed", { operation: name, requestId, error: String(error) });
+    // The data plane names the request in the body as well.
+    const traced = api === "iot-data" ? { members: { ...wire.members, traceId: requestId } } : {};
+    return answerError({ ...wire, ...traced }, requestId);
+  };
+
   return {
-    operationNames: table.names,
+    operationNames: served.names,
+    stats: () => ({ notBuilt: served.refused() }),
     refuse(head) {
-      const target = findTarget({ ...readRequest(head), body: undefined });
-      return "operation" in target ? undefined : answerError(target, random.uuid());
+      const judge = (model: Model) => {
+        const target = findTarget(model, { ...readRequest(head), body: undefined });
+        return "served" in target ? undefined : answerError(target, random.uuid());
+      };
+      const model = modelIfLoaded();
+      return model === undefined ? loadModel().then(judge) : judge(model);
     },
     async handle(request) {
       const requestId = random.uuid();
@@ -203,37 +232,15 @@ function readAuthorization({ headers, rawQuery }: ReadRequest): Authorization | 
   return { code: "InvalidSignatureException", message };
 }
 
-function readInput(
-  { rawQuery, headers, body }: ReadRequest,
-  operation: RestOperation,
-  labels: Readonly<Record<string, string>>,
-): { members: Record<string, unknown> } | Refusal {
-  const query = parseQuery(withoutSignature(rawQuery));
-  if (query === undefined) return refuse(400, "InvalidRequestException", "The query string is not well encoded");
-  const fromBody = readBody(body ?? new Uint8Array(), operation.payload);
-  if (fromBody === undefined) return refuse(400, "SerializationException", "The body is not a JSON object");
-  const queryBindings = operation.query ?? {};
-  const headerBindings = operation.headers ?? {};
-  // A member that is bound elsewhere is not taken from the body.
-  const bound = new Set([...Object.keys(queryBindings), ...Object.keys(headerBindings), ...Object.keys(labels)]);
-  const members = Object.fromEntries([
-    ...Object.entries(fromBody).filter(([name]) => !bound.has(name)),
-    ...Object.entries(bindTexts(queryBindings, (name) => query.find(([found]) => found === name)?.[1])),
-    ...Object.entries(bindTexts(headerBindings, (name) => headers[name])),
-    ...Object.entries(labels),
-  ]);
-  return { members };
+/** Newer APIs of AWS name their operation in a header. */
+function routed({ method, rawPath, headers }: ReadRequest): Parameters<Model["route"]>[0] {
+  return { method, rawPath, target: headers["x-amz-target"] };
 }
 
-function readBody(body: Uint8Array, payload: string | undefined): object | undefined {
-  if (payload !== undefined) return { [payload]: body };
-  if (body.length === 0) return {};
-  try {
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+function answer(operation: ModelOperation, result: object, requestId: string): HttpResponse {
+  const isTraced = operation.output.members.has("traceId");
+  const { status, headers, body } = encodeOutput(operation, isTraced ? { ...result, traceId: requestId } : result);
+  return { status, headers: { "content-type": "application/json", [requestIdHeader]: requestId, ...headers }, body };
 }
 
 function answerError({ status, ...error }: Refusal, requestId: string): HttpResponse {

@@ -27,7 +27,7 @@ export interface RestServerOptions extends Partial<Endpoint> {
   /** Answers every request; `url` has the path as it was sent. */
   handle: (request: HttpRequest) => Promise<HttpResponse>;
   /** Judges a request before any of its body is taken. Default: all are ordinary requests. */
-  judge?: (head: RequestHead) => Verdict;
+  judge?: (head: RequestHead) => Verdict | Promise<Verdict>;
   log: Log;
   /** Default {@link defaultRestLimits}. */
   limits?: Partial<RestLimits>;
@@ -195,7 +195,10 @@ class RestFront {
   /** Judges a request by its head. What is refused here has no body taken. */
   async admit(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     const head = readHead(request);
-    const verdict = this.#options.judge?.(head) ?? {};
+    const judged = this.#options.judge?.(head) ?? {};
+    const verdict = judged instanceof Promise ? await judged : judged;
+    // A client that has gone meanwhile holds nothing that its end would give back.
+    if (reply.raw.destroyed) return reply.hijack();
     if ("refusal" in verdict) {
       const { status, headers, body } = verdict.refusal;
       this.#end(request, reply);

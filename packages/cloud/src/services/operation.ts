@@ -75,6 +75,11 @@ export interface Outcome<T> {
   effects: readonly Effect[];
 }
 
+/** An outcome of an operation that changes nothing. */
+export function answer<Result>(result: Result): Outcome<Result> {
+  return { result, operations: [], effects: [] };
+}
+
 /** Pure but for reads. Run again from the start when its commit meets a STORE_CONFLICT. */
 export interface Operation<Input, Result> {
   /** Throwing and rejecting are the same. */
@@ -92,8 +97,6 @@ export interface Operation<Input, Result> {
    * called within a commit. See `saga.ts`.
    */
   readonly saga?: Saga<Input, Result>;
-  /** Members of the input that are acted on or refused by name: all that AWS has. Others are ignored, as AWS does. */
-  readonly members?: readonly string[];
 }
 
 /** `service` names the room of its blobs. */

@@ -1,26 +1,17 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { ListOptions, StoreEntry, StoreKey, StoreReader, StoreValue } from "../store/store.js";
 import { decodeKey, encodeKey } from "../store/key-encoding.js";
-import { integer, optional, string } from "./shape.js";
 
-export const pageSizeMax = 250;
 export const pageSizeDefault = 25;
 /** Entries looked at for one page of a filtered list; the page is short then, and has a token. */
 export const filteredEntriesMax = 10_000;
-
-const tokenCharactersMax = 4_096;
-const token = () => optional(string({ max: tokenCharactersMax }));
-const size = () => optional(integer({ min: 1, max: pageSizeMax }));
-
-/** Members of list requests that page with `nextToken`. */
-export const nextTokenPage = { nextToken: token(), maxResults: size() };
-/** Members of list requests that page with `marker`. */
-export const markerPage = { marker: token(), pageSize: size() };
 
 export interface PageRequest<T extends StoreValue> {
   prefix: StoreKey;
   /** As the client sent it. */
   token: string | undefined;
+  /** The member that it came in. Default `nextToken`. */
+  tokenName?: "nextToken" | "marker";
   size: number | undefined;
   order?: ListOptions["order"];
   matches?: (entry: StoreEntry<T>) => boolean;
@@ -34,13 +25,24 @@ export interface PageRequest<T extends StoreValue> {
  */
 export async function readPage<T extends StoreValue>(
   store: StoreReader,
-  { prefix, token, size = pageSizeDefault, order = "ascending", matches = () => true }: PageRequest<T>,
+  {
+    prefix,
+    token,
+    tokenName = "nextToken",
+    size = pageSizeDefault,
+    order = "ascending",
+    matches = () => true,
+  }: PageRequest<T>,
 ): Promise<{ entries: StoreEntry<T>[]; nextToken: string | undefined }> {
   const found: StoreEntry<T>[] = [];
-  let after = token === undefined ? undefined : decodeToken(prefix, token);
+  let after = token === undefined ? undefined : decodeToken(prefix, token, tokenName);
   for (let looked = 0; looked < filteredEntriesMax;) {
     // One more than asked for tells whether there is a next page.
     const page = await store.list<T>(prefix, { limit: size + 1, order, ...(after && { after }) });
+    // Keys of one list have as many parts.
+    const isForged =
+      looked === 0 && after !== undefined && page[0] !== undefined && page[0].key.length !== after.length;
+    if (isForged) throw badToken(tokenName);
     for (const entry of page) {
       if (!matches(entry)) continue;
       if (found.length === size) return { entries: found, nextToken: tokenAfter(found.at(-1)?.key ?? []) };
@@ -60,7 +62,7 @@ export function lastName(key: StoreKey): string {
 
 const tokenAfter = (key: StoreKey) => btoa(encodeKey(key));
 
-function decodeToken(prefix: StoreKey, text: string): StoreKey {
+function decodeToken(prefix: StoreKey, text: string, name: string): StoreKey {
   try {
     const after = decodeKey(Uint8Array.from(atob(text), (unit) => unit.charCodeAt(0)));
     const isOfThisList = after.length > prefix.length && prefix.every((part, at) => part === after[at]);
@@ -69,5 +71,8 @@ function decodeToken(prefix: StoreKey, text: string): StoreKey {
   } catch {
     // No base64, no key, no key that a store can have: the same error.
   }
-  throw new ThinglineError("REQUEST_INVALID", "The token or marker is not one that an earlier answer gave");
+  throw badToken(name);
 }
+
+const badToken = (name: string) =>
+  new ThinglineError("REQUEST_INVALID", `The ${name} is not one that an earlier answer gave`);

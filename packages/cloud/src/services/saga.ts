@@ -1,5 +1,4 @@
 import type { Operation, SagaContext } from "./operation.js";
-import { validate, type InputOf, type Shape } from "./shape.js";
 
 /** Called within a commit by mistake: there is nothing that it could decide without waiting. */
 const cannotDecide = (): never => {
@@ -15,14 +14,4 @@ export function saga<Input, Result>(
   run: (context: SagaContext, input: Input) => Promise<Result>,
 ): Operation<Input, Result> {
   return Object.assign(() => cannotDecide(), { saga: { service, run } });
-}
-
-/** The same with an input that is checked first, whoever calls. */
-export function checkedSaga<S extends Shape, Result>(
-  service: string,
-  shape: S,
-  run: (context: SagaContext, input: InputOf<S>) => Promise<Result>,
-): Operation<InputOf<S>, Result> {
-  const checked = saga<InputOf<S>, Result>(service, async (context, input) => run(context, validate(shape, input)));
-  return Object.assign(checked, { members: Object.keys(shape) });
 }

@@ -1,6 +1,6 @@
+import type { ServedOperation } from "./aws-operation.js";
 import type { LifecycleEvent } from "./lifecycle.js";
 import type { OperationRunner, ServiceTopics } from "./operation.js";
-import type { RestOperation } from "./rest-operation.js";
 import type { WakeHandler } from "./wake-ups.js";
 
 /**
@@ -20,8 +20,8 @@ export interface CloudService<Operations extends object = object> {
   readonly name: string;
   /** By AWS's names in camel case. Each checks its own input. */
   readonly operations: Operations;
-  /** The HTTP face: a row for each operation of AWS. */
-  readonly rest?: readonly RestOperation[];
+  /** The HTTP face: the operations of AWS that are served. Where they are and what they look like, AWS's model says. */
+  readonly rest?: readonly ServedOperation[];
   /** The MQTT face. */
   readonly topics?: ServiceTopics;
   /** Called when a `wakeAt` with the service's name is due. */

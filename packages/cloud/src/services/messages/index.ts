@@ -1,6 +1,5 @@
 import type { MessageLimits } from "../message-limits.js";
 import type { CloudService } from "../service.js";
-import { messageRestOperations } from "./rest.js";
 import { createMessages, type Messages } from "./service.js";
 
 export type { Messages } from "./service.js";
@@ -8,5 +7,5 @@ export type { Messages } from "./service.js";
 /** Publish and retained messages over HTTP: the part of the data plane that is not shadows. */
 export function createMessageService({ limits }: { limits: MessageLimits }): CloudService<Messages> {
   const operations = createMessages(limits);
-  return { name: "messages", operations, rest: messageRestOperations(operations) };
+  return { name: "messages", operations, rest: Object.values(operations) };
 }

@@ -122,10 +122,10 @@ test("retained messages are read and listed page by page, expired ones are not t
   await world.store.commit(records.map((value) => ({ key: retainedKeys.of(scope, value.topic), value })));
   assert.deepEqual(await world.run(messages.getRetainedMessage, { topic: "a" }), {
     topic: "a",
-    payload: base64("a"),
+    payload: encode("a"),
     qos: 1,
     lastModifiedTime: nowMs,
-    userProperties: base64([{ site: "a" }]),
+    userProperties: encode(JSON.stringify([{ site: "a" }])),
   });
   for (const topic of ["gone", "nothing", "b"]) {
     const code = (error: unknown) => error instanceof ThinglineError && error.code === "RESOURCE_NOT_FOUND";

@@ -1,30 +1,23 @@
 import { ThinglineError } from "@thingline/protocol";
 import { checkTopicName, type PublishProperties, type UserProperties } from "@thingline/protocol/mqtt";
-import { decodeBase64, encodeBase64 } from "@thingline/protocol/x509";
+import { decodeBase64 } from "@thingline/protocol/x509";
 import { faultOfProperties, topicLimits, type MessageLimits } from "../message-limits.js";
+import { awsOperation } from "../aws-operation.js";
 import { isExpired, retainedKeys, type RetainedRecord } from "../message-records.js";
-import type { Operation } from "../operation.js";
+import { answer } from "../operation.js";
 import { readPage } from "../page.js";
 import { isPublishableReservedTopic, isReservedTopic } from "../publishable-topics.js";
-import { answer, boolean, bytes, integer, oneOf, operation, optional, string } from "../shape.js";
 
 export const retainedPageSizeMax = 200;
 /** User properties of one message; AWS bounds their bytes only. */
 export const userPropertiesMax = 1_000;
+/** [MQTT-1.5.4] A text of MQTT is no longer. */
+const topicCharactersMax = 65_535;
+/** Of user properties and of correlation data, as base64. */
+const propertyCharactersMax = 32_768;
+/** Seconds: a four byte integer on the wire. */
+const messageExpiryMax = 4_294_967_295;
 
-const topic = string({ min: 1, max: 65_535 });
-const publishShape = {
-  topic,
-  payload: optional(bytes()),
-  qos: optional(integer({ min: 0, max: 1 })),
-  retain: optional(boolean()),
-  contentType: optional(string()),
-  responseTopic: optional(string({ min: 1 })),
-  messageExpiry: optional(integer({ min: 0, max: 4_294_967_295 })),
-  userProperties: optional(string({ max: 32_768 })),
-  payloadFormatIndicator: optional(oneOf(["UNSPECIFIED_BYTES", "UTF8_DATA"])),
-  correlationData: optional(string({ max: 32_768 })),
-};
 /** A message to publish, with the members of AWS's operation. */
 export interface PublishInput {
   topic: string;
@@ -43,6 +36,30 @@ export interface PublishInput {
   correlationData?: string | undefined;
 }
 
+const publishMembers = [
+  "topic",
+  "payload",
+  "qos",
+  "retain",
+  "contentType",
+  "responseTopic",
+  "messageExpiry",
+  "userProperties",
+  "payloadFormatIndicator",
+  "correlationData",
+] as const;
+
+/** What GetRetainedMessage gives. */
+export interface RetainedMessage {
+  topic: string;
+  payload: Uint8Array;
+  qos: 0 | 1;
+  /** Unix time in milliseconds. */
+  lastModifiedTime: number;
+  /** A JSON array of objects with one member each. */
+  userProperties?: Uint8Array;
+}
+
 const encoder = new TextEncoder();
 
 export type Messages = ReturnType<typeof createMessages>;
@@ -53,9 +70,9 @@ export type Messages = ReturnType<typeof createMessages>;
  * @see AWS IoT developer guide, "HTTPS"; API reference of the data plane
  */
 export function createMessages(limits: MessageLimits) {
-  const publish: Operation<PublishInput, { message: string }> = operation(publishShape, async (_, input) => {
+  const publish = awsOperation("iot-data", "Publish", publishMembers, async (_, input) => {
     const { payload = new Uint8Array(), qos = 0, retain = false } = input;
-    checkTopic(input.topic, limits);
+    checkTopic("topic", input.topic, limits);
     const isReserved = isReservedTopic(input.topic);
     if (isReserved && !isPublishableReservedTopic(input.topic, "http")) {
       const message = `nobody may publish over HTTP to the reserved topic "${input.topic}"`;
@@ -83,30 +100,33 @@ export function createMessages(limits: MessageLimits) {
       ],
     };
   });
-  const getRetainedMessage = operation({ topic }, async ({ store, scope, nowMs }, input) => {
-    const entry = await store.get<RetainedRecord>(retainedKeys.of(scope, input.topic));
-    if (entry === undefined || isExpired(entry.value, nowMs)) {
-      const message = `No retained message exists for topic: '${input.topic}'`;
-      throw new ThinglineError("RESOURCE_NOT_FOUND", message, { details: { topic: input.topic } });
-    }
-    const { payload, qos, retainedAtMs = 0, properties } = entry.value;
-    const userProperties = properties?.userProperties?.map(([name, value]) => ({ [name]: value }));
-    return answer({
-      topic: input.topic,
-      payload: encodeBase64(payload),
-      qos,
-      lastModifiedTime: retainedAtMs,
-      ...(userProperties !== undefined && {
-        userProperties: encodeBase64(encoder.encode(JSON.stringify(userProperties))),
-      }),
-    });
-  });
+  const getRetainedMessage = awsOperation(
+    "iot-data",
+    "GetRetainedMessage",
+    ["topic"],
+    async ({ store, scope, nowMs }, input) => {
+      const entry = await store.get<RetainedRecord>(retainedKeys.of(scope, input.topic));
+      if (entry === undefined || isExpired(entry.value, nowMs)) {
+        const message = `No retained message exists for topic: '${input.topic}'`;
+        throw new ThinglineError("RESOURCE_NOT_FOUND", message, { details: { topic: input.topic } });
+      }
+      const { payload, qos, retainedAtMs = 0, properties } = entry.value;
+      const pairs = properties?.userProperties?.map(([name, value]) => ({ [name]: value }));
+      const userProperties = pairs && encoder.encode(JSON.stringify(pairs));
+      return answer<RetainedMessage>({
+        topic: input.topic,
+        payload,
+        qos,
+        lastModifiedTime: retainedAtMs,
+        ...(userProperties !== undefined && { userProperties }),
+      });
+    },
+  );
 
-  const listShape = {
-    nextToken: optional(string({ max: 4_096 })),
-    maxResults: optional(integer({ min: 1, max: retainedPageSizeMax })),
-  };
-  const listRetainedMessages = operation(listShape, async ({ store, scope, nowMs }, { nextToken, maxResults }) => {
+  const listMembers = ["nextToken", "maxResults"] as const;
+  const listRetainedMessages = awsOperation("iot-data", "ListRetainedMessages", listMembers, async (context, input) => {
+    const { store, scope, nowMs } = context;
+    const { nextToken, maxResults } = input;
     const page = await readPage<RetainedRecord>(store, {
       prefix: retainedKeys.all(scope),
       token: nextToken,
@@ -124,11 +144,12 @@ export function createMessages(limits: MessageLimits) {
   return { publish, getRetainedMessage, listRetainedMessages };
 }
 
-function checkTopic(name: string, limits: MessageLimits): void {
+function checkTopic(member: "topic" | "responseTopic", name: string, limits: MessageLimits): void {
+  if (name.length > topicCharactersMax) throw invalid(`${member} has at most ${topicCharactersMax} characters`);
   try {
     checkTopicName(name, topicLimits(limits));
   } catch (error) {
-    throw invalid(error instanceof Error ? error.message : String(error));
+    throw invalid(`${member}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -140,10 +161,15 @@ function propertiesOf(input: PublishInput, limits: MessageLimits): PublishProper
     properties.contentType = contentType;
   }
   if (responseTopic !== undefined) {
-    checkTopic(responseTopic, limits);
+    checkTopic("responseTopic", responseTopic, limits);
     properties.responseTopic = responseTopic;
   }
-  if (messageExpiry !== undefined) properties.messageExpirySeconds = messageExpiry;
+  if (messageExpiry !== undefined) {
+    if (messageExpiry < 0 || messageExpiry > messageExpiryMax) {
+      throw invalid(`messageExpiry is a number of seconds from 0 to ${messageExpiryMax}, got ${messageExpiry}`);
+    }
+    properties.messageExpirySeconds = messageExpiry;
+  }
   if (payloadFormatIndicator !== undefined) {
     properties.payloadFormatIndicator = payloadFormatIndicator === "UTF8_DATA" ? 1 : 0;
   }
@@ -179,6 +205,7 @@ function parseUserProperties(text: string): UserProperties {
 const isMqttText = (text: string): boolean => !/\0|\p{Surrogate}/u.test(text);
 
 function decoded(member: string, text: string): Uint8Array {
+  if (text.length > propertyCharactersMax) throw invalid(`${member} has at most ${propertyCharactersMax} characters`);
   const bytes = decodeBase64(text);
   if (bytes === undefined) throw invalid(`${member} is not base64`);
   return bytes;

@@ -1,10 +1,9 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { Effect, OperationContext } from "../operation.js";
-import { lastName, markerPage, nextTokenPage, readPage } from "../page.js";
-import { answer, boolean, operation, optional } from "../shape.js";
+import { awsOperation, type InputOf } from "../aws-operation.js";
+import { answer, type Effect, type OperationContext, type Outcome } from "../operation.js";
+import { lastName, readPage } from "../page.js";
 import { requireCertificate } from "./certificates.js";
 import { arnOf, certificateIdOfArn, policiesPerTargetMax, registryKeys, type ThingPrincipalRecord } from "./model.js";
-import { policyName, policyTarget, principal, thingName, thingPrincipalType } from "./names.js";
 import { describePolicy, requirePolicy } from "./policies.js";
 import {
   attachPolicyOperations,
@@ -26,7 +25,20 @@ async function requirePrincipal(context: OperationContext, arn: string) {
 
 const recheck = (certificateId: string): Effect => ({ type: "recheckPrincipal", certificateId });
 
-export const attachPolicy = operation({ policyName, target: policyTarget }, async (context, input) => {
+/** What a policy is attached to; the older operations of AWS call it a principal. */
+type PolicyTarget = InputOf<"iot", "AttachPolicy">;
+type Nothing = Readonly<Record<never, never>>;
+
+export const attachPolicy = awsOperation("iot", "AttachPolicy", ["policyName", "target"], attach);
+
+export const attachPrincipalPolicy = awsOperation(
+  "iot",
+  "AttachPrincipalPolicy",
+  ["policyName", "principal"],
+  async (context, { policyName, principal }) => attach(context, { policyName, target: principal }),
+);
+
+async function attach(context: OperationContext, input: PolicyTarget): Promise<Outcome<Nothing>> {
   const { scope, store } = context;
   const { target } = input;
   const policy = await requirePolicy(context, input.policyName);
@@ -51,9 +63,18 @@ export const attachPolicy = operation({ policyName, target: policyTarget }, asyn
     ],
     effects: [recheck(id)],
   };
-});
+}
 
-export const detachPolicy = operation({ policyName, target: policyTarget }, async (context, input) => {
+export const detachPolicy = awsOperation("iot", "DetachPolicy", ["policyName", "target"], detach);
+
+export const detachPrincipalPolicy = awsOperation(
+  "iot",
+  "DetachPrincipalPolicy",
+  ["policyName", "principal"],
+  async (context, { policyName, principal }) => detach(context, { policyName, target: principal }),
+);
+
+async function detach(context: OperationContext, input: PolicyTarget): Promise<Outcome<Nothing>> {
   const { scope, store } = context;
   const { target } = input;
   await requirePolicy(context, input.policyName);
@@ -65,30 +86,71 @@ export const detachPolicy = operation({ policyName, target: policyTarget }, asyn
     operations: detachPolicyOperations(scope, input.policyName, target),
     effects: id === undefined ? [] : [recheck(id)],
   };
-});
+}
 
-export const listAttachedPolicies = operation(
-  { target: policyTarget, ...markerPage, recursive: optional(boolean()) },
+/** A target that has no groups above it has the same policies with and without `recursive`. */
+export const listAttachedPolicies = awsOperation(
+  "iot",
+  "ListAttachedPolicies",
+  ["target", "marker", "pageSize", "recursive"],
+  async (context, input) => answer(await policiesPage(context, input)),
+);
+
+/** Nobody keeps the order by time for which `ascendingOrder` asks; so it is for {@link listPolicyPrincipals}. */
+export const listPrincipalPolicies = awsOperation(
+  "iot",
+  "ListPrincipalPolicies",
+  ["principal", "marker", "pageSize"],
+  async (context, { principal, ...page }) => answer(await policiesPage(context, { ...page, target: principal })),
+);
+
+async function policiesPage(
+  context: OperationContext,
+  { target, marker, pageSize }: InputOf<"iot", "ListAttachedPolicies">,
+) {
+  const { scope, store } = context;
+  await requirePrincipal(context, target);
+  const prefix = registryKeys.policiesOfTarget(scope, target);
+  const { entries, nextToken } = await readPage(store, { prefix, token: marker, tokenName: "marker", size: pageSize });
+  const policies = entries.map(({ key }) => describePolicy(scope, lastName(key)));
+  return { policies, ...(nextToken !== undefined && { nextMarker: nextToken }) };
+}
+
+export const listTargetsForPolicy = awsOperation(
+  "iot",
+  "ListTargetsForPolicy",
+  ["policyName", "marker", "pageSize"],
   async (context, input) => {
-    const { scope, store } = context;
-    await requirePrincipal(context, input.target);
-    const prefix = registryKeys.policiesOfTarget(scope, input.target);
-    const { entries, nextToken } = await readPage(store, { prefix, token: input.marker, size: input.pageSize });
-    const policies = entries.map(({ key }) => describePolicy(scope, lastName(key)));
-    return answer({ policies, ...(nextToken !== undefined && { nextMarker: nextToken }) });
+    const { names: targets, ...page } = await targetsPage(context, input);
+    return answer({ targets, ...page });
   },
 );
 
-export const listTargetsForPolicy = operation({ policyName, ...markerPage }, async (context, input) => {
-  await requirePolicy(context, input.policyName);
-  const prefix = registryKeys.targetsOfPolicy(context.scope, input.policyName);
-  const page = await readPage(context.store, { prefix, token: input.marker, size: input.pageSize });
-  const targets = page.entries.map(({ key }) => lastName(key));
-  return answer({ targets, ...(page.nextToken !== undefined && { nextMarker: page.nextToken }) });
-});
+export const listPolicyPrincipals = awsOperation(
+  "iot",
+  "ListPolicyPrincipals",
+  ["policyName", "marker", "pageSize"],
+  async (context, input) => {
+    const { names: principals, ...page } = await targetsPage(context, input);
+    return answer({ principals, ...page });
+  },
+);
 
-export const attachThingPrincipal = operation(
-  { thingName, principal, thingPrincipalType: optional(thingPrincipalType) },
+async function targetsPage(
+  context: OperationContext,
+  { policyName, marker, pageSize }: InputOf<"iot", "ListTargetsForPolicy">,
+) {
+  await requirePolicy(context, policyName);
+  const prefix = registryKeys.targetsOfPolicy(context.scope, policyName);
+  const page = await readPage(context.store, { prefix, token: marker, tokenName: "marker", size: pageSize });
+  const names = page.entries.map(({ key }) => lastName(key));
+  return { names, ...(page.nextToken !== undefined && { nextMarker: page.nextToken }) };
+}
+
+export const attachThingPrincipal = awsOperation(
+  "iot",
+  "AttachThingPrincipal",
+  ["thingName", "principal", "thingPrincipalType"],
   async (context, input) => {
     const { scope, store } = context;
     const type = input.thingPrincipalType ?? "NON_EXCLUSIVE_THING";
@@ -131,30 +193,25 @@ function requireExclusivity(
   throw new ThinglineError("REQUEST_INVALID", `The principal is already ${how} to thing ${lastName(other.key)}`);
 }
 
-export const detachThingPrincipal = operation({ thingName, principal }, async (context, input) => {
-  const { scope, store } = context;
-  await requireThing(context, input.thingName);
-  const attachment = await store.get(registryKeys.principalOfThing(scope, input.thingName, input.principal));
-  if (attachment === undefined) return answer({});
-  const id = certificateIdOfArn(scope, input.principal);
-  return {
-    result: {},
-    operations: detachThingOperations(scope, input.thingName, input.principal),
-    effects: id === undefined ? [] : [recheck(id)],
-  };
-});
-
-const byType = { thingPrincipalType: optional(thingPrincipalType) };
-
-async function principalsPage(
-  context: OperationContext,
-  input: {
-    thingName: string;
-    nextToken?: string;
-    maxResults?: number;
-    thingPrincipalType?: ThingPrincipalRecord["thingPrincipalType"];
+export const detachThingPrincipal = awsOperation(
+  "iot",
+  "DetachThingPrincipal",
+  ["thingName", "principal"],
+  async (context, input) => {
+    const { scope, store } = context;
+    await requireThing(context, input.thingName);
+    const attachment = await store.get(registryKeys.principalOfThing(scope, input.thingName, input.principal));
+    if (attachment === undefined) return answer({});
+    const id = certificateIdOfArn(scope, input.principal);
+    return {
+      result: {},
+      operations: detachThingOperations(scope, input.thingName, input.principal),
+      effects: id === undefined ? [] : [recheck(id)],
+    };
   },
-) {
+);
+
+async function principalsPage(context: OperationContext, input: InputOf<"iot", "ListThingPrincipalsV2">) {
   await requireThing(context, input.thingName);
   return readPage<ThingPrincipalRecord>(context.store, {
     prefix: registryKeys.principalsOfThing(context.scope, input.thingName),
@@ -164,30 +221,32 @@ async function principalsPage(
   });
 }
 
-export const listThingPrincipals = operation({ thingName, ...nextTokenPage }, async (context, input) => {
+const ofThing = ["thingName", "nextToken", "maxResults"] as const;
+const ofPrincipal = ["principal", "nextToken", "maxResults"] as const;
+
+export const listThingPrincipals = awsOperation("iot", "ListThingPrincipals", ofThing, async (context, input) => {
   const { entries, nextToken } = await principalsPage(context, input);
   const principals = entries.map(({ key }) => lastName(key));
   return answer({ principals, ...(nextToken !== undefined && { nextToken }) });
 });
 
-export const listThingPrincipalsV2 = operation({ thingName, ...nextTokenPage, ...byType }, async (context, input) => {
-  const { entries, nextToken } = await principalsPage(context, input);
-  const thingPrincipalObjects = entries.map(({ key, value }) => ({
-    principal: lastName(key),
-    thingPrincipalType: value.thingPrincipalType,
-  }));
-  return answer({ thingPrincipalObjects, ...(nextToken !== undefined && { nextToken }) });
-});
+const ofThingByType = [...ofThing, "thingPrincipalType"] as const;
 
-async function thingsPage(
-  context: OperationContext,
-  input: {
-    principal: string;
-    nextToken?: string;
-    maxResults?: number;
-    thingPrincipalType?: ThingPrincipalRecord["thingPrincipalType"];
+export const listThingPrincipalsV2 = awsOperation(
+  "iot",
+  "ListThingPrincipalsV2",
+  ofThingByType,
+  async (context, input) => {
+    const { entries, nextToken } = await principalsPage(context, input);
+    const thingPrincipalObjects = entries.map(({ key, value }) => ({
+      principal: lastName(key),
+      thingPrincipalType: value.thingPrincipalType,
+    }));
+    return answer({ thingPrincipalObjects, ...(nextToken !== undefined && { nextToken }) });
   },
-) {
+);
+
+async function thingsPage(context: OperationContext, input: InputOf<"iot", "ListPrincipalThingsV2">) {
   await requirePrincipal(context, input.principal);
   return readPage<ThingPrincipalRecord>(context.store, {
     prefix: registryKeys.thingsOfPrincipal(context.scope, input.principal),
@@ -197,17 +256,24 @@ async function thingsPage(
   });
 }
 
-export const listPrincipalThings = operation({ principal, ...nextTokenPage }, async (context, input) => {
+export const listPrincipalThings = awsOperation("iot", "ListPrincipalThings", ofPrincipal, async (context, input) => {
   const { entries, nextToken } = await thingsPage(context, input);
   const things = entries.map(({ key }) => lastName(key));
   return answer({ things, ...(nextToken !== undefined && { nextToken }) });
 });
 
-export const listPrincipalThingsV2 = operation({ principal, ...nextTokenPage, ...byType }, async (context, input) => {
-  const { entries, nextToken } = await thingsPage(context, input);
-  const principalThingObjects = entries.map(({ key, value }) => ({
-    thingName: lastName(key),
-    thingPrincipalType: value.thingPrincipalType,
-  }));
-  return answer({ principalThingObjects, ...(nextToken !== undefined && { nextToken }) });
-});
+const ofPrincipalByType = [...ofPrincipal, "thingPrincipalType"] as const;
+
+export const listPrincipalThingsV2 = awsOperation(
+  "iot",
+  "ListPrincipalThingsV2",
+  ofPrincipalByType,
+  async (context, input) => {
+    const { entries, nextToken } = await thingsPage(context, input);
+    const principalThingObjects = entries.map(({ key, value }) => ({
+      thingName: lastName(key),
+      thingPrincipalType: value.thingPrincipalType,
+    }));
+    return answer({ principalThingObjects, ...(nextToken !== undefined && { nextToken }) });
+  },
+);

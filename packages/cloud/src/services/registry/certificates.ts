@@ -1,9 +1,10 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { StoreEntry } from "../../store/store.js";
-import type { OperationContext, Scope } from "../operation.js";
-import { lastName, markerPage, readPage } from "../page.js";
-import { checkedSaga } from "../saga.js";
-import { answer, boolean, operation, optional, string } from "../shape.js";
+import { checkInput } from "../../model/check-input.js";
+import { loadModel } from "../../model/model.js";
+import { awsOperation, awsSaga } from "../aws-operation.js";
+import { answer, type Operation, type OperationContext, type Scope } from "../operation.js";
+import { lastName, readPage } from "../page.js";
 import {
   describeCertificate as describePem,
   type CertificateIssuer,
@@ -11,7 +12,6 @@ import {
 } from "./certificate-issuer.js";
 import { addCertificate } from "./issued-certificates.js";
 import { arnOf, registryKeys, registryServiceName, type CertificateRecord } from "./model.js";
-import { certificateId, certificatePem, certificateStatus } from "./names.js";
 import { policiesOf } from "./policies.js";
 import { detachPolicyOperations, newCertificate } from "./records.js";
 
@@ -26,11 +26,11 @@ export async function requireCertificate({ store, scope }: Reader, id: string): 
 
 /** The key is made before anything is decided, so that a conflict does not cost another one. */
 export function createKeysAndCertificateOperation(issuer: CertificateIssuer) {
-  const shape = { setAsActive: optional(boolean()) };
-  return checkedSaga(registryServiceName, shape, async ({ scope, keys, clock, run }, { setAsActive = false }) => {
+  const name = ["iot", "CreateKeysAndCertificate"] as const;
+  return awsSaga(registryServiceName, name, ["setAsActive"], async ({ scope, keys, clock, run }, input) => {
     const { privateKeyPem, publicKeyPem } = await keys.generate("rsa-2048");
     const issued = await issuer.issueForKey({ publicKeyPem, nowMs: clock.unixMs() });
-    const status = setAsActive ? "ACTIVE" : "INACTIVE";
+    const status = input.setAsActive === true ? "ACTIVE" : "INACTIVE";
     await run(addCertificate, { issued, status, origin: { source: "CreateKeysAndCertificate" } });
     return { ...describeIssued(scope, issued), keyPair: { PublicKey: publicKeyPem, PrivateKey: privateKeyPem } };
   });
@@ -38,8 +38,9 @@ export function createKeysAndCertificateOperation(issuer: CertificateIssuer) {
 
 /** The signature takes its time as well, and two of one request are two certificates. */
 export function createCertificateFromCsrOperation(issuer: CertificateIssuer) {
-  const shape = { certificateSigningRequest: string({ min: 1, max: 4_096 }), setAsActive: optional(boolean()) };
-  return checkedSaga(registryServiceName, shape, async ({ scope, clock, run }, input) => {
+  const name = ["iot", "CreateCertificateFromCsr"] as const;
+  const acted = ["certificateSigningRequest", "setAsActive"] as const;
+  return awsSaga(registryServiceName, name, acted, async ({ scope, clock, run }, input) => {
     const { certificateSigningRequest, setAsActive = false } = input;
     const issued = await issuer.issueForRequest({ certificateSigningRequest, nowMs: clock.unixMs() });
     const status = setAsActive ? "ACTIVE" : "INACTIVE";
@@ -48,8 +49,10 @@ export function createCertificateFromCsrOperation(issuer: CertificateIssuer) {
   });
 }
 
-export const registerCertificateWithoutCa = operation(
-  { certificatePem, status: optional(certificateStatus) },
+export const registerCertificateWithoutCa = awsOperation(
+  "iot",
+  "RegisterCertificateWithoutCA",
+  ["certificatePem", "status"],
   async ({ scope, store, keys, random, nowMs }, input) => {
     const status = input.status ?? "INACTIVE";
     if (status !== "ACTIVE" && status !== "INACTIVE" && status !== "REVOKED") {
@@ -84,28 +87,46 @@ export const registerCertificateWithoutCa = operation(
   },
 );
 
-export const describeCertificate = operation({ certificateId }, async (context, input) => {
-  const { value: certificate } = await requireCertificate(context, input.certificateId);
-  return answer({
-    certificateDescription: {
-      certificateArn: arnOf.certificate(context.scope, certificate.certificateId),
-      certificateId: certificate.certificateId,
-      status: certificate.status,
-      certificatePem: certificate.certificatePem,
-      ownedBy: context.scope.account,
-      creationDate: certificate.createdAtMs / 1000,
-      lastModifiedDate: certificate.modifiedAtMs / 1000,
-      customerVersion: certificate.customerVersion,
-      transferData: {},
-      generationId: certificate.generationId,
-      validity: { notBefore: certificate.notBeforeMs / 1000, notAfter: certificate.notAfterMs / 1000 },
-      certificateMode: certificate.certificateMode,
-    },
-  });
-});
+export const describeCertificate = awsOperation(
+  "iot",
+  "DescribeCertificate",
+  ["certificateId"],
+  async (context, input) => {
+    const { value: certificate } = await requireCertificate(context, input.certificateId);
+    return answer({
+      certificateDescription: {
+        certificateArn: arnOf.certificate(context.scope, certificate.certificateId),
+        certificateId: certificate.certificateId,
+        status: certificate.status,
+        certificatePem: certificate.certificatePem,
+        ownedBy: context.scope.account,
+        creationDate: certificate.createdAtMs / 1000,
+        lastModifiedDate: certificate.modifiedAtMs / 1000,
+        customerVersion: certificate.customerVersion,
+        transferData: {},
+        generationId: certificate.generationId,
+        validity: { notBefore: certificate.notBeforeMs / 1000, notAfter: certificate.notAfterMs / 1000 },
+        certificateMode: certificate.certificateMode,
+      },
+    });
+  },
+);
+
+export interface ExplainedCertificate {
+  certificateId: string;
+  status: CertificateRecord["status"];
+  origin: CertificateRecord["origin"];
+  policyNames: string[];
+  /** The first ten. */
+  thingNames: string[];
+}
 
 /** Not AWS's: why a certificate exists. */
-export const explainCertificate = operation({ certificateId }, async (context, input) => {
+export const explainCertificate: Operation<{ certificateId: string }, ExplainedCertificate> = async (
+  context,
+  input,
+) => {
+  checkInput((await loadModel()).operation("iot", "DescribeCertificate"), input);
   const { value } = await requireCertificate(context, input.certificateId);
   const arn = arnOf.certificate(context.scope, value.certificateId);
   const things = await context.store.list(registryKeys.thingsOfPrincipal(context.scope, arn), { limit: 10 });
@@ -116,27 +137,34 @@ export const explainCertificate = operation({ certificateId }, async (context, i
     policyNames: await policiesOf(context, arn),
     thingNames: things.map(({ key }) => lastName(key)),
   });
-});
+};
 
-export const updateCertificate = operation({ certificateId, newStatus: certificateStatus }, async (context, input) => {
-  const { newStatus } = input;
-  if (newStatus !== "ACTIVE" && newStatus !== "INACTIVE" && newStatus !== "REVOKED") {
-    throw new ThinglineError("CERTIFICATE_STATE_INVALID", `A certificate cannot be set to ${newStatus} by a request`);
-  }
-  const { value: certificate, revision } = await requireCertificate(context, input.certificateId);
-  if (certificate.status === newStatus) return answer({});
-  const value: CertificateRecord = { ...certificate, status: newStatus, modifiedAtMs: context.nowMs };
-  return {
-    result: {},
-    operations: [
-      { key: registryKeys.certificate(context.scope, value.certificateId), expectedRevision: revision, value },
-    ],
-    effects: [{ type: "recheckPrincipal" as const, certificateId: value.certificateId }],
-  };
-});
+export const updateCertificate = awsOperation(
+  "iot",
+  "UpdateCertificate",
+  ["certificateId", "newStatus"],
+  async (context, input) => {
+    const { newStatus } = input;
+    if (newStatus !== "ACTIVE" && newStatus !== "INACTIVE" && newStatus !== "REVOKED") {
+      throw new ThinglineError("CERTIFICATE_STATE_INVALID", `A certificate cannot be set to ${newStatus} by a request`);
+    }
+    const { value: certificate, revision } = await requireCertificate(context, input.certificateId);
+    if (certificate.status === newStatus) return answer({});
+    const value: CertificateRecord = { ...certificate, status: newStatus, modifiedAtMs: context.nowMs };
+    return {
+      result: {},
+      operations: [
+        { key: registryKeys.certificate(context.scope, value.certificateId), expectedRevision: revision, value },
+      ],
+      effects: [{ type: "recheckPrincipal" as const, certificateId: value.certificateId }],
+    };
+  },
+);
 
-export const deleteCertificate = operation(
-  { certificateId, forceDelete: optional(boolean()) },
+export const deleteCertificate = awsOperation(
+  "iot",
+  "DeleteCertificate",
+  ["certificateId", "forceDelete"],
   async (context, input) => {
     const { scope, store } = context;
     const { value: certificate, revision } = await requireCertificate(context, input.certificateId);
@@ -172,14 +200,17 @@ export const deleteCertificate = operation(
   },
 );
 
-export const listCertificates = operation(
-  { ...markerPage, isAscendingOrder: optional(boolean()) },
+export const listCertificates = awsOperation(
+  "iot",
+  "ListCertificates",
+  ["marker", "pageSize", "ascendingOrder"],
   async ({ scope, store }, input) => {
     const { entries, nextToken } = await readPage(store, {
       prefix: registryKeys.certificatesByTime(scope),
       token: input.marker,
+      tokenName: "marker",
       size: input.pageSize,
-      order: input.isAscendingOrder === true ? "ascending" : "descending",
+      order: input.ascendingOrder === true ? "ascending" : "descending",
     });
     const records = await Promise.all(
       entries.map(({ key }) => store.get<CertificateRecord>(registryKeys.certificate(scope, lastName(key)))),

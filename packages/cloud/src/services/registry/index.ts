@@ -4,7 +4,6 @@ import type { CloudService } from "../service.js";
 import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } from "./certificate-issuer.js";
 import { endpointAddressOf } from "./endpoints.js";
 import { registryServiceName } from "./model.js";
-import { registryRestOperations } from "./rest.js";
 import { createRegistry, type Registry } from "./service.js";
 
 // What other services may know of this one: operations to call, and the words of AWS for its names.
@@ -12,7 +11,6 @@ export { explainCertificate } from "./certificates.js";
 export { addCertificate, discardCertificate } from "./issued-certificates.js";
 export type { CertificateIssuer, IssuedCertificate } from "./certificate-issuer.js";
 export { arnOf } from "./model.js";
-export { thingName } from "./names.js";
 export type { Registry } from "./service.js";
 export { requireExistingThing } from "./things.js";
 
@@ -43,5 +41,5 @@ export function createRegistryService(deps: RegistryServiceDependencies): Regist
     parsePolicyDocument,
     endpointAddress: (type) => endpointAddressOf(type, mqttsEndpoint),
   });
-  return { name: registryServiceName, operations, rest: registryRestOperations(operations), issuer };
+  return { name: registryServiceName, operations, rest: Object.values(operations), issuer };
 }

@@ -1,9 +1,9 @@
 import { ThinglineError } from "@thingline/protocol";
 import { iterate } from "../../store/iterate.js";
 import type { StoreEntry, StoreOperation } from "../../store/store.js";
-import type { Effect, OperationContext, Scope } from "../operation.js";
-import { lastName, markerPage, readPage } from "../page.js";
-import { answer, boolean, operation, optional, unsupported } from "../shape.js";
+import { answer, type Effect, type OperationContext, type Scope } from "../operation.js";
+import { lastName, readPage } from "../page.js";
+import { awsOperation } from "../aws-operation.js";
 import {
   arnOf,
   certificatesOfPolicy,
@@ -12,7 +12,8 @@ import {
   type PolicyRecord,
   type PolicyVersionRecord,
 } from "./model.js";
-import { policyDocument, policyName, policyVersionId } from "./names.js";
+
+const versionDigitsMax = 15;
 
 type Reader = Pick<OperationContext, "store" | "scope">;
 
@@ -24,7 +25,11 @@ export async function requirePolicy({ store, scope }: Reader, name: string): Pro
 }
 
 async function requireVersion({ store, scope }: Reader, name: string, id: string) {
-  const entry = await store.get<PolicyVersionRecord>(registryKeys.policyVersion(scope, name, id));
+  // Ids are stored as numbers. No number that is given out has as many digits.
+  const isPossible = id.length <= versionDigitsMax;
+  const entry = isPossible
+    ? await store.get<PolicyVersionRecord>(registryKeys.policyVersion(scope, name, id))
+    : undefined;
   if (entry !== undefined) return entry.value;
   throw new ThinglineError("RESOURCE_NOT_FOUND", `Policy version not found (name=${name}, version=${id})`);
 }
@@ -56,8 +61,10 @@ export function newPolicy(options: {
 
 /** @param parse throws POLICY_MALFORMED */
 export function createPolicyOperation(parse: (text: string) => unknown) {
-  return operation(
-    { policyName, policyDocument, tags: unsupported() },
+  return awsOperation(
+    "iot",
+    "CreatePolicy",
+    ["policyName", "policyDocument"],
     async ({ scope, store, nowMs, random }, input) => {
       parse(input.policyDocument);
       const name = input.policyName;
@@ -83,8 +90,8 @@ export function createPolicyOperation(parse: (text: string) => unknown) {
 
 /** @param parse throws POLICY_MALFORMED */
 export function createPolicyVersionOperation(parse: (text: string) => unknown) {
-  const shape = { policyName, policyDocument, setAsDefault: optional(boolean()) };
-  return operation(shape, async (context, input) => {
+  const acted = ["policyName", "policyDocument", "setAsDefault"] as const;
+  return awsOperation("iot", "CreatePolicyVersion", acted, async (context, input) => {
     const { scope, store, nowMs } = context;
     const name = input.policyName;
     const { value: policy, revision } = await requirePolicy(context, name);
@@ -118,7 +125,7 @@ export function createPolicyVersionOperation(parse: (text: string) => unknown) {
   });
 }
 
-export const getPolicy = operation({ policyName }, async (context, input) => {
+export const getPolicy = awsOperation("iot", "GetPolicy", ["policyName"], async (context, input) => {
   const { value: policy } = await requirePolicy(context, input.policyName);
   const version = await requireVersion(context, policy.policyName, policy.defaultVersionId);
   return answer({
@@ -132,7 +139,7 @@ export const getPolicy = operation({ policyName }, async (context, input) => {
   });
 });
 
-export const deletePolicy = operation({ policyName }, async (context, input) => {
+export const deletePolicy = awsOperation("iot", "DeletePolicy", ["policyName"], async (context, input) => {
   const { scope, store } = context;
   const name = input.policyName;
   const { value: policy, revision } = await requirePolicy(context, name);
@@ -159,36 +166,44 @@ export const deletePolicy = operation({ policyName }, async (context, input) => 
   };
 });
 
-export const listPolicies = operation(
-  { ...markerPage, isAscendingOrder: optional(boolean()) },
+export const listPolicies = awsOperation(
+  "iot",
+  "ListPolicies",
+  ["marker", "pageSize", "ascendingOrder"],
   async ({ scope, store }, input) => {
     const { entries, nextToken } = await readPage(store, {
       prefix: registryKeys.policiesByTime(scope),
       token: input.marker,
+      tokenName: "marker",
       size: input.pageSize,
-      order: input.isAscendingOrder === true ? "ascending" : "descending",
+      order: input.ascendingOrder === true ? "ascending" : "descending",
     });
     const policies = entries.map(({ key }) => describePolicy(scope, lastName(key)));
     return answer({ policies, ...(nextToken !== undefined && { nextMarker: nextToken }) });
   },
 );
 
-export const getPolicyVersion = operation({ policyName, policyVersionId }, async (context, input) => {
-  const { value: policy } = await requirePolicy(context, input.policyName);
-  const version = await requireVersion(context, policy.policyName, input.policyVersionId);
-  return answer({
-    policyArn: arnOf.policy(context.scope, policy.policyName),
-    policyName: policy.policyName,
-    policyDocument: version.policyDocument,
-    policyVersionId: version.versionId,
-    isDefaultVersion: version.versionId === policy.defaultVersionId,
-    creationDate: version.createdAtMs / 1000,
-    lastModifiedDate: version.createdAtMs / 1000,
-    generationId: policy.generationId,
-  });
-});
+export const getPolicyVersion = awsOperation(
+  "iot",
+  "GetPolicyVersion",
+  ["policyName", "policyVersionId"],
+  async (context, input) => {
+    const { value: policy } = await requirePolicy(context, input.policyName);
+    const version = await requireVersion(context, policy.policyName, input.policyVersionId);
+    return answer({
+      policyArn: arnOf.policy(context.scope, policy.policyName),
+      policyName: policy.policyName,
+      policyDocument: version.policyDocument,
+      policyVersionId: version.versionId,
+      isDefaultVersion: version.versionId === policy.defaultVersionId,
+      creationDate: version.createdAtMs / 1000,
+      lastModifiedDate: version.createdAtMs / 1000,
+      generationId: policy.generationId,
+    });
+  },
+);
 
-export const listPolicyVersions = operation({ policyName }, async (context, input) => {
+export const listPolicyVersions = awsOperation("iot", "ListPolicyVersions", ["policyName"], async (context, input) => {
   const { value: policy } = await requirePolicy(context, input.policyName);
   const prefix = registryKeys.policyVersions(context.scope, policy.policyName);
   const versions = await context.store.list<PolicyVersionRecord>(prefix, { limit: policyVersionsMax });
@@ -200,36 +215,46 @@ export const listPolicyVersions = operation({ policyName }, async (context, inpu
   return answer({ policyVersions });
 });
 
-export const setDefaultPolicyVersion = operation({ policyName, policyVersionId }, async (context, input) => {
-  const { value: policy, revision } = await requirePolicy(context, input.policyName);
-  const { versionId } = await requireVersion(context, policy.policyName, input.policyVersionId);
-  if (versionId === policy.defaultVersionId) return answer({});
-  const value: PolicyRecord = { ...policy, defaultVersionId: versionId, modifiedAtMs: context.nowMs };
-  return {
-    result: {},
-    operations: [{ key: registryKeys.policy(context.scope, policy.policyName), expectedRevision: revision, value }],
-    effects: await recheckPolicy(context, policy.policyName),
-  };
-});
+export const setDefaultPolicyVersion = awsOperation(
+  "iot",
+  "SetDefaultPolicyVersion",
+  ["policyName", "policyVersionId"],
+  async (context, input) => {
+    const { value: policy, revision } = await requirePolicy(context, input.policyName);
+    const { versionId } = await requireVersion(context, policy.policyName, input.policyVersionId);
+    if (versionId === policy.defaultVersionId) return answer({});
+    const value: PolicyRecord = { ...policy, defaultVersionId: versionId, modifiedAtMs: context.nowMs };
+    return {
+      result: {},
+      operations: [{ key: registryKeys.policy(context.scope, policy.policyName), expectedRevision: revision, value }],
+      effects: await recheckPolicy(context, policy.policyName),
+    };
+  },
+);
 
-export const deletePolicyVersion = operation({ policyName, policyVersionId }, async (context, input) => {
-  const { scope, nowMs } = context;
-  const { value: policy, revision } = await requirePolicy(context, input.policyName);
-  const { versionId } = await requireVersion(context, policy.policyName, input.policyVersionId);
-  if (versionId === policy.defaultVersionId) {
-    throw new ThinglineError("REQUEST_INVALID", "Cannot delete the default version of a policy");
-  }
-  const value: PolicyRecord = { ...policy, modifiedAtMs: nowMs };
-  return {
-    result: {},
-    operations: [
-      // Written although little changes in it: nobody may make this version the default at the same time.
-      { key: registryKeys.policy(scope, policy.policyName), expectedRevision: revision, value },
-      { key: registryKeys.policyVersion(scope, policy.policyName, versionId), delete: true as const },
-    ],
-    effects: [],
-  };
-});
+export const deletePolicyVersion = awsOperation(
+  "iot",
+  "DeletePolicyVersion",
+  ["policyName", "policyVersionId"],
+  async (context, input) => {
+    const { scope, nowMs } = context;
+    const { value: policy, revision } = await requirePolicy(context, input.policyName);
+    const { versionId } = await requireVersion(context, policy.policyName, input.policyVersionId);
+    if (versionId === policy.defaultVersionId) {
+      throw new ThinglineError("REQUEST_INVALID", "Cannot delete the default version of a policy");
+    }
+    const value: PolicyRecord = { ...policy, modifiedAtMs: nowMs };
+    return {
+      result: {},
+      operations: [
+        // Written although little changes in it: nobody may make this version the default at the same time.
+        { key: registryKeys.policy(scope, policy.policyName), expectedRevision: revision, value },
+        { key: registryKeys.policyVersion(scope, policy.policyName, versionId), delete: true as const },
+      ],
+      effects: [],
+    };
+  },
+);
 
 export function describePolicy(scope: Scope, name: string) {
   return { policyName: name, policyArn: arnOf.policy(scope, name) };

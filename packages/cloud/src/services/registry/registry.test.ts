@@ -259,8 +259,8 @@ test("certificates and policies are listed newest first, or oldest first when as
     await run(registry.createPolicy, { policyName: name, policyDocument });
     await clock.advance(1_000);
   }
-  const listed = async (isAscendingOrder: boolean, marker?: string) =>
-    run(registry.listCertificates, { isAscendingOrder, pageSize: 2, ...(marker !== undefined && { marker }) });
+  const listed = async (ascendingOrder: boolean, marker?: string) =>
+    run(registry.listCertificates, { ascendingOrder, pageSize: 2, ...(marker !== undefined && { marker }) });
   const newest = await listed(false);
   assert.deepEqual(
     newest.certificates.map(({ certificateId }) => certificateId),
@@ -276,8 +276,8 @@ test("certificates and policies are listed newest first, or oldest first when as
     (await listed(true)).certificates.map(({ certificateId }) => certificateId),
     [ids[0], ids[1]],
   );
-  const names = async (isAscendingOrder: boolean) =>
-    (await run(registry.listPolicies, { isAscendingOrder })).policies.map(({ policyName }) => policyName);
+  const names = async (ascendingOrder: boolean) =>
+    (await run(registry.listPolicies, { ascendingOrder })).policies.map(({ policyName }) => policyName);
   assert.deepEqual(await names(true), ["c", "a", "b"]);
   assert.deepEqual(await names(false), ["b", "a", "c"]);
 });

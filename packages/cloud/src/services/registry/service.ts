@@ -1,11 +1,16 @@
 import { ThinglineError } from "@thingline/protocol";
-import { answer, operation, optional, string } from "../shape.js";
+import { awsOperation } from "../aws-operation.js";
+import { answer } from "../operation.js";
 import {
   attachPolicy,
+  attachPrincipalPolicy,
   attachThingPrincipal,
   detachPolicy,
+  detachPrincipalPolicy,
   detachThingPrincipal,
   listAttachedPolicies,
+  listPolicyPrincipals,
+  listPrincipalPolicies,
   listPrincipalThings,
   listPrincipalThingsV2,
   listTargetsForPolicy,
@@ -76,13 +81,17 @@ export function createRegistry({ issuer, parsePolicyDocument, endpointAddress }:
     detachPolicy,
     listAttachedPolicies,
     listTargetsForPolicy,
+    attachPrincipalPolicy,
+    detachPrincipalPolicy,
+    listPrincipalPolicies,
+    listPolicyPrincipals,
     attachThingPrincipal,
     detachThingPrincipal,
     listThingPrincipals,
     listThingPrincipalsV2,
     listPrincipalThings,
     listPrincipalThingsV2,
-    describeEndpoint: operation({ endpointType: optional(string({ max: 128 })) }, async (_context, input) => {
+    describeEndpoint: awsOperation("iot", "DescribeEndpoint", ["endpointType"], async (_context, input) => {
       // Without a type AWS still names the old data endpoint.
       const address = endpointAddress(input.endpointType ?? "iot:Data");
       if (address !== undefined) return answer({ endpointAddress: address });

@@ -1,14 +1,10 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { StoreEntry } from "../../store/store.js";
-import type { Effect, Operation, OperationContext, Scope } from "../operation.js";
-import { nextTokenPage, readPage } from "../page.js";
-import { answer, boolean, integer, map, object, operation, optional, type InputOf } from "../shape.js";
+import type { AttributePayload } from "../../model/types/iot.js";
+import { awsOperation, type InputOf } from "../aws-operation.js";
+import { answer, type Effect, type Operation, type OperationContext, type Scope } from "../operation.js";
+import { readPage } from "../page.js";
 import { arnOf, attributesWithoutTypeMax, certificatesOfThing, registryKeys, type ThingRecord } from "./model.js";
-import { attributeName, attributeValue, billingGroupName, thingName, thingTypeName } from "./names.js";
-
-const payloadShape = { attributes: optional(map(attributeName, attributeValue)), merge: optional(boolean()) };
-const attributePayload = object(payloadShape);
-const expectedVersion = optional(integer({ min: 0, max: Number.MAX_SAFE_INTEGER }));
 
 /** @throws {ThinglineError} RESOURCE_NOT_FOUND */
 export async function requireThing(
@@ -29,13 +25,10 @@ export const requireExistingThing: Operation<{ thingName: string }, void> = asyn
   return { result: undefined, operations: [{ key, expectedRevision: revision, check: true }], effects: [] };
 };
 
-export const createThing = operation(
-  {
-    thingName,
-    thingTypeName: optional(thingTypeName),
-    attributePayload: optional(attributePayload),
-    billingGroupName: optional(billingGroupName),
-  },
+export const createThing = awsOperation(
+  "iot",
+  "CreateThing",
+  ["thingName", "thingTypeName", "attributePayload.attributes", "attributePayload.merge", "billingGroupName"],
   async ({ scope, store, nowMs, random }, input) => {
     refuseUnknownGroups(input);
     const key = registryKeys.thing(scope, input.thingName);
@@ -62,7 +55,7 @@ export function newThing(options: {
   return { thingName: name, thingId, attributes, version: 1, createdAtMs: nowMs };
 }
 
-export const describeThing = operation({ thingName }, async (context, input) => {
+export const describeThing = awsOperation("iot", "DescribeThing", ["thingName"], async (context, input) => {
   const { value: thing } = await requireThing(context, input.thingName);
   return answer({
     defaultClientId: thing.thingName,
@@ -76,14 +69,17 @@ export const describeThing = operation({ thingName }, async (context, input) => 
   });
 });
 
-export const updateThing = operation(
-  {
-    thingName,
-    thingTypeName: optional(thingTypeName),
-    attributePayload: optional(attributePayload),
-    expectedVersion,
-    removeThingType: optional(boolean()),
-  },
+export const updateThing = awsOperation(
+  "iot",
+  "UpdateThing",
+  [
+    "thingName",
+    "thingTypeName",
+    "attributePayload.attributes",
+    "attributePayload.merge",
+    "expectedVersion",
+    "removeThingType",
+  ],
   async (context, input) => {
     const { scope, store } = context;
     if (input.removeThingType === true && input.thingTypeName !== undefined) {
@@ -105,36 +101,37 @@ export const updateThing = operation(
   },
 );
 
-export const deleteThing = operation({ thingName, expectedVersion }, async ({ scope, store }, input) => {
-  const key = registryKeys.thing(scope, input.thingName);
-  const existing = await store.get<ThingRecord>(key);
-  if (existing === undefined) return answer({});
-  requireVersion(existing.value, input.expectedVersion);
-  const guardKey = registryKeys.guard(scope, "thing", input.thingName);
-  const guardRevision = (await store.get(guardKey))?.revision ?? 0;
-  const [principal] = await store.list(registryKeys.principalsOfThing(scope, input.thingName), { limit: 1 });
-  if (principal !== undefined) {
-    const message = `Cannot delete. Thing ${input.thingName} is still attached to one or more principals`;
-    throw new ThinglineError("REQUEST_INVALID", message);
-  }
-  return {
-    result: {},
-    operations: [
-      { key, expectedRevision: existing.revision, delete: true as const },
-      { key: guardKey, expectedRevision: guardRevision, delete: true as const },
-    ],
-    effects: [],
-  };
-});
-
-export const listThings = operation(
-  {
-    ...nextTokenPage,
-    attributeName: optional(attributeName),
-    attributeValue: optional(attributeValue),
-    thingTypeName: optional(thingTypeName),
-    usePrefixAttributeValue: optional(boolean()),
+export const deleteThing = awsOperation(
+  "iot",
+  "DeleteThing",
+  ["thingName", "expectedVersion"],
+  async ({ scope, store }, input) => {
+    const key = registryKeys.thing(scope, input.thingName);
+    const existing = await store.get<ThingRecord>(key);
+    if (existing === undefined) return answer({});
+    requireVersion(existing.value, input.expectedVersion);
+    const guardKey = registryKeys.guard(scope, "thing", input.thingName);
+    const guardRevision = (await store.get(guardKey))?.revision ?? 0;
+    const [principal] = await store.list(registryKeys.principalsOfThing(scope, input.thingName), { limit: 1 });
+    if (principal !== undefined) {
+      const message = `Cannot delete. Thing ${input.thingName} is still attached to one or more principals`;
+      throw new ThinglineError("REQUEST_INVALID", message);
+    }
+    return {
+      result: {},
+      operations: [
+        { key, expectedRevision: existing.revision, delete: true as const },
+        { key: guardKey, expectedRevision: guardRevision, delete: true as const },
+      ],
+      effects: [],
+    };
   },
+);
+
+export const listThings = awsOperation(
+  "iot",
+  "ListThings",
+  ["nextToken", "maxResults", "attributeName", "attributeValue", "thingTypeName", "usePrefixAttributeValue"],
   async ({ scope, store }, input) => {
     refuseCombinations(input);
     const { entries, nextToken } = await readPage<ThingRecord>(store, {
@@ -163,12 +160,7 @@ export async function recheckThing(
   return certificateIds.map((certificateId) => ({ type: "recheckPrincipal", certificateId }));
 }
 
-type ListFilter = {
-  attributeName?: string;
-  attributeValue?: string;
-  thingTypeName?: string;
-  usePrefixAttributeValue?: boolean;
-};
+type ListFilter = Omit<InputOf<"iot", "ListThings">, "nextToken" | "maxResults">;
 
 /** AWS refuses attribute and thing type together; a value says nothing without its name, nor a prefix without a value. */
 function refuseCombinations({ attributeName: name, attributeValue: value, ...rest }: ListFilter): void {
@@ -194,7 +186,7 @@ function isListed(thing: ThingRecord, filter: ListFilter): boolean {
     : value === filter.attributeValue;
 }
 
-function updateAttributes(current: Record<string, string>, payload: InputOf<typeof payloadShape> | undefined) {
+function updateAttributes(current: Record<string, string>, payload: AttributePayload | undefined) {
   if (payload?.attributes === undefined) return current;
   return withoutEmpty(payload.merge === true ? { ...current, ...payload.attributes } : payload.attributes);
 }
@@ -223,7 +215,7 @@ function requireVersion(thing: ThingRecord, expected: number | undefined): void 
 }
 
 /** There are no thing types and billing groups yet, so none of a given name can exist. */
-function refuseUnknownGroups(input: { thingTypeName?: string; billingGroupName?: string }): void {
+function refuseUnknownGroups(input: Partial<InputOf<"iot", "CreateThing">>): void {
   const { thingTypeName: type, billingGroupName: group } = input;
   if (type !== undefined) throw new ThinglineError("RESOURCE_NOT_FOUND", `Thing type ${type} not found.`);
   if (group !== undefined) throw new ThinglineError("RESOURCE_NOT_FOUND", `Billing group ${group} not found.`);

@@ -1,6 +1,6 @@
 import type { Registry } from "../registry/index.js";
 import type { CloudService } from "../service.js";
-import { sampleRestOperations } from "./rest.test.support.js";
+import { servedSampleOperations } from "./rest.test.support.js";
 import { createSamples, sampleServiceName, type Samples } from "./service.test.support.js";
 import { createSampleTopics } from "./topics.test.support.js";
 
@@ -10,7 +10,7 @@ export function createSampleService(registry: Registry, onClose: () => void): Cl
   return {
     name: sampleServiceName,
     operations,
-    rest: sampleRestOperations(operations),
+    rest: servedSampleOperations(operations),
     topics: createSampleTopics(operations),
     wake: (scope, name, runner) => runner.run(scope, operations.forgetSample, { name }),
     onLifecycle: ({ scope, clientId, eventType }, runner) =>

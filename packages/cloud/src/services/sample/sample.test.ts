@@ -54,7 +54,8 @@ async function openWorld() {
       return { ...services, all: [...services.all, sample] };
     }),
   );
-  const rest = async (method: string, path: string, body?: Uint8Array) => {
+  const rest = async (method: string, path: string, description?: string) => {
+    const body = description === undefined ? undefined : encode(JSON.stringify({ description }));
     const request = { method, url: `http://localhost:4680${path}`, ...(body && { body }) };
     const answer = await wait(cloud.handleRest(request));
     return { status: answer.status, body: JSON.parse(text(answer.body)) as Record<string, unknown> };
@@ -84,9 +85,9 @@ test("a service with all that there is needs its folder and a line in the list",
   const { cloud, wait, rest, clock, operations } = world;
 
   // REST, blob, and a thing of the registry in one commit.
-  const created = await rest("PUT", "/samples/pump-7", encode("0123456789"));
-  assert.deepEqual([created.status, created.body["sampleName"]], [200, "pump-7"]);
-  assert.equal((await rest("GET", "/samples/pump-7")).body["bytes"], 10);
+  const created = await rest("PUT", "/packages/pump-7", "0123456789");
+  assert.deepEqual([created.status, created.body["packageName"]], [200, "pump-7"]);
+  assert.equal((await rest("GET", "/packages/pump-7")).body["description"], "10 bytes");
   const { things } = await wait(cloud.run(cloud.registry.listThings, {}));
   assert.deepEqual(
     things.map(({ thingName }) => thingName),
@@ -98,9 +99,9 @@ test("a service with all that there is needs its folder and a line in the list",
   await wait(
     cloud.run(cloud.registry.createThing, { thingName: "taken", attributePayload: { attributes: { a: "1" } } }),
   );
-  assert.equal((await rest("PUT", "/samples/taken", encode("x"))).status, 409);
-  assert.equal((await rest("GET", "/samples/taken")).status, 404);
-  assert.equal((await rest("PUT", "/samples/large", new Uint8Array(1_001))).status, 503);
+  assert.equal((await rest("PUT", "/packages/taken", "x")).status, 409);
+  assert.equal((await rest("GET", "/packages/taken")).status, 404);
+  assert.equal((await rest("PUT", "/packages/large", "x".repeat(1_001))).status, 503);
   assert.equal(await world.countOfBlobs(), 1);
 
   // MQTT: a part of the blob, to who asked; and what happened to that client.
@@ -119,16 +120,16 @@ test("a service with all that there is needs its folder and a line in the list",
   const snapshot: unknown = JSON.parse(JSON.stringify(await wait(cloud.snapshot())));
   await wait(cloud.reset());
   assert.equal(await world.countOfBlobs(), 0);
-  assert.equal((await rest("GET", "/samples/pump-7")).status, 404);
+  assert.equal((await rest("GET", "/packages/pump-7")).status, 404);
   await wait(cloud.restore(snapshot));
   assert.equal(await world.countOfBlobs(), 1);
-  assert.equal((await rest("GET", "/samples/pump-7")).status, 200);
+  assert.equal((await rest("GET", "/packages/pump-7")).status, 200);
 
   // The wake-up, which the snapshot had as well, forgets record and blob.
   await clock.advance(sampleKeptMs);
   await wait(cloud.run(cloud.registry.listThings, {}));
   while ((await world.countOfBlobs()) > 0) await wait(setImmediate());
-  assert.equal((await rest("GET", "/samples/pump-7")).status, 404);
+  assert.equal((await rest("GET", "/packages/pump-7")).status, 404);
 
   await wait(cloud.close());
   assert.equal(world.closed(), 1);
@@ -138,16 +139,16 @@ test("a service with all that there is needs its folder and a line in the list",
 test("a restore that fails keeps the blobs of before, and what it brought is swept", async () => {
   const world = await openWorld();
   const { cloud, wait, rest, blobs } = world;
-  await rest("PUT", "/samples/brought", encode("brought"));
+  await rest("PUT", "/packages/brought", "brought");
   const good = await wait(cloud.snapshot());
   await wait(cloud.reset());
-  await rest("PUT", "/samples/before", encode("before"));
+  await rest("PUT", "/packages/before", "before");
   const [before] = await blobs.list([], { limit: 9 });
   // An effect without content: no runner opens with it.
   const { checksum: _, ...bad } = { ...good, entries: [...good.entries, [["", "", "outbox", 1], "AW51bGw="]] };
   await assert.rejects(wait(cloud.restore(bad)), (error) => isThinglineError(error, "REQUEST_INVALID"));
   assert.deepEqual(await blobs.list([], { limit: 9 }), [before]);
-  assert.equal((await rest("GET", "/samples/before")).status, 200);
+  assert.equal((await rest("GET", "/packages/before")).status, 200);
 
   // A snapshot from which somebody took the blobs is restored, and what is missing is told by name.
   const { blobs: _blobs, checksum: _sum, ...without } = good;
@@ -160,7 +161,7 @@ test("a restore that fails keeps the blobs of before, and what it brought is swe
 test("what a process left between put and commit is swept when the next one opens", async () => {
   const world = await openWorld();
   const { cloud, wait, rest, blobs } = world;
-  await rest("PUT", "/samples/kept", encode("kept"));
+  await rest("PUT", "/packages/kept", "kept");
   const { account, region } = cloud.scope;
   await blobs.put([account, region, "sample", "orphan"], [encode("nobody asks for it")], { bytesMax: 99 });
   await blobs.put(["000000000000", "eu-west-1", "sample", "orphan"], [encode("nor here")], { bytesMax: 99 });

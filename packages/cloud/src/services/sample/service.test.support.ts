@@ -2,10 +2,9 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { StoreKey } from "../../store/store.js";
 import { keepBlob, releaseBlob } from "../blob-records.js";
-import type { Operation, Scope } from "../operation.js";
+import { answer, type Operation, type Scope } from "../operation.js";
 import type { Registry } from "../registry/index.js";
-import { checkedSaga, saga } from "../saga.js";
-import { answer, bytes, operation, string } from "../shape.js";
+import { saga } from "../saga.js";
 
 export const sampleServiceName = "sample";
 /** A sample is forgotten after this time. */
@@ -13,7 +12,6 @@ export const sampleKeptMs = 3_600_000;
 const sampleBytesMax = 1_000;
 
 type SampleRecord = { blobName: string; bytes: number };
-const sampleName = string({ pattern: /[a-z0-9-]+/, min: 1, max: 64 });
 const sampleKey = ({ account, region }: Scope, name: string): StoreKey => [account, region, "sample", name];
 const seenKey = ({ account, region }: Scope, clientId: string): StoreKey => [account, region, "sampleSeen", clientId];
 
@@ -41,10 +39,9 @@ export function createSamples({ createThing }: Pick<Registry, "createThing">) {
     };
   };
 
-  const createSample = checkedSaga(
+  const createSample = saga(
     sampleServiceName,
-    { sampleName, content: bytes() },
-    async ({ blobs, random, run }, { sampleName: name, content }) => {
+    async ({ blobs, random, run }, { sampleName: name, content }: { sampleName: string; content: Uint8Array }) => {
       const blobName = random.uuid();
       const facts = await blobs.put(blobName, [content], { bytesMax: sampleBytesMax });
       try {
@@ -57,11 +54,11 @@ export function createSamples({ createThing }: Pick<Registry, "createThing">) {
     },
   );
 
-  const findSample = operation({ sampleName }, async ({ store, scope }, input) => {
+  const findSample: Operation<{ sampleName: string }, SampleRecord> = async ({ store, scope }, input) => {
     const entry = await store.get<SampleRecord>(sampleKey(scope, input.sampleName));
     if (entry === undefined) throw new ThinglineError("RESOURCE_NOT_FOUND", `no sample ${input.sampleName}`);
     return answer(entry.value);
-  });
+  };
 
   const tellPart: Operation<{ name: string; clientId: string; part: Uint8Array }, void> = async (_, input) => {
     const { name, clientId, part } = input;

@@ -2,8 +2,7 @@ import type { Clock } from "@thingline/transport";
 import type { Log } from "../../log.js";
 import type { CloudService } from "../service.js";
 import { shadowServiceName } from "./model.js";
-import { shadowRestOperations } from "./rest.js";
-import { createShadows, wakeShadow, type ShadowOptions, type Shadows } from "./service.js";
+import { createShadows, servedShadowOperations, wakeShadow, type ShadowOptions, type Shadows } from "./service.js";
 import type { ShadowLimits } from "./throttle.js";
 import { createShadowTopics } from "./topics.js";
 
@@ -24,7 +23,7 @@ export function createShadowService(
   return {
     name: shadowServiceName,
     operations,
-    rest: shadowRestOperations(operations),
+    rest: servedShadowOperations(operations),
     topics: createShadowTopics({ shadows: operations, clock, log, limits }),
     wake: wakeShadow,
   };

@@ -19,10 +19,13 @@ import {
   type ShadowUpdateAccepted,
 } from "@thingline/protocol/shadow";
 import type { StoreEntry, StoreKey, StoreOperation } from "../../store/store.js";
-import type { Effect, Operation, OperationContext, Outcome } from "../operation.js";
+import { checkTexts } from "../../model/check-input.js";
+import { compilePattern } from "../../model/patterns.js";
+import type { PlainShape } from "../../model/shapes.js";
+import { awsOperation, awsOperationWith, type ServedOperation } from "../aws-operation.js";
+import { answer, type Effect, type Operation, type OperationContext, type Outcome } from "../operation.js";
 import { lastName, pageSizeDefault, readPage } from "../page.js";
-import { requireExistingThing, thingName } from "../registry/index.js";
-import { answer, bytes, integer, operation, optional, string, validate, type InputOf, type Rule } from "../shape.js";
+import { requireExistingThing } from "../registry/index.js";
 import type { WakeHandler } from "../wake-ups.js";
 import {
   forgetAt,
@@ -47,14 +50,17 @@ export interface ShadowOptions {
 
 export const namedShadowsPageSizeMax = 100;
 
-const shadowName = optional(string({ pattern: shadowNamePattern, min: 1, max: shadowNameCharactersMax }));
-const namesShape = { thingName, shadowName };
-/** The payload is the body of the request as it came, over MQTT and over HTTP. */
-const requestShape: typeof namesShape & { payload: Rule<Uint8Array | undefined> } = {
-  ...namesShape,
-  payload: optional(bytes()),
+/** As topics give them: AWS's shapes, at hand without the model, since a request on MQTT waits for nothing. */
+export const nameShapes: Readonly<Record<keyof ShadowId, PlainShape>> = {
+  thingName: { type: "string", min: 1, max: 128, pattern: compilePattern("[a-zA-Z0-9:_-]+") },
+  shadowName: {
+    ...{ type: "string", min: 1, max: shadowNameCharactersMax },
+    pattern: compilePattern(shadowNamePattern.source),
+  },
 };
-type Request = InputOf<typeof requestShape>;
+
+/** The payload is the body of the request as it came, over MQTT and over HTTP. */
+type Request = ShadowId & { payload?: Uint8Array | undefined };
 
 /** A request whose names were checked before. */
 export interface AddressedRequest {
@@ -87,7 +93,8 @@ export type Shadows = ReturnType<typeof createShadows>;
 
 /** @throws {ThinglineError} REQUEST_INVALID for names that AWS does not take. */
 export function addressShadow(id: ShadowId): ShadowAddress {
-  return new ShadowAddress(validate(namesShape, id));
+  checkTexts(nameShapes, { thingName: id.thingName, shadowName: id.shadowName });
+  return new ShadowAddress(id);
 }
 
 /**
@@ -133,38 +140,42 @@ export function createShadows({ unknownThings = "accepted" }: ShadowOptions = {}
     return Object.assign(runOne, { lane: ({ shadow }: AddressedRequest) => shadow.lane });
   };
 
-  const withBody = <Parsed, Result>(one: ShadowOperation<Parsed, Result>): Operation<Request, Result> => {
-    const runOne = operation(requestShape, async (context, { payload = new Uint8Array(), ...id }) => {
+  const withBody =
+    <Parsed, Result>(one: ShadowOperation<Parsed, Result>) =>
+    async (context: OperationContext, { payload = new Uint8Array(), ...id }: Request): Promise<Outcome<Result>> => {
       const { result, ...outcome } = await run(one, context, { shadow: new ShadowAddress(id), payload });
       return { result: result(), ...outcome };
-    });
-    return Object.assign(runOne, { lane: (id: Request) => laneOf(id) });
-  };
+    };
 
-  const listShape = {
-    thingName,
-    nextToken: optional(string({ max: 4_096 })),
-    pageSize: optional(integer({ min: 1, max: namedShadowsPageSizeMax })),
-  };
-  const listNamedShadowsForThing = operation(listShape, async (context, input) => {
-    if (needsThing) await checkThing(context, input.thingName);
-    const { entries, nextToken } = await readPage<ShadowRecord>(context.store, {
-      prefix: shadowKeys.namedOf(context.scope, input.thingName),
-      token: input.nextToken,
-      size: input.pageSize ?? pageSizeDefault,
-      matches: ({ value }) => "document" in value,
-    });
-    return answer({
-      results: entries.map(({ key }) => lastName(key)),
-      ...(nextToken !== undefined && { nextToken }),
-      timestamp: secondsOf(context),
-    });
-  });
+  const listMembers = ["thingName", "nextToken", "pageSize"] as const;
+  const listNamedShadowsForThing = awsOperation(
+    "iot-data",
+    "ListNamedShadowsForThing",
+    listMembers,
+    async (context, input) => {
+      if (needsThing) await checkThing(context, input.thingName);
+      const { entries, nextToken } = await readPage<ShadowRecord>(context.store, {
+        prefix: shadowKeys.namedOf(context.scope, input.thingName),
+        token: input.nextToken,
+        size: input.pageSize ?? pageSizeDefault,
+        matches: ({ value }) => "document" in value,
+      });
+      return answer({
+        results: entries.map(({ key }) => lastName(key)),
+        ...(nextToken !== undefined && { nextToken }),
+        timestamp: secondsOf(context),
+      });
+    },
+  );
 
   return {
-    getThingShadow: withBody(getOperation),
-    updateThingShadow: withBody(updateOperation),
-    deleteThingShadow: withBody(deleteOperation),
+    getThingShadow: inLane(awsOperationWith("iot-data", "GetThingShadow", names, withBody(getOperation), bodyOf)),
+    updateThingShadow: inLane(
+      awsOperationWith("iot-data", "UpdateThingShadow", [...names, "payload"], withBody(updateOperation), bodyOf),
+    ),
+    deleteThingShadow: inLane(
+      awsOperationWith("iot-data", "DeleteThingShadow", names, withBody(deleteOperation), bodyOf),
+    ),
     listNamedShadowsForThing,
     addressed: {
       get: addressed(announced(getOperation)),
@@ -241,6 +252,24 @@ const forgetShadow: Operation<ShadowId, void> = async ({ store, scope, nowMs }, 
   if (isKept) return answer(undefined);
   return { result: undefined, operations: [{ key, expectedRevision: entry.revision, delete: true }], effects: [] };
 };
+
+const names = ["thingName", "shadowName"] as const;
+const encoder = new TextEncoder();
+
+/** To AWS the document is a payload, whatever is in it. */
+const bodyOf = (document: object): { payload: Uint8Array } => ({ payload: encoder.encode(JSON.stringify(document)) });
+
+/** What of the service is served over HTTP. */
+export function servedShadowOperations(shadows: Shadows): readonly ServedOperation[] {
+  const { getThingShadow, updateThingShadow, deleteThingShadow, listNamedShadowsForThing } = shadows;
+  return [getThingShadow, updateThingShadow, deleteThingShadow, listNamedShadowsForThing];
+}
+
+function inLane<Input extends ShadowId, Face extends Operation<Input, unknown>>(
+  operation: Face & Operation<Input, unknown>,
+): Face & { lane: (id: Input) => string } {
+  return Object.assign(operation, { lane: laneOf });
+}
 
 /** Names that are no names have a lane as well: they are refused in it. */
 const laneOf = ({ thingName, shadowName }: ShadowId) => `shadow/${nameOf({ thingName, shadowName }, "/")}`;

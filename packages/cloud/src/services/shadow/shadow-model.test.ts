@@ -6,6 +6,7 @@ import { describeShadowError, type JsonObject, type JsonValue, type ShadowId } f
 import fc from "fast-check";
 import type { Operation } from "../operation.js";
 import { scope } from "../world.test.support.js";
+import { addressShadow } from "./service.js";
 import { canonical, ReferenceShadow, type ModelState } from "./reference-model.test.support.js";
 import { encode, openShadowWorld, pump, type Published, type ShadowWorld } from "./shadow-world.test.support.js";
 
@@ -107,10 +108,10 @@ class Check {
     if (!one.isElsewhere || one.type === "get") {
       return this.#world.ask(one.type, payload, { id, clientId: `client-${one.client}` });
     }
-    const { updateThingShadow, deleteThingShadow } = this.#world.shadows;
-    const input = { ...id, payload: encode(payload) };
+    const { addressed } = this.#world.shadows;
+    const input = { shadow: addressShadow(id), payload: encode(payload) };
     const outOfLane: Operation<typeof input, unknown> = (context, given) =>
-      one.type === "update" ? updateThingShadow(context, given) : deleteThingShadow(context, given);
+      one.type === "update" ? addressed.update(context, given) : addressed.delete(context, given);
     try {
       await this.#world.runner.run(scope, outOfLane, input);
     } catch (error) {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
+import { loadModel } from "../../model/model.js";
+import type { PlainShape } from "../../model/shapes.js";
 import { shadowKey } from "./model.js";
+import { nameShapes } from "./service.js";
 import { encode, openShadowWorld, pump, type Published, type ShadowWorld } from "./shadow-world.test.support.js";
 import { awsShadowLimits } from "./throttle.js";
 import { scope } from "../world.test.support.js";
@@ -306,6 +309,18 @@ test("named shadows are listed page by page, without the classic one and deleted
   for (const input of [{ pageSize: 0 }, { pageSize: 101 }, { nextToken: "what" }]) {
     await assert.rejects(world.run(world.shadows.listNamedShadowsForThing, { ...pump, ...input }), (error) =>
       isThinglineError(error, "REQUEST_INVALID"),
+    );
+  }
+});
+
+test("names of topics are checked by the shapes of AWS's model", async () => {
+  const { input } = (await loadModel()).operation("iot-data", "GetThingShadow");
+  for (const [name, shape] of Object.entries(nameShapes)) {
+    const { type, min, max, pattern } = input.members.get(name)!.shape as PlainShape;
+    assert.deepEqual(
+      [shape.type, shape.min, shape.max, shape.pattern?.source],
+      [type, min, max, pattern?.source],
+      name,
     );
   }
 });

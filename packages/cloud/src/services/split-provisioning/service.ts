@@ -3,11 +3,10 @@ import { encodeSplitProvisioningRejection, splitProvisioningTopics } from "@thin
 import type { Clock, Keys } from "@thingline/transport";
 import type { Log } from "../../log.js";
 import type { StoreReader } from "../../store/store.js";
-import type { Effect, Operation, OperationContext, Scope } from "../operation.js";
+import { answer, type Effect, type Operation, type OperationContext, type Scope } from "../operation.js";
 import { addCertificate, discardCertificate } from "../registry/index.js";
 import type { CertificateIssuer, IssuedCertificate, Registry } from "../registry/index.js";
 import { saga } from "../saga.js";
-import { answer } from "../shape.js";
 import { addPending, admitRequest, deviceKey, prove, type Change, type DeviceRecord } from "./model.js";
 import { provisionedPolicyDocument, provisionedPolicyName } from "./policies.js";
 

@@ -1,0 +1,73 @@
+// What the tests of REST share: the API over the services in virtual time. Every answer is held against AWS's model.
+import type { HttpRequest, HttpResponse } from "@thingline/transport";
+import { answerFaults } from "../model/answers.test.support.js";
+import { loadModel, type Model } from "../model/model.js";
+import type { ServedOperation } from "../services/aws-operation.js";
+import type { MessageLimits } from "../services/message-limits.js";
+import { createMessages } from "../services/messages/service.js";
+import { createShadows, servedShadowOperations } from "../services/shadow/service.js";
+import { openServiceWorld, scope, type ServiceWorld } from "../services/world.test.support.js";
+import { createRestApi, type RestApi, type RestApiOptions } from "./rest-api.js";
+
+export interface RestAnswer {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  body: Record<string, unknown>;
+}
+
+export interface RestWorld extends ServiceWorld {
+  api: RestApi;
+  model: Model;
+  operations: readonly ServedOperation[];
+  send: (method: string, target: string, request?: Partial<HttpRequest>) => Promise<RestAnswer>;
+}
+
+/** Those of AWS. */
+const messageLimits: MessageLimits = {
+  topicBytesMax: 256,
+  topicSlashesMax: 7,
+  payloadBytesMax: 131_072,
+  contentTypeBytesMax: 256,
+  correlationDataBytesMax: 8_192,
+  userPropertiesBytesMax: 8_192,
+  messageExpirySecondsMin: 1,
+  messageExpirySecondsMax: 604_800,
+};
+
+/** @param replaced operations that take the place of those of the same name */
+export async function openRestWorld(
+  options: Partial<RestApiOptions> = {},
+  replaced: readonly ServedOperation[] = [],
+): Promise<RestWorld> {
+  const world = await openServiceWorld();
+  const model = await loadModel();
+  const nameOf = ({ aws }: ServedOperation) => `${aws.api}:${aws.name}`;
+  const names = new Set(replaced.map(nameOf));
+  const built: readonly ServedOperation[] = [
+    ...Object.values(world.registry),
+    ...servedShadowOperations(createShadows()),
+    ...Object.values(createMessages(messageLimits)),
+  ];
+  const operations = [...built.filter((operation) => !names.has(nameOf(operation))), ...replaced];
+  const run = world.runner.run.bind(world.runner);
+  const api = createRestApi({ ...world, operations, run }, { scope, ...options });
+  const send = async (method: string, target: string, request: Partial<HttpRequest> = {}): Promise<RestAnswer> => {
+    const answer = await api.handle({ method, url: `http://localhost:4680${target}`, ...request });
+    checkAnswer(model, { method, target, headers: request.headers ?? {} }, answer);
+    return { ...answer, body: JSON.parse(new TextDecoder().decode(answer.body)) as Record<string, unknown> };
+  };
+  return { ...world, api, model, operations, send };
+}
+
+/** @throws {Error} for an answer that AWS would not give */
+function checkAnswer(
+  model: Model,
+  { method, target, headers }: { method: string; target: string; headers: Readonly<Record<string, string>> },
+  answer: HttpResponse,
+): void {
+  const [, signingName] = /Credential=[^/]*\/\d+\/[^/]*\/([^/]*)\//.exec(headers["authorization"] ?? "") ?? [];
+  const [rawPath = ""] = target.split("?");
+  const route = model.route({ method, rawPath, target: headers["x-amz-target"] }, signingName);
+  const faults = route === undefined ? [] : answerFaults(route.operation, answer);
+  if (faults.length > 0) throw new Error(`${method} ${target.slice(0, 200)}: ${faults.join("; ")}`);
+}

@@ -1,0 +1,147 @@
+// Wrong requests to every operation that is built, made from AWS's model: each breaks one rule of one member, and each is refused by that
+// member's name, before anything is stored.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createVirtualRandom } from "@thingline/transport/virtual";
+import type { ModelOperation } from "../model/model.js";
+import { encodeRequest, sampleStructure } from "../model/samples.test.support.js";
+import { variantsOf, type Variant } from "../model/variants.test.support.js";
+import { openRestWorld, type RestWorld } from "./rest-world.test.support.js";
+
+const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
+const sampleSize = 600;
+const seed = 20;
+
+async function openKnownWorld() {
+  const world = await openRestWorld();
+  const { registry, run } = world;
+  for (const thingName of ["known", "other"]) await run(registry.createThing, { thingName });
+  const policyDocument = '{"Version":"2012-10-17","Statement":[]}';
+  for (const policyName of ["known", "other"]) await run(registry.createPolicy, { policyName, policyDocument });
+  const { certificateArn: principal, certificateId } = await run(registry.createKeysAndCertificate, {});
+  for (const policyName of ["known", "other"]) await run(registry.attachPolicy, { policyName, target: principal });
+  for (const thingName of ["known", "other"]) await run(registry.attachThingPrincipal, { thingName, principal });
+  // What the commits so far have left to do is done.
+  await world.takeEffects();
+  let commits = 0;
+  const commit = world.store.commit.bind(world.store);
+  world.store.commit = (operations) => {
+    commits++;
+    return commit(operations);
+  };
+  const known = { thingName: "known", policyName: "known", principal, target: principal, certificateId };
+  return { ...world, known, commitCount: () => commits };
+}
+
+/** Tokens that no answer of this list gave: made up, of another list, cut, changed. */
+async function* tokenVariants(
+  { operations, model, send }: RestWorld,
+  known: Readonly<Record<string, string>>,
+): AsyncGenerator<Variant> {
+  const paged = operations
+    .map(({ aws }) => model.operation(aws.api, aws.name))
+    .filter(({ page }) => page?.size !== undefined);
+  const tokens = new Map<ModelOperation, string>();
+  const inputOf = (operation: ModelOperation) => ({
+    ...sampleStructure(operation.input, false),
+    ...pick(known, operation),
+  });
+  for (const operation of paged) {
+    const { in: tokenIn, out, size = "" } = operation.page!;
+    const first = encodeRequest(operation, { ...inputOf(operation), [size]: 1 });
+    const { body } = await send(operation.method, target(first), first);
+    if (typeof body[out] === "string") tokens.set(operation, body[out]);
+    assert.ok(operation.input.members.has(tokenIn));
+  }
+  assert.ok(tokens.size >= 6, String(tokens.size));
+  for (const operation of paged) {
+    const own = tokens.get(operation);
+    const others = [...tokens].filter(([other]) => !isSameList(other, operation));
+    const made: [violation: string, token: string][] = [
+      ["no key", "AAAA"],
+      ["text", btoa("a token")],
+      ["empty list", btoa("[]")],
+      ...others.map(([{ name }, token]): [string, string] => [`of ${name}`, token]),
+      ...(own === undefined
+        ? []
+        : ([
+            ["cut", own.slice(0, 8)],
+            ["twice", own + own],
+            ["in lower case", own.toLowerCase()],
+          ] as [string, string][])),
+    ];
+    for (const [what, token] of made) {
+      if (token === own) continue;
+      const path = operation.page!.in;
+      yield { operation, path, violation: `bad token: ${what}`, input: { ...inputOf(operation), [path]: token } };
+    }
+  }
+}
+
+/** Lists over the same records, whose tokens are good for each other. */
+function isSameList(
+  { output: one, page: left }: ModelOperation,
+  { output: other, page: right }: ModelOperation,
+): boolean {
+  const listOf = (name = "") =>
+    name
+      .replace(/Objects|V2$/, "")
+      .replace(/s$/, "")
+      .replace(/^principalThing$/, "thing")
+      .replace(/^thingPrincipal$/, "principal")
+      .replace(/^target$/, "principal");
+  return one === other || listOf(left?.of) === listOf(right?.of);
+}
+
+const pick = (known: Readonly<Record<string, string>>, { input }: ModelOperation) =>
+  Object.fromEntries(Object.entries(known).filter(([name]) => input.members.has(name)));
+
+const target = ({ rawPath, rawQuery }: { rawPath: string; rawQuery: string }) =>
+  rawQuery === "" ? rawPath : `${rawPath}?${rawQuery}`;
+
+test("every wrong member of every operation is refused by its name, and nothing is stored", async (t) => {
+  const world = await openKnownWorld();
+  const { operations, model, send, known, commitCount } = world;
+  const variants: Variant[] = operations.flatMap(({ aws }) => [...variantsOf(model.operation(aws.api, aws.name))]);
+  for await (const variant of tokenVariants(world, known)) variants.push(variant);
+  const ids = new Set(variants.map(({ operation, path, violation }) => `${operation.name} ${path} ${violation}`));
+  assert.equal(ids.size, variants.length, "two variants are the same");
+  const untouched = operations.filter(({ aws }) => !variants.some(({ operation }) => operation.name === aws.name));
+  // A topic is any text to AWS's model, and stands in the path.
+  assert.deepEqual(
+    untouched.map(({ aws }) => aws.name),
+    ["GetRetainedMessage"],
+  );
+  assert.ok(variants.length >= 3_000, String(variants.length));
+  const tried = isLong ? variants : sample(variants, sampleSize);
+  t.diagnostic(
+    `${variants.length} variants of ${operations.length} operations, ${tried.length} of them tried (seed ${seed})`,
+  );
+  for (const { operation, path, violation, input } of tried) {
+    const request = encodeRequest(operation, input);
+    const { status, headers, body } = await send(operation.method, target(request), request);
+    const told = `${operation.name} ${path} ${violation}: ${status} ${JSON.stringify(body).slice(0, 200)}`;
+    assert.equal(status, 400, told);
+    assert.equal(headers["x-amzn-errortype"], "InvalidRequestException", told);
+    assert.ok(String(body["message"]).includes(path.split(".")[0] ?? path), told);
+  }
+  assert.equal(commitCount(), 0);
+  assert.ok(!world.logged.includes("restOperationFailed"));
+});
+
+function sample<T>(all: readonly T[], count: number): T[] {
+  const random = createVirtualRandom(seed);
+  const left = all.slice();
+  return Array.from({ length: count }, () => left.splice(random.integer(left.length), 1)[0]!);
+}
+
+test("what the variants are made from is taken by every operation", async () => {
+  const { operations, model, send, known } = await openKnownWorld();
+  for (const { aws } of operations) {
+    const operation = model.operation(aws.api, aws.name);
+    const input = { ...sampleStructure(operation.input, false), ...pick(known, operation) };
+    const request = encodeRequest(operation, input);
+    const { body } = await send(operation.method, target(request), request);
+    assert.doesNotMatch(String(body["message"]), /validation error/, operation.name);
+  }
+});
