@@ -12,6 +12,7 @@ import {
   type PublishAckPacket,
   type Will,
 } from "@thingline/protocol/mqtt";
+import { BoundedMap } from "@thingline/protocol";
 import type { Connection } from "@thingline/transport";
 import type { Authorizer, BrokerAction } from "../policy/authorizer.js";
 import type { Client, EndDetails } from "./client.js";
@@ -42,6 +43,10 @@ export interface ConnectedClientParts {
   unsent: UnsentOutput;
 }
 
+/** Of a connection that has not published, or not received, yet: most have one of the two, and never both. Nothing is ever put in. */
+const noGrants = new BoundedMap<string, PublishGrant>(1);
+const noDecisions = new BoundedMap<string, boolean>(1);
+
 /** A client between CONNACK and the end of its connection: its session, its rights, what it has under way, and how it is answered. */
 export class ConnectedClient implements Client, FlowOwner, Origin {
   readonly source = "client";
@@ -56,7 +61,7 @@ export class ConnectedClient implements Client, FlowOwner, Origin {
   readonly keepAliveSeconds: number;
   readonly packetBytesMax: number;
   readonly flow: ConnectionFlow;
-  readonly grants = new Map<string, PublishGrant>();
+  grants = noGrants;
   readonly inbound: InboundInflight;
   readonly aliases: InboundTopicAliases;
   readonly wantsReasons: boolean;
@@ -69,7 +74,7 @@ export class ConnectedClient implements Client, FlowOwner, Origin {
   private readonly link: ClientLink;
   private readonly context: BrokerContext;
   private readonly delivery: Delivery;
-  private readonly receiveDecisions = new Map<string, boolean>();
+  private receiveDecisions = noDecisions;
   private receiveGeneration = -1;
 
   constructor(
@@ -147,16 +152,16 @@ export class ConnectedClient implements Client, FlowOwner, Origin {
 
   /** Whether the policy lets the client receive the topic; remembered until the policy changes. */
   mayReceive(topic: string): boolean {
-    const { authorizer, receiveDecisions } = this;
+    const { authorizer } = this;
     if (this.receiveGeneration !== authorizer.generation) {
       this.receiveGeneration = authorizer.generation;
-      receiveDecisions.clear();
+      this.receiveDecisions = noDecisions;
     }
-    const known = receiveDecisions.get(topic);
+    const known = this.receiveDecisions.get(topic);
     if (known !== undefined) return known;
     const isAllowed = this.authorize("iot:Receive", `topic/${topic}`);
-    if (receiveDecisions.size >= this.context.limits.cachedTopicsPerConnectionMax) receiveDecisions.clear();
-    receiveDecisions.set(topic, isAllowed);
+    if (this.receiveDecisions === noDecisions) this.receiveDecisions = this.cacheOfTopics();
+    this.receiveDecisions.set(topic, isAllowed);
     return isAllowed;
   }
 
@@ -174,7 +179,16 @@ export class ConnectedClient implements Client, FlowOwner, Origin {
   replaceAuthorizer(authorizer: Authorizer): void {
     this.authorizer = authorizer;
     this.receiveGeneration = -1;
-    this.grants.clear();
+    this.grants = noGrants;
+  }
+
+  remember(grant: PublishGrant): void {
+    if (this.grants === noGrants) this.grants = this.cacheOfTopics();
+    this.grants.set(grant.topic, grant);
+  }
+
+  private cacheOfTopics<Answer extends NonNullable<unknown>>(): BoundedMap<string, Answer> {
+    return new BoundedMap(this.context.limits.cachedTopicsPerConnectionMax);
   }
 
   // End

@@ -106,8 +106,6 @@ export class InboundPublishes {
 
   /** Checks a topic that the connection has not published to before, and remembers the answer. */
   private grant(client: ConnectedClient, topic: string): PublishGrant | undefined {
-    const { grants } = client;
-    const { limits } = this.context;
     const fault = faultOfTopic(this.context, topic);
     if (fault !== undefined) {
       this.context.hit("topicBytesMax", { clientId: client.clientId, error: fault.message });
@@ -117,8 +115,7 @@ export class InboundPublishes {
     const { generation } = client.authorizer;
     const isAllowed = this.mayPublish(client, topic);
     const grant: PublishGrant = { topic, isAllowed, generation, route: this.index.route(topic) };
-    if (grants.size >= limits.cachedTopicsPerConnectionMax) grants.clear();
-    grants.set(topic, grant);
+    client.remember(grant);
     return grant;
   }
 

@@ -1,7 +1,8 @@
+import { BoundedMap } from "@thingline/protocol";
 import { parseTopicFilter, topicMatches } from "@thingline/protocol/mqtt/client";
 import type { DeviceSubscription } from "./subscription.js";
 
-/** Topics whose receivers are remembered; a publisher can invent more, so the memory is emptied when it is full. */
+/** Topics whose receivers are remembered; a publisher can invent more, so each new one takes the place of another. */
 export const routesMax = 1000;
 
 export interface Route {
@@ -23,7 +24,7 @@ export class MessageRouter {
   #applicationTopics: ReadonlySet<string>;
   #shadowTopics: ReadonlySet<string>;
   #subscriptions: Set<DeviceSubscription> | undefined;
-  #routes: Map<string, Route> | undefined;
+  #routes: BoundedMap<string, Route> | undefined;
 
   constructor(applicationTopics: readonly string[], shadowTopics: readonly string[]) {
     this.#applicationTopics = setOf(applicationTopics);
@@ -97,10 +98,9 @@ export class MessageRouter {
   }
 
   route(topic: string): Route {
-    const routes = (this.#routes ??= new Map<string, Route>());
+    const routes = (this.#routes ??= new BoundedMap<string, Route>(routesMax));
     const known = routes.get(topic);
     if (known !== undefined) return known;
-    if (routes.size >= routesMax) routes.clear();
     // MQTT's own rule for `#`: a cloud that is stricter only sends less.
     const fits = (filter: string): boolean => topicMatches(parseTopicFilter(filter).filter, topic);
     const matching = [...this.subscriptions].filter(({ filters }) => filters.some(fits));
