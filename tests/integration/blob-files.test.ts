@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { keepBlob, openBlobFiles, openLmdbStore, type BlobKey } from "@thingline/cloud";
+import { keepBlob, openBlobFiles, openLmdbStore, snapshotBlobBytesMax, type BlobKey } from "@thingline/cloud";
 import { checkDataDir, startCloud, type StartCloudOptions } from "@thingline/cloud/node";
-import { runProgram, temporaryFolder } from "./cli-process.test.support.js";
+import { eventsOf, runProgram, runThingline, temporaryFolder } from "./cli-process.test.support.js";
 
 const freePorts: StartCloudOptions = { mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 0 };
 const scope = { account: "123456789012", region: "us-east-1" };
@@ -120,4 +120,30 @@ test("a check reads every blob, and a start sweeps those that no record asks for
   await started.cloud.reset();
   assert.deepEqual(await readdir(folder), []);
   await started.close();
+});
+
+test("cloud snapshot names the blobs that it does not carry", async (t) => {
+  const dataDir = await temporaryFolder(t);
+  await (await startCloud({ dataDir, ...freePorts })).close();
+  const blobs = openBlobFiles({ folder: join(dataDir, "blobs") });
+  const store = await openLmdbStore({ folder: join(dataDir, "store") });
+  const megabyte = new Uint8Array(1_048_576);
+  for (const [name, count] of [
+    ["large", snapshotBlobBytesMax / megabyte.length + 1],
+    ["small", 0],
+  ] as const) {
+    const chunks = Array.from({ length: count }, () => megabyte);
+    const facts = await blobs.put(keyOf(name), chunks, { bytesMax: 2 * snapshotBlobBytesMax });
+    await store.commit([keepBlob(scope, "service", name, facts)]);
+  }
+  await Promise.all([blobs.close(), store.close()]);
+  const started = await startCloud({ dataDir, ...freePorts });
+  t.after(() => started.close());
+  const file = join(dataDir, "snapshot.json");
+  const finished = await runThingline(t, "cloud", "snapshot", file, "--json", "--data-dir", dataDir);
+  assert.equal(finished.code, 0, finished.stderr);
+  const warning = eventsOf(finished).find(({ event }) => event === "warning");
+  assert.match(String(warning?.["message"]), /^1 blobs .*: 123456789012\/us-east-1\/service\/large$/);
+  const snapshot = JSON.parse(await readFile(file, "utf8")) as { blobs: unknown[]; blobsLeftOut: unknown[] };
+  assert.deepEqual([snapshot.blobs.length, snapshot.blobsLeftOut], [1, [keyOf("large")]]);
 });

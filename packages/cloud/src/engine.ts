@@ -1,3 +1,4 @@
+import { isThinglineError } from "@thingline/protocol";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import { createBroker } from "./broker/broker.js";
 import type { BrokerLimits } from "./broker/limits.js";
@@ -41,7 +42,7 @@ export interface Engine {
  * Goes on with what the store has: sessions, retained messages, effects that were not handed over, wake-ups. The store is the caller's to
  * close.
  *
- * @throws {ThinglineError} OPTION_INVALID for two services of one name; whatever opening the broker and reading the store can throw.
+ * @throws {ThinglineError} whatever opening the broker and reading the store can throw.
  */
 export async function openEngine(deps: EngineDependencies, options: EngineOptions): Promise<Engine> {
   const { store, blobs, log } = deps;
@@ -81,7 +82,7 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
   };
 }
 
-/** What happens to a client, for the services that want to know. It waits for none of them. */
+/** What happens to a client, for the services that want to know. It waits for none of them; those that a closing runner refuses miss it. */
 function tellServices(
   services: readonly CloudService[],
   event: LifecycleEvent,
@@ -92,6 +93,7 @@ function tellServices(
     if (service.onLifecycle === undefined) continue;
     const told = async () => service.onLifecycle?.(event, runner);
     told().catch((error: unknown) => {
+      if (isThinglineError(error, "CLOSED")) return;
       log.error("lifecycleFailed", { service: service.name, clientId: event.clientId, error: String(error) });
     });
   }

@@ -306,7 +306,10 @@ class NodeCloud implements StartedCloud {
     const { checkDataDirectory, forgetRoot } = await import("./data-directory.js");
     const directory = await checkDataDirectory(dependencies, folder);
     if (directory.hasOldRoot) await forgetRoot(dependencies.files, folder);
-    const { openLmdbStore } = await import("./store/lmdb.js");
+    const [{ openLmdbStore }, { openBlobFiles }] = await Promise.all([
+      import("./store/lmdb.js"),
+      import("./store/blob-files.js"),
+    ]);
     const { durability = "process" } = this.#options;
     const log = createBoundedLog(this.#options.log ?? silent, { clock: dependencies.clock });
     const store = await openLmdbStore({
@@ -316,7 +319,6 @@ class NodeCloud implements StartedCloud {
       ...(directory.id === undefined ? {} : { directoryId: directory.id }),
       onCorrupt: ({ key, error }) => log.error("storeCorrupt", { key, error: error.message }),
     });
-    const { openBlobFiles } = await import("./store/blob-files.js");
     const onForeign = (path: string) => log.warn("foreignFile", { path });
     try {
       const blobs = openBlobFiles({ folder: join(folder, blobFolderName), durability, onForeign });

@@ -247,6 +247,22 @@ export async function cloudSnapshot(
   const { body } = await admin({ dataDir, signal }, { method: "GET", path: "snapshot" });
   await createNodeFiles().replace(resolve(file), body);
   output.event({ event: "snapshot", file: resolve(file), bytes: body.length }, `wrote ${file} (${body.length} bytes)`);
+  tellBlobsLeftOut(output, body);
+}
+
+const namedBlobsMax = 20;
+
+/** A snapshot carries blobs up to a bound, and names those that it leaves out; without blobs it is not looked through. */
+function tellBlobsLeftOut(output: Output, snapshot: Uint8Array): void {
+  const beginning = new TextDecoder().decode(snapshot.subarray(0, 200));
+  if (!/"version":\s*2\b/.test(beginning)) return;
+  const { blobsLeftOut = [] } = JSON.parse(new TextDecoder().decode(snapshot)) as { blobsLeftOut?: string[][] };
+  if (blobsLeftOut.length === 0) return;
+  const names = blobsLeftOut.slice(0, namedBlobsMax).map((key) => key.join("/"));
+  const more = blobsLeftOut.length > names.length ? " and others" : "";
+  const message = `${blobsLeftOut.length} blobs are too large for the snapshot, which names them: ${names.join(", ")}${more}`;
+  output.event({ event: "warning", message });
+  output.complain({ kind: "warning", message });
 }
 
 /** `thingline cloud restore FILE` */

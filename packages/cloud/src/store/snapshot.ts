@@ -91,7 +91,7 @@ export function parseSnapshot(snapshot: unknown): [StoreKey, StoreValue][] {
   const { format, version, entries, checksum, blobs = [], blobsLeftOut = [] } = snapshot as Record<string, unknown>;
   if (format !== snapshotFormat) throw noSnapshot(`"format" must be "${snapshotFormat}"`);
   if (version !== snapshotVersion && version !== blobSnapshotVersion) {
-    const message = `the snapshot has version ${String(version)}, this program reads version ${snapshotVersion}`;
+    const message = `the snapshot has version ${String(version)}, this program reads versions ${snapshotVersion} and ${blobSnapshotVersion}`;
     throw new ThinglineError("STORE_VERSION_UNKNOWN", message);
   }
   if (!Array.isArray(entries)) throw noSnapshot(`"entries" must be an array`);

@@ -150,6 +150,12 @@ test("a restore that fails keeps the blobs of before, and what it brought is swe
   assert.deepEqual(await blobs.list([], { limit: 9 }), [before]);
   assert.equal((await rest("GET", "/packages/before")).status, 200);
 
+  // What a snapshot left out, and is still here, stays.
+  const { blobs: leftOut = [], checksum: _own, ...own } = await wait(cloud.snapshot());
+  await wait(cloud.restore({ ...own, blobsLeftOut: leftOut.map(([key]) => key) }));
+  assert.deepEqual(await blobs.list([], { limit: 9 }), [before]);
+  assert.ok(!world.lines.includes("blobMissing"));
+
   // A snapshot from which somebody took the blobs is restored, and what is missing is told by name.
   const { blobs: _blobs, checksum: _sum, ...without } = good;
   await wait(cloud.restore(without));
