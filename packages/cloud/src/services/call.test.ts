@@ -5,7 +5,7 @@ import { createVirtualRandom } from "@thingline/transport/virtual";
 import type { Random } from "@thingline/transport";
 import type { Store, StoreKey, StoreOperation } from "../store/store.js";
 import { callDepthMax } from "./draft-context.js";
-import type { Effect, Operation } from "./operation.js";
+import { operationAttemptsMax, type Effect, type Operation } from "./operation.js";
 import { saga } from "./saga.js";
 import { openServiceWorld, type ServiceWorld } from "./world.test.support.js";
 
@@ -349,8 +349,10 @@ for (const lane of [undefined, "one"]) {
 
 test("an expectation that its own calls have made wrong is a conflict, in a batch as by itself", async () => {
   const world = await openServiceWorld();
+  let staleRuns = 0;
   const lane = Object.assign(
     (async (context, name) => {
+      if (name === "stale") staleRuns++;
       const before = (await context.store.get(key("shared")))?.revision ?? 0;
       if (name === "stale") await context.call(create, "shared");
       return {
@@ -368,4 +370,5 @@ test("an expectation that its own calls have made wrong is a conflict, in a batc
     ["fulfilled", "fulfilled"],
   );
   assert.deepEqual(await topicsOf(world), ["a", "b"]);
+  assert.equal(staleRuns, 1 + operationAttemptsMax, "in the batch, and then as often as anybody who conflicts");
 });

@@ -22,7 +22,16 @@ import { sampleKeptMs, type Samples } from "./service.test.support.js";
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const encode = (content: string) => new TextEncoder().encode(content);
 
-/** The cloud with one service more in its list. */
+/** Whose hook fails: the others hear all the same. */
+const defect: CloudService = {
+  name: "defect",
+  operations: {},
+  onLifecycle: () => {
+    throw new Error("a defect");
+  },
+};
+
+/** The cloud with one service more in its list, and a broken one before it. */
 async function openWorld() {
   const clock = createVirtualClock();
   const random = createVirtualRandom(1);
@@ -51,7 +60,7 @@ async function openWorld() {
     openCloud({ network, clock, random, keys, files: createVirtualFiles(), store, blobs, log }, options, (...args) => {
       const services = createServices(...args);
       sample = createSampleService(services.named.registry, () => void closedCount++);
-      return { ...services, all: [...services.all, sample] };
+      return { ...services, all: [...services.all, defect, sample] };
     }),
   );
   const rest = async (method: string, path: string, description?: string) => {
@@ -109,6 +118,7 @@ test("a service with all that there is needs its folder and a line in the list",
   const { packets, send } = mqttOver(connection, "reader");
   while (packets.length === 0) await clock.advance(1);
   assert.equal(await wait(cloud.run(operations.wasSeen, { clientId: "reader" })), "connected");
+  assert.ok(world.lines.includes("lifecycleFailed"));
   const flags = { qos: 1, packetId: 1, isDuplicate: false, isRetained: false } as const;
   send({ type: "publish", topic: "samples/pump-7/get", payload: encode("7"), ...flags });
   while (packets.length < 3) await clock.advance(1);
@@ -178,12 +188,4 @@ test("what a process left between put and commit is swept when the next one open
   );
   assert.ok(world.lines.includes("blobsSwept"));
   await wait(cloud.close());
-});
-
-test("two services cannot have one name", async () => {
-  const world = await openWorld();
-  await world.wait(world.cloud.close());
-  const { openEngine } = await import("../../engine.js");
-  const service = (): CloudService => ({ name: "twice", operations: {} });
-  await assert.rejects(openEngine({} as never, { services: [service(), service()] } as never), /name "twice"/);
 });
