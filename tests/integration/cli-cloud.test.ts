@@ -9,8 +9,9 @@ import { CreateThingCommand, IoTClient, ListThingsCommand } from "@aws-sdk/clien
 import { snapshotBytesMax, startCloud } from "@thingline/cloud/node";
 import {
   eventsOf,
-  runCommandLines,
+  runCommandLine,
   runThingline,
+  runThinglineAlone,
   runThinglineIn,
   startThingline,
   startThinglineIn,
@@ -162,9 +163,7 @@ describe("thingline cloud", { concurrency: 2 }, () => {
       [["modem", "at", " "], /say which AT command/],
       [["demo", "--device-id", ""], /A device's id has/],
     ];
-    const lines = cases.map(([words]) => ({ words }));
-    const runs = await runCommandLines(t, { cwd: folder }, lines);
-    assert.equal(runs.length, cases.length);
+    const runs = await Promise.all(cases.map(([words]) => runCommandLine({ words, cwd: folder })));
     for (const [at, [args, expected]] of cases.entries()) {
       const { code, stdout, stderr } = runs[at]!;
       assert.equal(code, 2, `${args.join(" ")}: ${stderr}`);
@@ -172,7 +171,7 @@ describe("thingline cloud", { concurrency: 2 }, () => {
       assert.doesNotMatch(stderr, /^ +at /m);
       assert.equal(stdout, "");
     }
-    const alone = await runThinglineIn(t, { cwd: folder }, ...cases[0]![0]);
+    const alone = await runThinglineAlone(t, { cwd: folder }, ...cases[0]![0]);
     assert.deepEqual(alone, runs[0], "a process of its own does the same");
     assert.deepEqual(await readdir(folder), []);
     const asJson = await runThingline(t, "cloud", "start", "--nope", "--json");
@@ -198,11 +197,9 @@ describe("thingline cloud", { concurrency: 2 }, () => {
     ];
     const surroundings: Record<string, string>[] = [{}, { npm_command: "exec" }];
     for (const env of surroundings) {
-      const lines = commands.map((command) => ({ words: [...command.split(" ").filter(Boolean), "--help"], env }));
-      const runs = await runCommandLines(t, { env: { COLUMNS: "80" } }, lines);
-      assert.equal(runs.length, commands.length);
-      for (const [at, command] of commands.entries()) {
-        const { code, stdout, stderr } = runs[at]!;
+      for (const command of commands) {
+        const words = [...command.split(" ").filter(Boolean), "--help"];
+        const { code, stdout, stderr } = await runCommandLine({ words, env: { COLUMNS: "80", ...env } });
         assert.equal(code, 0, stderr);
         assert.ok(stdout.startsWith(`Usage: thingline ${command}`), stdout);
         if (command !== "") assert.match(stdout, /--json/);

@@ -13,6 +13,7 @@ import type { MqttClient } from "mqtt";
 import {
   eventsOf,
   runProgram,
+  runThinglineAlone,
   runThinglineIn,
   startThinglineIn,
   temporaryFolder,
@@ -286,7 +287,7 @@ describe("thingline device run", { concurrency: 2 }, () => {
     const overlay = `CONFIG_AWS_IOT_PORT=${portOf(cloud.addresses.mqtts)}\nCONFIG_AWS_IOT_LAST_WILL_TOPIC="${thing}/will"\n`;
     await writeFile(join(cwd, "overlay.conf"), overlay);
     const args = ["--conf", "overlay.conf", "--native-tls", "--topic", `${thing}/one`, "--publish", `${thing}/out`];
-    const finished = await run(t, cwd, ...args);
+    const finished = await runThinglineAlone(t, { cwd }, "device", "run", "--conf", "prj.conf", ...args, "--json");
     assert.equal(finished.code, 0, finished.stderr);
     assert.deepEqual(
       eventsOf(finished)

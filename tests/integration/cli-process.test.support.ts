@@ -1,10 +1,11 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { fork, spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { TestContext } from "node:test";
+import { after, type TestContext } from "node:test";
 
 /** The link to the committed stub, as npm makes it and `npx thingline` runs it. */
 export const thinglineBin = fileURLToPath(new URL("../../../node_modules/.bin/thingline", import.meta.url));
@@ -58,33 +59,116 @@ export function runProgram(
   });
 }
 
+/**
+ * Runs `thingline` to its end. The first of each command of a test file has a process of its own, as people start it; those that follow share
+ * a few (see cli-lines-process.test.support.ts), which saves each of them the time of loading the program.
+ */
 export function runThingline(t: TestContext, ...args: string[]): Promise<Finished> {
-  return runProgram(t, process.execPath, [thinglineBin, ...args]);
+  return runThinglineIn(t, {}, ...args);
 }
 
 /** Like {@link runThingline}, elsewhere. */
-export function runThinglineIn(t: TestContext, surroundings: Surroundings, ...args: string[]): Promise<Finished> {
+export async function runThinglineIn(
+  t: TestContext,
+  surroundings: Surroundings,
+  ...words: string[]
+): Promise<Finished> {
+  const command = words.slice(0, 2).join(" ").split(" -")[0] ?? "";
+  if (seenCommands.has(command)) return runCommandLine({ words, ...surroundings });
+  seenCommands.add(command);
+  return runThinglineAlone(t, surroundings, ...words);
+}
+
+const seenCommands = new Set<string>();
+
+/** In a process of its own, in any case. */
+export function runThinglineAlone(t: TestContext, surroundings: Surroundings, ...args: string[]): Promise<Finished> {
   return runProgram(t, process.execPath, [thinglineBin, ...args], "", surroundings);
 }
 
-export interface CommandLine {
+/** What a shared process is told to run. */
+export interface SharedRun extends Surroundings {
+  /** The file that a process of its own would run. */
+  script: string;
   words: readonly string[];
-  /** Besides the environment of the process. */
-  env?: Readonly<Record<string, string>>;
+  isThingline: boolean;
 }
 
-const linesFile = fileURLToPath(new URL("./cli-lines-process.test.support.js", import.meta.url));
+/** Runs a command line in a process that others share. */
+export function runCommandLine(line: Surroundings & { words: readonly string[] }): Promise<Finished> {
+  return runShared({ ...line, script: thinglineBin, isThingline: true });
+}
 
-/** Runs command lines that start nothing, as help and wrong usage, in one process. What they print comes apart. */
-export async function runCommandLines(
-  t: TestContext,
-  surroundings: Surroundings,
-  lines: readonly CommandLine[],
-): Promise<Finished[]> {
-  const args = [linesFile, JSON.stringify(lines)];
-  const { code, stdout, stderr } = await runProgram(t, process.execPath, args, "", surroundings);
-  if (code !== 0) throw new Error(`the process of command lines ended with ${code}\n${stderr}`);
-  return JSON.parse(stdout) as Finished[];
+/** Runs a program, which is over when its module is loaded, in a process that others share. */
+export function runModule(script: string): Promise<Finished> {
+  return runShared({ script, words: [], isThingline: false });
+}
+
+const sharedFile = fileURLToPath(new URL("./cli-lines-process.test.support.js", import.meta.url));
+const sharedProcessesMax = 2;
+const sharedProcesses = new Set<ChildProcess>();
+const idleProcesses: ChildProcess[] = [];
+const waitingForProcess: ((process: ChildProcess) => void)[] = [];
+
+/** Does one thing at a time, for this test file, and ends with it. */
+async function takeSharedProcess(): Promise<ChildProcess> {
+  const idle = idleProcesses.pop();
+  if (idle !== undefined) return idle;
+  if (sharedProcesses.size >= sharedProcessesMax) return new Promise((resolve) => waitingForProcess.push(resolve));
+  return startSharedProcess();
+}
+
+function startSharedProcess(): ChildProcess {
+  // What it would print by itself belongs to no command.
+  const child = fork(sharedFile, { ...spawnOptions({}), execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  child.unref();
+  sharedProcesses.add(child);
+  return child;
+}
+
+function giveBack(child: ChildProcess): void {
+  const next = waitingForProcess.shift();
+  if (next !== undefined) return next(child);
+  child.channel?.unref();
+  idleProcesses.push(child);
+}
+
+/** What went wrong in it must not disturb others. */
+function giveUp(child: ChildProcess): void {
+  child.kill("SIGKILL");
+  sharedProcesses.delete(child);
+  waitingForProcess.shift()?.(startSharedProcess());
+}
+
+// They would end by themselves, but nobody would have counted what they took.
+after(async () => {
+  for (const child of sharedProcesses) {
+    child.ref();
+    const ended = once(child, "exit");
+    child.disconnect();
+    await ended;
+  }
+});
+
+async function runShared(run: SharedRun): Promise<Finished> {
+  const child = await takeSharedProcess();
+  child.channel?.ref();
+  const answer = await new Promise<{ finished?: Finished; error?: string }>((resolve) => {
+    const gone = (code: number | null) =>
+      resolve({ error: `the process of ${run.words.join(" ")} ended with ${code}` });
+    child.once("exit", gone);
+    child.once("message", (message) => {
+      child.off("exit", gone);
+      resolve(message as { finished?: Finished; error?: string });
+    });
+    child.send(run);
+  });
+  if (answer.finished === undefined) {
+    giveUp(child);
+    throw new Error(answer.error);
+  }
+  giveBack(child);
+  return answer.finished;
 }
 
 /** What `--json` printed: every line of standard output must be an object. */

@@ -39,8 +39,8 @@ export async function readAccessKeys(
   }
 }
 
-/** What a command signs with. */
+/** What a command signs with: an object of its own, since the AWS SDK writes into what it is given. */
 export async function localAccessKey(): Promise<AccessKey> {
   const [first = defaultAccessKey] = (await readAccessKeys(undefined)) ?? [];
-  return first;
+  return { ...first };
 }
