@@ -12,7 +12,7 @@ import {
 import { type CheckedOfflineQueue, checkOfflineQueue } from "../offline-queue/options.js";
 import { checkCredentials, checkReachDetails, endpointOf, webSocketOf } from "./check-reach.js";
 import { connectDeviceOptionTypes, deviceOptionTypes, quotaTypes, reconnectTypes } from "./option-types.js";
-import { flag, integer, listOf, named, oneOf, optional, text } from "./option-values.js";
+import { checkUserProperties, flag, integer, listOf, named, oneOf, optional, text } from "./option-values.js";
 import {
   defaultCloseTimeoutMs,
   defaultKeepAliveSeconds,
@@ -26,7 +26,6 @@ import {
   type ShadowTopic,
 } from "./options.js";
 import { awsQuotas, type DeviceQuotas, mqttQuotas, QuotaGate, topicLimitsOf, userPropertiesBytesOf } from "./quotas.js";
-import { checkUserProperties } from "./user-properties.js";
 
 /** Room for everything but the payload in the largest packet that is taken: AWS IoT's 146 KB less 128 KB. */
 export const packetOverheadBytes = 18_432;

@@ -1,4 +1,5 @@
 import { isThinglineError, kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
+import type { UserProperties } from "@thingline/protocol/mqtt";
 
 /** Each value once. @throws {ThinglineError} OPTION_INVALID: a list that throws when it is read */
 export function listOf<Value>(option: string, values: Iterable<Value>): Value[] {
@@ -14,6 +15,14 @@ export function checkEach(option: string, values: readonly string[] | undefined)
   values?.forEach((value, index) => {
     if (text(`${option}[${index}]`, value) === "") throw optionInvalid(`${option}[${index}]`, "some text", "none");
   });
+}
+
+/** @throws {ThinglineError} OPTION_INVALID */
+export function checkUserProperties(option: string, properties: UserProperties): void {
+  for (const pair of properties as Iterable<unknown>) {
+    const isPair = Array.isArray(pair) && pair.length === 2 && pair.every((each) => typeof each === "string");
+    if (!isPair) throw optionInvalid(option, "pairs of texts, [name, value]", kindOf(pair));
+  }
 }
 
 export function optional(option: string, value: number | undefined, min: number, max: number): Record<string, number> {

@@ -11,7 +11,7 @@ import {
 import type { PublishProperties } from "@thingline/protocol/mqtt/client";
 import type { PublishOptions } from "../device.js";
 import { checkExpiry } from "../offline-queue/options.js";
-import { checkUserProperties } from "./user-properties.js";
+import { checkUserProperties } from "./option-values.js";
 
 const publishOptionTypes = {
   qos: "number",

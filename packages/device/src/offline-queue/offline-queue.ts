@@ -1,6 +1,7 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "@thingline/transport";
 import { abortedError } from "../errors.js";
+import { EarlyMessages } from "./early-messages.js";
 import { Journal, type JournalHandlers, type OpenedJournal, segmentPath } from "./journal.js";
 import type { JournalDamage } from "./journal-recovery.js";
 import { messageBytes } from "./journal-record.js";
@@ -67,8 +68,7 @@ export class OfflineQueue {
   readonly #machine: QueueMachine;
   readonly #waiters = new Map<number, Waiter>();
   readonly #sent = new Map<number, SentMessage>();
-  /** Published before the folder was read: what is in there goes first. */
-  #early: { bytes: number; start: (failure: ThinglineError | undefined) => void }[] = [];
+  readonly #early: EarlyMessages;
   #opening: Promise<void> | undefined;
   #isOpen = false;
   #journal: Journal | undefined;
@@ -81,6 +81,7 @@ export class OfflineQueue {
   constructor(options: CheckedOfflineQueue, clock: Clock, port: OfflineQueuePort) {
     const { messagesMax, bytesMax, overflow, messagesPerSecondMax, storage } = options;
     this.#options = options;
+    this.#early = new EarlyMessages(options);
     this.#clock = clock;
     this.#port = port;
     const isOnDisk = storage !== undefined;
@@ -173,7 +174,7 @@ export class OfflineQueue {
       opened = await this.#openJournal();
     } catch (error) {
       const failure = storageError(error);
-      for (const { start } of this.#early.splice(0)) start(failure);
+      this.#early.start(failure);
       throw failure;
     }
     this.#journal = opened.journal;
@@ -184,7 +185,7 @@ export class OfflineQueue {
     if (entries.length > 0) {
       this.#port.emit({ type: "restored", messageCount: entries.length, bytes: this.stats.bytes });
     }
-    for (const { start } of this.#early.splice(0)) start(undefined);
+    this.#early.start(undefined);
     this.pump();
   }
 
@@ -228,29 +229,14 @@ export class OfflineQueue {
 
   /** Until the folder was read nothing can go in front of what is in there. */
   #takeWhenOpen(input: QueueInput & { type: "publish" }, options: OfflinePublishOptions): Promise<void> {
-    this.#limitEarly(input.bytes);
     return new Promise((resolve, reject) => {
-      const start = (failure: ThinglineError | undefined): void => {
+      this.#early.add(input.bytes, (failure) => {
         if (failure === undefined) resolve(this.#take(input, options));
         else reject(failure);
-      };
-      this.#early.push({ bytes: input.bytes, start });
+      });
       // Its failure goes to each of those who wait.
       void this.open().catch(() => undefined);
     });
-  }
-
-  #limitEarly(bytes: number): void {
-    const { messagesMax, bytesMax, overflow } = this.#options;
-    const isOver = (): boolean =>
-      this.#early.length >= messagesMax || this.#early.reduce((sum, early) => sum + early.bytes, bytes) > bytesMax;
-    while (isOver()) {
-      const message = "the offline queue is being opened, and as many messages as it may hold wait for it";
-      const error = new ThinglineError("LIMIT_EXCEEDED", message, { details: { messagesMax, bytesMax } });
-      const oldest = overflow === "dropOldest" ? this.#early.shift() : undefined;
-      if (oldest === undefined) throw error;
-      oldest.start(error);
-    }
   }
 
   #take(input: QueueInput & { type: "publish" }, { until, signal }: OfflinePublishOptions): Promise<void> {
