@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Files } from "@thingline/transport";
 import { createVirtualFiles, createVirtualRandom, type VirtualFiles } from "@thingline/transport/virtual";
-import { Journal, type JournalEntry, journalFileBytesMax, type OpenedJournal, segmentPath } from "./journal.js";
+import { Journal, type JournalEntry, type OpenedJournal } from "./journal.js";
+import { journalFileBytesMax, segmentPath } from "./journal-segments.js";
 import type { OfflineDurability } from "./types.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";

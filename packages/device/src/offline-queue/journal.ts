@@ -1,6 +1,7 @@
-import { defaultListedNamesMax, type Files } from "@thingline/transport";
-import { encodeRecord, type JournalRecord, journalFormat, type SequenceRange } from "./journal-record.js";
+import type { Files } from "@thingline/transport";
+import { type JournalRecord, journalFormat, type SequenceRange } from "./journal-record.js";
 import { type JournalDamage, recover } from "./journal-recovery.js";
+import { readSegments, RecordBatch, type Segment, SegmentFiles, segmentPath } from "./journal-segments.js";
 import type { OfflineDurability, OfflineMessage } from "./types.js";
 
 export interface JournalEntry {
@@ -40,25 +41,10 @@ export interface OpenedJournal {
   damages: readonly JournalDamage[];
 }
 
-interface Segment {
-  readonly number: number;
-  bytes: number;
-  liveCount: number;
-}
-
-/** A segment has at most 1 GiB, and the message that ends it comes on top. */
-export const journalFileBytesMax = 1536 * 1024 * 1024;
-
-const segmentName = /^journal-(\d{16})\.log$/;
-
 /** Files that failed writes may leave behind while nothing can be removed. */
 export const scrapsMax = 8;
 /** Failures in a row after which nothing more is tried for now when no message waits. */
 const turnFailuresMax = 2;
-
-export function segmentPath(folder: string, segment: number): string {
-  return `${folder}/journal-${String(segment).padStart(16, "0")}.log`;
-}
 
 /**
  * An append-only journal in files of bounded size. Only the newest file is written to, and never by a later process: each
@@ -71,19 +57,15 @@ export class Journal {
   readonly #options: JournalOptions;
   readonly #handlers: JournalHandlers;
   readonly #lock: { release(): Promise<void> };
-  /** Oldest first. */
-  readonly #segments: Segment[] = [];
+  readonly #files: SegmentFiles;
   readonly #live = new Map<number, { entry: JournalEntry; segment: Segment }>();
   #current: Segment | undefined;
-  #nextSegment: number;
   #nextSequence: number;
   #messages: JournalEntry[] = [];
   #settled: SequenceRange[] = [];
   /** Of the write under way, with what was settled meanwhile. */
   readonly #writing = new Set<number>();
   readonly #settledWhileWriting = new Set<number>();
-  /** What failed writes left of files with nothing else in them. */
-  #scraps: Segment[] = [];
   /** A write or a removal failed, and what it left is not cleared up. */
   #isUntidy = false;
   #isUntidyTold = false;
@@ -94,25 +76,14 @@ export class Journal {
 
   /** @throws {ThinglineError} LOCKED, FILE_UNREADABLE, STORE_VERSION_UNKNOWN. */
   static async open(options: JournalOptions, handlers: JournalHandlers, nowUnixMs: number): Promise<OpenedJournal> {
-    const { files, folder, segmentBytes, filesBytesMax } = options;
-    const lock = await files.lock(folder);
-    // Small files and a large queue: as many as it may fill, and then some.
-    const namesMax = defaultListedNamesMax + Math.ceil(filesBytesMax / segmentBytes);
+    const lock = await options.files.lock(options.folder);
     try {
-      const found: { segment: number; bytes: Uint8Array }[] = [];
-      for (const name of await files.list(folder, { namesMax })) {
-        const number = segmentName.exec(name)?.[1];
-        if (number === undefined) continue;
-        const bytes = await files.read(segmentPath(folder, Number(number)), { bytesMax: journalFileBytesMax });
-        found.push({ segment: Number(number), bytes });
-      }
+      const found = await readSegments(options);
       const { messages, nextSequence, damages } = recover(found);
       // From the clock, so that a number does not come again soon: it is part of the checksums.
       const nextSegment = (found.at(-1)?.segment ?? Math.floor(nowUnixMs)) + 1;
       const journal = new Journal(options, handlers, lock, nextSegment, nextSequence);
-      for (const { segment, bytes } of found) {
-        journal.#segments.push({ number: segment, bytes: bytes.length, liveCount: 0 });
-      }
+      for (const { segment, bytes } of found) journal.#files.found(segment, bytes.length);
       const entries = messages.map((entry) => journal.#adopt(entry, entry.segment));
       // So that the damage is told once, and does not hide what is written later.
       if (damages.length > 0 && entries.length > 0) await journal.#rewrite();
@@ -134,14 +105,14 @@ export class Journal {
     this.#options = options;
     this.#handlers = handlers;
     this.#lock = lock;
-    this.#nextSegment = nextSegment;
+    this.#files = new SegmentFiles(options.files, options.folder, nextSegment);
     this.#nextSequence = nextSequence;
     this.#rewriteAtBytes = options.filesBytesMax;
   }
 
   /** Bytes of all files. */
   get filesBytes(): number {
-    return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#files.bytes;
   }
 
   /** Ends with `stored` or `failed`. Sequences rise from call to call. */
@@ -188,7 +159,7 @@ export class Journal {
   #adopt({ sequence, expiresAtUnixMs, message }: JournalEntry, segmentNumber: number): JournalEntry {
     // A copy: the message is a view of the whole file.
     const entry = { sequence, expiresAtUnixMs, message: { ...message, payload: message.payload.slice() } };
-    const segment = this.#segments.find(({ number }) => number === segmentNumber);
+    const segment = this.#files.find(segmentNumber);
     if (segment !== undefined) {
       segment.liveCount += 1;
       this.#live.set(sequence, { entry, segment });
@@ -243,7 +214,7 @@ export class Journal {
   async #writeBatch(): Promise<boolean> {
     const { files, folder, durability, segmentBytes } = this.#options;
     const current = this.#current;
-    const segment = current !== undefined && current.bytes < segmentBytes ? current : this.#newSegment();
+    const segment = current !== undefined && current.bytes < segmentBytes ? current : this.#files.begin();
     this.#current = segment;
     const batch = new RecordBatch(segment);
     if (segment.bytes === 0) batch.add(this.#header());
@@ -262,7 +233,7 @@ export class Journal {
     let isBegun = false;
     try {
       // The file that this write may leave is one of them.
-      await this.#removeScraps(scrapsMax - 1);
+      await this.#files.removeScraps(scrapsMax - 1);
       isBegun = true;
       await files.append(path, batch.bytes());
       // That a message is settled may be forgotten: it is sent once more then.
@@ -298,10 +269,7 @@ export class Journal {
   ): void {
     this.#current = undefined;
     this.#isUntidy = true;
-    if (segment.bytes === 0) {
-      this.#segments.splice(this.#segments.indexOf(segment), 1);
-      if (isBegun) this.#scraps.push(segment);
-    }
+    if (segment.bytes === 0) this.#files.forget(segment, isBegun);
     // Whoever published them is told that they are not stored, so they must not come back.
     for (const { sequence } of entries) addSequence(settled, sequence);
     this.#settled = [...settled, ...this.#settled];
@@ -316,29 +284,6 @@ export class Journal {
     this.#settledWhileWriting.clear();
   }
 
-  /**
-   * Removes what failed writes left. What does not go is left for later, as long as it is little.
-   *
-   * @param leftMax throws when more than that are left
-   */
-  async #removeScraps(leftMax: number): Promise<void> {
-    for (const scrap of [...this.#scraps]) {
-      try {
-        await this.#options.files.remove(segmentPath(this.#options.folder, scrap.number));
-      } catch (error) {
-        if (this.#scraps.length > leftMax) throw error;
-        continue;
-      }
-      this.#scraps.splice(this.#scraps.indexOf(scrap), 1);
-    }
-  }
-
-  #newSegment(): Segment {
-    const segment = { number: this.#nextSegment, bytes: 0, liveCount: 0 };
-    this.#nextSegment += 1;
-    this.#segments.push(segment);
-    return segment;
-  }
   #header(): JournalRecord {
     this.#nextSequence = Math.max(this.#nextSequence, (this.#messages.at(-1)?.sequence ?? 0) + 1);
     return { type: "header", format: journalFormat, nextSequence: this.#nextSequence };
@@ -346,13 +291,13 @@ export class Journal {
 
   /** Removes files from the oldest on whose messages are all settled. @returns false when one does not go */
   async #removeSettled(): Promise<boolean> {
-    const isWell = await this.#removed(() => this.#removeScraps(0));
-    for (let oldest = this.#segments[0]; oldest !== undefined && oldest.liveCount === 0; oldest = this.#segments[0]) {
+    const isWell = await this.#removed(() => this.#files.removeScraps(0));
+    for (let oldest = this.#files.oldest; oldest?.liveCount === 0; oldest = this.#files.oldest) {
       if (oldest === this.#current) {
         if (this.#messages.length > 0 || this.#live.size > 0) break;
         this.#current = undefined;
       }
-      if (!(await this.#removeOldest(oldest))) return false;
+      if (!(await this.#removed(() => this.#files.removeOldest()))) return false;
     }
     return isWell;
   }
@@ -361,23 +306,15 @@ export class Journal {
   async #removeAll(): Promise<boolean> {
     this.#current = undefined;
     const { length } = this.#settled;
-    const isWell = await this.#removed(() => this.#removeScraps(0));
-    for (let oldest = this.#segments[0]; oldest !== undefined; oldest = this.#segments[0]) {
-      if (!(await this.#removeOldest(oldest))) return false;
+    const isWell = await this.#removed(() => this.#files.removeScraps(0));
+    while (this.#files.oldest !== undefined) {
+      if (!(await this.#removed(() => this.#files.removeOldest()))) return false;
     }
     if (!isWell) return false;
     this.#settled.splice(0, length);
     this.#isUntidy = false;
     this.#isTroubled = false;
     return true;
-  }
-
-  /** What a file says of older ones is said as long as those are there, so they go in order. */
-  #removeOldest(oldest: Segment): Promise<boolean> {
-    return this.#removed(async () => {
-      await this.#options.files.remove(segmentPath(this.#options.folder, oldest.number));
-      this.#segments.shift();
-    });
   }
 
   async #removed(remove: () => Promise<void>): Promise<boolean> {
@@ -394,14 +331,14 @@ export class Journal {
   /** All messages into one new file; the old ones can be removed then. */
   async #rewrite(): Promise<void> {
     const { files, folder, filesBytesMax } = this.#options;
-    const segment = this.#newSegment();
+    const segment = this.#files.begin();
     const batch = new RecordBatch(segment);
     batch.add(this.#header());
     const kept = [...this.#live.values()].map(({ entry }) => entry).sort((a, b) => a.sequence - b.sequence);
     for (const entry of kept) batch.add({ type: "message", ...entry });
     this.#current = undefined;
     try {
-      await this.#removeScraps(scrapsMax);
+      await this.#files.removeScraps(scrapsMax);
       await files.replace(segmentPath(folder, segment.number), batch.bytes());
     } catch (error) {
       this.#rewriteAtBytes = this.filesBytes * 2;
@@ -430,32 +367,4 @@ function addSequence(ranges: SequenceRange[], sequence: number): void {
   const last = ranges.at(-1);
   if (last?.last === sequence - 1) last.last = sequence;
   else ranges.push({ first: sequence, last: sequence });
-}
-
-/** Records that go to the end of a file in one piece. */
-class RecordBatch {
-  readonly #segment: Segment;
-  readonly #parts: Uint8Array[] = [];
-  endOffset: number;
-
-  constructor(segment: Segment) {
-    this.#segment = segment;
-    this.endOffset = segment.bytes;
-  }
-
-  add(record: JournalRecord): void {
-    const bytes = encodeRecord(record, { segment: this.#segment.number, offset: this.endOffset });
-    this.#parts.push(bytes);
-    this.endOffset += bytes.length;
-  }
-
-  bytes(): Uint8Array {
-    const whole = new Uint8Array(this.endOffset - this.#segment.bytes);
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    return whole;
-  }
 }
