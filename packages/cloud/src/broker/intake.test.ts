@@ -77,6 +77,20 @@ test("each listener hears the sources that it names, and no other", async () => 
   await closeWorld(world);
 });
 
+test("a listener that holds acknowledgements hears wills and events too, for which nobody waits", async () => {
+  const ear = new Ear(["t", "$aws/events/presence/connected/newcomer"], { sources: everySource });
+  const world = await startWorld({ services: [ear], runner });
+  for (const source of everySource) {
+    await enter[source](world);
+    ear.answerAll();
+  }
+  assert.deepEqual(
+    ear.heard.map(({ source }) => source),
+    everySource,
+  );
+  await closeWorld(world);
+});
+
 test("what comes over HTTP reaches subscribers, is heard, and its publisher hears when all that hold it have answered", async () => {
   const [first, second] = [new Ear(["t"], { sources: ["http"] }), new Ear(["t"], { sources: ["client", "http"] })];
   const rules = new Ear(["#"], { sources: everySource, holdsAck: false });
@@ -185,6 +199,30 @@ for (const [name, payload, room] of [
     assert.equal(world.line("listenerClosed")?.facts["dropped"] ?? 0, left);
   });
 }
+
+test("a listener that answers within the call is asked for what waits by a loop, however much that is", async () => {
+  const answers: (() => void)[] = [];
+  let isReady = false;
+  let deepest = 0;
+  let depth = 0;
+  const service: ServiceTopics = {
+    filters: ["t"],
+    sources: ["service"],
+    holdsAck: false,
+    handle: (_message, _runner, done) => {
+      if (!isReady) return void answers.push(done);
+      deepest = Math.max(deepest, ++depth);
+      done();
+      depth--;
+    },
+  };
+  const world = await startWorld({ services: [service], runner });
+  for (let count = 0; count < listenerInFlightMax + 10; count++) await publish(world, "t", "x");
+  isReady = true;
+  for (const answer of answers) answer();
+  assert.equal(deepest, 1);
+  await closeWorld(world);
+});
 
 test("a slow listener that fails or throws is logged, and hears the next message", async () => {
   const service: ServiceTopics = {

@@ -57,7 +57,7 @@ export class Intake {
   }
 
   private tell(turn: Turn, publication: Publication, { audience }: BrokerRoute, origin: Origin): void {
-    const { bit, isPayloadBorrowed } = sourceRules[origin.source];
+    const { bit, isPayloadBorrowed, isAcknowledged } = sourceRules[origin.source];
     const { topic, payload } = publication;
     const message: ServiceMessage = {
       scope: this.scope,
@@ -70,7 +70,7 @@ export class Intake {
     };
     for (const listener of audience.listeners) {
       if ((listener.sources & bit) === 0) continue;
-      if (listener.holdsAck) turn.hold(listener, message);
+      if (listener.holdsAck && isAcknowledged) turn.hold(listener, message);
       else listener.offer(message, turn.nowMs);
     }
   }

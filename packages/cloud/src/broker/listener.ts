@@ -24,6 +24,7 @@ export class Listener {
   private waitingBytes = 0;
   private inFlight = 0;
   private fullLoggedMs = -Infinity;
+  private isAdvancing = false;
   private isClosed = false;
 
   constructor(context: BrokerContext, service: ServiceTopics, runner: OperationRunner) {
@@ -96,6 +97,17 @@ export class Listener {
   }
 
   private next(): void {
+    // A service that answers within the call is asked for the next message by the loop, and not from inside its answer.
+    if (this.isAdvancing) return;
+    this.isAdvancing = true;
+    try {
+      this.startWaiting();
+    } finally {
+      this.isAdvancing = false;
+    }
+  }
+
+  private startWaiting(): void {
     while (this.inFlight < listenerInFlightMax && this.head < this.waiting.length) {
       const message = this.waiting[this.head]!;
       this.head++;

@@ -8,15 +8,17 @@ interface SourceRule {
   readonly isRefusedOverRetainLimits: boolean;
   /** The payload is a view of the input, and has to be copied for whoever works on it after the turn. */
   readonly isPayloadBorrowed: boolean;
+  /** Somebody waits for its acknowledgement, so that a listener can hold it. A message of others is offered to every listener. */
+  readonly isAcknowledged: boolean;
 }
 
 /** The sources of messages. Which service hears which of them, its `sources` say. */
 export const sourceRules: Readonly<Record<MessageSource, SourceRule>> = {
-  client: { bit: 1, isRefusedOverRetainLimits: true, isPayloadBorrowed: true },
-  http: { bit: 2, isRefusedOverRetainLimits: false, isPayloadBorrowed: false },
-  service: { bit: 4, isRefusedOverRetainLimits: false, isPayloadBorrowed: false },
-  will: { bit: 8, isRefusedOverRetainLimits: false, isPayloadBorrowed: false },
-  lifecycle: { bit: 16, isRefusedOverRetainLimits: false, isPayloadBorrowed: false },
+  client: { bit: 1, isRefusedOverRetainLimits: true, isPayloadBorrowed: true, isAcknowledged: true },
+  http: { bit: 2, isRefusedOverRetainLimits: false, isPayloadBorrowed: false, isAcknowledged: true },
+  service: { bit: 4, isRefusedOverRetainLimits: false, isPayloadBorrowed: false, isAcknowledged: true },
+  will: { bit: 8, isRefusedOverRetainLimits: false, isPayloadBorrowed: false, isAcknowledged: false },
+  lifecycle: { bit: 16, isRefusedOverRetainLimits: false, isPayloadBorrowed: false, isAcknowledged: false },
 };
 
 /** Who publishes. */
