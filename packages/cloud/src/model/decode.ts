@@ -1,7 +1,7 @@
 import { parseQuery, type Labels } from "@thingline/protocol/restjson";
 import { fromJson, fromText, isRecord, membersFromJson } from "./convert.js";
 import type { ModelOperation } from "./model.js";
-import type { Member, Shape } from "./shapes.js";
+import type { Member, Shape, StructureShape } from "./shapes.js";
 import type { TimestampFormat } from "./table.js";
 
 /** A request whose operation is known. */
@@ -37,27 +37,24 @@ export function decodeInput({ input: shape }: ModelOperation, request: EncodedIn
   if (body === undefined) return { code: "SerializationException", message: "The body is not a JSON object" };
   const members = payload === undefined ? membersFromJson(shape, body) : body;
   const input: [string, unknown][] = Object.entries(members);
-  const bound = new Set([...shape.members.values()].filter(isQueryText).map(({ wireName }) => wireName));
   for (const member of shape.members.values()) {
-    const value = boundValue(member, request, query, bound);
+    const value = member.place === undefined ? undefined : boundValue(member, shape, request, query);
     if (value !== undefined) input.push([member.name, value]);
   }
   return { input: Object.fromEntries(input) };
 }
 
-const isQueryText = ({ place, shape }: Member) => place === "query" && shape.type !== "map";
-
 function boundValue(
   { name, place, wireName, shape, format }: Member,
+  input: StructureShape,
   { labels, headers }: EncodedInput,
   query: readonly (readonly [string, string])[],
-  bound: ReadonlySet<string>,
 ): unknown {
   switch (place) {
     case "label":
       return labels[wireName] === undefined ? undefined : fromText(shape, labels[wireName], format ?? "iso8601");
     case "query":
-      return shape.type === "map" ? queryMap(shape.of, query, bound) : queryValue(shape, query, wireName, format);
+      return shape.type === "map" ? queryMap(shape.of, query, input) : queryValue(shape, query, wireName, format);
     case "header":
       return headers[wireName] === undefined ? undefined : headerValue(shape, headers[wireName], format);
     case "prefix":
@@ -81,7 +78,9 @@ function queryValue(
 }
 
 /** Every parameter that no other member has taken. */
-function queryMap(of: Shape, query: readonly (readonly [string, string])[], bound: ReadonlySet<string>): unknown {
+function queryMap(of: Shape, query: readonly (readonly [string, string])[], { members }: StructureShape): unknown {
+  const isQueryText = ({ place, shape }: Member) => place === "query" && shape.type !== "map";
+  const bound = new Set([...members.values()].filter(isQueryText).map(({ wireName }) => wireName));
   const names = [...new Set(query.map(([name]) => name))].filter((name) => !bound.has(name));
   return names.length === 0 ? undefined : Object.fromEntries(names.map((name) => [name, queryValue(of, query, name)]));
 }

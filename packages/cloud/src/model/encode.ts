@@ -1,5 +1,5 @@
-import { membersToJson, toJson, toText, type OutputFault } from "./convert.js";
 import type { ModelOperation } from "./model.js";
+import { checkOutput, membersToJson, toJson, toText, type OutputCheck } from "./output.js";
 
 /** An answer of an operation, before what every answer has. */
 export interface EncodedOutput {
@@ -20,19 +20,20 @@ const encoder = new TextEncoder();
 export function encodeOutput(operation: ModelOperation, result: object): EncodedOutput {
   const { output: shape, name } = operation;
   const values = result as Readonly<Record<string, unknown>>;
-  const faults: OutputFault[] = [];
+  const check: OutputCheck = { trail: [], faults: [] };
+  checkOutput(shape, values, check);
+  if (check.faults.length > 0) throw new Error(`${name} answers what AWS does not: ${check.faults.join("; ")}`);
   const headers: Record<string, string> = {};
   let { status } = operation;
+  if (shape.isAsIs) return { status, headers, body: encoder.encode(JSON.stringify(values)) };
   for (const { name: member, place, wireName, shape: of } of shape.members.values()) {
     const value = values[member];
     if (value === undefined || place === undefined) continue;
-    if (place === "status") status = Number(value);
-    else if (place === "header") headers[wireName] = toText(of, value, member, faults);
+    if (place === "status") status = value as number;
+    else if (place === "header") headers[wireName] = toText(of, value);
     else if (place === "prefix") Object.assign(headers, prefixed(wireName === member ? "" : wireName, value));
   }
-  const body = bodyOf(operation, values, faults);
-  if (faults.length > 0) throw new Error(`${name} answers what AWS does not: ${faults.join("; ")}`);
-  return { status, headers, body };
+  return { status, headers, body: bodyOf(operation, values) };
 }
 
 const prefixed = (prefix: string, value: unknown) =>
@@ -40,17 +41,11 @@ const prefixed = (prefix: string, value: unknown) =>
     Object.entries(value as object).map(([name, text]) => [`${prefix}${name}`.toLowerCase(), String(text)]),
   );
 
-function bodyOf(
-  { output: shape }: ModelOperation,
-  values: Readonly<Record<string, unknown>>,
-  faults: OutputFault[],
-): Uint8Array {
-  const json = membersToJson(shape, values, "", faults);
+function bodyOf({ output: shape }: ModelOperation, values: Readonly<Record<string, unknown>>): Uint8Array {
   const payload = shape.payload === undefined ? undefined : shape.members.get(shape.payload);
-  if (payload === undefined) return encoder.encode(JSON.stringify(json));
+  if (payload === undefined) return encoder.encode(JSON.stringify(membersToJson(shape, values)));
   const value = values[payload.name];
-  if (value instanceof Uint8Array && payload.shape.type === "blob") return value;
   if (value === undefined) return new Uint8Array();
-  if (typeof value === "string" && payload.shape.type === "string") return encoder.encode(value);
-  return encoder.encode(JSON.stringify(toJson(payload.shape, value, payload.name, faults)));
+  if (value instanceof Uint8Array) return value;
+  return encoder.encode(typeof value === "string" ? value : JSON.stringify(toJson(payload.shape, value)));
 }

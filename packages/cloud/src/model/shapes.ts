@@ -13,7 +13,12 @@ import type {
 /** A type of the model, ready to check and to convert values. Shapes know each other by reference. */
 export type Shape = PlainShape | ListShape | MapShape | StructureShape;
 
-export interface PlainShape {
+interface AnyShape {
+  /** A value goes to the wire as it is inside: nothing in it is a blob, or has another name or place there. */
+  readonly isAsIs?: boolean;
+}
+
+export interface PlainShape extends AnyShape {
   readonly type: PlainType;
   readonly min?: number | undefined;
   readonly max?: number | undefined;
@@ -23,7 +28,7 @@ export interface PlainShape {
   readonly isSensitive?: boolean;
 }
 
-export interface ListShape {
+export interface ListShape extends AnyShape {
   readonly type: "list";
   readonly min?: number | undefined;
   readonly max?: number | undefined;
@@ -31,7 +36,7 @@ export interface ListShape {
   readonly of: Shape;
 }
 
-export interface MapShape {
+export interface MapShape extends AnyShape {
   readonly type: "map";
   readonly min?: number | undefined;
   readonly max?: number | undefined;
@@ -40,7 +45,7 @@ export interface MapShape {
   readonly of: Shape;
 }
 
-export interface StructureShape {
+export interface StructureShape extends AnyShape {
   readonly type: "structure";
   readonly name: string;
   readonly members: ReadonlyMap<string, Member>;
@@ -88,7 +93,7 @@ export class Shapes {
 
   #link(name: string): Shape {
     const row = this.#rows[name];
-    if (row === undefined) return { type: name as PlainType };
+    if (row === undefined) return plainShape({ type: name as PlainType });
     const get = (other: string) => this.get(other);
     switch (row.type) {
       case "structure":
@@ -108,6 +113,7 @@ function plainShape({ type, min, max, pattern, enum: values, format, sensitive }
     ...{ type, min, max, values, format },
     pattern: pattern === undefined ? undefined : compilePattern(pattern),
     isSensitive: sensitive === true,
+    isAsIs: type !== "blob" && (format === undefined || format === "unixTimestamp"),
   };
 }
 
@@ -130,6 +136,10 @@ class LinkedList implements ListShape {
 
   get of(): Shape {
     return this.#get(this.#of);
+  }
+
+  get isAsIs(): boolean {
+    return this.of.isAsIs === true;
   }
 }
 
@@ -158,6 +168,10 @@ class LinkedMap implements MapShape {
   get of(): Shape {
     return this.#get(this.#of);
   }
+
+  get isAsIs(): boolean {
+    return this.of.isAsIs === true;
+  }
 }
 
 class LinkedStructure implements StructureShape {
@@ -168,6 +182,7 @@ class LinkedStructure implements StructureShape {
   readonly #row: StructureRow;
   readonly #get: (name: string) => Shape;
   #members: ReadonlyMap<string, Member> | undefined;
+  #isAsIs: boolean | undefined;
 
   constructor(name: string, row: StructureRow, get: (name: string) => Shape) {
     this.name = name;
@@ -179,6 +194,20 @@ class LinkedStructure implements StructureShape {
 
   get members(): ReadonlyMap<string, Member> {
     return (this.#members ??= this.#link());
+  }
+
+  get isAsIs(): boolean {
+    if (this.#isAsIs === undefined) {
+      // A shape that contains itself is converted, which is right for any.
+      this.#isAsIs = false;
+      this.#isAsIs =
+        this.payload === undefined &&
+        [...this.members.values()].every(({ shape, name, place, wireName, format }) => {
+          const isPlaced = place !== undefined || wireName !== name;
+          return !isPlaced && shape.isAsIs === true && (format === undefined || format === "unixTimestamp");
+        });
+    }
+    return this.#isAsIs;
   }
 
   #link(): ReadonlyMap<string, Member> {

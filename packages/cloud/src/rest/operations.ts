@@ -6,6 +6,8 @@ const keyOf = ({ api, name }: Pick<ModelOperation, "api" | "name">) => `${api}:$
 /** Which of AWS's operations are built, and how often the others were asked for. */
 export class ServedOperations {
   readonly #byKey = new Map<string, ServedOperation>();
+  /** Those that were asked for. */
+  readonly #found = new Map<ModelOperation, ServedOperation>();
   /** Names are those of AWS's model: there are no more of them. */
   readonly #refusedByKey = new Map<string, number>();
 
@@ -23,7 +25,11 @@ export class ServedOperations {
   }
 
   find(operation: ModelOperation): ServedOperation | undefined {
-    return this.#byKey.get(keyOf(operation));
+    const known = this.#found.get(operation);
+    if (known !== undefined) return known;
+    const found = this.#byKey.get(keyOf(operation));
+    if (found !== undefined) this.#found.set(operation, found);
+    return found;
   }
 
   /** An operation was asked for that is not built. */
