@@ -226,8 +226,14 @@ class BlobFiles implements BlobStore {
 
 /** Reads every blob in a folder that nobody has open, and holds it against its head. Changes nothing. */
 export async function* inspectBlobFiles(folder: string): AsyncGenerator<BlobInspection, void> {
-  for (const { path, key } of filesBelow(folder)) {
-    yield { path, key, fault: key === undefined ? "it is no blob of a local cloud" : await faultOf(path) };
+  try {
+    for (const { path, key } of filesBelow(folder)) {
+      yield { path, key, fault: key === undefined ? "it is no blob of a local cloud" : await faultOf(path) };
+    }
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === undefined) throw error;
+    yield { path: folder, key: undefined, fault: `blobs cannot be looked through (${code})` };
   }
 }
 

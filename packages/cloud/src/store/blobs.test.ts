@@ -179,6 +179,7 @@ test("what is no blob is neither read nor followed", async () => {
 test("a folder that cannot be written is told with what the system says", async () => {
   await inFolder(async (folder) => {
     await writeFile(join(folder, "file"), "");
+    assert.deepEqual(await faultsIn(join(folder, "file")), ["blobs cannot be looked through (ENOTDIR)"]);
     assert.throws(
       () => openBlobFiles({ folder: join(folder, "file") }),
       (error) => isThinglineError(error, "STORE_UNWRITABLE"),

@@ -10,7 +10,6 @@ import { createRegistry, type Registry } from "./service.js";
 export { explainCertificate } from "./certificates.js";
 export { addCertificate, discardCertificate } from "./issued-certificates.js";
 export type { CertificateIssuer, IssuedCertificate } from "./certificate-issuer.js";
-export { arnOf } from "./model.js";
 export type { Registry } from "./service.js";
 export { requireExistingThing } from "./things.js";
 
