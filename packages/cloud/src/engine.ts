@@ -1,9 +1,11 @@
 import { isThinglineError } from "@thingline/protocol";
 import type { Clock, Keys, Random } from "@thingline/transport";
+import type { Bus } from "./bus/bus.js";
 import { createBroker } from "./broker/broker.js";
 import type { BrokerLimits } from "./broker/limits.js";
 import type { Broker } from "./broker/types.js";
 import type { Log } from "./log.js";
+import { soleNode, type CloudNode } from "./nodes/node.js";
 import { blobRecords, deleteOrphans, findOrphans, tellMissingBlobs } from "./services/blob-records.js";
 import type { LifecycleEvent } from "./services/lifecycle.js";
 import type { Operation, Scope } from "./services/operation.js";
@@ -20,6 +22,10 @@ export interface EngineDependencies {
   random: Random;
   keys: Keys;
   log: Log;
+  /** What this process is to others on the same store; it is closed after the engine. Default: the store is its own. */
+  node?: CloudNode;
+  /** How the brokers of these nodes reach each other. Default: there are no others. */
+  bus?: Bus;
 }
 
 export interface EngineOptions {
@@ -58,11 +64,13 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
     broker = await createBroker({
       ...deps,
       ...{ scope, runner, limits: options.limits },
+      onWakeUpStored: (atUnixMs) => runner.expectWakeUp(atUnixMs),
       services: services.flatMap(({ topics }) => topics ?? []),
       onLifecycle: (event) => tellServices(services, event, runner, deps),
     });
-    // Nothing is being put yet; what is left over is deleted when nobody can want this engine's store back any more.
-    const orphans = await findOrphans(blobs, store);
+    // Nothing is being put yet, unless by another node; what is left over is deleted when nobody can want this engine's store back any more.
+    const isAlone = (deps.node ?? soleNode).isAlone;
+    const orphans = isAlone ? await findOrphans(blobs, store) : [];
     await runner.start({
       wakeHandlers: new Map(services.flatMap(({ name, wake }) => (wake === undefined ? [] : [[name, wake]]))),
       performer: createPerformer(broker, deps, scope),
@@ -111,8 +119,8 @@ function createPerformer(broker: Broker, { blobs, log }: EngineDependencies, own
   const isOurs = (other: Scope) => isSame(other, own);
   const explanation = `devices connect to ${own.account} in ${own.region}, nobody can hear what is published elsewhere`;
   return {
-    async publish(other, effect) {
-      if (isOurs(other)) return broker.publish(effect);
+    async publish(other, effect, id) {
+      if (isOurs(other)) return broker.publish(effect, id);
       log.warn("publishedElsewhere", { ...other, topic: effect.topic, explanation });
     },
     isWanted: (other, topic, source) => !isOurs(other) || broker.isWanted(topic, source),
@@ -120,6 +128,7 @@ function createPerformer(broker: Broker, { blobs, log }: EngineDependencies, own
       isOurs(other) ? broker.disconnectClient(clientId, reason) : undefined,
     recheckPrincipal: async (other, { certificateId }) =>
       isOurs(other) ? broker.recheckPrincipal(certificateId) : undefined,
+    announceWakeUp: (atUnixMs) => broker.announceWakeUp(atUnixMs),
     deleteBlob: ({ account, region }, { service, name }) => blobs.delete([account, region, service, name]),
   };
 }

@@ -149,5 +149,7 @@ export type {
   DisconnectReason,
   PublishEffect,
 } from "./broker/index.js";
-export type { Bus, BusControl, BusMessage, BusPort, BusReceiver } from "./bus/bus.js";
+export { busAttemptsMax, busRetryDelayMs, busUnsettledMax } from "./bus/bus-link.js";
+export { busTimeoutMs } from "./bus/bus.js";
+export type { Bus, BusControl, BusId, BusMessage, BusOrder, BusPort, BusReceiver, RetainedCount } from "./bus/bus.js";
 export { createLocalBus } from "./bus/local-bus.js";

@@ -1,5 +1,6 @@
 import { EncodedTopics } from "@thingline/protocol/mqtt";
-import type { BusPort } from "../bus/bus.js";
+import type { BusReceiver } from "../bus/bus.js";
+import { BusLink } from "../bus/bus-link.js";
 import { createLocalBus } from "../bus/local-bus.js";
 import { BusEar } from "./bus-ear.js";
 import type { ClientConnectionParts } from "./client-connection.js";
@@ -23,6 +24,7 @@ import { QueueLedger } from "./queue-ledger.js";
 import { isBasicIngest, mayMatchEvents } from "./reserved-topics.js";
 import { RetainedMessages } from "./retained.js";
 import type { BrokerIndex } from "./routes.js";
+import { OtherBrokers } from "./other-brokers.js";
 import { PublishSender } from "./send-publish.js";
 import type { BrokerSession } from "./session.js";
 import { SessionLifecycle } from "./session-lifecycle.js";
@@ -54,7 +56,8 @@ export interface BrokerParts {
   lifecycle: SessionLifecycle;
   listeners: Listeners;
   order: ClientIdOrder;
-  port: BusPort;
+  others: OtherBrokers;
+  port: BusLink;
   retained: RetainedMessages;
   sessions: Sessions;
   turns: Turns;
@@ -80,16 +83,22 @@ export function assembleBroker(options: BrokerOptions): BrokerParts {
   });
   listeners.watch(() => index.forgetRoutes());
   const retained = new RetainedMessages({ ...context, topics });
-  const port = bus.attach({
+  const { node, brokerId: publisher } = context;
+  const hearing: BusReceiver = {
     onMessage: (message) => ear.onMessage(message),
     onControl: (control) => ear.onControl(control),
+  };
+  const port = new BusLink({
+    ...{ clock, publisher, isShared: !node.isAlone },
+    port: bus.attach(hearing, node.isAlone ? undefined : node.id),
   });
   const groups = new GroupQueues(context, { ledger, port, gate, topics });
   const sessions = new Sessions(context, { index, groups, ledger, port });
   const inFlight = new InFlight(context, { ledger, groups });
   const sender = new PublishSender(context, inFlight);
   const groupDelivery = new GroupDelivery(context, { ledger, groups, sender });
-  const delivery = new Delivery(context, { ledger, groups, groupDelivery, sender, port });
+  const others = new OtherBrokers(context, port);
+  const delivery = new Delivery(context, { ledger, groups, groupDelivery, sender, others });
   const lifecycle = new SessionLifecycle(context, {
     ...{ sessions, groups, groupDelivery, ledger, order, port, gate, topics, turns },
   });
@@ -107,12 +116,22 @@ export function assembleBroker(options: BrokerOptions): BrokerParts {
   const connector = new Connector(context, {
     ...{ connections, delivery, events, groups, lifecycle, order, rate, sessions, turns, unsent },
   });
-  const ear = new BusEar(context, { connections, delivery, index, lifecycle, retained, sessions, turns });
+  const ear = new BusEar(context, {
+    connections,
+    delivery,
+    index,
+    lifecycle,
+    retained,
+    sessions,
+    turns,
+    onWakeUpStored: options.onWakeUpStored,
+  });
+  sessions.onArrival = (session) => others.arrived((message) => ear.bring(message, session));
   const clients: ClientConnectionParts = {
     ...{ connections, connector, events, groups, packets, lifecycle, turns, wills },
   };
   return {
     ...{ context, clients, connections, connector, delivery, ear, events, groups, index, intake },
-    ...{ ledger, lifecycle, listeners, order, port, retained, sessions, turns },
+    ...{ ledger, lifecycle, listeners, order, others, port, retained, sessions, turns },
   };
 }

@@ -9,6 +9,7 @@ import { ClientConnection } from "./client-connection.js";
 import { sourceRules, type Origin } from "./sources.js";
 import type { Turn } from "./turn.js";
 import type { Broker, BrokerOptions, BrokerStats, PublishEffect } from "./types.js";
+import type { EffectId } from "../services/outbox.js";
 
 /**
  * The MQTT broker of one account and region: sessions, fan-out, retained messages. Loads persistent sessions and
@@ -32,13 +33,31 @@ const ofService: Origin = { source: "service", ...noClient };
 const overHttp: Origin = { source: "http", ...noClient };
 
 /** What an earlier process left. */
-async function loadBroker({ groups, lifecycle, port, retained }: BrokerParts): Promise<void> {
+async function loadBroker(parts: BrokerParts): Promise<void> {
+  const { context, groups, lifecycle, port, retained } = parts;
+  if (!context.node.isAlone) return joinOthers(parts);
   await retained.load();
   // With others on the bus a session is loaded when its client comes here: until then another broker may hold it.
   if (!port.isAlone) return;
   await groups.load();
   await lifecycle.restoreAll();
   await groups.forgetOrphans();
+}
+
+/** One of several: what others want is known here, and whatever is left by one that is over is in living hands, before a client comes. */
+async function joinOthers({ context, ear, lifecycle, port, retained }: BrokerParts): Promise<void> {
+  const { clock, node } = context;
+  node.onEstate(({ id }) => lifecycle.adopt(id));
+  node.onEnded((id) => port.silence(id));
+  node.onGone((id) => {
+    port.forget(id);
+    ear.forget(id);
+  });
+  await node.start();
+  while (!node.isOver && node.others().some((id) => !port.knows(id))) await clock.sleep(othersLookMs);
+  if (node.isOver) throw new ThinglineError("NODE_OVER", "this node was declared over before its broker was open");
+  lifecycle.meetOthers();
+  await retained.load();
 }
 
 export class LocalBroker implements Broker {
@@ -49,6 +68,8 @@ export class LocalBroker implements Broker {
 
   constructor(parts: BrokerParts) {
     this.parts = parts;
+    // Its sessions are another's: nobody here may believe to be served.
+    parts.context.node.onOver(() => void this.close());
   }
 
   accept(connection: Connection, identity: ConnectionIdentity): void {
@@ -60,12 +81,12 @@ export class LocalBroker implements Broker {
     connections.add(new ClientConnection(context, clients, connection, identity));
   }
 
-  async publish(effect: Omit<PublishEffect, "type">): Promise<void | HandedOver> {
+  async publish(effect: Omit<PublishEffect, "type">, id?: EffectId): Promise<void | HandedOver> {
     if (this.isClosed) throw closed();
     checkTopicName(effect.topic);
     const { turns } = this.parts;
     const turn = turns.begin();
-    this.take(turn, effect);
+    this.take(turn, effect, id);
     // Everything up to here happens within the call, so effects keep their order.
     const answered = turn.takeAnswers();
     const stored = turn.hasWaits ? turn.takeWaits() : undefined;
@@ -76,12 +97,26 @@ export class LocalBroker implements Broker {
     return answered && { answered };
   }
 
-  private take(turn: Turn, effect: Omit<PublishEffect, "type">): void {
+  announceWakeUp(atUnixMs: number): void {
+    this.parts.port.hint({ type: "wakeUpStored", atUnixMs });
+  }
+
+  private take(turn: Turn, effect: Omit<PublishEffect, "type">, id: EffectId | undefined): void {
     const { topic, payload, qos, isRetained = false, properties, onlyToClientId } = effect;
-    const { delivery, index, intake, sessions } = this.parts;
+    const { delivery, ear, index, intake, others, sessions } = this.parts;
     const { publication } = turn;
     publication.reset(topic, payload, qos, isRetained, undefined);
     intake.describe(publication, properties);
+    if (id !== undefined) {
+      publication.id = { publisher: `effects of ${id.node}`, sequence: id.sequence };
+      // The node that committed it brought it here, and was over before it had brought it everywhere.
+      const since = ear.arrivalsAt(publication.id);
+      if (since !== undefined) {
+        delivery.deliverToArrivals(turn, publication, index.route(topic), since);
+        others.forward(turn, publication, onlyToClientId);
+        return;
+      }
+    }
     if (onlyToClientId === undefined) {
       intake.take(turn, publication, index.route(topic), effect.source === "http" ? overHttp : ofService);
     } else delivery.deliverToClient(turn, sessions.get(onlyToClientId), onlyToClientId, publication);
@@ -96,15 +131,15 @@ export class LocalBroker implements Broker {
 
   async recheckPrincipal(certificateId: string): Promise<void> {
     const { connections, port } = this.parts;
-    if (!port.isAlone) port.control({ type: "recheckPrincipal", certificateId });
-    await connections.recheckPrincipal(certificateId);
+    const others = port.isAlone ? undefined : port.control({ type: "recheckPrincipal", certificateId });
+    await Promise.all([others, connections.recheckPrincipal(certificateId)]);
   }
 
-  disconnectClient(clientId: string, reason: string): Promise<void> {
+  async disconnectClient(clientId: string, reason: string): Promise<void> {
     const { ear, order, port } = this.parts;
-    if (!port.isAlone) port.control({ type: "disconnectClient", clientId, reason });
+    const others = port.isAlone ? undefined : port.control({ type: "disconnectClient", clientId, reason });
     // After a CONNECT that is on its way, so that a client cannot slip through.
-    return order.after(clientId, async () => ear.disconnect(clientId, reason));
+    await Promise.all([others, order.after(clientId, async () => ear.disconnect(clientId, reason))]);
   }
 
   stats(): BrokerStats {
@@ -126,7 +161,7 @@ export class LocalBroker implements Broker {
   }
 
   private async shutDown(): Promise<void> {
-    const { connections, connector, events, groups, lifecycle, listeners, order, port, retained } = this.parts;
+    const { connections, connector, ear, events, groups, lifecycle, listeners, order, port, retained } = this.parts;
     this.isClosed = true;
     connector.close();
     events.close();
@@ -135,8 +170,12 @@ export class LocalBroker implements Broker {
     await order.idle();
     await Promise.all([lifecycle.close(), groups.idle(), retained.close()]);
     listeners.close();
+    ear.close();
     port.close();
   }
 }
+
+/** How often a broker that joins others looks whether it knows them all. */
+const othersLookMs = 250;
 
 const closed = (): ThinglineError => new ThinglineError("CLOSED", "the broker is closed");

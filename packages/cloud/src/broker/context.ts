@@ -1,5 +1,6 @@
 import type { Clock, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
+import { soleNode, type CloudNode } from "../nodes/node.js";
 import type { Scope } from "../services/operation.js";
 import type { Store } from "../store/store.js";
 import { createCounters, type BrokerCounters } from "./counters.js";
@@ -13,6 +14,7 @@ export interface ContextOptions {
   store: Store;
   scope: Scope;
   limits?: BrokerLimits | undefined;
+  node?: CloudNode | undefined;
 }
 
 /** What the parts of one broker are made with: its world and its bounds. Nothing here changes but the counters. */
@@ -25,10 +27,11 @@ export class BrokerContext {
   readonly limits: BrokerLimits;
   readonly counters: BrokerCounters = createCounters();
   readonly keys: StoreKeys;
+  readonly node: CloudNode;
   /** Names this broker in session records. */
   readonly brokerId: string;
 
-  constructor({ clock, random, log, store, scope, limits = awsLimits }: ContextOptions) {
+  constructor({ clock, random, log, store, scope, limits = awsLimits, node = soleNode }: ContextOptions) {
     this.clock = clock;
     this.random = random;
     this.log = log;
@@ -36,7 +39,8 @@ export class BrokerContext {
     this.scope = scope;
     this.limits = limits;
     this.keys = storeKeys(scope);
-    this.brokerId = random.uuid();
+    this.node = node;
+    this.brokerId = node.isAlone ? random.uuid() : node.id;
   }
 
   hit(limit: keyof BrokerLimits, facts: Readonly<Record<string, unknown>>): void {

@@ -1,10 +1,10 @@
-import type { BusMessage, BusPort } from "../bus/bus.js";
 import type { BrokerContext } from "./context.js";
 import type { Client } from "./client.js";
 import type { BrokerCounters } from "./counters.js";
 import type { GroupDelivery } from "./group-delivery.js";
 import type { GroupQueues } from "./group-queue.js";
 import type { BrokerLimits } from "./limits.js";
+import type { OtherBrokers } from "./other-brokers.js";
 import type { Publication } from "./publication.js";
 import type { QueueLedger } from "./queue-ledger.js";
 import { messageRecord } from "./retained.js";
@@ -19,7 +19,7 @@ export interface DeliveryParts {
   groups: GroupQueues;
   groupDelivery: GroupDelivery;
   sender: PublishSender;
-  port: BusPort;
+  others: OtherBrokers;
 }
 
 /** Brings messages to sessions: sends, queues or drops them. What has to be stored first is added to the turn's waits. */
@@ -30,25 +30,23 @@ export class Delivery {
   private readonly groups: GroupQueues;
   private readonly groupDelivery: GroupDelivery;
   private readonly sender: PublishSender;
-  private readonly port: BusPort;
+  private readonly others: OtherBrokers;
 
-  constructor(context: BrokerContext, { ledger, groups, groupDelivery, sender, port }: DeliveryParts) {
+  constructor(context: BrokerContext, { ledger, groups, groupDelivery, sender, others }: DeliveryParts) {
     this.context = context;
     this.counters = context.counters;
     this.ledger = ledger;
     this.groups = groups;
     this.groupDelivery = groupDelivery;
     this.sender = sender;
-    this.port = port;
+    this.others = others;
   }
 
   /** Hands a message to every session that the route names, and to other brokers. @param isHeard a service hears it as well */
   fanOut(turn: Turn, publication: Publication, route: BrokerRoute, isHeard: boolean): void {
-    const { port } = this;
-    if (!port.isAlone && (publication.isRetained || port.hasInterest(publication.topic))) {
-      const wait = port.publish(busMessage(publication, undefined));
-      if (wait !== undefined) turn.wait(wait);
-    } else if (!isHeard && route.targets.length === 0 && route.groups.length === 0) {
+    const { others } = this;
+    const isForwarded = !others.isNobody && others.forward(turn, publication, undefined);
+    if (!isForwarded && !isHeard && route.targets.length === 0 && route.groups.length === 0) {
       this.counters.publishesWithoutReceiver++;
       return;
     }
@@ -59,14 +57,23 @@ export class Delivery {
   deliverHere(turn: Turn, publication: Publication, { targets, groups }: BrokerRoute): void {
     for (let at = 0; at < targets.length; at++) {
       const target = targets[at]!;
-      const session = target.subscriber;
       // [MQTT-3.8.3-3]
-      if (target.isNoLocal && publication.from === session) continue;
-      // [MQTT-3.3.1-9] Live delivery clears RETAIN, unless the subscription asks for it as published.
-      const isRetained = target.isRetainAsPublished && publication.isRetained;
-      this.deliver(turn, session, target, target.qos, isRetained, publication);
+      if (target.isNoLocal && publication.from === target.subscriber) continue;
+      this.deliverTo(turn, target, publication);
     }
     for (const group of groups) this.deliverToGroup(turn, group, publication);
+  }
+
+  /** Hands a message to the sessions that came to this broker after the first `since`. */
+  deliverToArrivals(turn: Turn, publication: Publication, { targets }: BrokerRoute, since: number): void {
+    for (const target of targets) if (target.subscriber.arrival > since) this.deliverTo(turn, target, publication);
+  }
+
+  /** Hands a message to one of those that a route names. */
+  deliverTo(turn: Turn, target: RouteTarget<BrokerSession>, publication: Publication): void {
+    // [MQTT-3.3.1-9] Live delivery clears RETAIN, unless the subscription asks for it as published.
+    const isRetained = target.isRetainAsPublished && publication.isRetained;
+    this.deliver(turn, target.subscriber, target, target.qos, isRetained, publication);
   }
 
   /** A message for one client, subscribed or not: the answer of a service to its requester. */
@@ -75,11 +82,7 @@ export class Delivery {
       this.deliver(turn, session, undefined, publication.qos, false, publication);
       return;
     }
-    if (!this.port.isAlone) {
-      const wait = this.port.publish(busMessage(publication, clientId));
-      if (wait !== undefined) turn.wait(wait);
-      return;
-    }
+    if (!this.others.isNobody && this.others.forward(turn, publication, clientId)) return;
     this.counters.droppedClientAbsent++;
     this.context.log.info("clientAbsent", { clientId, topic: publication.topic });
   }
@@ -264,9 +267,4 @@ function isReceiveAllowed(client: Client, target: RouteTarget<BrokerSession> | u
     target.isReceiveAllowed = client.mayReceive(topic);
   }
   return target.isReceiveAllowed;
-}
-
-function busMessage(publication: Publication, onlyToClientId: string | undefined): BusMessage {
-  const { topic, payload, qos, isRetained, properties, expiresAtMs } = publication.keep();
-  return { topic, payload, qos, isRetained, properties, expiresAtMs, onlyToClientId };
 }

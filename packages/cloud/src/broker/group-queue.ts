@@ -1,5 +1,5 @@
 import type { EncodedTopics } from "@thingline/protocol/mqtt";
-import type { BusPort } from "../bus/bus.js";
+import type { BusLink } from "../bus/bus-link.js";
 import type { MessageRecord } from "../services/message-records.js";
 import { iterateSound } from "../store/iterate.js";
 import type { BrokerContext } from "./context.js";
@@ -22,7 +22,7 @@ interface StoredGroup {
 
 export interface GroupQueuesParts {
   ledger: QueueLedger;
-  port: BusPort;
+  port: BusLink;
   gate: CommitGate;
   topics: EncodedTopics;
 }

@@ -293,8 +293,8 @@ export class World {
     this.store = options.store ?? createMemoryStore();
   }
 
-  /** A new broker over the same store: what a restart, or a second broker, is. */
-  async start(): Promise<this> {
+  /** A new broker over the same store: what a restart, or a second broker, is. @param stepMs time that passes while it waits */
+  async start(stepMs = 0): Promise<this> {
     const write =
       (level: string) =>
       (event: string, facts: Readonly<Record<string, unknown>> = {}): void => {
@@ -307,7 +307,7 @@ export class World {
       result = broker;
     });
     while (result === undefined) {
-      await clock.settle();
+      await clock.advance(stepMs);
       await Promise.race([starting, Promise.resolve()]);
     }
     this.broker = result;

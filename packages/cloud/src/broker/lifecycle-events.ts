@@ -1,4 +1,4 @@
-import type { BusPort } from "../bus/bus.js";
+import type { BusLink } from "../bus/bus-link.js";
 import type { LifecycleEvent } from "../services/lifecycle.js";
 import { noClientId } from "../services/operation.js";
 import type { ConnectedClient } from "./connected-client.js";
@@ -15,7 +15,7 @@ export interface LifecycleEventsParts {
   index: BrokerIndex;
   intake: Intake;
   listeners: Listeners;
-  port: BusPort;
+  port: BusLink;
   turns: Turns;
   onLifecycle: ((event: LifecycleEvent) => void) | undefined;
 }

@@ -1,3 +1,4 @@
+import type { BusId } from "../bus/bus.js";
 import {
   SharedPublish,
   type EncodedTopics,
@@ -25,6 +26,10 @@ export class Publication {
   properties: PublishProperties | undefined;
   /** Unix time; undefined means never. */
   expiresAtMs: number | undefined;
+  /** When it is stored; set for a retained message alone. */
+  stored: Promise<void> | undefined;
+  /** Of an effect that another node may perform as well. */
+  id: BusId | undefined;
   /** The session that sent it, for the No Local option. */
   from: object | undefined;
   private readonly topics: EncodedTopics;
@@ -44,6 +49,8 @@ export class Publication {
     this.isRetained = isRetained;
     this.properties = undefined;
     this.expiresAtMs = undefined;
+    this.stored = undefined;
+    this.id = undefined;
     this.from = from;
     this.shared = undefined;
     this.kept = undefined;

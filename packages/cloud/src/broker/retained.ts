@@ -2,6 +2,7 @@ import type { EncodedTopics } from "@thingline/protocol/mqtt";
 import type { Clock, Timer } from "@thingline/transport";
 import type { Log } from "../log.js";
 import { iterateSound } from "../store/iterate.js";
+import { soleNode, type CloudNode } from "../nodes/node.js";
 import type { Store, StoreOperation } from "../store/store.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
@@ -18,6 +19,7 @@ export interface RetainedMessagesOptions {
   topics: EncodedTopics;
   limits: BrokerLimits;
   counters: BrokerCounters;
+  node?: CloudNode;
 }
 
 export type RetainOutcome =
@@ -49,10 +51,20 @@ export class RetainedMessages {
   private expiringCount = 0;
   private sweepTimer: Timer | undefined;
   private sweptAtMs = -Infinity;
+  /** What the store is asked for, one after the other. */
+  private refreshing: Promise<void> = Promise.resolve();
+  /** Asked for and not begun. */
+  private reloading: Promise<void> | undefined;
+  /** Topics that changed during {@link load}: what it reads of them may be older. */
+  private touched: Set<string> | undefined;
   private isClosed = false;
 
   constructor(options: RetainedMessagesOptions) {
     this.options = options;
+  }
+
+  private get isAlone(): boolean {
+    return this.options.node?.isAlone ?? true;
   }
 
   get count(): number {
@@ -61,9 +73,41 @@ export class RetainedMessages {
 
   async load(): Promise<void> {
     const { store, keys, topics } = this.options;
+    const touched = new Set<string>();
+    const stored = new Set<string>();
+    this.touched = touched;
     for await (const { value } of iterateSound<MessageRecord>(store, keys.retainedMessages)) {
-      this.set(value.topic, restoredPublication(value, topics));
+      stored.add(value.topic);
+      if (!touched.has(value.topic)) this.set(value.topic, restoredPublication(value, topics));
     }
+    for (const topic of this.messages.keys()) {
+      if (!stored.has(topic) && !touched.has(topic)) this.set(topic, undefined);
+    }
+    this.touched = undefined;
+  }
+
+  /** The copies here may be out of date: they become what the store has. One look at a time; another one follows when asked for meanwhile. */
+  reload(): Promise<void> {
+    if (this.isClosed) return Promise.resolve();
+    this.reloading ??= this.refreshing.then(() => {
+      this.reloading = undefined;
+      return this.load();
+    });
+    const { reloading } = this;
+    this.refreshing = reloading.catch((error: unknown) => this.failed(error));
+    return reloading;
+  }
+
+  /** Somebody has stored another message for the topic: which one came last, the store knows. */
+  refresh(topic: string): Promise<void> {
+    const read = this.refreshing.then(async () => {
+      const { store, keys, topics } = this.options;
+      const entry = await store.get<MessageRecord>(keys.retained(topic));
+      this.set(topic, entry && restoredPublication(entry.value, topics));
+      this.touched?.add(topic);
+    });
+    this.refreshing = read.catch(() => undefined);
+    return read;
   }
 
   /** The retained message of exactly this topic, if one is there and has not expired. */
@@ -104,10 +148,18 @@ export class RetainedMessages {
 
   /** A PUBLISH with RETAIN came: replaces, or with an empty payload deletes, the topic's message. */
   retain(publication: Publication): RetainOutcome {
+    const outcome = this.keep(publication);
+    if (outcome.type === "stored") publication.stored = outcome.done;
+    return outcome;
+  }
+
+  private keep(publication: Publication): RetainOutcome {
     const { limits, counters, log } = this.options;
     const { topic, payload } = publication;
     if (payload.length === 0) {
-      if (!this.messages.has(topic)) return { type: "stored", done: Promise.resolve() };
+      // Where others write as well, the copy here may not be there yet.
+      if (!this.messages.has(topic) && this.isAlone) return { type: "stored", done: Promise.resolve() };
+      this.touched?.add(topic);
       this.set(topic, undefined);
       return { type: "stored", done: this.write(topic, undefined) };
     }
@@ -130,14 +182,10 @@ export class RetainedMessages {
       return { type: "throttled" };
     }
     const kept = publication.keep();
+    this.touched?.add(topic);
     this.set(topic, kept);
     const record = { ...messageRecord(kept), retainedAtMs: this.options.clock.unixMs() };
     return { type: "stored", done: this.write(topic, record) };
-  }
-
-  /** What another broker retained: it stored it, we only have to know. */
-  learn(publication: Publication): void {
-    this.set(publication.topic, publication.payload.length === 0 ? undefined : publication.keep());
   }
 
   /** Resolves when everything asked for so far is stored, or failed. No timer is left. */
@@ -150,6 +198,7 @@ export class RetainedMessages {
   private async idle(): Promise<void> {
     while (this.commitDone !== undefined) await this.commitDone.catch(() => undefined);
     await this.last.catch(() => undefined);
+    await this.refreshing;
   }
 
   private set(topic: string, message: Publication | undefined): void {
@@ -187,7 +236,7 @@ export class RetainedMessages {
 
   /** One commit for everything of this turn, after the one before. */
   private write(topic: string, record: RetainedRecord | undefined): Promise<void> {
-    const { clock, keys, store, counters, log } = this.options;
+    const { clock, keys, store, node = soleNode } = this.options;
     const key = keys.retained(topic);
     this.pending.set(topic, record === undefined ? { key, delete: true } : { key, value: record });
     if (this.commitDone !== undefined) return this.commitDone;
@@ -195,18 +244,31 @@ export class RetainedMessages {
     const done = new Promise<void>((resolve) => clock.afterTurn(resolve))
       .then(() => before.catch(() => undefined))
       .then(async () => {
-        const operations = [...this.pending.values()];
+        const { pending } = this;
         this.pending = new Map();
         this.commitDone = undefined;
-        await store.commit(operations);
+        const operations = [...pending.values()];
+        if (node.guard === undefined) await store.commit(operations);
+        else await this.commitShared([...pending.keys()], [...operations, node.guard]);
       });
-    done.catch((error: unknown) => {
-      counters.storeFailures++;
-      log.error("storeFailed", { what: "retained messages", error: String(error) });
-    });
+    done.catch((error: unknown) => this.failed(error));
     this.commitDone = done;
     this.last = done;
     return done;
+  }
+
+  /** Another node may have written the same topics: what the store has is asked for afterwards, here as by those that hear of it. */
+  private async commitShared(topics: readonly string[], operations: readonly StoreOperation[]): Promise<void> {
+    try {
+      await this.options.store.commit(operations);
+    } finally {
+      for (const topic of topics) this.refresh(topic).catch(() => undefined);
+    }
+  }
+
+  private failed(error: unknown): void {
+    this.options.counters.storeFailures++;
+    this.options.log.error("storeFailed", { what: "retained messages", error: String(error) });
   }
 }
 

@@ -1,5 +1,6 @@
+import { isThinglineError } from "@thingline/protocol";
 import type { EncodedTopics, MqttVersion } from "@thingline/protocol/mqtt";
-import type { BusPort } from "../bus/bus.js";
+import type { BusLink } from "../bus/bus-link.js";
 import { iterateSound } from "../store/iterate.js";
 import type { Client } from "./client.js";
 import type { ClientIdOrder } from "./client-id-order.js";
@@ -16,13 +17,18 @@ import { SessionWriter } from "./session-writer.js";
 import type { Sessions } from "./sessions.js";
 import type { Turns } from "./turn.js";
 
+/** Sessions of a node that is over that are taken at once. */
+const adoptedAtOnceMax = 100;
+/** How often a session that other brokers write as well is read again for one CONNECT. */
+const openAttemptsMax = 5;
+
 export interface SessionLifecycleParts {
   sessions: Sessions;
   groups: GroupQueues;
   groupDelivery: GroupDelivery;
   ledger: QueueLedger;
   order: ClientIdOrder;
-  port: BusPort;
+  port: BusLink;
   gate: CommitGate;
   topics: EncodedTopics;
   turns: Turns;
@@ -83,6 +89,54 @@ export class SessionLifecycle {
       // Nobody waits: should this not be written, the next start does it again.
       void stored.writer.writeRecord(stored.record).catch(() => undefined);
     }
+    this.waitOffline(session);
+  }
+
+  /**
+   * Takes the sessions of a node that is over: they wait for their clients here, and other brokers know before anybody forgets
+   * that node.
+   *
+   * @throws {ThinglineError} when one could not be taken; those that were are known here then.
+   */
+  async adopt(estateId: string): Promise<void> {
+    const { store, keys } = this.context;
+    let batch: Promise<void>[] = [];
+    for await (const { key, value } of iterateSound<SessionRecord>(store, keys.sessions)) {
+      if (!this.isLeft(value, estateId)) continue;
+      const clientId = key.at(-1) as string;
+      batch.push(this.parts.order.after(clientId, () => this.adoptOne(clientId, estateId)));
+      if (batch.length < adoptedAtOnceMax) continue;
+      await Promise.all(batch);
+      batch = [];
+    }
+    await Promise.all(batch);
+  }
+
+  /** Whether the session is of that node, or of none that there is. */
+  private isLeft({ owner }: SessionRecord, estateId: string): boolean {
+    const { brokerId, node } = this.context;
+    return owner === estateId || (owner !== brokerId && !node.others().includes(owner));
+  }
+
+  private async adoptOne(clientId: string, estateId: string): Promise<void> {
+    const { clock, brokerId: owner, log } = this.context;
+    if (this.parts.sessions.get(clientId) !== undefined) return;
+    const loaded = await loadSession(this.context.store, this.context.keys, clientId);
+    if (loaded === undefined || !this.isLeft(loaded.record, estateId)) return;
+    const session = this.restore(loaded);
+    const stored = session.stored!;
+    try {
+      await session.known;
+      const { expiresAtMs = clock.unixMs() + stored.record.expirySeconds * 1000, epoch } = stored.record;
+      stored.record = { ...stored.record, owner, epoch: epoch + 1, expiresAtMs };
+      await stored.writer.writeRecord(stored.record);
+    } catch (error) {
+      this.parts.sessions.forget(session);
+      // Its client came to another broker.
+      if (isThinglineError(error, "STORE_CONFLICT")) return;
+      throw error;
+    }
+    log.info("sessionAdopted", { clientId, from: estateId });
     this.waitOffline(session);
   }
 
@@ -190,6 +244,7 @@ export class SessionLifecycle {
       record,
       revision,
       gate: this.parts.gate,
+      guard: this.context.node.guard,
       onConflict: () => this.lose(session),
       onFailure: (error) => {
         counters.storeFailures++;
@@ -206,7 +261,17 @@ export class SessionLifecycle {
     const { sessions, topics } = this.parts;
     const session = sessions.create(clientId, record.version, record.identifier);
     this.makeStored(session, record, revision);
-    for (const [filter, options] of subscriptions) sessions.subscribe(session, filter, options);
+    session.arrival = ++sessions.arrivals;
+    session.isArriving = true;
+    const known: Promise<void>[] = [];
+    for (const [filter, options] of subscriptions) {
+      const wait = sessions.subscribe(session, filter, options);
+      if (wait !== undefined) known.push(wait);
+    }
+    if (known.length > 0) {
+      session.known = Promise.all(known);
+      session.known.catch(() => undefined);
+    }
     for (const { sequence, record: message } of messages) {
       const publication = restoredPublication(message, topics);
       const { sizeBytes, expiresAtMs } = publication;
@@ -219,6 +284,8 @@ export class SessionLifecycle {
       this.context.counters.droppedQueueFull++;
       void session.stored?.writer.delete(this.context.keys.message(clientId, sequence)).catch(() => undefined);
     }
+    session.isArriving = false;
+    sessions.onArrival?.(session);
     return session;
   }
 
@@ -253,6 +320,17 @@ export class SessionLifecycle {
    * @throws {ThinglineError} of the store.
    */
   async open(clientId: string, terms: SessionTerms): Promise<OpenedSession | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.openOnce(clientId, terms);
+      } catch (error) {
+        // Another broker wrote it since it was read here: it is read again.
+        if (!isThinglineError(error, "STORE_CONFLICT") || attempt >= openAttemptsMax) throw error;
+      }
+    }
+  }
+
+  private async openOnce(clientId: string, terms: SessionTerms): Promise<OpenedSession | undefined> {
     const { version, isCleanStart, expirySeconds } = terms;
     const old = await this.find(clientId);
     // Its timer may be due in this very moment, and not have come yet.
@@ -267,6 +345,8 @@ export class SessionLifecycle {
       old.expiryTimer?.cancel();
       old.expiryTimer = undefined;
       old.offlineRate = undefined;
+      // Before the one that holds it now lets go: what is published meanwhile has to reach one of the two.
+      await this.untilKnown(old);
       await this.own(old, expirySeconds);
       for (const message of old.queue.all()) message.isReplay = true;
       return { session: old, isPresent: true };
@@ -283,6 +363,16 @@ export class SessionLifecycle {
     return { session, isPresent: false };
   }
 
+  /** A session that came from the store, and that others could not all be told of, is not this broker's yet: it is left to the next try. */
+  private async untilKnown(session: BrokerSession): Promise<void> {
+    try {
+      await session.known;
+    } catch (error) {
+      this.parts.sessions.forget(session);
+      throw error;
+    }
+  }
+
   private async own(session: BrokerSession, expirySeconds: number): Promise<void> {
     const { port } = this.parts;
     const stored = session.stored!;
@@ -296,7 +386,9 @@ export class SessionLifecycle {
       this.abandon(session, expirySeconds);
       throw error;
     }
-    if (!port.isAlone) port.control({ type: "sessionTaken", clientId: session.clientId, epoch });
+    if (port.isAlone) return;
+    // Nobody waits: a holder that does not hear of it finds out with its next commit.
+    port.control({ type: "sessionTaken", clientId: session.clientId, epoch })?.catch(() => undefined);
   }
 }
 

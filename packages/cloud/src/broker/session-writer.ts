@@ -12,6 +12,8 @@ export interface SessionWriterOptions<R extends StoreValue> {
   revision: number;
   /** Shared by all writers of a broker. */
   gate: CommitGate;
+  /** Of a node that shares the store: nothing can be written once it is over. */
+  guard?: StoreOperation | undefined;
   /** Another broker took the session: nothing more can be written. */
   onConflict: () => void;
   /** The store failed otherwise; what was to be written is not. */
@@ -110,7 +112,7 @@ export class SessionWriter<R extends StoreValue> {
     this.batch = undefined;
     this.current = batch;
     this.isCommitting = true;
-    const { store, key, gate, onConflict, onFailure } = this.options;
+    const { store, key, gate, guard, onConflict, onFailure } = this.options;
     await gate.enter();
     const isDelete = this.isDeleted;
     const own: StoreOperation = isDelete
@@ -118,7 +120,9 @@ export class SessionWriter<R extends StoreValue> {
       : { key, expectedRevision: this.revision, value: this.record };
     try {
       if (this.isLost) throw new ThinglineError("STORE_CONFLICT", "it belongs to another broker");
-      const [revision] = await store.commit([own, ...batch.operations.values()]);
+      const operations = [own, ...batch.operations.values()];
+      if (guard !== undefined) operations.push(guard);
+      const [revision] = await store.commit(operations);
       this.revision = revision!;
       batch.settle.resolve();
     } catch (error) {

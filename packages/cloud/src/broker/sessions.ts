@@ -1,5 +1,5 @@
 import type { MqttVersion, SubscriptionOptions } from "@thingline/protocol/mqtt";
-import type { BusPort } from "../bus/bus.js";
+import type { BusLink } from "../bus/bus-link.js";
 import type { BrokerContext } from "./context.js";
 import type { GroupQueues } from "./group-queue.js";
 import type { QueueLedger } from "./queue-ledger.js";
@@ -12,7 +12,7 @@ export interface SessionsParts {
   index: BrokerIndex;
   groups: GroupQueues;
   ledger: QueueLedger;
-  port: BusPort;
+  port: BusLink;
 }
 
 /** The sessions of one broker, in step with its index of subscriptions, its groups and the bus. */
@@ -21,6 +21,10 @@ export class Sessions {
   private readonly parts: SessionsParts;
   private readonly byClientId = new Map<string, BrokerSession>();
   private persistent = 0;
+  /** Sessions that came here from the store so far. */
+  arrivals = 0;
+  /** Called when a session has come here from the store, with all that it has. */
+  onArrival: ((session: BrokerSession) => void) | undefined;
   private created = 0;
 
   constructor(context: BrokerContext, parts: SessionsParts) {
@@ -65,14 +69,22 @@ export class Sessions {
     return share && this.parts.index.group(share.filter, share.shareName);
   }
 
-  subscribe(session: BrokerSession, filter: string, options: SubscriptionOptions): void {
-    const { index, groups, port } = this.parts;
+  /** @returns when all other brokers know that somebody here wants it; undefined: they do. */
+  subscribe(session: BrokerSession, filter: string, options: SubscriptionOptions): Promise<void> | undefined {
+    const { index, groups } = this.parts;
     const share = parseShare(filter);
     const plain = share?.filter ?? filter;
-    if (!session.subscriptions.has(filter)) port.setInterest(plain, true);
+    const known = this.announce(session, filter, plain);
     session.subscriptions.set(filter, options);
     const group = index.add(plain, session, options, share?.shareName);
     if (group !== undefined) groups.joined(group, session);
+    return known;
+  }
+
+  private announce(session: BrokerSession, filter: string, plain: string): Promise<void> | undefined {
+    const { port } = this.parts;
+    if (session.subscriptions.has(filter)) return port.interestKnown(plain);
+    return session.isArriving ? port.renewInterest(plain) : port.setInterest(plain, true);
   }
 
   /** @returns whether there was such a subscription. */
@@ -84,7 +96,7 @@ export class Sessions {
     const group = share && index.group(share.filter, share.shareName);
     index.remove(plain, session, share?.shareName);
     if (group !== undefined) groups.left(group, session);
-    port.setInterest(plain, false);
+    void port.setInterest(plain, false);
     return true;
   }
 

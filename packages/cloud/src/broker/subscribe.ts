@@ -25,6 +25,8 @@ interface Grant {
   filter: string;
   options: SubscriptionOptions;
   isNew: boolean;
+  /** When all other brokers know of it; undefined: they do. */
+  known: Promise<void> | undefined;
 }
 
 export interface SubscriptionsParts {
@@ -52,8 +54,10 @@ export class Subscriptions {
     if (!this.mayAsk(client, packet)) return;
     const granted: Grant[] = [];
     const codes = packet.subscriptions.map((subscription) => this.subscribeOne(client, subscription, granted));
+    const known: Promise<void>[] = [];
+    for (const grant of granted) if (grant.known !== undefined) known.push(grant.known);
     const stored = this.store(client, granted);
-    if (stored === undefined) {
+    if (stored === undefined && known.length === 0) {
       this.answer(turn, client, packet.packetId, codes, granted);
       return;
     }
@@ -63,8 +67,21 @@ export class Subscriptions {
       this.answer(later, client, packet.packetId, codes, granted);
       turns.end(later);
     };
+    // Before the SUBACK every other broker knows that its messages are wanted here.
+    const made = known.length === 0 ? undefined : this.untilKnown(client, known);
     // A store that fails ends the connection: there is no SUBACK then.
-    void stored.then(answerLater, () => undefined);
+    void Promise.all([stored, made]).then(answerLater, () => undefined);
+  }
+
+  /** A client that others did not hear of has to notice, and to do it again. */
+  private async untilKnown(client: ConnectedClient, known: readonly Promise<void>[]): Promise<void> {
+    try {
+      await Promise.all(known);
+    } catch (error) {
+      this.context.log.error("interestNotKnown", { clientId: client.clientId, error: String(error) });
+      client.end("SERVER_ERROR");
+      throw error;
+    }
   }
 
   /** Ends the connection of a client that asks for what nobody gets. */
@@ -134,8 +151,8 @@ export class Subscriptions {
     }
     const qos = subscription.qos === 0 ? 0 : 1;
     const options = { ...subscription, qos } as const;
-    this.parts.sessions.subscribe(session, filter, options);
-    granted.push({ filter, options, isNew });
+    const known = this.parts.sessions.subscribe(session, filter, options);
+    granted.push({ filter, options, isNew, known });
     return qos;
   }
 

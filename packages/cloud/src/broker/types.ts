@@ -4,7 +4,8 @@ import type { Log } from "../log.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
 import type { LifecycleEvent } from "../services/lifecycle.js";
 import type { OperationRunner, Scope, ServiceTopics } from "../services/operation.js";
-import type { HandedOver, PublishEffect } from "../services/outbox.js";
+import type { EffectId, HandedOver, PublishEffect } from "../services/outbox.js";
+import type { CloudNode } from "../nodes/node.js";
 import type { Store } from "../store/store.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
@@ -23,6 +24,10 @@ export interface BrokerOptions {
   runner?: OperationRunner;
   /** Default: a bus of its own, with no other broker on it. */
   bus?: Bus;
+  /** What this process is to others on the same store. Default: the store is its own. Others of its kind have to be on the bus. */
+  node?: CloudNode;
+  /** Another node has stored a wake-up for this Unix time. */
+  onWakeUpStored?: (atUnixMs: number) => void;
   /** Default `awsLimits`. */
   limits?: BrokerLimits;
   /** Called with each event of a client's life, within the turn in which it happens. What it throws is logged. */
@@ -54,7 +59,9 @@ export interface Broker {
    * have answered it that hold its acknowledgement.
    * @throws {ThinglineError} CLOSED, TOPIC_NAME_INVALID.
    */
-  publish(effect: Omit<PublishEffect, "type">): Promise<void | HandedOver>;
+  publish(effect: Omit<PublishEffect, "type">, id?: EffectId): Promise<void | HandedOver>;
+  /** Tells other nodes that a wake-up for this Unix time is stored. It may get lost. */
+  announceWakeUp(atUnixMs: number): void;
   /** Whether anybody subscribes to the topic, connected or not, or hears it. True when other brokers might know of somebody. */
   isWanted(topic: string, source?: "service" | "http"): boolean;
   /** Asks `authorizeConnect` again for each live connection of the certificate and closes those that it refuses. */

@@ -1,7 +1,21 @@
 import type { PublishProperties } from "@thingline/protocol/mqtt";
 
+/** Names a message or control for good: each attempt to bring it has the same. */
+export interface BusId {
+  readonly publisher: string;
+  /** Rises with each of the publisher's; one count for QoS 1 and controls, one for QoS 0. */
+  readonly sequence: number;
+}
+
+/** How many retained messages a broker has sent to the others. */
+export interface RetainedCount {
+  readonly broker: string;
+  readonly count: number;
+}
+
 /** A message on its way to the subscribers of other brokers. Bytes are not changed after they were handed over. */
 export interface BusMessage {
+  id: BusId;
   topic: string;
   payload: Uint8Array;
   qos: 0 | 1;
@@ -11,37 +25,72 @@ export interface BusMessage {
   expiresAtMs: number | undefined;
   /** Only for the session of this client, subscribed or not. */
   onlyToClientId: string | undefined;
+  /** Of retained messages: which broker sends it, and how many it has sent so far. Who misses one reads the store. */
+  retained: RetainedCount | undefined;
 }
 
 /** What brokers tell each other beyond messages. */
-export type BusControl =
+export type BusOrder =
   /** The sender holds the session of this client id now, under this epoch: let go of it. */
   | { type: "sessionTaken"; clientId: string; epoch: number }
   | { type: "disconnectClient"; clientId: string; reason: string }
-  | { type: "recheckPrincipal"; certificateId: string };
+  | { type: "recheckPrincipal"; certificateId: string }
+  /** The sender has stored a wake-up for this Unix time. */
+  | { type: "wakeUpStored"; atUnixMs: number }
+  /** The sender gave up one of these: whoever has not had them all reads the store. */
+  | { type: "retainedSoFar"; sent: RetainedCount };
 
-/** A broker's ear on the bus. */
+export type BusControl = BusOrder & { id: BusId };
+
+/** A broker's ear on the bus. What it returns is the confirmation: undefined means that it is done already. */
 export interface BusReceiver {
-  /** Resolves when handed over: written to clean sessions, stored for persistent ones. Undefined: done already. */
+  /** Resolves when handed over: written to clean sessions, stored for persistent ones. */
   onMessage(message: BusMessage): Promise<void> | undefined;
-  onControl(control: BusControl): void;
+  /** Resolves when it is done. */
+  onControl(control: BusControl): Promise<void> | undefined;
 }
 
-/** One broker's plug in the bus. */
+/**
+ * One broker's plug in the bus. A bus may lose, delay, repeat and reorder what it carries; it tells by a rejection what it could not
+ * bring, and never confirms what was not confirmed to it. `BusLink` makes order and retries of it.
+ */
 export interface BusPort {
   /** No other broker is there. */
   readonly isAlone: boolean;
   /** Whether another broker wants messages on this topic. Asked for every message, so it must cost nothing when alone. */
   hasInterest(topic: string): boolean;
-  /** To every other broker with interest. Undefined: handed over already. */
+  /**
+   * One attempt to bring it to every other broker with interest; retained ones and those for one client go to all. Undefined: handed
+   * over already. Resolves when each of them confirmed, and each that said meanwhile, perhaps again, that it wants it: a session may have moved
+   * there from one that was asked.
+   * @throws {ThinglineError} TIMEOUT when one did not in {@link busTimeoutMs}, or what one of them failed with.
+   */
   publish(message: BusMessage): Promise<void> | undefined;
-  control(control: BusControl): void;
-  /** This broker's sessions start or stop to want what matches the filter. Counted by the port: call in pairs. */
-  setInterest(filter: string, isWanted: boolean): void;
+  /** The same, to every other broker. */
+  control(control: BusControl): Promise<void> | undefined;
+  /**
+   * This broker wants, or no longer wants, what matches the filter. Resolves when all others know; undefined: they do already. Saying
+   * the same again is right: it tells those that do not know yet, and brings what is under way once more. @throws {ThinglineError} TIMEOUT
+   */
+  setInterest(filter: string, isWanted: boolean): Promise<void> | undefined;
+  /** Whether the broker of that name is there, and what it wants is known here. */
+  knows(name: string): boolean;
+  /** The node of that name is over, and says nothing any more: it need not know anything. What its sessions want is kept up. */
+  silence(name: string): void;
+  /** The broker of that name is gone for good, and others have what it had: nobody waits for it any more. */
+  forget(name: string): void;
+  /** Hears and says nothing from now on. One with a name is missed by the others until they {@link forget} it. */
   close(): void;
 }
 
 /** How brokers of one account and region reach each other: a function call in one process, a network later. */
 export interface Bus {
-  attach(receiver: BusReceiver): BusPort;
+  /**
+   * @param name of the node. What a named broker wants is kept up while it does not answer, so that messages for its sessions fail,
+   * and are tried again, until another node has these sessions. One without a name takes its sessions with it.
+   */
+  attach(receiver: BusReceiver, name?: string): BusPort;
 }
+
+/** How long one attempt waits for its confirmations. */
+export const busTimeoutMs = 2_000;

@@ -1,15 +1,19 @@
-import { topicMatches } from "@thingline/protocol/mqtt";
+import { ThinglineError } from "@thingline/protocol";
 import type { Bus, BusControl, BusMessage, BusPort, BusReceiver } from "./bus.js";
+import { isForAll, wants } from "./interest.js";
 
 class LocalPort implements BusPort {
   readonly receiver: BusReceiver;
-  /** Wanted filters with how often they are wanted. */
-  readonly interest = new Map<string, number>();
+  readonly name: string | undefined;
+  readonly interest = new Set<string>();
+  isClosed = false;
+  isSilenced = false;
   private readonly ports: Set<LocalPort>;
 
-  constructor(ports: Set<LocalPort>, receiver: BusReceiver) {
+  constructor(ports: Set<LocalPort>, receiver: BusReceiver, name: string | undefined) {
     this.ports = ports;
     this.receiver = receiver;
+    this.name = name;
     ports.add(this);
   }
 
@@ -19,47 +23,72 @@ class LocalPort implements BusPort {
 
   hasInterest(topic: string): boolean {
     if (this.isAlone) return false;
-    for (const port of this.ports) if (port !== this && port.wants(topic)) return true;
+    for (const port of this.ports) if (port !== this && wants(port.interest, topic)) return true;
     return false;
   }
 
   publish(message: BusMessage): Promise<void> | undefined {
+    const toAll = isForAll(message);
+    return this.toOthers((port) => {
+      if (!toAll && !wants(port.interest, message.topic)) return undefined;
+      return port.isClosed ? Promise.reject(noAnswer(port.name)) : port.receiver.onMessage(message);
+    });
+  }
+
+  control(control: BusControl): Promise<void> | undefined {
+    return this.toOthers((port) => {
+      if (port.isSilenced) return undefined;
+      return port.isClosed ? Promise.reject(noAnswer(port.name)) : port.receiver.onControl(control);
+    });
+  }
+
+  private toOthers(send: (port: LocalPort) => Promise<void> | undefined): Promise<void> | undefined {
+    if (this.isClosed) return Promise.reject(new ThinglineError("CLOSED", "the bus was used after close()"));
     const waits: Promise<void>[] = [];
     for (const port of this.ports) {
       if (port === this) continue;
-      // Every broker has to know a retained message, and only its broker knows whether it holds a client.
-      const isForAll = message.isRetained || message.onlyToClientId !== undefined;
-      if (!isForAll && !port.wants(message.topic)) continue;
-      const wait = port.receiver.onMessage(message);
+      const wait = send(port);
       if (wait !== undefined) waits.push(wait);
     }
     if (waits.length === 0) return undefined;
     return Promise.all(waits).then(() => undefined);
   }
 
-  control(control: BusControl): void {
-    for (const port of this.ports) if (port !== this) port.receiver.onControl(control);
-  }
-
-  setInterest(filter: string, isWanted: boolean): void {
-    const count = (this.interest.get(filter) ?? 0) + (isWanted ? 1 : -1);
-    if (count > 0) this.interest.set(filter, count);
+  setInterest(filter: string, isWanted: boolean): undefined {
+    if (isWanted) this.interest.add(filter);
     else this.interest.delete(filter);
   }
 
-  close(): void {
-    this.ports.delete(this);
-  }
-
-  private wants(topic: string): boolean {
-    if (this.interest.has(topic)) return true;
-    for (const filter of this.interest.keys()) if (topicMatches(filter, topic, { aws: true })) return true;
+  knows(name: string): boolean {
+    for (const port of this.ports) if (port.name === name) return !port.isClosed;
     return false;
   }
+
+  silence(name: string): void {
+    for (const port of this.ports) if (port.name === name) port.isSilenced = true;
+  }
+
+  forget(name: string): void {
+    for (const port of this.ports) {
+      if (port.name !== name) continue;
+      // It may still be there, and not know that it is over: from here on it reaches nobody.
+      port.isClosed = true;
+      this.ports.delete(port);
+    }
+  }
+
+  close(): void {
+    this.isClosed = true;
+    if (this.name === undefined) this.ports.delete(this);
+  }
 }
+
+/** Nobody will answer in the place of a port that is closed: there is no time to wait for. */
+const noAnswer = (name: string | undefined) =>
+  new ThinglineError("TIMEOUT", `the broker ${name} has left, and nobody has its sessions yet`);
 
 /** Brokers of one process. With one broker on it, it costs nothing. */
 export function createLocalBus(): Bus {
   const ports = new Set<LocalPort>();
-  return { attach: (receiver) => new LocalPort(ports, receiver) };
+  return { attach: (receiver, name) => new LocalPort(ports, receiver, name) };
 }

@@ -1,6 +1,10 @@
 export { blobContract } from "./blob-contract.js";
 export type { BlobWorld } from "./blob-contract.js";
+export { busContract } from "./bus-contract.js";
+export type { BusWorld } from "./bus-contract.js";
 export { storeContract } from "./store-contract.js";
 export type { StoreContractHarness, StoreWorld } from "./store-contract.js";
+export { createVirtualBus } from "./virtual-bus.js";
+export type { VirtualBus, VirtualBusOptions } from "./virtual-bus.js";
 export { createVirtualStore } from "./virtual-store.js";
 export type { NodeStore, VirtualStore, VirtualStoreOptions } from "./virtual-store.js";

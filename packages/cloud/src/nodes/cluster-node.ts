@@ -68,6 +68,7 @@ class ClusterNode implements CloudNode {
   readonly #dependencies: ClusterNodeDependencies;
   readonly #adopters: Adopter[] = [];
   readonly #whenOver: (() => void)[] = [];
+  readonly #whenEnded: ((id: string) => void)[] = [];
   readonly #whenGone: ((id: string) => void)[] = [];
   readonly #seen = new Map<string, Seen>();
   /** Estates that this node is taking now. */
@@ -115,12 +116,16 @@ class ClusterNode implements CloudNode {
     this.#whenOver.push(listener);
   }
 
+  onEnded(listener: (id: string) => void): void {
+    this.#whenEnded.push(listener);
+  }
+
   onGone(listener: (id: string) => void): void {
     this.#whenGone.push(listener);
   }
 
   others(): readonly string[] {
-    return [...this.#seen.keys()];
+    return [...new Set([...this.#seen.keys(), ...this.#estates])];
   }
 
   async start(): Promise<void> {
@@ -208,10 +213,11 @@ class ClusterNode implements CloudNode {
       const isSame = before?.revision === revision && before.beatRevision === beatRevision;
       const sinceMs = isSame ? before.sinceMs : clock.monotonicMs();
       this.#seen.set(id, { record: value, revision, beatRevision, sinceMs });
+      if (value.isOver === true && before?.record.isOver !== true) this.#tell(this.#whenEnded, id);
     }
     for (const id of gone) {
       this.#seen.delete(id);
-      for (const listener of this.#whenGone) listener(id);
+      this.#tell(this.#whenGone, id);
     }
     if (this.isOver || this.#closing !== undefined) return;
     for (const [id, seen] of this.#seen) if (await this.#isHeirless(seen)) this.#track(this.#adopt(id, seen));
@@ -226,6 +232,28 @@ class ClusterNode implements CloudNode {
     if (record.isOver !== true) return clock.monotonicMs() - sinceMs >= nodeLeaseMs + nodeLeaseMarginMs;
     const { heir } = record;
     return heir === undefined || heir.node === this.id || !(await isEpochOpen(store, heir));
+  }
+
+  #tell(listeners: readonly ((id: string) => void)[], id: string): void {
+    for (const listener of listeners) listener(id);
+  }
+
+  /** Somebody else wrote the record of that node: it is one of the others as long as it has one. */
+  async #lookAgain(id: string): Promise<void> {
+    const { store, clock } = this.#dependencies;
+    try {
+      await this.verify();
+      const entry = await store.get<NodeRecord>(nodeKeys.node(id));
+      if (entry === undefined || this.#seen.has(id)) return;
+      this.#seen.set(id, {
+        record: entry.value,
+        revision: entry.revision,
+        beatRevision: 0,
+        sinceMs: clock.monotonicMs(),
+      });
+    } catch (error) {
+      this.#dependencies.log.error("nodesUnreadable", { node: this.id, error: String(error) });
+    }
   }
 
   #track(work: Promise<void>): void {
@@ -251,13 +279,14 @@ class ClusterNode implements CloudNode {
       if (seen !== undefined) log.warn("nodeAdopted", { node: id, by: this.id });
       const mine: StoreOperation = { key, expectedRevision: revision!, check: true };
       const estate: Estate = { id, guards: [mine, this.guard] };
+      this.#tell(this.#whenEnded, id);
       for (const adopter of this.#adopters) await adopter(estate);
       await store.commit([{ key, expectedRevision: revision!, delete: true }, this.guard]);
       this.#seen.delete(id);
-      for (const listener of this.#whenGone) listener(id);
+      this.#tell(this.#whenGone, id);
     } catch (error) {
       // A sign of life, or another heir. Whatever else it is, the next look tries again.
-      if (isThinglineError(error, "STORE_CONFLICT")) await this.verify().catch(() => undefined);
+      if (isThinglineError(error, "STORE_CONFLICT")) await this.#lookAgain(id);
       else log.error("estateNotTaken", { node: id, error: String(error) });
     } finally {
       this.#estates.delete(id);

@@ -40,6 +40,8 @@ export interface CloudNode {
   onEstate(adopter: Adopter): void;
   /** Called once, when the node is over. */
   onOver(listener: () => void): void;
+  /** Another node is over: it says nothing any more, and what it had is being taken. */
+  onEnded(listener: (id: string) => void): void;
   /** Another node's record is gone: whatever it had is in other hands. */
   onGone(listener: (id: string) => void): void;
   /** The others that have a record, living or not, as of the last look. */
@@ -67,6 +69,7 @@ export const soleNode: CloudNode = {
   verify: () => Promise.resolve(false),
   onEstate: nothing,
   onOver: nothing,
+  onEnded: nothing,
   onGone: nothing,
   others: () => [],
   start: () => Promise.resolve(),
