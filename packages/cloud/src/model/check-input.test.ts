@@ -5,7 +5,7 @@ import { checkInput } from "./check-input.js";
 import { faultsToldMax } from "./faults.js";
 import { loadModel, modelOf } from "./model.js";
 import type { ServiceTable, ShapeRow } from "./table.js";
-import { depthMax, type ActedMembers } from "./validate.js";
+import { depthMax, faultsFoundMax, type ActedMembers } from "./validate.js";
 
 /** A model of one operation `Try` whose input has these members. */
 function modelWith(members: Record<string, string>, shapes: Record<string, ShapeRow> = {}, required: string[] = []) {
@@ -150,6 +150,11 @@ test("ten faults are told and all are counted; what is shown of a value is short
   assert.ok(told(operation, { name: "x".repeat(1_000_000) }).length < 1_000);
   const large = Array.from({ length: 100_000 }, () => ({ k: ["x".repeat(10)] }));
   assert.ok(told(operation, { name: large }).length < 1_000);
+  const lists = modelWith({ names: "Names" }, { Names: { type: "list", of: "string" } });
+  const nothing = new Array(200_000).fill(null);
+  assert.match(told(lists, { names: nothing }), new RegExp(`^${faultsFoundMax} validation errors detected: `));
+  const deep = JSON.parse(`${"[".repeat(400_000)}${"]".repeat(400_000)}`) as unknown;
+  assert.equal(told(operation, { name: deep }), one("'[[[[[[[[...]]]]]]]]'", "name", "Member must be a string"));
 });
 
 test("a secret is not shown", () => {

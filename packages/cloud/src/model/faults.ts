@@ -1,6 +1,8 @@
 /** Faults of one request that are told together; the rest is only counted. */
 export const faultsToldMax = 10;
 const valueCharactersMax = 100;
+/** What is nested deeper is not shown: a body can hold hundreds of thousands of levels. */
+const valueLevelsMax = 8;
 /** A key of a map is part of a path. */
 const pathCharactersMax = 400;
 
@@ -27,20 +29,21 @@ function tellFault({ path, value, constraint, isSensitive }: Fault): string {
 
 function quoted(value: unknown): string {
   if (value === undefined || value === null) return "null";
-  return `'${shown(value, valueCharactersMax).slice(0, valueCharactersMax)}'`;
+  return `'${shown(value, valueCharactersMax, valueLevelsMax).slice(0, valueCharactersMax)}'`;
 }
 
 /** Lists and maps look as Java writes them. Never much longer than what may be shown. */
-function shown(value: unknown, room: number): string {
+function shown(value: unknown, room: number, levels: number): string {
   if (typeof value === "string") return value.slice(0, room);
   if (value instanceof Uint8Array) return `${value.length} bytes`;
   if (typeof value !== "object" || value === null) return String(value);
+  if (levels === 0) return "...";
   const isList = Array.isArray(value);
   const parts: string[] = [];
   let length = 0;
   for (const [name, item] of Object.entries(value)) {
     if (length > room) break;
-    const text = shown(item, room - length);
+    const text = shown(item, room - length, levels - 1);
     parts.push(isList ? text : `${name.slice(0, room)}=${text}`);
     length += (parts.at(-1) ?? "").length + 2;
   }

@@ -3,6 +3,8 @@ import type { ListShape, MapShape, Member, PlainShape, Shape, StructureShape } f
 
 /** A value that is nested deeper is refused. The deepest shape of AWS IoT has eight levels. */
 export const depthMax = 32;
+/** Faults that one request can have; whoever has more is not told how many. */
+export const faultsFoundMax = 1_000;
 
 /**
  * Which members of an input an operation acts on, by name; `true` for all of a member, whatever is in it. A member that it does not
@@ -95,9 +97,8 @@ function checkActed(
   if (shape.type === "structure") return checkStructure(shape, value, path, faults, acted, depth);
   if (shape.type !== "list" || !Array.isArray(value)) return checkValue(shape, value, path, faults, depth);
   checkCount(shape, value.length, value, path, faults);
-  return value.map((item: unknown, at) =>
-    checkActed(shape.of, item, `${path}.${at + 1}.member`, faults, acted, depth - 1),
-  );
+  const { of } = shape;
+  return checkItems(value, path, faults, (item, at) => checkActed(of, item, at, faults, acted, depth - 1));
 }
 
 /** Whether a member is more than its name: an empty list asks for nothing. */
@@ -113,17 +114,31 @@ function checkList(shape: ListShape, value: unknown, path: string, faults: Fault
   checkCount(shape, value.length, value, path, faults);
   const { of } = shape;
   if (isContainer(of))
-    return value.map((item, at) => checkValue(of, item, `${path}.${at + 1}.member`, faults, depth - 1));
+    return checkItems(value, path, faults, (item, at) => checkValue(of, item, at, faults, depth - 1));
   let isBroken = false;
-  value.forEach((item: unknown, at) => {
+  checkItems(value, path, faults, (item, at) => {
     const fault = typeFault(of, item);
-    if (fault !== undefined) faults.push({ path: `${path}.${at + 1}.member`, value: item, constraint: fault });
+    if (fault !== undefined) faults.push({ path: at, value: item, constraint: fault });
     else isBroken ||= constraintsBroken(of, item).length > 0;
   });
   // AWS names the list, and all that its elements have to be.
   if (isBroken)
     faults.push({ path, value, constraint: `Member must satisfy constraint: [${constraintsOf(of).join(", ")}]` });
   return value;
+}
+
+/** Each item with its path, until there is more wrong than anybody would read. */
+function checkItems<T>(
+  items: readonly unknown[],
+  path: string,
+  faults: readonly Fault[],
+  check: (item: unknown, path: string) => T,
+): T[] {
+  const checked: T[] = [];
+  for (let at = 0; at < items.length && faults.length < faultsFoundMax; at++) {
+    checked.push(check(items[at], `${path}.${at + 1}.member`));
+  }
+  return checked;
 }
 
 function checkMap(shape: MapShape, value: unknown, path: string, faults: Fault[], depth: number): unknown {
@@ -139,6 +154,7 @@ function checkMap(shape: MapShape, value: unknown, path: string, faults: Fault[]
   let isKeyBroken = false;
   let isValueBroken = false;
   for (const [name, item] of entries) {
+    if (faults.length >= faultsFoundMax) break;
     const keyFault = typeFault(plainKey, name);
     if (keyFault !== undefined) faults.push({ path: `${path}.key`, value: name, constraint: keyFault });
     else isKeyBroken ||= constraintsBroken(plainKey, name).length > 0;
