@@ -41,6 +41,10 @@ export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http
 export type { KeyKind, KeyPair, Keys } from "./keys.js";
 export { makePrivateFolder } from "./private-folder.js";
 export type { Random } from "./random.js";
+export { lostError, StreamConnection } from "./stream-connection.js";
+export type { Channel, ChannelEvents, StreamConnectionOptions } from "./stream-connection.js";
+export { SlabPool } from "./write-plan.js";
+export type { Batch } from "./write-plan.js";
 export {
   clockOption,
   connectionOption,

@@ -1,11 +1,16 @@
-import { ThinglineError } from "@thingline/protocol";
+import { concatBytes, ThinglineError } from "@thingline/protocol";
 import { encodeToBytes, type MqttPacket, type MqttVersion, PacketDecoder } from "@thingline/protocol/mqtt";
 import {
+  type Batch,
+  type Channel,
   type Connection,
   type ConnectionHandlers,
   type Dialer,
   type DialTarget,
-  highWaterBytes,
+  type Endpoint,
+  type SecureInfo,
+  SlabPool,
+  StreamConnection,
 } from "@thingline/transport";
 import { createVirtualClock, createVirtualRandom, type VirtualClock } from "@thingline/transport/virtual";
 import type { Device } from "../device.js";
@@ -22,73 +27,113 @@ export function createDeviceClock(): VirtualClock {
   return Object.assign(createVirtualClock({ unixMs: 0, settlesBy: "microtasks" }), { sleep });
 }
 
-/** The device's end of a connection whose other end the test plays. */
-export class FakeConnection implements Connection {
-  secure: Connection["secure"] = undefined;
-  readonly local = { host: "127.0.0.1", port: 1 };
-  readonly remote = { host: "127.0.0.1", port: 2 };
-  slab = new Uint8Array(0);
-  bufferedBytes = 0;
-  readonly closed: Promise<void>;
-  isReading = true;
-  /** The peer does not take anything: what is sent stays buffered. */
-  isStuck = false;
-  /** `close()` never comes to an end. */
-  isDeaf = false;
-  isDestroyed = false;
-  isEnded = false;
-  readonly #clock: VirtualClock;
-  readonly #sent: (bytes: Uint8Array) => void;
-  readonly #pending: Uint8Array[] = [];
-  #handlers: ConnectionHandlers | undefined;
+/** The device's end of a connection, over a wire whose other end the test plays. */
+export class FakeConnection extends StreamConnection {
+  declare secure: SecureInfo | undefined;
   isStarted = false;
-  #isDelivering = false;
-  #resolveClosed: () => void = () => undefined;
+  isDestroyed = false;
+  /** Bytes of what is stuck that the peer has taken all the same. */
+  takenBytes = 0;
+  readonly #wire: FakeWire;
 
   constructor(clock: VirtualClock, sent: (bytes: Uint8Array) => void) {
-    this.#clock = clock;
-    this.#sent = sent;
-    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+    const [local, remote] = [1, 2].map((port) => ({ host: "127.0.0.1", port })) as [Endpoint, Endpoint];
+    super({ clock, pool: new SlabPool(), secure: undefined, local, remote });
+    this.#wire = new FakeWire(clock, this, sent);
+    this.attach(this.#wire);
   }
 
-  start(handlers: ConnectionHandlers): void {
-    this.#handlers = handlers;
+  get isReading(): boolean {
+    return this.#wire.isReading;
+  }
+
+  get isEnded(): boolean {
+    return this.#wire.isEnded;
+  }
+
+  override get bufferedBytes(): number {
+    return super.bufferedBytes - this.takenBytes;
+  }
+
+  /** The peer does not take anything: what is sent stays buffered. */
+  set isStuck(isStuck: boolean) {
+    this.#wire.isStuck = isStuck;
+  }
+
+  /** `close()` never comes to an end. */
+  set isDeaf(isDeaf: boolean) {
+    this.#wire.isDeaf = isDeaf;
+  }
+
+  unstick(): void {
+    this.#wire.unstick();
+  }
+
+  override start(handlers: ConnectionHandlers): void {
     this.isStarted = true;
-    if (this.isEnded) this.#clock.afterTurn(() => handlers.closed(undefined));
+    super.start(handlers);
   }
 
-  /** A slab for each packet: complete by the end of the turn. */
-  reserve(lengthBytes: number): number {
-    this.slab = new Uint8Array(lengthBytes);
-    this.#pending.push(this.slab);
-    this.bufferedBytes += lengthBytes;
-    this.#clock.afterTurn(() => this.flush());
-    return 0;
+  override destroy(error?: ThinglineError): void {
+    this.isDestroyed = true;
+    super.destroy(error);
   }
 
-  write(): boolean {
-    throw new Error("the device reserves");
+  receive(bytes: Uint8Array): void {
+    this.received(bytes);
   }
 
-  flush(): void {
-    if (this.isStuck || this.#isDelivering) return;
-    this.#isDelivering = true;
-    for (let bytes = this.#pending.shift(); bytes !== undefined; bytes = this.#pending.shift()) {
-      this.bufferedBytes -= bytes.length;
-      this.#sent(bytes);
-    }
-    this.#isDelivering = false;
+  /** The connection is over, for whatever reason. */
+  end(error?: ThinglineError): void {
+    this.#wire.close(error);
+  }
+}
+
+/** What is below the device's connection. */
+class FakeWire implements Channel {
+  isReading = true;
+  isStuck = false;
+  isDeaf = false;
+  isEnded = false;
+  readonly #clock: VirtualClock;
+  readonly #connection: FakeConnection;
+  readonly #sent: (bytes: Uint8Array) => void;
+  #held: Uint8Array | undefined;
+  #isDelivering = false;
+
+  constructor(clock: VirtualClock, connection: FakeConnection, sent: (bytes: Uint8Array) => void) {
+    this.#clock = clock;
+    this.#connection = connection;
+    this.#sent = sent;
+  }
+
+  send({ parts }: Batch): void {
+    if (this.isStuck) this.#held = concatBytes(parts);
+    else this.#deliver(concatBytes(parts));
   }
 
   unstick(): void {
     this.isStuck = false;
-    const wasHigh = this.bufferedBytes > highWaterBytes;
-    this.flush();
-    if (wasHigh) this.#handlers?.drained?.();
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.#deliver(held);
   }
 
-  receive(bytes: Uint8Array): void {
-    this.#handlers?.data(bytes);
+  #deliver(bytes: Uint8Array): void {
+    this.#isDelivering = true;
+    this.#sent(bytes);
+    this.#isDelivering = false;
+    this.#clock.afterTurn(() => this.#connection.sent());
+  }
+
+  end(): void {
+    this.#clock.afterTurn(() => {
+      if (!this.isDeaf) this.close(undefined);
+    });
+  }
+
+  destroy(): void {
+    this.#clock.afterTurn(() => this.close(undefined));
   }
 
   pause(): void {
@@ -99,25 +144,12 @@ export class FakeConnection implements Connection {
     this.isReading = true;
   }
 
-  close(): Promise<void> {
-    if (!this.isDeaf) this.#clock.afterTurn(() => this.end());
-    return this.closed;
-  }
-
-  destroy(error?: ThinglineError): void {
-    this.isDestroyed = true;
-    this.#clock.afterTurn(() => this.end(error));
-  }
-
-  /** The connection is over, for whatever reason. */
-  end(error?: ThinglineError): void {
+  close(error: ThinglineError | undefined): void {
     if (this.isEnded) return;
-    this.isEnded = true;
     // The peer that ends it in the middle of what it gets does not get the rest.
-    if (this.#isDelivering) this.#pending.length = 0;
-    else this.flush();
-    this.#handlers?.closed(error);
-    this.#resolveClosed();
+    if (!this.#isDelivering) this.#connection.flush();
+    this.isEnded = true;
+    this.#connection.channelClosed(error);
   }
 }
 
@@ -200,15 +232,14 @@ export class FakeCloud implements Dialer {
 
   #open(): FakeConnection {
     const decoder = new PacketDecoder({ receiver: "server", packetBytesMax: 2_000_000 });
-    return new FakeConnection(this.clock, (bytes) => this.#take(decoder, bytes));
-  }
-
-  #take(decoder: PacketDecoder, bytes: Uint8Array): void {
-    decoder.push(bytes);
-    for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
-      this.packets.push(packet);
-      this.answer(packet, this);
-    }
+    const connection: FakeConnection = new FakeConnection(this.clock, (bytes) => {
+      decoder.push(bytes);
+      for (let packet = decoder.next(); packet !== undefined && !connection.isEnded; packet = decoder.next()) {
+        this.packets.push(packet);
+        this.answer(packet, this);
+      }
+    });
+    return connection;
   }
 
   /** All of them arrive as one piece of input. */
