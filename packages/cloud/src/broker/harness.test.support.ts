@@ -1,5 +1,5 @@
 // What the tests of the broker share: a connection in memory, a client that speaks MQTT.
-import { ThinglineError } from "@thingline/protocol";
+import { concatBytes, ThinglineError } from "@thingline/protocol";
 import {
   encodeToBytes,
   PacketDecoder,
@@ -11,7 +11,7 @@ import {
   type PublishPacket,
   type Subscription,
 } from "@thingline/protocol/mqtt";
-import type { Clock, Connection, ConnectionHandlers, Random } from "@thingline/transport";
+import { SlabPool, StreamConnection, type Batch, type Channel, type Clock, type Random } from "@thingline/transport";
 import {
   createProcessClock,
   createVirtualClock,
@@ -45,76 +45,69 @@ export class TestRandom implements Random {
   }
 }
 
-/** The broker's side of a connection whose other side is the test. */
-class TestConnection implements Connection {
-  readonly secure = undefined;
-  readonly local = { host: "127.0.0.1", port: 1883 };
-  readonly remote = { host: "127.0.0.1", port: 50_000 };
-  readonly closed: Promise<void>;
-  slab: Uint8Array = new Uint8Array(64 * 1024);
-  handlers!: ConnectionHandlers;
-  isOver = false;
-  isPaused = false;
-  /** Set by a test: bytes pile up instead of being taken. */
-  isStalled = false;
-  private end = 0;
-  private parts: Uint8Array[] = [];
-  private isScheduled = false;
-  private resolveClosed!: () => void;
-  private readonly clock: Clock;
-  private readonly onBytes: (bytes: Uint8Array) => void;
+/** The broker's end of a connection, over a wire whose other end is the test. */
+class TestConnection extends StreamConnection {
+  private readonly wire: TestWire;
 
   constructor(clock: Clock, onBytes: (bytes: Uint8Array) => void) {
+    const local = { host: "127.0.0.1", port: 1883 };
+    const remote = { host: "127.0.0.1", port: 50_000 };
+    super({ clock, pool: new SlabPool(), secure: undefined, local, remote });
+    this.wire = new TestWire(clock, this, onBytes);
+    this.attach(this.wire);
+  }
+  /** The broker has ended it, or it is lost. */
+  get isOver(): boolean {
+    return this.wire.isOver;
+  }
+  get isPaused(): boolean {
+    return this.wire.isPaused;
+  }
+  /** Set by a test: bytes pile up instead of being taken. */
+  set isStalled(isStalled: boolean) {
+    this.wire.isStalled = isStalled;
+  }
+  unstall(): void {
+    this.wire.unstall();
+  }
+  finish(error: ThinglineError | undefined): void {
+    this.wire.finish(error);
+  }
+}
+
+class TestWire implements Channel {
+  isOver = false;
+  isPaused = false;
+  isStalled = false;
+  private held: Uint8Array | undefined;
+  private readonly clock: Clock;
+  private readonly connection: TestConnection;
+  private readonly onBytes: (bytes: Uint8Array) => void;
+
+  constructor(clock: Clock, connection: TestConnection, onBytes: (bytes: Uint8Array) => void) {
     this.clock = clock;
+    this.connection = connection;
     this.onBytes = onBytes;
-    this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
   }
-  get bufferedBytes(): number {
-    return this.end + this.parts.reduce((sum, part) => sum + part.length, 0);
-  }
-  start(handlers: ConnectionHandlers): void {
-    this.handlers = handlers;
-  }
-  reserve(lengthBytes: number): number {
-    if (this.end + lengthBytes > this.slab.length) {
-      this.cut();
-      this.slab = new Uint8Array(Math.max(64 * 1024, lengthBytes));
-    }
-    const at = this.end;
-    this.end += lengthBytes;
-    this.schedule();
-    return at;
-  }
-  write(head: Uint8Array, body?: Uint8Array): boolean {
-    this.cut();
-    this.parts.push(head);
-    if (body !== undefined) this.parts.push(body);
-    this.schedule();
-    return true;
-  }
-  private cut(): void {
-    if (this.end > 0) this.parts.push(this.slab.slice(0, this.end));
-    this.end = 0;
-  }
-  private schedule(): void {
-    if (this.isScheduled) return;
-    this.isScheduled = true;
-    this.clock.afterTurn(() => {
-      this.isScheduled = false;
-      this.flush();
-    });
-  }
-  flush(): void {
-    if (this.isStalled || this.isOver) return;
-    this.cut();
-    const { parts } = this;
-    this.parts = [];
-    for (const part of parts) this.onBytes(part);
+  send({ parts }: Batch): void {
+    if (this.isStalled) this.held = concatBytes(parts);
+    else this.deliver(concatBytes(parts));
   }
   unstall(): void {
     this.isStalled = false;
-    this.flush();
-    this.handlers.drained?.();
+    const { held } = this;
+    this.held = undefined;
+    if (held !== undefined) this.deliver(held);
+  }
+  private deliver(bytes: Uint8Array): void {
+    this.onBytes(bytes);
+    this.clock.afterTurn(() => this.connection.sent());
+  }
+  end(): void {
+    this.finish(undefined);
+  }
+  destroy(): void {
+    this.finish(undefined);
   }
   pause(): void {
     this.isPaused = true;
@@ -122,21 +115,10 @@ class TestConnection implements Connection {
   resume(): void {
     this.isPaused = false;
   }
-  close(): Promise<void> {
-    this.flush();
-    this.finish(undefined);
-    return this.closed;
-  }
-  destroy(error?: ThinglineError): void {
-    this.finish(error);
-  }
   finish(error: ThinglineError | undefined): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.clock.afterTurn(() => {
-      this.handlers.closed(error);
-      this.resolveClosed();
-    });
+    this.clock.afterTurn(() => this.connection.channelClosed(error));
   }
 }
 
@@ -193,7 +175,7 @@ export class TestClient {
     this.sendBytes(encodeToBytes(packet, this.version));
   }
   sendBytes(bytes: Uint8Array): void {
-    if (!this.connection.isOver) this.connection.handlers.data(bytes);
+    if (!this.connection.isOver) this.connection.received(bytes);
   }
   /** The transport breaks. */
   lose(): void {
@@ -354,9 +336,7 @@ export async function startWorld(options: Partial<BrokerOptions> & { clock?: Vir
 
 /** Closes the broker and checks that it leaves nothing behind. */
 export async function closeWorld(world: World): Promise<void> {
-  const closing = world.broker.close();
-  await world.clock.settle();
-  await closing;
+  await world.clock.until(world.broker.close());
   if (world.process.timerCount > 0) throw new Error(`close() left ${world.process.timerCount} timers`);
 }
 
