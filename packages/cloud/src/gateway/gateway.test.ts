@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { ThinglineError } from "@thingline/protocol";
-import type { Connection, ListenOptions, Network } from "@thingline/transport";
+import { SlabPool, StreamConnection, type Connection, type ListenOptions, type Network } from "@thingline/transport";
 import { makeTestCertificate } from "@thingline/transport/contract";
 import { createVirtualClock, createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
@@ -10,6 +10,14 @@ import { connectionsTotalMax, openGateway, type PrincipalDirectory } from "./gat
 
 const keys = createVirtualKeys({ random: createVirtualRandom(1) });
 const { certificateDer } = await makeTestCertificate(keys, { commonName: "device" });
+
+const handshake = {
+  protocol: "TLSv1.3",
+  cipher: "TLS_AES_256_GCM_SHA384",
+  serverName: "localhost",
+  alpnProtocol: undefined,
+  isResumed: false,
+} as const;
 
 /** A gateway whose listeners are in the hands of the test. */
 async function openWorld(principals: Partial<PrincipalDirectory> = {}, options: { connectionsMax?: number } = {}) {
@@ -32,9 +40,10 @@ async function openWorld(principals: Partial<PrincipalDirectory> = {}, options: 
   const lines: Readonly<Record<string, unknown>>[] = [];
   const write = (_event: string, facts = {}) => void lines.push(facts);
   const address = (port: number) => ({ host: "10.0.0.1", port, optionName: "port" });
+  const clock = createVirtualClock();
   const gateway = await openGateway({
     network,
-    clock: createVirtualClock(),
+    clock,
     log: { debug: write, info: write, warn: write, error: write },
     fingerprint: () => "ab".repeat(32),
     principals: {
@@ -53,14 +62,17 @@ async function openWorld(principals: Partial<PrincipalDirectory> = {}, options: 
   });
   const arrive = async (port: number) => {
     const state = { isDestroyed: false };
-    const secure = port === 1883 ? undefined : { peerCertificate: certificateDer, serverName: "localhost" };
+    const secure = port === 1883 ? undefined : { ...handshake, peerCertificate: certificateDer };
     const listener = listeners.find(({ options }) => options.port === port);
     assert.ok(listener);
     const destroy = () => {
       if (!state.isDestroyed) listener.connectionCount--;
       state.isDestroyed = true;
     };
-    const connection = { secure, remote: { host: "10.0.0.2", port: 50_000 }, destroy } as unknown as Connection;
+    const local = { host: "localhost", port };
+    const remote = { host: "10.0.0.2", port: 50_000 };
+    const connection = new StreamConnection({ clock, pool: new SlabPool(), secure, local, remote });
+    connection.destroy = destroy;
     listener.connectionCount++;
     listener.onConnection(connection);
     await setImmediate();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ErrorCode, isThinglineError } from "@thingline/protocol";
-import type { Connection, Dialer, DialTarget } from "@thingline/transport";
+import { createConnectionPair, type Connection, type Dialer, type DialTarget } from "@thingline/transport";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createNodeKeys } from "@thingline/transport/node";
-import { createVirtualFiles } from "@thingline/transport/virtual";
+import { createVirtualClock, createVirtualFiles } from "@thingline/transport/virtual";
 import { tlsSessionsMax } from "../connection/tls-sessions.js";
 import { createNativeTlsDialer } from "./dialer.js";
 import { loadNativeTlsCredentials } from "./load.js";
@@ -179,7 +179,7 @@ function recordingDialer(): Dialer & { targets: DialTarget[] } {
   const dial = async (target: DialTarget): Promise<Connection> => {
     targets.push(target);
     target.tls?.onSession?.(Uint8Array.of(targets.length));
-    return {} as Connection;
+    return createConnectionPair({ clock: createVirtualClock() }).near;
   };
   return { targets, dial };
 }
