@@ -6,7 +6,6 @@ import {
   reasonCodes,
   type ConnackPacket,
   type ConnectPacket,
-  type MqttPacket,
   type MqttVersion,
 } from "@thingline/protocol/mqtt";
 import type { Connection, Timer } from "@thingline/transport";
@@ -92,19 +91,18 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
   // Input
 
   private receive(bytes: Uint8Array): void {
+    const { decoder, input, phase } = this;
     const { turns } = this.parts;
     const turn = turns.begin();
-    this.input.charge(turn.nowMs, this.clientId, bytes.length);
-    const { decoder } = this;
+    const waitMs = input.charge(turn.nowMs, bytes.length);
+    if (waitMs > 0) input.delay(waitMs, this.clientId);
     const { packetCount } = decoder;
     decoder.push(bytes);
     try {
-      for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
-        this.handle(turn, packet);
-        if (this.phase === closed) break;
-      }
+      if (phase.name === "connected") this.read(turn, phase.client);
+      else this.readFirst();
       const isPacket = decoder.packetCount > packetCount;
-      this.input.heard(turn.nowMs, isPacket, bytes.length);
+      input.heard(turn.nowMs, isPacket, bytes.length);
       const { bufferedBytes } = decoder;
       if (bufferedBytes > unfinishedBytesShare || this.countedBytes !== 0) this.countInput(bufferedBytes, isPacket);
     } catch (error) {
@@ -120,14 +118,26 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     this.parts.connections.unfinished.changed(this, before, this.countedBytes, isAnother);
   }
 
-  private handle(turn: Turn, packet: MqttPacket): void {
-    const { phase } = this;
-    if (phase.name === "connected") this.parts.packets.handle(turn, phase.client, packet);
-    else if (phase.name === "awaitingConnect" && packet.type === "connect") this.receiveConnect(packet, phase.timer);
-    else {
-      // The decoder lets only a CONNECT be the first packet, so this one came before our CONNACK.
-      this.logProtocolError(`${packet.type} before CONNACK: the client must wait for it`);
-      this.end("CLIENT_ERROR");
+  private read(turn: Turn, client: ConnectedClient): void {
+    const { decoder } = this;
+    const { packets } = this.parts;
+    for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
+      packets.handle(turn, client, packet);
+      if (!client.isConnected) return;
+    }
+  }
+
+  /** Before its CONNACK a client says CONNECT and no more. */
+  private readFirst(): void {
+    for (let packet = this.decoder.next(); packet !== undefined; packet = this.decoder.next()) {
+      const { phase } = this;
+      if (phase.name === "awaitingConnect" && packet.type === "connect") this.receiveConnect(packet, phase.timer);
+      else {
+        // The decoder lets only a CONNECT be the first packet, so this one came before our CONNACK.
+        this.logProtocolError(`${packet.type} before CONNACK: the client must wait for it`);
+        this.end("CLIENT_ERROR");
+      }
+      if (this.phase === closed) return;
     }
   }
 

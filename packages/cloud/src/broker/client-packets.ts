@@ -41,17 +41,16 @@ export class ClientPackets {
 
   private receivePuback(turn: Turn, client: ConnectedClient, packet: PublishAckPacket): void {
     const { packetId, reasonCode } = packet;
-    const { session, clientId } = client;
-    const { counters, log } = this.context;
+    const { session } = client;
     if (packet.properties !== undefined && !this.hasSoundProperties(turn, client, packet)) return;
     if (!this.inFlight.acknowledged(session, packetId)) {
-      counters.unexpectedAcks++;
-      log.debug("unexpectedPuback", { clientId, packetId });
+      this.context.counters.unexpectedAcks++;
+      this.context.log.debug("unexpectedPuback", { clientId: client.clientId, packetId });
       return;
     }
     if (reasonCode >= 0x80) {
-      counters.droppedRefused++;
-      log.warn("messageRefused", { clientId, packetId, reasonCode });
+      this.context.counters.droppedRefused++;
+      this.context.log.warn("messageRefused", { clientId: client.clientId, packetId, reasonCode });
     }
     if (session.queue.queuedCount > 0 || session.groups !== undefined) client.drain(turn);
   }

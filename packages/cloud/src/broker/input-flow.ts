@@ -49,11 +49,14 @@ export class InputFlow {
     this.lastReceivedMs = nowMs;
   }
 
-  /** Bytes came: too many of them delay the next. */
-  charge(nowMs: number, clientId: string, lengthBytes: number): void {
-    if (this.bytesRate === undefined) return;
-    const waitMs = this.bytesRate.charge(lengthBytes, nowMs);
-    if (waitMs === 0 || this.readTimer !== undefined) return;
+  /** Bytes came. @returns for how long the next are to be delayed, 0 when they are not */
+  charge(nowMs: number, lengthBytes: number): number {
+    return this.bytesRate === undefined ? 0 : this.bytesRate.charge(lengthBytes, nowMs);
+  }
+
+  /** Reads no more for a while. */
+  delay(waitMs: number, clientId: string): void {
+    if (this.readTimer !== undefined) return;
     this.context.hit("inboundBytesPerSecond", { clientId, delayMs: waitMs });
     this.pause(pauseReasons.throughput);
     this.readTimer = this.clock.setTimer(waitMs, () => {
