@@ -2,7 +2,7 @@ import { ThinglineError } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import { defaultAccount, defaultRegion } from "./account-region.js";
 import { createBoundedLog } from "./bounded-log.js";
-import type { CloudAddresses, CloudStats } from "./cloud-facts.js";
+import type { Cloud, CloudAddresses, CloudStats } from "./cloud-facts.js";
 import { brokerLimitsOf, checkCloudOptions, serviceOptionsOf } from "./cloud-options.js";
 import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 import { createHttpDoor, openMqttDoor, openMqttIdentity, type HttpDoor, type MqttIdentity } from "./doors.js";
@@ -18,31 +18,7 @@ import { createMemoryBlobStore } from "./store/blob-memory.js";
 import type { BlobStore } from "./store/blobs.js";
 import type { StoreSnapshot } from "./store/snapshot.js";
 
-/** A running local AWS IoT Core. Operations for {@link Cloud.run} are its members, by service. */
-export interface Cloud extends NamedOperations {
-  readonly scope: Scope;
-  readonly addresses: CloudAddresses;
-  /** What devices have to trust. */
-  readonly caPem: string;
-  readonly caFile: string;
-  /** The REST APIs, without a server in between: an AWS request in, its answer out. */
-  handleRest(request: HttpRequest): Promise<HttpResponse>;
-  /** Judges a request by its head, for a server that has not read its body: refused, or what it takes to handle it. */
-  judgeRest(head: RequestHead): Verdict | Promise<Verdict>;
-  /** Runs a service's operation as MQTT and REST do. `scope` defaults to that of the cloud. */
-  run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope?: Scope): Promise<Result>;
-  stats(): CloudStats;
-  /** Disconnects everybody and forgets all but root CA and server certificate. */
-  reset(): Promise<void>;
-  /** Everything stored, private keys included; blobs as far as they fit, and the names of those that do not. */
-  snapshot(): Promise<StoreSnapshot>;
-  /** Disconnects everybody and goes back to a snapshot. @throws {ThinglineError} REQUEST_INVALID, STORE_VERSION_UNKNOWN. */
-  restore(snapshot: unknown): Promise<void>;
-  /** Takes no more, tells the clients, stores what is under way. Leaves nothing behind. Safe to call twice. */
-  close(): Promise<void>;
-  readonly closed: Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
-}
+export type { Cloud } from "./cloud-facts.js";
 
 /**
  * Starts a local AWS IoT Core on the given adapters. What an earlier process left in the store goes on: sessions,
