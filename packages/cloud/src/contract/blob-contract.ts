@@ -154,6 +154,18 @@ export function blobContract(
     },
   );
 
+  testIn("empty chunks are nothing, and many small ones are put as few large ones", async ({ store }) => {
+    const [empty, content] = [new Uint8Array(0), long.subarray(0, 10_000)];
+    async function* chunks() {
+      for await (const one of inPieces(content, 1)) yield* [empty, one];
+      yield long;
+      yield empty;
+    }
+    const { bytes: total } = await store.put(key("small"), chunks(), { bytesMax });
+    assert.equal(total, content.length + long.length);
+    assert.deepEqual(await readAll(store, key("small")), Uint8Array.from([...content, ...long]));
+  });
+
   testIn("a deleted blob is gone, and whoever had begun to read it reads on", async ({ store }) => {
     await store.put(key("long"), [long], { bytesMax });
     const parts: Uint8Array[] = [];
@@ -168,6 +180,20 @@ export function blobContract(
     assert.equal(await store.stat(key("long")), undefined);
     assert.equal(store.bytesTotal, 0);
     await store.delete(key("long"));
+  });
+
+  testIn("a blob that is deleted while it is looked for is not there, and is not called damaged", async ({ store }) => {
+    for (let round = 0; round < 20; round++) {
+      const one = key(String(round));
+      await store.put(one, [bytes("hello")], { bytesMax });
+      const reading = await store.read(one);
+      const deleting = [store.delete(one), store.delete(one)];
+      const seen = await Promise.all([store.stat(one), store.stat(one), store.stat(one)]);
+      assert.ok(seen.every((facts) => facts === undefined || facts.sha256 === helloDigest));
+      await Promise.all(deleting);
+      assert.equal(await codeOf(reading!.chunks[Symbol.asyncIterator]().next()), "RESOURCE_NOT_FOUND");
+    }
+    assert.equal(store.bytesTotal, 0);
   });
 
   testIn(

@@ -7,6 +7,7 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { blobHeadBytes, blobPath, decodeBlobHead, decodeBlobName, encodeBlobHead } from "./blob-file-format.js";
 import { BlobLedger } from "./blob-ledger.js";
 import {
+  deletedMeanwhile,
   partOf,
   type BlobFacts,
   type BlobKey,
@@ -62,6 +63,8 @@ class BlobFiles implements BlobStore {
   readonly #folder: string;
   readonly #durability: Durability;
   readonly #puts = new Set<Promise<unknown>>();
+  /** Paths of blobs whose file may be gone, and that the ledger still has. */
+  readonly #deleting = new Map<string, Promise<void>>();
   #putCount = 0;
 
   constructor({ folder, durability = "process", ...limits }: BlobFilesOptions) {
@@ -141,13 +144,15 @@ class BlobFiles implements BlobStore {
     const facts = await this.stat(key);
     if (facts === undefined) return undefined;
     const part = partOf(facts.bytes, range);
-    return { ...facts, ...part, chunks: this.#chunks(this.#pathOf(key), facts, part) };
+    return { ...facts, ...part, chunks: this.#chunks(key, facts, part) };
   }
 
-  async *#chunks(path: string, facts: BlobFacts, { start, end }: { start: number; end: number }) {
+  async *#chunks(key: BlobKey, facts: BlobFacts, { start, end }: { start: number; end: number }) {
     const endRead = this.ledger.beginRead();
     try {
-      const file = await openToRead(path);
+      const path = this.#pathOf(key);
+      const file = await this.#openUnlessDeleted(key, path);
+      if (file === undefined) throw deletedMeanwhile(key);
       try {
         const isWhole = start === 0 && end === facts.bytes;
         const hash = createHash("sha256");
@@ -170,7 +175,8 @@ class BlobFiles implements BlobStore {
   async stat(key: BlobKey): Promise<BlobFacts | undefined> {
     if (this.ledger.find(key) === undefined) return undefined;
     const path = this.#pathOf(key);
-    const file = await openToRead(path);
+    const file = await this.#openUnlessDeleted(key, path);
+    if (file === undefined) return undefined;
     try {
       const facts = await readHead(file);
       if (typeof facts === "string") throw corrupt(path, facts);
@@ -180,10 +186,30 @@ class BlobFiles implements BlobStore {
     }
   }
 
+  /** @returns undefined for a blob that was deleted after it was found */
+  async #openUnlessDeleted(key: BlobKey, path: string): Promise<FileHandle | undefined> {
+    try {
+      return await openToRead(path);
+    } catch (error) {
+      if (this.#deleting.has(path) || !this.ledger.has(key)) return undefined;
+      throw error;
+    }
+  }
+
   async delete(key: BlobKey): Promise<void> {
     if (this.ledger.find(key) === undefined) return;
+    const path = this.#pathOf(key);
+    let deleting = this.#deleting.get(path);
+    if (deleting === undefined) {
+      deleting = this.#delete(key, path).finally(() => void this.#deleting.delete(path));
+      this.#deleting.set(path, deleting);
+    }
+    await deleting;
+  }
+
+  async #delete(key: BlobKey, path: string): Promise<void> {
     await this.#attempt(async () => {
-      await unlink(this.#pathOf(key)).catch((error: unknown) => {
+      await unlink(path).catch((error: unknown) => {
         if (codeOf(error) !== "ENOENT") throw error;
       });
     });

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { isThinglineError } from "@thingline/protocol";
+import { BlobBlocks } from "./blob-blocks.js";
 import { BlobLedger } from "./blob-ledger.js";
 import { createMemoryBlobStore, memoryBlobBytesTotalMax } from "./blob-memory.js";
 import { snapshotBlobBytesMax, takeBlobs } from "./blob-snapshot.js";
 import { blobBytesMax, blobBytesTotalMax, blobsMax, type BlobKey, type BlobStore } from "./blobs.js";
 
+const bytesMax = 1_000;
 const key = (name: string): BlobKey => ["123456789012", "us-east-1", "service", name];
 /** Only its length is looked at. */
 const ofLength = (length: number) => ({ length, slice: () => new Uint8Array(0) }) as unknown as Uint8Array;
@@ -54,10 +58,10 @@ test("there are blobsMax blobs at most", async () => {
 
 test("in memory all together have memoryBlobBytesTotalMax bytes at most", async () => {
   const store = createMemoryBlobStore({ sha256: () => new Uint8Array(32) });
-  const bytesMax = blobBytesMax;
-  await store.put(key("a"), [ofLength(memoryBlobBytesTotalMax - 1)], { bytesMax });
-  await store.put(key("b"), [ofLength(1)], { bytesMax });
-  await assert.rejects(store.put(key("c"), [ofLength(1)], { bytesMax }), exceeds("blobBytesTotalMax"));
+  const most = { bytesMax: blobBytesMax };
+  await store.put(key("a"), [ofLength(memoryBlobBytesTotalMax - 1)], most);
+  await store.put(key("b"), [ofLength(1)], most);
+  await assert.rejects(store.put(key("c"), [ofLength(1)], most), exceeds("blobBytesTotalMax"));
 });
 
 test("a snapshot carries snapshotBlobBytesMax bytes of blobs, and names what has one more", async () => {
@@ -70,4 +74,47 @@ test("a snapshot carries snapshotBlobBytesMax bytes of blobs, and names what has
   };
   assert.deepEqual(await carried(snapshotBlobBytesMax), ["blobs"]);
   assert.deepEqual(await carried(snapshotBlobBytesMax + 1), ["blobsLeftOut"]);
+});
+
+test("nothing is kept of a put that is over", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const ledger = new BlobLedger();
+  const signals: WeakRef<AbortSignal>[] = [];
+  for (let count = 0; count < 40; count++) {
+    const { signal } = new AbortController();
+    signals.push(new WeakRef(signal));
+    const put = ledger.beginPut(key(String(count)), { bytesMax, signal });
+    for await (const _ of put.take([new Uint8Array(1)]));
+    put.done();
+  }
+  // A reference holds for the turn in which it was made.
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  const left = signals.filter((signal) => signal.deref() !== undefined).length;
+  assert.ok(left <= 2, `${left} are kept`);
+});
+
+test("an empty chunk is nothing that anybody gets", async () => {
+  const put = new BlobLedger().beginPut(key("x"), { bytesMax });
+  const lengths: number[] = [];
+  for await (const { length } of put.take([0, 2, 0, 0, 1, 0].map((length) => new Uint8Array(length))))
+    lengths.push(length);
+  assert.deepEqual(lengths, [2, 1]);
+  put.dropped();
+});
+
+test("many small chunks are kept as few blocks, in their order, beside large ones", () => {
+  const blocks = new BlobBlocks();
+  const all: number[] = [];
+  const add = (length: number): void => {
+    const chunk = Uint8Array.from({ length }, () => all.length & 255);
+    all.push(...chunk);
+    blocks.add(chunk);
+    chunk.fill(0);
+  };
+  for (let count = 0; count < 70_000; count++) add(1);
+  assert.equal(blocks.count, 2);
+  for (const length of [5_000, 3, 4_095, 0, 4_096, 1]) add(length);
+  assert.deepEqual(blocks.whole(), Uint8Array.from(all));
 });

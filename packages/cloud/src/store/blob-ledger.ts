@@ -27,6 +27,32 @@ export interface PendingPut {
   dropped(): void;
 }
 
+/** Ends a put from outside, also while it waits for a chunk that never comes. */
+class PutEnd {
+  #error: Error | undefined;
+  #reject: ((error: Error) => void) | undefined;
+
+  end(error: Error): void {
+    if (this.#error !== undefined) return;
+    this.#error = error;
+    this.#reject?.(error);
+  }
+
+  /** @throws what it was ended with */
+  requireOpen(): void {
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  /** What the work comes to, unless the put is ended before. Nothing of it is kept afterwards, however many are waited for. */
+  wait<T>(work: T | PromiseLike<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#reject = reject;
+      Promise.resolve(work).then(resolve, reject);
+      if (this.#error !== undefined) reject(this.#error);
+    });
+  }
+}
+
 /** Which blobs there are, and the bounds that every blob store keeps. */
 export class BlobLedger {
   readonly #entries = new SortedMap<BlobEntry>();
@@ -36,7 +62,9 @@ export class BlobLedger {
   #bytes = 0;
   #bytesPutting = 0;
   #reads = 0;
-  readonly #closing = new AbortController();
+  /** Of the puts under way. */
+  readonly #ends = new Set<PutEnd>();
+  #isClosed = false;
 
   constructor(limits: BlobLimits = {}) {
     this.#bytesTotalMax = limits.bytesTotalMax ?? blobBytesTotalMax;
@@ -52,6 +80,11 @@ export class BlobLedger {
     this.requireOpen();
     checkBlobKey(key);
     return this.#entries.get(encodeKey(key));
+  }
+
+  /** As {@link find}, also after the end. */
+  has(key: BlobKey): boolean {
+    return this.#entries.get(encodeKey(key)) !== undefined;
   }
 
   list(prefix: readonly string[], { after, limit }: BlobListOptions): BlobEntry[] {
@@ -94,10 +127,17 @@ export class BlobLedger {
     }
     this.#putting.add(encoded);
     let bytes = 0;
+    const putEnd = new PutEnd();
+    this.#ends.add(putEnd);
+    const abort = (): void => putEnd.end(abortedBy(signal));
+    signal?.addEventListener("abort", abort, { once: true });
     const end = (): boolean => {
       const isOpen = this.#putting.delete(encoded);
-      if (isOpen) this.#bytesPutting -= bytes;
-      return isOpen;
+      if (!isOpen) return false;
+      this.#bytesPutting -= bytes;
+      this.#ends.delete(putEnd);
+      signal?.removeEventListener("abort", abort);
+      return true;
     };
     const count = (more: number): void => {
       if (bytes + more > bytesMax) {
@@ -110,39 +150,12 @@ export class BlobLedger {
       this.#bytesPutting += more;
     };
     return {
-      take: (chunks) => this.#take(chunks, signal, count),
+      take: (chunks) => takeChunks(chunks, putEnd, count),
       done: () => {
         if (end()) this.add({ key: [...key], bytes });
       },
       dropped: () => void end(),
     };
-  }
-
-  /** Whoever gives the chunks may never give another: the wait for it ends as well. */
-  async *#take(chunks: Chunks, signal: AbortSignal | undefined, count: (bytes: number) => void) {
-    const ends = signal === undefined ? [this.#closing.signal] : [this.#closing.signal, signal];
-    const end = AbortSignal.any(ends);
-    const aborted = new Promise<never>((_, reject) => {
-      const refuse = (): void => reject(signal?.aborted === true ? abortedBy(signal) : closed());
-      if (end.aborted) refuse();
-      else end.addEventListener("abort", refuse, { once: true });
-    });
-    aborted.catch(() => undefined);
-    const iterator = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
-    let isAtEnd = false;
-    try {
-      for (;;) {
-        const step = await Promise.race([aborted, iterator.next()]);
-        isAtEnd = step.done === true;
-        if (step.done === true) break;
-        count(step.value.length);
-        yield step.value;
-      }
-      if (end.aborted) await aborted;
-    } finally {
-      // It is told, and not waited for: it may be the one that never answers.
-      if (!isAtEnd) void Promise.resolve(iterator.return?.()).catch(() => undefined);
-    }
   }
 
   /** @returns to be called once when the reading is over @throws {ThinglineError} LIMIT_EXCEEDED */
@@ -154,16 +167,38 @@ export class BlobLedger {
 
   /** @throws {ThinglineError} CLOSED */
   requireOpen(): void {
-    if (this.#closing.signal.aborted) throw closed();
+    if (this.#isClosed) throw closed();
   }
 
   close(): void {
-    this.#closing.abort();
+    this.#isClosed = true;
+    for (const putEnd of this.#ends) putEnd.end(closed());
   }
 }
 
-const abortedBy = (signal: AbortSignal) =>
-  new ThinglineError("ABORTED", "the put was aborted", { cause: signal.reason });
+/** Whoever gives the chunks may never give another: the wait for it ends with the put. */
+async function* takeChunks(chunks: Chunks, putEnd: PutEnd, count: (bytes: number) => void) {
+  const iterator = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
+  let isAtEnd = false;
+  try {
+    for (;;) {
+      const step = await putEnd.wait(iterator.next());
+      isAtEnd = step.done === true;
+      if (step.done === true) break;
+      // An empty one is in no bound, so nobody keeps it.
+      if (step.value.length === 0) continue;
+      count(step.value.length);
+      yield step.value;
+    }
+    putEnd.requireOpen();
+  } finally {
+    // It is told, and not waited for: it may be the one that never answers.
+    if (!isAtEnd) void Promise.resolve(iterator.return?.()).catch(() => undefined);
+  }
+}
+
+const abortedBy = (signal: AbortSignal | undefined) =>
+  new ThinglineError("ABORTED", "the put was aborted", { cause: signal?.reason });
 const closed = () => new ThinglineError("CLOSED", "the blob store was used after close()");
 const exceeded = (limit: string, max: number, what: string) =>
   new ThinglineError("LIMIT_EXCEEDED", `${max} ${what}`, { details: { limit, max } });

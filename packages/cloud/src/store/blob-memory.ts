@@ -1,5 +1,7 @@
+import { BlobBlocks } from "./blob-blocks.js";
 import { BlobLedger } from "./blob-ledger.js";
 import {
+  deletedMeanwhile,
   partOf,
   toHex,
   type BlobFacts,
@@ -34,9 +36,9 @@ export function createMemoryBlobStore({ sha256, ...limits }: MemoryBlobOptions):
   ): Promise<BlobFacts> => {
     const pending = ledger.beginPut(key, options);
     try {
-      const parts: Uint8Array[] = [];
-      for await (const chunk of pending.take(chunks)) parts.push(chunk.slice());
-      const content = joined(parts);
+      const blocks = new BlobBlocks();
+      for await (const chunk of pending.take(chunks)) blocks.add(chunk);
+      const content = blocks.whole();
       const facts: BlobFacts = { bytes: content.length, sha256: toHex(sha256(content)) };
       contents.set(encodeKey(key), { ...facts, content });
       pending.done();
@@ -60,7 +62,8 @@ export function createMemoryBlobStore({ sha256, ...limits }: MemoryBlobOptions):
       if (found === undefined) return undefined;
       const { content, ...facts } = found;
       const part = partOf(facts.bytes, range);
-      return { ...facts, ...part, chunks: chunksOf(content.subarray(part.start, part.end), ledger) };
+      const isThere = () => contents.get(encodeKey(key))?.content === content;
+      return { ...facts, ...part, chunks: chunksOf(key, content.subarray(part.start, part.end), { ledger, isThere }) };
     },
 
     async stat(key) {
@@ -87,22 +90,17 @@ export function createMemoryBlobStore({ sha256, ...limits }: MemoryBlobOptions):
   };
 }
 
-async function* chunksOf(content: Uint8Array, ledger: BlobLedger): AsyncGenerator<Uint8Array, void> {
+async function* chunksOf(
+  key: BlobKey,
+  content: Uint8Array,
+  { ledger, isThere }: { ledger: BlobLedger; isThere: () => boolean },
+): AsyncGenerator<Uint8Array, void> {
   const end = ledger.beginRead();
   try {
+    if (!isThere()) throw deletedMeanwhile(key);
     // A copy: whoever changes what it was given does not change the blob.
     for (let at = 0; at < content.length; at += chunkBytes) yield content.slice(at, at + chunkBytes);
   } finally {
     end();
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

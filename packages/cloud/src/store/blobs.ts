@@ -33,7 +33,10 @@ export interface BlobReading extends BlobFacts {
   start: number;
   /** Where it ends: `end - start` bytes come. */
   end: number;
-  /** To be read once. Ends early when the reader leaves; fails with STORE_CORRUPT when the whole is read and is not what was put. */
+  /**
+   * To be read once. Ends early when the reader leaves; fails with STORE_CORRUPT when the whole is read and is not what was put, and with
+   * RESOURCE_NOT_FOUND when the blob was deleted before its first chunk was asked for.
+   */
   chunks: AsyncIterable<Uint8Array>;
 }
 
@@ -128,6 +131,9 @@ export function partOf(bytes: number, range: BlobRange = {}): { start: number; e
   }
   return { start: Math.min(start, bytes), end: Math.min(end, bytes) };
 }
+
+export const deletedMeanwhile = (key: BlobKey) =>
+  new ThinglineError("RESOURCE_NOT_FOUND", `the blob ${JSON.stringify(key)} was deleted before it was read`);
 
 export const toHex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
