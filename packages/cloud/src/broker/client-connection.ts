@@ -184,7 +184,8 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     const { packets, turns } = this.parts;
     if (this.phase.name === "connecting") this.phase.timer.cancel();
     this.input.lastReceivedMs = clock.monotonicMs();
-    const keepAlive = new KeepAlive(clock, client, {
+    const { keepAliveSeconds } = client.attempt.terms;
+    const keepAlive = new KeepAlive(clock, this.input, keepAliveSeconds, {
       onSilence: () => this.end("MQTT_KEEP_ALIVE_TIMEOUT"),
       onTick: () => {
         const turn = turns.begin();
@@ -201,10 +202,10 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     if (this.phase.name === "connecting") this.phase.attempt.principal.changed();
     if (this.phase.name !== "connected") return;
     const { client } = this.phase;
-    const answer = await client.principal.askAgain();
+    const answer = await client.attempt.principal.askAgain();
     if (answer === undefined || !client.isConnected) return;
     if (answer.decision.isAllowed) {
-      client.replaceAuthorizer(answer.authorizer);
+      client.rights.replace(answer.authorizer);
       this.drainGroups(client);
       return;
     }
@@ -300,7 +301,8 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     const { events, lifecycle, wills } = this.parts;
     client.stop();
     lifecycle.detach(client.session, client, client.sessionExpirySeconds);
-    if (client.will !== undefined && disconnectReasons[reason].sendsWill) wills.send(client, client.will);
+    const { will } = client.attempt;
+    if (will !== undefined && disconnectReasons[reason].sendsWill) wills.send(client, will);
     events.disconnected(client, reason);
   }
 }

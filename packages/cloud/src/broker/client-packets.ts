@@ -63,7 +63,7 @@ export class ClientPackets {
     if (fault === undefined) return true;
     this.context.hit("userPropertiesBytesMax", { clientId: client.clientId, packet: packet.type, fault });
     if (packet.type === "subscribe") {
-      const reasonString = client.wantsReasons ? { properties: { reasonString: fault } } : {};
+      const reasonString = client.attempt.wantsReasons ? { properties: { reasonString: fault } } : {};
       const codes = packet.subscriptions.map(() => reasonCodes.quotaExceeded);
       client.send(turn, { type: "suback", packetId: packet.packetId, reasonCodes: codes, ...reasonString });
     } else client.misuse("quotaExceeded", fault);

@@ -11,6 +11,14 @@ export interface EndDetails {
   reasonString?: string | undefined;
 }
 
+/** What a client may receive. */
+export interface ReceiveRights {
+  /** Only to tell whether a cached decision still holds. */
+  readonly authorizer: Authorizer;
+  /** Whether the policy lets the client receive the topic. */
+  mayReceive(topic: string): boolean;
+}
+
 /** A connected client as those see it that send to it. */
 export interface Client {
   readonly clientId: string;
@@ -19,10 +27,7 @@ export interface Client {
   /** The client's Maximum Packet Size. */
   readonly packetBytesMax: number;
   readonly flow: ConnectionFlow;
-  /** Only to tell whether a cached decision still holds. */
-  readonly authorizer: Authorizer;
-  /** Whether the policy lets the client receive the topic. */
-  mayReceive(topic: string): boolean;
+  readonly rights: ReceiveRights;
   /** Says good-bye as far as the version can, and closes. Safe to call twice. */
   end(reason: DisconnectReason, details?: EndDetails): void;
 }

@@ -13,7 +13,6 @@ const slowSweepMs = 5_000;
 export interface FlowOwner {
   readonly clientId: string;
   readonly connection: Connection;
-  readonly input: InputFlow;
   /** Sends what waits, as far as the flow lets it. */
   drain(turn: Turn): void;
   end(reason: DisconnectReason): void;
@@ -39,6 +38,7 @@ export class ConnectionFlow implements SlowOutput {
   private readonly owner: FlowOwner;
   private readonly connection: Connection;
   private readonly context: BrokerContext;
+  private readonly input: InputFlow;
   private readonly turns: Turns;
   private readonly unsent: UnsentOutput;
   private readonly shareBytes: number;
@@ -50,7 +50,12 @@ export class ConnectionFlow implements SlowOutput {
   private throttleLoggedMs = -Infinity;
   private isStopped = false;
 
-  constructor(owner: FlowOwner, context: BrokerContext, parts: { turns: Turns; unsent: UnsentOutput }, nowMs: number) {
+  constructor(
+    owner: FlowOwner,
+    context: BrokerContext,
+    { input, turns, unsent }: { input: InputFlow; turns: Turns; unsent: UnsentOutput },
+  ) {
+    const nowMs = context.clock.monotonicMs();
     const { publishesPerSecond, queuedReplaysPerSecond } = context.limits;
     const bucket = (rate: number): RateBucket | undefined =>
       rate === Infinity ? undefined : new RateBucket(rate, nowMs);
@@ -59,9 +64,10 @@ export class ConnectionFlow implements SlowOutput {
     this.owner = owner;
     this.connection = owner.connection;
     this.context = context;
-    this.turns = parts.turns;
-    this.unsent = parts.unsent;
-    this.shareBytes = parts.unsent.shareBytes;
+    this.input = input;
+    this.turns = turns;
+    this.unsent = unsent;
+    this.shareBytes = unsent.shareBytes;
   }
 
   /** The connection is over: no timer is left. */
@@ -84,7 +90,7 @@ export class ConnectionFlow implements SlowOutput {
     if (this.outputFullSinceMs === undefined) {
       this.outputFullSinceMs = turn.nowMs;
       this.logOutputFull(turn);
-      this.owner.input.pause(pauseReasons.outputFull);
+      this.input.pause(pauseReasons.outputFull);
       this.drainLater(slowSweepMs);
     }
     return true;
@@ -119,7 +125,7 @@ export class ConnectionFlow implements SlowOutput {
     this.drainTimer?.cancel();
     this.drainTimer = undefined;
     this.outputFullSinceMs = undefined;
-    this.owner.input.unpause(pauseReasons.outputFull);
+    this.input.unpause(pauseReasons.outputFull);
     this.owner.drain(turn);
   }
 

@@ -225,7 +225,7 @@ export class Delivery {
     for (let message = queue.peek(); message !== undefined; message = queue.peek()) {
       const { publication, expiresAtMs } = message;
       const isExpired = expiresAtMs !== undefined && expiresAtMs <= this.context.clock.unixMs();
-      const isDenied = !isExpired && !client.mayReceive(publication.topic);
+      const isDenied = !isExpired && !client.rights.mayReceive(publication.topic);
       if (isExpired || isDenied) {
         if (isExpired) this.counters.droppedExpired++;
         else this.counters.droppedReceiveDenied++;
@@ -258,13 +258,13 @@ function canTake(turn: Turn, { queue }: BrokerSession, client: Client): boolean 
   return isOpen && !client.flow.isOutputFull(turn);
 }
 
-function isReceiveAllowed(client: Client, target: RouteTarget<BrokerSession> | undefined, topic: string): boolean {
-  if (target === undefined) return client.mayReceive(topic);
-  const { authorizer } = client;
+function isReceiveAllowed({ rights }: Client, target: RouteTarget<BrokerSession> | undefined, topic: string): boolean {
+  if (target === undefined) return rights.mayReceive(topic);
+  const { authorizer } = rights;
   if (target.authorizer !== authorizer || target.generation !== authorizer.generation) {
     target.authorizer = authorizer;
     target.generation = authorizer.generation;
-    target.isReceiveAllowed = client.mayReceive(topic);
+    target.isReceiveAllowed = rights.mayReceive(topic);
   }
   return target.isReceiveAllowed;
 }

@@ -170,7 +170,7 @@ function standingOf(
   message: QueuedMessage,
 ): "ready" | "busy" | "denied" | "tooLarge" {
   const { publication } = message;
-  if (!client.mayReceive(publication.topic)) return "denied";
+  if (!client.rights.mayReceive(publication.topic)) return "denied";
   const { packetBytesMax } = client;
   if (packetBytesMax !== Infinity) {
     const { lengthBytes } = publication.template(client.version, isQos1 ? 1 : 0, false);

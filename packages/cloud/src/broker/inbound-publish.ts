@@ -2,7 +2,8 @@ import { checkTopicName, reasonCodes, type PublishPacket } from "@thingline/prot
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import { faultOfProperties, faultOfResponseTopic, topicLimits } from "../services/message-limits.js";
 import { isPublishableReservedTopic, isReservedTopic } from "../services/publishable-topics.js";
-import type { ConnectedClient, PublishGrant } from "./connected-client.js";
+import type { PublishGrant } from "./client-rights.js";
+import type { ConnectedClient } from "./connected-client.js";
 import type { BrokerContext } from "./context.js";
 import type { BrokerCounters } from "./counters.js";
 import type { Intake } from "./intake.js";
@@ -49,8 +50,8 @@ export class InboundPublishes {
       this.context.hit("payloadBytesMax", { clientId: client.clientId, topic, payloadBytes: payload.length });
       return client.misuse("packetTooLarge", `a payload of ${payload.length} bytes`);
     }
-    let grant = client.grants.get(topic);
-    if (grant === undefined || grant.generation !== client.authorizer.generation) {
+    let grant = client.rights.grants.get(topic);
+    if (grant === undefined || grant.generation !== client.rights.authorizer.generation) {
       grant = this.grant(client, topic);
       if (grant === undefined) return;
     }
@@ -99,7 +100,7 @@ export class InboundPublishes {
       this.refused(turn, client, packet, reasonCodes.topicNameInvalid, reason);
       return false;
     }
-    if (client.authorize("iot:RetainPublish", `topic/${topic}`)) return true;
+    if (client.rights.authorize("iot:RetainPublish", `topic/${topic}`)) return true;
     this.denied(turn, client, packet, topic);
     return false;
   }
@@ -112,10 +113,10 @@ export class InboundPublishes {
       client.misuse("topicNameInvalid", fault.message);
       return undefined;
     }
-    const { generation } = client.authorizer;
+    const { generation } = client.rights.authorizer;
     const isAllowed = this.mayPublish(client, topic);
     const grant: PublishGrant = { topic, isAllowed, generation, route: this.index.route(topic) };
-    client.remember(grant);
+    client.rights.remember(grant);
     return grant;
   }
 
@@ -125,7 +126,7 @@ export class InboundPublishes {
       this.context.log.warn("denied", { action: "iot:Publish", clientId: client.clientId, topic, explanation });
       return false;
     }
-    return client.authorize("iot:Publish", `topic/${topic}`);
+    return client.rights.authorize("iot:Publish", `topic/${topic}`);
   }
 
   /** Only asked while a PUBLISH of the client waits for its PUBACK. */

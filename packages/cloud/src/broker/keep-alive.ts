@@ -14,7 +14,8 @@ export class KeepAlive {
   /** @param onTick called with each look at the connection that finds it alive */
   constructor(
     clock: Clock,
-    { input, keepAliveSeconds }: { input: InputFlow; keepAliveSeconds: number },
+    input: InputFlow,
+    keepAliveSeconds: number,
     { onSilence, onTick }: { onSilence: () => void; onTick: () => void },
   ) {
     this.clock = clock;

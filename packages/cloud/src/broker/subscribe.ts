@@ -145,7 +145,7 @@ export class Subscriptions {
       return refuse(reasonCodes.quotaExceeded);
     }
     if (isNew && this.isGroupFull(clientId, filter)) return refuse(reasonCodes.quotaExceeded);
-    if (!client.authorize("iot:Subscribe", `topicfilter/${filter}`)) {
+    if (!client.rights.authorize("iot:Subscribe", `topicfilter/${filter}`)) {
       counters.subscriptionsDenied++;
       return refuse(reasonCodes.notAuthorized);
     }

@@ -1,0 +1,81 @@
+import { BoundedMap } from "@thingline/protocol";
+import type { Authorizer, BrokerAction } from "../policy/authorizer.js";
+import type { ReceiveRights } from "./client.js";
+import type { BrokerContext } from "./context.js";
+import type { BrokerRoute } from "./routes.js";
+
+/** What a connection remembers of a topic that it published to. */
+export interface PublishGrant {
+  readonly topic: string;
+  isAllowed: boolean;
+  /** Of the authorizer when it was asked. */
+  generation: number;
+  route: BrokerRoute;
+}
+
+/** Of a connection that has not published, or not received, yet: most have one of the two, and never both. Nothing is ever put in. */
+const noGrants = new BoundedMap<string, PublishGrant>(1);
+const noDecisions = new BoundedMap<string, boolean>(1);
+
+/** What the policy lets one connected client do, remembered by topic until the policy changes. */
+export class ClientRights implements ReceiveRights {
+  authorizer: Authorizer;
+  grants = noGrants;
+  private readonly context: BrokerContext;
+  private readonly clientId: string;
+  private readonly certificateId: string | undefined;
+  private receiveDecisions = noDecisions;
+  private receiveGeneration = -1;
+
+  constructor(
+    context: BrokerContext,
+    { clientId, certificateId }: { clientId: string; certificateId: string | undefined },
+    authorizer: Authorizer,
+  ) {
+    this.context = context;
+    this.clientId = clientId;
+    this.certificateId = certificateId;
+    this.authorizer = authorizer;
+  }
+
+  /** Whether the policy lets the client receive the topic; remembered until the policy changes. */
+  mayReceive(topic: string): boolean {
+    const { authorizer } = this;
+    if (this.receiveGeneration !== authorizer.generation) {
+      this.receiveGeneration = authorizer.generation;
+      this.receiveDecisions = noDecisions;
+    }
+    const known = this.receiveDecisions.get(topic);
+    if (known !== undefined) return known;
+    const isAllowed = this.authorize("iot:Receive", `topic/${topic}`);
+    if (this.receiveDecisions === noDecisions) this.receiveDecisions = this.cacheOfTopics();
+    this.receiveDecisions.set(topic, isAllowed);
+    return isAllowed;
+  }
+
+  /** Asks the policy and logs a denial with its explanation. */
+  authorize(action: BrokerAction, resource: string): boolean {
+    const decision = this.authorizer.authorize(action, resource);
+    if (decision.isAllowed) return true;
+    const { clientId, certificateId } = this;
+    const { explanation } = decision;
+    this.context.log.warn("denied", { action, resource, clientId, certificateId, explanation });
+    return false;
+  }
+
+  /** Policies of the principal were loaded again. */
+  replace(authorizer: Authorizer): void {
+    this.authorizer = authorizer;
+    this.receiveGeneration = -1;
+    this.grants = noGrants;
+  }
+
+  remember(grant: PublishGrant): void {
+    if (this.grants === noGrants) this.grants = this.cacheOfTopics();
+    this.grants.set(grant.topic, grant);
+  }
+
+  private cacheOfTopics<Answer extends NonNullable<unknown>>(): BoundedMap<string, Answer> {
+    return new BoundedMap(this.context.limits.cachedTopicsPerConnectionMax);
+  }
+}
