@@ -7,6 +7,7 @@ import {
   CreateThingCommand,
   IoTClient,
 } from "@aws-sdk/client-iot";
+import { IoTDataPlaneClient } from "@aws-sdk/client-iot-data-plane";
 import { startCloud, type StartCloudOptions, type StartedCloud } from "@thingline/cloud/node";
 import type { Log } from "@thingline/cloud";
 import mqtt from "mqtt";
@@ -157,4 +158,13 @@ export async function connectClient(
   ]);
   if (outcome === "connected") return client;
   throw new Error(`connection closed before CONNACK: ${errors[0]?.message ?? "no error"}`, { cause: errors[0] });
+}
+
+/** AWS's own client of the data plane, for the world's API port. */
+export function openDataPlane(context: TestContext, world: World) {
+  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+  const options = { endpoint: world.started.addresses.api, region: "us-east-1", credentials, maxAttempts: 1 };
+  const data = new IoTDataPlaneClient(options);
+  context.after(() => data.destroy());
+  return data;
 }

@@ -1,24 +1,15 @@
 // Publish and retained messages of a whole local cloud, by the unmodified AWS SDK and by plain HTTP, on real sockets.
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import {
   GetRetainedMessageCommand,
   InvalidRequestException,
-  IoTDataPlaneClient,
   ListRetainedMessagesCommand,
   PublishCommand,
   ResourceNotFoundException,
 } from "@aws-sdk/client-iot-data-plane";
 import type mqtt from "mqtt";
-import { connectClient, createDevice, nextEvent, openWorld, type World } from "./cloud-world.test.support.js";
-
-function openDataPlane(context: TestContext, world: World) {
-  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
-  const options = { endpoint: world.started.addresses.api, region: "us-east-1", credentials, maxAttempts: 1 };
-  const data = new IoTDataPlaneClient(options);
-  context.after(() => data.destroy());
-  return data;
-}
+import { connectClient, createDevice, nextEvent, openDataPlane, openWorld } from "./cloud-world.test.support.js";
 
 type Arrival = [topic: string, payload: Buffer, packet: mqtt.IPublishPacket];
 const encode = (text: string) => new TextEncoder().encode(text);

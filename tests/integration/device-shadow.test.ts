@@ -6,7 +6,6 @@ import {
   DeleteThingShadowCommand,
   GetThingShadowCommand,
   InvalidRequestException,
-  IoTDataPlaneClient,
   ListNamedShadowsForThingCommand,
   RequestEntityTooLargeException,
   ResourceNotFoundException,
@@ -14,7 +13,7 @@ import {
   UpdateThingShadowCommand,
 } from "@aws-sdk/client-iot-data-plane";
 import type mqtt from "mqtt";
-import { connectClient, createDevice, openWorld, type World } from "./cloud-world.test.support.js";
+import { connectClient, createDevice, openDataPlane, openWorld, type World } from "./cloud-world.test.support.js";
 
 type Message = Record<string, unknown>;
 
@@ -54,14 +53,6 @@ async function connectThing(context: TestContext, world: World, thingName: strin
   const ask = (type: string, value?: unknown) =>
     client.publishAsync(`${prefix}/${type}`, value === undefined ? "" : JSON.stringify(value), { qos: 1 });
   return { client, inbox, ask };
-}
-
-function openDataPlane(context: TestContext, world: World) {
-  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
-  const options = { endpoint: world.started.addresses.api, region: "us-east-1", credentials, maxAttempts: 1 };
-  const data = new IoTDataPlaneClient(options);
-  context.after(() => data.destroy());
-  return data;
 }
 
 const read = (payload: Uint8Array | undefined) => JSON.parse(new TextDecoder().decode(payload)) as Message;

@@ -1,7 +1,6 @@
 // A device, a cloud and somebody in the office who listens, all in memory and in virtual time. The network of the device fails
 // as a plan says; what must not happen is collected in `violations`.
 import { getEventListeners } from "node:events";
-import { setImmediate } from "node:timers/promises";
 import { type Cloud, createCloud, createMemoryStore } from "@thingline/cloud";
 import { connectDevice, createDevice, type Device, type DeviceOptions } from "@thingline/device";
 import type { Clock, Dialer } from "@thingline/transport";
@@ -43,8 +42,8 @@ export async function prepare(): Promise<Prepared> {
   const clock = createVirtualClock();
   const network = createVirtualNetwork({ clock, random: createVirtualRandom("prepare") });
   const files = createVirtualFiles();
-  const cloud = await inRealTime(clock, openCloud(clock, network, files));
-  const run = <T>(promise: Promise<T>): Promise<T> => inRealTime(clock, promise);
+  const cloud = await clock.untilSettled(openCloud(clock, network, files));
+  const run = <T>(promise: Promise<T>): Promise<T> => clock.untilSettled(promise);
   const { registry } = cloud;
   const issued = await run(cloud.run(registry.createKeysAndCertificate, { setAsActive: true }));
   const policyDocument = JSON.stringify({
@@ -62,23 +61,11 @@ export async function prepare(): Promise<Prepared> {
   return { files: files.snapshot(), snapshot, tls };
 }
 
-/** Lets virtual time pass while signatures, which are not virtual, are made. */
-async function inRealTime<T>(clock: VirtualClock, promise: Promise<T>): Promise<T> {
-  let isSettled = false;
-  const settled = (): void => void (isSettled = true);
-  promise.then(settled, settled);
-  while (!isSettled) {
-    await clock.advance(0);
-    await setImmediate();
-  }
-  return promise;
-}
-
 /** The cloud that was prepared, in a world of its own. */
 export async function openPrepared(prepared: Prepared, clock: VirtualClock, network: VirtualNetwork): Promise<Cloud> {
   const files = createVirtualFiles({ content: prepared.files });
-  const cloud = await inRealTime(clock, openCloud(clock, network, files));
-  await inRealTime(clock, cloud.restore(prepared.snapshot));
+  const cloud = await clock.untilSettled(openCloud(clock, network, files));
+  await clock.untilSettled(cloud.restore(prepared.snapshot));
   return cloud;
 }
 

@@ -1,5 +1,5 @@
 import type { Device, DeviceEvents, DeviceListeners, DeviceMessage } from "@thingline/device";
-import { isThinglineError } from "@thingline/protocol";
+import { isRecord, isThinglineError } from "@thingline/protocol";
 import { parseShadowTopic } from "@thingline/protocol/shadow";
 import { timeOfDay } from "./log.js";
 import type { Output } from "./output.js";
@@ -244,9 +244,7 @@ function decodeText(payload: Uint8Array): string | undefined {
 function decodeJson(payload: Uint8Array): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(decodeText(payload) ?? "");
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
+    return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
   }

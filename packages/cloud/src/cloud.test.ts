@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate } from "node:timers/promises";
 import { isThinglineError } from "@thingline/protocol";
-import { encodeToBytes, PacketDecoder, type MqttPacket } from "@thingline/protocol/mqtt";
-import type { Connection } from "@thingline/transport";
 import {
   createVirtualClock,
   createVirtualFiles,
@@ -13,6 +10,7 @@ import {
 } from "@thingline/transport/virtual";
 import { createCloud } from "./cloud.js";
 import { createMemoryStore } from "./store/memory.js";
+import { mqttOver } from "./mqtt-over.test.support.js";
 
 /** A cloud without sockets, disks or real time. */
 async function openVirtualCloud() {
@@ -25,39 +23,12 @@ async function openVirtualCloud() {
   const write = (event: string, facts = {}) => void lines.push(`${event} ${JSON.stringify(facts)}`);
   const log = { debug: write, info: write, warn: write, error: write };
   /** Lets virtual time pass while something that is not virtual, such as a signature, is under way. */
-  const wait = async <T>(promise: Promise<T>): Promise<T> => {
-    let isSettled = false;
-    const settled = () => void (isSettled = true);
-    promise.then(settled, settled);
-    while (!isSettled) {
-      await clock.advance(1);
-      await setImmediate();
-    }
-    return promise;
-  };
+  const wait = <T>(promise: Promise<T>): Promise<T> => clock.untilSettled(promise, { stepMs: 1 });
   const address = (port: number) => ({ host: "localhost", port, optionName: "port" });
   const options = { folder: "/cloud", mqtts: address(8883), https: address(8443), mqtt: address(0) };
   const open = () =>
     wait(createCloud({ network, clock, random, keys, files, store: createMemoryStore(), log }, options));
   return { clock, network, wait, lines, open, cloud: await open() };
-}
-
-/** Sends a CONNECT and collects what comes back. */
-function mqttOver(connection: Connection, clientId: string) {
-  const packets: MqttPacket[] = [];
-  const decoder = new PacketDecoder({ receiver: "client", version: 5, packetBytesMax: 100_000 });
-  const closed = new Promise<void>((resolve) => {
-    connection.start({
-      data: (bytes) => {
-        decoder.push(bytes);
-        for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) packets.push(packet);
-      },
-      closed: () => resolve(),
-    });
-  });
-  const connect = { type: "connect", version: 5, clientId, isCleanStart: true, keepAliveSeconds: 60 } as const;
-  connection.write(encodeToBytes(connect, 5));
-  return { packets, closed };
 }
 
 test("a cloud on virtual adapters: certificate, policy, mutual TLS, CONNECT, and no timer is left after close()", async () => {

@@ -1,3 +1,4 @@
+import { toHex } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import { handleAdmin, isAdminUrl, judgeAdmin, type AdministeredCloud } from "./admin.js";
 import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
@@ -13,7 +14,6 @@ import { readDeviceAuthority } from "./services/registry/certificate-issuer.js";
 import { explainCertificate } from "./services/registry/index.js";
 import { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
 import type { CloudService } from "./services/service.js";
-import { toHex } from "./store/blobs.js";
 
 /** Where requests over HTTP come in, without the server in front of it. */
 export interface HttpDoor {

@@ -1,5 +1,6 @@
 export { BoundedMap } from "./bounded-map.js";
 export { bytesEqual, concatBytes, fromHex, toHex } from "./bytes.js";
+export { crc32 } from "./crc32.js";
 export { errorCodes, isThinglineError, ThinglineError } from "./errors.js";
 export type { ErrorCode, ThinglineErrorOptions } from "./errors.js";
 export {
@@ -13,6 +14,7 @@ export {
   unknownOption,
   unreadableOption,
 } from "./options.js";
+export { isRecord } from "./record.js";
 export type {
   OptionCheck,
   OptionGroup,

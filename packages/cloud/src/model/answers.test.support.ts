@@ -1,5 +1,5 @@
 // Every answer that a test gets, held against AWS's model on its own: what the encoder lets through is looked at a second time.
-import { isRecord } from "./convert.js";
+import { isStructure } from "./structure.js";
 import { decodeBase64 } from "@thingline/protocol/x509";
 import type { HttpResponse } from "@thingline/transport";
 import type { ModelOperation } from "./model.js";
@@ -51,7 +51,7 @@ function errorFaults(
 }
 
 function* structureFaults(shape: StructureShape, value: unknown, path: string): Generator<string, void> {
-  if (!isRecord(value)) {
+  if (!isStructure(value)) {
     yield `${path} is not an object`;
     return;
   }
@@ -73,7 +73,7 @@ function* valueFaults(shape: Shape, value: unknown, path: string): Generator<str
       else for (const item of value) yield* valueFaults(shape.of, item, `${path}[]`);
       return;
     case "map":
-      if (!isRecord(value)) yield `${path} is not a map`;
+      if (!isStructure(value)) yield `${path} is not a map`;
       else for (const item of Object.values(value)) yield* valueFaults(shape.of, item, `${path}{}`);
       return;
     case "string":

@@ -2,6 +2,7 @@ import { decodeBase64 } from "@thingline/protocol/x509";
 import { parseTimestamp } from "@thingline/protocol/restjson";
 import { depthMax } from "./validate.js";
 import type { Shape, StructureShape } from "./shapes.js";
+import { isStructure } from "./structure.js";
 import type { TimestampFormat } from "./table.js";
 
 // Inside of the cloud a time is Unix seconds and a blob bytes; on the wire both have other forms.
@@ -17,13 +18,13 @@ export function fromJson(shape: Shape, value: unknown, format?: TimestampFormat,
     case "list":
       return Array.isArray(value) ? value.map((item) => fromJson(shape.of, item, undefined, depth - 1)) : value;
     case "map":
-      return isRecord(value)
+      return isStructure(value)
         ? Object.fromEntries(
             Object.entries(value).map(([key, item]) => [key, fromJson(shape.of, item, undefined, depth - 1)]),
           )
         : value;
     case "structure":
-      return isRecord(value) ? membersFromJson(shape, value, depth) : value;
+      return isStructure(value) ? membersFromJson(shape, value, depth) : value;
     default:
       return value;
   }
@@ -77,6 +78,3 @@ function timeOf(text: string, format: TimestampFormat): number | undefined {
       return /^-?\d{1,15}(?:\.\d{1,9})?$/.test(text) ? Number(text) : undefined;
   }
 }
-
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);

@@ -1,5 +1,6 @@
 import { parseQuery, type Labels } from "@thingline/protocol/restjson";
-import { fromJson, fromText, isRecord, membersFromJson } from "./convert.js";
+import { fromJson, fromText, membersFromJson } from "./convert.js";
+import { isStructure } from "./structure.js";
 import type { ModelOperation } from "./model.js";
 import type { Member, Shape, StructureShape } from "./shapes.js";
 import type { TimestampFormat } from "./table.js";
@@ -101,7 +102,7 @@ function prefixMap(headers: Readonly<Record<string, string>>, prefix: string): u
 function jsonMembers(body: Uint8Array): Record<string, unknown> | undefined {
   if (body.length === 0) return {};
   const value = parseJson(body);
-  return isRecord(value) ? value : undefined;
+  return isStructure(value) ? value : undefined;
 }
 
 /** The member that is the whole body. */

@@ -1,5 +1,5 @@
 import { encodeBase64 } from "@thingline/protocol/x509";
-import { isRecord } from "./convert.js";
+import { isStructure } from "./structure.js";
 import type { PlainShape, Shape, StructureShape } from "./shapes.js";
 import type { TimestampFormat } from "./table.js";
 
@@ -22,10 +22,10 @@ export function checkOutput(shape: Shape, value: unknown, check: OutputCheck): v
       if (Array.isArray(value)) return checkItems(shape.of, value, check);
       break;
     case "map":
-      if (isRecord(value)) return checkValues(shape.of, value, check);
+      if (isStructure(value)) return checkValues(shape.of, value, check);
       break;
     case "structure":
-      if (isRecord(value)) return checkMembers(shape, value, check);
+      if (isStructure(value)) return checkMembers(shape, value, check);
       break;
     default:
       if (isPlainValue(shape, value)) return;

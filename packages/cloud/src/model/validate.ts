@@ -1,5 +1,6 @@
 import type { Fault } from "./faults.js";
 import type { ListShape, MapShape, Member, PlainShape, Shape, StructureShape } from "./shapes.js";
+import { isStructure } from "./structure.js";
 
 /** A value that is nested deeper is refused. The deepest shape of AWS IoT has eight levels. */
 export const depthMax = 32;
@@ -46,7 +47,7 @@ export function checkStructure(
   acted: true | ActedMembers = true,
   depth = depthMax,
 ): Record<string, unknown> {
-  if (!isRecord(value)) {
+  if (!isStructure(value)) {
     faults.push({ path, value, constraint: "Member must be a structure" });
     return {};
   }
@@ -142,7 +143,7 @@ function checkItems<T>(
 }
 
 function checkMap(shape: MapShape, value: unknown, path: string, faults: Fault[], depth: number): unknown {
-  if (!isRecord(value)) {
+  if (!isStructure(value)) {
     faults.push({ path, value, constraint: "Member must be a map" });
     return value;
   }
@@ -261,6 +262,3 @@ function constraintsOf(shape: PlainShape): string[] {
 
 const isContainer = (shape: Shape): shape is ListShape | MapShape | StructureShape =>
   shape.type === "structure" || shape.type === "list" || shape.type === "map";
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);

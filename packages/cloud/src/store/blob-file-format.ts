@@ -1,3 +1,4 @@
+import { toHex } from "@thingline/protocol";
 import { blobKeyPartBytesMax, type BlobFacts, type BlobKey } from "./blobs.js";
 
 /**
@@ -34,7 +35,7 @@ export function decodeBlobHead(head: Uint8Array, fileBytes: number, checksum: Ch
   if (fileBytes !== blobHeadBytes + bytes) {
     return `it has ${fileBytes - blobHeadBytes} bytes of content, and its head says ${bytes}`;
   }
-  const sha256 = Array.from(head.subarray(digestAt, checksumAt), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const sha256 = toHex(head.subarray(digestAt, checksumAt));
   return { bytes, sha256 };
 }
 

@@ -1,9 +1,9 @@
+import { toHex } from "@thingline/protocol";
 import { BlobBlocks } from "./blob-blocks.js";
 import { BlobLedger } from "./blob-ledger.js";
 import {
   deletedMeanwhile,
   partOf,
-  toHex,
   type BlobFacts,
   type BlobKey,
   type BlobLimits,

@@ -134,6 +134,3 @@ export function partOf(bytes: number, range: BlobRange = {}): { start: number; e
 
 export const deletedMeanwhile = (key: BlobKey) =>
   new ThinglineError("RESOURCE_NOT_FOUND", `the blob ${JSON.stringify(key)} was deleted before it was read`);
-
-export const toHex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

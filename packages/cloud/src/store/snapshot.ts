@@ -1,4 +1,4 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { crc32, isThinglineError, ThinglineError } from "@thingline/protocol";
 import { takeBlobs, type SnapshotBlobs } from "./blob-snapshot.js";
 import type { BlobStore } from "./blobs.js";
 import { encodeKey } from "./key-encoding.js";
@@ -34,21 +34,12 @@ export async function takeSnapshot(store: StoreReader, blobs?: BlobStore): Promi
 /** Of what JSON makes of the entries, one a line, and of the blobs after them. */
 function checksumOf(entries: readonly unknown[], { blobs = [], blobsLeftOut = [] }: SnapshotBlobs): string {
   const encoder = new TextEncoder();
-  let sum = 0xffff_ffff;
+  let sum = 0;
   for (const entry of [...entries, ...blobs, ...blobsLeftOut]) {
-    for (const byte of encoder.encode(`${JSON.stringify(entry)}\n`)) {
-      sum = (crcTable[(sum ^ byte) & 0xff] ?? 0) ^ (sum >>> 8);
-    }
+    sum = crc32(encoder.encode(`${JSON.stringify(entry)}\n`), sum);
   }
-  return (~sum >>> 0).toString(16).padStart(8, "0");
+  return sum.toString(16).padStart(8, "0");
 }
-
-/** CRC-32 as of zlib, byte by byte: here as well where there is no Node. */
-const crcTable = Int32Array.from({ length: 256 }, (_, byte) => {
-  let sum = byte;
-  for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >>> 1) ^ 0xedb88320 : sum >>> 1;
-  return sum;
-});
 
 /** Empties the store in one commit. */
 export async function clearStore(store: Store): Promise<void> {

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { isThinglineError } from "@thingline/protocol";
+import { crc32, isThinglineError } from "@thingline/protocol";
 import fc from "fast-check";
-import { crc32 } from "./crc32.js";
 import { encodeRecord, type JournalRecord, readRecord, recordHeaderBytes } from "./journal-record.js";
 import { readSegment, recover } from "./journal-recovery.js";
 import type { OfflineMessage } from "./types.js";

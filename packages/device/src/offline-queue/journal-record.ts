@@ -1,6 +1,5 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { crc32, isThinglineError, ThinglineError } from "@thingline/protocol";
 import { encodePacket, packetLength, PacketDecoder, type PublishPacket } from "@thingline/protocol/mqtt/client";
-import { crc32 } from "./crc32.js";
 import type { OfflineMessage } from "./types.js";
 
 /** Of the files that {@link encodeRecord} writes. */

@@ -1,3 +1,4 @@
+import { isRecord } from "@thingline/protocol";
 import { isDeviceId } from "@thingline/protocol/provisioning";
 
 /** The three items of a security tag, by the SHA-256 of what was written, lower-case hex. Never their content. */
@@ -181,10 +182,6 @@ function isHistoryEntry(value: unknown): value is HistoryEntry {
     outcomes.has(value["outcome"]) &&
     (value["reason"] === undefined || typeof value["reason"] === "string")
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isCount(value: unknown): boolean {

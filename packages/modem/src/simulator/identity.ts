@@ -1,8 +1,8 @@
-import { type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { isRecord, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import type { Files, Keys, Random } from "@thingline/transport";
 import type { FirmwareName } from "./firmware.js";
 import { defaultFirmware, firmwareProfiles, isFirmwareName } from "./firmware.js";
-import { isObject, readRecord, writeRecord } from "./record-file.js";
+import { readRecord, writeRecord } from "./record-file.js";
 
 /** Who the simulated modem is. Made up on first use, then kept. */
 export interface ModemIdentity {
@@ -88,7 +88,7 @@ function checkWanted(wanted: Partial<ModemIdentity>): void {
 }
 
 function checkIdentity(value: unknown): StoredIdentity | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   for (const [name, format] of Object.entries(formats)) {
     const text = value[name];
     if (typeof text !== "string" || !format.test(text)) return undefined;

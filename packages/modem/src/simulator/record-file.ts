@@ -43,7 +43,3 @@ export async function readRecord<Value>(files: Files, file: RecordFile<Value>): 
 export async function writeRecord(files: Files, path: string, value: unknown): Promise<void> {
   await files.replace(path, new TextEncoder().encode(`${JSON.stringify(value, undefined, 2)}\n`), { mode: 0o600 });
 }
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

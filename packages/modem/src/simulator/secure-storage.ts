@@ -1,6 +1,6 @@
-import { ThinglineError, toHex } from "@thingline/protocol";
+import { isRecord, ThinglineError, toHex } from "@thingline/protocol";
 import type { Files, Keys } from "@thingline/transport";
-import { isObject, readRecord, writeRecord } from "./record-file.js";
+import { readRecord, writeRecord } from "./record-file.js";
 
 /** One entry of the modem's credential storage. */
 export interface StoredCredential {
@@ -122,7 +122,7 @@ export class SecureStorage {
   }
 
   #check(value: unknown, secTag: number, type: number): StoredCredential | undefined {
-    if (!isObject(value) || value["secTag"] !== secTag || value["type"] !== type) return undefined;
+    if (!isRecord(value) || value["secTag"] !== secTag || value["type"] !== type) return undefined;
     if (value["version"] !== fileVersion) {
       const message = `credential ${secTag},${type} has version ${String(value["version"])}; this modem reads ${fileVersion}`;
       throw new ThinglineError("STORE_CORRUPT", message, { details: { secTag, type } });

@@ -1,6 +1,7 @@
+import { isRecord } from "@thingline/protocol";
 import type { SystemMode } from "@thingline/protocol/at";
 import type { Files } from "@thingline/transport";
-import { isObject, readRecord, writeRecord } from "./record-file.js";
+import { readRecord, writeRecord } from "./record-file.js";
 
 /** What the modem keeps in its configuration memory; written by `AT+CFUN=0` only. */
 export interface ModemSettings {
@@ -42,16 +43,16 @@ export async function writeSettings({ files, folder }: SettingsPlace, settings: 
 }
 
 function checkSettings(value: unknown): ModemSettings | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   const { systemMode, psm, edrx, pdn } = value;
-  if (!isObject(systemMode) || !isObject(edrx) || !isObject(pdn)) return undefined;
+  if (!isRecord(systemMode) || !isRecord(edrx) || !isRecord(pdn)) return undefined;
   const flags = [systemMode["lteM"], systemMode["nbIot"], systemMode["gnss"]];
   if (!flags.every((flag) => typeof flag === "boolean") || typeof systemMode["preference"] !== "number")
     return undefined;
-  const hasTimers = isObject(psm) && typeof psm["periodicTau"] === "string" && typeof psm["activeTime"] === "string";
+  const hasTimers = isRecord(psm) && typeof psm["periodicTau"] === "string" && typeof psm["activeTime"] === "string";
   if (psm !== null && !hasTimers) return undefined;
   if (![edrx["4"], edrx["5"]].every((cycle) => cycle === null || typeof cycle === "string")) return undefined;
-  const windows = isObject(value["pagingWindow"]) ? Object.values(value["pagingWindow"]) : [];
+  const windows = isRecord(value["pagingWindow"]) ? Object.values(value["pagingWindow"]) : [];
   if (!windows.every((window) => typeof window === "string" && /^[01]{4}$/.test(window))) return undefined;
   if (typeof pdn["type"] !== "string" || typeof pdn["apn"] !== "string") return undefined;
   return value as unknown as ModemSettings;

@@ -76,6 +76,18 @@ for (const settlesBy of ["eventLoop", "microtasks"] as const) {
   });
 }
 
+for (const settlesBy of ["eventLoop", "microtasks"] as const) {
+  test(`untilSettled waits for the world outside, and lets virtual time pass meanwhile (${settlesBy})`, async () => {
+    const clock = createVirtualClock({ settlesBy });
+    const outside = new Promise<string>((resolve) => setTimeout(() => resolve("done"), 1));
+    assert.equal(await clock.untilSettled(outside), "done");
+    assert.equal(clock.monotonicMs(), 0);
+    const inside = clock.sleep(10).then(() => clock.monotonicMs());
+    assert.equal(await clock.untilSettled(inside, { stepMs: 3 }), 10);
+    await assert.rejects(clock.untilSettled(Promise.reject(new Error("mine"))), /mine/);
+  });
+}
+
 test("timers of one instant share a turn, as sockets that are readable at once do", async () => {
   const clock = createVirtualClock();
   const order: string[] = [];

@@ -14,6 +14,11 @@ export interface VirtualClock extends Clock {
    * @throws {ThinglineError} TIMEOUT when nothing is left to wait for, or after `limitMs` of virtual time (default an hour).
    */
   until<T>(promise: Promise<T>, options?: { limitMs?: number }): Promise<T>;
+  /**
+   * Waits for what something outside of virtual time settles too, such as a signature of the system: turns of the real event loop pass until
+   * then, each with so much of virtual time. A promise that never settles is waited for without end.
+   */
+  untilSettled<T>(promise: Promise<T>, options?: { stepMs?: number }): Promise<T>;
   /** Promises settle and turns end until nothing happens any more. No time passes, and no timer fires, due or not. */
   settle(): Promise<void>;
   /** Like {@link VirtualClock.advance}, but no promise settles meanwhile: for code without any. */
@@ -150,6 +155,16 @@ export function createVirtualClock(options: VirtualClockOptions = {}): VirtualCl
           throw new ThinglineError("TIMEOUT", `the promise is not settled, and ${why}`, { details: { nowMs } });
         }
       }
+    },
+    async untilSettled(promise, { stepMs = 0 } = {}) {
+      let isSettled = false;
+      const settled = (): void => void (isSettled = true);
+      promise.then(settled, settled);
+      while (!isSettled) {
+        await clock.advance(stepMs);
+        await passEventLoop();
+      }
+      return promise;
     },
     async settle() {
       do await promisesSettle();

@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { isRecord, ThinglineError } from "@thingline/protocol";
 import { checkTopicName, type PublishProperties, type UserProperties } from "@thingline/protocol/mqtt";
 import { decodeBase64 } from "@thingline/protocol/x509";
 import { faultOfProperties, topicLimits, type MessageLimits } from "../message-limits.js";
@@ -193,7 +193,7 @@ function parseUserProperties(text: string): UserProperties {
   }
   if (!Array.isArray(value) || value.length > userPropertiesMax) throw invalid(expected);
   return value.map((item: unknown): [string, string] => {
-    const entries = typeof item === "object" && item !== null && !Array.isArray(item) ? Object.entries(item) : [];
+    const entries = isRecord(item) ? Object.entries(item) : [];
     const [name, text] = (entries[0] ?? []) as [string?, unknown?];
     if (entries.length !== 1 || name === undefined || typeof text !== "string") throw invalid(expected);
     if (!isMqttText(name) || !isMqttText(text)) throw invalid("user properties are text that MQTT can carry");

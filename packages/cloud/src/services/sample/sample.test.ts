@@ -2,8 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { isThinglineError } from "@thingline/protocol";
-import { encodeToBytes, PacketDecoder, type MqttPacket } from "@thingline/protocol/mqtt";
-import type { Connection } from "@thingline/transport";
 import {
   createVirtualClock,
   createVirtualFiles,
@@ -18,6 +16,7 @@ import { createServices } from "../all.js";
 import type { CloudService } from "../service.js";
 import { createSampleService } from "./index.test.support.js";
 import { sampleKeptMs, type Samples } from "./service.test.support.js";
+import { mqttOver } from "../../mqtt-over.test.support.js";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const encode = (content: string) => new TextEncoder().encode(content);
@@ -40,16 +39,7 @@ async function openWorld() {
   const lines: string[] = [];
   const write = (event: string) => void lines.push(event);
   const log = { debug: write, info: write, warn: write, error: write };
-  const wait = async <T>(promise: Promise<T>): Promise<T> => {
-    let isSettled = false;
-    const settled = () => void (isSettled = true);
-    promise.then(settled, settled);
-    while (!isSettled) {
-      await clock.advance(1);
-      await setImmediate();
-    }
-    return promise;
-  };
+  const wait = <T>(promise: Promise<T>): Promise<T> => clock.untilSettled(promise, { stepMs: 1 });
   const address = (port: number) => ({ host: "localhost", port, optionName: "port" });
   const options = { folder: "/cloud", mqtts: address(8883), https: address(8443), mqtt: address(1883) };
   const blobs = createMemoryBlobStore({ sha256: (content) => keys.sha256(content) });
@@ -72,21 +62,6 @@ async function openWorld() {
   const countOfBlobs = async () => (await blobs.list([], { limit: 99 })).length;
   const { operations } = sample!;
   return { clock, network, wait, lines, blobs, cloud, rest, countOfBlobs, operations, closed: () => closedCount };
-}
-
-function mqttOver(connection: Connection, clientId: string) {
-  const packets: MqttPacket[] = [];
-  const decoder = new PacketDecoder({ receiver: "client", version: 5, packetBytesMax: 100_000 });
-  connection.start({
-    data: (bytes) => {
-      decoder.push(bytes);
-      for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) packets.push(packet);
-    },
-    closed: () => undefined,
-  });
-  const send = (packet: MqttPacket) => void connection.write(encodeToBytes(packet, 5));
-  send({ type: "connect", version: 5, clientId, isCleanStart: true, keepAliveSeconds: 60 });
-  return { packets, send };
 }
 
 test("a service with all that there is needs its folder and a line in the list", async () => {

@@ -4,7 +4,7 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/** CRC-32 (ISO-HDLC, as in zlib). `seed` is the checksum of what came before. */
+/** CRC-32 (ISO-HDLC, as in zlib), here as well where there is no Node. `seed` is the checksum of what came before. */
 export function crc32(bytes: Uint8Array, seed = 0): number {
   let value = ~seed;
   for (let index = 0; index < bytes.length; index++) {
