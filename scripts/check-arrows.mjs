@@ -23,7 +23,7 @@ const matches = (patterns, file) => patterns.some((pattern) => pattern.test(file
 export function arrowFaults(files, manifests, rules = arrowRules) {
   const faults = [];
   const edges = [];
-  const used = { nodeFiles: new Set(), arrows: new Set() };
+  const used = { nodeFiles: new Set(), arrows: new Set(), tolerated: new Set() };
   for (const [file, text] of files) {
     for (const { fileName: specifier } of ts.preProcessFile(text, true, true).importedFiles) {
       for (const why of importFaults(file, specifier, manifests, rules, used)) {
@@ -33,7 +33,7 @@ export function arrowFaults(files, manifests, rules = arrowRules) {
       if (target !== undefined) edges.push([file, target]);
     }
   }
-  faults.push(...nameFaults(files, rules), ...folderFaults(files, rules), ...unusedFaults(used, rules));
+  faults.push(...nameFaults(files), ...folderFaults(files, rules), ...unusedFaults(used, rules));
   faults.push(...circleFaults(files, edges, rules));
   return faults;
 }
@@ -53,7 +53,7 @@ function* importFaults(file, specifier, manifests, rules, used) {
   }
   const [group, name] = file.split("/");
   const target = targetOf(file, specifier);
-  if (target !== undefined && isTest(target) && !isTest(file) && !rules.tolerated.helpers.includes(file)) {
+  if (target !== undefined && isTest(target) && !isTest(file)) {
     yield "what ships does not lean on a test";
   }
   if (group !== "packages" && group !== "apps") return;
@@ -106,9 +106,15 @@ function* roomFaults(file, target, rules, used) {
   const to = roomOf(roomsOf(target, rules).path, rooms);
   if (from.rule === undefined || from.place === to.place) return;
   if (from.rule === to.rule && isFace(target, to, rules)) return;
-  if (rooms[from.rule].some((arrow) => arrow === "*" || arrow === to.place || arrow === to.rule)) return;
+  const isAtTop = to.rule === undefined && to.place?.endsWith(".ts");
+  const names = [to.place, to.rule, isAtTop ? "*.ts" : undefined];
+  const allowed = rooms[from.rule].find((each) => names.includes(each));
+  if (allowed !== undefined) {
+    used.arrows.add(`${packageName}/${from.rule} → ${allowed}`);
+    return;
+  }
   const arrow = `${packageName}/${from.place} → ${packageName}/${to.place}`;
-  used.arrows.add(arrow);
+  used.tolerated.add(arrow);
   if (!rules.tolerated.arrows.includes(arrow))
     yield `${packageName}/${from.place} may not import ${packageName}/${to.place}`;
 }
@@ -121,14 +127,11 @@ function isFace(target, { rule, place }, rules) {
 }
 
 /** Helpers of tests have one suffix: by it they stay out of what is published. */
-function* nameFaults(files, rules) {
+function* nameFaults(files) {
   for (const file of files.keys()) {
     const isHelper = /\.test\.[^/]+\.tsx?$/.test(file) || /^tests\//.test(file);
-    if (!isHelper || isTest(file) || rules.tolerated.helpers.includes(file)) continue;
+    if (!isHelper || isTest(file)) continue;
     yield `${file}: helpers of tests end in .test.support.ts`;
-  }
-  for (const file of rules.tolerated.helpers) {
-    if (!files.has(file)) yield `scripts/arrow-rules.mjs: the tolerated helper ${file} is gone; take it out`;
   }
 }
 
@@ -145,8 +148,7 @@ function* folderFaults(files, rules) {
         yield `${file}: the folder ${path[0]} has no arrows; give it some in scripts/arrow-rules.mjs`;
     }
     for (const folder of Object.keys(rooms)) {
-      const isComing = rules.tolerated.folders.includes(`${home.split("/")[1]}/${folder}`);
-      if (!seen.has(folder) && !isComing) yield `scripts/arrow-rules.mjs: ${home}/src/${folder} is not there any more`;
+      if (!seen.has(folder)) yield `scripts/arrow-rules.mjs: ${home}/src/${folder} is not there any more`;
     }
   }
 }
@@ -155,8 +157,16 @@ function* unusedFaults(used, rules) {
   for (const pattern of rules.nodeFiles) {
     if (!used.nodeFiles.has(pattern)) yield `scripts/arrow-rules.mjs: nothing at ${pattern} imports node:*`;
   }
+  for (const [home, rooms] of Object.entries(rules.rooms)) {
+    for (const [rule, arrows] of Object.entries(rooms)) {
+      for (const arrow of arrows) {
+        const name = `${home.split("/")[1]}/${rule} → ${arrow}`;
+        if (!used.arrows.has(name)) yield `scripts/arrow-rules.mjs: nothing uses the arrow ${name}`;
+      }
+    }
+  }
   for (const arrow of rules.tolerated.arrows) {
-    if (!used.arrows.has(arrow)) yield `scripts/arrow-rules.mjs: the tolerated arrow ${arrow} is gone; take it out`;
+    if (!used.tolerated.has(arrow)) yield `scripts/arrow-rules.mjs: the tolerated arrow ${arrow} is gone; take it out`;
   }
 }
 

@@ -11,16 +11,28 @@ const manifests = {
   "apps/cli": { dependencies: { "@thingline/device": "0.1.0" } },
 };
 
-/** The real rules, with nothing left to tolerate. */
-const rules = { ...arrowRules, tolerated: { arrows: [], circles: [], folders: [], helpers: [] } };
+const importing = (specifier) => `import { x } from "${specifier}";`;
 
-/** A file of its own in every folder that the rules name, and a shell that uses `node:*` wherever one may. */
+/** The real rules, with nothing left to tolerate. */
+const rules = { ...arrowRules, tolerated: { arrows: [], circles: [] } };
+
+/**
+ * In every folder that the rules name a file that imports nothing, and one that uses every arrow of the folder; a shell that uses `node:*`
+ * wherever one may.
+ */
 function cleanTree() {
   const files = new Map();
   for (const [home, rooms] of Object.entries(rules.rooms)) {
-    for (const folder of Object.keys(rooms)) {
-      const place = folder.endsWith(".ts") ? folder : `${folder.replace("*", "some")}/own.ts`;
-      files.set(`${home}/src/${place}`, "");
+    const placeOf = (folder) => {
+      if (folder === "*.ts") return "top.ts";
+      return folder.endsWith(".ts") ? folder : `${folder.replace("*", "some")}/own.ts`;
+    };
+    for (const [folder, arrows] of Object.entries(rooms)) {
+      const up = "../".repeat(folder.split("/").length - (folder.endsWith(".ts") ? 1 : 0));
+      const uses = arrows.map((arrow) => importing(`${up}${placeOf(arrow).replace(/\.ts$/, ".js")}`)).join("\n");
+      const own = placeOf(folder);
+      files.set(`${home}/src/${own}`, folder.endsWith(".ts") ? uses : "");
+      if (!folder.endsWith(".ts")) files.set(`${home}/src/${own.replace("own.ts", "uses.ts")}`, uses);
     }
   }
   const shells = [
@@ -37,8 +49,6 @@ function cleanTree() {
   for (const shell of shells) files.set(shell, 'import { x } from "node:fs";');
   return files;
 }
-
-const importing = (specifier) => `import { x } from "${specifier}";`;
 
 // Each rule broken once: the file, what it imports, and what must be said of it; undefined where nothing is wrong.
 const cases = [
@@ -119,7 +129,8 @@ const cases = [
 ];
 for (const [file, specifier, fault] of cases) {
   test(`${file} importing ${specifier}: ${fault ?? "nothing is wrong"}`, () => {
-    const files = cleanTree().set(file, importing(specifier));
+    const files = cleanTree();
+    files.set(file, `${files.get(file) ?? ""}\n${importing(specifier)}`);
     const expected = fault === undefined ? [] : [`${file}: imports "${specifier}": ${fault}`];
     assert.deepEqual(arrowFaults(files, manifests, rules), expected);
   });
@@ -155,17 +166,27 @@ test("a folder that the rules do not know is a fault, in every package that has 
 });
 
 test("a new service needs no row of its own", () => {
-  const files = cleanTree()
-    .set("packages/cloud/src/services/sample/index.ts", importing("../own.js"))
-    .set("packages/cloud/src/services/all.ts", importing("./sample/index.js"));
+  const files = cleanTree().set("packages/cloud/src/services/sample/index.ts", importing("../own.js"));
+  const all = "packages/cloud/src/services/all.ts";
+  files.set(all, `${files.get(all)}\n${importing("./sample/index.js")}`);
   assert.deepEqual(arrowFaults(files, manifests, rules), []);
 });
 
 test("a row whose folder is gone is a fault", () => {
   const files = cleanTree();
   files.delete("packages/cloud/src/bus/own.ts");
+  files.delete("packages/cloud/src/bus/uses.ts");
   assert.deepEqual(arrowFaults(files, manifests, rules), [
     "scripts/arrow-rules.mjs: packages/cloud/src/bus is not there any more",
+  ]);
+});
+
+test("an arrow that nothing uses is a fault", () => {
+  const file = "packages/cloud/src/nodes/uses.ts";
+  const files = cleanTree();
+  files.set(file, files.get(file).replace(importing("../log.js"), ""));
+  assert.deepEqual(arrowFaults(files, manifests, rules), [
+    "scripts/arrow-rules.mjs: nothing uses the arrow cloud/nodes → log.ts",
   ]);
 });
 
