@@ -3,7 +3,12 @@ import { test } from "node:test";
 import type { MessageSource, OperationRunner, ServiceMessage, ServiceTopics } from "../services/operation.js";
 import { TopicFilters } from "../services/topic-filters.js";
 import { closeWorld, startWorld, TestIdentity, type World } from "./harness.test.support.js";
-import { listenerInFlightMax, listenerQueuedBytesMax, listenerQueuedMessagesMax } from "./listener.js";
+import {
+  listenerInFlightMax,
+  listenerQueuedBytesMax,
+  listenerQueuedMessagesMax,
+  listenerStartsPerTurnMax,
+} from "./listener.js";
 
 const runner = {} as OperationRunner;
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -77,15 +82,16 @@ test("each listener hears the sources that it names, and no other", async () => 
   await closeWorld(world);
 });
 
-test("a listener that holds acknowledgements hears wills and events too, for which nobody waits", async () => {
+test("a listener that holds acknowledgements hears effects, wills and events too, for which nobody waits", async () => {
   const ear = new Ear(["t", "$aws/events/presence/connected/newcomer"], { sources: everySource });
   const world = await startWorld({ services: [ear], runner });
   for (const source of everySource) {
     await enter[source](world);
-    ear.answerAll();
+    if (source === "client" || source === "http") ear.answerAll();
   }
+  assert.equal(await publish(world, "t", "service"), undefined);
   assert.deepEqual(
-    ear.heard.map(({ source }) => source),
+    ear.heard.slice(0, -1).map(({ source }) => source),
     everySource,
   );
   await closeWorld(world);
@@ -221,6 +227,31 @@ test("a listener that answers within the call is asked for what waits by a loop,
   isReady = true;
   for (const answer of answers) answer();
   assert.equal(deepest, 1);
+  await closeWorld(world);
+});
+
+test("a listener whose answer is heard by itself leaves the event loop to others", async () => {
+  let heard = 0;
+  let hasTurned = false;
+  const echo: ServiceTopics = {
+    filters: ["t"],
+    sources: ["service"],
+    handle: (_message, _runner, done) => {
+      heard++;
+      const answer = async () => {
+        // Somebody must end it, also where the event loop never gets its turn.
+        if (!hasTurned && heard < 10 * listenerStartsPerTurnMax) await publish(world, "t", "x");
+        done();
+      };
+      void answer();
+    },
+  };
+  const world: World = await startWorld({ services: [echo], runner });
+  world.clock.afterTurn(() => (hasTurned = true));
+  await publish(world, "t", "x");
+  await world.clock.settle();
+  assert.equal(hasTurned, true);
+  assert.ok(heard <= 2 * listenerStartsPerTurnMax, `heard ${heard} times before that`);
   await closeWorld(world);
 });
 

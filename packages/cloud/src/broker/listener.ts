@@ -9,6 +9,8 @@ export const listenerQueuedMessagesMax = 10_000;
 export const listenerQueuedBytesMax = 16 * 1024 * 1024;
 /** Messages that such a listener works on at once. */
 export const listenerInFlightMax = 64;
+/** Messages that it is given before the event loop has its turn: what answers itself must not keep everybody else waiting. */
+export const listenerStartsPerTurnMax = 1_000;
 
 /** A service that hears messages, as the intake sees it. */
 export class Listener {
@@ -23,6 +25,7 @@ export class Listener {
   private head = 0;
   private waitingBytes = 0;
   private inFlight = 0;
+  private startsLeft = listenerStartsPerTurnMax;
   private fullLoggedMs = -Infinity;
   private isAdvancing = false;
   private isClosed = false;
@@ -60,7 +63,7 @@ export class Listener {
   /** A message that nobody waits for: the listener gets it when it has room. */
   offer(message: ServiceMessage, nowMs: number): void {
     if (this.isClosed) return;
-    if (this.inFlight < listenerInFlightMax && this.queuedCount === 0) {
+    if (this.mayStart && this.queuedCount === 0) {
       this.start(message);
       return;
     }
@@ -82,8 +85,13 @@ export class Listener {
     log.warn("limitHit", { limit: "listenerQueue", filters: [...this.filters.all].slice(0, 3).join(" "), topic });
   }
 
+  private get mayStart(): boolean {
+    return this.inFlight < listenerInFlightMax && this.startsLeft > 0;
+  }
+
   private start(message: ServiceMessage): void {
     this.inFlight++;
+    if (--this.startsLeft === 0) this.context.clock.afterTurn(() => this.goOn());
     this.ask(message, (error) => {
       this.inFlight--;
       if (error !== undefined) this.failed(message.topic, error);
@@ -94,6 +102,11 @@ export class Listener {
   private failed(topic: string, error: unknown): void {
     this.context.counters.serviceFailures++;
     this.context.log.error("listenerFailed", { topic, error: String(error) });
+  }
+
+  private goOn(): void {
+    this.startsLeft = listenerStartsPerTurnMax;
+    this.next();
   }
 
   private next(): void {
@@ -108,7 +121,7 @@ export class Listener {
   }
 
   private startWaiting(): void {
-    while (this.inFlight < listenerInFlightMax && this.head < this.waiting.length) {
+    while (this.mayStart && this.head < this.waiting.length) {
       const message = this.waiting[this.head]!;
       this.head++;
       this.waitingBytes -= bytesOf(message);

@@ -16,7 +16,7 @@ interface SourceRule {
 export const sourceRules: Readonly<Record<MessageSource, SourceRule>> = {
   client: { bit: 1, isRefusedOverRetainLimits: true, isPayloadBorrowed: true, isAcknowledged: true },
   http: { bit: 2, isRefusedOverRetainLimits: false, isPayloadBorrowed: false, isAcknowledged: true },
-  service: { bit: 4, isRefusedOverRetainLimits: false, isPayloadBorrowed: false, isAcknowledged: true },
+  service: { bit: 4, isRefusedOverRetainLimits: false, isPayloadBorrowed: false, isAcknowledged: false },
   will: { bit: 8, isRefusedOverRetainLimits: false, isPayloadBorrowed: false, isAcknowledged: false },
   lifecycle: { bit: 16, isRefusedOverRetainLimits: false, isPayloadBorrowed: false, isAcknowledged: false },
 };

@@ -155,8 +155,8 @@ export interface ServiceTopics {
   sources?: readonly MessageSource[];
   /**
    * Whether a message is acknowledged only when the service has answered it. A service that holds nothing back may be slow: what it
-   * cannot take yet waits in a bounded queue, and is dropped and counted when that is full. So it is with wills and events of a client's
-   * life in any case, as nobody waits for their acknowledgement. Default true.
+   * cannot take yet waits in a bounded queue, and is dropped and counted when that is full. So it is in any case with effects of services,
+   * wills and events of a client's life, as nobody waits for their acknowledgement. Default true.
    */
   holdsAck?: boolean;
   /**
