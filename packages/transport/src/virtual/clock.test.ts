@@ -186,3 +186,30 @@ test("who waits for an instant gets there, though the time that is left is lost 
     assert.equal(firedMs, clock.monotonicMs());
   }
 });
+
+test("a process that stands still is called back afterwards, in order, unless it has cancelled or is killed", async () => {
+  const clock = createVirtualClock();
+  const stopped = createProcessClock(clock);
+  const fired: string[] = [];
+  const note = (name: string) => () => void fired.push(`${name} at ${clock.monotonicMs()}`);
+  stopped.setTimer(5, note("before"));
+  stopped.setTimer(20, note("first"));
+  const cancelled = stopped.setTimer(25, note("cancelled"));
+  stopped.setTimer(30, note("second"));
+  stopped.setTimer(200, note("after"));
+  await clock.advance(10);
+  stopped.stop(90);
+  stopped.afterTurn(note("turn"));
+  await clock.advance(50);
+  assert.deepEqual([fired, stopped.timerCount], [["before at 5"], 4]);
+  cancelled.cancel();
+  await clock.advance(1_000);
+  assert.deepEqual(fired, ["before at 5", "turn at 100", "first at 100", "second at 100", "after at 200"]);
+  stopped.setTimer(10, note("never"));
+  stopped.stop(50);
+  await clock.advance(20);
+  assert.equal(stopped.isKilled, false);
+  stopped.kill();
+  await clock.advance(1_000);
+  assert.deepEqual([fired.length, stopped.timerCount, stopped.isKilled], [5, 0, true]);
+});
