@@ -1,7 +1,8 @@
 // An MQTT client of a simulated cluster: no network in between, but the process at the other end can die.
 import type { Broker, ConnectionIdentity } from "@thingline/cloud";
+import { concatBytes } from "@thingline/protocol";
 import { encodeToBytes, PacketDecoder, type MqttPacket } from "@thingline/protocol/mqtt";
-import type { Clock, Connection, ConnectionHandlers } from "@thingline/transport";
+import { SlabPool, StreamConnection, type Batch, type Channel, type Clock } from "@thingline/transport";
 
 /** Everybody may do everything. */
 const anybody: ConnectionIdentity = {
@@ -12,78 +13,38 @@ const anybody: ConnectionIdentity = {
   }),
 };
 
-/** The broker's end of a connection. It hands on what was written at the end of the turn. */
-class ClusterConnection implements Connection {
-  readonly secure = undefined;
-  readonly local = { host: "node", port: 8883 };
-  readonly remote = { host: "client", port: 1 };
-  readonly closed: Promise<void>;
-  readonly bufferedBytes = 0;
-  slab = new Uint8Array(4_096);
-  handlers: ConnectionHandlers | undefined;
+interface Peer {
+  receive(bytes: Uint8Array): void;
+  lost(): void;
+}
+
+/** What is below the broker's end of a connection: it takes whatever is written, in the turn in which it is. */
+class ClusterWire implements Channel {
   isOver = false;
-  private end = 0;
-  private parts: Uint8Array[] = [];
-  private isScheduled = false;
-  private resolveClosed!: () => void;
   private readonly clock: Clock;
-  private readonly peer: { receive(bytes: Uint8Array): void; lost(): void };
+  private readonly connection: StreamConnection;
+  private readonly peer: Peer;
 
-  constructor(clock: Clock, peer: ClusterConnection["peer"]) {
+  constructor(clock: Clock, connection: StreamConnection, peer: Peer) {
     this.clock = clock;
+    this.connection = connection;
     this.peer = peer;
-    this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
   }
-
-  start(handlers: ConnectionHandlers): void {
-    this.handlers = handlers;
-  }
-  reserve(lengthBytes: number): number {
-    if (this.end + lengthBytes > this.slab.length) {
-      this.cut();
-      this.slab = new Uint8Array(Math.max(4_096, lengthBytes));
-    }
-    const at = this.end;
-    this.end += lengthBytes;
-    this.schedule();
-    return at;
-  }
-  write(head: Uint8Array, body?: Uint8Array): boolean {
-    this.cut();
-    this.parts.push(head);
-    if (body !== undefined) this.parts.push(body);
-    this.schedule();
-    return true;
-  }
-  private cut(): void {
-    if (this.end > 0) this.parts.push(this.slab.slice(0, this.end));
-    this.end = 0;
-  }
-  private schedule(): void {
-    if (this.isScheduled) return;
-    this.isScheduled = true;
-    this.clock.afterTurn(() => this.flush());
-  }
-  flush(): void {
-    this.isScheduled = false;
-    this.cut();
-    for (const part of this.parts.splice(0)) if (!this.isOver) this.peer.receive(part);
+  send({ parts }: Batch): void {
+    if (this.isOver) return;
+    this.peer.receive(concatBytes(parts));
+    this.clock.afterTurn(() => this.connection.sent());
   }
   pause(): void {}
   resume(): void {}
-  close(): Promise<void> {
-    this.flush();
+  end(): void {
     this.destroy();
-    return this.closed;
   }
   destroy(): void {
     if (this.isOver) return;
     this.isOver = true;
     this.peer.lost();
-    this.clock.afterTurn(() => {
-      this.handlers?.closed(undefined);
-      this.resolveClosed();
-    });
+    this.clock.afterTurn(() => this.connection.channelClosed(undefined));
   }
 }
 
@@ -105,10 +66,13 @@ export interface ClusterLink {
 export function connectTo(broker: Broker, clock: Clock, events: ClientEvents): ClusterLink {
   const decoder = new PacketDecoder({ receiver: "client", version: 4, packetBytesMax: 100_000 });
   let isOver = false;
-  const connection = new ClusterConnection(clock, {
+  const local = { host: "node", port: 8883 };
+  const remote = { host: "client", port: 1 };
+  const connection = new StreamConnection({ clock, pool: new SlabPool(), secure: undefined, local, remote });
+  const wire = new ClusterWire(clock, connection, {
     receive(bytes) {
       if (isOver) return;
-      decoder.push(bytes.slice());
+      decoder.push(bytes);
       for (let packet = decoder.next(); packet !== undefined && !isOver; packet = decoder.next()) events.packet(packet);
     },
     lost() {
@@ -117,19 +81,19 @@ export function connectTo(broker: Broker, clock: Clock, events: ClientEvents): C
       events.lost();
     },
   });
-  broker.accept(connection, anybody);
+  broker.accept(connection.attach(wire), anybody);
   return {
     send(packet) {
       const bytes = encodeToBytes(packet, 4);
       // As from a socket: in a turn of its own, and only when the process lives.
       clock.setTimer(0, () => {
-        if (!connection.isOver) connection.handlers?.data(bytes);
+        if (!wire.isOver) connection.received(bytes);
       });
     },
     drop() {
       if (isOver) return;
       isOver = true;
-      clock.setTimer(0, () => connection.destroy());
+      clock.setTimer(0, () => wire.destroy());
     },
     cut() {
       if (isOver) return;
