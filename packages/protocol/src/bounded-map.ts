@@ -1,25 +1,15 @@
 import { ThinglineError } from "./errors.js";
+import { MapFront } from "./map-front.js";
 
 /** Entries that leave in the order in which they came. */
 class Line<Key, Value> {
   readonly entries = new Map<Key, Value>();
-  /** All that it has gone past is gone, so taking the first one does not walk over the places of those before. */
-  private ahead: Iterator<[Key, Value]> | undefined;
+  private readonly front = new MapFront(this.entries);
 
   takeFirst(): [Key, Value] | undefined {
-    let next = this.ahead?.next();
-    if (next === undefined || next.done === true) {
-      this.ahead = this.entries.entries();
-      next = this.ahead.next();
-    }
-    if (next.done === true) return undefined;
-    this.entries.delete(next.value[0]);
-    return next.value;
-  }
-
-  clear(): void {
-    this.entries.clear();
-    this.ahead = undefined;
+    const first = this.front.next();
+    if (first !== undefined) this.entries.delete(first[0]);
+    return first;
   }
 }
 
@@ -71,8 +61,8 @@ export class BoundedMap<Key, Value extends NonNullable<unknown>> {
   }
 
   clear(): void {
-    this.keptLine.clear();
-    this.waitingLine.clear();
+    this.kept.clear();
+    this.waiting.clear();
   }
 
   private getWaiting(key: Key): Value | undefined {

@@ -1,4 +1,5 @@
 export { BoundedMap } from "./bounded-map.js";
+export { MapFront } from "./map-front.js";
 export { bytesEqual, concatBytes, fromHex, toHex } from "./bytes.js";
 export { crc32 } from "./crc32.js";
 export { errorCodes, isThinglineError, ThinglineError } from "./errors.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createVirtualClock } from "@thingline/transport/virtual";
+import { createVirtualClock, createVirtualRandom } from "@thingline/transport/virtual";
 import { ConnectionNumbers, numberKeptMs, rememberedNumbersMax } from "./connection-numbers.js";
 
 test("a number rises with each connection, and never falls below what a persistent session knows", () => {
@@ -35,4 +35,28 @@ test("rememberedNumbersMax client ids are remembered, and the one that left firs
   numbers.end("c0", 6);
   numbers.end("one more", 1);
   assert.deepEqual([numbers.begin("c1", 0), numbers.begin("c2", 0), numbers.begin("c0", 0)], [0, 6, 7]);
+});
+
+test("whoever comes and goes, as often and as late as they like, has the number that a plain count gives", () => {
+  const clock = createVirtualClock();
+  const random = createVirtualRandom(7);
+  const numbers = new ConnectionNumbers(clock);
+  const connected = new Map<string, number>();
+  const left = new Map<string, { number: number; atMs: number }>();
+  for (let step = 0; step < 5_000; step++) {
+    const clientId = `c${random.integer(40)}`;
+    const number = connected.get(clientId);
+    if (random.integer(20) === 0) clock.advanceNow(random.integer(numberKeptMs));
+    if (number === undefined) {
+      const last = left.get(clientId);
+      const isKnown = last !== undefined && last.atMs + numberKeptMs > clock.monotonicMs();
+      const expected = isKnown ? last.number + 1 : 0;
+      assert.equal(numbers.begin(clientId, 0), expected, `step ${step}`);
+      connected.set(clientId, expected);
+    } else {
+      numbers.end(clientId, number);
+      connected.delete(clientId);
+      left.set(clientId, { number, atMs: clock.monotonicMs() });
+    }
+  }
 });

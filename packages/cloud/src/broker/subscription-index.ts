@@ -1,3 +1,4 @@
+import { MapFront } from "@thingline/protocol";
 import type { SubscriptionOptions } from "@thingline/protocol/mqtt";
 
 /** One receiver of a topic, its overlapping subscriptions merged: it gets one copy at the highest QoS. */
@@ -91,6 +92,7 @@ export class SubscriptionIndex<S extends object, Audience> {
   private readonly exact = new Map<string, Leaf<S>>();
   private readonly root: Node<S> = newNode();
   private readonly routes = new Map<string, Route<S, Audience>>();
+  private readonly oldestRoutes = new MapFront(this.routes);
   private cachedTargets = 0;
   private readonly cachedTopicsMax: number;
   private readonly cachedTargetsMax: number;
@@ -223,10 +225,10 @@ export class SubscriptionIndex<S extends object, Audience> {
   }
 
   private evict(): void {
-    for (const [topic, route] of this.routes) {
-      if (this.routes.size <= this.cachedTopicsMax && this.cachedTargets <= this.cachedTargetsMax) return;
-      if (this.routes.size === 1) return;
-      this.drop(topic, route);
+    while (this.routes.size > this.cachedTopicsMax || this.cachedTargets > this.cachedTargetsMax) {
+      const oldest = this.routes.size > 1 ? this.oldestRoutes.next() : undefined;
+      if (oldest === undefined) return;
+      this.drop(oldest[0], oldest[1]);
     }
   }
 
