@@ -101,6 +101,7 @@ export class BrokerCluster {
     this.clients.push(
       new Subscriber(this, "s1", ["t/1", "e/#"], false),
       new Subscriber(this, "s2", ["t/+"], false),
+      new Subscriber(this, "s3", ["t/+", "e/1"], false, true),
       new Subscriber(this, "c1", ["t/2", "e/#"], true),
       new Publisher(this, "p1", "t/1", 1),
       new Publisher(this, "p2", "t/2", 4),
@@ -248,7 +249,7 @@ export class BrokerCluster {
 
   private stop(): void {
     const member = this.anyLiving();
-    const forMs = 1_000 + this.chance.integer(16_000);
+    const forMs = 1_000 + this.chance.integer(20_000);
     if (member === undefined) return;
     this.note(`${member.name} stands still for ${forMs} ms`);
     member.process.stop(forMs);
@@ -259,7 +260,10 @@ export class BrokerCluster {
   async work(): Promise<void> {
     const { chance, clock } = this;
     await clock.advance(5_000);
-    for (const client of this.clients) client.connect();
+    for (const client of this.clients) {
+      if (client.isLate) this.later(2 * workMs, () => client.connect());
+      else client.connect();
+    }
     const endMs = clock.monotonicMs() + workMs;
     while (clock.monotonicMs() < endMs) {
       if (chance.integer(4) === 0) this.ask();
@@ -335,6 +339,8 @@ abstract class Client {
   protected isConnected = false;
   protected member: Member | undefined;
   private readonly isClean: boolean;
+  /** It comes when some nodes may have died. */
+  readonly isLate: boolean = false;
   private lastPacketId = 0;
 
   constructor(world: BrokerCluster, name: string, isClean: boolean) {
@@ -476,20 +482,29 @@ class Publisher extends Client {
 class Subscriber extends Client {
   private readonly filters: readonly string[];
   private readonly isForgetful: boolean;
+  override readonly isLate: boolean;
   /** The place of the SUBACK in the order of events; undefined: nothing is promised. */
   private promisedAt: number | undefined;
   private readonly received = new Map<string, number>();
   private readonly order: string[] = [];
   private lastMember: Member | undefined;
 
-  constructor(world: BrokerCluster, name: string, filters: readonly string[], isForgetful: boolean) {
+  constructor(world: BrokerCluster, name: string, filters: readonly string[], isForgetful: boolean, isLate = false) {
     super(world, name, isForgetful);
+    this.isLate = isLate;
     this.filters = filters;
     this.isForgetful = isForgetful;
   }
 
   get isDone(): boolean {
     return this.isConnected && this.promisedAt !== undefined;
+  }
+
+  /** Now and then it goes elsewhere while its node lives. */
+  override act(): void {
+    if (this.isForgetful || !this.isConnected || this.world.chance.integer(30) > 0) return;
+    this.world.note(`${this.name} leaves`);
+    this.giveUp(this.link!);
   }
 
   protected connected(isSessionPresent: boolean): void {
@@ -525,6 +540,7 @@ class Subscriber extends Client {
   /** A clean session is over with its connection: what it was promised until then is judged, unless its node died with it. */
   protected disconnected(): void {
     if (!this.isForgetful) return;
+    this.judgeOrder();
     if (this.promisedAt !== undefined && this.member?.process.isDead === false && this.member.node?.isOver === false) {
       this.judgeReceived();
     }
@@ -534,11 +550,18 @@ class Subscriber extends Client {
   judge(): void {
     if (!this.isDone) this.world.violate(`${this.name} is not subscribed in the end`);
     else this.judgeReceived();
+    this.judgeOrder();
+  }
+
+  /** Of one session: that of a client which keeps none begins anew with each connection. */
+  private judgeOrder(): void {
     const byPublisher = new Map<string, number>();
-    for (const text of this.order) {
+    for (const text of this.order.splice(0)) {
       const sent = this.world.sent.get(text)!;
       // What was sent more than once may have come by both ways; an effect may be performed again.
       if (sent.sends > 1 || text.startsWith("effect/")) continue;
+      // Nothing is promised of what was under way before the SUBACK.
+      if (this.promisedAt === undefined || sent.firstSentAt < this.promisedAt) continue;
       if ((byPublisher.get(sent.publisher) ?? 0) > sent.number)
         this.world.violate(`${this.name} got ${text} after a later one`);
       byPublisher.set(sent.publisher, sent.number);

@@ -1,7 +1,9 @@
 // Three nodes on one store and one bus: nothing that was acknowledged is lost, nothing is performed by two owners of one epoch, sessions
 // move, wake-ups fire once.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { runBrokerCluster } from "./broker-cluster.test.support.js";
 import { sharedOutboxKeys, unclaimedWakeUps } from "./planted-faults.test.support.js";
 import { runRunnerCluster, type ClusterResult, type StoreFault } from "./runner-cluster.test.support.js";
@@ -37,6 +39,13 @@ async function hold(kind: Kind, worlds: number): Promise<string> {
   return `${worlds} worlds: ${JSON.stringify(sum)}`;
 }
 
+/** Worlds that once failed. */
+function seedsOnFile(): string[] {
+  const path = fileURLToPath(new URL("../../simulation/cluster-seeds.txt", import.meta.url));
+  const lines = readFileSync(path, "utf8").split("\n");
+  return lines.map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+}
+
 if (onlySeed !== undefined) {
   test(`the world ${onlySeed}`, async (t) => {
     const { trace } = await holds(onlySeed);
@@ -48,12 +57,16 @@ if (onlySeed !== undefined) {
       assert.deepEqual((await holds(seed)).trace, (await holds(seed)).trace);
   });
 
+  test("the worlds of cluster-seeds.txt hold", async () => {
+    for (const seed of seedsOnFile()) await holds(seed);
+  });
+
   test("runners: effects and wake-ups outlive the nodes that began them", async (t) => {
-    t.diagnostic(await hold("runners", isLong ? 5_000 : 20));
+    t.diagnostic(await hold("runners", isLong ? 5_000 : 10));
   });
 
   test("brokers: messages, sessions and retained copies outlive nodes and what the bus does to them", async (t) => {
-    t.diagnostic(await hold("brokers", isLong ? 5_000 : 15));
+    t.diagnostic(await hold("brokers", isLong ? 5_000 : 10));
   });
 
   const faults: [name: string, plant: StoreFault, sign: RegExp][] = [

@@ -24,6 +24,7 @@ import { QueueLedger } from "./queue-ledger.js";
 import { isBasicIngest, mayMatchEvents } from "./reserved-topics.js";
 import { RetainedMessages } from "./retained.js";
 import type { BrokerIndex } from "./routes.js";
+import { MovingSessions } from "./moving-sessions.js";
 import { OtherBrokers } from "./other-brokers.js";
 import { PublishSender } from "./send-publish.js";
 import type { BrokerSession } from "./session.js";
@@ -89,18 +90,19 @@ export function assembleBroker(options: BrokerOptions): BrokerParts {
     onControl: (control) => ear.onControl(control),
   };
   const port = new BusLink({
-    ...{ clock, publisher, isShared: !node.isAlone },
+    ...{ clock, publisher, isShared: !node.isAlone, mayAct: () => node.mayAct() },
     port: bus.attach(hearing, node.isAlone ? undefined : node.id),
   });
   const groups = new GroupQueues(context, { ledger, port, gate, topics });
   const sessions = new Sessions(context, { index, groups, ledger, port });
+  const moving = new MovingSessions(context, { sessions, port });
   const inFlight = new InFlight(context, { ledger, groups });
   const sender = new PublishSender(context, inFlight);
   const groupDelivery = new GroupDelivery(context, { ledger, groups, sender });
   const others = new OtherBrokers(context, port);
   const delivery = new Delivery(context, { ledger, groups, groupDelivery, sender, others });
   const lifecycle = new SessionLifecycle(context, {
-    ...{ sessions, groups, groupDelivery, ledger, order, port, gate, topics, turns },
+    ...{ sessions, groups, groupDelivery, ledger, order, port, gate, topics, turns, moving },
   });
   const intake = new Intake(context, { delivery, retained });
   const events = new LifecycleEvents(context, { index, intake, listeners, port, turns, onLifecycle });
@@ -121,6 +123,7 @@ export function assembleBroker(options: BrokerOptions): BrokerParts {
     delivery,
     index,
     lifecycle,
+    moving,
     retained,
     sessions,
     turns,

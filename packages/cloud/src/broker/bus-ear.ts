@@ -1,9 +1,11 @@
+import { ThinglineError } from "@thingline/protocol";
 import type { BusControl, BusId, BusMessage, BusReceiver } from "../bus/bus.js";
 import { isConfirmed, type Outgoing } from "../bus/bus-link.js";
 import { SeenMessages } from "../bus/seen-messages.js";
 import type { Connections } from "./connections.js";
 import type { BrokerContext } from "./context.js";
 import type { Delivery } from "./delivery.js";
+import type { MovingSessions } from "./moving-sessions.js";
 import type { Publication } from "./publication.js";
 import type { RetainedMessages } from "./retained.js";
 import { RetainedGaps } from "./retained-gaps.js";
@@ -18,6 +20,7 @@ export interface BusEarParts {
   delivery: Delivery;
   index: BrokerIndex;
   lifecycle: SessionLifecycle;
+  moving: MovingSessions;
   retained: RetainedMessages;
   sessions: Sessions;
   turns: Turns;
@@ -54,12 +57,14 @@ export class BusEar implements BusReceiver {
   onMessage(message: BusMessage): Promise<void> | undefined {
     const { id, topic, retained } = message;
     this.parts.lifecycle.meetOthers();
+    // The sessions that want it may be another node's by now: it must not be told that nobody here wants it.
+    if (!this.context.node.mayAct()) return Promise.reject(leaseIsOver());
     if (!isConfirmed(message)) return this.seen.isLate(id, topic) ? undefined : this.take(message, undefined);
     if (retained !== undefined) this.gaps.came(retained);
     return this.seen.receive(id, topic, (since) => this.take(message, since), this.parts.sessions.arrivals);
   }
 
-  /** Brings a message of this broker's own to a session that has come here since. */
+  /** Brings a message that was on its way to a session that has come here since. */
   bring(message: Outgoing, session: BrokerSession): Promise<void> | undefined {
     const { turns, index, delivery } = this.parts;
     const turn = turns.begin();
@@ -87,9 +92,10 @@ export class BusEar implements BusReceiver {
   }
 
   private receive(turn: Turn, message: BusMessage, since = -1): void {
-    const { delivery, index, retained, sessions } = this.parts;
+    const { delivery, index, moving, retained, sessions } = this.parts;
     const { topic, onlyToClientId } = message;
     const publication = this.describe(turn, message);
+    for (const wait of moving.waitsOf(message, (session) => this.bring(message, session))) turn.wait(wait);
     if (onlyToClientId !== undefined) {
       const session = sessions.get(onlyToClientId);
       if (session !== undefined && session.arrival > since)
@@ -153,3 +159,5 @@ export class BusEar implements BusReceiver {
     client.end("API_INITIATED_DISCONNECT", { reasonString: reason });
   }
 }
+
+const leaseIsOver = (): ThinglineError => new ThinglineError("NODE_OVER", "the lease of this node is over");

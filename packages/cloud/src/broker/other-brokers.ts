@@ -87,6 +87,8 @@ export class OtherBrokers {
     this.open.add(open);
     try {
       await sent;
+      // Whoever took a session meanwhile may have told all others but this one, because it is over.
+      await this.requireLease();
     } finally {
       this.open.delete(open);
     }
@@ -99,11 +101,16 @@ export class OtherBrokers {
   }
 
   private async sendWhenRegained(message: Outgoing, stored: Promise<void> | undefined): Promise<void> {
-    if (!(await this.context.node.regained())) {
-      throw new ThinglineError("NODE_OVER", "this node was declared over before it could ask the others");
-    }
+    await this.requireLease();
     const { topic, isRetained, onlyToClientId } = message;
     if (isRetained || onlyToClientId !== undefined || this.link.hasInterest(topic)) await this.send(message, stored);
+  }
+
+  /** Waits for the lease of this node, if it ran out. @throws {ThinglineError} NODE_OVER */
+  private async requireLease(): Promise<void> {
+    const { node } = this.context;
+    if (node.mayAct() || (await node.regained())) return;
+    throw new ThinglineError("NODE_OVER", "this node was declared over before all others had the message");
   }
 
   /** One of the others may have missed a retained message for good: they are told how many there were, until all of them know. */

@@ -8,6 +8,7 @@ import type { CommitGate } from "./commit-gate.js";
 import type { BrokerContext } from "./context.js";
 import type { GroupDelivery } from "./group-delivery.js";
 import type { GroupQueues } from "./group-queue.js";
+import type { MovingSessions } from "./moving-sessions.js";
 import type { QueueLedger } from "./queue-ledger.js";
 import { RateBucket } from "./rate.js";
 import { restoredPublication } from "./retained.js";
@@ -18,9 +19,9 @@ import type { Sessions } from "./sessions.js";
 import type { Turns } from "./turn.js";
 
 /** Sessions of a node that is over that are taken at once. */
-const adoptedAtOnceMax = 100;
+export const adoptedAtOnceMax = 100;
 /** How often a session that other brokers write as well is read again for one CONNECT. */
-const openAttemptsMax = 5;
+export const openAttemptsMax = 5;
 
 export interface SessionLifecycleParts {
   sessions: Sessions;
@@ -29,6 +30,7 @@ export interface SessionLifecycleParts {
   ledger: QueueLedger;
   order: ClientIdOrder;
   port: BusLink;
+  moving: MovingSessions;
   gate: CommitGate;
   topics: EncodedTopics;
   turns: Turns;
@@ -120,18 +122,18 @@ export class SessionLifecycle {
 
   private async adoptOne(clientId: string, estateId: string): Promise<void> {
     const { clock, brokerId: owner, log } = this.context;
-    if (this.parts.sessions.get(clientId) !== undefined) return;
-    const loaded = await loadSession(this.context.store, this.context.keys, clientId);
-    if (loaded === undefined || !this.isLeft(loaded.record, estateId)) return;
-    const session = this.restore(loaded);
+    const { sessions, moving } = this.parts;
+    if (sessions.get(clientId) !== undefined) return;
+    const place = (loaded: StoredSession) => this.restore(loaded);
+    const session = await moving.fetch(clientId, place, (record) => this.isLeft(record, estateId));
+    if (session === undefined) return;
     const stored = session.stored!;
     try {
-      await session.known;
       const { expiresAtMs = clock.unixMs() + stored.record.expirySeconds * 1000, epoch } = stored.record;
       stored.record = { ...stored.record, owner, epoch: epoch + 1, expiresAtMs };
       await stored.writer.writeRecord(stored.record);
     } catch (error) {
-      this.parts.sessions.forget(session);
+      sessions.forget(session);
       // Its client came to another broker.
       if (isThinglineError(error, "STORE_CONFLICT")) return;
       throw error;
@@ -262,16 +264,8 @@ export class SessionLifecycle {
     const session = sessions.create(clientId, record.version, record.identifier);
     this.makeStored(session, record, revision);
     session.arrival = ++sessions.arrivals;
-    session.isArriving = true;
-    const known: Promise<void>[] = [];
-    for (const [filter, options] of subscriptions) {
-      const wait = sessions.subscribe(session, filter, options);
-      if (wait !== undefined) known.push(wait);
-    }
-    if (known.length > 0) {
-      session.known = Promise.all(known);
-      session.known.catch(() => undefined);
-    }
+    // Others know already, or there are none.
+    for (const [filter, options] of subscriptions) void sessions.subscribe(session, filter, options);
     for (const { sequence, record: message } of messages) {
       const publication = restoredPublication(message, topics);
       const { sizeBytes, expiresAtMs } = publication;
@@ -284,7 +278,6 @@ export class SessionLifecycle {
       this.context.counters.droppedQueueFull++;
       void session.stored?.writer.delete(this.context.keys.message(clientId, sequence)).catch(() => undefined);
     }
-    session.isArriving = false;
     sessions.onArrival?.(session);
     return session;
   }
@@ -298,8 +291,7 @@ export class SessionLifecycle {
   private async find(clientId: string): Promise<BrokerSession | undefined> {
     const known = this.parts.sessions.get(clientId);
     if (known !== undefined || !this.hasMetOthers()) return known;
-    const loaded = await loadSession(this.context.store, this.context.keys, clientId);
-    return loaded === undefined ? undefined : this.restore(loaded);
+    return this.parts.moving.fetch(clientId, (loaded) => this.restore(loaded));
   }
 
   private isExpired({ stored }: BrokerSession): boolean {
@@ -345,8 +337,6 @@ export class SessionLifecycle {
       old.expiryTimer?.cancel();
       old.expiryTimer = undefined;
       old.offlineRate = undefined;
-      // Before the one that holds it now lets go: what is published meanwhile has to reach one of the two.
-      await this.untilKnown(old);
       await this.own(old, expirySeconds);
       for (const message of old.queue.all()) message.isReplay = true;
       return { session: old, isPresent: true };
@@ -361,16 +351,6 @@ export class SessionLifecycle {
       await this.own(session, expirySeconds);
     }
     return { session, isPresent: false };
-  }
-
-  /** A session that came from the store, and that others could not all be told of, is not this broker's yet: it is left to the next try. */
-  private async untilKnown(session: BrokerSession): Promise<void> {
-    try {
-      await session.known;
-    } catch (error) {
-      this.parts.sessions.forget(session);
-      throw error;
-    }
   }
 
   private async own(session: BrokerSession, expirySeconds: number): Promise<void> {

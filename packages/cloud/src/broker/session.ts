@@ -50,12 +50,8 @@ export class BrokerSession {
   readonly queue: ServerSession<QueuedMessage>;
   connection: Client | undefined;
   stored: StoredPart | undefined;
-  /** Of one that came from the store: when all other brokers know what it wants. */
-  known: Promise<unknown> | undefined;
   /** Rises with each session that comes to this broker from the store; 0 for one that began here. */
   arrival = 0;
-  /** It is being put together of what the store has. */
-  isArriving = false;
   nextSequence = 1;
   expiryTimer: Timer | undefined;
   /** What it takes per second while nobody is connected; undefined without such a limit. */

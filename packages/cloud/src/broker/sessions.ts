@@ -21,7 +21,7 @@ export class Sessions {
   private readonly parts: SessionsParts;
   private readonly byClientId = new Map<string, BrokerSession>();
   private persistent = 0;
-  /** Sessions that came here from the store so far. */
+  /** Rises with each session that is about to come here from the store, and when it has come. */
   arrivals = 0;
   /** Called when a session has come here from the store, with all that it has. */
   onArrival: ((session: BrokerSession) => void) | undefined;
@@ -71,20 +71,15 @@ export class Sessions {
 
   /** @returns when all other brokers know that somebody here wants it; undefined: they do. */
   subscribe(session: BrokerSession, filter: string, options: SubscriptionOptions): Promise<void> | undefined {
-    const { index, groups } = this.parts;
+    const { index, groups, port } = this.parts;
     const share = parseShare(filter);
     const plain = share?.filter ?? filter;
-    const known = this.announce(session, filter, plain);
+    const isNew = !session.subscriptions.has(filter);
+    const known = isNew ? port.setInterest(plain, true) : port.interestKnown(plain);
     session.subscriptions.set(filter, options);
     const group = index.add(plain, session, options, share?.shareName);
     if (group !== undefined) groups.joined(group, session);
     return known;
-  }
-
-  private announce(session: BrokerSession, filter: string, plain: string): Promise<void> | undefined {
-    const { port } = this.parts;
-    if (session.subscriptions.has(filter)) return port.interestKnown(plain);
-    return session.isArriving ? port.renewInterest(plain) : port.setInterest(plain, true);
   }
 
   /** @returns whether there was such a subscription. */

@@ -9,6 +9,7 @@ import { nodeKeys, type CloudNode } from "../nodes/node.js";
 import { createMemoryStore } from "../store/memory.js";
 import { quickLimits, TestIdentity, World } from "./harness.test.support.js";
 import { retainedGapMs } from "./retained-gaps.js";
+import { adoptedAtOnceMax, openAttemptsMax } from "./session-lifecycle.js";
 
 const persistent = { isCleanStart: false } as const;
 const deathMs = nodeLeaseMs + nodeLeaseMarginMs + 3 * nodeRenewMs;
@@ -232,4 +233,42 @@ test("a broker that comes later knows what the others want before it is open", a
   void publisher.publish("t", "x");
   await clock.advance(10);
   assert.deepEqual([client.messages, publisher.pubacks.length], [["t=x"], 1]);
+});
+
+test("more than adoptedAtOnceMax sessions of a dead node are taken, all of them", async () => {
+  const { clock, members, kill } = await openCluster(2);
+  const [one, two] = members as [Member, Member];
+  for (let count = 0; count <= adoptedAtOnceMax; count++) (await one.connect(`c${count}`, persistent)).lose();
+  await clock.advance(10);
+  await kill(one);
+  await clock.advance(deathMs);
+  assert.equal(two.broker.stats().persistentSessions, adoptedAtOnceMax + 1);
+});
+
+test("a session that somebody else writes each time it was read is given up after openAttemptsMax", async () => {
+  const { clock, members, store } = await openCluster(2);
+  const [one, two] = members as [Member, Member];
+  const client = await one.connect("c", persistent);
+  await clock.advance(10);
+  client.lose();
+  await clock.advance(10);
+  const key = ["123456789012", "us-east-1", "broker", "session", "c"];
+  const commit = store.commit.bind(store);
+  let attempts = 0;
+  store.commit = async (operations) => {
+    const isTaken = operations.some((operation) => "value" in operation && operation.key.join() === key.join());
+    if (isTaken) {
+      attempts++;
+      const entry = await store.get(key);
+      await commit([{ key, value: entry!.value }]);
+    }
+    return commit(operations);
+  };
+  const refused = await two.connect("c", persistent);
+  await clock.advance(1_000);
+  assert.deepEqual([attempts, refused.connack?.reasonCode], [openAttemptsMax, 3]);
+  store.commit = commit;
+  const taken = await two.connect("c", persistent);
+  await clock.advance(10);
+  assert.equal(taken.connack?.isSessionPresent, true);
 });

@@ -15,6 +15,8 @@ export interface BusLinkDependencies {
   port: BusPort;
   /** Other nodes use the store, whether or not one of them is on the bus now. Default: as the bus says. */
   isShared?: boolean;
+  /** Whether this node is surely none that is over. While it is not sure, it withdraws nothing: another may have its sessions. */
+  mayAct?: () => boolean;
   /** Names this broker as a publisher; no other had the name before. */
   publisher: string;
 }
@@ -39,6 +41,7 @@ export class BusLink {
   readonly #port: BusPort;
   readonly #publisher: string;
   readonly #isShared: boolean;
+  readonly #mayAct: () => boolean;
   #lastSequence = 0;
   #lastQos0Sequence = 0;
   /** Sequences that are not settled, the oldest first. */
@@ -49,11 +52,12 @@ export class BusLink {
   readonly #pauses = new Set<{ timer: Timer; resolve: () => void }>();
   #isClosed = false;
 
-  constructor({ clock, port, publisher, isShared = false }: BusLinkDependencies) {
+  constructor({ clock, port, publisher, isShared = false, mayAct = always }: BusLinkDependencies) {
     this.#clock = clock;
     this.#port = port;
     this.#publisher = publisher;
     this.#isShared = isShared;
+    this.#mayAct = mayAct;
   }
 
   /** Nobody else could want anything. */
@@ -135,7 +139,7 @@ export class BusLink {
       if (interest === undefined || --interest.count > 0) return undefined;
       this.#interest.delete(filter);
       // Nobody waits: until the others know, they send what nobody wants.
-      this.#tell(filter, false)?.catch(ignore);
+      if (this.#mayAct()) this.#tell(filter, false)?.catch(ignore);
       return undefined;
     }
     if (interest === undefined) this.#interest.set(filter, (interest = newInterest()));

@@ -75,7 +75,10 @@ export interface BusPort {
   setInterest(filter: string, isWanted: boolean): Promise<void> | undefined;
   /** Whether the broker of that name is there, and what it wants is known here. */
   knows(name: string): boolean;
-  /** The node of that name is over, and says nothing any more: it need not know anything. What its sessions want is kept up. */
+  /**
+   * The node of that name is over. It need not know anything, and what it says from now on does not count: what its sessions want is kept up,
+   * and a port that did not know it by now never will.
+   */
   silence(name: string): void;
   /** The broker of that name is gone for good, and others have what it had: nobody waits for it any more. */
   forget(name: string): void;

@@ -8,6 +8,8 @@ class LocalPort implements BusPort {
   readonly interest = new Set<string>();
   isClosed = false;
   isSilenced = false;
+  /** How often it said that it wants something. */
+  wishes = 0;
   private readonly ports: Set<LocalPort>;
 
   constructor(ports: Set<LocalPort>, receiver: BusReceiver, name: string | undefined) {
@@ -29,10 +31,16 @@ class LocalPort implements BusPort {
 
   publish(message: BusMessage): Promise<void> | undefined {
     const toAll = isForAll(message);
-    return this.toOthers((port) => {
-      if (!toAll && !wants(port.interest, message.topic)) return undefined;
-      return port.isClosed ? Promise.reject(noAnswer(port.name)) : port.receiver.onMessage(message);
-    });
+    /** Who was asked, and how much each had wished for by then. */
+    const asked = new Map<LocalPort, number>();
+    const ask = () =>
+      this.toOthers((port) => {
+        if (asked.get(port) === port.wishes || (!toAll && !wants(port.interest, message.topic))) return undefined;
+        asked.set(port, port.wishes);
+        return port.isClosed ? Promise.reject(noAnswer(port.name)) : port.receiver.onMessage(message);
+      });
+    const first = ask();
+    return first && untilNoneIsLeft(first, ask);
   }
 
   control(control: BusControl): Promise<void> | undefined {
@@ -55,8 +63,10 @@ class LocalPort implements BusPort {
   }
 
   setInterest(filter: string, isWanted: boolean): undefined {
-    if (isWanted) this.interest.add(filter);
-    else this.interest.delete(filter);
+    if (isWanted) {
+      this.interest.add(filter);
+      this.wishes++;
+    } else this.interest.delete(filter);
   }
 
   knows(name: string): boolean {
@@ -81,6 +91,10 @@ class LocalPort implements BusPort {
     this.isClosed = true;
     if (this.name === undefined) this.ports.delete(this);
   }
+}
+
+async function untilNoneIsLeft(first: Promise<void>, ask: () => Promise<void> | undefined): Promise<void> {
+  for (let sent: Promise<void> | undefined = first; sent !== undefined; sent = ask()) await sent;
 }
 
 /** Nobody will answer in the place of a port that is closed: there is no time to wait for. */

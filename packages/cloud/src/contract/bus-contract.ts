@@ -120,6 +120,35 @@ export function busContract({ test, assert }: ContractHarness, name: string, ope
     assert.deepEqual(two.ear.heard, ["r", "o", "recheckPrincipal"]);
   });
 
+  contract("who says that it wants a message while others have it is asked, also again", async (world) => {
+    const { one, two } = await attachTwo(world);
+    const late = attach(world, "late");
+    await met(world, one.port, "late");
+    await met(world, late.port, "two");
+    await world.until(Promise.resolve(two.port.setInterest("t", true)));
+    let release: () => void = () => undefined;
+    two.ear.answer = () => new Promise<void>((resolve) => (release = resolve));
+    const sent = one.port.publish(message("t"));
+    for (let look = 0; look < 1_000 && two.ear.heard.length === 0; look++) await world.until(Promise.resolve());
+    await world.until(Promise.resolve(late.port.setInterest("t", true)));
+    await world.until(Promise.resolve(two.port.setInterest("t", true)));
+    two.ear.answer = () => undefined;
+    release();
+    await world.until(Promise.resolve(sent));
+    assert.deepEqual([two.ear.heard, late.ear.heard], [["t", "t"], ["t"]]);
+  });
+
+  contract("a named broker that is over need not answer, but for what its sessions want", async (world) => {
+    const { one, two } = await attachTwo(world);
+    await world.until(Promise.resolve(two.port.setInterest("t", true)));
+    two.port.close();
+    one.port.silence("two");
+    await world.until(Promise.resolve(one.port.control(recheck())));
+    await world.until(Promise.resolve(one.port.setInterest("u", true)));
+    assert.equal(one.port.hasInterest("t"), true);
+    assert.equal(await world.until(codeOf(Promise.resolve(one.port.publish(message("t"))))), "TIMEOUT");
+  });
+
   contract("what a receiver could not do is not confirmed", async (world) => {
     const { one, two } = await attachTwo(world);
     await world.until(Promise.resolve(two.port.setInterest("t", true)));

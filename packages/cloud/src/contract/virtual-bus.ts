@@ -68,6 +68,8 @@ class Peer {
   greeting: Timer | undefined;
 
   learn(filter: string, { version, isWanted }: Versioned): void {
+    // One that is over may not know it yet, and gives up what is not its own any more.
+    if (this.isSilenced) return;
     if ((this.versions.get(filter) ?? 0) >= version) return;
     this.versions.set(filter, version);
     if (isWanted) {
@@ -209,6 +211,8 @@ class VirtualPort implements BusPort {
     switch (letter.type) {
       case "hello": {
         const peer = this.#peers.get(from) ?? this.#meet(from);
+        // What it says may not be what it had when it was over: who did not know it before waits until it is gone.
+        if (peer.isSilenced) return;
         for (const [filter, wanted] of letter.interest) peer.learn(filter, wanted);
         peer.isKnown = true;
         peer.greeting?.cancel();
