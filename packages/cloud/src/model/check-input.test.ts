@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { checkInput } from "./check-input.js";
+import { decodeInput } from "./decode.js";
 import { faultsToldMax } from "./faults.js";
 import { loadModel, modelOf } from "./model.js";
 import type { ServiceTable, ShapeRow } from "./table.js";
-import { depthMax, faultsFoundMax, type ActedMembers } from "./validate.js";
+import { readTables } from "./tables.test.support.js";
+import { depthMax, elementsMax, faultsFoundMax, type ActedMembers } from "./validate.js";
 
 /** A model of one operation `Try` whose input has these members. */
 function modelWith(members: Record<string, string>, shapes: Record<string, ShapeRow> = {}, required: string[] = []) {
@@ -93,7 +95,7 @@ test("each violation is told in the words of AWS", () => {
     ],
     [{ tags: ["a"] }, one("'a'", "tags.1.member", "Member must be a structure")],
     [{ tag: "a" }, one("'a'", "tag", "Member must be a structure")],
-    [{ name: "\ud800a" }, one("'\ud800a'", "name", "Member must be well-formed Unicode text")],
+    [{ name: "\ud800a" }, one("'\ufffda'", "name", "Member must be well-formed Unicode text")],
   ];
   for (const [given, message] of cases) assert.equal(told(operation, { name: "ab", ...given }), message);
   assert.equal(
@@ -151,10 +153,56 @@ test("ten faults are told and all are counted; what is shown of a value is short
   const large = Array.from({ length: 100_000 }, () => ({ k: ["x".repeat(10)] }));
   assert.ok(told(operation, { name: large }).length < 1_000);
   const lists = modelWith({ names: "Names" }, { Names: { type: "list", of: "string" } });
-  const nothing = new Array(200_000).fill(null);
+  const nothing = new Array(elementsMax).fill(null);
   assert.match(told(lists, { names: nothing }), new RegExp(`^${faultsFoundMax} validation errors detected: `));
   const deep = JSON.parse(`${"[".repeat(400_000)}${"]".repeat(400_000)}`) as unknown;
   assert.equal(told(operation, { name: deep }), one("'[[[[[[[[...]]]]]]]]'", "name", "Member must be a string"));
+});
+
+test("what is shown has no half of a character", () => {
+  const operation = modelWith(
+    { name: "Name", names: "Names" },
+    { Name: name, Names: { type: "map", key: "string", of: "integer" } },
+  );
+  const halved = told(operation, { name: `${"a".repeat(99)}\u{1f600}` });
+  assert.match(halved, /a{99}\ufffd'/);
+  for (const message of [halved, told(operation, { names: { "\ud800": "x", "\udc00a": 1 } })])
+    assert.doesNotMatch(message, /\p{Surrogate}/u);
+});
+
+test("elements of a list or map with too many are neither looked at nor copied", async () => {
+  const shapes: Record<string, ShapeRow> = {
+    Tag: { type: "structure", required: ["Key"], members: { Key: "string" } },
+    Tags: { type: "list", of: "Tag" },
+    Names: { type: "list", of: "string", max: 3 },
+    Numbers: { type: "map", key: "string", of: "integer" },
+    Tagged: { type: "map", key: "string", of: "Tag" },
+  };
+  const operation = modelWith({ tags: "Tags", names: "Names", numbers: "Numbers", tagged: "Tagged" }, shapes);
+  const items = (count: number) => Array.from({ length: count }, () => "x");
+  const many = items(elementsMax + 1);
+  for (const member of ["tags", "names", "numbers", "tagged"]) {
+    const value = /^(tags|names)$/.test(member) ? many : { ...many };
+    const most = `'${member}' failed to satisfy constraint: Member must have length less than or equal to ${member === "names" ? 3 : elementsMax}`;
+    for (const acted of [{}, { tags: { Key: true } }] as ActedMembers[]) {
+      const message = told(operation, { [member]: value }, acted);
+      assert.ok(message.startsWith("1 validation error detected: ") && message.endsWith(most), message.slice(-200));
+    }
+    const { input } = decodeInput(operation, {
+      ...{ labels: {}, rawQuery: "", headers: {} },
+      body: new TextEncoder().encode(JSON.stringify({ [member]: value })),
+    }) as { input: Record<string, unknown> };
+    assert.equal(Object.keys(input[member] as object).length, many.length);
+  }
+  assert.match(told(operation, { names: items(elementsMax) }), /^1 validation error .* than or equal to 3$/);
+  const numbers = Object.fromEntries(Array.from({ length: elementsMax }, (_, at) => [`k${at}`, at]));
+  assert.equal(told(operation, { numbers }), "");
+  for (const table of await readTables()) {
+    const larger = Object.entries(table.shapes).filter(([, { type, ...shape }]) => {
+      return (type === "list" || type === "map") && ((shape as { max?: number }).max ?? 0) >= elementsMax;
+    });
+    assert.deepEqual(larger, [], "a list of AWS may have more");
+  }
 });
 
 test("a secret is not shown", () => {

@@ -1,6 +1,6 @@
 import { decodeBase64 } from "@thingline/protocol/x509";
 import { parseTimestamp } from "@thingline/protocol/restjson";
-import { depthMax } from "./validate.js";
+import { depthMax, elementsMax } from "./validate.js";
 import type { Shape, StructureShape } from "./shapes.js";
 import { isStructure } from "./structure.js";
 import type { TimestampFormat } from "./table.js";
@@ -16,18 +16,22 @@ export function fromJson(shape: Shape, value: unknown, format?: TimestampFormat,
     case "timestamp":
       return typeof value === "string" ? (timeOf(value, format ?? shape.format ?? "iso8601") ?? value) : value;
     case "list":
-      return Array.isArray(value) ? value.map((item) => fromJson(shape.of, item, undefined, depth - 1)) : value;
+      if (!Array.isArray(value) || value.length > elementsMax) return value;
+      return value.map((item) => fromJson(shape.of, item, undefined, depth - 1));
     case "map":
-      return isStructure(value)
-        ? Object.fromEntries(
-            Object.entries(value).map(([key, item]) => [key, fromJson(shape.of, item, undefined, depth - 1)]),
-          )
-        : value;
+      return isStructure(value) ? valuesFromJson(shape.of, value, depth - 1) : value;
     case "structure":
       return isStructure(value) ? membersFromJson(shape, value, depth) : value;
     default:
       return value;
   }
+}
+
+/** Those of a map with too many stay as they are: the check refuses it. */
+function valuesFromJson(of: Shape, value: Readonly<Record<string, unknown>>, depth: number): unknown {
+  const names = Object.keys(value);
+  if (names.length > elementsMax) return value;
+  return Object.fromEntries(names.map((name) => [name, fromJson(of, value[name], undefined, depth)]));
 }
 
 /** The members of a structure that travel in a JSON body, by their own names. */

@@ -24,13 +24,17 @@ export function tellFaults(faults: readonly Fault[]): string {
 }
 
 function tellFault({ path, value, constraint, isSensitive }: Fault): string {
-  return `Value ${isSensitive === true ? "'***'" : quoted(value)} at '${path.slice(0, pathCharactersMax)}' failed to satisfy constraint: ${constraint}`;
+  return `Value ${isSensitive === true ? "'***'" : quoted(value)} at '${cut(path, pathCharactersMax)}' failed to satisfy constraint: ${constraint}`;
 }
 
 function quoted(value: unknown): string {
   if (value === undefined || value === null) return "null";
-  return `'${shown(value, valueCharactersMax, valueLevelsMax).slice(0, valueCharactersMax)}'`;
+  return `'${cut(shown(value, valueCharactersMax, valueLevelsMax), valueCharactersMax)}'`;
 }
+
+/** Half a character, of the text itself or because the cut goes through it, is no Unicode text: many readers of JSON refuse all of it. */
+const cut = (text: string, charactersMax: number): string =>
+  text.slice(0, charactersMax).replace(/\p{Surrogate}/gu, "\ufffd");
 
 /** Lists and maps look as Java writes them. Never much longer than what may be shown. */
 function shown(value: unknown, room: number, levels: number): string {
@@ -41,10 +45,12 @@ function shown(value: unknown, room: number, levels: number): string {
   const isList = Array.isArray(value);
   const parts: string[] = [];
   let length = 0;
-  for (const [name, item] of Object.entries(value)) {
-    if (length > room) break;
-    const text = shown(item, room - length, levels - 1);
-    parts.push(isList ? text : `${name.slice(0, room)}=${text}`);
+  const names = isList ? undefined : Object.keys(value);
+  const count = names?.length ?? (value as unknown[]).length;
+  for (let at = 0; at < count && length <= room; at++) {
+    const name = names?.[at];
+    const text = shown((value as Record<string, unknown>)[name ?? at], room - length, levels - 1);
+    parts.push(name === undefined ? text : `${name.slice(0, room)}=${text}`);
     length += (parts.at(-1) ?? "").length + 2;
   }
   return isList ? `[${parts.join(", ")}]` : `{${parts.join(", ")}}`;

@@ -6,6 +6,8 @@ import { isStructure } from "./structure.js";
 export const depthMax = 32;
 /** Faults that one request can have; whoever has more is not told how many. */
 export const faultsFoundMax = 1_000;
+/** Elements of one list or map; those of one that has more are not looked at. AWS IoT has no list of more than a few hundred. */
+export const elementsMax = 10_000;
 
 /**
  * Which members of an input an operation acts on, by name; `true` for all of a member, whatever is in it. A member that it does not
@@ -97,7 +99,7 @@ function checkActed(
 ): unknown {
   if (shape.type === "structure") return checkStructure(shape, value, path, faults, acted, depth);
   if (shape.type !== "list" || !Array.isArray(value)) return checkValue(shape, value, path, faults, depth);
-  checkCount(shape, value.length, value, path, faults);
+  if (!checkCount(shape, value.length, value, path, faults)) return value;
   const { of } = shape;
   return checkItems(value, path, faults, (item, at) => checkActed(of, item, at, faults, acted, depth - 1));
 }
@@ -112,7 +114,7 @@ function checkList(shape: ListShape, value: unknown, path: string, faults: Fault
     faults.push({ path, value, constraint: "Member must be a list" });
     return value;
   }
-  checkCount(shape, value.length, value, path, faults);
+  if (!checkCount(shape, value.length, value, path, faults)) return value;
   const { of } = shape;
   if (isContainer(of))
     return checkItems(value, path, faults, (item, at) => checkValue(of, item, at, faults, depth - 1));
@@ -147,14 +149,15 @@ function checkMap(shape: MapShape, value: unknown, path: string, faults: Fault[]
     faults.push({ path, value, constraint: "Member must be a map" });
     return value;
   }
-  const entries = Object.entries(value);
-  checkCount(shape, entries.length, value, path, faults);
+  const names = Object.keys(value);
+  if (!checkCount(shape, names.length, value, path, faults)) return value;
   const { key, of } = shape;
   const plainKey = key as PlainShape;
   const checked: [string, unknown][] = [];
   let isKeyBroken = false;
   let isValueBroken = false;
-  for (const [name, item] of entries) {
+  for (const name of names) {
+    const item = value[name];
     if (faults.length >= faultsFoundMax) break;
     const keyFault = typeFault(plainKey, name);
     if (keyFault !== undefined) faults.push({ path: `${path}.key`, value: name, constraint: keyFault });
@@ -189,17 +192,22 @@ function checkPlain(shape: PlainShape, value: unknown, path: string, faults: Fau
   return value;
 }
 
-/** The number of elements of a list or map. */
+/**
+ * The number of elements of a list or map.
+ *
+ * @returns whether they are to be looked at
+ */
 function checkCount(
-  { min, max }: { min?: number | undefined; max?: number | undefined },
+  { min, max = elementsMax }: { min?: number | undefined; max?: number | undefined },
   count: number,
   value: unknown,
   path: string,
   faults: Fault[],
-): void {
-  const length = { min, max };
+): boolean {
+  const length = { min, max: Math.min(max, elementsMax) };
   if (min !== undefined && count < min) faults.push({ path, value, constraint: leastOf("length", length) });
-  if (max !== undefined && count > max) faults.push({ path, value, constraint: mostOf("length", length) });
+  if (count > length.max) faults.push({ path, value, constraint: mostOf("length", length) });
+  return count <= elementsMax;
 }
 
 /** Why a value is not of the type of its shape, in words; undefined when it is. */
