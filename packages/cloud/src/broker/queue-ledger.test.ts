@@ -100,6 +100,8 @@ function checkLedger({ parts }: World, step: string): void {
   assert.deepEqual(ledgerCounts(parts), recountQueues(parts), step);
 }
 
+let worldsThatQueue = 0;
+
 for (let seed = 1; seed <= seeds; seed++) {
   test(`the ledger is what a recount says, whatever a crowd does: seed ${seed}`, async () => {
     const random = createVirtualRandom(seed);
@@ -115,10 +117,15 @@ for (let seed = 1; seed <= seeds; seed++) {
       queued += world.parts.ledger.queuedMessages;
       if (!publisher.isClosed) publisher.send({ type: "pingreq" });
     }
-    assert.ok(queued > 0, "or the test shows nothing");
+    if (queued > 0) worldsThatQueue++;
     await closeWorld(world);
     // What persistent sessions keep is still there; nothing is in flight any more.
     checkLedger(world, "after the end");
     assert.equal(world.parts.ledger.inflightBytes, 0);
   });
 }
+
+// In some crowds of the long run nobody is away while something is published: a world without a queue, which is one, too.
+test("nine of ten crowds leave something in a queue, or these tests show nothing", () => {
+  assert.ok(worldsThatQueue >= seeds * 0.9, `${worldsThatQueue} of ${seeds}`);
+});
