@@ -1,5 +1,6 @@
 // A device, a cloud and somebody in the office who listens, all in memory and in virtual time. The network of the device fails
 // as a plan says; what must not happen is collected in `violations`.
+import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { type Cloud, createCloud, createMemoryStore } from "@thingline/cloud";
 import { connectDevice, createDevice, type Device, type DeviceOptions } from "@thingline/device";
@@ -18,7 +19,7 @@ import {
   type VirtualLink,
   type VirtualNetwork,
 } from "@thingline/transport/virtual";
-import type { FaultPlan } from "./fault-plan.test.support.js";
+import { type FaultPlan, planOf } from "./fault-plan.test.support.js";
 
 const folder = "/cloud";
 const mqttsPort = 8883;
@@ -86,7 +87,15 @@ export interface WorldResult {
   dialCount: number;
 }
 
-export async function runWorld(prepared: Prepared, plan: FaultPlan): Promise<WorldResult> {
+/** Nothing that must not happen has happened. Tells how to replay it otherwise, by network-faults.test.ts. */
+export async function worldHolds(prepared: Prepared, seed: string): Promise<WorldResult> {
+  const result = await runWorld(prepared, planOf(seed));
+  const replay = `replay: THINGLINE_SEED=${seed} node scripts/test.mjs --integration simulation/network-faults`;
+  assert.deepEqual(result.violations, [], `${replay}\n${result.trace.join("\n")}`);
+  return result;
+}
+
+async function runWorld(prepared: Prepared, plan: FaultPlan): Promise<WorldResult> {
   const world = new World(prepared, plan);
   await world.run();
   const { violations, trace, bytes, dialCount } = world;

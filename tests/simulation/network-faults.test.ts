@@ -1,22 +1,17 @@
 // Faults at every step from CONNECT to PUBACK, in memory: the device comes back by itself, loses nothing that was
-// acknowledged, and leaves nothing behind.
+// acknowledged, and leaves nothing behind. More than one fault in a world: random-worlds.test.ts.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { faultKinds, planOf, queues, seedOf, versions } from "./fault-plan.test.support.js";
-import { prepare, runWorld, type WorldResult } from "./fault-world.test.support.js";
+import { faultKinds, queues, seedOf, versions } from "./fault-plan.test.support.js";
+import { prepare, type WorldResult, worldHolds } from "./fault-world.test.support.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const onlySeed = process.env["THINGLINE_SEED"];
 const prepared = await prepare();
 
-async function holds(seed: string): Promise<WorldResult> {
-  const result = await runWorld(prepared, planOf(seed));
-  const replay = `replay: THINGLINE_SEED=${seed} node scripts/test.mjs --integration simulation/network-faults`;
-  assert.deepEqual(result.violations, [], `${replay}\n${result.trace.join("\n")}`);
-  return result;
-}
+const holds = (seed: string): Promise<WorldResult> => worldHolds(prepared, seed);
 
 function seedsOnFile(): string[] {
   const path = fileURLToPath(new URL("../../simulation/seeds.txt", import.meta.url));
@@ -74,8 +69,4 @@ if (onlySeed !== undefined) {
       });
     }
   }
-
-  test("random worlds: several faults, refused and unanswered dials, killed processes", async () => {
-    for (let number = 100; number < (isLong ? 3_000 : 110); number++) await holds(`random/${number}`);
-  });
 }
