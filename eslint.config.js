@@ -41,6 +41,11 @@ export default tseslint.config(
         "error",
         { selector: "ExportAllDeclaration", message: "Name what is public." },
         { selector: "ExportDefaultDeclaration", message: "Named exports only." },
+        {
+          selector: "TSClassImplements[expression.name=/^(Connection|Clock)$/]",
+          message:
+            "One that no contract holds may do what no other does: StreamConnection over a Channel, a virtual clock.",
+        },
       ],
       eqeqeq: "error",
       "no-console": "error",
