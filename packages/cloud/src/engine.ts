@@ -1,13 +1,12 @@
-import { isThinglineError } from "@thingline/protocol";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { Bus } from "./bus/bus.js";
 import { createBroker } from "./broker/broker.js";
 import type { BrokerLimits } from "./broker/limits.js";
 import type { Broker } from "./broker/types.js";
+import { LifecycleHook } from "./lifecycle-hook.js";
 import type { Log } from "./log.js";
 import { soleNode, type CloudNode } from "./nodes/node.js";
 import { blobRecords, deleteOrphans, findOrphans, tellMissingBlobs } from "./services/blob-records.js";
-import type { LifecycleEvent } from "./services/lifecycle.js";
 import type { Operation, Scope } from "./services/operation.js";
 import type { EffectPerformer } from "./services/outbox.js";
 import { openOperationRunner, type EffectRunner } from "./services/runner.js";
@@ -55,6 +54,9 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
   const { scope, services } = options;
   requireOwnNames(services);
   const runner = await openOperationRunner(deps);
+  const hooks = services.flatMap((service) =>
+    service.onLifecycle === undefined ? [] : [new LifecycleHook(service, runner, deps)],
+  );
   let broker: Broker | undefined;
   const close = async () => {
     await runner.close();
@@ -66,7 +68,9 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
       ...{ scope, runner, limits: options.limits },
       onWakeUpStored: (atUnixMs) => runner.expectWakeUp(atUnixMs),
       services: services.flatMap(({ topics }) => topics ?? []),
-      onLifecycle: (event) => tellServices(services, event, runner, deps),
+      onLifecycle(event) {
+        for (const hook of hooks) hook.hear(event);
+      },
     });
     // Nothing is being put yet, unless by another node; what is left over is deleted when nobody can want this engine's store back any more.
     const isAlone = (deps.node ?? soleNode).isAlone;
@@ -88,23 +92,6 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
     close,
     run: (from, operation, input) => runner.run(from, operation, input),
   };
-}
-
-/** What happens to a client, for the services that want to know. It waits for none of them; those that a closing runner refuses miss it. */
-function tellServices(
-  services: readonly CloudService[],
-  event: LifecycleEvent,
-  runner: EffectRunner,
-  { log }: EngineDependencies,
-): void {
-  for (const service of services) {
-    if (service.onLifecycle === undefined) continue;
-    const told = async () => service.onLifecycle?.(event, runner);
-    told().catch((error: unknown) => {
-      if (isThinglineError(error, "CLOSED")) return;
-      log.error("lifecycleFailed", { service: service.name, clientId: event.clientId, error: String(error) });
-    });
-  }
 }
 
 /** Effects and wake-ups are stored by the name of their service. */
