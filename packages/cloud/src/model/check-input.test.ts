@@ -70,6 +70,8 @@ test("each violation is told in the words of AWS", () => {
     [{ flag: "yes" }, one("'yes'", "flag", "Member must be a boolean")],
     [{ ratio: "1" }, one("'1'", "ratio", "Member must be a number")],
     [{ at: "noon" }, one("'noon'", "at", "Member must be a timestamp")],
+    [{ at: 8.64e12 + 1 }, one("'8640000000001'", "at", "Member must be a timestamp")],
+    [{ at: 1e300 }, one("'1e+300'", "at", "Member must be a timestamp")],
     [{ bytes: "!" }, one("'!'", "bytes", "Member must be base64")],
     [{ bytes: new Uint8Array(3) }, one("'3 bytes'", "bytes", "Member must have length less than or equal to 2")],
     [{ names: "ab" }, one("'ab'", "names", "Member must be a list")],
@@ -98,6 +100,7 @@ test("each violation is told in the words of AWS", () => {
     [{ name: "\ud800a" }, one("'\ufffda'", "name", "Member must be well-formed Unicode text")],
   ];
   for (const [given, message] of cases) assert.equal(told(operation, { name: "ab", ...given }), message);
+  for (const at of [0, -8.64e12, 8.64e12, 0.5]) assert.equal(told(operation, { name: "ab", at }), "");
   assert.equal(
     told(operation, { name: "", count: 0 }),
     "3 validation errors detected: Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 2; " +

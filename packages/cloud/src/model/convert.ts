@@ -53,7 +53,7 @@ export function fromText(shape: Shape, text: string, format: TimestampFormat): u
   switch (shape.type) {
     case "integer":
     case "long":
-      return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+      return /^-?\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text;
     case "float":
     case "double":
       return /^-?\d{1,15}(?:\.\d{1,15})?(?:[eE][+-]?\d{1,3})?$/.test(text) ? Number(text) : text;

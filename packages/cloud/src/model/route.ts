@@ -47,8 +47,8 @@ export class RouteIndex<T extends Routed> {
   findAll(method: string, rawPath: string): RouteMatch<T>[] {
     const root = this.#roots.get(method);
     if (root === undefined || !rawPath.startsWith("/")) return [];
-    const parts = rawPath.slice(1).split("/").map(decodePercent);
-    if (!parts.every((part) => part !== undefined)) return [];
+    const parts = decodeParts(rawPath);
+    if (parts === undefined) return [];
     const found: Found<T>[] = [];
     walk(root, parts, 0, [], found);
     if (found.length > 1) found.sort((left, right) => left.labelCount - right.labelCount || left.order - right.order);
@@ -76,6 +76,17 @@ export class RouteIndex<T extends Routed> {
     }
     node.ends.push({ order, target, labels });
   }
+}
+
+/** Stops at the first that is not well encoded: each costs an exception, and a path can have thousands. */
+function decodeParts(rawPath: string): string[] | undefined {
+  const parts: string[] = [];
+  for (const raw of rawPath.slice(1).split("/")) {
+    const part = decodePercent(raw);
+    if (part === undefined) return undefined;
+    parts.push(part);
+  }
+  return parts;
 }
 
 function childOf<T>(nodes: Map<string, Node<T>>, literal: string): Node<T> {

@@ -210,6 +210,9 @@ function checkCount(
   return count <= elementsMax;
 }
 
+/** Of what JavaScript takes for a date, and can write as one. */
+const unixSecondsMax = 8.64e12;
+
 /** Why a value is not of the type of its shape, in words; undefined when it is. */
 function typeFault({ type }: PlainShape, value: unknown): string | undefined {
   if (value === undefined || value === null) return "Member must not be null";
@@ -230,7 +233,9 @@ function typeFault({ type }: PlainShape, value: unknown): string | undefined {
     case "boolean":
       return typeof value === "boolean" ? undefined : "Member must be a boolean";
     case "timestamp":
-      return Number.isFinite(value) ? undefined : "Member must be a timestamp";
+      return Math.abs(value as number) <= unixSecondsMax && typeof value === "number"
+        ? undefined
+        : "Member must be a timestamp";
     case "blob":
       return value instanceof Uint8Array ? undefined : "Member must be base64";
   }

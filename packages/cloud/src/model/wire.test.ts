@@ -86,6 +86,25 @@ test("lists and maps travel in the query, lists and prefixed names in headers", 
   });
 });
 
+test("a number in a text is taken when it is exactly that number", () => {
+  const members: Members = { long: { shape: "long", in: "query" } };
+  const taken = (text: string) => decoded(members, { rawQuery: `long=${text}` }) as unknown;
+  for (const number of [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, 7])
+    assert.deepEqual(taken(String(number)), { long: number });
+  for (const text of [
+    "9007199254740992",
+    "9007199254740993",
+    "9223372036854775807",
+    "1e3",
+    " 7",
+    "7 ",
+    "0x7",
+    "NaN",
+    "",
+  ])
+    assert.deepEqual(taken(encodeURIComponent(text)), { long: text });
+});
+
 test("times are Unix seconds inside, whatever their form on the wire", () => {
   const seconds = 1_785_000_000.5;
   const iso = new Date(seconds * 1000).toISOString();

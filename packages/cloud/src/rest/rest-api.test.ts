@@ -92,6 +92,18 @@ test("what is no request of this API is refused before any operation runs", asyn
   assert.match(String((await send("PUT", "/things/t")).body["message"]), /there is .*POST/);
 });
 
+test("a path that cannot be read is not read further than its first fault, and is not told whole", async (context) => {
+  const { send } = await openApi();
+  const decode = context.mock.method(globalThis, "decodeURIComponent");
+  const answer = await send("GET", `/things${"/%zz".repeat(4_000)}`);
+  assert.deepEqual([answer.status, answer.headers["x-amzn-errortype"]], [404, "UnknownOperationException"]);
+  const failures = decode.mock.calls.filter(({ error }) => error !== undefined).length;
+  assert.ok(failures > 0 && failures < 50, String(failures));
+  assert.ok(String(answer.body["message"]).length < 3_000);
+  assert.equal((await send("POST", "/topics/a/%zz/b")).status, 400);
+  assert.equal((await send("GET", "/things/%zz/principals")).status, 400);
+});
+
 test("unsigned requests speak for the cloud's own account, or are refused when told so", async () => {
   const allowed = await openApi();
   assert.equal((await allowed.send("GET", "/things")).status, 200);

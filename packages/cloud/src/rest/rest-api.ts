@@ -143,8 +143,9 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
   };
 
   const unknownOperation = (model: Model, { method, rawPath }: ReadRequest): Refusal => {
-    // A name that cannot be read is a bad request to an operation that is there.
-    const readable = rawPath.split("/").map((part) => (decodePercent(part) === undefined ? "x" : part));
+    // A name that cannot be read is a bad request to an operation that is there. Which of the parts it is does not matter: no literal
+    // part of a path has an escape.
+    const readable = rawPath.split("/").map((part) => (part.includes("%") ? "x" : part));
     const isBadName = decodePercent(rawPath) === undefined && model.methodsAt(readable.join("/")).length > 0;
     if (isBadName) {
       return refuse(
@@ -154,8 +155,9 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
       );
     }
     const methods = model.methodsAt(rawPath);
+    const path = rawPath.slice(0, pathCharactersTold);
     const hint = methods.length === 0 ? "" : ` (there is ${methods.join(", ")})`;
-    return refuse(404, "UnknownOperationException", `The local cloud has no operation ${method} ${rawPath}${hint}`);
+    return refuse(404, "UnknownOperationException", `The local cloud has no operation ${method} ${path}${hint}`);
   };
 
   const run = async (request: ReadRequest, requestId: string): Promise<HttpResponse> => {
@@ -209,6 +211,8 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
   };
 }
 
+/** Longer than any path of AWS with names in it. */
+const pathCharactersTold = 2_000;
 const tooLarge = `A request has at most ${restBodyBytesMax} bytes`;
 
 function readRequest({ method, url, headers = {}, body = new Uint8Array() }: HttpRequest): ReadRequest {

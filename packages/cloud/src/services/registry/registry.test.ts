@@ -482,4 +482,5 @@ test("an endpoint is told by its type", async () => {
     endpointAddress: "localhost:8883",
   });
   await assert.rejects(run(registry.describeEndpoint, { endpointType: "iot:None" }), fails("REQUEST_INVALID"));
+  await assert.rejects(run(registry.describeEndpoint, {}), /Unknown endpoint type: iot:Data$/);
 });

@@ -93,9 +93,10 @@ export function createRegistry({ issuer, parsePolicyDocument, endpointAddress }:
     listPrincipalThingsV2,
     describeEndpoint: awsOperation("iot", "DescribeEndpoint", ["endpointType"], async (_context, input) => {
       // Without a type AWS still names the old data endpoint.
-      const address = endpointAddress(input.endpointType ?? "iot:Data");
+      const { endpointType = "iot:Data" } = input;
+      const address = endpointAddress(endpointType);
       if (address !== undefined) return answer({ endpointAddress: address });
-      throw new ThinglineError("REQUEST_INVALID", `Unknown endpoint type: ${input.endpointType}`);
+      throw new ThinglineError("REQUEST_INVALID", `Unknown endpoint type: ${endpointType}`);
     }),
   };
 }
