@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createVirtualClock, createVirtualRandom } from "@thingline/transport/virtual";
-import { busTimeoutMs, type Bus } from "../bus/bus.js";
+import { busTimeoutMs } from "../bus/bus.js";
 import { createVirtualBus } from "../contract/virtual-bus.js";
 import { nodeLeaseMarginMs, nodeLeaseMs, nodeRenewMs, openClusterNode } from "../nodes/cluster-node.js";
 import { nodeKeys, type CloudNode } from "../nodes/node.js";
 import { createMemoryStore } from "../store/memory.js";
+import type { Store } from "../store/store.js";
 import { quickLimits, TestIdentity, World } from "./harness.test.support.js";
 import { retainedGapMs } from "./retained-gaps.js";
 import { adoptedAtOnceMax, openAttemptsMax } from "./session-lifecycle.js";
@@ -27,10 +28,20 @@ async function openCluster(count: number) {
   const quiet = (): void => undefined;
   const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
   const wakeUps: number[] = [];
-  const join = async (own: Bus = bus): Promise<Member> => {
-    const node = await openClusterNode({ store, clock, random, log });
+  const cut = new Set<CloudNode>();
+  const join = async (): Promise<Member> => {
+    const joined: { node?: CloudNode } = {};
+    const own: Store = {
+      ...store,
+      commit: (operations) =>
+        joined.node !== undefined && cut.has(joined.node)
+          ? Promise.reject(new ThinglineError("STORE_UNWRITABLE", "cut off"))
+          : store.commit(operations),
+    };
+    const node = await openClusterNode({ store: own, clock, random, log });
+    joined.node = node;
     const onWakeUpStored = (atUnixMs: number) => void wakeUps.push(atUnixMs);
-    const world = new World({ clock, store, random, bus: own, node, limits: quickLimits, onWakeUpStored });
+    const world = new World({ clock, store, random, bus, node, limits: quickLimits, onWakeUpStored });
     const starting = world.start(nodeRenewMs);
     return Object.assign(await starting, { node });
   };
@@ -42,7 +53,7 @@ async function openCluster(count: number) {
     bus.kill(node.id);
     await store.commit([{ key: nodeKeys.node(node.id), value: { startedAtMs: 0 } }]);
   };
-  return { clock, store, bus, members, join, kill, wakeUps };
+  return { clock, store, bus, members, join, kill, cut, wakeUps };
 }
 
 test("a SUBACK waits until every other broker knows; the connection ends when they cannot be told", async () => {
@@ -145,6 +156,29 @@ test("the sessions of a dead node are taken by another, and messages wait for th
   const back = await three.connect("c", persistent);
   await clock.advance(10);
   assert.deepEqual([back.connack?.isSessionPresent, back.messages], [true, ["t=kept"]]);
+});
+
+test("a node whose lease ran out acknowledges nothing and confirms nothing until it is renewed", async () => {
+  const { clock, members, cut } = await openCluster(2);
+  const [one, two] = members as [Member, Member];
+  const publisher = await one.connect("p", { version: 5 });
+  const other = await two.connect("q", { version: 5 });
+  const client = await one.connect("c");
+  void client.subscribe("t");
+  await clock.advance(10);
+  cut.add(one.node);
+  while (one.node.mayAct()) await clock.advance(100);
+  // Half a second later, so that the other's attempts last until the next renewal.
+  await clock.advance(500);
+  assert.equal(one.node.isOver, false);
+  void publisher.publish("nobody", "x");
+  void other.publish("t", "x");
+  await clock.advance(10);
+  assert.deepEqual([publisher.pubacks.length, other.pubacks.length, client.messages], [0, 0, []]);
+  cut.clear();
+  await clock.advance(nodeRenewMs + busTimeoutMs);
+  assert.deepEqual([publisher.pubacks[0]?.reasonCode, other.pubacks[0]?.reasonCode], [0, 0]);
+  assert.deepEqual(client.messages, ["t=x"]);
 });
 
 test("a broker whose node is over disconnects its clients", async () => {
