@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createVirtualClock, createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
 import { noLimits } from "./broker/limits.js";
+import { createVirtualBus } from "./contract/virtual-bus.js";
 import { openEngine } from "./engine.js";
+import { openClusterNode } from "./nodes/cluster-node.js";
 import { keepBlob } from "./services/blob-records.js";
+import type { Effect } from "./services/operation.js";
 import type { CloudService } from "./services/service.js";
+import { wakePollMs } from "./services/wake-ups.js";
 import { createMemoryBlobStore } from "./store/blob-memory.js";
 import type { BlobKey } from "./store/blobs.js";
 import { createMemoryStore } from "./store/memory.js";
@@ -75,4 +79,34 @@ test("two services cannot have one name", async () => {
   const service = (): CloudService => ({ name: "twice", operations: {} });
   const services = [service(), service()];
   await assert.rejects(openEngine(createWorld(), { scope, limits: noLimits, services }), /the name "twice"/);
+});
+
+test("engines of several nodes share wake-ups and hints, and leave blobs of each other alone", async () => {
+  const world = createWorld();
+  const { clock, blobs, store } = world;
+  const bus = createVirtualBus({ clock, random: world.random });
+  const woken: string[] = [];
+  const open = async (name: string) => {
+    const node = await openClusterNode(world);
+    const wake = async () => void woken.push(name);
+    const services: CloudService[] = [{ name: "s", operations: {}, wake }];
+    const opening = openEngine({ ...world, node, bus }, { scope, limits: noLimits, services });
+    return { engine: await clock.until(opening), node };
+  };
+  await blobs.put(keyOf("under way"), [Uint8Array.of(1)], { bytesMax: 1 });
+  const members = [await open("one"), await open("two")];
+  await clock.advance(wakePollMs + 1);
+  assert.ok(await blobs.stat(keyOf("under way")), "another node may be about to ask for it");
+  const wakeUp: Effect = { type: "wakeAt", service: "s", name: "w", atUnixMs: clock.unixMs() + 500 };
+  await members[0]!.engine.run(scope, async () => ({ result: 0, operations: [], effects: [wakeUp] }), undefined);
+  await clock.advance(501);
+  assert.equal(woken.length, 1);
+  await clock.advance(2 * wakePollMs);
+  assert.equal(woken.length, 1);
+  assert.deepEqual(await store.list(["", "", "wake"], { limit: 9 }), []);
+  for (const { engine, node } of members) {
+    await clock.until(engine.close());
+    await clock.until(node.close());
+  }
+  assert.equal(clock.timerCount, 0);
 });
