@@ -118,3 +118,17 @@ test("many small chunks are kept as few blocks, in their order, beside large one
   for (const length of [5_000, 3, 4_095, 0, 4_096, 1]) add(length);
   assert.deepEqual(blocks.whole(), Uint8Array.from(all));
 });
+
+test("a snapshot knows nothing of a blob that is deleted while it is taken", async () => {
+  const store = createMemoryBlobStore({ sha256: () => new Uint8Array(32) });
+  for (const name of ["before", "meanwhile", "stays"]) await store.put(key(name), [new Uint8Array(1)], { bytesMax });
+  const read = store.read.bind(store);
+  store.read = async (one) => {
+    if (one[3] === "before") await store.delete(one);
+    const reading = await read(one);
+    if (one[3] === "meanwhile") await store.delete(one);
+    return reading;
+  };
+  const { blobs = [], blobsLeftOut } = await takeBlobs(store);
+  assert.deepEqual([blobs.map(([[, , , name]]) => name), blobsLeftOut], [["stays"], undefined]);
+});

@@ -20,15 +20,27 @@ export async function takeBlobs(store: BlobStore, bytesMax = snapshotBlobBytesMa
   const blobsLeftOut: BlobKey[] = [];
   let bytesLeft = bytesMax;
   for await (const { key, bytes } of iterateBlobs(store)) {
-    const reading = bytes > bytesLeft ? undefined : await store.read(key);
-    if (reading === undefined) {
+    if (bytes > bytesLeft) {
       blobsLeftOut.push(key);
       continue;
     }
+    const read = await readUnlessDeleted(store, key);
+    if (read === undefined) continue;
     bytesLeft -= bytes;
-    blobs.push([key, encodeBase64(await readWhole(reading)), reading.sha256]);
+    blobs.push([key, encodeBase64(read.content), read.sha256]);
   }
   return { ...(blobs.length > 0 && { blobs }), ...(blobsLeftOut.length > 0 && { blobsLeftOut }) };
+}
+
+/** The cloud works on while its snapshot is taken. */
+async function readUnlessDeleted(store: BlobStore, key: BlobKey): Promise<Omit<CarriedBlob, "key"> | undefined> {
+  try {
+    const reading = await store.read(key);
+    return reading && { content: await readWhole(reading), sha256: reading.sha256 };
+  } catch (error) {
+    if (isThinglineError(error, "RESOURCE_NOT_FOUND")) return undefined;
+    throw error;
+  }
 }
 
 export interface CarriedBlob {
