@@ -188,6 +188,28 @@ test("a hook that throws concerns nobody else", async () => {
   await closeWorld(world);
 });
 
+test("an event that cannot be handed on concerns neither its client nor the one that takes its place", async () => {
+  const world = await startWorld();
+  const identity = new TestIdentity((action) => {
+    if (action === "iot:Receive") throw new Error("defect");
+    return true;
+  });
+  const watcher = await world.connect("watcher", { identity });
+  await watcher.subscribe("$aws/events/presence/#");
+  const first = await world.connect("pump", { ...persistent });
+  await first.subscribe("a");
+  await first.disconnect();
+  void world.broker.publish({ topic: "a", payload: new Uint8Array(), qos: 1 });
+  await world.clock.settle();
+  const second = await world.connect("pump", { ...persistent });
+  assert.deepEqual([second.connack?.reasonCode, second.messages], [0, ["a="]], "it gets what waited for it");
+  const third = await world.connect("pump", { ...persistent });
+  assert.deepEqual([third.connack?.reasonCode, second.isClosed, third.isClosed], [0, true, false]);
+  assert.match(String(world.line("lifecycleEventFailed")?.facts["error"]), /defect/);
+  assert.equal(world.broker.stats().connections, 2);
+  await closeWorld(world);
+});
+
 test("there are no events of a client id with + or #, of clients that were not let in, or at the end of the broker", async () => {
   const world = await startWorld();
   const watcher = await watch(world, "#");

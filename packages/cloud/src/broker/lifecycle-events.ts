@@ -110,7 +110,14 @@ export class LifecycleEvents {
       this.context.counters.serviceFailures++;
       this.context.log.error("lifecycleHookFailed", { clientId: event.clientId, error: String(error) });
     }
-    if (index.watchedCount > 0 || this.isHeard || !port.isAlone) this.publish(kind, event);
+    if (index.watchedCount === 0 && !this.isHeard && port.isAlone) return;
+    try {
+      this.publish(kind, event);
+    } catch (error) {
+      // What is wrong with whoever hears it concerns neither the client that it is about, nor the one that comes in its place.
+      this.context.counters.internalFaults++;
+      this.context.log.error("lifecycleEventFailed", { clientId: event.clientId, error: String(error) });
+    }
   }
 
   private publish(kind: "presence" | "subscriptions", event: LifecycleEvent): void {
