@@ -21,7 +21,7 @@ export const arrowRules = {
     "packages/protocol": {
       at: ["errors.ts"],
       kconfig: ["errors.ts"],
-      mqtt: ["errors.ts", "bounded-map.ts"],
+      mqtt: ["errors.ts", "bounded-map.ts", "bytes.ts"],
       provisioning: ["errors.ts"],
       restjson: ["errors.ts"],
       shadow: ["errors.ts", "options.ts"],

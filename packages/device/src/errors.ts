@@ -14,3 +14,12 @@ export function brokenError(thrown: unknown, consequence: string): ThinglineErro
   const message = `the clock, the random source or the connection that the device was given failed${consequence}: it threw ${what}`;
   return new ThinglineError("ADAPTER_FAILED", message, { details: { connectResult: "misc" }, cause: thrown });
 }
+
+/** What was thrown, for people: not everything that can be thrown has a text. */
+export function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return kindOf(thrown);
+  }
+}

@@ -59,3 +59,16 @@ test("an option that throws when it is read is refused by name", async () => {
     });
   }
 });
+
+test("options may be of a class of the application's", async () => {
+  class Settings {
+    readonly endpoint = "cloud.test";
+    get clientId(): string {
+      return "pump-7";
+    }
+    get dialer(): object {
+      return { dial: () => Promise.reject(new ThinglineError("HOST_NOT_FOUND", "the dialer of the class")) };
+    }
+  }
+  await assert.rejects(connectDevice(new Settings() as never), { code: "HOST_NOT_FOUND" });
+});

@@ -1,4 +1,4 @@
-import { unreadableOption } from "@thingline/protocol";
+import { copyOptions, unreadableOption } from "@thingline/protocol";
 import type { Clock, Dialer, Random } from "@thingline/transport";
 import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 import { connectDeviceOptionTypes } from "./client/option-types.js";
@@ -59,7 +59,10 @@ function withDefaults(options: NodeDeviceOptions): unknown {
   if (typeof options !== "object" || (options as unknown) === null || Array.isArray(options)) return options;
   const { clock, random, dialer } = adapters();
   try {
-    const given: { secTagDialer?: unknown; clock?: unknown; random?: unknown; dialer?: unknown } = { ...options };
+    const given: { secTagDialer?: unknown; clock?: unknown; random?: unknown; dialer?: unknown } = copyOptions(
+      options as object,
+      connectDeviceOptionTypes,
+    );
     // A null was written by somebody who meant something else: it is told, and not replaced.
     if (given.clock === undefined) given.clock = clock;
     if (given.random === undefined) given.random = random;

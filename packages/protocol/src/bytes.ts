@@ -1,3 +1,9 @@
+/** A Uint8Array, `Buffer` included, whichever realm made it: test runners have realms of their own. */
+export function isBytes(value: unknown): value is Uint8Array {
+  if (value instanceof Uint8Array) return true;
+  return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === "[object Uint8Array]";
+}
+
 /** Two lower-case digits for each value of a byte. */
 const digits = Array.from({ length: 256 }, (_none, byte) => byte.toString(16).padStart(2, "0"));
 

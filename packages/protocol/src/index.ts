@@ -1,13 +1,13 @@
 export { BoundedMap } from "./bounded-map.js";
 export { MapFront } from "./map-front.js";
-export { bytesEqual, concatBytes, fromHex, toHex } from "./bytes.js";
+export { bytesEqual, concatBytes, fromHex, isBytes, toHex } from "./bytes.js";
 export { crc32 } from "./crc32.js";
 export { errorCodes, isThinglineError, ThinglineError } from "./errors.js";
 export type { ErrorCode, ThinglineErrorOptions } from "./errors.js";
 export {
   checkOptionNames,
   checkOptionTypes,
-  isBytes,
+  copyOptions,
   kindOf,
   methodsOf,
   optionInvalid,

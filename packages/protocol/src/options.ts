@@ -1,3 +1,4 @@
+import { isBytes } from "./bytes.js";
 import { ThinglineError } from "./errors.js";
 import { nearestName } from "./kconfig/nearest.js";
 
@@ -118,6 +119,20 @@ export function readOptions<Options extends object>(options: Options, types: Opt
   }
   checkOptionTypes(read, types, check);
   return read as Options;
+}
+
+/**
+ * A copy to change, with the values of a prototype that a table knows: `...` leaves them out, while the checks see them. What
+ * nobody knows is copied for the check to tell.
+ */
+export function copyOptions<Options extends object>(options: Options, types: OptionTable): Options {
+  const copy = { ...options } as Record<string, unknown>;
+  for (const name in types) {
+    if (Object.hasOwn(copy, name)) continue;
+    const value = (options as Readonly<Record<string, unknown>>)[name];
+    if (value !== undefined) copy[name] = value;
+  }
+  return copy as Options;
 }
 
 /**
@@ -251,11 +266,6 @@ function invalidType(option: string, type: OptionType, value: unknown): Thinglin
 /** An option outside its type or range, named. */
 export function optionInvalid(option: string, expected: string, got: string | number): ThinglineError {
   return new ThinglineError("OPTION_INVALID", `${option}: expected ${expected}, got ${got}`, { details: { option } });
-}
-
-/** A Uint8Array, `Buffer` included, whichever realm made it: test runners have realms of their own. */
-export function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array || (ArrayBuffer.isView(value) && tagOf(value) === "Uint8Array");
 }
 
 /** What a value is, for people; never the value, which may be a secret. */

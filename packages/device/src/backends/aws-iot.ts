@@ -1,4 +1,4 @@
-import { checkOptionTypes, type OptionTypes } from "@thingline/protocol";
+import { type OptionTypes, readOptions } from "@thingline/protocol";
 import { shadowTopic } from "@thingline/protocol/shadow/client";
 import { checkOptions } from "../client/check-options.js";
 import { deviceReachTypes, deviceSettingTypes, listsOf, withoutTypes } from "../client/option-types.js";
@@ -36,8 +36,8 @@ const shadowTails = { state: "update", stateGet: "get", stateDelete: "delete", p
  */
 export function createAwsIotBackend(given: AwsIotBackendOptions): CloudBackend {
   const of = "createAwsIotBackend()";
-  checkOptionTypes(given, optionTypes, { of, required: ["clock", "random"] });
-  const { name = awsIotBackendName, ...options } = { ...given, ...listsOf(given) };
+  const read = readOptions(given, optionTypes, { of, required: ["clock", "random"] });
+  const { name = awsIotBackendName, ...options } = { ...read, ...listsOf(read) };
   const optionsOf = (clientId: string): DeviceOptions => ({ ...options, clientId });
   checkOptions(optionsOf(options.clientId ?? "any"), of);
   const operations = new DeviceOperations({

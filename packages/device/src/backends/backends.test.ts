@@ -233,6 +233,29 @@ for (const kind of ["awsIot", "mqtt"] as const) {
 
 const stateTypes = ["state", "stateGet", "stateDelete"] as const;
 
+test("options of a backend may be of a class of the application's", async () => {
+  const world = new World();
+  const common = world.common();
+  class Settings {
+    get host(): string {
+      return "class.test";
+    }
+    get dialer(): FakeCloud {
+      return common.dialer;
+    }
+  }
+  for (const create of [createAwsIotBackend, createMqttBackend]) {
+    const { clientId, clock, random } = common;
+    const options = Object.assign(new Settings(), { clientId, clock, random });
+    const backend = create(options);
+    await backend.init(world.handler);
+    const connecting = watch(backend.connect());
+    await world.cloud.clock.settle();
+    assert.deepEqual([connecting.state, world.cloud.target?.host], ["done", "class.test"]);
+    await world.end(backend);
+  }
+});
+
 describe("state endpoints", () => {
   const topicsSent = async (world: World, backend: CloudBackend): Promise<unknown[]> => {
     for (const type of stateTypes)

@@ -1,4 +1,4 @@
-import { checkOptionTypes, optionInvalid, type OptionTypes } from "@thingline/protocol";
+import { optionInvalid, type OptionTypes, readOptions } from "@thingline/protocol";
 import { checkTopicName } from "@thingline/protocol/mqtt/client";
 import type { Dialer, TlsClientOptions } from "@thingline/transport";
 import { checkOptions } from "../client/check-options.js";
@@ -70,8 +70,8 @@ const alpnOnPort443 = ["mqtt"];
  */
 export function createMqttBackend(given: MqttBackendOptions): CloudBackend {
   const of = "createMqttBackend()";
-  checkOptionTypes(given, optionTypes, { of, required: ["clock", "random", "dialer"] });
-  const { name = mqttBackendName, stateTopics = {}, password, ...options } = { ...given, ...listsOf(given) };
+  const read = readOptions(given, optionTypes, { of, required: ["clock", "random", "dialer"] });
+  const { name = mqttBackendName, stateTopics = {}, password, ...options } = { ...read, ...listsOf(read) };
   const inTopic = (topic: string, clientId: string): string => topic.replaceAll("{clientId}", clientId);
   for (const endpoint of ["state", "stateGet", "stateDelete"] as const) {
     checkStateTopic(`stateTopics.${endpoint}`, stateTopics[endpoint]);

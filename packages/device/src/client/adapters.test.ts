@@ -260,3 +260,21 @@ describe("an adapter of the application's that throws later ends no process, and
     assert.equal(publishing.state, "CLOSED");
   });
 });
+
+test("a listener that throws what has no text is an error event, and the device goes on", async () => {
+  const cloud = new FakeCloud();
+  const throws = (): never => {
+    throw Object.create(null);
+  };
+  const device = cloud.create({ on: { ready: throws, puback: async () => throws() } });
+  const connecting = watch(device.connect());
+  await cloud.clock.settle();
+  const published = watch(device.publish("t", "x"));
+  await cloud.clock.settle();
+  assert.deepEqual([connecting.state, published.state, device.state], ["done", "done", "ready"]);
+  assert.deepEqual(
+    cloud.errors.map(({ message }) => message),
+    ["an object", "an object"],
+  );
+  await closesCleanly(cloud, device);
+});

@@ -1,4 +1,4 @@
-import { kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
+import { isBytes, kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
 import { checkTlsPems, type TlsPems } from "@thingline/protocol/x509";
 import type { Dialer, TlsClientOptions } from "@thingline/transport";
 import type { DeviceCredentials, DeviceEndpoint } from "../connection/options.js";
@@ -70,7 +70,8 @@ const tlsVersions = ["TLSv1.2", "TLSv1.3"] as const;
 
 /**
  * PEMs that were fine, by the object that held them: thousands of devices are made with one, and each check decodes three files. Kept
- * outside of any device because it is no state but what a pure function said; it lives as long as that object.
+ * outside of any device because it is no state but what a pure function said; it lives as long as that object. Texts only: bytes
+ * may be others the next time, in the same array.
  */
 const soundPems = new WeakMap<TlsClientOptions, TlsPems>();
 
@@ -79,8 +80,9 @@ function checkPems(tls: TlsClientOptions): void {
   const { ca, certificate, privateKey } = tls;
   if (known !== undefined && known.ca === ca && known.certificate === certificate && known.privateKey === privateKey)
     return;
-  checkTlsPems(tls, "tls.");
-  soundPems.set(tls, { ca, certificate, privateKey });
+  const pems = { ca, certificate, privateKey };
+  checkTlsPems(pems, "tls.");
+  if (!isBytes(ca) && !isBytes(certificate) && !isBytes(privateKey)) soundPems.set(tls, pems);
 }
 
 function checkTls(tls: TlsClientOptions): void {

@@ -1,7 +1,8 @@
-import { optionInvalid } from "@thingline/protocol";
+import { optionInvalid, unreadableOption } from "@thingline/protocol";
 import type { Device } from "../device.js";
-import { checkValues, readDeviceOptions } from "./check-options.js";
+import { type CheckedOptions, checkValues, readDeviceOptions } from "./check-options.js";
 import { DeviceClient } from "./device-client.js";
+import { deviceOptionTypes } from "./option-types.js";
 import type { ConnectDeviceOptions, DeviceOptions } from "./options.js";
 
 /**
@@ -12,7 +13,7 @@ import type { ConnectDeviceOptions, DeviceOptions } from "./options.js";
  */
 export function createDevice(given: DeviceOptions): Device {
   const options = readDeviceOptions(given, "createDevice()");
-  return new DeviceClient(options, checkValues(options), false);
+  return makeDevice(options, checkValues(options), false);
 }
 
 /**
@@ -35,7 +36,7 @@ export async function connectDevice(given: ConnectDeviceOptions): Promise<Device
       "application",
     );
   }
-  const device = new DeviceClient(options, checked, options.on?.data === undefined);
+  const device = makeDevice(options, checked, options.on?.data === undefined);
   try {
     await device.connect(signal === undefined ? {} : { signal });
   } catch (error) {
@@ -43,4 +44,13 @@ export async function connectDevice(given: ConnectDeviceOptions): Promise<Device
     throw error;
   }
   return device;
+}
+
+function makeDevice(options: DeviceOptions, checked: CheckedOptions, isHolding: boolean): DeviceClient {
+  try {
+    return new DeviceClient(options, checked, isHolding);
+  } catch (thrown) {
+    // Listeners are read once more.
+    throw unreadableOption(options, deviceOptionTypes, thrown);
+  }
 }

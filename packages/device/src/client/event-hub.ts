@@ -1,4 +1,5 @@
 import { kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
+import { textOf } from "../errors.js";
 import type { DeviceEventName, DeviceEvents, DeviceListener, DeviceListeners } from "./events.js";
 
 const names: readonly DeviceEventName[] = [
@@ -21,10 +22,12 @@ const noListeners: readonly never[] = [];
 export class EventHub {
   #listeners: Map<DeviceEventName, readonly DeviceListener<never>[]> | undefined;
 
-  constructor(first: DeviceListeners = {}) {
-    for (const name of Object.keys(first)) {
-      const listener = first[name as DeviceEventName];
-      if (listener !== undefined) this.on(name as DeviceEventName, listener as DeviceListener<DeviceEventName>);
+  constructor(first?: DeviceListeners) {
+    if (first === undefined) return;
+    // By the names of the events: listeners may come from a prototype.
+    for (const name of names) {
+      const listener = first[name];
+      if (listener !== undefined) this.on(name, listener as DeviceListener<DeviceEventName>);
     }
   }
 
@@ -75,7 +78,7 @@ export class EventHub {
   }
 
   #failed(thrown: unknown, name: string): void {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const error = errorOf(thrown);
     if (name !== "error" && this.has("error")) {
       void this.emit("error", { error });
       return;
@@ -87,4 +90,8 @@ export class EventHub {
   #get<Name extends DeviceEventName>(name: Name): readonly DeviceListener<Name>[] {
     return (this.#listeners?.get(name) ?? noListeners) as unknown as readonly DeviceListener<Name>[];
   }
+}
+
+function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(textOf(thrown), { cause: thrown });
 }

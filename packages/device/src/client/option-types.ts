@@ -166,7 +166,7 @@ export function listsOf({ applicationTopics, shadowTopics }: Lists): Lists {
   };
 }
 
-export const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 // ---- options of single calls -----------------------------------------------------------------------------------
 

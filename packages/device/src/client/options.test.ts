@@ -4,7 +4,7 @@ import { isThinglineError } from "@thingline/protocol";
 import { createVirtualRandom } from "@thingline/transport/virtual";
 import { checkOptions, packetBytesMaxOf } from "./check-options.js";
 import { connectDevice, createDevice } from "./create-device.js";
-import { FakeCloud, testPems } from "./fake-cloud.test.support.js";
+import { closesCleanly, FakeCloud, testPems } from "./fake-cloud.test.support.js";
 
 const cloud = new FakeCloud();
 const fine = { host: "h", clientId: "c", clock: cloud.clock, random: createVirtualRandom(1), dialer: cloud };
@@ -249,6 +249,9 @@ describe("options that throw when they are read", () => {
     ["clock", (from) => throwing(fine, "clock", from, cloud.clock)],
     ["dialer", (from) => throwing(fine, "dialer", from, cloud)],
     ["on", (from) => throwing(fine, "on", from, {})],
+    ["on.data", (from) => ({ ...fine, on: throwing({}, "data", from, () => undefined) })],
+    ["tls.ca", (from) => ({ ...fine, tls: throwing({}, "ca", from, testPems.ca) })],
+    ["webSocket.path", (from) => ({ ...fine, webSocket: throwing({}, "path", from, "/mqtt") })],
     ["lastWill.topic", (from) => ({ ...fine, lastWill: throwing({ payload: "x" }, "topic", from, "a") })],
     ["offlineQueue.overflow", (from) => ({ ...fine, offlineQueue: throwing({}, "overflow", from, "dropOldest") })],
     ["reconnect.capMs", (from) => ({ ...fine, reconnect: throwing({}, "capMs", from, 5_000) })],
@@ -292,4 +295,50 @@ describe("options that throw when they are read", () => {
       );
     }
   });
+});
+
+describe("options from a class of the application's", () => {
+  const { ca, certificate, privateKey } = testPems;
+
+  test("TLS, WebSocket and listeners are used as they were checked", async () => {
+    class Tls {
+      get ca(): string {
+        return ca;
+      }
+      get certificate(): Uint8Array {
+        return Buffer.from(certificate);
+      }
+      get privateKey(): string {
+        return privateKey;
+      }
+    }
+    class WebSocket {
+      get path(): string {
+        return "/mqtt";
+      }
+    }
+    class Listeners {
+      ready(): void {
+        heard.push("ready");
+      }
+    }
+    const heard: string[] = [];
+    const world = new FakeCloud();
+    const options = { ...fine, clock: world.clock, dialer: world, tls: new Tls(), webSocket: new WebSocket() };
+    const device = createDevice({ ...options, on: new Listeners() });
+    const connecting = device.connect();
+    await world.clock.settle();
+    await connecting;
+    assert.deepEqual(heard, ["ready"]);
+    assert.deepEqual(world.target?.tls, { ca, certificate, privateKey });
+    assert.equal(world.target?.webSocket?.path, "/mqtt");
+    await closesCleanly(world, device);
+  });
+});
+
+test("a PEM whose bytes were changed in place is looked at again", () => {
+  const tls = { ca: new TextEncoder().encode(testPems.ca) };
+  check({ tls });
+  tls.ca.fill(0x20);
+  assert.throws(() => check({ tls }), /^ThinglineError: tls\.ca is not a PEM: it is empty/);
 });

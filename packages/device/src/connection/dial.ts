@@ -1,6 +1,12 @@
-import { isBytes } from "@thingline/protocol";
+import { copyOptions, isBytes } from "@thingline/protocol";
 import { pemText } from "@thingline/protocol/x509";
-import type { Connection, Dialer, DialTarget, TlsClientOptions } from "@thingline/transport";
+import {
+  type Connection,
+  type Dialer,
+  type DialTarget,
+  type TlsClientOptions,
+  tlsClientOptionTypes,
+} from "@thingline/transport";
 import type { ConnectionOptions, ConnectionRules } from "./options.js";
 import type { TlsSessionCache } from "./tls-sessions.js";
 
@@ -59,7 +65,7 @@ export function dial(
   const { dialer, tls, webSocket } = options as DialerOptions;
   const target: DialTarget = { ...common };
   if (tls !== undefined) {
-    target.tls = { ...naming, ...tls, ...textsOf(tls) };
+    target.tls = { ...naming, ...copyOptions(tls, tlsClientOptionTypes), ...textsOf(tls) };
     // Whoever keeps sessions himself goes on doing so.
     if (options.handshake === "resume" && tls.session === undefined && tls.onSession === undefined) {
       const { ca, certificate, minVersion, maxVersion } = target.tls;
@@ -73,7 +79,8 @@ export function dial(
     // The name that a signed URL was signed for.
     const named: Record<string, string> =
       staticAddress === undefined ? {} : { host: port === 443 ? host : `${host}:${port}` };
-    target.webSocket = { ...webSocket, headers: { ...named, ...webSocket.headers } };
+    const { path, headers } = webSocket;
+    target.webSocket = { path, headers: { ...named, ...headers } };
   }
   return dialer.dial(target, { signal });
 }

@@ -1,6 +1,6 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "@thingline/transport";
-import { abortedError } from "../errors.js";
+import { abortedError, textOf } from "../errors.js";
 import { EarlyMessages } from "./early-messages.js";
 import { Journal, type JournalHandlers, type OpenedJournal } from "./journal.js";
 import type { JournalDamage } from "./journal-recovery.js";
@@ -378,5 +378,5 @@ function closedError(): ThinglineError {
 
 function storageError(error: unknown): ThinglineError {
   if (isThinglineError(error)) return error;
-  return new ThinglineError("FILE_UNREADABLE", `the offline queue's folder: ${String(error)}`, { cause: error });
+  return new ThinglineError("FILE_UNREADABLE", `the offline queue's folder: ${textOf(error)}`, { cause: error });
 }

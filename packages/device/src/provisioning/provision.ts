@@ -1,4 +1,4 @@
-import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { isThinglineError, type OptionTypes, readOptions, ThinglineError } from "@thingline/protocol";
 import { splitProvisioningTopics } from "@thingline/protocol/provisioning";
 import { parseCertificates, type Pem } from "@thingline/protocol/x509";
 import {
@@ -20,7 +20,7 @@ import {
 } from "@thingline/transport";
 import { checkOptions as checkDeviceOptions } from "../client/check-options.js";
 import { connectDevice } from "../client/create-device.js";
-import { deviceSettingTypes, isObject, listsOf, withoutTypes } from "../client/option-types.js";
+import { deviceSettingTypes, listsOf, withoutTypes } from "../client/option-types.js";
 import type { ConnectDeviceOptions, DeviceSettings } from "../client/options.js";
 import { isRecordTooLarge, sameRecordCutsMax } from "../connection/records.js";
 import type { Device } from "../device.js";
@@ -136,7 +136,7 @@ class Provisioner {
   #settle: { resolve: (outcome: ProvisioningOutcome) => void; reject: (reason: unknown) => void } | undefined;
 
   constructor(given: ProvisionDeviceOptions) {
-    const options = isObject(given) ? { ...given, ...listsOf(given) } : given;
+    const options = optionsOf(given);
     this.#options = options;
     this.#config = checkOptions(options);
     this.#state = newProvisioningState(this.#config);
@@ -328,8 +328,16 @@ const required: readonly (keyof ProvisionDeviceOptions)[] = [
   "random",
 ];
 
+/** As they are now: connections are made with them until the end. */
+function optionsOf(given: ProvisionDeviceOptions): ProvisionDeviceOptions {
+  const of = "provisionDevice()";
+  const options = readOptions(given, optionTypes, { of, required });
+  const { settings } = options;
+  if (settings !== undefined) options.settings = readOptions(settings, settingTypes, { of, prefix: "settings." });
+  return { ...options, ...listsOf(options) };
+}
+
 function checkOptions(options: ProvisionDeviceOptions): ProvisioningConfig {
-  checkOptionTypes(options, optionTypes, { of: "provisionDevice()", required });
   const { clientId, claimTag, deviceTag = defaultDeviceTag } = options;
   for (const [option, tag] of Object.entries({ claimTag, deviceTag })) {
     if (Number.isInteger(tag) && tag >= 0 && tag <= 2_147_483_647) continue;

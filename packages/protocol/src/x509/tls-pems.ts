@@ -1,5 +1,6 @@
 import { isThinglineError, ThinglineError } from "../errors.js";
-import { isBytes, kindOf, optionInvalid } from "../options.js";
+import { isBytes } from "../bytes.js";
+import { kindOf, optionInvalid } from "../options.js";
 import { parseCertificateDer, parseCertificates } from "./certificate.js";
 import { type Pem, type PemBlock, pemCharactersMax, readPem } from "./pem.js";
 import { keyOfBlock, parsePrivateKey } from "./private-key.js";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { measurePublish, OutboundPublish } from "../client-session-inflight.js";
 import { encodeToBytes } from "./encoder.js";
 import { publishBytes, writeMeasuredPublish } from "./publish.js";
@@ -43,4 +44,14 @@ test("a payload whose memory was given away after it was measured goes out empty
   const target = new Uint8Array(publishBytes(publish.headBytes, payload));
   writeMeasuredPublish(target, 0, publish, publish.headBytes, 4);
   assert.deepEqual([...target], [0x32, 5, 0, 1, 0x74, 0, 1]);
+});
+
+test("bytes of another realm are bytes: test runners have realms of their own", () => {
+  const encode = (bytes: Uint8Array): Uint8Array => {
+    const properties = { correlationData: bytes };
+    return encodeToBytes(new OutboundPublish("t", bytes, 0, false, undefined, properties), 5);
+  };
+  const foreign = runInNewContext("Uint8Array.of(1, 2, 3)") as Uint8Array;
+  assert.deepEqual(encode(foreign), encode(Uint8Array.of(1, 2, 3)));
+  assert.throws(() => encode(runInNewContext("Uint16Array.of(1)") as Uint8Array), { code: "MQTT_PACKET_INVALID" });
 });

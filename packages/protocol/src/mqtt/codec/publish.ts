@@ -1,3 +1,4 @@
+import { isBytes } from "../../bytes.js";
 import type { MqttVersion, PublishPacket, PublishProperties, QoS } from "../packets.js";
 import { hasWildcard } from "../topic.js";
 import { topicLength, type EncodedTopics } from "./encoded-topics.js";
@@ -108,7 +109,7 @@ export function messageLength(
   version: MqttVersion,
   topics?: EncodedTopics,
 ): number {
-  if (!(payload instanceof Uint8Array)) throw unencodable("payload is no Uint8Array", { field: "payload" });
+  if (!isBytes(payload)) throw unencodable("payload is no Uint8Array", { field: "payload" });
   const isAliasAlone = topic === "" && version === 5 && properties?.topicAlias !== undefined;
   const topicBytes = isAliasAlone ? 2 : topics === undefined ? topicLength(topic) : topics.bytesOf(topic).length;
   const length = topicBytes + payload.length;

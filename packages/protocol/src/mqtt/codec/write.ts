@@ -1,3 +1,4 @@
+import { isBytes } from "../../bytes.js";
 import { unencodable } from "./faults.js";
 import { fieldBytesMax, loopCharsMax, utf8Length, writeUtf8 } from "./utf8.js";
 
@@ -59,7 +60,7 @@ export function writeString(target: Uint8Array, offset: number, text: string): n
 }
 
 export function binaryLength(bytes: Uint8Array, field: string): number {
-  if (!(bytes instanceof Uint8Array)) throw unencodable(`${field} is no Uint8Array`, { field });
+  if (!isBytes(bytes)) throw unencodable(`${field} is no Uint8Array`, { field });
   if (bytes.length > fieldBytesMax) {
     const details = { field, lengthBytes: bytes.length };
     throw unencodable(`${field} has ${bytes.length} bytes, at most ${fieldBytesMax} fit`, details);
