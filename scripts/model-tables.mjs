@@ -15,7 +15,29 @@ const knownMemberTraits = new Set([
   ...["documentation", "box", "deprecated", "deprecatedMessage", "sensitive", "timestampFormat"],
 ]);
 
+const knownModelTraits = new Set(["version", "metadata", "operations", "shapes", "documentation"]);
+const knownMetadata = new Set([
+  ...[
+    "apiVersion",
+    "protocol",
+    "signingName",
+    "endpointPrefix",
+    "targetPrefix",
+    "protocols",
+    "auth",
+    "signatureVersion",
+  ],
+  ...["serviceFullName", "serviceAbbreviation", "serviceId", "uid", "jsonVersion"],
+]);
+const knownOperationTraits = new Set([
+  ...["name", "http", "input", "output", "errors", "documentation", "idempotent", "deprecated", "deprecatedMessage"],
+]);
+const knownHttpTraits = new Set(["method", "requestUri", "responseCode"]);
+const knownPageTraits = new Set(["input_token", "output_token", "limit_key", "result_key", "non_aggregate_keys"]);
+const knownReferenceTraits = new Set(["shape"]);
+
 function refuseUnknown(value, known, where) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`${where} is not there`);
   for (const name of Object.keys(value)) {
     if (!known.has(name)) throw new Error(`${where} has the trait "${name}", which the tables do not know`);
   }
@@ -39,8 +61,19 @@ class TableWriter {
     }
   }
 
+  /** A row that was referred to. */
+  row(name) {
+    return this.#rows[name];
+  }
+
   rows() {
     return Object.fromEntries(Object.entries(this.#rows).sort(([left], [right]) => (left < right ? -1 : 1)));
+  }
+
+  /** {@link refer} for what a list, a map or an operation names, which has no traits of its own. */
+  reference(value, where) {
+    refuseUnknown(value, knownReferenceTraits, where);
+    return this.refer(value.shape);
   }
 
   /** The name of a row, which is written when the shape is met first, or of a plain type. */
@@ -63,16 +96,24 @@ class TableWriter {
       case "structure":
         return this.#structure(name, shape);
       case "list":
-        return { type, of: this.refer(shape.member.shape), min, max, sensitive };
-      case "map":
-        return { type, key: this.refer(shape.key.shape), of: this.refer(shape.value.shape), min, max, sensitive };
+        return { type, of: this.reference(shape.member, `the member of ${name}`), min, max, sensitive };
+      case "map": {
+        const key = this.reference(shape.key, `the key of ${name}`);
+        return { type, key, of: this.reference(shape.value, `the value of ${name}`), min, max, sensitive };
+      }
       default:
         if (!plainTypes.includes(type)) throw new Error(`the shape ${name} is a ${type}, which the tables do not know`);
         return { type, min, max, pattern, enum: shape.enum, format, sensitive };
     }
   }
 
-  #structure(name, { members = {}, required, payload, error, exception, fault }) {
+  #structure(name, { members = {}, required = [], payload, error, exception, fault }) {
+    for (const member of [...required, ...(payload === undefined ? [] : [payload])]) {
+      if (!Object.hasOwn(members, member)) throw new Error(`${name} has no member ${member}, and names it`);
+    }
+    const unplaced = Object.keys(members).filter((member) => member !== payload && !members[member].location);
+    // The payload is all of the body: there is no place for them.
+    if (payload !== undefined && unplaced.length > 0) throw new Error(`${name}.${unplaced[0]} travels nowhere`);
     const rows = Object.entries(members).map(([member, traits]) => [
       member,
       this.#member(`${name}.${member}`, member, traits),
@@ -81,7 +122,7 @@ class TableWriter {
     return {
       type: "structure",
       error: status,
-      required: required?.length > 0 ? required : undefined,
+      required: required.length > 0 ? required : undefined,
       payload,
       members: Object.fromEntries(rows),
     };
@@ -108,28 +149,50 @@ class TableWriter {
   }
 }
 
-function operationRow(name, operation, pages, writer) {
-  const { http, input, output, errors = [] } = operation;
-  const path = http.requestUri;
-  if (path.includes("?")) throw new Error(`${name} has a query in its path`);
-  const page =
-    pages === undefined
-      ? undefined
-      : given({
-          in: pages.input_token,
-          out: pages.output_token,
-          size: pages.limit_key,
-          of: pages.result_key,
-        });
-  return given({
-    method: http.method,
-    path,
-    status: http.responseCode === 200 ? undefined : http.responseCode,
-    input: input === undefined ? undefined : writer.refer(input.shape),
-    output: output === undefined ? undefined : writer.refer(output.shape),
-    errors: errors.map(({ shape }) => writer.refer(shape)),
-    page,
+/** How an operation pages, by the names of its members. */
+function pageRow(name, pages) {
+  if (pages === undefined) return undefined;
+  refuseUnknown(pages, knownPageTraits, `the pages of ${name}`);
+  const page = given({
+    in: pages.input_token,
+    out: pages.output_token,
+    size: pages.limit_key,
+    of: pages.result_key,
   });
+  for (const [of, member] of Object.entries(page)) {
+    if (typeof member !== "string") throw new Error(`the pages of ${name} have ${JSON.stringify(member)} as "${of}"`);
+  }
+  return page;
+}
+
+/** Each label of a path is a member, and each such member a label: the routes know no other form. */
+function checkPath(name, path, members = {}) {
+  if (path.includes("?")) throw new Error(`${name} has a query in its path`);
+  const isLabel = (segment) => /^\{[A-Za-z0-9_]+\+?\}$/.test(segment);
+  const segments = path.split("/").filter((segment) => /[{}]/.test(segment));
+  const odd = segments.find((segment) => !isLabel(segment));
+  if (odd !== undefined) throw new Error(`${name} has the segment "${odd}" in its path, which the routes do not know`);
+  const labels = segments.map((segment) => segment.replace(/[{}+]/g, ""));
+  const wanted = Object.entries(members).flatMap(([member, row]) => (row.in === "label" ? [row.as ?? member] : []));
+  const lone = [...labels, ...wanted].find((label) => !labels.includes(label) || !wanted.includes(label));
+  if (lone !== undefined) throw new Error(`${name} has the label ${lone} in its path or in its input only`);
+}
+
+function operationRow(name, operation, pages, writer) {
+  refuseUnknown(operation, knownOperationTraits, name);
+  const { http, input, output, errors = [] } = operation;
+  refuseUnknown(http, knownHttpTraits, `the http of ${name}`);
+  const row = given({
+    method: http.method,
+    path: http.requestUri,
+    status: http.responseCode === 200 ? undefined : http.responseCode,
+    input: input === undefined ? undefined : writer.reference(input, `the input of ${name}`),
+    output: output === undefined ? undefined : writer.reference(output, `the output of ${name}`),
+    errors: errors.map((error) => writer.reference(error, `an error of ${name}`)),
+    page: pageRow(name, pages),
+  });
+  checkPath(name, row.path, writer.row(row.input)?.members);
+  return row;
 }
 
 /**
@@ -139,12 +202,20 @@ function operationRow(name, operation, pages, writer) {
  * @throws {Error} for anything that the tables do not know: nothing of a model is dropped unseen
  */
 export function tableOf(api, model, paginators = {}) {
+  refuseUnknown(model, knownModelTraits, `the model of ${api}`);
+  refuseUnknown(model.metadata, knownMetadata, `the metadata of ${api}`);
   const { apiVersion, protocol, signingName, endpointPrefix, targetPrefix } = model.metadata;
   if (protocol !== "rest-json" && protocol !== "json") throw new Error(`${api} speaks ${protocol}`);
+  for (const part of ["shapes", "operations"]) {
+    if (typeof model[part] !== "object") throw new Error(`the model of ${api} has no ${part}`);
+  }
+  const pagination = paginators.pagination ?? {};
+  const unknown = Object.keys(pagination).find((name) => !Object.hasOwn(model.operations, name));
+  if (unknown !== undefined) throw new Error(`${api} has pages of ${unknown}, and no such operation`);
   const writer = new TableWriter(model.shapes);
   const names = Object.keys(model.operations).sort();
   const operations = Object.fromEntries(
-    names.map((name) => [name, operationRow(name, model.operations[name], paginators.pagination?.[name], writer)]),
+    names.map((name) => [name, operationRow(name, model.operations[name], pagination[name], writer)]),
   );
   return {
     api,

@@ -34,8 +34,10 @@ if (options === undefined) {
   process.exit(2);
 }
 
+const modelNames = ["service-2.json", "paginators-1.json"];
+
 function readModel(api, { path, sha256 }) {
-  const texts = ["service-2.json", "paginators-1.json"].map((name) => {
+  const texts = modelNames.map((name) => {
     const file = join(options.models, path, name);
     if (!existsSync(file)) throw new Error(`${file} is missing: is ${options.models} the folder botocore/data?`);
     return readFileSync(file, "utf8");
@@ -45,7 +47,15 @@ function readModel(api, { path, sha256 }) {
   else if (found !== sha256) {
     throw new Error(`${path} is not of ${modelSource.release}: its digest is ${found}, wanted ${sha256}`);
   }
-  return tableOf(api, ...texts.map((text) => JSON.parse(text)));
+  return tableOf(api, ...texts.map((text, at) => parseModel(text, join(options.models, path, modelNames[at]))));
+}
+
+function parseModel(text, file) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${file} is not JSON: ${error.message}`, { cause: error });
+  }
 }
 
 /** Every file by its path from the root. */

@@ -14,7 +14,7 @@ const folder = "packages/cloud/src/model";
 const read = (path) => readFileSync(join(root, path), "utf8");
 const committedTables = () => Object.keys(modelFiles).map((api) => readTable(read(`${folder}/tables/${api}.ts`)));
 
-const model = (members, shapes = {}, http = { method: "GET", requestUri: "/a/{label}" }) => ({
+const model = (members, shapes = {}, http = { method: "GET", requestUri: "/a" }) => ({
   metadata: { apiVersion: "2026-01-01", protocol: "rest-json", signingName: "try" },
   operations: {
     Try: {
@@ -58,6 +58,7 @@ test("a table has the facts of a model, and none of its descriptions", () => {
       Map: { type: "map", key: { shape: "Text" }, value: { shape: "Colour" } },
       Unused: { type: "string", min: 1 },
     },
+    { method: "GET", requestUri: "/a/{label}" },
   );
   const paginators = {
     pagination: { Try: { input_token: "token", output_token: "next", limit_key: "max", result_key: "names" } },
@@ -96,6 +97,10 @@ test("a table has the facts of a model, and none of its descriptions", () => {
   });
 });
 
+const withOperation = (traits) => {
+  const given = model({});
+  return { ...given, operations: { Try: { ...given.operations.Try, ...traits } } };
+};
 const unknown = [
   [
     "a trait of a shape",
@@ -108,6 +113,36 @@ const unknown = [
   ["a shape", model({ a: { shape: "Nothing" } }), /there is no shape Nothing/],
   ["a query in a path", model({}, {}, { method: "GET", requestUri: "/a?b" }), /Try has a query in its path/],
   ["a protocol", { ...model({}), metadata: { protocol: "query" } }, /iot speaks query/],
+  ["a trait of an operation", withOperation({ authtype: "none" }), /^Try has the trait "authtype"/],
+  [
+    "a trait of the http of an operation",
+    model({}, {}, { method: "GET", hostPrefix: "a" }),
+    /http of Try .*"hostPrefix"/,
+  ],
+  ["a trait of an input", withOperation({ input: { shape: "In", flat: true } }), /the input of Try .*"flat"/],
+  ["a trait of an error", withOperation({ errors: [{ shape: "Gone", retry: 1 }] }), /an error of Try .*"retry"/],
+  [
+    "a trait of an element",
+    model({ a: { shape: "List" } }, { List: { type: "list", member: { shape: "Text", locationName: "item" } } }),
+    /the member of List has the trait "locationName"/,
+  ],
+  [
+    "a trait of a key",
+    model({ a: { shape: "Map" } }, { Map: { type: "map", key: { shape: "Text", new: 1 }, value: { shape: "Text" } } }),
+    /the key of Map has the trait "new"/,
+  ],
+  ["a trait of the API", { ...model({}), metadata: { protocol: "json", ripServiceName: 1 } }, /"ripServiceName"/],
+  ["a part of a model", { ...model({}), clientContextParams: {} }, /the model of iot has the trait "clientContext/],
+  ["a label in a part", model({}, {}, { method: "GET", requestUri: "/a/{b}:c" }), /has the segment "\{b\}:c"/],
+  ["a label without a member", model({}, {}, { method: "GET", requestUri: "/a/{b}" }), /has the label b in/],
+  ["a member without a label", model({ a: { shape: "Text", location: "uri", locationName: "b" } }), /the label b in/],
+  ["a required member", model({}, { Out: { type: "structure", members: {}, required: ["x"] } }), /Out has no member x/],
+  ["a payload", model({}, { Out: { type: "structure", members: {}, payload: "x" } }), /Out has no member x, and/],
+  [
+    "a member beside the payload",
+    model({}, { Out: { type: "structure", members: { x: { shape: "Text" }, y: { shape: "Text" } }, payload: "x" } }),
+    /Out\.y travels nowhere/,
+  ],
   ["the name of a plain type", model({}, { string: { type: "blob" } }), /a shape is called string/],
 ];
 for (const [name, given, message] of unknown) {
@@ -115,6 +150,32 @@ for (const [name, given, message] of unknown) {
     assert.throws(() => tableOf("iot", given), { message });
   });
 }
+
+test("pages that the tables do not know are refused, not dropped", () => {
+  const pages = { input_token: "a", output_token: "b", result_key: "c" };
+  const cases = [
+    [{ Try: { ...pages, more_results: "d" } }, /the pages of Try has the trait "more_results"/],
+    [{ Try: { ...pages, result_key: ["c", "d"] } }, /the pages of Try have \["c","d"\] as "of"/],
+    [{ Other: pages }, /iot has pages of Other, and no such operation/],
+  ];
+  for (const [pagination, message] of cases)
+    assert.throws(() => tableOf("iot", model({}), { pagination }), { message });
+});
+
+test("what is no model is told as one", () => {
+  const list = (member) => model({ a: { shape: "L" } }, { L: { type: "list", member } });
+  const cases = [
+    [null, /the model of iot is not there/],
+    [[], /the model of iot is not there/],
+    [{}, /the metadata of iot is not there/],
+    [{ metadata: { protocol: "json" } }, /the model of iot has no shapes/],
+    [{ metadata: { protocol: "json" }, shapes: {} }, /the model of iot has no operations/],
+    [withOperation({ http: undefined }), /the http of Try is not there/],
+    [list(undefined), /the member of L is not there/],
+    [list("Text"), /the member of L is not there/],
+  ];
+  for (const [given, message] of cases) assert.throws(() => tableOf("iot", given), { message });
+});
 
 test("a module of a table reads back as the table, whatever its patterns hold", () => {
   const pattern = "`${x}\\\\`[\\w`$]{2}\\u0041";
