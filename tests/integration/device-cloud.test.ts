@@ -3,7 +3,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type CertificateIssuer, type Cloud, createCloud, createMemoryStore, createRegistry } from "@thingline/cloud";
+import {
+  type CertificateIssuer,
+  type Cloud,
+  createCloud,
+  createMemoryStore,
+  createRegistry,
+  silentLog,
+} from "@thingline/cloud";
 import {
   connectDevice,
   connectResultOf,
@@ -33,8 +40,6 @@ const policyDocument = JSON.stringify({
   ],
 });
 
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-
 async function failureOf(promise: Promise<unknown>): Promise<ThinglineError> {
   const error = await promise.then(
     () => assert.fail("it should have failed"),
@@ -61,7 +66,7 @@ describe("the device library against the local cloud over mutual TLS", () => {
     ({ client: known, otherClient: inactive, selfSigned: unknown } = certificates);
     const listen = { host: "127.0.0.1", port: 0, optionName: "port" };
     cloud = await createCloud(
-      { network, clock, random, files: createNodeFiles(), keys, store: createMemoryStore(), log: quiet },
+      { network, clock, random, files: createNodeFiles(), keys, store: createMemoryStore(), log: silentLog },
       { folder, mqtts: listen, https: listen, limits: "none" },
     );
     const registry = createRegistry({

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile, mkdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Cloud } from "@thingline/cloud";
+import { type Cloud, silentLog } from "@thingline/cloud";
 import { claimPolicyDocument, createCloud, createMemoryStore } from "@thingline/cloud";
 import type { Device, ProvisionDeviceOptions, ProvisioningEvent, ProvisioningPoint } from "@thingline/device";
 import {
@@ -32,7 +32,6 @@ const keys = createNodeKeys();
 const random = createNodeRandom();
 const files = createNodeFiles();
 const network = createNodeNetwork({ clock });
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const claimTag = 43;
 const deviceTag = 50;
 const quick = { retryMinMs: 20, retryMaxMs: 50 };
@@ -53,7 +52,7 @@ describe("the provisioning sample against the local cloud, with real sockets", (
     folder = await mkdtemp(join(tmpdir(), "thingline-provisioning-"));
     const listen = { host: "127.0.0.1", port: 0, optionName: "port" };
     cloud = await createCloud(
-      { network, clock, random, files, keys, store: createMemoryStore(), log: quiet },
+      { network, clock, random, files, keys, store: createMemoryStore(), log: silentLog },
       // Power comes back within milliseconds here; AWS's one CONNECT a second would be a second of waiting for each of them.
       { folder: join(folder, "cloud"), mqtts: listen, https: listen, limits: "none" },
     );

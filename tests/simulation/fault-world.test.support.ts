@@ -2,7 +2,7 @@
 // as a plan says; what must not happen is collected in `violations`.
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
-import { type Cloud, createCloud, createMemoryStore } from "@thingline/cloud";
+import { type Cloud, createCloud, createMemoryStore, silentLog } from "@thingline/cloud";
 import { connectDevice, createDevice, type Device, type DeviceOptions } from "@thingline/device";
 import type { Clock, Dialer } from "@thingline/transport";
 import {
@@ -29,7 +29,6 @@ const queueFolder = "/queue";
 const worldLimitMs = 2 * 3_600_000;
 /** The cloud gives a client that it hears nothing of up 1.5 keep-alives after its last word. */
 const cloudForgetsMs = 120_000;
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const text = new TextDecoder();
 
 /** What takes real cryptography, made once: the CA, the server's certificate and the device's. */
@@ -75,7 +74,7 @@ function openCloud(clock: Clock, network: VirtualNetwork, files: VirtualFiles): 
   const keys = createVirtualKeys({ random });
   const at = (port: number) => ({ host: "localhost", port, optionName: "port" });
   const options = { folder, mqtts: at(mqttsPort), https: at(8443), mqtt: at(mqttPort) };
-  return createCloud({ network, clock, random, files, keys, store: createMemoryStore(), log: quiet }, options);
+  return createCloud({ network, clock, random, files, keys, store: createMemoryStore(), log: silentLog }, options);
 }
 
 export interface WorldResult {

@@ -12,6 +12,7 @@ import { checkAccountAndRegion } from "./account-region.js";
 import { createCloud } from "./cloud.js";
 import { createMemoryStore } from "./store/memory.js";
 import { startCloud } from "./node.js";
+import { silentLog } from "./log.js";
 
 const cases: [name: string, start: () => Promise<unknown>, option: string][] = [
   ["startCloud() without options", () => startCloud(undefined as never), "options"],
@@ -29,7 +30,7 @@ const adapters = {
   files: createVirtualFiles(),
   keys: createVirtualKeys({ random: createVirtualRandom(1) }),
   store: createMemoryStore(),
-  log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
+  log: silentLog,
 };
 const address = { host: "localhost", port: 0, optionName: "port" };
 const wrong: [option: string, values: unknown[]][] = [

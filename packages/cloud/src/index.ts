@@ -6,6 +6,7 @@ export type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 export type { Refusal, RefusalReason } from "./gateway/certificate-check.js";
 export type { GatewayStats } from "./gateway/gateway.js";
 export type { ListenAddress } from "./gateway/listen.js";
+export { silentLog } from "./log.js";
 export type { Log } from "./log.js";
 export { nodeLeaseMarginMs, nodeLeaseMs, nodeRenewMs, nodesMax, openClusterNode } from "./nodes/cluster-node.js";
 export type { ClusterNodeDependencies } from "./nodes/cluster-node.js";

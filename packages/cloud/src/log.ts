@@ -9,3 +9,8 @@ export interface Log {
 }
 
 export const logOption = methodsOf<Log>("a Log", { debug: true, info: true, warn: true, error: true });
+
+const leaveOut = (): void => undefined;
+
+/** For a cloud that nobody listens to. */
+export const silentLog: Log = { debug: leaveOut, info: leaveOut, warn: leaveOut, error: leaveOut };

@@ -24,7 +24,7 @@ import { nameOption } from "./gateway/listen.js";
 import type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { RequestHead } from "./rest/admission.js";
-import { type Log, logOption } from "./log.js";
+import { type Log, logOption, silentLog } from "./log.js";
 import type { BlobStore } from "./store/blobs.js";
 import type { Durability, Store } from "./store/store.js";
 
@@ -94,8 +94,6 @@ export interface StartedCloud {
   readonly closed: Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
-
-const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /**
  * Starts a local AWS IoT Core with Node's network, files and keys, and its REST APIs over HTTP.
@@ -206,7 +204,7 @@ class NodeCloud implements StartedCloud {
 
   async open(): Promise<void> {
     const { createCloud } = await import("./cloud.js");
-    const { account = defaultAccount, region = defaultRegion, host = defaultHost, log = silent } = this.#options;
+    const { account = defaultAccount, region = defaultRegion, host = defaultHost, log = silentLog } = this.#options;
     const folder = await this.#takeFolder();
     const clock = createNodeClock();
     const adapters = {
@@ -311,7 +309,7 @@ class NodeCloud implements StartedCloud {
       import("./store/blob-files.js"),
     ]);
     const { durability = "process" } = this.#options;
-    const log = createBoundedLog(this.#options.log ?? silent, { clock: dependencies.clock });
+    const log = createBoundedLog(this.#options.log ?? silentLog, { clock: dependencies.clock });
     const store = await openLmdbStore({
       folder: join(folder, "store"),
       durability,

@@ -9,8 +9,7 @@ import { noLimits } from "./limits.js";
 import { Publication } from "./publication.js";
 import { ratedTopicsMax, RetainedMessages } from "./retained.js";
 import { storeKeys } from "./session-store.js";
-
-const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+import { silentLog } from "../log.js";
 
 test("the rates of ratedTopicsMax topics are remembered, and the oldest is forgotten for one more", () => {
   const clock = createVirtualClock();
@@ -19,7 +18,15 @@ test("the rates of ratedTopicsMax topics are remembered, and the oldest is forgo
   // Nothing is kept: whether a message gets past its rate is all that is asked for.
   const limits = { ...noLimits, retainedPublishesPerSecondPerTopic: 1, retainedMessagesMax: 0 };
   const store = createMemoryStore();
-  const retained = new RetainedMessages({ clock, log, store, keys: storeKeys(scope), topics, limits, counters });
+  const retained = new RetainedMessages({
+    clock,
+    log: silentLog,
+    store,
+    keys: storeKeys(scope),
+    topics,
+    limits,
+    counters,
+  });
   const publication = new Publication(new Uint8Array(1), topics);
   const isThrottled = (topic: string) => {
     const before = counters.droppedThrottled;

@@ -11,6 +11,7 @@ import type { Store } from "../store/store.js";
 import { quickLimits, TestIdentity, World } from "./harness.test.support.js";
 import { retainedGapMs } from "./retained-gaps.js";
 import { adoptedAtOnceMax, openAttemptsMax } from "./session-lifecycle.js";
+import { silentLog } from "../log.js";
 
 const persistent = { isCleanStart: false } as const;
 const deathMs = nodeLeaseMs + nodeLeaseMarginMs + 3 * nodeRenewMs;
@@ -25,8 +26,6 @@ async function openCluster(count: number) {
   const store = createMemoryStore();
   const random = createVirtualRandom(21);
   const bus = createVirtualBus({ clock, random });
-  const quiet = (): void => undefined;
-  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
   const wakeUps: number[] = [];
   const cut = new Set<CloudNode>();
   const join = async (): Promise<Member> => {
@@ -38,7 +37,7 @@ async function openCluster(count: number) {
           ? Promise.reject(new ThinglineError("STORE_UNWRITABLE", "cut off"))
           : store.commit(operations),
     };
-    const node = await openClusterNode({ store: own, clock, random, log });
+    const node = await openClusterNode({ store: own, clock, random, log: silentLog });
     joined.node = node;
     const onWakeUpStored = (atUnixMs: number) => void wakeUps.push(atUnixMs);
     const world = new World({ clock, store, random, bus, node, limits: quickLimits, onWakeUpStored });

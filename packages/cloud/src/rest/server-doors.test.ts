@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import type { RequestHead, RestLimits, RouteDemands, Verdict } from "./admission.js";
 import { startRestServer, type RestServerOptions } from "./server.js";
+import { silentLog } from "../log.js";
 
-const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const ok = async () => ({ status: 200, headers: {}, body: new Uint8Array([0x7b, 0x7d]) });
 
 async function open(context: TestContext, limits: Partial<RestLimits>, options: Partial<RestServerOptions> = {}) {
-  const server = await startRestServer({ handle: ok, log, port: 0, limits, ...options });
+  const server = await startRestServer({ handle: ok, log: silentLog, port: 0, limits, ...options });
   context.after(() => server.close());
   const dial = async (): Promise<Socket> => {
     const socket = connect(server.address.port, server.address.host).on("error", () => undefined);
@@ -218,7 +218,7 @@ test(
     let tell: () => void = () => undefined;
     const told = new Promise<void>((resolve) => (tell = resolve));
     const warn = (event: string): void => (event === "restAnswerNotRead" ? tell() : undefined);
-    const impatient = await open(context, { answerTimeoutMs: 50 }, { handle, log: { ...log, warn } });
+    const impatient = await open(context, { answerTimeoutMs: 50 }, { handle, log: { ...silentLog, warn } });
     const other = await impatient.dial();
     other.pause();
     other.write("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -233,7 +233,7 @@ test(
     const parent = await mkdtemp(join(tmpdir(), "thingline-uploads-"));
     context.after(() => rm(parent, { recursive: true }));
     const uploadFolder = join(parent, "uploads");
-    await startRestServer({ handle: ok, log, port: 0, uploadFolder }).then((server) => server.close());
+    await startRestServer({ handle: ok, log: silentLog, port: 0, uploadFolder }).then((server) => server.close());
     const demands: RouteDemands = { isUpload: true, isExclusive: true };
     const handle: RestServerOptions["handle"] = async ({ body }) => ({
       ...(await ok()),
@@ -275,7 +275,7 @@ test(
       assert.deepEqual(await readdir(uploadFolder), []);
     }
     await writeFile(join(uploadFolder, "upload-0"), "left by a killed process");
-    await startRestServer({ handle: ok, log, port: 0, uploadFolder }).then((other) => other.close());
+    await startRestServer({ handle: ok, log: silentLog, port: 0, uploadFolder }).then((other) => other.close());
     assert.deepEqual(await readdir(parent), []);
   },
 );

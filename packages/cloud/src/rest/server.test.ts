@@ -4,8 +4,7 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { startRestServer } from "./server.js";
-
-const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+import { silentLog } from "../log.js";
 
 interface Sent {
   method: string;
@@ -28,7 +27,7 @@ const refused: [name: string, sent: Sent, status: number, type: string][] = [
 for (const [name, sent, status, type] of refused) {
   test(`${name} is answered with ${status} in the way of AWS, and tells nothing of the inside`, async (context) => {
     const handle = () => Promise.reject(new Error("/secret/path"));
-    const server = await startRestServer({ handle, log: silent, port: 0, bodyBytesMax: 1_000 });
+    const server = await startRestServer({ handle, log: silentLog, port: 0, bodyBytesMax: 1_000 });
     context.after(() => server.close());
     const { method, headers = {}, body } = sent;
     const answer = await new Promise<{ status?: number | undefined; type: unknown; text: string }>(
@@ -53,7 +52,7 @@ for (const [name, sent, status, type] of refused) {
 
 test("half a request does not keep the server from closing", { timeout: 20_000 }, async () => {
   const handle = async () => ({ status: 200, headers: {}, body: new Uint8Array() });
-  const server = await startRestServer({ handle, log: silent, port: 0 });
+  const server = await startRestServer({ handle, log: silentLog, port: 0 });
   const socket = connect(server.address.port, server.address.host);
   const ended = once(socket, "close");
   socket.write("POST /a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n{");
@@ -64,7 +63,7 @@ test("half a request does not keep the server from closing", { timeout: 20_000 }
 
 test("a request without Host, which HTTP before 1.1 allows, is refused before anybody judges it", async (context) => {
   const handle = () => Promise.reject(new Error("it was let in"));
-  const server = await startRestServer({ handle, log: silent, port: 0 });
+  const server = await startRestServer({ handle, log: silentLog, port: 0 });
   context.after(() => server.close());
   for (const [line, status] of [
     ["GET /things HTTP/1.0", 400],
