@@ -228,11 +228,11 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
   // End
 
   /** A bug of ours. It costs the client that met it its connection, and nobody else. */
-  private internalFault(error: unknown): void {
+  private internalFault(error: unknown, clientId = this.clientId): void {
     const { counters, log } = this.context;
     counters.internalFaults++;
     log.error("internalFault", {
-      clientId: this.clientId,
+      clientId,
       error: error instanceof Error ? error.stack : String(error),
     });
     this.end("SERVER_ERROR");
@@ -299,10 +299,19 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
 
   private leave(client: ConnectedClient, reason: DisconnectReason): void {
     const { events, lifecycle, wills } = this.parts;
+    const { clientId, session, attempt } = client;
+    const step = (work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        // Whoever takes the client's place, and the transport below it, must not suffer from what is wrong with a receiver.
+        this.internalFault(error, clientId);
+      }
+    };
     client.stop();
-    lifecycle.detach(client.session, client, client.sessionExpirySeconds);
-    const { will } = client.attempt;
-    if (will !== undefined && disconnectReasons[reason].sendsWill) wills.send(client, will);
-    events.disconnected(client, reason);
+    step(() => lifecycle.detach(session, client, client.sessionExpirySeconds));
+    const { will } = attempt;
+    if (will !== undefined && disconnectReasons[reason].sendsWill) step(() => wills.send(client, will));
+    step(() => events.disconnected(client, reason));
   }
 }

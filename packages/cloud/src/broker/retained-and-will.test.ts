@@ -175,6 +175,26 @@ for (const [name, end, isSent] of endings) {
   });
 }
 
+test("a will that fails at a receiver keeps nobody from the client's place, and its transport ends", async () => {
+  const world = await startWorld({ limits: noLimits });
+  const broken = new TestIdentity((action) => {
+    if (action === "iot:Receive") throw new Error("defect");
+    return true;
+  });
+  const receiver = await world.connect("receiver", { identity: broken });
+  await receiver.subscribe("will");
+  const watcher = await world.connect("watcher");
+  await watcher.subscribe("$aws/events/presence/disconnected/c");
+  const first = await world.connect("c", { will: will() });
+  const second = await world.connect("c", { will: will() });
+  assert.deepEqual([first.isClosed, second.connack?.reasonCode, second.isClosed], [true, 0, false]);
+  await second.publish("x", "y", { qos: 2 });
+  assert.deepEqual([second.isClosed, watcher.publishes.length], [true, 2]);
+  assert.match(String(world.line("internalFault")?.facts["error"]), /defect/);
+  assert.equal(world.line("internalFault")?.facts["clientId"], "c");
+  await closeWorld(world);
+});
+
 test("a retained will is retained, and its properties are forwarded", async () => {
   const world = await startWorld({ limits: noLimits });
   const properties = { contentType: "text/plain", userProperties: [["a", "b"]] as const };
