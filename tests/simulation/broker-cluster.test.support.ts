@@ -33,8 +33,10 @@ import type { ClusterResult, StoreFault } from "./runner-cluster.test.support.js
 const scope = { account: "123456789012", region: "us-east-1" };
 const nodeCount = 3;
 const workMs = 9_000;
-/** Longer than a lease, an adoption, and all attempts to bring a message after it. */
-const restMs = 60_000;
+/** After a lease, an adoption, and all attempts to bring a message, it is looked whether everybody has what was promised. */
+const restMs = 40_000;
+const restAgainMs = 20_000;
+const restAgainMax = 8;
 
 interface Member {
   readonly name: string;
@@ -281,11 +283,16 @@ export class BrokerCluster {
     this.isResting = true;
     this.bus.lossRate = 0;
     this.bus.heal();
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round <= restAgainMax; round++) {
       if (this.members.every(({ process, node }) => process.isDead || node?.isOver === true)) this.start();
-      await this.clock.advance(restMs);
-      if (this.clients.every((client) => client.isDone)) break;
+      await this.clock.advance(round === 0 ? restMs : restAgainMs);
+      if (this.clients.every((client) => client.isDone) && (await this.isIdle())) break;
     }
+  }
+
+  private async isIdle(): Promise<boolean> {
+    const lists = ["outbox", "wake"].map((kind) => this.store.content.list(["", "", kind], { limit: 1 }));
+    return (await Promise.all(lists)).every(({ length }) => length === 0);
   }
 
   async judge(): Promise<void> {

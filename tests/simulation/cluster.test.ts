@@ -62,11 +62,11 @@ if (onlySeed !== undefined) {
   });
 
   test("runners: effects and wake-ups outlive the nodes that began them", async (t) => {
-    t.diagnostic(await hold("runners", isLong ? 5_000 : 10));
+    t.diagnostic(await hold("runners", isLong ? 6_000 : 10));
   });
 
   test("brokers: messages, sessions and retained copies outlive nodes and what the bus does to them", async (t) => {
-    t.diagnostic(await hold("brokers", isLong ? 5_000 : 10));
+    t.diagnostic(await hold("brokers", isLong ? 4_000 : 10));
   });
 
   const faults: [name: string, plant: StoreFault, sign: RegExp][] = [
