@@ -22,6 +22,18 @@ for (const [api, sdk] of sdks) {
     assert.deepEqual(known.sort(), commands.map((name) => name.slice(0, -"Command".length)).sort(), hint);
   });
 
+  test(`each operation of ${api} is where the AWS SDK sends it`, async () => {
+    const model = await loadModel();
+    for (const operation of model.operations.filter((one) => one.api === api)) {
+      const { name, status } = operation;
+      const [, , , { http }] = sdk[`${name}$`] as [unknown, unknown, unknown, { http: [string, string, number] }];
+      const [method, path, sentStatus] = http;
+      const route = model.route({ method, rawPath: path.replace(/\{\w+\+?\}/g, "1") }, model.signingNames(api)[0]);
+      assert.equal(route?.operation.name, name, `${name} is at ${method} ${path}: ${hint}`);
+      assert.equal(status, sentStatus, name);
+    }
+  });
+
   test(`each operation of ${api} takes the members that the AWS SDK sends`, async () => {
     const { operations } = await loadModel();
     let count = 0;

@@ -1,4 +1,4 @@
-import { parseQuery, type Labels } from "@thingline/protocol/restjson";
+import { parseQuery, queryParametersMax, type Labels } from "@thingline/protocol/restjson";
 import { fromJson, fromText, membersFromJson } from "./convert.js";
 import { isStructure } from "./structure.js";
 import type { ModelOperation } from "./model.js";
@@ -31,7 +31,8 @@ export type Decoded = { input: Record<string, unknown> } | DecodeFault;
 export function decodeInput({ input: shape }: ModelOperation, request: EncodedInput): Decoded {
   const query = parseQuery(request.rawQuery);
   if (query === undefined) {
-    return { code: "InvalidRequestException", message: "The query string is not well encoded" };
+    const message = `The query string is not well encoded, or has more than ${queryParametersMax} parameters`;
+    return { code: "InvalidRequestException", message };
   }
   const payload = shape.payload === undefined ? undefined : shape.members.get(shape.payload);
   const body = payload === undefined ? jsonMembers(request.body) : payloadOf(payload, request.body);

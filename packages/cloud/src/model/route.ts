@@ -66,7 +66,11 @@ export class RouteIndex<T extends Routed> {
     let node = this.#roots.get(method);
     if (node === undefined) this.#roots.set(method, (node = newNode()));
     const labels: string[] = [];
-    for (const segment of path.slice(1).split("/")) {
+    const end = { order, target, labels };
+    const segments = path.slice(1).split("/");
+    for (const [at, segment] of segments.entries()) {
+      // Some models of AWS end a path with a slash and others of the same API do not: their clients send either.
+      if (at > 0 && at === segments.length - 1 && segment === "") node.ends.push(end);
       const [, label, plus] = /^\{([A-Za-z0-9_]+)(\+?)\}$/.exec(segment) ?? [];
       if (label === undefined) node = childOf(node.literals, segment);
       else {
@@ -74,7 +78,7 @@ export class RouteIndex<T extends Routed> {
         node = plus === "+" ? (node.greedy ??= newNode()) : (node.label ??= newNode());
       }
     }
-    node.ends.push({ order, target, labels });
+    node.ends.push(end);
   }
 }
 

@@ -190,7 +190,10 @@ test("a body that is no JSON object and a query that is not well encoded are ref
     ...{ code: "SerializationException", message: "The body is not a JSON object" },
   });
   assert.deepEqual(decoded({}, { rawQuery: "a=%zz" }), {
-    ...{ code: "InvalidRequestException", message: "The query string is not well encoded" },
+    ...{
+      code: "InvalidRequestException",
+      message: "The query string is not well encoded, or has more than 200 parameters",
+    },
   });
 });
 
