@@ -1,4 +1,4 @@
-import { methodsOf, type OptionTypes } from "@thingline/protocol";
+import { methodsOf, optionInvalid, type OptionTypes } from "@thingline/protocol";
 import type { Clock } from "./clock.js";
 import type {
   Connection,
@@ -144,3 +144,9 @@ export const httpRequestOptionTypes = {
   bodyBytesMax: "number",
   tls: { options: { ca: "text", certificate: "text", privateKey: "text" } },
 } as const satisfies OptionTypes<HttpRequestOptions>;
+
+/** Infinity: no bound. NaN and 0 would be none either, to those who compare. @throws {ThinglineError} OPTION_INVALID */
+export function checkBound(option: string, value: number | undefined): void {
+  if (value === undefined || value === Infinity || (Number.isInteger(value) && value >= 1)) return;
+  throw optionInvalid(option, "a whole number from 1, or Infinity", value);
+}

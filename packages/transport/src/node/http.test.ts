@@ -5,7 +5,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import type { TLSSocket } from "node:tls";
-import type { HttpRequestOptions } from "../http.js";
+import type { HttpRequest, HttpRequestOptions } from "../http.js";
 import { codeOf } from "../contract/harness.js";
 import { makeTestCertificates } from "../contract/test-certificates.js";
 import { createNodeHttp } from "./http.js";
@@ -46,4 +46,31 @@ test("an answer that breaks off is a lost connection", async () => {
   const url = `http://127.0.0.1:${(plain.address() as AddressInfo).port}/`;
   assert.equal(await codeOf(http.request({ method: "GET", url })), "CONNECTION_LOST");
   plain.close();
+});
+
+test("what HTTP cannot carry is refused as an option, and a request is sent as it was when it was made", async () => {
+  const url = "http://127.0.0.1:9/";
+  const wrongs: Partial<HttpRequest>[] = [
+    { headers: { a: "x\ny" } },
+    { headers: { "a b": "x" } },
+    { headers: { a: undefined as never } },
+    { method: "G ET" },
+    { url: "http://127.0.0.1:65536/" },
+    { url: "https://127.0.0.1:9/", headers: { a: "x\ny" } },
+  ];
+  for (const wrong of wrongs) {
+    assert.equal(await codeOf(http.request({ method: "GET", url, ...wrong })), "OPTION_INVALID");
+  }
+  const echo = createPlainServer((request, response) => void request.pipe(response));
+  echo.listen(0, "127.0.0.1").unref();
+  await once(echo, "listening");
+  const request = {
+    method: "POST",
+    url: `http://127.0.0.1:${(echo.address() as AddressInfo).port}/`,
+    body: Buffer.from("a"),
+  };
+  const answering = http.request(request);
+  request.body = Buffer.from("something longer");
+  assert.equal(new TextDecoder().decode((await answering).body), "a");
+  echo.close();
 });

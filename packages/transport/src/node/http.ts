@@ -29,11 +29,13 @@ async function exchange(clock: Clock, request: HttpRequest, options: HttpRequest
   checkOptionTypes(options, httpRequestOptionTypes, { of: "request()" });
   const { signal, timeoutMs = defaultHttpTimeoutMs, bodyBytesMax = defaultHttpBodyBytesMax } = options;
   const { where, target, isSecure } = targetOf(request, options);
+  // As it is now, like all the rest: while the client is loaded, the application goes on.
+  const { body: requestBody } = request;
   // Loaded by the first request: most devices make none.
   const { request: send } = isSecure ? await import("node:https") : await import("node:http");
   if (signal?.aborted === true) throw abortedError(where, signal);
+  const sent = begun(() => send(target), where);
   return new Promise((resolve, reject) => {
-    const sent = send(target);
     const settle = (): void => {
       timer.cancel();
       signal?.removeEventListener("abort", abort);
@@ -58,8 +60,18 @@ async function exchange(clock: Clock, request: HttpRequest, options: HttpRequest
         resolve({ status: response.statusCode ?? 0, headers: headersOf(response), body });
       }, fail);
     });
-    sent.end(request.body);
+    sent.end(requestBody);
   });
+}
+
+/** What Node refuses is a method, or names and values of header fields, that HTTP cannot carry. */
+function begun(send: () => ClientRequest, where: string): ClientRequest {
+  try {
+    return send();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "it cannot be written";
+    throw new ThinglineError("OPTION_INVALID", `the HTTP request to ${where}: ${reason}`, { cause });
+  }
 }
 
 function targetOf(request: HttpRequest, { tls }: HttpRequestOptions) {
@@ -67,7 +79,7 @@ function targetOf(request: HttpRequest, { tls }: HttpRequestOptions) {
   const [, scheme, host, port, rest = ""] =
     /^(https?):\/\/(\[[0-9a-fA-F:.]+\]|[^/?#@:[\]\s]+)(?::(\d{1,5}))?([/?][\x21\x22\x24-\x7e]*)?$/.exec(request.url) ??
     [];
-  if (scheme === undefined || host === undefined) {
+  if (scheme === undefined || host === undefined || Number(port ?? 0) > 65_535) {
     const message = `url must be an absolute http or https URL without user, fragment or blanks, got "${request.url}"`;
     throw new ThinglineError("OPTION_INVALID", message);
   }

@@ -2,8 +2,9 @@ import { createServer as createHttpServer, type IncomingMessage, type Server as 
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createSecureContext, createServer as createTlsServer, type SecureContext, type TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
-import { checkOptionTypes, kindOf, optionInvalid, ThinglineError } from "@thingline/protocol";
+import { ThinglineError } from "@thingline/protocol";
 import type { WebSocket, WebSocketServer } from "ws";
+import { checkListen } from "../check-listen.js";
 import type { Clock } from "../clock.js";
 import {
   type Connection,
@@ -17,7 +18,6 @@ import {
   type TlsServerOptions,
   type WebSocketRequest,
 } from "../connection.js";
-import { listenOptionTypes } from "../option-types.js";
 import { lostError, StreamConnection } from "../stream-connection.js";
 import type { SlabPool } from "../write-plan.js";
 import { clientHelloBytesMax, readClientHello } from "./client-hello.js";
@@ -47,8 +47,7 @@ export async function listen(
   options: ListenOptions,
   onConnection: (connection: Connection) => void,
 ): Promise<Listener> {
-  checkOptionTypes(options, listenOptionTypes, { of: "listen()", required: ["host", "port"] });
-  if (typeof onConnection !== "function") throw optionInvalid("onConnection", "a function", kindOf(onConnection));
+  checkListen(options, onConnection);
   const library = options.webSocket === undefined ? undefined : await loadWebSocketLibrary();
   const listener = new NodeListener(context, options, library, onConnection);
   await listener.open();

@@ -1,7 +1,7 @@
 import { checkOptionTypes } from "@thingline/protocol";
 import type { Clock } from "../clock.js";
 import { defaultHandshakesMax, type Network } from "../connection.js";
-import { clockOption } from "../option-types.js";
+import { checkBound, clockOption } from "../option-types.js";
 import { SlabPool } from "../write-plan.js";
 import { createNodeClock } from "./clock.js";
 import { dial } from "./dial.js";
@@ -19,6 +19,7 @@ export interface NodeNetworkOptions {
 export function createNodeNetwork(options: NodeNetworkOptions = {}): Network {
   checkOptionTypes(options, { clock: clockOption, handshakesMax: "number" }, { of: "createNodeNetwork()" });
   const { clock = createNodeClock(), handshakesMax = defaultHandshakesMax } = options;
+  checkBound("handshakesMax", handshakesMax);
   const context = {
     clock,
     pool: new SlabPool((lengthBytes) => Buffer.allocUnsafeSlow(lengthBytes)),

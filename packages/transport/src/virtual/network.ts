@@ -1,5 +1,6 @@
 import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { clockOption, randomOption } from "../option-types.js";
+import { checkListen } from "../check-listen.js";
 import type { Clock } from "../clock.js";
 import {
   type Connection,
@@ -99,10 +100,8 @@ class MemoryNetwork implements VirtualNetwork {
   }
 
   async listen(options: ListenOptions, onConnection: (connection: Connection) => void): Promise<Listener> {
+    checkListen(options, onConnection);
     const { host, port } = options;
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-      throw new ThinglineError("OPTION_INVALID", `port must be a whole number from 0 to 65535, got ${port}`);
-    }
     const address = { host: host === "localhost" ? "127.0.0.1" : host, port: port === 0 ? this.#freePort() : port };
     if (this.#isTaken(address)) {
       const message = `another process already listens on ${host}:${port}`;
