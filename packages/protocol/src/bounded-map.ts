@@ -13,6 +13,9 @@ class Line<Key, Value> {
   }
 }
 
+/** What is kept before the first hit: nothing, in a map that all share and none writes to. */
+const nothing: ReadonlyMap<never, never> = new Map<never, never>();
+
 /**
  * A cache of a stated size. When it is full, each new entry takes the place of one other, which nobody has asked for in a long time.
  *
@@ -22,9 +25,9 @@ class Line<Key, Value> {
  */
 export class BoundedMap<Key, Value extends NonNullable<unknown>> {
   private readonly entriesMax: number;
-  private readonly keptLine = new Line<Key, Value>();
+  private keptLine: Line<Key, Value> | undefined;
   private readonly waitingLine = new Line<Key, Value>();
-  private readonly kept = this.keptLine.entries;
+  private kept: ReadonlyMap<Key, Value> = nothing;
   private readonly waiting = this.waitingLine.entries;
 
   /** @param entriesMax A whole number of 1 or more, or Infinity. */
@@ -48,7 +51,7 @@ export class BoundedMap<Key, Value extends NonNullable<unknown>> {
 
   set(key: Key, value: Value): void {
     if (this.kept.has(key)) {
-      this.kept.set(key, value);
+      this.keep(key, value);
       return;
     }
     if (this.size >= this.entriesMax && !this.waiting.has(key)) this.makeRoom();
@@ -56,12 +59,13 @@ export class BoundedMap<Key, Value extends NonNullable<unknown>> {
   }
 
   delete(key: Key): void {
-    this.kept.delete(key);
+    this.keptLine?.entries.delete(key);
     this.waiting.delete(key);
   }
 
   clear(): void {
-    this.kept.clear();
+    this.keptLine = undefined;
+    this.kept = nothing;
     this.waiting.clear();
   }
 
@@ -69,14 +73,20 @@ export class BoundedMap<Key, Value extends NonNullable<unknown>> {
     const value = this.waiting.get(key);
     if (value === undefined) return undefined;
     this.waiting.delete(key);
-    this.kept.set(key, value);
+    this.keep(key, value);
     return value;
+  }
+
+  private keep(key: Key, value: Value): void {
+    this.keptLine ??= new Line();
+    this.kept = this.keptLine.entries;
+    this.keptLine.entries.set(key, value);
   }
 
   private makeRoom(): void {
     // Two for each that leaves: the line grows to a quarter of all, and whoever stands in it has that long to be asked for.
     for (let count = 0; count < 2 && this.waiting.size * 4 < this.entriesMax; count++) {
-      const first = this.keptLine.takeFirst();
+      const first = this.keptLine?.takeFirst();
       if (first !== undefined) this.waiting.set(first[0], first[1]);
     }
     this.waitingLine.takeFirst();
