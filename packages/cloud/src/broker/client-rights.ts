@@ -20,7 +20,9 @@ const noDecisions = new BoundedMap<string, boolean>(1);
 /** What the policy lets one connected client do, remembered by topic until the policy changes. */
 export class ClientRights implements ReceiveRights {
   authorizer: Authorizer;
-  grants = noGrants;
+  /** The one asked for last: a publisher has few topics, and most of them one. */
+  private lastGrant: PublishGrant | undefined;
+  private grants = noGrants;
   private readonly context: BrokerContext;
   private readonly clientId: string;
   private readonly certificateId: string | undefined;
@@ -68,11 +70,24 @@ export class ClientRights implements ReceiveRights {
     this.authorizer = authorizer;
     this.receiveGeneration = -1;
     this.grants = noGrants;
+    this.lastGrant = undefined;
+  }
+
+  /** What is remembered of a topic, while the policy is the same. */
+  grantOf(topic: string): PublishGrant | undefined {
+    let grant = this.lastGrant;
+    if (grant === undefined || grant.topic !== topic) {
+      grant = this.grants.get(topic);
+      if (grant === undefined) return undefined;
+      this.lastGrant = grant;
+    }
+    return grant.generation === this.authorizer.generation ? grant : undefined;
   }
 
   remember(grant: PublishGrant): void {
     if (this.grants === noGrants) this.grants = this.cacheOfTopics();
     this.grants.set(grant.topic, grant);
+    this.lastGrant = grant;
   }
 
   private cacheOfTopics<Answer extends NonNullable<unknown>>(): BoundedMap<string, Answer> {

@@ -57,11 +57,13 @@ export class Delivery {
   deliverHere(turn: Turn, publication: Publication, { targets, groups }: BrokerRoute): void {
     for (let at = 0; at < targets.length; at++) {
       const target = targets[at]!;
+      const session = target.subscriber;
       // [MQTT-3.8.3-3]
-      if (target.isNoLocal && publication.from === target.subscriber) continue;
-      this.deliverTo(turn, target, publication);
+      if (target.isNoLocal && publication.from === session) continue;
+      this.deliver(turn, session, target, target.qos, retainFlag(target, publication), publication);
     }
-    for (const group of groups) this.deliverToGroup(turn, group, publication);
+    // Nearly always there are none, and a loop over nothing costs more than the question.
+    if (groups.length > 0) for (const group of groups) this.deliverToGroup(turn, group, publication);
   }
 
   /** Hands a message to the sessions that came to this broker after the first `since`. */
@@ -71,9 +73,7 @@ export class Delivery {
 
   /** Hands a message to one of those that a route names. */
   deliverTo(turn: Turn, target: RouteTarget<BrokerSession>, publication: Publication): void {
-    // [MQTT-3.3.1-9] Live delivery clears RETAIN, unless the subscription asks for it as published.
-    const isRetained = target.isRetainAsPublished && publication.isRetained;
-    this.deliver(turn, target.subscriber, target, target.qos, isRetained, publication);
+    this.deliver(turn, target.subscriber, target, target.qos, retainFlag(target, publication), publication);
   }
 
   /** A message for one client, subscribed or not: the answer of a service to its requester. */
@@ -250,6 +250,11 @@ export class Delivery {
     if (!message.isStored) return;
     void stored?.writer.delete(this.context.keys.message(clientId, message.sequence)).catch(() => undefined);
   }
+}
+
+/** [MQTT-3.3.1-9] Live delivery clears RETAIN, unless the subscription asks for it as published. */
+function retainFlag({ isRetainAsPublished }: RouteTarget<BrokerSession>, { isRetained }: Publication): boolean {
+  return isRetainAsPublished && isRetained;
 }
 
 function canTake(turn: Turn, { queue }: BrokerSession, client: Client): boolean {

@@ -50,11 +50,8 @@ export class InboundPublishes {
       this.context.hit("payloadBytesMax", { clientId: client.clientId, topic, payloadBytes: payload.length });
       return client.misuse("packetTooLarge", `a payload of ${payload.length} bytes`);
     }
-    let grant = client.rights.grants.get(topic);
-    if (grant === undefined || grant.generation !== client.rights.authorizer.generation) {
-      grant = this.grant(client, topic);
-      if (grant === undefined) return;
-    }
+    const grant = client.rights.grantOf(topic) ?? this.grant(client, topic);
+    if (grant === undefined) return;
     if (!grant.isAllowed) {
       return this.denied(turn, client, packet, topic, "an earlier decision, see the first line of the log");
     }

@@ -34,6 +34,11 @@ export class Publication {
   from: object | undefined;
   private readonly topics: EncodedTopics;
   private shared: SharedPublish | undefined;
+  /** Whether `shared` is about this message, and not about one before. */
+  private isShared = false;
+  /** Most receivers of a message need the same form. */
+  private lastTemplate: PublishTemplate | undefined;
+  private lastForm = 0;
   private kept: Publication | undefined;
 
   constructor(payload: Uint8Array, topics: EncodedTopics) {
@@ -52,7 +57,8 @@ export class Publication {
     this.stored = undefined;
     this.id = undefined;
     this.from = from;
-    this.shared = undefined;
+    this.isShared = false;
+    this.lastTemplate = undefined;
     this.kept = undefined;
   }
 
@@ -78,7 +84,12 @@ export class Publication {
 
   /** The PUBLISH as a client of that version gets it; packet identifier and {@link patch} are given when writing. */
   template(version: MqttVersion, qos: 0 | 1, isRetained: boolean): PublishTemplate {
-    return (this.shared ?? this.share()).template({ version, qos, isRetained });
+    const form = version * 4 + qos * 2 + (isRetained ? 1 : 0);
+    if (this.lastTemplate !== undefined && this.lastForm === form) return this.lastTemplate;
+    const template = this.share().template({ version, qos, isRetained });
+    this.lastForm = form;
+    this.lastTemplate = template;
+    return template;
   }
 
   /** [MQTT-3.3.2-6] A receiver is told what is left of the expiry; 0 when less than a second is. */
@@ -88,13 +99,14 @@ export class Publication {
   }
 
   private share(): SharedPublish {
+    const shared = (this.shared ??= new SharedPublish(this, this.topics));
+    if (this.isShared) return shared;
     const { properties, expiresAtMs } = this;
     // The place of the expiry; its value is patched in.
     const placed = expiresAtMs === undefined ? properties : { ...properties, messageExpirySeconds: 0 };
-    const { topic, payload } = this;
-    const message = placed === undefined ? { topic, payload } : { topic, payload, properties: placed };
-    this.shared = new SharedPublish(message, this.topics);
-    return this.shared;
+    shared.reset(this.topic, this.payload, placed);
+    this.isShared = true;
+    return shared;
   }
 }
 

@@ -191,3 +191,33 @@ test("known topics are bounded", () => {
   }
   assert.throws(() => new EncodedTopics({ topicsMax: 0 }), { code: "OPTION_INVALID" });
 });
+
+test("an object that is made another message writes that one, in every variant, also after one that cannot be encoded", () => {
+  const shared = new SharedPublish({ topic: "first/topic", payload: new Uint8Array(300).fill(1) });
+  const variants = [
+    { version: 4, qos: 0, isRetained: false },
+    { version: 5, qos: 1, isRetained: true },
+  ] as const;
+  const written = (of: SharedPublish): Uint8Array[] =>
+    variants.flatMap((variant) =>
+      // The first receiver is written otherwise than the next.
+      [1, 2].map((packetId) => {
+        const template = of.template(variant);
+        const target = new Uint8Array(template.lengthBytes);
+        template.writeTo(target, 0, variant.qos === 0 ? 0 : packetId);
+        return target;
+      }),
+    );
+  written(shared);
+  for (const [topic, payload, properties] of [
+    ["b", Uint8Array.of(7), { contentType: "c", messageExpirySeconds: 9 }],
+    ["a/longer/topic", new Uint8Array(20_000).fill(3), undefined],
+    ["c", new Uint8Array(0), undefined],
+  ] as const) {
+    shared.reset("a/+", payload, undefined);
+    assert.throws(() => shared.template(variants[0]), { code: "TOPIC_NAME_INVALID" });
+    shared.reset(topic, payload, properties);
+    const message = properties === undefined ? { topic, payload } : { topic, payload, properties };
+    assert.deepEqual(written(shared), written(new SharedPublish(message)));
+  }
+});

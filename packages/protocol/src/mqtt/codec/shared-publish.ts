@@ -35,6 +35,8 @@ export interface PublishPatch {
   topicAlias?: number;
 }
 
+const noBytes = new Uint8Array(0);
+
 /** Up to this size of payload a template holds it too, so that a receiver costs one copy. */
 const joinedPayloadBytesMax = 16_384;
 
@@ -51,13 +53,15 @@ const joinedPayloadBytesMax = 16_384;
  * The payload is kept by reference: whoever keeps the message for long should hand in a copy.
  */
 export class SharedPublish {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly properties: PublishProperties | undefined;
+  topic: string;
+  payload: Uint8Array;
+  properties: PublishProperties | undefined;
   private readonly topics: EncodedTopics | undefined;
   /** Most messages see one variant, and cost no list. */
   private first: PublishTemplate | undefined;
   private others: PublishTemplate[] | undefined;
+  /** Of a message before. */
+  private spare: PublishTemplate | undefined;
 
   /** @param topics Topics that this sender has used, so that they are not checked and encoded again. */
   constructor({ topic, payload, properties }: SharedMessage, topics?: EncodedTopics) {
@@ -65,6 +69,19 @@ export class SharedPublish {
     this.topic = topic;
     this.payload = payload;
     this.properties = properties;
+  }
+
+  /**
+   * Makes the object another message, for senders that have very many. The templates that it has handed out for the message before are
+   * not to be used any more.
+   */
+  reset(topic: string, payload: Uint8Array, properties: PublishProperties | undefined): void {
+    this.topic = topic;
+    this.payload = payload;
+    this.properties = properties;
+    if (this.first !== undefined) this.spare = this.first;
+    this.first = undefined;
+    this.others = undefined;
   }
 
   /** @throws {ThinglineError} as `packetLength` does, on the first use of a variant. */
@@ -75,7 +92,9 @@ export class SharedPublish {
     if (this.first?.key === key) return this.first;
     const known = this.others?.find((other) => other.key === key);
     if (known !== undefined) return known;
-    const template = new PublishTemplate(this, key, this.topics);
+    const template = this.spare ?? new PublishTemplate(this.topics);
+    this.spare = undefined;
+    template.begin(this, key);
     if (this.first === undefined) this.first = template;
     else (this.others ??= []).push(template);
     return template;
@@ -85,26 +104,32 @@ export class SharedPublish {
 /** The bytes of one message in one variant. Made by {@link SharedPublish.template}. */
 export class PublishTemplate {
   /** Of the whole packet: what to reserve. */
-  readonly lengthBytes: number;
+  lengthBytes = 0;
   /** Of what stands before the payload. */
-  readonly headBytes: number;
+  headBytes = 0;
   /** The variant: flags of the first byte, how the alias is used (0 none, 1 define, 2 use) << 4, 64 for MQTT 5. */
-  readonly key: number;
-  private readonly remainingBytes: number;
-  private readonly topic: string;
-  private readonly payload: Uint8Array;
-  private readonly properties: PublishProperties | undefined;
+  key = 0;
+  private remainingBytes = 0;
+  private topic = "";
+  private payload: Uint8Array = noBytes;
+  private properties: PublishProperties | undefined;
   private readonly topics: EncodedTopics | undefined;
   /** Where to patch; 0 where there is nothing to. */
-  private readonly packetIdOffset: number;
-  private readonly expiryOffset: number;
-  private readonly aliasOffset: number;
+  private packetIdOffset = 0;
+  private expiryOffset = 0;
+  private aliasOffset = 0;
   /** The head; the payload too if it is small. Made for the second receiver: the first is written directly. */
   private bytes: Uint8Array | undefined;
   private hasWritten = false;
 
-  constructor(shared: SharedPublish, key: number, topics?: EncodedTopics) {
+  constructor(topics: EncodedTopics | undefined) {
+    this.topics = topics;
+  }
+
+  /** Makes the object the template of a message in one variant. For {@link SharedPublish}. */
+  begin(shared: SharedPublish, key: number): void {
     const { payload } = shared;
+    const { topics } = this;
     const flags = key & 15;
     const alias = (key >> 4) & 3;
     const version = key >= 64 ? 5 : 4;
@@ -120,7 +145,8 @@ export class PublishTemplate {
     this.topic = topic;
     this.payload = payload;
     this.properties = properties;
-    this.topics = topics;
+    this.bytes = undefined;
+    this.hasWritten = false;
     this.lengthBytes = 1 + varintLength(remaining) + remaining;
     this.headBytes = this.lengthBytes - payload.length;
     const listBytes = properties === undefined ? 0 : propertiesLength(properties, "publish");
