@@ -17,6 +17,7 @@ export const slowFirst = [
   "integration/cli-device",
   "store/damage",
   "integration/damaged-data-directories",
+  "simulation/cluster",
   "simulation/network-faults",
   "simulation/hostile-peers",
   "integration/cloud-crash",
