@@ -199,6 +199,18 @@ test("where paths of two APIs overlap, the signature tells which one is meant", 
   assert.equal(await messageFor({}), told("ListJobExecutionsForThing of iot"));
 });
 
+test("a signature that is wrong is told before what there is, and is not counted", async () => {
+  const { send, api } = await openApi();
+  const headers = { ...credential("iot"), "x-amz-date": "20260101T000000Z" };
+  for (const target of ["/jobs/k", "/nothing/here"]) {
+    // The signature is over the body: its head alone says nothing.
+    assert.equal(await api.refuse({ method: "GET", url: `http://localhost:4680${target}`, headers }), undefined);
+    const { status, headers: told } = await send("GET", target, { headers });
+    assert.deepEqual([status, told["x-amzn-errortype"]], [403, "InvalidSignatureException"], target);
+  }
+  assert.deepEqual(api.stats().notBuilt, {});
+});
+
 test("an operation that is not built says so by its name, and is counted", async () => {
   const { send, api } = await openApi({ signatures: "any" });
   const job = await send("PUT", "/jobs/j");
@@ -218,6 +230,7 @@ test("an operation that is not built says so by its name, and is counted", async
     "iotsecuretunneling:OpenTunnel": 1,
     "iot:DescribeJob": 1,
   });
+  assert.equal((await api.refuse({ ...head, headers: credential("iot") }))?.status, 501);
   const unknown = { ...credential("IoTSecuredTunneling"), "x-amz-target": "IoTSecuredTunneling.DigTunnel" };
   assert.equal((await send("POST", "/", { headers: unknown })).status, 404);
 });

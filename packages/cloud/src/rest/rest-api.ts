@@ -73,6 +73,14 @@ interface Target extends Route {
   served: ServedOperation;
   scope: Scope;
 }
+/** What a request asks for, and for whom. */
+interface Asked {
+  /** Undefined for what AWS does not have. */
+  route: Route | undefined;
+  scope: Scope;
+  /** Whether it is certain who speaks: nobody has to be, or the signature was looked at. */
+  isProven: boolean;
+}
 interface Refusal extends RestJsonError {
   status: number;
 }
@@ -93,7 +101,7 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
   const served = new ServedOperations(deps.operations);
 
   /** Who speaks, and what is asked for. */
-  const findTarget = (model: Model, request: ReadRequest): Target | Refusal => {
+  const findAsked = (model: Model, request: ReadRequest): Asked | Refusal => {
     const foreign = originFault(request.headers, request.host, options.ownNames ?? []);
     if (foreign !== undefined) return refuse(403, "AccessDeniedException", foreign);
     const authorization = readAuthorization(request);
@@ -101,7 +109,7 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
       if (unsignedRequests === "refused") {
         return refuse(403, "MissingAuthenticationTokenException", "Missing Authentication Token");
       }
-      return targetOf(model, request, model.route(routed(request)), options.scope);
+      return { route: model.route(routed(request)), scope: options.scope, isProven: true };
     }
     if ("code" in authorization) return { status: 403, ...authorization };
     if (signatures === "verify") {
@@ -117,10 +125,11 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     const route = model.route(routed(request), service);
     const [expected = service, ...others] = route === undefined ? [] : model.signingNames(route.operation.api);
     if (service !== expected && !others.includes(service)) return { status: 403, ...wrongServiceFault(expected) };
-    return targetOf(model, request, route, { account: accountOf(accessKeyId), region });
+    const isProven = signatures === "any" || request.body !== undefined;
+    return { route, scope: { account: accountOf(accessKeyId), region }, isProven };
   };
 
-  const targetOf = (model: Model, request: ReadRequest, route: Route | undefined, scope: Scope): Target | Refusal => {
+  const targetOf = (model: Model, request: ReadRequest, { route, scope }: Asked): Target | Refusal => {
     if (route === undefined) return unknownOperation(model, request);
     const operation = served.find(route.operation);
     return operation === undefined ? notBuilt(route.operation) : { ...route, served: operation, scope };
@@ -161,7 +170,9 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
   };
 
   const run = async (request: ReadRequest, requestId: string): Promise<HttpResponse> => {
-    const target = findTarget(modelIfLoaded() ?? (await loadModel()), request);
+    const model = modelIfLoaded() ?? (await loadModel());
+    const asked = findAsked(model, request);
+    const target = "code" in asked ? asked : targetOf(model, request, asked);
     if (!("served" in target)) return answerError(target, requestId);
     const { operation, labels, served: built, scope } = target;
     const { headers, body = new Uint8Array() } = request;
@@ -192,7 +203,11 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     stats: () => ({ notBuilt: served.refused() }),
     refuse(head) {
       const judge = (model: Model) => {
-        const target = findTarget(model, { ...readRequest(head), body: undefined });
+        const request = { ...readRequest(head), body: undefined };
+        const asked = findAsked(model, request);
+        // What there is and what is counted is nothing for a signature that may be wrong, and it is over the body.
+        if (!("code" in asked) && !asked.isProven) return undefined;
+        const target = "code" in asked ? asked : targetOf(model, request, asked);
         return "served" in target ? undefined : answerError(target, random.uuid());
       };
       const model = modelIfLoaded();
