@@ -108,7 +108,7 @@ export class LocalBroker implements Broker {
     publication.reset(topic, payload, qos, isRetained, undefined);
     intake.describe(publication, properties);
     if (id !== undefined) {
-      publication.id = { publisher: `effects of ${id.node}`, sequence: id.sequence };
+      publication.id = { publisher: `effects of ${id.node}`, sequence: id.sequence, isEffect: true };
       // The node that committed it brought it here, and was over before it had brought it everywhere.
       const since = ear.arrivalsAt(publication.id);
       if (since !== undefined) {

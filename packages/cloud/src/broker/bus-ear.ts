@@ -61,7 +61,8 @@ export class BusEar implements BusReceiver {
     if (!this.context.node.mayAct()) return Promise.reject(leaseIsOver());
     if (!isConfirmed(message)) return this.seen.isLate(id, topic) ? undefined : this.take(message, undefined);
     if (retained !== undefined) this.gaps.came(retained);
-    return this.seen.receive(id, topic, (since) => this.take(message, since), this.parts.sessions.arrivals);
+    const ordered = id.isEffect === true ? undefined : topic;
+    return this.seen.receive(id, ordered, (since) => this.take(message, since), this.parts.sessions.arrivals);
   }
 
   /** Brings a message that was on its way to a session that has come here since. */

@@ -250,6 +250,20 @@ test("an effect that another node performs again is dropped where it had arrived
   assert.deepEqual(client.messages, ["t=", "t="]);
 });
 
+test("an effect that failed is taken by the others also after a later one", async () => {
+  const { clock, members } = await openCluster(2);
+  const [one, two] = members as [Member, Member];
+  const client = await two.connect("c");
+  void client.subscribe("t");
+  await clock.advance(10);
+  for (const sequence of [2, 1, 2]) {
+    const payload = new TextEncoder().encode(String(sequence));
+    void one.broker.publish({ topic: "t", payload, qos: 1 }, { node: one.node.id, sequence });
+    await clock.advance(10);
+  }
+  assert.deepEqual(client.messages, ["t=2", "t=1"]);
+});
+
 test("a stored wake-up is told to the other nodes", async () => {
   const { clock, members, wakeUps } = await openCluster(3);
   members[0]!.broker.announceWakeUp(7);

@@ -5,6 +5,8 @@ export interface BusId {
   readonly publisher: string;
   /** Rises with each of the publisher's; one count for QoS 1 and controls, one for QoS 0. */
   readonly sequence: number;
+  /** Of an effect: it is performed again when it failed, also after later ones, and so has no place in an order. */
+  readonly isEffect?: true;
 }
 
 /** How many retained messages a broker has sent to the others. */

@@ -41,7 +41,7 @@ export class SeenMessages {
   }
 
   /**
-   * A QoS 1 message, or a control without topic.
+   * A QoS 1 message, or what has no place in the order of a topic: a control, an effect.
    * @param take called unless it was seen. What it returns is also the answer to repetitions, unless it rejects: then it is tried again.
    * @param mark when this has grown since, a repetition is taken once more: `take` is called with the mark of the last time.
    */
