@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { toHex } from "../../bytes.js";
 import { isThinglineError, type ThinglineError } from "../../errors.js";
 import type { MqttPacket, MqttVersion } from "../packets.js";
 import { decodePackets, packetBytesLimit, PacketDecoder } from "./decoder.js";
 import { encodePacket, encodeToBytes, packetLength } from "./encoder.js";
 import { bytesOf, malformedVectors, validVectors, type MalformedVector } from "./vectors.test.support.js";
-
-const hexOf = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 interface Reading {
   receiver: "client" | "server";
@@ -59,7 +58,7 @@ for (const { name, version, to, hex, packet, isLongForm = false } of validVector
     assert.equal(packetLength(packet, version), bytes.length);
     const target = new Uint8Array(bytes.length + 4).fill(0xee);
     assert.equal(encodePacket(packet, version, target, 2), bytes.length + 2);
-    assert.equal(hexOf(target), `eeee${hexOf(bytes)}eeee`);
+    assert.equal(toHex(target), `eeee${toHex(bytes)}eeee`);
   });
 }
 
