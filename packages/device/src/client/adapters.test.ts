@@ -278,3 +278,25 @@ test("a listener that throws what has no text is an error event, and the device 
   );
   await closesCleanly(cloud, device);
 });
+
+test("bytes that are given away after the call are sent as they were: correlation data, password and last will", async () => {
+  const cloud = new FakeCloud({ version: 5 });
+  const give = (bytes: Uint8Array): void => void structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
+  const [password, payload, correlationData] = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)];
+  const device = cloud.create({ username: "u", password, lastWill: { topic: "w", payload } });
+  [password, payload].forEach(give);
+  const connecting = watch(device.connect());
+  await cloud.clock.settle();
+  cloud.connection.end();
+  await cloud.clock.settle();
+  const published = watch(device.publish("t", "x", { properties: { correlationData } }));
+  give(correlationData);
+  await cloud.clock.advance(5_000);
+  assert.deepEqual([connecting.state, published.state, device.state], ["done", "done", "ready"]);
+  const connect = cloud.packets.find(({ type }) => type === "connect");
+  const publish = cloud.packets.find(({ type }) => type === "publish");
+  assert.ok(connect?.type === "connect" && publish?.type === "publish");
+  assert.deepEqual([connect.password, connect.will?.payload], [Uint8Array.of(1), Uint8Array.of(2)]);
+  assert.deepEqual(publish.properties?.correlationData, Uint8Array.of(3));
+  await closesCleanly(cloud, device);
+});

@@ -12,7 +12,17 @@ import {
 import { type CheckedOfflineQueue, checkOfflineQueue } from "../offline-queue/options.js";
 import { checkCredentials, checkReachDetails, endpointOf, webSocketOf } from "./check-reach.js";
 import { connectDeviceOptionTypes, deviceOptionTypes, quotaTypes, reconnectTypes } from "./option-types.js";
-import { checkUserProperties, flag, integer, listOf, named, oneOf, optional, text } from "./option-values.js";
+import {
+  checkUserProperties,
+  copyBytes,
+  flag,
+  integer,
+  listOf,
+  named,
+  oneOf,
+  optional,
+  text,
+} from "./option-values.js";
 import {
   defaultCloseTimeoutMs,
   defaultKeepAliveSeconds,
@@ -154,7 +164,7 @@ function sessionOf(options: DeviceOptions, { isDriven, packetBytesMax, quotas }:
     throw optionInvalid("resendAfterMs", "none in MQTT 5, which forbids it", options.resendAfterMs);
   }
   if (options.username !== undefined) session.username = text("username", options.username);
-  if (options.password !== undefined) session.password = options.password;
+  if (options.password !== undefined) session.password = copyBytes(options.password);
   if (options.userProperties !== undefined) checkUserProperties("userProperties", options.userProperties);
   if (options.lastWill !== undefined) session.will = willOf(options.lastWill, quotas);
   optional("sessionExpirySeconds", options.sessionExpirySeconds, 0, 4_294_967_295);
@@ -205,7 +215,7 @@ function willOf(lastWill: LastWill, quotas: DeviceQuotas): NonNullable<ClientSes
   if (bytes.length > bytesMax) throw optionInvalid("lastWill.payload", `at most ${bytesMax} bytes`, bytes.length);
   return {
     topic,
-    payload: bytes,
+    payload: copyBytes(bytes),
     qos: oneOf("lastWill.qos", qos, [0, 1] as const),
     isRetained: flag("lastWill.isRetained", isRetained),
   };

@@ -25,6 +25,11 @@ export function checkUserProperties(option: string, properties: UserProperties):
   }
 }
 
+/** For what is sent later, or more than once: the memory may be given away meanwhile. One whose memory is gone already is empty. */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.length === 0 ? new Uint8Array(0) : bytes.slice();
+}
+
 export function optional(option: string, value: number | undefined, min: number, max: number): Record<string, number> {
   return value === undefined ? {} : { [option]: integer(option, value, min, max) };
 }

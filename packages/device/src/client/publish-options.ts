@@ -11,7 +11,7 @@ import {
 import type { PublishProperties } from "@thingline/protocol/mqtt/client";
 import type { PublishOptions } from "../device.js";
 import { checkExpiry } from "../offline-queue/options.js";
-import { checkUserProperties } from "./option-values.js";
+import { checkUserProperties, copyBytes } from "./option-values.js";
 
 const publishOptionTypes = {
   qos: "number",
@@ -76,7 +76,8 @@ const propertiesCheck = { of: "publish()", prefix: "properties." };
  */
 export function copyProperties(given: PublishProperties): PublishProperties {
   const properties = readOptions(given, publishPropertyTypes, propertiesCheck);
-  const { userProperties, subscriptionIdentifiers } = properties;
+  const { correlationData, userProperties, subscriptionIdentifiers } = properties;
+  if (correlationData !== undefined) properties.correlationData = copyBytes(correlationData);
   if (userProperties !== undefined) {
     checkUserProperties("properties.userProperties", userProperties);
     properties.userProperties = userProperties.map(([name, value]) => [name, value]);
