@@ -1,4 +1,5 @@
 import { kindOf, ThinglineError } from "@thingline/protocol";
+import type { Random } from "@thingline/transport";
 
 export function abortedError(signal: AbortSignal | undefined): ThinglineError {
   return new ThinglineError("ABORTED", "the caller's signal was aborted", { cause: signal?.reason });
@@ -22,4 +23,11 @@ export function textOf(thrown: unknown): string {
   } catch {
     return kindOf(thrown);
   }
+}
+
+/** A delay that is no number would be none, and attempts without a pause. @throws {RangeError} for who tells of adapters at fault */
+export function fractionOf(random: Random): number {
+  const fraction: unknown = random.fraction();
+  if (typeof fraction === "number" && fraction >= 0 && fraction <= 1) return fraction;
+  throw new RangeError(`fraction() gave ${kindOf(fraction)} instead of a number from 0 to 1`);
 }

@@ -107,6 +107,20 @@ describe("an adapter of the application's that throws later ends no process, and
     }
   }
 
+  test("randomness that is no number when a connection was lost: no attempt without a pause follows", async () => {
+    for (const value of [NaN, undefined, -1, 2, Infinity]) {
+      const cloud = new FakeCloud();
+      const device = await readyDevice(cloud, {
+        random: { ...createVirtualRandom(7), fraction: () => value as never },
+      });
+      cloud.connection.end();
+      await cloud.clock.settle();
+      assert.equal(device.state, "idle");
+      assert.deepEqual(cloud.events.slice(-1), ["error ADAPTER_FAILED"]);
+      await closesCleanly(cloud, device);
+    }
+  });
+
   test("randomness that throws when a connection was lost: an error event, and what waits fails", async () => {
     const cloud = new FakeCloud();
     const device = await readyDevice(cloud, { random: { ...createVirtualRandom(7), fraction: boom } });

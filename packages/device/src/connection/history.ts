@@ -1,6 +1,7 @@
 import type { ThinglineError } from "@thingline/protocol";
 import type { ClientSession } from "@thingline/protocol/mqtt/client";
 import type { Random } from "@thingline/transport";
+import { fractionOf } from "../errors.js";
 import {
   closedByRemoteError,
   fruitlessError,
@@ -187,7 +188,7 @@ export class ConnectionHistory {
     // There is a way out, which takes a few connections.
     const hasWayOut = this.#records !== undefined && isRecordTooLarge(end.error);
     if (isCallerWaiting && rules.firstAttempt === "fail" && !hasWayOut) return "single";
-    const [next, verdict] = nextAttempt(this.#reconnect, end, rules, () => random.fraction());
+    const [next, verdict] = nextAttempt(this.#reconnect, end, rules, () => fractionOf(random));
     this.#reconnect = next;
     // Whoever names a number of attempts gets that many.
     const isExhausted = rules.attemptsMax === Infinity && this.#fruitlessCount >= fruitlessConnectionsMax;

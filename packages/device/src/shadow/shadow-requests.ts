@@ -1,7 +1,7 @@
 import { isThinglineError, optionInvalid, ThinglineError } from "@thingline/protocol";
 import { decodeShadowRejected, type JsonObject, type ShadowId, shadowTopic } from "@thingline/protocol/shadow/client";
 import type { Clock, Random, Timer } from "@thingline/transport";
-import { abortedError, brokenError } from "../errors.js";
+import { abortedError, brokenError, fractionOf } from "../errors.js";
 import type { DeviceMessage } from "../topics/message.js";
 import { decodeAnswer } from "./answers.js";
 
@@ -112,7 +112,7 @@ export class ShadowRequests {
   /** 0.1 s to 5 s, with jitter. */
   retryDelayMs(failures: number): number {
     const upperMs = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(failures, 10));
-    return upperMs / 2 + (this.#port.random.fraction() * upperMs) / 2;
+    return upperMs / 2 + (fractionOf(this.#port.random) * upperMs) / 2;
   }
 
   /**
