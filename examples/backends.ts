@@ -2,14 +2,14 @@
 // with a plain MQTT broker and topics of its own. The backend is chosen by name while the program runs.
 import { IoTDataPlaneClient, UpdateThingShadowCommand } from "@aws-sdk/client-iot-data-plane";
 import { startCloud } from "@thingline/cloud/node";
+import { connectDevice } from "@thingline/device";
 import {
   type CloudBackend,
   type CloudEvent,
-  connectDevice,
   createAwsIotBackend,
   createBackendRegistry,
   createMqttBackend,
-} from "@thingline/device";
+} from "@thingline/device/backends";
 import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 
 const say = (text: string) => void process.stdout.write(`${text}\n`);

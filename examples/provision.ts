@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { claimPolicyDocument } from "@thingline/cloud";
 import { startCloud } from "@thingline/cloud/node";
-import { provisionDevice } from "@thingline/device";
+import { provisionDevice } from "@thingline/device/provisioning";
 import { createLinkControl, createModemCredentialStore, openModemSession } from "@thingline/modem";
 import { createSimulatedModem } from "@thingline/modem/simulator";
 import {

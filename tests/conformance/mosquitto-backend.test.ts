@@ -7,14 +7,14 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { connectResultOf } from "@thingline/device";
 import {
   type CloudEvent,
-  connectResultOf,
   createAwsIotBackend,
   createBackendRegistry,
   createMqttBackend,
   type MqttBackendOptions,
-} from "@thingline/device";
+} from "@thingline/device/backends";
 import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 import { temporaryFolder } from "../integration/cli-process.test.support.js";
 import { missing, start, startLocalCloud, subtests } from "./local-cloud.test.support.js";

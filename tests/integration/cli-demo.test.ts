@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, test, type TestContext } from "node:test";
-import { provisioningSteps } from "@thingline/device";
+import { provisioningSteps } from "@thingline/device/provisioning";
 import {
   eventsOf,
   runThinglineIn,

@@ -3,7 +3,7 @@
 //   node device-process.test.support.js FOLDER HOST PORT CLIENT_ID [STOP_AT]
 import { createLinkControl, createModemCredentialStore, openModemSession } from "@thingline/modem";
 import { createSimulatedModem } from "@thingline/modem/simulator";
-import { provisionDevice } from "@thingline/device";
+import { provisionDevice } from "@thingline/device/provisioning";
 import { isThinglineError } from "@thingline/protocol";
 import {
   createNodeClock,

@@ -5,14 +5,15 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Cloud, silentLog } from "@thingline/cloud";
 import { claimPolicyDocument, createCloud, createMemoryStore } from "@thingline/cloud";
-import type { Device, ProvisionDeviceOptions, ProvisioningEvent, ProvisioningPoint } from "@thingline/device";
+import type { Device } from "@thingline/device";
+import type { ProvisionDeviceOptions, ProvisioningEvent, ProvisioningPoint } from "@thingline/device/provisioning";
 import {
   connectDevice,
   createNativeCredentialStore,
   createNativeTlsDialer,
   loadNativeTlsCredentials,
-  provisionDevice,
 } from "@thingline/device";
+import { provisionDevice } from "@thingline/device/provisioning";
 import { createLinkControl, createModemCredentialStore, openModemSession } from "@thingline/modem";
 import { createSimulatedModem } from "@thingline/modem/simulator";
 import type { ErrorCode, ThinglineError } from "@thingline/protocol";

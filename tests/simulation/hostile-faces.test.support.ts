@@ -1,5 +1,8 @@
 // The other faces of the device library, each called against a server that does something wrong: what must settle.
-import { createAwsIot, createDevice, createMqttBackend, type DeviceOptions, provisionDevice } from "@thingline/device";
+import { createDevice, type DeviceOptions } from "@thingline/device";
+import { createAwsIot } from "@thingline/device/aws-iot";
+import { createMqttBackend } from "@thingline/device/backends";
+import { provisionDevice } from "@thingline/device/provisioning";
 import { isThinglineError } from "@thingline/protocol";
 import { awsIotSettings, loadKconfig } from "@thingline/protocol/kconfig";
 import type { CredentialStore, LinkControl, SecTagDialer } from "@thingline/transport";

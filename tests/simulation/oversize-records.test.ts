@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import {
-  createAwsIot,
   createDevice,
-  createMqttBackend,
   type Device,
   type DeviceMessage,
   type DeviceOptions,
   filterCutsMax,
   sameRecordCutsMax,
 } from "@thingline/device";
+import { createAwsIot } from "@thingline/device/aws-iot";
+import { createMqttBackend } from "@thingline/device/backends";
 import { isThinglineError } from "@thingline/protocol";
 import type { Dialer, Random, TlsClientOptions } from "@thingline/transport";
 import { awsIotSettings, loadKconfig } from "@thingline/protocol/kconfig";

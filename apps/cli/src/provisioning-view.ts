@@ -1,4 +1,9 @@
-import { provisioningSteps, stepTitle, type ProvisioningEvent, type ProvisioningStepName } from "@thingline/device";
+import {
+  provisioningSteps,
+  stepTitle,
+  type ProvisioningEvent,
+  type ProvisioningStepName,
+} from "@thingline/device/provisioning";
 import type { Output, RunningStep } from "./output.js";
 
 const stepNumbers = new Map<ProvisioningStepName, number>(provisioningSteps.map(({ name, number }) => [name, number]));

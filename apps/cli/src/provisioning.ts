@@ -1,12 +1,11 @@
 import { join } from "node:path";
+import { createNativeTlsDialer, type NativeCredentialStore } from "@thingline/device";
 import {
-  createNativeTlsDialer,
   defaultDeviceTag,
   provisionDevice,
-  type NativeCredentialStore,
   type ProvisionDeviceOptions,
   type ProvisionResult,
-} from "@thingline/device";
+} from "@thingline/device/provisioning";
 import { makePrivateFolder } from "@thingline/transport";
 import type { Adapters } from "./adapters.js";
 import type { Output } from "./output.js";

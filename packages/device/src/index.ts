@@ -69,29 +69,6 @@ export type {
   OfflineStorage,
 } from "./offline-queue/types.js";
 export { amazonRootCa1 } from "./provisioning/amazon-root-ca.js";
-export { decodeProgress, historyEntriesMax } from "./provisioning/progress.js";
-export type {
-  HistoryEntry,
-  HistoryOutcome,
-  ProgressPhase,
-  ProvisioningProgress,
-  TagCredentials,
-  TagDigests,
-} from "./provisioning/progress.js";
-export { defaultDeviceTag, provisionDevice } from "./provisioning/provision.js";
-export type { ProvisionDeviceOptions, ProvisioningPoint, ProvisionResult } from "./provisioning/provision.js";
-export { provisioningSteps, stepTitle } from "./provisioning/steps.js";
-export type { ProvisioningStepName, ProvisioningStepNumber } from "./provisioning/steps.js";
-export { defaultProvisioningLimits, tagItems } from "./provisioning/types.js";
-export type {
-  CaSource,
-  ProvisioningEffect,
-  ProvisioningEffectType,
-  ProvisioningEvent,
-  ProvisioningLimits,
-  StepEvent,
-  TagItem,
-} from "./provisioning/types.js";
 export type { ShadowAccepted, ShadowView } from "./shadow/answers.js";
 export type { ShadowDelta } from "./shadow/delta-view.js";
 export { shadowRequestsInFlightMax, shadowRequestsWaitingMax } from "./shadow/request-gate.js";
@@ -101,27 +78,3 @@ export { defaultShadowTimeoutMs } from "./shadow/shadow-requests.js";
 export type { ShadowPort, ShadowRequestOptions } from "./shadow/shadow-requests.js";
 export type { ShadowChange, ShadowPatch, ShadowUpdateRequest } from "./shadow/shadow-state.js";
 export { shadowsMax } from "./shadow/shadows.js";
-export { createAwsIot } from "./aws-iot/aws-iot.js";
-export type { AwsIot, AwsIotAdapters, AwsIotMessage, AwsIotOptions, AwsIotTopicType } from "./aws-iot/aws-iot.js";
-export { awsIotEventTypes } from "./aws-iot/events.js";
-export type { AwsIotEvent, AwsIotEventType, AwsIotHandler } from "./aws-iot/events.js";
-export { createCloudBackend } from "./backends/backend.js";
-export { awsIotBackendName, createAwsIotBackend } from "./backends/aws-iot.js";
-export type { AwsIotBackendOptions } from "./backends/aws-iot.js";
-export { createMqttBackend, defaultMqttPort, mqttBackendName } from "./backends/mqtt.js";
-export type { MqttBackendOptions, StateTopics } from "./backends/mqtt.js";
-export { createBackendRegistry } from "./backends/registry.js";
-export type { BackendRegistry } from "./backends/registry.js";
-export { cloudEndpointTypes, cloudEventTypes, cloudQos } from "./backends/types.js";
-export type {
-  CloudBackend,
-  CloudConfig,
-  CloudEndpoint,
-  CloudEndpointType,
-  CloudEvent,
-  CloudEventType,
-  CloudHandler,
-  CloudMessage,
-  CloudOperations,
-  ReceivedCloudMessage,
-} from "./backends/types.js";
