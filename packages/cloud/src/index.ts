@@ -14,7 +14,7 @@ export { soleNode } from "./nodes/node.js";
 export type { Adopter, CloudNode, Estate, NodeEpoch } from "./nodes/node.js";
 export type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest, Decision } from "./policy/authorizer.js";
 export { createRestApi, restBodyBytesMax } from "./rest/rest-api.js";
-export type { RestApi, RestApiDependencies, RestApiOptions } from "./rest/rest-api.js";
+export type { RestApi, RestApiDependencies, RestApiOptions, RestApiStats } from "./rest/rest-api.js";
 export { defaultRestHost, defaultRestPort, startRestServer } from "./rest/server.js";
 export type { RestServer, RestServerOptions, RestServerStats } from "./rest/server.js";
 export { checkAccessKeys, defaultAccessKey } from "./rest/access-keys.js";

@@ -44,7 +44,7 @@ export type { Random } from "./random.js";
 export { lostError, StreamConnection } from "./stream-connection.js";
 export type { Channel, ChannelEvents, StreamConnectionOptions } from "./stream-connection.js";
 export { SlabPool } from "./write-plan.js";
-export type { Batch } from "./write-plan.js";
+export type { Batch, Slab } from "./write-plan.js";
 export {
   clockOption,
   connectionOption,

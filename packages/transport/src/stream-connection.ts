@@ -36,7 +36,7 @@ export interface StreamConnectionOptions {
   local: Endpoint;
   remote: Endpoint;
   webSocketRequest?: WebSocketRequest;
-  /** Default: {@link joinBytesMaxOf} `secure`. */
+  /** Default: `joinBytesMaxOf` `secure`. */
   joinBytesMax?: number;
 }
 

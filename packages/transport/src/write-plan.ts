@@ -15,7 +15,7 @@ export const slabBytes = { small: 4_096, large: 65_536 } as const;
 export const freeSlabsMax = { small: 1_024, large: 64 } as const;
 
 /** Memory that packets are encoded into. Back in the pool when nobody uses it any more. */
-interface Slab {
+export interface Slab {
   readonly bytes: Uint8Array;
   readonly size: keyof typeof slabBytes | undefined;
   users: number;

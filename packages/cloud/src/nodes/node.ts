@@ -20,7 +20,7 @@ export type Adopter = (estate: Estate) => Promise<void>;
 
 /** What one process is to the others on its store. */
 export interface CloudNode {
-  /** Names its records; never used again by another node, but for {@link soleNodeId}. */
+  /** Names its records; never used again by another node, but for `soleNodeId`. */
   readonly id: string;
   /** The revision of its record; 0 for a node that is alone and has none. */
   readonly epoch: number;

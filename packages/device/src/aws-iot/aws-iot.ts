@@ -64,7 +64,7 @@ export interface AwsIotMessage {
 }
 
 /**
- * Nordic's aws_iot library of 2022, call by call, over a {@link Device}. Where numbers are returned there, promises reject or calls
+ * Nordic's aws_iot library of 2022, call by call, over a `Device`. Where numbers are returned there, promises reject or calls
  * throw here, with a {@link ThinglineError}; `connectResultOf(error)` is the result of `connect()`.
  *
  * Every call but `init` and `close` is refused with NOT_INITIALISED until {@link init} has succeeded, and with CLOSED after {@link close}.
@@ -85,21 +85,21 @@ export interface AwsIot {
    * option `reconnect` says otherwise, nothing is tried again: the application connects anew, as with the original.
    *
    * @param config.secTag replaces the security tag, and stays for later calls
-   * @throws {ThinglineError} as {@link Device.connect}
+   * @throws {ThinglineError} as `Device.connect`
    */
   connect(config?: { secTag?: number }): Promise<void>;
-  /** As {@link Device.disconnect}. @throws {ThinglineError} CONNECTION_LOST when there is nothing to disconnect. */
+  /** As `Device.disconnect`. @throws {ThinglineError} CONNECTION_LOST when there is nothing to disconnect. */
   disconnect(): Promise<void>;
 
   /**
    * Publishes. It resolves with PUBACK, or when a QoS 0 message was handed on; `puback` events come as well. A loop of the
    * application does not wait for it. The packet identifier is the library's choice.
    *
-   * @throws {ThinglineError} OPTION_INVALID: an unknown type, or `none` without a topic; else as {@link Device.publish}.
+   * @throws {ThinglineError} OPTION_INVALID: an unknown type, or `none` without a topic; else as `Device.publish`.
    */
   send(message: AwsIotMessage): Promise<void>;
 
-  /** As {@link Device.input}, {@link Device.poll}, {@link Device.ping} and {@link Device.keepAliveTimeLeftMs}. */
+  /** As `Device.input`, `Device.poll`, `Device.ping` and `Device.keepAliveTimeLeftMs`. */
   input(): void;
   poll(options?: PollOptions): Promise<PollResult>;
   ping(): void;
@@ -115,7 +115,7 @@ export interface AwsIot {
   /** Empties the list. The cloud keeps what a persistent session has subscribed. */
   subscriptionTopicsClear(): void;
 
-  /** At run time, unlike the list; messages are `dataReceived` events, one for each. @throws {ThinglineError} as {@link Device.subscribe} */
+  /** At run time, unlike the list; messages are `dataReceived` events, one for each. @throws {ThinglineError} as `Device.subscribe` */
   subscribe(filters: string | readonly string[]): Promise<void>;
   unsubscribe(filters: string | readonly string[]): Promise<void>;
 

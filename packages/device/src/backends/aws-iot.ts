@@ -30,7 +30,7 @@ const optionTypes = {
 const shadowTails = { state: "update", stateGet: "get", stateDelete: "delete", pair: undefined } as const;
 
 /**
- * AWS IoT Core as a backend, over a {@link Device} with these options.
+ * AWS IoT Core as a backend, over a `Device` with these options.
  *
  * @throws {ThinglineError} OPTION_INVALID, here and, when the client id is left to the application, in `init()`
  */

@@ -36,7 +36,7 @@ const messageTypes = {
   qos: "number",
 } as const satisfies OptionTypes<CloudMessage>;
 
-/** The operations of a backend that is a {@link Device}. */
+/** The operations of a backend that is a `Device`. */
 export class DeviceOperations implements CloudOperations {
   readonly #rules: DeviceBackendRules;
   #device: Device | undefined;

@@ -63,7 +63,7 @@ export const defaultMqttPort = 1883;
 const alpnOnPort443 = ["mqtt"];
 
 /**
- * Any MQTT broker as a backend, over a {@link Device} with these options: port 8883 with TLS, 1883 without, a user name and password
+ * Any MQTT broker as a backend, over a `Device` with these options: port 8883 with TLS, 1883 without, a user name and password
  * or a client certificate, and topics of one's choice for the state.
  *
  * @throws {ThinglineError} OPTION_INVALID, here and, when the client id is left to the application, in `init()`

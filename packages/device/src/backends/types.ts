@@ -122,7 +122,7 @@ export interface CloudBackend {
   ping(): void;
   /** Milliseconds; Infinity without the operation. */
   keepAliveTimeLeftMs(): number;
-  /** As {@link Device.poll} and {@link Device.input}. */
+  /** As `Device.poll` and `Device.input`. */
   poll(options?: PollOptions): Promise<PollResult>;
   input(): void;
   /** Topics whose messages are wanted, at once or with the next connection; only `topic` counts, as in the original. */

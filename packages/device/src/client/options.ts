@@ -72,9 +72,9 @@ export interface DeviceSettings {
   /** Output of which the network takes nothing for that long ends the connection with TIMEOUT; 0: never. Default {@link defaultSendTimeoutMs}. */
   sendTimeoutMs?: number;
   /**
-   * A packet of the server that is not complete after that long, and a second more for every {@link receiveBytesPerSecondMin} bytes
-   * of it that have come, up to {@link receiveTotalMsMax}, ends the connection with TIMEOUT; 0: never. Default
-   * {@link defaultReceiveTimeoutMs}.
+   * A packet of the server that is not complete after that long, and a second more for every `receiveBytesPerSecondMin` bytes
+   * of it that have come, up to `receiveTotalMsMax`, ends the connection with TIMEOUT; 0: never. Default
+   * `defaultReceiveTimeoutMs`.
    */
   receiveTimeoutMs?: number;
   /**
@@ -90,9 +90,9 @@ export interface DeviceSettings {
   queueMax?: number;
   /**
    * What becomes of messages that are too large for the TLS of this device, as those over 2,048 bytes are for a modem's, and that end
-   * each connection anew. Under MQTT 5 the cloud is told not to send them. `giveUp`: after {@link sameRecordCutsMax} such cuts
+   * each connection anew. Under MQTT 5 the cloud is told not to send them. `giveUp`: after `sameRecordCutsMax` such cuts
    * in a row the session at the cloud is discarded, with the messages that wait in it, and a filter whose messages ended
-   * {@link filterCutsMax} connections stays unsubscribed; each is a `recordTooLarge` event. `keepTrying`: neither. Default `giveUp`.
+   * `filterCutsMax` connections stays unsubscribed; each is a `recordTooLarge` event. `keepTrying`: neither. Default `giveUp`.
    */
   oversizeRecords?: "giveUp" | "keepTrying";
   /**
@@ -120,7 +120,7 @@ export interface DeviceSettings {
   userProperties?: ConnectProperties["userProperties"];
   /**
    * Who runs the session. `library`, the default: input is handled as it comes, and PINGREQ is sent in time, as with the
-   * original's poll thread. `application`: it calls {@link Device.poll}, {@link Device.input} and {@link Device.ping}, and
+   * original's poll thread. `application`: it calls `Device.poll`, `Device.input` and `Device.ping`, and
    * `connect()` resolves when CONNECT is sent, before CONNACK. The device does not reconnect by itself then. Time-outs of the
    * connection and of requests run in both.
    */

@@ -14,7 +14,7 @@ export interface StreamWorld {
   close: () => Promise<void>;
 }
 
-type OpenStream = () => Promise<StreamWorld>;
+export type OpenStream = () => Promise<StreamWorld>;
 
 /** Holds connections to the interface as streams of bytes: order, water marks, backpressure, and their ends. */
 export function streamContract(harness: ContractHarness, name: string, open: OpenStream): void {

@@ -96,7 +96,7 @@ export const listAttachedPolicies = awsOperation(
   async (context, input) => answer(await policiesPage(context, input)),
 );
 
-/** Nobody keeps the order by time for which `ascendingOrder` asks; so it is for {@link listPolicyPrincipals}. */
+/** Nobody keeps the order by time for which `ascendingOrder` asks; so it is for `listPolicyPrincipals`. */
 export const listPrincipalPolicies = awsOperation(
   "iot",
   "ListPrincipalPolicies",
