@@ -4,7 +4,6 @@ import {
   encodePacket,
   type MqttPacket,
   type MqttVersion,
-  type OutboundPublish,
   PacketDecoder,
   packetLength,
   writeMeasuredPublish,
@@ -117,21 +116,14 @@ export abstract class DeviceLink extends ReceiveWatch implements ConnectionHandl
 
   /** @returns false when the connection has enough for now */
   send(packet: ClientPacket<unknown>): boolean {
-    if (packet.type === "publish" && packet.properties === undefined) return this.#sendMeasured(packet);
     const { connection } = this;
-    const lengthBytes = packetLength(packet, this.#version);
+    const version = this.#version;
+    // The session has measured and checked it already, which costs more than all the rest.
+    const isMeasured = packet.type === "publish" && packet.properties === undefined;
+    const lengthBytes = isMeasured ? packet.lengthBytes : packetLength(packet, version);
     const offset = connection.reserve(lengthBytes);
-    encodePacket(packet, this.#version, connection.slab, offset);
-    this.sent(lengthBytes, this.clock);
-    return connection.bufferedBytes <= highWaterBytes;
-  }
-
-  /** The session has measured and checked it already, which costs more than all the rest. */
-  #sendMeasured(packet: OutboundPublish<unknown>): boolean {
-    const { connection } = this;
-    const { lengthBytes, headBytes } = packet;
-    const offset = connection.reserve(lengthBytes);
-    writeMeasuredPublish(connection.slab, offset, packet, headBytes, this.#version);
+    if (isMeasured) writeMeasuredPublish(connection.slab, offset, packet, packet.headBytes, version);
+    else encodePacket(packet, version, connection.slab, offset);
     this.sent(lengthBytes, this.clock);
     return connection.bufferedBytes <= highWaterBytes;
   }
