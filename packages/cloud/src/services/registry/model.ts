@@ -62,10 +62,7 @@ export type ThingPrincipalRecord = { thingPrincipalType: ThingPrincipalType };
 
 export const policyVersionsMax = 5;
 export const policiesPerTargetMax = 10;
-/** Characters that are not white space. */
-export const policyDocumentCharactersMax = 2_048;
 export const attributesWithoutTypeMax = 3;
-export const attributesWithTypeMax = 50;
 
 const key = (scope: Scope, ...rest: (string | number)[]): StoreKey => [scope.account, scope.region, ...rest];
 

@@ -1,0 +1,26 @@
+import { readFileSync } from "node:fs";
+
+/** What operations of AWS take: named as AWS names it, checked by AWS's model, and documented by AWS. */
+function requestsOf(api) {
+  const file = `src/model/types/${api}.ts`;
+  const text = readFileSync(new URL(file, import.meta.url), "utf8");
+  return [...text.matchAll(/^export (?:interface|type) (\w+Request)\b/gm)].map(([, name]) => `${file}:${name}`);
+}
+
+export default {
+  intentionallyNotExported: [
+    ...requestsOf("iot"),
+    ...requestsOf("iot-data"),
+    "src/broker/disconnect-reasons.ts:DisconnectRule",
+    "src/model/deviations.ts:DeviatingOutputs",
+    "src/model/types/operations.ts:BuiltOperations",
+    "src/model/validate.ts:ActedMembers",
+    "src/services/aws-operation.ts:Api",
+    "src/services/aws-operation.ts:LeafPath",
+    "src/services/aws-operation.ts:Name",
+    "src/services/aws-operation.ts:Shapes",
+    "src/services/messages/service.ts:RetainedMessage",
+    "src/services/split-provisioning/service.ts:ProvisionRequest",
+    "src/services/split-provisioning/service.ts:createSplitProvisioning",
+  ],
+};
