@@ -40,6 +40,10 @@ export const errorCodes = {
   FILE_TOO_LARGE: "the file has more bytes than are read of one of its kind",
   FILE_UNREADABLE: "the file exists but cannot be read or written",
   LOCKED: "another process owns the folder",
+  // Flash
+  FLASH_ACCESS_INVALID: "a read, write or erasure of a flash is out of its range or not aligned",
+  FLASH_FAILED: "a flash could not do what it was told, or lost its power meanwhile",
+  FLASH_NOT_ERASED: "a write to a flash would have to set bits, or would write a unit too often",
   // Store
   DATA_DIRECTORY_INVALID: "the files of a local cloud's data directory do not belong together, or one is damaged",
   NODE_OVER: "another node of the same store has taken what this one had",

@@ -36,6 +36,15 @@ export type {
 } from "./credentials.js";
 export { defaultListedNamesMax, fileTooLarge, tooManyNames } from "./files.js";
 export type { FileListOptions, FileReadOptions, Files, FileWriteOptions } from "./files.js";
+export {
+  checkFlashAccess,
+  checkOnlyClears,
+  defaultFlashPageBytes,
+  defaultFlashWriteBytes,
+  flashArea,
+  nrf91PageEraseMs,
+} from "./flash.js";
+export type { Flash, FlashGeometry, FlashRange } from "./flash.js";
 export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
 export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";
 export type { KeyKind, KeyPair, Keys } from "./keys.js";
@@ -51,6 +60,7 @@ export {
   credentialStoreOption,
   dialerOption,
   filesOption,
+  flashOption,
   httpOption,
   keysOption,
   linkControlOption,

@@ -11,6 +11,7 @@ import type {
 } from "./connection.js";
 import type { CredentialStore, LinkControl, SecTagDialer } from "./credentials.js";
 import type { Files } from "./files.js";
+import type { Flash } from "./flash.js";
 import type { Http, HttpRequest, HttpRequestOptions } from "./http.js";
 import type { Keys } from "./keys.js";
 import type { Random } from "./random.js";
@@ -58,6 +59,11 @@ export const filesOption = methodsOf<Files>(
     lock: true,
   },
   fromNode("createNodeFiles"),
+);
+export const flashOption = methodsOf<Flash>(
+  "a Flash",
+  { read: true, write: true, erase: true },
+  fromNode("openNodeFlash"),
 );
 export const credentialStoreOption = methodsOf<CredentialStore>("a CredentialStore", {
   write: true,
