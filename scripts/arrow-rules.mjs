@@ -20,11 +20,12 @@ export const arrowRules = {
   rooms: {
     "packages/protocol": {
       at: ["errors.ts"],
+      jobs: ["json.ts"],
       kconfig: ["errors.ts"],
       mqtt: ["errors.ts", "bounded-map.ts", "bytes.ts"],
       provisioning: ["errors.ts"],
       restjson: ["errors.ts"],
-      shadow: ["errors.ts", "options.ts"],
+      shadow: ["errors.ts", "options.ts", "json.ts"],
       x509: ["bytes.ts", "errors.ts", "options.ts"],
     },
     "packages/transport": {

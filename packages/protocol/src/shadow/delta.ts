@@ -6,7 +6,7 @@ import {
   setMember,
   type JsonObject,
   type JsonValue,
-} from "./json.js";
+} from "../json.js";
 
 /**
  * What `desired` wants that `reported` does not say: leaves that are missing or different, with their path. Arrays are

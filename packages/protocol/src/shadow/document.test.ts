@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "../errors.js";
 import { deltaOf, shadowDocumentBytes, shadowDocumentBytesMax, updateShadow, type ShadowDocument } from "./document.js";
-import type { JsonObject } from "./json.js";
+import type { JsonObject } from "../json.js";
 import {
   composeDelta,
   composeDeleteAccepted,

@@ -1,6 +1,6 @@
 import { findDelta } from "./delta.js";
 import { shadowError } from "./errors.js";
-import type { JsonObject, JsonValue } from "./json.js";
+import type { JsonObject, JsonValue } from "../json.js";
 import { mergeSection, type Stamped } from "./merge.js";
 import { cutMetadata } from "./metadata.js";
 import { shadowSections, type ShadowSection, type ShadowUpdate } from "./request.js";

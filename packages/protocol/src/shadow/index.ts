@@ -3,8 +3,8 @@ export { deltaOf, shadowDocumentBytes, shadowDocumentBytesMax, shadowVersionKept
 export type { ShadowDocument, ShadowSections } from "./document.js";
 export { decodeShadowRejected, describeShadowError, shadowError, shadowFaults } from "./errors.js";
 export type { ShadowFault, ShadowRejected } from "./errors.js";
-export { isJsonEqual, isJsonObject } from "./json.js";
-export type { JsonObject, JsonValue } from "./json.js";
+export { isJsonEqual, isJsonObject } from "../json.js";
+export type { JsonObject, JsonValue } from "../json.js";
 export { mergeSection } from "./merge.js";
 export type { Stamped } from "./merge.js";
 export {

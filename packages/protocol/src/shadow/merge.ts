@@ -1,4 +1,4 @@
-import { isEmptyObject, isJsonObject, memberOf, setMember, type JsonObject, type JsonValue } from "./json.js";
+import { isEmptyObject, isJsonObject, memberOf, setMember, type JsonObject, type JsonValue } from "../json.js";
 import { stampMetadata } from "./metadata.js";
 
 /** A section, or any object in it, with its metadata. */

@@ -1,5 +1,5 @@
 import { deltaOf, type ShadowDocument, type ShadowSections } from "./document.js";
-import type { JsonObject, JsonValue } from "./json.js";
+import type { JsonObject, JsonValue } from "../json.js";
 import { stampMetadata } from "./metadata.js";
 import type { ShadowUpdate, ShadowUpdateState } from "./request.js";
 

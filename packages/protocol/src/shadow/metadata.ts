@@ -1,4 +1,4 @@
-import { isJsonObject, memberOf, setMember, type JsonObject, type JsonValue } from "./json.js";
+import { isJsonObject, memberOf, setMember, type JsonObject, type JsonValue } from "../json.js";
 
 /**
  * The shape of a value with `{ "timestamp": seconds }` in the place of each leaf, null included, element by element in

@@ -1,6 +1,6 @@
 import { ThinglineError } from "../errors.js";
 import { kindOf } from "../options.js";
-import { type JsonValue, setMember } from "./json.js";
+import { type JsonValue, setMember } from "../json.js";
 
 export interface PlainJsonLimits {
   /** Levels of objects and arrays below the value itself; those that are empty are none. */

@@ -1,5 +1,5 @@
 import { shadowError, type ShadowFault } from "./errors.js";
-import { isEmptyObject, isJsonObject, memberOf, type JsonObject, type JsonValue } from "./json.js";
+import { isEmptyObject, isJsonObject, memberOf, type JsonObject, type JsonValue } from "../json.js";
 
 /** Levels of objects and arrays below `desired` or `reported`; the first one in a section is level 1. */
 export const shadowDepthMax = 8;

@@ -1,5 +1,5 @@
 /**
- * What JSON can hold. Nothing in this folder changes a value that it was given. Objects come from JSON or a literal, so that `in` finds
+ * What JSON can hold. What takes values here never changes a value that it was given. Objects come from JSON or a literal, so that `in` finds
  * their own members alone.
  */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
