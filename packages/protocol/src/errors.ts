@@ -105,6 +105,11 @@ export const errorCodes = {
   PROVISIONING_REJECTED: "the cloud refused to create a key and certificate",
   PROVISIONING_TIMEOUT: "the cloud did not answer a request for a key and certificate in time",
   PROVISIONING_TOPIC_UNKNOWN: "a message came on a provisioning topic that nobody knows",
+  // Firmware over the air
+  DOWNLOAD_CHANGED: "another file lies at the place of a download than the one that was begun",
+  DOWNLOAD_GONE: "the file of a download is not there, or may not be read any more",
+  DOWNLOAD_INVALID: "a server answered a download in a way that no download can be made of",
+  DOWNLOAD_UNAVAILABLE: "the file of a download could not be fetched now, and may be fetched later",
   // Configuration
   KCONFIG_INVALID: "a Kconfig fragment has lines, names or values that are wrong, or lacks an option",
 } as const;
