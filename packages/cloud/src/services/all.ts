@@ -49,10 +49,13 @@ export interface Services {
   named: NamedOperations;
 }
 
+/** Services that act when a thing joins or leaves a group. */
+const membershipWatchers: readonly string[] = [];
+
 /** Makes every service of the cloud, once for its whole life. */
 export function createServices(deps: ServiceDependencies, options: ServiceOptions): Services {
   const { messageLimits, isLimited, shadowsOfUnknownThings: unknownThings } = options;
-  const registry = createRegistryService(deps);
+  const registry = createRegistryService({ ...deps, membershipWatchers });
   const shadows = createShadowService(deps, { unknownThings, limits: isLimited ? awsShadowLimits : noShadowLimits });
   const messages = createMessageService({ limits: messageLimits });
   const splitProvisioning = createSplitProvisioningService({

@@ -12,6 +12,18 @@ export { addCertificate, discardCertificate } from "./issued-certificates.js";
 export type { CertificateIssuer, IssuedCertificate } from "./certificate-issuer.js";
 export type { Registry } from "./service.js";
 export { requireExistingThing } from "./things.js";
+export {
+  findThing,
+  findThingGroup,
+  groupsOfThing,
+  requireExistingThingGroup,
+  thingsBelowGroup,
+  thingsPerPageMax,
+} from "./group-directory.js";
+export type { FoundThing, FoundThingGroup, GroupOfThing, ThingsBelowGroup, ThingsPage } from "./group-directory.js";
+export { isEventTypeEnabled } from "./event-configurations.js";
+export type { EventType } from "./event-configurations.js";
+export { membershipWakeName, thingOfMembershipWake } from "./membership-watchers.js";
 
 export interface RegistryServiceDependencies {
   clock: Clock;
@@ -22,6 +34,11 @@ export interface RegistryServiceDependencies {
   folder: string;
   /** Where devices connect: asked for when somebody asks for an endpoint. */
   mqttsEndpoint: () => Endpoint;
+  /**
+   * Names of services that hear when a thing joins or leaves a group, also by the deletion of either: their `wake` is called with
+   * {@link membershipWakeName}. It is stored with the change, may come twice, and tells nothing but that there is something to look at.
+   */
+  membershipWatchers: readonly string[];
 }
 
 export interface RegistryService extends CloudService<Registry> {
@@ -31,7 +48,7 @@ export interface RegistryService extends CloudService<Registry> {
 
 /** Things, certificates, policies, and what is attached to what. */
 export function createRegistryService(deps: RegistryServiceDependencies): RegistryService {
-  const { clock, random, keys, files, folder, mqttsEndpoint } = deps;
+  const { clock, random, keys, files, folder, mqttsEndpoint, membershipWatchers } = deps;
   const storage = { files, folder };
   const authority = openDeviceAuthority({ storage, keys, random, nowMs: () => clock.unixMs() });
   const issuer = createCertificateIssuer({ keys, random, authority });
@@ -39,6 +56,7 @@ export function createRegistryService(deps: RegistryServiceDependencies): Regist
     issuer,
     parsePolicyDocument,
     endpointAddress: (type) => endpointAddressOf(type, mqttsEndpoint),
+    membershipWatchers,
   });
   return { name: registryServiceName, operations, rest: Object.values(operations), issuer };
 }

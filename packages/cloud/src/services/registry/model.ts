@@ -43,6 +43,25 @@ export type ThingRecord = {
   attributes: { [name: string]: string };
   version: number;
   createdAtMs: number;
+  /**
+   * The groups that it was put into, in the order of its doing so, at most {@link groupsPerThingMax} that live: one that names a group that
+   * is gone, or another of the same name, is void. They stand here because whoever connects reads the thing anyway.
+   */
+  groups?: readonly ThingMembership[];
+};
+
+export type ThingMembership = { thingGroupName: string; thingGroupId: string; membershipId: string };
+
+/** A static thing group. Its place in the hierarchy is for life. */
+export type ThingGroupRecord = {
+  thingGroupName: string;
+  thingGroupId: string;
+  /** From the root down to its parent. */
+  ancestors: readonly { thingGroupName: string; thingGroupId: string }[];
+  description?: string;
+  attributes: { [name: string]: string };
+  version: number;
+  createdAtMs: number;
 };
 
 export type PolicyRecord = {
@@ -62,7 +81,13 @@ export type ThingPrincipalRecord = { thingPrincipalType: ThingPrincipalType };
 
 export const policyVersionsMax = 5;
 export const policiesPerTargetMax = 10;
+export const policiesPerGroupMax = 2;
 export const attributesWithoutTypeMax = 3;
+export const attributesPerGroupMax = 50;
+export const groupsPerThingMax = 10;
+/** Levels of a hierarchy of groups, the root's included. */
+export const groupLevelsMax = 7;
+export const childGroupsMax = 100;
 
 const key = (scope: Scope, ...rest: (string | number)[]): StoreKey => [scope.account, scope.region, ...rest];
 
@@ -97,13 +122,34 @@ export const registryKeys = {
   thingsOfPrincipal: (scope: Scope, principal: string) => key(scope, "thingOfPrincipal", principal),
   thingOfPrincipal: (scope: Scope, principal: string, thingName: string) =>
     key(scope, "thingOfPrincipal", principal, thingName),
-  guard: (scope: Scope, kind: "thing" | "certificate" | "policy", name: string) => key(scope, "guard", kind, name),
+  thingGroups: (scope: Scope) => key(scope, "thingGroup"),
+  thingGroup: (scope: Scope, thingGroupName: string) => key(scope, "thingGroup", thingGroupName),
+  rootGroups: (scope: Scope) => key(scope, "rootGroup"),
+  rootGroup: (scope: Scope, thingGroupName: string) => key(scope, "rootGroup", thingGroupName),
+  childGroups: (scope: Scope, parentName: string) => key(scope, "childGroup", parentName),
+  childGroup: (scope: Scope, parentName: string, thingGroupName: string) =>
+    key(scope, "childGroup", parentName, thingGroupName),
+  descendantGroups: (scope: Scope, ancestorName: string) => key(scope, "descendantGroup", ancestorName),
+  descendantGroup: (scope: Scope, ancestorName: string, thingGroupName: string) =>
+    key(scope, "descendantGroup", ancestorName, thingGroupName),
+  // By the id, as what a deleted group leaves behind is cleared away bit by bit, and its name may be another's then.
+  thingsOfGroup: (scope: Scope, thingGroupId: string) => key(scope, "thingOfGroup", thingGroupId),
+  thingOfGroup: (scope: Scope, thingGroupId: string, thingName: string) =>
+    key(scope, "thingOfGroup", thingGroupId, thingName),
+  /** Of the group and of every one below it. A thing is in one group of a hierarchy, so it is there once. */
+  thingsBelowGroup: (scope: Scope, thingGroupId: string) => key(scope, "thingBelowGroup", thingGroupId),
+  thingBelowGroup: (scope: Scope, thingGroupId: string, thingName: string) =>
+    key(scope, "thingBelowGroup", thingGroupId, thingName),
+  eventConfigurations: (scope: Scope) => key(scope, "eventConfigurations"),
+  guard: (scope: Scope, kind: "thing" | "certificate" | "policy" | "thingGroup", name: string) =>
+    key(scope, "guard", kind, name),
 };
 
 export const arnOf = {
   thing: (scope: Scope, thingName: string) => arn(scope, `thing/${thingName}`),
   certificate: (scope: Scope, certificateId: string) => arn(scope, `cert/${certificateId}`),
   policy: (scope: Scope, policyName: string) => arn(scope, `policy/${policyName}`),
+  thingGroup: (scope: Scope, thingGroupName: string) => arn(scope, `thinggroup/${thingGroupName}`),
 };
 
 const arn = (scope: Scope, resource: string) => `arn:aws:iot:${scope.region}:${scope.account}:${resource}`;

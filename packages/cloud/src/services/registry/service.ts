@@ -46,6 +46,8 @@ export interface RegistryDependencies {
   parsePolicyDocument: (text: string) => unknown;
   /** `host:port` for an endpoint type of DescribeEndpoint, or undefined when there is none. */
   endpointAddress: (endpointType: string) => string | undefined;
+  /** Services that hear when a thing joins or leaves a group. Default none. */
+  membershipWatchers?: readonly string[];
 }
 
 export type Registry = ReturnType<typeof createRegistry>;
