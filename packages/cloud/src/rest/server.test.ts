@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
+import { networkInterfaces } from "node:os";
 import { test } from "node:test";
+import { isThinglineError } from "@thingline/protocol";
 import { startRestServer } from "./server.js";
 import { silentLog } from "../log.js";
 
@@ -78,3 +80,72 @@ test("a request without Host, which HTTP before 1.1 allows, is refused before an
     assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `), line);
   }
 });
+
+test("localhost is both loopback addresses, at one port", async (context) => {
+  const handle = async () => ({ status: 204, headers: {}, body: new Uint8Array() });
+  const server = await startRestServer({ handle, log: silentLog, host: "localhost", port: 0 });
+  context.after(() => server.close());
+  const { port } = server.address;
+  const addresses = ["127.0.0.1", ...(hasIpv6() ? ["::1"] : [])];
+  for (const host of addresses) assert.equal(await statusOf({ host, port }), 204, host);
+  await assert.rejects(
+    startRestServer({ handle, log: silentLog, host: "localhost", port }),
+    (error) => isThinglineError(error, "PORT_IN_USE") && error.details["port"] === port,
+  );
+});
+
+test("what is not HTTP gets an answer, and its connection ends", async (context) => {
+  const handle = () => Promise.reject(new Error("it was let in"));
+  const server = await startRestServer({ handle, log: silentLog, port: 0 });
+  context.after(() => server.close());
+  const socket = connect(server.address.port, server.address.host);
+  let answer = "";
+  socket.on("data", (chunk) => (answer += String(chunk)));
+  socket.write("nonsense\r\n\r\n");
+  await once(socket, "close");
+  assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/);
+  assert.match(answer, /\r\n\r\n\{"message":"The request is not HTTP\/1\.1"\}$/);
+});
+
+test("a connection that stays open gets no further request in while the server closes", async () => {
+  const asked: string[] = [];
+  const { promise: held, resolve: finish } = latch();
+  const { promise: begun, resolve: begin } = latch();
+  const handle = async ({ url }: { url: string }) => {
+    asked.push(url);
+    begin();
+    await held;
+    return { status: 200, headers: {}, body: new Uint8Array() };
+  };
+  const server = await startRestServer({ handle, log: silentLog, port: 0 });
+  const socket = connect(server.address.port, server.address.host);
+  let answers = "";
+  socket.on("data", (chunk) => (answers += String(chunk)));
+  const ended = once(socket, "close");
+  socket.write("GET /first HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await begun;
+  const closed = server.close();
+  await new Promise<unknown>((resolve) => socket.write("GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n", resolve));
+  finish();
+  await Promise.all([closed, ended]);
+  assert.deepEqual(asked, ["http://localhost/first"]);
+  assert.equal(answers.match(/HTTP\/1\.1 200 OK/g)?.length, 1);
+});
+
+function latch(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}
+
+const hasIpv6 = () => Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
+
+function statusOf({ host, port }: { host: string; port: number }): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ host, port, path: "/", headers: { host: "localhost" }, agent: false }, (response) => {
+      response.resume().on("end", () => resolve(response.statusCode));
+    });
+    asked.on("error", reject);
+    asked.end();
+  });
+}

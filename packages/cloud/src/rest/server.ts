@@ -1,11 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ThinglineError } from "@thingline/protocol";
+import type { Duplex } from "node:stream";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { errorTypeHeader } from "@thingline/protocol/restjson";
 import type { Endpoint, HttpRequest, HttpResponse } from "@thingline/transport";
-import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Log } from "../log.js";
 import {
   Budget,
@@ -67,59 +67,69 @@ interface Admitted {
 
 /**
  * HTTP/1.1 in front of the REST API. Every path goes to `handle`: routing by decoded paths would make a slash of `%2F`.
+ *
+ * It is Node's own server: a framework's router, parsers and hooks would all be turned off, and loading them took longer than all the rest
+ * of this folder.
+ *
  * @throws {ThinglineError} PORT_IN_USE, OPTION_INVALID.
  */
 export async function startRestServer(options: RestServerOptions): Promise<RestServer> {
   const { host = defaultRestHost, port = defaultRestPort } = options;
-  // Loaded on demand: a cloud inside a test often has no server.
-  const { fastify } = await import("fastify");
   const front = new RestFront(options, await openUploads(options.uploadFolder ?? defaultUploadFolder()));
-  const app = fastify({
-    // Bodies are read here, within bounds of their own.
-    bodyLimit: Number.MAX_SAFE_INTEGER,
-    forceCloseConnections: "idle",
-    // The router sees one path whatever was asked for; the real one stays in originalUrl.
-    rewriteUrl: () => "/",
-    serverFactory: (handler) => front.createServer(handler),
-  });
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", (request: FastifyRequest, payload: IncomingMessage) => front.receive(request, payload));
-  app.addHook("onRequest", (request, reply) => front.admit(request, reply));
-  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => front.fail(error, request, reply));
-  app.setNotFoundHandler(async (request, reply) =>
-    reply
-      .code(404)
-      .headers(errorTypeOf(404))
-      .send({ message: `The local cloud has no operation ${request.method}` }),
-  );
-  /** Whole requests whose answers are not yet sent. */
-  const answering = new Set<Promise<void>>();
-  app.all("/", async (request, reply) => {
-    const sent = new Promise<void>((resolve) => reply.raw.once("close", resolve));
-    answering.add(sent);
-    void sent.then(() => answering.delete(sent));
-    return front.answer(request, reply);
-  });
-  try {
-    await app.listen({ host, port });
-  } catch (cause) {
-    await app.close();
-    throw listenError(cause, host, port);
-  }
-  const { address, port: realPort } = app.server.address() as AddressInfo;
+  const servers = await listenAll({ host, port }, () => front.createServer());
+  const { address, port: realPort } = servers[0].address() as AddressInfo;
   let closing: Promise<void> | undefined;
   const close = async () => {
-    const closed = app.close();
-    await Promise.all(answering);
+    const closed = servers.map((server) => closeServer(server));
+    await front.finish();
     // Half a request would keep its connection until the time-out.
-    front.closeAllConnections();
-    await closed;
+    for (const server of servers) server.closeAllConnections();
+    await Promise.all(closed);
   };
   return {
     address: { host: address, port: realPort },
     stats: () => front.stats(),
     close: () => (closing ??= close()),
   };
+}
+
+/** No connection more is taken, and those without a request end. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+}
+
+/** A free port is looked for so often that is free at both loopback addresses. */
+export const freeApiPortAttemptsMax = 20;
+
+/** `localhost` is both loopback addresses, where there are both: some clients try ::1 first, some know 127.0.0.1 alone. */
+async function listenAll({ host, port }: Endpoint, create: () => Server): Promise<[Server, ...Server[]]> {
+  if (host !== "localhost") return [await listenOn(create(), { host, port })];
+  for (let attempt = 1; ; attempt++) {
+    const first = await listenOn(create(), { host: "127.0.0.1", port });
+    try {
+      const { port: realPort } = first.address() as AddressInfo;
+      return [first, await listenOn(create(), { host: "::1", port: realPort })];
+    } catch (error) {
+      // A machine without IPv6.
+      if (!isThinglineError(error, "PORT_IN_USE")) return [first];
+      await closeServer(first);
+      if (port !== 0 || attempt >= freeApiPortAttemptsMax) throw error;
+    }
+  }
+}
+
+function listenOn(server: Server, { host, port }: Endpoint): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: Error) => reject(listenError(cause, host, port));
+    server.once("error", failed);
+    server.listen({ host, port }, () => {
+      server.off("error", failed);
+      resolve(server);
+    });
+  });
 }
 
 const defaultUploadFolder = () =>
@@ -130,15 +140,16 @@ class RestFront {
   readonly #options: RestServerOptions;
   readonly #limits: RestLimits;
   readonly #uploads: Awaited<ReturnType<typeof openUploads>>;
-  readonly #servers: Server[] = [];
   readonly #connections: RestConnections;
   readonly #bodies: Budget;
   readonly #answers: Budget;
-  readonly #requests = new WeakMap<IncomingMessage, Admitted>();
+  /** Requests that were begun and whose answers are not yet sent: whole ones, when `isWhole`. */
+  readonly #serving = new Map<ServerResponse, { isWhole: boolean }>();
   /** Clients that wait for `100 Continue` before they send a body. */
   readonly #waiting = new WeakMap<IncomingMessage, ServerResponse>();
   #requestCount = 0;
   #isExclusiveTaken = false;
+  #isClosing = false;
   #turnedAway = 0;
   #refused = 0;
 
@@ -157,7 +168,7 @@ class RestFront {
     this.#connections = new RestConnections({ connectionsMax, unverifiedConnectionsMax, turnedAway });
   }
 
-  createServer(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
+  createServer(): Server {
     const { headBytesMax, headersTimeoutMs, requestTimeoutMs } = this.#limits;
     const server = createServer(
       {
@@ -167,19 +178,22 @@ class RestFront {
         connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
         keepAliveTimeout: headersTimeoutMs,
       },
-      handler,
+      (request, response) => void this.#serve(request, response),
     );
+    server.on("clientError", answerClientError);
     server.on("connection", (socket: Socket) => this.#connections.opened(socket));
     server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
       this.#waiting.set(request, response);
       server.emit("request", request, response);
     });
-    this.#servers.push(server);
     return server;
   }
 
-  closeAllConnections(): void {
-    for (const server of this.#servers) server.closeAllConnections();
+  /** Nothing more is taken; resolves when all that was asked for wholly is answered. */
+  async finish(): Promise<void> {
+    this.#isClosing = true;
+    const whole = [...this.#serving].filter(([, { isWhole }]) => isWhole);
+    await Promise.all(whole.map(([response]) => new Promise<void>((resolve) => response.once("close", resolve))));
   }
 
   stats(): RestServerStats {
@@ -192,36 +206,55 @@ class RestFront {
     };
   }
 
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const serving = { isWhole: false };
+    this.#serving.set(response, serving);
+    response.once("close", () => this.#serving.delete(response));
+    try {
+      const admitted = await this.#admit(request, response);
+      if (admitted === undefined) return;
+      const body = await this.#receive(request, admitted);
+      serving.isWhole = true;
+      await this.#answer(response, { ...admitted.head, body });
+    } catch (error) {
+      this.#fail(error as Error & { statusCode?: number }, request, response);
+    }
+  }
+
   /** Judges a request by its head. What is refused here has no body taken. */
-  async admit(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  async #admit(request: IncomingMessage, response: ServerResponse): Promise<Admitted | undefined> {
+    if (this.#isClosing) throw tooBusy("it is closing");
+    const method = request.method ?? "";
+    if (!methods.has(method))
+      throw new HttpRefusal(404, "UnknownOperationException", `The local cloud has no operation ${method}`);
     const head = readHead(request);
     const judged = this.#options.judge?.(head) ?? {};
     const verdict = judged instanceof Promise ? await judged : judged;
     // A client that has gone meanwhile holds nothing that its end would give back.
-    if (reply.raw.destroyed) return reply.hijack();
+    if (response.destroyed) return undefined;
     if ("refusal" in verdict) {
-      const { status, headers, body } = verdict.refusal;
-      this.#end(request, reply);
-      return reply.code(status).headers(headers).send(Buffer.from(body));
+      this.#end(request, response);
+      send(response, verdict.refusal);
+      return undefined;
     }
     const bytesMax = this.#bodyBytesMax(verdict);
     if (Number(head.headers["content-length"] ?? 0) > bytesMax) throw tooLarge(bytesMax);
     const { requestsMax, requestsPerConnectionMax } = this.#limits;
     if (this.#requestCount >= requestsMax) throw tooBusy(`${requestsMax} requests are in progress`);
-    if (this.#connections.requestsOf(request.raw.socket) >= requestsPerConnectionMax)
+    if (this.#connections.requestsOf(request.socket) >= requestsPerConnectionMax)
       throw tooBusy(`${requestsPerConnectionMax} requests of this connection are in progress`);
     if (verdict.isExclusive === true && this.#isExclusiveTaken)
       throw tooBusy("another request of this kind is in progress");
-    if (!this.#connections.admitted(request.raw.socket)) throw tooBusy("there are too many connections");
-    this.#hold(request.raw, reply.raw, { head, demands: verdict });
-    return undefined;
+    if (!this.#connections.admitted(request.socket)) throw tooBusy("there are too many connections");
+    const admitted = { head, demands: verdict };
+    this.#hold(request, response, admitted);
+    return admitted;
   }
 
   /** Until the answer is sent, or its client gone. */
   #hold(request: IncomingMessage, response: ServerResponse, admitted: Admitted): void {
     const { socket } = request;
     const isExclusive = admitted.demands.isExclusive === true;
-    this.#requests.set(request, admitted);
     this.#requestCount++;
     if (isExclusive) this.#isExclusiveTaken = true;
     response.once("close", () => {
@@ -236,29 +269,30 @@ class RestFront {
     return isUpload === true ? this.#limits.uploadBytesMax : this.#limits.bodyBytesMax;
   }
 
-  async receive({ raw }: FastifyRequest, payload: IncomingMessage): Promise<Uint8Array> {
-    const admitted = this.#requests.get(raw);
-    if (admitted === undefined) return new Uint8Array();
-    this.#waiting.get(raw)?.writeContinue();
+  async #receive(request: IncomingMessage, admitted: Admitted): Promise<Uint8Array> {
+    if (!hasBody(request)) return new Uint8Array();
+    const { "content-type": mediaType } = request.headers;
+    if (mediaType !== undefined && !mediaTypePattern.test(mediaType))
+      throw new HttpRefusal(415, "SerializationException", `"${mediaType}" is not a media type`);
+    this.#waiting.get(request)?.writeContinue();
     const bytesMax = this.#bodyBytesMax(admitted.demands);
     // A refusal in the middle must not take the connection away, which its answer needs.
-    const chunks = payload.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+    const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
     const held =
       admitted.demands.isUpload === true
         ? await this.#uploads.take(chunks, bytesMax)
         : await readBody(chunks, bytesMax, this.#bodies);
     // Its client may have gone with the last byte.
-    if (raw.socket.destroyed) held.release();
+    if (request.socket.destroyed) held.release();
     else admitted.body = held;
     return held.bytes;
   }
 
-  async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { head } = this.#requests.get(request.raw) ?? { head: readHead(request) };
-    const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
-    const response = await this.#options.handle({ ...head, body });
-    this.#watchAnswer(reply.raw, response.body.length);
-    return reply.code(response.status).headers(response.headers).send(Buffer.from(response.body));
+  async #answer(response: ServerResponse, request: HttpRequest): Promise<void> {
+    const answer = await this.#options.handle(request);
+    if (response.destroyed) return;
+    this.#watchAnswer(response, answer.body.length);
+    send(response, answer);
   }
 
   /** @throws {HttpRefusal} when others do not read their answers. One answer alone may be as large as it is. */
@@ -276,63 +310,94 @@ class RestFront {
     });
   }
 
-  async fail(
-    error: Error & { statusCode?: number },
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<FastifyReply> {
-    const isGone = request.raw.destroyed && (error as NodeJS.ErrnoException).code === "ECONNRESET";
+  #fail(error: Error & { statusCode?: number }, request: IncomingMessage, response: ServerResponse): void {
+    const isGone = request.destroyed && (error as NodeJS.ErrnoException).code === "ECONNRESET";
     const status = isGone ? 400 : (error.statusCode ?? 500);
     if (!(error instanceof HttpRefusal) && status >= 500)
       this.#options.log.error("httpRequestFailed", { error: error.message });
+    if (response.destroyed || response.headersSent) return;
     const isTold = error instanceof HttpRefusal || status < 500;
     const message = isTold ? error.message : "The local cloud failed to process the request";
-    const type = error instanceof HttpRefusal ? { [errorTypeHeader]: error.type } : errorTypeOf(status);
-    this.#end(request, reply);
-    return reply.code(status).headers(type).send({ message });
+    const type = error instanceof HttpRefusal ? error.type : errorTypeOf(status);
+    this.#end(request, response);
+    const headers = { "content-type": "application/json; charset=utf-8", [errorTypeHeader]: type };
+    send(response, { status, headers, body: Buffer.from(JSON.stringify({ message })) });
   }
 
   /** What comes behind a refusal is thrown away, for a while: a reset would take the answer away from a client that still sends. */
-  #end({ raw }: FastifyRequest, reply: FastifyReply): void {
+  #end(request: IncomingMessage, response: ServerResponse): void {
     this.#refused++;
-    const hasBody = raw.headers["transfer-encoding"] !== undefined || Number(raw.headers["content-length"] ?? 0) > 0;
-    if (raw.complete || !hasBody) return;
-    reply.header("connection", "close");
-    const { socket } = raw;
+    if (this.#isClosing) response.setHeader("connection", "close");
+    if (request.complete || !hasBody(request)) return;
+    response.setHeader("connection", "close");
+    const { socket } = request;
     socket.destroySoon = () => {
       socket.end();
       const timer = setTimeout(() => socket.destroy(), lingerMs);
       socket.once("close", () => clearTimeout(timer));
     };
-    raw.on("error", () => undefined).resume();
+    request.on("error", () => undefined).resume();
   }
 }
 
+/** Those that AWS's APIs are asked by. */
+const methods: ReadonlySet<string> = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]);
+
+/** RFC 9110, 8.3.1: type and subtype are tokens. */
+const mediaTypePattern = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;.*)?$/;
+
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+function send(response: ServerResponse, { status, headers, body }: HttpResponse): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  const isBodiless = status === 204 || status === 304;
+  if (!isBodiless) response.setHeader("content-length", body.length);
+  response.writeHead(status).end(isBodiless ? undefined : body);
+}
+
+/** What is not HTTP, or too slow or too long to become a request. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === "ECONNRESET" || socket.destroyed) return;
+  const [status, reason] = clientErrors[error.code ?? ""] ?? [400, "The request is not HTTP/1.1"];
+  if (socket.writable) {
+    const message = JSON.stringify({ message: reason });
+    const head = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      "Content-Type: application/json",
+      `${errorTypeHeader}: InvalidRequestException`,
+      `Content-Length: ${message.length}`,
+      "Connection: close",
+    ];
+    socket.write(`${head.join("\r\n")}\r\n\r\n${message}`);
+  }
+  socket.destroy(error);
+}
+
+const clientErrors: Readonly<Record<string, [status: number, reason: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "The request took too long to arrive"],
+  HPE_HEADER_OVERFLOW: [431, "The head of the request is too long"],
+};
+
 /** @throws {HttpRefusal} without a host, and for a target that is neither a path nor of the host that the request is for. */
-function readHead(request: FastifyRequest): RequestHead {
-  const headers = joinHeaders(request.raw);
-  const [, absolute, rest] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.originalUrl) ?? [];
+function readHead(request: IncomingMessage): RequestHead {
+  const headers = joinHeaders(request);
+  const { method = "", url = "" } = request;
+  const [, absolute, rest] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url) ?? [];
   const authority = headers["host"] ?? absolute;
   // Node asks HTTP/1.1 for it, but lets older versions go without, and what names no host passes no guard of hosts.
   if (authority === undefined) throw new HttpRefusal(400, "InvalidRequestException", "The request has no Host header");
-  const target =
-    absolute === undefined ? request.originalUrl : rest?.startsWith("/") === true ? rest : `/${rest ?? ""}`;
+  const target = absolute === undefined ? url : rest?.startsWith("/") === true ? rest : `/${rest ?? ""}`;
   if (!target.startsWith("/") || (absolute !== undefined && absolute.toLowerCase() !== authority.toLowerCase())) {
     const message = "The request target must be a path, or have the host of the Host header";
     throw new HttpRefusal(400, "InvalidRequestException", message);
   }
-  return { method: request.method, url: `http://${authority}${target}`, headers };
+  return { method, url: `http://${authority}${target}`, headers };
 }
 
 /** The kind of error that clients of AWS look for, for what is refused before any API sees it. */
-function errorTypeOf(status: number): Record<string, string> {
-  const types: Readonly<Record<number, string>> = {
-    404: "UnknownOperationException",
-    413: "RequestEntityTooLargeException",
-    415: "SerializationException",
-  };
-  const type = types[status] ?? (status >= 500 ? "InternalFailureException" : "InvalidRequestException");
-  return { [errorTypeHeader]: type };
+function errorTypeOf(status: number): string {
+  return status >= 500 ? "InternalFailureException" : "InvalidRequestException";
 }
 
 /** Header fields of one name are one, as the signer saw them: also those of which Node would show the first alone. */
