@@ -42,6 +42,7 @@ export const arrowRules = {
       "aws-iot": ["client", "connection", "topics", "device.ts"],
       backends: ["client", "connection", "topics", "device.ts"],
       provisioning: ["client", "connection", "topics", "device.ts"],
+      jobs: [],
       fota: [],
       "native-tls": ["connection"],
     },

@@ -1,0 +1,1 @@
+export type { JobHandler, JobOutcome, JobReportOptions, RunningJob } from "./job.js";
