@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { optionInvalid, ThinglineError } from "@thingline/protocol";
 
 /** The page of an nRF91's flash: what is erased at once. */
 export const defaultFlashPageBytes = 4_096;
@@ -69,6 +69,30 @@ export function flashArea(flash: Flash, { offsetBytes, sizeBytes }: FlashRange):
 }
 
 export type FlashGeometry = Pick<Flash, "sizeBytes" | "pageBytes" | "writeBytes">;
+
+/** The largest write unit: what a trailer of MCUboot can be aligned to. */
+export const flashWriteBytesMax = 32;
+/** No simulated flash is larger: 64 MiB. */
+export const flashBytesMax = 67_108_864;
+
+/** For every flash that is made: its sizes fit together. @throws {ThinglineError} OPTION_INVALID */
+export function checkFlashGeometry({ sizeBytes, pageBytes, writeBytes }: FlashGeometry): void {
+  const isPowerOfTwo = Number.isInteger(writeBytes) && writeBytes > 0 && (writeBytes & (writeBytes - 1)) === 0;
+  if (!isPowerOfTwo || writeBytes > flashWriteBytesMax) {
+    throw optionInvalid("writeBytes", `a power of two from 1 to ${flashWriteBytesMax}`, writeBytes);
+  }
+  if (!Number.isInteger(pageBytes) || pageBytes < writeBytes || pageBytes % writeBytes !== 0) {
+    throw optionInvalid("pageBytes", `a multiple of writeBytes (${writeBytes})`, pageBytes);
+  }
+  if (
+    !Number.isInteger(sizeBytes) ||
+    sizeBytes < pageBytes ||
+    sizeBytes % pageBytes !== 0 ||
+    sizeBytes > flashBytesMax
+  ) {
+    throw optionInvalid("sizeBytes", `a multiple of pageBytes (${pageBytes}), at most ${flashBytesMax}`, sizeBytes);
+  }
+}
 
 const unitOf = {
   read: () => 1,

@@ -38,10 +38,13 @@ export { defaultListedNamesMax, fileTooLarge, tooManyNames } from "./files.js";
 export type { FileListOptions, FileReadOptions, Files, FileWriteOptions } from "./files.js";
 export {
   checkFlashAccess,
+  checkFlashGeometry,
   checkOnlyClears,
   defaultFlashPageBytes,
   defaultFlashWriteBytes,
   flashArea,
+  flashBytesMax,
+  flashWriteBytesMax,
   nrf91PageEraseMs,
 } from "./flash.js";
 export type { Flash, FlashGeometry, FlashRange } from "./flash.js";

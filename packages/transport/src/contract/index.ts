@@ -5,6 +5,8 @@ export { clientTlsOf, openPair, serverTlsOf } from "./connection-harness.js";
 export type { ConnectionWorld, OpenPair } from "./connection-harness.js";
 export { filesContract } from "./files-contract.js";
 export type { FilesWorld } from "./files-contract.js";
+export { flashContract } from "./flash-contract.js";
+export type { FlashWorld } from "./flash-contract.js";
 export { codeOf, observe } from "./harness.js";
 export type { ContractAssert, ContractHarness, Observed } from "./harness.js";
 export { httpContract } from "./http-contract.js";

@@ -8,11 +8,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { clockContract } from "../contract/clock-contract.js";
 import { filesContract } from "../contract/files-contract.js";
+import { flashContract } from "../contract/flash-contract.js";
 import { httpContract } from "../contract/http-contract.js";
 import { keysContract } from "../contract/keys-contract.js";
 import { randomContract } from "../contract/random-contract.js";
 import { createNodeClock } from "./clock.js";
 import { createNodeFiles } from "./files.js";
+import { openNodeFlash } from "./flash.js";
 import { createNodeHttp } from "./http.js";
 import { createNodeKeys } from "./keys.js";
 import { createNodeRandom } from "./random.js";
@@ -26,6 +28,18 @@ randomContract(harness, "Node random", createNodeRandom);
 filesContract(harness, "Node files", async () => {
   const folder = await mkdtemp(join(tmpdir(), "thingline-files-"));
   return { files: createNodeFiles(), folder, close: () => rm(folder, { recursive: true }) };
+});
+
+flashContract(harness, "Node flash", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "thingline-flash-"));
+  const flash = await openNodeFlash(join(folder, "flash.bin"), { sizeBytes: 8 * 256, pageBytes: 256 });
+  return {
+    flash,
+    async close() {
+      await flash.close();
+      await rm(folder, { recursive: true });
+    },
+  };
 });
 
 keysContract(harness, "Node keys", async () => ({

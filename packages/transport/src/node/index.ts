@@ -1,5 +1,7 @@
 export { createNodeClock } from "./clock.js";
 export { createNodeFiles } from "./files.js";
+export { openNodeFlash } from "./flash.js";
+export type { NodeFlash, NodeFlashOptions } from "./flash.js";
 export { folderHolder } from "./folder-lock.js";
 export { createNodeHttp } from "./http.js";
 export { createNodeKeys } from "./keys.js";

@@ -3,11 +3,13 @@ import { verify } from "node:crypto";
 import { test } from "node:test";
 import { clockContract } from "../contract/clock-contract.js";
 import { filesContract } from "../contract/files-contract.js";
+import { flashContract } from "../contract/flash-contract.js";
 import { httpContract } from "../contract/http-contract.js";
 import { keysContract } from "../contract/keys-contract.js";
 import { randomContract } from "../contract/random-contract.js";
 import { createVirtualClock } from "./clock.js";
 import { createVirtualFiles } from "./files.js";
+import { createVirtualFlash } from "./flash.js";
 import { createVirtualHttp } from "./http.js";
 import { createVirtualKeys } from "./keys.js";
 import { createProcessClock } from "./process-clock.js";
@@ -37,6 +39,13 @@ filesContract(harness, "virtual files", async () => ({
   folder: "/work",
   close: async () => undefined,
 }));
+
+for (const writeBytes of [1, 4, 16]) {
+  flashContract(harness, `virtual flash, written in units of ${writeBytes}`, async () => ({
+    flash: createVirtualFlash({ sizeBytes: 8 * 256, pageBytes: 256, writeBytes }),
+    close: async () => undefined,
+  }));
+}
 
 keysContract(harness, "virtual keys", async () => ({
   keys: createVirtualKeys({ random: createVirtualRandom("contract") }),

@@ -2,6 +2,8 @@ export { createVirtualClock, defaultVirtualUnixMs, microtasksPerTurn } from "./c
 export type { VirtualClock, VirtualClockOptions } from "./clock.js";
 export { createVirtualFiles } from "./files.js";
 export type { VirtualFiles, VirtualFilesOptions } from "./files.js";
+export { createVirtualFlash } from "./flash.js";
+export type { FlashPowerLoss, VirtualFlash, VirtualFlashOptions, VirtualFlashStart } from "./flash.js";
 export { createVirtualHttp } from "./http.js";
 export type { VirtualHttp, VirtualHttpHandler, VirtualHttpOptions } from "./http.js";
 export { createVirtualKeys, virtualRsaKeysMax } from "./keys.js";
