@@ -34,7 +34,14 @@ export interface FirmwareTargetState {
  * `signatureInvalid`, `imageTooLarge`, `downgradeRefused`, …); `message` says to people what was expected and what was found.
  */
 export type FirmwareVerdict =
-  { isAccepted: true; version: string; imageId: string } | { isAccepted: false; reason: string; message: string };
+  | {
+      isAccepted: true;
+      /** Undefined: it shows only when the image runs, as with a modem's. */
+      version: string | undefined;
+      /** As {@link RunningFirmware.imageId}. Undefined: the same. */
+      imageId: string | undefined;
+    }
+  | { isAccepted: false; reason: string; message: string };
 
 /**
  * A place that firmware goes to: the secondary slot of MCUboot, an application directory, a modem. The updater decides what happens when;

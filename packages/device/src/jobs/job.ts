@@ -32,6 +32,13 @@ export interface RunningJob {
    */
   readonly signal: AbortSignal;
   /**
+   * Reads the job document from the cloud again: its presigned URLs are fresh then, and last as long as they did at first. Without a
+   * connection it waits for the next one.
+   *
+   * @throws {ThinglineError} JOB_TAKEN_AWAY, TIMEOUT, CLOSED, ABORTED.
+   */
+  freshDocument(options?: { signal?: AbortSignal }): Promise<JsonObject>;
+  /**
    * Reports progress, at a bounded rate. Details that are too many or too long are cut, which an event tells.
    *
    * @throws {ThinglineError} With `until: "accepted"` JOB_TAKEN_AWAY, CLOSED, ABORTED, and REQUEST_INVALID when the cloud does not take the
