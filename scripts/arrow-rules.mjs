@@ -59,10 +59,10 @@ export const arrowRules = {
       nodes: ["store", "log.ts"],
       services: ["nodes", "store", "model", "log.ts"],
       "services/all.ts": ["services", "services/*", "log.ts"],
-      "services/*": ["services", "store", "policy", "model", "log.ts"],
+      "services/*": ["services", "store", "policy", "model", "log.ts", "signature.ts"],
       broker: ["bus", "services", "nodes", "store", "policy", "log.ts"],
       gateway: ["services", "services/registry", "store", "policy", "log.ts"],
-      rest: ["services", "model", "log.ts"],
+      rest: ["services", "model", "log.ts", "signature.ts"],
       contract: ["store", "bus"],
     },
     "apps/cli": {

@@ -8,6 +8,7 @@ import type { ListenAddress } from "./gateway/listen.js";
 import { type Log, logOption } from "./log.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { ServiceOptions } from "./services/all.js";
+import type { ObjectsEndpoint } from "./services/objects/index.js";
 import type { BlobStore } from "./store/blobs.js";
 import type { Store } from "./store/store.js";
 
@@ -36,6 +37,11 @@ export interface CloudOptions {
   https: ListenAddress;
   /** Plain TCP, anonymous, everything allowed: for tools that cannot do TLS. Default: off. */
   mqtt?: ListenAddress | undefined;
+  /**
+   * Where devices reach the objects of this cloud, for the URLs that it makes; asked for when it makes one. Default: HTTPS at the host of
+   * `mqtts`, port {@link defaultObjectsPort}.
+   */
+  objectsEndpoint?: () => ObjectsEndpoint;
   /** Names and addresses of the server certificate besides localhost, 127.0.0.1 and ::1. */
   serverNames?: readonly string[];
   /** `aws`: the quotas of AWS IoT Core; `none` for load tests. Default `aws`. */
@@ -57,6 +63,8 @@ export interface CloudOptions {
   /** Called for each connection refused before MQTT, besides the log line. */
   onConnectionRefused?: NonNullable<GatewayOptions["onRefused"]>;
 }
+
+export const defaultObjectsPort = 4681;
 
 const dependencyTypes = {
   network: networkOption,
@@ -84,6 +92,7 @@ const optionTypes = {
   mqtts: listens,
   https: listens,
   mqtt: listens,
+  objectsEndpoint: "function",
   serverNames: "array",
   // `aws`, `none` or limits of one's own.
   limits: "any",
@@ -115,6 +124,11 @@ export function checkCloudOptions(dependencies: CloudDependencies, options: Clou
     const message = `${name} must be ${allowed.join(" or ")}, got ${JSON.stringify(value)}`;
     throw new ThinglineError("OPTION_INVALID", message, { details: { option: name } });
   }
+}
+
+/** Where devices reach objects, unless the options say so. */
+export function objectsEndpointOf({ objectsEndpoint, mqtts: { host } }: CloudOptions): () => ObjectsEndpoint {
+  return objectsEndpoint ?? (() => ({ scheme: "https", host, port: defaultObjectsPort }));
 }
 
 export function serviceOptionsOf(options: CloudOptions): ServiceOptions {

@@ -3,13 +3,14 @@ import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import { defaultAccount, defaultRegion } from "./account-region.js";
 import { createBoundedLog } from "./bounded-log.js";
 import type { Cloud, CloudAddresses, CloudStats } from "./cloud-facts.js";
-import { brokerLimitsOf, checkCloudOptions, serviceOptionsOf } from "./cloud-options.js";
+import { brokerLimitsOf, checkCloudOptions, objectsEndpointOf, serviceOptionsOf } from "./cloud-options.js";
 import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 import { createHttpDoor, openMqttDoor, openMqttIdentity, type HttpDoor, type MqttIdentity } from "./doors.js";
 import { openEngine } from "./engine.js";
 import type { Gateway } from "./gateway/gateway.js";
 import { createKeyPool, type KeyPool } from "./key-pool.js";
 import { Maintenance } from "./maintenance.js";
+import { checkAccessKeys, cloudAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
 import type { RequestHead, Verdict } from "./rest/admission.js";
 import { createServices, type NamedOperations } from "./services/all.js";
 import type { Operation, OperationRunner, Scope } from "./services/operation.js";
@@ -76,11 +77,17 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     const deps = { ...dependencies, keys, blobs };
     const scope = { account, region };
     const mqttsEndpoint = () => this.addresses.mqtts;
-    const { all: services, named } = listServices({ ...deps, folder, mqttsEndpoint }, serviceOptionsOf(options));
+    const isAnyTaken = options.signatures === "any";
+    const givenKeys = checkAccessKeys(options.accessKeys ?? [defaultAccessKey]);
+    const { accessKeys, signingKey } = cloudAccessKeys(givenKeys, { account, random: dependencies.random, isAnyTaken });
+    const { all: services, named } = listServices(
+      { ...deps, folder, mqttsEndpoint, signingKey, objectsEndpoint: objectsEndpointOf(options) },
+      serviceOptionsOf(options),
+    );
     const engineOptions = { scope, limits: brokerLimitsOf(options), services };
     this.#maintenance = new Maintenance({ ...deps, scope, openEngine: () => openEngine(deps, engineOptions) });
     const run: OperationRunner["run"] = (from, operation, input) => this.run(operation, input, from);
-    this.#http = createHttpDoor(deps, options, { scope, services, run, cloud: this });
+    this.#http = createHttpDoor(deps, options, { scope, services, run, accessKeys, cloud: this });
     [this.scope, this.named, this.#keys, this.#blobs, this.#services] = [scope, named, keys, blobs, services];
   }
 

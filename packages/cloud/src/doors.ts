@@ -5,7 +5,7 @@ import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 import { openGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.js";
 import { createPrincipals } from "./gateway/principals.js";
 import { openServerIdentity } from "./gateway/server-identity.js";
-import { checkAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
+import type { AccessKey } from "./rest/access-keys.js";
 import type { RequestHead, Verdict } from "./rest/admission.js";
 import { originFault } from "./rest/origin-guard.js";
 import { createRestApi, type RestApiStats } from "./rest/rest-api.js";
@@ -28,6 +28,8 @@ export interface HttpDoorOptions {
   scope: Scope;
   services: readonly CloudService[];
   run: OperationRunner["run"];
+  /** Whose signatures count. */
+  accessKeys: readonly AccessKey[];
   /** For requests below `/_thingline/`. */
   cloud: AdministeredCloud;
 }
@@ -36,7 +38,7 @@ export interface HttpDoorOptions {
 export function createHttpDoor(
   deps: Pick<CloudDependencies, "clock" | "random" | "keys" | "log">,
   options: CloudOptions,
-  { scope, services, run, cloud }: HttpDoorOptions,
+  { scope, services, run, accessKeys, cloud }: HttpDoorOptions,
 ): HttpDoor {
   const ownNames = options.serverNames ?? [];
   const operations = services.flatMap(({ rest = [] }) => rest);
@@ -47,7 +49,7 @@ export function createHttpDoor(
       ownNames,
       signatures: options.signatures ?? "verify",
       unsignedRequests: options.unsignedRequests ?? "allowed",
-      accessKeys: checkAccessKeys(options.accessKeys ?? [defaultAccessKey]),
+      accessKeys,
     },
   );
   return {

@@ -1,4 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
+import type { Random } from "@thingline/transport";
 
 export interface AccessKey {
   accessKeyId: string;
@@ -39,4 +40,34 @@ export function checkAccessKeys(keys: unknown, option = "accessKeys"): readonly 
     ids.add(accessKeyId);
     return { accessKeyId, secretAccessKey, ...(account === undefined ? {} : { account }) };
   });
+}
+
+/** What a cloud signs its own URLs with, and verifies when they come back. */
+export interface CloudAccessKeys {
+  /** Those that count. */
+  accessKeys: readonly AccessKey[];
+  /** @throws {ThinglineError} REQUEST_INVALID when none of them speaks for the account. */
+  signingKey: (account: string) => AccessKey;
+}
+
+/** When no key that was given speaks for the cloud's own account, it gets one that lives as long as the cloud. */
+export function cloudAccessKeys(
+  given: readonly AccessKey[],
+  { account: own, random, isAnyTaken }: { account: string; random: Pick<Random, "uuid">; isAnyTaken: boolean },
+): CloudAccessKeys {
+  const isOf = (account: string) => (key: AccessKey) => (key.account ?? own) === account;
+  const accessKeys = given.some(isOf(own))
+    ? given
+    : [...given, { accessKeyId: `thingline-${random.uuid()}`, secretAccessKey: random.uuid(), account: own }];
+  return {
+    accessKeys,
+    signingKey(account) {
+      const found = accessKeys.find(isOf(account));
+      if (found !== undefined) return found;
+      // Where every signature is taken, the number of an account is a key of it.
+      if (isAnyTaken) return { accessKeyId: account, secretAccessKey: account };
+      const message = `No access key of the local cloud speaks for account ${account}, so nobody can sign a URL for it`;
+      throw new ThinglineError("REQUEST_INVALID", message, { details: { account } });
+    },
+  };
 }

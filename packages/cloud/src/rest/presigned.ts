@@ -1,5 +1,6 @@
 import { decodePercent } from "@thingline/protocol/restjson";
-import { algorithm, incomplete, parseScope, type Authorization, type SignatureFault } from "./sigv4.js";
+import { algorithm } from "../signature.js";
+import { incomplete, parseScope, type Authorization, type SignatureFault } from "./sigv4.js";
 
 /** A week, as AWS has it. */
 export const presignedSecondsMax = 604_800;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createNodeKeys } from "@thingline/transport/node";
-import { basicDate, parseAuthorization, verifySignature, type SignedRequest } from "./sigv4.js";
+import { basicDate } from "../signature.js";
+import { parseAuthorization, verifySignature, type SignedRequest } from "./sigv4.js";
 
 const keys = createNodeKeys();
 // The example credentials, time and requests of AWS's own Signature Version 4 test suite.

@@ -1,6 +1,6 @@
 import { toHex } from "@thingline/protocol";
-import { decodePercent, encodePercent } from "@thingline/protocol/restjson";
 import type { Keys } from "@thingline/transport";
+import { algorithm, basicDate, canonicalRequest, signatureOf, type PathStyle } from "../signature.js";
 import type { AccessKey } from "./access-keys.js";
 
 /** How far the clock of a signer may be off. */
@@ -35,9 +35,6 @@ export interface SignatureFault {
   code: string;
   message: string;
 }
-
-export const algorithm = "AWS4-HMAC-SHA256";
-const encoder = new TextEncoder();
 
 /** Reads the Authorization header of Signature Version 4. */
 export function parseAuthorization(header: string): Authorization | SignatureFault {
@@ -122,11 +119,33 @@ export function verifySignature(
     return invalid("The provided 'x-amz-content-sha256' header does not match what was computed.");
   }
   const date = dateOf(request, authorization);
-  const signature = sign(canonicalRequest(request, authorization, claimedHash), authorization, date, accessKey, keys);
-  if (isEqual(signature, authorization.signature)) return undefined;
-  return invalid(
-    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
-  );
+  return isSignedBy(accessKey, request, authorization, { keys, date, bodyHash: claimedHash, pathStyle: "encodedTwice" })
+    ? undefined
+    : invalid(
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
+      );
+}
+
+/** Whether the signature is that of the key over the head of the request and the hash that stands for its body. */
+export function isSignedBy(
+  { secretAccessKey }: AccessKey,
+  { method, rawPath, rawQuery, headers }: Omit<SignedRequest, "body">,
+  { region, service, date: day, signedHeaders, signature, presigned }: Authorization,
+  { keys, date, bodyHash, pathStyle }: { keys: Keys; date: string; bodyHash: string; pathStyle: PathStyle },
+): boolean {
+  // The signature in a query is over the rest of it.
+  const isSigned = (part: string) => presigned === undefined || !/^X-Amz-Signature(=|$)/.test(part);
+  const signedQuery = rawQuery.split("&").filter(isSigned).join("&");
+  const canonical = canonicalRequest({
+    method,
+    rawPath,
+    rawQuery: signedQuery,
+    headers,
+    signedHeaders,
+    bodyHash,
+    pathStyle,
+  });
+  return isEqual(signatureOf(canonical, { region, service, day, date, secretAccessKey }, keys), signature);
 }
 
 const findKey = (accessKeys: readonly AccessKey[], { accessKeyId }: Authorization) =>
@@ -159,78 +178,11 @@ function expiryFault(date: string, expiresSeconds: number, nowMs: number): Signa
   return invalid(`Signature expired: ${basicDate(endMs)} is now earlier than ${basicDate(nowMs)}`);
 }
 
-/** @see AWS General Reference, "Create a signed AWS API request" */
-function canonicalRequest(request: SignedRequest, authorization: Authorization, bodyHash: string): string {
-  const { signedHeaders } = authorization;
-  const headers = signedHeaders.map((name) => {
-    // "constructor" is no header that came, and still a member of every object.
-    const value = (Object.hasOwn(request.headers, name) ? (request.headers[name] ?? "") : "")
-      .trim()
-      .replace(/ +/g, " ");
-    return `${name}:${value}\n`;
-  });
-  const { method, rawPath } = request;
-  // The signature in a query is over the rest of it.
-  const isSigned = (part: string) => authorization.presigned === undefined || !/^X-Amz-Signature(=|$)/.test(part);
-  const rawQuery = request.rawQuery.split("&").filter(isSigned).join("&");
-  const names = signedHeaders.join(";");
-  return [method, canonicalPath(rawPath), canonicalQuery(rawQuery), headers.join(""), names, bodyHash].join("\n");
-}
-
-/** Dot segments and empty ones are resolved; what is encoded is encoded once more, as every service but S3 does. */
-function canonicalPath(rawPath: string): string {
-  const segments: string[] = [];
-  for (const segment of rawPath.split("/")) {
-    if (segment === "..") segments.pop();
-    else if (segment !== "" && segment !== ".") segments.push(encodePercent(segment));
-  }
-  const end = segments.length > 0 && rawPath.endsWith("/") ? "/" : "";
-  return `/${segments.join("/")}${end}`;
-}
-
-function canonicalQuery(rawQuery: string): string {
-  const pairs = rawQuery
-    .split("&")
-    .filter((part) => part !== "")
-    .map((part): [string, string] => {
-      const equals = part.indexOf("=");
-      const halves = equals < 0 ? [part, ""] : [part.slice(0, equals), part.slice(equals + 1)];
-      const [name = "", value = ""] = halves.map((half) => encodePercent(decodePercent(half) ?? half));
-      return [name, value];
-    });
-  return pairs
-    .sort(([leftName, left], [rightName, right]) => compare(leftName, rightName) || compare(left, right))
-    .map(([name, value]) => `${name}=${value}`)
-    .join("&");
-}
-
-const compare = (left: string, right: string) => (left < right ? -1 : left > right ? 1 : 0);
-
-function sign(
-  canonical: string,
-  { date, region, service }: Authorization,
-  dateTime: string,
-  { secretAccessKey }: AccessKey,
-  keys: Keys,
-): string {
-  const mac = (key: Uint8Array, text: string) => keys.hmacSha256(key, encoder.encode(text));
-  const start = encoder.encode(`AWS4${secretAccessKey}`);
-  const signingKey = [date, region, service, "aws4_request"].reduce(mac, start);
-  const scope = `${date}/${region}/${service}/aws4_request`;
-  const text = [algorithm, dateTime, scope, toHex(keys.sha256(encoder.encode(canonical)))].join("\n");
-  return toHex(mac(signingKey, text));
-}
-
 /** Takes the same time wherever the first difference is. */
 function isEqual(left: string, right: string): boolean {
   let difference = left.length ^ right.length;
   for (let index = 0; index < left.length; index++) difference |= left.charCodeAt(index) ^ right.charCodeAt(index);
   return difference === 0;
-}
-
-/** `20260102T030405Z` */
-export function basicDate(unixMs: number): string {
-  return new Date(unixMs).toISOString().replace(/[-:]|\.\d{3}/g, "");
 }
 
 function parseBasicDate(text: string): number {

@@ -2,6 +2,7 @@ import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport"
 import type { Log } from "../log.js";
 import type { MessageLimits } from "./message-limits.js";
 import { createMessageService, type Messages } from "./messages/index.js";
+import { createObjectsService, type Objects, type ObjectsEndpoint, type SigningKey } from "./objects/index.js";
 import { createRegistryService, type Registry } from "./registry/index.js";
 import type { CloudService } from "./service.js";
 import {
@@ -26,6 +27,10 @@ export interface ServiceDependencies {
   folder: string;
   /** Where devices connect; known when the cloud is open. */
   mqttsEndpoint: () => Endpoint;
+  /** Where devices fetch objects; known when the cloud is open. */
+  objectsEndpoint: () => ObjectsEndpoint;
+  /** What URLs for objects of an account are signed with. @throws {ThinglineError} REQUEST_INVALID */
+  signingKey: (account: string) => SigningKey;
 }
 
 export interface ServiceOptions {
@@ -42,6 +47,8 @@ export interface NamedOperations {
   readonly shadows: Shadows;
   /** Publish and retained messages without MQTT. */
   readonly messages: Messages;
+  /** Buckets and objects. */
+  readonly objects: Objects;
 }
 
 export interface Services {
@@ -58,13 +65,19 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const registry = createRegistryService({ ...deps, membershipWatchers });
   const shadows = createShadowService(deps, { unknownThings, limits: isLimited ? awsShadowLimits : noShadowLimits });
   const messages = createMessageService({ limits: messageLimits });
+  const objects = createObjectsService({ ...deps, endpoint: deps.objectsEndpoint });
   const splitProvisioning = createSplitProvisioningService({
     ...deps,
     issuer: registry.issuer,
     registry: registry.operations,
   });
   return {
-    all: [registry, shadows, messages, splitProvisioning],
-    named: { registry: registry.operations, shadows: shadows.operations, messages: messages.operations },
+    all: [registry, shadows, messages, objects, splitProvisioning],
+    named: {
+      registry: registry.operations,
+      shadows: shadows.operations,
+      messages: messages.operations,
+      objects: objects.operations,
+    },
   };
 }
