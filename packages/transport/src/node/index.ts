@@ -4,6 +4,7 @@ export { openNodeFlash } from "./flash.js";
 export type { NodeFlash, NodeFlashOptions } from "./flash.js";
 export { folderHolder } from "./folder-lock.js";
 export { createNodeHttp } from "./http.js";
+export { createNodeImageCrypto } from "./image-crypto.js";
 export { createNodeKeys } from "./keys.js";
 export { createNodeNetwork } from "./network.js";
 export type { NodeNetworkOptions } from "./network.js";

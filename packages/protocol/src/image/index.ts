@@ -1,0 +1,70 @@
+export { canSignOver, hashBytes, hashesOfKey, imageKeyTypes, pureRegionBytesMax } from "./crypto.js";
+export type {
+  HashAlgorithm,
+  Hasher,
+  ImageCrypto,
+  ImageKeyPair,
+  ImageKeyType,
+  ImagePublicKey,
+  SignatureSigner,
+  SignatureVerifier,
+  SignedOver,
+} from "./crypto.js";
+export type { ImageDependency, ImageFacts } from "./facts.js";
+export {
+  encodeImageHeader,
+  flagNames,
+  hashRegionBytes,
+  imageFlags,
+  imageHeaderBytes,
+  imageMagic,
+  isCompressed,
+  isEncrypted,
+  parseImageHeader,
+  payloadEnd,
+} from "./header.js";
+export type { HeaderResult, ImageFlag, ImageHeader } from "./header.js";
+export { identifiedBytes, identifyFirmware } from "./identify.js";
+export type { FirmwareKind } from "./identify.js";
+export { downgradeRefusal, policyRefusal } from "./policy.js";
+export type { DowngradeRule, Generation, ImagePolicy } from "./policy.js";
+export { imageRefusals } from "./refusals.js";
+export type { ImageRefusal, ImageRefusalCode } from "./refusals.js";
+export { imageSignaturesMax } from "./signatures.js";
+export { imageReadBytes, partOf, sourceOf } from "./source.js";
+export type { ImageSource } from "./source.js";
+export { tlvName, tlvTypes, vendorTlvMax, vendorTlvMin } from "./tlv.js";
+export type { Tlv, TlvName } from "./tlv.js";
+export {
+  alignBytesAllowed,
+  decodeSwapInfo,
+  defaultAlignBytes,
+  defaultSectorsMax,
+  flagMark,
+  flagSet,
+  flagWrite,
+  magicMark,
+  magicWrite,
+  readTrailer,
+  swapInfoWrite,
+  swapSizeWrite,
+  swapTypes,
+  trailerLayout,
+  trailerMagic,
+  trailerMagicBytes,
+  unprotectedTlvSizesWrite,
+  writeBytesAllowed,
+} from "./trailer.js";
+export type {
+  SwapMode,
+  SwapType,
+  TrailerLayout,
+  TrailerMark,
+  TrailerShape,
+  TrailerState,
+  TrailerWrite,
+} from "./trailer.js";
+export { verifyImage } from "./verify.js";
+export type { ImageVerdict, VerifyImageOptions } from "./verify.js";
+export { compareVersions, formatVersion, parseVersion, securityCounterOf, versionMax } from "./version.js";
+export type { ImageVersion } from "./version.js";
