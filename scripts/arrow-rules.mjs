@@ -27,7 +27,8 @@ export const arrowRules = {
       provisioning: ["errors.ts"],
       restjson: ["errors.ts"],
       shadow: ["errors.ts", "options.ts", "json.ts"],
-      x509: ["bytes.ts", "errors.ts", "options.ts"],
+      streams: ["base64.ts", "bytes.ts", "errors.ts"],
+      x509: ["base64.ts", "bytes.ts", "errors.ts", "options.ts"],
     },
     "packages/transport": {
       contract: ["*.ts"],

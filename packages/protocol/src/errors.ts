@@ -80,6 +80,8 @@ export const errorCodes = {
   SHADOW_NOT_FOUND: "the shadow does not exist",
   SHADOW_TOO_LARGE: "a shadow document or a request to a shadow has too many bytes",
   SHADOW_VERSION_CONFLICT: "an update names another version than the shadow's current one",
+  // MQTT file delivery
+  STREAM_MESSAGE_INVALID: "a message of a stream is not what MQTT file delivery promises",
   // Policy
   POLICY_MALFORMED: "text that is no policy document of AWS IoT",
   // MQTT

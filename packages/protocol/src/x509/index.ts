@@ -1,4 +1,4 @@
-export { decodeBase64, encodeBase64 } from "./base64.js";
+export { decodeBase64, encodeBase64 } from "../base64.js";
 export { parseCertificateDer, parseCertificates } from "./certificate.js";
 export type { Certificate } from "./certificate.js";
 export { derBytesMax, derElements, DerReader, derTags, firstDerElement } from "./der.js";

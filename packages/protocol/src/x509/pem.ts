@@ -1,4 +1,4 @@
-import { decodeBase64, encodeBase64 } from "./base64.js";
+import { decodeBase64, encodeBase64 } from "../base64.js";
 
 /** One block between BEGIN and END (RFC 7468). */
 export interface PemBlock {
