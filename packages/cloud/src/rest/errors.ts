@@ -21,6 +21,7 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   REQUEST_FORBIDDEN: [403, "ForbiddenException"],
   REQUEST_INVALID: [400, "InvalidRequestException"],
   REQUEST_TOO_LARGE: [413, "RequestEntityTooLargeException"],
+  RESOURCE_CONFLICT: [409, "ConflictException"],
   RESOURCE_EXISTS: [409, "ResourceAlreadyExistsException"],
   RESOURCE_NOT_FOUND: [404, "ResourceNotFoundException"],
   SHADOW_DOCUMENT_INVALID: [400, "InvalidRequestException"],

@@ -1,9 +1,12 @@
 // What the tests of REST share: the API over the services in virtual time. Every answer is held against AWS's model.
+import { ThinglineError } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import { answerFaults } from "../model/answers.test.support.js";
 import { loadModel, type Model } from "../model/model.js";
 import type { ServedOperation } from "../services/aws-operation.js";
+import type { FindJobContent } from "../services/jobs/index.js";
 import type { MessageLimits } from "../services/message-limits.js";
+import { createJobTemplates } from "../services/job-templates/service.js";
 import { createMessages } from "../services/messages/service.js";
 import { createShadows, servedShadowOperations } from "../services/shadow/service.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../services/world.test.support.js";
@@ -34,6 +37,10 @@ const messageLimits: MessageLimits = {
   messageExpirySecondsMax: 604_800,
 };
 
+const findNoJob: FindJobContent = (_context, { jobArn }) => {
+  throw new ThinglineError("RESOURCE_NOT_FOUND", `Job ${jobArn} not found`);
+};
+
 /** @param replaced operations that take the place of those of the same name */
 export async function openRestWorld(
   options: Partial<RestApiOptions> = {},
@@ -47,6 +54,7 @@ export async function openRestWorld(
     ...Object.values(world.registry),
     ...servedShadowOperations(createShadows()),
     ...Object.values(createMessages(messageLimits)),
+    ...Object.values(createJobTemplates(findNoJob)),
   ];
   const operations = [...built.filter((operation) => !names.has(nameOf(operation))), ...replaced];
   const run = world.runner.run.bind(world.runner);

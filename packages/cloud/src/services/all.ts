@@ -1,5 +1,8 @@
+import { ThinglineError } from "@thingline/protocol";
 import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
+import { createJobTemplateService, type JobTemplates } from "./job-templates/index.js";
+import type { FindJobContent } from "./jobs/index.js";
 import type { MessageLimits } from "./message-limits.js";
 import { createMessageService, type Messages } from "./messages/index.js";
 import { createObjectsService, type Objects, type ObjectsEndpoint, type SigningKey } from "./objects/index.js";
@@ -47,6 +50,8 @@ export interface NamedOperations {
   readonly shadows: Shadows;
   /** Publish and retained messages without MQTT. */
   readonly messages: Messages;
+  /** Job templates, AWS's managed ones too. */
+  readonly jobTemplates: JobTemplates;
   /** Buckets and objects. */
   readonly objects: Objects;
 }
@@ -55,6 +60,11 @@ export interface Services {
   all: readonly CloudService[];
   named: NamedOperations;
 }
+
+/** Until there are jobs, no template is made of one. */
+const findNoJob: FindJobContent = (_context, { jobArn }) => {
+  throw new ThinglineError("RESOURCE_NOT_FOUND", `Job ${jobArn} not found`);
+};
 
 /** Services that act when a thing joins or leaves a group. */
 const membershipWatchers: readonly string[] = [];
@@ -66,18 +76,20 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const shadows = createShadowService(deps, { unknownThings, limits: isLimited ? awsShadowLimits : noShadowLimits });
   const messages = createMessageService({ limits: messageLimits });
   const objects = createObjectsService({ ...deps, endpoint: deps.objectsEndpoint });
+  const jobTemplates = createJobTemplateService({ findJobContent: findNoJob });
   const splitProvisioning = createSplitProvisioningService({
     ...deps,
     issuer: registry.issuer,
     registry: registry.operations,
   });
   return {
-    all: [registry, shadows, messages, objects, splitProvisioning],
+    all: [registry, shadows, messages, objects, jobTemplates, splitProvisioning],
     named: {
       registry: registry.operations,
       shadows: shadows.operations,
       messages: messages.operations,
       objects: objects.operations,
+      jobTemplates: jobTemplates.operations,
     },
   };
 }

@@ -1,5 +1,16 @@
 // Written by `npm run model` from the table of iot: what the operations that are built take and give. Times are Unix seconds.
 
+export interface AbortConfig {
+  criteriaList: readonly AbortCriteria[];
+}
+
+export interface AbortCriteria {
+  failureType: "FAILED" | "REJECTED" | "TIMED_OUT" | "ALL";
+  action: "CANCEL";
+  thresholdPercentage: number;
+  minNumberOfExecutedThings: number;
+}
+
 export interface AttachPolicyRequest {
   policyName: string;
   target: string;
@@ -64,6 +75,27 @@ export interface CreateCertificateFromCsrResponse {
   certificatePem?: string | undefined;
 }
 
+export interface CreateJobTemplateRequest {
+  jobTemplateId: string;
+  jobArn?: string | undefined;
+  documentSource?: string | undefined;
+  document?: string | undefined;
+  description: string;
+  presignedUrlConfig?: PresignedUrlConfig | undefined;
+  jobExecutionsRolloutConfig?: JobExecutionsRolloutConfig | undefined;
+  abortConfig?: AbortConfig | undefined;
+  timeoutConfig?: TimeoutConfig | undefined;
+  tags?: readonly Tag[] | undefined;
+  jobExecutionsRetryConfig?: JobExecutionsRetryConfig | undefined;
+  maintenanceWindows?: readonly MaintenanceWindow[] | undefined;
+  destinationPackageVersions?: readonly string[] | undefined;
+}
+
+export interface CreateJobTemplateResponse {
+  jobTemplateArn?: string | undefined;
+  jobTemplateId?: string | undefined;
+}
+
 export interface CreateKeysAndCertificateRequest {
   setAsActive?: boolean | undefined;
 }
@@ -119,6 +151,10 @@ export interface DeleteCertificateRequest {
   forceDelete?: boolean | undefined;
 }
 
+export interface DeleteJobTemplateRequest {
+  jobTemplateId: string;
+}
+
 export interface DeletePolicyRequest {
   policyName: string;
 }
@@ -149,6 +185,41 @@ export interface DescribeEndpointRequest {
 
 export interface DescribeEndpointResponse {
   endpointAddress?: string | undefined;
+}
+
+export interface DescribeJobTemplateRequest {
+  jobTemplateId: string;
+}
+
+export interface DescribeJobTemplateResponse {
+  jobTemplateArn?: string | undefined;
+  jobTemplateId?: string | undefined;
+  description?: string | undefined;
+  documentSource?: string | undefined;
+  document?: string | undefined;
+  createdAt?: number | undefined;
+  presignedUrlConfig?: PresignedUrlConfig | undefined;
+  jobExecutionsRolloutConfig?: JobExecutionsRolloutConfig | undefined;
+  abortConfig?: AbortConfig | undefined;
+  timeoutConfig?: TimeoutConfig | undefined;
+  jobExecutionsRetryConfig?: JobExecutionsRetryConfig | undefined;
+  maintenanceWindows?: readonly MaintenanceWindow[] | undefined;
+  destinationPackageVersions?: readonly string[] | undefined;
+}
+
+export interface DescribeManagedJobTemplateRequest {
+  templateName: string;
+  templateVersion?: string | undefined;
+}
+
+export interface DescribeManagedJobTemplateResponse {
+  templateName?: string | undefined;
+  templateArn?: string | undefined;
+  description?: string | undefined;
+  templateVersion?: string | undefined;
+  environments?: readonly string[] | undefined;
+  documentParameters?: readonly DocumentParameter[] | undefined;
+  document?: string | undefined;
 }
 
 export interface DescribeThingRequest {
@@ -183,6 +254,20 @@ export interface DetachThingPrincipalRequest {
 
 export type DetachThingPrincipalResponse = Readonly<Record<never, never>>;
 
+export interface DocumentParameter {
+  key?: string | undefined;
+  description?: string | undefined;
+  regex?: string | undefined;
+  example?: string | undefined;
+  optional?: boolean | undefined;
+}
+
+export interface ExponentialRolloutRate {
+  baseRatePerMinute: number;
+  incrementFactor: number;
+  rateIncreaseCriteria: RateIncreaseCriteria;
+}
+
 export interface GetPolicyRequest {
   policyName: string;
 }
@@ -213,6 +298,22 @@ export interface GetPolicyVersionResponse {
   generationId?: string | undefined;
 }
 
+export interface JobExecutionsRetryConfig {
+  criteriaList: readonly RetryCriteria[];
+}
+
+export interface JobExecutionsRolloutConfig {
+  maximumPerMinute?: number | undefined;
+  exponentialRate?: ExponentialRolloutRate | undefined;
+}
+
+export interface JobTemplateSummary {
+  jobTemplateArn?: string | undefined;
+  jobTemplateId?: string | undefined;
+  description?: string | undefined;
+  createdAt?: number | undefined;
+}
+
 export interface KeyPair {
   PublicKey?: string | undefined;
   PrivateKey?: string | undefined;
@@ -239,6 +340,27 @@ export interface ListCertificatesRequest {
 export interface ListCertificatesResponse {
   certificates?: readonly Certificate[] | undefined;
   nextMarker?: string | undefined;
+}
+
+export interface ListJobTemplatesRequest {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListJobTemplatesResponse {
+  jobTemplates?: readonly JobTemplateSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListManagedJobTemplatesRequest {
+  templateName?: string | undefined;
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListManagedJobTemplatesResponse {
+  managedJobTemplates?: readonly ManagedJobTemplateSummary[] | undefined;
+  nextToken?: string | undefined;
 }
 
 export interface ListPoliciesRequest {
@@ -355,6 +477,19 @@ export interface ListThingsResponse {
   nextToken?: string | undefined;
 }
 
+export interface MaintenanceWindow {
+  startTime: string;
+  durationInMinutes: number;
+}
+
+export interface ManagedJobTemplateSummary {
+  templateArn?: string | undefined;
+  templateName?: string | undefined;
+  description?: string | undefined;
+  environments?: readonly string[] | undefined;
+  templateVersion?: string | undefined;
+}
+
 export interface Policy {
   policyName?: string | undefined;
   policyArn?: string | undefined;
@@ -366,9 +501,19 @@ export interface PolicyVersion {
   createDate?: number | undefined;
 }
 
+export interface PresignedUrlConfig {
+  roleArn?: string | undefined;
+  expiresInSec?: number | undefined;
+}
+
 export interface PrincipalThingObject {
   thingName: string;
   thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING" | undefined;
+}
+
+export interface RateIncreaseCriteria {
+  numberOfNotifiedThings?: number | undefined;
+  numberOfSucceededThings?: number | undefined;
 }
 
 export interface RegisterCertificateWithoutCARequest {
@@ -379,6 +524,11 @@ export interface RegisterCertificateWithoutCARequest {
 export interface RegisterCertificateWithoutCAResponse {
   certificateArn?: string | undefined;
   certificateId?: string | undefined;
+}
+
+export interface RetryCriteria {
+  failureType: "FAILED" | "TIMED_OUT" | "ALL";
+  numberOfRetries: number;
 }
 
 export interface SetDefaultPolicyVersionRequest {
@@ -402,6 +552,10 @@ export interface ThingAttribute {
 export interface ThingPrincipalObject {
   principal: string;
   thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING" | undefined;
+}
+
+export interface TimeoutConfig {
+  inProgressTimeoutInMinutes?: number | undefined;
 }
 
 export interface TransferData {
@@ -433,16 +587,20 @@ export interface IotOperations {
   AttachPrincipalPolicy: { input: AttachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   AttachThingPrincipal: { input: AttachThingPrincipalRequest; output: AttachThingPrincipalResponse };
   CreateCertificateFromCsr: { input: CreateCertificateFromCsrRequest; output: CreateCertificateFromCsrResponse };
+  CreateJobTemplate: { input: CreateJobTemplateRequest; output: CreateJobTemplateResponse };
   CreateKeysAndCertificate: { input: CreateKeysAndCertificateRequest; output: CreateKeysAndCertificateResponse };
   CreatePolicy: { input: CreatePolicyRequest; output: CreatePolicyResponse };
   CreatePolicyVersion: { input: CreatePolicyVersionRequest; output: CreatePolicyVersionResponse };
   CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
   DeleteCertificate: { input: DeleteCertificateRequest; output: Readonly<Record<never, never>> };
+  DeleteJobTemplate: { input: DeleteJobTemplateRequest; output: Readonly<Record<never, never>> };
   DeletePolicy: { input: DeletePolicyRequest; output: Readonly<Record<never, never>> };
   DeletePolicyVersion: { input: DeletePolicyVersionRequest; output: Readonly<Record<never, never>> };
   DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
   DescribeCertificate: { input: DescribeCertificateRequest; output: DescribeCertificateResponse };
   DescribeEndpoint: { input: DescribeEndpointRequest; output: DescribeEndpointResponse };
+  DescribeJobTemplate: { input: DescribeJobTemplateRequest; output: DescribeJobTemplateResponse };
+  DescribeManagedJobTemplate: { input: DescribeManagedJobTemplateRequest; output: DescribeManagedJobTemplateResponse };
   DescribeThing: { input: DescribeThingRequest; output: DescribeThingResponse };
   DetachPolicy: { input: DetachPolicyRequest; output: Readonly<Record<never, never>> };
   DetachPrincipalPolicy: { input: DetachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
@@ -451,6 +609,8 @@ export interface IotOperations {
   GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
   ListAttachedPolicies: { input: ListAttachedPoliciesRequest; output: ListAttachedPoliciesResponse };
   ListCertificates: { input: ListCertificatesRequest; output: ListCertificatesResponse };
+  ListJobTemplates: { input: ListJobTemplatesRequest; output: ListJobTemplatesResponse };
+  ListManagedJobTemplates: { input: ListManagedJobTemplatesRequest; output: ListManagedJobTemplatesResponse };
   ListPolicies: { input: ListPoliciesRequest; output: ListPoliciesResponse };
   ListPolicyPrincipals: { input: ListPolicyPrincipalsRequest; output: ListPolicyPrincipalsResponse };
   ListPolicyVersions: { input: ListPolicyVersionsRequest; output: ListPolicyVersionsResponse };

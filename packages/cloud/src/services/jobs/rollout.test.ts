@@ -43,6 +43,7 @@ describe("the rate of a rollout", () => {
 
   test("that contradicts itself is refused", () => {
     const wrong: [RolloutConfig, RegExp][] = [
+      [{ maximumPerMinute: awsRolloutPerMinuteMax + 1 }, /must be 1 to 1000, got 1001/],
       [exponential({}), /exactly one of/],
       [exponential({ numberOfNotifiedThings: 1, numberOfSucceededThings: 1 }), /exactly one of/],
       [exponential({ numberOfNotifiedThings: 1 }, {}, 1.25), /at most one decimal, got 1\.25/],

@@ -54,6 +54,9 @@ const invalid = (message: string) => new ThinglineError("REQUEST_INVALID", messa
  * @see AWS IoT API reference, "ExponentialRolloutRate", "RateIncreaseCriteria"
  */
 export function checkRolloutConfig({ maximumPerMinute, exponentialRate }: RolloutConfig): void {
+  if (maximumPerMinute !== undefined && maximumPerMinute > awsRolloutPerMinuteMax) {
+    throw invalid(`maximumPerMinute must be 1 to ${awsRolloutPerMinuteMax}, got ${maximumPerMinute}`);
+  }
   if (exponentialRate === undefined) return;
   const { baseRatePerMinute, incrementFactor, rateIncreaseCriteria: criteria } = exponentialRate;
   if ((criteria.numberOfNotifiedThings === undefined) === (criteria.numberOfSucceededThings === undefined)) {
