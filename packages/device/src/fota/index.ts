@@ -1,5 +1,16 @@
 export { downloadChunkBytesMax } from "./downloader.js";
 export type { Download, Downloader, DownloadRequest, DownloadSource, FileIdentity } from "./downloader.js";
+export { createHttpDownloader } from "./http/http-downloader.js";
+export {
+  defaultDownloadConnections,
+  defaultDownloadReceiveTimeoutMs,
+  defaultRangeBytes,
+  defaultRangeTimeoutMs,
+  downloadConnectionsMax,
+  rangeBytesMax,
+  rangeBytesMin,
+} from "./http/options.js";
+export type { DownloadTls, HttpDownloaderOptions } from "./http/options.js";
 export { fotaPhases, fotaReasons, statusMessageCharactersMax } from "./status-details.js";
 export type { FotaPhase, FotaReason, FotaStatusDetails } from "./status-details.js";
 export { firmwareHeadBytes } from "./target.js";
