@@ -33,14 +33,16 @@ export type {
 } from "./services/registry/certificate-issuer.js";
 export { createKeyPool, keyPoolSizeMax } from "./key-pool.js";
 export type { KeyPool } from "./key-pool.js";
-export { findCertificate, loadPrincipal } from "./services/registry/model.js";
+export { findCertificate } from "./services/registry/model.js";
+export { loadPrincipal } from "./services/registry/principal.js";
+export type { Principal, PrincipalPolicy } from "./services/registry/principal.js";
 export type {
   CertificateOrigin,
   CertificateRecord,
   CertificateStatus,
   PolicyRecord,
   PolicyVersionRecord,
-  Principal,
+  ThingMembership,
   ThingPrincipalType,
   ThingRecord,
 } from "./services/registry/model.js";

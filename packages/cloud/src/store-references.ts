@@ -1,5 +1,12 @@
-import { arnOf, certificateIdOfArn, registryKeys } from "./services/registry/model.js";
-import type { CertificateRecord, PolicyRecord } from "./services/registry/model.js";
+import { placesOfGroup } from "./services/registry/group-records.js";
+import { arnOf, certificateIdOfArn, registryKeys, thingGroupOfArn } from "./services/registry/model.js";
+import type {
+  CertificateRecord,
+  PolicyRecord,
+  ThingBelowGroupRecord,
+  ThingGroupRecord,
+  ThingRecord,
+} from "./services/registry/model.js";
 import type { StoreEntry, StoreKey } from "./store/store.js";
 
 /** Remembers what refers to what in the registry, entry by entry, and tells what leads nowhere. */
@@ -50,12 +57,31 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
         want(registryKeys.targetOfPolicy(scope, other, name));
         want(registryKeys.policy(scope, other));
         wantCertificate(scope, name, want);
+        const group = thingGroupOfArn(scope, name);
+        if (group !== undefined) want(registryKeys.thingGroup(scope, group));
       } else if (kind === "targetOfPolicy") want(registryKeys.policyOfTarget(scope, other, name));
       else if (kind === "principalOfThing") {
         want(registryKeys.thingOfPrincipal(scope, other, name));
         want(registryKeys.thing(scope, name));
         wantCertificate(scope, other, want);
       } else if (kind === "thingOfPrincipal") want(registryKeys.principalOfThing(scope, other, name));
+      else if (kind === "thing" && key.length === 4) {
+        for (const { thingGroupId } of (value as ThingRecord).groups ?? []) {
+          want(registryKeys.thingOfGroup(scope, thingGroupId, name));
+        }
+      } else if (kind === "thingGroup") {
+        const group = value as ThingGroupRecord;
+        seen.add(show(idOfGroup(scope, group.thingGroupId)));
+        for (const place of placesOfGroup(scope, group)) want(place);
+      } else if (kind === "deletedGroup") seen.add(show(idOfGroup(scope, name)));
+      else if (kind === "rootGroup") want(registryKeys.thingGroup(scope, name));
+      else if (kind === "childGroup" || kind === "descendantGroup") {
+        want(registryKeys.thingGroup(scope, name));
+        want(registryKeys.thingGroup(scope, other));
+      } else if (kind === "thingOfGroup") want(idOfGroup(scope, name));
+      else if (kind === "thingBelowGroup") {
+        want(registryKeys.thingOfGroup(scope, (value as ThingBelowGroupRecord).thingGroupId, other));
+      }
     },
 
     *dangling() {
@@ -72,6 +98,14 @@ function wantCertificate(scope: ReturnType<typeof scopeOf>, target: string, want
   const certificateId = certificateIdOfArn(scope, target);
   want(registryKeys.certificate(scope, certificateId ?? target));
 }
+
+/** No record has this key: it stands for the group with the id, which may be one that is still being cleared away. */
+const idOfGroup = ({ account, region }: ReturnType<typeof scopeOf>, thingGroupId: string): StoreKey => [
+  account,
+  region,
+  "thingGroupId",
+  thingGroupId,
+];
 
 const scopeOf = ([account, region]: StoreKey) => ({ account: String(account), region: String(region) });
 const show = (key: StoreKey) => JSON.stringify(key);

@@ -11,6 +11,8 @@ export interface StoredPolicy {
   policyName: string;
   versionId: string;
   document: string;
+  /** Absent for one that is attached to the certificate. */
+  thingGroupName?: string;
 }
 
 /** Compiles each policy version once. A deleted and remade policy has the same name and version, so its text is part of the key. */
@@ -18,7 +20,7 @@ export class PolicyCache {
   readonly #compiled = new BoundedMap<string, CompiledPolicy>(compiledPoliciesMax);
 
   get(policy: StoredPolicy): CompiledPolicy {
-    const key = `${policy.policyName}\n${policy.versionId}\n${policy.document}`;
+    const key = `${policy.thingGroupName ?? ""}\n${policy.policyName}\n${policy.versionId}\n${policy.document}`;
     const known = this.#compiled.get(key);
     if (known !== undefined) return known;
     const made = compile(policy);
@@ -27,15 +29,15 @@ export class PolicyCache {
   }
 }
 
-function compile({ policyName, versionId, document }: StoredPolicy): CompiledPolicy {
+function compile({ document: text, ...named }: StoredPolicy): CompiledPolicy {
   try {
-    return compilePolicy({ policyName, versionId, document: parsePolicyDocument(document) });
+    return compilePolicy({ ...named, document: parsePolicyDocument(text) });
   } catch (error) {
     // The registry only takes well-formed documents. One that an older version took denies everything rather than nothing.
     if (!isThinglineError(error, "POLICY_MALFORMED")) throw error;
     const document = parsePolicyDocument(
       '{"Statement":{"Sid":"Malformed","Effect":"Deny","Action":"*","Resource":"*"}}',
     );
-    return compilePolicy({ policyName, versionId, document });
+    return compilePolicy({ ...named, document });
   }
 }

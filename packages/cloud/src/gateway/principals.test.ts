@@ -78,6 +78,61 @@ test("an exclusive thing is associated under any client id", async () => {
   assert.equal(authorizer.thingName, "other");
 });
 
+test("a policy of a group of the thing speaks for it, and the explanation names the group", async () => {
+  const { principals, store } = await registry({});
+  const deny = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      { Effect: "Allow", Action: "iot:Publish", Resource: "*:topic/up" },
+      { Sid: "Quiet", Effect: "Deny", Action: "iot:Publish", Resource: "*:topic/down" },
+    ],
+  });
+  const put = (key: readonly (string | number)[], value: StoreValue) => store.commit([{ key, value }]);
+  const group = arnOf.thingGroup(scope, "fleet");
+  await put(registryKeys.policy(scope, "G"), { policyName: "G", defaultVersionId: "1", nextVersion: 2 });
+  await put(registryKeys.policyVersion(scope, "G", "1"), { versionId: "1", policyDocument: deny });
+  await put(registryKeys.policyOfTarget(scope, group, "G"), {});
+  await put(registryKeys.policyOfTarget(scope, group, "P"), {});
+  const above = { thingGroupName: "fleet", thingGroupId: "1" };
+  const north = { thingGroupName: "north", thingGroupId: "2", ancestors: [above], attributes: {} };
+  await put(registryKeys.thingGroup(scope, "north"), north);
+  const before = (await principals.authorizeConnect(origin, request)).authorizer;
+  assert.match(before.authorize("iot:Publish", "topic/up").explanation, /no statement allows iot:Publish/);
+  const groups = [{ thingGroupName: "north", thingGroupId: "2", membershipId: "3" }];
+  await put(registryKeys.thing(scope, "dev-1"), { thingName: "dev-1", attributes: {}, groups });
+  const { authorizer } = await principals.authorizeConnect(origin, request);
+  const up = authorizer.authorize("iot:Publish", "topic/up");
+  assert.equal(up.isAllowed, true);
+  assert.match(up.explanation, /^statement 1 of policy G version 1 of thing group fleet allows iot:Publish/);
+  const down = authorizer.authorize("iot:Publish", "topic/down");
+  assert.match(down.explanation, /^statement 2 \("Quiet"\) of policy G version 1 of thing group fleet denies/);
+  const other = authorizer.authorize("iot:Subscribe", "topicfilter/x");
+  assert.match(other.explanation, /the attached policies \(P version 2, G version 1 of thing group fleet\) allow/);
+
+  // Another group of its name is another group.
+  await put(registryKeys.thingGroup(scope, "north"), { ...north, thingGroupId: "4" });
+  const after = (await principals.authorizeConnect(origin, request)).authorizer;
+  assert.equal(after.authorize("iot:Publish", "topic/up").isAllowed, false);
+});
+
+test("a thing without groups costs a connection no read more", async () => {
+  const { principals, store } = await registry({});
+  let reads = 0;
+  const get = store.get.bind(store);
+  const list = store.list.bind(store);
+  store.get = (key) => {
+    reads++;
+    return get(key);
+  };
+  store.list = (prefix, options) => {
+    reads++;
+    return list(prefix, options);
+  };
+  await principals.authorizeConnect(origin, request);
+  // Certificate, its policies, the policy and its version, the attachment, the thing.
+  assert.equal(reads, 6);
+});
+
 test("a certificate that was deactivated between its handshake and its CONNECT is refused", async () => {
   const { principals } = await registry({ status: "INACTIVE" });
   const { decision } = await principals.authorizeConnect(origin, request);

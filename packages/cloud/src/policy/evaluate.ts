@@ -12,6 +12,8 @@ export interface NamedPolicy {
   policyName: string;
   versionId: string;
   document: PolicyDocument;
+  /** The thing group by which it speaks for the principal; absent for one that is attached to the certificate. */
+  thingGroupName?: string;
 }
 
 /** Where a statement stands, for explanations. `number` counts from 1. */
@@ -20,6 +22,7 @@ export interface StatementReference {
   versionId: string;
   number: number;
   sid: string | undefined;
+  thingGroupName?: string;
 }
 
 export interface CompiledStatement {
@@ -38,6 +41,7 @@ export interface CompiledPolicy {
   policyName: string;
   versionId: string;
   statements: readonly CompiledStatement[];
+  thingGroupName?: string;
 }
 
 export type DecisionOutcome = "allowed" | "explicitDeny" | "implicitDeny";
@@ -50,10 +54,10 @@ export interface PolicyDecision extends Decision {
 }
 
 /** Takes a policy apart once, for any number of connections. */
-export function compilePolicy({ policyName, versionId, document }: NamedPolicy): CompiledPolicy {
+export function compilePolicy({ document, ...named }: NamedPolicy): CompiledPolicy {
   const options = { hasWildcards: true, hasVariables: document.version === "2012-10-17" };
   const statements = document.statements.map((statement, index): CompiledStatement => ({
-    reference: { policyName, versionId, number: index + 1, sid: statement.sid },
+    reference: { ...named, number: index + 1, sid: statement.sid },
     effect: statement.effect,
     isNotAction: statement.isNotAction,
     actions: statement.actions.map(compileAction),
@@ -62,7 +66,7 @@ export function compilePolicy({ policyName, versionId, document }: NamedPolicy):
     resources: statement.resources.map((resource) => parseTemplate(resource, options)),
     conditions: compileConditions(statement, options.hasVariables),
   }));
-  return { policyName, versionId, statements };
+  return { ...named, statements };
 }
 
 function compileConditions({ conditions }: PolicyStatement, hasVariables: boolean): CompiledCondition[] {
@@ -221,8 +225,13 @@ function decision(
 }
 
 /** `statement 2 ("AllowPublish") of policy P version 1` */
-export function nameStatement({ policyName, versionId, number, sid }: StatementReference): string {
-  return `statement ${number}${sid === undefined ? "" : ` ("${sid}")`} of policy ${policyName} version ${versionId}`;
+export function nameStatement({ number, sid, ...policy }: StatementReference): string {
+  return `statement ${number}${sid === undefined ? "" : ` ("${sid}")`} of policy ${namePolicy(policy)}`;
+}
+
+/** `P version 1`, and `P version 1 of thing group G` for one that comes from a group. */
+function namePolicy({ policyName, versionId, thingGroupName: group }: Omit<NamedPolicy, "document">): string {
+  return `${policyName} version ${versionId}${group === undefined ? "" : ` of thing group ${group}`}`;
 }
 
 function implicitDeny(
@@ -244,7 +253,7 @@ function implicitDeny(
     const allowed = new Set(
       all.filter(({ compiled }) => compiled.effect === "Allow").flatMap(({ compiled }) => compiled.actionTexts),
     );
-    const names = policies.slice(0, 3).map(({ policyName, versionId }) => `${policyName} version ${versionId}`);
+    const names = policies.slice(0, 3).map(namePolicy);
     const what = allowed.size === 0 ? "nothing" : [...allowed].slice(0, 6).join(", ");
     const attached = policies.length === 1 ? "policy" : "policies";
     const verb = policies.length === 1 ? "allows" : "allow";

@@ -15,6 +15,8 @@ export interface PageRequest<T extends StoreValue> {
   size: number | undefined;
   order?: ListOptions["order"];
   matches?: (entry: StoreEntry<T>) => boolean;
+  /** Of the last part of the keys, in ASCII: entries outside of it are not looked at. Only for lists in ascending order. */
+  namePrefix?: string | undefined;
 }
 
 /**
@@ -32,18 +34,24 @@ export async function readPage<T extends StoreValue>(
     size = pageSizeDefault,
     order = "ascending",
     matches = () => true,
+    namePrefix = "",
   }: PageRequest<T>,
 ): Promise<{ entries: StoreEntry<T>[]; nextToken: string | undefined }> {
   const found: StoreEntry<T>[] = [];
-  let after = token === undefined ? undefined : decodeToken(prefix, token, tokenName);
+  let after = token === undefined ? beforeNames(prefix, namePrefix) : decodeToken(prefix, token, tokenName);
   for (let looked = 0; looked < filteredEntriesMax;) {
     // One more than asked for tells whether there is a next page.
     const page = await store.list<T>(prefix, { limit: size + 1, order, ...(after && { after }) });
     // Keys of one list have as many parts.
     const isForged =
-      looked === 0 && after !== undefined && page[0] !== undefined && page[0].key.length !== after.length;
+      looked === 0 &&
+      token !== undefined &&
+      after !== undefined &&
+      page[0] !== undefined &&
+      page[0].key.length !== after.length;
     if (isForged) throw badToken(tokenName);
     for (const entry of page) {
+      if (!lastName(entry.key).startsWith(namePrefix)) return { entries: found, nextToken: undefined };
       if (!matches(entry)) continue;
       if (found.length === size) return { entries: found, nextToken: tokenAfter(found.at(-1)?.key ?? []) };
       found.push(entry);
@@ -53,6 +61,29 @@ export async function readPage<T extends StoreValue>(
     after = page.at(-1)?.key ?? [];
   }
   return { entries: found, nextToken: tokenAfter(after ?? []) };
+}
+
+/** The same for a list that is made of several, all of it at once: the keys in the order of the store. */
+export function pageOf(
+  keys: readonly StoreKey[],
+  {
+    prefix,
+    token,
+    tokenName = "nextToken",
+    size = pageSizeDefault,
+  }: Omit<PageRequest<StoreValue>, "matches" | "order">,
+): { keys: StoreKey[]; nextToken: string | undefined } {
+  const after = token === undefined ? undefined : encodeKey(decodeToken(prefix, token, tokenName));
+  const left = after === undefined ? keys : keys.filter((key) => encodeKey(key) > after);
+  const page = left.slice(0, size);
+  return { keys: page, nextToken: left.length > size ? tokenAfter(page.at(-1) ?? []) : undefined };
+}
+
+/** A key below every name with the prefix, and above all names that are less. */
+function beforeNames(prefix: StoreKey, namePrefix: string): StoreKey | undefined {
+  const last = namePrefix.charCodeAt(namePrefix.length - 1);
+  if (namePrefix === "" || last === 0) return undefined;
+  return [...prefix, `${namePrefix.slice(0, -1)}${String.fromCharCode(last - 1)}\u{10ffff}`];
 }
 
 /** The last part of a record's key: mostly the name of what it is about. */

@@ -12,7 +12,9 @@ import { createMemoryStore } from "../store/memory.js";
 import type { Store } from "../store/store.js";
 import type { Effect, Operation, Scope } from "./operation.js";
 import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } from "./registry/certificate-issuer.js";
+import { registryServiceName } from "./registry/model.js";
 import { createRegistry, type Registry } from "./registry/service.js";
+import { registryWake } from "./registry/wake.js";
 import type { EffectPerformer, PublishEffect } from "./outbox.js";
 import { openOperationRunner, type EffectRunner } from "./runner.js";
 import type { WakeHandler } from "./wake-ups.js";
@@ -49,7 +51,13 @@ function parsePolicyDocument(text: string): unknown {
 export async function openServiceWorld({
   isStarted = true,
   wakeHandlers = new Map(),
-}: { isStarted?: boolean; wakeHandlers?: ReadonlyMap<string, WakeHandler> } = {}): Promise<ServiceWorld> {
+  membershipWatchers = [],
+}: {
+  isStarted?: boolean;
+  /** Besides the registry's own. */
+  wakeHandlers?: ReadonlyMap<string, WakeHandler>;
+  membershipWatchers?: readonly string[];
+} = {}): Promise<ServiceWorld> {
   const store = createMemoryStore();
   const clock = createVirtualClock();
   const random = createVirtualRandom(7);
@@ -63,13 +71,15 @@ export async function openServiceWorld({
     issuer,
     parsePolicyDocument,
     endpointAddress: (type) => (type === "iot:Data-ATS" ? "localhost:8883" : undefined),
+    membershipWatchers,
   });
   const effects: NotedEffect[] = [];
   const keep = async (_scope: Scope, effect: NotedEffect) => void effects.push(effect);
   const performer: EffectPerformer = { publish: keep, disconnect: keep, recheckPrincipal: keep };
   const open = async (start: boolean) => {
     const runner = await openOperationRunner({ store, clock, random, keys, log });
-    if (start) await runner.start({ performer, wakeHandlers });
+    const handlers = new Map([[registryServiceName, registryWake(membershipWatchers)], ...wakeHandlers]);
+    if (start) await runner.start({ performer, wakeHandlers: handlers });
     return runner;
   };
   const world: ServiceWorld = {

@@ -11,6 +11,16 @@ export interface AbortCriteria {
   minNumberOfExecutedThings: number;
 }
 
+export interface AddThingToThingGroupRequest {
+  thingGroupName?: string | undefined;
+  thingGroupArn?: string | undefined;
+  thingName?: string | undefined;
+  thingArn?: string | undefined;
+  overrideDynamicGroups?: boolean | undefined;
+}
+
+export type AddThingToThingGroupResponse = Readonly<Record<never, never>>;
+
 export interface AttachPolicyRequest {
   policyName: string;
   target: string;
@@ -62,6 +72,10 @@ export interface CertificateDescription {
 export interface CertificateValidity {
   notBefore?: number | undefined;
   notAfter?: number | undefined;
+}
+
+export interface Configuration {
+  Enabled?: boolean | undefined;
 }
 
 export interface CreateCertificateFromCsrRequest {
@@ -133,6 +147,19 @@ export interface CreatePolicyVersionResponse {
   isDefaultVersion?: boolean | undefined;
 }
 
+export interface CreateThingGroupRequest {
+  thingGroupName: string;
+  parentGroupName?: string | undefined;
+  thingGroupProperties?: ThingGroupProperties | undefined;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreateThingGroupResponse {
+  thingGroupName?: string | undefined;
+  thingGroupArn?: string | undefined;
+  thingGroupId?: string | undefined;
+}
+
 export interface CreateThingRequest {
   thingName: string;
   thingTypeName?: string | undefined;
@@ -164,6 +191,13 @@ export interface DeletePolicyVersionRequest {
   policyVersionId: string;
 }
 
+export interface DeleteThingGroupRequest {
+  thingGroupName: string;
+  expectedVersion?: number | undefined;
+}
+
+export type DeleteThingGroupResponse = Readonly<Record<never, never>>;
+
 export interface DeleteThingRequest {
   thingName: string;
   expectedVersion?: number | undefined;
@@ -185,6 +219,14 @@ export interface DescribeEndpointRequest {
 
 export interface DescribeEndpointResponse {
   endpointAddress?: string | undefined;
+}
+
+export type DescribeEventConfigurationsRequest = Readonly<Record<never, never>>;
+
+export interface DescribeEventConfigurationsResponse {
+  eventConfigurations?: Readonly<Record<string, Configuration>> | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
 }
 
 export interface DescribeJobTemplateRequest {
@@ -220,6 +262,23 @@ export interface DescribeManagedJobTemplateResponse {
   environments?: readonly string[] | undefined;
   documentParameters?: readonly DocumentParameter[] | undefined;
   document?: string | undefined;
+}
+
+export interface DescribeThingGroupRequest {
+  thingGroupName: string;
+}
+
+export interface DescribeThingGroupResponse {
+  thingGroupName?: string | undefined;
+  thingGroupId?: string | undefined;
+  thingGroupArn?: string | undefined;
+  version?: number | undefined;
+  thingGroupProperties?: ThingGroupProperties | undefined;
+  thingGroupMetadata?: ThingGroupMetadata | undefined;
+  indexName?: string | undefined;
+  queryString?: string | undefined;
+  queryVersion?: string | undefined;
+  status?: "ACTIVE" | "BUILDING" | "REBUILDING" | undefined;
 }
 
 export interface DescribeThingRequest {
@@ -262,10 +321,26 @@ export interface DocumentParameter {
   optional?: boolean | undefined;
 }
 
+export interface EffectivePolicy {
+  policyName?: string | undefined;
+  policyArn?: string | undefined;
+  policyDocument?: string | undefined;
+}
+
 export interface ExponentialRolloutRate {
   baseRatePerMinute: number;
   incrementFactor: number;
   rateIncreaseCriteria: RateIncreaseCriteria;
+}
+
+export interface GetEffectivePoliciesRequest {
+  principal?: string | undefined;
+  cognitoIdentityPoolId?: string | undefined;
+  thingName?: string | undefined;
+}
+
+export interface GetEffectivePoliciesResponse {
+  effectivePolicies?: readonly EffectivePolicy[] | undefined;
 }
 
 export interface GetPolicyRequest {
@@ -296,6 +371,11 @@ export interface GetPolicyVersionResponse {
   creationDate?: number | undefined;
   lastModifiedDate?: number | undefined;
   generationId?: string | undefined;
+}
+
+export interface GroupNameAndArn {
+  groupName?: string | undefined;
+  groupArn?: string | undefined;
 }
 
 export interface JobExecutionsRetryConfig {
@@ -440,6 +520,30 @@ export interface ListTargetsForPolicyResponse {
   nextMarker?: string | undefined;
 }
 
+export interface ListThingGroupsForThingRequest {
+  thingName: string;
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+}
+
+export interface ListThingGroupsForThingResponse {
+  thingGroups?: readonly GroupNameAndArn[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListThingGroupsRequest {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+  parentGroup?: string | undefined;
+  namePrefixFilter?: string | undefined;
+  recursive?: boolean | undefined;
+}
+
+export interface ListThingGroupsResponse {
+  thingGroups?: readonly GroupNameAndArn[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListThingPrincipalsRequest {
   nextToken?: string | undefined;
   maxResults?: number | undefined;
@@ -460,6 +564,18 @@ export interface ListThingPrincipalsV2Request {
 
 export interface ListThingPrincipalsV2Response {
   thingPrincipalObjects?: readonly ThingPrincipalObject[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListThingsInThingGroupRequest {
+  thingGroupName: string;
+  recursive?: boolean | undefined;
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+}
+
+export interface ListThingsInThingGroupResponse {
+  things?: readonly string[] | undefined;
   nextToken?: string | undefined;
 }
 
@@ -526,6 +642,15 @@ export interface RegisterCertificateWithoutCAResponse {
   certificateId?: string | undefined;
 }
 
+export interface RemoveThingFromThingGroupRequest {
+  thingGroupName?: string | undefined;
+  thingGroupArn?: string | undefined;
+  thingName?: string | undefined;
+  thingArn?: string | undefined;
+}
+
+export type RemoveThingFromThingGroupResponse = Readonly<Record<never, never>>;
+
 export interface RetryCriteria {
   failureType: "FAILED" | "TIMED_OUT" | "ALL";
   numberOfRetries: number;
@@ -547,6 +672,17 @@ export interface ThingAttribute {
   thingArn?: string | undefined;
   attributes?: Readonly<Record<string, string>> | undefined;
   version?: number | undefined;
+}
+
+export interface ThingGroupMetadata {
+  parentGroupName?: string | undefined;
+  rootToParentThingGroups?: readonly GroupNameAndArn[] | undefined;
+  creationDate?: number | undefined;
+}
+
+export interface ThingGroupProperties {
+  thingGroupDescription?: string | undefined;
+  attributePayload?: AttributePayload | undefined;
 }
 
 export interface ThingPrincipalObject {
@@ -571,6 +707,31 @@ export interface UpdateCertificateRequest {
   newStatus: "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION";
 }
 
+export interface UpdateEventConfigurationsRequest {
+  eventConfigurations?: Readonly<Record<string, Configuration>> | undefined;
+}
+
+export type UpdateEventConfigurationsResponse = Readonly<Record<never, never>>;
+
+export interface UpdateThingGroupRequest {
+  thingGroupName: string;
+  thingGroupProperties: ThingGroupProperties;
+  expectedVersion?: number | undefined;
+}
+
+export interface UpdateThingGroupResponse {
+  version?: number | undefined;
+}
+
+export interface UpdateThingGroupsForThingRequest {
+  thingName?: string | undefined;
+  thingGroupsToAdd?: readonly string[] | undefined;
+  thingGroupsToRemove?: readonly string[] | undefined;
+  overrideDynamicGroups?: boolean | undefined;
+}
+
+export type UpdateThingGroupsForThingResponse = Readonly<Record<never, never>>;
+
 export interface UpdateThingRequest {
   thingName: string;
   thingTypeName?: string | undefined;
@@ -583,6 +744,7 @@ export type UpdateThingResponse = Readonly<Record<never, never>>;
 
 /** Input and output by operation. */
 export interface IotOperations {
+  AddThingToThingGroup: { input: AddThingToThingGroupRequest; output: AddThingToThingGroupResponse };
   AttachPolicy: { input: AttachPolicyRequest; output: Readonly<Record<never, never>> };
   AttachPrincipalPolicy: { input: AttachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   AttachThingPrincipal: { input: AttachThingPrincipalRequest; output: AttachThingPrincipalResponse };
@@ -592,19 +754,24 @@ export interface IotOperations {
   CreatePolicy: { input: CreatePolicyRequest; output: CreatePolicyResponse };
   CreatePolicyVersion: { input: CreatePolicyVersionRequest; output: CreatePolicyVersionResponse };
   CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
+  CreateThingGroup: { input: CreateThingGroupRequest; output: CreateThingGroupResponse };
   DeleteCertificate: { input: DeleteCertificateRequest; output: Readonly<Record<never, never>> };
   DeleteJobTemplate: { input: DeleteJobTemplateRequest; output: Readonly<Record<never, never>> };
   DeletePolicy: { input: DeletePolicyRequest; output: Readonly<Record<never, never>> };
   DeletePolicyVersion: { input: DeletePolicyVersionRequest; output: Readonly<Record<never, never>> };
   DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
+  DeleteThingGroup: { input: DeleteThingGroupRequest; output: DeleteThingGroupResponse };
   DescribeCertificate: { input: DescribeCertificateRequest; output: DescribeCertificateResponse };
   DescribeEndpoint: { input: DescribeEndpointRequest; output: DescribeEndpointResponse };
+  DescribeEventConfigurations: { input: DescribeEventConfigurationsRequest; output: DescribeEventConfigurationsResponse };
   DescribeJobTemplate: { input: DescribeJobTemplateRequest; output: DescribeJobTemplateResponse };
   DescribeManagedJobTemplate: { input: DescribeManagedJobTemplateRequest; output: DescribeManagedJobTemplateResponse };
   DescribeThing: { input: DescribeThingRequest; output: DescribeThingResponse };
+  DescribeThingGroup: { input: DescribeThingGroupRequest; output: DescribeThingGroupResponse };
   DetachPolicy: { input: DetachPolicyRequest; output: Readonly<Record<never, never>> };
   DetachPrincipalPolicy: { input: DetachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   DetachThingPrincipal: { input: DetachThingPrincipalRequest; output: DetachThingPrincipalResponse };
+  GetEffectivePolicies: { input: GetEffectivePoliciesRequest; output: GetEffectivePoliciesResponse };
   GetPolicy: { input: GetPolicyRequest; output: GetPolicyResponse };
   GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
   ListAttachedPolicies: { input: ListAttachedPoliciesRequest; output: ListAttachedPoliciesResponse };
@@ -618,11 +785,18 @@ export interface IotOperations {
   ListPrincipalThings: { input: ListPrincipalThingsRequest; output: ListPrincipalThingsResponse };
   ListPrincipalThingsV2: { input: ListPrincipalThingsV2Request; output: ListPrincipalThingsV2Response };
   ListTargetsForPolicy: { input: ListTargetsForPolicyRequest; output: ListTargetsForPolicyResponse };
+  ListThingGroups: { input: ListThingGroupsRequest; output: ListThingGroupsResponse };
+  ListThingGroupsForThing: { input: ListThingGroupsForThingRequest; output: ListThingGroupsForThingResponse };
   ListThingPrincipals: { input: ListThingPrincipalsRequest; output: ListThingPrincipalsResponse };
   ListThingPrincipalsV2: { input: ListThingPrincipalsV2Request; output: ListThingPrincipalsV2Response };
   ListThings: { input: ListThingsRequest; output: ListThingsResponse };
+  ListThingsInThingGroup: { input: ListThingsInThingGroupRequest; output: ListThingsInThingGroupResponse };
   RegisterCertificateWithoutCA: { input: RegisterCertificateWithoutCARequest; output: RegisterCertificateWithoutCAResponse };
+  RemoveThingFromThingGroup: { input: RemoveThingFromThingGroupRequest; output: RemoveThingFromThingGroupResponse };
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
+  UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
   UpdateThing: { input: UpdateThingRequest; output: UpdateThingResponse };
+  UpdateThingGroup: { input: UpdateThingGroupRequest; output: UpdateThingGroupResponse };
+  UpdateThingGroupsForThing: { input: UpdateThingGroupsForThingRequest; output: UpdateThingGroupsForThingResponse };
 }

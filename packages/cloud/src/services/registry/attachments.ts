@@ -1,10 +1,22 @@
 import { ThinglineError } from "@thingline/protocol";
 import { awsOperation, type InputOf } from "../aws-operation.js";
-import { answer, type Effect, type OperationContext, type Outcome } from "../operation.js";
-import { lastName, readPage } from "../page.js";
+import { encodeKey } from "../../store/key-encoding.js";
+import type { StoreKey } from "../../store/store.js";
+import { answer, type OperationContext, type Outcome } from "../operation.js";
+import { lastName, pageOf, readPage } from "../page.js";
 import { requireCertificate } from "./certificates.js";
-import { arnOf, certificateIdOfArn, policiesPerTargetMax, registryKeys, type ThingPrincipalRecord } from "./model.js";
-import { describePolicy, requirePolicy } from "./policies.js";
+import { requireGroup } from "./group-directory.js";
+import {
+  arnOf,
+  certificateIdOfArn,
+  policiesPerGroupMax,
+  policiesPerTargetMax,
+  registryKeys,
+  thingGroupOfArn,
+  type ThingPrincipalRecord,
+} from "./model.js";
+import { describePolicy, policiesOf, requirePolicy } from "./policies.js";
+import { recheck, recheckTarget } from "./recheck.js";
 import {
   attachPolicyOperations,
   attachThingOperations,
@@ -14,7 +26,7 @@ import {
 import { requireThing } from "./things.js";
 
 /** @throws {ThinglineError} REQUEST_INVALID, RESOURCE_NOT_FOUND */
-async function requirePrincipal(context: OperationContext, arn: string) {
+export async function requirePrincipal(context: OperationContext, arn: string) {
   const id = certificateIdOfArn(context.scope, arn);
   if (id === undefined) {
     const expected = arnOf.certificate(context.scope, "<certificateId>");
@@ -23,7 +35,23 @@ async function requirePrincipal(context: OperationContext, arn: string) {
   return requireCertificate(context, id);
 }
 
-const recheck = (certificateId: string): Effect => ({ type: "recheckPrincipal", certificateId });
+/**
+ * What policies are attached to: a certificate or a thing group.
+ * @throws {ThinglineError} REQUEST_INVALID, RESOURCE_NOT_FOUND
+ */
+async function requireTarget(context: OperationContext, target: string) {
+  const { scope } = context;
+  const group = thingGroupOfArn(scope, target);
+  if (group !== undefined) {
+    const { key, revision, value } = await requireGroup(context, group);
+    const guardKey = registryKeys.guard(scope, "thingGroup", group);
+    const above = value.ancestors.map(({ thingGroupName }) => arnOf.thingGroup(scope, thingGroupName));
+    return { key, revision, guardKey, policiesMax: policiesPerGroupMax, above };
+  }
+  const { key, revision, value } = await requirePrincipal(context, target);
+  const guardKey = registryKeys.guard(scope, "certificate", value.certificateId);
+  return { key, revision, guardKey, policiesMax: policiesPerTargetMax, above: [] };
+}
 
 /** What a policy is attached to; the older operations of AWS call it a principal. */
 type PolicyTarget = InputOf<"iot", "AttachPolicy">;
@@ -42,26 +70,24 @@ async function attach(context: OperationContext, input: PolicyTarget): Promise<O
   const { scope, store } = context;
   const { target } = input;
   const policy = await requirePolicy(context, input.policyName);
-  const certificate = await requirePrincipal(context, target);
-  const id = certificate.value.certificateId;
-  const guardKey = registryKeys.guard(scope, "certificate", id);
+  const { key, revision, guardKey, policiesMax } = await requireTarget(context, target);
   const guardRevision = (await store.get(guardKey))?.revision ?? 0;
   if ((await store.get(registryKeys.policyOfTarget(scope, target, input.policyName))) !== undefined) return answer({});
-  const attached = await store.list(registryKeys.policiesOfTarget(scope, target), { limit: policiesPerTargetMax });
-  if (attached.length >= policiesPerTargetMax) {
-    const message = `The maximum number of policies (${policiesPerTargetMax}) is already attached to ${target}`;
+  const attached = await store.list(registryKeys.policiesOfTarget(scope, target), { limit: policiesMax });
+  if (attached.length >= policiesMax) {
+    const message = `The maximum number of policies (${policiesMax}) is already attached to ${target}`;
     throw new ThinglineError("QUOTA_EXCEEDED", message);
   }
   return {
     result: {},
     operations: [
       { key: registryKeys.policy(scope, input.policyName), expectedRevision: policy.revision, check: true as const },
-      { key: registryKeys.certificate(scope, id), expectedRevision: certificate.revision, check: true as const },
-      // Two that attach to one certificate at once could exceed the maximum together.
+      { key, expectedRevision: revision, check: true as const },
+      // Two that attach to one target at once could exceed the maximum together.
       { key: guardKey, expectedRevision: guardRevision, value: null },
       ...attachPolicyOperations(scope, input.policyName, target),
     ],
-    effects: [recheck(id)],
+    effects: await recheckTarget(context, target),
   };
 }
 
@@ -80,15 +106,14 @@ async function detach(context: OperationContext, input: PolicyTarget): Promise<O
   await requirePolicy(context, input.policyName);
   const attachment = await store.get(registryKeys.policyOfTarget(scope, target, input.policyName));
   if (attachment === undefined) return answer({});
-  const id = certificateIdOfArn(scope, target);
   return {
     result: {},
     operations: detachPolicyOperations(scope, input.policyName, target),
-    effects: id === undefined ? [] : [recheck(id)],
+    effects: await recheckTarget(context, target),
   };
 }
 
-/** A target that has no groups above it has the same policies with and without `recursive`. */
+/** With `recursive` those of all groups above a thing group as well. */
 export const listAttachedPolicies = awsOperation(
   "iot",
   "ListAttachedPolicies",
@@ -106,14 +131,34 @@ export const listPrincipalPolicies = awsOperation(
 
 async function policiesPage(
   context: OperationContext,
-  { target, marker, pageSize }: InputOf<"iot", "ListAttachedPolicies">,
+  { target, marker, pageSize, recursive }: InputOf<"iot", "ListAttachedPolicies">,
 ) {
   const { scope, store } = context;
-  await requirePrincipal(context, target);
+  const { above } = await requireTarget(context, target);
   const prefix = registryKeys.policiesOfTarget(scope, target);
-  const { entries, nextToken } = await readPage(store, { prefix, token: marker, tokenName: "marker", size: pageSize });
-  const policies = entries.map(({ key }) => describePolicy(scope, lastName(key)));
-  return { policies, ...(nextToken !== undefined && { nextMarker: nextToken }) };
+  const request = { prefix, token: marker, tokenName: "marker", size: pageSize } as const;
+  if (recursive === true && above.length > 0) {
+    const { keys, nextToken } = pageOf(await keysWithAbove(context, target, above), request);
+    return describePage(keys, nextToken);
+  }
+  const { entries, nextToken } = await readPage(store, request);
+  return describePage(
+    entries.map(({ key }) => key),
+    nextToken,
+  );
+
+  function describePage(keys: readonly StoreKey[], next: string | undefined) {
+    const policies = keys.map((key) => describePolicy(scope, lastName(key)));
+    return { policies, ...(next !== undefined && { nextMarker: next }) };
+  }
+}
+
+/** As if all of them were attached to the target: a few, as each group has few. */
+async function keysWithAbove(context: OperationContext, target: string, above: readonly string[]): Promise<StoreKey[]> {
+  const names = new Set<string>();
+  for (const one of [...above, target]) for (const name of await policiesOf(context, one)) names.add(name);
+  const keys = [...names].map((name) => registryKeys.policyOfTarget(context.scope, target, name));
+  return keys.sort((left, right) => (encodeKey(left) < encodeKey(right) ? -1 : 1));
 }
 
 export const listTargetsForPolicy = awsOperation(

@@ -5,6 +5,7 @@ import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } 
 import { endpointAddressOf } from "./endpoints.js";
 import { registryServiceName } from "./model.js";
 import { createRegistry, type Registry } from "./service.js";
+import { registryWake } from "./wake.js";
 
 // What other services may know of this one: operations to call, and the words of AWS for its names.
 export { explainCertificate } from "./certificates.js";
@@ -58,5 +59,6 @@ export function createRegistryService(deps: RegistryServiceDependencies): Regist
     endpointAddress: (type) => endpointAddressOf(type, mqttsEndpoint),
     membershipWatchers,
   });
-  return { name: registryServiceName, operations, rest: Object.values(operations), issuer };
+  const wake = registryWake(membershipWatchers);
+  return { name: registryServiceName, operations, rest: Object.values(operations), issuer, wake };
 }

@@ -1,7 +1,5 @@
 import type { StoreKey, StoreReader } from "../../store/store.js";
-import { iterate } from "../../store/iterate.js";
 import type { Scope } from "../operation.js";
-import { lastName } from "../page.js";
 
 /** Of its sagas. */
 export const registryServiceName = "registry";
@@ -63,6 +61,11 @@ export type ThingGroupRecord = {
   version: number;
   createdAtMs: number;
 };
+
+/** Where a thing is below a group: in which one it is itself. */
+export type ThingBelowGroupRecord = { thingGroupId: string };
+
+export type DeletedGroupRecord = Pick<ThingGroupRecord, "thingGroupName" | "thingGroupId" | "ancestors">;
 
 export type PolicyRecord = {
   policyName: string;
@@ -136,10 +139,14 @@ export const registryKeys = {
   thingsOfGroup: (scope: Scope, thingGroupId: string) => key(scope, "thingOfGroup", thingGroupId),
   thingOfGroup: (scope: Scope, thingGroupId: string, thingName: string) =>
     key(scope, "thingOfGroup", thingGroupId, thingName),
+  /** Nothing is stored there: the list is made from the thing's record, and this is what its tokens are of. */
+  groupsOfThing: (scope: Scope, thingName: string) => key(scope, "groupOfThing", thingName),
   /** Of the group and of every one below it. A thing is in one group of a hierarchy, so it is there once. */
   thingsBelowGroup: (scope: Scope, thingGroupId: string) => key(scope, "thingBelowGroup", thingGroupId),
   thingBelowGroup: (scope: Scope, thingGroupId: string, thingName: string) =>
     key(scope, "thingBelowGroup", thingGroupId, thingName),
+  /** What there is still to clear away of a group. */
+  deletedGroup: (scope: Scope, thingGroupId: string) => key(scope, "deletedGroup", thingGroupId),
   eventConfigurations: (scope: Scope) => key(scope, "eventConfigurations"),
   guard: (scope: Scope, kind: "thing" | "certificate" | "policy" | "thingGroup", name: string) =>
     key(scope, "guard", kind, name),
@@ -161,6 +168,12 @@ export function certificateIdOfArn(scope: Scope, principal: string): string | un
   return /^[a-f0-9]{64}$/.test(certificateId) ? certificateId : undefined;
 }
 
+/** The name of a group by an ARN of this account and region, or undefined. */
+export function thingGroupOfArn(scope: Scope, arn: string): string | undefined {
+  const prefix = arnOf.thingGroup(scope, "");
+  return arn.startsWith(prefix) && arn.length > prefix.length ? arn.slice(prefix.length) : undefined;
+}
+
 /** Looks a certificate up by its id: the lower-case hex SHA-256 of its DER. */
 export async function findCertificate(
   store: StoreReader,
@@ -168,84 +181,4 @@ export async function findCertificate(
   certificateId: string,
 ): Promise<CertificateRecord | undefined> {
   return (await store.get<CertificateRecord>(registryKeys.certificate(scope, certificateId)))?.value;
-}
-
-/** What a connection may be: its certificate, the policies that speak for it, and the thing that it is. */
-export interface Principal {
-  certificate: CertificateRecord;
-  /** Default versions, by policy name. */
-  policies: { policyName: string; versionId: string; document: string }[];
-  /** See {@link loadPrincipal}. */
-  thing: { thingName: string; thingTypeName: string | undefined; attributes: Record<string, string> } | undefined;
-}
-
-/**
- * Loads a principal for one connection. The connection has a thing when the certificate is attached to a thing whose
- * name is the client id, or when it is attached exclusively to one thing, whatever the client id.
- * Reads are not one transaction: who must know of later changes listens to `recheckPrincipal` effects.
- *
- * @returns undefined for a certificate that is not registered.
- * @see AWS IoT developer guide, "Thing policy variables" and "Exclusive thing"
- */
-export async function loadPrincipal(
-  store: StoreReader,
-  scope: Scope,
-  { certificateId, clientId }: { certificateId: string; clientId: string },
-): Promise<Principal | undefined> {
-  const certificate = await findCertificate(store, scope, certificateId);
-  if (certificate === undefined) return undefined;
-  const principal = arnOf.certificate(scope, certificateId);
-  const policies = await loadPolicies(store, scope, principal);
-  return { certificate, policies, thing: await loadThing(store, scope, principal, clientId) };
-}
-
-async function loadPolicies(store: StoreReader, scope: Scope, target: string): Promise<Principal["policies"]> {
-  const attached = await store.list(registryKeys.policiesOfTarget(scope, target), { limit: policiesPerTargetMax });
-  const policies: Principal["policies"] = [];
-  for (const { key: attachment } of attached) {
-    const policyName = lastName(attachment);
-    const policy = await store.get<PolicyRecord>(registryKeys.policy(scope, policyName));
-    if (policy === undefined) continue;
-    const versionId = policy.value.defaultVersionId;
-    const versionKey = registryKeys.policyVersion(scope, policyName, versionId);
-    const version = await store.get<PolicyVersionRecord>(versionKey);
-    if (version !== undefined) policies.push({ policyName, versionId, document: version.value.policyDocument });
-  }
-  return policies;
-}
-
-async function loadThing(store: StoreReader, scope: Scope, principal: string, clientId: string) {
-  const isNamed = await store.get(registryKeys.thingOfPrincipal(scope, principal, clientId));
-  const thingName = isNamed === undefined ? await exclusiveThing(store, scope, principal) : clientId;
-  if (thingName === undefined) return undefined;
-  const thing = await store.get<ThingRecord>(registryKeys.thing(scope, thingName));
-  if (thing === undefined) return undefined;
-  const { thingTypeName, attributes } = thing.value;
-  return { thingName, thingTypeName, attributes };
-}
-
-async function exclusiveThing(store: StoreReader, scope: Scope, principal: string): Promise<string | undefined> {
-  const prefix = registryKeys.thingsOfPrincipal(scope, principal);
-  const [first] = await store.list<ThingPrincipalRecord>(prefix, { limit: 1 });
-  return first?.value.thingPrincipalType === "EXCLUSIVE_THING" ? lastName(first.key) : undefined;
-}
-
-/** Certificate ids whose connections a change of the policy may concern. */
-export async function certificatesOfPolicy(store: StoreReader, scope: Scope, policyName: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { key: attachment } of iterate(store, registryKeys.targetsOfPolicy(scope, policyName))) {
-    const certificateId = certificateIdOfArn(scope, lastName(attachment));
-    if (certificateId !== undefined) found.push(certificateId);
-  }
-  return found;
-}
-
-/** Certificate ids whose connections a change of the thing may concern. */
-export async function certificatesOfThing(store: StoreReader, scope: Scope, thingName: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { key: attachment } of iterate(store, registryKeys.principalsOfThing(scope, thingName))) {
-    const certificateId = certificateIdOfArn(scope, lastName(attachment));
-    if (certificateId !== undefined) found.push(certificateId);
-  }
-  return found;
 }

@@ -1,17 +1,11 @@
 import { ThinglineError } from "@thingline/protocol";
 import { iterate } from "../../store/iterate.js";
 import type { StoreEntry, StoreOperation } from "../../store/store.js";
-import { answer, type Effect, type OperationContext, type Scope } from "../operation.js";
+import { answer, type OperationContext, type Scope } from "../operation.js";
 import { lastName, readPage } from "../page.js";
 import { awsOperation } from "../aws-operation.js";
-import {
-  arnOf,
-  certificatesOfPolicy,
-  policyVersionsMax,
-  registryKeys,
-  type PolicyRecord,
-  type PolicyVersionRecord,
-} from "./model.js";
+import { arnOf, policyVersionsMax, registryKeys, type PolicyRecord, type PolicyVersionRecord } from "./model.js";
+import { recheckPolicy } from "./recheck.js";
 
 const versionDigitsMax = 15;
 
@@ -258,11 +252,6 @@ export const deletePolicyVersion = awsOperation(
 
 export function describePolicy(scope: Scope, name: string) {
   return { policyName: name, policyArn: arnOf.policy(scope, name) };
-}
-
-async function recheckPolicy({ store, scope }: Reader, name: string): Promise<Effect[]> {
-  const certificateIds = await certificatesOfPolicy(store, scope, name);
-  return certificateIds.map((certificateId) => ({ type: "recheckPrincipal", certificateId }));
 }
 
 /** Every policy attached to a target, by name. */

@@ -4,7 +4,8 @@ import { isThinglineError, type ErrorCode } from "@thingline/protocol";
 import type { Store } from "../../store/store.js";
 import { openOperationRunner, type EffectRunner } from "../runner.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
-import { findCertificate, loadPrincipal } from "./model.js";
+import { findCertificate } from "./model.js";
+import { loadPrincipal } from "./principal.js";
 
 const policyDocument = JSON.stringify({
   Version: "2012-10-17",

@@ -27,6 +27,9 @@ import {
   registerCertificateWithoutCa,
   updateCertificate,
 } from "./certificates.js";
+import { getEffectivePolicies } from "./effective-policies.js";
+import { describeEventConfigurations, updateEventConfigurations } from "./event-configurations.js";
+import { listThingGroupsForThing, listThingsInThingGroup, membershipOperations } from "./group-membership.js";
 import {
   createPolicyOperation,
   createPolicyVersionOperation,
@@ -38,7 +41,14 @@ import {
   listPolicyVersions,
   setDefaultPolicyVersion,
 } from "./policies.js";
-import { createThing, deleteThing, describeThing, listThings, updateThing } from "./things.js";
+import {
+  createThingGroup,
+  deleteThingGroupOperation,
+  describeThingGroup,
+  listThingGroups,
+  updateThingGroup,
+} from "./thing-groups.js";
+import { createThing, deleteThingOperation, describeThing, listThings, updateThing } from "./things.js";
 
 export interface RegistryDependencies {
   issuer: CertificateIssuer;
@@ -56,13 +66,26 @@ export type Registry = ReturnType<typeof createRegistry>;
  * Things, certificates, policies and what is attached to what. Members are the operations of AWS IoT by their names:
  * `runner.run(scope, registry.createThing, { thingName: "pump-7" })`. Results are the bodies of AWS's answers.
  */
-export function createRegistry({ issuer, parsePolicyDocument, endpointAddress }: RegistryDependencies) {
+export function createRegistry({
+  issuer,
+  parsePolicyDocument,
+  endpointAddress,
+  membershipWatchers: watchers = [],
+}: RegistryDependencies) {
   return {
     createThing,
     describeThing,
     updateThing,
-    deleteThing,
+    deleteThing: deleteThingOperation(watchers),
     listThings,
+    createThingGroup,
+    describeThingGroup,
+    updateThingGroup,
+    deleteThingGroup: deleteThingGroupOperation(watchers),
+    listThingGroups,
+    ...membershipOperations(watchers),
+    listThingsInThingGroup,
+    listThingGroupsForThing,
     createKeysAndCertificate: createKeysAndCertificateOperation(issuer),
     createCertificateFromCsr: createCertificateFromCsrOperation(issuer),
     registerCertificateWithoutCa,
@@ -83,6 +106,7 @@ export function createRegistry({ issuer, parsePolicyDocument, endpointAddress }:
     detachPolicy,
     listAttachedPolicies,
     listTargetsForPolicy,
+    getEffectivePolicies,
     attachPrincipalPolicy,
     detachPrincipalPolicy,
     listPrincipalPolicies,
@@ -93,6 +117,8 @@ export function createRegistry({ issuer, parsePolicyDocument, endpointAddress }:
     listThingPrincipalsV2,
     listPrincipalThings,
     listPrincipalThingsV2,
+    describeEventConfigurations,
+    updateEventConfigurations,
     describeEndpoint: awsOperation("iot", "DescribeEndpoint", ["endpointType"], async (_context, input) => {
       // Without a type AWS still names the old data endpoint.
       const { endpointType = "iot:Data" } = input;

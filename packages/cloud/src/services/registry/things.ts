@@ -1,10 +1,14 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { StoreEntry } from "../../store/store.js";
-import type { AttributePayload } from "../../model/types/iot.js";
 import { awsOperation, type InputOf } from "../aws-operation.js";
-import { answer, type Effect, type Operation, type OperationContext, type Scope } from "../operation.js";
+import { answer, type Operation, type OperationContext, type Scope } from "../operation.js";
 import { readPage } from "../page.js";
-import { arnOf, attributesWithoutTypeMax, certificatesOfThing, registryKeys, type ThingRecord } from "./model.js";
+import { isSame, updateAttributes, withoutEmpty } from "./attributes.js";
+import { publishEvents, thingEvent } from "./events.js";
+import { leaveGroups } from "./group-records.js";
+import { wakeWatchers } from "./membership-watchers.js";
+import { arnOf, attributesWithoutTypeMax, registryKeys, type ThingRecord } from "./model.js";
+import { recheckThing } from "./recheck.js";
 
 /** @throws {ThinglineError} RESOURCE_NOT_FOUND */
 export async function requireThing(
@@ -29,7 +33,8 @@ export const createThing = awsOperation(
   "iot",
   "CreateThing",
   ["thingName", "thingTypeName", "attributePayload.attributes", "attributePayload.merge", "billingGroupName"],
-  async ({ scope, store, nowMs, random }, input) => {
+  async (context, input) => {
+    const { scope, store, nowMs, random } = context;
     refuseUnknownGroups(input);
     const key = registryKeys.thing(scope, input.thingName);
     const attributes = withoutEmpty(input.attributePayload?.attributes ?? {});
@@ -41,7 +46,8 @@ export const createThing = awsOperation(
     }
     const thing = newThing({ thingName: input.thingName, thingId: random.uuid(), attributes, nowMs });
     const operations = [{ key, expectedRevision: 0, value: thing }];
-    return { result: describeCreated(scope, thing), operations, effects: [] };
+    const effects = await publishEvents(context, [thingEvent("CREATED", thing)]);
+    return { result: describeCreated(scope, thing), operations, effects };
   },
 );
 
@@ -96,16 +102,18 @@ export const updateThing = awsOperation(
     return {
       result: {},
       operations: [{ key: registryKeys.thing(scope, thing.thingName), expectedRevision: revision, value }],
-      effects: await recheckThing({ store, scope }, thing.thingName),
+      effects: [
+        ...(await recheckThing({ store, scope }, thing.thingName)),
+        ...(await publishEvents(context, [thingEvent("UPDATED", value)])),
+      ],
     };
   },
 );
 
-export const deleteThing = awsOperation(
-  "iot",
-  "DeleteThing",
-  ["thingName", "expectedVersion"],
-  async ({ scope, store }, input) => {
+/** Its memberships go with it. @param watchers services that hear of it */
+export function deleteThingOperation(watchers: readonly string[]) {
+  return awsOperation("iot", "DeleteThing", ["thingName", "expectedVersion"], async (context, input) => {
+    const { scope, store, nowMs } = context;
     const key = registryKeys.thing(scope, input.thingName);
     const existing = await store.get<ThingRecord>(key);
     if (existing === undefined) return answer({});
@@ -117,16 +125,21 @@ export const deleteThing = awsOperation(
       const message = `Cannot delete. Thing ${input.thingName} is still attached to one or more principals`;
       throw new ThinglineError("REQUEST_INVALID", message);
     }
+    const left = await leaveGroups(context, existing.value);
     return {
       result: {},
       operations: [
         { key, expectedRevision: existing.revision, delete: true as const },
         { key: guardKey, expectedRevision: guardRevision, delete: true as const },
+        ...left.operations,
       ],
-      effects: [],
+      effects: [
+        ...(await publishEvents(context, [...left.events, thingEvent("DELETED", existing.value)])),
+        ...wakeWatchers(watchers, input.thingName, nowMs),
+      ],
     };
-  },
-);
+  });
+}
 
 export const listThings = awsOperation(
   "iot",
@@ -150,15 +163,6 @@ export const listThings = awsOperation(
     return answer({ things, ...(nextToken !== undefined && { nextToken }) });
   },
 );
-
-/** Policies may ask for a thing's attributes, so a change concerns its live connections. */
-export async function recheckThing(
-  { store, scope }: Pick<OperationContext, "store" | "scope">,
-  name: string,
-): Promise<Effect[]> {
-  const certificateIds = await certificatesOfThing(store, scope, name);
-  return certificateIds.map((certificateId) => ({ type: "recheckPrincipal", certificateId }));
-}
 
 type ListFilter = Omit<InputOf<"iot", "ListThings">, "nextToken" | "maxResults">;
 
@@ -184,21 +188,6 @@ function isListed(thing: ThingRecord, filter: ListFilter): boolean {
   return filter.usePrefixAttributeValue === true
     ? value.startsWith(filter.attributeValue)
     : value === filter.attributeValue;
-}
-
-function updateAttributes(current: Record<string, string>, payload: AttributePayload | undefined) {
-  if (payload?.attributes === undefined) return current;
-  return withoutEmpty(payload.merge === true ? { ...current, ...payload.attributes } : payload.attributes);
-}
-
-/** An empty value removes the attribute. */
-function withoutEmpty(attributes: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ""));
-}
-
-function isSame(left: Record<string, string>, right: Record<string, string>): boolean {
-  const names = Object.keys(left);
-  return names.length === Object.keys(right).length && names.every((name) => left[name] === right[name]);
 }
 
 function requireFewAttributes(attributes: Record<string, string>): void {

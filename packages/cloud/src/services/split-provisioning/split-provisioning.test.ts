@@ -5,7 +5,8 @@ import { decodeSplitProvisioningRejection } from "@thingline/protocol/provisioni
 import { answered, type ServiceMessage } from "../operation.js";
 import type { PublishEffect } from "../outbox.js";
 import { explainCertificate } from "../registry/certificates.js";
-import { findCertificate, loadPrincipal, type CertificateRecord } from "../registry/model.js";
+import { findCertificate, type CertificateRecord } from "../registry/model.js";
+import { loadPrincipal } from "../registry/principal.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
 import {
   addPending,

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openServiceWorld } from "./services/world.test.support.js";
+import { clearedThingsMax } from "./services/registry/group-sweep.js";
+import { iterate } from "./store/iterate.js";
+import type { StoreEntry } from "./store/store.js";
+import { createReferenceCheck } from "./store-references.js";
+
+/** Groups with things and a policy, and one that is still being cleared away. */
+async function groups(): Promise<StoreEntry[]> {
+  const { run, registry, store } = await openServiceWorld();
+  await run(registry.createThingGroup, { thingGroupName: "fleet" });
+  for (const thingGroupName of ["north", "south"]) {
+    await run(registry.createThingGroup, { thingGroupName, parentGroupName: "fleet" });
+  }
+  await run(registry.createPolicy, { policyName: "P", policyDocument: '{"Statement":[]}' });
+  await run(registry.attachPolicy, {
+    policyName: "P",
+    target: "arn:aws:iot:us-east-1:123456789012:thinggroup/fleet",
+  });
+  for (let at = 0; at <= clearedThingsMax; at++) {
+    await run(registry.createThing, { thingName: `t-${at}` });
+    await run(registry.addThingToThingGroup, { thingName: `t-${at}`, thingGroupName: "south" });
+  }
+  await run(registry.createThing, { thingName: "t" });
+  await run(registry.addThingToThingGroup, { thingName: "t", thingGroupName: "north" });
+  await run(registry.deleteThingGroup, { thingGroupName: "south" });
+  const entries: StoreEntry[] = [];
+  for await (const entry of iterate(store, [])) entries.push(entry);
+  return entries;
+}
+
+function dangling(entries: readonly StoreEntry[]): string[] {
+  const check = createReferenceCheck(() => "");
+  for (const entry of entries) check.see(entry);
+  return [...check.dangling()];
+}
+
+test("what the records of groups say of each other is there, and its loss is told", async () => {
+  const entries = await groups();
+  assert.deepEqual(dangling(entries), []);
+  for (const kind of [
+    "thingGroup",
+    "rootGroup",
+    "childGroup",
+    "descendantGroup",
+    "thingOfGroup",
+    "deletedGroup",
+    "targetOfPolicy",
+  ]) {
+    const lost = entries.findIndex(({ key }) => key[2] === kind);
+    assert.ok(lost >= 0, kind);
+    const told = dangling(entries.toSpliced(lost, 1));
+    assert.ok(told.length > 0, `the loss of a ${kind} is told`);
+    assert.ok(told.every((line) => /refers to .* which is not there$/.test(line)));
+  }
+});
