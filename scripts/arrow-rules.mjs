@@ -20,7 +20,7 @@ export const arrowRules = {
   rooms: {
     "packages/protocol": {
       at: ["errors.ts"],
-      image: ["bytes.ts"],
+      image: ["x509", "bytes.ts", "errors.ts", "options.ts"],
       jobs: ["json.ts"],
       kconfig: ["errors.ts"],
       mqtt: ["errors.ts", "bounded-map.ts", "bytes.ts"],
