@@ -67,6 +67,9 @@ export const arrowRules = {
       rest: ["services", "model", "log.ts", "signature.ts"],
       contract: ["store", "bus"],
     },
+    "packages/sim": {
+      mcuboot: [],
+    },
     "apps/cli": {
       commands: ["*.ts"],
     },
