@@ -20,7 +20,7 @@ export const arrowRules = {
   rooms: {
     "packages/protocol": {
       at: ["errors.ts"],
-      image: ["x509", "bytes.ts", "errors.ts", "options.ts"],
+      image: ["bytes.ts"],
       jobs: ["json.ts"],
       kconfig: ["errors.ts"],
       mqtt: ["errors.ts", "bounded-map.ts", "bytes.ts"],
@@ -66,9 +66,6 @@ export const arrowRules = {
       gateway: ["services", "services/registry", "store", "policy", "log.ts"],
       rest: ["services", "model", "log.ts", "signature.ts"],
       contract: ["store", "bus"],
-    },
-    "packages/sim": {
-      mcuboot: [],
     },
     "apps/cli": {
       commands: ["*.ts"],

@@ -56,6 +56,8 @@ export const errorCodes = {
   DELETE_CONFLICT: "something is still attached to what should be deleted",
   DEVICE_ID_MISMATCH: "a request names another device than the client that sent it",
   INTERNAL_FAILURE: "a defect in a cloud service; the log of the local cloud says more",
+  JOB_EXECUTION_ENDED: "an execution of a job was asked for that is in a terminal state",
+  JOB_STATE_INVALID: "the state of a job or of its execution does not allow the operation",
   QUOTA_EXCEEDED: "a quota of AWS IoT would be exceeded, of resources or of a device's request",
   REQUEST_FORBIDDEN: "a request over HTTP asks for what nobody may do, or this caller may not",
   REQUEST_INVALID: "a request to a cloud service has a wrong or missing member",
@@ -113,7 +115,6 @@ export const errorCodes = {
   DOWNLOAD_GONE: "the file of a download is not there, or may not be read any more",
   DOWNLOAD_INVALID: "a server answered a download in a way that no download can be made of",
   DOWNLOAD_UNAVAILABLE: "the file of a download could not be fetched now, and may be fetched later",
-  IMAGE_INVALID: "bytes that are no MCUboot image, or that none can be made of",
   // Configuration
   KCONFIG_INVALID: "a Kconfig fragment has lines, names or values that are wrong, or lacks an option",
 } as const;

@@ -14,6 +14,8 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   CERTIFICATE_STATE_INVALID: [406, "CertificateStateException"],
   CLOSED: [503, "ServiceUnavailableException"],
   DELETE_CONFLICT: [409, "DeleteConflictException"],
+  JOB_EXECUTION_ENDED: [410, "TerminalStateException"],
+  JOB_STATE_INVALID: [409, "InvalidStateTransitionException"],
   LIMIT_EXCEEDED: [503, "ServiceUnavailableException"],
   NODE_OVER: [503, "ServiceUnavailableException"],
   POLICY_MALFORMED: [400, "MalformedPolicyException"],
@@ -59,7 +61,9 @@ export function toWireError(error: unknown, api: ApiName): WireError & { isDefec
   if (isThinglineError(error, "OPTION_INVALID") && error.details["option"] === "key") return nameImpossible;
   const wire = isThinglineError(error) ? wireErrors[error.code] : undefined;
   if (!isThinglineError(error) || wire === undefined) return { ...internalFailure, isDefect: true };
-  const [status, code] = wire;
+  // The jobs data plane knows no conflict of versions.
+  const isUnknown = error.code === "VERSION_CONFLICT" && api === "iot-jobs-data";
+  const [status, code] = isUnknown ? ([400, "InvalidRequestException"] as const) : wire;
   const { resourceId, resourceArn } = error.details;
   return {
     status: error.code === "THROTTLED" && api !== "iot" ? dataPlaneThrottledStatus : status,

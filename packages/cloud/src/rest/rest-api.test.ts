@@ -191,18 +191,19 @@ test("web pages of others cannot use the API through a browser on this machine",
 
 test("where paths of two APIs overlap, the signature tells which one is meant", async () => {
   const { send } = await openApi({ signatures: "any" });
-  const messageFor = async (headers: Record<string, string>) =>
-    (await send("GET", "/things/t/jobs", { headers })).body["message"];
-  const told = (name: string) => `The local cloud has not built ${name} yet`;
-  assert.equal(await messageFor(credential("iot-jobs-data")), told("GetPendingJobExecutions of iot-jobs-data"));
-  assert.equal(await messageFor(credential("iot")), told("ListJobExecutionsForThing of iot"));
-  assert.equal(await messageFor({}), told("ListJobExecutionsForThing of iot"));
+  const region = "us-east-1";
+  await send("POST", "/things/t", { headers: credential("iot", region) });
+  const answerFor = async (headers: Record<string, string>) => (await send("GET", "/things/t/jobs", { headers })).body;
+  const pending = { inProgressJobs: [], queuedJobs: [] };
+  assert.deepEqual(await answerFor(credential("iot-jobs-data", region)), pending);
+  assert.deepEqual(await answerFor(credential("iot", region)), { executionSummaries: [] });
+  assert.deepEqual(await answerFor({}), { executionSummaries: [] });
 });
 
 test("a signature that is wrong is told before what there is, and is not counted", async () => {
   const { send, api } = await openApi();
   const headers = { ...credential("iot"), "x-amz-date": "20260101T000000Z" };
-  for (const target of ["/jobs/k", "/nothing/here"]) {
+  for (const target of ["/rules/k", "/nothing/here"]) {
     // The signature is over the body: its head alone says nothing.
     assert.equal(await api.refuse({ method: "GET", url: `http://localhost:4680${target}`, headers }), undefined);
     const { status, headers: told } = await send("GET", target, { headers });
@@ -213,22 +214,22 @@ test("a signature that is wrong is told before what there is, and is not counted
 
 test("an operation that is not built says so by its name, and is counted", async () => {
   const { send, api } = await openApi({ signatures: "any" });
-  const job = await send("PUT", "/jobs/j");
+  const rule = await send("POST", "/rules/j");
   assert.deepEqual(
-    [job.status, job.headers["x-amzn-errortype"], job.body],
-    [501, "NotImplementedException", { message: "The local cloud has not built CreateJob of iot yet" }],
+    [rule.status, rule.headers["x-amzn-errortype"], rule.body],
+    [501, "NotImplementedException", { message: "The local cloud has not built CreateTopicRule of iot yet" }],
   );
   const headers = { ...credential("IoTSecuredTunneling"), "x-amz-target": "IoTSecuredTunneling.OpenTunnel" };
   const tunnel = await send("POST", "/", { headers, body: json({}) });
   assert.match(String(tunnel.body["message"]), /has not built OpenTunnel of iotsecuretunneling yet/);
-  await send("PUT", "/jobs/k");
+  await send("POST", "/rules/k");
   // What is told without the body counts as well, once.
-  const head = { method: "GET", url: "http://localhost:4680/jobs/k", headers: {} };
+  const head = { method: "GET", url: "http://localhost:4680/rules/k", headers: {} };
   assert.equal((await api.refuse(head))?.status, 501);
   assert.deepEqual(api.stats().notBuilt, {
-    "iot:CreateJob": 2,
+    "iot:CreateTopicRule": 2,
     "iotsecuretunneling:OpenTunnel": 1,
-    "iot:DescribeJob": 1,
+    "iot:GetTopicRule": 1,
   });
   assert.equal((await api.refuse({ ...head, headers: credential("iot") }))?.status, 501);
   const unknown = { ...credential("IoTSecuredTunneling"), "x-amz-target": "IoTSecuredTunneling.DigTunnel" };

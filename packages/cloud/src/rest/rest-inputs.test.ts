@@ -7,7 +7,7 @@ import type { HttpRequest } from "@thingline/transport";
 import type { ModelOperation } from "../model/model.js";
 import { retainedKeys } from "../services/message-records.js";
 import { scope } from "../services/world.test.support.js";
-import { openRestWorld as openApi } from "./rest-world.test.support.js";
+import { claimFor, openRestWorld as openApi } from "./rest-world.test.support.js";
 
 test("what is not acted on is refused by name, and what says nothing is not there", async () => {
   const { send } = await openApi();
@@ -85,7 +85,10 @@ function* requestsFor(operation: ModelOperation): Generator<{ target: string; re
         isChanged(name) ? encoded : (usual(name) ?? "1"),
       );
       const query = changed.place === "query" ? `?${changed.wireName}=${encoded}` : "";
-      const headers = changed.place === "header" ? { [changed.wireName]: String("text" in value && value.text) } : {};
+      const headers =
+        changed.place === "header"
+          ? { [changed.wireName]: String("text" in value && value.text) }
+          : claimFor(operation);
       const body = changed.place === "body" && "text" in value ? { [changed.name]: value.text } : {};
       const bytes = new TextEncoder().encode(JSON.stringify(body));
       yield { target: path + query, request: { headers, ...(operation.method !== "GET" && { body: bytes }) } };
@@ -94,7 +97,7 @@ function* requestsFor(operation: ModelOperation): Generator<{ target: string; re
 }
 
 test("no text in any member of any operation is a failure of the service", async () => {
-  const { operations, model, send, logged, takeEffects } = await openApi();
+  const { operations, model, send, logged, takeEffects } = await openApi({ signatures: "any" });
   await send("POST", "/things/known");
   const policyDocument = '{"Version":"2012-10-17","Statement":[]}';
   await send("POST", "/policies/known", { body: new TextEncoder().encode(JSON.stringify({ policyDocument })) });

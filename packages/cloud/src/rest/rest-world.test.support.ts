@@ -1,12 +1,13 @@
 // What the tests of REST share: the API over the services in virtual time. Every answer is held against AWS's model.
-import { ThinglineError } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import { answerFaults } from "../model/answers.test.support.js";
-import { loadModel, type Model } from "../model/model.js";
+import { loadModel, type Model, type ModelOperation } from "../model/model.js";
 import type { ServedOperation } from "../services/aws-operation.js";
-import type { FindJobContent } from "../services/jobs/index.js";
+import { findJobContent } from "../services/jobs/index.js";
+import { createJobs, servedJobOperations } from "../services/jobs/service.js";
+import { registryTargets } from "../services/jobs/targets.js";
 import type { MessageLimits } from "../services/message-limits.js";
-import { createJobTemplates } from "../services/job-templates/service.js";
+import { createJobTemplates, findJobTemplate } from "../services/job-templates/service.js";
 import { createMessages } from "../services/messages/service.js";
 import { createShadows, servedShadowOperations } from "../services/shadow/service.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../services/world.test.support.js";
@@ -37,8 +38,18 @@ const messageLimits: MessageLimits = {
   messageExpirySecondsMax: 604_800,
 };
 
-const findNoJob: FindJobContent = (_context, { jobArn }) => {
-  throw new ThinglineError("RESOURCE_NOT_FOUND", `Job ${jobArn} not found`);
+/** Says which API a request is for, where its path alone does not; of use where any signature is taken. */
+export function claimFor({ api }: ModelOperation): Record<string, string> {
+  if (api !== "iot-jobs-data") return {};
+  const credential = `test/20260101/${scope.region}/${api}/aws4_request`;
+  return { authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host;x-amz-date, Signature=00` };
+}
+
+const jobDependencies = {
+  targets: registryTargets,
+  documents: { read: () => Promise.resolve("{}"), presign: (_scope: unknown, url: string) => url },
+  findJobTemplate,
+  isLimited: true,
 };
 
 /** @param replaced operations that take the place of those of the same name */
@@ -53,8 +64,9 @@ export async function openRestWorld(
   const built: readonly ServedOperation[] = [
     ...Object.values(world.registry),
     ...servedShadowOperations(createShadows()),
+    ...servedJobOperations(createJobs(jobDependencies)),
     ...Object.values(createMessages(messageLimits)),
-    ...Object.values(createJobTemplates(findNoJob)),
+    ...Object.values(createJobTemplates(findJobContent)),
   ];
   const operations = [...built.filter((operation) => !names.has(nameOf(operation))), ...replaced];
   const run = world.runner.run.bind(world.runner);

@@ -1,8 +1,7 @@
-import { ThinglineError } from "@thingline/protocol";
 import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
 import { createJobTemplateService, type JobTemplates } from "./job-templates/index.js";
-import type { FindJobContent } from "./jobs/index.js";
+import { createJobsService, findJobContent, jobsServiceName, type Jobs } from "./jobs/index.js";
 import type { MessageLimits } from "./message-limits.js";
 import { createMessageService, type Messages } from "./messages/index.js";
 import { createObjectsService, type Objects, type ObjectsEndpoint, type SigningKey } from "./objects/index.js";
@@ -50,6 +49,8 @@ export interface NamedOperations {
   readonly shadows: Shadows;
   /** Publish and retained messages without MQTT. */
   readonly messages: Messages;
+  /** AWS IoT Jobs: the control plane, and what devices ask over HTTP. */
+  readonly jobs: Jobs;
   /** Job templates, AWS's managed ones too. */
   readonly jobTemplates: JobTemplates;
   /** Buckets and objects. */
@@ -61,13 +62,8 @@ export interface Services {
   named: NamedOperations;
 }
 
-/** Until there are jobs, no template is made of one. */
-const findNoJob: FindJobContent = (_context, { jobArn }) => {
-  throw new ThinglineError("RESOURCE_NOT_FOUND", `Job ${jobArn} not found`);
-};
-
 /** Services that act when a thing joins or leaves a group. */
-const membershipWatchers: readonly string[] = [];
+const membershipWatchers: readonly string[] = [jobsServiceName];
 
 /** Makes every service of the cloud, once for its whole life. */
 export function createServices(deps: ServiceDependencies, options: ServiceOptions): Services {
@@ -76,20 +72,22 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const shadows = createShadowService(deps, { unknownThings, limits: isLimited ? awsShadowLimits : noShadowLimits });
   const messages = createMessageService({ limits: messageLimits });
   const objects = createObjectsService({ ...deps, endpoint: deps.objectsEndpoint });
-  const jobTemplates = createJobTemplateService({ findJobContent: findNoJob });
+  const jobTemplates = createJobTemplateService({ findJobContent });
+  const jobs = createJobsService({ ...deps, objects, findJobTemplate: jobTemplates.findJobTemplate }, { isLimited });
   const splitProvisioning = createSplitProvisioningService({
     ...deps,
     issuer: registry.issuer,
     registry: registry.operations,
   });
   return {
-    all: [registry, shadows, messages, objects, jobTemplates, splitProvisioning],
+    all: [registry, shadows, messages, objects, jobTemplates, jobs, splitProvisioning],
     named: {
       registry: registry.operations,
       shadows: shadows.operations,
       messages: messages.operations,
       objects: objects.operations,
       jobTemplates: jobTemplates.operations,
+      jobs: jobs.operations,
     },
   };
 }

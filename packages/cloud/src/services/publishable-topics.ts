@@ -23,10 +23,8 @@ const publishable: readonly (readonly [filter: string, by: readonly Publisher[]]
   ["$aws/things/+/shadow/name/+/get", all],
   ["$aws/things/+/shadow/name/+/update", all],
   ["$aws/things/+/shadow/name/+/delete", all],
-  ["$aws/things/+/jobs/get", clients],
-  ["$aws/things/+/jobs/start-next", clients],
-  ["$aws/things/+/jobs/+/get", clients],
-  ["$aws/things/+/jobs/+/update", clients],
+  // What is no request is answered as one: InvalidTopic.
+  ["$aws/things/+/jobs/#", clients],
   ["$aws/things/+/streams/+/describe/+", clients],
   ["$aws/things/+/streams/+/get/+", clients],
   ["$aws/things/+/defender/metrics/+", clients],
@@ -38,14 +36,26 @@ const publishable: readonly (readonly [filter: string, by: readonly Publisher[]]
   ["$aws/sitewise/#", clients],
 ];
 
+/** What a service says, and nobody else may, within what is publishable. */
+const spoken: readonly string[] = [
+  "$aws/things/+/jobs/notify",
+  "$aws/things/+/jobs/notify-next",
+  ...["get", "start-next", "+/get", "+/update"].flatMap((request) => [
+    `$aws/things/+/jobs/${request}/accepted`,
+    `$aws/things/+/jobs/${request}/rejected`,
+  ]),
+];
+
 const rows = publishable.map(([filter, by]) => ({ levels: filter.split("/"), by }));
+const spokenRows = spoken.map((filter) => filter.split("/"));
 
 export const isReservedTopic = (topic: string): boolean => topic.startsWith("$");
 
 /** Whether somebody may publish to a topic that begins with `$`, policy aside. */
 export function isPublishableReservedTopic(topic: string, publisher: Publisher): boolean {
   const levels = topic.split("/");
-  return rows.some((row) => row.by.includes(publisher) && matches(row.levels, levels));
+  const isPublishable = rows.some((row) => row.by.includes(publisher) && matches(row.levels, levels));
+  return isPublishable && !spokenRows.some((row) => matches(row, levels));
 }
 
 function matches(filter: readonly string[], levels: readonly string[]): boolean {

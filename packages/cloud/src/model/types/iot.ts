@@ -21,6 +21,19 @@ export interface AddThingToThingGroupRequest {
 
 export type AddThingToThingGroupResponse = Readonly<Record<never, never>>;
 
+export interface AssociateTargetsWithJobRequest {
+  targets: readonly string[];
+  jobId: string;
+  comment?: string | undefined;
+  namespaceId?: string | undefined;
+}
+
+export interface AssociateTargetsWithJobResponse {
+  jobArn?: string | undefined;
+  jobId?: string | undefined;
+  description?: string | undefined;
+}
+
 export interface AttachPolicyRequest {
   policyName: string;
   target: string;
@@ -42,6 +55,27 @@ export type AttachThingPrincipalResponse = Readonly<Record<never, never>>;
 export interface AttributePayload {
   attributes?: Readonly<Record<string, string>> | undefined;
   merge?: boolean | undefined;
+}
+
+export interface CancelJobExecutionRequest {
+  jobId: string;
+  thingName: string;
+  force?: boolean | undefined;
+  expectedVersion?: number | undefined;
+  statusDetails?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface CancelJobRequest {
+  jobId: string;
+  reasonCode?: string | undefined;
+  comment?: string | undefined;
+  force?: boolean | undefined;
+}
+
+export interface CancelJobResponse {
+  jobArn?: string | undefined;
+  jobId?: string | undefined;
+  description?: string | undefined;
 }
 
 export interface Certificate {
@@ -87,6 +121,32 @@ export interface CreateCertificateFromCsrResponse {
   certificateArn?: string | undefined;
   certificateId?: string | undefined;
   certificatePem?: string | undefined;
+}
+
+export interface CreateJobRequest {
+  jobId: string;
+  targets: readonly string[];
+  documentSource?: string | undefined;
+  document?: string | undefined;
+  description?: string | undefined;
+  presignedUrlConfig?: PresignedUrlConfig | undefined;
+  targetSelection?: "CONTINUOUS" | "SNAPSHOT" | undefined;
+  jobExecutionsRolloutConfig?: JobExecutionsRolloutConfig | undefined;
+  abortConfig?: AbortConfig | undefined;
+  timeoutConfig?: TimeoutConfig | undefined;
+  tags?: readonly Tag[] | undefined;
+  namespaceId?: string | undefined;
+  jobTemplateArn?: string | undefined;
+  jobExecutionsRetryConfig?: JobExecutionsRetryConfig | undefined;
+  documentParameters?: Readonly<Record<string, string>> | undefined;
+  schedulingConfig?: SchedulingConfig | undefined;
+  destinationPackageVersions?: readonly string[] | undefined;
+}
+
+export interface CreateJobResponse {
+  jobArn?: string | undefined;
+  jobId?: string | undefined;
+  description?: string | undefined;
 }
 
 export interface CreateJobTemplateRequest {
@@ -178,6 +238,20 @@ export interface DeleteCertificateRequest {
   forceDelete?: boolean | undefined;
 }
 
+export interface DeleteJobExecutionRequest {
+  jobId: string;
+  thingName: string;
+  executionNumber: number;
+  force?: boolean | undefined;
+  namespaceId?: string | undefined;
+}
+
+export interface DeleteJobRequest {
+  jobId: string;
+  force?: boolean | undefined;
+  namespaceId?: string | undefined;
+}
+
 export interface DeleteJobTemplateRequest {
   jobTemplateId: string;
 }
@@ -227,6 +301,26 @@ export interface DescribeEventConfigurationsResponse {
   eventConfigurations?: Readonly<Record<string, Configuration>> | undefined;
   creationDate?: number | undefined;
   lastModifiedDate?: number | undefined;
+}
+
+export interface DescribeJobExecutionRequest {
+  jobId: string;
+  thingName: string;
+  executionNumber?: number | undefined;
+}
+
+export interface DescribeJobExecutionResponse {
+  execution?: JobExecution | undefined;
+}
+
+export interface DescribeJobRequest {
+  jobId: string;
+  beforeSubstitution?: boolean | undefined;
+}
+
+export interface DescribeJobResponse {
+  documentSource?: string | undefined;
+  job?: Job | undefined;
 }
 
 export interface DescribeJobTemplateRequest {
@@ -343,6 +437,15 @@ export interface GetEffectivePoliciesResponse {
   effectivePolicies?: readonly EffectivePolicy[] | undefined;
 }
 
+export interface GetJobDocumentRequest {
+  jobId: string;
+  beforeSubstitution?: boolean | undefined;
+}
+
+export interface GetJobDocumentResponse {
+  document?: string | undefined;
+}
+
 export interface GetPolicyRequest {
   policyName: string;
 }
@@ -378,6 +481,71 @@ export interface GroupNameAndArn {
   groupArn?: string | undefined;
 }
 
+export interface Job {
+  jobArn?: string | undefined;
+  jobId?: string | undefined;
+  targetSelection?: "CONTINUOUS" | "SNAPSHOT" | undefined;
+  status?: "IN_PROGRESS" | "CANCELED" | "COMPLETED" | "DELETION_IN_PROGRESS" | "SCHEDULED" | undefined;
+  forceCanceled?: boolean | undefined;
+  reasonCode?: string | undefined;
+  comment?: string | undefined;
+  targets?: readonly string[] | undefined;
+  description?: string | undefined;
+  presignedUrlConfig?: PresignedUrlConfig | undefined;
+  jobExecutionsRolloutConfig?: JobExecutionsRolloutConfig | undefined;
+  abortConfig?: AbortConfig | undefined;
+  createdAt?: number | undefined;
+  lastUpdatedAt?: number | undefined;
+  completedAt?: number | undefined;
+  jobProcessDetails?: JobProcessDetails | undefined;
+  timeoutConfig?: TimeoutConfig | undefined;
+  namespaceId?: string | undefined;
+  jobTemplateArn?: string | undefined;
+  jobExecutionsRetryConfig?: JobExecutionsRetryConfig | undefined;
+  documentParameters?: Readonly<Record<string, string>> | undefined;
+  isConcurrent?: boolean | undefined;
+  schedulingConfig?: SchedulingConfig | undefined;
+  scheduledJobRollouts?: readonly ScheduledJobRollout[] | undefined;
+  destinationPackageVersions?: readonly string[] | undefined;
+}
+
+export interface JobExecution {
+  jobId?: string | undefined;
+  status?: "QUEUED" | "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "REJECTED" | "REMOVED" | "CANCELED" | undefined;
+  forceCanceled?: boolean | undefined;
+  statusDetails?: JobExecutionStatusDetails | undefined;
+  thingArn?: string | undefined;
+  queuedAt?: number | undefined;
+  startedAt?: number | undefined;
+  lastUpdatedAt?: number | undefined;
+  executionNumber?: number | undefined;
+  versionNumber?: number | undefined;
+  approximateSecondsBeforeTimedOut?: number | undefined;
+}
+
+export interface JobExecutionStatusDetails {
+  detailsMap?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface JobExecutionSummary {
+  status?: "QUEUED" | "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "REJECTED" | "REMOVED" | "CANCELED" | undefined;
+  queuedAt?: number | undefined;
+  startedAt?: number | undefined;
+  lastUpdatedAt?: number | undefined;
+  executionNumber?: number | undefined;
+  retryAttempt?: number | undefined;
+}
+
+export interface JobExecutionSummaryForJob {
+  thingArn?: string | undefined;
+  jobExecutionSummary?: JobExecutionSummary | undefined;
+}
+
+export interface JobExecutionSummaryForThing {
+  jobId?: string | undefined;
+  jobExecutionSummary?: JobExecutionSummary | undefined;
+}
+
 export interface JobExecutionsRetryConfig {
   criteriaList: readonly RetryCriteria[];
 }
@@ -385,6 +553,30 @@ export interface JobExecutionsRetryConfig {
 export interface JobExecutionsRolloutConfig {
   maximumPerMinute?: number | undefined;
   exponentialRate?: ExponentialRolloutRate | undefined;
+}
+
+export interface JobProcessDetails {
+  processingTargets?: readonly string[] | undefined;
+  numberOfCanceledThings?: number | undefined;
+  numberOfSucceededThings?: number | undefined;
+  numberOfFailedThings?: number | undefined;
+  numberOfRejectedThings?: number | undefined;
+  numberOfQueuedThings?: number | undefined;
+  numberOfInProgressThings?: number | undefined;
+  numberOfRemovedThings?: number | undefined;
+  numberOfTimedOutThings?: number | undefined;
+}
+
+export interface JobSummary {
+  jobArn?: string | undefined;
+  jobId?: string | undefined;
+  thingGroupId?: string | undefined;
+  targetSelection?: "CONTINUOUS" | "SNAPSHOT" | undefined;
+  status?: "IN_PROGRESS" | "CANCELED" | "COMPLETED" | "DELETION_IN_PROGRESS" | "SCHEDULED" | undefined;
+  createdAt?: number | undefined;
+  lastUpdatedAt?: number | undefined;
+  completedAt?: number | undefined;
+  isConcurrent?: boolean | undefined;
 }
 
 export interface JobTemplateSummary {
@@ -422,6 +614,32 @@ export interface ListCertificatesResponse {
   nextMarker?: string | undefined;
 }
 
+export interface ListJobExecutionsForJobRequest {
+  jobId: string;
+  status?: "QUEUED" | "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "REJECTED" | "REMOVED" | "CANCELED" | undefined;
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListJobExecutionsForJobResponse {
+  executionSummaries?: readonly JobExecutionSummaryForJob[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListJobExecutionsForThingRequest {
+  thingName: string;
+  status?: "QUEUED" | "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "REJECTED" | "REMOVED" | "CANCELED" | undefined;
+  namespaceId?: string | undefined;
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+  jobId?: string | undefined;
+}
+
+export interface ListJobExecutionsForThingResponse {
+  executionSummaries?: readonly JobExecutionSummaryForThing[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListJobTemplatesRequest {
   maxResults?: number | undefined;
   nextToken?: string | undefined;
@@ -429,6 +647,21 @@ export interface ListJobTemplatesRequest {
 
 export interface ListJobTemplatesResponse {
   jobTemplates?: readonly JobTemplateSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListJobsRequest {
+  status?: "IN_PROGRESS" | "CANCELED" | "COMPLETED" | "DELETION_IN_PROGRESS" | "SCHEDULED" | undefined;
+  targetSelection?: "CONTINUOUS" | "SNAPSHOT" | undefined;
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+  thingGroupName?: string | undefined;
+  thingGroupId?: string | undefined;
+  namespaceId?: string | undefined;
+}
+
+export interface ListJobsResponse {
+  jobs?: readonly JobSummary[] | undefined;
   nextToken?: string | undefined;
 }
 
@@ -656,6 +889,17 @@ export interface RetryCriteria {
   numberOfRetries: number;
 }
 
+export interface ScheduledJobRollout {
+  startTime?: string | undefined;
+}
+
+export interface SchedulingConfig {
+  startTime?: string | undefined;
+  endTime?: string | undefined;
+  endBehavior?: "STOP_ROLLOUT" | "CANCEL" | "FORCE_CANCEL" | undefined;
+  maintenanceWindows?: readonly MaintenanceWindow[] | undefined;
+}
+
 export interface SetDefaultPolicyVersionRequest {
   policyName: string;
   policyVersionId: string;
@@ -713,6 +957,17 @@ export interface UpdateEventConfigurationsRequest {
 
 export type UpdateEventConfigurationsResponse = Readonly<Record<never, never>>;
 
+export interface UpdateJobRequest {
+  jobId: string;
+  description?: string | undefined;
+  presignedUrlConfig?: PresignedUrlConfig | undefined;
+  jobExecutionsRolloutConfig?: JobExecutionsRolloutConfig | undefined;
+  abortConfig?: AbortConfig | undefined;
+  timeoutConfig?: TimeoutConfig | undefined;
+  namespaceId?: string | undefined;
+  jobExecutionsRetryConfig?: JobExecutionsRetryConfig | undefined;
+}
+
 export interface UpdateThingGroupRequest {
   thingGroupName: string;
   thingGroupProperties: ThingGroupProperties;
@@ -745,10 +1000,14 @@ export type UpdateThingResponse = Readonly<Record<never, never>>;
 /** Input and output by operation. */
 export interface IotOperations {
   AddThingToThingGroup: { input: AddThingToThingGroupRequest; output: AddThingToThingGroupResponse };
+  AssociateTargetsWithJob: { input: AssociateTargetsWithJobRequest; output: AssociateTargetsWithJobResponse };
   AttachPolicy: { input: AttachPolicyRequest; output: Readonly<Record<never, never>> };
   AttachPrincipalPolicy: { input: AttachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   AttachThingPrincipal: { input: AttachThingPrincipalRequest; output: AttachThingPrincipalResponse };
+  CancelJob: { input: CancelJobRequest; output: CancelJobResponse };
+  CancelJobExecution: { input: CancelJobExecutionRequest; output: Readonly<Record<never, never>> };
   CreateCertificateFromCsr: { input: CreateCertificateFromCsrRequest; output: CreateCertificateFromCsrResponse };
+  CreateJob: { input: CreateJobRequest; output: CreateJobResponse };
   CreateJobTemplate: { input: CreateJobTemplateRequest; output: CreateJobTemplateResponse };
   CreateKeysAndCertificate: { input: CreateKeysAndCertificateRequest; output: CreateKeysAndCertificateResponse };
   CreatePolicy: { input: CreatePolicyRequest; output: CreatePolicyResponse };
@@ -756,6 +1015,8 @@ export interface IotOperations {
   CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
   CreateThingGroup: { input: CreateThingGroupRequest; output: CreateThingGroupResponse };
   DeleteCertificate: { input: DeleteCertificateRequest; output: Readonly<Record<never, never>> };
+  DeleteJob: { input: DeleteJobRequest; output: Readonly<Record<never, never>> };
+  DeleteJobExecution: { input: DeleteJobExecutionRequest; output: Readonly<Record<never, never>> };
   DeleteJobTemplate: { input: DeleteJobTemplateRequest; output: Readonly<Record<never, never>> };
   DeletePolicy: { input: DeletePolicyRequest; output: Readonly<Record<never, never>> };
   DeletePolicyVersion: { input: DeletePolicyVersionRequest; output: Readonly<Record<never, never>> };
@@ -764,6 +1025,8 @@ export interface IotOperations {
   DescribeCertificate: { input: DescribeCertificateRequest; output: DescribeCertificateResponse };
   DescribeEndpoint: { input: DescribeEndpointRequest; output: DescribeEndpointResponse };
   DescribeEventConfigurations: { input: DescribeEventConfigurationsRequest; output: DescribeEventConfigurationsResponse };
+  DescribeJob: { input: DescribeJobRequest; output: DescribeJobResponse };
+  DescribeJobExecution: { input: DescribeJobExecutionRequest; output: DescribeJobExecutionResponse };
   DescribeJobTemplate: { input: DescribeJobTemplateRequest; output: DescribeJobTemplateResponse };
   DescribeManagedJobTemplate: { input: DescribeManagedJobTemplateRequest; output: DescribeManagedJobTemplateResponse };
   DescribeThing: { input: DescribeThingRequest; output: DescribeThingResponse };
@@ -772,11 +1035,15 @@ export interface IotOperations {
   DetachPrincipalPolicy: { input: DetachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   DetachThingPrincipal: { input: DetachThingPrincipalRequest; output: DetachThingPrincipalResponse };
   GetEffectivePolicies: { input: GetEffectivePoliciesRequest; output: GetEffectivePoliciesResponse };
+  GetJobDocument: { input: GetJobDocumentRequest; output: GetJobDocumentResponse };
   GetPolicy: { input: GetPolicyRequest; output: GetPolicyResponse };
   GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
   ListAttachedPolicies: { input: ListAttachedPoliciesRequest; output: ListAttachedPoliciesResponse };
   ListCertificates: { input: ListCertificatesRequest; output: ListCertificatesResponse };
+  ListJobExecutionsForJob: { input: ListJobExecutionsForJobRequest; output: ListJobExecutionsForJobResponse };
+  ListJobExecutionsForThing: { input: ListJobExecutionsForThingRequest; output: ListJobExecutionsForThingResponse };
   ListJobTemplates: { input: ListJobTemplatesRequest; output: ListJobTemplatesResponse };
+  ListJobs: { input: ListJobsRequest; output: ListJobsResponse };
   ListManagedJobTemplates: { input: ListManagedJobTemplatesRequest; output: ListManagedJobTemplatesResponse };
   ListPolicies: { input: ListPoliciesRequest; output: ListPoliciesResponse };
   ListPolicyPrincipals: { input: ListPolicyPrincipalsRequest; output: ListPolicyPrincipalsResponse };
@@ -796,6 +1063,7 @@ export interface IotOperations {
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
+  UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };
   UpdateThing: { input: UpdateThingRequest; output: UpdateThingResponse };
   UpdateThingGroup: { input: UpdateThingGroupRequest; output: UpdateThingGroupResponse };
   UpdateThingGroupsForThing: { input: UpdateThingGroupsForThingRequest; output: UpdateThingGroupsForThingResponse };

@@ -1,4 +1,52 @@
+import type { Clock } from "@thingline/transport";
+import type { Log } from "../../log.js";
+import type { ObjectsService } from "../objects/index.js";
+import type { CloudService } from "../service.js";
+import { objectDocuments } from "./documents.js";
+import { jobsServiceName } from "./model.js";
+import { createMqttRequests } from "./mqtt-operations.js";
+import { createJobs, servedJobOperations, type Jobs } from "./service.js";
+import type { FindJobTemplate } from "./settings.js";
+import { registryTargets } from "./targets.js";
+import { awsJobsLimits, noJobsLimits } from "./throttle.js";
+import { createJobsTopics } from "./topics.js";
+import { createJobsWake } from "./wake.js";
+
 // What other services may know of this one.
 export { checkJobDocument, fillParameters } from "./document.js";
+export { findJobContent } from "./jobs.js";
+export { jobsServiceName } from "./model.js";
 export { readWindows } from "./schedule.js";
+export type { Jobs } from "./service.js";
 export { checkJobSettings, type FindJobContent, type FindJobTemplate, type JobContent } from "./settings.js";
+
+export interface JobsServiceDependencies {
+  clock: Clock;
+  log: Log;
+  /** Where documents are read from, and the files that they name. */
+  objects: Pick<ObjectsService, "operations" | "presignedUrl">;
+  findJobTemplate: FindJobTemplate;
+}
+
+export interface JobsServiceOptions {
+  /** Quotas of AWS are kept. */
+  isLimited: boolean;
+}
+
+/** AWS IoT Jobs. The registry has to wake it when a thing joins or leaves a group, or is deleted. */
+export function createJobsService(
+  { clock, log, objects, findJobTemplate }: JobsServiceDependencies,
+  { isLimited }: JobsServiceOptions,
+): CloudService<Jobs> {
+  const documents = objectDocuments(objects);
+  const deps = { targets: registryTargets, documents, findJobTemplate, isLimited };
+  const operations = createJobs(deps);
+  const limits = isLimited ? awsJobsLimits : noJobsLimits;
+  return {
+    name: jobsServiceName,
+    operations,
+    rest: servedJobOperations(operations),
+    topics: createJobsTopics({ answer: createMqttRequests(deps), clock, log, limits }),
+    wake: createJobsWake(deps),
+  };
+}

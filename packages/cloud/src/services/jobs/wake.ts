@@ -1,0 +1,97 @@
+import type { Operation } from "../operation.js";
+import { thingOfMembershipWake, membershipWakeName } from "../registry/index.js";
+import type { WakeHandler } from "../wake-ups.js";
+import { addWaiting, advanceJob, executionsPerStepMax, isTarget } from "./advance.js";
+import { changeExecution, removeExecution } from "./executions.js";
+import { jobKeys, timeoutOf, type ExecutionRecord } from "./model.js";
+import { decideIn, inJobsLane, type JobsDependencies } from "./operations.js";
+import type { JobsUnit } from "./unit.js";
+
+/** Called when a wake-up of the service is due: it looks at what it is about, and does what is due there. */
+export function createJobsWake(deps: JobsDependencies): WakeHandler {
+  const advance = inJobsLane<Operation<string, void>>(decideIn(deps, (unit, jobId) => advanceById(unit, jobId, deps)));
+  const timeOut = inJobsLane<Operation<ExecutionName, void>>(decideIn(deps, timeOutExecution));
+  const reconcile = inJobsLane<Operation<string, void>>(
+    decideIn(deps, (unit, thingName) => reconcileThing(unit, thingName, deps)),
+  );
+  return async (scope, name, runner) => {
+    const thingName = thingOfMembershipWake(name);
+    if (thingName !== undefined) return runner.run(scope, reconcile, thingName);
+    const [kind, jobId = "", thing = "", executionNumber] = name.split("/");
+    if (kind === "job") return runner.run(scope, advance, jobId);
+    return runner.run(scope, timeOut, { jobId, thingName: thing, executionNumber: Number(executionNumber) });
+  };
+}
+
+type ExecutionName = Pick<ExecutionRecord, "jobId" | "thingName" | "executionNumber">;
+
+async function advanceById(unit: JobsUnit, jobId: string, deps: JobsDependencies): Promise<void> {
+  const job = await unit.job(jobId);
+  if (job === undefined) return;
+  const { wakeAtMs, ...progress } = job.progress;
+  if (wakeAtMs !== undefined && wakeAtMs <= unit.nowMs) job.progress = progress;
+  await advanceJob(unit, job, deps);
+}
+
+async function timeOutExecution(unit: JobsUnit, { jobId, thingName, executionNumber }: ExecutionName): Promise<void> {
+  const execution = await unit.execution(jobId, thingName, executionNumber);
+  const job = await unit.job(jobId);
+  if (job === undefined || execution === undefined) return;
+  const dueMs = timeoutOf(execution);
+  if (dueMs === undefined) return;
+  if (dueMs <= unit.nowMs) return void (await changeExecution(unit, job, execution, "TIMED_OUT"));
+  const { wakeAtMs, ...rest } = execution;
+  // The step was given more time meanwhile.
+  if (wakeAtMs !== undefined && wakeAtMs <= unit.nowMs) await unit.putExecution(job, execution, rest);
+}
+
+/** What the groups of a thing, or its deletion, mean for its jobs. */
+async function reconcileThing(unit: JobsUnit, thingName: string, deps: JobsDependencies): Promise<void> {
+  if (!(await deps.targets.requireThing(unit.context, thingName))) return forgetThing(unit, thingName);
+  await leaveJobs(unit, thingName, deps);
+  for (const thingGroupId of await deps.targets.groupIdsOf(unit.context, thingName)) {
+    for (const { key } of await unit.store.list(jobKeys.continuousOfGroup(unit.scope, thingGroupId), everything)) {
+      const job = await unit.job(String(key.at(-1)));
+      if (job === undefined) continue;
+      const hasIt = await unit.store.get(jobKeys.continuousJobOfThing(unit.scope, thingName, job.definition));
+      if (hasIt !== undefined) continue;
+      addWaiting(unit, job, [thingName]);
+      unit.wakeJob(job, unit.nowMs);
+    }
+  }
+}
+
+/** Continuous jobs that are not over: AWS has fewer. */
+export const continuousJobsMax = 1_000;
+const everything = { limit: continuousJobsMax };
+
+/** Whoever left the groups of a continuous job does not have to do it any more, and does it again after coming back. */
+async function leaveJobs(unit: JobsUnit, thingName: string, { targets }: JobsDependencies): Promise<void> {
+  for (const { key } of await unit.store.list(jobKeys.continuousOfThing(unit.scope, thingName), everything)) {
+    const [order, jobId] = [Number(key.at(-2)), String(key.at(-1))];
+    const job = await unit.job(jobId);
+    const isSame = job?.definition.order === order;
+    if (isSame && (await isTarget(unit, job, thingName, targets))) continue;
+    unit.delete(key);
+    if (!isSame) continue;
+    const latest = await unit.latestExecution(jobId, thingName);
+    const isOpen = latest?.status === "QUEUED" || latest?.status === "IN_PROGRESS";
+    if (isOpen) await changeExecution(unit, job, latest, "REMOVED");
+  }
+}
+
+/** The executions of a thing that was deleted go, some with each commit. */
+async function forgetThing(unit: JobsUnit, thingName: string): Promise<void> {
+  const found = await unit.store.list(jobKeys.byThing(unit.scope, thingName), { limit: executionsPerStepMax + 1 });
+  for (const { key } of found.slice(0, executionsPerStepMax)) {
+    const jobId = String(key.at(-2));
+    const execution = await unit.execution(jobId, thingName, Number(key.at(-1)));
+    const job = await unit.job(jobId);
+    if (job !== undefined && execution !== undefined) {
+      await removeExecution(unit, job, execution, { isForgotten: true });
+    }
+  }
+  const continuous = await unit.store.list(jobKeys.continuousOfThing(unit.scope, thingName), everything);
+  for (const { key } of continuous) unit.delete(key);
+  if (found.length > executionsPerStepMax) unit.wakeFor(membershipWakeName(thingName), unit.nowMs);
+}
