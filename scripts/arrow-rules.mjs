@@ -20,7 +20,7 @@ export const arrowRules = {
   rooms: {
     "packages/protocol": {
       at: ["errors.ts"],
-      image: ["bytes.ts"],
+      image: ["x509", "bytes.ts", "errors.ts", "options.ts"],
       jobs: ["json.ts"],
       kconfig: ["errors.ts"],
       mqtt: ["errors.ts", "bounded-map.ts", "bytes.ts"],
@@ -66,6 +66,9 @@ export const arrowRules = {
       gateway: ["services", "services/registry", "store", "policy", "log.ts"],
       rest: ["services", "model", "log.ts", "signature.ts"],
       contract: ["store", "bus"],
+    },
+    "packages/sim": {
+      mcuboot: [],
     },
     "apps/cli": {
       commands: ["*.ts"],

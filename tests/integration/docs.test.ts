@@ -4,13 +4,15 @@ import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { errorCodes } from "@thingline/protocol";
+import { imageRefusals } from "@thingline/protocol/image";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-test("docs/errors.md explains every error code, and no other", () => {
+test("docs/errors.md explains every error code and every reason to refuse an image, and no other", () => {
   const text = readFileSync(join(root, "docs/errors.md"), "utf8");
   const documented = [...text.matchAll(/^\| `([A-Z0-9_]+)` +\|/gm)].map((match) => match[1]);
-  assert.deepEqual([...documented].sort(), Object.keys(errorCodes).sort());
+  const explained = [...Object.keys(errorCodes), ...Object.keys(imageRefusals)];
+  assert.deepEqual([...documented].sort(), explained.sort());
 });
 
 test("docs/events.md has every event of --json and of the cloud's log, and no other", () => {

@@ -1,1 +1,7 @@
-export {};
+export { createBootloader } from "./mcuboot/bootloader.js";
+export type { Bootloader, BootloaderOptions } from "./mcuboot/bootloader.js";
+export type { BootedImage, BootRefusal, BootReport, BootWarning } from "./mcuboot/report.js";
+export type { SlotsProblem } from "./mcuboot/room.js";
+export { createFlashCounter } from "./mcuboot/security-counter.js";
+export type { SecurityCounter } from "./mcuboot/security-counter.js";
+export type { SlotLayout } from "./mcuboot/slots.js";

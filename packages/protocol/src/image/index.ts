@@ -1,3 +1,4 @@
+export { softwareTypeCharactersMax } from "./boot-record.js";
 export { canSignOver, hashBytes, hashesOfKey, imageKeyTypes, pureRegionBytesMax } from "./crypto.js";
 export type {
   HashAlgorithm,
@@ -26,10 +27,19 @@ export {
 export type { HeaderResult, ImageFlag, ImageHeader } from "./header.js";
 export { identifiedBytes, identifyFirmware } from "./identify.js";
 export type { FirmwareKind } from "./identify.js";
+export { inspectImage } from "./inspect.js";
+export type { ImageInspection } from "./inspect.js";
+export { mcubootVerdict } from "./mcuboot.js";
+export type { McubootBuild, McubootVerdict, McubootVerdictOptions } from "./mcuboot.js";
+export { readDependencies, readSecurityCounter } from "./mcuboot-tlvs.js";
 export { downgradeRefusal, policyRefusal } from "./policy.js";
 export type { DowngradeRule, Generation, ImagePolicy } from "./policy.js";
-export { imageRefusals } from "./refusals.js";
+export { imageInvalid, imageRefusals } from "./refusals.js";
 export type { ImageRefusal, ImageRefusalCode } from "./refusals.js";
+export { slotImageBytesMax } from "./room.js";
+export type { SlotShape } from "./room.js";
+export { signImage } from "./sign.js";
+export type { SignImageOptions } from "./sign.js";
 export { imageSignaturesMax } from "./signatures.js";
 export { imageReadBytes, partOf, sourceOf } from "./source.js";
 export type { ImageSource } from "./source.js";

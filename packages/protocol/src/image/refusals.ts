@@ -1,3 +1,5 @@
+import { ThinglineError } from "../errors.js";
+
 /**
  * Why an image is refused: stable codes with one line of meaning. `docs/errors.md` explains each to a user; a test compares the two, both
  * ways. In the order in which an image is looked at.
@@ -42,6 +44,8 @@ export const imageRefusals = {
   DEPENDENCY_UNMET: "a dependency on a newer version of another image",
   VENDOR_MISMATCH: "no vendor identifier, or another than the device's",
   CLASS_MISMATCH: "no class identifier, or another than the device's",
+  // Making an image
+  HEADER_OCCUPIED: "the binary has something where the header belongs",
 } as const;
 
 export type ImageRefusalCode = keyof typeof imageRefusals;
@@ -52,6 +56,11 @@ export interface ImageRefusal {
   readonly message: string;
   /** Facts for programs: offsets, types, sizes. */
   readonly details: Readonly<Record<string, string | number>>;
+}
+
+/** A refusal as an error, for callers that do not go on with a verdict. `details.reason` is the refusal's code. */
+export function imageInvalid({ code, message, details }: ImageRefusal): ThinglineError {
+  return new ThinglineError("IMAGE_INVALID", message, { details: { ...details, reason: code } });
 }
 
 /** Never leaves this folder: whoever judges turns it into a verdict. */

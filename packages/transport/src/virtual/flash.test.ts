@@ -47,9 +47,10 @@ test("each page of an erasure is an operation, and the page in which power goes 
     const after = flash.snapshot();
     assert.equal(count(after.subarray(0, 256), 0xff), 256);
     assert.equal(count(after.subarray(512), 0), 512);
-    const torn = after.subarray(256, 512);
-    if (random === undefined) assert.deepEqual([count(torn, 0xff), count(torn, 0)], [128, 128]);
-    else assert.ok(new Set(torn).size > 100, "bits at random");
+    const torn = [...after.subarray(256, 512)];
+    const setBits = torn.reduce((sum, byte) => sum + byte.toString(2).replaceAll("0", "").length, 0);
+    assert.ok(setBits > 800 && setBits < 1_250, `about a half of 2048 bits: ${setBits}`);
+    assert.ok(new Set(torn).size > 60, "all over the page");
   }
 });
 
@@ -86,7 +87,8 @@ test("power that goes while an erasure takes its time leaves the page torn", asy
   clock.setTimer(100, () => flash.cutPower());
   assert.equal(await clock.until(codeOf(flash.erase(0, 512))), "FLASH_FAILED");
   const after = flash.restart().snapshot();
-  assert.deepEqual([count(after.subarray(0, 256), 0xff), count(after.subarray(256, 512), 0xff)], [256, 128]);
+  assert.equal(count(after.subarray(0, 256), 0xff), 256);
+  assert.ok(new Set(after.subarray(256, 512)).size > 60);
 });
 
 test("options that do not fit are refused", async () => {

@@ -9,7 +9,10 @@ import type { Random } from "../random.js";
 export interface FlashPowerLoss {
   /** 1 is the next operation: a write, or the erasure of one page. */
   atOperation: number;
-  /** How much of that operation happens, 0 to less than 1: 0 cuts before it, 0.5 leaves it half done. Default 0. */
+  /**
+   * How much of that operation happens, 0 to less than 1. 0, the default, cuts before it. 0.5 leaves the first half of a write's bytes there,
+   * and of an erasure half of the bits of its page, all over it, as a real page is erased.
+   */
   part?: number;
 }
 
@@ -27,7 +30,7 @@ export interface VirtualFlashOptions {
   pageEraseMs?: number;
   /** So often a unit may be written between two erasures. Default Infinity; an nRF91 allows 2. */
   writesPerUnitMax?: number;
-  /** What a torn erasure leaves of its page: with it bits at random between old and erased, without it a part erased and a part old. */
+  /** Decides which bits of its page a torn erasure has set already. Default a fixed pattern. */
   random?: Random;
   powerLoss?: FlashPowerLoss;
   /** Called in the moment of the cut. */
@@ -207,16 +210,15 @@ class MemoryFlash implements VirtualFlash {
     this.#writes.fill(0, page / this.writeBytes, (page + this.pageBytes) / this.writeBytes);
   }
 
+  /** A page is erased all over at once: each of its bits is set already, with the chance of `part`, or not yet. */
   #tearPage(page: number, part: number): void {
-    const { random } = this.#options;
-    if (random === undefined) {
-      this.#bytes.fill(erasedByte, page, page + Math.floor(this.pageBytes * part));
-      return;
-    }
-    const noise = random.bytes(this.pageBytes);
-    for (let index = 0; index < this.pageBytes; index++) {
-      const at = page + index;
-      this.#bytes[at] = (this.#bytes[at] ?? 0) | (noise[index] ?? 0);
+    const fraction = this.#options.random?.fraction.bind(this.#options.random) ?? fixedFractions(page);
+    for (let at = page; at < page + this.pageBytes; at++) {
+      const old = this.#bytes[at] ?? 0;
+      if (old === erasedByte) continue;
+      let set = 0;
+      for (let bit = 1; bit < 0x100; bit <<= 1) if (fraction() < part) set |= bit;
+      this.#bytes[at] = old | set;
     }
   }
 
@@ -246,6 +248,15 @@ class MemoryFlash implements VirtualFlash {
   #checkPower(): void {
     if (!this.#isPowered) throw powerLost();
   }
+}
+
+/** Numbers that look like chance and are the same for the same page: a generator of Lehmer. */
+function fixedFractions(seed: number): () => number {
+  let state = (seed % 2_147_483_646) + 1;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
 }
 
 function powerLost(): ThinglineError {
