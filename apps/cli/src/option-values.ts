@@ -36,6 +36,11 @@ export const optionValues = {
     if (isDeviceId(text)) return text;
     throw new InvalidArgumentError("A device's id has 1 to 128 of the characters A-Z a-z 0-9 : _ -");
   },
+  /** Of a thing or a thing group. */
+  name: (text: string): string => {
+    if (/^[a-zA-Z0-9:_-]{1,128}$/.test(text)) return text;
+    throw new InvalidArgumentError("A name has 1 to 128 of the characters A-Z a-z 0-9 : _ -");
+  },
   /** An empty path would mean the current folder. */
   path: (text: string): string => {
     if (text !== "" && !text.includes("\0")) return text;

@@ -1,14 +1,13 @@
 import { Command, CommanderError, Option } from "commander";
-import type { CommandContext } from "./command.js";
 import { exitCodes, reportFailure } from "./failure.js";
 import { commandLine } from "./invocation.js";
-import { defaultDataDir, defaultModemDir, optionValues } from "./option-values.js";
+import { optionValues } from "./option-values.js";
 import { createOutput, type Output } from "./output.js";
+import { addGroup } from "./program-fleet.js";
+import { awsOption, dataDirOption, examples, modemDirOption, type Action, type AddCommand } from "./program-parts.js";
 import type { StandardStreams } from "./standard-streams.js";
 import { stopExitCodes, watchForStop } from "./stop.js";
 import { programVersion } from "./version.js";
-
-type Action<Options> = (context: CommandContext, options: Options, ...words: string[]) => Promise<number | void>;
 
 /** Runs one command line and tells the exit code: 0 done, 1 failed, 2 wrong usage, 128 and more ended by a signal. */
 export async function runProgram(
@@ -48,7 +47,8 @@ async function runAction<Options>(
   using stop = watchForStop(streams);
   try {
     const action = await load();
-    const args = command.processedArgs as string[];
+    // Words of a list are words like any other.
+    const args = (command.processedArgs as (string | string[])[]).flat();
     return (await action({ output, signal: stop.signal }, options, ...args)) ?? exitCodes.done;
   } catch (error) {
     const { reason } = stop;
@@ -69,29 +69,6 @@ function reportStop(output: Output, reason: keyof typeof stopExitCodes): void {
 }
 
 const paths = optionValues.path;
-const dataDirOption = () =>
-  new Option("--data-dir <dir>", "the local cloud's data directory")
-    .default(defaultDataDir)
-    .argParser(paths)
-    .env("THINGLINE_DATA_DIR");
-const modemDirOption = () =>
-  new Option("--modem-dir <dir>", "the simulated modem's folder")
-    .default(defaultModemDir)
-    .argParser(paths)
-    .env("THINGLINE_MODEM_DIR");
-
-/** Examples name the program as its usage does, whatever path it was run by. */
-const asInstalled = { script: "thingline" };
-
-/** Command lines to copy, below a command's help. */
-function examples(command: Command, ...lines: string[]): Command {
-  const noun = lines.length === 1 ? "Example" : "Examples";
-  return command.addHelpText(
-    "after",
-    `\n${noun}:\n${lines.map((line) => `  ${commandLine(line, asInstalled)}`).join("\n")}`,
-  );
-}
-
 /** The modules of commands are loaded only when they run, so that `--help` stays fast. */
 export function createProgram(
   streams: Pick<StandardStreams, "onFailure">,
@@ -137,19 +114,13 @@ export function createProgram(
   addCloud(group("cloud", "the local AWS IoT Core: start, check, reset, snapshot, restore"), command);
   addThing(group("thing", "things, their certificates and policies: create"), command);
   addClaim(group("claim", "claim certificates, shared by devices that are not provisioned: create"), command);
+  addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
   addProvision(program, command);
   addDevice(group("device", "a device as a program: run"), command);
   addModem(group("modem", "the simulated nRF91 modem: write, list, delete, at"), command);
   program.showHelpAfterError(`The commands: ${commandLine("--help")}`);
   return program;
 }
-
-type AddCommand = <Options>(
-  parent: Command,
-  usage: string,
-  description: string,
-  load: () => Promise<Action<Options>>,
-) => Command;
 
 function addDemo(program: Command, command: AddCommand): void {
   const made = command(
@@ -230,7 +201,7 @@ function addCloud(cloud: Command, command: AddCommand): void {
 const withCredentialOptions = (made: Command) =>
   made
     .addOption(dataDirOption())
-    .option("--aws", "a real AWS account instead of the local cloud (standard AWS environment, profile and region)")
+    .addOption(awsOption())
     .option("--out <dir>", "where to write the credentials (default: a folder of the same name)", paths)
     .option("--force", "write into a folder that is already there");
 

@@ -1,0 +1,302 @@
+import type { IoTClient, ListAttachedPoliciesCommandInput, ListThingGroupsCommandInput } from "@aws-sdk/client-iot";
+import type { CommandContext } from "../command.js";
+import { openControlPlane } from "../control-plane.js";
+import { forEachAtOnce } from "../each.js";
+import { exitCodes, UsageError } from "../failure.js";
+import { commandLine } from "../invocation.js";
+import type { Output } from "../output.js";
+import { readThingNames } from "../thing-names.js";
+
+interface PlaceOptions {
+  dataDir: string;
+  aws?: boolean;
+}
+
+interface CreateOptions extends PlaceOptions {
+  parent?: string;
+  description?: string;
+  attribute?: string[];
+}
+
+interface ListOptions extends PlaceOptions {
+  parent?: string;
+  recursive?: boolean;
+  prefix?: string;
+}
+
+interface RecursiveOptions extends PlaceOptions {
+  recursive?: boolean;
+}
+
+interface MembersOptions extends PlaceOptions {
+  from?: string;
+}
+
+const pageSize = 250;
+/** Things that could not be added, told one by one to people. */
+const refusalsShownMax = 10;
+
+async function open({ signal }: CommandContext, { aws, dataDir }: PlaceOptions) {
+  const plane = await openControlPlane({ aws: aws === true, dataDir, signal });
+  return { plane, client: plane.client, sdk: await import("@aws-sdk/client-iot"), send: { abortSignal: signal } };
+}
+
+type Opened = Awaited<ReturnType<typeof open>>;
+
+/** `thingline group create NAME` */
+export async function groupCreate(context: CommandContext, options: CreateOptions, name = ""): Promise<void> {
+  const { output } = context;
+  const attributes = readAttributes(options.attribute ?? []);
+  const { plane, client, sdk, send } = await open(context, options);
+  const hasAttributes = Object.keys(attributes).length > 0;
+  const command = new sdk.CreateThingGroupCommand({
+    thingGroupName: name,
+    ...(options.parent !== undefined && { parentGroupName: options.parent }),
+    thingGroupProperties: {
+      ...(options.description !== undefined && { thingGroupDescription: options.description }),
+      ...(hasAttributes && { attributePayload: { attributes } }),
+    },
+  });
+  const { thingGroupArn, thingGroupId } = await client.send(command, send);
+  const below = options.parent === undefined ? "" : ` below ${options.parent}`;
+  output.event(
+    {
+      event: "groupCreated",
+      thingGroupName: name,
+      thingGroupArn,
+      thingGroupId,
+      parentGroupName: options.parent ?? null,
+    },
+    [
+      `${output.paint.green("created")} thing group ${name}${below} in the ${plane.description}`,
+      "",
+      "Next, put things into it:",
+      `  ${commandLine(["group", "add", name, "THING"])}`,
+    ].join("\n"),
+  );
+}
+
+function readAttributes(words: readonly string[]): Record<string, string> {
+  const pairs = words.map((word) => {
+    const at = word.indexOf("=");
+    if (at <= 0) throw new UsageError(`--attribute takes name=value, got "${word}"`);
+    return [word.slice(0, at), word.slice(at + 1)];
+  });
+  return Object.fromEntries(pairs) as Record<string, string>;
+}
+
+/** `thingline group list` */
+export async function groupList(context: CommandContext, options: ListOptions): Promise<void> {
+  const { output } = context;
+  if (options.recursive === true && options.parent === undefined) {
+    throw new UsageError("--recursive needs --parent: without it all groups are listed");
+  }
+  const { plane, client, sdk, send } = await open(context, options);
+  const input: ListThingGroupsCommandInput = {
+    ...(options.parent !== undefined && { parentGroup: options.parent, recursive: options.recursive === true }),
+    ...(options.prefix !== undefined && { namePrefixFilter: options.prefix }),
+  };
+  let count = 0;
+  for await (const page of sdk.paginateListThingGroups({ client, pageSize }, input, send)) {
+    for (const { groupName, groupArn } of page.thingGroups ?? []) {
+      count++;
+      output.event({ event: "group", thingGroupName: groupName, thingGroupArn: groupArn }, groupName);
+    }
+    await output.drained();
+  }
+  if (count === 0) output.say(`no thing groups in the ${plane.description}`);
+}
+
+/** `thingline group show NAME` */
+export async function groupShow(context: CommandContext, options: RecursiveOptions, name = ""): Promise<void> {
+  const { output } = context;
+  const { client, sdk, send } = await open(context, options);
+  const group = await client.send(new sdk.DescribeThingGroupCommand({ thingGroupName: name }), send);
+  const { thingGroupArn = "", thingGroupId, version, thingGroupProperties, thingGroupMetadata } = group;
+  const own = await policyNames(client, { target: thingGroupArn }, send);
+  const all = await policyNames(client, { target: thingGroupArn, recursive: true }, send);
+  const attributes = thingGroupProperties?.attributePayload?.attributes ?? {};
+  const path = (thingGroupMetadata?.rootToParentThingGroups ?? []).map(({ groupName = "" }) => groupName);
+  const description = thingGroupProperties?.thingGroupDescription;
+  const inherited = all.filter((policy) => !own.includes(policy));
+  output.event(
+    {
+      event: "group",
+      ...{ thingGroupName: name, thingGroupArn, thingGroupId, version, description: description ?? null },
+      ...{ ancestors: path, attributes, policies: own, inheritedPolicies: inherited },
+    },
+    describeGroup(output, { name, path, description, attributes, own, inherited }),
+  );
+  const input = { thingGroupName: name, recursive: options.recursive === true };
+  let count = 0;
+  for await (const page of sdk.paginateListThingsInThingGroup({ client, pageSize }, input, send)) {
+    for (const thingName of page.things ?? []) {
+      if (count++ === 0) output.say("things");
+      output.event({ event: "groupThing", thingGroupName: name, thingName }, `  ${thingName}`);
+    }
+    await output.drained();
+  }
+  if (count === 0) output.say(options.recursive === true ? "no things, in no group below it" : "no things of its own");
+}
+
+function describeGroup(
+  output: Output,
+  group: {
+    name: string;
+    path: readonly string[];
+    description: string | undefined;
+    attributes: Readonly<Record<string, string>>;
+    own: readonly string[];
+    inherited: readonly string[];
+  },
+): string {
+  const { name, path, description, attributes, own, inherited } = group;
+  const policies = [...own, ...inherited.map((policy) => `${policy} (from above)`)];
+  const rows: [string, string][] = [
+    ["description", description ?? ""],
+    [
+      "attributes",
+      Object.entries(attributes)
+        .map((pair) => pair.join("="))
+        .join(", "),
+    ],
+    ["policies", policies.join(", ")],
+  ];
+  return [
+    [...path, output.paint.bold(name)].join(" / "),
+    ...rows.filter(([, text]) => text !== "").map(([title, text]) => `  ${title.padEnd(13)}${output.wrap(text, 15)}`),
+  ].join("\n");
+}
+
+async function policyNames(
+  client: IoTClient,
+  input: ListAttachedPoliciesCommandInput,
+  send: { abortSignal: AbortSignal },
+): Promise<string[]> {
+  const { paginateListAttachedPolicies } = await import("@aws-sdk/client-iot");
+  const names: string[] = [];
+  for await (const page of paginateListAttachedPolicies({ client, pageSize }, input, send)) {
+    names.push(...(page.policies ?? []).map(({ policyName = "" }) => policyName));
+  }
+  return names;
+}
+
+/** `thingline group add NAME THING...` */
+export async function groupAdd(
+  context: CommandContext,
+  options: MembersOptions,
+  name = "",
+  ...things: string[]
+): Promise<number> {
+  return changeMembers(context, options, {
+    ...{ name, things, verbs: ["adding", "added"], preposition: "to" },
+    change: ({ client, sdk, send }, thingName) =>
+      client.send(new sdk.AddThingToThingGroupCommand({ thingName, thingGroupName: name }), send),
+  });
+}
+
+/** `thingline group remove NAME THING...` */
+export async function groupRemove(
+  context: CommandContext,
+  options: MembersOptions,
+  name = "",
+  ...things: string[]
+): Promise<number> {
+  return changeMembers(context, options, {
+    ...{ name, things, verbs: ["removing", "removed"], preposition: "from" },
+    change: ({ client, sdk, send }, thingName) =>
+      client.send(new sdk.RemoveThingFromThingGroupCommand({ thingName, thingGroupName: name }), send),
+  });
+}
+
+interface MembersChange {
+  name: string;
+  things: readonly string[];
+  verbs: [doing: string, done: string];
+  preposition: string;
+  change: (where: Opened, thingName: string) => Promise<unknown>;
+}
+
+/** One that is refused does not stop the others. */
+async function changeMembers(
+  context: CommandContext,
+  options: MembersOptions,
+  { name, things, verbs, preposition, change }: MembersChange,
+): Promise<number> {
+  const { output, signal } = context;
+  const { from } = options;
+  if (things.length === 0 && from === undefined) throw new UsageError("name things, or a file of names with --from");
+  const where = await open(context, options);
+  // From here on a resource that is not found is the thing.
+  await where.client.send(new where.sdk.DescribeThingGroupCommand({ thingGroupName: name }), where.send);
+  const [doing, done] = verbs;
+  let changed = 0;
+  let refused = 0;
+  const status = output.status();
+  const show = () => status.show(`${doing} things ${preposition} ${name}: ${changed} done, ${refused} refused`, true);
+  show();
+  try {
+    await forEachAtOnce(readThingNames(things, { from, signal }), async (thingName) => {
+      try {
+        await change(where, thingName);
+        changed++;
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        refused++;
+        tellRefusal(output, { name, thingName, error, count: refused });
+      }
+      show();
+    });
+  } finally {
+    status.end();
+  }
+  const event = { thingGroupName: name, what: done, things: changed, refused };
+  const more = refused === 0 ? "" : `, ${output.paint.red(`${refused} refused`)}`;
+  const word = changed === 1 ? "thing" : "things";
+  output.event(
+    { event: "groupChanged", ...event },
+    `${output.paint.green(done)} ${changed} ${word} ${preposition} ${name} in the ${where.plane.description}${more}`,
+  );
+  return refused === 0 ? exitCodes.done : exitCodes.failed;
+}
+
+/** What is about this thing, and says nothing of the others. */
+function isRefusal(error: unknown): error is Error {
+  return error instanceof Error && ["ResourceNotFoundException", "InvalidRequestException"].includes(error.name);
+}
+
+function tellRefusal(
+  output: Output,
+  { name, thingName, error, count }: { name: string; thingName: string; error: Error; count: number },
+): void {
+  output.event({ event: "groupRefused", thingGroupName: name, thingName, code: error.name, message: error.message });
+  if (count <= refusalsShownMax) output.complain({ kind: "warning", message: `${thingName}: ${error.message}` });
+  if (count === refusalsShownMax) output.complain({ kind: "warning", message: "further refusals are only counted" });
+}
+
+/** `thingline group delete NAME` */
+export async function groupDelete(context: CommandContext, options: RecursiveOptions, name = ""): Promise<void> {
+  const { output } = context;
+  const { plane, client, sdk, send } = await open(context, options);
+  const names = options.recursive === true ? await namesBelow(client, name, send) : [];
+  // A group goes before the one above it; the deepest are known by the groups above them.
+  for (const thingGroupName of [...names, name]) {
+    await client.send(new sdk.DeleteThingGroupCommand({ thingGroupName }), send);
+    output.event(
+      { event: "groupDeleted", thingGroupName },
+      `${output.paint.green("deleted")} thing group ${thingGroupName} in the ${plane.description}`,
+    );
+  }
+}
+
+/** Every group below one, children before their parents. */
+async function namesBelow(client: IoTClient, name: string, send: { abortSignal: AbortSignal }): Promise<string[]> {
+  const { paginateListThingGroups } = await import("@aws-sdk/client-iot");
+  const names: string[] = [];
+  for await (const page of paginateListThingGroups({ client, pageSize }, { parentGroup: name }, send)) {
+    for (const { groupName = "" } of page.thingGroups ?? []) {
+      names.push(...(await namesBelow(client, groupName, send)), groupName);
+    }
+  }
+  return names;
+}

@@ -1,0 +1,42 @@
+import { Option, type Command } from "commander";
+import type { CommandContext } from "./command.js";
+import { commandLine } from "./invocation.js";
+import { defaultDataDir, defaultModemDir, optionValues } from "./option-values.js";
+
+// What the descriptions of commands are made of.
+
+export type Action<Options> = (context: CommandContext, options: Options, ...words: string[]) => Promise<number | void>;
+
+export type AddCommand = <Options>(
+  parent: Command,
+  usage: string,
+  description: string,
+  load: () => Promise<Action<Options>>,
+) => Command;
+
+export const dataDirOption = () =>
+  new Option("--data-dir <dir>", "the local cloud's data directory")
+    .default(defaultDataDir)
+    .argParser(optionValues.path)
+    .env("THINGLINE_DATA_DIR");
+
+export const modemDirOption = () =>
+  new Option("--modem-dir <dir>", "the simulated modem's folder")
+    .default(defaultModemDir)
+    .argParser(optionValues.path)
+    .env("THINGLINE_MODEM_DIR");
+
+export const awsOption = () =>
+  new Option("--aws", "a real AWS account instead of the local cloud (standard AWS environment, profile and region)");
+
+/** Examples name the program as its usage does, whatever path it was run by. */
+const asInstalled = { script: "thingline" };
+
+/** Command lines to copy, below a command's help. */
+export function examples(command: Command, ...lines: string[]): Command {
+  const noun = lines.length === 1 ? "Example" : "Examples";
+  return command.addHelpText(
+    "after",
+    `\n${noun}:\n${lines.map((line) => `  ${commandLine(line, asInstalled)}`).join("\n")}`,
+  );
+}

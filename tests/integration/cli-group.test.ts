@@ -1,0 +1,169 @@
+// `thingline group`, as people and programs run it, against a running local cloud.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test, type TestContext } from "node:test";
+import { AttachPolicyCommand, CreatePolicyCommand, CreateThingCommand, IoTClient } from "@aws-sdk/client-iot";
+import { startCloud, type StartedCloud } from "@thingline/cloud/node";
+import { eventsOf, runProgram, runThingline, temporaryFolder, thinglineBin } from "./cli-process.test.support.js";
+
+let cloud: StartedCloud;
+let iot: IoTClient;
+let dataDir: string;
+
+before(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "thingline-test-"));
+  cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, limits: "none", keyPoolSize: 0 });
+  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+  iot = new IoTClient({ endpoint: cloud.addresses.api, region: "us-east-1", credentials });
+});
+
+after(async () => {
+  iot?.destroy();
+  await cloud?.close();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+const group = (t: TestContext, ...args: string[]) => runThingline(t, "group", ...args, "--data-dir", dataDir);
+const arnOfGroup = (name: string) => `arn:aws:iot:us-east-1:123456789012:thinggroup/${name}`;
+const makeThings = (...names: string[]) =>
+  Promise.all(names.map((thingName) => iot.send(new CreateThingCommand({ thingName }))));
+
+async function json(t: TestContext, ...args: string[]) {
+  const finished = await group(t, ...args, "--json");
+  return { ...finished, events: eventsOf(finished) };
+}
+
+test("groups are made, filled, shown, emptied and deleted", async (t) => {
+  const created = await json(t, "create", "fleet");
+  assert.equal(created.code, 0, created.stderr);
+  const [{ thingGroupId, ...facts } = { thingGroupId: "" }] = created.events;
+  assert.match(String(thingGroupId), /^[0-9a-f-]{36}$/);
+  assert.deepEqual(facts, {
+    event: "groupCreated",
+    thingGroupName: "fleet",
+    thingGroupArn: arnOfGroup("fleet"),
+    parentGroupName: null,
+  });
+  const north = await group(
+    t,
+    ...["create", "north", "--parent", "fleet", "--description", "where it is cold"],
+    ...["--attribute", "site=oslo", "--attribute", "owner=a=b"],
+  );
+  assert.equal(north.code, 0, north.stderr);
+  assert.match(north.stdout, /^created thing group north below fleet in the local cloud at http/);
+  assert.match(north.stdout, /thingline group add north THING/);
+  await makeThings("pump-7", "pump-8", "pump-9");
+  const policyDocument =
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}}';
+  await iot.send(new CreatePolicyCommand({ policyName: "fleet-policy", policyDocument }));
+  await iot.send(new AttachPolicyCommand({ policyName: "fleet-policy", target: arnOfGroup("fleet") }));
+
+  const added = await json(t, "add", "north", "pump-7", "pump-8");
+  assert.deepEqual(added.events, [
+    { event: "groupChanged", thingGroupName: "north", what: "added", things: 2, refused: 0 },
+  ]);
+  const shown = await group(t, "show", "north");
+  assert.equal(
+    shown.stdout,
+    [
+      "fleet / north",
+      "  description  where it is cold",
+      "  attributes   site=oslo, owner=a=b",
+      "  policies     fleet-policy (from above)",
+      "things",
+      "  pump-7",
+      "  pump-8",
+      "",
+    ].join("\n"),
+  );
+  const above = await json(t, "show", "fleet", "--recursive");
+  assert.deepEqual(above.events, [
+    {
+      event: "group",
+      thingGroupName: "fleet",
+      thingGroupArn: arnOfGroup("fleet"),
+      thingGroupId,
+      version: 1,
+      description: null,
+      ancestors: [],
+      attributes: {},
+      policies: ["fleet-policy"],
+      inheritedPolicies: [],
+    },
+    { event: "groupThing", thingGroupName: "fleet", thingName: "pump-7" },
+    { event: "groupThing", thingGroupName: "fleet", thingName: "pump-8" },
+  ]);
+  assert.match((await group(t, "show", "fleet")).stdout, /no things of its own/);
+
+  const names = async (...args: string[]) =>
+    (await json(t, "list", ...args)).events.map((one) => one["thingGroupName"]);
+  await group(t, "create", "oslo", "--parent", "north");
+  assert.deepEqual(await names(), ["fleet", "north", "oslo"]);
+  assert.deepEqual(await names("--parent", "fleet"), ["north"]);
+  assert.deepEqual(await names("--parent", "fleet", "--recursive"), ["north", "oslo"]);
+  assert.deepEqual(await names("--prefix", "no"), ["north"]);
+  assert.equal((await group(t, "list")).stdout, "fleet\nnorth\noslo\n");
+
+  const removed = await group(t, "remove", "north", "pump-7");
+  assert.match(removed.stdout, /^removed 1 thing from north in the local cloud/);
+  const refused = await json(t, "delete", "fleet");
+  assert.equal(refused.code, 1);
+  assert.equal(refused.events.at(-1)?.["code"], "InvalidRequestException");
+  const deleted = await json(t, "delete", "fleet", "--recursive");
+  assert.deepEqual(
+    deleted.events.map((one) => one["thingGroupName"]),
+    ["oslo", "north", "fleet"],
+  );
+  assert.match((await group(t, "list")).stdout, /^no thing groups in the local cloud/);
+});
+
+test("names come from a file as well, and one that is refused does not stop the others", async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, "names.txt");
+  await group(t, "create", "many");
+  const names = Array.from({ length: 30 }, (_, at) => `many-${at}`);
+  await makeThings(...names);
+  await writeFile(file, `# of the second line\r\n${names.join("\r\n")}\n\nunknown-1\n`);
+  const added = await json(t, "add", "many", "unknown-2", "--from", file);
+  assert.equal(added.code, 1);
+  assert.deepEqual(added.events.at(-1), {
+    event: "groupChanged",
+    thingGroupName: "many",
+    what: "added",
+    things: 30,
+    refused: 2,
+  });
+  const refusals = added.events.filter(({ event }) => event === "groupRefused");
+  assert.deepEqual(refusals.map(({ thingName, code }) => [thingName, code]).sort(), [
+    ["unknown-1", "ResourceNotFoundException"],
+    ["unknown-2", "ResourceNotFoundException"],
+  ]);
+  assert.match(added.stderr, /warning: unknown-2: Thing unknown-2 not found/);
+
+  const words = [thinglineBin, "group", "remove", "many", "--from", "-", "--data-dir", dataDir, "--json"];
+  const removed = await runProgram(t, process.execPath, words, names.join("\n"));
+  assert.equal(removed.code, 0, removed.stderr);
+  assert.equal(eventsOf(removed).at(-1)?.["things"], 30);
+});
+
+const mistakes: [why: string, args: string[], code: string, message: RegExp][] = [
+  ["no names at all", ["add", "mistakes"], "USAGE", /name things, or a file of names with --from/],
+  ["a word that is no name", ["add", "mistakes", "a b"], "USAGE", /"a b" is not the name of a thing/],
+  ["a file that is not there", ["add", "mistakes", "--from", "/none"], "FILE_NOT_FOUND", /\/none/],
+  ["an unknown group", ["add", "none", "t"], "ResourceNotFoundException", /Thing group none not found/],
+  ["half an attribute", ["create", "x", "--attribute", "site"], "USAGE", /--attribute takes name=value, got "site"/],
+  ["recursion from nowhere", ["list", "--recursive"], "USAGE", /--recursive needs --parent/],
+  ["an unknown parent", ["create", "x", "--parent", "none"], "ResourceNotFoundException", /none not found/],
+];
+
+for (const [why, args, code, message] of mistakes) {
+  test(`${why} is said`, async (t) => {
+    await group(t, "create", "mistakes");
+    const { events, code: exitCode } = await json(t, ...args);
+    assert.equal(events.at(-1)?.["code"], code);
+    assert.match(String(events.at(-1)?.["message"]), message);
+    assert.equal(exitCode, code === "USAGE" ? 2 : 1);
+  });
+}
