@@ -27,6 +27,7 @@ export {
 export type { HeaderResult, ImageFlag, ImageHeader } from "./header.js";
 export { identifiedBytes, identifyFirmware } from "./identify.js";
 export type { FirmwareKind } from "./identify.js";
+export { imageIdOf } from "./image-id.js";
 export { inspectImage } from "./inspect.js";
 export type { ImageInspection } from "./inspect.js";
 export { mcubootVerdict } from "./mcuboot.js";

@@ -2,23 +2,26 @@ import {
   downgradeRefusal,
   type DowngradeRule,
   formatVersion,
+  type Generation,
+  hashRegionBytes,
   type ImageCrypto,
-  type ImageFacts,
   imageFlags,
+  type ImageHeader,
+  imageIdOf,
   type ImagePublicKey,
   type ImageRefusal,
   type ImageSource,
-  type ImageVerdict,
+  type McubootBuild,
+  mcubootVerdict,
   partOf,
+  readSecurityCounter,
   type SwapType,
-  verifyImage,
 } from "@thingline/protocol/image";
-import { toHex } from "@thingline/protocol";
 import { decideSwap } from "./decision.js";
 import { type ImageExtent, isHeaderErased, readExtent, readHeaderAt } from "./image-extent.js";
 import { overwrite } from "./overwrite.js";
 import type { BootedImage, BootRefusal, BootReport, BootWarning } from "./report.js";
-import { slotsProblem } from "./room.js";
+import { slotsProblem } from "./slots-problem.js";
 import type { SecurityCounter } from "./security-counter.js";
 import type { Area, Slots } from "./slots.js";
 import { readSizes, readStatus, type SwapStatus } from "./status.js";
@@ -30,10 +33,17 @@ import { swapByScratch } from "./swap-scratch.js";
 export interface BootRunOptions {
   crypto: ImageCrypto;
   keys?: readonly ImagePublicKey[];
+  build?: Omit<McubootBuild, "securityCounter">;
   validatesPrimary?: boolean;
   downgradePrevention?: DowngradeRule;
   securityCounter?: SecurityCounter;
   imageBytesMax: number;
+}
+
+/** An image that the bootloader accepts, and where it begins. */
+interface Accepted {
+  source: ImageSource;
+  header: ImageHeader;
 }
 
 /** The bootloader stops where MCUboot's would: an assertion, or nothing that may run. */
@@ -95,7 +105,7 @@ export class BootRun {
   }
 
   /** The type of swap that is asked for, and what would be swapped in, verified. */
-  async #decide({ swapType: begun }: SwapStatus): Promise<[BootReport["swapType"], ImageFacts?]> {
+  async #decide({ swapType: begun }: SwapStatus): Promise<[BootReport["swapType"], Accepted?]> {
     const slots = this.#slots;
     if (begun !== "none") {
       const update = await this.#verifySecondary(begun, { checksFirstSector: false });
@@ -112,7 +122,7 @@ export class BootRun {
   async #verifySecondary(
     swapType: SwapType,
     { checksFirstSector }: { checksFirstSector: boolean },
-  ): Promise<ImageFacts | undefined> {
+  ): Promise<Accepted | undefined> {
     const slots = this.#slots;
     const { secondary } = slots;
     const source = await this.#secondaryImage(swapType);
@@ -129,8 +139,8 @@ export class BootRun {
       await slots.eraseAll(secondary);
       return undefined;
     }
-    const verdict = await this.#verify(source);
-    if (verdict.isAccepted) return verdict.image;
+    const verdict = await this.#verify(secondary, source);
+    if (verdict.isAccepted) return { source, header: verdict.header };
     this.#refuse("secondary", verdict.refusal);
     await slots.eraseAll(secondary);
     return undefined;
@@ -151,30 +161,31 @@ export class BootRun {
   }
 
   /** @see MCUboot, check_downgrade_prevention(), and boot_validate_slot() for overwrite only */
-  async #isDowngrade(update: ImageFacts): Promise<boolean> {
+  async #isDowngrade(update: Accepted): Promise<boolean> {
     const { downgradePrevention: rule } = this.#options;
     const { mode, primary, secondary } = this.#slots;
-    if (rule === undefined) return false;
-    const running = await this.#verify(primary.flash, { isFactsOnly: true });
-    if (!running.isAccepted) return false;
+    const header = rule && (await readHeaderAt(primary.flash, primary.flash.erasedByte));
+    if (rule === undefined || header === undefined) return false;
+    const [running, candidate] = [await generationOf({ source: primary.flash, header }), await generationOf(update)];
     // Overwrite only compares versions, whatever it was built with.
     const applied = mode === "overwrite" ? { ...rule, by: "version" as const } : rule;
-    const refusal = downgradeRefusal(generationOf(running.image), generationOf(update), applied);
+    const refusal = downgradeRefusal(running, candidate, applied);
     if (refusal === undefined) return false;
     this.#refuse("secondary", refusal);
     await this.#slots.eraseAll(secondary);
     return true;
   }
 
-  async #perform(status: SwapStatus, swapType: SwapType, update: ImageFacts): Promise<SwapType> {
+  async #perform(status: SwapStatus, swapType: SwapType, update: Accepted): Promise<SwapType> {
     const slots = this.#slots;
     if (slots.mode === "overwrite") {
+      const { securityCounter } = await generationOf(update);
       await overwrite(slots);
-      await this.#raiseCounter(update.securityCounter);
+      await this.#raiseCounter(securityCounter);
       return swapType;
     }
     const primary = await this.#extentOf(slots.primary.flash);
-    const secondary = await this.#extentOf(await this.#secondaryImage(swapType));
+    const secondary = await this.#extentOf(update.source);
     const sizes = {
       swapBytes: Math.max(primary.imageBytes, secondary.imageBytes),
       unprotectedTlvs: { primaryBytes: primary.unprotectedTlvBytes, secondaryBytes: secondary.unprotectedTlvBytes },
@@ -234,18 +245,27 @@ export class BootRun {
 
   async #start(): Promise<BootedImage | undefined> {
     const { primary, mode } = this.#slots;
-    const { validatesPrimary = true } = this.#options;
-    const verdict = await this.#verify(primary.flash, { isFactsOnly: !validatesPrimary });
-    if (!verdict.isAccepted) {
-      this.#refuse("primary", verdict.refusal);
-      return undefined;
-    }
+    const source = primary.flash;
+    const header = await this.#bootable();
+    if (header === undefined) return undefined;
     const { magic, imageOk, copyDone } = await this.#slots.trailerOf(primary);
-    if (magic !== "good" || imageOk === "good") await this.#raiseCounter(verdict.image.securityCounter);
+    const { securityCounter } = await generationOf({ source, header });
+    if (magic !== "good" || imageOk === "good") await this.#raiseCounter(securityCounter);
     const isOnTrial = mode !== "overwrite" && magic === "good" && imageOk === "unset" && copyDone === "good";
-    const { header, imageBytes, hash } = verdict.image;
-    const imageId = hash === undefined ? "" : toHex(hash.digest);
-    return { version: formatVersion(header.version), imageId, imageBytes, isOnTrial };
+    const isWithin = hashRegionBytes(header) <= source.sizeBytes;
+    const imageId = isWithin ? await imageIdOf(source, header, this.#options.crypto) : "";
+    return { version: formatVersion(header.version), imageId, isOnTrial };
+  }
+
+  /** What lies in the primary slot, when it may run. */
+  async #bootable(): Promise<ImageHeader | undefined> {
+    const { primary } = this.#slots;
+    const { validatesPrimary = true } = this.#options;
+    if (!validatesPrimary) return readHeaderAt(primary.flash, primary.flash.erasedByte);
+    const verdict = await this.#verify(primary, primary.flash);
+    if (verdict.isAccepted) return verdict.header;
+    this.#refuse("primary", verdict.refusal);
+    return undefined;
   }
 
   /** @see MCUboot, boot_update_hw_rollback_protection() */
@@ -256,12 +276,16 @@ export class BootRun {
     this.#stop("securityCounterMissing");
   }
 
-  async #verify(source: ImageSource, { isFactsOnly = false } = {}): Promise<ImageVerdict> {
-    const { crypto, keys, securityCounter, imageBytesMax } = this.#options;
-    const { erasedByte } = this.#slots.primary.flash;
-    if (isFactsOnly) return verifyImage(source, { crypto, erasedByte });
-    const securityCounterMin = await securityCounter?.read();
-    return verifyImage(source, { crypto, keys, imageBytesMax, erasedByte, policy: { securityCounterMin } });
+  async #verify(area: Area, source: ImageSource): ReturnType<typeof mcubootVerdict> {
+    const { crypto, keys = [], build, securityCounter, imageBytesMax } = this.#options;
+    return mcubootVerdict(source, {
+      crypto,
+      keys,
+      build: { keyType: keys[0]?.type, ...build, securityCounter: await securityCounter?.read() },
+      areaBytes: area.flash.sizeBytes,
+      imageBytesMax,
+      erasedByte: area.flash.erasedByte,
+    });
   }
 
   #stop(warning: BootWarning): never {
@@ -274,7 +298,6 @@ export class BootRun {
   }
 }
 
-const generationOf = ({ header, securityCounter }: ImageFacts): Parameters<typeof downgradeRefusal>[0] => ({
-  version: header.version,
-  securityCounter,
-});
+async function generationOf({ source, header }: Accepted): Promise<Generation> {
+  return { version: header.version, securityCounter: await readSecurityCounter(source, header) };
+}

@@ -4,12 +4,13 @@ import {
   type DowngradeRule,
   type ImageCrypto,
   type ImagePublicKey,
+  type McubootBuild,
+  slotImageBytesMax,
   type SwapMode,
 } from "@thingline/protocol/image";
 import { type Flash, flashOption } from "@thingline/transport";
 import { BootRun } from "./boot-run.js";
 import type { BootReport } from "./report.js";
-import { imageBytesMaxOf } from "./room.js";
 import type { SecurityCounter } from "./security-counter.js";
 import { type SlotLayout, Slots } from "./slots.js";
 
@@ -22,6 +23,8 @@ export interface BootloaderOptions {
   crypto: ImageCrypto;
   /** The keys it has. Left out, it takes images that nobody signed, and looks at their hash alone. */
   keys?: readonly ImagePublicKey[];
+  /** How it judges images. Default: signed by keys of the type of the first of `keys`, over SHA-256 (P-384: SHA-384). */
+  build?: Omit<McubootBuild, "securityCounter">;
   /** BOOT_MAX_IMG_SECTORS. Default 128. */
   sectorsMax?: number;
   /** Whether what runs is verified at each boot. Default true. */
@@ -53,6 +56,7 @@ const optionTypes = {
   mode: "string",
   crypto: "object",
   keys: "array",
+  build: "object",
   sectorsMax: "number",
   validatesPrimary: "boolean",
   downgradePrevention: { options: { by: "string", comparesBuild: "boolean" }, required: ["by"] },
@@ -77,6 +81,14 @@ export function createBootloader(options: BootloaderOptions): Bootloader {
       area.flash.sizeBytes,
     );
   }
-  const imageBytesMax = imageBytesMaxOf(slots);
+  const imageBytesMax = slotImageBytesMax({
+    mode,
+    sectorsMax,
+    primaryBytes: layout.primary.sizeBytes,
+    secondaryBytes: layout.secondary.sizeBytes,
+    sectorBytes: flash.pageBytes,
+    writeBytes: flash.writeBytes,
+    scratchBytes: layout.scratch?.sizeBytes,
+  });
   return { imageBytesMax, boot: () => new BootRun(slots, { ...options, imageBytesMax }).run() };
 }

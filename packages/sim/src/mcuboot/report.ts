@@ -1,14 +1,12 @@
 import type { ImageRefusalCode, SwapType } from "@thingline/protocol/image";
-import type { SlotsProblem } from "./room.js";
+import type { SlotsProblem } from "./slots-problem.js";
 
 /** What runs after a boot. */
 export interface BootedImage {
   /** `1.2.3+4` */
   version: string;
-  /** Lower-case hex of its hash. */
+  /** `imageIdOf()` of `@thingline/protocol/image`; empty of an image that nobody verified and that reaches beyond its slot. */
   imageId: string;
-  /** Header, payload and TLVs. */
-  imageBytes: number;
   /** The next boot goes back, unless it is confirmed. */
   isOnTrial: boolean;
 }
