@@ -45,7 +45,7 @@ export const arrowRules = {
       backends: ["client", "connection", "topics", "device.ts"],
       provisioning: ["client", "connection", "topics", "device.ts"],
       jobs: [],
-      fota: ["connection"],
+      fota: ["connection", "errors.ts"],
       "native-tls": ["connection"],
     },
     "packages/modem": {

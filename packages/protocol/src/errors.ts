@@ -115,6 +115,7 @@ export const errorCodes = {
   DOWNLOAD_GONE: "the file of a download is not there, or may not be read any more",
   DOWNLOAD_INVALID: "a server answered a download in a way that no download can be made of",
   DOWNLOAD_UNAVAILABLE: "the file of a download could not be fetched now, and may be fetched later",
+  FIRMWARE_ON_TRIAL: "the firmware that runs is on trial, and where an update would go lies the one to go back to",
   IMAGE_INVALID: "bytes that are no MCUboot image, or that none can be made of",
   // Configuration
   KCONFIG_INVALID: "a Kconfig fragment has lines, names or values that are wrong, or lacks an option",

@@ -15,3 +15,5 @@ export { fotaPhases, fotaReasons, statusMessageCharactersMax } from "./status-de
 export type { FotaPhase, FotaReason, FotaStatusDetails } from "./status-details.js";
 export { firmwareHeadBytes } from "./target.js";
 export type { FirmwareTarget, FirmwareTargetState, FirmwareTrial, FirmwareVerdict, RunningFirmware } from "./target.js";
+export { createMcubootTarget } from "./targets/mcuboot-slots.js";
+export type { McubootTargetOptions } from "./targets/mcuboot-slots.js";
