@@ -124,17 +124,18 @@ export class Draft implements StoreReader {
    * be stored, shows when all is committed.
    */
   write(operations: readonly StoreOperation[]): void {
-    for (let at = 0; at < operations.length; at++) this.#check(operations, at);
+    // Most commits are of one operation, which needs no set.
+    const seen = operations.length > 1 ? new Set<string>() : undefined;
+    for (const operation of operations) this.#check(operation, seen);
     for (const operation of operations) this.#take(operation);
   }
 
-  #check(operations: readonly StoreOperation[], at: number): void {
-    const operation = operations[at]!;
+  #check(operation: StoreOperation, seen: Set<string> | undefined): void {
     const encoded = this.#encode(operation.key);
-    for (let other = 0; other < at; other++) {
-      if (encodeKey(operations[other]!.key) !== encoded) continue;
+    if (seen?.has(encoded) === true) {
       throw new ThinglineError("OPTION_INVALID", `key ${JSON.stringify(operation.key)} occurs twice in one commit`);
     }
+    seen?.add(encoded);
     const before = this.#written?.get(encoded);
     if (before === undefined || operation.expectedRevision === undefined) return;
     const revision = before.change === "check" ? (before.expectedRevision ?? 0) : (before.entry?.revision ?? 0);

@@ -130,21 +130,39 @@ async function releaseThings(
   for (const [at, thingName] of thingNames.entries()) {
     const latest = await wanted(unit, job, thingName, targets);
     if (latest === "not") continue;
-    const { progress, definition } = job;
-    const counts = { notified: progress.notifiedCount, succeeded: progress.counts.SUCCEEDED };
-    const rate = ratePerMinute(definition.rolloutConfig ?? {}, counts, isLimited ? awsRolloutPerMinuteMax : Infinity);
-    if (rate !== Infinity) {
-      const { executions, minute, nextMinuteAtMs } = allowRollout(progress.minute, rate, unit.nowMs);
-      if (executions < 1) {
-        unit.wakeJob(job, nextMinuteAtMs);
-        return at;
-      }
-      unit.update(job, { minute: noteQueued(minute, 1) });
+    const nextMinuteAtMs = takeTurn(unit, job, isLimited);
+    if (nextMinuteAtMs !== undefined) {
+      unit.wakeJob(job, nextMinuteAtMs);
+      return at;
     }
     await queueExecution(unit, job, thingName, { before: latest });
-    if (definition.targetSelection === "CONTINUOUS") noteMember(unit, job, thingName);
+    if (job.definition.targetSelection === "CONTINUOUS") noteMember(unit, job, thingName);
   }
   return thingNames.length;
+}
+
+/**
+ * Counts one execution more against the rate. The rate holds from the beginning of a minute: what is queued within the minute makes the next one
+ * faster.
+ *
+ * @returns when to ask again, when the rate allows no more now
+ */
+function takeTurn(unit: JobsUnit, job: Job, isLimited: boolean): number | undefined {
+  const { minute: before, notifiedCount, counts } = job.progress;
+  const { minute } = allowRollout(before, Infinity, unit.nowMs);
+  const isNew = before === undefined || minute.startedAtMs !== before.startedAtMs;
+  const rate =
+    (isNew ? undefined : before.ratePerMinute) ??
+    ratePerMinute(
+      job.definition.rolloutConfig ?? {},
+      { notified: notifiedCount, succeeded: counts.SUCCEEDED },
+      isLimited ? awsRolloutPerMinuteMax : Infinity,
+    );
+  if (rate === Infinity) return undefined;
+  const { executions, nextMinuteAtMs } = allowRollout(minute, rate, unit.nowMs);
+  if (executions < 1) return nextMinuteAtMs;
+  unit.update(job, { minute: { ...noteQueued(minute, 1), ratePerMinute: rate } });
+  return undefined;
 }
 
 /** @returns the execution before the one that the thing gets now; `not` for a thing that gets none */

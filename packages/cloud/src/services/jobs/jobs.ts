@@ -88,8 +88,12 @@ export function createJobOperations(deps: JobsDependencies) {
             ...given("timeoutConfig", input.timeoutConfig),
             ...given("retryConfig", input.jobExecutionsRetryConfig),
           };
-          unit.update(job, {});
-          // Another rate may allow more now.
+          const { minute } = job.progress;
+          // Another rate may allow more at once.
+          unit.update(
+            job,
+            minute === undefined ? {} : { minute: { startedAtMs: minute.startedAtMs, queued: minute.queued } },
+          );
           if (job.progress.status === "IN_PROGRESS") await advanceJob(unit, job, deps);
           return {};
         }),

@@ -76,7 +76,7 @@ export type JobProgress = {
   /** Executions that were queued, retries aside. */
   notifiedCount: number;
   /** Of the rate: the minute under way, once something was queued. */
-  minute?: Stored<RolloutMinute>;
+  minute?: Stored<RolloutMinute> & { ratePerMinute?: number };
   ending?: JobEnding;
   /** The earliest wake-up that is stored for the job. */
   wakeAtMs?: number;
