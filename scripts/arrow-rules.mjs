@@ -44,7 +44,7 @@ export const arrowRules = {
       "aws-iot": ["client", "connection", "topics", "device.ts"],
       backends: ["client", "connection", "topics", "device.ts"],
       provisioning: ["client", "connection", "topics", "device.ts"],
-      jobs: [],
+      jobs: ["topics", "device.ts", "errors.ts"],
       fota: ["connection", "errors.ts"],
       "native-tls": ["connection"],
     },

@@ -85,6 +85,11 @@ export const errorCodes = {
   SHADOW_VERSION_CONFLICT: "an update names another version than the shadow's current one",
   // MQTT file delivery
   STREAM_MESSAGE_INVALID: "a message of a stream is not what MQTT file delivery promises",
+  // Jobs
+  JOB_DOCUMENT_INVALID: "a job document is not a JSON object, or does not say what is to be done",
+  JOB_MESSAGE_INVALID: "a message on a topic of AWS IoT Jobs is not one that the service sends",
+  JOB_TAKEN_AWAY:
+    "the cloud has ended a job execution: it was cancelled, timed out, removed, deleted, or ended already",
   // Policy
   POLICY_MALFORMED: "text that is no policy document of AWS IoT",
   // MQTT

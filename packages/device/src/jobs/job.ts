@@ -35,7 +35,7 @@ export interface RunningJob {
    * Reads the job document from the cloud again: its presigned URLs are fresh then, and last as long as they did at first. Without a
    * connection it waits for the next one.
    *
-   * @throws {ThinglineError} JOB_TAKEN_AWAY, TIMEOUT, CLOSED, ABORTED.
+   * @throws {ThinglineError} JOB_TAKEN_AWAY, TIMEOUT, CLOSED, ABORTED; THROTTLED and INTERNAL_FAILURE after some attempts; LIMIT_EXCEEDED.
    */
   freshDocument(options?: { signal?: AbortSignal }): Promise<JsonObject>;
   /**

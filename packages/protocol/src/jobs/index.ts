@@ -1,3 +1,4 @@
+export { isJsonObject, memberOf } from "../json.js";
 export type { JsonObject, JsonValue } from "../json.js";
 export {
   jobDocumentCharactersMax,

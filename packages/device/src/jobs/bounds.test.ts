@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { statusDetailsMax } from "@thingline/protocol/jobs";
+import { awaitedReportsMax } from "./call.js";
+import { jobNotFoundRetriesMax } from "./execution-steps.js";
+import type { RunningJob } from "./index.js";
+import { JobsWorld, thingName } from "./jobs-world.test.support.js";
+import { finishedExecutionsMax } from "./machine.js";
+import { decodeJobsMessage, listedExecutionsMax } from "./messages.js";
+import { jobAsksMax } from "./requests.js";
+import { jobRetryFirstMs, jobRetryLastMs, retryDelayMs } from "./retry.js";
+import { cutNamesMax, limitStatusDetails } from "./status-details.js";
+
+test("retries wait longer and longer, up to a bound", () => {
+  assert.equal(retryDelayMs(1, 1), jobRetryFirstMs);
+  assert.equal(retryDelayMs(1, 0), jobRetryFirstMs / 2);
+  assert.equal(retryDelayMs(4, 1), 8 * jobRetryFirstMs);
+  assert.equal(retryDelayMs(1_000_000, 1), jobRetryLastMs);
+});
+
+test("an execution that is not found is asked for jobNotFoundRetriesMax times more, and then taken for deleted", async () => {
+  const world = new JobsWorld();
+  world.cloud.refusals = Array.from({ length: 100 }, () => ({ code: "ResourceNotFound", matches: "job/update" }));
+  const { runner } = await world.run({ do: async () => undefined });
+  world.cloud.queue("job", { operation: "do" });
+  await world.settle(jobRetryFirstMs * 2 ** (jobNotFoundRetriesMax + 1));
+  const updates = Array.from({ length: 1 + jobNotFoundRetriesMax }, () => "job/update IN_PROGRESS");
+  assert.deepEqual(world.asked.slice(0, updates.length + 2), ["$next/get", ...updates, "$next/get"]);
+  await runner.close();
+});
+
+test("a request is made on jobAsksMax connections", async () => {
+  const world = new JobsWorld();
+  const { runner, errors } = await world.run({ do: async () => undefined });
+  world.fate = ({ isToDevice }) => (isToDevice ? [] : [0]);
+  for (let connection = 0; connection <= jobAsksMax; connection += 1) {
+    world.device.disconnect();
+    world.device.connect();
+    await world.settle(10);
+  }
+  assert.deepEqual(
+    errors.map(({ code }) => code),
+    ["TIMEOUT"],
+  );
+  await runner.close();
+});
+
+test("awaitedReportsMax reports wait", async () => {
+  const world = new JobsWorld();
+  let job: RunningJob | undefined;
+  const { runner } = await world.run({
+    do: (given) => {
+      job = given;
+      return new Promise(() => undefined);
+    },
+  });
+  world.cloud.queue("job", { operation: "do" });
+  await world.settle(1_000);
+  world.device.disconnect();
+  const report = (at: number): Promise<void> => job?.report({ at: String(at) }, { until: "accepted" }) as Promise<void>;
+  const waiting = Promise.all(Array.from({ length: awaitedReportsMax }, (_, at) => report(at)));
+  await assert.rejects(report(-1), { code: "LIMIT_EXCEEDED" });
+  world.device.connect();
+  await world.settle(10_000);
+  await waiting;
+  assert.deepEqual(world.cloud.find("job")?.statusDetails, { at: String(awaitedReportsMax - 1) });
+  world.device.end();
+  await world.settle(10_000);
+  await runner.closed;
+});
+
+test("a late notification of one of the last finishedExecutionsMax executions is asked about, and not believed", async () => {
+  const world = new JobsWorld();
+  const { runner } = await world.run({ do: async () => undefined });
+  const count = finishedExecutionsMax + 1;
+  for (let at = 0; at < count; at += 1) world.cloud.queue(`job-${at}`, { operation: "do" });
+  await world.settle(60_000);
+  const late = async (at: number): Promise<string[]> => {
+    const before = world.asked.length;
+    const { jobId, executionNumber, queuedAt } = world.cloud.find(`job-${at}`) ?? assert.fail();
+    const execution = {
+      jobId,
+      executionNumber,
+      queuedAt,
+      status: "QUEUED",
+      versionNumber: 1,
+      jobDocument: { operation: "do" },
+    };
+    const payload = Buffer.from(JSON.stringify({ timestamp: 1, execution }));
+    world.device.receive(`$aws/things/${thingName}/jobs/notify-next`, payload);
+    await world.settle(10_000);
+    return world.asked.slice(before);
+  };
+  assert.deepEqual(await late(count - 1), ["$next/get"]);
+  assert.deepEqual(await late(1), ["$next/get"]);
+  // One that is forgotten the cloud does not let begin.
+  assert.deepEqual(await late(0), ["job-0/update IN_PROGRESS", "$next/get"]);
+  await runner.close();
+});
+
+test("of a list, listedExecutionsMax executions are looked at", () => {
+  const queuedJobs = Array.from({ length: listedExecutionsMax + 5 }, (_, at) => ({
+    jobId: `j${at}`,
+    executionNumber: 1,
+  }));
+  const payload = Buffer.from(JSON.stringify({ queuedJobs }));
+  const message = decodeJobsMessage(`$aws/things/${thingName}/jobs/get/accepted`, payload);
+  assert.ok(message.type === "answer");
+  const answer = message.read();
+  assert.equal(answer.type === "list" && answer.queued.length, listedExecutionsMax);
+});
+
+test("of members that were cut, cutNamesMax names are told", () => {
+  const given = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`name${at}`, "x"]));
+  const { details, cut } = limitStatusDetails(given);
+  assert.equal(Object.keys(details).length, statusDetailsMax);
+  assert.equal(cut.length, cutNamesMax);
+});
+
+test("a value is never cut within a character", () => {
+  const { details } = limitStatusDetails({ text: `${"x".repeat(1_020)}\u{1F600}\u{1F600}\u{1F600}` });
+  assert.equal(details["text"], `${"x".repeat(1_020)}...`);
+});

@@ -1,0 +1,99 @@
+import type { JobStatusDetails, JsonObject } from "@thingline/protocol/jobs";
+import type { ExecutionId, ExecutionRecord, FinalOutcome, Report } from "./types.js";
+
+export const keyOf = ({ jobId, executionNumber, queuedAt }: ExecutionId): string =>
+  `${jobId}/${executionNumber}/${queuedAt}`;
+
+export interface Work {
+  readonly document: JsonObject;
+  readonly operation: string | undefined;
+}
+
+export type ExecutionStage =
+  /** Its document is asked for. */
+  | { name: "fetching" }
+  /** The cloud is told that it begins. */
+  | { name: "starting"; work: Work }
+  /** What is begun is written down before the handler is called. */
+  | { name: "recording"; work: Work; sequence: number }
+  /** Its handler runs. */
+  | { name: "running"; deadlineMs: number | undefined; overdueUntilMs: number | undefined }
+  /** Its handler has said that it goes on after a restart. */
+  | { name: "parked" }
+  /** Its handler stopped because the process does. */
+  | { name: "interrupted" }
+  /** What it came to is written down before the cloud is told. */
+  | { name: "recordingOutcome"; outcome: FinalOutcome; sequence: number }
+  /** The cloud is told what it came to. */
+  | { name: "ending"; outcome: FinalOutcome; sentCount: number; mustStartFirst: boolean }
+  /** The cloud took it away, and its handler has not returned yet. */
+  | { name: "draining"; untilMs: number };
+
+/** Why a request of an execution was made. */
+export type RequestPurpose = "fetch" | "check" | "probe" | "start" | "report" | "end";
+
+/** One execution that is under way here. The machine changes it. */
+export class Execution {
+  readonly id: ExecutionId;
+  readonly key: string;
+  readonly runId: number;
+  stage: ExecutionStage;
+  /** It may have been worked on before. */
+  isResumed: boolean;
+  /** The application, or the record of an earlier process, knows of it. */
+  isAnnounced: boolean;
+  begunCount: number;
+  statusDetails: JobStatusDetails = {};
+  request: { requestId: number; purpose: RequestPurpose } | undefined;
+  failures = 0;
+  notFoundCount = 0;
+  retryAtMs = 0;
+  /** Whether it is still ours is to be asked. */
+  isCheckWanted = false;
+  /** It is not; how it ended is to be asked, by an update that is refused with the reason. */
+  isProbeWanted = false;
+  /** The latest that was not sent. */
+  report: Report | undefined;
+  /** On its way. */
+  sentReport: Report | undefined;
+  nextReportAtMs = 0;
+  /** What has to be on disk. */
+  record: ExecutionRecord | undefined;
+
+  constructor(id: ExecutionId, runId: number, stage: ExecutionStage, record: ExecutionRecord | undefined) {
+    const { jobId, executionNumber, queuedAt } = id;
+    this.id = { jobId, executionNumber, queuedAt };
+    this.key = keyOf(id);
+    this.runId = runId;
+    this.stage = stage;
+    this.record = record;
+    this.isResumed = record !== undefined;
+    this.isAnnounced = record !== undefined;
+    this.begunCount = record?.begunCount ?? 0;
+  }
+
+  get jobEvent(): { jobId: string; executionNumber: number } {
+    return { jobId: this.id.jobId, executionNumber: this.id.executionNumber };
+  }
+
+  /** It was begun, and the cloud may take it away at any time. */
+  get isAtWork(): boolean {
+    return this.stage.name === "running" || this.stage.name === "parked";
+  }
+
+  recordAs(phase: "running" | "interrupted" | "parked"): void {
+    this.record = { ...this.id, begunCount: this.begunCount, phase };
+  }
+
+  recordOutcome(outcome: FinalOutcome): void {
+    this.record = { ...this.id, begunCount: this.begunCount, phase: "ended", outcome };
+  }
+}
+
+/** The end of an execution in the making. */
+export const endingStage = (outcome: FinalOutcome): ExecutionStage & { name: "ending" } => ({
+  name: "ending",
+  outcome,
+  sentCount: 0,
+  mustStartFirst: false,
+});
