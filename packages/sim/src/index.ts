@@ -1,3 +1,9 @@
+export { createBoard } from "./board.js";
+export type { Board, BoardImage, BoardOptions, BoardReport } from "./board.js";
+export { boardLayout } from "./board-layout.js";
+export type { BoardLayout } from "./board-layout.js";
+export { makeSimulatedFirmware, readSimulatedProgram, simulatedProgramBytesMax } from "./firmware.js";
+export type { SimulatedFirmwareOptions, SimulatedProgram } from "./firmware.js";
 export { createBootloader } from "./mcuboot/bootloader.js";
 export type { Bootloader, BootloaderOptions } from "./mcuboot/bootloader.js";
 export type { BootedImage, BootRefusal, BootReport, BootWarning } from "./mcuboot/report.js";
@@ -5,3 +11,5 @@ export type { SlotsProblem } from "./mcuboot/slots-problem.js";
 export { createFlashCounter } from "./mcuboot/security-counter.js";
 export type { SecurityCounter } from "./mcuboot/security-counter.js";
 export type { SlotLayout } from "./mcuboot/slots.js";
+export { runBoard } from "./run-board.js";
+export type { ApplicationContext, BoardApplication } from "./run-board.js";
