@@ -413,7 +413,7 @@ const body: readonly Vector[] = [
 const withOpen =
   (...tlvs: ((region: Uint8Array) => RawTlv | Promise<RawTlv>)[]) =>
   () =>
-    rawImage({ open: (region) => Promise.all(tlvs.map((tlv) => tlv(region))) });
+    rawImage({ open: (region) => Promise.all(tlvs.map(async (tlv) => tlv(region))) });
 const hash = (region: Uint8Array): RawTlv => make.hash(region);
 const key = (): RawTlv => make.keyHash(pems.ed);
 const signature = (region: Uint8Array): Promise<RawTlv> => make.signature(region, pems.ed);

@@ -85,6 +85,12 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
       ? { text: "The CA for the new security tag must be the server's: --ca FILE, or leave it out to use the claim's." }
       : seeCloudLog,
   PROVISIONING_EXHAUSTED: () => ({ text: "--reset forgets the earlier attempts." }),
+  IMAGE_INVALID: ({ details }) =>
+    details["reason"] === "HEADER_OCCUPIED"
+      ? { text: "--pad-header puts the header before the binary." }
+      : details["reason"] === "IMAGE_TOO_LARGE"
+        ? { text: "A smaller build, or the --slot-size, --align and --max-sectors of the bootloader." }
+        : undefined,
   KEY_MISMATCH: () => ({ text: "The private key and the certificate must come from the same set." }),
   LINK_FAILED: () => ({
     text: "Check SIM and coverage; this tells the registration status:",

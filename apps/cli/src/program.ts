@@ -3,6 +3,7 @@ import { exitCodes, reportFailure } from "./failure.js";
 import { commandLine } from "./invocation.js";
 import { optionValues } from "./option-values.js";
 import { createOutput, type Output } from "./output.js";
+import { addFirmware } from "./program-firmware.js";
 import { addGroup } from "./program-fleet.js";
 import { awsOption, dataDirOption, examples, modemDirOption, type Action, type AddCommand } from "./program-parts.js";
 import type { StandardStreams } from "./standard-streams.js";
@@ -78,6 +79,8 @@ export function createProgram(
   program
     .description("Everything between a device and AWS IoT Core: a local cloud, simulated nRF91 devices, provisioning.")
     .version(programVersion(), "-V, --version")
+    // `--version` behind a command is that command's.
+    .enablePositionalOptions()
     .exitOverride();
   examples(
     program,
@@ -117,6 +120,7 @@ export function createProgram(
   addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
   addProvision(program, command);
   addDevice(group("device", "a device as a program: run"), command);
+  addFirmware(group("firmware", "MCUboot images: keygen, sign, verify, inspect"), command);
   addModem(group("modem", "the simulated nRF91 modem: write, list, delete, at"), command);
   program.showHelpAfterError(`The commands: ${commandLine("--help")}`);
   return program;

@@ -134,7 +134,7 @@ function payloadOf(binary: Uint8Array, { headerBytes, padsHeader }: SignImageOpt
   if (occupied >= 0) {
     const message =
       `the first ${headerBytes} bytes of the file should be zeros for the header, and byte ${occupied} is not: ` +
-      `put the header before the file (--pad-header), or build the file with room for it`;
+      `put the header before the file, or build the file with room for it`;
     throw new ThinglineError("IMAGE_INVALID", message, { details: { reason: "HEADER_OCCUPIED", offset: occupied } });
   }
   return binary.subarray(headerBytes);
