@@ -64,7 +64,7 @@ export const arrowRules = {
       "services/*": ["services", "store", "policy", "model", "log.ts", "signature.ts"],
       broker: ["bus", "services", "nodes", "store", "policy", "log.ts"],
       gateway: ["services", "services/registry", "store", "policy", "log.ts"],
-      rest: ["services", "model", "log.ts", "signature.ts"],
+      rest: ["services", "services/objects", "model", "log.ts", "signature.ts"],
       contract: ["store", "bus"],
     },
     "packages/sim": {

@@ -58,8 +58,9 @@ describe("thingline cloud", { concurrency: 2 }, () => {
     const dataDir = join(await temporaryFolder(t), "cloud");
     const cloud = startThingline(t, "cloud", "start", "--data-dir", dataDir, ...freePorts, "--json");
     const ready = await cloud.event(() => true);
-    const { mqtts, https, api, ca, ...rest } = ready;
+    const { mqtts, https, api, objects, ca, ...rest } = ready;
     assert.deepEqual(rest, { event: "ready", mqtt: null });
+    assert.match(String(objects), /^https:\/\/localhost:\d+$/);
     assert.match(String(mqtts), /^localhost:\d+$/);
     assert.match(String(https), /^localhost:\d+$/);
     assert.match(String(api), /^http:\/\/localhost:\d+$/);

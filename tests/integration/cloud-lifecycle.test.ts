@@ -44,11 +44,11 @@ test("the data folder is locked, described and tidied up", async (context) => {
   const started = await startCloud({ dataDir, ...freePorts });
   context.after(() => started.close());
   const running = await findRunningCloud(dataDir);
-  const { mqtts, https, api } = started.addresses;
+  const { mqtts, https, api, objects } = started.addresses;
   const { processId, ...rest } = running;
   assert.equal(processId, process.pid);
   const ca = join(dataDir, "ca.pem");
-  assert.deepEqual(rest, { mqtts, https, api, mqtt: null, ca, account: "123456789012", region: "us-east-1" });
+  assert.deepEqual(rest, { mqtts, https, api, objects, mqtt: null, ca, account: "123456789012", region: "us-east-1" });
   assert.equal(await readFile(ca, "utf8"), started.caPem);
   await assert.rejects(startCloud({ dataDir, ...freePorts }), (error) => isThinglineError(error, "LOCKED"));
   await started.close();
@@ -82,7 +82,7 @@ test("the file of a cloud that was killed is not taken for a running one, and th
   assert.equal((await findRunningCloud(dataDir)).processId, process.pid);
 });
 
-for (const option of ["mqttsPort", "httpsPort", "apiPort", "mqttPort"] as const) {
+for (const option of ["mqttsPort", "httpsPort", "apiPort", "objectsPort", "mqttPort"] as const) {
   test(`when the port of ${option} is taken, the error names both and nothing stays open`, async (context) => {
     const dataDir = await makeFolder(context);
     const server = createServer().listen(0, "127.0.0.1");

@@ -154,6 +154,7 @@ function addCloud(cloud: Command, command: AddCommand): void {
     .option("--mqtts-port <port>", "MQTT over mutual TLS; 0 picks a free port", port, 8883)
     .option("--https-port <port>", "TLS with ALPN or WebSocket; 0 picks a free port", port, 8443)
     .option("--api-port <port>", "HTTP for AWS SDKs and the AWS CLI; 0 picks a free port", port, 4680)
+    .option("--objects-port <port>", "HTTPS for firmware and other objects (default: the API port and one)", port)
     .option("--mqtt-port <port>", "plain MQTT on the loopback: anonymous, allow-all; off unless given", port)
     .option("--account <id>", "AWS account id", "123456789012")
     .option("--region <name>", "AWS region", "us-east-1")

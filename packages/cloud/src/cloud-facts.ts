@@ -2,7 +2,7 @@ import type { RestApiStats } from "./rest/rest-api.js";
 import type { Endpoint, HttpRequest, HttpResponse } from "@thingline/transport";
 import type { BrokerStats } from "./broker/types.js";
 import type { GatewayStats } from "./gateway/gateway.js";
-import type { RequestHead, Verdict } from "./rest/admission.js";
+import type { RequestHead, ServedResponse, Verdict } from "./rest/admission.js";
 import type { NamedOperations } from "./services/all.js";
 import type { Operation, Scope } from "./services/operation.js";
 import type { StoreSnapshot } from "./store/snapshot.js";
@@ -29,10 +29,14 @@ export interface Cloud extends NamedOperations {
   /** What devices have to trust. */
   readonly caPem: string;
   readonly caFile: string;
-  /** The REST APIs, without a server in between: an AWS request in, its answer out. */
+  /** The REST APIs and objects, without a server in between: an AWS request in, its answer out, which is whole however large it is. */
   handleRest(request: HttpRequest): Promise<HttpResponse>;
   /** Judges a request by its head, for a server that has not read its body: refused, or what it takes to handle it. */
   judgeRest(head: RequestHead): Verdict | Promise<Verdict>;
+  /** The same for a port where every request is one of S3, whoever signed it for what. */
+  judgeObjects(head: RequestHead): Verdict | Promise<Verdict>;
+  /** Serves what was judged to be a request of S3, piece by piece in and out. Never throws. */
+  serveObjects(head: RequestHead, body: AsyncIterable<Uint8Array>): Promise<ServedResponse>;
   /** Runs a service's operation as MQTT and REST do. `scope` defaults to that of the cloud. */
   run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope?: Scope): Promise<Result>;
   stats(): CloudStats;

@@ -13,6 +13,8 @@ export interface RunningCloud {
   https: string;
   /** URL of the REST APIs. */
   api: string;
+  /** URL of objects over HTTPS. A cloud of an earlier version does not say. */
+  objects?: string;
   /** `HOST:PORT` of plain MQTT; null when it is off. */
   mqtt: string | null;
   /** Path of the CA certificate to trust. */
@@ -65,9 +67,10 @@ function parseCloudFile(text: string): RunningCloud | undefined {
     return undefined;
   }
   if (typeof json !== "object" || json === null) return undefined;
-  const { mqtts, https, api, mqtt, ca, account, region, processId } = json as Record<string, unknown>;
+  const { mqtts, https, api, objects, mqtt, ca, account, region, processId } = json as Record<string, unknown>;
   const texts = [mqtts, https, api, ca, account, region];
   if (!texts.every((value) => typeof value === "string") || typeof processId !== "number") return undefined;
+  if (objects !== undefined && typeof objects !== "string") return undefined;
   if (mqtt !== null && typeof mqtt !== "string") return undefined;
   return json as RunningCloud;
 }

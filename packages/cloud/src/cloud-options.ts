@@ -3,6 +3,7 @@ import { clockOption, filesOption, keysOption, networkOption, randomOption } fro
 import type { Clock, Files, Keys, Network, Random } from "@thingline/transport";
 import { checkAccountAndRegion } from "./account-region.js";
 import { awsLimits, noLimits, type BrokerLimits } from "./broker/limits.js";
+import { defaultObjectsPort } from "./default-ports.js";
 import type { GatewayOptions } from "./gateway/gateway.js";
 import type { ListenAddress } from "./gateway/listen.js";
 import { type Log, logOption } from "./log.js";
@@ -63,8 +64,6 @@ export interface CloudOptions {
   /** Called for each connection refused before MQTT, besides the log line. */
   onConnectionRefused?: NonNullable<GatewayOptions["onRefused"]>;
 }
-
-export const defaultObjectsPort = 4681;
 
 const dependencyTypes = {
   network: networkOption,

@@ -11,7 +11,7 @@ import type { Gateway } from "./gateway/gateway.js";
 import { createKeyPool, type KeyPool } from "./key-pool.js";
 import { Maintenance } from "./maintenance.js";
 import { checkAccessKeys, cloudAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
-import type { RequestHead, Verdict } from "./rest/admission.js";
+import type { RequestHead, ServedResponse, Verdict } from "./rest/admission.js";
 import { createServices, type NamedOperations } from "./services/all.js";
 import type { Operation, OperationRunner, Scope } from "./services/operation.js";
 import type { CloudService } from "./services/service.js";
@@ -87,7 +87,14 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     const engineOptions = { scope, limits: brokerLimitsOf(options), services };
     this.#maintenance = new Maintenance({ ...deps, scope, openEngine: () => openEngine(deps, engineOptions) });
     const run: OperationRunner["run"] = (from, operation, input) => this.run(operation, input, from);
-    this.#http = createHttpDoor(deps, options, { scope, services, run, accessKeys, cloud: this });
+    this.#http = createHttpDoor(deps, options, {
+      scope,
+      services,
+      objects: named.objects,
+      run,
+      accessKeys,
+      cloud: this,
+    });
     [this.scope, this.named, this.#keys, this.#blobs, this.#services] = [scope, named, keys, blobs, services];
   }
 
@@ -126,6 +133,14 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
 
   handleRest(request: HttpRequest): Promise<HttpResponse> {
     return this.#http.handle(request);
+  }
+
+  judgeObjects(head: RequestHead): Verdict | Promise<Verdict> {
+    return this.#http.judgeObjects(head);
+  }
+
+  serveObjects(head: RequestHead, body: AsyncIterable<Uint8Array>): Promise<ServedResponse> {
+    return this.#http.serveObjects(head, body);
   }
 
   async run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope = this.scope): Promise<Result> {

@@ -1,4 +1,4 @@
-import { toHex } from "@thingline/protocol";
+import { concatBytes, toHex } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import { handleAdmin, isAdminUrl, judgeAdmin, type AdministeredCloud } from "./admin.js";
 import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
@@ -6,9 +6,12 @@ import { openGateway, type Gateway, type GatewayOptions } from "./gateway/gatewa
 import { createPrincipals } from "./gateway/principals.js";
 import { openServerIdentity } from "./gateway/server-identity.js";
 import type { AccessKey } from "./rest/access-keys.js";
-import type { RequestHead, Verdict } from "./rest/admission.js";
+import type { RequestHead, ServedResponse, Verdict } from "./rest/admission.js";
 import { originFault } from "./rest/origin-guard.js";
 import { createRestApi, type RestApiStats } from "./rest/rest-api.js";
+import { isS3Request } from "./rest/s3/detect.js";
+import type { S3Api } from "./rest/s3/s3-api.js";
+import type { Objects } from "./services/objects/index.js";
 import type { OperationRunner, Scope } from "./services/operation.js";
 import { readDeviceAuthority } from "./services/registry/certificate-issuer.js";
 import { explainCertificate } from "./services/registry/index.js";
@@ -19,14 +22,19 @@ import type { CloudService } from "./services/service.js";
 export interface HttpDoor {
   /** Judges a request by its head. */
   judge(head: RequestHead): Verdict | Promise<Verdict>;
-  /** Never throws, but for a defect. */
+  /** Never throws, but for a defect. An object comes whole, however large it is. */
   handle(request: HttpRequest): Promise<HttpResponse>;
+  /** The same where every request is for objects. */
+  judgeObjects(head: RequestHead): Verdict | Promise<Verdict>;
+  /** A request for objects, piece by piece. Never throws. */
+  serveObjects(head: RequestHead, body: AsyncIterable<Uint8Array>): Promise<ServedResponse>;
   stats(): RestApiStats;
 }
 
 export interface HttpDoorOptions {
   scope: Scope;
   services: readonly CloudService[];
+  objects: Objects;
   run: OperationRunner["run"];
   /** Whose signatures count. */
   accessKeys: readonly AccessKey[];
@@ -38,33 +46,51 @@ export interface HttpDoorOptions {
 export function createHttpDoor(
   deps: Pick<CloudDependencies, "clock" | "random" | "keys" | "log">,
   options: CloudOptions,
-  { scope, services, run, accessKeys, cloud }: HttpDoorOptions,
+  { scope, services, objects, run, accessKeys, cloud }: HttpDoorOptions,
 ): HttpDoor {
   const ownNames = options.serverNames ?? [];
   const operations = services.flatMap(({ rest = [] }) => rest);
-  const api = createRestApi(
-    { ...deps, operations, run },
-    {
-      scope,
-      ownNames,
-      signatures: options.signatures ?? "verify",
-      unsignedRequests: options.unsignedRequests ?? "allowed",
-      accessKeys,
-    },
-  );
+  const { signatures = "verify", unsignedRequests = "allowed" } = options;
+  const apiOptions = { scope, ownNames, signatures, unsignedRequests, accessKeys };
+  const api = createRestApi({ ...deps, operations, run }, apiOptions);
+  let s3: S3Api | undefined;
+  /** Read when somebody asks for an object: a cloud starts without it. */
+  const loadS3 = async (): Promise<S3Api> => {
+    const { createS3Api } = await import("./rest/s3/s3-api.js");
+    return (s3 ??= createS3Api({ ...deps, run, objects }, apiOptions));
+  };
+  const judgeObjects = (head: RequestHead) => s3?.judge(head) ?? loadS3().then((loaded) => loaded.judge(head));
+  const serveObjects: HttpDoor["serveObjects"] = async (head, body) => (s3 ?? (await loadS3())).serve(head, body);
   return {
+    judgeObjects,
+    serveObjects,
     judge(head) {
       if (isAdminUrl(head.url)) return judgeAdmin(head, ownNames);
+      if (isS3Request(head)) return judgeObjects(head);
       const refusal = api.refuse(head);
       return refusal instanceof Promise ? refusal.then(verdictOf) : verdictOf(refusal);
     },
     stats: () => api.stats(),
     async handle(request) {
-      if (!isAdminUrl(request.url)) return api.handle(request);
+      const head: RequestHead = { headers: {}, ...request };
+      if (!isAdminUrl(request.url))
+        return isS3Request(head) ? wholeOf(await serveObjects(head, piecesOf(request.body))) : api.handle(request);
       const explain = (certificateId: string) => run(scope, explainCertificate, { certificateId });
       return handleAdmin(request, { cloud, explainCertificate: explain, ownNames });
     },
   };
+}
+
+/** With bodies that are whole. */
+async function wholeOf({ body, ...answer }: ServedResponse): Promise<HttpResponse> {
+  if (body instanceof Uint8Array) return { ...answer, body };
+  const parts: Uint8Array[] = [];
+  for await (const part of body) parts.push(part);
+  return { ...answer, body: concatBytes(parts) };
+}
+
+async function* piecesOf(body: Uint8Array | undefined): AsyncGenerator<Uint8Array, void> {
+  if (body !== undefined && body.length > 0) yield body;
 }
 
 const verdictOf = (refusal: HttpResponse | undefined): Verdict => (refusal === undefined ? {} : { refusal });

@@ -18,12 +18,15 @@ import type { CheckResult } from "./check-result.js";
 import { cloudFileName, readCloudFile, writeCloudFile } from "./cloud-file.js";
 import type { RunningCloud } from "./cloud-file.js";
 import type { Cloud } from "./cloud.js";
+import { defaultObjectsPort } from "./default-ports.js";
 import type { CloudOptions } from "./cloud-options.js";
 import type { DataDirectory, DataDirectoryDependencies } from "./data-directory.js";
 import { nameOption } from "./gateway/listen.js";
 import type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { RequestHead } from "./rest/admission.js";
+import type { RestServerOptions } from "./rest/server.js";
+import type { ObjectsEndpoint } from "./services/objects/index.js";
 import { type Log, logOption, silentLog } from "./log.js";
 import type { BlobStore } from "./store/blobs.js";
 import type { Durability, Store } from "./store/store.js";
@@ -35,6 +38,8 @@ export { snapshotBytesMax } from "./rest/admission.js";
 export type { RunningCloud } from "./cloud-file.js";
 export type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 
+export { defaultObjectsPort } from "./default-ports.js";
+
 export const defaultMqttsPort = 8883;
 export const defaultHttpsPort = 8443;
 export const defaultApiPort = 4680;
@@ -44,6 +49,8 @@ export const defaultKeyPoolSize = 2;
 const uploadFolderName = "uploads";
 /** In the data folder, beside the store. */
 const blobFolderName = "blobs";
+/** Of a certificate or key in the data folder. */
+const pemBytesMax = 64 * 1024;
 /** Both loopback addresses. */
 export const defaultHost = "localhost";
 
@@ -60,6 +67,11 @@ export interface StartCloudOptions {
   httpsPort?: number;
   /** Default {@link defaultApiPort}. */
   apiPort?: number;
+  /**
+   * Objects over HTTPS, without a client certificate: where devices fetch firmware. Default: {@link apiPort} and one, or a free one when
+   * that is 0 or taken by another of these ports.
+   */
+  objectsPort?: number;
   /** Plain MQTT, anonymous, everything allowed, on the loopback only. Default: off. */
   mqttPort?: number;
   account?: string;
@@ -83,8 +95,8 @@ export interface StartCloudOptions {
 
 /** A local cloud with its REST server, in this process. */
 export interface StartedCloud {
-  /** Texts `HOST:PORT`; `api` is a URL. */
-  readonly addresses: { mqtts: string; https: string; api: string; mqtt: string | undefined };
+  /** Texts `HOST:PORT`; `api` and `objects` are URLs. */
+  readonly addresses: { mqtts: string; https: string; api: string; objects: string; mqtt: string | undefined };
   readonly caFile: string;
   readonly caPem: string;
   readonly cloud: Cloud;
@@ -166,6 +178,7 @@ class NodeCloud implements StartedCloud {
   readonly #closers: (() => Promise<void>)[] = [];
   #cloud: Cloud | undefined;
   #addresses: StartedCloud["addresses"] | undefined;
+  #objectsPort: number | undefined;
   #closing: Promise<void> | undefined;
   #resolveClosed: () => void = () => undefined;
 
@@ -230,6 +243,7 @@ class NodeCloud implements StartedCloud {
         ...(unsignedRequests === undefined ? {} : { unsignedRequests }),
         ...(accessKeys === undefined ? {} : { accessKeys }),
         keyPoolSize: this.#options.keyPoolSize ?? defaultKeyPoolSize,
+        objectsEndpoint: () => this.#objectsEndpoint,
         serverNames: [...(this.#options.serverNames ?? []), ...serverNamesOf(host)],
         ...(limits === undefined ? {} : { limits }),
       },
@@ -246,11 +260,13 @@ class NodeCloud implements StartedCloud {
     }
     this.#closers.push(() => cloud.close());
     const api = await this.#openRest(cloud, { host, log, folder });
+    const objects = await this.#openObjects(cloud, { host, log, folder });
     const { mqtts, https, mqtt } = cloud.addresses;
     this.#addresses = {
       mqtts: show(mqtts),
       https: show(https),
       api: `http://${show(api)}`,
+      objects: `https://${show(objects)}`,
       mqtt: mqtt === undefined ? undefined : show(mqtt),
     };
     if (this.#options.memory !== true) {
@@ -332,13 +348,59 @@ class NodeCloud implements StartedCloud {
     const { startRestServer } = await import("./rest/server.js");
     const handle = (request: HttpRequest) => cloud.handleRest(request);
     const judge = (head: RequestHead) => cloud.judgeRest(head);
+    const serve: RestServerOptions["serve"] = (head, body) => cloud.serveObjects(head, body);
     const uploadFolder = join(folder, uploadFolderName);
-    const server = await startRestServer({ handle, judge, log, host, port, uploadFolder }).catch((error: unknown) => {
-      throw nameOption(error, { host, port, optionName: "apiPort" });
-    });
+    const server = await startRestServer({ handle, judge, serve, log, host, port, uploadFolder }).catch(
+      (error: unknown) => {
+        throw nameOption(error, { host, port, optionName: "apiPort" });
+      },
+    );
     this.#closers.push(() => server.close());
     return { host, port: server.address.port };
   }
+
+  /** With the certificate of the MQTT listeners, which is there by now. */
+  async #openObjects(
+    cloud: Cloud,
+    { host, log, folder }: { host: string; log: Log; folder: string },
+  ): Promise<Endpoint> {
+    const port = objectsPortOf(this.#options);
+    const [{ startRestServer }, { objectServerLimits }] = await Promise.all([
+      import("./rest/server.js"),
+      import("./rest/admission.js"),
+    ]);
+    const read = async (name: string) =>
+      new TextDecoder().decode(await this.#files.read(join(folder, name), { bytesMax: pemBytesMax }));
+    const server = await startRestServer({
+      ...{ log, host, port, limits: objectServerLimits },
+      tls: { certificate: await read("server.pem"), privateKey: await read("server-key.pem") },
+      handle: (request) => cloud.handleRest(request),
+      judge: (head) => cloud.judgeObjects(head),
+      serve: (head, body) => cloud.serveObjects(head, body),
+    }).catch((error: unknown) => {
+      throw nameOption(error, { host, port, optionName: "objectsPort" });
+    });
+    this.#closers.push(() => server.close());
+    this.#objectsPort = server.address.port;
+    return { host, port: server.address.port };
+  }
+
+  /** By a name that devices can reach: listening at every address is none. */
+  get #objectsEndpoint(): ObjectsEndpoint {
+    const { host = defaultHost, serverNames = [] } = this.#options;
+    const isEverywhere = host === "0.0.0.0" || host === "::";
+    const name = isEverywhere ? (serverNames.find((each) => !each.startsWith("*")) ?? defaultHost) : host;
+    // What is stored is done again before the port is open: by then it was the one that was asked for.
+    const asked = objectsPortOf(this.#options);
+    return { scheme: "https", host: name, port: this.#objectsPort ?? (asked === 0 ? defaultObjectsPort : asked) };
+  }
+}
+
+function objectsPortOf({ objectsPort, apiPort = defaultApiPort, ...others }: StartCloudOptions): number {
+  if (objectsPort !== undefined) return objectsPort;
+  const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort } = others;
+  const next = apiPort + 1;
+  return apiPort === 0 || next > 65_535 || [mqttsPort, httpsPort, mqttPort].includes(next) ? 0 : next;
 }
 
 /** There is nothing that this start or this run could add. */
@@ -361,6 +423,7 @@ const optionTypes = {
   mqttsPort: "number",
   httpsPort: "number",
   apiPort: "number",
+  objectsPort: "number",
   mqttPort: "number",
   account: "string",
   region: "string",
@@ -389,7 +452,7 @@ function checkOptions(options: StartCloudOptions): void {
     });
   if (options.memory !== true && (typeof options.dataDir !== "string" || options.dataDir === ""))
     throw invalid("dataDir", "a path unless memory is true", options.dataDir);
-  for (const name of ["mqttsPort", "httpsPort", "apiPort", "mqttPort"] as const) {
+  for (const name of ["mqttsPort", "httpsPort", "apiPort", "objectsPort", "mqttPort"] as const) {
     const port = options[name];
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
       throw invalid(name, "a port from 0 to 65535", port);

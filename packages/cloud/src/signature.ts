@@ -102,3 +102,9 @@ const compare = (left: string, right: string) => (left < right ? -1 : left > rig
 export function basicDate(unixMs: number): string {
   return new Date(unixMs).toISOString().replace(/[-:]|\.\d{3}/g, "");
 }
+
+/** @returns 0 for what is no such time */
+export function parseBasicDate(text: string): number {
+  const iso = text.replace(/^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/, "$1-$2-$3T$4:$5:$6Z");
+  return Date.parse(iso) || 0;
+}

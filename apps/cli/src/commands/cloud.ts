@@ -28,6 +28,7 @@ interface StartOptions {
   mqttsPort: number;
   httpsPort: number;
   apiPort: number;
+  objectsPort?: number;
   mqttPort?: number;
   account: string;
   region: string;
@@ -54,6 +55,7 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
     mqttsPort: options.mqttsPort,
     httpsPort: options.httpsPort,
     apiPort: options.apiPort,
+    ...(options.objectsPort === undefined ? {} : { objectsPort: options.objectsPort }),
     ...(options.mqttPort === undefined ? {} : { mqttPort: options.mqttPort }),
     account: options.account,
     region: options.region,
@@ -87,9 +89,8 @@ function checkOptions(options: StartOptions): void {
       name.length <= 253 && /^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(name);
     if (!isHostName && isIP(name) === 0) throw new UsageError(`--name is a host name or an address, got "${name}"`);
   }
-  const ports = [options.mqttsPort, options.httpsPort, options.apiPort, options.mqttPort ?? 0].filter(
-    (port) => port !== 0,
-  );
+  const { mqttsPort, httpsPort, apiPort, objectsPort = 0, mqttPort = 0 } = options;
+  const ports = [mqttsPort, httpsPort, apiPort, objectsPort, mqttPort].filter((port) => port !== 0);
   if (new Set(ports).size < ports.length) throw new UsageError("two of the ports are the same");
 }
 
@@ -121,7 +122,7 @@ function showReady(
   options: StartOptions,
   { cloud, keys }: { cloud: StartedCloud; keys: string },
 ): void {
-  const { mqtts, https, api, mqtt } = cloud.addresses;
+  const { mqtts, https, api, objects, mqtt } = cloud.addresses;
   const { paint } = output;
   const next =
     options.memory === true
@@ -131,12 +132,13 @@ function showReady(
           `  ${commandLine(["thing", "create", "my-thing", ...unlessDefault("--data-dir", options.dataDir, defaultDataDir)])}`,
         ];
   output.event(
-    { event: "ready", mqtts, https, api, mqtt: mqtt ?? null, ca: cloud.caFile },
+    { event: "ready", mqtts, https, api, objects, mqtt: mqtt ?? null, ca: cloud.caFile },
     [
       `${paint.green("ready")}  local AWS IoT Core, account ${options.account}, region ${options.region}`,
       `  MQTT over mutual TLS    ${paint.bold(mqtts)}`,
       `  TLS: ALPN, WebSocket    ${https}`,
       `  AWS SDKs and AWS CLI    ${api}  (${keys})`,
+      `  objects for devices     ${objects}`,
       ...(mqtt === undefined ? [] : [`  plain MQTT, allow-all   ${mqtt}`]),
       `  CA to trust             ${cloud.caFile}`,
       `  state                   ${options.memory === true ? "in memory: gone when this stops" : resolve(options.dataDir)}`,

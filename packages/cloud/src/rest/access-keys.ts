@@ -50,6 +50,17 @@ export interface CloudAccessKeys {
   signingKey: (account: string) => AccessKey;
 }
 
+/** The account that a signed request speaks for. */
+export function accountOf(
+  accessKeyId: string,
+  { accessKeys, own, isAnyTaken }: { accessKeys: readonly AccessKey[]; own: string; isAnyTaken: boolean },
+): string {
+  const known = accessKeys.find((key) => key.accessKeyId === accessKeyId);
+  // Tools for local clouds choose an account by using its number as the access key.
+  const isAccount = isAnyTaken && /^\d{12}$/.test(accessKeyId);
+  return known?.account ?? (isAccount ? accessKeyId : own);
+}
+
 /** When no key that was given speaks for the cloud's own account, it gets one that lives as long as the cloud. */
 export function cloudAccessKeys(
   given: readonly AccessKey[],

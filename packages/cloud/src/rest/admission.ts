@@ -41,6 +41,9 @@ export const defaultRestLimits: RestLimits = {
   answerTimeoutMs: 120_000,
 };
 
+/** For the port where devices fetch objects: their links are slow, and they are many. */
+export const objectServerLimits: Partial<RestLimits> = { requestTimeoutMs: 600_000 };
+
 /** Of a snapshot that is taken back; a snapshot that has more is of no use. */
 export const snapshotBytesMax = defaultRestLimits.uploadBytesMax;
 
@@ -59,6 +62,16 @@ export interface RouteDemands {
   isUpload?: true;
   /** Only one such request at a time: it holds much. */
   isExclusive?: true;
+  /** It is served piece by piece, in and out: its body is not kept, and may have up to this. */
+  streamBytesMax?: number;
+}
+
+/** What is answered to a request that is served piece by piece: no faster than its client reads. */
+export interface ServedResponse {
+  status: number;
+  /** Lower-case names. With `content-length` when the body comes in pieces. */
+  headers: Readonly<Record<string, string>>;
+  body: Uint8Array | AsyncIterable<Uint8Array>;
 }
 
 export type Verdict = { refusal: HttpResponse } | RouteDemands;

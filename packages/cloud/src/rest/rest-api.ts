@@ -10,7 +10,7 @@ import type { OperationRunner, Scope } from "../services/operation.js";
 import { toWireError } from "./errors.js";
 import { ServedOperations } from "./operations.js";
 import { originFault } from "./origin-guard.js";
-import { defaultAccessKey, type AccessKey } from "./access-keys.js";
+import { accountOf, defaultAccessKey, type AccessKey } from "./access-keys.js";
 import type { RequestHead } from "./admission.js";
 import { parsePresigned, withoutSignature } from "./presigned.js";
 import {
@@ -126,7 +126,9 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     const [expected = service, ...others] = route === undefined ? [] : model.signingNames(route.operation.api);
     if (service !== expected && !others.includes(service)) return { status: 403, ...wrongServiceFault(expected) };
     const isProven = signatures === "any" || request.body !== undefined;
-    return { route, scope: { account: accountOf(accessKeyId), region }, isProven };
+    const isAnyTaken = signatures === "any";
+    const account = accountOf(accessKeyId, { accessKeys, own: options.scope.account, isAnyTaken });
+    return { route, scope: { account, region }, isProven };
   };
 
   const targetOf = (model: Model, request: ReadRequest, { route, scope }: Asked): Target | Refusal => {
@@ -142,13 +144,6 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
       "NotImplementedException",
       `The local cloud has not built ${operation.name} of ${operation.api} yet`,
     );
-  };
-
-  const accountOf = (accessKeyId: string): string => {
-    const known = accessKeys.find((key) => key.accessKeyId === accessKeyId);
-    // Tools for local clouds choose an account by using its number as the access key.
-    const isAccount = signatures === "any" && /^\d{12}$/.test(accessKeyId);
-    return known?.account ?? (isAccount ? accessKeyId : options.scope.account);
   };
 
   const unknownOperation = (model: Model, { method, rawPath }: ReadRequest): Refusal => {

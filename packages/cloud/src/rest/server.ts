@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +19,7 @@ import {
   type RequestHead,
   type RestLimits,
   type RouteDemands,
+  type ServedResponse,
   type Verdict,
 } from "./admission.js";
 import { RestConnections } from "./connections.js";
@@ -28,6 +30,13 @@ export interface RestServerOptions extends Partial<Endpoint> {
   handle: (request: HttpRequest) => Promise<HttpResponse>;
   /** Judges a request before any of its body is taken. Default: all are ordinary requests. */
   judge?: (head: RequestHead) => Verdict | Promise<Verdict>;
+  /**
+   * Answers a request whose verdict lets it be served piece by piece. The head is the one that was judged. What is left of the body is
+   * thrown away.
+   */
+  serve?: (head: RequestHead, body: AsyncIterable<Uint8Array>) => Promise<ServedResponse>;
+  /** With this the port speaks HTTPS, to clients that show no certificate. PEM. */
+  tls?: { certificate: string; privateKey: string };
   log: Log;
   /** Default {@link defaultRestLimits}. */
   limits?: Partial<RestLimits>;
@@ -39,6 +48,8 @@ export interface RestServerOptions extends Partial<Endpoint> {
 
 export const defaultRestHost = "127.0.0.1";
 export const defaultRestPort = 4680;
+/** Of an answer in pieces: what lies between a file and its client. */
+const pieceBytesHeld = 256 * 1024;
 /** How long an answer to a refused upload waits for its client to stop sending. */
 const lingerMs = 2_000;
 
@@ -84,6 +95,7 @@ export async function startRestServer(options: RestServerOptions): Promise<RestS
     await front.finish();
     // Half a request would keep its connection until the time-out.
     for (const server of servers) server.closeAllConnections();
+    front.endHandshakes();
     await Promise.all(closed);
   };
   return {
@@ -141,6 +153,8 @@ class RestFront {
   readonly #limits: RestLimits;
   readonly #uploads: Awaited<ReturnType<typeof openUploads>>;
   readonly #connections: RestConnections;
+  /** TCP below TLS. */
+  readonly #sockets = new Set<Socket>();
   readonly #bodies: Budget;
   readonly #answers: Budget;
   /** Requests that were begun and whose answers are not yet sent: whole ones, when `isWhole`. */
@@ -170,23 +184,41 @@ class RestFront {
 
   createServer(): Server {
     const { headBytesMax, headersTimeoutMs, requestTimeoutMs } = this.#limits;
-    const server = createServer(
-      {
-        maxHeaderSize: headBytesMax,
-        headersTimeout: headersTimeoutMs,
-        requestTimeout: requestTimeoutMs,
-        connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
-        keepAliveTimeout: headersTimeoutMs,
-      },
-      (request, response) => void this.#serve(request, response),
-    );
+    const options = {
+      maxHeaderSize: headBytesMax,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
+      keepAliveTimeout: headersTimeoutMs,
+    };
+    const { tls } = this.#options;
+    const server = tls === undefined ? createServer(options) : this.#createTls(tls, options);
+    server.on("request", (request, response) => void this.#serve(request, response));
     server.on("clientError", answerClientError);
-    server.on("connection", (socket: Socket) => this.#connections.opened(socket));
+    const opened = tls === undefined ? "connection" : "secureConnection";
+    server.on(opened, (socket: Socket) => this.#connections.opened(socket));
     server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
       this.#waiting.set(request, response);
       server.emit("request", request, response);
     });
     return server;
+  }
+
+  #createTls({ certificate: cert, privateKey: key }: NonNullable<RestServerOptions["tls"]>, options: object): Server {
+    const { connectionsMax, headersTimeoutMs: handshakeTimeout } = this.#limits;
+    const server = createTlsServer({ ...options, cert, key, handshakeTimeout });
+    // A connection counts for its requests when its handshake is done.
+    server.maxConnections = connectionsMax;
+    server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+    return server;
+  }
+
+  /** No server ends those that have no request yet. */
+  endHandshakes(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Nothing more is taken; resolves when all that was asked for wholly is answered. */
@@ -213,6 +245,11 @@ class RestFront {
     try {
       const admitted = await this.#admit(request, response);
       if (admitted === undefined) return;
+      const { streamBytesMax } = admitted.demands;
+      if (this.#options.serve !== undefined && streamBytesMax !== undefined) {
+        const pieces = this.#pieces(request, streamBytesMax);
+        return await this.#answerInPieces(request, response, await this.#options.serve(admitted.head, pieces));
+      }
       const body = await this.#receive(request, admitted);
       serving.isWhole = true;
       await this.#answer(response, { ...admitted.head, body });
@@ -265,7 +302,8 @@ class RestFront {
     });
   }
 
-  #bodyBytesMax({ isUpload }: RouteDemands): number {
+  #bodyBytesMax({ isUpload, streamBytesMax }: RouteDemands): number {
+    if (streamBytesMax !== undefined) return streamBytesMax;
     return isUpload === true ? this.#limits.uploadBytesMax : this.#limits.bodyBytesMax;
   }
 
@@ -288,6 +326,51 @@ class RestFront {
     return held.bytes;
   }
 
+  /** A body as it comes. Nothing of it is taken before somebody asks for it. */
+  async *#pieces(request: IncomingMessage, bytesMax: number): AsyncGenerator<Uint8Array, void> {
+    if (!hasBody(request)) return;
+    this.#waiting.get(request)?.writeContinue();
+    let bytes = 0;
+    try {
+      for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+        bytes += piece.length;
+        if (bytes > bytesMax) throw tooLarge(bytesMax);
+        yield piece;
+      }
+    } catch (cause) {
+      if (cause instanceof HttpRefusal) throw cause;
+      throw new ThinglineError("ABORTED", "the client ended the request before all of its body was there", { cause });
+    }
+  }
+
+  async #answerInPieces(request: IncomingMessage, response: ServerResponse, answer: ServedResponse): Promise<void> {
+    const { status, headers, body } = answer;
+    if (response.destroyed) return leave(body);
+    if (this.#isClosing) response.setHeader("connection", "close");
+    this.#linger(request, response);
+    if (body instanceof Uint8Array) {
+      this.#watchAnswer(response, body.length);
+      return send(response, { status, headers, body });
+    }
+    try {
+      const progressed = this.#watchAnswer(response, pieceBytesHeld);
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      response.writeHead(status);
+      for await (const piece of body) {
+        if (response.destroyed) return;
+        if (!response.write(piece)) await drained(response);
+        progressed();
+      }
+      response.end();
+    } catch (error) {
+      await leave(body);
+      // Its length was told: the client sees that this is not all of it.
+      if (!response.headersSent) throw error;
+      this.#options.log.error("httpAnswerFailed", { error: String(error) });
+      response.destroy();
+    }
+  }
+
   async #answer(response: ServerResponse, request: HttpRequest): Promise<void> {
     const answer = await this.#options.handle(request);
     if (response.destroyed) return;
@@ -295,8 +378,11 @@ class RestFront {
     send(response, answer);
   }
 
-  /** @throws {HttpRefusal} when others do not read their answers. One answer alone may be as large as it is. */
-  #watchAnswer(response: ServerResponse, lengthBytes: number): void {
+  /**
+   * @returns to be called when a part of the answer went out: the time begins anew
+   * @throws {HttpRefusal} when others do not read their answers. One answer alone may be as large as it is.
+   */
+  #watchAnswer(response: ServerResponse, lengthBytes: number): () => void {
     const counted = Math.min(lengthBytes, this.#limits.answersBytesMax);
     if (!this.#answers.take(counted)) throw tooBusy("the answers that were not read yet are too many");
     const { answerTimeoutMs } = this.#limits;
@@ -308,6 +394,7 @@ class RestFront {
       clearTimeout(timer);
       this.#answers.give(counted);
     });
+    return () => void timer.refresh();
   }
 
   #fail(error: Error & { statusCode?: number }, request: IncomingMessage, response: ServerResponse): void {
@@ -324,10 +411,14 @@ class RestFront {
     send(response, { status, headers, body: Buffer.from(JSON.stringify({ message })) });
   }
 
-  /** What comes behind a refusal is thrown away, for a while: a reset would take the answer away from a client that still sends. */
   #end(request: IncomingMessage, response: ServerResponse): void {
     this.#refused++;
     if (this.#isClosing) response.setHeader("connection", "close");
+    this.#linger(request, response);
+  }
+
+  /** What comes behind an early answer is thrown away, for a while: a reset would take the answer away from a client that still sends. */
+  #linger(request: IncomingMessage, response: ServerResponse): void {
     if (request.complete || !hasBody(request)) return;
     response.setHeader("connection", "close");
     const { socket } = request;
@@ -352,8 +443,25 @@ const hasBody = ({ headers }: IncomingMessage) =>
 function send(response: ServerResponse, { status, headers, body }: HttpResponse): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   const isBodiless = status === 204 || status === 304;
-  if (!isBodiless) response.setHeader("content-length", body.length);
+  // The answer to a HEAD tells the length of what it does not have.
+  if (!isBodiless && headers["content-length"] === undefined) response.setHeader("content-length", body.length);
   response.writeHead(status).end(isBodiless ? undefined : body);
+}
+
+/** Resolves as well when the client is gone. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
+}
+
+/** Nobody reads it any more. */
+async function leave(body: ServedResponse["body"]): Promise<void> {
+  if (!(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.();
 }
 
 /** What is not HTTP, or too slow or too long to become a request. */
@@ -392,7 +500,8 @@ function readHead(request: IncomingMessage): RequestHead {
     const message = "The request target must be a path, or have the host of the Host header";
     throw new HttpRefusal(400, "InvalidRequestException", message);
   }
-  return { method, url: `http://${authority}${target}`, headers };
+  const scheme = "encrypted" in request.socket ? "https" : "http";
+  return { method, url: `${scheme}://${authority}${target}`, headers };
 }
 
 /** The kind of error that clients of AWS look for, for what is refused before any API sees it. */

@@ -1,6 +1,6 @@
 import { toHex } from "@thingline/protocol";
 import type { Keys } from "@thingline/transport";
-import { algorithm, basicDate, canonicalRequest, signatureOf, type PathStyle } from "../signature.js";
+import { algorithm, basicDate, canonicalRequest, parseBasicDate, signatureOf, type PathStyle } from "../signature.js";
 import type { AccessKey } from "./access-keys.js";
 
 /** How far the clock of a signer may be off. */
@@ -183,11 +183,6 @@ function isEqual(left: string, right: string): boolean {
   let difference = left.length ^ right.length;
   for (let index = 0; index < left.length; index++) difference |= left.charCodeAt(index) ^ right.charCodeAt(index);
   return difference === 0;
-}
-
-function parseBasicDate(text: string): number {
-  const iso = text.replace(/^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/, "$1-$2-$3T$4:$5:$6Z");
-  return Date.parse(iso) || 0;
 }
 
 const invalid = (message: string): SignatureFault => ({ code: "InvalidSignatureException", message });

@@ -5,8 +5,13 @@ import { presignUrl, type PresignedUrlDependencies, type PresignedUrlRequest } f
 import { createObjects, type Objects } from "./service.js";
 
 // What other services and the HTTP face may know of objects.
-export { bucketOfHost, parseS3Url, type ObjectAddress } from "./s3-url.js";
-export type { ObjectFacts, ObjectReading, ReadObjectInput } from "./read.js";
+export { bucketOfHost, isS3Host, parseS3Url, type ObjectAddress } from "./s3-url.js";
+export { checksumHeaders, isChecksumHeader, type ChecksumHeader } from "./checksums.js";
+export { listedObjectsMax } from "./list.js";
+export { objectMetadataBytesMax } from "./model.js";
+export { objectBytesMax, type ExpectedContent } from "./put.js";
+export { objectPartBytesMax } from "./read.js";
+export type { ObjectFacts, ObjectPart, ObjectReading, ReadObjectInput } from "./read.js";
 export type { ObjectsEndpoint, PresignedUrlRequest, SigningKey } from "./presigned-url.js";
 export type { Objects } from "./service.js";
 

@@ -1,5 +1,7 @@
+import { ThinglineError } from "@thingline/protocol";
 import { answer, type Operation } from "../operation.js";
 import { saga } from "../saga.js";
+import { Gate } from "./gate.js";
 import {
   noSuchBucket,
   noSuchKey,
@@ -51,6 +53,43 @@ export interface ReadObjectInput extends ObjectAddress {
 export const headObject: Operation<ObjectAddress, ObjectFacts> = async (context, address) => {
   return answer(factsOf(await findVersion(context, address)));
 };
+
+/** Read whole into memory: a range that a device asks for, a block of a stream. */
+export const objectPartBytesMax = 131_072;
+/** Parts that are read at one time; others wait for their turn. */
+export const objectPartReadsMax = 64;
+
+export interface ObjectPart extends ObjectFacts {
+  start: number;
+  end: number;
+  content: Uint8Array;
+}
+
+/**
+ * The same for a small part, in memory. However many ask, so many parts are read at once, and none is refused for that.
+ *
+ * @throws {ThinglineError} what {@link readObject} throws; OPTION_INVALID for a longer part
+ */
+export function createReadObjectPart(): Operation<ReadObjectInput, ObjectPart> {
+  const gate = new Gate(objectPartReadsMax);
+  return saga(objectsServiceName, async ({ run }, input: ReadObjectInput): Promise<ObjectPart> =>
+    gate.run(async () => {
+      const { chunks, ...reading } = await run(readObject, input);
+      const { start, end } = reading;
+      if (end - start > objectPartBytesMax) {
+        const message = `a part has at most ${objectPartBytesMax} bytes, got ${end - start}`;
+        throw new ThinglineError("OPTION_INVALID", message, { details: { option: "range" } });
+      }
+      const content = new Uint8Array(end - start);
+      let at = 0;
+      for await (const chunk of chunks) {
+        content.set(chunk, at);
+        at += chunk.length;
+      }
+      return { ...reading, content };
+    }),
+  );
+}
 
 /** @throws {ThinglineError} RESOURCE_NOT_FOUND */
 const findBlob: Operation<ObjectAddress, StoredVersion> = async (context, address) =>

@@ -53,6 +53,12 @@ export function bucketOfHost(authority: string): { bucket: string | undefined } 
   return match === null ? undefined : { bucket: match.groups?.["bucket"] };
 }
 
+/** Whether a host is S3's by its name alone: on this machine `s3.localhost` and what is below it. */
+export function isS3Host(authority: string): boolean {
+  const host = authority.toLowerCase().replace(/:\d+$/u, "");
+  return awsHost.test(host) || /(?:^|\.)s3(?:\.[a-z]{2}(?:-[a-z]+)+-\d+)?\.localhost$/u.test(host);
+}
+
 function versionOf(rawQuery: string): string | undefined {
   const part = rawQuery.split("&").find((each) => each.startsWith("versionId="));
   return part === undefined ? undefined : decode(part.slice("versionId=".length));
