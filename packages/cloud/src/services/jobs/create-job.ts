@@ -75,11 +75,12 @@ export async function associateTargets(
     const message = `Targets can be associated only with a continuous job that is in progress; job ${job.jobId} is ${definition.targetSelection} and ${progress.status}`;
     throw new ThinglineError("REQUEST_INVALID", message);
   }
-  const added = [...new Set(input.targets)].filter((arn) => !definition.targets.includes(arn));
-  const targets = parseTargets(unit, added);
-  const all = [...definition.targets, ...added];
+  const targets = parseTargets(unit, input.targets);
+  const all = [...new Set([...definition.targets, ...input.targets])];
   if (all.length > targetsMax) throw quotaExceeded(`A job has at most ${targetsMax} targets, got ${all.length}`);
-  const groups = await resolveTargets(unit, targets, deps);
+  const known = new Set(definition.groups.map(({ thingGroupId }) => thingGroupId));
+  // A group that was made anew under the name of a target is another one.
+  const groups = (await resolveTargets(unit, targets, deps)).filter(({ thingGroupId }) => !known.has(thingGroupId));
   job.definition = { ...definition, targets: all, groups: [...definition.groups, ...groups] };
   unit.update(job, {
     expanding: [...progress.expanding, ...groups],
