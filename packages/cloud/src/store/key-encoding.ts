@@ -30,16 +30,29 @@ export function encodeKey(key: StoreKey): string {
   return text;
 }
 
+/** For one number at a time: a buffer for each costs more than all the rest of its encoding. */
+const scratch = new DataView(new ArrayBuffer(8));
+
 function encodeNumber(number: number): string {
   if (!Number.isFinite(number)) throw invalidKey(`a number in a key must be finite, got ${number}`);
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, number === 0 ? 0 : number); // -0 and 0 are one key
-  const high = view.getUint32(0);
-  const low = view.getUint32(4);
-  const isNegative = high >= 0x80000000;
-  const units = (word: number) => String.fromCharCode(word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255);
-  const bits = isNegative ? units(~high) + units(~low) : units(high ^ 0x80000000) + units(low);
-  return String.fromCharCode(numberTag) + bits;
+  scratch.setFloat64(0, number === 0 ? 0 : number); // -0 and 0 are one key
+  let high = scratch.getUint32(0);
+  let low = scratch.getUint32(4);
+  if (high >= 0x80000000) {
+    high = ~high;
+    low = ~low;
+  } else high ^= 0x80000000;
+  return String.fromCharCode(
+    numberTag,
+    high >>> 24,
+    (high >>> 16) & 255,
+    (high >>> 8) & 255,
+    high & 255,
+    low >>> 24,
+    (low >>> 16) & 255,
+    (low >>> 8) & 255,
+    low & 255,
+  );
 }
 
 function encodeString(string: string): string {
@@ -79,10 +92,9 @@ function decodeNumber(bits: DataView): number {
   const high = bits.getUint32(0);
   const low = bits.getUint32(4);
   const isNegative = high < 0x80000000;
-  const view = new DataView(new ArrayBuffer(8));
-  view.setUint32(0, isNegative ? ~high : high ^ 0x80000000);
-  view.setUint32(4, isNegative ? ~low : low);
-  return view.getFloat64(0);
+  scratch.setUint32(0, isNegative ? ~high : high ^ 0x80000000);
+  scratch.setUint32(4, isNegative ? ~low : low);
+  return scratch.getFloat64(0);
 }
 
 function endOfString(bytes: Uint8Array, start: number): number {

@@ -17,7 +17,7 @@ import type { Job, JobsUnit } from "./unit.js";
 // A job goes on in steps, each of them a commit: what one step leaves, a wake-up finds, also after a crash.
 
 /** Executions that one commit makes, cancels or deletes. */
-export const executionsPerStepMax = 32;
+export const executionsPerStepMax = 16;
 /** Things of a group that one step looks up. */
 export const expandedPerStepMax = 256;
 /** What is left of a job's chunks after its end is deleted in steps as well. */

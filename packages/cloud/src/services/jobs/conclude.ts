@@ -26,19 +26,23 @@ export async function conclude<Result>(
  * @see AWS IoT developer guide, "Jobs notifications"
  */
 async function notify(unit: JobsUnit, thingName: string, documents: JobDocuments): Promise<Effect[]> {
-  const { isListChanged, isFirstChanged } = await unit.queueChange(thingName);
+  const { isListChanged, isFirstChanged, executions } = await unit.queueChange(thingName);
   const timestamp = secondsOf(unit.nowMs);
   const effects: Effect[] = [];
+  const ofStatus = async (status: "IN_PROGRESS" | "QUEUED") =>
+    executions === undefined
+      ? unit.pending(thingName, status, notifiedExecutionsMax)
+      : executions.filter((one) => one.status === status).slice(0, notifiedExecutionsMax);
   if (isListChanged) {
     const jobs: Partial<Record<"IN_PROGRESS" | "QUEUED", JobExecutionSummary[]>> = {};
     for (const status of ["IN_PROGRESS", "QUEUED"] as const) {
-      const executions = await unit.pending(thingName, status, notifiedExecutionsMax);
-      if (executions.length > 0) jobs[status] = executions.map(summaryOf);
+      const listed = await ofStatus(status);
+      if (listed.length > 0) jobs[status] = listed.map(summaryOf);
     }
     effects.push(publish(jobsTopic({ thingName, type: "notify" }), () => JSON.stringify({ timestamp, jobs })));
   }
   if (isFirstChanged) {
-    const first = await unit.firstPending(thingName);
+    const first = (await ofStatus("IN_PROGRESS"))[0] ?? (await ofStatus("QUEUED"))[0];
     const job = first && (await unit.job(first.jobId));
     const document = job && (await documentOf(unit, job, documents));
     const compose = () => {

@@ -1,4 +1,4 @@
-import type { JobExecutionStatus, JobStatus } from "@thingline/protocol/jobs";
+import { notifiedExecutionsMax, type JobExecutionStatus, type JobStatus } from "@thingline/protocol/jobs";
 import type { StoreEntry, StoreKey, StoreOperation, StoreValue } from "../../store/store.js";
 import { draftOver, type Draft } from "../draft.js";
 import type { Effect, OperationContext, Outcome, Scope } from "../operation.js";
@@ -34,6 +34,14 @@ interface TouchedThing {
   /** The first execution, encoded; undefined for an empty queue. */
   readonly firstBefore: string | undefined;
   readonly before: Map<string, boolean>;
+}
+
+export interface QueueChange {
+  /** Another execution is in the list, or one that was is not. */
+  isListChanged: boolean;
+  isFirstChanged: boolean;
+  /** The whole queue, in its order; undefined for one that is too long. */
+  executions: readonly ExecutionRecord[] | undefined;
 }
 
 /** What became of an execution, for events. */
@@ -215,11 +223,6 @@ export class JobsUnit {
     return this.#executionsAt(await this.store.list(jobKeys.pendingOf(this.scope, thingName, status), { limit }));
   }
 
-  async firstPending(thingName: string): Promise<ExecutionRecord | undefined> {
-    const first = await this.store.list(jobKeys.pending(this.scope, thingName), { limit: 1 });
-    return (await this.#executionsAt(first))[0];
-  }
-
   async #executionsAt(entries: readonly StoreEntry[]): Promise<ExecutionRecord[]> {
     const executions: ExecutionRecord[] = [];
     for (const { key } of entries) {
@@ -305,14 +308,22 @@ export class JobsUnit {
     else this.delete(key);
   }
 
-  /** What changed of the queue of a thing: which executions are in it, and which is the first. */
-  async queueChange(thingName: string): Promise<{ isListChanged: boolean; isFirstChanged: boolean }> {
+  /** What changed of the queue of a thing, and as much of the queue as is told. */
+  async queueChange(thingName: string): Promise<QueueChange> {
     const { firstBefore, before } = this.#things.get(thingName)!;
-    const prefix = jobKeys.pending(this.scope, thingName);
-    const [first] = await this.store.list(prefix, { limit: 1 });
+    // One entry more than the lists can show tells whether there is more.
+    const limit = 2 * notifiedExecutionsMax + 1;
+    const queued = await this.store.list(jobKeys.pending(this.scope, thingName), { limit });
+    const names = new Set(queued.map(({ key }) => queueName(key)));
     let isListChanged = false;
-    for (const [name, wasThere] of before) isListChanged ||= wasThere !== (await this.#isQueued(thingName, name));
-    return { isListChanged, isFirstChanged: (first && queueName(first.key)) !== firstBefore };
+    for (const [name, wasThere] of before) {
+      isListChanged ||= wasThere !== (names.has(name) || (await this.#isQueued(thingName, name)));
+    }
+    const first = queued[0] && queueName(queued[0].key);
+    return {
+      ...{ isListChanged, isFirstChanged: first !== firstBefore },
+      executions: queued.length < limit ? await this.#executionsAt(queued) : undefined,
+    };
   }
 
   async #isQueued(thingName: string, name: string): Promise<boolean> {
