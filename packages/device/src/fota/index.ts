@@ -11,6 +11,12 @@ export {
   rangeBytesMin,
 } from "./http/options.js";
 export type { DownloadTls, HttpDownloaderOptions } from "./http/options.js";
+export { firmwareUpdateOperation } from "./document.js";
+export type { HealthQuestion, RebootRequest } from "./effects.js";
+export { defaultFotaLimits } from "./types.js";
+export type { FotaErrorCause, FotaEvent, FotaLimits, UpdateEffectType } from "./types.js";
+export { createFirmwareUpdater, whenReady } from "./updater.js";
+export type { FirmwareUpdater, FirmwareUpdaterOptions, UpdatePoint } from "./updater.js";
 export { fotaPhases, fotaReasons, statusMessageCharactersMax } from "./status-details.js";
 export type { FotaPhase, FotaReason, FotaStatusDetails } from "./status-details.js";
 export { firmwareHeadBytes } from "./target.js";

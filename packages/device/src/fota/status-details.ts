@@ -17,10 +17,11 @@ export type FotaPhase = (typeof fotaPhases)[number];
 
 /**
  * The statusDetails of a job execution that is a firmware update: what `thingline fota status` reads. All values are texts, as AWS wants them,
- * and each but `phase` and `versionRunning` may be missing.
+ * and each but `versionRunning` may be missing.
  */
 export interface FotaStatusDetails {
-  phase: FotaPhase;
+  /** How far it is, or was when it ended. Missing: nothing was begun. */
+  phase?: FotaPhase;
   /** Of the download, whole percent: `0` to `100`. */
   progress?: string;
   /** The version that runs at this moment on the target, or of the first target while it is not known which one it is. */
@@ -56,6 +57,7 @@ export const fotaReasons = {
   downloadRefused: "this device cannot fetch from there: trust, credentials or the size of TLS records",
   downloadChanging: "the file changed again and again while it was fetched",
   targetFailed: "flash or the modem failed",
+  journalFailed: "what has to be remembered over a power cut could not be written",
   stateLost: "what was remembered of this update over the restart is gone or cannot be read",
   notBooted: "the bootloader did not take the image; the old one runs",
   reverted: "the new image ran and the bootloader went back to the old one, since it was not confirmed",
