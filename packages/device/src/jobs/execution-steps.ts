@@ -39,7 +39,7 @@ export interface ExecutionPort {
 
 /**
  * So many times a request that the cloud answers with ResourceNotFound is made again: an execution that was just made may not be found at
- * once. After that it is taken for deleted.
+ * once. After that it is taken for deleted; one that is at work was found before, and is asked about once more.
  */
 export const jobNotFoundRetriesMax = 4;
 
@@ -225,7 +225,8 @@ export class ExecutionSteps {
         return this.#retry(execution, purpose, step);
       case "ResourceNotFound":
         execution.notFoundCount += 1;
-        if (execution.notFoundCount <= jobNotFoundRetriesMax) return this.#retry(execution, purpose, step);
+        if (execution.notFoundCount <= (execution.isAtWork ? 1 : jobNotFoundRetriesMax))
+          return this.#retry(execution, purpose, step);
         return this.#takenAway(execution, undefined, step);
       case "InvalidStateTransition":
       case "TerminalStateReached":
