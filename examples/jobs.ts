@@ -23,7 +23,7 @@ await using jobs = await runJobs(device, {
   random: createNodeRandom(),
   handlers: {
     "restart-service": async (job) => {
-      const service = String(job.document["service"]);
+      const { service } = job.document as { service: string };
       await job.report({ step: "restarting" });
       const pid = await restart(service, job.signal);
       return { status: "SUCCEEDED", statusDetails: { pid: String(pid) } };

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 test("every program of README.md compiles as it stands; the one for tests runs", async (t) => {
   const text = await readFile(join(root, "README.md"), "utf8");
   const programs = [...text.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, program = ""]) => program);
-  assert.equal(programs.length, 3);
+  assert.equal(programs.length, 4);
   // In the workspace, where the packages are, and out of the way of what builds and checks it.
   const place = await mkdtemp(join(root, "node_modules/.readme-"));
   t.after(() => rm(place, { recursive: true, force: true }));
@@ -26,6 +26,6 @@ test("every program of README.md compiles as it stands; the one for tests runs",
   const compiler = join(root, "node_modules/typescript-native/bin/tsc");
   const compiled = await runProgram(t, process.execPath, [compiler, "-p", place]);
   assert.equal(compiled.stdout, "");
-  const { code, stderr } = await runProgram(t, process.execPath, [join(place, "program-2.js")]);
+  const { code, stderr } = await runProgram(t, process.execPath, [join(place, "program-3.js")]);
   assert.equal(code, 0, stderr);
 });
