@@ -49,7 +49,10 @@ for (const maker of ["imgtool", "thingline"] as const) {
   test(`keys of ${maker}: what imgtool signs is accepted here, what is signed here by imgtool`, { skip }, async (t) => {
     const folder = await temporaryFolder(t);
     const keys = await keysIn(t, folder, maker);
-    for (const each of imageCases) {
+    // A key is a key, whoever made it: with ours, one image of each type tells.
+    const cases = maker === "imgtool" ? imageCases : imageCases.filter(({ name, key }) => name === key);
+    assert.ok(cases.length >= imageKeyTypes.length);
+    for (const each of cases) {
       await t.test(each.name, () => compare(folder, each, each.key && keys[each.key]));
     }
   });

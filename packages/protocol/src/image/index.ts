@@ -34,7 +34,7 @@ export { mcubootVerdict } from "./mcuboot.js";
 export type { McubootBuild, McubootVerdict, McubootVerdictOptions } from "./mcuboot.js";
 export { readDependencies, readSecurityCounter } from "./mcuboot-tlvs.js";
 export { downgradeRefusal, policyRefusal } from "./policy.js";
-export type { DowngradeRule, Generation, ImagePolicy } from "./policy.js";
+export type { DowngradeRule, Generation, ImagePolicy, JudgedImage } from "./policy.js";
 export { imageInvalid, imageRefusals } from "./refusals.js";
 export type { ImageRefusal, ImageRefusalCode } from "./refusals.js";
 export { slotImageBytesMax } from "./room.js";

@@ -18,12 +18,13 @@ export interface ImagePolicy {
   readonly classId?: Uint8Array | undefined;
 }
 
-type Judged = Pick<ImageFacts, "securityCounter" | "dependencies" | "vendorId" | "classId"> & {
+/** What of an image a policy looks at. */
+export interface JudgedImage extends Pick<ImageFacts, "securityCounter" | "dependencies" | "vendorId" | "classId"> {
   readonly header: Pick<ImageFacts["header"], "version">;
-};
+}
 
 /** The first thing that a policy refuses an image for; undefined when there is none. */
-export function policyRefusal(image: Judged, policy: ImagePolicy): ImageRefusal | undefined {
+export function policyRefusal(image: JudgedImage, policy: ImagePolicy): ImageRefusal | undefined {
   return (
     counterRefusal(image.securityCounter, policy.securityCounterMin) ??
     idRefusal("VENDOR_MISMATCH", "vendor", image.vendorId, policy.vendorId) ??
@@ -70,7 +71,7 @@ function versionRefusal(
   return { code: "VERSION_LOWER", message, details };
 }
 
-function dependencyRefusal({ dependencies }: Judged, policy: ImagePolicy): ImageRefusal | undefined {
+function dependencyRefusal({ dependencies }: JudgedImage, policy: ImagePolicy): ImageRefusal | undefined {
   const { imageVersions, comparesBuild: withBuild = false } = policy;
   if (imageVersions === undefined) return undefined;
   for (const { imageNumber, version } of dependencies) {
