@@ -539,6 +539,19 @@ const areas: readonly Vector[] = [
     code: "TLV_LENGTH_INVALID",
   },
   {
+    name: "an empty TLV that ends the protected area",
+    image: () => sealed({ type: 0xa0, value: new Uint8Array() }),
+    code: "TLV_MISPLACED",
+    bootloader: "accepted",
+  },
+  {
+    name: "an empty TLV that ends the protected area, and a bootloader with an allow list",
+    image: () => sealed({ type: 0xa0, value: new Uint8Array() }),
+    code: "TLV_MISPLACED",
+    bootloader: "TLV_NOT_ALLOWED",
+    build: { ...ed25519, hasAllowList: true },
+  },
+  {
     name: "hash, key and signature in the protected area",
     image: () => rawImage({ sealed: [key()], open: async (region) => [hash(region), await signature(region)] }),
     code: "TLV_MISPLACED",

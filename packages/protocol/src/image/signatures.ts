@@ -10,8 +10,9 @@ import {
   type SignedOver,
 } from "./crypto.js";
 import { hashOfTlv, type ImageFacts } from "./facts.js";
+import { hashRegionBytes } from "./header.js";
 import { refused } from "./refusals.js";
-import { type Tlv, tlvName, tlvTypes } from "./tlv.js";
+import { type Tlv, tlvHeaderBytes, tlvName, tlvTypes } from "./tlv.js";
 
 /** Signatures of one image that are looked at. MCUboot's tool makes one. */
 export const imageSignaturesMax = 8;
@@ -39,7 +40,7 @@ export interface SignaturePair {
  *
  * @throws {RefusedImage}
  */
-export function signaturePairs({ tlvs, hash, isPure }: ImageFacts): readonly SignaturePair[] {
+export function signaturePairs({ header, tlvs, hash, isPure }: ImageFacts): readonly SignaturePair[] {
   const pairs: SignaturePair[] = [];
   let key: Tlv | undefined;
   for (const tlv of tlvs) {
@@ -47,6 +48,9 @@ export function signaturePairs({ tlvs, hash, isPure }: ImageFacts): readonly Sig
     const isSignature = signatureTypes.has(tlv.type);
     if (tlv.isProtected) {
       if (isKey || isSignature || isMarker(tlv)) throw misplaced(tlv, "does not belong into the protected area");
+      // MCUboot takes a TLV for protected by where its value begins, and this one's would begin behind the area.
+      const valueAt = tlv.offset + tlvHeaderBytes;
+      if (valueAt === hashRegionBytes(header)) throw misplaced(tlv, "is empty, and the last of the protected area");
     } else if (isSignature) {
       if (key === undefined) throw misplaced(tlv, "has no KEYHASH or PUBKEY before it");
       pairs.push({ key, signature: tlv });
