@@ -11,6 +11,15 @@ export {
   rangeBytesMin,
 } from "./http/options.js";
 export type { DownloadTls, HttpDownloaderOptions } from "./http/options.js";
+export { createStreamDownloader } from "./streams/stream-downloader.js";
+export {
+  defaultStreamAnswerTimeoutMs,
+  defaultStreamAttemptsMax,
+  defaultStreamBlockBytes,
+  defaultStreamWindowBytes,
+  streamWindowBytesMax,
+} from "./streams/options.js";
+export type { StreamDevice, StreamDownloaderOptions } from "./streams/options.js";
 export { firmwareUpdateOperation } from "./document.js";
 export type { HealthQuestion, RebootRequest } from "./effects.js";
 export { defaultFotaLimits } from "./types.js";

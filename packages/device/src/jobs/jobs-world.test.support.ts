@@ -107,7 +107,12 @@ interface Pending {
   reject: (error: ThinglineError) => void;
 }
 
-/** As a device behaves, as far as a job client sees it. */
+/** What the fake device sends arrives here. */
+export interface FakeDeviceWorld {
+  toCloud(topic: string, payload: Uint8Array): void;
+}
+
+/** As a device behaves, as far as a job client or a download sees it. */
 export class FakeJobsDevice implements JobsDevice {
   readonly clientId = thingName;
   readonly closed: Promise<void>;
@@ -117,13 +122,13 @@ export class FakeJobsDevice implements JobsDevice {
   subscriptions: DeviceSubscription[] = [];
   /** PUBACK is lost with the connection: the message is sent again on the next one. */
   losesPuback: () => boolean = () => false;
-  readonly #world: JobsWorld;
+  readonly #world: FakeDeviceWorld;
   readonly #listeners = new Map<DeviceEventName, Set<(event: never) => unknown>>();
   #pending: Pending[] = [];
   #close: () => void = () => undefined;
   isDead = false;
 
-  constructor(world: JobsWorld) {
+  constructor(world: FakeDeviceWorld) {
     this.#world = world;
     this.closed = new Promise((resolve) => (this.#close = resolve));
   }
