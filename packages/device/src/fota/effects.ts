@@ -307,6 +307,9 @@ async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
   else signal.addEventListener("abort", abort, { once: true });
   try {
     return await Promise.race([promise, aborted]);
+  } catch (error) {
+    // Why it was aborted counts, not how the promise put it.
+    throw signal.aborted && isThinglineError(signal.reason) ? signal.reason : error;
   } finally {
     signal.removeEventListener("abort", abort);
   }
