@@ -1,36 +1,20 @@
 // Updates over a network that fails: drops, delays, resets, half-open links, messages twice and out of order, a cloud that is killed, and a
-// server of files that answers otherwise. Every job ends, and says what runs.
+// server of files that answers otherwise. Every job ends, and says what runs. More of one kind: update-cloud-faults.test.ts and
+// update-file-faults.test.ts.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { quietPlan, randomUpdatePlan, updateImages, type UpdatePlan } from "./update-plan.test.support.js";
-import { prepareUpdates, runUpdateWorld, type UpdateResult } from "./update-world.test.support.js";
+import { quietPlan, randomUpdatePlan, updateImages } from "./update-plan.test.support.js";
+import { prepareUpdates } from "./update-world.test.support.js";
+import { testUpdateWorlds, updateHolds } from "./update-worlds.test.support.js";
 
-const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
-const firstNumber = 100;
-const worlds = isLong ? 1_000 : Number(process.env["WORLDS"] ?? 12);
-const worldsPerTest = 100;
-const onlySeed = process.env["THINGLINE_SEED"];
+const file = "update-faults";
 const prepared = await prepareUpdates();
 
-async function holds(plan: UpdatePlan): Promise<UpdateResult> {
-  const result = await runUpdateWorld(prepared, plan);
-  const replay = `replay: THINGLINE_SEED=${plan.seed} node scripts/test.mjs --integration simulation/update-faults`;
-  assert.deepEqual(result.violations, [], `${replay}\n${result.trace.join("\n")}`);
-  return result;
-}
-
-if (onlySeed !== undefined) {
-  test(`the world ${onlySeed}`, async (t) => {
-    const { trace } = await holds(
-      onlySeed.startsWith("update/") ? randomUpdatePlan(onlySeed) : quietPlan(onlySeed as "good"),
-    );
-    for (const line of trace) t.diagnostic(line);
-  });
-} else {
+if (!testUpdateWorlds(prepared, { kind: "update", file, short: 8, long: 1_700 })) {
   test("without faults each image comes to its end", async () => {
     const ends: Record<string, string> = {};
     for (const image of updateImages) {
-      const { status, statusDetails, versionRunning } = await holds(quietPlan(image));
+      const { status, statusDetails, versionRunning } = await updateHolds(prepared, quietPlan(image), file);
       ends[image] = `${status} ${statusDetails["reason"] ?? ""} ${versionRunning}`;
     }
     assert.deepEqual(ends, {
@@ -46,15 +30,10 @@ if (onlySeed !== undefined) {
   });
 
   test("the same plan makes the same world", async () => {
-    for (const seed of ["update/1", "update/2"]) {
-      assert.deepEqual((await holds(randomUpdatePlan(seed))).trace, (await holds(randomUpdatePlan(seed))).trace);
+    for (const seed of ["update/1", "cloud/2"]) {
+      const worlds = [randomUpdatePlan(seed), randomUpdatePlan(seed)].map((plan) => updateHolds(prepared, plan, file));
+      const [one, other] = await Promise.all(worlds);
+      assert.deepEqual(one?.trace, other?.trace);
     }
   });
-
-  for (let from = 0; from < worlds; from += worldsPerTest) {
-    const end = Math.min(from + worldsPerTest, worlds);
-    test(`random worlds ${from} to ${end - 1}`, async () => {
-      for (let number = from; number < end; number++) await holds(randomUpdatePlan(`update/${firstNumber + number}`));
-    });
-  }
 }

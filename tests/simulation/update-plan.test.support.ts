@@ -62,8 +62,10 @@ export function quietPlan(image: UpdateImage, cut?: UpdateCut): UpdatePlan {
   };
 }
 
-/** `update/5`: whatever that draws. */
+/** `update/5`: whatever that draws. `cloud/5`: mostly what is between device and cloud; `files/5`: between device and files. */
 export function randomUpdatePlan(seed: string): UpdatePlan {
+  const kind = seed.split("/")[0];
+  const [ofCloud, ofFiles] = [kind !== "files", kind !== "cloud"];
   const random = createVirtualRandom(seed).fork("plan");
   const pick = <T>(values: readonly T[]): T => values[random.integer(values.length)] as T;
   const link = (bytesMax: number): LinkFaults | undefined => {
@@ -89,10 +91,12 @@ export function randomUpdatePlan(seed: string): UpdatePlan {
     // Most images are good: what others come to is decided on the device.
     image: random.integer(3) > 0 ? "good" : pick(updateImages),
     latencyMs: pick([1, 20, { from: 1, to: 300 }]),
-    cloudFaults: list(5, () => link(3_000)),
-    fileFaults: list(5, () => link(9_000)),
-    fileAnswers: list(7, () => (random.integer(2) === 0 ? undefined : pick(fileAnswers))),
-    cloudKills: list(2, () => ({
+    cloudFaults: list(!ofCloud ? 1 : kind === "cloud" ? 9 : 5, () => link(3_000)),
+    fileFaults: list(!ofFiles ? 1 : kind === "files" ? 9 : 5, () => link(9_000)),
+    fileAnswers: list(!ofFiles ? 1 : kind === "files" ? 14 : 7, () =>
+      random.integer(2) === 0 ? undefined : pick(fileAnswers),
+    ),
+    cloudKills: list(!ofCloud ? 0 : kind === "cloud" ? 4 : 2, () => ({
       afterMs: random.integer(pick([300, 3_000, 60_000])),
       forMs: random.integer(pick([1_000, 30_000])),
       losesCommits: random.integer(2) === 0,
