@@ -39,7 +39,7 @@ export const tlvInfoBytes = 4;
 export const tlvHeaderBytes = 4;
 
 /** The size of an area is 16 bits, its info header included. */
-export const tlvAreaBytesMax = 0xffff;
+export const tlvAreaBytesMax = 65_535;
 
 /** Types for vendors: xxA0 to xxFF with any upper byte, but for the last one. */
 export const vendorTlvMin = 0x00a0;
