@@ -184,6 +184,18 @@ test("the timer of a step is replaced by each new one, ended by -1, and never ou
   assert.deepEqual(await world.counts("job"), { TimedOut: 1 });
 });
 
+test("a step's timer that was stopped runs again when it is set again, also after the time at which it would have ended", async () => {
+  const world = await openJobsWorld();
+  await world.createThings("a");
+  await world.create("job", ["a"]);
+  await start(world, "a", { stepTimeoutInMinutes: 2 });
+  await update(world, "job", "a", { status: "IN_PROGRESS", stepTimeoutInMinutes: -1 });
+  await world.pass(3 * minuteMs);
+  await update(world, "job", "a", { status: "IN_PROGRESS", stepTimeoutInMinutes: 2 });
+  await world.pass(2 * minuteMs);
+  assert.deepEqual(await world.counts("job"), { TimedOut: 1 });
+});
+
 test("failures are tried again as often as the criteria say, and rejections never", async () => {
   const world = await openJobsWorld();
   await world.createThings("a", "b");

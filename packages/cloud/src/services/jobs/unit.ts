@@ -275,8 +275,10 @@ export class JobsUnit {
   /** With a wake-up for its timer, unless one comes before it in any case. */
   #armed(execution: ExecutionRecord): ExecutionRecord {
     const dueMs = timeoutOf(execution);
-    if (dueMs === undefined || (execution.wakeAtMs !== undefined && execution.wakeAtMs <= dueMs)) return execution;
-    const { jobId, thingName, executionNumber } = execution;
+    if (dueMs === undefined) return execution;
+    const { jobId, thingName, executionNumber, wakeAtMs } = execution;
+    // One that has come already, when no timer ran, comes no more.
+    if (wakeAtMs !== undefined && wakeAtMs > this.nowMs && wakeAtMs <= dueMs) return execution;
     this.#wakes.push(wakeAt(executionWakeName(jobId, thingName, executionNumber), dueMs));
     return { ...execution, wakeAtMs: dueMs };
   }
