@@ -25,7 +25,7 @@ async function withTemporary(t: TestContext) {
 const named = (events: JsonEvent[], name: string) => events.filter(({ event }) => event === name);
 
 describe("thingline demo", { concurrency: 2 }, () => {
-  test("demo --json prints the whole flow as one object a line and nothing else; --keep lets it go on", async (t) => {
+  test("demo --json prints the whole flow as one object a line; --keep lets it go on, --bad-firmware ends with the old image", async (t) => {
     const folder = join(await temporaryFolder(t), "kept");
     const finished = await runThinglineIn(t, {}, "demo", "--keep", folder, "--json");
     assert.equal(finished.code, 0, finished.stderr);
@@ -60,13 +60,34 @@ describe("thingline demo", { concurrency: 2 }, () => {
         ["native TLS", "received"],
       ],
     );
+    const phases = named(events, "fota").map(({ phase }) => phase);
+    assert.deepEqual(
+      phases.filter((phase) => phase !== "progress"),
+      ["started", "downloaded", "verified", "installed", "done", "rebooting", "booted", "healthy", "confirmed"],
+    );
+    assert.ok(named(events, "fota").some(({ phase, percent }) => phase === "progress" && percent === 50));
+    const [updated] = named(events, "updated");
+    assert.deepEqual([updated?.["status"], updated?.["running"]], ["SUCCEEDED", "1.1.0"]);
     assert.equal(events.at(-1)?.event, "done");
-    assert.doesNotMatch(finished.stdout + finished.stderr, /PRIVATE KEY/);
+    assert.doesNotMatch(finished.stdout + finished.stderr, /PRIVATE KEY|X-Amz-Signature/);
 
-    const again = await runThinglineIn(t, {}, "demo", "--keep", folder, "--json");
+    // The device is provisioned already, and what it is sent is bad.
+    const again = await runThinglineIn(t, {}, "demo", "--keep", folder, "--bad-firmware", "--json");
     assert.equal(again.code, 0, again.stderr);
     const [later] = named(eventsOf(again), "provisioned");
     assert.equal(later?.["certificateId"], provisioned?.["certificateId"], "the device was provisioned already");
+    const boots = named(eventsOf(again), "boot").map(({ version, swapType }) => [version, swapType]);
+    assert.deepEqual(boots, [
+      ["1.1.0+0", "none"],
+      ["1.2.0+0", "test"],
+      ["1.1.0+0", "revert"],
+    ]);
+    const [failed] = named(eventsOf(again), "updated");
+    assert.deepEqual(
+      [failed?.["status"], failed?.["reason"], failed?.["running"]],
+      ["FAILED", "healthCheckFailed", "1.1.0"],
+    );
+    assert.match(String(failed?.["message"]), /no sensor/);
     const skipped = named(eventsOf(again), "stepFinished").filter(({ result }) => result === "skipped");
     assert.equal(skipped.length, 10);
   });
@@ -87,6 +108,10 @@ describe("thingline demo", { concurrency: 2 }, () => {
     assert.match(stdout, /TLS in the application/);
     assert.match(stdout, /provisioned +thing pump-7\n/);
     assert.match(stdout, /connected +TLSv1\.3, full handshake/);
+    const steps = [...stdout.matchAll(/^[✓↻] (\w+) /gm)].map(([, name]) => name);
+    const swap = ["rebooting", "bootloader"];
+    assert.deepEqual(steps, ["downloaded", "verified", "installed", ...swap, "booted", "healthy", "confirmed"]);
+    assert.match(stdout, /job in the cloud +SUCCEEDED\n +the device runs 1\.1\.0\n/);
     assert.match(stdout, /^done in \d+\.\d s$/m);
     for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
     assert.equal(stdout.includes("\u001b"), false);

@@ -130,14 +130,15 @@ function addDemo(program: Command, command: AddCommand): void {
   const made = command(
     program,
     "demo",
-    "the whole flow on one machine: local cloud, claim, provision, reconnect",
+    "the whole flow on one machine: local cloud, claim, provision, reconnect, firmware update",
     async () => (await import("./commands/demo.js")).demo,
   )
     .option("--device-id <id>", "client id and thing name of the device", optionValues.deviceId, "nrf-352656100367872")
     .option("--keep <dir>", "keep the cloud's and the modem's folders here, to look at them afterwards", paths)
     .option("--without-claim", "take the claim certificate away first, to see the flow fail with its reason")
-    .option("--native-tls", "provision with TLS in the application instead of in the modem");
-  examples(made, "demo --keep demo", "demo --without-claim", "demo --json");
+    .option("--bad-firmware", "end with an image whose own check fails, to see the device go back by itself")
+    .option("--native-tls", "TLS in the application instead of in the modem");
+  examples(made, "demo --keep demo", "demo --without-claim", "demo --bad-firmware", "demo --json");
 }
 
 function addCloud(cloud: Command, command: AddCommand): void {

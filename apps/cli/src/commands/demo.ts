@@ -16,6 +16,7 @@ import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { commandLine } from "../invocation.js";
+import { showFirmwareUpdate } from "../demo-update.js";
 import { createCapturedLog, shortenIds, type CapturedLog } from "../log.js";
 import type { Output } from "../output.js";
 import { provisionSimulatedDevice, type SimulatedProvisioning } from "../provisioning.js";
@@ -26,10 +27,13 @@ import { defaultClaimSecTag } from "./thing.js";
 /** A network close by: nobody watches a demonstration to see a modem search. */
 const demoLte = { searchMs: 120, attachMs: 60, detachMs: 20 };
 
+const freePorts = { mqttsPort: 0, httpsPort: 0, apiPort: 0, objectsPort: 0 };
+
 interface DemoOptions {
   deviceId: string;
   keep?: string;
   withoutClaim?: boolean;
+  badFirmware?: boolean;
   nativeTls?: boolean;
 }
 
@@ -94,7 +98,7 @@ async function run(
   const starting = output.begin("starting the local AWS IoT Core");
   const dataDir = join(folder, "cloud");
   // More keys made ahead than are needed would only be waited for at the end.
-  await using cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 1, log });
+  await using cloud = await startCloud({ dataDir, ...freePorts, keyPoolSize: 1, log });
   starting.end();
   output.event(
     { event: "cloudReady", ...cloud.addresses, mqtt: cloud.addresses.mqtt ?? null, ca: cloud.caFile },
@@ -128,8 +132,13 @@ async function run(
   const nativeTls = options.nativeTls === true ? { store: await openNativeStore(stage) } : undefined;
   await putClaim(stage, claim, nativeTls?.store ?? device.credentials);
   writing.end();
-  await showProvisioning(stage, nativeTls);
+  const secTag = await showProvisioning(stage, nativeTls);
   await showLargeMessages(stage, largeMessageThing);
+  const { dialer } = device.modem;
+  const secTagDialer =
+    nativeTls === undefined ? device.modem.secTagDialer : createNativeTlsDialer({ dialer, ...nativeTls });
+  const isBad = options.badFirmware === true;
+  await showFirmwareUpdate({ ...stage, thingName: options.deviceId, secTag, secTagDialer, isBad }, row);
 }
 
 async function openNativeStore({ adapters, folder }: Stage): Promise<NativeCredentialStore> {
@@ -171,7 +180,8 @@ async function writeTag(
   }
 }
 
-async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["nativeTls"]): Promise<void> {
+/** @returns the security tag that the device's own certificate is in */
+async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["nativeTls"]): Promise<number> {
   const { output, signal, options, adapters, folder, device, plane } = stage;
   const { paint } = output;
   output.say("");
@@ -225,6 +235,7 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
         ),
       ].join("\n"),
     );
+    return secTag;
   } finally {
     await connected.close();
   }

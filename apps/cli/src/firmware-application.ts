@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import type { Device } from "@thingline/device";
+import {
+  createFirmwareUpdater,
+  type Downloader,
+  firmwareUpdateOperation,
+  type FotaEvent,
+  type FotaLimits,
+  whenReady,
+} from "@thingline/device/fota";
+import { type JobListeners, operationOfDocument, runJobs } from "@thingline/device/jobs";
+import type { ApplicationContext, BoardImage } from "@thingline/sim";
+import type { Adapters } from "./adapters.js";
+
+/** Where the update and the jobs of a device are remembered over a restart, below its folder. */
+export const updateJournalName = "update.json";
+export const jobsFolderName = "jobs";
+
+export interface FirmwareApplicationOptions {
+  image: BoardImage;
+  context: ApplicationContext;
+  /** Idle; the application connects it. */
+  device: Device;
+  downloaders: readonly Downloader[];
+  /** Of the device: its journal and its jobs are kept there. */
+  folder: string;
+  limits?: Partial<FotaLimits>;
+  onFota: (event: FotaEvent) => void;
+  onJobs?: JobListeners;
+  /** What the device does until it ends; the context's signal is aborted by a reboot as well. */
+  run: (device: Device) => Promise<void>;
+}
+
+/**
+ * What firmware with AWS jobs and FOTA does on a simulated board, from one boot to the next: an image on trial is judged, jobs are worked on,
+ * and a new image is tried by a reboot.
+ */
+export async function runFirmwareApplication(
+  { clock, random, files }: Pick<Adapters, "clock" | "random" | "files">,
+  options: FirmwareApplicationOptions,
+): Promise<void> {
+  const { image, context, device, downloaders, folder, limits, onFota, onJobs, run } = options;
+  const { board, reboot } = context;
+  await using updater = createFirmwareUpdater({
+    ...{ files, clock, random, downloaders, reboot, onEvent: onFota },
+    journalPath: join(folder, updateJournalName),
+    targets: [board.target()],
+    connected: whenReady(device),
+    healthCheck: () => checkHealth(image),
+    ...(limits !== undefined && { limits }),
+  });
+  const runner = await runJobs(device, {
+    ...{ clock, random, files, folder: join(folder, jobsFolderName) },
+    handlers: { [firmwareUpdateOperation]: updater.handler },
+    // Documents of AWS's OTA name no operation.
+    operation: (document) => ("afr_ota" in document ? firmwareUpdateOperation : operationOfDocument(document)),
+    ...(onJobs !== undefined && { on: onJobs }),
+  });
+  try {
+    await run(device);
+  } finally {
+    await runner.close();
+  }
+}
+
+/** An image of `makeSimulatedFirmware()` says in its program what its own check comes to; any other is taken for healthy. */
+function checkHealth({ program }: BoardImage): void {
+  const failure = program["healthCheckFails"];
+  if (failure !== undefined && failure !== false) throw new Error(String(failure));
+}
