@@ -81,7 +81,7 @@ async function firstGeneration(client: iotjobs.IotJobsClient, thingName: string)
   const ask = <Answer>(publish: (clientToken: string) => Promise<unknown>): Promise<Answer> =>
     new Promise((resolve, reject) => {
       const clientToken = `${thingName}-${++count}`;
-      answers.set(clientToken, { resolve: resolve as (value: never) => void, reject });
+      answers.set(clientToken, { resolve: resolve, reject });
       publish(clientToken).catch(reject);
     });
   await client.subscribeToStartNextPendingJobExecutionAccepted({ thingName }, qos, accept);
@@ -91,7 +91,7 @@ async function firstGeneration(client: iotjobs.IotJobsClient, thingName: string)
     async onNext(listener) {
       await client.subscribeToNextJobExecutionChangedEvents({ thingName }, qos, (error, event) => {
         if (error !== undefined) throw error;
-        if (event?.execution?.status === "QUEUED") listener();
+        if (event?.execution?.status === JobStatus.QUEUED) listener();
       });
     },
     async startNext() {
@@ -118,7 +118,7 @@ async function secondGeneration(client: iotjobs.IotJobsClientv2, thingName: stri
     async onNext(listener) {
       const stream = client.createNextJobExecutionChangedStream({ thingName });
       stream.on("incomingPublish", ({ message }) => {
-        if (message.execution?.status === "QUEUED") listener();
+        if (message.execution?.status === JobStatus.QUEUED) listener();
       });
       const established = new Promise<void>((resolve) => stream.on("subscriptionStatus", () => resolve()));
       stream.open();

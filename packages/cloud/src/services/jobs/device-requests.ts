@@ -30,8 +30,6 @@ export interface DeviceRequestDependencies {
 
 /** Executions of each state in one list; AWS says 10. */
 export const listedPendingMax = 10;
-/** Queued executions that are passed over because their jobs are being ended. */
-const skippedMax = 100;
 
 /** An execution, and the text of its document when that was asked for. */
 export interface DescribedExecution {
@@ -126,11 +124,9 @@ interface Found {
 
 /** The first execution of the queue, as the device may have it. */
 async function findNext(unit: JobsUnit, thingName: string, targets: JobTargets): Promise<Found | undefined> {
-  for (const status of ["IN_PROGRESS", "QUEUED"] as const) {
-    for (const execution of await unit.pending(thingName, status, skippedMax)) {
-      const job = await unit.job(execution.jobId);
-      if (job !== undefined && isPendingJobStatus(seenStatus(job, execution) ?? "REMOVED")) return { job, execution };
-    }
+  for await (const execution of unit.queue(thingName)) {
+    const job = await unit.job(execution.jobId);
+    if (job !== undefined && isPendingJobStatus(seenStatus(job, execution) ?? "REMOVED")) return { job, execution };
   }
   await requireThing(unit, thingName, targets);
   return undefined;

@@ -7,14 +7,15 @@ import { secondsOf } from "./views.js";
 /** Events of jobs and executions, where UpdateEventConfigurations has switched them on. @see AWS IoT developer guide, "Jobs events" */
 export async function composeEvents(unit: JobsUnit): Promise<Effect[]> {
   const { ended, jobChanges, context } = unit;
-  const effects: Effect[] = [];
-  if (ended.length > 0 && (await context.call(isEventTypeEnabled, { eventType: "JOB_EXECUTION" }))) {
-    for (const one of ended) effects.push(executionEvent(unit, one));
-  }
-  if (jobChanges.length > 0 && (await context.call(isEventTypeEnabled, { eventType: "JOB" }))) {
-    for (const one of jobChanges) effects.push(jobEvent(unit, one));
-  }
-  return effects;
+  const isExecutionTold = ended.length > 0 && (await context.call(isEventTypeEnabled, { eventType: "JOB_EXECUTION" }));
+  const isJobTold = jobChanges.length > 0 && (await context.call(isEventTypeEnabled, { eventType: "JOB" }));
+  const ofJobs = isJobTold ? jobChanges : [];
+  const isBegin = ({ operation }: JobChange): boolean => operation.endsWith("_in_progress");
+  return [
+    ...ofJobs.filter(isBegin).map((one) => jobEvent(unit, one)),
+    ...(isExecutionTold ? ended.map((one) => executionEvent(unit, one)) : []),
+    ...ofJobs.filter((one) => !isBegin(one)).map((one) => jobEvent(unit, one)),
+  ];
 }
 
 const statuses: Readonly<Record<JobChange["operation"], string>> = {

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { JobsTopic } from "@thingline/protocol/jobs";
+import {
+  jobIdCharactersMax,
+  jobsClientTokenCharactersMax,
+  jobTimeoutMinutesMax,
+  notifiedExecutionsMax,
+  statusDetailKeyCharactersMax,
+  statusDetailsMax,
+  statusDetailValueCharactersMax,
+  type JobsTopic,
+} from "@thingline/protocol/jobs";
+import { listedPendingMax } from "./device-requests.js";
 import { openJobsWorld, type JobsWorld, type Told } from "./jobs-world.test.support.js";
 
 const thingName = "pump";
@@ -221,6 +231,42 @@ test("a topic of jobs that is no request is answered with InvalidTopic", async (
   assert.equal(told?.topic, "pump/jobs/get/accepted/rejected");
   assert.equal(told.message["code"], "InvalidTopic");
   assert.equal(told.message["clientToken"], "t");
+});
+
+test("lists name ten executions of each state at most, the first of the queue", async () => {
+  const jobIds = Array.from({ length: listedPendingMax + 2 }, (_, at) => `job-${String(at).padStart(2, "0")}`);
+  const world = await openPump(...jobIds);
+  const [got] = await world.exchange(get);
+  const { queuedJobs } = got?.message as { queuedJobs: { jobId: string }[] };
+  assert.deepEqual(
+    queuedJobs.map(({ jobId }) => jobId),
+    jobIds.slice(0, listedPendingMax),
+  );
+  const [, told] = await world.exchange(update(jobIds.at(-1) ?? ""), { status: "SUCCEEDED" });
+  const { jobs } = told?.message as { jobs: { QUEUED: { jobId: string }[] } };
+  assert.equal(jobs.QUEUED.length, notifiedExecutionsMax);
+});
+
+test("what a request may hold goes to its bounds, and no further", async () => {
+  const world = await openPump("a");
+  const detailsOf = (count: number, key: number, value: number) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, at) => [`${at}`.padEnd(key, "k").slice(0, key), "v".repeat(value)]),
+    );
+  const answer = async (payload: object) => {
+    const [told] = await world.exchange(update("a"), { status: "IN_PROGRESS", ...payload });
+    return told?.message["code"] ?? "accepted";
+  };
+  const [count, key, value] = [statusDetailsMax, statusDetailKeyCharactersMax, statusDetailValueCharactersMax];
+  assert.equal(await answer({ statusDetails: detailsOf(count, key, value) }), "accepted");
+  assert.equal(await answer({ statusDetails: detailsOf(count + 1, key, value) }), "InvalidRequest");
+  assert.equal(await answer({ statusDetails: detailsOf(1, key + 1, value) }), "InvalidRequest");
+  assert.equal(await answer({ statusDetails: detailsOf(1, key, value + 1) }), "InvalidRequest");
+  assert.equal(await answer({ stepTimeoutInMinutes: jobTimeoutMinutesMax }), "accepted");
+  assert.equal(await answer({ clientToken: "t".repeat(jobsClientTokenCharactersMax) }), "accepted");
+  assert.equal(await answer({ clientToken: "t".repeat(jobsClientTokenCharactersMax + 1) }), "InvalidRequest");
+  const [long] = await world.exchange(describe("j".repeat(jobIdCharactersMax + 1)));
+  assert.equal(long?.message["code"], "InvalidRequest");
 });
 
 test("numbers of a document reach the device as they were written", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
+import { expandedPerStepMax } from "./advance.js";
 import { deletingJobsMax } from "./jobs.js";
 import { activeJobsMax, targetsMax } from "./create-job.js";
 import { groupArn, jobDocument, openJobsWorld, thingArn, type JobsWorld } from "./jobs-world.test.support.js";
@@ -105,6 +106,8 @@ test("an exponential rate grows with the things that were notified", async () =>
 test("with the quotas of AWS no job is rolled out to more than 1,000 things in a minute", async () => {
   const world = await openJobsWorld({ isLimited: true });
   const things = names(1_100);
+  // The group is looked up in several steps as well.
+  assert.ok(things.length > 2 * expandedPerStepMax);
   await world.createThings(...things);
   await openGroup(world, "fleet", things);
   await world.run(world.jobs.createJob, { jobId: "job", targets: [groupArn("fleet")], document: jobDocument });

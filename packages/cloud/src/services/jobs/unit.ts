@@ -36,6 +36,9 @@ interface TouchedThing {
   readonly before: Map<string, boolean>;
 }
 
+/** Nearly always the first one is wanted. */
+const queuePageExecutions = 4;
+
 export interface QueueChange {
   /** Another execution is in the list, or one that was is not. */
   isListChanged: boolean;
@@ -221,6 +224,18 @@ export class JobsUnit {
   /** The executions of a state that a device has still to do, in the order of its queue. */
   async pending(thingName: string, status: "IN_PROGRESS" | "QUEUED", limit: number): Promise<ExecutionRecord[]> {
     return this.#executionsAt(await this.store.list(jobKeys.pendingOf(this.scope, thingName, status), { limit }));
+  }
+
+  /** All executions that a device has still to do, in the order of its queue; who finds what it wants looks no further. */
+  async *queue(thingName: string): AsyncGenerator<ExecutionRecord, void, undefined> {
+    let after: StoreKey | undefined;
+    for (;;) {
+      const options = { limit: queuePageExecutions, ...(after && { after }) };
+      const page = await this.store.list(jobKeys.pending(this.scope, thingName), options);
+      yield* await this.#executionsAt(page);
+      after = page.at(-1)?.key;
+      if (page.length < queuePageExecutions) return;
+    }
   }
 
   async #executionsAt(entries: readonly StoreEntry[]): Promise<ExecutionRecord[]> {

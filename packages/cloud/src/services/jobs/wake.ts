@@ -1,3 +1,4 @@
+import { iterate } from "../../store/iterate.js";
 import type { Operation } from "../operation.js";
 import { thingOfMembershipWake, membershipWakeName } from "../registry/index.js";
 import type { WakeHandler } from "../wake-ups.js";
@@ -50,7 +51,7 @@ async function reconcileThing(unit: JobsUnit, thingName: string, deps: JobsDepen
   if (!(await deps.targets.requireThing(unit.context, thingName))) return forgetThing(unit, thingName);
   await leaveJobs(unit, thingName, deps);
   for (const thingGroupId of await deps.targets.groupIdsOf(unit.context, thingName)) {
-    for (const { key } of await unit.store.list(jobKeys.continuousOfGroup(unit.scope, thingGroupId), everything)) {
+    for await (const { key } of iterate(unit.store, jobKeys.continuousOfGroup(unit.scope, thingGroupId))) {
       const job = await unit.job(String(key.at(-1)));
       if (job === undefined) continue;
       const hasIt = await unit.store.get(jobKeys.continuousJobOfThing(unit.scope, thingName, job.definition));
@@ -61,13 +62,9 @@ async function reconcileThing(unit: JobsUnit, thingName: string, deps: JobsDepen
   }
 }
 
-/** Continuous jobs that are not over: AWS has fewer. */
-export const continuousJobsMax = 1_000;
-const everything = { limit: continuousJobsMax };
-
 /** Whoever left the groups of a continuous job does not have to do it any more, and does it again after coming back. */
 async function leaveJobs(unit: JobsUnit, thingName: string, { targets }: JobsDependencies): Promise<void> {
-  for (const { key } of await unit.store.list(jobKeys.continuousOfThing(unit.scope, thingName), everything)) {
+  for await (const { key } of iterate(unit.store, jobKeys.continuousOfThing(unit.scope, thingName))) {
     const [order, jobId] = [Number(key.at(-2)), String(key.at(-1))];
     const job = await unit.job(jobId);
     const isSame = job?.definition.order === order;
@@ -91,7 +88,6 @@ async function forgetThing(unit: JobsUnit, thingName: string): Promise<void> {
       await removeExecution(unit, job, execution, { isForgotten: true });
     }
   }
-  const continuous = await unit.store.list(jobKeys.continuousOfThing(unit.scope, thingName), everything);
-  for (const { key } of continuous) unit.delete(key);
+  for await (const { key } of iterate(unit.store, jobKeys.continuousOfThing(unit.scope, thingName))) unit.delete(key);
   if (found.length > executionsPerStepMax) unit.wakeFor(membershipWakeName(thingName), unit.nowMs);
 }
