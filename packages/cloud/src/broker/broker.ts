@@ -119,7 +119,12 @@ export class LocalBroker implements Broker {
     }
     if (onlyToClientId === undefined) {
       intake.take(turn, publication, index.route(topic), effect.source === "http" ? overHttp : ofService);
-    } else delivery.deliverToClient(turn, sessions.get(onlyToClientId), onlyToClientId, publication);
+    } else {
+      const session = sessions.get(onlyToClientId);
+      // Where it is subscribed, it says with which quality.
+      const target = session && index.route(topic).targets.find(({ subscriber }) => subscriber === session);
+      delivery.deliverToClient(turn, session, onlyToClientId, publication, target?.qos);
+    }
   }
 
   isWanted(topic: string, source: "service" | "http" = "service"): boolean {

@@ -77,9 +77,15 @@ export class Delivery {
   }
 
   /** A message for one client, subscribed or not: the answer of a service to its requester. */
-  deliverToClient(turn: Turn, session: BrokerSession | undefined, clientId: string, publication: Publication): void {
+  deliverToClient(
+    turn: Turn,
+    session: BrokerSession | undefined,
+    clientId: string,
+    publication: Publication,
+    grantedQos: 0 | 1 = publication.qos,
+  ): void {
     if (session !== undefined) {
-      this.deliver(turn, session, undefined, publication.qos, false, publication);
+      this.deliver(turn, session, undefined, grantedQos, false, publication);
       return;
     }
     if (!this.others.isNobody && this.others.forward(turn, publication, clientId)) return;

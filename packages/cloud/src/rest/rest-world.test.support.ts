@@ -9,7 +9,9 @@ import { registryTargets } from "../services/jobs/targets.js";
 import type { MessageLimits } from "../services/message-limits.js";
 import { createJobTemplates, findJobTemplate } from "../services/job-templates/service.js";
 import { createMessages } from "../services/messages/service.js";
+import { headObject } from "../services/objects/read.js";
 import { createShadows, servedShadowOperations } from "../services/shadow/service.js";
+import { createStreamsControl } from "../services/streams/control.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../services/world.test.support.js";
 import { createRestApi, type RestApi, type RestApiOptions } from "./rest-api.js";
 
@@ -67,6 +69,7 @@ export async function openRestWorld(
     ...servedJobOperations(createJobs(jobDependencies)),
     ...Object.values(createMessages(messageLimits)),
     ...Object.values(createJobTemplates(findJobContent)),
+    ...Object.values(createStreamsControl({ headObject }, true).served),
   ];
   const operations = [...built.filter((operation) => !names.has(nameOf(operation))), ...replaced];
   const run = world.runner.run.bind(world.runner);

@@ -15,6 +15,7 @@ import {
   type Shadows,
 } from "./shadow/index.js";
 import { createSplitProvisioningService } from "./split-provisioning/index.js";
+import { createStreamsService, type Streams } from "./streams/index.js";
 
 // The only place that names the services.
 
@@ -55,6 +56,8 @@ export interface NamedOperations {
   readonly jobTemplates: JobTemplates;
   /** Buckets and objects. */
   readonly objects: Objects;
+  /** Streams of files, for delivery over MQTT. */
+  readonly streams: Streams;
 }
 
 export interface Services {
@@ -74,13 +77,14 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const objects = createObjectsService({ ...deps, endpoint: deps.objectsEndpoint });
   const jobTemplates = createJobTemplateService({ findJobContent });
   const jobs = createJobsService({ ...deps, objects, findJobTemplate: jobTemplates.findJobTemplate }, { isLimited });
+  const streams = createStreamsService({ ...deps, objects: objects.operations }, { isLimited });
   const splitProvisioning = createSplitProvisioningService({
     ...deps,
     issuer: registry.issuer,
     registry: registry.operations,
   });
   return {
-    all: [registry, shadows, messages, objects, jobTemplates, jobs, splitProvisioning],
+    all: [registry, shadows, messages, objects, jobTemplates, jobs, streams, splitProvisioning],
     named: {
       registry: registry.operations,
       shadows: shadows.operations,
@@ -88,6 +92,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       objects: objects.operations,
       jobTemplates: jobTemplates.operations,
       jobs: jobs.operations,
+      streams: streams.operations,
     },
   };
 }

@@ -207,6 +207,21 @@ export interface CreatePolicyVersionResponse {
   isDefaultVersion?: boolean | undefined;
 }
 
+export interface CreateStreamRequest {
+  streamId: string;
+  description?: string | undefined;
+  files: readonly StreamFile[];
+  roleArn: string;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreateStreamResponse {
+  streamId?: string | undefined;
+  streamArn?: string | undefined;
+  description?: string | undefined;
+  streamVersion?: number | undefined;
+}
+
 export interface CreateThingGroupRequest {
   thingGroupName: string;
   parentGroupName?: string | undefined;
@@ -264,6 +279,12 @@ export interface DeletePolicyVersionRequest {
   policyName: string;
   policyVersionId: string;
 }
+
+export interface DeleteStreamRequest {
+  streamId: string;
+}
+
+export type DeleteStreamResponse = Readonly<Record<never, never>>;
 
 export interface DeleteThingGroupRequest {
   thingGroupName: string;
@@ -356,6 +377,14 @@ export interface DescribeManagedJobTemplateResponse {
   environments?: readonly string[] | undefined;
   documentParameters?: readonly DocumentParameter[] | undefined;
   document?: string | undefined;
+}
+
+export interface DescribeStreamRequest {
+  streamId: string;
+}
+
+export interface DescribeStreamResponse {
+  streamInfo?: StreamInfo | undefined;
 }
 
 export interface DescribeThingGroupRequest {
@@ -742,6 +771,17 @@ export interface ListPrincipalThingsV2Response {
   nextToken?: string | undefined;
 }
 
+export interface ListStreamsRequest {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+  ascendingOrder?: boolean | undefined;
+}
+
+export interface ListStreamsResponse {
+  streams?: readonly StreamSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListTargetsForPolicyRequest {
   policyName: string;
   marker?: string | undefined;
@@ -889,6 +929,12 @@ export interface RetryCriteria {
   numberOfRetries: number;
 }
 
+export interface S3Location {
+  bucket?: string | undefined;
+  key?: string | undefined;
+  version?: string | undefined;
+}
+
 export interface ScheduledJobRollout {
   startTime?: string | undefined;
 }
@@ -903,6 +949,29 @@ export interface SchedulingConfig {
 export interface SetDefaultPolicyVersionRequest {
   policyName: string;
   policyVersionId: string;
+}
+
+export interface StreamFile {
+  fileId?: number | undefined;
+  s3Location?: S3Location | undefined;
+}
+
+export interface StreamInfo {
+  streamId?: string | undefined;
+  streamArn?: string | undefined;
+  streamVersion?: number | undefined;
+  description?: string | undefined;
+  files?: readonly StreamFile[] | undefined;
+  createdAt?: number | undefined;
+  lastUpdatedAt?: number | undefined;
+  roleArn?: string | undefined;
+}
+
+export interface StreamSummary {
+  streamId?: string | undefined;
+  streamArn?: string | undefined;
+  streamVersion?: number | undefined;
+  description?: string | undefined;
 }
 
 export interface Tag {
@@ -968,6 +1037,20 @@ export interface UpdateJobRequest {
   jobExecutionsRetryConfig?: JobExecutionsRetryConfig | undefined;
 }
 
+export interface UpdateStreamRequest {
+  streamId: string;
+  description?: string | undefined;
+  files?: readonly StreamFile[] | undefined;
+  roleArn?: string | undefined;
+}
+
+export interface UpdateStreamResponse {
+  streamId?: string | undefined;
+  streamArn?: string | undefined;
+  description?: string | undefined;
+  streamVersion?: number | undefined;
+}
+
 export interface UpdateThingGroupRequest {
   thingGroupName: string;
   thingGroupProperties: ThingGroupProperties;
@@ -1012,6 +1095,7 @@ export interface IotOperations {
   CreateKeysAndCertificate: { input: CreateKeysAndCertificateRequest; output: CreateKeysAndCertificateResponse };
   CreatePolicy: { input: CreatePolicyRequest; output: CreatePolicyResponse };
   CreatePolicyVersion: { input: CreatePolicyVersionRequest; output: CreatePolicyVersionResponse };
+  CreateStream: { input: CreateStreamRequest; output: CreateStreamResponse };
   CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
   CreateThingGroup: { input: CreateThingGroupRequest; output: CreateThingGroupResponse };
   DeleteCertificate: { input: DeleteCertificateRequest; output: Readonly<Record<never, never>> };
@@ -1020,6 +1104,7 @@ export interface IotOperations {
   DeleteJobTemplate: { input: DeleteJobTemplateRequest; output: Readonly<Record<never, never>> };
   DeletePolicy: { input: DeletePolicyRequest; output: Readonly<Record<never, never>> };
   DeletePolicyVersion: { input: DeletePolicyVersionRequest; output: Readonly<Record<never, never>> };
+  DeleteStream: { input: DeleteStreamRequest; output: DeleteStreamResponse };
   DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
   DeleteThingGroup: { input: DeleteThingGroupRequest; output: DeleteThingGroupResponse };
   DescribeCertificate: { input: DescribeCertificateRequest; output: DescribeCertificateResponse };
@@ -1029,6 +1114,7 @@ export interface IotOperations {
   DescribeJobExecution: { input: DescribeJobExecutionRequest; output: DescribeJobExecutionResponse };
   DescribeJobTemplate: { input: DescribeJobTemplateRequest; output: DescribeJobTemplateResponse };
   DescribeManagedJobTemplate: { input: DescribeManagedJobTemplateRequest; output: DescribeManagedJobTemplateResponse };
+  DescribeStream: { input: DescribeStreamRequest; output: DescribeStreamResponse };
   DescribeThing: { input: DescribeThingRequest; output: DescribeThingResponse };
   DescribeThingGroup: { input: DescribeThingGroupRequest; output: DescribeThingGroupResponse };
   DetachPolicy: { input: DetachPolicyRequest; output: Readonly<Record<never, never>> };
@@ -1051,6 +1137,7 @@ export interface IotOperations {
   ListPrincipalPolicies: { input: ListPrincipalPoliciesRequest; output: ListPrincipalPoliciesResponse };
   ListPrincipalThings: { input: ListPrincipalThingsRequest; output: ListPrincipalThingsResponse };
   ListPrincipalThingsV2: { input: ListPrincipalThingsV2Request; output: ListPrincipalThingsV2Response };
+  ListStreams: { input: ListStreamsRequest; output: ListStreamsResponse };
   ListTargetsForPolicy: { input: ListTargetsForPolicyRequest; output: ListTargetsForPolicyResponse };
   ListThingGroups: { input: ListThingGroupsRequest; output: ListThingGroupsResponse };
   ListThingGroupsForThing: { input: ListThingGroupsForThingRequest; output: ListThingGroupsForThingResponse };
@@ -1064,6 +1151,7 @@ export interface IotOperations {
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
   UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };
+  UpdateStream: { input: UpdateStreamRequest; output: UpdateStreamResponse };
   UpdateThing: { input: UpdateThingRequest; output: UpdateThingResponse };
   UpdateThingGroup: { input: UpdateThingGroupRequest; output: UpdateThingGroupResponse };
   UpdateThingGroupsForThing: { input: UpdateThingGroupsForThingRequest; output: UpdateThingGroupsForThingResponse };
