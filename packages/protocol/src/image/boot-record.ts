@@ -55,3 +55,15 @@ function encodeBytes(bytes: Uint8Array): Uint8Array {
 function head(major: number, value: number): Uint8Array {
   return value < 24 ? Uint8Array.of((major << 5) | value) : Uint8Array.of((major << 5) | 24, value);
 }
+
+/** The role in a record of {@link encodeBootRecord}; undefined of what another tool made differently. */
+export function readSoftwareType(record: Uint8Array): string | undefined {
+  const [map = 0, member = 0, text = 0, next = 0] = record;
+  const isOurs = map === ((majorMap << 5) | Object.keys(members).length) && member === members.type;
+  const isLong = (text & 0x1f) === 24;
+  const length = isLong ? next : text & 0x1f;
+  const start = isLong ? 4 : 3;
+  if (!isOurs || text >> 5 !== majorText || (!isLong && length > 24) || record.length < start + length)
+    return undefined;
+  return new TextDecoder().decode(record.subarray(start, start + length));
+}

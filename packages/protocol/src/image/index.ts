@@ -39,6 +39,8 @@ export { imageInvalid, imageRefusals } from "./refusals.js";
 export type { ImageRefusal, ImageRefusalCode } from "./refusals.js";
 export { slotImageBytesMax } from "./room.js";
 export type { SlotShape } from "./room.js";
+export { signAgain } from "./sign-again.js";
+export type { SignAgainOptions } from "./sign-again.js";
 export { signImage } from "./sign.js";
 export type { SignImageOptions } from "./sign.js";
 export { imageSignaturesMax } from "./signatures.js";

@@ -1,26 +1,16 @@
-import { concatBytes } from "../bytes.js";
 import { ThinglineError } from "../errors.js";
 import { optionInvalid } from "../options.js";
-import { encodeBootRecord, softwareTypeCharactersMax } from "./boot-record.js";
-import {
-  canSignOver,
-  type HashAlgorithm,
-  hashBytes,
-  hashesOfKey,
-  type ImageCrypto,
-  type ImagePublicKey,
-} from "./crypto.js";
-import { encodeImageHeader, imageFlags, imageHeaderBytes } from "./header.js";
+import { softwareTypeCharactersMax } from "./boot-record.js";
+import type { HashAlgorithm, ImageCrypto } from "./crypto.js";
+import type { ImageDependency } from "./facts.js";
+import { imageFlags, imageHeaderBytes } from "./header.js";
 import { padToSlot, type PadShape, roomRefusal } from "./pad.js";
 import { imageInvalid } from "./refusals.js";
-import { digestOf, paddedSignatureBytes, signatureTlvOf } from "./signatures.js";
+import { encodeUint32, type NewTlv, sealImage, type Unsealed } from "./seal.js";
 import {
-  encodeTlvArea,
-  protectedTlvInfoMagic,
   tlvAreaBytesMax,
   tlvHeaderBytes,
   tlvInfoBytes,
-  tlvInfoMagic,
   tlvNumber,
   tlvTypes,
   vendorTlvMax,
@@ -28,7 +18,6 @@ import {
 } from "./tlv.js";
 import { alignBytesAllowed, defaultAlignBytes, writeBytesAllowed } from "./trailer.js";
 import { type ImageVersion, securityCounterOf, versionMax } from "./version.js";
-import type { ImageDependency } from "./facts.js";
 
 export interface SignImageOptions {
   readonly crypto: ImageCrypto;
@@ -84,28 +73,16 @@ export interface SignImageOptions {
  */
 export async function signImage(binary: Uint8Array, options: SignImageOptions): Promise<Uint8Array> {
   checkOptions(options);
-  const { crypto, privateKeyPem, headerBytes, erasedByte = 0xff } = options;
-  const key = privateKeyPem === undefined ? undefined : crypto.publicKeyOf(privateKeyPem);
-  const algorithm = hashFor(key, options);
-  const keyHash = key && digestOf(crypto, algorithm, key.der);
-  const sealed = encodeTlvArea(protectedTlvInfoMagic, protectedTlvs(options, algorithm, keyHash));
-  if (sealed.length > tlvAreaBytesMax) {
-    throw optionInvalid("customTlvs", `protected TLVs of ${tlvAreaBytesMax} bytes at the most`, `${sealed.length}`);
-  }
+  const { headerBytes, padsHeader = false, erasedByte = 0xff } = options;
   const payload = payloadOf(binary, options);
-  const header = encodeImageHeader({
+  const header = {
     loadAddress: options.fixedAddress ?? options.loadAddress ?? 0,
     headerBytes,
-    protectedTlvBytes: sealed.length,
-    payloadBytes: payload.length,
     flags: flagsOf(options),
     version: options.version,
-  });
-  const padding = new Uint8Array(headerBytes - imageHeaderBytes).fill(options.padsHeader ? erasedByte : 0);
-  const region = concatBytes([header, padding, payload, sealed]);
-  const open = await unprotectedTlvs(region, { options, key, algorithm, keyHash });
-  const image = concatBytes([region, encodeTlvArea(tlvInfoMagic, open)]);
-  return finish(image, options);
+  };
+  const padding = new Uint8Array(headerBytes - imageHeaderBytes).fill(padsHeader ? erasedByte : 0);
+  return finish(await sealImage({ header, padding, payload, sealed: protectedTlvs(options) }, options), options);
 }
 
 function finish(image: Uint8Array, options: SignImageOptions): Uint8Array {
@@ -149,93 +126,19 @@ function flagsOf({ loadAddress, fixedAddress, isNonBootable }: SignImageOptions)
   return flags;
 }
 
-function hashFor(key: ImagePublicKey | undefined, { hash, isPure }: SignImageOptions): HashAlgorithm {
-  if (key === undefined) {
-    if (isPure) throw optionInvalid("isPure", "a key to sign with", "none");
-    return hash ?? "sha256";
-  }
-  if (isPure) {
-    if (!canSignOver(key.type, "pure")) throw optionInvalid("isPure", "an ed25519 key", key.type);
-    if (hash !== undefined) throw optionInvalid("hash", "no choice of hash for a pure signature", hash);
-    return "sha512";
-  }
-  const allowed = hashesOfKey[key.type];
-  if (hash !== undefined && !allowed.includes(hash)) {
-    throw optionInvalid("hash", `${allowed.join(" or ")} for an ${key.type} key`, hash);
-  }
-  return hash ?? allowed[0];
-}
-
-interface NewTlv {
-  readonly type: number;
-  readonly value: Uint8Array;
-}
-
 /** In the order of MCUboot's tool. */
-function protectedTlvs(
-  options: SignImageOptions,
-  algorithm: HashAlgorithm,
-  keyHash: Uint8Array | undefined,
-): readonly NewTlv[] {
+function protectedTlvs(options: SignImageOptions): Unsealed["sealed"] {
   const { version, securityCounter, bootRecord, dependencies = [], vendorId, classId, customTlvs = [] } = options;
   const counter = securityCounter === "auto" ? securityCounterOf(version) : securityCounter;
-  const tlvs: NewTlv[] = [];
-  if (counter !== undefined) tlvs.push({ type: tlvTypes.SEC_CNT, value: encodeUint32(counter) });
-  if (bootRecord !== undefined) {
-    const signer = keyHash ?? new Uint8Array(hashBytes.sha256);
-    const value = encodeBootRecord({ softwareType: bootRecord, version, algorithm, signer });
-    tlvs.push({ type: tlvTypes.BOOT_RECORD, value });
-  }
-  for (const dependency of dependencies) tlvs.push({ type: tlvTypes.DEPENDENCY, value: encodeDependency(dependency) });
-  if (vendorId) tlvs.push({ type: tlvTypes.UUID_VID, value: vendorId });
-  if (classId) tlvs.push({ type: tlvTypes.UUID_CID, value: classId });
-  return [...tlvs, ...customTlvs];
-}
-
-async function unprotectedTlvs(
-  region: Uint8Array,
-  {
-    options,
-    key,
-    algorithm,
-    keyHash,
-  }: {
-    options: SignImageOptions;
-    key: ImagePublicKey | undefined;
-    algorithm: HashAlgorithm;
-    keyHash: Uint8Array | undefined;
-  },
-): Promise<readonly NewTlv[]> {
-  const { crypto, privateKeyPem, isPure = false, publicKeyFormat = "hash", padsSignature = false } = options;
-  const tlvs: NewTlv[] = [{ type: hashTlvOf[algorithm], value: digestOf(crypto, algorithm, region) }];
-  if (isPure) tlvs.push({ type: tlvTypes.SIG_PURE, value: Uint8Array.of(1) });
-  if (key === undefined || keyHash === undefined || privateKeyPem === undefined) return tlvs;
-  if (publicKeyFormat === "hash") tlvs.push({ type: tlvTypes.KEYHASH, value: keyHash });
-  else tlvs.push({ type: tlvTypes.PUBKEY, value: key.der });
-  const signer = crypto.createSigner(privateKeyPem, isPure ? "pure" : algorithm);
-  signer.update(region);
-  const signature = await signer.sign();
-  tlvs.push({ type: signatureTlvOf[key.type], value: padsSignature ? padded(signature, key) : signature });
-  return tlvs;
-}
-
-const hashTlvOf: Readonly<Record<HashAlgorithm, number>> = {
-  sha256: tlvTypes.SHA256,
-  sha384: tlvTypes.SHA384,
-  sha512: tlvTypes.SHA512,
-};
-
-function padded(signature: Uint8Array, { type }: ImagePublicKey): Uint8Array {
-  if (type !== "ecdsa-p256" && type !== "ecdsa-p384") return signature;
-  const bytes = new Uint8Array(Math.max(signature.length, paddedSignatureBytes[type]));
-  bytes.set(signature);
-  return bytes;
-}
-
-function encodeUint32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
+  const dependsOn = dependencies.map((each): NewTlv => ({ type: tlvTypes.DEPENDENCY, value: encodeDependency(each) }));
+  return [
+    ...(counter === undefined ? [] : [{ type: tlvTypes.SEC_CNT, value: encodeUint32(counter) }]),
+    ...(bootRecord === undefined ? [] : [{ bootRecord }]),
+    ...dependsOn,
+    ...(vendorId === undefined ? [] : [{ type: tlvTypes.UUID_VID, value: vendorId }]),
+    ...(classId === undefined ? [] : [{ type: tlvTypes.UUID_CID, value: classId }]),
+    ...customTlvs,
+  ];
 }
 
 function encodeDependency({ imageNumber, version }: ImageDependency): Uint8Array {
@@ -295,13 +198,15 @@ function checkTlvOptions({ bootRecord, vendorId, classId, customTlvs = [] }: Sig
   }
 }
 
-function requireVersion(option: string, version: ImageVersion): void {
+/** @throws {ThinglineError} OPTION_INVALID */
+export function requireVersion(option: string, version: ImageVersion): void {
   for (const part of ["major", "minor", "revision", "build"] as const) {
     requireInteger(option, version[part], 0, versionMax[part]);
   }
 }
 
-function requireInteger(option: string, value: number, least: number, most: number): void {
+/** @throws {ThinglineError} OPTION_INVALID */
+export function requireInteger(option: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw optionInvalid(option, `a whole number from ${least} to ${most}`, `${value}`);
 }
