@@ -1,5 +1,6 @@
 // Jobs: the unmodified AWS SDK, for both planes, and MQTT.js against a whole local cloud.
 import assert from "node:assert/strict";
+import { get } from "node:https";
 import { test, type TestContext } from "node:test";
 import {
   AssociateTargetsWithJobCommand,
@@ -286,4 +287,36 @@ test("a continuous job follows the groups of its things", async (context) => {
   }
   assert.deepEqual(found, expected);
   assert.equal(await statusOf(iot, "one"), "IN_PROGRESS");
+});
+
+test("a document is read from a bucket, and its file comes by a URL that the device alone was given", async (context) => {
+  const world = await openWorld(context);
+  const { iot, started } = world;
+  const data = openJobsData(context, world);
+  const targets = await makeThings(iot, "a");
+  const { cloud, caPem } = started;
+  const bucket = "firmware";
+  await cloud.run(cloud.objects.createBucket, { bucket });
+  const put = (key: string, text: string) =>
+    cloud.run(cloud.objects.putObject, { bucket, key, chunks: [new TextEncoder().encode(text)] });
+  await put("app.bin", "an image");
+  const url = "https://s3.us-east-1.amazonaws.com/firmware/app.bin";
+  await put("job.json", JSON.stringify({ operation: "update", url: `\${aws:iot:s3-presigned-url:${url}}` }));
+  const documentSource = "https://firmware.s3.us-east-1.amazonaws.com/job.json";
+  await iot.send(new CreateJobCommand({ jobId: "one", targets, documentSource }));
+  assert.equal((await iot.send(new DescribeJobCommand({ jobId: "one" }))).documentSource, documentSource);
+  const { execution } = await data.send(new StartNextPendingJobExecutionCommand({ thingName: "a" }));
+  const signed = new URL((JSON.parse(execution?.jobDocument ?? "{}") as { url: string }).url);
+  assert.equal(signed.pathname, "/firmware/app.bin");
+  assert.equal(signed.searchParams.get("X-Amz-Expires"), "3600");
+  const image = await new Promise<string>((resolve, reject) => {
+    const request = get(signed, { ca: caPem }, (response) => {
+      response.setEncoding("utf8");
+      response.once("data", resolve);
+    });
+    request.once("error", reject);
+  });
+  assert.equal(image, "an image");
+  const missing = new CreateJobCommand({ jobId: "two", targets, documentSource: `${documentSource}x` });
+  await assert.rejects(iot.send(missing), ResourceNotFoundException);
 });

@@ -7,9 +7,13 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import {
   AttachPolicyCommand,
+  CreateJobCommand,
   CreateKeysAndCertificateCommand,
   CreatePolicyCommand,
+  CreateThingCommand,
   DescribeCertificateCommand,
+  DescribeJobCommand,
+  paginateListJobExecutionsForJob,
 } from "@aws-sdk/client-iot";
 import { claimPolicyDocument } from "@thingline/cloud";
 import type mqtt from "mqtt";
@@ -159,4 +163,32 @@ test("after kill -9 amid a row of updates a shadow has all that was acknowledged
     Object.fromEntries(expected),
     "each version is one update, none is half there",
   );
+});
+
+test("after kill -9 in the middle of a rollout the next process goes on with it, and no thing gets the job twice", async (context) => {
+  const dataDir = await makeFolder(context);
+  const child = await startChild(context, dataDir);
+  const iot = iotClient(context, child.addresses.api);
+  const thingNames = Array.from({ length: 100 }, (_, at) => `thing-${at}`);
+  await Promise.all(thingNames.map((thingName) => iot.send(new CreateThingCommand({ thingName }))));
+  const targets = thingNames.map((name) => `arn:aws:iot:us-east-1:123456789012:thing/${name}`);
+  // Answered after its first step, of seven.
+  await iot.send(new CreateJobCommand({ jobId: "job", targets, document: '{"operation":"test"}' }));
+  await child.kill();
+
+  const next = await startChild(context, dataDir);
+  const client = iotClient(context, next.addresses.api);
+  let isRollingOut = true;
+  while (isRollingOut) {
+    const { job } = await client.send(new DescribeJobCommand({ jobId: "job" }));
+    isRollingOut = job?.isConcurrent === true;
+  }
+  const found: (string | undefined)[] = [];
+  for await (const { executionSummaries = [] } of paginateListJobExecutionsForJob({ client }, { jobId: "job" })) {
+    for (const { thingArn, jobExecutionSummary } of executionSummaries) {
+      assert.equal(jobExecutionSummary?.executionNumber, 1);
+      found.push(thingArn);
+    }
+  }
+  assert.deepEqual(found.sort(), targets.sort());
 });
