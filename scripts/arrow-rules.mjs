@@ -71,7 +71,8 @@ export const arrowRules = {
       mcuboot: [],
     },
     "apps/cli": {
-      commands: ["*.ts"],
+      commands: ["fota", "*.ts"],
+      fota: ["*.ts"],
     },
   },
 

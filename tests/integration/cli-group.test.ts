@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test, type TestContext } from "node:test";
+import { after, before, test } from "node:test";
 import { AttachPolicyCommand, CreatePolicyCommand, CreateThingCommand, IoTClient } from "@aws-sdk/client-iot";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
-import { eventsOf, runProgram, runThingline, temporaryFolder, thinglineBin } from "./cli-process.test.support.js";
+import { eventsOf, runProgram, runCommandLine, temporaryFolder, thinglineBin } from "./cli-process.test.support.js";
 
 let cloud: StartedCloud;
 let iot: IoTClient;
@@ -25,18 +25,18 @@ after(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-const group = (t: TestContext, ...args: string[]) => runThingline(t, "group", ...args, "--data-dir", dataDir);
+const group = (...args: string[]) => runCommandLine({ words: ["group", ...args, "--data-dir", dataDir] });
 const arnOfGroup = (name: string) => `arn:aws:iot:us-east-1:123456789012:thinggroup/${name}`;
 const makeThings = (...names: string[]) =>
   Promise.all(names.map((thingName) => iot.send(new CreateThingCommand({ thingName }))));
 
-async function json(t: TestContext, ...args: string[]) {
-  const finished = await group(t, ...args, "--json");
+async function json(...args: string[]) {
+  const finished = await group(...args, "--json");
   return { ...finished, events: eventsOf(finished) };
 }
 
-test("groups are made, filled, shown, emptied and deleted", async (t) => {
-  const created = await json(t, "create", "fleet");
+test("groups are made, filled, shown, emptied and deleted", async () => {
+  const created = await json("create", "fleet");
   assert.equal(created.code, 0, created.stderr);
   const [{ thingGroupId, ...facts } = { thingGroupId: "" }] = created.events;
   assert.match(String(thingGroupId), /^[0-9a-f-]{36}$/);
@@ -47,7 +47,6 @@ test("groups are made, filled, shown, emptied and deleted", async (t) => {
     parentGroupName: null,
   });
   const north = await group(
-    t,
     ...["create", "north", "--parent", "fleet", "--description", "where it is cold"],
     ...["--attribute", "site=oslo", "--attribute", "owner=a=b"],
   );
@@ -60,11 +59,11 @@ test("groups are made, filled, shown, emptied and deleted", async (t) => {
   await iot.send(new CreatePolicyCommand({ policyName: "fleet-policy", policyDocument }));
   await iot.send(new AttachPolicyCommand({ policyName: "fleet-policy", target: arnOfGroup("fleet") }));
 
-  const added = await json(t, "add", "north", "pump-7", "pump-8");
+  const added = await json("add", "north", "pump-7", "pump-8");
   assert.deepEqual(added.events, [
     { event: "groupChanged", thingGroupName: "north", what: "added", things: 2, refused: 0 },
   ]);
-  const shown = await group(t, "show", "north");
+  const shown = await group("show", "north");
   assert.equal(
     shown.stdout,
     [
@@ -78,7 +77,7 @@ test("groups are made, filled, shown, emptied and deleted", async (t) => {
       "",
     ].join("\n"),
   );
-  const above = await json(t, "show", "fleet", "--recursive");
+  const above = await json("show", "fleet", "--recursive");
   assert.deepEqual(above.events, [
     {
       event: "group",
@@ -95,38 +94,37 @@ test("groups are made, filled, shown, emptied and deleted", async (t) => {
     { event: "groupThing", thingGroupName: "fleet", thingName: "pump-7" },
     { event: "groupThing", thingGroupName: "fleet", thingName: "pump-8" },
   ]);
-  assert.match((await group(t, "show", "fleet")).stdout, /no things of its own/);
+  assert.match((await group("show", "fleet")).stdout, /no things of its own/);
 
-  const names = async (...args: string[]) =>
-    (await json(t, "list", ...args)).events.map((one) => one["thingGroupName"]);
-  await group(t, "create", "oslo", "--parent", "north");
+  const names = async (...args: string[]) => (await json("list", ...args)).events.map((one) => one["thingGroupName"]);
+  await group("create", "oslo", "--parent", "north");
   assert.deepEqual(await names(), ["fleet", "north", "oslo"]);
   assert.deepEqual(await names("--parent", "fleet"), ["north"]);
   assert.deepEqual(await names("--parent", "fleet", "--recursive"), ["north", "oslo"]);
   assert.deepEqual(await names("--prefix", "no"), ["north"]);
-  assert.equal((await group(t, "list")).stdout, "fleet\nnorth\noslo\n");
+  assert.equal((await group("list")).stdout, "fleet\nnorth\noslo\n");
 
-  const removed = await group(t, "remove", "north", "pump-7");
+  const removed = await group("remove", "north", "pump-7");
   assert.match(removed.stdout, /^removed 1 thing from north in the local cloud/);
-  const refused = await json(t, "delete", "fleet");
+  const refused = await json("delete", "fleet");
   assert.equal(refused.code, 1);
   assert.equal(refused.events.at(-1)?.["code"], "InvalidRequestException");
-  const deleted = await json(t, "delete", "fleet", "--recursive");
+  const deleted = await json("delete", "fleet", "--recursive");
   assert.deepEqual(
     deleted.events.map((one) => one["thingGroupName"]),
     ["oslo", "north", "fleet"],
   );
-  assert.match((await group(t, "list")).stdout, /^no thing groups in the local cloud/);
+  assert.match((await group("list")).stdout, /^no thing groups in the local cloud/);
 });
 
 test("names come from a file as well, and one that is refused does not stop the others", async (t) => {
   const folder = await temporaryFolder(t);
   const file = join(folder, "names.txt");
-  await group(t, "create", "many");
+  await group("create", "many");
   const names = Array.from({ length: 30 }, (_, at) => `many-${at}`);
   await makeThings(...names);
   await writeFile(file, `# of the second line\r\n${names.join("\r\n")}\n\nunknown-1\n`);
-  const added = await json(t, "add", "many", "unknown-2", "--from", file);
+  const added = await json("add", "many", "unknown-2", "--from", file);
   assert.equal(added.code, 1);
   assert.deepEqual(added.events.at(-1), {
     event: "groupChanged",
@@ -159,9 +157,9 @@ const mistakes: [why: string, args: string[], code: string, message: RegExp][] =
 ];
 
 for (const [why, args, code, message] of mistakes) {
-  test(`${why} is said`, async (t) => {
-    await group(t, "create", "mistakes");
-    const { events, code: exitCode } = await json(t, ...args);
+  test(`${why} is said`, async () => {
+    await group("create", "mistakes");
+    const { events, code: exitCode } = await json(...args);
     assert.equal(events.at(-1)?.["code"], code);
     assert.match(String(events.at(-1)?.["message"]), message);
     assert.equal(exitCode, code === "USAGE" ? 2 : 1);

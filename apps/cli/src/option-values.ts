@@ -32,6 +32,37 @@ export const optionValues = {
     }
     return value;
   },
+  percent: (text: string): number => {
+    const value = Number(text.replace(/%$/, ""));
+    if (!/^\d+(\.\d{1,2})?%?$/.test(text) || value <= 0 || value > 100) {
+      throw new InvalidArgumentError("A part in percent, more than 0 and at most 100, with two decimals at most.");
+    }
+    return value;
+  },
+  minutes: (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < 1 || value > 10_080) {
+      throw new InvalidArgumentError("A number of minutes from 1 to 10080, which is seven days.");
+    }
+    return value;
+  },
+  /** With a fraction, unlike {@link minutes} of AWS's. */
+  anyMinutes: (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 10_080) {
+      throw new InvalidArgumentError("A time in minutes, more than 0 and at most 10080, which is seven days.");
+    }
+    return value;
+  },
+  retries: (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value > 10) throw new InvalidArgumentError("A number from 0 to 10.");
+    return value;
+  },
+  jobId: (text: string): string => {
+    if (/^[a-zA-Z0-9_-]{1,64}$/.test(text)) return text;
+    throw new InvalidArgumentError("The id of a job has 1 to 64 of the characters A-Z a-z 0-9 _ -");
+  },
   deviceId: (text: string): string => {
     if (isDeviceId(text)) return text;
     throw new InvalidArgumentError("A device's id has 1 to 128 of the characters A-Z a-z 0-9 : _ -");

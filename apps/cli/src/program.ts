@@ -4,7 +4,7 @@ import { commandLine } from "./invocation.js";
 import { optionValues } from "./option-values.js";
 import { createOutput, type Output } from "./output.js";
 import { addFirmware } from "./program-firmware.js";
-import { addGroup } from "./program-fleet.js";
+import { addFota, addGroup } from "./program-fleet.js";
 import { awsOption, dataDirOption, examples, modemDirOption, type Action, type AddCommand } from "./program-parts.js";
 import type { StandardStreams } from "./standard-streams.js";
 import { stopExitCodes, watchForStop } from "./stop.js";
@@ -118,6 +118,7 @@ export function createProgram(
   addThing(group("thing", "things, their certificates and policies: create"), command);
   addClaim(group("claim", "claim certificates, shared by devices that are not provisioned: create"), command);
   addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
+  addFota(group("fota", "firmware over the air: deploy, status, cancel, rollback, doctor"), command);
   addProvision(program, command);
   addDevice(group("device", "a device as a program: run"), command);
   addFirmware(group("firmware", "MCUboot images: keygen, sign, verify, inspect"), command);
