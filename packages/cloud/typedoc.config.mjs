@@ -11,6 +11,9 @@ export default {
   intentionallyNotExported: [
     ...requestsOf("iot"),
     ...requestsOf("iot-data"),
+    ...requestsOf("iot-jobs-data"),
+    // The structures of AWS's answers about jobs.
+    ...["Job", "JobExecution", "JobExecutionSummary", "JobSummary"].map((name) => `src/model/types/iot.ts:${name}`),
     "src/broker/disconnect-reasons.ts:DisconnectRule",
     "src/model/deviations.ts:DeviatingOutputs",
     "src/model/types/operations.ts:BuiltOperations",
@@ -19,6 +22,7 @@ export default {
     "src/services/aws-operation.ts:LeafPath",
     "src/services/aws-operation.ts:Name",
     "src/services/aws-operation.ts:Shapes",
+    "src/services/jobs/create-job.ts:NewJob",
     "src/services/messages/service.ts:RetainedMessage",
     "src/services/split-provisioning/service.ts:ProvisionRequest",
     "src/services/split-provisioning/service.ts:createSplitProvisioning",

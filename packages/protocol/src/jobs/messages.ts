@@ -10,16 +10,17 @@ import type { JobExecutionStatus, PendingJobStatus, ReportableJobStatus } from "
 /** Strings by name; an update that has any replaces all of them. */
 export type JobStatusDetails = Readonly<Record<string, string>>;
 
-interface Request {
+/** What every request may have. */
+export interface JobsRequest {
   /** Echoed in the answer. */
   clientToken?: string;
 }
 
 /** `get` */
-export type GetPendingJobsRequest = Request;
+export type GetPendingJobsRequest = JobsRequest;
 
 /** `start-next` */
-export interface StartNextJobRequest extends Request {
+export interface StartNextJobRequest extends JobsRequest {
   /** Stored when a job is started by this; ignored when one is in progress already. */
   statusDetails?: JobStatusDetails;
   /** Minutes until the step times out, 1 to 10,080; -1 ends the step's timer. */
@@ -27,7 +28,7 @@ export interface StartNextJobRequest extends Request {
 }
 
 /** `<jobId>/get` */
-export interface DescribeJobRequest extends Request {
+export interface DescribeJobRequest extends JobsRequest {
   /** Default: the latest. */
   executionNumber?: number;
   /** Default true. */
@@ -35,7 +36,7 @@ export interface DescribeJobRequest extends Request {
 }
 
 /** `<jobId>/update` */
-export interface UpdateJobRequest extends Request {
+export interface UpdateJobRequest extends JobsRequest {
   status: ReportableJobStatus;
   /** Absent: what was reported before stays. */
   statusDetails?: JobStatusDetails;
@@ -81,24 +82,25 @@ export interface JobExecutionState {
   versionNumber: number;
 }
 
-interface Answer {
+/** What every answer has. */
+export interface JobsAnswer {
   clientToken?: string;
   timestamp: number;
 }
 
 /** `get/accepted` */
-export interface PendingJobs extends Answer {
+export interface PendingJobs extends JobsAnswer {
   inProgressJobs: JobExecutionSummary[];
   queuedJobs: JobExecutionSummary[];
 }
 
 /** `start-next/accepted` and `<jobId>/get/accepted`. Without `execution` when nothing is pending; some services send an empty one. */
-export interface DescribedJob extends Answer {
+export interface DescribedJob extends JobsAnswer {
   execution?: JobExecution;
 }
 
 /** `<jobId>/update/accepted`; the rest only when it was asked for. */
-export interface UpdatedJob extends Answer {
+export interface UpdatedJob extends JobsAnswer {
   executionState?: JobExecutionState;
   jobDocument?: JsonObject;
 }
@@ -130,7 +132,7 @@ export const jobsRejectionCodes = {
 export type JobsRejectionCode = keyof typeof jobsRejectionCodes;
 
 /** Any `rejected`. */
-export interface JobsRejected extends Answer {
+export interface JobsRejected extends JobsAnswer {
   code: JobsRejectionCode;
   message: string;
   /** With InvalidStateTransition and VersionMismatch. */
