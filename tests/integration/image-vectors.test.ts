@@ -216,6 +216,24 @@ const kinds: readonly Vector[] = [
   },
 ];
 
+/** Made by imgtool: what is refused by name. */
+const refusedByName: readonly Vector[] = (
+  [
+    ["encrypted-p256", "p256", "ecdsa-p256", "IMAGE_ENCRYPTED"],
+    ["encrypted-clear", "p256", "ecdsa-p256", "IMAGE_ENCRYPTED"],
+    ["encrypted-x25519", "ed", "ed25519", "IMAGE_ENCRYPTED"],
+    ["encrypted-rsa", "rsa", "rsa-2048", "IMAGE_ENCRYPTED"],
+    ["compressed-lzma2", "ed", "ed25519", "IMAGE_COMPRESSED"],
+    ["compressed-lzma2armthumb", "ed", "ed25519", "IMAGE_COMPRESSED"],
+  ] as const
+).map(([name, key, keyType, code]) => ({
+  name,
+  image: () => fixtureImage(name),
+  code,
+  keys: [key],
+  build: { keyType },
+}));
+
 const header: readonly Vector[] = [
   { name: "magic", image: damage((view) => view.setUint8(0, 0x3f)), code: "IMAGE_MAGIC_INVALID" },
   { name: "the first format's magic", image: damage((view) => view.setUint8(0, 0x3c)), code: "IMAGE_MAGIC_OBSOLETE" },
@@ -782,7 +800,7 @@ const policies: readonly Vector[] = [
   },
 ];
 
-for (const [group, vectors] of Object.entries({ kinds, header, body, areas, encodings, policies })) {
+for (const [group, vectors] of Object.entries({ kinds, refusedByName, header, body, areas, encodings, policies })) {
   for (const vector of vectors) {
     const { name, code, bootloader = code } = vector;
     test(`${group}: ${name}: ${code}${bootloader === code ? "" : `, the bootloader ${bootloader}`}`, async () => {
@@ -799,5 +817,5 @@ for (const [group, vectors] of Object.entries({ kinds, header, body, areas, enco
 }
 
 test("there are 60 vectors or more", () => {
-  assert.ok([kinds, header, body, areas, encodings, policies].flat().length >= 60);
+  assert.ok([kinds, refusedByName, header, body, areas, encodings, policies].flat().length >= 60);
 });

@@ -113,7 +113,7 @@ const kinds: Readonly<Record<FirmwareKind, string>> = {
 const markNames: Readonly<Record<TrailerMark, string>> = { good: "set", unset: "not set", bad: "damaged" };
 
 /** Columns of names. */
-const nameWidth = 18;
+const nameWidth = 20;
 
 /** Lines for people. */
 export function imageTable(file: string, image: ShownImage, output: Output): string {
