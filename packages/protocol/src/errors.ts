@@ -120,6 +120,7 @@ export const errorCodes = {
   DOWNLOAD_GONE: "the file of a download is not there, or may not be read any more",
   DOWNLOAD_INVALID: "a server answered a download in a way that no download can be made of",
   DOWNLOAD_UNAVAILABLE: "the file of a download could not be fetched now, and may be fetched later",
+  APPLICATION_BUNDLE_INVALID: "files that no application can be packed of",
   FIRMWARE_ON_TRIAL: "the firmware that runs is on trial, and where an update would go lies the one to go back to",
   IMAGE_INVALID: "bytes that are no MCUboot image, or that none can be made of",
   // Configuration

@@ -52,6 +52,7 @@ export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
 export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";
 export type { KeyKind, KeyPair, Keys } from "./keys.js";
 export { makePrivateFolder } from "./private-folder.js";
+export type { ChildEnd, ChildProcess, ProcessCommand, Processes } from "./processes.js";
 export type { Random } from "./random.js";
 export { lostError, StreamConnection } from "./stream-connection.js";
 export type { Channel, ChannelEvents, StreamConnectionOptions } from "./stream-connection.js";
@@ -68,6 +69,7 @@ export {
   keysOption,
   linkControlOption,
   networkOption,
+  processesOption,
   randomOption,
   secTagDialerOption,
   tlsClientOptionTypes,

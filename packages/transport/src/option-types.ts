@@ -14,6 +14,7 @@ import type { Files } from "./files.js";
 import type { Flash } from "./flash.js";
 import type { Http, HttpRequest, HttpRequestOptions } from "./http.js";
 import type { Keys } from "./keys.js";
+import type { Processes } from "./processes.js";
 import type { Random } from "./random.js";
 
 /**
@@ -27,6 +28,7 @@ export const clockOption = methodsOf<Clock>(
   { monotonicMs: true, unixMs: true, setTimer: true, afterTurn: true, sleep: true },
   fromNode("createNodeClock"),
 );
+export const processesOption = methodsOf<Processes>("Processes", { start: true }, fromNode("createNodeProcesses"));
 export const randomOption = methodsOf<Random>(
   "a Random",
   { bytes: true, fraction: true, integer: true, uuid: true },

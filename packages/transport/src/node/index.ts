@@ -8,4 +8,5 @@ export { createNodeImageCrypto } from "./image-crypto.js";
 export { createNodeKeys } from "./keys.js";
 export { createNodeNetwork } from "./network.js";
 export type { NodeNetworkOptions } from "./network.js";
+export { createNodeProcesses, endWithParent } from "./processes.js";
 export { createNodeRandom } from "./random.js";
