@@ -72,7 +72,9 @@ export async function fotaRollback(context: CommandContext, options: RollbackOpt
   const plane = await openFotaPlane(context, options);
   const job = await findFirmwareJob(plane, jobId);
   const store = await openObjectStore({ ...options, bucket: options.bucket ?? job.document.object?.bucket });
-  const plans = await makePlans(context, plane, { options, job, store });
+  const plans = await withStep(output, `asking what the devices of job ${job.jobId} had before`, () =>
+    makePlans(context, plane, { options, job, store }),
+  );
   for (const plan of plans) tellPlan(output, job.jobId, plan);
   const refused = plans.filter(({ obstacle }) => obstacle?.kind === "refused");
   const ready = plans.filter(({ obstacle }) => obstacle === undefined);
@@ -95,6 +97,11 @@ export async function fotaRollback(context: CommandContext, options: RollbackOpt
     await createRollback(context, plane, { options, job, store, task, suffix });
   }
   return exitCodes.done;
+}
+
+async function withStep<Result>(output: Output, text: string, run: () => Promise<Result>): Promise<Result> {
+  using _step = output.begin(text);
+  return await run();
 }
 
 async function makePlans(

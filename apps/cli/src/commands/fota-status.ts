@@ -4,6 +4,7 @@ import { exitCodes } from "../failure.js";
 import {
   findFirmwareJob,
   isFinal,
+  iterateOver,
   listExecutions,
   readDetails,
   readFirmwareJob,
@@ -12,6 +13,8 @@ import {
   type FirmwareJob,
 } from "../fota/jobs.js";
 import { openFotaPlane, type FotaPlane, type PlaceOptions } from "../fota/plane.js";
+import { forEachAtOnce } from "../each.js";
+import { lastVersionOf } from "../fota/history.js";
 import { changeLine, inOrder, renderTable, stateOf, type DeviceState } from "../fota/table.js";
 import { LiveBlock } from "../live-block.js";
 import type { Output } from "../output.js";
@@ -25,11 +28,14 @@ interface StatusOptions extends PlaceOptions {
 /** Devices whose own words are read in one look; the others follow with the next ones. */
 export const detailsPerLookMax = 250;
 
+/** Looks that may fail one after another before the watch is given up. */
+export const failedLooksMax = 10;
+
 /** `thingline fota status [JOB]` */
 export async function fotaStatus(context: CommandContext, options: StatusOptions, jobId?: string): Promise<number> {
   const plane = await openFotaPlane(context, options);
   const job = await findFirmwareJob(plane, jobId);
-  const watcher = new FotaWatcher(plane, job.jobId);
+  const watcher = new FotaWatcher(plane, job.jobId, options.limit);
   if (options.watch === true) return watch(context, options, watcher);
   const look = await watcher.look();
   showOnce(context.output, look, options);
@@ -49,10 +55,14 @@ class FotaWatcher {
   readonly #plane: FotaPlane;
   readonly #jobId: string;
   readonly #known = new Map<string, DetailedExecution>();
+  /** Of devices that wait; asked once. */
+  readonly #versionsBefore = new Map<string, string | undefined>();
+  readonly #rowsMax: number;
 
-  constructor(plane: FotaPlane, jobId: string) {
+  constructor(plane: FotaPlane, jobId: string, rowsMax: number) {
     this.#plane = plane;
     this.#jobId = jobId;
+    this.#rowsMax = rowsMax;
   }
 
   async look(): Promise<Look> {
@@ -65,8 +75,27 @@ class FotaWatcher {
     for (const detailed of await readDetails(this.#plane, this.#jobId, stale)) {
       this.#known.set(detailed.thingName, detailed);
     }
-    const states = new Map([...this.#known].map(([name, detailed]) => [name, stateOf(detailed)]));
+    await this.#askBefore(executions);
+    const states = new Map([...this.#known].map(([name, detailed]) => [name, this.#stateOf(detailed)]));
     return { job, executions, states };
+  }
+
+  #stateOf(detailed: DetailedExecution): DeviceState {
+    const versionBefore = this.#versionsBefore.get(detailed.thingName);
+    const state = stateOf(detailed);
+    return versionBefore === undefined || state.versionRunning !== undefined ? state : { ...state, versionBefore };
+  }
+
+  /** For those that are shown. */
+  async #askBefore(executions: readonly Execution[]): Promise<void> {
+    const unknown = executions
+      .slice(0, Math.min(this.#rowsMax, detailsPerLookMax))
+      .map(({ thingName }) => thingName)
+      .filter((name) => !this.#versionsBefore.has(name))
+      .filter((name) => this.#known.get(name)?.details.versionRunning === undefined);
+    await forEachAtOnce(iterateOver(unknown), async (name) => {
+      this.#versionsBefore.set(name, await lastVersionOf(this.#plane, name));
+    });
   }
 
   /** Times have whole seconds only, so one that is under way is asked each time. */
@@ -97,7 +126,10 @@ function showOnce(output: Output, look: Look, { limit }: StatusOptions): void {
   const rows = states.slice(0, limit);
   const more = look.executions.length - rows.length;
   const columns = process.stdout.isTTY ? process.stdout.columns : undefined;
-  const lines = renderTable(look.job, rows, { nowMs: Date.now(), paint: output.paint, columns, more });
+  const lines = renderTable(look.job, rows, {
+    ...{ nowMs: Date.now(), paint: output.paint, columns, more },
+    hasMessages: true,
+  });
   if (!output.isJson) output.say(lines.join("\n"));
 }
 
@@ -107,14 +139,34 @@ async function watch(context: CommandContext, options: StatusOptions, watcher: F
   const isLive = !output.isJson && process.stdout.isTTY && process.env["TERM"] !== "dumb";
   const block = isLive ? new LiveBlock(process.stdout) : undefined;
   const told = new Map<string, string>();
+  let failedLooks = 0;
   for (;;) {
-    const look = await watcher.look();
+    const look = await watcher.look().catch((error: unknown) => {
+      // The cloud may be gone for a while, as with a restart.
+      if (!isPassing(error) || ++failedLooks >= failedLooksMax) throw error;
+      return undefined;
+    });
+    if (look === undefined) {
+      await sleep(options.interval * 1_000, undefined, { signal });
+      continue;
+    }
+    failedLooks = 0;
     if (block === undefined) tellChanges(output, look, told);
     else showLive(output, look, block, options);
     if (isOver(look))
       return look.executions.every(({ status }) => status === "SUCCEEDED") ? exitCodes.done : exitCodes.failed;
     await sleep(options.interval * 1_000, undefined, { signal });
   }
+}
+
+/** Nobody listens, or the other end failed by itself: nothing that asking otherwise would change. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error ? String(error.code) : "";
+  return (
+    ["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EPIPE"].includes(code) ||
+    ("$fault" in error && error.$fault === "server")
+  );
 }
 
 function isOver({ job, executions }: Look): boolean {
@@ -160,12 +212,19 @@ function tellJob(output: Output, { jobId, job, document }: FirmwareJob): void {
 
 function tellDevice(output: Output, { jobId }: FirmwareJob, state: DeviceState): void {
   const { thingName, status, executionNumber, sinceMs } = state;
-  const { versionRunning = null, phase = null, progress = null, reason = null, message = null } = state;
+  const {
+    versionRunning = null,
+    versionBefore = null,
+    phase = null,
+    progress = null,
+    reason = null,
+    message = null,
+  } = state;
   const since = sinceMs === undefined ? null : new Date(sinceMs).toISOString();
   output.event(
     {
       ...{ event: "fotaDevice", jobId, thingName, status, executionNumber },
-      ...{ versionRunning, phase, progress, reason, message, since },
+      ...{ versionRunning, versionBefore, phase, progress, reason, message, since },
     },
     changeLine(state),
   );

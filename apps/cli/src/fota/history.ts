@@ -1,3 +1,4 @@
+import type { JobExecutionSummaryForThing } from "@aws-sdk/client-iot";
 import { isAwsError, type FotaPlane } from "./plane.js";
 import { readFirmwareJob, type FirmwareJob } from "./jobs.js";
 
@@ -65,4 +66,33 @@ export class FirmwareHistory {
     this.#jobs.set(jobId, read);
     return read;
   }
+}
+
+/** Executions of one thing that are asked for the version it told last. */
+const reportsReadMax = 3;
+
+/** What a device said last that it runs, with any update; undefined when it has never said. */
+export async function lastVersionOf({ client, sdk, send }: FotaPlane, thingName: string): Promise<string | undefined> {
+  const status = "SUCCEEDED" as const;
+  const list = new sdk.ListJobExecutionsForThingCommand({ thingName, status, maxResults: 25 });
+  const listed = await client.send(list, send).catch((error: unknown) => {
+    if (isAwsError(error, "ResourceNotFoundException")) return undefined;
+    throw error;
+  });
+  const endedAtMs = (one: JobExecutionSummaryForThing) => one.jobExecutionSummary?.lastUpdatedAt?.getTime() ?? 0;
+  const newest = [...(listed?.executionSummaries ?? [])].sort((left, right) => endedAtMs(right) - endedAtMs(left));
+  for (const { jobId = "", jobExecutionSummary } of newest.slice(0, reportsReadMax)) {
+    const { executionNumber } = jobExecutionSummary ?? {};
+    const command = new sdk.DescribeJobExecutionCommand({
+      ...{ jobId, thingName },
+      ...(executionNumber !== undefined && { executionNumber }),
+    });
+    const answer = await client.send(command, send).catch((error: unknown) => {
+      if (isAwsError(error, "ResourceNotFoundException")) return undefined;
+      throw error;
+    });
+    const version = answer?.execution?.statusDetails?.detailsMap?.["versionRunning"];
+    if (version !== undefined) return version;
+  }
+  return undefined;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jobsExaminedMax } from "../commands/fota-doctor.js";
 import { jobTargetsMax, newJobId } from "../commands/fota-deploy.js";
-import { detailsPerLookMax } from "../commands/fota-status.js";
+import { detailsPerLookMax, failedLooksMax } from "../commands/fota-status.js";
 import { firmwareBytesMax } from "./firmware.js";
 import { FirmwareHistory, historyMax } from "./history.js";
 import { jobsSearchedMax, newestJobIds } from "./jobs.js";
@@ -43,7 +43,7 @@ test("no more than historyMax executions of a thing are looked through", async (
 });
 
 test("AWS's limits and ours are what the commands say", () => {
-  assert.deepEqual([jobTargetsMax, jobsExaminedMax, detailsPerLookMax], [100, 25, 250]);
+  assert.deepEqual([jobTargetsMax, jobsExaminedMax, detailsPerLookMax, failedLooksMax], [100, 25, 250, 10]);
   assert.equal(firmwareBytesMax, 256 * 1024 * 1024);
 });
 

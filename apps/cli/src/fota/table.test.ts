@@ -80,6 +80,17 @@ test("no line is wider than the terminal, whatever devices call themselves and s
   }
 });
 
+test("what a device said when it failed stands below it, and a version of before in brackets", () => {
+  const failed = stateOf(execution({ status: "FAILED", details: { reason: "reverted", message: "no\nanswer" } }));
+  const waits = { ...stateOf(execution({ thingName: "w", status: "QUEUED" })), versionBefore: "1.2.2+0" };
+  const lines = renderTable(job, [failed, waits], { nowMs, paint, columns: undefined, more: 0, hasMessages: true });
+  assert.deepEqual(lines.slice(3), [
+    "pump-7  ?          failed: reverted    10 s",
+    "  no\\u000aanswer",
+    "w       (1.2.2+0)  waiting             10 s",
+  ]);
+});
+
 test("counts leave out what is zero, ages are short, and a change is a line", () => {
   assert.equal(countsText({}), "no devices yet");
   assert.equal(countsText({ numberOfSucceededThings: 2, numberOfTimedOutThings: 1 }), "2 succeeded, 1 timed out");

@@ -8,6 +8,8 @@ export interface DeviceState {
   readonly status: JobExecutionStatus;
   /** Undefined: the device has told nothing yet. */
   readonly versionRunning: string | undefined;
+  /** Of a device that has told nothing yet: what it ran after an earlier update. */
+  readonly versionBefore?: string | undefined;
   /** As the device tells it; undefined before it has begun. */
   readonly phase: string | undefined;
   /** Percent of the download. */
@@ -89,15 +91,22 @@ const ageCells = 6;
 export function renderTable(
   job: Pick<FirmwareJob, "jobId" | "job" | "document">,
   rows: readonly DeviceState[],
-  options: { nowMs: number; paint: TablePaint; columns: number | undefined; more: number },
+  options: {
+    nowMs: number;
+    paint: TablePaint;
+    columns: number | undefined;
+    more: number;
+    /** Below a device that failed, what it said. */
+    hasMessages?: boolean;
+  },
 ): string[] {
-  const { nowMs, paint, columns, more } = options;
+  const { nowMs, paint, columns, more, hasMessages = false } = options;
   const what = rows.map(describeState);
   const { nameCells, versionCells, whatCells } = widthsOf(rows, what, columns);
   const names = rows.map(({ thingName }) => cut(thingName, nameCells));
-  const versions = rows.map(({ versionRunning = "?" }) => cut(versionRunning, versionCells));
+  const versions = rows.map((row) => cut(versionText(row), versionCells));
   const head = `${"device".padEnd(nameCells)}  ${"running".padEnd(versionCells)}  ${"phase".padEnd(whatCells)}  since`;
-  const lines = rows.map((row, at) => {
+  const lines = rows.flatMap((row, at) => {
     const { text, color } = what[at] ?? { text: "", color: "dim" };
     const cells = [
       (names[at] ?? "").padEnd(nameCells),
@@ -110,13 +119,21 @@ export function renderTable(
     // A bar that has no room would break the line.
     const hasRoom = columns === undefined || used + barCells + 6 <= columns;
     const last = hasRoom ? (cells.pop() ?? "") : (cells.pop(), "");
-    return `${cells.join("  ")}${last === "" ? "" : `  ${last}`}`;
+    const line = `${cells.join("  ")}${last === "" ? "" : `  ${last}`}`;
+    const { message, status } = row;
+    if (!hasMessages || message === undefined || status === "SUCCEEDED") return [line];
+    return [line, paint.dim(cut(`  ${escapeControls(message)}`, columns ?? Infinity))];
   });
   return [
     ...describeJob(job, paint, columns),
     ...(rows.length === 0 ? [] : [paint.dim(columns === undefined ? head : head.slice(0, columns)), ...lines]),
     ...(more > 0 ? [paint.dim(`and ${more} more`)] : []),
   ];
+}
+
+/** In brackets: so it was when the device told it last. */
+function versionText({ versionRunning, versionBefore }: DeviceState): string {
+  return versionRunning ?? (versionBefore === undefined ? "?" : `(${versionBefore})`);
 }
 
 /** Names give way first, then what a device says. */
@@ -128,11 +145,7 @@ function widthsOf(rows: readonly DeviceState[], what: readonly { text: string }[
     rows.map(({ thingName }) => thingName),
     nameCellsMax,
   );
-  const versionCells = most(
-    "running",
-    rows.map(({ versionRunning = "?" }) => versionRunning),
-    versionCellsMax,
-  );
+  const versionCells = most("running", rows.map(versionText), versionCellsMax);
   const whatIs = most(
     "phase",
     what.map(({ text }) => text),
