@@ -7,6 +7,7 @@ import {
   CancelJobCommand,
   CancelJobExecutionCommand,
   CreateJobCommand,
+  CreateJobTemplateCommand,
   CreateThingCommand,
   CreateThingGroupCommand,
   AddThingToThingGroupCommand,
@@ -14,6 +15,7 @@ import {
   DeleteJobExecutionCommand,
   DescribeJobCommand,
   DescribeJobExecutionCommand,
+  DescribeJobTemplateCommand,
   GetJobDocumentCommand,
   InvalidRequestException,
   InvalidStateTransitionException,
@@ -319,4 +321,41 @@ test("a document is read from a bucket, and its file comes by a URL that the dev
   assert.equal(image, "an image");
   const missing = new CreateJobCommand({ jobId: "two", targets, documentSource: `${documentSource}x` });
   await assert.rejects(iot.send(missing), ResourceNotFoundException);
+});
+
+test("a job is made from a template, and a template from a job", async (context) => {
+  const { iot } = await openWorld(context);
+  const targets = await makeThings(iot, "a");
+  const template = {
+    description: "from a template",
+    document,
+    timeoutConfig: { inProgressTimeoutInMinutes: 7 },
+    jobExecutionsRolloutConfig: { maximumPerMinute: 3 },
+  };
+  const created = await iot.send(new CreateJobTemplateCommand({ jobTemplateId: "own", ...template }));
+  const { jobTemplateArn } = created;
+  const own = { targets, jobTemplateArn, jobExecutionsRolloutConfig: { maximumPerMinute: 5 } };
+  await iot.send(new CreateJobCommand({ jobId: "one", ...own }));
+  const { job } = await iot.send(new DescribeJobCommand({ jobId: "one" }));
+  assert.deepEqual(
+    [job?.description, job?.timeoutConfig, job?.jobExecutionsRolloutConfig, job?.jobTemplateArn],
+    [template.description, template.timeoutConfig, own.jobExecutionsRolloutConfig, jobTemplateArn],
+  );
+  assert.equal((await iot.send(new GetJobDocumentCommand({ jobId: "one" }))).document, document);
+  await iot.send(new CreateJobTemplateCommand({ jobTemplateId: "again", jobArn: job?.jobArn, description: "again" }));
+  const again = await iot.send(new DescribeJobTemplateCommand({ jobTemplateId: "again" }));
+  assert.deepEqual([again.document, again.timeoutConfig], [document, template.timeoutConfig]);
+  const managed = "arn:aws:iot:us-east-1::jobtemplate/AWS-Reboot:1.0";
+  await iot.send(
+    new CreateJobCommand({
+      ...{ jobId: "two", targets, jobTemplateArn: managed },
+      documentParameters: { pathToHandler: "/opt/handlers" },
+    }),
+  );
+  const { document: filled = "" } = await iot.send(new GetJobDocumentCommand({ jobId: "two" }));
+  assert.match(filled, /\/opt\/handlers/);
+  await assert.rejects(
+    iot.send(new CreateJobCommand({ jobId: "three", targets, document, documentParameters: { a: "b" } })),
+    InvalidRequestException,
+  );
 });
