@@ -95,6 +95,15 @@ test("sign tells what it wrote, and replaces an image that is there", async (t) 
   );
 });
 
+test("an image within an image is made as it was asked for, with a warning", async (t) => {
+  const { folder, run } = await workplace(t);
+  assert.equal((await run(`sign app.bin first.bin ${shape}`)).code, 0);
+  const second = await run(`sign first.bin second.bin ${shape} --json`);
+  assert.deepEqual([second.code, eventsOf(second).map(({ event }) => event)], [0, ["warning", "imageSigned"]]);
+  assert.match(second.stderr, /is an MCUboot image already/);
+  assert.ok((await stat(join(folder, "second.bin"))).size > (await stat(join(folder, "first.bin"))).size);
+});
+
 const signFailures: readonly [line: string, exitCode: number, code: string, message: RegExp][] = [
   [`sign app.bin app.bin ${shape}`, 2, "USAGE", /over the binary, app\.bin/],
   [`sign app.bin ./ed25519.pem --key ed25519.pem ${shape}`, 2, "USAGE", /over the key, ed25519\.pem/],

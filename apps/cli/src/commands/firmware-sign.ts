@@ -4,6 +4,8 @@ import { toHex } from "@thingline/protocol";
 import {
   formatVersion,
   type HashAlgorithm,
+  identifiedBytes,
+  identifyFirmware,
   type ImageDependency,
   type ImageVersion,
   inspectImage,
@@ -60,6 +62,11 @@ export async function firmwareSign(
   const crypto = createNodeImageCrypto();
   const privateKeyPem = options.key === undefined ? undefined : await readKeyFile(files, options.key, signal);
   const binary = await files.read(inFile, { bytesMax: signedFileBytesMax, takesStreams: true, signal });
+  if (identifyFirmware(binary.subarray(0, identifiedBytes)) === "application") {
+    const message = `"${inFile}" is an MCUboot image already: what is written is an image with that as its payload, which boots nothing`;
+    output.event({ event: "warning", code: "IMAGE_WITHIN_IMAGE", message });
+    output.complain({ kind: "warning", message });
+  }
   const image = await signImage(binary, { ...imageOptionsOf(options), crypto, privateKeyPem });
   await files.replace(outFile, image, { mode: 0o644 });
   const { facts } = await inspectImage(sourceOf(image));
