@@ -74,6 +74,7 @@ export const errorCodes = {
   AT_MALFORMED: "text that is no AT command, or values that cannot be written in one",
   LINK_FAILED: "the modem has no network registration, or could not get one",
   MODEM_COMMAND_REJECTED: "the modem answered ERROR, +CME ERROR or +CMS ERROR",
+  MODEM_FIRMWARE_REFUSED: "the modem refused an update of its own firmware",
   MODEM_RESPONSE_INVALID: "the modem's answer is not what the command promises",
   // Finding a local cloud
   CLOUD_NOT_RUNNING: "no local cloud runs on the data folder",

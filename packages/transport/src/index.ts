@@ -51,6 +51,8 @@ export type { Flash, FlashGeometry, FlashRange } from "./flash.js";
 export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
 export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";
 export type { KeyKind, KeyPair, Keys } from "./keys.js";
+export { modemFirmwareErrors, modemUpdateResults } from "./modem-firmware.js";
+export type { ModemFirmware, ModemFirmwareError, ModemFirmwareState, ModemUpdateResult } from "./modem-firmware.js";
 export { makePrivateFolder } from "./private-folder.js";
 export type { ChildEnd, ChildProcess, ProcessCommand, Processes } from "./processes.js";
 export type { Random } from "./random.js";

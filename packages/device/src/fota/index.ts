@@ -32,3 +32,5 @@ export { firmwareHeadBytes } from "./target.js";
 export type { FirmwareTarget, FirmwareTargetState, FirmwareTrial, FirmwareVerdict, RunningFirmware } from "./target.js";
 export { createMcubootTarget } from "./targets/mcuboot-slots.js";
 export type { McubootTargetOptions } from "./targets/mcuboot-slots.js";
+export { createModemTarget } from "./targets/modem.js";
+export type { ModemTargetOptions } from "./targets/modem.js";

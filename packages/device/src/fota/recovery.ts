@@ -40,7 +40,8 @@ export function decideRecovery(
   }
   if (state.isScheduled) {
     if (journal.rebootCount < limits.rebootsMax) return { action: "rest" };
-    return failed("notBooted", `${journal.rebootCount} restarts did not make the bootloader take the image`);
+    const why = state.refusal === undefined ? "" : `: ${state.refusal}`;
+    return failed("notBooted", `${journal.rebootCount} restarts did not make the bootloader take the image${why}`);
   }
   switch (phase) {
     case "downloading":
@@ -79,7 +80,8 @@ export function runsNewImage({ image, previousId }: UpdateJournal, { running }: 
   return previousId !== undefined && running.imageId !== previousId;
 }
 
-function notBooted({ running }: FirmwareTargetState): Recovery {
+function notBooted({ running, refusal }: FirmwareTargetState): Recovery {
+  if (refusal !== undefined) return failed("notBooted", `${refusal}; ${running.version} runs`);
   if (running.trial === "reverted") {
     return failed(
       "reverted",

@@ -27,6 +27,8 @@ export interface FirmwareTargetState {
   running: RunningFirmware;
   /** The next boot will try what lies here. False as soon as the bootloader has decided, whichever way. */
   isScheduled: boolean;
+  /** What the bootloader, or the modem, said of the last image that it would not take, for people. Undefined: nothing is known. */
+  refusal?: string;
 }
 
 /**
@@ -78,7 +80,8 @@ export interface FirmwareTarget {
    * Goes on with the image that `begin` was called for, in an earlier process perhaps. `offset` bytes had been made durable by
    * {@link sync}; behind them anything may lie.
    *
-   * @returns where the next {@link write} begins: at most `offset`, at the start of a page of flash for example; 0 when nothing can be kept.
+   * @returns where the next {@link write} begins: usually at most `offset`, at the start of a page of flash for example, 0 when nothing can be
+   * kept; more, when the target itself knows how much of this image was written.
    */
   resume(image: { sizeBytes: number; offset: number }, options: { signal: AbortSignal }): Promise<number>;
   /**

@@ -1,5 +1,8 @@
 export { memoryBufferBytesMax } from "./at-port.js";
 export type { AtPortCounters, AtPortOptions } from "./at-port.js";
+export { makeSimulatedModemDelta } from "./delta-image.js";
+export type { SimulatedDeltaOptions } from "./delta-image.js";
+export { firmwareAreaBytes, firmwareEraseMs } from "./firmware-area.js";
 export { defaultFirmware, firmwareProfiles, isFirmwareName } from "./firmware.js";
 export type { FirmwareName, FirmwareProfile } from "./firmware.js";
 export { openCredentialFolder } from "./folder.js";

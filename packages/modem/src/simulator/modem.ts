@@ -1,5 +1,5 @@
 import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError, toHex } from "@thingline/protocol";
-import { atCommandBytesMax, reservedSecTags } from "@thingline/protocol/at";
+import { atCommandBytesMax, isLteActive, reservedSecTags } from "@thingline/protocol/at";
 import {
   type Clock,
   clockOption,
@@ -11,6 +11,7 @@ import {
   type Keys,
   keysOption,
   makePrivateFolder,
+  type ModemFirmware,
   type Random,
   randomOption,
   type SecTagDialer,
@@ -18,13 +19,14 @@ import {
 import type { AtPortCounters, AtPortOptions } from "./at-port.js";
 import { AtPort } from "./at-port.js";
 import type { Refusal } from "./credential-rules.js";
-import type { FirmwareName } from "./firmware.js";
+import type { FirmwareName, FirmwareProfile } from "./firmware.js";
 import { firmwareProfiles } from "./firmware.js";
 import type { ModemIdentity, StoredIdentity } from "./identity.js";
 import { identityTypes, openIdentity } from "./identity.js";
 import type { Cell, LteTiming, RadioConditions } from "./lte-link.js";
 import { defaultConditions, defaultLteTiming } from "./lte-link.js";
 import { ModemCore } from "./modem-core.js";
+import { FirmwareArea } from "./firmware-area.js";
 import { SecureStorage } from "./secure-storage.js";
 import type { ModemSettings } from "./settings.js";
 import { readSettings, writeSettings } from "./settings.js";
@@ -49,6 +51,8 @@ export interface SimulatedModemOptions {
   pin?: string;
   /** Default 64 KiB. */
   storageBytesMax?: number;
+  /** The supply is too low to write firmware when the modem starts: an update that is scheduled is put off. Default false. */
+  isVoltageLow?: boolean;
 }
 
 export const defaultPin = "1234";
@@ -74,6 +78,8 @@ export interface SimulatedModem {
   /** Plain sockets of the modem, for TLS outside of it. */
   readonly dialer: Dialer;
   readonly faults: ModemFaults;
+  /** Takes delta images of `makeSimulatedModemDelta()`; applied when the modem is made again on its folder. */
+  readonly firmware: ModemFirmware;
   /** What went past the ports. */
   readonly counters: Readonly<AtPortCounters>;
   /** What surrounds the modem at this moment. */
@@ -145,6 +151,7 @@ const optionTypes = {
   lte: { options: { ...timingTypes, conditions: { options: conditionTypes } } },
   pin: "string",
   storageBytesMax: "number",
+  isVoltageLow: "boolean",
 } as const satisfies OptionTypes<SimulatedModemOptions>;
 
 /**
@@ -187,7 +194,13 @@ async function boot(options: SimulatedModemOptions, release: () => Promise<void>
     onWrite: (phase) => faults.onWrite(phase),
   });
   const settings = await readSettings(options);
-  return new BootedModem(options, { identity, storage, faults, settings, release });
+  const factoryRevision = firmwareProfiles[identity.firmware].revision;
+  const { isVoltageLow = false } = options;
+  let booted: BootedModem | undefined = undefined;
+  const isRadioOn = (): boolean => booted?.isRadioOn ?? false;
+  const firmware = await FirmwareArea.open({ ...options, factoryRevision, isVoltageLow }, isRadioOn);
+  booted = new BootedModem(options, { identity, storage, faults, settings, firmware, release });
+  return booted;
 }
 
 /** What Nordic puts in before a modem leaves the factory: listed, and never to be deleted. Contents are stand-ins. */
@@ -220,11 +233,20 @@ function powerLost(): ThinglineError {
   return new ThinglineError("CONNECTION_LOST", "the simulated modem lost its power");
 }
 
+/** What it says of itself after an update; what it can do stays as its first firmware's. */
+function profileOf(name: FirmwareName, revision: string): FirmwareProfile {
+  const profile = firmwareProfiles[name];
+  return revision === profile.revision
+    ? profile
+    : { ...profile, revision, shortVersion: revision.replace(/^mfw_/u, "") };
+}
+
 interface BootedParts {
   identity: StoredIdentity;
   storage: SecureStorage;
   faults: StorageFaults;
   settings: ModemSettings;
+  firmware: FirmwareArea;
   release: () => Promise<void>;
 }
 
@@ -233,6 +255,7 @@ class BootedModem implements SimulatedModem {
   readonly secTagDialer: SecTagDialer;
   readonly dialer: Dialer;
   readonly faults: ModemFaults;
+  readonly firmware: FirmwareArea;
   readonly counters: AtPortCounters = { lostBytes: 0, droppedNotifications: 0 };
   readonly closed: Promise<void>;
   readonly #core: ModemCore;
@@ -244,17 +267,18 @@ class BootedModem implements SimulatedModem {
   #life: "on" | "closing" | "closed" | "noPower" = "on";
   #resolveClosed: () => void = () => undefined;
 
-  constructor(options: SimulatedModemOptions, { identity, storage, faults, settings, release }: BootedParts) {
+  constructor(options: SimulatedModemOptions, { identity, storage, faults, settings, firmware, release }: BootedParts) {
     const { identityKey: _, ...publicIdentity } = identity;
     this.identity = publicIdentity;
     this.#clock = options.clock;
     this.#release = release;
+    this.firmware = firmware;
     const { conditions, ...timing } = options.lte ?? {};
     this.#core = new ModemCore({
       clock: options.clock,
       random: options.random,
       keys: options.keys,
-      profile: firmwareProfiles[identity.firmware],
+      profile: profileOf(identity.firmware, firmware.revision),
       identity,
       storage,
       settings,
@@ -281,6 +305,10 @@ class BootedModem implements SimulatedModem {
       refuseWrites: ({ cme, count }) => faults.refusals.push(...Array.from({ length: count }, () => cme)),
       setPowerFailing: (isFailing) => this.#core.setPowerFailing(isFailing),
     };
+  }
+
+  get isRadioOn(): boolean {
+    return isLteActive(this.#core.functionalMode);
   }
 
   get conditions(): RadioConditions {
@@ -358,6 +386,7 @@ class BootedModem implements SimulatedModem {
 
   #stop(error: ThinglineError | undefined): void {
     this.#core.close();
+    this.firmware.close();
     this.#sockets.powerLost();
     for (const port of [...this.#ports]) port.destroy(error);
     this.#listeners.clear();

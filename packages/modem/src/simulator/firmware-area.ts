@@ -1,0 +1,192 @@
+import { concatBytes, isRecord, isThinglineError, ThinglineError } from "@thingline/protocol";
+import {
+  type Clock,
+  type Files,
+  type ModemFirmware,
+  type ModemFirmwareError,
+  modemFirmwareErrors,
+  type ModemFirmwareState,
+  type ModemUpdateResult,
+  modemUpdateResults,
+} from "@thingline/transport";
+import { isAuthenticDelta, readDeltaHead } from "./delta-image.js";
+import { readRecord, writeRecord } from "./record-file.js";
+
+/** The area of an nRF91's modem for a delta image: what its library calls dirty lies just beyond. */
+export const firmwareAreaBytes = 2_621_440;
+/** All of it, offline; twice as long while the modem has its radio on. */
+export const firmwareEraseMs = 54_000;
+
+/** What survives a power cut, beside the bytes of the area. */
+interface FirmwareRecord {
+  /** Undefined: as it left the factory. */
+  revision?: string;
+  isScheduled: boolean;
+  result?: ModemUpdateResult;
+  /** The area has been used, and has to be erased. */
+  isDirty: boolean;
+}
+
+export interface FirmwareAreaOptions {
+  clock: Clock;
+  files?: Files;
+  folder?: string;
+  /** What the modem left the factory with. */
+  factoryRevision: string;
+  /** The supply is too low to write firmware: an update is put off. */
+  isVoltageLow: boolean;
+}
+
+const blank: FirmwareRecord = { isScheduled: false, isDirty: false };
+
+/** The firmware of a simulated modem: which one runs, and the area for the next. */
+export class FirmwareArea implements ModemFirmware {
+  readonly #options: FirmwareAreaOptions;
+  readonly #isRadioOn: () => boolean;
+  #record: FirmwareRecord;
+  #content: Uint8Array;
+  #isErasing = false;
+  #isOver = false;
+
+  private constructor(
+    options: FirmwareAreaOptions,
+    isRadioOn: () => boolean,
+    stored: { record: FirmwareRecord; content: Uint8Array },
+  ) {
+    this.#options = options;
+    this.#isRadioOn = isRadioOn;
+    this.#record = stored.record;
+    this.#content = stored.content;
+  }
+
+  /** The modem starts: what is scheduled is applied. @throws {ThinglineError} STORE_CORRUPT, FILE_UNREADABLE */
+  static async open(options: FirmwareAreaOptions, isRadioOn: () => boolean): Promise<FirmwareArea> {
+    const area = new FirmwareArea(options, isRadioOn, await readStored(options));
+    if (area.#record.isScheduled) await area.#apply();
+    return area;
+  }
+
+  get revision(): string {
+    return this.#record.revision ?? this.#options.factoryRevision;
+  }
+
+  /** The power is gone, or the modem is switched off: nothing is written any more. */
+  close(): void {
+    this.#isOver = true;
+  }
+
+  async state(): Promise<ModemFirmwareState> {
+    const { isScheduled, isDirty, result } = this.#record;
+    const writtenBytes = isDirty ? "dirty" : this.#content.length;
+    return { version: this.revision, writtenBytes, isScheduled, result };
+  }
+
+  async areaBytes(): Promise<number> {
+    return firmwareAreaBytes;
+  }
+
+  async erase({ signal }: { signal: AbortSignal }): Promise<void> {
+    this.#checkOn();
+    if (this.#isErasing) throw refused("erasePending");
+    this.#isErasing = true;
+    try {
+      // Nothing of it is worth anything from here on, whenever the power goes.
+      await this.#save({ ...this.#withRevision, isScheduled: false, isDirty: true });
+      await this.#options.clock.sleep(firmwareEraseMs * (this.#isRadioOn() ? 2 : 1), { signal });
+      this.#checkOn();
+      const { files, folder } = this.#options;
+      if (files !== undefined && folder !== undefined) await files.remove(contentPath(folder));
+      this.#content = new Uint8Array(0);
+      await this.#save({ ...this.#withRevision, ...blank });
+    } finally {
+      this.#isErasing = false;
+    }
+  }
+
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#checkOn();
+    const { isDirty, isScheduled } = this.#record;
+    if (this.#isErasing) throw refused("erasePending");
+    if (isScheduled) throw refused("notAllowed");
+    if (isDirty) throw refused("areaNotBlank");
+    if (offset !== this.#content.length) throw refused("invalidOffset");
+    if (offset + bytes.length > firmwareAreaBytes) throw refused("writeError");
+    const content = concatBytes([this.#content, bytes]);
+    const head = readDeltaHead(content);
+    if (head === "invalid") throw refused("invalidHeader");
+    if (head && head.from !== this.revision) throw refused("invalidUuid");
+    if (head && content.length > head.sizeBytes) throw refused("invalidData");
+    const { files, folder } = this.#options;
+    if (files !== undefined && folder !== undefined) {
+      await files.append(contentPath(folder), bytes);
+      await files.flush(contentPath(folder));
+    }
+    this.#content = content;
+  }
+
+  async schedule(): Promise<void> {
+    this.#checkOn();
+    const head = readDeltaHead(this.#content);
+    if (this.#record.isDirty || this.#isErasing) throw refused("notAllowed");
+    if (head === undefined || head === "invalid") throw refused("invalidHeader");
+    if (head.sizeBytes !== this.#content.length) throw refused("incompleteData");
+    await this.#save({ ...this.#withRevision, isScheduled: true, isDirty: false });
+  }
+
+  async #apply(): Promise<void> {
+    if (this.#options.isVoltageLow) return this.#save({ ...this.#record, result: "voltageLow" });
+    const head = readDeltaHead(this.#content);
+    const used = { ...this.#withRevision, isScheduled: false, isDirty: true };
+    if (head === undefined || head === "invalid" || !isAuthenticDelta(this.#content)) {
+      return this.#save({ ...used, result: "authenticationError" });
+    }
+    if (head.from !== this.revision) return this.#save({ ...used, result: "uuidError" });
+    await this.#save({ ...used, revision: head.to, result: "ok" });
+  }
+
+  get #withRevision(): Pick<FirmwareRecord, "revision"> {
+    const { revision } = this.#record;
+    return revision === undefined ? {} : { revision };
+  }
+
+  async #save(record: FirmwareRecord): Promise<void> {
+    const { files, folder } = this.#options;
+    if (files !== undefined && folder !== undefined) await writeRecord(files, recordPath(folder), record);
+    this.#record = record;
+  }
+
+  #checkOn(): void {
+    if (this.#isOver) throw new ThinglineError("CLOSED", "the simulated modem is off");
+  }
+}
+
+const recordPath = (folder: string): string => `${folder}/firmware.json`;
+const contentPath = (folder: string): string => `${folder}/firmware-area.bin`;
+
+async function readStored({ files, folder }: FirmwareAreaOptions) {
+  if (files === undefined || folder === undefined) return { record: blank, content: new Uint8Array(0) };
+  const remedy = "Remove it, and firmware-area.bin, to go back to the firmware of the factory.";
+  const record = await readRecord(files, { path: recordPath(folder), check: checkRecord, remedy });
+  let content = new Uint8Array(0);
+  try {
+    content = Uint8Array.from(await files.read(contentPath(folder), { bytesMax: firmwareAreaBytes }));
+  } catch (error) {
+    if (!isThinglineError(error, "FILE_NOT_FOUND")) throw error;
+  }
+  return { record: record ?? blank, content };
+}
+
+function checkRecord(value: unknown): FirmwareRecord | undefined {
+  if (!isRecord(value)) return undefined;
+  const { revision, isScheduled, isDirty, result } = value;
+  const isResult = result === undefined || (typeof result === "string" && Object.hasOwn(modemUpdateResults, result));
+  const isRevision = revision === undefined || typeof revision === "string";
+  if (typeof isScheduled !== "boolean" || typeof isDirty !== "boolean" || !isResult || !isRevision) return undefined;
+  return value as unknown as FirmwareRecord;
+}
+
+function refused(modemError: ModemFirmwareError): ThinglineError {
+  const modemErrorCode = modemFirmwareErrors[modemError];
+  const message = `the modem refused its firmware: ${modemError} (${modemErrorCode})`;
+  return new ThinglineError("MODEM_FIRMWARE_REFUSED", message, { details: { modemError, modemErrorCode } });
+}
