@@ -8,7 +8,7 @@ import {
   createVirtualRandom,
 } from "@thingline/transport/virtual";
 import { makeSimulatedModemDelta } from "./delta-image.js";
-import { firmwareEraseMs } from "./firmware-area.js";
+import { firmwareAreaBytes, firmwareEraseMs } from "./firmware-area.js";
 import { createSimulatedModem, type SimulatedModemOptions } from "./modem.js";
 
 const from = "mfw_nrf9160_1.3.2";
@@ -72,6 +72,8 @@ test("what is no image of this modem is refused while it is written", async () =
   });
   await assert.rejects(firmware.write(7, delta), { details: { modemError: "invalidOffset", modemErrorCode: 14 } });
   await assert.rejects(firmware.schedule(), { details: { modemError: "invalidHeader", modemErrorCode: 3 } });
+  const large = makeSimulatedModemDelta({ from, to, sizeBytes: firmwareAreaBytes + 1 });
+  await assert.rejects(firmware.write(0, large), { details: { modemError: "writeError", modemErrorCode: 12 } });
   assert.equal((await firmware.state()).writtenBytes, 0);
 });
 

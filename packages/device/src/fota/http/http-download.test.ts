@@ -13,7 +13,8 @@ import type { DownloadRequest, FileIdentity } from "../downloader.js";
 import { type FileServerOptions, type ServedFile, startFileServer } from "./file-server.test.support.js";
 import { createHttpDownloader } from "./http-downloader.js";
 import { errorBodyBytesMax, redirectsMax } from "./http-download.js";
-import type { HttpDownloaderOptions } from "./options.js";
+import { interimResponsesMax } from "./http-connection.js";
+import { downloadConnectionsMax, type HttpDownloaderOptions, rangeBytesMax, rangeBytesMin } from "./options.js";
 
 const { ca, second, selfSigned } = await makeTestCertificates(createVirtualKeys({ random: createVirtualRandom(1) }));
 const serverTls = {
@@ -256,7 +257,7 @@ test("answers that are none end the download as invalid", async () => {
     [`${part}Content-Range: bytes 0-65535/300000\r\nContent-Length: 65536\r\nContent-Encoding: gzip\r\n\r\n`],
     ["HTTP/1.1 200 OK\r\n\r\n"],
     ["HTTP/1.1 101 Switching Protocols\r\n\r\n"],
-    ["HTTP/1.1 100 Continue\r\n\r\n".repeat(20)],
+    ["HTTP/1.1 100 Continue\r\n\r\n".repeat(interimResponsesMax + 1)],
     ["SSH-2.0-OpenSSH_9.6\r\n\r\n"],
     [`${part}Content-Range: bytes 0-65535/300000\r\nContent-Length: 65536\r\n\r\n`, new Uint8Array(65_537)],
   ] as const) {
@@ -265,6 +266,14 @@ test("answers that are none end the download as invalid", async () => {
     assert.equal(error?.code, "DOWNLOAD_INVALID", text);
     await checkIdle(world);
   }
+});
+
+test("interim answers before the real one are passed over, a few of them", async () => {
+  const interim = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n".repeat(interimResponsesMax);
+  const body = fileOf(10);
+  const answer = `${interim}HTTP/1.1 206 P\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\n\r\n`;
+  const world = await worldOf({ odd: () => ({ type: "bytes", text: answer, body }) });
+  assert.ok(bytesEqual((await world.run(world.fetch())).bytes, body));
 });
 
 test("redirects are followed, a few of them, and never to a connection without TLS", async () => {
@@ -435,9 +444,9 @@ test("what this device is not set up for is said as that", async () => {
     {},
     { secTagDialer },
     { dialer: network, connections: 0 },
-    { dialer: network, connections: 9 },
-    { dialer: network, rangeBytes: 255 },
-    { dialer: network, rangeBytes: 1_048_577 },
+    { dialer: network, connections: downloadConnectionsMax + 1 },
+    { dialer: network, rangeBytes: rangeBytesMin - 1 },
+    { dialer: network, rangeBytes: rangeBytesMax + 1 },
     { dialer: network, tls: {} as never },
   ]) {
     assert.throws(() => createHttpDownloader({ clock, ...options }), { code: "OPTION_INVALID" });
