@@ -174,7 +174,7 @@ describe("thingline device run", { concurrency: 2 }, () => {
   test("for people it prints lines, with what a peer sent escaped, and lists the configuration", async (t) => {
     const cwd = await prepare(t, {
       clientId: `${thing}-text`,
-      lines: ["CONFIG_GPIO=y", "CONFIG_FOTA_SOCKET_RETRIES=2"],
+      lines: ["CONFIG_GPIO=y", "CONFIG_DOWNLOAD_CLIENT_MAX_HOSTNAME_SIZE=64"],
     });
     await writeFile(join(cwd, "overlay.conf"), "CONFIG_MQTT_KEEPALIVE=90\nCONFIG_AWS_IOT_SEC_TAG=202\n");
     const { client } = await listen(t, `${thing}-c`, `${thing}/c`);
@@ -187,12 +187,15 @@ describe("thingline device run", { concurrency: 2 }, () => {
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^ {2}CONFIG_AWS_IOT_SEC_TAG=202 {2}overlay\.conf:2, over prj\.conf:4$/m);
     assert.match(stdout, /^in effect\n {2}CONFIG_AWS_IOT=y {2}prj\.conf:1$/m);
-    assert.match(stdout, /^checked; for firmware updates.*\n {2}CONFIG_FOTA_SOCKET_RETRIES=2 {2}prj\.conf:8$/m);
+    assert.match(
+      stdout,
+      /^checked; firmware updates have bounds.*\n {2}CONFIG_DOWNLOAD_CLIENT_MAX_HOSTNAME_SIZE=64 {2}prj\.conf:8$/m,
+    );
     assert.match(stdout, /^kept; not Thingline's\n {2}CONFIG_GPIO=y {2}prj\.conf:7$/m);
     assert.match(stdout, / disconnected userRequest\n$/);
     assert.match(
       stderr,
-      /^warning: prj\.conf:8: CONFIG_FOTA_SOCKET_RETRIES=2 has no effect: it needs CONFIG_FOTA_DOWN/,
+      /^warning: prj\.conf:8: CONFIG_DOWNLOAD_CLIENT_MAX_HOSTNAME_SIZE=64 has no effect: it needs CONFIG_DOWNLOAD_CLIENT/,
     );
   });
 
@@ -293,7 +296,7 @@ describe("thingline device run", { concurrency: 2 }, () => {
       eventsOf(finished)
         .filter(is("warning"))
         .map(({ name }) => name),
-      ["AWS_FOTA", "AWS_IOT_APP_SUBSCRIPTION_LIST_COUNT"],
+      ["AWS_IOT_APP_SUBSCRIPTION_LIST_COUNT"],
     );
     assert.ok(eventsOf(finished).some(is("ready")));
   });

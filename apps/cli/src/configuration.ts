@@ -52,7 +52,7 @@ const awsPayloadBytesMax = 131_072;
 
 const groups: readonly { title: string; fits: (entry: KconfigEntry) => boolean }[] = [
   { title: "in effect", fits: ({ isKnown, withoutEffect }) => isKnown && withoutEffect === undefined },
-  { title: "checked; for firmware updates, which come in a later version", fits: (e) => e.withoutEffect === "fota" },
+  { title: "checked; firmware updates have bounds of their own here", fits: (e) => e.withoutEffect === "fota" },
   { title: "checked; of use to a firmware build only", fits: (e) => e.withoutEffect === "build" },
   { title: "kept; not Thingline's", fits: ({ isKnown }) => !isKnown },
 ];

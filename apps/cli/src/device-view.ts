@@ -1,3 +1,8 @@
+import type { FotaEvent } from "@thingline/device/fota";
+import type { JobEvent } from "@thingline/device/jobs";
+import type { JobStatusDetails } from "@thingline/protocol/jobs";
+import type { BootListeners } from "./device-firmware.js";
+import { describeBoot, describeFotaEvent, progressBar, shortVersion } from "./update-view.js";
 import type { Device, DeviceEvents, DeviceListeners, DeviceMessage } from "@thingline/device";
 import { isRecord, isThinglineError } from "@thingline/protocol";
 import { parseShadowTopic } from "@thingline/protocol/shadow";
@@ -19,7 +24,10 @@ export interface DeviceViewOptions {
 export interface DeviceView {
   /** For `DeviceSettings.on`. */
   listeners: DeviceListeners;
+  /** From now on this device, another one than before after a reboot. */
   watch(device: Device): void;
+  /** For a device on a board: its boots, its jobs and its updates. */
+  board: BootListeners;
   /** A message was handed to the device, or acknowledged. */
   published(): void;
   end(): void;
@@ -41,6 +49,7 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
   let droppedCount = 0;
   let device: Device | undefined;
   let session = "";
+  let phase: string | undefined;
   let shadow: string | undefined;
   let retryAtMs: number | undefined;
   let readyAtMs = -Infinity;
@@ -64,6 +73,7 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
       ...(state === "ready" ? [session] : []),
       `${counts.in} in, ${counts.out} out`,
       ...(shadow === undefined ? [] : [`shadow ${shadow}`]),
+      ...(phase === undefined ? [] : [`update ${phase}`]),
     ];
     status.show(escapeControls(parts.join(" · ")), state !== "ready");
   };
@@ -205,10 +215,63 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
     },
   };
 
+  const showJob = (
+    name: string,
+    { jobId, executionNumber, ...facts }: JobEvent & { statusDetails?: JobStatusDetails },
+  ) => {
+    const { reason, message } = facts.statusDetails ?? {};
+    const number = executionNumber === 1 ? "" : ` (execution ${executionNumber})`;
+    const why = [reason, message].filter((part) => part !== undefined).join(": ");
+    const color = name === "succeeded" || name === "started" ? paint.green : paint.yellow;
+    const text = `${jobId}${number} ${name}${why === "" ? "" : `: ${why}`}`;
+    output.event({ event: "job", state: name, jobId, executionNumber, ...facts }, line(color, "job", text));
+  };
+  const board: BootListeners = {
+    booted(report) {
+      const { runs, swapType, isResumed, refusals, warnings } = report;
+      const did = describeBoot(report);
+      const runsNow = `version ${shortVersion(runs?.version ?? "unknown")}${runs?.isOnTrial === true ? ", on trial" : ""}`;
+      output.event(
+        {
+          event: "boot",
+          version: runs?.version ?? null,
+          isOnTrial: runs?.isOnTrial ?? false,
+          swapType,
+          isResumed,
+          refusals,
+          warnings,
+        },
+        line(paint.cyan, "boot", did === undefined ? runsNow : `${runsNow}; the bootloader ${did}`),
+      );
+    },
+    fota(event) {
+      const { type, ...facts } = event;
+      phase = phaseOf(event, phase);
+      const text = describeFotaEvent(event);
+      const color = type === "error" ? paint.red : type === "note" || type === "cancelled" ? paint.yellow : paint.blue;
+      output.event(
+        { event: "fota", phase: type, ...facts },
+        text === undefined ? undefined : line(color, "update", type === "note" ? text : `${type}: ${text}`),
+      );
+      draw();
+    },
+    jobs: {
+      jobStarted: (event) => showJob(event.isResumed ? "resumed" : "started", event),
+      jobCompleted: (event) => showJob("succeeded", event),
+      jobFailed: (event) => showJob("failed", event),
+      jobRejected: (event) => showJob("rejected", event),
+      jobCancelled: (event) => showJob("taken away", event),
+      error: ({ error }) =>
+        output.event({ event: "jobsError", ...failureOf(error) }, line(paint.yellow, "jobs", error.message)),
+    },
+  };
+
   return {
     listeners,
+    board,
     watch(watched) {
       device = watched;
+      clearInterval(timer);
       timer = setInterval(() => {
         // Only a wait shows a time.
         if (watched.state === "waiting") draw();
@@ -224,6 +287,27 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
       status.end();
     },
   };
+}
+
+/** What the live line says of an update. */
+function phaseOf(event: FotaEvent, before: string | undefined): string | undefined {
+  switch (event.type) {
+    case "started":
+      return "downloading";
+    case "progress":
+      return `downloading ${progressBar(event.percent)}`;
+    case "note":
+    case "erasePending":
+    case "eraseDone":
+    case "done":
+      return before;
+    case "confirmed":
+    case "error":
+    case "cancelled":
+      return undefined;
+    default:
+      return event.type;
+  }
 }
 
 /** Members that are undefined are left out: JSON would show them in no other way. */

@@ -280,6 +280,17 @@ function addDevice(device: Command, command: AddCommand): void {
     .option("--topic <filter>", "application topic to subscribe to; may be repeated", optionValues.list)
     .option("--shadow", "ask for the device shadow; show documents and deltas")
     .option("--publish <topic>", "publish the lines of standard input, and stop at its end")
+    .option(
+      "--board-dir <dir>",
+      "with CONFIG_AWS_FOTA: the board's flash and state (default: board, in modem's)",
+      paths,
+    )
+    .option("--firmware-key <file>", "with CONFIG_AWS_FOTA: the bootloader's key, as of `firmware keygen`", paths)
+    .option(
+      "--firmware <image>",
+      "with CONFIG_AWS_FOTA: what a new board runs (default: a 1.0.0 that is made up)",
+      paths,
+    )
     .option("--verbose", verboseText);
   examples(
     run,

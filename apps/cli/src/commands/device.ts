@@ -11,14 +11,15 @@ import {
   type ShadowTopic,
 } from "@thingline/device";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
-import type { AwsIotSettings, Kconfig } from "@thingline/protocol/kconfig";
+import type { AwsIotSettings, FotaSettings, Kconfig } from "@thingline/protocol/kconfig";
 import type { Clock } from "@thingline/transport";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readConfiguration, receivedPayloadBytesMax } from "../configuration.js";
 import { requireUsable, warnOfDoubts } from "../credential-checks.js";
 import { findCerts, readCredentialFiles } from "../credentials-folder.js";
-import { createDeviceView } from "../device-view.js";
+import { type FileAccess, nativeDownloadAccess, openDeviceFirmware } from "../device-firmware.js";
+import { createDeviceView, type DeviceView } from "../device-view.js";
 import { exitCodes, UsageError } from "../failure.js";
 import type { Output } from "../output.js";
 import { publishLines } from "../publish-lines.js";
@@ -35,6 +36,9 @@ interface RunOptions {
   topic?: string[];
   shadow?: boolean;
   publish?: string;
+  boardDir?: string;
+  firmware?: string;
+  firmwareKey?: string;
   verbose?: boolean;
 }
 
@@ -64,28 +68,74 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
   const { clock, random } = adapters;
   const shadowTopics = new Set([...deviceOptions.shadowTopics, ...(options.shadow === true ? shadowTopicsShown : [])]);
   const requestsShadow = deviceOptions.requestsShadow || options.shadow === true;
-  await using device = createDevice({
-    ...deviceOptions,
-    ...source.credentials,
-    ...{ clock, random, applicationTopics, shadowTopics, requestsShadow, on: view.listeners },
-    // The options of the last run may have been others.
-    trustsSession: false,
-  });
-  try {
+  const create = () =>
+    createDevice({
+      ...deviceOptions,
+      ...source.credentials,
+      ...{ clock, random, applicationTopics, shadowTopics, requestsShadow, on: view.listeners },
+      // The options of the last run may have been others.
+      trustsSession: false,
+    });
+  let isGood = false;
+  const run = async (device: Device, until: AbortSignal): Promise<void> => {
     view.watch(device);
-    await device.connect({ signal }).catch((error: unknown) => {
+    await device.connect({ signal: until }).catch((error: unknown) => {
       throw withSource(error, source.details);
     });
-    const isGood = await runUntilEnd(device, {
-      ...{ output, clock, signal, options },
+    isGood = await runUntilEnd(device, {
+      ...{ output, clock, signal: until, options },
       published: () => view.published(),
     });
     await device.close();
+  };
+  try {
+    if (settings.fota === undefined) {
+      await using device = create();
+      await run(device, signal);
+    } else {
+      await runOnBoard({ output, adapters, settings: settings.fota, options, source, view, create, run, signal });
+    }
     if (signal.aborted) output.event({ event: "stopped" });
     return isGood ? exitCodes.done : exitCodes.failed;
   } finally {
     view.end();
   }
+}
+
+/** With jobs and firmware updates: whatever image the board boots runs the device, until it ends other than by a reboot. */
+async function runOnBoard(given: {
+  output: Output;
+  adapters: Adapters;
+  settings: FotaSettings;
+  options: RunOptions;
+  source: CredentialSource;
+  view: DeviceView;
+  create: () => Device;
+  run: (device: Device, until: AbortSignal) => Promise<void>;
+  signal: AbortSignal;
+}): Promise<void> {
+  const { output, adapters, settings, options, source, view, create, run, signal } = given;
+  const { modemDir, boardDir: folder = join(modemDir, "board"), firmware: imageFile, firmwareKey: keyFile } = options;
+  await using board = await openDeviceFirmware(adapters, { settings, folder, keyFile, imageFile, signal });
+  const { keyType } = board;
+  const by =
+    keyType === undefined ? "hashes alone: give --firmware-key for signatures" : `signatures of its ${keyType} key`;
+  output.event(
+    { event: "board", folder, keyType: keyType ?? null },
+    output.paint.dim(output.wrap(`the board in ${folder} goes by ${by}`, 0)),
+  );
+  const ended = new AbortController();
+  await board.runUntilEnd({
+    access: source.filesOver(settings),
+    createDevice: create,
+    on: view.board,
+    run: async (device, until) => {
+      await run(device, until);
+      // A reboot ends the device and not the program.
+      if (!until.aborted) ended.abort();
+    },
+    signal: AbortSignal.any([signal, ended.signal]),
+  });
 }
 
 /** Until the user or the input ends it, or the device gives up. @returns whether all input was published. */
@@ -145,9 +195,6 @@ function adviseOn(
     output.event({ event: "warning", ...config.origin(name), name, message });
     output.complain({ kind: "warning", message });
   };
-  if (settings.usesFota) {
-    advise("AWS_FOTA", "CONFIG_AWS_FOTA=y has no effect yet: firmware updates come in a later version");
-  }
   if (!settings.usesPollThread) {
     const message =
       "CONFIG_AWS_IOT_CONNECTION_POLL_THREAD=n has no effect: this program leaves the polling to the library";
@@ -168,6 +215,8 @@ interface CredentialSource extends AsyncDisposable {
   description: string;
   /** For errors about the credentials: where to look. */
   details: Record<string, string | number>;
+  /** How files are fetched. */
+  filesOver: (settings: FotaSettings) => FileAccess;
 }
 
 /** The modem with its security tags, switched on and registered; or files, and this machine's own network. */
@@ -183,6 +232,7 @@ async function openCredentials(
     return {
       ...native,
       credentials: { ...native.credentials, handshake },
+      filesOver: () => ({ dialer: adapters.network, ...native.credentials }),
       [Symbol.asyncDispose]: async () => undefined,
     };
   }
@@ -199,11 +249,19 @@ async function openCredentials(
   }
   return {
     credentials: { secTagDialer: device.modem.secTagDialer, secTag, handshake },
+    filesOver: ({ usesNativeTls, downloadSecTag = secTag }) => {
+      const { dialer, secTagDialer } = device.modem;
+      if (!usesNativeTls) return { dialer, secTagDialer, secTag };
+      const folder = nativeFolder(options);
+      return nativeDownloadAccess(adapters, { dialer, folder, secTag: downloadSecTag });
+    },
     description: `security tag ${secTag}`,
     details: { secTag },
     [Symbol.asyncDispose]: () => device.close(),
   };
 }
+
+const nativeFolder = ({ stateDir, modemDir }: RunOptions) => stateDir ?? join(modemDir, "device");
 
 /** The credentials of `provision --native-tls` when they are there and no folder is named, else those of the folder. */
 async function openNativeTls(
@@ -212,7 +270,7 @@ async function openNativeTls(
   { settings, options, secTag }: { settings: AwsIotSettings; options: RunOptions; secTag: number },
 ) {
   const receivedRecordBytesMax = settings.nativeTlsReceiveBytesMax;
-  const folder = join(options.stateDir ?? join(options.modemDir, "device"), "tls-credentials");
+  const folder = join(nativeFolder(options), "tls-credentials");
   const stored = createNativeCredentialStore({ files, keys, folder });
   if (options.certs === undefined && (await stored.exists(secTag, "privateKey"))) {
     warnOfDoubts(output, await stored.credentials(secTag), clock);

@@ -53,12 +53,25 @@ export interface AwsIotSettings {
   resumesTlsSession: boolean;
   /** Name of the cloud backend (`CONFIG_CLOUD_BACKEND`, SDK of 2020); undefined: not set. */
   cloudBackend: string | undefined;
-  /** Firmware updates over AWS IoT jobs are configured. */
-  usesFota: boolean;
+  /** Firmware updates over AWS IoT jobs; undefined: not configured. */
+  fota: FotaSettings | undefined;
   /** The largest TLS record the application's own TLS takes. */
   nativeTlsReceiveBytesMax: number;
   /** How long to wait for a network registration. */
   linkTimeoutMs: number;
+}
+
+/** What firmware updates are configured to do. What the configuration does not say is left to the device library. */
+export interface FotaSettings {
+  /** Whose CA the servers of files are checked with. Undefined: the tag of the MQTT connection. */
+  downloadSecTag: number | undefined;
+  /** Downloads use the application's own TLS, whatever MQTT does. */
+  usesNativeTls: boolean;
+  /** Bytes of a range. */
+  fragmentBytes: number | undefined;
+  /** Attempts after one that failed without a byte. */
+  socketRetries: number | undefined;
+  receiveTimeoutMs: number | undefined;
 }
 
 /** Reads the merged options. Their problems were reported before: see `loadKconfig`. */
@@ -87,10 +100,35 @@ export function awsIotSettings(config: Kconfig): AwsIotSettings {
     nativeTlsReceiveBytesMax: nativeTlsReceiveBytesMax(config),
     resumesTlsSession: config.get("AWS_IOT_TLS_SESSION_CACHING"),
     cloudBackend: config.get("CLOUD_BACKEND") || undefined,
-    usesFota: config.get("AWS_FOTA"),
+    fota: config.get("AWS_FOTA") ? fotaSettings(config) : undefined,
     linkTimeoutMs: config.get("LTE_NETWORK_TIMEOUT") * 1000,
   };
 }
+
+function fotaSettings(config: Kconfig): FotaSettings {
+  const ifSet = (name: "FOTA_SOCKET_RETRIES" | "DOWNLOAD_CLIENT_TCP_SOCK_TIMEO_MS") =>
+    config.origin(name) === undefined ? undefined : config.get(name);
+  const tag = config.get("AWS_FOTA_DOWNLOAD_SECURITY_TAG");
+  const receiveTimeoutMs = ifSet("DOWNLOAD_CLIENT_TCP_SOCK_TIMEO_MS");
+  const isFragmentSet = fragmentSizeNames.some((name) => config.origin(name) !== undefined);
+  return {
+    downloadSecTag: tag < 0 ? undefined : tag,
+    usesNativeTls: config.get("FOTA_DOWNLOAD_NATIVE_TLS"),
+    fragmentBytes: isFragmentSet ? config.get("DOWNLOAD_CLIENT_HTTP_FRAG_SIZE") : undefined,
+    socketRetries: ifSet("FOTA_SOCKET_RETRIES"),
+    // No time-out would be one that never ends here.
+    receiveTimeoutMs: receiveTimeoutMs === undefined || receiveTimeoutMs < 1 ? undefined : receiveTimeoutMs,
+  };
+}
+
+const fragmentSizeNames = [
+  "DOWNLOAD_CLIENT_HTTP_FRAG_SIZE",
+  "DOWNLOAD_CLIENT_HTTP_FRAG_SIZE_256",
+  "DOWNLOAD_CLIENT_HTTP_FRAG_SIZE_512",
+  "DOWNLOAD_CLIENT_HTTP_FRAG_SIZE_1024",
+  "DOWNLOAD_CLIENT_HTTP_FRAG_SIZE_2048",
+  "DOWNLOAD_CLIENT_HTTP_FRAG_SIZE_4096",
+] as const satisfies readonly KconfigName[];
 
 /** With a modem library as well, only mbed TLS as the sockets' own TLS says that the modem's is not used. */
 function usesNativeTls(config: Kconfig): boolean {

@@ -50,7 +50,7 @@ test("the sample's own configuration is accepted, and every symbol in it is know
     nativeTlsReceiveBytesMax: 16_384,
     resumesTlsSession: true,
     cloudBackend: undefined,
-    usesFota: false,
+    fota: undefined,
     linkTimeoutMs: 600_000,
   });
 });

@@ -1,5 +1,5 @@
 export { awsIotSettings, shadowTopics } from "./aws-iot.js";
-export type { AwsIotSettings, ShadowTopic } from "./aws-iot.js";
+export type { AwsIotSettings, FotaSettings, ShadowTopic } from "./aws-iot.js";
 export {
   formatKconfigProblem,
   kconfigFileCharactersMax,

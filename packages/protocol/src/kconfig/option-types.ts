@@ -12,8 +12,8 @@ export interface OptionBase {
   /** It follows from other options: an assignment is ignored with a warning. */
   hasNoPrompt?: true;
   /**
-   * Why the value changes nothing here: `build` means something to a firmware build only, `fota` to firmware updates,
-   * which come in a later version. Undefined: it takes effect.
+   * Why the value changes nothing here: `build` means something to a firmware build only, `fota` bounds or shapes the firmware updates of
+   * the original, where ours have bounds of their own. Undefined: it takes effect.
    */
   withoutEffect?: "build" | "fota";
 }

@@ -15,7 +15,6 @@ function fragmentSize<const Bytes extends number>(bytes: Bytes, more: { isDefaul
   const { isDefault, without } = more;
   return {
     ...off,
-    ...fota,
     dependsOn: [
       "DOWNLOAD_CLIENT",
       `DOWNLOAD_CLIENT_BUF_SIZE>=${bytes}`,
@@ -41,7 +40,6 @@ function coapBlockSize<const Bytes extends number>(bytes: Bytes, isDefault?: tru
  */
 export const fotaOptions = {
   AWS_FOTA: {
-    ...fota,
     type: "bool",
     default: (isYes: IsYes) => isYes("AWS_IOT"),
     dependsOn: ["FOTA_DOWNLOAD", "CJSON_LIB", "!BOARD_QEMU_X86"],
@@ -50,31 +48,32 @@ export const fotaOptions = {
   AWS_FOTA_HOSTNAME_MAX_LEN: { ...ofAwsFota, default: 255, range: [1, 65_535] },
   AWS_FOTA_FILE_PATH_MAX_LEN: { ...ofAwsFota, default: 255, range: [1, 65_535] },
   /** -1: plain HTTP. */
-  AWS_FOTA_DOWNLOAD_SECURITY_TAG: { ...ofAwsFota, default: -1, range: [-1, 2_147_483_647] },
+  AWS_FOTA_DOWNLOAD_SECURITY_TAG: { type: "int", dependsOn: ["AWS_FOTA"], default: -1, range: [-1, 2_147_483_647] },
   ...logLevelOptions("AWS_FOTA"),
 
-  AWS_JOBS: { ...off, ...fota, selectedBy: ["AWS_FOTA"] },
+  AWS_JOBS: { ...off, selectedBy: ["AWS_FOTA"] },
   CLIENT_ID_MAX_LEN: { ...ofJobs, default: 64, range: [1, 128] },
   UPDATE_JOB_PAYLOAD_LEN: { ...ofJobs, default: 1350, range: [1, 131_072] },
   ...logLevelOptions("AWS_JOBS"),
 
-  FOTA_DOWNLOAD: { ...off, ...fota, dependsOn: ["DOWNLOAD_CLIENT", "DFU_TARGET"] },
-  FOTA_SOCKET_RETRIES: { ...ofFotaDownload, default: 2, range: [0, 65_535] },
+  FOTA_DOWNLOAD: { ...off, dependsOn: ["DOWNLOAD_CLIENT", "DFU_TARGET"] },
+  FOTA_SOCKET_RETRIES: { type: "int", dependsOn: ["FOTA_DOWNLOAD"], default: 2, range: [0, 65_535] },
   FOTA_DOWNLOAD_PROGRESS_EVT: { ...off, ...fota, dependsOn: ["FOTA_DOWNLOAD"] },
   FOTA_CLIENT_AUTOSCHEDULE_UPDATE: { ...fota, type: "bool", default: true, dependsOn: ["FOTA_DOWNLOAD"] },
   FOTA_DOWNLOAD_MCUBOOT_FLASH_BUF_SZ: { ...ofFotaDownload, default: 512, range: [1, 65_536] },
   FOTA_DOWNLOAD_FULL_MODEM_BUF_SZ: { ...ofFotaDownload, default: 4096, range: [1, 65_536] },
-  FOTA_DOWNLOAD_NATIVE_TLS: { ...off, ...fota, dependsOn: ["FOTA_DOWNLOAD"] },
+  FOTA_DOWNLOAD_NATIVE_TLS: { ...off, dependsOn: ["FOTA_DOWNLOAD"] },
   FOTA_DOWNLOAD_FILE_NAME_LENGTH: { ...ofFotaDownload, default: 128, range: [1, 65_535] },
   FOTA_DOWNLOAD_HOST_NAME_LENGTH: { ...ofFotaDownload, default: 128, range: [1, 65_535] },
   FOTA_DOWNLOAD_RESOURCE_LOCATOR_LENGTH: { ...ofFotaDownload, default: 512, range: [1, 65_535] },
   FOTA_DOWNLOAD_SEC_TAG_LIST_SIZE_MAX: { ...ofFotaDownload, default: 5, range: [1, 65_535] },
   ...logLevelOptions("FOTA_DOWNLOAD"),
 
-  DOWNLOAD_CLIENT: { ...off, ...fota },
+  DOWNLOAD_CLIENT: off,
   DOWNLOAD_CLIENT_BUF_SIZE: { ...ofDownloadClient, default: 2048, range: [256, 4096] },
   DOWNLOAD_CLIENT_HTTP_FRAG_SIZE: {
-    ...ofDownloadClient,
+    type: "int",
+    dependsOn: ["DOWNLOAD_CLIENT"],
     hasNoPrompt: true,
     default: (isYes: IsYes) => fragmentBytes.find((bytes) => isYes(`DOWNLOAD_CLIENT_HTTP_FRAG_SIZE_${bytes}`)) ?? 2048,
   },
@@ -99,7 +98,12 @@ export const fotaOptions = {
   DOWNLOAD_CLIENT_MAX_HOSTNAME_SIZE: { ...ofDownloadClient, default: 64, range: [8, 256] },
   DOWNLOAD_CLIENT_MAX_FILENAME_SIZE: { ...ofDownloadClient, default: 192, range: [8, 2048] },
   /** Milliseconds; -1: none. */
-  DOWNLOAD_CLIENT_TCP_SOCK_TIMEO_MS: { ...ofDownloadClient, default: 30_000, range: [-1, 600_000] },
+  DOWNLOAD_CLIENT_TCP_SOCK_TIMEO_MS: {
+    type: "int",
+    dependsOn: ["DOWNLOAD_CLIENT"],
+    default: 30_000,
+    range: [-1, 600_000],
+  },
   DOWNLOAD_CLIENT_RANGE_REQUESTS: {
     ...fota,
     type: "bool",
@@ -111,12 +115,12 @@ export const fotaOptions = {
   DOWNLOAD_CLIENT_LOG_HEADERS: { ...buildOff, dependsOn: ["DOWNLOAD_CLIENT_LOG_LEVEL_DBG"] },
   ...logLevelOptions("DOWNLOAD_CLIENT"),
 
-  DFU_TARGET: { ...off, ...fota },
+  DFU_TARGET: off,
   DFU_TARGET_MCUBOOT: { ...off, ...fota },
   DFU_TARGET_MODEM_DELTA: { ...off, ...fota },
   DFU_TARGET_FULL_MODEM: { ...off, ...fota },
   DFU_TARGET_MODEM_TIMEOUT: { ...fota, type: "int", default: 60, range: [0, 86_400] },
   DFU_TARGET_STREAM_SAVE_PROGRESS: { ...off, ...fota },
-  CJSON_LIB: { ...off, ...fota },
+  CJSON_LIB: off,
   COAP: { ...off, ...fota },
 } as const satisfies Record<string, KconfigOption>;

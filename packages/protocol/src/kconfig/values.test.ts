@@ -27,7 +27,7 @@ test("the aws_iot sample's configuration is accepted as it is, last will, shadow
     [settings.requestsShadow, settings.isCleanSession, settings.keepAliveSeconds, settings.payloadBytesMax],
     [true, false, 1200, 2304],
   );
-  assert.deepEqual([settings.usesFota, settings.usesNativeTls], [true, false]);
+  assert.deepEqual([settings.fota !== undefined, settings.usesNativeTls], [true, false]);
 });
 
 test("the aws_iot sample's overlay for QEMU does TLS in the application and takes last will and updates away", () => {
@@ -36,7 +36,7 @@ test("the aws_iot sample's overlay for QEMU does TLS in the application and take
   assert.ok(config.entries().every(({ isKnown }) => isKnown));
   const settings = awsIotSettings(config);
   assert.deepEqual(settings.shadowTopics, ["update/delta"]);
-  assert.deepEqual([settings.usesFota, settings.usesNativeTls, settings.lastWill], [false, true, undefined]);
+  assert.deepEqual([settings.fota, settings.usesNativeTls, settings.lastWill], [undefined, true, undefined]);
   assert.equal(settings.nativeTlsReceiveBytesMax, 16_384);
   const lastWill = config.entries().find(({ name }) => name === "AWS_IOT_LAST_WILL");
   assert.deepEqual(lastWill?.origin.file, "boards/qemu_x86.conf");
@@ -160,12 +160,49 @@ test("the defaults are the original's", () => {
   }
 });
 
-test("every option of firmware updates is typed and said to have no effect yet", () => {
-  const later = Object.entries(kconfigOptions).filter(([name]) => /^(AWS_FOTA|FOTA_|DOWNLOAD_CLIENT)/.test(name));
-  assert.ok(later.length > 30);
-  for (const [name, option] of later) assert.ok("withoutEffect" in option && option.withoutEffect, name);
-  const entry = parse("CONFIG_FOTA_SOCKET_RETRIES=3").config.entries().at(-1);
-  assert.deepEqual([entry?.name, entry?.withoutEffect], ["FOTA_SOCKET_RETRIES", "fota"]);
+test("of firmware updates some options take effect, and the others say that they do not", () => {
+  const inEffect = Object.entries(kconfigOptions)
+    .filter(([name]) => /^(AWS_FOTA|FOTA_|DOWNLOAD_CLIENT|DFU_TARGET|AWS_JOBS|CJSON)/.test(name))
+    .filter(([, option]) => !("withoutEffect" in option && option.withoutEffect))
+    .map(([name]) => name)
+    .filter((name) => !/^DOWNLOAD_CLIENT_HTTP_FRAG_SIZE_\d+$/.test(name));
+  assert.deepEqual(inEffect.sort(), [
+    "AWS_FOTA",
+    "AWS_FOTA_DOWNLOAD_SECURITY_TAG",
+    "AWS_JOBS",
+    "CJSON_LIB",
+    "DFU_TARGET",
+    "DOWNLOAD_CLIENT",
+    "DOWNLOAD_CLIENT_HTTP_FRAG_SIZE",
+    "DOWNLOAD_CLIENT_TCP_SOCK_TIMEO_MS",
+    "FOTA_DOWNLOAD",
+    "FOTA_DOWNLOAD_NATIVE_TLS",
+    "FOTA_SOCKET_RETRIES",
+  ]);
+  const entry = parse("CONFIG_FOTA_DOWNLOAD_FILE_NAME_LENGTH=3").config.entries().at(-1);
+  assert.deepEqual([entry?.name, entry?.withoutEffect], ["FOTA_DOWNLOAD_FILE_NAME_LENGTH", "fota"]);
+});
+
+test("what a configuration says of firmware updates is told apart from what it leaves open", () => {
+  const on = ["AWS_IOT", "AWS_FOTA", "FOTA_DOWNLOAD", "DOWNLOAD_CLIENT", "DFU_TARGET", "CJSON_LIB"];
+  const lines = on.map((name) => `CONFIG_${name}=y`);
+  const fotaOf = (...more: string[]) => awsIotSettings(parse([...lines, ...more].join("\n")).config).fota;
+  assert.deepEqual(fotaOf(), {
+    ...{ downloadSecTag: undefined, usesNativeTls: false, fragmentBytes: undefined },
+    ...{ socketRetries: undefined, receiveTimeoutMs: undefined },
+  });
+  const more = [
+    "CONFIG_AWS_FOTA_DOWNLOAD_SECURITY_TAG=7",
+    "CONFIG_FOTA_DOWNLOAD_NATIVE_TLS=y",
+    "CONFIG_DOWNLOAD_CLIENT_HTTP_FRAG_SIZE_1024=y",
+    "CONFIG_FOTA_SOCKET_RETRIES=0",
+    "CONFIG_DOWNLOAD_CLIENT_TCP_SOCK_TIMEO_MS=5000",
+  ];
+  assert.deepEqual(fotaOf(...more), {
+    ...{ downloadSecTag: 7, usesNativeTls: true, fragmentBytes: 1_024, socketRetries: 0, receiveTimeoutMs: 5_000 },
+  });
+  assert.equal(fotaOf("CONFIG_DOWNLOAD_CLIENT_TCP_SOCK_TIMEO_MS=-1")?.receiveTimeoutMs, undefined);
+  assert.equal(fotaOf("CONFIG_AWS_FOTA=n"), undefined);
 });
 
 test("what is valid and hardly meant so is a warning with file and line", () => {
