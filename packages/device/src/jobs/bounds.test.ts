@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { statusDetailsMax } from "@thingline/protocol/jobs";
 import { awaitedReportsMax } from "./call.js";
-import { jobNotFoundRetriesMax } from "./execution-steps.js";
+import { awaitedReportIntervalMs, jobNotFoundRetriesMax } from "./execution-steps.js";
 import type { RunningJob } from "./index.js";
 import { JobsWorld, thingName } from "./jobs-world.test.support.js";
 import { finishedExecutionsMax } from "./machine.js";
@@ -42,6 +42,22 @@ test("a request is made on jobAsksMax connections", async () => {
     errors.map(({ code }) => code),
     ["TIMEOUT"],
   );
+  await runner.close();
+});
+
+test("reports that are waited for are sent soon, and no more often than awaitedReportIntervalMs allows", async () => {
+  const world = new JobsWorld();
+  let count = 0;
+  const { runner } = await world.run({
+    do: async (job) => {
+      for (; count < 10; count += 1) await job.report({ count: String(count) }, { until: "accepted" });
+    },
+  });
+  world.cloud.queue("job", { operation: "do" });
+  await world.settle(5 * awaitedReportIntervalMs - 1);
+  assert.equal(count, 5);
+  await world.settle(5 * awaitedReportIntervalMs);
+  assert.equal(world.cloud.find("job")?.status, "SUCCEEDED");
   await runner.close();
 });
 

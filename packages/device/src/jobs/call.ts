@@ -101,7 +101,8 @@ export class JobCall {
     if (stepTimeoutInMinutes !== undefined) checkStepTimeout(stepTimeoutInMinutes);
     const details = copyDetails(given, "details");
     if (signal?.aborted === true) throw abortedError(signal);
-    const report: Report = { reportId: ++this.#reportCount, details, stepTimeoutInMinutes };
+    const isAwaited = until === "accepted";
+    const report: Report = { reportId: ++this.#reportCount, details, stepTimeoutInMinutes, isAwaited };
     if (until === "noted") return void (!this.#isOver && this.#report(report));
     if (this.#controller.signal.aborted) throw this.#controller.signal.reason;
     if (this.#isOver) throw reportError(this.#call.id, { type: "handlerEnded" });

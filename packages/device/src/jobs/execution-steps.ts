@@ -43,6 +43,9 @@ export interface ExecutionPort {
  */
 export const jobNotFoundRetriesMax = 4;
 
+/** The least time between two reports that a handler waits for. */
+export const awaitedReportIntervalMs = 250;
+
 /** The way of one execution, from the first that is heard of it to its end. */
 export class ExecutionSteps {
   readonly #config: JobsConfig;
@@ -74,7 +77,14 @@ export class ExecutionSteps {
     if (!execution.isAtWork) return undefined;
     if (execution.isProbeWanted) return "probe";
     if (execution.isCheckWanted) return "check";
-    return execution.report !== undefined && nowMs >= execution.nextReportAtMs ? "report" : undefined;
+    return execution.report !== undefined && nowMs >= this.#reportAtMs(execution) ? "report" : undefined;
+  }
+
+  /** A handler that waits is held up by the answer already. */
+  #reportAtMs({ report, reportedAtMs }: Execution): number {
+    const { progressIntervalMs } = this.#config;
+    const isAwaited = report?.isAwaited === true;
+    return reportedAtMs + (isAwaited ? Math.min(progressIntervalMs, awaitedReportIntervalMs) : progressIntervalMs);
   }
 
   #requestOf(execution: Execution, purpose: RequestPurpose): JobsRequest {
@@ -130,7 +140,7 @@ export class ExecutionSteps {
     if (!isUp || execution.request !== undefined) return untilMs;
     const due = this.#due(execution, Infinity);
     if (due === undefined) return untilMs;
-    return Math.min(untilMs, due === "report" ? Math.max(retryAtMs, execution.nextReportAtMs) : retryAtMs);
+    return Math.min(untilMs, due === "report" ? Math.max(retryAtMs, this.#reportAtMs(execution)) : retryAtMs);
   }
 
   // ---- from the cloud ------------------------------------------------------------------------------------------
@@ -345,7 +355,8 @@ export class ExecutionSteps {
     const details = this.#limited(execution, report.details, step);
     // A step timer that a report in waiting was to set is set by the one that takes its place.
     const stepTimeoutInMinutes = report.stepTimeoutInMinutes ?? execution.report?.stepTimeoutInMinutes;
-    execution.report = { reportId: report.reportId, details, stepTimeoutInMinutes };
+    const isAwaited = report.isAwaited || execution.report?.isAwaited === true;
+    execution.report = { reportId: report.reportId, details, stepTimeoutInMinutes, isAwaited };
   }
 
   #reportAccepted(execution: Execution, step: JobsStep): void {
@@ -354,7 +365,7 @@ export class ExecutionSteps {
     const { reportId, details, stepTimeoutInMinutes: minutes } = sentReport;
     execution.sentReport = undefined;
     execution.statusDetails = details;
-    execution.nextReportAtMs = step.monotonicMs + this.#config.progressIntervalMs;
+    execution.reportedAtMs = step.monotonicMs;
     if (stage.name === "running" && stage.overdueUntilMs === undefined && minutes !== undefined) {
       stage.deadlineMs = minutes < 0 ? undefined : step.monotonicMs + minutes * 60_000;
     }

@@ -56,7 +56,8 @@ export class Execution {
   report: Report | undefined;
   /** On its way. */
   sentReport: Report | undefined;
-  nextReportAtMs = 0;
+  /** When the last one was taken. */
+  reportedAtMs = -Infinity;
   /** What has to be on disk. */
   record: ExecutionRecord | undefined;
 

@@ -50,7 +50,7 @@ export interface RunJobsOptions {
    * the cloud calls it TIMED_OUT if it hears nothing of it. Default: no step timer.
    */
   stepTimeoutInMinutes?: number;
-  /** The least time between two reports of progress. Default {@link defaultJobProgressIntervalMs}. */
+  /** The least time between two reports of progress, unless the handler waits for one. Default {@link defaultJobProgressIntervalMs}. */
   progressIntervalMs?: number;
   /** Calls of a handler that the process did not survive, before the job is FAILED. Default {@link defaultJobAttemptsMax}. */
   attemptsMax?: number;

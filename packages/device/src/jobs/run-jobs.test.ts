@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import {
   defaultJobAbortGraceMs,
+  defaultJobProgressIntervalMs,
   type JobHandler,
   managedInputOf,
   parallelJobsMax,
@@ -223,13 +224,13 @@ for (const [what, handler, statusDetails] of failures) {
 test("progress is sent at a bounded rate, the latest wins, and what was waited for is told", async () => {
   const world = new JobsWorld();
   const work = held<undefined>();
-  const { runner, events } = await world.run({ do: work.handler }, { progressIntervalMs: 1_000 });
+  const { runner, events } = await world.run({ do: work.handler });
   world.cloud.queue("job", { operation: "do" });
   await world.settle(1_000);
   const [job] = work.jobs as [RunningJob];
   for (let percent = 0; percent < 100; percent += 1) {
     await job.report({ percent: String(percent) });
-    await world.settle(100);
+    await world.settle(defaultJobProgressIntervalMs / 10);
   }
   let isAccepted = false;
   const accepted = job.report({ percent: "100" }, { until: "accepted" }).then(() => (isAccepted = true));

@@ -90,6 +90,8 @@ export interface Report {
   readonly reportId: number;
   readonly details: JobStatusDetails;
   readonly stepTimeoutInMinutes: number | undefined;
+  /** Somebody waits until the cloud has taken it. */
+  readonly isAwaited: boolean;
 }
 
 export type JobsEffect =

@@ -179,7 +179,7 @@ test("several requests are on their way, each of several blocks, and never more 
 });
 
 test("lost blocks are asked for by a bitmap, those that come twice or late are not handed out twice", async () => {
-  for (let seed = 1; seed <= (isLong ? 500 : 10); seed += 1) {
+  for (let seed = 1; seed <= (isLong ? 500 : 5); seed += 1) {
     const world = new StreamWorld(200_000);
     const random = createVirtualRandom(`fate-${seed}`);
     const one = (in_: number): boolean => random.integer(in_) === 0;
