@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 
-/** What operations of AWS take: named as AWS names it, checked by AWS's model, and documented by AWS. */
+/** What operations of AWS take: named as AWS names it, checked by AWS's model, and documented by AWS. One that takes nothing has no name of its own. */
 function requestsOf(api) {
   const file = `src/model/types/${api}.ts`;
   const text = readFileSync(new URL(file, import.meta.url), "utf8");
-  return [...text.matchAll(/^export (?:interface|type) (\w+Request)\b/gm)].map(([, name]) => `${file}:${name}`);
+  return [...text.matchAll(/^export (?:interface|type) (\w+Request)\b(?! = Readonly<Record<never, never>>)/gm)].map(
+    ([, name]) => `${file}:${name}`,
+  );
 }
 
 export default {

@@ -43,7 +43,7 @@ export async function fotaDeploy(context: CommandContext, options: DeployOptions
   tellVerified(output, firmware, path);
   const plane = await openFotaPlane(context, options);
   const targets = await findTargets(plane, options.group, targetNames);
-  const store = await openObjectStore(options);
+  const store = await openObjectStore(options, signal);
   const { isNew } = await upload(context, store, firmware);
   const isSigned = options.aws !== true || options.roleArn !== undefined;
   const document = writeFirmwareDocument({

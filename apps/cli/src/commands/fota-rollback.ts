@@ -71,7 +71,10 @@ export async function fotaRollback(context: CommandContext, options: RollbackOpt
   const { output } = context;
   const plane = await openFotaPlane(context, options);
   const job = await findFirmwareJob(plane, jobId);
-  const store = await openObjectStore({ ...options, bucket: options.bucket ?? job.document.object?.bucket });
+  const store = await openObjectStore(
+    { ...options, bucket: options.bucket ?? job.document.object?.bucket },
+    context.signal,
+  );
   const plans = await withStep(output, `asking what the devices of job ${job.jobId} had before`, () =>
     makePlans(context, plane, { options, job, store }),
   );

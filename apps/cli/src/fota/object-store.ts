@@ -20,8 +20,13 @@ export interface ObjectStore {
   placeOf(key: string): ObjectPlace;
 }
 
-export async function openObjectStore(options: PlaceOptions & { bucket?: string | undefined }): Promise<ObjectStore> {
-  return options.aws === true ? openAws(options.bucket) : openLocal(options.dataDir, options.bucket ?? localBucket);
+export async function openObjectStore(
+  options: PlaceOptions & { bucket?: string | undefined },
+  signal: AbortSignal,
+): Promise<ObjectStore> {
+  return options.aws === true
+    ? openAws(options.bucket, signal)
+    : openLocal(options.dataDir, options.bucket ?? localBucket);
 }
 
 async function openLocal(dataDir: string, bucket: string): Promise<ObjectStore> {
@@ -51,11 +56,13 @@ async function openLocal(dataDir: string, bucket: string): Promise<ObjectStore> 
   });
 }
 
-async function openAws(bucket: string | undefined): Promise<ObjectStore> {
+async function openAws(bucket: string | undefined, signal: AbortSignal): Promise<ObjectStore> {
   if (bucket === undefined) throw new UsageError("--aws needs --bucket: where devices fetch the image from");
-  const { S3Client } = await import("@aws-sdk/client-s3");
+  const { HeadBucketCommand, S3Client } = await import("@aws-sdk/client-s3");
   const client = new S3Client({ followRegionRedirects: true });
-  const region = await client.config.region();
+  // A signed URL is good in the bucket's own region only, which need not be that of the devices.
+  const { BucketRegion } = await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });
+  const region = BucketRegion ?? (await client.config.region());
   return storeOf({
     ...{ client, bucket, region },
     prepare: async () => {},
