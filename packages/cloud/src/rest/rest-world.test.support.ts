@@ -11,6 +11,7 @@ import { createJobTemplates, findJobTemplate } from "../services/job-templates/s
 import { createMessages } from "../services/messages/service.js";
 import { headObject } from "../services/objects/read.js";
 import { createShadows, servedShadowOperations } from "../services/shadow/service.js";
+import { createOtaUpdates } from "../services/ota/service.js";
 import { createStreamsControl } from "../services/streams/control.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../services/world.test.support.js";
 import { createRestApi, type RestApi, type RestApiOptions } from "./rest-api.js";
@@ -63,13 +64,16 @@ export async function openRestWorld(
   const model = await loadModel();
   const nameOf = ({ aws }: ServedOperation) => `${aws.api}:${aws.name}`;
   const names = new Set(replaced.map(nameOf));
+  const jobs = createJobs(jobDependencies);
+  const streams = createStreamsControl({ headObject }, true);
   const built: readonly ServedOperation[] = [
     ...Object.values(world.registry),
     ...servedShadowOperations(createShadows()),
-    ...servedJobOperations(createJobs(jobDependencies)),
+    ...servedJobOperations(jobs),
     ...Object.values(createMessages(messageLimits)),
     ...Object.values(createJobTemplates(findJobContent)),
-    ...Object.values(createStreamsControl({ headObject }, true).served),
+    ...Object.values(streams.served),
+    ...Object.values(createOtaUpdates({ jobs, streams, objects: { headObject } })),
   ];
   const operations = [...built.filter((operation) => !names.has(nameOf(operation))), ...replaced];
   const run = world.runner.run.bind(world.runner);

@@ -5,6 +5,7 @@ import { createJobsService, findJobContent, jobsServiceName, type Jobs } from ".
 import type { MessageLimits } from "./message-limits.js";
 import { createMessageService, type Messages } from "./messages/index.js";
 import { createObjectsService, type Objects, type ObjectsEndpoint, type SigningKey } from "./objects/index.js";
+import { createOtaService, type OtaUpdates } from "./ota/index.js";
 import { createRegistryService, type Registry } from "./registry/index.js";
 import type { CloudService } from "./service.js";
 import {
@@ -58,6 +59,8 @@ export interface NamedOperations {
   readonly objects: Objects;
   /** Streams of files, for delivery over MQTT. */
   readonly streams: Streams;
+  /** OTA updates of FreeRTOS. */
+  readonly otaUpdates: OtaUpdates;
 }
 
 export interface Services {
@@ -78,13 +81,16 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const jobTemplates = createJobTemplateService({ findJobContent });
   const jobs = createJobsService({ ...deps, objects, findJobTemplate: jobTemplates.findJobTemplate }, { isLimited });
   const streams = createStreamsService({ ...deps, objects: objects.operations }, { isLimited });
+  const otaUpdates = createOtaService({
+    ...{ jobs: jobs.operations, objects: objects.operations, streams: streams.ofUpdates },
+  });
   const splitProvisioning = createSplitProvisioningService({
     ...deps,
     issuer: registry.issuer,
     registry: registry.operations,
   });
   return {
-    all: [registry, shadows, messages, objects, jobTemplates, jobs, streams, splitProvisioning],
+    all: [registry, shadows, messages, objects, jobTemplates, jobs, streams, otaUpdates, splitProvisioning],
     named: {
       registry: registry.operations,
       shadows: shadows.operations,
@@ -93,6 +99,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       jobTemplates: jobTemplates.operations,
       jobs: jobs.operations,
       streams: streams.operations,
+      otaUpdates: otaUpdates.operations,
     },
   };
 }

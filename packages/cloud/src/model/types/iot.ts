@@ -57,6 +57,41 @@ export interface AttributePayload {
   merge?: boolean | undefined;
 }
 
+export interface AwsJobAbortConfig {
+  abortCriteriaList: readonly AwsJobAbortCriteria[];
+}
+
+export interface AwsJobAbortCriteria {
+  failureType: "FAILED" | "REJECTED" | "TIMED_OUT" | "ALL";
+  action: "CANCEL";
+  thresholdPercentage: number;
+  minNumberOfExecutedThings: number;
+}
+
+export interface AwsJobExecutionsRolloutConfig {
+  maximumPerMinute?: number | undefined;
+  exponentialRate?: AwsJobExponentialRolloutRate | undefined;
+}
+
+export interface AwsJobExponentialRolloutRate {
+  baseRatePerMinute: number;
+  incrementFactor: number;
+  rateIncreaseCriteria: AwsJobRateIncreaseCriteria;
+}
+
+export interface AwsJobPresignedUrlConfig {
+  expiresInSec?: number | undefined;
+}
+
+export interface AwsJobRateIncreaseCriteria {
+  numberOfNotifiedThings?: number | undefined;
+  numberOfSucceededThings?: number | undefined;
+}
+
+export interface AwsJobTimeoutConfig {
+  inProgressTimeoutInMinutes?: number | undefined;
+}
+
 export interface CancelJobExecutionRequest {
   jobId: string;
   thingName: string;
@@ -106,6 +141,21 @@ export interface CertificateDescription {
 export interface CertificateValidity {
   notBefore?: number | undefined;
   notAfter?: number | undefined;
+}
+
+export interface CodeSigning {
+  awsSignerJobId?: string | undefined;
+  startSigningJobParameter?: StartSigningJobParameter | undefined;
+  customCodeSigning?: CustomCodeSigning | undefined;
+}
+
+export interface CodeSigningCertificateChain {
+  certificateName?: string | undefined;
+  inlineDocument?: string | undefined;
+}
+
+export interface CodeSigningSignature {
+  inlineDocument?: Uint8Array | undefined;
 }
 
 export interface Configuration {
@@ -181,6 +231,30 @@ export interface CreateKeysAndCertificateResponse {
   keyPair?: KeyPair | undefined;
 }
 
+export interface CreateOTAUpdateRequest {
+  otaUpdateId: string;
+  description?: string | undefined;
+  targets: readonly string[];
+  protocols?: readonly ("MQTT" | "HTTP")[] | undefined;
+  targetSelection?: "CONTINUOUS" | "SNAPSHOT" | undefined;
+  awsJobExecutionsRolloutConfig?: AwsJobExecutionsRolloutConfig | undefined;
+  awsJobPresignedUrlConfig?: AwsJobPresignedUrlConfig | undefined;
+  awsJobAbortConfig?: AwsJobAbortConfig | undefined;
+  awsJobTimeoutConfig?: AwsJobTimeoutConfig | undefined;
+  files: readonly OTAUpdateFile[];
+  roleArn: string;
+  additionalParameters?: Readonly<Record<string, string>> | undefined;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreateOTAUpdateResponse {
+  otaUpdateId?: string | undefined;
+  awsIotJobId?: string | undefined;
+  otaUpdateArn?: string | undefined;
+  awsIotJobArn?: string | undefined;
+  otaUpdateStatus?: "CREATE_PENDING" | "CREATE_IN_PROGRESS" | "CREATE_COMPLETE" | "CREATE_FAILED" | "DELETE_IN_PROGRESS" | "DELETE_FAILED" | undefined;
+}
+
 export interface CreatePolicyRequest {
   policyName: string;
   policyDocument: string;
@@ -248,6 +322,13 @@ export interface CreateThingResponse {
   thingId?: string | undefined;
 }
 
+export interface CustomCodeSigning {
+  signature?: CodeSigningSignature | undefined;
+  certificateChain?: CodeSigningCertificateChain | undefined;
+  hashAlgorithm?: string | undefined;
+  signatureAlgorithm?: string | undefined;
+}
+
 export interface DeleteCertificateRequest {
   certificateId: string;
   forceDelete?: boolean | undefined;
@@ -270,6 +351,14 @@ export interface DeleteJobRequest {
 export interface DeleteJobTemplateRequest {
   jobTemplateId: string;
 }
+
+export interface DeleteOTAUpdateRequest {
+  otaUpdateId: string;
+  deleteStream?: boolean | undefined;
+  forceDeleteAWSJob?: boolean | undefined;
+}
+
+export type DeleteOTAUpdateResponse = Readonly<Record<never, never>>;
 
 export interface DeletePolicyRequest {
   policyName: string;
@@ -419,6 +508,10 @@ export interface DescribeThingResponse {
   billingGroupName?: string | undefined;
 }
 
+export interface Destination {
+  s3Destination?: S3Destination | undefined;
+}
+
 export interface DetachPolicyRequest {
   policyName: string;
   target: string;
@@ -450,10 +543,20 @@ export interface EffectivePolicy {
   policyDocument?: string | undefined;
 }
 
+export interface ErrorInfo {
+  code?: string | undefined;
+  message?: string | undefined;
+}
+
 export interface ExponentialRolloutRate {
   baseRatePerMinute: number;
   incrementFactor: number;
   rateIncreaseCriteria: RateIncreaseCriteria;
+}
+
+export interface FileLocation {
+  stream?: Stream | undefined;
+  s3Location?: S3Location | undefined;
 }
 
 export interface GetEffectivePoliciesRequest {
@@ -473,6 +576,14 @@ export interface GetJobDocumentRequest {
 
 export interface GetJobDocumentResponse {
   document?: string | undefined;
+}
+
+export interface GetOTAUpdateRequest {
+  otaUpdateId: string;
+}
+
+export interface GetOTAUpdateResponse {
+  otaUpdateInfo?: OTAUpdateInfo | undefined;
 }
 
 export interface GetPolicyRequest {
@@ -705,6 +816,17 @@ export interface ListManagedJobTemplatesResponse {
   nextToken?: string | undefined;
 }
 
+export interface ListOTAUpdatesRequest {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+  otaUpdateStatus?: "CREATE_PENDING" | "CREATE_IN_PROGRESS" | "CREATE_COMPLETE" | "CREATE_FAILED" | "DELETE_IN_PROGRESS" | "DELETE_FAILED" | undefined;
+}
+
+export interface ListOTAUpdatesResponse {
+  otaUpdates?: readonly OTAUpdateSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListPoliciesRequest {
   marker?: string | undefined;
   pageSize?: number | undefined;
@@ -879,6 +1001,40 @@ export interface ManagedJobTemplateSummary {
   templateVersion?: string | undefined;
 }
 
+export interface OTAUpdateFile {
+  fileName?: string | undefined;
+  fileType?: number | undefined;
+  fileVersion?: string | undefined;
+  fileLocation?: FileLocation | undefined;
+  codeSigning?: CodeSigning | undefined;
+  attributes?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface OTAUpdateInfo {
+  otaUpdateId?: string | undefined;
+  otaUpdateArn?: string | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+  description?: string | undefined;
+  targets?: readonly string[] | undefined;
+  protocols?: readonly ("MQTT" | "HTTP")[] | undefined;
+  awsJobExecutionsRolloutConfig?: AwsJobExecutionsRolloutConfig | undefined;
+  awsJobPresignedUrlConfig?: AwsJobPresignedUrlConfig | undefined;
+  targetSelection?: "CONTINUOUS" | "SNAPSHOT" | undefined;
+  otaUpdateFiles?: readonly OTAUpdateFile[] | undefined;
+  otaUpdateStatus?: "CREATE_PENDING" | "CREATE_IN_PROGRESS" | "CREATE_COMPLETE" | "CREATE_FAILED" | "DELETE_IN_PROGRESS" | "DELETE_FAILED" | undefined;
+  awsIotJobId?: string | undefined;
+  awsIotJobArn?: string | undefined;
+  errorInfo?: ErrorInfo | undefined;
+  additionalParameters?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface OTAUpdateSummary {
+  otaUpdateId?: string | undefined;
+  otaUpdateArn?: string | undefined;
+  creationDate?: number | undefined;
+}
+
 export interface Policy {
   policyName?: string | undefined;
   policyArn?: string | undefined;
@@ -929,6 +1085,11 @@ export interface RetryCriteria {
   numberOfRetries: number;
 }
 
+export interface S3Destination {
+  bucket?: string | undefined;
+  prefix?: string | undefined;
+}
+
 export interface S3Location {
   bucket?: string | undefined;
   key?: string | undefined;
@@ -949,6 +1110,23 @@ export interface SchedulingConfig {
 export interface SetDefaultPolicyVersionRequest {
   policyName: string;
   policyVersionId: string;
+}
+
+export interface SigningProfileParameter {
+  certificateArn?: string | undefined;
+  platform?: string | undefined;
+  certificatePathOnDevice?: string | undefined;
+}
+
+export interface StartSigningJobParameter {
+  signingProfileParameter?: SigningProfileParameter | undefined;
+  signingProfileName?: string | undefined;
+  destination?: Destination | undefined;
+}
+
+export interface Stream {
+  streamId?: string | undefined;
+  fileId?: number | undefined;
 }
 
 export interface StreamFile {
@@ -1093,6 +1271,7 @@ export interface IotOperations {
   CreateJob: { input: CreateJobRequest; output: CreateJobResponse };
   CreateJobTemplate: { input: CreateJobTemplateRequest; output: CreateJobTemplateResponse };
   CreateKeysAndCertificate: { input: CreateKeysAndCertificateRequest; output: CreateKeysAndCertificateResponse };
+  CreateOTAUpdate: { input: CreateOTAUpdateRequest; output: CreateOTAUpdateResponse };
   CreatePolicy: { input: CreatePolicyRequest; output: CreatePolicyResponse };
   CreatePolicyVersion: { input: CreatePolicyVersionRequest; output: CreatePolicyVersionResponse };
   CreateStream: { input: CreateStreamRequest; output: CreateStreamResponse };
@@ -1102,6 +1281,7 @@ export interface IotOperations {
   DeleteJob: { input: DeleteJobRequest; output: Readonly<Record<never, never>> };
   DeleteJobExecution: { input: DeleteJobExecutionRequest; output: Readonly<Record<never, never>> };
   DeleteJobTemplate: { input: DeleteJobTemplateRequest; output: Readonly<Record<never, never>> };
+  DeleteOTAUpdate: { input: DeleteOTAUpdateRequest; output: DeleteOTAUpdateResponse };
   DeletePolicy: { input: DeletePolicyRequest; output: Readonly<Record<never, never>> };
   DeletePolicyVersion: { input: DeletePolicyVersionRequest; output: Readonly<Record<never, never>> };
   DeleteStream: { input: DeleteStreamRequest; output: DeleteStreamResponse };
@@ -1122,6 +1302,7 @@ export interface IotOperations {
   DetachThingPrincipal: { input: DetachThingPrincipalRequest; output: DetachThingPrincipalResponse };
   GetEffectivePolicies: { input: GetEffectivePoliciesRequest; output: GetEffectivePoliciesResponse };
   GetJobDocument: { input: GetJobDocumentRequest; output: GetJobDocumentResponse };
+  GetOTAUpdate: { input: GetOTAUpdateRequest; output: GetOTAUpdateResponse };
   GetPolicy: { input: GetPolicyRequest; output: GetPolicyResponse };
   GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
   ListAttachedPolicies: { input: ListAttachedPoliciesRequest; output: ListAttachedPoliciesResponse };
@@ -1131,6 +1312,7 @@ export interface IotOperations {
   ListJobTemplates: { input: ListJobTemplatesRequest; output: ListJobTemplatesResponse };
   ListJobs: { input: ListJobsRequest; output: ListJobsResponse };
   ListManagedJobTemplates: { input: ListManagedJobTemplatesRequest; output: ListManagedJobTemplatesResponse };
+  ListOTAUpdates: { input: ListOTAUpdatesRequest; output: ListOTAUpdatesResponse };
   ListPolicies: { input: ListPoliciesRequest; output: ListPoliciesResponse };
   ListPolicyPrincipals: { input: ListPolicyPrincipalsRequest; output: ListPolicyPrincipalsResponse };
   ListPolicyVersions: { input: ListPolicyVersionsRequest; output: ListPolicyVersionsResponse };

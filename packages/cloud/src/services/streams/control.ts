@@ -158,6 +158,10 @@ export function createStreamsControl({ headObject }: Pick<Objects, "headObject">
   const deleteStreamOf: Operation<{ streamId: string; otaUpdateId: string }, object> = (context, input) =>
     decideDelete(context, input.streamId, input.otaUpdateId);
 
+  /** Where the files of a stream are. @throws {ThinglineError} RESOURCE_NOT_FOUND */
+  const findStreamFiles: Operation<{ streamId: string }, readonly StreamFileRecord[]> = async (context, input) =>
+    answer((await requireStream(context, input.streamId)).value.files);
+
   /** The OTA update is gone and leaves its stream behind. */
   const leaveStream: Operation<{ streamId: string }, void> = async (context, { streamId }) => {
     const { key, revision, value } = await requireStream(context, streamId);
@@ -182,7 +186,7 @@ export function createStreamsControl({ headObject }: Pick<Objects, "headObject">
 
   return {
     served: { createStream, describeStream, updateStream, deleteStream, listStreams },
-    ...{ addStream, deleteStreamOf, leaveStream },
+    ...{ addStream, deleteStreamOf, findStreamFiles, leaveStream },
   };
 }
 

@@ -14,7 +14,7 @@ export type Streams = StreamsControl["served"];
 
 export interface StreamsService extends CloudService<Streams> {
   /** For OTA updates, whose streams nobody else may delete: to be called in a commit of theirs. */
-  readonly ofUpdates: Pick<StreamsControl, "addStream" | "deleteStreamOf" | "leaveStream">;
+  readonly ofUpdates: Pick<StreamsControl, "addStream" | "deleteStreamOf" | "findStreamFiles" | "leaveStream">;
 }
 
 export interface StreamsServiceDependencies {
@@ -28,12 +28,12 @@ export function createStreamsService(
   { isLimited }: { isLimited: boolean },
 ): StreamsService {
   const control = createStreamsControl(objects, isLimited);
-  const { addStream, deleteStreamOf, leaveStream } = control;
+  const { addStream, deleteStreamOf, findStreamFiles, leaveStream } = control;
   return {
     name: streamsServiceName,
     operations: control.served,
     rest: Object.values(control.served),
     topics: createStreamTopics({ delivery: createStreamDelivery(objects), log }),
-    ofUpdates: { addStream, deleteStreamOf, leaveStream },
+    ofUpdates: { addStream, deleteStreamOf, findStreamFiles, leaveStream },
   };
 }
