@@ -102,6 +102,7 @@ function addRollback(fota: Command, command: AddCommand): void {
   )
     .argument("[job]", jobText)
     .option("--to <image>", "the image to go back to (default: what each device had before)", path)
+    .option("--fw-version <version>", "with --to: its version, where it does not say it itself")
     .addOption(
       new Option("--bootloader <rule>", "what the bootloader compares to keep old images away")
         .choices(bootloaderRules)
