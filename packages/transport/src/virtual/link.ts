@@ -4,6 +4,7 @@ import type { Endpoint, TlsRecord } from "../connection.js";
 import type { Random } from "../random.js";
 import { type Channel, type ChannelEvents, lostError, recordTooLargeError } from "../stream-connection.js";
 import type { Batch } from "../write-plan.js";
+import { type LinkRate, segmentBytes } from "./link-rate.js";
 
 export type Side = "client" | "server";
 
@@ -59,6 +60,8 @@ export interface LinkOptions {
   defaultLatencyMs: NonNullable<LinkFaults["latencyMs"]>;
   /** Set for TLS: bytes that a record is longer than its plaintext. */
   recordOverheadBytes: number | undefined;
+  /** Of what each side sends. Undefined: as fast as it is handed over. */
+  rates: Readonly<Record<Side, LinkRate>> | undefined;
   onClosed: () => void;
 }
 
@@ -259,10 +262,13 @@ export class LinkChannel implements Channel {
 
   /** One TLS record at a time, or whatever pieces a plain stream falls into. */
   *#pieces(bytes: Uint8Array): Generator<Uint8Array> {
-    const { recordOverheadBytes, faults, random } = this.#options;
+    const { recordOverheadBytes, rates, faults, random } = this.#options;
+    // Of a stream on a slow link each packet is read as it comes; a record of TLS only as a whole.
+    const plainBytesMax = rates === undefined ? Infinity : segmentBytes;
+    const pieceBytesMax = recordOverheadBytes === undefined ? plainBytesMax : tlsRecordBytesMax;
     for (let offset = 0; offset < bytes.length;) {
       const rest = bytes.length - offset;
-      let length = recordOverheadBytes === undefined ? rest : Math.min(rest, tlsRecordBytesMax);
+      let length = Math.min(rest, pieceBytesMax);
       if (recordOverheadBytes === undefined && faults.splitsRandomly === true) length = 1 + random.integer(rest);
       yield bytes.subarray(offset, offset + length);
       offset += length;
@@ -282,11 +288,20 @@ export class LinkChannel implements Channel {
     const latency = faults.latencyMs ?? defaultLatencyMs;
     const latencyMs =
       typeof latency === "number" ? latency : latency.from + random.fraction() * (latency.to - latency.from);
+    const nowMs = clock.monotonicMs();
+    const leftMs = item.type === "bytes" ? this.#passRate(item.bytes.length, nowMs) : nowMs;
     // Never before what was sent earlier.
-    const arrivalMs = Math.max(clock.monotonicMs() + latencyMs + this.#delayMs, this.#lastArrivalMs);
+    const arrivalMs = Math.max(leftMs + latencyMs + this.#delayMs, this.#lastArrivalMs);
     this.#delayMs = 0;
     this.#lastArrivalMs = arrivalMs;
-    this.#later(arrivalMs - clock.monotonicMs(), () => this.#arrive(item));
+    this.#later(arrivalMs - nowMs, () => this.#arrive(item));
+  }
+
+  /** @returns when bytes of the other side have left it */
+  #passRate(lengthBytes: number, nowMs: number): number {
+    const { rates, recordOverheadBytes = 0 } = this.#options;
+    const rate = rates?.[this.#link.other(this.side).side];
+    return rate === undefined ? nowMs : rate.pass(lengthBytes + recordOverheadBytes, nowMs);
   }
 
   #arrive(item: Item): void {

@@ -1,4 +1,4 @@
-import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, optionInvalid, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { clockOption, randomOption } from "../option-types.js";
 import { checkListen } from "../check-listen.js";
 import type { Clock } from "../clock.js";
@@ -19,6 +19,7 @@ import { sleep } from "../sleep.js";
 import { lostError, StreamConnection } from "../stream-connection.js";
 import { joinBytesMaxOf, SlabPool } from "../write-plan.js";
 import { prepareTlsClient, recordOverheadBytes, type VirtualTlsClient, VirtualTlsServer } from "./handshake.js";
+import { LinkRate } from "./link-rate.js";
 import { Link, type LinkFaults, type Side, type VirtualLink } from "./link.js";
 
 export interface VirtualNetworkOptions {
@@ -26,6 +27,11 @@ export interface VirtualNetworkOptions {
   random: Random;
   /** One way. Default 1. */
   latencyMs?: NonNullable<LinkFaults["latencyMs"]>;
+  /**
+   * What the link carries each way, for all connections together, with TLS and the headers of IP and TCP, and without what TCP does to find
+   * its pace. Handshakes take none of it. Default: no bound.
+   */
+  bitsPerSecond?: number;
   /** Asked once for every dial; `count` starts at 1. */
   faults?: (dial: Endpoint & { count: number }) => LinkFaults | undefined;
 }
@@ -52,6 +58,7 @@ const optionTypes = {
   clock: clockOption,
   random: randomOption,
   latencyMs: "any",
+  bitsPerSecond: "number",
   faults: "function",
 } as const satisfies OptionTypes<VirtualNetworkOptions>;
 
@@ -65,6 +72,7 @@ class MemoryNetwork implements VirtualNetwork {
   readonly pool = new SlabPool();
   readonly #latencyMs: NonNullable<LinkFaults["latencyMs"]>;
   readonly #faults: VirtualNetworkOptions["faults"];
+  readonly #rates: Readonly<Record<Side, LinkRate>> | undefined;
   readonly #listeners = new Map<string, VirtualListener>();
   readonly #hosts = new Set(localNames);
   readonly #links = new Set<Link>();
@@ -74,11 +82,16 @@ class MemoryNetwork implements VirtualNetwork {
 
   constructor(options: VirtualNetworkOptions) {
     checkOptionTypes(options, optionTypes, { of: "createVirtualNetwork()", required: ["clock", "random"] });
-    const { clock, random, latencyMs = 1, faults } = options;
+    const { clock, random, latencyMs = 1, bitsPerSecond, faults } = options;
+    if (bitsPerSecond !== undefined && !(bitsPerSecond >= 1 && Number.isFinite(bitsPerSecond))) {
+      throw optionInvalid("bitsPerSecond", "a number from 1", bitsPerSecond);
+    }
     this.clock = clock;
     this.random = random;
     this.#latencyMs = latencyMs;
     this.#faults = faults;
+    const rate = () => new LinkRate(bitsPerSecond ?? Infinity);
+    this.#rates = bitsPerSecond === undefined ? undefined : { client: rate(), server: rate() };
   }
 
   get links(): readonly VirtualLink[] {
@@ -221,6 +234,7 @@ class MemoryNetwork implements VirtualNetwork {
       faults,
       defaultLatencyMs: this.#latencyMs,
       recordOverheadBytes: protocol === undefined ? undefined : recordOverheadBytes[protocol],
+      rates: this.#rates,
       onClosed: () => this.#links.delete(link),
     });
     this.#links.add(link);
