@@ -58,11 +58,15 @@ interface Plan {
   readonly obstacle: Obstacle | undefined;
 }
 
+/** Ids of its jobs begin so. */
+const rollbackPrefix = "rollback";
+
 /** `thingline fota rollback [JOB]`: nothing is created that must fail. */
 export async function fotaRollback(context: CommandContext, options: RollbackOptions, jobId?: string): Promise<number> {
   const { output } = context;
   const plane = await openFotaPlane(context, options);
-  const job = await findFirmwareJob(plane, jobId);
+  // Twice in a hurry must not bring back what was gone back from: that takes the job's name.
+  const job = await findFirmwareJob(plane, jobId, (id) => !id.startsWith(rollbackPrefix));
   const store = await openObjectStore(
     { ...options, bucket: options.bucket ?? job.document.object?.bucket },
     context.signal,
@@ -295,7 +299,7 @@ async function createRollback(
     targets.push(thingArn);
   }
   const content = await contentOf(context, work);
-  const jobId = `${newJobId(content, new Date(), "rollback")}${work.suffix}`;
+  const jobId = `${newJobId(content, new Date(), rollbackPrefix)}${work.suffix}`;
   await createJob(plane, {
     ...{ jobId, targets, document: content.document, targetSelection: "SNAPSHOT" },
     description: `back to firmware ${task.previous.version} from job ${job.jobId}`.slice(0, 2_028),
