@@ -43,6 +43,12 @@ export interface ExecutionPort {
  */
 export const jobNotFoundRetriesMax = 4;
 
+/**
+ * Calls of a handler for one execution in all, orderly ends of the process not counted. Each that reported something new is one that may be
+ * followed by another, or a long update on a weak battery would never end; but not for ever.
+ */
+export const jobCallsMax = 100;
+
 /** The least time between two reports that a handler waits for. */
 export const awaitedReportIntervalMs = 250;
 
@@ -158,7 +164,7 @@ export class ExecutionSteps {
     }
     const found = this.#config.find(document);
     if (found.type === "unknown") return this.#reject(execution, found.reason, found.message);
-    if (execution.begunCount >= this.#config.attemptsMax) {
+    if (execution.begunCount >= this.#config.attemptsMax || execution.callCount >= jobCallsMax) {
       execution.stage = endingStage({ status: "FAILED", statusDetails: exhausted(execution) });
       return;
     }
@@ -208,6 +214,7 @@ export class ExecutionSteps {
     else if (purpose === "start" && stage.name === "ending") stage.mustStartFirst = false;
     else if (purpose === "start" && stage.name === "starting") {
       execution.begunCount += 1;
+      execution.callCount += 1;
       execution.recordAs("running");
       execution.stage = { name: "recording", work: stage.work, sequence: this.#port.save(step) };
     }
@@ -344,6 +351,7 @@ export class ExecutionSteps {
     const deadlineMs = minutes === undefined ? undefined : step.monotonicMs + minutes * 60_000;
     execution.stage = { name: "running", deadlineMs, overdueUntilMs: undefined };
     execution.isAnnounced = true;
+    execution.calledWith = statusDetails;
     this.#event({ name: "jobStarted", event: { ...execution.jobEvent, operation, isResumed } }, step);
     step.effects.push({ type: "call", runId, call: { id, document, operation, statusDetails, isResumed } });
   }
@@ -366,6 +374,12 @@ export class ExecutionSteps {
     execution.sentReport = undefined;
     execution.statusDetails = details;
     execution.reportedAtMs = step.monotonicMs;
+    if (execution.begunCount > 0 && isOther(details, execution.calledWith)) {
+      // It has come further than the processes before it.
+      execution.begunCount = 0;
+      if (execution.record?.phase === "running") execution.recordAs("running");
+      this.#port.save(step);
+    }
     if (stage.name === "running" && stage.overdueUntilMs === undefined && minutes !== undefined) {
       stage.deadlineMs = minutes < 0 ? undefined : step.monotonicMs + minutes * 60_000;
     }
@@ -398,9 +412,8 @@ export class ExecutionSteps {
     execution.stage = { name: "recordingOutcome", outcome, sequence: this.#port.save(step) };
   }
 
-  /** Calls that end so are not held against the job. */
   #parked(execution: Execution, step: JobsStep): void {
-    execution.begunCount = Math.max(0, execution.begunCount - 1);
+    execution.endedInOrder();
     execution.recordAs("parked");
     execution.stage = { name: "parked" };
     this.#port.save(step);
@@ -415,7 +428,7 @@ export class ExecutionSteps {
   /** An end of the process in good order is not held against the job, be it that the handler does not return in time. */
   #recordInterrupted(execution: Execution, step: JobsStep): void {
     if (execution.record?.phase !== "running") return;
-    execution.begunCount = Math.max(0, execution.begunCount - 1);
+    execution.endedInOrder();
     execution.recordAs("interrupted");
     this.#port.save(step);
   }
@@ -476,8 +489,15 @@ function failedOutcome({ statusDetails, report }: Execution, reason: string, mes
   return { status: "FAILED", statusDetails: { reason, message, ...without(reported, "reason", "message") } };
 }
 
-function exhausted({ begunCount }: Execution): JobStatusDetails {
-  const message = `the process ended ${begunCount} times while it worked on the job`;
+const isOther = (left: JobStatusDetails, right: JobStatusDetails): boolean =>
+  Object.keys(left).length !== Object.keys(right).length ||
+  Object.entries(left).some(([name, value]) => right[name] !== value);
+
+function exhausted({ begunCount, callCount }: Execution): JobStatusDetails {
+  const message =
+    callCount >= jobCallsMax
+      ? `the process ended ${callCount} times while it worked on the job`
+      : `the process ended ${begunCount} times while it worked on the job, and it came no further`;
   return { reason: "JOB_ATTEMPTS_EXHAUSTED", message };
 }
 

@@ -43,6 +43,9 @@ export class Execution {
   /** The application, or the record of an earlier process, knows of it. */
   isAnnounced: boolean;
   begunCount: number;
+  callCount: number;
+  /** What the cloud had when the handler was called. */
+  calledWith: JobStatusDetails = {};
   statusDetails: JobStatusDetails = {};
   request: { requestId: number; purpose: RequestPurpose } | undefined;
   failures = 0;
@@ -71,6 +74,7 @@ export class Execution {
     this.isResumed = record !== undefined;
     this.isAnnounced = record !== undefined;
     this.begunCount = record?.begunCount ?? 0;
+    this.callCount = record?.callCount ?? 0;
   }
 
   get jobEvent(): { jobId: string; executionNumber: number } {
@@ -83,11 +87,22 @@ export class Execution {
   }
 
   recordAs(phase: "running" | "interrupted" | "parked"): void {
-    this.record = { ...this.id, begunCount: this.begunCount, phase };
+    this.record = { ...this.#facts, phase };
   }
 
   recordOutcome(outcome: FinalOutcome): void {
-    this.record = { ...this.id, begunCount: this.begunCount, phase: "ended", outcome };
+    this.record = { ...this.#facts, phase: "ended", outcome };
+  }
+
+  /** Calls that end in good order are not held against the job. */
+  endedInOrder(): void {
+    this.begunCount = Math.max(0, this.begunCount - 1);
+    this.callCount = Math.max(0, this.callCount - 1);
+  }
+
+  get #facts() {
+    const { id, begunCount, callCount } = this;
+    return { ...id, begunCount, callCount };
   }
 }
 

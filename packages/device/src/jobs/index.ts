@@ -1,6 +1,7 @@
 export { awaitedReportsMax } from "./call.js";
 export type { JobHandler, JobOutcome, JobReportOptions, RunningJob } from "./job.js";
 export type { JobListener, JobListeners } from "./listeners.js";
+export { awaitedReportIntervalMs, jobCallsMax } from "./execution-steps.js";
 export { finishedExecutionsMax } from "./machine.js";
 export { managedInputOf, operationOfDocument } from "./operation.js";
 export type { OperationOf } from "./operation.js";

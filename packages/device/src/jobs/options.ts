@@ -52,7 +52,10 @@ export interface RunJobsOptions {
   stepTimeoutInMinutes?: number;
   /** The least time between two reports of progress, unless the handler waits for one. Default {@link defaultJobProgressIntervalMs}. */
   progressIntervalMs?: number;
-  /** Calls of a handler that the process did not survive, before the job is FAILED. Default {@link defaultJobAttemptsMax}. */
+  /**
+   * Calls of a handler in a row that the process did not survive and that reported nothing new, before the job is FAILED; {@link jobCallsMax}
+   * in all. Default {@link defaultJobAttemptsMax}.
+   */
   attemptsMax?: number;
   /** A notification may get lost: so often the cloud is asked what is pending. Default {@link defaultJobPollIntervalMs}. */
   pollIntervalMs?: number;

@@ -1,5 +1,5 @@
 import { isJsonObject, type JobStatusDetails, memberOf } from "@thingline/protocol/jobs";
-import type { ExecutionId, ExecutionRecord, FinalOutcome } from "./types.js";
+import type { ExecutionRecord, FinalOutcome } from "./types.js";
 
 /** What survives a restart, of all executions together. */
 export const jobsRecordBytesMax = 262_144;
@@ -35,10 +35,10 @@ export function decodeRecords(bytes: Uint8Array, thingName: string): DecodedReco
 
 function recordOf(value: unknown): ExecutionRecord | undefined {
   if (!isJsonObject(value)) return undefined;
-  const { jobId, executionNumber, queuedAt, begunCount, phase } = value;
+  const { jobId, executionNumber, queuedAt, begunCount, callCount, phase } = value;
   if (typeof jobId !== "string" || !/^[a-zA-Z0-9_-]{1,64}$/u.test(jobId)) return undefined;
-  if (!isCount(executionNumber) || !isCount(queuedAt) || !isCount(begunCount)) return undefined;
-  const facts: ExecutionId & { begunCount: number } = { jobId, executionNumber, queuedAt, begunCount };
+  if (!isCount(executionNumber) || !isCount(queuedAt) || !isCount(begunCount) || !isCount(callCount)) return undefined;
+  const facts = { jobId, executionNumber, queuedAt, begunCount, callCount };
   if (phase === "running" || phase === "interrupted" || phase === "parked") return { ...facts, phase };
   const outcome = phase === "ended" ? outcomeOf(memberOf(value, "outcome")) : undefined;
   return outcome === undefined ? undefined : { ...facts, phase: "ended", outcome };

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import { createProcessClock, createVirtualFiles, type VirtualFiles } from "@thingline/transport/virtual";
-import { defaultJobAttemptsMax, defaultJobsCloseTimeoutMs, type RunJobsOptions, type RunningJob } from "./index.js";
+import {
+  defaultJobAttemptsMax,
+  defaultJobsCloseTimeoutMs,
+  jobCallsMax,
+  type RunJobsOptions,
+  type RunningJob,
+} from "./index.js";
 import { FakeJobsDevice, JobsWorld, thingName } from "./jobs-world.test.support.js";
 import { jobsRecordBytesMax } from "./record.js";
 
@@ -147,8 +153,33 @@ test("a job that ends its process each time is FAILED in the end", async () => {
   assert.equal(calls, defaultJobAttemptsMax);
   assert.deepEqual(
     [world.cloud.find("job")?.status, world.cloud.find("job")?.statusDetails],
-    ["FAILED", { reason: "JOB_ATTEMPTS_EXHAUSTED", message: "the process ended 3 times while it worked on the job" }],
+    [
+      "FAILED",
+      {
+        reason: "JOB_ATTEMPTS_EXHAUSTED",
+        message: "the process ended 3 times while it worked on the job, and it came no further",
+      },
+    ],
   );
+});
+
+test("a job that comes further each time may end its process more often, up to jobCallsMax times", async () => {
+  const processes = new Processes();
+  const { world } = processes;
+  let calls = 0;
+  const handler = async (job: RunningJob) => {
+    calls += 1;
+    await job.report({ percent: String(calls) }, { until: "accepted" });
+    return never();
+  };
+  for (let life = 0; life <= jobCallsMax; life += 1) {
+    await processes.start({ do: handler });
+    if (life === 0) world.cloud.queue("job", { operation: "do" });
+    await world.settle(1_000);
+    processes.kill();
+  }
+  assert.equal(calls, jobCallsMax);
+  assert.equal(world.cloud.find("job")?.statusDetails?.["reason"], "JOB_ATTEMPTS_EXHAUSTED");
 });
 
 test("close() tells the handler, waits for it, and holds nothing against the job", async () => {
@@ -271,7 +302,7 @@ for (const [what, content, code] of contents) {
 
 test("the record of another thing is worth nothing, and a folder has one client", async () => {
   const processes = new Processes();
-  const record = { jobId: "job", executionNumber: 1, queuedAt: 1, begunCount: 1, phase: "running" };
+  const record = { jobId: "job", executionNumber: 1, queuedAt: 1, begunCount: 1, callCount: 1, phase: "running" };
   const text = JSON.stringify({ version: 1, thingName: "another", executions: [record] });
   processes.files = createVirtualFiles({ content: { [path]: text } });
   const { runner } = await processes.start({});

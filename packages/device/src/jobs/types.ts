@@ -33,8 +33,10 @@ export interface FinalOutcome {
  * `parked`: it said that it goes on after a restart; `ended`: what it came to, which the cloud has not accepted yet.
  */
 export type ExecutionRecord = ExecutionId & {
-  /** So many times a handler was called for it, orderly ends of the process not counted. */
+  /** So many times a handler was called for it since it last made progress, orderly ends of the process not counted. */
   readonly begunCount: number;
+  /** So many times in all, orderly ends not counted. */
+  readonly callCount: number;
 } & (
     | { readonly phase: "running" | "interrupted" | "parked" }
     | { readonly phase: "ended"; readonly outcome: FinalOutcome }
