@@ -1,10 +1,12 @@
 // npm run bench -- fota [--things N] [--rounds N] [--json]
+// Downloads over HTTPS ranges: see download-rows.ts.
 // A job is rolled out to all things of a group at once, while a bystander's messages go to the broker and back to it: how long they take, and
 // how long without the rollout.
 import { connect, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { encodeToBytes, type MqttPacket } from "@thingline/protocol/mqtt";
+import { compareDownloads, downloadMeasurements } from "./download-rows.js";
 import { answerOwnRows, ownRowsOptions, type OwnMeasurement } from "./own-rows.js";
 import type { RolloutAnswer, RolloutTask } from "./rollout-server.js";
 import { fail, median, positive, readOptions, row, say, wait, Worker } from "./tools.js";
@@ -42,7 +44,10 @@ const own = stores.map((store): OwnMeasurement => ({
     return [busyP99Ms, seconds];
   },
 }));
-if (!(await answerOwnRows(values, own))) await compare();
+if (!(await answerOwnRows(values, [...own, ...downloadMeasurements]))) {
+  await compare();
+  await compareDownloads({ rounds, json: values.json });
+}
 
 async function compare(): Promise<void> {
   if (!values.json) {

@@ -34,6 +34,7 @@ interface WorldOptions extends Partial<Omit<FileServerOptions, "files" | "tls">>
   client?: Partial<HttpDownloaderOptions>;
   faults?: (count: number) => LinkFaults | undefined;
   latencyMs?: number;
+  bytesPerSecond?: number;
 }
 
 async function worldOf({
@@ -42,6 +43,7 @@ async function worldOf({
   client,
   faults,
   latencyMs,
+  bytesPerSecond,
   ...rest
 }: WorldOptions = {}) {
   const clock = createVirtualClock();
@@ -50,6 +52,7 @@ async function worldOf({
     clock,
     random,
     ...(latencyMs !== undefined && { latencyMs }),
+    ...(bytesPerSecond !== undefined && { bytesPerSecond }),
     faults: ({ count }) => faults?.(count),
   });
   const files = new Map([["/image.bin", file]]);
@@ -456,4 +459,18 @@ test("what this device is not set up for is said as that", async () => {
 test("an untrusted server is told as that", async () => {
   const world = await worldOf({ isSecure: true, client: { tls: { ca: selfSigned.certificatePem } } });
   assert.equal((await world.run(world.fetch())).error?.code, "TLS_PEER_UNTRUSTED");
+});
+
+test("a link of 1 Mbit/s with a round trip of 100 ms is used to nine tenths", async () => {
+  const link = { isSecure: true, latencyMs: 50, bytesPerSecond: 125_000, file: { bytes: fileOf(1_000_000), etag } };
+  const shareOf = async (client: Partial<HttpDownloaderOptions>): Promise<number> => {
+    const world = await worldOf({ ...link, client: { tls: { ca: ca.certificatePem }, ...client } });
+    const { bytes } = await world.run(world.fetch());
+    assert.equal(bytes.length, 1_000_000);
+    return 1_000_000 / ((world.clock.monotonicMs() / 1000) * link.bytesPerSecond);
+  };
+  const share = await shareOf({});
+  const alone = await shareOf({ connections: 1 });
+  assert.ok(share >= 0.9, `${share}`);
+  assert.ok(alone < share, `one range in flight: ${alone}`);
 });
