@@ -366,3 +366,34 @@ test("with a key the old image is signed again above what runs, its security cou
   const payloadOf = (bytes: Uint8Array) => Buffer.from(bytes.subarray(headerBytes, headerBytes + payloadBytes));
   assert.deepEqual(payloadOf(image), payloadOf(old));
 });
+
+test("on a real account the bucket is named, and a role signs URLs, or the image is anybody's", async () => {
+  const { path, image } = await makeImage("6.0.0+0");
+  await makeThings("far");
+  const env = {
+    AWS_ENDPOINT_URL: cloud.addresses.api,
+    AWS_REGION: "us-east-1",
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+  };
+  const onAws = async (...args: string[]) => {
+    const words = ["fota", "deploy", path, "--key", keyFile, "--things", "far", "--aws", ...args, "--json"];
+    const finished = await runCommandLine({ words, env });
+    return { ...finished, events: eventsOf(finished) };
+  };
+  assert.equal((await onAws()).code, 2);
+  const missing = await onAws("--bucket", "no-such-bucket");
+  assert.equal(missing.code, 1);
+  const open = await onAws("--bucket", "thingline-firmware");
+  assert.equal(open.code, 0, open.stderr);
+  assert.ok(open.events.some(({ event, code }) => event === "warning" && code === "URL_UNSIGNED"));
+  const role = "arn:aws:iam::123456789012:role/firmware";
+  const signed = await onAws("--bucket", "thingline-firmware", "--role-arn", role);
+  assert.equal(signed.code, 0, signed.stderr);
+  const jobId = String(signed.events.at(-1)?.["jobId"]);
+  const { job } = await iot.send(new DescribeJobCommand({ jobId }));
+  assert.equal(job?.presignedUrlConfig?.roleArn, role);
+  const { location } = await documentFor("far", jobId);
+  assert.equal(location.host, "thingline-firmware.s3.us-east-1.amazonaws.com");
+  assert.deepEqual(await download(location.url), Buffer.from(image));
+});

@@ -5,7 +5,7 @@ import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
 import { hashOf, objectKeyOf, readFirmware, type Firmware, type FirmwareOptions } from "../fota/firmware.js";
 import { writeFirmwareDocument } from "../fota/job-document.js";
-import { openObjectStore, type ObjectStore } from "../fota/object-store.js";
+import { openObjectStore, requireBucket, type ObjectStore } from "../fota/object-store.js";
 import { openFotaPlane, type FotaPlane, type PlaceOptions } from "../fota/plane.js";
 import { commandLine, unlessDefault } from "../invocation.js";
 import { defaultDataDir } from "../option-values.js";
@@ -38,6 +38,7 @@ export interface DeployOptions extends PlaceOptions, FirmwareOptions, RolloutOpt
 /** `thingline fota deploy IMAGE` */
 export async function fotaDeploy(context: CommandContext, options: DeployOptions, path = ""): Promise<void> {
   const { output, signal } = context;
+  requireBucket(options);
   const targetNames = await readTargets(options, signal);
   const firmware = await step(output, `verifying ${path}`, () => readFirmware(path, options, signal));
   tellVerified(output, firmware, path);

@@ -29,6 +29,13 @@ export async function openObjectStore(
     : openLocal(options.dataDir, options.bucket ?? localBucket);
 }
 
+const bucketMissing = () => new UsageError("--aws needs --bucket: where devices fetch the image from");
+
+/** Before anything is done. @throws {UsageError} */
+export function requireBucket({ aws, bucket }: { aws?: boolean; bucket?: string }): void {
+  if (aws === true && bucket === undefined) throw bucketMissing();
+}
+
 async function openLocal(dataDir: string, bucket: string): Promise<ObjectStore> {
   const running = await findRunningCloud(dataDir);
   const { objects } = running;
@@ -57,9 +64,12 @@ async function openLocal(dataDir: string, bucket: string): Promise<ObjectStore> 
 }
 
 async function openAws(bucket: string | undefined, signal: AbortSignal): Promise<ObjectStore> {
-  if (bucket === undefined) throw new UsageError("--aws needs --bucket: where devices fetch the image from");
+  if (bucket === undefined) throw bucketMissing();
   const { HeadBucketCommand, S3Client } = await import("@aws-sdk/client-s3");
-  const client = new S3Client({ followRegionRedirects: true });
+  // An endpoint of one's own mostly has one name for all buckets.
+  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
+  const forcePathStyle = (AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL) !== undefined;
+  const client = new S3Client({ followRegionRedirects: true, forcePathStyle });
   // A signed URL is good in the bucket's own region only, which need not be that of the devices.
   const { BucketRegion } = await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });
   const region = BucketRegion ?? (await client.config.region());
