@@ -24,6 +24,7 @@ export default {
     "src/services/aws-operation.ts:LeafPath",
     "src/services/aws-operation.ts:Name",
     "src/services/aws-operation.ts:Shapes",
+    "src/services/job-templates/managed.ts:ManagedParameter",
     "src/services/jobs/create-job.ts:NewJob",
     "src/services/messages/service.ts:RetainedMessage",
     "src/services/split-provisioning/service.ts:ProvisionRequest",

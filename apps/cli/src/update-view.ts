@@ -79,14 +79,14 @@ export function createUpdateView(output: Output): {
     status?.end();
     status = undefined;
   };
-  const showProgress = (percent: number) => {
+  const showLive = (name: string, text: string) => {
     status ??= output.status();
-    status.show(`${"downloading".padEnd(nameWidth)} ${progressBar(percent)}`, true);
+    status.show(`${name.padEnd(nameWidth)} ${text}`, true);
   };
   return {
     fota(event) {
       const { type, ...facts } = event;
-      if (type === "progress") showProgress(event.percent);
+      if (type === "progress") showLive("downloading", progressBar(event.percent));
       else if (type !== "note") end();
       // What a note has said is not said again.
       const isNoted = event.type === "error" && event.message === noted;
@@ -95,8 +95,10 @@ export function createUpdateView(output: Output): {
       const mark = { error: paint.red("✗"), cancelled: paint.yellow("–"), note: " ", rebooting: paint.dim("↻") };
       const shown = type in mark ? mark[type as keyof typeof mark] : paint.green("✓");
       output.event({ event: "fota", phase: type, ...facts }, text === undefined ? undefined : line(shown, type, text));
+      if (type === "rebooting") showLive("bootloader", "swaps the slots");
     },
     booted(report) {
+      end();
       const text = describeBoot(report);
       const { runs, swapType, isResumed, refusals, warnings } = report;
       const version = runs?.version ?? null;
@@ -104,6 +106,8 @@ export function createUpdateView(output: Output): {
         { event: "boot", version, isOnTrial: runs?.isOnTrial ?? false, swapType, isResumed, refusals, warnings },
         text === undefined ? undefined : line(paint.dim("↻"), "bootloader", text),
       );
+      if (text !== undefined)
+        showLive("connecting", runs?.version === undefined ? "" : `with ${shortVersion(runs.version)}`);
     },
     end,
   };

@@ -86,7 +86,6 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
       ...{ output, clock, signal: until, options },
       published: () => view.published(),
     });
-    await device.close();
   };
   try {
     if (settings.fota === undefined) {
