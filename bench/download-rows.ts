@@ -135,7 +135,7 @@ async function onLink({
   const clock = createVirtualClock();
   const random = createVirtualRandom(1);
   const { ca, second } = await makeTestCertificates(createVirtualKeys({ random }));
-  const link = { latencyMs: linkLatencyMs, bytesPerSecond: linkBytesPerSecond };
+  const link = { latencyMs: linkLatencyMs, bitsPerSecond: 8 * linkBytesPerSecond };
   const network = createVirtualNetwork({ clock, random, ...link });
   const serverTls = {
     certificate: second.certificatePem,

@@ -17,6 +17,7 @@ export const slowFirst = [
   "integration/cli-device",
   "store/damage",
   "integration/damaged-data-directories",
+  "simulation/update-power-cuts",
   "simulation/broker-cluster",
   "simulation/runner-cluster",
   "simulation/network-faults",

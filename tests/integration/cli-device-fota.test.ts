@@ -7,6 +7,7 @@ import { test, type TestContext } from "node:test";
 import { CreateJobCommand, DescribeJobExecutionCommand } from "@aws-sdk/client-iot";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
+import { makeSimulatedModemDelta } from "@thingline/modem/simulator";
 import { makeSimulatedFirmware } from "@thingline/sim";
 import { createNodeImageCrypto } from "@thingline/transport/node";
 import {
@@ -29,7 +30,8 @@ interface FotaWorld {
   /** Uploads an image and makes a job of it. */
   deploy(jobId: string, image: Uint8Array, document?: Record<string, unknown>): Promise<void>;
   execution(jobId: string): Promise<{ status: string | undefined; details: Record<string, string> }>;
-  start(...args: string[]): RunningProgram;
+  /** With native TLS and the key of the bootloader. */
+  start(): RunningProgram;
 }
 
 async function openFotaWorld(t: TestContext): Promise<FotaWorld> {
@@ -65,9 +67,9 @@ async function openFotaWorld(t: TestContext): Promise<FotaWorld> {
       const { execution } = await iot.send(new DescribeJobExecutionCommand({ jobId, thingName: thing }));
       return { status: execution?.status, details: execution?.statusDetails?.detailsMap ?? {} };
     },
-    start(...args) {
+    start() {
       const conf = ["--conf", "fota.conf", "--certs", thing, "--native-tls", "--firmware-key", "boot.pem"];
-      return startThinglineIn(t, { cwd }, "device", "run", ...conf, ...args, "--json");
+      return startThinglineIn(t, { cwd }, "device", "run", ...conf, "--json");
     },
   };
 }
@@ -130,4 +132,22 @@ test("killed in the middle of a download and before the new image is confirmed, 
   await third.event(is("job", { jobId: "update", state: "succeeded" }));
   assert.equal((await world.execution("update")).details["versionRunning"], "2.0.0+0");
   assert.equal((await third.end("SIGINT")).code, 0);
+});
+
+test("through the modem, a delta image goes to the modem, which applies it when it starts anew with the board", async (t) => {
+  const world = await openFotaWorld(t);
+  const { cwd } = world;
+  const written = await runThinglineIn(t, { cwd }, "modem", "write", "--sec-tag", "201", "--from", thing);
+  assert.equal(written.code, 0, written.stderr);
+  await writeFile(join(cwd, "modem.conf"), "CONFIG_DFU_TARGET_MODEM_DELTA=y\n");
+  const [from, to] = ["mfw_nrf9160_1.3.2", "mfw_nrf9160_1.3.7"];
+  await world.deploy("modem", makeSimulatedModemDelta({ from, to }), { fwversion: to });
+  const conf = ["--conf", "fota.conf", "--conf", "modem.conf"];
+  const device = startThinglineIn(t, { cwd }, "device", "run", ...conf, "--json");
+  const started = await device.event(is("fota", { phase: "started" }));
+  assert.equal(started["isResumed"], false);
+  await device.event(is("job", { jobId: "modem", state: "succeeded" }));
+  const { status, details } = await world.execution("modem");
+  assert.deepEqual([status, details["target"], details["versionRunning"]], ["SUCCEEDED", "modem", to]);
+  assert.equal((await device.end("SIGINT")).code, 0);
 });

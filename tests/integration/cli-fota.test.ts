@@ -347,6 +347,8 @@ test("where the bootloader compares nothing, everyone who took it goes back to t
   const again = await fota("rollback", second.jobId, "--bootloader", "none");
   assert.equal(again.code, 1, "they have gone back already");
   assert.match(String(again.events[0]?.["why"]), /has had the update of job rollback-/);
+  const unnamed = await fota("rollback", "--bootloader", "none");
+  assert.equal(unnamed.events[0]?.["jobId"], second.jobId, "the newest update, and not the way back from it");
 });
 
 test("with a key the old image is signed again above what runs, its security counter too", async () => {

@@ -102,6 +102,21 @@ for (const option of ["mqttsPort", "httpsPort", "apiPort", "objectsPort", "mqttP
   });
 }
 
+test("the port of objects is the one behind that of the API, and a free one when that is taken", async (context) => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  context.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  // The port before it may be anybody's: then there is nothing to see.
+  const started = await startCloud({ memory: true, ...freePorts, apiPort: port - 1 }).catch((error: unknown) => {
+    if (!isThinglineError(error, "PORT_IN_USE")) throw error;
+    return undefined;
+  });
+  context.after(() => started?.close());
+  if (started === undefined) return context.skip("the port is taken");
+  assert.notEqual(new URL(started.addresses.objects).port, String(port));
+});
+
 const invalid: [option: string, options: StartCloudOptions][] = [
   ["dataDir", {}],
   ["mqttsPort", { memory: true, mqttsPort: 65_536 }],

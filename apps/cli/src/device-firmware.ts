@@ -12,7 +12,13 @@ import type { JobListeners } from "@thingline/device/jobs";
 import type { ImageCrypto, ImagePublicKey } from "@thingline/protocol/image";
 import type { FotaSettings } from "@thingline/protocol/kconfig";
 import { type BoardReport, runBoard } from "@thingline/sim";
-import { type Dialer, type Files, makePrivateFolder, type SecTagDialer } from "@thingline/transport";
+import {
+  type Dialer,
+  type Files,
+  makePrivateFolder,
+  type ModemFirmware,
+  type SecTagDialer,
+} from "@thingline/transport";
 import { createNodeImageCrypto } from "@thingline/transport/node";
 import type { Adapters } from "./adapters.js";
 import { runFirmwareApplication } from "./firmware-application.js";
@@ -39,6 +45,14 @@ export interface DeviceFirmwareOptions {
   signal: AbortSignal;
 }
 
+/** What the firmware of one boot finds. */
+export interface Surroundings {
+  access: FileAccess;
+  /** Undefined: there is none, or it takes no firmware. */
+  modem: ModemFirmware | undefined;
+  createDevice: () => Device;
+}
+
 export interface BootListeners {
   booted: (report: BoardReport) => void;
   fota: (event: FotaEvent) => void;
@@ -53,8 +67,8 @@ export interface DeviceFirmware extends AsyncDisposable {
    * Runs until `signal` is aborted, or `run` rejects. `run` gets a device for each boot, and the signal of that boot.
    */
   runUntilEnd(options: {
-    access: FileAccess;
-    createDevice: () => Device;
+    /** Called at each boot: what is around the board starts as well. */
+    start: () => Promise<Surroundings>;
     on: BootListeners;
     run: (device: Device, signal: AbortSignal) => Promise<void>;
     signal: AbortSignal;
@@ -79,14 +93,16 @@ export async function openDeviceFirmware(adapters: Adapters, options: DeviceFirm
     });
     return {
       keyType: key?.publicKey.type,
-      runUntilEnd: ({ access, createDevice, on, run, signal: end }) =>
+      runUntilEnd: ({ start, on, run, signal: end }) =>
         runBoard(
           board.board,
           async (image, context) => {
             on.booted(context.report);
+            const { access, modem, createDevice } = await start();
             await using device = createDevice();
             await runFirmwareApplication(adapters, {
               ...{ image, context, device, folder, limits: limitsOf(settings), onFota: on.fota, onJobs: on.jobs },
+              modem: settings.updatesModem ? modem : undefined,
               downloaders: downloadersOf(adapters, { device, settings, access }),
               run: (running) => run(running, context.signal),
             });

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Device } from "@thingline/device";
 import {
   createFirmwareUpdater,
+  createModemTarget,
   type Downloader,
   firmwareUpdateOperation,
   type FotaEvent,
@@ -10,6 +11,7 @@ import {
 } from "@thingline/device/fota";
 import { type JobListeners, operationOfDocument, runJobs } from "@thingline/device/jobs";
 import type { ApplicationContext, BoardImage } from "@thingline/sim";
+import type { ModemFirmware } from "@thingline/transport";
 import type { Adapters } from "./adapters.js";
 
 /** Where the update and the jobs of a device are remembered over a restart, below its folder. */
@@ -22,6 +24,8 @@ export interface FirmwareApplicationOptions {
   /** Idle; the application connects it. */
   device: Device;
   downloaders: readonly Downloader[];
+  /** A modem that takes firmware as well. */
+  modem?: ModemFirmware | undefined;
   /** Of the device: its journal and its jobs are kept there. */
   folder: string;
   limits?: Partial<FotaLimits>;
@@ -39,14 +43,14 @@ export async function runFirmwareApplication(
   { clock, random, files }: Pick<Adapters, "clock" | "random" | "files">,
   options: FirmwareApplicationOptions,
 ): Promise<void> {
-  const { image, context, device, downloaders, folder, limits, onFota, onJobs, run } = options;
+  const { image, context, device, downloaders, modem, folder, limits, onFota, onJobs, run } = options;
   const { board, reboot } = context;
   await using updater = createFirmwareUpdater({
     ...{ files, clock, random, downloaders, reboot, onEvent: onFota },
     journalPath: join(folder, updateJournalName),
-    targets: [board.target()],
+    targets: [board.target(), ...(modem === undefined ? [] : [createModemTarget({ firmware: modem })])],
     connected: whenReady(device),
-    healthCheck: () => checkHealth(image),
+    healthCheck: ({ target }) => (target === "modem" ? undefined : checkHealth(image)),
     ...(limits !== undefined && { limits }),
   });
   const runner = await runJobs(device, {

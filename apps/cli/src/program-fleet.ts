@@ -100,8 +100,9 @@ function addRollback(fota: Command, command: AddCommand): void {
     "back to the image before, for every device that took an update",
     async () => (await import("./commands/fota-rollback.js")).fotaRollback,
   )
-    .argument("[job]", jobText)
+    .argument("[job]", "id of the job to go back from (default: the newest update that is not a rollback)")
     .option("--to <image>", "the image to go back to (default: what each device had before)", path)
+    .option("--fw-version <version>", "with --to: its version, where it does not say it itself")
     .addOption(
       new Option("--bootloader <rule>", "what the bootloader compares to keep old images away")
         .choices(bootloaderRules)

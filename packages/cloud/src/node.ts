@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { type Clock, clockOption, type Endpoint, type HttpRequest, makePrivateFolder } from "@thingline/transport";
 import {
   createNodeClock,
@@ -69,7 +69,7 @@ export interface StartCloudOptions {
   apiPort?: number;
   /**
    * Objects over HTTPS, without a client certificate: where devices fetch firmware. Default: {@link apiPort} and one, or a free one when
-   * that is 0 or taken by another of these ports.
+   * that is 0, or when somebody listens there already.
    */
   objectsPort?: number;
   /** Plain MQTT, anonymous, everything allowed, on the loopback only. Default: off. */
@@ -373,14 +373,21 @@ class NodeCloud implements StartedCloud {
     ]);
     const read = async (name: string) =>
       new TextDecoder().decode(await this.#files.read(join(folder, name), { bytesMax: pemBytesMax }));
-    const server = await startRestServer({
+    const options: RestServerOptions = {
       ...{ log, host, port, limits: objectServerLimits },
       tls: { certificate: await read("server.pem"), privateKey: await read("server-key.pem") },
       handle: (request) => cloud.handleRest(request),
       judge: (head) => cloud.judgeObjects(head),
       serve: (head, body) => cloud.serveObjects(head, body),
-    }).catch((error: unknown) => {
-      throw nameOption(error, { host, port, optionName: "objectsPort" });
+    };
+    const server = await startRestServer(options).catch((error: unknown) => {
+      // Nobody asked for this port: any other is as good, and what is made of it says which it is.
+      const isAsked = this.#options.objectsPort !== undefined || port === 0;
+      if (isAsked || !isThinglineError(error, "PORT_IN_USE")) {
+        throw nameOption(error, { host, port, optionName: "objectsPort" });
+      }
+      log.warn("objectsPortTaken", { port });
+      return startRestServer({ ...options, port: 0 });
     });
     this.#closers.push(() => server.close());
     this.#objectsPort = server.address.port;

@@ -12,7 +12,7 @@ import {
 } from "@thingline/device";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { AwsIotSettings, FotaSettings, Kconfig } from "@thingline/protocol/kconfig";
-import type { Clock } from "@thingline/transport";
+import type { Clock, ModemFirmware } from "@thingline/transport";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readConfiguration, receivedPayloadBytesMax } from "../configuration.js";
@@ -58,7 +58,8 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
   const applicationTopics = options.topic ?? [];
   adviseOn(output, { config, settings, topicCount: applicationTopics.length });
   const deviceOptions = optionsOf(config, settings, options);
-  await using source = await openCredentials(output, adapters, { settings, options, signal });
+  await using sources = new Sources(() => openCredentials(output, adapters, { settings, options, signal }));
+  const source = await sources.start();
   const view = createDeviceView(output, {
     clientId: deviceOptions.clientId,
     address: `${deviceOptions.host}:${deviceOptions.port}`,
@@ -71,7 +72,7 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
   const create = () =>
     createDevice({
       ...deviceOptions,
-      ...source.credentials,
+      ...sources.current.credentials,
       ...{ clock, random, applicationTopics, shadowTopics, requestsShadow, on: view.listeners },
       // The options of the last run may have been others.
       trustsSession: false,
@@ -92,7 +93,7 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
       await using device = create();
       await run(device, signal);
     } else {
-      await runOnBoard({ output, adapters, settings: settings.fota, options, source, view, create, run, signal });
+      await runOnBoard({ output, adapters, settings: settings.fota, options, sources, view, create, run, signal });
     }
     if (signal.aborted) output.event({ event: "stopped" });
     return isGood ? exitCodes.done : exitCodes.failed;
@@ -107,13 +108,13 @@ async function runOnBoard(given: {
   adapters: Adapters;
   settings: FotaSettings;
   options: RunOptions;
-  source: CredentialSource;
+  sources: Sources;
   view: DeviceView;
   create: () => Device;
   run: (device: Device, until: AbortSignal) => Promise<void>;
   signal: AbortSignal;
 }): Promise<void> {
-  const { output, adapters, settings, options, source, view, create, run, signal } = given;
+  const { output, adapters, settings, options, sources, view, create, run, signal } = given;
   const { modemDir, boardDir: folder = join(modemDir, "board"), firmware: imageFile, firmwareKey: keyFile } = options;
   await using board = await openDeviceFirmware(adapters, { settings, folder, keyFile, imageFile, signal });
   const { keyType } = board;
@@ -124,9 +125,14 @@ async function runOnBoard(given: {
     output.paint.dim(output.wrap(`the board in ${folder} goes by ${by}`, 0)),
   );
   const ended = new AbortController();
+  let isFirstBoot = true;
   await board.runUntilEnd({
-    access: source.filesOver(settings),
-    createDevice: create,
+    async start() {
+      // A board that is reset resets its modem, which then applies what it was given.
+      const { filesOver, modem } = isFirstBoot ? sources.current : await sources.start();
+      isFirstBoot = false;
+      return { access: filesOver(settings), modem, createDevice: create };
+    },
     on: view.board,
     run: async (device, until) => {
       await run(device, until);
@@ -216,6 +222,35 @@ interface CredentialSource extends AsyncDisposable {
   details: Record<string, string | number>;
   /** How files are fetched. */
   filesOver: (settings: FotaSettings) => FileAccess;
+  /** Undefined: without a modem. */
+  modem: ModemFirmware | undefined;
+}
+
+/** What the device connects with, which can be started anew. */
+class Sources implements AsyncDisposable {
+  readonly #open: () => Promise<CredentialSource>;
+  #current: CredentialSource | undefined;
+
+  constructor(open: () => Promise<CredentialSource>) {
+    this.#open = open;
+  }
+
+  get current(): CredentialSource {
+    if (this.#current === undefined) throw new ThinglineError("CLOSED", "the modem is switched off");
+    return this.#current;
+  }
+
+  async start(): Promise<CredentialSource> {
+    await this[Symbol.asyncDispose]();
+    this.#current = await this.#open();
+    return this.#current;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const current = this.#current;
+    this.#current = undefined;
+    await current?.[Symbol.asyncDispose]();
+  }
 }
 
 /** The modem with its security tags, switched on and registered; or files, and this machine's own network. */
@@ -232,6 +267,7 @@ async function openCredentials(
       ...native,
       credentials: { ...native.credentials, handshake },
       filesOver: () => ({ dialer: adapters.network, ...native.credentials }),
+      modem: undefined,
       [Symbol.asyncDispose]: async () => undefined,
     };
   }
@@ -254,6 +290,7 @@ async function openCredentials(
       const folder = nativeFolder(options);
       return nativeDownloadAccess(adapters, { dialer, folder, secTag: downloadSecTag });
     },
+    modem: device.modem.firmware,
     description: `security tag ${secTag}`,
     details: { secTag },
     [Symbol.asyncDispose]: () => device.close(),

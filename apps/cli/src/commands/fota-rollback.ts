@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { ThinglineError } from "@thingline/protocol";
-import { formatVersion, identifyFirmware, type ImageFacts, type ImageVersion } from "@thingline/protocol/image";
+import { formatVersion, identifyFirmware, type ImageVersion } from "@thingline/protocol/image";
 import { createNodeFiles, createNodeImageCrypto } from "@thingline/transport/node";
 import type { BootloaderRule } from "../bootloader-rules.js";
 import type { CommandContext } from "../command.js";
@@ -21,6 +21,7 @@ import {
 import { openObjectStore, type ObjectStore } from "../fota/object-store.js";
 import { isAwsError, openFotaPlane, type FotaPlane, type PlaceOptions } from "../fota/plane.js";
 import { signAgain } from "../fota/resign.js";
+import { obstacleOf, type Obstacle, type Previous } from "../fota/rollback-plan.js";
 import { generationAbove, whyRefused, type Running } from "../fota/rollback-rules.js";
 import type { Output } from "../output.js";
 import { escapeControls } from "../terminal-text.js";
@@ -37,6 +38,8 @@ import {
 
 export interface RollbackOptions extends PlaceOptions, RolloutOptions {
   to?: string;
+  /** Of `to`, when it does not say it itself. */
+  fwVersion?: string;
   bootloader: BootloaderRule;
   key?: string;
   asVersion?: ImageVersion;
@@ -46,31 +49,24 @@ export interface RollbackOptions extends PlaceOptions, RolloutOptions {
   roleArn?: string;
 }
 
-/** An image to go back to. */
-interface Previous {
-  /** The job that brought it; undefined for a file of `--to`. */
-  readonly job: FirmwareJob | undefined;
-  readonly version: string;
-  /** Undefined where it could not be read, or is no MCUboot image. */
-  readonly image: ImageFacts | undefined;
-  readonly bytes: Uint8Array | undefined;
-  readonly file: string;
-}
-
 /** What becomes of one device. */
 interface Plan {
   readonly thingName: string;
   readonly running: Running;
   readonly previous: Previous | undefined;
   /** Why it is left out, or why its bootloader would refuse; undefined when it goes back. */
-  readonly obstacle: { kind: "skipped" | "refused"; why: string } | undefined;
+  readonly obstacle: Obstacle | undefined;
 }
+
+/** Ids of its jobs begin so. */
+const rollbackPrefix = "rollback";
 
 /** `thingline fota rollback [JOB]`: nothing is created that must fail. */
 export async function fotaRollback(context: CommandContext, options: RollbackOptions, jobId?: string): Promise<number> {
   const { output } = context;
   const plane = await openFotaPlane(context, options);
-  const job = await findFirmwareJob(plane, jobId);
+  // Twice in a hurry must not bring back what was gone back from: that takes the job's name.
+  const job = await findFirmwareJob(plane, jobId, (id) => !id.startsWith(rollbackPrefix));
   const store = await openObjectStore(
     { ...options, bucket: options.bucket ?? job.document.object?.bucket },
     context.signal,
@@ -116,7 +112,16 @@ async function makePlans(
   for await (const execution of listExecutions(plane, job.jobId, "SUCCEEDED")) taken.push(execution);
   const devices = await readDetails(plane, job.jobId, taken);
   const newImage = await readImage(store, job, signal);
-  const given = options.to === undefined ? undefined : previousOf(await readFirmware(options.to, {}, signal));
+  const given =
+    options.to === undefined
+      ? undefined
+      : previousOf(
+          await readFirmware(
+            options.to,
+            options.fwVersion === undefined ? {} : { fwVersion: options.fwVersion },
+            signal,
+          ),
+        );
   const history = new FirmwareHistory(plane, job);
   const images = new Map<string, Promise<Previous>>();
   const plans: Plan[] = [];
@@ -143,26 +148,6 @@ async function makePlans(
   return plans.sort((left, right) => (left.thingName < right.thingName ? -1 : 1));
 }
 
-function obstacleOf(running: Running, previous: Previous | undefined, rule: BootloaderRule): Plan["obstacle"] {
-  if (previous === undefined) {
-    return { kind: "skipped", why: "no update before this one is known: name the image with --to" };
-  }
-  if (previous.image === undefined) {
-    if (previous.bytes === undefined) {
-      return {
-        kind: "skipped",
-        why: `its image of job ${previous.job?.jobId} is not there any more: name it with --to`,
-      };
-    }
-    return rule === "none"
-      ? undefined
-      : { kind: "refused", why: "it is no MCUboot image: say --bootloader none if it may be taken" };
-  }
-  const { header, securityCounter } = previous.image;
-  const why = whyRefused(running, { version: header.version, securityCounter }, rule);
-  return why === undefined ? undefined : { kind: "refused", why };
-}
-
 /** Undefined for a file that is somewhere else, or gone. */
 async function readImage(store: ObjectStore, { document }: FirmwareJob, signal: AbortSignal) {
   if (document.object === undefined) return undefined;
@@ -171,19 +156,19 @@ async function readImage(store: ObjectStore, { document }: FirmwareJob, signal: 
     throw error;
   });
   if (bytes === undefined) return undefined;
-  const isImage = identifyFirmware(bytes) === "application";
-  return { bytes, image: isImage ? (await judge(bytes)).image : undefined };
+  const kind = identifyFirmware(bytes);
+  return { bytes, kind, image: kind === "application" ? (await judge(bytes)).image : undefined };
 }
 
 async function readPrevious(store: ObjectStore, job: FirmwareJob, signal: AbortSignal): Promise<Previous> {
   const read = await readImage(store, job, signal);
   const version = job.document.version ?? (read?.image && formatVersion(read.image.header.version)) ?? "?";
   const file = job.document.object?.key.split("/").at(-1) ?? "image.bin";
-  return { job, version, image: read?.image, bytes: read?.bytes, file };
+  return { job, version, kind: read?.kind ?? "unknown", image: read?.image, bytes: read?.bytes, file };
 }
 
 function previousOf({ version, image, bytes, file }: Firmware): Previous {
-  return { job: undefined, version, image, bytes, file };
+  return { job: undefined, version, kind: identifyFirmware(bytes), image, bytes, file };
 }
 
 function tellPlan(output: Output, jobId: string, { thingName, running, previous, obstacle }: Plan): void {
@@ -314,7 +299,7 @@ async function createRollback(
     targets.push(thingArn);
   }
   const content = await contentOf(context, work);
-  const jobId = `${newJobId(content, new Date(), "rollback")}${work.suffix}`;
+  const jobId = `${newJobId(content, new Date(), rollbackPrefix)}${work.suffix}`;
   await createJob(plane, {
     ...{ jobId, targets, document: content.document, targetSelection: "SNAPSHOT" },
     description: `back to firmware ${task.previous.version} from job ${job.jobId}`.slice(0, 2_028),

@@ -43,16 +43,20 @@ export function isFinal(status: JobExecutionStatus): boolean {
 }
 
 /**
- * The job of an id, or the newest firmware update.
+ * The job of an id, or the newest firmware update that is meant.
  * @throws {ThinglineError} REQUEST_INVALID when it is none; AWS's ResourceNotFoundException
  */
-export async function findFirmwareJob(plane: FotaPlane, jobId: string | undefined): Promise<FirmwareJob> {
+export async function findFirmwareJob(
+  plane: FotaPlane,
+  jobId: string | undefined,
+  isMeant: (jobId: string) => boolean = () => true,
+): Promise<FirmwareJob> {
   if (jobId !== undefined) {
     const found = await readFirmwareJob(plane, jobId);
     if (found !== undefined) return found;
     throw new ThinglineError("REQUEST_INVALID", `the job ${jobId} is not a firmware update`);
   }
-  for (const id of (await newestJobIds(plane)).slice(0, documentsReadMax)) {
+  for (const id of (await newestJobIds(plane)).filter(isMeant).slice(0, documentsReadMax)) {
     const found = await readFirmwareJob(plane, id);
     if (found !== undefined) return found;
   }

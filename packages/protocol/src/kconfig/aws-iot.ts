@@ -72,6 +72,8 @@ export interface FotaSettings {
   /** Attempts after one that failed without a byte. */
   socketRetries: number | undefined;
   receiveTimeoutMs: number | undefined;
+  /** Delta images of the modem are taken as well. */
+  updatesModem: boolean;
 }
 
 /** Reads the merged options. Their problems were reported before: see `loadKconfig`. */
@@ -118,6 +120,7 @@ function fotaSettings(config: Kconfig): FotaSettings {
     socketRetries: ifSet("FOTA_SOCKET_RETRIES"),
     // No time-out would be one that never ends here.
     receiveTimeoutMs: receiveTimeoutMs === undefined || receiveTimeoutMs < 1 ? undefined : receiveTimeoutMs,
+    updatesModem: config.get("DFU_TARGET_MODEM_DELTA"),
   };
 }
 

@@ -117,7 +117,7 @@ export const fotaOptions = {
 
   DFU_TARGET: off,
   DFU_TARGET_MCUBOOT: { ...off, ...fota },
-  DFU_TARGET_MODEM_DELTA: { ...off, ...fota },
+  DFU_TARGET_MODEM_DELTA: off,
   DFU_TARGET_FULL_MODEM: { ...off, ...fota },
   DFU_TARGET_MODEM_TIMEOUT: { ...fota, type: "int", default: 60, range: [0, 86_400] },
   DFU_TARGET_STREAM_SAVE_PROGRESS: { ...off, ...fota },

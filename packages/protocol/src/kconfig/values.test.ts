@@ -172,6 +172,7 @@ test("of firmware updates some options take effect, and the others say that they
     "AWS_JOBS",
     "CJSON_LIB",
     "DFU_TARGET",
+    "DFU_TARGET_MODEM_DELTA",
     "DOWNLOAD_CLIENT",
     "DOWNLOAD_CLIENT_HTTP_FRAG_SIZE",
     "DOWNLOAD_CLIENT_TCP_SOCK_TIMEO_MS",
@@ -189,7 +190,7 @@ test("what a configuration says of firmware updates is told apart from what it l
   const fotaOf = (...more: string[]) => awsIotSettings(parse([...lines, ...more].join("\n")).config).fota;
   assert.deepEqual(fotaOf(), {
     ...{ downloadSecTag: undefined, usesNativeTls: false, fragmentBytes: undefined },
-    ...{ socketRetries: undefined, receiveTimeoutMs: undefined },
+    ...{ socketRetries: undefined, receiveTimeoutMs: undefined, updatesModem: false },
   });
   const more = [
     "CONFIG_AWS_FOTA_DOWNLOAD_SECURITY_TAG=7",
@@ -197,9 +198,11 @@ test("what a configuration says of firmware updates is told apart from what it l
     "CONFIG_DOWNLOAD_CLIENT_HTTP_FRAG_SIZE_1024=y",
     "CONFIG_FOTA_SOCKET_RETRIES=0",
     "CONFIG_DOWNLOAD_CLIENT_TCP_SOCK_TIMEO_MS=5000",
+    "CONFIG_DFU_TARGET_MODEM_DELTA=y",
   ];
   assert.deepEqual(fotaOf(...more), {
     ...{ downloadSecTag: 7, usesNativeTls: true, fragmentBytes: 1_024, socketRetries: 0, receiveTimeoutMs: 5_000 },
+    updatesModem: true,
   });
   assert.equal(fotaOf("CONFIG_DOWNLOAD_CLIENT_TCP_SOCK_TIMEO_MS=-1")?.receiveTimeoutMs, undefined);
   assert.equal(fotaOf("CONFIG_AWS_FOTA=n"), undefined);

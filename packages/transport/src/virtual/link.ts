@@ -4,6 +4,7 @@ import type { Endpoint, TlsRecord } from "../connection.js";
 import type { Random } from "../random.js";
 import { type Channel, type ChannelEvents, lostError, recordTooLargeError } from "../stream-connection.js";
 import type { Batch } from "../write-plan.js";
+import { type LinkRate, segmentBytes } from "./link-rate.js";
 
 export type Side = "client" | "server";
 
@@ -50,16 +51,6 @@ export interface VirtualLink {
 
 type Item = { type: "bytes"; bytes: Uint8Array } | { type: "end" } | { type: "reset" } | { type: "dead" };
 
-/** A way that all connections of a network share: what one sends keeps the others waiting. */
-export interface SharedWay {
-  readonly bytesPerSecond: number;
-  /** From which moment it is free for what this side sends. */
-  readonly freeAtMs: Record<Side, number>;
-}
-
-/** Of a TLS record, beside its fragment. */
-const recordHeaderBytes = 5;
-
 export interface LinkOptions {
   clock: Clock;
   random: Random;
@@ -67,10 +58,10 @@ export interface LinkOptions {
   server: Endpoint;
   faults: LinkFaults;
   defaultLatencyMs: NonNullable<LinkFaults["latencyMs"]>;
-  /** Undefined: as wide as it takes. */
-  way: SharedWay | undefined;
   /** Set for TLS: bytes that a record is longer than its plaintext. */
   recordOverheadBytes: number | undefined;
+  /** Of what each side sends. Undefined: as fast as it is handed over. */
+  rates: Readonly<Record<Side, LinkRate>> | undefined;
   onClosed: () => void;
 }
 
@@ -271,10 +262,13 @@ export class LinkChannel implements Channel {
 
   /** One TLS record at a time, or whatever pieces a plain stream falls into. */
   *#pieces(bytes: Uint8Array): Generator<Uint8Array> {
-    const { recordOverheadBytes, faults, random } = this.#options;
+    const { recordOverheadBytes, rates, faults, random } = this.#options;
+    // Of a stream on a slow link each packet is read as it comes; a record of TLS only as a whole.
+    const plainBytesMax = rates === undefined ? Infinity : segmentBytes;
+    const pieceBytesMax = recordOverheadBytes === undefined ? plainBytesMax : tlsRecordBytesMax;
     for (let offset = 0; offset < bytes.length;) {
       const rest = bytes.length - offset;
-      let length = recordOverheadBytes === undefined ? rest : Math.min(rest, tlsRecordBytesMax);
+      let length = Math.min(rest, pieceBytesMax);
       if (recordOverheadBytes === undefined && faults.splitsRandomly === true) length = 1 + random.integer(rest);
       yield bytes.subarray(offset, offset + length);
       offset += length;
@@ -294,23 +288,20 @@ export class LinkChannel implements Channel {
     const latency = faults.latencyMs ?? defaultLatencyMs;
     const latencyMs =
       typeof latency === "number" ? latency : latency.from + random.fraction() * (latency.to - latency.from);
+    const nowMs = clock.monotonicMs();
+    const leftMs = item.type === "bytes" ? this.#passRate(item.bytes.length, nowMs) : nowMs;
     // Never before what was sent earlier.
-    const arrivalMs = Math.max(this.#sentAtMs(item) + latencyMs + this.#delayMs, this.#lastArrivalMs);
+    const arrivalMs = Math.max(leftMs + latencyMs + this.#delayMs, this.#lastArrivalMs);
     this.#delayMs = 0;
     this.#lastArrivalMs = arrivalMs;
-    this.#later(arrivalMs - clock.monotonicMs(), () => this.#arrive(item));
+    this.#later(arrivalMs - nowMs, () => this.#arrive(item));
   }
 
-  /** When the last byte of what the other side sends has left it. */
-  #sentAtMs(item: Item): number {
-    const { clock, way, recordOverheadBytes } = this.#options;
-    const nowMs = clock.monotonicMs();
-    if (way === undefined || item.type !== "bytes") return nowMs;
-    const overhead = recordOverheadBytes === undefined ? 0 : recordOverheadBytes + recordHeaderBytes;
-    const sender = this.side === "client" ? "server" : "client";
-    const takesMs = ((item.bytes.length + overhead) * 1000) / way.bytesPerSecond;
-    way.freeAtMs[sender] = Math.max(nowMs, way.freeAtMs[sender]) + takesMs;
-    return way.freeAtMs[sender];
+  /** @returns when bytes of the other side have left it */
+  #passRate(lengthBytes: number, nowMs: number): number {
+    const { rates, recordOverheadBytes = 0 } = this.#options;
+    const rate = rates?.[this.#link.other(this.side).side];
+    return rate === undefined ? nowMs : rate.pass(lengthBytes + recordOverheadBytes, nowMs);
   }
 
   #arrive(item: Item): void {

@@ -2,47 +2,86 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connectionContract } from "../contract/connection-contract.js";
 import { makeTestCertificates } from "../contract/test-certificates.js";
+import type { Connection } from "../connection.js";
 import { createVirtualClock } from "./clock.js";
 import { createVirtualKeys } from "./keys.js";
-import { createVirtualNetwork } from "./network.js";
+import { createVirtualNetwork, type VirtualNetworkOptions } from "./network.js";
 import { createVirtualRandom } from "./random.js";
 
 const certificates = await makeTestCertificates(createVirtualKeys({ random: createVirtualRandom(1) }));
 
-connectionContract({ test, assert }, "virtual network", async () => {
-  const clock = createVirtualClock();
-  const network = createVirtualNetwork({ clock, random: createVirtualRandom(1) });
-  return { network, certificates, wait: (promise) => clock.until(promise) };
-});
+for (const [name, options] of [
+  ["virtual network", {}],
+  ["virtual network of 10 Mbit/s", { bitsPerSecond: 10_000_000 }],
+] as const) {
+  connectionContract({ test, assert }, name, async () => {
+    const clock = createVirtualClock();
+    const network = createVirtualNetwork({ clock, random: createVirtualRandom(1), ...options });
+    return { network, certificates, wait: (promise) => clock.until(promise) };
+  });
+}
 
-test("connections share what the way carries in each direction, TLS included", async () => {
+/** Two connections to a server that counts what comes, and when. */
+async function openSlowLink(options: Partial<VirtualNetworkOptions>, isSecure = false) {
   const clock = createVirtualClock();
-  const network = createVirtualNetwork({ clock, random: createVirtualRandom(1), latencyMs: 10, bytesPerSecond: 1_000 });
-  const arrivals: [number, number][] = [];
-  await network.listen({ host: "h", port: 1 }, (connection) => {
+  const network = createVirtualNetwork({ clock, random: createVirtualRandom(1), latencyMs: 50, ...options });
+  const arrivals: { of: number; bytes: number; atMs: number }[] = [];
+  const { server, ca } = certificates;
+  const tls = {
+    certificate: server.certificatePem,
+    privateKey: server.privateKeyPem,
+    requestsClientCertificate: false,
+  };
+  const servers: Connection[] = [];
+  await network.listen({ host: "localhost", port: 1, ...(isSecure && { tls }) }, (connection) => {
+    const of = servers.push(connection);
     connection.start({
-      data: (bytes) => void arrivals.push([clock.monotonicMs(), bytes.length]),
+      data: ({ length }) => arrivals.push({ of, bytes: length, atMs: Math.round(clock.monotonicMs() - beganMs) }),
       closed: () => undefined,
     });
   });
-  const open = async () => {
-    const connection = await clock.until(network.dial({ host: "h", port: 1 }));
+  const target = { host: "localhost", port: 1, ...(isSecure && { tls: { ca: ca.certificatePem } }) };
+  const clients: Connection[] = [];
+  for (let count = 0; count < 2; count++) {
+    const connection = await clock.until(network.dial(target));
     connection.start({ data: () => undefined, closed: () => undefined });
-    return connection;
-  };
-  const [one, other] = [await open(), await open()];
-  const startMs = clock.monotonicMs();
-  one.write(new Uint8Array(500));
-  other.write(new Uint8Array(1_000));
-  await clock.advance(5_000);
+    clients.push(connection);
+  }
+  await clock.advance(1_000);
+  const beganMs = clock.monotonicMs();
+  return { clock, arrivals, clients, servers };
+}
+
+test("a link of 1 Mbit/s carries that with all headers, for its connections together, each way by itself", async () => {
+  const { clock, arrivals, clients, servers } = await openSlowLink({ bitsPerSecond: 1_000_000 });
+  // Ten packets of 1,500 bytes take 12 ms each.
+  clients[0]?.write(new Uint8Array(5 * 1_460));
+  clients[1]?.write(new Uint8Array(5 * 1_460));
+  servers[0]?.write(new Uint8Array(100_000));
+  await clock.advance(1_000);
   assert.deepEqual(
-    arrivals.map(([atMs, length]) => [atMs - startMs, length]),
-    [
-      [510, 500],
-      [1_510, 1_000],
-    ],
+    arrivals.map(({ of, bytes, atMs }) => [of, bytes, atMs]),
+    Array.from({ length: 10 }, (_none, at) => [at < 5 ? 1 : 2, 1_460, 62 + 12 * at]),
   );
-  assert.throws(() => createVirtualNetwork({ clock, random: createVirtualRandom(1), bytesPerSecond: 0 }), {
-    code: "OPTION_INVALID",
-  });
+});
+
+test("what was not sent is not made up for: an idle link is as fast as ever", async () => {
+  const { clock, arrivals, clients } = await openSlowLink({ bitsPerSecond: 1_000_000 });
+  for (const _turn of [1, 2]) {
+    clients[0]?.write(new Uint8Array(1_460));
+    await clock.advance(500);
+  }
+  assert.deepEqual(
+    arrivals.map(({ atMs }) => atMs),
+    [62, 562],
+  );
+});
+
+test("a TLS record takes its overhead of the link, and arrives as a whole", async () => {
+  const { clock, arrivals, clients } = await openSlowLink({ bitsPerSecond: 1_000_000 }, true);
+  clients[0]?.write(new Uint8Array(16_384));
+  await clock.advance(1_000);
+  // 17 bytes more than the text, in 12 packets.
+  const ms = Math.round(((16_384 + 17 + 12 * 40) * 8) / 1_000) + 50;
+  assert.deepEqual(arrivals, [{ of: 1, bytes: 16_384, atMs: ms }]);
 });

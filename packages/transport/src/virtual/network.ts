@@ -19,7 +19,8 @@ import { sleep } from "../sleep.js";
 import { lostError, StreamConnection } from "../stream-connection.js";
 import { joinBytesMaxOf, SlabPool } from "../write-plan.js";
 import { prepareTlsClient, recordOverheadBytes, type VirtualTlsClient, VirtualTlsServer } from "./handshake.js";
-import { Link, type LinkFaults, type SharedWay, type Side, type VirtualLink } from "./link.js";
+import { LinkRate } from "./link-rate.js";
+import { Link, type LinkFaults, type Side, type VirtualLink } from "./link.js";
 
 export interface VirtualNetworkOptions {
   clock: Clock;
@@ -27,10 +28,10 @@ export interface VirtualNetworkOptions {
   /** One way. Default 1. */
   latencyMs?: NonNullable<LinkFaults["latencyMs"]>;
   /**
-   * What the way of all connections carries in each direction, TLS included; handshakes are free. 125,000 is 1 Mbit/s. Default: everything at
-   * once.
+   * What the link carries each way, for all connections together, with TLS and the headers of IP and TCP, and without what TCP does to find
+   * its pace. Handshakes take none of it. Default: no bound.
    */
-  bytesPerSecond?: number;
+  bitsPerSecond?: number;
   /** Asked once for every dial; `count` starts at 1. */
   faults?: (dial: Endpoint & { count: number }) => LinkFaults | undefined;
 }
@@ -57,7 +58,7 @@ const optionTypes = {
   clock: clockOption,
   random: randomOption,
   latencyMs: "any",
-  bytesPerSecond: "number",
+  bitsPerSecond: "number",
   faults: "function",
 } as const satisfies OptionTypes<VirtualNetworkOptions>;
 
@@ -71,7 +72,7 @@ class MemoryNetwork implements VirtualNetwork {
   readonly pool = new SlabPool();
   readonly #latencyMs: NonNullable<LinkFaults["latencyMs"]>;
   readonly #faults: VirtualNetworkOptions["faults"];
-  readonly #way: SharedWay | undefined;
+  readonly #rates: Readonly<Record<Side, LinkRate>> | undefined;
   readonly #listeners = new Map<string, VirtualListener>();
   readonly #hosts = new Set(localNames);
   readonly #links = new Set<Link>();
@@ -81,15 +82,16 @@ class MemoryNetwork implements VirtualNetwork {
 
   constructor(options: VirtualNetworkOptions) {
     checkOptionTypes(options, optionTypes, { of: "createVirtualNetwork()", required: ["clock", "random"] });
-    const { clock, random, latencyMs = 1, faults, bytesPerSecond } = options;
-    if (bytesPerSecond !== undefined && !(bytesPerSecond > 0)) {
-      throw optionInvalid("bytesPerSecond", "a number above 0", bytesPerSecond);
+    const { clock, random, latencyMs = 1, bitsPerSecond, faults } = options;
+    if (bitsPerSecond !== undefined && !(bitsPerSecond >= 1 && Number.isFinite(bitsPerSecond))) {
+      throw optionInvalid("bitsPerSecond", "a number from 1", bitsPerSecond);
     }
-    this.#way = bytesPerSecond === undefined ? undefined : { bytesPerSecond, freeAtMs: { client: 0, server: 0 } };
     this.clock = clock;
     this.random = random;
     this.#latencyMs = latencyMs;
     this.#faults = faults;
+    const rate = () => new LinkRate(bitsPerSecond ?? Infinity);
+    this.#rates = bitsPerSecond === undefined ? undefined : { client: rate(), server: rate() };
   }
 
   get links(): readonly VirtualLink[] {
@@ -231,8 +233,8 @@ class MemoryNetwork implements VirtualNetwork {
       server: listener.address,
       faults,
       defaultLatencyMs: this.#latencyMs,
-      way: this.#way,
       recordOverheadBytes: protocol === undefined ? undefined : recordOverheadBytes[protocol],
+      rates: this.#rates,
       onClosed: () => this.#links.delete(link),
     });
     this.#links.add(link);

@@ -23,6 +23,11 @@ test("what is virtual checks its options at the call, as what is Node's does", (
     ["keys of nothing", () => createVirtualKeys(undefined as never), "options"],
     ["keys without random", () => createVirtualKeys({} as never), "random"],
     ["a network without random", () => createVirtualNetwork({ clock } as never), "random"],
+    [
+      "a network without a pace",
+      () => createVirtualNetwork({ clock, random: createVirtualRandom(1), bitsPerSecond: 0 }),
+      "bitsPerSecond",
+    ],
     ["randomness without seed", () => createVirtualRandom(undefined as never), "seed"],
   ];
   for (const [name, make, option] of rows) {

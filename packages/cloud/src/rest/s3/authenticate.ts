@@ -55,20 +55,24 @@ function readAuthorization({ headers, rawQuery }: S3Request): Authorization | un
     throw new S3Fault("InvalidArgument", message);
   }
   if (presigned !== undefined) {
+    if (/(?:^|&)AWSAccessKeyId=/.test(rawQuery)) throw oldSignature();
     if ("code" in presigned) throw new S3Fault("AuthorizationQueryParametersError", presigned.message);
     return requireService(presigned, "AuthorizationQueryParametersError");
   }
   if (header === undefined) return undefined;
-  if (header.startsWith("AWS ")) {
-    const message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
-    throw new S3Fault("InvalidRequest", message);
-  }
+  if (header.startsWith("AWS ")) throw oldSignature();
   const parsed = parseAuthorization(header);
   if ("code" in parsed) {
     throw new S3Fault("AuthorizationHeaderMalformed", `The authorization header is malformed; ${parsed.message}`);
   }
   return requireService(parsed, "AuthorizationHeaderMalformed");
 }
+
+const oldSignature = () =>
+  new S3Fault(
+    "InvalidRequest",
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+  );
 
 function requireService(
   authorization: Authorization,

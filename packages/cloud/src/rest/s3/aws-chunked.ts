@@ -1,8 +1,8 @@
 import { S3Fault } from "./fault.js";
 
 /** Of a line with the size of a chunk, or of a trailer. */
-const lineBytesMax = 1_024;
-const trailersMax = 10;
+export const chunkLineBytesMax = 1_024;
+export const chunkTrailersMax = 10;
 
 export interface DecodedChunks {
   content: AsyncIterable<Uint8Array>;
@@ -34,7 +34,12 @@ async function* decode(input: ByteLines, trailers: Map<string, string>): AsyncGe
     }
     for (let line = await input.line(); line !== ""; line = await input.line()) {
       const [, name, value] = /^([a-z0-9-]+)\s*:\s*(.*?)\s*$/i.exec(line) ?? [];
-      if (name === undefined || value === undefined || trailers.size >= trailersMax || trailers.has(name.toLowerCase()))
+      if (
+        name === undefined ||
+        value === undefined ||
+        trailers.size >= chunkTrailersMax ||
+        trailers.has(name.toLowerCase())
+      )
         throw malformed();
       trailers.set(name.toLowerCase(), value);
     }
@@ -67,7 +72,7 @@ class ByteLines {
     for (;;) {
       const [byte] = await this.piece(1);
       if (byte === 0x0a && bytes.at(-1) === 0x0d) return String.fromCharCode(...bytes.slice(0, -1));
-      if (bytes.length >= lineBytesMax) throw malformed();
+      if (bytes.length >= chunkLineBytesMax) throw malformed();
       bytes.push(byte as number);
     }
   }

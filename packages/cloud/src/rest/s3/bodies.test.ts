@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeAwsChunked } from "./aws-chunked.js";
+import { chunkLineBytesMax, chunkTrailersMax, decodeAwsChunked } from "./aws-chunked.js";
 import { S3Fault } from "./fault.js";
 import { readXmlTexts, writeXml } from "./xml.js";
 
@@ -18,6 +18,8 @@ async function decode(text: string, size: number) {
   return { whole, trailers: Object.fromEntries(trailers) };
 }
 
+const trailers = (count: number) => Array.from({ length: count }, (_none, at) => `t${at}:b\r\n`).join("");
+
 test("aws-chunked is taken apart however it is cut", async () => {
   const text = "5\r\nhello\r\nB;x=1\r\n, world... \r\n0\r\nX-Amz-Checksum-Crc32: AAAAAA==\r\nother:  b \r\n\r\n";
   for (const size of [1, 2, 3, 7, 1_000]) {
@@ -27,6 +29,12 @@ test("aws-chunked is taken apart however it is cut", async () => {
     });
   }
   assert.deepEqual(await decode("0\r\n\r\n", 1), { whole: "", trailers: {} });
+  assert.equal(
+    Object.keys((await decode(`0\r\n${trailers(chunkTrailersMax)}\r\n`, 9)).trailers).length,
+    chunkTrailersMax,
+  );
+  // The line has its end as well.
+  assert.equal((await decode(`0;${"x".repeat(chunkLineBytesMax - 3)}\r\n\r\n`, 100)).whole, "");
 });
 
 test("what is not well chunked is refused", async () => {
@@ -42,8 +50,9 @@ test("what is not well chunked is refused", async () => {
     "0\r\n",
     "0\r\nno colon\r\n\r\n",
     "0\r\n\r\nmore",
-    `0\r\n${"a:b\r\n".repeat(11)}\r\n`,
-    `${"0".repeat(2_000)}\r\n\r\n`,
+    `0\r\n${trailers(chunkTrailersMax + 1)}\r\n`,
+    "0\r\na:b\r\nA:c\r\n\r\n",
+    `0;${"x".repeat(chunkLineBytesMax)}\r\n\r\n`,
   ]) {
     await assert.rejects(
       decode(text, 4),

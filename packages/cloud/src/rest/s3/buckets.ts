@@ -1,14 +1,14 @@
 import { encodePercent } from "@thingline/protocol/restjson";
 import { listedObjectsMax, type ObjectFacts } from "../../services/objects/index.js";
 import type { ServedResponse } from "../admission.js";
-import { notBuilt, S3Fault } from "./fault.js";
+import { faultOf, notBuilt, S3Fault } from "./fault.js";
 import type { S3Handlers, S3Turn } from "./get.js";
 import { readXmlTexts, writeXml, type XmlContent } from "./xml.js";
 
 /** Of an XML document that is sent here. */
 export const xmlBodyBytesMax = 256 * 1024;
 /** Of one DeleteObjects, as S3 has it. */
-const deletedObjectsMax = 1_000;
+export const deletedObjectsMax = 1_000;
 
 const empty = new Uint8Array();
 const isoDate = (ms: number) => new Date(ms).toISOString();
@@ -189,12 +189,21 @@ async function deleteObjects({ run, objects }: S3Handlers, turn: S3Turn, body: U
   });
   const isQuiet = readXmlTexts(document, "Quiet")?.[0] === "true";
   const deleted: XmlContent[] = [];
+  const failed: XmlContent[] = [];
   for (const address of asked) {
-    const { versionId, isDeleteMarker } = await run(identity.scope, objects.deleteObject, address);
-    const marker = isDeleteMarker === true && { DeleteMarker: true, DeleteMarkerVersionId: versionId };
-    deleted.push({ Key: address.key, VersionId: address.versionId, ...marker });
+    const told = { Key: address.key, VersionId: address.versionId };
+    try {
+      const { versionId, isDeleteMarker } = await run(identity.scope, objects.deleteObject, address);
+      const marker = isDeleteMarker === true && { DeleteMarker: true, DeleteMarkerVersionId: versionId };
+      deleted.push({ ...told, ...marker });
+    } catch (error) {
+      const fault = faultOf(error);
+      // What is a fault of ours is answered as one, and the client asks again for all.
+      if (fault === undefined) throw error;
+      failed.push({ ...told, Code: fault.code, Message: fault.message });
+    }
   }
-  return answerXml(turn, "DeleteResult", { Deleted: isQuiet ? [] : deleted });
+  return answerXml(turn, "DeleteResult", { Deleted: isQuiet ? [] : deleted, Error: failed });
 }
 
 const malformedXml = () =>

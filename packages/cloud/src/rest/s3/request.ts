@@ -21,7 +21,7 @@ export interface S3Request {
 }
 
 /** Of a query: more is no request of any client. */
-const parametersMax = 50;
+export const s3ParametersMax = 50;
 
 /**
  * @param ownNames host names of this cloud, below which buckets may be named as below `s3.localhost`
@@ -62,7 +62,7 @@ function bucketInHost(host: string, ownNames: readonly string[]): string | undef
 function readQuery(rawQuery: string): ReadonlyMap<string, string> {
   const query = new Map<string, string>();
   const parts = rawQuery.split("&").filter((part) => part !== "");
-  if (parts.length > parametersMax) throw new S3Fault("InvalidURI", "The request has too many parameters.");
+  if (parts.length > s3ParametersMax) throw new S3Fault("InvalidURI", "The request has too many parameters.");
   for (const part of parts) {
     const equals = part.indexOf("=");
     const [name, value] = equals < 0 ? [part, ""] : [part.slice(0, equals), part.slice(equals + 1)];

@@ -34,7 +34,7 @@ interface WorldOptions extends Partial<Omit<FileServerOptions, "files" | "tls">>
   client?: Partial<HttpDownloaderOptions>;
   faults?: (count: number) => LinkFaults | undefined;
   latencyMs?: number;
-  bytesPerSecond?: number;
+  bitsPerSecond?: number;
 }
 
 async function worldOf({
@@ -43,7 +43,7 @@ async function worldOf({
   client,
   faults,
   latencyMs,
-  bytesPerSecond,
+  bitsPerSecond,
   ...rest
 }: WorldOptions = {}) {
   const clock = createVirtualClock();
@@ -52,7 +52,7 @@ async function worldOf({
     clock,
     random,
     ...(latencyMs !== undefined && { latencyMs }),
-    ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+    ...(bitsPerSecond !== undefined && { bitsPerSecond }),
     faults: ({ count }) => faults?.(count),
   });
   const files = new Map([["/image.bin", file]]);
@@ -462,12 +462,12 @@ test("an untrusted server is told as that", async () => {
 });
 
 test("a link of 1 Mbit/s with a round trip of 100 ms is used to nine tenths", async () => {
-  const link = { isSecure: true, latencyMs: 50, bytesPerSecond: 125_000, file: { bytes: fileOf(1_000_000), etag } };
+  const link = { isSecure: true, latencyMs: 50, bitsPerSecond: 1_000_000, file: { bytes: fileOf(1_000_000), etag } };
   const shareOf = async (client: Partial<HttpDownloaderOptions>): Promise<number> => {
     const world = await worldOf({ ...link, client: { tls: { ca: ca.certificatePem }, ...client } });
     const { bytes } = await world.run(world.fetch());
     assert.equal(bytes.length, 1_000_000);
-    return 1_000_000 / ((world.clock.monotonicMs() / 1000) * link.bytesPerSecond);
+    return 1_000_000 / ((world.clock.monotonicMs() / 1000) * (link.bitsPerSecond / 8));
   };
   const share = await shareOf({});
   const alone = await shareOf({ connections: 1 });

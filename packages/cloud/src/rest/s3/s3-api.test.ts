@@ -1,0 +1,211 @@
+// The HTTP face of objects, in virtual time: who may ask, and what cannot be asked.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodePercent } from "@thingline/protocol/restjson";
+import { createObjects } from "../../services/objects/service.js";
+import { openServiceWorld, scope } from "../../services/world.test.support.js";
+import { algorithm, basicDate, canonicalRequest, signatureOf } from "../../signature.js";
+import { defaultAccessKey } from "../access-keys.js";
+import type { RequestHead } from "../admission.js";
+import { objectMetadataBytesMax } from "../../services/objects/model.js";
+import { deletedObjectsMax, xmlBodyBytesMax } from "./buckets.js";
+import { isS3Request } from "./detect.js";
+import { s3ParametersMax } from "./request.js";
+import { createS3Api, s3BodyBytesMax, type S3ApiOptions } from "./s3-api.js";
+
+interface Sent {
+  method?: string;
+  path?: string;
+  query?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+async function openS3(options: Partial<S3ApiOptions> = {}) {
+  const world = await openServiceWorld();
+  const objects = createObjects();
+  await world.run(objects.createBucket, { bucket: "firmware" });
+  await world.run(objects.putObject, { bucket: "firmware", key: "app", chunks: [new Uint8Array(10)] });
+  const run = world.runner.run.bind(world.runner);
+  const api = createS3Api(
+    { ...world, run, objects },
+    {
+      ...{ scope, accessKeys: [defaultAccessKey], signatures: "verify", unsignedRequests: "allowed", ownNames: [] },
+      ...options,
+    },
+  );
+  const send = async ({ method = "GET", path = "/firmware/app", query = "", headers = {}, body = "" }: Sent) => {
+    const url = `http://localhost:4680${path}${query === "" ? "" : `?${query}`}`;
+    const head: RequestHead = { method, url, headers: { host: "localhost:4680", ...headers } };
+    const verdict = api.judge(head);
+    const answer = "refusal" in verdict ? verdict.refusal : await api.serve(head, piecesOf(body));
+    const text = answer.body instanceof Uint8Array ? new TextDecoder().decode(answer.body) : "";
+    return { ...answer, text, code: /<Code>(\w+)<\/Code>/.exec(text)?.[1] };
+  };
+  return { ...world, api, send };
+}
+
+async function* piecesOf(body: string): AsyncGenerator<Uint8Array, void> {
+  yield new TextEncoder().encode(body);
+}
+
+type World = Awaited<ReturnType<typeof openS3>>;
+
+/** Signs as a client does. */
+function signed(
+  { keys, clock }: World,
+  sent: Sent & { atMs?: number; secret?: string; service?: string; day?: string },
+  unsignedHeaders: Record<string, string> = {},
+): Sent {
+  const { method = "GET", path = "/firmware/app", query = "", secret = "test", service = "s3" } = sent;
+  const date = basicDate(sent.atMs ?? clock.unixMs());
+  const day = sent.day ?? date.slice(0, 8);
+  const bodyHash = "UNSIGNED-PAYLOAD";
+  const headers = { host: "localhost:4680", "x-amz-date": date, "x-amz-content-sha256": bodyHash, ...sent.headers };
+  const signedHeaders = Object.keys(headers).sort();
+  const canonical = canonicalRequest({
+    ...{ method, rawPath: path, rawQuery: query, headers, signedHeaders, bodyHash, pathStyle: "encodedOnce" },
+  });
+  const signature = signatureOf(canonical, { day, region: scope.region, service, date, secretAccessKey: secret }, keys);
+  const authorization = `${algorithm} Credential=test/${day}/${scope.region}/${service}/aws4_request, SignedHeaders=${signedHeaders.join(";")}, Signature=${signature}`;
+  return { ...sent, headers: { ...headers, authorization, ...unsignedHeaders } };
+}
+
+test("a signature is asked for everything that S3 asks of it", async () => {
+  const world = await openS3();
+  const { send, clock } = world;
+  const now = clock.unixMs();
+  const ask = async (sent: Parameters<typeof signed>[1], added?: Record<string, string>) =>
+    (await send(signed(world, sent, added))).code;
+  assert.equal(await ask({}), undefined);
+  assert.equal(await ask({ path: "/firmware/a/../app" }), "NoSuchKey");
+  assert.equal(await ask({ secret: "wrong" }), "SignatureDoesNotMatch");
+  assert.equal(await ask({ service: "iot" }), "AuthorizationHeaderMalformed");
+  assert.equal(await ask({ atMs: now - 901_000 }), "RequestTimeTooSkewed");
+  assert.equal(await ask({ atMs: now + 901_000 }), "RequestTimeTooSkewed");
+  assert.equal(await ask({ atMs: now - 899_000 }), undefined);
+  assert.equal(await ask({ day: "20200101" }), "AuthorizationQueryParametersError");
+  assert.equal(await ask({}, { "x-amz-meta-added": "x" }), "AccessDenied");
+  assert.equal(await ask({ headers: { "x-amz-expected-bucket-owner": scope.account } }), undefined);
+  assert.equal(await ask({ headers: { "x-amz-expected-bucket-owner": "999999999999" } }), "AccessDenied");
+  assert.equal((await send({ headers: { authorization: "AWS test:signature" } })).code, "InvalidRequest");
+  assert.equal((await send({ headers: { authorization: "Basic dGVzdA==" } })).code, "AuthorizationHeaderMalformed");
+  const { headers: { "x-amz-content-sha256": _hash, ...withoutHash } = {}, ...rest } = signed(world, {});
+  assert.equal((await send({ ...rest, headers: withoutHash })).code, "InvalidRequest");
+  const query = `X-Amz-Signature=0&${["Algorithm", "Credential", "Date"].map((name) => `X-Amz-${name}=x`).join("&")}`;
+  assert.equal((await send({ query })).code, "AuthorizationQueryParametersError");
+  assert.equal((await send({ ...signed(world, {}), query })).code, "InvalidArgument");
+});
+
+test("unsigned requests are as the options say, and web pages of others are refused", async () => {
+  const open = await openS3();
+  assert.equal((await open.send({})).status, 200);
+  assert.equal((await open.send({ headers: { origin: "https://evil.example" } })).code, "AccessDenied");
+  assert.equal((await open.send({ headers: { host: "evil.example" } })).code, "AccessDenied");
+  const closed = await openS3({ unsignedRequests: "refused" });
+  assert.equal((await closed.send({})).code, "AccessDenied");
+  assert.equal((await closed.send(signed(closed, {}))).status, 200);
+  const any = await openS3({ signatures: "any" });
+  assert.equal((await any.send(signed(any, { secret: "wrong", atMs: 0 }))).status, 200);
+  assert.equal((await open.send({ query: "response-content-type=text%2Fplain" })).code, "InvalidRequest");
+});
+
+test("what is not built is refused by its name, before the body comes", async () => {
+  const { send } = await openS3();
+  const cases: readonly [Sent, RegExp][] = [
+    [{ method: "POST", query: "uploads" }, /multipart uploads of S3: send the object in one PUT/],
+    [{ method: "PUT", query: "partNumber=1&uploadId=x" }, /multipart uploads/],
+    [{ query: "acl" }, /access control lists \(\?acl\)/],
+    [{ query: "tagging=" }, /tags/],
+    [{ method: "PUT", headers: { "x-amz-acl": "public-read", "content-length": "0" } }, /x-amz-acl/],
+    [{ method: "PUT", headers: { "x-amz-copy-source": "/a/b", "content-length": "0" } }, /x-amz-copy-source/],
+    [{ method: "PUT", headers: { "x-amz-checksum-sha1": "x", "content-length": "0" } }, /x-amz-checksum-sha1/],
+    [{ method: "PUT", headers: { "x-amz-sdk-checksum-algorithm": "SHA1", "content-length": "0" } }, /SHA1/],
+    [{ method: "PUT", headers: { "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" } }, /signed chunks/],
+    [{ method: "POST", path: "/firmware" }, /uploads by forms/],
+    [{ path: "/firmware", query: "versions&delimiter=/" }, /delimiter/],
+  ];
+  for (const [sent, message] of cases) {
+    const { status, code, text } = await send(sent);
+    assert.deepEqual([status, code], [501, "NotImplemented"], JSON.stringify(sent));
+    assert.match(text, message);
+  }
+});
+
+test("a request is bounded in each of its parts", async () => {
+  const { send, api } = await openS3();
+  const put = (headers: Record<string, string>) => send({ method: "PUT", path: "/firmware/new", headers });
+  assert.equal((await put({})).code, "MissingContentLength");
+  assert.equal((await put({ "content-length": String(256 * 1024 * 1024 + 1) })).code, "EntityTooLarge");
+  assert.equal((await put({ "content-length": "0", "content-md5": "x" })).code, "InvalidDigest");
+  const metadata = (length: number) => put({ "content-length": "0", "x-amz-meta-a": "x".repeat(length) });
+  assert.equal((await metadata(objectMetadataBytesMax)).code, "MetadataTooLarge");
+  assert.equal((await metadata(objectMetadataBytesMax - 1)).status, 200);
+  const two = { "content-length": "0", "x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-crc32c": "AAAAAA==" };
+  assert.equal((await put(two)).code, "InvalidRequest");
+  const query = Array.from({ length: s3ParametersMax + 1 }, (_none, at) => `p${at}=1`).join("&");
+  assert.equal((await send({ query })).code, "InvalidURI");
+  assert.equal((await send({ path: "/firmware/%ff" })).code, "InvalidURI");
+  assert.equal((await send({ path: "//app" })).code, "InvalidURI");
+  const versioning = (body: string) => send({ method: "PUT", path: "/firmware", query: "versioning", body });
+  const document = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+  assert.equal((await versioning(document + " ".repeat(xmlBodyBytesMax - document.length))).status, 200);
+  assert.equal((await versioning(document + " ".repeat(xmlBodyBytesMax - document.length + 1))).code, "EntityTooLarge");
+  assert.equal((await versioning("<VersioningConfiguration/>")).code, "MalformedXML");
+  const keys = (count: number) =>
+    `<Delete>${Array.from({ length: count }, (_none, at) => `<Object><Key>none-${at}</Key></Object>`).join("")}</Delete>`;
+  const remove = (body: string) => send({ method: "POST", path: "/firmware", query: "delete", body });
+  assert.equal((await remove(keys(deletedObjectsMax + 1))).code, "MalformedXML");
+  assert.equal((await remove(keys(deletedObjectsMax))).status, 200);
+  assert.deepEqual(api.judge({ method: "GET", url: "http://localhost/", headers: {} }), {
+    streamBytesMax: s3BodyBytesMax,
+  });
+});
+
+test("an object answers with what it was put with, and with what is asked for", async () => {
+  const world = await openS3();
+  const { send } = world;
+  const headers = {
+    ...{ "content-length": "3", "content-type": "text/x", "cache-control": "no-store", "x-amz-meta-board": "a" },
+    ...{ "content-encoding": "aws-chunked,gzip", "x-amz-checksum-crc64nvme": "0PYc2YL+hAw=" },
+  };
+  const wrong = await send({ method: "PUT", path: "/firmware/new", headers, body: "abc" });
+  assert.equal(wrong.code, "BadDigest");
+  const { "x-amz-checksum-crc64nvme": _checksum, ...plain } = headers;
+  await send({
+    method: "PUT",
+    path: "/firmware/new",
+    headers: { ...plain, "x-amz-sdk-checksum-algorithm": "SHA256" },
+    body: "abc",
+  });
+  const got = await send({ path: "/firmware/new", headers: { "x-amz-checksum-mode": "ENABLED" } });
+  assert.equal(got.text, "abc");
+  const { "x-amz-request-id": _id, "last-modified": _date, ...told } = got.headers;
+  assert.deepEqual(told, {
+    ...{ "accept-ranges": "bytes", "content-length": "3", etag: '"900150983cd24fb0d6963f7d28e17f72"' },
+    ...{ "content-type": "text/x", "cache-control": "no-store", "x-amz-meta-board": "a", "content-encoding": "gzip" },
+    ...{
+      "x-amz-checksum-sha256": "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=",
+      "x-amz-checksum-type": "FULL_OBJECT",
+    },
+  });
+  const query = `response-content-type=${encodePercent("text/y")}`;
+  assert.equal((await send(signed(world, { path: "/firmware/new", query }))).headers["content-type"], "text/y");
+  assert.equal((await send({ method: "HEAD", path: "/firmware/none" })).status, 404);
+  assert.deepEqual((await send({ method: "HEAD", path: "/firmware/new" })).headers["content-length"], "3");
+});
+
+test("a request is one of S3 by its signature or its host", () => {
+  const authorization =
+    "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+  const is = (url: string, headers: Record<string, string> = {}) => isS3Request({ method: "GET", url, headers });
+  assert.ok(is("http://localhost/things/x", { authorization }));
+  assert.ok(!is("http://localhost/things/x", { authorization: authorization.replace("/s3/", "/iot/") }));
+  assert.ok(!is("http://s3.localhost/x", { authorization: authorization.replace("/s3/", "/iot/") }));
+  assert.ok(is("http://localhost/b/k?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"));
+  assert.ok(!is("http://localhost/b/k?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fiot%2Faws4_request"));
+  for (const host of ["s3.localhost:4680", "b.s3.localhost", "s3.us-east-1.amazonaws.com", "b.s3.amazonaws.com"])
+    assert.ok(is("http://x/", { host }), host);
+  for (const host of ["localhost", "127.0.0.1", "iot.us-east-1.amazonaws.com", "mys3.localhost"])
+    assert.ok(!is("http://x/", { host }), host);
+});
