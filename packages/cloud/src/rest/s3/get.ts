@@ -63,7 +63,23 @@ export async function getObject({ run, objects }: S3Handlers, turn: S3Turn): Pro
   }
   const reading: ObjectReading = await run(scope, objects.readObject, { ...sameVersion, range: { start, end } });
   requireSame(reading, facts);
-  return { ...answer, body: reading.chunks };
+  return { ...answer, body: await begun(reading.chunks) };
+}
+
+/** With its first chunk read, so that what fails at once is answered as such and not in the middle of an answer. */
+async function begun(chunks: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const rest = chunks[Symbol.asyncIterator]();
+  let first: IteratorResult<Uint8Array> | undefined = await rest.next();
+  const iterator: AsyncIterator<Uint8Array> = {
+    async next() {
+      const step = first ?? (await rest.next());
+      first = undefined;
+      return step;
+    },
+    // Also when nobody has begun to read it.
+    return: async () => (await rest.return?.()) ?? { done: true, value: undefined },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
 }
 
 /** @throws {S3Fault} for an object that was replaced between its head and its content */
