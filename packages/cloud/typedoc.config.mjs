@@ -16,6 +16,7 @@ export default {
     ...requestsOf("iot-jobs-data"),
     // The structures of AWS's answers about jobs.
     ...["Job", "JobExecution", "JobExecutionSummary", "JobSummary"].map((name) => `src/model/types/iot.ts:${name}`),
+    "src/model/types/iot.ts:OTAUpdateFile",
     "src/broker/disconnect-reasons.ts:DisconnectRule",
     "src/model/deviations.ts:DeviatingOutputs",
     "src/model/types/operations.ts:BuiltOperations",

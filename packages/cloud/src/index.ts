@@ -20,7 +20,7 @@ export type { RestServer, RestServerOptions, RestServerStats } from "./rest/serv
 export { checkAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
 export type { AccessKey } from "./rest/access-keys.js";
 export { defaultRestLimits } from "./rest/admission.js";
-export type { RequestHead, RestLimits, RouteDemands, Verdict } from "./rest/admission.js";
+export type { RequestHead, RestLimits, RouteDemands, ServedResponse, Verdict } from "./rest/admission.js";
 export type { MessageLimits } from "./services/message-limits.js";
 export { createMessages, retainedPageSizeMax, userPropertiesMax } from "./services/messages/service.js";
 export type { Messages, PublishInput } from "./services/messages/service.js";
@@ -31,6 +31,18 @@ export type {
   DeviceAuthorityOptions,
   IssuedCertificate,
 } from "./services/registry/certificate-issuer.js";
+export type { BucketFacts, BucketVersioning } from "./services/objects/buckets.js";
+export { checksumHeaders } from "./services/objects/checksums.js";
+export type { ChecksumHeader } from "./services/objects/checksums.js";
+export type { DeleteObjectResult } from "./services/objects/delete.js";
+export type { ListObjectsInput, ListObjectsResult, ListVersionsResult } from "./services/objects/list.js";
+export type { ObjectVersion, StoredVersion } from "./services/objects/model.js";
+export type { ObjectsEndpoint } from "./services/objects/presigned-url.js";
+export type { ExpectedContent, PutObjectInput, PutObjectResult } from "./services/objects/put.js";
+export type { ObjectFacts, ObjectPart, ObjectReading, ReadObjectInput } from "./services/objects/read.js";
+export type { ObjectAddress } from "./services/objects/s3-url.js";
+export { createObjects } from "./services/objects/service.js";
+export type { Objects } from "./services/objects/service.js";
 export { createKeyPool, keyPoolSizeMax } from "./key-pool.js";
 export type { KeyPool } from "./key-pool.js";
 export { findCertificate } from "./services/registry/model.js";

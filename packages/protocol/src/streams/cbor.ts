@@ -23,11 +23,11 @@ const encoder = new TextEncoder();
 
 /**
  * @param value members that are undefined are left out; numbers are safe integers
- * @param options.isIndefinite the outermost map without its length, as AWS writes it
+ * @param options with `isIndefinite` the outermost map comes without its length, as AWS writes it
  */
-export function encodeCbor(value: CborValue, { isIndefinite = false }: { isIndefinite?: boolean } = {}): Uint8Array {
+export function encodeCbor(value: CborValue, options: { isIndefinite?: boolean } = {}): Uint8Array {
   const writer = new Writer();
-  if (isIndefinite && isMembers(value)) {
+  if (options.isIndefinite === true && isMembers(value)) {
     writer.byte(0xbf);
     writeMembers(writer, membersOf(value));
     writer.byte(breakByte);

@@ -3,7 +3,8 @@ import { answer, type Operation, type OperationContext } from "../operation.js";
 import { lastName } from "../page.js";
 import { bucketsMax, noSuchBucket, objectError, objectKeys, requireBucketName, type BucketRecord } from "./model.js";
 
-export type BucketVersioning = NonNullable<BucketRecord["versioning"]>;
+/** Versions are kept, or were once and are not any more. */
+export type BucketVersioning = "Enabled" | "Suspended";
 
 /** @throws {ThinglineError} RESOURCE_NOT_FOUND */
 export async function requireBucket(
