@@ -9,6 +9,7 @@ import { encodeToBytes, type MqttPacket } from "@thingline/protocol/mqtt";
 import { compareDownloads, downloadMeasurements } from "./download-rows.js";
 import { answerOwnRows, ownRowsOptions, type OwnMeasurement } from "./own-rows.js";
 import type { RolloutAnswer, RolloutTask } from "./rollout-server.js";
+import { compareStreams, streamMeasurements } from "./stream-rows.js";
 import { fail, median, positive, readOptions, row, say, wait, Worker } from "./tools.js";
 
 const values = readOptions({
@@ -44,9 +45,10 @@ const own = stores.map((store): OwnMeasurement => ({
     return [busyP99Ms, seconds];
   },
 }));
-if (!(await answerOwnRows(values, [...own, ...downloadMeasurements]))) {
+if (!(await answerOwnRows(values, [...own, ...downloadMeasurements, ...streamMeasurements]))) {
   await compare();
   await compareDownloads({ rounds, json: values.json });
+  await compareStreams({ rounds, json: values.json });
 }
 
 async function compare(): Promise<void> {
