@@ -1,6 +1,5 @@
 // Whole updates in memory and in virtual time: a cloud with jobs and objects, and a board with flash, bootloader and an application that does
 // jobs. Power goes where a plan says; what must not happen is collected in `violations`.
-import { type Cloud, createCloud, createMemoryStore, silentLog } from "@thingline/cloud";
 import { createDevice, type Device } from "@thingline/device";
 import {
   createFirmwareUpdater,
@@ -12,60 +11,34 @@ import {
   whenReady,
 } from "@thingline/device/fota";
 import { type JobRunner, runJobs, type JobsDevice } from "@thingline/device/jobs";
-import { isRecord, isThinglineError } from "@thingline/protocol";
-import {
-  flagMark,
-  type ImagePublicKey,
-  magicMark,
-  type SwapMode,
-  type TrailerLayout,
-  trailerLayout,
-} from "@thingline/protocol/image";
-import { type BoardReport, type BoardLayout, boardLayout, createBoard, makeSimulatedFirmware } from "@thingline/sim";
-import type { Connection, Dialer, FlashRange } from "@thingline/transport";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { isThinglineError } from "@thingline/protocol";
+import { type BoardReport, type BoardLayout, boardLayout, createBoard } from "@thingline/sim";
+import type { Connection, Dialer } from "@thingline/transport";
 import {
   createProcessClock,
-  createVirtualClock,
   createVirtualFiles,
   createVirtualFlash,
-  createVirtualKeys,
-  createVirtualNetwork,
   createVirtualRandom,
   type ProcessClock,
-  type VirtualClock,
   type VirtualFiles,
   type VirtualFlash,
   type VirtualLink,
-  type VirtualNetwork,
 } from "@thingline/transport/virtual";
-import { serveHttp } from "./http-front.test.support.js";
+import { faultsOf, isScheduled, readClaim, type SlotFacts } from "./power-cut-claims.test.support.js";
+import {
+  bucket,
+  crypto,
+  host,
+  mqttPort,
+  type UpdateHouse,
+  type UpdateScenario,
+} from "./power-cut-house.test.support.js";
 
-const host = "localhost";
-const mqttPort = 1883;
-const objectsPort = 8081;
-const bucket = "firmware";
 const pageBytes = 512;
 const slotPages = 16;
 const sectorsMax = 20;
-const imageBytes = 4_000;
 /** Whatever goes wrong is over by then. */
 const worldLimitMs = 6 * 3_600_000;
-
-export const crypto = createNodeImageCrypto();
-
-/** What is updated to, and what should become of it. */
-export interface UpdateScenario {
-  name: string;
-  mode: SwapMode;
-  image: Uint8Array;
-  /** `fwversion` of the job document. */
-  versionWanted: string;
-  /** The image that runs when the update succeeded. Undefined: it never does. */
-  newVersion: string | undefined;
-  /** Whether the device knows the bootloader's keys. */
-  deviceHasKeys: boolean;
-}
 
 /** A point at which power goes: the nth write or page erasure of the flash, before it or within; the nth write to a file; the nth packet. */
 export type CutPoint = { of: "flash"; index: number; part: number } | { of: "files" | "packets"; index: number };
@@ -80,72 +53,8 @@ export interface UpdateRun {
   /** What the cloud calls the execution at the end. */
   status: string;
   reason: string;
-  isCut: boolean;
+  cutCount: number;
   bootCount: number;
-}
-
-/** The cloud of all worlds: each has a thing and a job of its own. */
-export interface UpdateHouse {
-  clock: VirtualClock;
-  network: VirtualNetwork;
-  cloud: Cloud;
-  factoryImage: Uint8Array;
-  keys: readonly ImagePublicKey[];
-  scenarios: readonly UpdateScenario[];
-  close(): Promise<void>;
-}
-
-export async function openUpdateHouse(): Promise<UpdateHouse> {
-  const clock = createVirtualClock();
-  const random = createVirtualRandom("house");
-  const network = createVirtualNetwork({ clock, random: random.fork("network"), latencyMs: 5 });
-  const at = (port: number) => ({ host, port, optionName: "port" });
-  const dependencies = { network, clock, random, files: createVirtualFiles(), keys: createVirtualKeys({ random }) };
-  const cloud = await clock.untilSettled(
-    createCloud(
-      { ...dependencies, store: createMemoryStore(), log: silentLog },
-      {
-        ...{ folder: "/cloud", mqtts: at(8883), https: at(8443), mqtt: at(mqttPort), limits: "none" },
-        objectsEndpoint: () => ({ scheme: "http", host, port: objectsPort }),
-      },
-    ),
-  );
-  await clock.untilSettled(serveHttp(network, { host, port: objectsPort }, (request) => cloud.handleRest(request)));
-  await clock.untilSettled(cloud.run(cloud.objects.createBucket, { bucket }));
-  const { factoryImage, keys, scenarios } = await makeScenarios();
-  for (const { name, image } of scenarios) {
-    await clock.untilSettled(cloud.run(cloud.objects.putObject, { bucket, key: name, chunks: [image] }));
-  }
-  // What is loaded with the first request for an object is loaded now: virtual time does not wait for a module.
-  await cloud.handleRest({ method: "GET", url: `http://${host}:${objectsPort}/${bucket}/none`, headers: {} });
-  return { clock, network, cloud, factoryImage, keys, scenarios, close: () => clock.until(cloud.close()) };
-}
-
-async function makeScenarios(): Promise<Pick<UpdateHouse, "factoryImage" | "keys" | "scenarios">> {
-  const { privateKeyPem, publicKeyPem } = await crypto.generateKey("ed25519");
-  const stranger = await crypto.generateKey("ed25519");
-  const make = (version: string, isHealthy: boolean, key = privateKeyPem): Promise<Uint8Array> =>
-    makeSimulatedFirmware({ crypto, privateKeyPem: key, version, sizeBytes: imageBytes, program: { isHealthy } });
-  const factoryImage = await make("1.0.0", true);
-  const good = await make("2.0.0", true);
-  const ill = await make("2.0.0", false);
-  const foreign = await make("2.0.0", true, stranger.privateKeyPem);
-  const base = { versionWanted: "2.0.0", deviceHasKeys: true };
-  const succeeds = { ...base, image: good, newVersion: "2.0.0+0" };
-  const fails = { ...base, mode: "move" as const, newVersion: undefined };
-  const modes: readonly SwapMode[] = ["move", "scratch", "offset"];
-  return {
-    factoryImage,
-    keys: [crypto.publicKeyOf(publicKeyPem)],
-    scenarios: [
-      ...modes.map((mode) => ({ ...succeeds, name: `good-${mode}`, mode })),
-      ...modes.map((mode) => ({ ...fails, name: `unhealthy-${mode}`, mode, image: ill })),
-      { ...fails, name: "signature", image: foreign },
-      { ...fails, name: "signature-bootloader", image: foreign, deviceHasKeys: false },
-      { ...fails, name: "truncated", image: good.subarray(0, 3_000) },
-      { ...fails, name: "version", image: await make("1.9.0", true) },
-    ],
-  };
 }
 
 /** One life of the device's program, from a boot to the next. */
@@ -160,17 +69,22 @@ interface Life {
 
 let runCount = 0;
 
-/** One update with at most one power cut. @param cut undefined: none */
-export async function runUpdate(house: UpdateHouse, scenario: UpdateScenario, cut?: CutPoint): Promise<UpdateRun> {
+/** One update. @param cuts one after the other, each counted from the one before it */
+export async function runUpdate(
+  house: UpdateHouse,
+  scenario: UpdateScenario,
+  cuts: readonly CutPoint[] = [],
+): Promise<UpdateRun> {
   runCount += 1;
-  const world = new UpdateWorld(house, scenario, { cut, thingName: `thing-${runCount}` });
+  const world = new UpdateWorld(house, scenario, { cuts, thingName: `thing-${runCount}` });
   return world.run();
 }
 
 class UpdateWorld {
   readonly #house: UpdateHouse;
   readonly #scenario: UpdateScenario;
-  readonly #cut: CutPoint | undefined;
+  /** Those that are still to come. */
+  readonly #cuts: CutPoint[];
   readonly #thingName: string;
   readonly #layout: BoardLayout;
   readonly #violations: string[] = [];
@@ -183,7 +97,9 @@ class UpdateWorld {
   #links: VirtualLink[] = [];
   #life: Life | undefined;
   #endLife: (how: "reboot" | "powerCut" | "over") => void = () => undefined;
-  #isCut = false;
+  #cutCount = 0;
+  /** What there was before the last cut. */
+  #before: PointCounts = { flash: 0, files: 0, packets: 0 };
   #isPowerless = false;
   #isSwitchedOff = false;
   #bootCount = 0;
@@ -193,11 +109,11 @@ class UpdateWorld {
   constructor(
     house: UpdateHouse,
     scenario: UpdateScenario,
-    { cut, thingName }: { cut: CutPoint | undefined; thingName: string },
+    { cuts, thingName }: { cuts: readonly CutPoint[]; thingName: string },
   ) {
     this.#house = house;
     this.#scenario = scenario;
-    this.#cut = cut;
+    this.#cuts = [...cuts];
     this.#thingName = thingName;
     this.#startMs = house.clock.monotonicMs();
     const pages = 2 * slotPages + 1;
@@ -221,7 +137,7 @@ class UpdateWorld {
     this.#isSwitchedOff = true;
     await this.#checkEnd(status);
     const { violations, trace, counts } = { violations: this.#violations, trace: this.#trace, counts: this.#counts };
-    return { violations, trace, counts, status, reason, isCut: this.#isCut, bootCount: this.#bootCount };
+    return { violations, trace, counts, status, reason, cutCount: this.#cutCount, bootCount: this.#bootCount };
   }
 
   // ---- before and after --------------------------------------------------------------------------------------
@@ -280,7 +196,7 @@ class UpdateWorld {
     if (isNew !== (status === "SUCCEEDED")) this.#violations.push(`${status}, and ${second?.version} runs`);
     if (isNew && newVersion === undefined) this.#violations.push("an image runs that must not");
     if (!isNew && second?.imageId !== this.#oldImageId) this.#violations.push("neither image runs");
-    if (this.#isScheduled()) this.#violations.push("an image is scheduled after the end");
+    if (isScheduled(this.#slots, this.#flash.snapshot())) this.#violations.push("an image is scheduled after the end");
   }
 
   async #bootAgain(): Promise<BoardReport["runs"]> {
@@ -378,8 +294,9 @@ class UpdateWorld {
 
   /** Power goes, here and now. */
   #cutPower(): void {
-    if (this.#isPowerless || this.#isCut || this.#isSwitchedOff) return;
-    this.#isCut = true;
+    if (this.#isPowerless || this.#isSwitchedOff) return;
+    this.#cuts.shift();
+    this.#cutCount += 1;
     this.#isPowerless = true;
     this.#note("power cut");
     this.#kill("vanish");
@@ -408,6 +325,7 @@ class UpdateWorld {
 
   #restart(): void {
     this.#countOperations();
+    if (this.#isPowerless) this.#before = { ...this.#counts };
     // The old flash and the old disk are switched off with it, which is no cut.
     this.#isSwitchedOff = true;
     this.#flash = this.#flash.restart(this.#flashStart());
@@ -420,22 +338,30 @@ class UpdateWorld {
 
   // ---- cuts --------------------------------------------------------------------------------------------------
 
+  /** How many of a kind are left until the next cut; undefined when it is of another kind. */
+  #left(of: CutPoint["of"]): number | undefined {
+    const [cut] = this.#cuts;
+    if (cut?.of !== of) return undefined;
+    const left = this.#before[of] + cut.index - this.#counts[of];
+    return left > 0 ? left : undefined;
+  }
+
   #flashStart(): Parameters<VirtualFlash["restart"]>[0] {
-    const cut = this.#cut;
-    if (this.#isCut || cut?.of !== "flash" || cut.index <= this.#counts.flash) return {};
-    const powerLoss = { atOperation: cut.index - this.#counts.flash, part: cut.part };
-    return { powerLoss, onPowerLoss: () => this.#cutPower() };
+    const atOperation = this.#left("flash");
+    const [cut] = this.#cuts;
+    if (atOperation === undefined || cut?.of !== "flash") return {};
+    return { powerLoss: { atOperation, part: cut.part }, onPowerLoss: () => this.#cutPower() };
   }
 
   #filesStart(): Parameters<VirtualFiles["restart"]>[0] {
-    const cut = this.#cut;
-    if (this.#isCut || cut?.of !== "files" || cut.index <= this.#counts.files) return {};
-    return { powerLossBeforeWrite: cut.index - this.#counts.files, onPowerLoss: () => this.#cutPower() };
+    const powerLossBeforeWrite = this.#left("files");
+    if (powerLossBeforeWrite === undefined) return {};
+    return { powerLossBeforeWrite, onPowerLoss: () => this.#cutPower() };
   }
 
   #packet(): void {
+    if (this.#left("packets") === 1) this.#cutPower();
     this.#counts.packets += 1;
-    if (this.#cut?.of === "packets" && this.#cut.index === this.#counts.packets) this.#cutPower();
   }
 
   #dialer(): Dialer {
@@ -475,52 +401,18 @@ class UpdateWorld {
 
   #checkClaim({ report, isOver }: Life, payload: Uint8Array | string): void {
     if (isOver) return;
-    const said: unknown = JSON.parse(typeof payload === "string" ? payload : new TextDecoder().decode(payload));
-    if (!isRecord(said)) return;
-    const details = isRecord(said["statusDetails"]) ? said["statusDetails"] : {};
-    const { phase, versionRunning, reason } = details;
-    const status = String(said["status"]);
-    this.#note(
-      `says ${status} ${typeof phase === "string" ? phase : ""} ${typeof reason === "string" ? reason : ""} of ${String(versionRunning)}`,
-    );
-    const { runs } = report;
-    const isNew = runs?.imageId !== this.#oldImageId;
-    const wrong = (what: string): void =>
-      void this.#violations.push(`says ${status}, ${JSON.stringify(details)}: ${what}`);
-    if (versionRunning !== undefined && versionRunning !== runs?.version) wrong(`${runs?.version} runs`);
-    if (status === "SUCCEEDED" && !isNew) wrong("the old image runs");
-    if ((status === "SUCCEEDED" || phase === "confirmed") && !this.#isConfirmed()) wrong("it is not confirmed");
-    if (status === "FAILED" && isNew) wrong("the new image runs");
-    if ((status === "FAILED" || status === "REJECTED") && this.#isScheduled()) wrong("an image is scheduled");
-    if (status === "FAILED" && reason === undefined) wrong("it has no reason");
-    // With a status that is final, the phase is how far it came.
-    if (status !== "IN_PROGRESS" || isNew) return;
-    if (phase === "booted" || phase === "healthy") wrong("the old image runs");
-    if ((phase === "downloaded" || phase === "verified") && !this.#isDownloaded()) wrong("it is not on flash");
-    if (phase === "installed" && !this.#isScheduled()) wrong("it is not scheduled");
+    const said = readClaim(payload);
+    this.#note(`says ${said.status} ${said.phase ?? ""} ${said.reason ?? ""} of ${said.versionRunning ?? ""}`);
+    const { image } = this.#scenario;
+    const isNew = report.runs?.imageId !== this.#oldImageId;
+    const truth = { ...this.#slots, image, isNew, versionRunning: report.runs?.version };
+    this.#violations.push(...faultsOf(said, truth, this.#flash.snapshot()));
   }
 
-  #isDownloaded(): boolean {
-    const { image, mode } = this.#scenario;
-    const start = this.#layout.secondary.offsetBytes + (mode === "offset" ? pageBytes : 0);
-    const bytes = this.#flash.snapshot();
-    return image.every((byte, at) => byte === bytes[start + at]);
-  }
-
-  #trailer({ offsetBytes, sizeBytes }: FlashRange): { bytes: Uint8Array; layout: TrailerLayout } {
+  get #slots(): SlotFacts {
     const { mode } = this.#scenario;
-    const layout = trailerLayout({ areaBytes: sizeBytes, mode, writeBytes: this.#flash.writeBytes, sectorsMax });
-    return { bytes: this.#flash.snapshot().subarray(offsetBytes, offsetBytes + sizeBytes), layout };
-  }
-
-  #isConfirmed(): boolean {
-    const { bytes, layout } = this.#trailer(this.#layout.primary);
-    return flagMark(bytes[layout.imageOk] ?? 0) === "good";
-  }
-
-  #isScheduled(): boolean {
-    const { bytes, layout } = this.#trailer(this.#layout.secondary);
-    return magicMark(bytes.subarray(layout.magic, layout.magic + 16), layout.alignBytes) === "good";
+    const { writeBytes } = this.#flash;
+    return { mode, layout: this.#layout, writeBytes, pageBytes, sectorsMax };
   }
 
   #note(line: string): void {
