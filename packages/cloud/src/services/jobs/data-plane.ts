@@ -2,7 +2,7 @@ import { isReportableJobStatus } from "@thingline/protocol/jobs";
 import { awsOperation } from "../aws-operation.js";
 import { describe, listPending, startNext, update, type DescribedExecution } from "./device-requests.js";
 import { decideIn, inJobsLane, type JobsDependencies } from "./operations.js";
-import { readStepTimeout, statusNotReportable } from "./requests.js";
+import { checkStatusDetails, readStepTimeout, statusNotReportable } from "./requests.js";
 
 /** What devices ask for over HTTP: the same as over MQTT, with the document as text. */
 export function createJobsDataPlane(deps: JobsDependencies) {
@@ -22,6 +22,7 @@ export function createJobsDataPlane(deps: JobsDependencies) {
         "StartNextPendingJobExecution",
         ["thingName", "statusDetails", "stepTimeoutInMinutes"],
         decideIn(deps, async (unit, { thingName, ...request }) => {
+          checkStatusDetails(request.statusDetails);
           readStepTimeout(request.stepTimeoutInMinutes);
           return answerOf(thingName, await startNext(unit, thingName, request, deps));
         }),
@@ -48,6 +49,7 @@ export function createJobsDataPlane(deps: JobsDependencies) {
         decideIn(deps, async (unit, { thingName, ...request }) => {
           const { status } = request;
           if (!isReportableJobStatus(status)) throw statusNotReportable(status);
+          checkStatusDetails(request.statusDetails);
           readStepTimeout(request.stepTimeoutInMinutes);
           const { document, ...updated } = await update(unit, thingName, { ...request, status }, deps);
           return { ...updated, ...(document !== undefined && { jobDocument: document }) };

@@ -11,6 +11,7 @@ import { requireJob } from "./jobs.js";
 import { arnOf, jobKeys, type ExecutionRecord } from "./model.js";
 import { decideIn, inJobsLane, type JobsDependencies } from "./operations.js";
 import { noSuchExecution } from "./refusals.js";
+import { checkStatusDetails } from "./requests.js";
 import { JobsUnit } from "./unit.js";
 import { secondsBeforeTimeout } from "./views.js";
 
@@ -35,6 +36,7 @@ export function createExecutionOperations(deps: JobsDependencies) {
         ["jobId", "thingName", "force", "expectedVersion", "statusDetails"],
         decideIn(deps, async (unit, input) => {
           const { jobId, force = false, expectedVersion, statusDetails } = input;
+          checkStatusDetails(statusDetails);
           const execution = await requireExecution(unit, input);
           const { status, versionNumber } = execution;
           if (!isPendingJobStatus(status) || (status === "IN_PROGRESS" && !force)) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isThinglineError } from "@thingline/protocol";
 import {
   jobIdCharactersMax,
   jobsClientTokenCharactersMax,
@@ -294,4 +295,22 @@ test("URLs of a document are signed anew each time that a device gets it", async
   assert.equal(urlOf(described), `${url}?expires=60&now=${world.clock.unixMs()}`);
   const { document } = await world.run(world.jobs.getJobDocument, { jobId: "a" });
   assert.equal(document, JSON.stringify({ url: `\${aws:iot:s3-presigned-url:${url}}` }));
+});
+
+test("whoever gives status details gives no more pairs than AWS allows, over HTTP as well", async () => {
+  const world = await openPump("a", "b");
+  const pairs = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`key${at}`, "value"]));
+  const [most, tooMany] = [pairs(statusDetailsMax), pairs(statusDetailsMax + 1)];
+  const { startNextPendingJobExecution, updateJobExecution, cancelJobExecution } = world.jobs;
+  const execution = { thingName, jobId: "a" };
+  const start = (statusDetails: Record<string, string>) =>
+    world.run(startNextPendingJobExecution, { thingName, statusDetails });
+  const progress = (statusDetails: Record<string, string>) =>
+    world.run(updateJobExecution, { ...execution, status: "IN_PROGRESS", statusDetails });
+  const cancel = (statusDetails: Record<string, string>) =>
+    world.run(cancelJobExecution, { ...execution, force: true, statusDetails });
+  for (const give of [start, progress, cancel]) {
+    await assert.rejects(give(tooMany), (error) => isThinglineError(error, "REQUEST_INVALID"));
+    await give(most);
+  }
 });

@@ -112,15 +112,20 @@ export function checkJobId(jobId: string): void {
   );
 }
 
+/** What AWS's model does not say of them. @throws {JobRefusal} InvalidRequest */
+export function checkStatusDetails(details: Readonly<Record<string, unknown>> | undefined): void {
+  const pairs = Object.keys(details ?? {}).length;
+  if (pairs <= statusDetailsMax) return;
+  throw invalidRequest(`statusDetails has ${pairs} pairs, at most ${statusDetailsMax} are allowed`);
+}
+
+/** @throws {JobRefusal} InvalidRequest */
 function readStatusDetails(members: RequestMembers): Record<string, string> | undefined {
   const details = memberOf(members, "statusDetails");
   if (details === undefined) return undefined;
   if (!isRecord(details)) throw invalidRequest("statusDetails must be an object of strings");
-  const entries = Object.entries(details);
-  if (entries.length > statusDetailsMax) {
-    throw invalidRequest(`statusDetails has ${entries.length} pairs, at most ${statusDetailsMax} are allowed`);
-  }
-  for (const [name, value] of entries) {
+  checkStatusDetails(details);
+  for (const [name, value] of Object.entries(details)) {
     if (name.length > statusDetailKeyCharactersMax || !wholeKey.test(name)) {
       throw invalidRequest(
         `statusDetails has a key that is not 1 to ${statusDetailKeyCharactersMax} characters of ${statusDetailKeyPattern.source}`,
