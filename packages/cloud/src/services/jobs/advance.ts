@@ -18,7 +18,7 @@ import type { Job, JobsUnit } from "./unit.js";
 
 /** Executions that one commit makes, cancels or deletes. */
 export const executionsPerStepMax = 16;
-/** Things of a group that one step looks up. */
+/** Things of a group that one step looks up, and of one chunk of those that wait. */
 export const expandedPerStepMax = 256;
 /** What is left of a job's chunks after its end is deleted in steps as well. */
 const chunksPerStepMax = 64;
@@ -85,16 +85,29 @@ async function expandGroups(unit: JobsUnit, job: Job, targets: JobTargets): Prom
   const [group, ...others] = job.progress.expanding;
   if (group === undefined) return;
   const { thingNames, next } = await targets.thingsOf(unit.context, group, expandedPerStepMax);
-  addWaiting(unit, job, thingNames);
+  await addWaiting(unit, job, thingNames);
   unit.update(job, { expanding: next === undefined ? others : [{ ...group, after: next }, ...others] });
   unit.wakeJob(job, unit.nowMs);
 }
 
-export function addWaiting(unit: JobsUnit, job: Job, thingNames: readonly string[]): void {
-  if (thingNames.length === 0) return;
-  const { nextChunk } = job.progress;
-  const chunk: WaitingChunk = { thingNames };
-  unit.put(jobKeys.chunk(unit.scope, job.jobId, nextChunk), chunk);
+/**
+ * Puts things on the list of those that wait, behind all others. Those of the last chunk are not put there twice: who joins and leaves again
+ * and again while nothing is rolled out makes it no longer.
+ */
+export async function addWaiting(unit: JobsUnit, job: Job, thingNames: readonly string[]): Promise<void> {
+  const { firstChunk, nextChunk, chunkOffset } = job.progress;
+  const lastKey = jobKeys.chunk(unit.scope, job.jobId, nextChunk - 1);
+  const last = firstChunk < nextChunk ? await unit.store.get<WaitingChunk>(lastKey) : undefined;
+  const lastNames = last?.value.thingNames ?? [];
+  // What comes before the offset is decided already.
+  const waiting = new Set(lastNames.slice(firstChunk === nextChunk - 1 ? chunkOffset : 0));
+  const added = thingNames.filter((name) => !waiting.has(name));
+  if (added.length === 0) return;
+  if (last !== undefined && lastNames.length + added.length <= expandedPerStepMax) {
+    unit.put(lastKey, { thingNames: [...lastNames, ...added] } satisfies WaitingChunk);
+    return;
+  }
+  unit.put(jobKeys.chunk(unit.scope, job.jobId, nextChunk), { thingNames: added } satisfies WaitingChunk);
   unit.update(job, { nextChunk: nextChunk + 1 });
 }
 
@@ -128,14 +141,14 @@ async function releaseThings(
   { targets, isLimited }: AdvanceOptions,
 ): Promise<number> {
   for (const [at, thingName] of thingNames.entries()) {
-    const latest = await wanted(unit, job, thingName, targets);
-    if (latest === "not") continue;
+    const found = await wanted(unit, job, thingName, targets);
+    if (found === undefined) continue;
     const nextMinuteAtMs = takeTurn(unit, job, isLimited);
     if (nextMinuteAtMs !== undefined) {
       unit.wakeJob(job, nextMinuteAtMs);
       return at;
     }
-    await queueExecution(unit, job, thingName, { before: latest });
+    await queueExecution(unit, job, { thingName, thingId: found.thingId }, { before: found.latest });
     if (job.definition.targetSelection === "CONTINUOUS") noteMember(unit, job, thingName);
   }
   return thingNames.length;
@@ -165,23 +178,25 @@ function takeTurn(unit: JobsUnit, job: Job, isLimited: boolean): number | undefi
   return undefined;
 }
 
-/** @returns the execution before the one that the thing gets now; `not` for a thing that gets none */
+/** @returns the thing's id, and the execution before the one that it gets now; undefined for a thing that gets none */
 async function wanted(
   unit: JobsUnit,
   job: Job,
   thingName: string,
   targets: JobTargets,
-): Promise<ExecutionRecord | undefined | "not"> {
+): Promise<{ thingId: string; latest: ExecutionRecord | undefined } | undefined> {
   const { scope, store, context } = unit;
   const latest = await unit.latestExecution(job.jobId, thingName);
   if (job.definition.targetSelection === "SNAPSHOT") {
-    if (latest !== undefined) return "not";
-    return (await targets.requireThing(context, thingName)) ? undefined : "not";
+    if (latest !== undefined) return undefined;
+    const thingId = await targets.requireThing(context, thingName);
+    return thingId === undefined ? undefined : { thingId, latest };
   }
   const hasIt = await store.get(jobKeys.continuousJobOfThing(scope, thingName, job.definition));
-  if (hasIt !== undefined || (latest !== undefined && isOpen(latest))) return "not";
-  if (!(await targets.requireThing(context, thingName))) return "not";
-  return (await isTarget(unit, job, thingName, targets)) ? latest : "not";
+  if (hasIt !== undefined || (latest !== undefined && isOpen(latest))) return undefined;
+  const thingId = await targets.requireThing(context, thingName);
+  if (thingId === undefined) return undefined;
+  return (await isTarget(unit, job, thingName, targets)) ? { thingId, latest } : undefined;
 }
 
 const isOpen = ({ status }: ExecutionRecord): boolean => status === "QUEUED" || status === "IN_PROGRESS";

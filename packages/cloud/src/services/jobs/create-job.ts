@@ -58,7 +58,7 @@ export async function createJob(unit: JobsUnit, input: NewJob, deps: JobsDepende
   const document: JobDocumentRecord = { document: input.document };
   unit.put(jobKeys.document(scope, jobId), document);
   indexGroups(unit, job, groups);
-  addWaiting(unit, job, namesOf(targets, "thing"));
+  await addWaiting(unit, job, namesOf(targets, "thing"));
   await advanceJob(unit, job, deps);
   return { jobArn: arnOf.job(scope, jobId), jobId, ...(description !== undefined && { description }) };
 }
@@ -87,7 +87,7 @@ export async function associateTargets(
     ...(input.comment !== undefined && { comment: input.comment }),
   });
   indexGroups(unit, job, groups);
-  addWaiting(unit, job, namesOf(targets, "thing"));
+  await addWaiting(unit, job, namesOf(targets, "thing"));
   await advanceJob(unit, job, deps);
 }
 
@@ -110,7 +110,7 @@ async function resolveTargets(
   { targets }: JobsDependencies,
 ): Promise<TargetGroup[]> {
   for (const name of namesOf(all, "thing")) {
-    if (await targets.requireThing(context, name)) continue;
+    if ((await targets.requireThing(context, name)) !== undefined) continue;
     throw new ThinglineError("RESOURCE_NOT_FOUND", `Thing ${name} not found.`);
   }
   const groups: TargetGroup[] = [];

@@ -11,7 +11,7 @@ const minuteMs = 60_000;
 export async function queueExecution(
   unit: JobsUnit,
   job: Job,
-  thingName: string,
+  { thingName, thingId }: Pick<ExecutionRecord, "thingName" | "thingId">,
   options: { before: ExecutionRecord | undefined; retries?: RetryCounts },
 ): Promise<void> {
   const { before, retries } = options;
@@ -19,6 +19,7 @@ export async function queueExecution(
   const execution: ExecutionRecord = {
     jobId,
     thingName,
+    thingId,
     executionNumber: (before?.executionNumber ?? 0) + 1,
     order: definition.order,
     status: "QUEUED",
@@ -93,7 +94,7 @@ async function retry(unit: JobsUnit, job: Job, failed: ExecutionRecord): Promise
   // Retries of a job that was canceled are dropped.
   if (job.progress.status !== "IN_PROGRESS") return;
   const retries = retryAfter(job.definition.retryConfig, failed.status, failed.retries);
-  if (retries !== undefined) await queueExecution(unit, job, failed.thingName, { before: failed, retries });
+  if (retries !== undefined) await queueExecution(unit, job, failed, { before: failed, retries });
 }
 
 /**

@@ -91,6 +91,8 @@ export type RetryCounts = { FAILED: number; TIMED_OUT: number };
 export type ExecutionRecord = {
   jobId: string;
   thingName: string;
+  /** Of the thing that it was queued for: one that is made later under its name is another. */
+  thingId: string;
   executionNumber: number;
   /** The job's: part of the place in the thing's queue. */
   order: number;

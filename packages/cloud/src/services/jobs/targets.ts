@@ -14,8 +14,8 @@ import type { GroupCursor, TargetGroup } from "./model.js";
 export interface JobTargets {
   /** Whether there is such a thing now. */
   hasThing(context: OperationContext, thingName: string): Promise<boolean>;
-  /** The same, and the commit depends on it. */
-  requireThing(context: OperationContext, thingName: string): Promise<boolean>;
+  /** The id of the thing, undefined where there is none; the commit depends on it. */
+  requireThing(context: OperationContext, thingName: string): Promise<string | undefined>;
   /** @throws {ThinglineError} RESOURCE_NOT_FOUND */
   requireGroup(context: OperationContext, thingGroupName: string): Promise<TargetGroup>;
   /** A page of the things of a group and of those below it; nothing for a group that is gone. */
@@ -34,10 +34,9 @@ export const registryTargets: JobTargets = {
   },
   async requireThing(context, thingName) {
     try {
-      await context.call(requireExistingThing, { thingName });
-      return true;
+      return (await context.call(requireExistingThing, { thingName })).thingId;
     } catch (error) {
-      if (isThinglineError(error, "RESOURCE_NOT_FOUND")) return false;
+      if (isThinglineError(error, "RESOURCE_NOT_FOUND")) return undefined;
       throw error;
     }
   },

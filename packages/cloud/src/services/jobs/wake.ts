@@ -29,8 +29,9 @@ type ExecutionName = Pick<ExecutionRecord, "jobId" | "thingName" | "executionNum
 async function advanceById(unit: JobsUnit, jobId: string, deps: JobsDependencies): Promise<void> {
   const job = await unit.job(jobId);
   if (job === undefined) return;
-  const { wakeAtMs, ...progress } = job.progress;
-  if (wakeAtMs !== undefined && wakeAtMs <= unit.nowMs) job.progress = progress;
+  // Unix time may have stepped back since the wake-up was due: what still has to come is stored anew.
+  const { wakeAtMs: _woken, ...progress } = job.progress;
+  job.progress = progress;
   await advanceJob(unit, job, deps);
 }
 
@@ -41,14 +42,15 @@ async function timeOutExecution(unit: JobsUnit, { jobId, thingName, executionNum
   const dueMs = timeoutOf(execution);
   if (dueMs === undefined) return;
   if (dueMs <= unit.nowMs) return void (await changeExecution(unit, job, execution, "TIMED_OUT"));
-  const { wakeAtMs, ...rest } = execution;
-  // The step was given more time meanwhile.
-  if (wakeAtMs !== undefined && wakeAtMs <= unit.nowMs) await unit.putExecution(job, execution, rest);
+  // The step was given more time meanwhile, or Unix time has stepped back since the wake-up was due.
+  const { wakeAtMs: _woken, ...rest } = execution;
+  await unit.putExecution(job, execution, rest);
 }
 
 /** What the groups of a thing, or its deletion, mean for its jobs. */
 async function reconcileThing(unit: JobsUnit, thingName: string, deps: JobsDependencies): Promise<void> {
-  if (!(await deps.targets.requireThing(unit.context, thingName))) return forgetThing(unit, thingName);
+  const thingId = await deps.targets.requireThing(unit.context, thingName);
+  if (await forgetFormer(unit, thingName, thingId)) return;
   await leaveJobs(unit, thingName, deps);
   for (const thingGroupId of await deps.targets.groupIdsOf(unit.context, thingName)) {
     for await (const { key } of iterate(unit.store, jobKeys.continuousOfGroup(unit.scope, thingGroupId))) {
@@ -56,7 +58,7 @@ async function reconcileThing(unit: JobsUnit, thingName: string, deps: JobsDepen
       if (job === undefined) continue;
       const hasIt = await unit.store.get(jobKeys.continuousJobOfThing(unit.scope, thingName, job.definition));
       if (hasIt !== undefined) continue;
-      addWaiting(unit, job, [thingName]);
+      await addWaiting(unit, job, [thingName]);
       unit.wakeJob(job, unit.nowMs);
     }
   }
@@ -77,17 +79,29 @@ async function leaveJobs(unit: JobsUnit, thingName: string, { targets }: JobsDep
   }
 }
 
-/** The executions of a thing that was deleted go, some with each commit. */
-async function forgetThing(unit: JobsUnit, thingName: string): Promise<void> {
-  const found = await unit.store.list(jobKeys.byThing(unit.scope, thingName), { limit: executionsPerStepMax + 1 });
+/**
+ * The executions of a thing that was deleted go, some with each commit; also when there is another one of its name by now.
+ *
+ * @param thingId of the thing that there is now
+ * @returns whether nothing else is to be done now: there is no thing, or a wake-up of its own looks again
+ */
+async function forgetFormer(unit: JobsUnit, thingName: string, thingId: string | undefined): Promise<boolean> {
+  const { scope, store, nowMs } = unit;
+  const found = await store.list(jobKeys.byThing(scope, thingName), { limit: executionsPerStepMax + 1 });
+  let forgotten = 0;
   for (const { key } of found.slice(0, executionsPerStepMax)) {
-    const jobId = String(key.at(-2));
-    const execution = await unit.execution(jobId, thingName, Number(key.at(-1)));
-    const job = await unit.job(jobId);
-    if (job !== undefined && execution !== undefined) {
-      await removeExecution(unit, job, execution, { isForgotten: true });
-    }
+    const execution = await unit.execution(String(key.at(-2)), thingName, Number(key.at(-1)));
+    const job = execution && (await unit.job(execution.jobId));
+    if (job === undefined || execution === undefined) continue;
+    // They come in the order in which they were queued: those of the thing that is gone are the first.
+    if (execution.thingId === thingId) break;
+    await removeExecution(unit, job, execution, { isForgotten: true });
+    forgotten++;
   }
-  for await (const { key } of iterate(unit.store, jobKeys.continuousOfThing(unit.scope, thingName))) unit.delete(key);
-  if (found.length > executionsPerStepMax) unit.wakeFor(membershipWakeName(thingName), unit.nowMs);
+  if (thingId === undefined) {
+    for await (const { key } of iterate(store, jobKeys.continuousOfThing(scope, thingName))) unit.delete(key);
+  }
+  const isMore = thingId === undefined ? found.length > executionsPerStepMax : forgotten > 0;
+  if (isMore) unit.wakeFor(membershipWakeName(thingName), nowMs);
+  return isMore || thingId === undefined;
 }

@@ -24,9 +24,13 @@ export async function requireThing(
  * Makes the commit depend on the thing: for services whose records need one. Not AWS's.
  * @throws {ThinglineError} RESOURCE_NOT_FOUND
  */
-export const requireExistingThing: Operation<{ thingName: string }, void> = async (context, input) => {
-  const { key, revision } = await requireThing(context, input.thingName);
-  return { result: undefined, operations: [{ key, expectedRevision: revision, check: true }], effects: [] };
+export const requireExistingThing: Operation<{ thingName: string }, { thingId: string }> = async (context, input) => {
+  const { key, revision, value } = await requireThing(context, input.thingName);
+  return {
+    result: { thingId: value.thingId },
+    operations: [{ key, expectedRevision: revision, check: true }],
+    effects: [],
+  };
 };
 
 export const createThing = awsOperation(
