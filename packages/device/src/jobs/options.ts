@@ -29,7 +29,7 @@ export interface RunJobsOptions {
   fallback?: JobHandler;
   /**
    * What a document asks for: the name of the member that says it, or a function. Default: the member `operation`, else the name of the
-   * action in a document of AWS's managed templates with one step.
+   * action in a document of AWS's managed templates with one step, else `afr_ota` for a document of AWS's OTA.
    */
   operation?: string | OperationOf;
   clock: Clock;

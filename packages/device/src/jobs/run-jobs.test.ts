@@ -6,6 +6,7 @@ import {
   defaultJobProgressIntervalMs,
   type JobHandler,
   managedInputOf,
+  operationOfDocument,
   parallelJobsMax,
   runJobs,
   type RunJobsOptions,
@@ -171,6 +172,9 @@ test("the operation is told by another member, by a function, by a managed templ
     assert.deepEqual(inputs, ["steps" in document ? { handler: "x.sh" } : undefined]);
     await runner.close();
   }
+  assert.equal(operationOfDocument({ afr_ota: { files: [] } }), "afr_ota");
+  assert.equal(operationOfDocument({ operation: "do", afr_ota: {} }), "do");
+  assert.equal(operationOfDocument({ steps: [{ action: { name: "do" } }, { action: { name: "do" } }] }), undefined);
   const world = new JobsWorld();
   const seen: unknown[] = [];
   const { runner } = await world.run({}, { fallback: async ({ operation }) => void seen.push(operation) });
