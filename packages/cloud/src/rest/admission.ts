@@ -41,8 +41,18 @@ export const defaultRestLimits: RestLimits = {
   answerTimeoutMs: 120_000,
 };
 
-/** For the port where devices fetch objects: their links are slow, and they are many. */
-export const objectServerLimits: Partial<RestLimits> = { requestTimeoutMs: 600_000 };
+/** Connections to the port of objects. */
+export const objectConnectionsMax = 2_000;
+/** A PUT of what a slow link has to send. */
+export const objectRequestTimeoutMs = 600_000;
+
+/** For the port where devices fetch objects: their links are slow, they are many, and a rollout brings them all at once. */
+export const objectServerLimits: Partial<RestLimits> = {
+  connectionsMax: objectConnectionsMax,
+  unverifiedConnectionsMax: objectConnectionsMax / 2,
+  requestsMax: objectConnectionsMax / 2,
+  requestTimeoutMs: objectRequestTimeoutMs,
+};
 
 /** Of a snapshot that is taken back; a snapshot that has more is of no use. */
 export const snapshotBytesMax = defaultRestLimits.uploadBytesMax;

@@ -5,7 +5,14 @@ import { connect, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import type { Log } from "../log.js";
-import type { RestLimits, ServedResponse } from "./admission.js";
+import {
+  defaultRestLimits,
+  objectConnectionsMax,
+  objectRequestTimeoutMs,
+  objectServerLimits,
+  type RestLimits,
+  type ServedResponse,
+} from "./admission.js";
 import { startRestServer, type RestServerOptions } from "./server.js";
 
 const streamBytesMax = 1_000;
@@ -162,6 +169,21 @@ test("a client that leaves ends what was read for it", { timeout: 60_000 }, asyn
   socket.destroy();
   await isLeft;
   await server.close();
+});
+
+test("a rollout may bring many devices to the port of objects at once", { timeout: 60_000 }, async (context) => {
+  assert.deepEqual(objectServerLimits, {
+    ...{ connectionsMax: objectConnectionsMax, requestTimeoutMs: objectRequestTimeoutMs },
+    ...{ unverifiedConnectionsMax: objectConnectionsMax / 2, requestsMax: objectConnectionsMax / 2 },
+  });
+  // More than the port of the APIs takes of connections that have not asked for anything yet.
+  const count = 2 * defaultRestLimits.unverifiedConnectionsMax;
+  const { dial, server } = await open(context, async () => answer(Buffer.from("image")), objectServerLimits);
+  const sockets = await Promise.all(Array.from({ length: count }, () => dial("")));
+  for (const socket of sockets) socket.write(get.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+  const answers = await Promise.all(sockets.map(textOf));
+  assert.equal(answers.filter((text) => text.endsWith("image")).length, count);
+  assert.equal(server.stats().connectionsTurnedAway, 0);
 });
 
 test("an answer that fails in the middle ends without its end", { timeout: 60_000 }, async (context) => {

@@ -49,7 +49,7 @@ export interface RestServerOptions extends Partial<Endpoint> {
 export const defaultRestHost = "127.0.0.1";
 export const defaultRestPort = 4680;
 /** Of an answer in pieces: what lies between a file and its client. */
-const pieceBytesHeld = 256 * 1024;
+const pieceBytesHeld = 128 * 1024;
 /** How long an answer to a refused upload waits for its client to stop sending. */
 const lingerMs = 2_000;
 
