@@ -41,7 +41,7 @@ export const arrowRules = {
       "offline-queue": ["errors.ts"],
       shadow: ["topics", "errors.ts"],
       client: ["connection", "topics", "offline-queue", "shadow", "device.ts", "errors.ts"],
-      "aws-iot": ["client", "connection", "topics", "device.ts"],
+      "aws-iot": ["client", "connection", "topics", "fota", "device.ts"],
       backends: ["client", "connection", "topics", "device.ts"],
       provisioning: ["client", "connection", "topics", "device.ts"],
       jobs: ["topics", "device.ts", "errors.ts"],

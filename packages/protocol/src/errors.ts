@@ -123,6 +123,7 @@ export const errorCodes = {
   DOWNLOAD_UNAVAILABLE: "the file of a download could not be fetched now, and may be fetched later",
   APPLICATION_BUNDLE_INVALID: "files that no application can be packed of",
   FIRMWARE_ON_TRIAL: "the firmware that runs is on trial, and where an update would go lies the one to go back to",
+  FIRMWARE_UPDATE_FAILED: "a firmware update ended without success",
   IMAGE_INVALID: "bytes that are no MCUboot image, or that none can be made of",
   // Configuration
   KCONFIG_INVALID: "a Kconfig fragment has lines, names or values that are wrong, or lacks an option",

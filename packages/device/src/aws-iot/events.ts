@@ -5,8 +5,7 @@ import type { DeviceMessage } from "../topics/message.js";
 
 /**
  * The events of Nordic's aws_iot library of 2022 with the number of each in `enum aws_iot_evt_type`; `warning` is ours and has
- * none. The seven of firmware updates are named for whoever translates numbers; nothing raises them before firmware updates are part
- * of this library.
+ * none. The six of firmware updates come from `awsIotFotaEvent()`, by which an application translates what its updater tells.
  */
 export const awsIotEventTypes = {
   connecting: 1,

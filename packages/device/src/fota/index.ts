@@ -23,7 +23,7 @@ export type { StreamDevice, StreamDownloaderOptions } from "./streams/options.js
 export { firmwareUpdateOperation } from "./document.js";
 export type { HealthQuestion, RebootRequest } from "./effects.js";
 export { defaultFotaLimits } from "./types.js";
-export type { FotaErrorCause, FotaEvent, FotaLimits, UpdateEffectType } from "./types.js";
+export type { FotaErrorCause, FotaEvent, FotaLimits } from "./types.js";
 export { createFirmwareUpdater, whenReady } from "./updater.js";
 export type { FirmwareUpdater, FirmwareUpdaterOptions, UpdatePoint } from "./updater.js";
 export { fotaPhases, fotaReasons, statusMessageCharactersMax } from "./status-details.js";

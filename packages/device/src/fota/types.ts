@@ -96,8 +96,6 @@ export type UpdateEffect =
   /** `delayMs` is without jitter. */
   | { type: "wait"; delayMs: number };
 
-export type UpdateEffectType = UpdateEffect["type"];
-
 export type EffectResult =
   /** `problem`: a journal was there and could not be understood. */
   | { of: "loadJournal"; journal: UpdateJournal | undefined; problem?: string }

@@ -24,7 +24,6 @@ import {
   type FotaLimits,
   type UpdateConfig,
   type UpdateEffect,
-  type UpdateEffectType,
   type UpdateInput,
   type UpdateJob,
   type UpdateOutput,
@@ -33,7 +32,8 @@ import {
 /** A moment right before or after something is done: where a test cuts the power. */
 export interface UpdatePoint {
   when: "before" | "after";
-  effect: UpdateEffectType;
+  /** What is done: `saveJournal`, `pump`, `schedule`, and so on. */
+  effect: string;
   /** Counts effects from 1, in this process. */
   index: number;
 }
