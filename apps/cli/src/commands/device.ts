@@ -12,12 +12,13 @@ import {
 } from "@thingline/device";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { AwsIotSettings, FotaSettings, Kconfig } from "@thingline/protocol/kconfig";
-import type { Clock, ModemFirmware } from "@thingline/transport";
+import type { ModemFirmware } from "@thingline/transport";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { readConfiguration, receivedPayloadBytesMax } from "../configuration.js";
 import { requireUsable, warnOfDoubts } from "../credential-checks.js";
 import { findCerts, readCredentialFiles } from "../credentials-folder.js";
+import { CurrentDevice } from "../current-device.js";
 import { type FileAccess, nativeDownloadAccess, openDeviceFirmware } from "../device-firmware.js";
 import { createDeviceView, type DeviceView } from "../device-view.js";
 import { exitCodes, UsageError } from "../failure.js";
@@ -78,15 +79,38 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
       trustsSession: false,
     });
   let isGood = false;
+  const ended = new AbortController();
+  const current = new CurrentDevice();
+  let publishing: Promise<boolean> | undefined;
   const run = async (device: Device, until: AbortSignal): Promise<void> => {
     view.watch(device);
     await device.connect({ signal: until }).catch((error: unknown) => {
       throw withSource(error, source.details);
     });
-    isGood = await runUntilEnd(device, {
-      ...{ output, clock, signal: until, options },
-      published: () => view.published(),
-    });
+    current.set(device, until);
+    const { publish: topic } = options;
+    if (topic !== undefined) {
+      const stop = AbortSignal.any([signal, ended.signal]);
+      const published = () => view.published();
+      // Over all boots: standard input is read once.
+      publishing ??= publishLines({
+        device: current,
+        clock,
+        topic,
+        input: process.stdin,
+        output,
+        signal: stop,
+        published,
+      });
+      // Between two boots nobody waits for it.
+      publishing.catch(() => undefined);
+    }
+    try {
+      isGood = await runUntilEnd(device, { signal: until, publishing });
+    } finally {
+      const isRebooting = until.aborted && !signal.aborted;
+      if (!isRebooting) ended.abort(new ThinglineError("ABORTED", "the device stops"));
+    }
   };
   try {
     if (settings.fota === undefined) {
@@ -143,36 +167,28 @@ async function runOnBoard(given: {
   });
 }
 
-/** Until the user or the input ends it, or the device gives up. @returns whether all input was published. */
+/** Until the user or the input ends it, the device gives up, or reboots. @returns whether all input was published. */
 async function runUntilEnd(
   device: Device,
-  run: { output: Output; clock: Clock; signal: AbortSignal; options: RunOptions; published: () => void },
+  { signal, publishing }: { signal: AbortSignal; publishing: Promise<boolean> | undefined },
 ): Promise<boolean> {
-  const { output, clock, signal, options, published } = run;
-  const ended = new AbortController();
-  const stop = AbortSignal.any([signal, ended.signal]);
+  const offs: (() => void)[] = [];
   const gaveUp = new Promise<never>((_, reject) => {
     const check = ({ error, retryInMs }: { error?: ThinglineError; retryInMs?: number }) => {
-      if (retryInMs === undefined && device.state === "idle" && !stop.aborted) {
+      if (retryInMs === undefined && device.state === "idle" && !signal.aborted) {
         reject(error ?? new ThinglineError("CONNECTION_LOST", "the device gave up"));
       }
     };
-    device.on("connecting", check);
-    device.on("disconnected", check);
+    offs.push(device.on("connecting", check), device.on("disconnected", check));
   });
   const stopped = new Promise<boolean>((resolve) => {
     if (signal.aborted) resolve(true);
     signal.addEventListener("abort", () => resolve(true), { once: true });
   });
-  const work = [gaveUp, stopped];
-  if (options.publish !== undefined) {
-    const topic = options.publish;
-    work.push(publishLines({ device, clock, topic, input: process.stdin, output, signal: stop, published }));
-  }
   try {
-    return await Promise.race(work);
+    return await Promise.race([gaveUp, stopped, ...(publishing === undefined ? [] : [publishing])]);
   } finally {
-    ended.abort(new ThinglineError("ABORTED", "the device stops"));
+    for (const off of offs) off();
   }
 }
 
