@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ThinglineError } from "@thingline/protocol";
 import { statusDetailsMax } from "@thingline/protocol/jobs";
+import { parseTopicFilter, topicMatches } from "@thingline/protocol/mqtt/client";
 import { awaitedReportsMax } from "./call.js";
-import { awaitedReportIntervalMs, jobNotFoundRetriesMax } from "./execution-steps.js";
+import { awaitedReportIntervalMs, jobNotFoundRetriesMax, tooLargeAnswersMax } from "./execution-steps.js";
 import type { RunningJob } from "./index.js";
 import { JobsWorld, thingName } from "./jobs-world.test.support.js";
 import { finishedExecutionsMax } from "./machine.js";
@@ -113,6 +115,32 @@ test("a late notification of one of the last finishedExecutionsMax executions is
   assert.deepEqual(await late(0), ["job-0/update IN_PROGRESS", "$next/get"]);
   await runner.close();
 });
+
+for (const parallelMax of [1, 2]) {
+  test(`a document that is larger than a TLS record is REJECTED after tooLargeAnswersMax cuts, ${parallelMax} at a time`, async () => {
+    const world = new JobsWorld();
+    const { runner, errors } = await world.run({ do: async () => undefined }, { parallelMax });
+    const { device } = world;
+    const receive = device.receive.bind(device);
+    let cuts = 0;
+    device.receive = (topic, payload) => {
+      const isWanted = device.filters.some((filter) => topicMatches(parseTopicFilter(filter).filter, topic));
+      if (payload.length <= 2_048 || !isWanted) return receive(topic, payload);
+      cuts += 1;
+      device.disconnect(new ThinglineError("TLS_RECORD_TOO_LARGE", "a record of more than 2,048 bytes"));
+      world.clock.setTimer(1_000, () => device.connect());
+    };
+    const job = world.cloud.queue("large", { operation: "do", text: "x".repeat(3_000) });
+    world.cloud.queue("next", { operation: "do" });
+    await world.settle(60_000);
+    assert.deepEqual([job.status, job.statusDetails?.["reason"]], ["REJECTED", "JOB_DOCUMENT_TOO_LARGE"]);
+    assert.equal(world.cloud.find("next")?.status, "SUCCEEDED");
+    // The first is that of the notification; or of several documents at a time, of which nobody knows whose it was.
+    assert.equal(cuts, 1 + tooLargeAnswersMax);
+    assert.deepEqual(new Set(errors.map(({ code }) => code)), new Set(["TLS_RECORD_TOO_LARGE"]));
+    await runner.close();
+  });
+}
 
 test("of a list, listedExecutionsMax executions are looked at", () => {
   const queuedJobs = Array.from({ length: listedExecutionsMax + 5 }, (_, at) => ({

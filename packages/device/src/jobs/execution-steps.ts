@@ -35,6 +35,14 @@ export interface ExecutionPort {
   /** @param isFruitful it was worked on, or the cloud has taken what it came to */
   finish(step: JobsStep, execution: Execution, isFruitful: boolean): void;
   isClosing(): boolean;
+  /** How documents are asked for, and how many of other executions are on their way. */
+  fetches(execution?: Execution): Fetches;
+}
+
+export interface Fetches {
+  /** An answer was too large for this device's TLS: one at a time. */
+  isCautious: boolean;
+  others: number;
 }
 
 /**
@@ -48,6 +56,12 @@ export const jobNotFoundRetriesMax = 4;
  * followed by another, or a long update on a weak battery would never end; but not for ever.
  */
 export const jobCallsMax = 100;
+
+/**
+ * Connections in a row that end over the answer with a job document, because the TLS of the device takes no record so large, before the job is
+ * REJECTED: it would end each one.
+ */
+export const tooLargeAnswersMax = 2;
 
 /** The least time between two reports that a handler waits for. */
 export const awaitedReportIntervalMs = 250;
@@ -71,14 +85,14 @@ export class ExecutionSteps {
     const due = this.#due(execution, step.monotonicMs);
     if (due === undefined) return;
     const requestId = this.#port.request(step, this.#requestOf(execution, due));
-    execution.request = { requestId, purpose: due };
+    execution.request = { requestId, purpose: due, isAlone: this.#port.fetches().isCautious };
   }
 
   #due(execution: Execution, nowMs: number): RequestPurpose | undefined {
     const { stage } = execution;
     if (stage.name === "ending") return stage.mustStartFirst ? "start" : "end";
     if (this.#port.isClosing()) return undefined;
-    if (stage.name === "fetching") return "fetch";
+    if (stage.name === "fetching") return this.#mayFetch(execution) ? "fetch" : undefined;
     if (stage.name === "starting") return "start";
     if (!execution.isAtWork) return undefined;
     if (execution.isProbeWanted) return "probe";
@@ -159,6 +173,7 @@ export class ExecutionSteps {
     const { document } = received;
     // Not every message has it.
     if (document === undefined && execution.request === undefined) return;
+    if (document === "tooLarge") return this.#rejectTooLarge(execution);
     if (document === undefined || document === "invalid") {
       return this.#reject(execution, "JOB_DOCUMENT_INVALID", "the job document is not a JSON object");
     }
@@ -176,12 +191,24 @@ export class ExecutionSteps {
     execution.stage = endingStage({ status: "REJECTED", statusDetails: details });
   }
 
+  /** After an answer that was too large, one document at a time is asked for: else nobody knows whose it was. */
+  #mayFetch(execution: Execution): boolean {
+    const { isCautious, others } = this.#port.fetches(execution);
+    return !isCautious || others === 0;
+  }
+
+  #rejectTooLarge(execution: Execution): void {
+    const message = "a message with the job document is larger than the TLS of this device takes in one record";
+    this.#reject(execution, "JOB_DOCUMENT_TOO_LARGE", message);
+  }
+
   answered(execution: Execution, { answer, error }: ExecutionAnswer, step: JobsStep): void {
-    const purpose = execution.request?.purpose;
-    if (purpose === undefined) return;
+    const { request } = execution;
+    if (request === undefined) return;
+    const { purpose } = request;
     if (answer?.type === "execution" && purpose === "fetch") this.#fetched(execution, answer.execution, step);
     execution.request = undefined;
-    if (answer === undefined) this.#failed(execution, purpose, error, step);
+    if (answer === undefined) this.#failed(execution, request, error, step);
     else if (answer.type === "rejected") this.#rejected(execution, purpose, answer, step);
     else {
       execution.failures = 0;
@@ -301,8 +328,19 @@ export class ExecutionSteps {
     this.#retry(execution, purpose, step);
   }
 
-  #failed(execution: Execution, purpose: RequestPurpose, error: ThinglineError, step: JobsStep): void {
+  #failed(
+    execution: Execution,
+    { purpose, isAlone }: { purpose: RequestPurpose; isAlone: boolean },
+    error: ThinglineError,
+    step: JobsStep,
+  ): void {
     if (error.code !== "CONNECTION_LOST") this.#event({ name: "error", event: { error } }, step);
+    const isTooLarge = purpose === "fetch" && error.code === "TLS_RECORD_TOO_LARGE";
+    if (isTooLarge) {
+      this.#port.fetches().isCautious = true;
+      if (isAlone) execution.tooLargeCount += 1;
+      if (execution.tooLargeCount >= tooLargeAnswersMax) return this.#rejectTooLarge(execution);
+    }
     this.#retry(execution, purpose, step);
   }
 

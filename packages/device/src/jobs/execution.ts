@@ -47,10 +47,12 @@ export class Execution {
   /** What the cloud had when the handler was called. */
   calledWith: JobStatusDetails = {};
   statusDetails: JobStatusDetails = {};
-  request: { requestId: number; purpose: RequestPurpose } | undefined;
+  request: { requestId: number; purpose: RequestPurpose; isAlone: boolean } | undefined;
   failures = 0;
   notFoundCount = 0;
   retryAtMs = 0;
+  /** Answers with its document that this device's TLS could not take. */
+  tooLargeCount = 0;
   /** Whether it is still ours is to be asked. */
   isCheckWanted = false;
   /** It is not; how it ended is to be asked, by an update that is refused with the reason. */

@@ -160,11 +160,11 @@ export class FakeJobsDevice implements JobsDevice {
     this.#emit("ready", { isPersistentSession: false, refusedFilters: [] });
   }
 
-  disconnect(): void {
+  disconnect(error?: ThinglineError): void {
     if (this.state !== "ready") return;
     this.state = "waiting";
     this.connectionCount += 1;
-    this.#emit("disconnected", { reason: "transport", retryInMs: 1 });
+    this.#emit("disconnected", { reason: "transport", retryInMs: 1, ...(error && { error }) });
   }
 
   /** As the process ends: nobody hears of it. */

@@ -1,5 +1,11 @@
 import type { ThinglineError } from "@thingline/protocol";
-import { type ExecutionAnswer, ExecutionSteps, type JobsStep } from "./execution-steps.js";
+import {
+  type ExecutionAnswer,
+  ExecutionSteps,
+  type Fetches,
+  type JobsStep,
+  tooLargeAnswersMax,
+} from "./execution-steps.js";
 import { endingStage, Execution, keyOf } from "./execution.js";
 import { rejectionError } from "./failures.js";
 import { retryDelayMs } from "./retry.js";
@@ -14,6 +20,8 @@ interface Reading {
   isStale: boolean;
   /** The execution that a notification told of since then: another answer is older than that. */
   expectedKey: string | undefined;
+  /** Else the one with the document does not arrive. */
+  includesDocument: boolean;
 }
 
 /**
@@ -33,6 +41,9 @@ export class JobsMachine {
   #reading: Reading | undefined;
   #readFailures = 0;
   #readRetryAtMs = 0;
+  /** Answers in a row that this device's TLS could not take. */
+  #tooLargeCount = 0;
+  readonly #fetches: Fetches = { isCautious: false, others: 0 };
   /** Executions in a row that the cloud offered and did not let begin. */
   #fruitlessCount = 0;
   #pollAtMs = Infinity;
@@ -47,6 +58,7 @@ export class JobsMachine {
       save: (step) => this.#save(step),
       finish: (step, execution, isFruitful) => this.#finish(step, execution, isFruitful),
       isClosing: () => this.#isClosing,
+      fetches: (execution) => this.#fetchesBeside(execution),
     });
   }
 
@@ -159,8 +171,10 @@ export class JobsMachine {
   #readIfWanted(step: JobsStep): void {
     if (!this.#mayRead || step.monotonicMs < this.#readRetryAtMs) return;
     this.#isReadWanted = false;
-    const requestId = this.#request(step, { type: this.#config.parallelMax > 1 ? "list" : "next" });
-    this.#reading = { requestId, isStale: false, expectedKey: undefined };
+    const includesDocument = this.#tooLargeCount < tooLargeAnswersMax;
+    const isList = this.#config.parallelMax > 1;
+    const requestId = this.#request(step, isList ? { type: "list" } : { type: "next", includesDocument });
+    this.#reading = { requestId, isStale: false, expectedKey: undefined, includesDocument };
   }
 
   #read(reading: Reading, { answer, error }: ExecutionAnswer, step: JobsStep): void {
@@ -168,16 +182,20 @@ export class JobsMachine {
     if (answer === undefined || answer.type === "rejected") {
       const failure = error ?? rejectionError("the executions that are pending", answer);
       this.#readFailures += 1;
+      if (failure.code === "TLS_RECORD_TOO_LARGE") this.#tooLargeCount += 1;
       this.#readRetryAtMs = step.monotonicMs + retryDelayMs(this.#readFailures, step.chance);
       this.#isReadWanted = true;
       return this.#report(failure, step);
     }
     this.#readFailures = 0;
+    this.#tooLargeCount = 0;
     const execution = answer.type === "execution" ? answer.execution : undefined;
     const isOld =
       reading.expectedKey !== undefined && (execution === undefined || keyOf(execution) !== reading.expectedKey);
     if (reading.isStale || isOld) return this.#wantRead();
-    if (execution !== undefined) this.#consider(execution, step);
+    if (execution !== undefined) {
+      this.#consider(reading.includesDocument ? execution : { ...execution, document: "tooLarge" }, step);
+    }
     if (answer.type === "list") this.#considerAll([...answer.inProgress, ...answer.queued], step);
   }
 
@@ -232,6 +250,12 @@ export class JobsMachine {
     for (const execution of this.#executions.values()) {
       if (execution.request?.requestId === requestId) return this.#steps.answered(execution, answer, step);
     }
+  }
+
+  #fetchesBeside(execution: Execution | undefined): Fetches {
+    const all = [...this.#executions.values()];
+    this.#fetches.others = all.filter((each) => each !== execution && each.request?.purpose === "fetch").length;
+    return this.#fetches;
   }
 
   #add(execution: Execution): void {

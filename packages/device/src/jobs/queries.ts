@@ -95,12 +95,12 @@ export class JobsQueries {
     }
     const request: JobsRequest =
       jobId === nextJobId
-        ? { type: "next" }
+        ? { type: "next", includesDocument: true }
         : { type: "describe", id: { jobId, executionNumber, queuedAt: 0 }, includesDocument: true };
     const answer = await this.#ask(request, `job "${jobId}"`, signal);
     const execution = answer.type === "execution" ? answer.execution : undefined;
     if (execution === undefined) return undefined;
-    return { ...execution, document: execution.document === "invalid" ? undefined : execution.document };
+    return { ...execution, document: typeof execution.document === "string" ? undefined : execution.document };
   }
 
   /**

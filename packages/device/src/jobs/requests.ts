@@ -21,6 +21,8 @@ export const jobAsksMax = 10;
 export type JobsResult = { answer: JobsAnswer; error?: undefined } | { answer?: undefined; error: ThinglineError };
 
 interface Waiting {
+  /** Its answer has a job document, and may be large. */
+  hasDocument: boolean;
   send: () => void;
   isAcknowledged: boolean;
   settle: (result: JobsResult) => void;
@@ -55,6 +57,7 @@ export class JobsRequests {
       return this.#waiting.delete(clientToken);
     };
     const waiting: Waiting = {
+      hasDocument: "includesDocument" in request && request.includesDocument,
       isAcknowledged: false,
       settle: (result) => {
         if (finish()) settle(result);
@@ -98,6 +101,11 @@ export class JobsRequests {
     for (const waiting of [...this.#waiting.values()]) if (waiting.isAcknowledged) waiting.send();
   }
 
+  /** The connection ended over a message that this device's TLS cannot take: asked again, it would come again. */
+  answerTooLarge(error: ThinglineError): void {
+    for (const waiting of [...this.#waiting.values()]) if (waiting.hasDocument) waiting.settle({ error });
+  }
+
   /** No answers come any more. */
   end(error: ThinglineError): void {
     this.#stop.abort(error);
@@ -124,7 +132,8 @@ function topicOf(request: JobsRequest): RequestTopic {
 }
 
 function membersOf(request: JobsRequest): object {
-  if (request.type === "next" || request.type === "list") return {};
+  if (request.type === "list") return {};
+  if (request.type === "next") return request.includesDocument ? {} : { includeJobDocument: false };
   const { executionNumber } = request.id;
   const number = executionNumber > 0 ? { executionNumber } : {};
   if (request.type === "describe") return { ...number, includeJobDocument: request.includesDocument };

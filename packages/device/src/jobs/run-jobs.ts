@@ -94,7 +94,10 @@ export class JobRunner {
       subscribe: (filters) => this.#subscribe(filters),
       pause: (failures, signal) => clock.sleep(retryDelayMs(failures, fractionOf(random)), { signal }),
     });
-    this.#offs = [device.on("ready", () => this.#ready()), device.on("disconnected", () => this.#linkDown())];
+    this.#offs = [
+      device.on("ready", () => this.#ready()),
+      device.on("disconnected", ({ error }) => this.#linkDown(error)),
+    ];
     void device.closed.then(() => this.close());
     if (opened?.problem !== undefined) this.#report(opened.problem);
     this.#input({ type: "loaded", records: opened?.records ?? [] });
@@ -269,9 +272,10 @@ export class JobRunner {
     this.#input({ type: "linkUp" });
   }
 
-  #linkDown(): void {
+  #linkDown(error: ThinglineError | undefined): void {
     this.#subscribeTimer?.cancel();
     this.#input({ type: "linkDown" });
+    if (isThinglineError(error, "TLS_RECORD_TOO_LARGE")) this.#requests.answerTooLarge(error);
   }
 
   /** Answers and notifications come by them. */

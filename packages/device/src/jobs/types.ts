@@ -19,8 +19,8 @@ export interface ExecutionId {
 export interface ReceivedExecution extends ExecutionId {
   readonly status: JobExecutionStatus;
   readonly statusDetails: JobStatusDetails;
-  /** Undefined: not sent. `invalid`: it is no JSON object. */
-  readonly document: JsonObject | "invalid" | undefined;
+  /** Undefined: not sent. `invalid`: it is no JSON object. `tooLarge`: a message with it ends the connection of this device. */
+  readonly document: JsonObject | "invalid" | "tooLarge" | undefined;
 }
 
 export interface FinalOutcome {
@@ -44,7 +44,7 @@ export type ExecutionRecord = ExecutionId & {
 
 /** What the machine asks of the cloud; the shell gives it a client token. */
 export type JobsRequest =
-  | { type: "next" }
+  | { type: "next"; includesDocument: boolean }
   | { type: "list" }
   | { type: "describe"; id: ExecutionId; includesDocument: boolean }
   | {
