@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
 import { ThinglineError } from "@thingline/protocol";
-import { formatVersion, identifyFirmware, type ImageVersion } from "@thingline/protocol/image";
+import {
+  formatVersion,
+  identifyFirmware,
+  signAgain,
+  type ImageFacts,
+  type ImageVersion,
+} from "@thingline/protocol/image";
 import { createNodeFiles, createNodeImageCrypto } from "@thingline/transport/node";
 import type { BootloaderRule } from "../bootloader-rules.js";
 import type { CommandContext } from "../command.js";
@@ -20,7 +26,7 @@ import {
 } from "../fota/jobs.js";
 import { openObjectStore, type ObjectStore } from "../fota/object-store.js";
 import { isAwsError, openFotaPlane, type FotaPlane, type PlaceOptions } from "../fota/plane.js";
-import { signAgain } from "../fota/resign.js";
+import { namesKey } from "../fota/signers.js";
 import { obstacleOf, type Obstacle, type Previous } from "../fota/rollback-plan.js";
 import { generationAbove, whyRefused, type Running } from "../fota/rollback-rules.js";
 import type { Output } from "../output.js";
@@ -53,6 +59,8 @@ export interface RollbackOptions extends PlaceOptions, RolloutOptions {
 interface Plan {
   readonly thingName: string;
   readonly running: Running;
+  /** Undefined where it is not there any more. */
+  readonly runningImage: ImageFacts | undefined;
   readonly previous: Previous | undefined;
   /** Why it is left out, or why its bootloader would refuse; undefined when it goes back. */
   readonly obstacle: Obstacle | undefined;
@@ -74,7 +82,7 @@ export async function fotaRollback(context: CommandContext, options: RollbackOpt
   const plans = await withStep(output, `asking what the devices of job ${job.jobId} had before`, () =>
     makePlans(context, plane, { options, job, store }),
   );
-  for (const plan of plans) tellPlan(output, job.jobId, plan);
+  for (const plan of plans) tellPlan(output, { jobId: job.jobId, plan, isSignedAgain: options.key !== undefined });
   const refused = plans.filter(({ obstacle }) => obstacle?.kind === "refused");
   const ready = plans.filter(({ obstacle }) => obstacle === undefined);
   const going = options.key === undefined ? ready : [...ready, ...refused];
@@ -82,15 +90,17 @@ export async function fotaRollback(context: CommandContext, options: RollbackOpt
     return refuse(output, refused, going.length);
   }
   if (going.length === 0) {
-    const message = `no device that took job ${job.jobId} can go back; no job was created`;
+    const who = plans.length === 0 ? "no device has taken" : "no device can go back from";
+    const message = `${who} job ${job.jobId}; no job was created`;
     throw new ThinglineError("REQUEST_INVALID", message, { details: { jobId: job.jobId } });
   }
+  // Before anything is stopped: what cannot be signed ends the command here.
+  const tasks = await tasksFor(context, { options, going, refused });
   if (options.dryRun === true) {
-    output.say(`${going.length} would go back; nothing was done`);
+    output.say(`${going.length} would go back; nothing was uploaded, and no job created`);
     return exitCodes.done;
   }
   await stopRollout(output, plane, job);
-  const tasks = await tasksFor(context, { options, store, going, refused });
   for (const [at, task] of tasks.entries()) {
     const suffix = tasks.length === 1 ? "" : `-${at + 1}`;
     await createRollback(context, plane, { options, job, store, task, suffix });
@@ -131,7 +141,7 @@ async function makePlans(
       version: device.details.versionRunning ?? job.document.version,
       securityCounter: newImage?.image?.securityCounter,
     };
-    const common = { thingName: device.thingName, running };
+    const common = { thingName: device.thingName, running, runningImage: newImage?.image };
     if (current !== undefined && current.jobId !== job.jobId) {
       const why = `it has had the update of job ${current.jobId} since then`;
       plans.push({ ...common, previous: undefined, obstacle: { kind: "skipped", why } });
@@ -171,13 +181,16 @@ function previousOf({ version, image, bytes, file }: Firmware): Previous {
   return { job: undefined, version, kind: identifyFirmware(bytes), image, bytes, file };
 }
 
-function tellPlan(output: Output, jobId: string, { thingName, running, previous, obstacle }: Plan): void {
+function tellPlan(output: Output, told: { jobId: string; plan: Plan; isSignedAgain: boolean }): void {
   const { paint } = output;
+  const { jobId, isSignedAgain } = told;
+  const { thingName, running, previous, obstacle } = told.plan;
+  const refused = isSignedAgain ? paint.yellow("goes back signed again") : paint.red("would refuse");
   const [from, to] = [running.version ?? "?", previous?.version ?? "?"].map(escapeControls);
   const verdict =
     obstacle === undefined
       ? paint.green("goes back")
-      : `${obstacle.kind === "skipped" ? paint.dim("left out") : paint.red("would refuse")}: ${escapeControls(obstacle.why)}`;
+      : `${obstacle.kind === "skipped" ? paint.dim("left out") : refused}: ${escapeControls(obstacle.why)}`;
   output.event(
     {
       ...{ event: "fotaRollbackDevice", jobId, thingName, versionRunning: running.version ?? null },
@@ -227,7 +240,7 @@ interface Task {
 
 async function tasksFor(
   context: CommandContext,
-  work: { options: RollbackOptions; store: ObjectStore; going: readonly Plan[]; refused: readonly Plan[] },
+  work: { options: RollbackOptions; going: readonly Plan[]; refused: readonly Plan[] },
 ): Promise<Task[]> {
   const { options, going, refused } = work;
   const tasks: Task[] = [];
@@ -275,8 +288,18 @@ async function signedAgain(
   if (refusal !== undefined)
     throw new ThinglineError("IMAGE_INVALID", `also signed again it would be refused: ${refusal}`);
   const pem = await readKeyFile(createNodeFiles(), key, signal);
-  const signed = await signAgain(bytes, image, generation, pem);
-  const verdict = await judge(signed, [createNodeImageCrypto().publicKeyOf(pem)]);
+  const crypto = createNodeImageCrypto();
+  const publicKey = crypto.publicKeyOf(pem);
+  const named = [image, ...plans.flatMap(({ runningImage }) => runningImage ?? [])].map((one) =>
+    namesKey(one, publicKey, crypto),
+  );
+  // Of images that name no key nothing is known.
+  if (named.includes(false) && !named.includes(true)) {
+    const message = `what these devices took was not signed with ${key}: they would refuse what it signs; no job was created`;
+    throw new ThinglineError("IMAGE_INVALID", message, { details: { reason: "KEY_UNKNOWN" } });
+  }
+  const signed = await signAgain(bytes, { crypto, privateKeyPem: pem, ...generation });
+  const verdict = await judge(signed, [publicKey]);
   const version = formatVersion(generation.version);
   output.event(
     { event: "fotaSignedAgain", version, versionBefore: before, bytes: signed.length },

@@ -56,7 +56,7 @@ test("the table shows who runs what, how far it is and since when; those that mo
     "  1 waiting, 2 failed",
     "device  running  phase             since",
     "b       1.2.2+0  downloading         10 s  ████████░░░░░░░░  50 %",
-    "d       ?        failed: reverted    10 s  ████████████████ 100 %",
+    "d       ?        failed: reverted    10 s",
     "e       ?        timed out           10 s",
     "c       ?        waiting              4 h",
     "a       1.2.3+0  confirmed           10 s  ████████████████ 100 %",

@@ -205,7 +205,8 @@ function describeState(row: DeviceState): { text: string; color: keyof TablePain
 }
 
 function progressOf({ progress, status }: DeviceState, paint: TablePaint): string {
-  if (progress === undefined || status === "QUEUED") return "";
+  // A full bar beside "failed" would look like a success.
+  if (progress === undefined || (status !== "IN_PROGRESS" && status !== "SUCCEEDED")) return "";
   const full = Math.round((progress / 100) * barCells);
   return `${paint.green("█".repeat(full))}${paint.dim("░".repeat(barCells - full))} ${String(progress).padStart(3)} %`;
 }
@@ -230,7 +231,8 @@ function cut(text: string, cells: number): string {
 export function changeLine(row: DeviceState): string {
   const { text } = describeState(row);
   const running = row.versionRunning === undefined ? "" : `, running ${escapeControls(row.versionRunning)}`;
-  const percent = row.phase === "downloading" && row.progress !== undefined ? ` ${row.progress} %` : "";
+  const isDownloading = row.status === "IN_PROGRESS" && row.phase === "downloading";
+  const percent = isDownloading && row.progress !== undefined ? ` ${row.progress} %` : "";
   const why = row.message === undefined ? "" : ` (${escapeControls(row.message)})`;
   return `${escapeControls(row.thingName)}  ${text}${percent}${running}${why}`;
 }

@@ -118,7 +118,8 @@ export function pendingSignature(
   const key = keys[keyNumber];
   if (key === undefined) {
     const found = keyTlv.type === tlvTypes.KEYHASH ? ` whose hash is ${toHex(keyTlv.value)}` : " that it carries";
-    const message = `the image is signed with a key${found}, which is not one of the ${keys.length} known`;
+    const known = keys.length === 1 ? "is not the known one" : `is none of the ${keys.length} known`;
+    const message = `the image is signed with a key${found}, which ${known}`;
     throw refused("KEY_UNKNOWN", message, { offset: keyTlv.offset, keys: keys.length });
   }
   if (signatureTlvOf[key.type] !== signature.type) {
