@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { Agent, request as httpsRequest } from "node:https";
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { test, type TestContext } from "node:test";
 import {
@@ -322,6 +323,58 @@ test("a device fetches by a presigned URL over HTTPS without a certificate, unti
   const forged = await fetchAsDevice(context, world, url.replace("app.bin", "other.bin"));
   assert.match(forged.body.toString(), /<Code>SignatureDoesNotMatch<\/Code>/);
 });
+
+test("the head of a small range and its bytes come in one TLS record, as an nRF91 needs it", async (context) => {
+  const { s3, world } = await openBucket(context);
+  await s3.send(new PutObjectCommand({ Bucket: "firmware", Key: "app.bin", Body: bytesOf(100_000) }));
+  const { port } = new URL(world.started.addresses.objects);
+  const proxy = await openRecordProxy(context, Number(port));
+  const overTls = openS3(context, world, { endpoint: `https://localhost:${proxy.port}` });
+  const url = await getSignedUrl(overTls, new GetObjectCommand({ Bucket: "firmware", Key: "app.bin" }), {
+    expiresIn: 60,
+  });
+  const agent = new Agent({ ca: world.started.caPem, keepAlive: true, maxSockets: 1, maxVersion: "TLSv1.2" });
+  context.after(() => agent.destroy());
+  for (const start of [0, 1_500, 3_000]) {
+    proxy.records.length = 0;
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const headers = { range: `bytes=${start}-${start + 1_499}` };
+      httpsRequest(url, { agent, headers }, resolve).on("error", reject).end();
+    });
+    assert.equal(
+      (await response.toArray()).reduce((sum: number, part: Buffer) => sum + part.length, 0),
+      1_500,
+    );
+    const [record = 0, ...others] = proxy.records;
+    assert.deepEqual(others, []);
+    // What is around the content in a record of TLS 1.2 is not counted by the modem.
+    assert.ok(record <= 2_048, `${record} bytes`);
+  }
+});
+
+/** Passes TLS on, and notes the lengths of the records of application data that the server sends. */
+async function openRecordProxy(context: TestContext, port: number) {
+  const records: number[] = [];
+  const server = createServer((client) => {
+    const upstream = connect(port, "127.0.0.1");
+    let rest = Buffer.alloc(0);
+    upstream.on("data", (chunk: Buffer) => {
+      rest = Buffer.concat([rest, chunk]);
+      while (rest.length >= 5 && rest.length >= 5 + rest.readUInt16BE(3)) {
+        const length = rest.readUInt16BE(3);
+        if (rest[0] === 0x17) records.push(length);
+        rest = rest.subarray(5 + length);
+      }
+    });
+    client.pipe(upstream).pipe(client);
+    client.on("error", () => upstream.destroy());
+    upstream.on("error", () => client.destroy());
+    context.after(() => client.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  context.after(() => server.close());
+  return { records, port: (server.address() as AddressInfo).port };
+}
 
 test("a presigned PUT takes what it was made for", async (context) => {
   const { s3, world } = await openBucket(context);
