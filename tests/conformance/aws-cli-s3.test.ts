@@ -35,6 +35,9 @@ test("aws s3: a bucket is made, files go there and back, and come in lists", { s
   assert.match(all, / firmware$/m);
   assert.equal((await readFile(back)).compare(content), 0);
 
+  await aws.ok(t, "s3", "mv", "s3://firmware/pump/app v1.bin", "s3://firmware/moved.bin");
+  assert.match(await aws.ok(t, "s3", "ls", "s3://firmware"), /\s300000 moved\.bin$/m);
+
   const url = (await aws.ok(t, "s3", "presign", "s3://firmware/images/one", "--expires-in", "60")).trim();
   const [fetched, versions, missingKey, multipart] = await Promise.all([
     fetch(url).then((answer) => answer.text()),

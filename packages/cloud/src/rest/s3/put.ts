@@ -117,7 +117,7 @@ function checksumHeaderOf(headers: Readonly<Record<string, string>>): ChecksumHe
 const kept = ["cache-control", "content-disposition", "content-language", "content-type", "expires"];
 
 /** What comes back with the content. @throws {S3Fault} */
-function storedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+export function storedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const stored: Record<string, string> = { "content-type": "binary/octet-stream" };
   for (const name of kept) if (headers[name]) stored[name] = headers[name];
   const encodings = (headers["content-encoding"] ?? "").split(",").map((name) => name.trim());
@@ -136,7 +136,9 @@ function storedHeaders(headers: Readonly<Record<string, string>>): Record<string
 }
 
 /** If-Match, and `If-None-Match: *`, the one that S3 takes. @throws {S3Fault} */
-function conditionOf(headers: Readonly<Record<string, string>>): ((etag: string | undefined) => boolean) | undefined {
+export function conditionOf(
+  headers: Readonly<Record<string, string>>,
+): ((etag: string | undefined) => boolean) | undefined {
   const { "if-match": ifMatch, "if-none-match": ifNoneMatch } = headers;
   if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== "*") throw notBuilt("If-None-Match of a PUT with an ETag");
   if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;

@@ -100,7 +100,8 @@ const unbuiltHeaders: readonly [RegExp, readonly string[]][] = [
   [/^x-amz-checksum-type$/, ["FULL_OBJECT"]],
   [/^x-amz-bucket-object-lock-enabled$/, ["false"]],
   [/^x-amz-object-ownership$/, ["BucketOwnerEnforced"]],
-  [/^x-amz-(copy-source.*|grant-.*|object-lock-.*|server-side-encryption-.*|tagging|website-redirect-location)$/, []],
+  [/^x-amz-(metadata|tagging)-directive$/, ["COPY", "REPLACE"]],
+  [/^x-amz-(copy-source-.*|grant-.*|object-lock-.*|server-side-encryption-.*|tagging|website-redirect-location)$/, []],
   [/^x-amz-(write-offset-bytes|mfa|bypass-governance-retention|rename-source.*|optional-object-attributes)$/, []],
   [/^x-amz-checksum-(sha1|md5|sha512|xxhash.*)$/, []],
 ];

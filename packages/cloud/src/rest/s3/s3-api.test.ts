@@ -118,7 +118,10 @@ test("what is not built is refused by its name, before the body comes", async ()
     [{ query: "acl" }, /access control lists \(\?acl\)/],
     [{ query: "tagging=" }, /tags/],
     [{ method: "PUT", headers: { "x-amz-acl": "public-read", "content-length": "0" } }, /x-amz-acl/],
-    [{ method: "PUT", headers: { "x-amz-copy-source": "/a/b", "content-length": "0" } }, /x-amz-copy-source/],
+    [
+      { method: "PUT", headers: { "x-amz-copy-source-range": "bytes=0-1", "content-length": "0" } },
+      /x-amz-copy-source-range/,
+    ],
     [{ method: "PUT", headers: { "x-amz-checksum-sha1": "x", "content-length": "0" } }, /x-amz-checksum-sha1/],
     [{ method: "PUT", headers: { "x-amz-sdk-checksum-algorithm": "SHA1", "content-length": "0" } }, /SHA1/],
     [{ method: "PUT", headers: { "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" } }, /signed chunks/],
@@ -193,6 +196,30 @@ test("an object answers with what it was put with, and with what is asked for", 
   assert.equal((await send(signed(world, { path: "/firmware/new", query }))).headers["content-type"], "text/y");
   assert.equal((await send({ method: "HEAD", path: "/firmware/none" })).status, 404);
   assert.deepEqual((await send({ method: "HEAD", path: "/firmware/new" })).headers["content-length"], "3");
+});
+
+test("an object is copied with its metadata, or with others", async () => {
+  const { send } = await openS3();
+  const headers = { "content-length": "3", "content-type": "text/x", "x-amz-meta-board": "a" };
+  await send({ method: "PUT", path: "/firmware/one", headers, body: "abc" });
+  const copy = (path: string, source: string, more: Record<string, string> = {}) =>
+    send({ method: "PUT", path, headers: { "x-amz-copy-source": source, ...more } });
+  const copied = await copy("/firmware/two%20x", "/firmware/one");
+  assert.equal(copied.status, 200);
+  assert.match(copied.text, /<ETag>&quot;900150983cd24fb0d6963f7d28e17f72&quot;<\/ETag>/);
+  const two = await send({ path: "/firmware/two%20x" });
+  assert.deepEqual([two.text, two.headers["content-type"], two.headers["x-amz-meta-board"]], ["abc", "text/x", "a"]);
+  assert.equal((await copy("/firmware/one", "firmware/one")).code, "InvalidRequest");
+  const replaced = { "x-amz-metadata-directive": "REPLACE", "content-type": "text/y" };
+  assert.equal((await copy("/firmware/one", "firmware/one", replaced)).status, 200);
+  const one = await send({ path: "/firmware/one" });
+  assert.deepEqual(
+    [one.text, one.headers["content-type"], one.headers["x-amz-meta-board"]],
+    ["abc", "text/y", undefined],
+  );
+  assert.equal((await copy("/firmware/new", "firmware")).code, "InvalidArgument");
+  assert.equal((await copy("/firmware/new", "firmware/none")).code, "NoSuchKey");
+  assert.equal((await copy("/firmware/new", "firmware/one?versionId=7")).code, "NoSuchVersion");
 });
 
 test("a request is one of S3 by its signature or its host", () => {

@@ -7,6 +7,7 @@ import { Budget, HttpRefusal, readBody, type RequestHead, type ServedResponse, t
 import { originFault } from "../origin-guard.js";
 import { authenticate } from "./authenticate.js";
 import { methodNotAllowed, serveBucket, serveService, xmlBodyBytesMax } from "./buckets.js";
+import { copyObject, isCopy, readCopySource } from "./copy.js";
 import { answerFault, faultOf, internalFault, S3Fault } from "./fault.js";
 import { getObject, type S3Turn } from "./get.js";
 import { putObject, readUpload } from "./put.js";
@@ -57,7 +58,10 @@ export function createS3Api(deps: S3ApiDependencies, options: S3ApiOptions): S3A
     const identity = authenticate(request, { ...identification, keys, nowMs: clock.unixMs() });
     refuseUnbuilt(request);
     const turn = { request, identity, requestId };
-    if (request.method === "PUT" && request.key !== "") readUpload(turn);
+    if (request.method === "PUT" && request.key !== "") {
+      if (isCopy(turn)) readCopySource(turn);
+      else readUpload(turn);
+    }
     return turn;
   };
 
@@ -66,7 +70,7 @@ export function createS3Api(deps: S3ApiDependencies, options: S3ApiOptions): S3A
     if (bucket === "") return serveService(handlers, turn);
     if (key === "") return serveBucket(handlers, turn, await takeXml(method, body));
     if (method === "GET" || method === "HEAD") return getObject(handlers, turn);
-    if (method === "PUT") return putObject(handlers, turn, body);
+    if (method === "PUT") return isCopy(turn) ? copyObject(handlers, turn) : putObject(handlers, turn, body);
     if (method === "DELETE") return deleteObject(turn);
     throw methodNotAllowed(method);
   };

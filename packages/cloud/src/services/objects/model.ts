@@ -1,6 +1,7 @@
 import { type ErrorCode, ThinglineError } from "@thingline/protocol";
 import type { StoreKey } from "../../store/store.js";
 import type { Scope } from "../operation.js";
+import type { ChecksumHeader } from "./checksums.js";
 import type { ObjectAddress } from "./s3-url.js";
 
 /** Of its sagas and blobs. */
@@ -38,7 +39,7 @@ export type ObjectVersion =
       /** What is answered with the content, by lower-case names: `content-type`, `x-amz-meta-…`. */
       headers: { [name: string]: string };
       /** Base64, by lower-case header: `x-amz-checksum-crc32`. */
-      checksum?: { header: string; value: string };
+      checksum?: { header: ChecksumHeader; value: string };
     }
   | { versionId: string; modifiedAtMs: number; isDeleteMarker: true };
 

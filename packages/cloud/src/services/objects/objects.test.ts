@@ -61,7 +61,13 @@ test("a page of a list has so many objects, and looks at so many records", async
   const { put, list, store } = await openObjects();
   const { etag: _etag, ...facts } = await put("a");
   const blobName = "any";
-  const version = { ...facts, headers: {}, md5: "00", blobName, checksum: { header: "x", value: "y" } };
+  const version = {
+    ...facts,
+    headers: {},
+    md5: "00",
+    blobName,
+    checksum: { header: "x-amz-checksum-crc32", value: "y" } as const,
+  };
   const { isVersioned: _versioned, ...stored } = version;
   const record = (key: string, versions: ObjectRecord["versions"]) => ({
     key: objectKeys.object(scope, { bucket: "firmware", key }),

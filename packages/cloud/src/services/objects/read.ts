@@ -1,6 +1,7 @@
 import { ThinglineError } from "@thingline/protocol";
 import { answer, type Operation } from "../operation.js";
 import { saga } from "../saga.js";
+import type { ChecksumHeader } from "./checksums.js";
 import { Gate } from "./gate.js";
 import {
   noSuchBucket,
@@ -28,7 +29,7 @@ export interface ObjectFacts {
   /** What S3 answers with the content, by lower-case names: `content-type`, `x-amz-meta-…`. */
   headers: Readonly<Record<string, string>>;
   /** By the header that it was given in. */
-  checksum: { header: string; value: string } | undefined;
+  checksum: { header: ChecksumHeader; value: string } | undefined;
 }
 
 /** A part of an object, from its first to its last byte. */
