@@ -160,3 +160,32 @@ test("what was given up for a message that is too large is shown, with what it c
   void people.listeners.recordTooLarge({ type: "sessionDiscarded", cutCount: 3, ...details, error });
   assert.match(lastLine(people.out.text), /gave up {6}the session at the cloud was discarded$/);
 });
+
+test("an update is told by its phases, and the live line shows how far it is", () => {
+  const { out, view } = open({ isTTY: true });
+  const { board } = view;
+  const boot = { isResumed: false, refusals: [], warnings: [] };
+  const runs = { version: "1.0.0+0", imageId: "", isOnTrial: false, program: {} };
+  board.booted({ ...boot, runs, swapType: "none" });
+  void board.jobs.jobStarted?.({ jobId: "update", executionNumber: 1, operation: "app_fw_update", isResumed: false });
+  board.fota({ type: "started", jobId: "update", target: undefined, offset: 0, isResumed: false });
+  board.fota({ type: "progress", percent: 50, offset: 1, sizeBytes: 2 });
+  assert.match(out.text, /update downloading █{12}░{12} +50 %/);
+  board.fota({ type: "verified", version: "1.1.0+0" });
+  board.booted({ ...boot, runs: { ...runs, version: "1.1.0+0", isOnTrial: true }, swapType: "test" });
+  board.fota({ type: "confirmed", version: "1.1.0+0" });
+  void board.jobs.jobCompleted?.({ jobId: "update", executionNumber: 1, statusDetails: {} });
+  const statusDetails = { reason: "JOB_OPERATION_UNKNOWN", message: "no handler" };
+  void board.jobs.jobRejected?.({ jobId: "odd", executionNumber: 2, statusDetails });
+  view.end();
+  const told = [
+    /boot +version 1\.0\.0\n/,
+    /job +update started\n/,
+    /update +verified: version 1\.1\.0: hash and signature/,
+    /boot +version 1\.1\.0, on trial; the bootloader swapped the slots, for one boot\n/,
+    /job +update succeeded\n/,
+    /job +odd \(execution 2\) rejected: JOB_OPERATION_UNKNOWN: no handler\n/,
+  ];
+  for (const line of told) assert.match(out.text, line);
+  assert.doesNotMatch(out.text.slice(out.text.lastIndexOf("confirmed")), /· update/);
+});

@@ -247,13 +247,13 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
     fota(event) {
       const { type, ...facts } = event;
       phase = phaseOf(event, phase);
+      draw();
       const text = describeFotaEvent(event);
       const color = type === "error" ? paint.red : type === "note" || type === "cancelled" ? paint.yellow : paint.blue;
       output.event(
         { event: "fota", phase: type, ...facts },
         text === undefined ? undefined : line(color, "update", type === "note" ? text : `${type}: ${text}`),
       );
-      draw();
     },
     jobs: {
       jobStarted: (event) => showJob(event.isResumed ? "resumed" : "started", event),

@@ -9,10 +9,13 @@ import {
   type FotaLimits,
   whenReady,
 } from "@thingline/device/fota";
-import { type JobListeners, operationOfDocument, runJobs } from "@thingline/device/jobs";
+import { type JobListeners, runJobs } from "@thingline/device/jobs";
 import type { ApplicationContext, BoardImage } from "@thingline/sim";
 import type { ModemFirmware } from "@thingline/transport";
 import type { Adapters } from "./adapters.js";
+
+/** Of the documents of AWS's OTA, which name no operation. */
+const awsOtaOperation = "afr_ota";
 
 /** Where the update and the jobs of a device are remembered over a restart, below its folder. */
 export const updateJournalName = "update.json";
@@ -55,9 +58,7 @@ export async function runFirmwareApplication(
   });
   const runner = await runJobs(device, {
     ...{ clock, random, files, folder: join(folder, jobsFolderName) },
-    handlers: { [firmwareUpdateOperation]: updater.handler },
-    // Documents of AWS's OTA name no operation.
-    operation: (document) => ("afr_ota" in document ? firmwareUpdateOperation : operationOfDocument(document)),
+    handlers: { [firmwareUpdateOperation]: updater.handler, [awsOtaOperation]: updater.handler },
     ...(onJobs !== undefined && { on: onJobs }),
   });
   try {
