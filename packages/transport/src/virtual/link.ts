@@ -12,6 +12,8 @@ export type Side = "client" | "server";
 export const virtualWindowBytes = 256 * 1024;
 
 const tlsRecordBytesMax = 16_384;
+/** Before the content of a record, which its overhead belongs to. */
+const tlsRecordHeaderBytes = 5;
 
 /** What goes wrong on one connection. Bytes are those of the stream, without TLS. */
 export interface LinkFaults {
@@ -299,9 +301,10 @@ export class LinkChannel implements Channel {
 
   /** @returns when bytes of the other side have left it */
   #passRate(lengthBytes: number, nowMs: number): number {
-    const { rates, recordOverheadBytes = 0 } = this.#options;
+    const { rates, recordOverheadBytes } = this.#options;
+    const tlsBytes = recordOverheadBytes === undefined ? 0 : tlsRecordHeaderBytes + recordOverheadBytes;
     const rate = rates?.[this.#link.other(this.side).side];
-    return rate === undefined ? nowMs : rate.pass(lengthBytes + recordOverheadBytes, nowMs);
+    return rate === undefined ? nowMs : rate.pass(lengthBytes + tlsBytes, nowMs);
   }
 
   #arrive(item: Item): void {
