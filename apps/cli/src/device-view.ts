@@ -68,12 +68,13 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
     const waitMs = state === "waiting" && retryAtMs !== undefined ? retryAtMs - performance.now() : undefined;
     const parts = [
       waitMs === undefined ? state : `next attempt in ${Math.max(0, Math.ceil(waitMs / 1000))} s`,
+      // What moves comes first: a narrow terminal cuts the end.
+      ...(phase === undefined ? [] : [`update ${phase}`]),
       options.clientId,
       options.address,
       ...(state === "ready" ? [session] : []),
       `${counts.in} in, ${counts.out} out`,
       ...(shadow === undefined ? [] : [`shadow ${shadow}`]),
-      ...(phase === undefined ? [] : [`update ${phase}`]),
     ];
     status.show(escapeControls(parts.join(" · ")), state !== "ready");
   };

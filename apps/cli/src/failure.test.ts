@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorCodes, ThinglineError, type ErrorCode } from "@thingline/protocol";
 import { exitCodes, reportFailure, UsageError } from "./failure.js";
-import { hintFor } from "./hints.js";
+import { hintFor, hintForAws } from "./hints.js";
 import { createOutput } from "./output.js";
 
 function report(error: unknown, { isJson = false, command = "provision" } = {}) {
@@ -49,6 +49,24 @@ test("wrong usage is exit code 2", () => {
 test("several mistakes are a list below what they have in common", () => {
   const { err } = report(new ThinglineError("KCONFIG_INVALID", "a.conf:1: one\na.conf:2: two"));
   assert.equal(err, `error: ${errorCodes.KCONFIG_INVALID} (KCONFIG_INVALID)\n  a.conf:1: one\n  a.conf:2: two\n`);
+});
+
+test("what AWS has not found can be looked for in the same place", () => {
+  const missing = (message: string) => Object.assign(new Error(message), { name: "ResourceNotFoundException" });
+  const told = (message: string, places = {}) => hintForAws(missing(message), "fota deploy", places)?.command;
+  assert.match(told("Thing group north not found.") ?? "", / group list$/);
+  assert.match(told("No job with id 'x' found", { dataDir: "elsewhere" }) ?? "", / fota status --data-dir elsewhere$/);
+  assert.match(told("Thing pump not found.", { aws: true }) ?? "", / thing create NAME --aws$/);
+  assert.equal(hintForAws(missing("Policy not found"), "thing create"), undefined);
+});
+
+test("a board whose images nobody knows says how there can be another", () => {
+  const error = new ThinglineError("IMAGE_INVALID", "nothing on the board may run", {
+    details: { reason: "KEY_UNKNOWN" },
+  });
+  assert.match(hintFor(error, "device run")?.text ?? "", /--board-dir/);
+  assert.match(hintFor(error, "fota deploy")?.text ?? "", /--key/);
+  assert.equal(hintFor(error, "firmware sign"), undefined);
 });
 
 test("an error of AWS keeps AWS's name", () => {

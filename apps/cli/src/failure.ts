@@ -1,5 +1,5 @@
 import { errorCodes, isThinglineError } from "@thingline/protocol";
-import { hintFor, type Places } from "./hints.js";
+import { hintFor, hintForAws, type Places } from "./hints.js";
 import { inWordsOfKconfig } from "./kconfig-words.js";
 import type { Complaint, Hint, Output } from "./output.js";
 
@@ -45,7 +45,8 @@ export function reportFailure(output: Output, failure: unknown, command: string,
     report(output, { kind: "defect in thingline", message: error.stack ?? error.message }, { message: error.message });
     return exitCodes.failed;
   }
-  report(output, { kind: "error", message: messageOf(error), code, hint: foreignHints[code] });
+  const hint = foreignHints[code] ?? hintForAws(error, command, places);
+  report(output, { kind: "error", message: messageOf(error), code, hint });
   return exitCodes.failed;
 }
 

@@ -6,6 +6,9 @@ import type { Hint } from "./output.js";
 /** Folders among the options of a command. */
 export interface Places {
   modemDir?: string;
+  dataDir?: string;
+  /** A real account instead of the local cloud. */
+  aws?: boolean;
 }
 
 type HintOf = (error: ThinglineError, command: string, places: Places) => Hint | undefined;
@@ -85,12 +88,20 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
       ? { text: "The CA for the new security tag must be the server's: --ca FILE, or leave it out to use the claim's." }
       : seeCloudLog,
   PROVISIONING_EXHAUSTED: () => ({ text: "--reset forgets the earlier attempts." }),
-  IMAGE_INVALID: ({ details }) =>
+  IMAGE_INVALID: ({ details }, command) =>
     details["reason"] === "HEADER_OCCUPIED"
       ? { text: "--pad-header puts the header before the binary." }
       : details["reason"] === "IMAGE_TOO_LARGE"
         ? { text: "A smaller build, or the --slot-size, --align and --max-sectors of the bootloader." }
-        : undefined,
+        : command === "device run"
+          ? {
+              text:
+                "The board keeps the images it has. Give the --firmware-key that signed them, or have a new board made: name another " +
+                "--board-dir, or remove its folder.",
+            }
+          : command.startsWith("fota") && details["reason"] === "KEY_UNKNOWN"
+            ? { text: "Name the key that signed it, with --key; devices believe in that one." }
+            : undefined,
   KEY_MISMATCH: () => ({ text: "The private key and the certificate must come from the same set." }),
   LINK_FAILED: () => ({
     text: "Check SIM and coverage; this tells the registration status:",
@@ -104,6 +115,23 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
  */
 export function hintFor(error: ThinglineError, command: string, places: Places = {}): Hint | undefined {
   return hints[error.code]?.(error, command, places);
+}
+
+/** Where to look for what AWS has not found. */
+export function hintForAws(error: Error, command: string, { dataDir, aws }: Places = {}): Hint | undefined {
+  const [noun = ""] = command.split(" ");
+  if (error.name !== "ResourceNotFoundException" || !["fota", "group"].includes(noun)) return undefined;
+  const where = aws === true ? ["--aws"] : unlessDefault("--data-dir", dataDir, defaultDataDir);
+  if (/group/i.test(error.message)) {
+    return { text: "The groups that there are:", command: commandLine(["group", "list", ...where]) };
+  }
+  if (/job/i.test(error.message)) {
+    return { text: "The newest update, and its id:", command: commandLine(["fota", "status", ...where]) };
+  }
+  return {
+    text: "A thing with all that it connects with:",
+    command: commandLine(["thing", "create", "NAME", ...where]),
+  };
 }
 
 function modemWrite({ details }: ThinglineError, { modemDir }: Places, ...source: string[]): string {

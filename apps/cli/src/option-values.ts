@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from "commander";
 import { isDeviceId } from "@thingline/protocol/provisioning";
 
+/** Minutes that a device may say nothing of its update. */
+export const defaultStaleMinutes = 30;
 export const defaultDataDir = ".thingline";
 export const defaultModemDir = ".thingline/modem";
 

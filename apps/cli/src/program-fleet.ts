@@ -1,7 +1,7 @@
 import { Option, type Command } from "commander";
 import { firmwareValues } from "./firmware-values.js";
 import { bootloaderRules } from "./bootloader-rules.js";
-import { optionValues } from "./option-values.js";
+import { defaultStaleMinutes, optionValues } from "./option-values.js";
 import { awsOption, dataDirOption, examples, type AddCommand } from "./program-parts.js";
 
 // Commands for many things at once.
@@ -86,7 +86,7 @@ export function addFota(fota: Command, command: AddCommand): void {
     async () => (await import("./commands/fota-doctor.js")).fotaDoctor,
   )
     .argument("[job]", "id of the job (default: all updates that are not over, or were canceled)")
-    .option("--stale <minutes>", "how long a device may say nothing", optionValues.anyMinutes, 30)
+    .option("--stale <minutes>", "how long a device may say nothing", optionValues.anyMinutes, defaultStaleMinutes)
     .option("--repair", "take executions away that block their devices")
     .option("--retry", "with --repair: the same update once more, for devices that can still take it");
   examples(withPlaceOptions(doctor), "fota doctor", "fota doctor --stale 60 --repair --retry");

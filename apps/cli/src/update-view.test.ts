@@ -8,7 +8,8 @@ function shown(isJson: boolean, show: (view: ReturnType<typeof createUpdateView>
   let text = "";
   const stream = { write: (more: string) => (text += more) };
   const output = createOutput({ isJson, out: stream, err: stream, env: {} });
-  const view = createUpdateView(output);
+  let nowMs = 0;
+  const view = createUpdateView(output, () => (nowMs += 250));
   show(view);
   view.end();
   output.close();
@@ -35,11 +36,11 @@ test("an update that goes back tells each phase, and why only once", () => {
     view.fota({ type: "error", cause: "invalidUpdate", reason: "healthCheckFailed", message, versionRunning: "1.0.0" });
   });
   assert.deepEqual(lines, [
-    "✓ downloaded   2 bytes are on flash",
-    "✓ verified     version 1.1.0: hash and signature of what lies on flash",
+    "✓ downloaded   2 bytes are on flash                                      250 ms",
+    "✓ verified     version 1.1.0: hash and signature of what lies on flash   250 ms",
     "↻ rebooting    to try the new image",
-    "↻ bootloader   swapped the slots, for one boot",
-    "✓ booted       version 1.1.0+7 runs, on trial",
+    "↻ bootloader   swapped the slots, for one boot                           250 ms",
+    "✓ booted       version 1.1.0+7 runs, on trial                            250 ms",
     `  note         ${message}`,
     "↻ rebooting    to go back to the image before",
     "↻ bootloader   went on after the power cut, and swapped the slots back: the image on trial was not confirmed",
@@ -61,7 +62,7 @@ test("an error that no note has told says its message; what a job was taken away
   assert.deepEqual(lines, [
     "✗ error        downloadGone: 404",
     "– cancelled    job j was taken away",
-    "↻ bootloader   did not take the image (SIGNATURE_MISSING)",
+    "↻ bootloader   did not take the image (SIGNATURE_MISSING)                250 ms",
   ]);
 });
 

@@ -63,8 +63,18 @@ export function describeBoot({ swapType, isResumed, refusals }: BoardReport): st
   return `${isResumed ? "went on after the power cut, and " : ""}${what}${why}`;
 }
 
-/** The phases of an update as steps with a tick, a moving bar while it downloads, and events with `--json`. */
-export function createUpdateView(output: Output): {
+/** Where the time of a step begins: the longest of them fits before it on a terminal of 80. */
+const timeColumn = 70;
+
+/**
+ * The phases of an update as steps with a tick and their times, a moving bar while it downloads, and events with `--json`.
+ *
+ * @param now milliseconds, of any beginning.
+ */
+export function createUpdateView(
+  output: Output,
+  now: () => number = () => performance.now(),
+): {
   fota(event: FotaEvent): void;
   booted(report: BoardReport): void;
   end(): void;
@@ -73,8 +83,20 @@ export function createUpdateView(output: Output): {
   const nameWidth = 12;
   let noted = "";
   let status: ReturnType<Output["status"]> | undefined;
-  const line = (mark: string, name: string, text: string) =>
-    `${mark} ${name.padEnd(nameWidth)} ${output.wrap(text, nameWidth + 3)}`;
+  let lastAtMs = now();
+  /** Since the step before it. */
+  const duration = () => {
+    const nowMs = now();
+    const durationMs = nowMs - lastAtMs;
+    lastAtMs = nowMs;
+    return `${durationMs.toFixed(0).padStart(6)} ms`;
+  };
+  const line = (mark: string, name: string, text: string, time = "") => {
+    const head = `${mark} ${name.padEnd(nameWidth)} `;
+    const room = timeColumn - nameWidth - 3;
+    if (time === "" || text.length > room) return head + output.wrap(text, nameWidth + 3);
+    return `${head}${text.padEnd(room)}${paint.dim(time)}`;
+  };
   const end = () => {
     status?.end();
     status = undefined;
@@ -94,7 +116,8 @@ export function createUpdateView(output: Output): {
       if (event.type === "note") noted = event.message;
       const mark = { error: paint.red("✗"), cancelled: paint.yellow("–"), note: " ", rebooting: paint.dim("↻") };
       const shown = type in mark ? mark[type as keyof typeof mark] : paint.green("✓");
-      output.event({ event: "fota", phase: type, ...facts }, text === undefined ? undefined : line(shown, type, text));
+      const told = text === undefined ? undefined : line(shown, type, text, type in mark ? "" : duration());
+      output.event({ event: "fota", phase: type, ...facts }, told);
       if (type === "rebooting") showLive("bootloader", "swaps the slots");
     },
     booted(report) {
@@ -104,7 +127,7 @@ export function createUpdateView(output: Output): {
       const version = runs?.version ?? null;
       output.event(
         { event: "boot", version, isOnTrial: runs?.isOnTrial ?? false, swapType, isResumed, refusals, warnings },
-        text === undefined ? undefined : line(paint.dim("↻"), "bootloader", text),
+        text === undefined ? undefined : line(paint.dim("↻"), "bootloader", text, duration()),
       );
       if (text !== undefined)
         showLive("connecting", runs?.version === undefined ? "" : `with ${shortVersion(runs.version)}`);

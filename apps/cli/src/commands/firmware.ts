@@ -17,6 +17,7 @@ import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";
 import { alreadyThere, openImageFile, readKeyFile, writeNewFile } from "../firmware-file.js";
 import { imageFactsOf, imageTable } from "../firmware-view.js";
+import { unsignedMessage } from "../fota/signers.js";
 import type { Output } from "../output.js";
 
 /** `thingline firmware keygen` */
@@ -85,7 +86,7 @@ export async function firmwareVerify(
   );
   if (hash) output.say(output.paint.dim(`          ${hash.algorithm} ${digest}`));
   if (signedBy.length === 0) {
-    const message = "nobody's signature was checked: --key FILE says whose it should be";
+    const message = unsignedMessage(verdict.image);
     output.event({ event: "warning", code: "SIGNATURE_UNCHECKED", message });
     output.complain({ kind: "warning", message });
   }

@@ -9,6 +9,7 @@ import { openObjectStore, requireBucket, type ObjectStore } from "../fota/object
 import { openFotaPlane, type FotaPlane, type PlaceOptions } from "../fota/plane.js";
 import { commandLine, unlessDefault } from "../invocation.js";
 import { defaultDataDir } from "../option-values.js";
+import { unsignedMessage } from "../fota/signers.js";
 import type { Output } from "../output.js";
 import { readThingNames } from "../thing-names.js";
 
@@ -86,7 +87,9 @@ async function step<Result>(output: Output, text: string, run: () => Promise<Res
 
 async function readTargets({ things = [], from, group, continuous }: DeployOptions, signal: AbortSignal) {
   const hasThings = things.length > 0 || from !== undefined;
-  if (hasThings === (group !== undefined)) throw new UsageError("say which devices: --things or --from, or --group");
+  if (hasThings && group !== undefined)
+    throw new UsageError("--group and devices by name do not go together: deploy twice");
+  if (!hasThings && group === undefined) throw new UsageError("say which devices: --things or --from, or --group");
   if (continuous === true && group === undefined)
     throw new UsageError("--continuous needs --group: things do not join things");
   const names = new Set<string>();
@@ -134,7 +137,7 @@ export function tellVerified(output: Output, firmware: Firmware, path: string): 
   if (own !== version)
     output.complain({ kind: "warning", message: `the image itself says version ${own}, not ${version}` });
   if (signedBy.length > 0) return;
-  const message = "nobody's signature was checked: --key FILE says whose it should be";
+  const message = unsignedMessage(image);
   output.event({ event: "warning", code: "SIGNATURE_UNCHECKED", message });
   output.complain({ kind: "warning", message });
 }

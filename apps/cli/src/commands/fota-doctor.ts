@@ -14,7 +14,8 @@ import {
   type FirmwareJob,
 } from "../fota/jobs.js";
 import { isAwsError, openFotaPlane, type FotaPlane, type PlaceOptions } from "../fota/plane.js";
-import { commandLine } from "../invocation.js";
+import { commandLine, unlessDefault } from "../invocation.js";
+import { defaultDataDir, defaultStaleMinutes } from "../option-values.js";
 import type { Output } from "../output.js";
 import { escapeControls } from "../terminal-text.js";
 import { createJob, jobTargetsMax, newJobId } from "./fota-deploy.js";
@@ -49,13 +50,13 @@ export async function fotaDoctor(context: CommandContext, options: DoctorOptions
   if (patients.length === 0) {
     output.event(
       { event: "fotaHealthy", jobs: jobs.length },
-      `${output.paint.green("healthy")}  ${jobs.length} ${jobs.length === 1 ? "update" : "updates"}: nothing is stuck`,
+      `${output.paint.green("healthy")}  ${lookedAt(jobs.length)}: nothing is stuck`,
     );
     return exitCodes.done;
   }
   if (options.repair !== true) {
     const curable = patients.filter(({ diagnosis }) => diagnosis.repair !== undefined).length;
-    if (curable > 0) output.say(`${curable} can be repaired:\n  ${commandLine(["fota", "doctor", "--repair"])}`);
+    if (curable > 0) output.say(`${curable} can be repaired:\n  ${repairCommand(options, jobId)}`);
     return exitCodes.failed;
   }
   const repaired = await repair(output, plane, patients);
@@ -63,6 +64,17 @@ export async function fotaDoctor(context: CommandContext, options: DoctorOptions
   const isAll =
     patients.every(({ diagnosis }) => diagnosis.repair !== undefined) && repaired.length === patients.length;
   return isAll ? exitCodes.done : exitCodes.failed;
+}
+
+function lookedAt(jobs: number): string {
+  return jobs === 0 ? "no update is under way" : `${jobs} ${jobs === 1 ? "update" : "updates"}`;
+}
+
+/** It finds the same ones. */
+function repairCommand({ aws, dataDir, stale }: DoctorOptions, jobId: string | undefined): string {
+  const where = aws === true ? ["--aws"] : unlessDefault("--data-dir", dataDir, defaultDataDir);
+  const silence = stale === defaultStaleMinutes ? [] : ["--stale", String(stale)];
+  return commandLine(["fota", "doctor", ...(jobId === undefined ? [] : [jobId]), ...silence, "--repair", ...where]);
 }
 
 /** Those that are not over, and those whose devices may have been left behind. */

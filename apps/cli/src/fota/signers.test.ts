@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseVersion, signImage, sourceOf, verifyImage } from "@thingline/protocol/image";
 import { createNodeImageCrypto } from "@thingline/transport/node";
-import { namesKey } from "./signers.js";
+import { namesKey, unsignedMessage } from "./signers.js";
 
 const crypto = createNodeImageCrypto();
 
@@ -19,6 +19,7 @@ test("an image names the key that signed it by its hash or whole, and no other",
       assert.ok(verdict.isAccepted);
       assert.equal(namesKey(verdict.image, own, crypto), true);
       assert.equal(namesKey(verdict.image, other, crypto), false);
+      assert.match(unsignedMessage(verdict.image), /nobody's signature was checked/);
     }
   }
   const plain = await signImage(new Uint8Array(64), { crypto, version, headerBytes: 32, padsHeader: true });
@@ -26,4 +27,5 @@ test("an image names the key that signed it by its hash or whole, and no other",
   assert.ok(verdict.isAccepted);
   const { publicKeyPem } = await crypto.generateKey("ecdsa-p256");
   assert.equal(namesKey(verdict.image, crypto.publicKeyOf(publicKeyPem), crypto), undefined);
+  assert.match(unsignedMessage(verdict.image), /is not signed/);
 });

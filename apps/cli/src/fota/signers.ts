@@ -7,7 +7,7 @@ export function namesKey(
   key: ImagePublicKey,
   crypto: ImageCrypto,
 ): boolean | undefined {
-  const named = tlvs.filter(({ type }) => type === tlvTypes.KEYHASH || type === tlvTypes.PUBKEY);
+  const named = tlvs.filter(isKeyName);
   if (named.length === 0) return undefined;
   return named.some(({ type, value }) => {
     if (type === tlvTypes.PUBKEY) return bytesEqual(value, key.der);
@@ -16,4 +16,15 @@ export function namesKey(
     hasher.update(key.der);
     return bytesEqual(hasher.digest(), value);
   });
+}
+
+/** What is to be said of an image whose signature nobody looked at. */
+export function unsignedMessage({ tlvs }: Pick<ImageFacts, "tlvs">): string {
+  return tlvs.some(isKeyName)
+    ? "nobody's signature was checked: --key FILE says whose it should be"
+    : "the image is not signed: only a bootloader without a key takes it; `firmware sign --key FILE` signs";
+}
+
+function isKeyName({ type }: { type: number }): boolean {
+  return type === tlvTypes.KEYHASH || type === tlvTypes.PUBKEY;
 }
