@@ -18,7 +18,7 @@ export interface ListObjectsInput {
   delimiter?: string;
   /** Keys behind this one, which need not exist. */
   after?: string;
-  /** Default and at most {@link listedObjectsMax}. */
+  /** Default and at most `listedObjectsMax`. */
   limit?: number;
 }
 
