@@ -5,12 +5,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { quietPlan, randomUpdatePlan, updateImages } from "./update-plan.test.support.js";
 import { prepareUpdates } from "./update-world.test.support.js";
-import { testUpdateWorlds, updateHolds } from "./update-worlds.test.support.js";
+import {
+  isLong,
+  replaysUpdateWorld,
+  testUpdateWorlds,
+  updateHolds,
+  updateKinds,
+} from "./update-worlds.test.support.js";
 
 const file = "update-faults";
 const prepared = await prepareUpdates();
 
-if (!testUpdateWorlds(prepared, { kind: "update", file, short: 8, long: 1_700 })) {
+if (!replaysUpdateWorld(prepared, file)) {
+  if (isLong) testUpdateWorlds(prepared, "update", 1_700, file);
+  else for (const kind of updateKinds) testUpdateWorlds(prepared, kind, 4, file);
+
   test("without faults each image comes to its end", async () => {
     const ends: Record<string, string> = {};
     for (const image of updateImages) {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { quietPlan, randomUpdatePlan, type UpdateImage, type UpdatePlan } from "./update-plan.test.support.js";
 import { type PreparedUpdates, runUpdateWorld, type UpdateResult } from "./update-world.test.support.js";
 
-const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
+export const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const onlySeed = process.env["THINGLINE_SEED"];
 const firstNumber = 100;
 /** So that a failure is told before all the others have been run. */
@@ -18,19 +18,11 @@ export async function updateHolds(prepared: PreparedUpdates, plan: UpdatePlan, f
   return result;
 }
 
-/** @returns whether one world is replayed, and nothing else is to be tested */
-export function testUpdateWorlds(
-  prepared: PreparedUpdates,
-  { kind, file, short, long }: { kind: "update" | "cloud" | "files"; file: string; short: number; long: number },
-): boolean {
-  if (onlySeed !== undefined) {
-    test(`the world ${onlySeed}`, async (t) => {
-      const plan = onlySeed.includes("/") ? randomUpdatePlan(onlySeed) : quietPlan(onlySeed as UpdateImage);
-      for (const line of (await updateHolds(prepared, plan, file)).trace) t.diagnostic(line);
-    });
-    return true;
-  }
-  const worlds = isLong ? long : short;
+export const updateKinds = ["update", "cloud", "files"] as const;
+export type UpdateKind = (typeof updateKinds)[number];
+
+/** So many worlds of one kind. */
+export function testUpdateWorlds(prepared: PreparedUpdates, kind: UpdateKind, worlds: number, file: string): void {
   for (let from = firstNumber; from < firstNumber + worlds; from += worldsPerTest) {
     const end = Math.min(from + worldsPerTest, firstNumber + worlds);
     test(`random worlds ${kind}/${from} to ${kind}/${end - 1}`, async () => {
@@ -39,5 +31,14 @@ export function testUpdateWorlds(
       }
     });
   }
-  return false;
+}
+
+/** @returns whether one world is replayed, and nothing else is to be tested */
+export function replaysUpdateWorld(prepared: PreparedUpdates, file: string): boolean {
+  if (onlySeed === undefined) return false;
+  test(`the world ${onlySeed}`, async (t) => {
+    const plan = onlySeed.includes("/") ? randomUpdatePlan(onlySeed) : quietPlan(onlySeed as UpdateImage);
+    for (const line of (await updateHolds(prepared, plan, file)).trace) t.diagnostic(line);
+  });
+  return true;
 }
