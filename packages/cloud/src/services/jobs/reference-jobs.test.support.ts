@@ -192,11 +192,22 @@ export class ReferenceJobs {
     });
   }
 
+  /** One group after the other; whoever waits already is not put there twice. */
   #rollOut(job: ModelJob): void {
     if (job.status !== "IN_PROGRESS") return;
-    job.waiting.push(...job.expanding.flatMap((id) => this.#thingsBelow(id)));
-    job.expanding = [];
-    if (job.isRolloutStopped) job.waiting = [];
+    do {
+      const [id] = job.expanding.splice(0, 1);
+      if (id !== undefined) this.#wait(job, this.#thingsBelow(id));
+      if (job.isRolloutStopped) [job.waiting, job.expanding] = [[], []];
+      this.#release(job);
+    } while (job.expanding.length > 0);
+  }
+
+  #wait(job: ModelJob, things: readonly string[]): void {
+    job.waiting.push(...things.filter((thing) => !job.waiting.includes(thing)));
+  }
+
+  #release(job: ModelJob): void {
     while (job.waiting.length > 0) {
       const thing = job.waiting[0]!;
       if (this.#isWanted(job, thing)) {
@@ -294,7 +305,7 @@ export class ReferenceJobs {
   }
 
   #await(job: ModelJob, things: readonly string[], groupIds: readonly number[]): void {
-    job.waiting.push(...things);
+    this.#wait(job, things);
     job.expanding.push(...groupIds);
     this.#rollOut(job);
     this.#settle();
@@ -439,7 +450,7 @@ export class ReferenceJobs {
       if (!job.isContinuous) continue;
       const isActive = job.status === "IN_PROGRESS" || job.status === "SCHEDULED";
       if (this.#isInTargetGroup(job, thing) && !job.members.has(thing) && isActive) {
-        job.waiting.push(thing);
+        this.#wait(job, [thing]);
         this.#rollOut(job);
       } else if (!this.#isTarget(job, thing) && job.members.has(thing)) {
         job.members.delete(thing);
