@@ -23,6 +23,7 @@ import {
   type Verdict,
 } from "./admission.js";
 import { RestConnections } from "./connections.js";
+import { Handshakes } from "./handshakes.js";
 import { openUploads } from "./uploads.js";
 
 export interface RestServerOptions extends Partial<Endpoint> {
@@ -153,8 +154,7 @@ class RestFront {
   readonly #limits: RestLimits;
   readonly #uploads: Awaited<ReturnType<typeof openUploads>>;
   readonly #connections: RestConnections;
-  /** TCP below TLS. */
-  readonly #sockets = new Set<Socket>();
+  readonly #handshakes: Handshakes;
   readonly #bodies: Budget;
   readonly #answers: Budget;
   /** Requests that were begun and whose answers are not yet sent: whole ones, when `isWhole`. */
@@ -180,6 +180,7 @@ class RestFront {
       options.log.warn("restConnectionRefused", { reason, connections: this.#connections.size });
     };
     this.#connections = new RestConnections({ connectionsMax, unverifiedConnectionsMax, turnedAway });
+    this.#handshakes = new Handshakes(unverifiedConnectionsMax, () => turnedAway("handshakes"));
   }
 
   createServer(): Server {
@@ -209,16 +210,14 @@ class RestFront {
     const server = createTlsServer({ ...options, cert, key, handshakeTimeout });
     // A connection counts for its requests when its handshake is done.
     server.maxConnections = connectionsMax;
-    server.on("connection", (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
-    });
+    server.on("connection", (socket: Socket) => this.#handshakes.begun(socket));
+    server.on("secureConnection", (socket: Socket) => this.#handshakes.done(socket));
     return server;
   }
 
   /** No server ends those that have no request yet. */
   endHandshakes(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    this.#handshakes.end();
   }
 
   /** Nothing more is taken; resolves when all that was asked for wholly is answered. */
