@@ -32,8 +32,11 @@ export interface ExecutionPort {
   request(step: JobsStep, request: JobsRequest): number;
   /** @returns the number that `saved` will come with */
   save(step: JobsStep): number;
-  /** @param isFruitful it was worked on, or the cloud has taken what it came to */
-  finish(step: JobsStep, execution: Execution, isFruitful: boolean): void;
+  /**
+   * @param isFruitful it was worked on, or the cloud has taken what it came to
+   * @param outcome what it came to, when the cloud has neither taken nor refused that
+   */
+  finish(step: JobsStep, execution: Execution, isFruitful: boolean, outcome?: FinalOutcome): void;
   isClosing(): boolean;
   /** How documents are asked for, and how many of other executions are on their way. */
   fetches(execution?: Execution): Fetches;
@@ -362,11 +365,15 @@ export class ExecutionSteps {
     const { stage } = execution;
     const wasRunning = stage.name === "running";
     if (execution.isAnnounced) this.#event({ name: "jobCancelled", event: { ...execution.jobEvent, status } }, step);
-    if (!wasRunning) return this.#port.finish(step, execution, execution.isAnnounced);
+    if (!wasRunning) {
+      // A cloud that cannot find what it still has may offer it again: what it came to is known.
+      const outcome = stage.name === "ending" && status === undefined ? stage.outcome : undefined;
+      return this.#port.finish(step, execution, execution.isAnnounced, outcome);
+    }
     const reason: AbortReason = { type: "takenAway", status };
     execution.record = undefined;
     this.#port.save(step);
-    execution.stage = { name: "draining", untilMs: step.monotonicMs + this.#config.abortGraceMs };
+    execution.stage = { name: "draining", untilMs: step.monotonicMs + this.#config.abortGraceMs, status };
     // A handler that was told to stop for another reason knows enough.
     if (stage.overdueUntilMs === undefined && !this.#port.isClosing()) this.#abort(execution, reason, step);
     this.#settleReports(execution, { reportId: Infinity, error: reason }, step);
@@ -427,7 +434,15 @@ export class ExecutionSteps {
 
   handlerEnded(execution: Execution, result: HandlerResult, step: JobsStep): void {
     const { stage } = execution;
-    if (stage.name === "draining") return this.#port.finish(step, execution, true);
+    if (stage.name === "draining") {
+      const isKnown = stage.status === undefined && result.type === "final";
+      return this.#port.finish(
+        step,
+        execution,
+        true,
+        isKnown ? this.#limitedOutcome(execution, result.outcome, step) : undefined,
+      );
+    }
     if (stage.name !== "running") return;
     const isOverdue = stage.overdueUntilMs !== undefined;
     const isVague = result.type === "threw" || result.type === "nothing";
@@ -438,10 +453,14 @@ export class ExecutionSteps {
     this.#outcome(execution, outcome, step);
   }
 
-  #outcome(execution: Execution, { status, statusDetails }: FinalOutcome, step: JobsStep): void {
+  #limitedOutcome(execution: Execution, { status, statusDetails }: FinalOutcome, step: JobsStep): FinalOutcome {
     const details = statusDetails === undefined ? undefined : this.#limited(execution, statusDetails, step);
     const isEmpty = details === undefined || Object.keys(details).length === 0;
-    const outcome: FinalOutcome = { status, ...(!isEmpty && { statusDetails: details }) };
+    return { status, ...(!isEmpty && { statusDetails: details }) };
+  }
+
+  #outcome(execution: Execution, given: FinalOutcome, step: JobsStep): void {
+    const outcome = this.#limitedOutcome(execution, given, step);
     execution.report = undefined;
     execution.isCheckWanted = false;
     execution.isProbeWanted = false;

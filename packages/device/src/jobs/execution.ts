@@ -1,4 +1,4 @@
-import type { JobStatusDetails, JsonObject } from "@thingline/protocol/jobs";
+import type { JobExecutionStatus, JobStatusDetails, JsonObject } from "@thingline/protocol/jobs";
 import type { ExecutionId, ExecutionRecord, FinalOutcome, Report } from "./types.js";
 
 export const keyOf = ({ jobId, executionNumber, queuedAt }: ExecutionId): string =>
@@ -27,7 +27,7 @@ export type ExecutionStage =
   /** The cloud is told what it came to. */
   | { name: "ending"; outcome: FinalOutcome; sentCount: number; mustStartFirst: boolean }
   /** The cloud took it away, and its handler has not returned yet. */
-  | { name: "draining"; untilMs: number };
+  | { name: "draining"; untilMs: number; status: JobExecutionStatus | undefined };
 
 /** Why a request of an execution was made. */
 export type RequestPurpose = "fetch" | "check" | "probe" | "start" | "report" | "end";

@@ -18,6 +18,9 @@ const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const worldCount = isLong ? 4_000 : 60;
 const firstSeed = Number(process.env["THINGLINE_JOBS_SEED"] ?? 1);
 
+/** A cloud that twice could not find a job that was at work, and offered it again. */
+const seedsThatFailed = [10_474];
+
 const troubleMs = 20 * 60_000;
 const calmMs = 3 * 3_600_000;
 const operations = ["succeed", "fail", "throw", "slow", "progress", "park", "unknown"] as const;
@@ -229,7 +232,8 @@ class RandomWorld {
 
 test(`${worldCount} worlds: each execution is done once unless its process died in it, every job ends, and no status is untrue`, async () => {
   let done = 0;
-  for (let seed = firstSeed; seed < firstSeed + worldCount; seed += 1) {
+  const seeds = Array.from({ length: worldCount }, (_, at) => firstSeed + at);
+  for (const seed of [...seedsThatFailed, ...seeds]) {
     const random = new RandomWorld(seed);
     await random.run();
     done += random.world.cloud.executions.length;

@@ -9,7 +9,15 @@ import {
 import { endingStage, Execution, keyOf } from "./execution.js";
 import { rejectionError } from "./failures.js";
 import { retryDelayMs } from "./retry.js";
-import type { ExecutionId, JobsConfig, JobsEffect, JobsInput, JobsTurn, ReceivedExecution } from "./types.js";
+import type {
+  ExecutionId,
+  FinalOutcome,
+  JobsConfig,
+  JobsEffect,
+  JobsInput,
+  JobsTurn,
+  ReceivedExecution,
+} from "./types.js";
 
 /** Executions that ended here and are remembered: a late message about one of them is asked about before it is believed. */
 export const finishedExecutionsMax = 32;
@@ -33,7 +41,8 @@ interface Reading {
 export class JobsMachine {
   readonly #config: JobsConfig;
   readonly #executions = new Map<string, Execution>();
-  readonly #finished = new Set<string>();
+  /** With what they came to where the cloud may not know it. */
+  readonly #finished = new Map<string, FinalOutcome | undefined>();
   readonly #steps: ExecutionSteps;
   #isUp = false;
   #isClosing = false;
@@ -56,7 +65,7 @@ export class JobsMachine {
     this.#steps = new ExecutionSteps(config, {
       request: (step, request) => this.#request(step, request),
       save: (step) => this.#save(step),
-      finish: (step, execution, isFruitful) => this.#finish(step, execution, isFruitful),
+      finish: (step, execution, isFruitful, outcome) => this.#finish(step, execution, isFruitful, outcome),
       isClosing: () => this.#isClosing,
       fetches: (execution) => this.#fetchesBeside(execution),
     });
@@ -233,7 +242,7 @@ export class JobsMachine {
     if (this.#isClosing || this.#freeCount <= 0 || this.#isTaken(received)) return;
     const execution = new Execution(received, ++this.#runCount, { name: "fetching" }, undefined);
     this.#add(execution);
-    this.#steps.received(execution, received, step);
+    if (execution.stage.name === "fetching") this.#steps.received(execution, received, step);
     this.#steps.drive(execution, step, this.#isUp);
   }
 
@@ -259,6 +268,8 @@ export class JobsMachine {
   }
 
   #add(execution: Execution): void {
+    const outcome = this.#finished.get(execution.key);
+    if (outcome !== undefined) execution.stage = endingStage(outcome);
     this.#executions.set(execution.key, execution);
   }
 
@@ -280,16 +291,16 @@ export class JobsMachine {
   }
 
   /** Its place is free. `isFruitful`: it was worked on, or the cloud has taken what it came to. */
-  #finish(step: JobsStep, execution: Execution, isFruitful: boolean): void {
+  #finish(step: JobsStep, execution: Execution, isFruitful: boolean, outcome: FinalOutcome | undefined): void {
     this.#fruitlessCount = isFruitful ? 0 : this.#fruitlessCount + 1;
     // A cloud that offers again and again what it does not let begin is not asked without a pause.
     if (!isFruitful) this.#readRetryAtMs = step.monotonicMs + retryDelayMs(this.#fruitlessCount, step.chance);
     this.#executions.delete(execution.key);
     if (execution.record !== undefined) this.#save(step);
     this.#finished.delete(execution.key);
-    this.#finished.add(execution.key);
+    this.#finished.set(execution.key, outcome);
     if (this.#finished.size > finishedExecutionsMax) {
-      const [oldest = ""] = this.#finished;
+      const [oldest = ""] = this.#finished.keys();
       this.#finished.delete(oldest);
     }
     this.#wantRead();

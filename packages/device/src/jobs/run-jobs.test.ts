@@ -677,3 +677,23 @@ test("a handler reads its document again, and learns when its job is gone", asyn
   work.end(undefined);
   await runner.close();
 });
+
+test("a cloud that does not find what has ended here, and offers it again, is told what it came to", async () => {
+  const world = new JobsWorld();
+  let calls = 0;
+  const { runner } = await world.run({ do: async () => void (calls += 1) });
+  world.cloud.queue("job", { operation: "do" });
+  const refuse = (): void => {
+    if (world.cloud.find("job")?.status !== "IN_PROGRESS" || calls === 0) return;
+    world.cloud.refusals = Array.from({ length: 5 }, () => ({ code: "ResourceNotFound", matches: "job/update" }));
+    world.fate = () => [0];
+  };
+  world.fate = ({ topic }) => {
+    if (topic.endsWith("update")) refuse();
+    return [0];
+  };
+  await world.settle(120_000);
+  assert.equal(calls, 1);
+  assert.equal(world.cloud.find("job")?.status, "SUCCEEDED");
+  await runner.close();
+});
