@@ -5,7 +5,7 @@ import type { ImageCrypto, ImageSource } from "@thingline/protocol/image";
  * The payload of an application's image: eight bytes that tell it, the length of the manifest as four bytes with the lowest first, the manifest
  * in JSON, and then the files one after the other.
  */
-export const bundleMagic = new TextEncoder().encode("THINGAPP");
+export const bundleMagic: Uint8Array = new TextEncoder().encode("THINGAPP");
 const headBytes = bundleMagic.length + 4;
 
 export const bundleManifestBytesMax = 2 * 1024 * 1024;
