@@ -18,6 +18,8 @@ const required = [
 const signatureName =
   /^x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token|content-sha256)$/i;
 
+/** `aws s3 presign` of older CLIs signs so by itself. */
+const advice = " (AWS CLI: aws configure set default.s3.signature_version s3v4)";
 /** Parameters of Signature Version 2, which no endpoint of AWS IoT takes. `Expires` alone is any parameter's name. */
 const oldSignatureName = /^(awsaccesskeyid|signature|signatureversion|signaturemethod)$/i;
 
@@ -33,7 +35,7 @@ export function parsePresigned(rawQuery: string): Authorization | SignatureFault
   for (const part of rawQuery.split("&")) {
     const { name, value } = splitPart(part);
     if (oldSignatureName.test(name)) {
-      const message = `'${name}' is of Signature Version 2, which is not supported: sign the request with '${algorithm}'.`;
+      const message = `'${name}' is of Signature Version 2, which is not supported: sign the request with '${algorithm}'${advice}.`;
       return incomplete(message);
     }
     if (!signatureName.test(name)) continue;
