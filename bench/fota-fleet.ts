@@ -11,7 +11,8 @@ import {
 } from "@thingline/device/fota";
 import { runJobs } from "@thingline/device/jobs";
 import { type Board, type BoardApplication, createBoard, makeSimulatedFirmware, runBoard } from "@thingline/sim";
-import { createNodeClock, createNodeImageCrypto, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { createVirtualFiles, createVirtualFlash } from "@thingline/transport/virtual";
 import type { FleetFacts } from "./fota-cloud.js";
 

@@ -7,7 +7,8 @@ import { createFirmwareUpdater, createHttpDownloader, whenReady } from "@thingli
 import { runJobs } from "@thingline/device/jobs";
 import { createDevice } from "@thingline/device/node";
 import { type BoardApplication, createBoard, makeSimulatedFirmware, runBoard } from "@thingline/sim";
-import { createNodeClock, createNodeImageCrypto, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { createNodeClock, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { createVirtualFiles, createVirtualFlash } from "@thingline/transport/virtual";
 
 const say = (text: string) => void process.stdout.write(`${text}\n`);

@@ -22,15 +22,8 @@ import {
 import { runJobs } from "@thingline/device/jobs";
 import { createDevice } from "@thingline/device/node";
 import { parseVersion, signImage } from "@thingline/protocol/image";
-import {
-  createNodeClock,
-  createNodeFiles,
-  createNodeImageCrypto,
-  createNodeNetwork,
-  createNodeProcesses,
-  createNodeRandom,
-  endWithParent,
-} from "@thingline/transport/node";
+import { createNodeClock, createNodeFiles, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { createNodeImageCrypto, createNodeProcesses, endWithParent } from "@thingline/transport/node/firmware";
 
 const say = (text: string) => void process.stdout.write(`${text}\n`);
 const clock = createNodeClock();

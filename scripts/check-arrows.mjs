@@ -73,7 +73,8 @@ function* packageFaults(file, specifier, manifest, rules) {
   }
   if (isTest(file)) return;
   const isShell = group !== "packages" || matches([...rules.nodeFiles, ...rules.adapterFiles], file);
-  if (specifier === "@thingline/transport/node" && !isShell) yield "Node's adapters are for the entry points alone";
+  if (/^@thingline\/transport\/node(?:\/|$)/.test(specifier) && !isShell)
+    yield "Node's adapters are for the entry points alone";
   const declared = { ...manifest.dependencies, ...manifest.peerDependencies, ...manifest.optionalDependencies };
   if (!(packageName in declared)) yield `is not in the dependencies of ${group}/${name}/package.json`;
 }

@@ -65,6 +65,11 @@ const cases = [
   ["packages/cloud/src/rest/rest-api.ts", "node:http", "node:* is for the shells only"],
   ["packages/transport/src/node/tcp.ts", "node:net", undefined],
   ["packages/device/src/client/a.ts", "@thingline/transport/node", "Node's adapters are for the entry points alone"],
+  [
+    "packages/device/src/client/a.ts",
+    "@thingline/transport/node/firmware",
+    "Node's adapters are for the entry points alone",
+  ],
   ["packages/device/src/node.ts", "@thingline/transport/node", undefined],
   // folders of the cloud
   ["packages/cloud/src/cloud.ts", "./broker/own.js", undefined],

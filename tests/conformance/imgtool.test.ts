@@ -6,7 +6,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { imageKeyTypes, signImage, type ImageKeyType, verifyImage, sourceOf } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { runThingline, temporaryFolder } from "../integration/cli-process.test.support.js";
 import {
   argumentsOf,

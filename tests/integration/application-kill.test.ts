@@ -7,7 +7,8 @@ import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { installApplication, packApplication } from "@thingline/device/application";
 import { signImage } from "@thingline/protocol/image";
-import { createNodeFiles, createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeFiles } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { type JsonEvent, type RunningProgram, startProgram, temporaryFolder } from "./cli-process.test.support.js";
 
 const support = fileURLToPath(new URL("./application-process.test.support.js", import.meta.url));

@@ -3,13 +3,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createApplicationTarget, superviseApplication } from "@thingline/device/application";
-import {
-  createNodeClock,
-  createNodeFiles,
-  createNodeImageCrypto,
-  createNodeProcesses,
-  endWithParent,
-} from "@thingline/transport/node";
+import { createNodeClock, createNodeFiles } from "@thingline/transport/node";
+import { createNodeImageCrypto, createNodeProcesses, endWithParent } from "@thingline/transport/node/firmware";
 
 const [role = "", folder = "", version = ""] = process.argv.slice(2);
 const files = createNodeFiles();

@@ -9,7 +9,7 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { makeSimulatedModemDelta } from "@thingline/modem/simulator";
 import { makeSimulatedFirmware } from "@thingline/sim";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import {
   runThinglineIn,
   startThinglineIn,

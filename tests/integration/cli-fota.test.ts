@@ -24,7 +24,7 @@ import {
 } from "@aws-sdk/client-iot-jobs-data-plane";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { formatVersion, parseVersion, signImage, sourceOf, verifyImage } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { eventsOf, runCommandLine, startThingline } from "./cli-process.test.support.js";
 
 const crypto = createNodeImageCrypto();

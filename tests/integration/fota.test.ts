@@ -18,13 +18,8 @@ import { createDevice } from "@thingline/device/node";
 import { createBoard, makeSimulatedFirmware, runBoard } from "@thingline/sim";
 import { bytesEqual, concatBytes, isThinglineError } from "@thingline/protocol";
 import { makeTestCertificates } from "@thingline/transport/contract";
-import {
-  createNodeClock,
-  createNodeImageCrypto,
-  createNodeKeys,
-  createNodeNetwork,
-  createNodeRandom,
-} from "@thingline/transport/node";
+import { createNodeClock, createNodeKeys, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { createVirtualFiles, createVirtualFlash } from "@thingline/transport/virtual";
 import { openWorld, type World } from "./cloud-world.test.support.js";
 

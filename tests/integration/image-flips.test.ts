@@ -12,7 +12,7 @@ import {
   sourceOf,
   verifyImage,
 } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { fixtureKey } from "./image-fixtures.test.support.js";
 
 const crypto = createNodeImageCrypto();

@@ -20,7 +20,7 @@ import {
   trailerLayout,
   verifyImage,
 } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { rawImage, type RawTlv, tlvMaker } from "./image-builder.test.support.js";
 import { flagsOf, imageCases } from "./image-cases.test.support.js";
 import { fixtureImage, fixtureKey } from "./image-fixtures.test.support.js";

@@ -9,7 +9,7 @@ import {
   sourceOf,
   verifyImage,
 } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { binaryOf, flagsOf, imageCases, isPadded, optionsOf } from "./image-cases.test.support.js";
 import { withoutSignature } from "./image-compare.test.support.js";
 import { fixtureImage, fixtureKey } from "./image-fixtures.test.support.js";

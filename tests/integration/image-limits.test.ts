@@ -14,7 +14,7 @@ import {
   sourceOf,
   verifyImage,
 } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { rawImage, tlvMaker } from "./image-builder.test.support.js";
 import { fixtureImage, fixtureKey } from "./image-fixtures.test.support.js";
 

@@ -12,7 +12,7 @@ import {
   tlvTypes,
   verifyImage,
 } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { flagsOf, imageCases } from "./image-cases.test.support.js";
 import { fixtureImage, fixtureKey } from "./image-fixtures.test.support.js";
 

@@ -10,7 +10,7 @@ import {
   tlvTypes,
   verifyImage,
 } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { damaged, rawImage, type RawTlv, tlvMaker, uint32 } from "./image-builder.test.support.js";
 import { fixtureImage, fixtureKey } from "./image-fixtures.test.support.js";
 

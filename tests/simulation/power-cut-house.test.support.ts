@@ -2,7 +2,7 @@
 import { type Cloud, createCloud, createMemoryStore, silentLog } from "@thingline/cloud";
 import type { ImagePublicKey, SwapMode } from "@thingline/protocol/image";
 import { makeSimulatedFirmware } from "@thingline/sim";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import {
   createVirtualClock,
   createVirtualFiles,

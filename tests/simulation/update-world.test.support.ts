@@ -7,7 +7,7 @@ import { createFirmwareUpdater, createHttpDownloader, type FotaEvent, whenReady 
 import { type JobHandler, type JobOutcome, type JobRunner, runJobs } from "@thingline/device/jobs";
 import { type Board, type BoardImage, type BoardOptions, createBoard, makeSimulatedFirmware } from "@thingline/sim";
 import type { Clock, Connection, Dialer, Network } from "@thingline/transport";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import {
   createProcessClock,
   createVirtualClock,

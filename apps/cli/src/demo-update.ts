@@ -6,7 +6,7 @@ import { ThinglineError } from "@thingline/protocol";
 import type { ImageCrypto } from "@thingline/protocol/image";
 import { type Board, type BoardApplication, makeSimulatedFirmware, runBoard } from "@thingline/sim";
 import { makePrivateFolder, type Random, type SecTagDialer } from "@thingline/transport";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { localAccessKey } from "./access-keys.js";
 import type { Adapters } from "./adapters.js";
 import type { ControlPlane } from "./control-plane.js";

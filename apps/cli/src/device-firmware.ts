@@ -19,7 +19,7 @@ import {
   type ModemFirmware,
   type SecTagDialer,
 } from "@thingline/transport";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import type { Adapters } from "./adapters.js";
 import { runFirmwareApplication } from "./firmware-application.js";
 import { UsageError } from "./failure.js";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { ImageCrypto, ImagePublicKey } from "@thingline/protocol/image";
 import { type Board, createBoard, makeSimulatedFirmware } from "@thingline/sim";
 import { makePrivateFolder } from "@thingline/transport";
-import { openNodeFlash } from "@thingline/transport/node";
+import { openNodeFlash } from "@thingline/transport/node/firmware";
 import type { Adapters } from "./adapters.js";
 
 /** Two slots of 640 KiB: enough for what has to be shown, and for an image of an nRF91. */

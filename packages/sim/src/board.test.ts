@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { sourceOf } from "@thingline/protocol/image";
 import { flashArea } from "@thingline/transport";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { createVirtualFlash, type VirtualFlash } from "@thingline/transport/virtual";
 import { boardLayout } from "./board-layout.js";
 import { type Board, type BoardOptions, createBoard } from "./board.js";

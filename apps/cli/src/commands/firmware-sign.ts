@@ -13,7 +13,7 @@ import {
   type SignImageOptions,
   sourceOf,
 } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";

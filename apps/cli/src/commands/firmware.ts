@@ -11,7 +11,7 @@ import {
   mcubootVerdict,
   verifyImage,
 } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";

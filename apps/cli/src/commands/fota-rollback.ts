@@ -7,7 +7,8 @@ import {
   type ImageFacts,
   type ImageVersion,
 } from "@thingline/protocol/image";
-import { createNodeFiles, createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeFiles } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import type { BootloaderRule } from "../bootloader-rules.js";
 import type { CommandContext } from "../command.js";
 import { forEachAtOnce } from "../each.js";

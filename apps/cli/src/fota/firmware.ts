@@ -10,7 +10,8 @@ import {
   type ImageFacts,
   type ImagePublicKey,
 } from "@thingline/protocol/image";
-import { createNodeFiles, createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeFiles } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { UsageError } from "../failure.js";
 import { readKeyFile } from "../firmware-file.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseVersion, signImage, sourceOf, verifyImage } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { namesKey, unsignedMessage } from "./signers.js";
 
 const crypto = createNodeImageCrypto();

@@ -46,7 +46,7 @@ export interface SignatureSigner {
   sign(): Promise<Uint8Array>;
 }
 
-/** The cryptography of images comes from outside: Node's is `createNodeImageCrypto()` of `@thingline/transport/node`. */
+/** The cryptography of images comes from outside: Node's is `createNodeImageCrypto()` of `@thingline/transport/node/firmware`. */
 export interface ImageCrypto {
   createHash(algorithm: HashAlgorithm): Hasher;
   /** @throws {ThinglineError} KEY_INVALID when the DER is no key of its type, or the type cannot sign over this. */

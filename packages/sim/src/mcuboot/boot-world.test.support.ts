@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { concatBytes, isThinglineError } from "@thingline/protocol";
 import { encodeImageHeader, type SwapMode } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { createVirtualFlash, createVirtualRandom, type VirtualFlash } from "@thingline/transport/virtual";
 import { flagWrite, magicWrite, trailerLayout } from "@thingline/protocol/image";
 import { flashArea, type Random } from "@thingline/transport";

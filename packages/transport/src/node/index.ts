@@ -1,12 +1,8 @@
 export { createNodeClock } from "./clock.js";
 export { createNodeFiles } from "./files.js";
-export { openNodeFlash } from "./flash.js";
-export type { NodeFlash, NodeFlashOptions } from "./flash.js";
 export { folderHolder } from "./folder-lock.js";
 export { createNodeHttp } from "./http.js";
-export { createNodeImageCrypto } from "./image-crypto.js";
 export { createNodeKeys } from "./keys.js";
 export { createNodeNetwork } from "./network.js";
 export type { NodeNetworkOptions } from "./network.js";
-export { createNodeProcesses, endWithParent } from "./processes.js";
 export { createNodeRandom } from "./random.js";

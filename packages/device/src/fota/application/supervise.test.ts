@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signImage } from "@thingline/protocol/image";
 import type { ChildEnd, ProcessCommand, Processes } from "@thingline/transport";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { createVirtualClock, createVirtualFiles, type VirtualClock } from "@thingline/transport/virtual";
 import { createApplicationTarget, installApplication } from "../targets/application-directory.js";
 import { packApplication } from "./bundle.js";

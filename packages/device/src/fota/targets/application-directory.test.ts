@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { type ImageVersion, signImage } from "@thingline/protocol/image";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { createVirtualFiles, createVirtualRandom, type VirtualFiles } from "@thingline/transport/virtual";
 import { bootApplication } from "../application/boot.js";
 import {

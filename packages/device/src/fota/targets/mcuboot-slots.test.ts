@@ -13,7 +13,7 @@ import {
   type TrailerWrite,
 } from "@thingline/protocol/image";
 import { type Flash, flashArea } from "@thingline/transport";
-import { createNodeImageCrypto } from "@thingline/transport/node";
+import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { createVirtualFlash, type VirtualFlash } from "@thingline/transport/virtual";
 import { firmwareHeadBytes, type FirmwareTarget } from "../target.js";
 import { createMcubootTarget, type McubootTargetOptions } from "./mcuboot-slots.js";
