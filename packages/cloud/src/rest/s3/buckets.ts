@@ -48,6 +48,7 @@ export async function serveBucket(handlers: S3Handlers, turn: S3Turn, body: Uint
   if (method === "POST" && query.has("delete")) return deleteObjects(handlers, turn, body);
   switch (method) {
     case "PUT":
+      requireLocation(body, scope.region);
       await run(scope, objects.createBucket, { bucket });
       return answerEmpty(turn, 200, { location: `/${bucket}` });
     case "HEAD":
@@ -67,6 +68,20 @@ export async function serveBucket(handlers: S3Handlers, turn: S3Turn, body: Uint
     return answerXml(turn, "LocationConstraint", scope.region === "us-east-1" ? "" : scope.region);
   }
   return query.has("versions") ? listVersions(handlers, turn) : listObjects(handlers, turn);
+}
+
+/** A bucket is made in the region that the request is for, and nowhere else. @throws {S3Fault} */
+function requireLocation(body: Uint8Array, region: string): void {
+  if (body.length === 0) return;
+  const document = new TextDecoder().decode(body);
+  const locations = readXmlTexts(document, "LocationConstraint");
+  if (locations === undefined) throw malformedXml();
+  if (/<(?:Location|Bucket|Tags)[\s>]/u.test(document))
+    throw notBuilt("a bucket configuration with more than a region");
+  const [location = ""] = locations;
+  if (location === "" || location === region) return;
+  const message = `The ${location.slice(0, 40)} location constraint is incompatible for the region specific endpoint this request was sent to.`;
+  throw new S3Fault("IllegalLocationConstraintException", message);
 }
 
 export const methodNotAllowed = (method: string) =>

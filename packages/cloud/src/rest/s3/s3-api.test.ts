@@ -198,6 +198,31 @@ test("an object answers with what it was put with, and with what is asked for", 
   assert.deepEqual((await send({ method: "HEAD", path: "/firmware/new" })).headers["content-length"], "3");
 });
 
+test("a bucket is made in the region of the request, and in no other", async () => {
+  const { send } = await openS3();
+  const create = async (content: string) => {
+    const body = content && `<CreateBucketConfiguration>${content}</CreateBucketConfiguration>`;
+    const { status, code } = await send({ method: "PUT", path: "/others", body });
+    return code ?? status;
+  };
+  const constraint = (region: string) => create(`<LocationConstraint>${region}</LocationConstraint>`);
+  assert.equal(await constraint("eu-west-1"), "IllegalLocationConstraintException");
+  assert.equal(await create("<Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags>"), "NotImplemented");
+  assert.equal(await create("<!DOCTYPE a><LocationConstraint>x</LocationConstraint>"), "MalformedXML");
+  assert.equal((await send({ path: "/others" })).code, "NoSuchBucket");
+  assert.equal(await constraint(scope.region), 200);
+  assert.equal(await create(""), 200);
+});
+
+test("a DELETE with a condition is refused rather than done without", async () => {
+  const { send } = await openS3();
+  for (const name of ["if-match", "x-amz-if-match-size", "x-amz-if-match-last-modified-time"]) {
+    const { status } = await send({ method: "DELETE", headers: { [name]: "1" } });
+    assert.equal(status, 501);
+  }
+  assert.equal((await send({})).status, 200);
+});
+
 test("an object is copied with its metadata, or with others", async () => {
   const { send } = await openS3();
   const headers = { "content-length": "3", "content-type": "text/x", "x-amz-meta-board": "a" };

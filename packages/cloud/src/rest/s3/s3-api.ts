@@ -8,7 +8,7 @@ import { originFault } from "../origin-guard.js";
 import { authenticate } from "./authenticate.js";
 import { methodNotAllowed, serveBucket, serveService, xmlBodyBytesMax } from "./buckets.js";
 import { copyObject, isCopy, readCopySource } from "./copy.js";
-import { answerFault, faultOf, internalFault, S3Fault } from "./fault.js";
+import { answerFault, faultOf, internalFault, notBuilt, S3Fault } from "./fault.js";
 import { getObject, type S3Turn } from "./get.js";
 import { putObject, readUpload } from "./put.js";
 import { readRequest, refuseUnbuilt } from "./request.js";
@@ -76,7 +76,9 @@ export function createS3Api(deps: S3ApiDependencies, options: S3ApiOptions): S3A
   };
 
   const deleteObject = async ({ request, identity, requestId }: S3Turn): Promise<ServedResponse> => {
-    const { bucket, key, query } = request;
+    const { bucket, key, query, headers: given } = request;
+    const isConditional = given["if-match"] !== undefined || Object.keys(given).some((name) => /^x-amz-if-/.test(name));
+    if (isConditional) throw notBuilt("conditions of DELETE");
     const versionId = query.get("versionId");
     const address = { bucket, key, ...(versionId !== undefined && { versionId }) };
     const deleted = await run(identity.scope, objects.deleteObject, address);
