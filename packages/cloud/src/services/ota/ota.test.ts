@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
+import { jobIdCharactersMax } from "@thingline/protocol/jobs";
 import { openJobsWorld, thingArn } from "../jobs/jobs-world.test.support.js";
 import { createObjects } from "../objects/service.js";
 import { createStreamsService } from "../streams/index.js";
@@ -187,4 +188,16 @@ test("an update is deleted with its job, and with its stream when that is asked 
   await run(jobs.deleteJob, { jobId: "AFR_OTA-two-again", force: true });
   await world.pass(1_000);
   await run(ota.deleteOTAUpdate, { otaUpdateId: "two-again", deleteStream: true });
+});
+
+test("an update whose job no device could name is refused", async () => {
+  const { run, ota, put, jobs } = await openOtaWorld();
+  await put("app", 1);
+  const create = (characters: number) =>
+    run(ota.createOTAUpdate, { otaUpdateId: "x".repeat(characters), targets, files: [fileOf("app")], roleArn });
+  const most = jobIdCharactersMax - "AFR_OTA-".length;
+  await assert.rejects(create(most + 1), isCode("REQUEST_INVALID", /at most 64 characters/));
+  assert.equal((await run(jobs.listJobs, {})).jobs?.length, 0);
+  const { awsIotJobId: jobId = "" } = await create(most);
+  assert.equal((await run(jobs.describeJob, { jobId })).job?.jobId, jobId);
 });

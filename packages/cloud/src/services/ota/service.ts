@@ -1,4 +1,5 @@
 import { isThinglineError, ThinglineError, type ErrorCode } from "@thingline/protocol";
+import { jobIdCharactersMax } from "@thingline/protocol/jobs";
 import type { CreateOTAUpdateRequest, OTAUpdateFile } from "../../model/types/iot.js";
 import { awsOperation, type InputOf } from "../aws-operation.js";
 import type { Jobs } from "../jobs/index.js";
@@ -52,6 +53,7 @@ export function createOtaUpdates({ jobs, streams, objects }: OtaDependencies) {
       const details = { resourceId: otaUpdateId, resourceArn: otaUpdateArn(scope, otaUpdateId) };
       throw new ThinglineError("RESOURCE_EXISTS", `OTA update ${otaUpdateId} already exists`, { details });
     }
+    requireShort(jobIdOf(otaUpdateId));
     requireDifferent(protocols);
     const { files, streamId: givenStreamId } = await resolveFiles(context, input.files, { streams, objects });
     const isStreamed = protocols.includes("MQTT");
@@ -148,6 +150,13 @@ export function createOtaUpdates({ jobs, streams, objects }: OtaDependencies) {
   };
 
   return { createOTAUpdate, getOTAUpdate, listOTAUpdates, deleteOTAUpdate };
+}
+
+/** The id of an update may be longer than any device can name in a topic of jobs. */
+function requireShort(jobId: string): void {
+  if (jobId.length <= jobIdCharactersMax) return;
+  const message = `The job of the OTA update would be called ${jobId}: the id of a job has at most ${jobIdCharactersMax} characters`;
+  throw new ThinglineError("REQUEST_INVALID", message, { details: { jobIdCharactersMax } });
 }
 
 function requireDifferent(protocols: readonly string[]): void {
