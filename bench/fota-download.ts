@@ -24,8 +24,10 @@ export interface DownloadTask {
 
 export interface DownloadFacts {
   seconds: number;
-  /** The most that this process grew by while it downloaded. */
+  /** The most that this process grew by while it downloaded: with what waits to be collected. */
   grownBytes: number;
+  /** The most that heap and buffers held after a collection, more than at the start. 0 without `--expose-gc`. */
+  heldBytes: number;
   /** Of the largest TLS record that came. */
   recordBytes: number;
 }
@@ -82,6 +84,8 @@ async function download(): Promise<DownloadFacts> {
   const { chunks, close } = await open();
   const before = process.memoryUsage.rss();
   let most = before;
+  const heldBefore = heldBytes();
+  let heldMost = heldBefore;
   const began = performance.now();
   let bytes = 0;
   let nextLook = 0;
@@ -91,12 +95,20 @@ async function download(): Promise<DownloadFacts> {
     hash.update(chunk);
     if (bytes < nextLook) continue;
     most = Math.max(most, process.memoryUsage.rss());
+    heldMost = Math.max(heldMost, heldBytes());
     nextLook = bytes + 1_000_000;
   }
   const seconds = (performance.now() - began) / 1_000;
   if (bytes !== task.file.fileBytes) throw new Error(`${bytes} bytes came of ${task.file.fileBytes}`);
   await close();
-  return { seconds, grownBytes: most - before, recordBytes };
+  return { seconds, grownBytes: most - before, heldBytes: heldMost - heldBefore, recordBytes };
+}
+
+function heldBytes(): number {
+  if (globalThis.gc === undefined) return 0;
+  globalThis.gc();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
 }
 
 process.send!(await download());

@@ -29,14 +29,14 @@ const allowedMs = 20;
 const stores = ["memory", "lmdb"] as const;
 const largeBytes = (quick ? 30 : 100) * 1_000_000;
 const smallBytes = 10_000_000;
-/** No more than that of memory may a larger file take. */
-const flatBytes = 16_000_000;
+/** No more than that may be held for a larger file. */
+const flatBytes = 4_000_000;
 const link = { bitsPerSecond: 1_000_000, roundTripMs: 100, fileBytes: (quick ? 1 : 2) * 1024 * 1024 };
 const fleetLimitSeconds = 240;
 const widths = [30, 18] as const;
 const jobId = "update";
 
-const loopbackUnit = quick ? 400_000 : 2_000_000;
+const loopbackUnit = quick ? 200_000 : 2_000_000;
 
 interface Kind {
   how: DownloadHow;
@@ -109,8 +109,8 @@ async function withCloud<Result>(work: (ask: Ask) => Promise<Result>): Promise<R
   }
 }
 
-async function download(task: DownloadTask): Promise<DownloadFacts> {
-  const device = new Worker(file("fota-download.js"), [JSON.stringify(task)]);
+async function download(task: DownloadTask, execArgv: readonly string[] = []): Promise<DownloadFacts> {
+  const device = new Worker(file("fota-download.js"), [JSON.stringify(task)], execArgv);
   try {
     return await device.next<DownloadFacts>();
   } finally {
@@ -197,22 +197,30 @@ async function compareLink(): Promise<void> {
 // ---- memory ------------------------------------------------------------------------------------------------------
 
 async function compareMemory(ask: Ask): Promise<void> {
-  title(`HTTPS, memory grown by (MB)`, `${largeBytes / 1e6} MB file`, `${smallBytes / 1e6} MB file`, "cloud", "aim");
-  const grown = async (fileBytes: number): Promise<number> => {
-    const served = await ask<ServedFile>({ do: "serveFile", fileBytes, hasStream: false });
-    return (await download({ file: served, how: "https", isOneAtATime: false })).grownBytes;
-  };
-  const small = await grown(smallBytes);
-  const { rssBytes: before } = await ask<MemoryFacts>({ do: "askMemory" });
-  const large = await grown(largeBytes);
-  const { peakBytes } = await ask<MemoryFacts>({ do: "askMemory" });
-  const cloud = peakBytes - before;
+  title("HTTPS, memory (MB)", `${largeBytes / 1e6} MB file`, `${smallBytes / 1e6} MB file`, "cloud grew by", "aim");
+  const [small, large] = [await memoryOf(ask, smallBytes), await memoryOf(ask, largeBytes)];
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
-  const isReached = large <= small + flatBytes;
+  const isReached = large.heldBytes <= small.heldBytes + flatBytes;
   tell(
-    { name: "device's memory", grownBytes: large, smallFileBytes: small, cloudGrownBytes: cloud, isReached },
-    ...[megabytes(large), megabytes(small), megabytes(cloud), `+${megabytes(flatBytes)} at most`],
+    { name: "held by the device", heldBytes: large.heldBytes, smallFileBytes: small.heldBytes, isReached },
+    ...[megabytes(large.heldBytes), megabytes(small.heldBytes), "", `${megabytes(flatBytes)} more`],
   );
+  const { grownBytes, cloudBytes } = large;
+  tell(
+    { name: "device's process grew by", grownBytes, smallFileBytes: small.grownBytes, cloudGrownBytes: cloudBytes },
+    ...[grownBytes, small.grownBytes, cloudBytes].map(megabytes),
+  );
+}
+
+/** Held: after collections, which change how much a process grows by; so that is seen in another one. */
+async function memoryOf(ask: Ask, fileBytes: number) {
+  const served = await ask<ServedFile>({ do: "serveFile", fileBytes, hasStream: false });
+  const task = { file: served, how: "https", isOneAtATime: false } as const;
+  const { rssBytes } = await ask<MemoryFacts>({ do: "askMemory" });
+  const { grownBytes } = await download(task);
+  const { peakBytes } = await ask<MemoryFacts>({ do: "askMemory" });
+  const { heldBytes } = await download(task, ["--expose-gc"]);
+  return { grownBytes, heldBytes, cloudBytes: peakBytes - rssBytes };
 }
 
 // ---- a fleet -----------------------------------------------------------------------------------------------------
