@@ -10,6 +10,7 @@ import {
   AttachThingPrincipalCommand,
   CreateKeysAndCertificateCommand,
   CreateThingCommand,
+  CreateThingGroupCommand,
   DescribeJobCommand,
   DescribeJobExecutionCommand,
   GetJobDocumentCommand,
@@ -218,6 +219,19 @@ test("what a device would refuse is not deployed", async () => {
     assert.equal(exitCode, code === "USAGE" ? 2 : 1);
   }
   assert.equal(await jobCount(), jobsBefore);
+});
+
+test("an update for a group without things is deployed with a warning, and is over", async () => {
+  const { path } = await makeImage("2.1.0+0");
+  await iot.send(new CreateThingGroupCommand({ thingGroupName: "deserted" }));
+  const words = ["deploy", path, "--key", keyFile, "--group", "deserted"];
+  const isWarned = ({ events }: Awaited<ReturnType<typeof fota>>) => events.some(({ code }) => code === "GROUP_EMPTY");
+  const once = await fota(...words);
+  assert.deepEqual([once.code, isWarned(once)], [0, true], once.stderr);
+  assert.equal(isWarned(await fota(...words, "--continuous")), false, "others may join");
+  const jobId = once.events.find(({ event }) => event === "fotaDeployed")?.["jobId"];
+  const watched = await runCommandLine({ words: ["fota", "status", String(jobId), "--watch", "--data-dir", dataDir] });
+  assert.equal(watched.stdout, `${String(jobId)}  completed: no devices\n`);
 });
 
 test("an update is canceled, and devices that have begun go on unless that is forced", async () => {

@@ -6,7 +6,7 @@ import { UsageError } from "../failure.js";
 import { hashOf, objectKeyOf, readFirmware, type Firmware, type FirmwareOptions } from "../fota/firmware.js";
 import { writeFirmwareDocument } from "../fota/job-document.js";
 import { openObjectStore, requireBucket, type ObjectStore } from "../fota/object-store.js";
-import { openFotaPlane, type FotaPlane, type PlaceOptions } from "../fota/plane.js";
+import { isAwsError, openFotaPlane, type FotaPlane, type PlaceOptions } from "../fota/plane.js";
 import { commandLine, unlessDefault } from "../invocation.js";
 import { defaultDataDir } from "../option-values.js";
 import { unsignedMessage } from "../fota/signers.js";
@@ -45,6 +45,7 @@ export async function fotaDeploy(context: CommandContext, options: DeployOptions
   tellVerified(output, firmware, path);
   const plane = await openFotaPlane(context, options);
   const targets = await findTargets(plane, options.group, targetNames);
+  await warnIfNobody(output, plane, options);
   const store = await openObjectStore(options, signal);
   const { isNew } = await upload(context, store, firmware);
   const isSigned = options.aws !== true || options.roleArn !== undefined;
@@ -120,6 +121,29 @@ async function findTargets({ client, sdk, send }: FotaPlane, group: string | und
     arns.push(thingArn);
   }
   return arns;
+}
+
+/** A job for nobody is over at once. */
+async function warnIfNobody(
+  output: Output,
+  { client, sdk, send }: FotaPlane,
+  { group, continuous }: DeployOptions,
+): Promise<void> {
+  if (group === undefined || continuous === true) return;
+  const input = { thingGroupName: group, recursive: true };
+  try {
+    // Empty pages may come before the first thing.
+    for await (const { things = [] } of sdk.paginateListThingsInThingGroup({ client, pageSize: 250 }, input, send)) {
+      if (things.length > 0) return;
+    }
+  } catch (error) {
+    // Who may not list may deploy.
+    if (["AccessDeniedException", "UnauthorizedException"].some((name) => isAwsError(error, name))) return;
+    throw error;
+  }
+  const message = `group ${group} has no things: the job is over at once; --continuous waits for those that join`;
+  output.event({ event: "warning", code: "GROUP_EMPTY", message });
+  output.complain({ kind: "warning", message });
 }
 
 export function tellVerified(output: Output, firmware: Firmware, path: string): void {

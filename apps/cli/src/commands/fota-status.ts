@@ -15,7 +15,7 @@ import {
 import { openFotaPlane, type FotaPlane, type PlaceOptions } from "../fota/plane.js";
 import { forEachAtOnce } from "../each.js";
 import { lastVersionOf } from "../fota/history.js";
-import { changeLine, inOrder, renderTable, stateOf, type DeviceState } from "../fota/table.js";
+import { changeLine, endLine, inOrder, isJobOver, renderTable, stateOf, type DeviceState } from "../fota/table.js";
 import { LiveBlock } from "../live-block.js";
 import type { Output } from "../output.js";
 
@@ -153,8 +153,10 @@ async function watch(context: CommandContext, options: StatusOptions, watcher: F
     failedLooks = 0;
     if (block === undefined) tellChanges(output, look, told);
     else showLive(output, look, block, options);
-    if (isOver(look))
+    if (isOver(look)) {
+      if (block === undefined && !output.isJson) output.say(endLine(look.job));
       return look.executions.every(({ status }) => status === "SUCCEEDED") ? exitCodes.done : exitCodes.failed;
+    }
     await sleep(options.interval * 1_000, undefined, { signal });
   }
 }
@@ -170,8 +172,7 @@ function isPassing(error: unknown): boolean {
 }
 
 function isOver({ job, executions }: Look): boolean {
-  const isEnded = job.job.status === "COMPLETED" || job.job.status === "CANCELED";
-  return isEnded && executions.every(({ status }) => isFinal(status));
+  return isJobOver(job.job.status) && executions.every(({ status }) => isFinal(status));
 }
 
 function showLive(output: Output, look: Look, block: LiveBlock, { limit }: StatusOptions): void {

@@ -136,7 +136,12 @@ export async function groupShow(context: CommandContext, options: RecursiveOptio
     }
     await output.drained();
   }
-  if (count === 0) output.say(options.recursive === true ? "no things, in no group below it" : "no things of its own");
+  if (count === 0)
+    output.say(
+      options.recursive === true
+        ? "no things, in no group below it"
+        : "no things of its own; --recursive lists those of the groups below",
+    );
 }
 
 function describeGroup(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import picocolors from "picocolors";
 import type { DetailedExecution } from "./jobs.js";
-import { age, changeLine, countsText, inOrder, renderTable, stateOf, type DeviceState } from "./table.js";
+import { age, changeLine, countsText, endLine, inOrder, renderTable, stateOf, type DeviceState } from "./table.js";
 
 const paint = picocolors.createColors(false);
 const nowMs = Date.UTC(2026, 10, 29, 12);
@@ -93,6 +93,9 @@ test("what a device said when it failed stands below it, and a version of before
 
 test("counts leave out what is zero, ages are short, and a change is a line", () => {
   assert.equal(countsText({}), "no devices yet");
+  assert.equal(countsText({}, true), "no devices");
+  const ended = { status: "COMPLETED" as const, jobProcessDetails: { numberOfFailedThings: 2 } };
+  assert.equal(endLine({ jobId: "j", job: ended }), "j  completed: 2 failed");
   assert.equal(countsText({ numberOfSucceededThings: 2, numberOfTimedOutThings: 1 }), "2 succeeded, 1 timed out");
   const ages = [0, 119, 120, 7_199, 7_200, 172_800].map((seconds) => age(nowMs - seconds * 1_000, nowMs));
   assert.deepEqual(ages, ["0 s", "119 s", "2 min", "2 h", "2 h", "2 d"]);

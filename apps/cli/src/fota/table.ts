@@ -165,13 +165,13 @@ function describeJob(
   const version = document.version === undefined ? "" : ` to version ${escapeControls(document.version)}`;
   const rest = `${version}, ${statusText(job.status)}`;
   const head = jobId.length + rest.length > columns ? cut(jobId + rest, columns) : `${paint.bold(jobId)}${rest}`;
-  return [head, cut(`  ${countsText(job.jobProcessDetails)}`, columns)];
+  return [head, cut(`  ${countsText(job.jobProcessDetails, isJobOver(job.status))}`, columns)];
 }
 
 const statusText = (status: string | undefined) => (status ?? "unknown").toLowerCase().replaceAll("_", " ");
 
 /** What is not zero. */
-export function countsText(counts: JobProcessDetails | undefined): string {
+export function countsText(counts: JobProcessDetails | undefined, isOver = false): string {
   const parts: [count: number | undefined, what: string][] = [
     [counts?.numberOfSucceededThings, "succeeded"],
     [counts?.numberOfInProgressThings, "in progress"],
@@ -183,7 +183,18 @@ export function countsText(counts: JobProcessDetails | undefined): string {
     [counts?.numberOfRemovedThings, "removed"],
   ];
   const some = parts.filter(([count = 0]) => count > 0).map(([count, what]) => `${count} ${what}`);
-  return some.length === 0 ? "no devices yet" : some.join(", ");
+  if (some.length > 0) return some.join(", ");
+  return isOver ? "no devices" : "no devices yet";
+}
+
+/** No device joins it any more. */
+export function isJobOver(status: string | undefined): boolean {
+  return status === "COMPLETED" || status === "CANCELED";
+}
+
+/** How it ended, in a line. */
+export function endLine({ jobId, job }: Pick<FirmwareJob, "jobId" | "job">): string {
+  return `${jobId}  ${statusText(job.status)}: ${countsText(job.jobProcessDetails, isJobOver(job.status))}`;
 }
 
 function describeState(row: DeviceState): { text: string; color: keyof TablePaint } {
