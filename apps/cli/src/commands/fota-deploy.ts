@@ -223,9 +223,15 @@ function describeDeployed(
 ): string {
   const whom = options.group === undefined ? `${count} ${count === 1 ? "thing" : "things"}` : `group ${options.group}`;
   const pace = options.rate === undefined ? "" : `, ${options.rate} a minute`;
-  const where = options.aws === true ? ["--aws"] : unlessDefault("--data-dir", options.dataDir, defaultDataDir);
   return [
     `${output.paint.green("deployed")}  ${version} to ${whom}${pace}, job ${jobId} in the ${plane.description}`,
+    watchHint(jobId, options),
+  ].join("\n");
+}
+
+export function watchHint(jobId: string, { aws, dataDir }: PlaceOptions): string {
+  const where = aws === true ? ["--aws"] : unlessDefault("--data-dir", dataDir, defaultDataDir);
+  return [
     "",
     "Watch it, or stop it:",
     `  ${commandLine(["fota", "status", jobId, "--watch", ...where])}`,

@@ -56,7 +56,11 @@ export async function fotaDoctor(context: CommandContext, options: DoctorOptions
   }
   if (options.repair !== true) {
     const curable = patients.filter(({ diagnosis }) => diagnosis.repair !== undefined).length;
-    if (curable > 0) output.say(`${curable} can be repaired:\n  ${repairCommand(options, jobId)}`);
+    if (curable > 0) {
+      output.say(
+        `${curable} can be repaired, and with --retry be sent the update once more:\n  ${repairCommand(options, jobId)}`,
+      );
+    }
     return exitCodes.failed;
   }
   const repaired = await repair(output, plane, patients);

@@ -40,6 +40,7 @@ import {
   placeOf,
   rolloutOf,
   upload,
+  watchHint,
   type RolloutOptions,
 } from "./fota-deploy.js";
 
@@ -333,7 +334,7 @@ async function createRollback(
   const count = targets.length;
   output.event(
     { event: "fotaRolledBack", jobId, fromJobId: job.jobId, version: content.version, things: count },
-    `${output.paint.green("going back")}  ${count} ${count === 1 ? "thing" : "things"} to ${content.version}, job ${jobId} in the ${plane.plane.description}`,
+    `${output.paint.green("going back")}  ${count} ${count === 1 ? "thing" : "things"} to ${content.version}, job ${jobId} in the ${plane.plane.description}\n${watchHint(jobId, options)}`,
   );
 }
 
