@@ -42,7 +42,7 @@ export type ThingRecord = {
   version: number;
   createdAtMs: number;
   /**
-   * The groups that it was put into, in the order of its doing so, at most {@link groupsPerThingMax} that live: one that names a group that
+   * The groups that it was put into, in the order of its doing so, at most `groupsPerThingMax` that live: one that names a group that
    * is gone, or another of the same name, is void. They stand here because whoever connects reads the thing anyway.
    */
   groups?: readonly ThingMembership[];
