@@ -354,6 +354,12 @@ test("a job is made from a template, and a template from a job", async (context)
   );
   const { document: filled = "" } = await iot.send(new GetJobDocumentCommand({ jobId: "two" }));
   assert.match(filled, /\/opt\/handlers/);
+  const { document: unfilled = "" } = await iot.send(
+    new GetJobDocumentCommand({ jobId: "two", beforeSubstitution: true }),
+  );
+  assert.match(unfilled, /\$\{aws:iot:parameter:pathToHandler\}/);
+  const asGiven = await iot.send(new GetJobDocumentCommand({ jobId: "one", beforeSubstitution: true }));
+  assert.equal(asGiven.document, document);
   await assert.rejects(
     iot.send(new CreateJobCommand({ jobId: "three", targets, document, documentParameters: { a: "b" } })),
     InvalidRequestException,

@@ -183,7 +183,7 @@ export const findJobTemplate: FindJobTemplate = async (context, { jobTemplateArn
     const template = requireManagedTemplate(name.managed, name.version);
     checkParameters(template, documentParameters ?? {});
     const document = fillParameters(template.document, documentParameters ?? {});
-    return answer({ description: template.description, document });
+    return answer({ description: template.description, document, documentBeforeSubstitution: template.document });
   }
   // AWS: "This parameter can't be used with custom job templates".
   if (documentParameters !== undefined && Object.keys(documentParameters).length > 0) {

@@ -14,7 +14,7 @@ type Input = InputOf<"iot", "CreateJob">;
  */
 export async function completeJob(run: SagaContext["run"], input: Input, deps: JobsDependencies): Promise<NewJob> {
   const content = await ofTemplate(run, input, deps);
-  const { maintenanceWindows, ...settings } = content;
+  const { maintenanceWindows, documentBeforeSubstitution, ...settings } = content;
   const isSourceGiven = input.document !== undefined || input.documentSource !== undefined;
   if (input.document !== undefined && input.documentSource !== undefined) {
     throw invalid("Only one of document and documentSource may be given");
@@ -29,6 +29,7 @@ export async function completeJob(run: SagaContext["run"], input: Input, deps: J
     ...definedOf(input),
     ...(schedulingConfig !== undefined && { schedulingConfig }),
     documentSource,
+    documentBeforeSubstitution: isSourceGiven ? undefined : documentBeforeSubstitution,
     document: document ?? (await deps.documents.read(run, documentSource ?? "")),
   };
 }

@@ -30,6 +30,8 @@ type Input = InputOf<"iot", "CreateJob">;
 /** A job whose document is there. `documentSource` is where it was read. */
 export interface NewJob extends Omit<Input, "document"> {
   document: string;
+  /** With the parameters of a managed template unfilled; undefined: the same. */
+  documentBeforeSubstitution?: string | undefined;
 }
 
 /**
@@ -55,7 +57,10 @@ export async function createJob(unit: JobsUnit, input: NewJob, deps: JobsDepende
   const isScheduled = schedule?.startMs !== undefined && schedule.startMs > nowMs;
   await unit.setTotals({ ...totals, nextOrder: totals.nextOrder + 1 });
   const job = await unit.createJob(definition, newProgress(groups, nowMs, isScheduled ? "SCHEDULED" : "IN_PROGRESS"));
-  const document: JobDocumentRecord = { document: input.document };
+  const document: JobDocumentRecord = {
+    document: input.document,
+    ...given("beforeSubstitution", input.documentBeforeSubstitution),
+  };
   unit.put(jobKeys.document(scope, jobId), document);
   indexGroups(unit, job, groups);
   await addWaiting(unit, job, namesOf(targets, "thing"));

@@ -57,9 +57,15 @@ export function checkS3Urls(s3Urls: readonly string[]): void {
   for (const s3Url of s3Urls) addressOf(s3Url);
 }
 
-/** The text of a job's document, as it was given. */
-export async function storedDocument(unit: JobsUnit, jobId: string): Promise<string> {
-  return (await unit.store.get<JobDocumentRecord>(jobKeys.document(unit.scope, jobId)))?.value.document ?? "{}";
+/** The text of a job's document, as it was given; on request, before the parameters of a managed template were filled in. */
+export async function storedDocument(
+  unit: JobsUnit,
+  jobId: string,
+  options: { beforeSubstitution?: boolean | undefined } = {},
+): Promise<string> {
+  const { document = "{}", beforeSubstitution = document } =
+    (await unit.store.get<JobDocumentRecord>(jobKeys.document(unit.scope, jobId)))?.value ?? {};
+  return options.beforeSubstitution === true ? beforeSubstitution : document;
 }
 
 /** The document as a device gets it: URLs in it are signed anew each time. */

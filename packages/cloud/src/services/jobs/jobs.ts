@@ -65,10 +65,10 @@ export function createJobOperations(deps: JobsDependencies) {
       "iot",
       "GetJobDocument",
       ["jobId", "beforeSubstitution"],
-      async (context, { jobId }) => {
+      async (context, { jobId, beforeSubstitution }) => {
         const unit = new JobsUnit(context);
         await requireJob(unit, jobId);
-        return answer({ document: await storedDocument(unit, jobId) });
+        return answer({ document: await storedDocument(unit, jobId, { beforeSubstitution }) });
       },
     ),
     updateJob: inJobsLane(

@@ -46,7 +46,11 @@ export type JobDefinition = {
 };
 
 /** The text of a job document, as it was given. */
-export type JobDocumentRecord = { document: string };
+export type JobDocumentRecord = {
+  document: string;
+  /** With the parameters of a managed template unfilled; absent: the same. */
+  beforeSubstitution?: string;
+};
 
 /** Things by the state of their latest execution. */
 export type JobCounts = Readonly<Record<JobExecutionStatus, number>>;

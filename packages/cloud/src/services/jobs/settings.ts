@@ -19,6 +19,8 @@ export type JobSettings = Pick<
 export type JobContent = JobSettings &
   Pick<CreateJobTemplateRequest, "document" | "documentSource" | "maintenanceWindows"> & {
     description?: string | undefined;
+    /** The document of a managed template with its parameters unfilled. */
+    documentBeforeSubstitution?: string | undefined;
   };
 
 /**
