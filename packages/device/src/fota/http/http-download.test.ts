@@ -199,6 +199,38 @@ test("an empty file has no chunks", async () => {
   assert.deepEqual((await whole.run(whole.fetch())).error, undefined);
 });
 
+test("the body of a 416 is nothing of an empty file", async () => {
+  const body = new TextEncoder().encode("<Error><Code>InvalidRange</Code></Error>");
+  const text = `HTTP/1.1 416 R\r\nContent-Range: bytes */0\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const world = await worldOf({ odd: () => ({ type: "bytes", text, body }) });
+  const { bytes, error } = await world.run(world.fetch());
+  assert.deepEqual([bytes.length, error], [0, undefined]);
+  await checkIdle(world);
+});
+
+test("a 416 within the file passes: the next attempt may find a server that has the whole file", async () => {
+  const text = "HTTP/1.1 416 R\r\nContent-Range: bytes */300000\r\nContent-Length: 0\r\n\r\n";
+  for (const at of [1, 3]) {
+    const world = await worldOf({ odd: ({ index }) => (index === at ? { type: "bytes", text } : undefined) });
+    const { error } = await world.run(world.fetch());
+    assert.deepEqual([error?.code, error?.details["status"]], ["DOWNLOAD_UNAVAILABLE", 416]);
+    await checkIdle(world);
+  }
+});
+
+test("a 400 of S3 whose code is about the moment is none about the request", async () => {
+  for (const [code, expected] of [
+    ["ExpiredToken", "DOWNLOAD_GONE"],
+    ["RequestTimeout", "DOWNLOAD_UNAVAILABLE"],
+    ["AuthorizationQueryParametersError", "DOWNLOAD_INVALID"],
+  ] as const) {
+    const body = new TextEncoder().encode(`<Error><Code>${code}</Code></Error>`);
+    const text = `HTTP/1.1 400 Bad Request\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const world = await worldOf({ odd: () => ({ type: "bytes", text, body }) });
+    assert.equal((await world.run(world.fetch())).error?.code, expected, code);
+  }
+});
+
 const refusals: readonly [string, string, string?][] = [
   ["403 Forbidden", "DOWNLOAD_GONE"],
   ["401 Unauthorized", "DOWNLOAD_GONE"],
@@ -213,7 +245,7 @@ const refusals: readonly [string, string, string?][] = [
   ["400 Bad Request", "DOWNLOAD_INVALID"],
   ["204 No Content", "DOWNLOAD_INVALID"],
   ["304 Not Modified", "DOWNLOAD_INVALID"],
-  ["416 Range Not Satisfiable", "DOWNLOAD_INVALID"],
+  ["416 Range Not Satisfiable", "DOWNLOAD_UNAVAILABLE"],
   ["302 Found", "DOWNLOAD_INVALID"],
   ["412 Precondition Failed", "DOWNLOAD_CHANGED"],
 ];

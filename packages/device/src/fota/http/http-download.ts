@@ -169,14 +169,14 @@ export class HttpDownload implements Download {
 
   /** @returns whether a body comes that is the file's */
   #begin(judgement: Judgement, connection: HttpConnection): boolean {
-    if (judgement.type !== "part" && judgement.type !== "whole") return false;
+    if (judgement.type !== "part" && judgement.type !== "whole" && judgement.type !== "empty") return false;
     const { offset } = this.#request;
     const { file } = judgement;
     this.#file = file;
     const { connections, rangeBytes } = this.#context;
     const windowBytes = rangeBytes * (connections + 1);
     this.#assembly = new RangeAssembly({ offset, sizeBytes: file.sizeBytes, windowBytes });
-    if (judgement.type === "whole") {
+    if (judgement.type !== "part") {
       this.#whole = connection;
       this.#assembly.askedAll();
       return true;
@@ -398,7 +398,7 @@ class RangeAnswer implements ResponseSink {
     const judgement = this.#port.judge(head);
     if (judgement.type === "whole") this.at = 0;
     if (judgement.type === "refused") this.error = this.#refusal = judgement.error;
-    return judgement.type === "redirect";
+    return judgement.type === "redirect" || judgement.type === "empty";
   }
 
   body(bytes: Uint8Array): boolean {

@@ -22,6 +22,8 @@ export type Judgement =
   | { type: "part"; file: RemoteFile; bodyBytes: number }
   /** The body is the whole file. */
   | { type: "whole"; file: RemoteFile }
+  /** The file has no bytes; what the body holds is about that. */
+  | { type: "empty"; file: RemoteFile }
   | { type: "redirect"; location: string }
   /** An error, once what its body says is known. */
   | { type: "refused"; error: ThinglineError };
@@ -80,8 +82,10 @@ function judgeUnsatisfiable(head: ResponseHead, { expected, file }: Question): J
   if (known && sizeBytes !== known.sizeBytes) {
     throw changed(`the file had ${known.sizeBytes} bytes, and has ${sizeBytes ?? "less"} now (416)`);
   }
-  if (sizeBytes === 0 && !known) return { type: "whole", file: fileOf(head, 0) };
-  throw invalid("the server refuses a range that lies within the file (416)", 416);
+  if (sizeBytes === 0 && !known) return { type: "empty", file: fileOf(head, 0) };
+  // Where several servers share a name, one may not have the whole file yet.
+  const message = "the server refuses a range that lies within the file (416)";
+  throw new ThinglineError("DOWNLOAD_UNAVAILABLE", message, { details: { status: 416 } });
 }
 
 function checkEncoding({ fields }: ResponseHead): void {
@@ -123,6 +127,16 @@ function refusal(head: ResponseHead, unixMs: number): ThinglineError {
   });
 }
 
+/**
+ * What S3 says with 400, and does not mean of the request as such. The credentials that a URL was signed with may be over before the URL is.
+ *
+ * @see Amazon S3 API reference, "Error responses"
+ */
+const passingRequests: ReadonlyMap<string, "DOWNLOAD_GONE" | "DOWNLOAD_UNAVAILABLE"> = new Map([
+  ["ExpiredToken", "DOWNLOAD_GONE"],
+  ["RequestTimeout", "DOWNLOAD_UNAVAILABLE"],
+]);
+
 /** S3 says in XML what is wrong: its code is for people. Nothing else of the body is: it may repeat what was signed. */
 export function withErrorCode(error: ThinglineError, body: Uint8Array): ThinglineError {
   let text = "";
@@ -131,7 +145,8 @@ export function withErrorCode(error: ThinglineError, body: Uint8Array): Thinglin
   const isExpired = /<Message>Request has expired<\/Message>/u.test(text);
   if (code === undefined) return error;
   const message = `${error.message}: ${code}${isExpired ? ", the presigned URL has expired" : ""}`;
-  return new ThinglineError(error.code, message, { details: { ...error.details, serverCode: code } });
+  const meant = error.details["status"] === 400 ? passingRequests.get(code) : undefined;
+  return new ThinglineError(meant ?? error.code, message, { details: { ...error.details, serverCode: code } });
 }
 
 function changed(message: string): ThinglineError {
