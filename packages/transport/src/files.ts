@@ -5,6 +5,14 @@ export interface FileWriteOptions {
   mode?: 0o600 | 0o644;
 }
 
+export interface FileReplaceOptions extends FileWriteOptions {
+  /**
+   * A folder of that name makes way, when neither it nor the folders in it hold a file. For whoever owns the folder above, and knows only
+   * files: taking a file away leaves its folder there. Default false: FILE_UNREADABLE.
+   */
+  overEmptyFolder?: boolean;
+}
+
 export interface FileReadOptions {
   /** A file with more is refused, and not read any further. Required, so that nobody reads without a bound. */
   bytesMax: number;
@@ -40,7 +48,7 @@ export interface Files {
    * Old content or new, never a mixture, whatever happens: temporary file in the same folder with the final mode,
    * flush, rename, flush of the folder. Makes the folders above (0o700).
    */
-  replace(path: string, content: Uint8Array, options?: FileWriteOptions): Promise<void>;
+  replace(path: string, content: Uint8Array, options?: FileReplaceOptions): Promise<void>;
   /** Adds to the end; durable after `flush`. Makes the file. */
   append(path: string, content: Uint8Array, options?: FileWriteOptions): Promise<void>;
   flush(path: string): Promise<void>;

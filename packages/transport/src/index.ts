@@ -35,7 +35,7 @@ export type {
   SecTagDialTarget,
 } from "./credentials.js";
 export { defaultListedNamesMax, fileTooLarge, tooManyNames } from "./files.js";
-export type { FileListOptions, FileReadOptions, Files, FileWriteOptions } from "./files.js";
+export type { FileListOptions, FileReadOptions, FileReplaceOptions, Files, FileWriteOptions } from "./files.js";
 export {
   checkFlashAccess,
   checkFlashGeometry,

@@ -90,6 +90,19 @@ export function filesContract({ test, assert }: ContractHarness, name: string, o
     assert.deepEqual(await files.list(folder), ["sub"]);
   });
 
+  testIn("a folder that holds no file makes way for one, where that is wanted", async ({ files, folder }) => {
+    const path = `${folder}/sub`;
+    await files.replace(`${path}/a/b/file`, text("x"));
+    await files.makeFolder(`${path}/c`);
+    assert.equal(await codeOf(files.replace(path, text("x"), { overEmptyFolder: true })), "FILE_UNREADABLE");
+    assert.deepEqual(await files.read(`${path}/a/b/file`, { bytesMax }), text("x"));
+    await files.remove(`${path}/a/b/file`);
+    await files.replace(path, text("file"), { overEmptyFolder: true });
+    await files.replace(path, text("file"), { overEmptyFolder: true });
+    assert.deepEqual(await files.read(path, { bytesMax }), text("file"));
+    assert.deepEqual(await files.list(folder), ["sub"]);
+  });
+
   testIn("a file is read up to a limit, and the error names file, limit and size", async ({ files, folder }) => {
     const path = `${folder}/long`;
     await files.replace(path, text("12345"));

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { constants, type Dir } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, opendir, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, opendir, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { ThinglineError } from "@thingline/protocol";
 import { defaultListedNamesMax, tooManyNames } from "../files.js";
-import type { Files, FileWriteOptions } from "../files.js";
+import type { FileReplaceOptions, Files, FileWriteOptions } from "../files.js";
 import { kindOf, readBounded } from "./bounded-read.js";
 import { lockFolder } from "./folder-lock.js";
 
@@ -168,7 +168,11 @@ async function refuseSpecial(path: string): Promise<void> {
  * A symbolic link at `path` is replaced, not followed: whoever may write the folder could otherwise point a private
  * key's file somewhere else.
  */
-async function replace(path: string, content: Uint8Array, { mode = 0o600 }: FileWriteOptions = {}): Promise<void> {
+async function replace(
+  path: string,
+  content: Uint8Array,
+  { mode = 0o600, overEmptyFolder = false }: FileReplaceOptions = {},
+): Promise<void> {
   await refuseSpecial(path);
   const folder = dirname(path);
   await makeFolder(folder);
@@ -183,12 +187,34 @@ async function replace(path: string, content: Uint8Array, { mode = 0o600 }: File
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await (overEmptyFolder ? renameOver(temporary, path) : rename(temporary, path));
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
     throw error;
   }
   await flushFolder(folder);
+}
+
+async function renameOver(temporary: string, path: string): Promise<void> {
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    const found = await lstat(path).catch(() => undefined);
+    if (found?.isDirectory() !== true) throw error;
+    await removeEmpty(path, error);
+    await rename(temporary, path);
+  }
+}
+
+/** @throws `cause` when there is a file in it; the folders beside that may be gone by then */
+async function removeEmpty(folder: string, cause: unknown): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await removeEmpty(path, cause);
+    else if (/^\.thingline-[0-9a-f]{16}\.tmp$/u.test(entry.name)) await unlink(path);
+    else throw cause;
+  }
+  await rmdir(folder);
 }
 
 async function append(path: string, content: Uint8Array, { mode = 0o600 }: FileWriteOptions = {}): Promise<void> {

@@ -1,6 +1,6 @@
 import { checkOptionTypes, concatBytes, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { defaultListedNamesMax, fileTooLarge, tooManyNames } from "../files.js";
-import type { FileListOptions, FileReadOptions, Files, FileWriteOptions } from "../files.js";
+import type { FileListOptions, FileReadOptions, FileReplaceOptions, Files, FileWriteOptions } from "../files.js";
 import { randomOption } from "../option-types.js";
 import type { Random } from "../random.js";
 
@@ -160,15 +160,26 @@ class MemoryFiles implements VirtualFiles {
     return [...names].sort();
   }
 
-  async replace(path: string, content: Uint8Array, { mode = 0o600 }: FileWriteOptions = {}): Promise<void> {
+  async replace(
+    path: string,
+    content: Uint8Array,
+    { mode = 0o600, overEmptyFolder = false }: FileReplaceOptions = {},
+  ): Promise<void> {
     this.#check(path);
     const copy = content.slice();
+    if (overEmptyFolder) this.#removeEmptyFolder(normalize(path));
     this.#refuseFolder("write", path);
     await this.#write();
     await this.#write();
     this.#rename(normalize(path), { content: copy, mode, flushedBytes: copy.length });
     await this.#write();
     this.#pending.delete(normalize(path));
+  }
+
+  #removeEmptyFolder(key: string): void {
+    const isBelow = (path: string): boolean => path.startsWith(`${key}/`);
+    if ([...this.#files.keys()].some(isBelow)) return;
+    for (const path of [...this.#folders]) if (path === key || isBelow(path)) this.#folders.delete(path);
   }
 
   async append(path: string, content: Uint8Array, { mode = 0o600 }: FileWriteOptions = {}): Promise<void> {

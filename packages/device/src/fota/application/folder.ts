@@ -83,19 +83,16 @@ export class ApplicationFolder {
 
   /**
    * Unpacks an application into a slot. While it lasts the record names every file that may be there, so that a cut leaves nothing behind
-   * that the next attempt does not take away.
+   * that the next attempt does not take away. What lies there goes first, under its own record: names of two applications together may be a
+   * file and a folder, or two that a file system does not tell apart.
    *
    * @param content reads a file of the bundle, in the order of the record
    */
   async unpack(slot: SlotName, record: SlotRecord, content: (at: number) => Promise<Uint8Array>): Promise<void> {
-    const old = await this.readSlot(slot);
-    const names = new Set(record.files.map(({ path }) => path));
-    const leftOver = old?.files.filter(({ path }) => !names.has(path)) ?? [];
-    await this.writeSlot(slot, { ...record, phase: "writing", isProven: false, files: [...record.files, ...leftOver] });
-    // A file may stand where a folder has to be, and the other way round.
-    for (const { path } of old?.files ?? []) await this.#files.remove(`${this.slotFolder(slot)}/${path}`);
+    await this.drop(slot);
+    await this.writeSlot(slot, { ...record, phase: "writing", isProven: false });
     for (const [at, { path }] of record.files.entries()) {
-      await this.#files.replace(`${this.slotFolder(slot)}/${path}`, await content(at));
+      await this.#files.replace(`${this.slotFolder(slot)}/${path}`, await content(at), { overEmptyFolder: true });
     }
     await this.writeSlot(slot, { ...record, phase: "complete" });
   }

@@ -274,6 +274,31 @@ test("power may be cut before every write of an update: what starts is whole, an
   assert.ok(writes > 60, `${writes} cuts`);
 });
 
+test("a cut while an application takes the place of another one leaves no file that nobody knows of", async () => {
+  // Slot a has version 1, with a folder where version 4 has a file.
+  const before = await installed();
+  await update(before, image2);
+  await boot(before);
+  await targetOn(before).confirm();
+  const image4 = await imageOf(4);
+  const rehearsal = before.restart({});
+  await update(rehearsal, image4);
+  const wanted = namesIn(rehearsal, "a");
+  const writes = rehearsal.writeCount;
+  for (let cut = 1; cut <= writes; cut += 1) {
+    const files = before.restart({ powerLossBeforeWrite: cut });
+    await assert.rejects(update(files, image4), ThinglineError, `cut ${cut}`);
+    const disk = files.restart();
+    await update(disk, image4);
+    assert.deepEqual(namesIn(disk, "a"), wanted, `cut ${cut}`);
+  }
+});
+
+const namesIn = (files: VirtualFiles, slot: string): string[] =>
+  Object.keys(files.snapshot())
+    .filter((path) => path.startsWith(`${folder}/${slot}/`))
+    .sort();
+
 /** To version 2, confirmed; then to version 3, which fails. */
 async function wholeUpdate(files: VirtualFiles): Promise<void> {
   await update(files, image2);
