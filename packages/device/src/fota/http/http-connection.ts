@@ -64,6 +64,16 @@ export class HttpConnection {
     return this.#over === undefined && this.#exchange === undefined;
   }
 
+  /** No request more is made on it; the transport may still be closing it. */
+  get isOver(): boolean {
+    return this.#over !== undefined;
+  }
+
+  /** The transport has let go of it. */
+  get closed(): Promise<void> {
+    return this.#connection.closed;
+  }
+
   /** It has answered before: what ends it without a byte of the next answer may have been meant for an idle connection. */
   get wasUsed(): boolean {
     return this.#exchangeCount > 1;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytesEqual, concatBytes, isThinglineError } from "@thingline/protocol";
+import { bytesEqual, concatBytes, isThinglineError, ThinglineError } from "@thingline/protocol";
+import type { Dialer } from "@thingline/transport";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import {
   createVirtualClock,
@@ -10,7 +11,12 @@ import {
   type LinkFaults,
 } from "@thingline/transport/virtual";
 import type { DownloadRequest, FileIdentity } from "../downloader.js";
-import { type FileServerOptions, type ServedFile, startFileServer } from "./file-server.test.support.js";
+import {
+  type FileRequest,
+  type FileServerOptions,
+  type ServedFile,
+  startFileServer,
+} from "./file-server.test.support.js";
 import { createHttpDownloader } from "./http-downloader.js";
 import { errorBodyBytesMax, redirectsMax } from "./http-download.js";
 import { interimResponsesMax } from "./http-connection.js";
@@ -352,6 +358,56 @@ test("a lost connection is for later, and what came in order is handed out befor
     assert.ok(bytesEqual(bytes, world.file.bytes.subarray(0, bytes.length)));
     await checkIdle(world);
   }
+});
+
+/** As a modem counts: a connection takes its place until the transport has let go of it. */
+function withPlaces(network: Dialer, places: number): Dialer {
+  let taken = 0;
+  return {
+    async dial(target, options) {
+      if (taken >= places) throw new ThinglineError("LIMIT_EXCEEDED", "all are in use");
+      taken += 1;
+      const connection = await network.dial(target, options);
+      void connection.closed.then(() => (taken -= 1));
+      return connection;
+    },
+  };
+}
+
+test("a connection that is over gives its place to the next, within a download and for the one after it", async () => {
+  for (const type of ["reset", "close"] as const) {
+    // Both connections end when they are used for the second time, as when a server dies.
+    const used = new Set<number>();
+    const odd = ({ connectionIndex }: FileRequest) => {
+      if (used.has(connectionIndex) && connectionIndex <= 2) return { type };
+      used.add(connectionIndex);
+      return undefined;
+    };
+    const world = await worldOf({ latencyMs: 50, odd });
+    const dialer = withPlaces(world.network, 2);
+    const downloader = createHttpDownloader({ clock: world.clock, dialer });
+    const take = async (bytesMax: number): Promise<number> => {
+      let length = 0;
+      const download = await downloader.open(world.requestOf(), { signal: world.abort.signal });
+      for await (const chunk of download.chunks()) {
+        length += chunk.length;
+        if (length >= bytesMax) break;
+      }
+      return length;
+    };
+    assert.equal(await world.run(take(Infinity)), 300_000, type);
+    assert.equal(world.server.connectionCount, 4, "both were replaced");
+    await world.run(take(1));
+    assert.equal(await world.run(take(Infinity)), 300_000, "at once after one that was left in the middle");
+    await checkIdle(world);
+  }
+});
+
+test("a modem whose sockets are all in use is one for later", async () => {
+  const world = await worldOf();
+  const downloader = createHttpDownloader({ clock: world.clock, dialer: withPlaces(world.network, 0) });
+  const opened = world.run(downloader.open(world.requestOf(), { signal: world.abort.signal }));
+  await assert.rejects(opened, (error) => isThinglineError(error, "DOWNLOAD_UNAVAILABLE"));
 });
 
 test("one connection suffices when there is no second to be had", async () => {

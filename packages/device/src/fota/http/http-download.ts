@@ -1,5 +1,5 @@
 import { concatBytes, isThinglineError, ThinglineError } from "@thingline/protocol";
-import type { Clock } from "@thingline/transport";
+import type { Clock, Connection } from "@thingline/transport";
 import type { Download, DownloadRequest, FileIdentity } from "../downloader.js";
 import { type ByteRange, RangeAssembly } from "./assembly.js";
 import { HttpConnection, type ResponseSink } from "./http-connection.js";
@@ -321,9 +321,9 @@ export class HttpDownload implements Download {
   async #connect(old?: HttpConnection): Promise<HttpConnection> {
     const { clock, dialer, receiveTimeoutMs, rangeTimeoutMs, rangeBytes } = this.#context;
     if (old) this.#connections.delete(old);
-    const raw = await dialer.dial(this.#url, this.#abort.signal);
     const timeouts = { receiveTimeoutMs, paceTimeoutMs: rangeTimeoutMs, paceBytes: rangeBytes };
-    const connection = new HttpConnection(raw, clock, timeouts);
+    const make = (raw: Connection) => new HttpConnection(raw, clock, timeouts);
+    const connection = await dialer.connect(this.#url, this.#abort.signal, make);
     if (this.#isOver) {
       connection.destroy();
       throw this.#failure ?? closed();

@@ -19,6 +19,7 @@ import {
   tlsClientOptionTypes,
 } from "@thingline/transport";
 import { TlsSessionCache } from "../../connection/tls-sessions.js";
+import type { HttpConnection } from "./http-connection.js";
 import { type HttpUrl, originOf } from "./url.js";
 
 /** TLS of the application's own: as for MQTT, without what belongs to one host or one connection. */
@@ -115,6 +116,8 @@ export function checkHttpDownloaderOptions(options: HttpDownloaderOptions): void
 export class DownloadDialer {
   readonly #options: HttpDownloaderOptions;
   readonly #sessions = new TlsSessionCache();
+  /** Those the transport has not let go of yet, of all downloads. */
+  readonly #open = new Set<HttpConnection>();
 
   constructor(options: HttpDownloaderOptions) {
     this.#options = options;
@@ -127,8 +130,23 @@ export class DownloadDialer {
     return secTagDialer ? secTagDialer.receivedRecordBytesMax : tls?.receivedRecordBytesMax;
   }
 
-  /** @throws {ThinglineError} the dialer's codes; OPTION_INVALID when there is nothing to make such a connection with */
-  dial(url: HttpUrl, signal: AbortSignal): Promise<Connection> {
+  /**
+   * Dials when the transport has let go of the connections that are over: a modem has three for TLS, and one counts until it is closed.
+   *
+   * @throws {ThinglineError} the dialer's codes; OPTION_INVALID when there is nothing to make such a connection with
+   */
+  async connect(url: HttpUrl, signal: AbortSignal, make: (raw: Connection) => HttpConnection): Promise<HttpConnection> {
+    const over = [...this.#open].filter(({ isOver }) => isOver);
+    // One that ends in order may wait for its server.
+    for (const connection of over) connection.destroy();
+    await Promise.all(over.map(({ closed }) => closed));
+    const made = make(await this.#dial(url, signal));
+    this.#open.add(made);
+    void made.closed.then(() => this.#open.delete(made));
+    return made;
+  }
+
+  #dial(url: HttpUrl, signal: AbortSignal): Promise<Connection> {
     const { host, port, isSecure } = url;
     const { secTagDialer, secTag = 0, dialer, tls, connectTimeoutMs, family, handshake = "resume" } = this.#options;
     const common = {
@@ -163,6 +181,8 @@ const later = new Set<string>([
   "TIMEOUT",
   "TLS_HANDSHAKE_FAILED",
   "LINK_FAILED",
+  // All sockets of a modem are in use.
+  "LIMIT_EXCEEDED",
 ]);
 
 /** A failure of the network in the words of a downloader. */
