@@ -254,6 +254,8 @@ export class FakeWorld {
   /** Writes of files that fail from now on. */
   failingWrites = 0;
   isConnected = true;
+  /** The job client thinks that processes enough have ended in the job, from the second one on. */
+  isExhausted = false;
   updater: FirmwareUpdater | undefined;
   #cancel: AbortController | undefined;
   #ended: (() => void) | undefined;
@@ -378,13 +380,19 @@ export class FakeWorld {
         return Promise.resolve();
       },
     };
-    const outcome = (await updater.handler(job)) as JobOutcome;
+    const call = this.isExhausted && isResumed ? this.#exhausted(updater, job) : updater.handler(job);
+    const outcome = (await call) as JobOutcome;
     // What cannot be stopped any more goes on.
     if (isTakenAway(execution)) return void this.clock.setTimer(1_000, () => this.#ended?.());
     if (outcome.status === "IN_PROGRESS") return;
     execution.status = outcome.status;
     execution.statusDetails = outcome.statusDetails ?? {};
     this.#ended?.();
+  }
+
+  #exhausted({ handler }: FirmwareUpdater, job: RunningJob) {
+    const statusDetails = { reason: "JOB_ATTEMPTS_EXHAUSTED", message: "the process ended 3 times" };
+    return handler.exhausted?.(job, { status: "FAILED", statusDetails });
   }
 
   /** Process after process, until the board stays up. */

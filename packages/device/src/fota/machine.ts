@@ -105,7 +105,12 @@ class Turn extends DownloadTurn {
       this.finishWith({ status: "REJECTED", reason, message }, { isAboutJournal: false });
       return this.#rest();
     }
+    const { exhausted } = job;
     if (!journal || !this.#isOf(job)) {
+      if (exhausted) {
+        this.finishWith({ status: "FAILED", ...exhausted }, { isAboutJournal: false });
+        return this.#rest();
+      }
       if (job.isResumed && !journal) this.note("what was remembered of the update is gone: it begins again");
       return this.#clear();
     }
@@ -116,6 +121,7 @@ class Turn extends DownloadTurn {
     const recovery = decideRecovery(journal, states, config);
     if (recovery.action !== "rest") return this.#recover();
     if (journal.target !== undefined && states[journal.target]?.isScheduled === true) return this.#reboot("install");
+    if (exhausted) return this.#end({ status: "FAILED", ...exhausted });
     if (journal.phase !== "downloading") return this.verify();
     this.open();
   }

@@ -64,6 +64,8 @@ export interface UpdateJob {
   executionNumber: number;
   isResumed: boolean;
   document: FirmwareDocument;
+  /** The process ended too often in it: nothing begins any more, and what is decided is carried out. */
+  exhausted?: { reason: string; message: string };
 }
 
 export type TargetStates = Readonly<Record<string, FirmwareTargetState>>;

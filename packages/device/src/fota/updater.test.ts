@@ -425,3 +425,27 @@ test("a job may be taken away, and the process may end, at everything that an up
     }
   }
 });
+
+test("a job whose process ended too often comes to what is so, wherever the last one ended", async () => {
+  const rehearsal = new FakeWorld();
+  rehearsal.deploy();
+  await rehearsal.run();
+  const seen = new Set<string>();
+  for (let effect = 1; effect <= rehearsal.effectCount; effect += 1) {
+    for (const when of ["before", "after"] as const) {
+      const world = new FakeWorld();
+      world.isExhausted = true;
+      world.cutAt = { effect, when };
+      world.deploy();
+      await world.run();
+      const { status, statusDetails } = world.execution ?? {};
+      world.board.boot();
+      const { version } = (await world.board.state()).running;
+      const what = `${when} ${effect}: ${status} ${statusDetails?.["reason"]}, and ${version} runs`;
+      assert.equal(status, version === "2.0.0" ? "SUCCEEDED" : "FAILED", what);
+      assert.equal(statusDetails?.["versionRunning"], version, what);
+      seen.add(statusDetails?.["reason"] ?? "none");
+    }
+  }
+  assert.deepEqual([...seen].sort(), ["JOB_ATTEMPTS_EXHAUSTED", "none", "reverted"]);
+});

@@ -10,7 +10,7 @@ import {
   type Timer,
 } from "@thingline/transport";
 import type { Device } from "../device.js";
-import type { JobHandler, JobOutcome, RunningJob } from "../jobs/job.js";
+import type { ExhaustedOutcome, JobHandler, JobOutcome, RunningJob } from "../jobs/job.js";
 import { type FirmwareDocument, readFirmwareDocument } from "./document.js";
 import type { Downloader } from "./downloader.js";
 import { EffectRunner, type HealthQuestion, type RebootRequest } from "./effects.js";
@@ -119,7 +119,9 @@ interface Entry {
 }
 
 class Updater implements FirmwareUpdater {
-  readonly handler: JobHandler = (job) => this.#handle(job);
+  readonly handler: JobHandler = Object.assign((job: RunningJob) => this.#handle(job), {
+    exhausted: (job: RunningJob, { statusDetails }: ExhaustedOutcome) => this.#handle(job, statusDetails),
+  });
   readonly started: Promise<void>;
   readonly #options: FirmwareUpdaterOptions;
   readonly #runner: EffectRunner;
@@ -169,7 +171,7 @@ class Updater implements FirmwareUpdater {
 
   // Jobs
 
-  #handle(job: RunningJob): Promise<JobOutcome> {
+  #handle(job: RunningJob, exhausted?: UpdateJob["exhausted"]): Promise<JobOutcome> {
     if (this.#isOver) return Promise.resolve({ status: "IN_PROGRESS" });
     if (this.#next) {
       const versionRunning = this.statusDetails["versionRunning"] ?? "unknown";
@@ -177,7 +179,8 @@ class Updater implements FirmwareUpdater {
       return Promise.resolve({ status: "REJECTED", statusDetails });
     }
     const { jobId, executionNumber, isResumed, signal } = job;
-    const update: UpdateJob = { jobId, executionNumber, isResumed, document: this.#documentOf(job.document) };
+    const document = this.#documentOf(job.document);
+    const update: UpdateJob = { jobId, executionNumber, isResumed, document, ...(exhausted && { exhausted }) };
     return new Promise((resolve, reject) => {
       const stop = (): void => this.#stop(entry);
       const unlink = (): void => signal.removeEventListener("abort", stop);

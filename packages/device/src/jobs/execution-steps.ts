@@ -7,6 +7,7 @@ import {
 } from "@thingline/protocol/jobs";
 import { endingStage, type Execution, type ExecutionStage, type RequestPurpose, type Work } from "./execution.js";
 import { nameOf, rejectionError } from "./failures.js";
+import type { ExhaustedOutcome } from "./job.js";
 import { retryDelayMs } from "./retry.js";
 import { limitStatusDetails } from "./status-details.js";
 import type {
@@ -182,11 +183,13 @@ export class ExecutionSteps {
     }
     const found = this.#config.find(document);
     if (found.type === "unknown") return this.#reject(execution, found.reason, found.message);
-    if (execution.begunCount >= this.#config.attemptsMax || execution.callCount >= jobCallsMax) {
-      execution.stage = endingStage({ status: "FAILED", statusDetails: exhausted(execution) });
+    const isOver = execution.callCount >= jobCallsMax;
+    const outcome = isOver || execution.begunCount >= this.#config.attemptsMax ? exhausted(execution) : undefined;
+    if (outcome !== undefined && (isOver || found.settlesExhausted !== true)) {
+      execution.stage = endingStage(outcome);
       return;
     }
-    execution.stage = { name: "starting", work: { document, operation: found.operation } };
+    execution.stage = { name: "starting", work: { document, operation: found.operation, exhausted: outcome } };
   }
 
   #reject(execution: Execution, reason: string, message: string): void {
@@ -390,7 +393,7 @@ export class ExecutionSteps {
     this.#call(execution, stage.work, step);
   }
 
-  #call(execution: Execution, { document, operation }: Work, step: JobsStep): void {
+  #call(execution: Execution, { document, operation, exhausted: outcome }: Work, step: JobsStep): void {
     const { id, runId, statusDetails, isResumed } = execution;
     const { stepTimeoutInMinutes: minutes } = this.#config;
     const deadlineMs = minutes === undefined ? undefined : step.monotonicMs + minutes * 60_000;
@@ -398,7 +401,11 @@ export class ExecutionSteps {
     execution.isAnnounced = true;
     execution.calledWith = statusDetails;
     this.#event({ name: "jobStarted", event: { ...execution.jobEvent, operation, isResumed } }, step);
-    step.effects.push({ type: "call", runId, call: { id, document, operation, statusDetails, isResumed } });
+    step.effects.push({
+      type: "call",
+      runId,
+      call: { id, document, operation, statusDetails, isResumed, exhausted: outcome },
+    });
   }
 
   reported(execution: Execution, report: Report, step: JobsStep): void {
@@ -550,12 +557,12 @@ const isOther = (left: JobStatusDetails, right: JobStatusDetails): boolean =>
   Object.keys(left).length !== Object.keys(right).length ||
   Object.entries(left).some(([name, value]) => right[name] !== value);
 
-function exhausted({ begunCount, callCount }: Execution): JobStatusDetails {
+function exhausted({ begunCount, callCount }: Execution): ExhaustedOutcome {
   const message =
     callCount >= jobCallsMax
       ? `the process ended ${callCount} times while it worked on the job`
       : `the process ended ${begunCount} times while it worked on the job, and it came no further`;
-  return { reason: "JOB_ATTEMPTS_EXHAUSTED", message };
+  return { status: "FAILED", statusDetails: { reason: "JOB_ATTEMPTS_EXHAUSTED", message } };
 }
 
 function without(details: JobStatusDetails, ...names: string[]): JobStatusDetails {

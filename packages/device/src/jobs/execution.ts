@@ -1,4 +1,5 @@
 import type { JobExecutionStatus, JobStatusDetails, JsonObject } from "@thingline/protocol/jobs";
+import type { ExhaustedOutcome } from "./job.js";
 import type { ExecutionId, ExecutionRecord, FinalOutcome, Report } from "./types.js";
 
 export const keyOf = ({ jobId, executionNumber, queuedAt }: ExecutionId): string =>
@@ -7,6 +8,7 @@ export const keyOf = ({ jobId, executionNumber, queuedAt }: ExecutionId): string
 export interface Work {
   readonly document: JsonObject;
   readonly operation: string | undefined;
+  readonly exhausted: ExhaustedOutcome | undefined;
 }
 
 export type ExecutionStage =

@@ -1,5 +1,5 @@
 export { awaitedReportsMax } from "./call.js";
-export type { JobHandler, JobOutcome, JobReportOptions, RunningJob } from "./job.js";
+export type { ExhaustedOutcome, JobHandler, JobOutcome, JobReportOptions, RunningJob } from "./job.js";
 export type { JobListener, JobListeners } from "./listeners.js";
 export { awaitedReportIntervalMs, jobCallsMax } from "./execution-steps.js";
 export { finishedExecutionsMax } from "./machine.js";

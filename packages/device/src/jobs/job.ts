@@ -57,4 +57,17 @@ export type JobOutcome =
 /**
  * Does the work of a job. What it throws is reported as FAILED, with the code of the error; nothing returned means SUCCEEDED.
  */
-export type JobHandler = (job: RunningJob) => Promise<JobOutcome | undefined | void>;
+export interface JobHandler {
+  (job: RunningJob): Promise<JobOutcome | undefined | void>;
+  /**
+   * Called in its place when the process ended `attemptsMax` times in it. For work whose end does not hang on the handler: a new firmware
+   * may run by now, and FAILED would not be so. `outcome` is what the job comes to without this function.
+   */
+  readonly exhausted?: (job: RunningJob, outcome: ExhaustedOutcome) => Promise<JobOutcome | undefined | void>;
+}
+
+/** What a job comes to whose process ended too often. */
+export interface ExhaustedOutcome {
+  readonly status: "FAILED";
+  readonly statusDetails: { readonly reason: string; readonly message: string };
+}

@@ -53,8 +53,8 @@ export interface RunJobsOptions {
   /** The least time between two reports of progress, unless the handler waits for one. Default {@link defaultJobProgressIntervalMs}. */
   progressIntervalMs?: number;
   /**
-   * Calls of a handler in a row that the process did not survive and that reported nothing new, before the job is FAILED; {@link jobCallsMax}
-   * in all. Default {@link defaultJobAttemptsMax}.
+   * Calls of a handler in a row that the process did not survive and that reported nothing new, before the job is FAILED, or its handler is asked
+   * what it came to (`exhausted`); {@link jobCallsMax} in all. Default {@link defaultJobAttemptsMax}.
    */
   attemptsMax?: number;
   /** A notification may get lost: so often the cloud is asked what is pending. Default {@link defaultJobPollIntervalMs}. */
@@ -188,7 +188,10 @@ function finderOf(
       return { type: "unknown", reason: "JOB_DOCUMENT_INVALID", message };
     }
     const name = typeof operation === "string" ? operation : undefined;
-    if (fallback !== undefined || (name !== undefined && handlers.has(name))) return { type: "found", operation: name };
+    const handler = (name === undefined ? undefined : handlers.get(name)) ?? fallback;
+    if (handler !== undefined) {
+      return { type: "found", operation: name, settlesExhausted: typeof handler.exhausted === "function" };
+    }
     const message =
       name === undefined
         ? "the job document names no operation"

@@ -5,7 +5,9 @@ import { createProcessClock, createVirtualFiles, type VirtualFiles } from "@thin
 import {
   defaultJobAttemptsMax,
   defaultJobsCloseTimeoutMs,
+  type ExhaustedOutcome,
   jobCallsMax,
+  type JobHandler,
   type RunJobsOptions,
   type RunningJob,
 } from "./index.js";
@@ -161,6 +163,29 @@ test("a job that ends its process each time is FAILED in the end", async () => {
       },
     ],
   );
+});
+
+test("a handler that has a word for it is asked what a job came to whose process ended too often, jobCallsMax times", async () => {
+  for (const isSettled of [true, false]) {
+    const processes = new Processes();
+    const { world } = processes;
+    const asked: string[] = [];
+    const handler: JobHandler = Object.assign(() => never(), {
+      exhausted: (_job: RunningJob, { statusDetails }: ExhaustedOutcome) => {
+        asked.push(statusDetails.reason);
+        return isSettled ? Promise.resolve({ status: "SUCCEEDED" } as const) : never();
+      },
+    });
+    for (let life = 0; life <= jobCallsMax; life += 1) {
+      await processes.start({ do: handler });
+      if (life === 0) world.cloud.queue("job", { operation: "do" });
+      await world.settle(1_000);
+      processes.kill();
+    }
+    assert.equal(asked.length, isSettled ? 1 : jobCallsMax - defaultJobAttemptsMax);
+    assert.deepEqual(new Set(asked), new Set(["JOB_ATTEMPTS_EXHAUSTED"]));
+    assert.equal(world.cloud.find("job")?.status, isSettled ? "SUCCEEDED" : "FAILED");
+  }
 });
 
 test("a job that comes further each time may end its process more often, up to jobCallsMax times", async () => {

@@ -252,7 +252,11 @@ export class JobRunner {
       read: (signal) => this.#queries.fresh(call.id, signal),
     });
     this.#calls.set(runId, running);
-    const result = await running.run(this.#checked.handlerOf(call.operation));
+    const handler = this.#checked.handlerOf(call.operation);
+    const { exhausted: outcome } = call;
+    const result = await running.run(
+      outcome === undefined ? handler : (job) => (handler.exhausted ?? handler)(job, outcome),
+    );
     this.#calls.delete(runId);
     this.#input({ type: "handlerEnded", runId, result });
   }

@@ -6,6 +6,7 @@ import type {
   JobStatusDetails,
   JsonObject,
 } from "@thingline/protocol/jobs";
+import type { ExhaustedOutcome } from "./job.js";
 
 /** Which execution: a job that was deleted and made anew has the same id and number, and another time. */
 export interface ExecutionId {
@@ -112,6 +113,8 @@ export interface HandlerCall {
   readonly document: JsonObject;
   readonly statusDetails: JobStatusDetails;
   readonly isResumed: boolean;
+  /** The process ended too often in it; the handler has a word for that. */
+  readonly exhausted: ExhaustedOutcome | undefined;
 }
 
 export type AbortReason =
@@ -179,4 +182,5 @@ export interface JobsConfig {
 
 /** `unknown`: nobody does this here, for the reason that is given. */
 export type FoundHandler =
-  { type: "found"; operation: string | undefined } | { type: "unknown"; reason: string; message: string };
+  | { type: "found"; operation: string | undefined; settlesExhausted?: boolean }
+  | { type: "unknown"; reason: string; message: string };
