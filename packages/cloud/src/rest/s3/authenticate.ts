@@ -71,7 +71,7 @@ function readAuthorization({ headers, rawQuery }: S3Request): Authorization | un
 const oldSignature = () =>
   new S3Fault(
     "InvalidRequest",
-    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256. (AWS CLI: aws configure set default.s3.signature_version s3v4)",
   );
 
 function requireService(

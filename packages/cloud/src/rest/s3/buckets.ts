@@ -1,7 +1,7 @@
 import { encodePercent } from "@thingline/protocol/restjson";
 import { listedObjectsMax, type ObjectFacts } from "../../services/objects/index.js";
 import type { ServedResponse } from "../admission.js";
-import { faultOf, notBuilt, S3Fault } from "./fault.js";
+import { faultOf, internalFault, notBuilt, S3Fault } from "./fault.js";
 import type { S3Handlers, S3Turn } from "./get.js";
 import { readXmlTexts, writeXml, type XmlContent } from "./xml.js";
 
@@ -188,9 +188,14 @@ async function listVersions({ run, objects }: S3Handlers, turn: S3Turn): Promise
   });
 }
 
-async function deleteObjects({ run, objects }: S3Handlers, turn: S3Turn, body: Uint8Array): Promise<ServedResponse> {
-  const { request, identity } = turn;
-  const { bucket } = request;
+async function deleteObjects(
+  { run, objects, log }: S3Handlers,
+  turn: S3Turn,
+  body: Uint8Array,
+): Promise<ServedResponse> {
+  const { request, identity, requestId } = turn;
+  const { bucket, method, rawPath } = request;
+  const failedDelete = { method, url: rawPath.slice(0, 2_000) };
   await run(identity.scope, objects.headBucket, { bucket });
   const document = new TextDecoder().decode(body);
   const parts = document.split(/<Object>/u).slice(1);
@@ -199,7 +204,8 @@ async function deleteObjects({ run, objects }: S3Handlers, turn: S3Turn, body: U
     const [inside = ""] = part.split("</Object>");
     const [key] = readXmlTexts(`<Object>${inside}`, "Key") ?? [];
     const [versionId] = readXmlTexts(`<Object>${inside}`, "VersionId") ?? [];
-    if (key === undefined || /<(?:ETag|Size|LastModifiedTime)>/u.test(inside)) throw malformedXml();
+    if (key === undefined) throw malformedXml();
+    if (/<(?:ETag|Size|LastModifiedTime)[\s/>]/u.test(inside)) throw notBuilt("conditions of DeleteObjects");
     return { bucket, key, ...(versionId !== undefined && { versionId }) };
   });
   const isQuiet = readXmlTexts(document, "Quiet")?.[0] === "true";
@@ -212,9 +218,10 @@ async function deleteObjects({ run, objects }: S3Handlers, turn: S3Turn, body: U
       const marker = isDeleteMarker === true && { DeleteMarker: true, DeleteMarkerVersionId: versionId };
       deleted.push({ ...told, ...marker });
     } catch (error) {
-      const fault = faultOf(error);
-      // What is a fault of ours is answered as one, and the client asks again for all.
-      if (fault === undefined) throw error;
+      const known = faultOf(error);
+      // The others are deleted all the same, and the client has to know which.
+      if (known === undefined) log.error("objectRequestFailed", { ...failedDelete, requestId, error: String(error) });
+      const fault = known ?? internalFault();
       failed.push({ ...told, Code: fault.code, Message: fault.message });
     }
   }

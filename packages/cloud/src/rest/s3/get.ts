@@ -1,3 +1,5 @@
+import type { Keys } from "@thingline/transport";
+import type { Log } from "../../log.js";
 import {
   objectPartBytesMax,
   type ObjectFacts,
@@ -19,6 +21,8 @@ export interface S3Turn {
 export interface S3Handlers {
   run: OperationRunner["run"];
   objects: Objects;
+  keys: Keys;
+  log: Log;
 }
 
 /** GetObject and HeadObject. @throws {S3Fault} or what the operations throw */

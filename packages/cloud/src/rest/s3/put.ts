@@ -1,8 +1,10 @@
+import { toHex } from "@thingline/protocol";
 import {
   checksumHeaders,
   isChecksumHeader,
   objectBytesMax,
   objectMetadataBytesMax,
+  verifyDocument,
   type ChecksumHeader,
   type ExpectedContent,
 } from "../../services/objects/index.js";
@@ -28,8 +30,7 @@ interface Upload {
 export function readUpload({ request: { headers }, identity: { bodyHash } }: S3Turn): Upload {
   const isChunked = bodyHash === trailerPayload;
   if (bodyHash.startsWith("STREAMING-") && !isChunked) throw notBuilt(`signed chunks (${bodyHash})`);
-  const isHash = /^[0-9a-f]{64}$/.test(bodyHash);
-  if (!isHash && !isChunked && bodyHash !== unsignedPayload) {
+  if (!isHash(bodyHash) && !isChunked && bodyHash !== unsignedPayload) {
     throw new S3Fault(
       "InvalidArgument",
       "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a streaming word or a SHA-256",
@@ -45,6 +46,18 @@ export function readUpload({ request: { headers }, identity: { bodyHash } }: S3T
       elements: { ProposedSize: bytes, MaxSizeAllowed: objectBytesMax },
     });
   }
+  const { checksumHeader, expected } = readExpected(headers, bodyHash);
+  return {
+    ...{ bytes, isChunked, checksumHeader, headers: storedHeaders(headers) },
+    expected: { bytes, ...expected },
+  };
+}
+
+/** What the head says of the content, but for its length. @throws {S3Fault} */
+function readExpected(
+  headers: Readonly<Record<string, string>>,
+  bodyHash: string,
+): Pick<Upload, "checksumHeader" | "expected"> {
   const md5 = headers["content-md5"];
   if (md5 !== undefined && !/^[A-Za-z0-9+/]{22}==$/.test(md5)) {
     throw new S3Fault("InvalidDigest", "The Content-MD5 you specified is not valid.");
@@ -52,14 +65,23 @@ export function readUpload({ request: { headers }, identity: { bodyHash } }: S3T
   const checksumHeader = checksumHeaderOf(headers);
   const value = checksumHeader === undefined ? undefined : headers[checksumHeader];
   return {
-    ...{ bytes, isChunked, checksumHeader, headers: storedHeaders(headers) },
+    checksumHeader,
     expected: {
-      bytes,
       ...(md5 !== undefined && { md5 }),
-      ...(isHash && { sha256: bodyHash }),
+      ...(isHash(bodyHash) && { sha256: bodyHash }),
       ...(checksumHeader !== undefined && value !== undefined && { checksum: { header: checksumHeader, value } }),
     },
   };
+}
+
+const isHash = (bodyHash: string) => /^[0-9a-f]{64}$/.test(bodyHash);
+
+/** A document that came whole must be what its head says of it. @throws {S3Fault} or REQUEST_INVALID */
+export function requireDocument({ keys }: S3Handlers, { request, identity }: S3Turn, document: Uint8Array): void {
+  const { bodyHash } = identity;
+  if (bodyHash.startsWith("STREAMING-")) throw notBuilt(`an XML document in chunks (${bodyHash.slice(0, 60)})`);
+  const { checksumHeader, expected } = readExpected(request.headers, bodyHash);
+  verifyDocument(document, toHex(keys.sha256(document)), { checksumHeader, expected });
 }
 
 /** PutObject. @throws {S3Fault} or what the operations throw */

@@ -103,7 +103,8 @@ const unbuiltHeaders: readonly [RegExp, readonly string[]][] = [
   [/^x-amz-(metadata|tagging)-directive$/, ["COPY", "REPLACE"]],
   [/^x-amz-(copy-source-.*|grant-.*|object-lock-.*|server-side-encryption-.*|tagging|website-redirect-location)$/, []],
   [/^x-amz-(write-offset-bytes|mfa|bypass-governance-retention|rename-source.*|optional-object-attributes)$/, []],
-  [/^x-amz-checksum-(sha1|md5|sha512|xxhash.*)$/, []],
+  // Checksums of every other kind, by the name that they come under.
+  [/^x-amz-checksum-(?!(?:crc32|crc32c|crc64nvme|sha256|type|algorithm|mode)$)/, []],
 ];
 
 /** @throws {S3Fault} NotImplemented, by the name of what is not built */

@@ -21,12 +21,16 @@ interface Sent {
   body?: string;
 }
 
-async function openS3(options: Partial<S3ApiOptions> = {}) {
+async function openS3(options: Partial<S3ApiOptions> = {}, { brokenKey }: { brokenKey?: string } = {}) {
   const world = await openServiceWorld();
   const objects = createObjects();
   await world.run(objects.createBucket, { bucket: "firmware" });
   await world.run(objects.putObject, { bucket: "firmware", key: "app", chunks: [new Uint8Array(10)] });
-  const run = world.runner.run.bind(world.runner);
+  const run: typeof world.runner.run = async (asker, operation, input) => {
+    const { key } = input as { key?: string };
+    if (brokenKey !== undefined && key === brokenKey) throw new Error("a disk fails");
+    return world.runner.run(asker, operation, input);
+  };
   const api = createS3Api(
     { ...world, run, objects },
     {
@@ -223,6 +227,51 @@ test("a DELETE with a condition is refused rather than done without", async () =
   assert.equal((await send({})).status, 200);
 });
 
+test("of many objects that are deleted, one that fails is told by its key", async () => {
+  const { send } = await openS3({}, { brokenKey: "broken" });
+  const body = ["app", "broken", "none"].map((key) => `<Object><Key>${key}</Key></Object>`).join("");
+  const answer = await send({ method: "POST", path: "/firmware", query: "delete", body: `<Delete>${body}</Delete>` });
+  assert.equal(answer.status, 200);
+  assert.deepEqual(
+    [...answer.text.matchAll(/<(Deleted|Error)><Key>(\w+)<\/Key>(?:<Code>(\w+))?/g)].map(([, ...told]) => told),
+    [
+      ["Deleted", "app", undefined],
+      ["Deleted", "none", undefined],
+      ["Error", "broken", "InternalError"],
+    ],
+  );
+  assert.equal((await send({})).code, "NoSuchKey");
+});
+
+test("a document that is not what its head says is not acted on", async () => {
+  const { send, keys } = await openS3();
+  const body = "<Delete><Object><Key>app</Key></Object></Delete>";
+  const bytes = new TextEncoder().encode(body);
+  const remove = async (headers: Record<string, string>) => {
+    const { code, status } = await send({ method: "POST", path: "/firmware", query: "delete", headers, body });
+    return code ?? status;
+  };
+  assert.equal(await remove({ "content-md5": "1B2M2Y8AsgTpgAmY7PhCfg==" }), "BadDigest");
+  assert.equal(await remove({ "content-md5": "x" }), "InvalidDigest");
+  for (const name of ["crc32", "crc32c", "crc64nvme", "sha256"]) {
+    assert.equal(await remove({ [`x-amz-checksum-${name}`]: "AAAAAA==" }), "BadDigest", name);
+  }
+  assert.equal(await remove({ "x-amz-content-sha256": "0".repeat(64) }), "XAmzContentSHA256Mismatch");
+  for (const name of ["sha1", "md5", "new"]) {
+    assert.equal(await remove({ [`x-amz-checksum-${name}`]: "AAAAAA==" }), "NotImplemented", name);
+  }
+  assert.equal(await remove({ "x-amz-sdk-checksum-algorithm": "SHA1" }), "NotImplemented");
+  assert.equal(await remove({ "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER" }), "NotImplemented");
+  assert.equal((await send({})).status, 200);
+  const sha256 = keys.sha256(bytes);
+  const good = {
+    "x-amz-checksum-sha256": Buffer.from(sha256).toString("base64"),
+    "x-amz-content-sha256": Buffer.from(sha256).toString("hex"),
+  };
+  assert.equal(await remove(good), 200);
+  assert.equal((await send({})).code, "NoSuchKey");
+});
+
 test("an object is copied with its metadata, or with others", async () => {
   const { send } = await openS3();
   const headers = { "content-length": "3", "content-type": "text/x", "x-amz-meta-board": "a" };
@@ -256,6 +305,11 @@ test("a request is one of S3 by its signature or its host", () => {
   assert.ok(!is("http://s3.localhost/x", { authorization: authorization.replace("/s3/", "/iot/") }));
   assert.ok(is("http://localhost/b/k?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"));
   assert.ok(!is("http://localhost/b/k?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fiot%2Faws4_request"));
+  // Nothing but S3 ever took these; it has to refuse them in its own words.
+  assert.ok(is("http://localhost/b/k", { authorization: "AWS test:c2lnbmF0dXJl" }));
+  const old = "AWSAccessKeyId=test&Expires=1893456000&Signature=c2lnbmF0dXJl";
+  assert.ok(is(`http://localhost/b/k?${old}`));
+  assert.ok(!is(`http://localhost/b/k?${old}&SignatureVersion=2`));
   for (const host of ["s3.localhost:4680", "b.s3.localhost", "s3.us-east-1.amazonaws.com", "b.s3.amazonaws.com"])
     assert.ok(is("http://x/", { host }), host);
   for (const host of ["localhost", "127.0.0.1", "iot.us-east-1.amazonaws.com", "mys3.localhost"])

@@ -10,7 +10,7 @@ import { methodNotAllowed, serveBucket, serveService, xmlBodyBytesMax } from "./
 import { copyObject, isCopy, readCopySource } from "./copy.js";
 import { answerFault, faultOf, internalFault, notBuilt, S3Fault } from "./fault.js";
 import { getObject, type S3Turn } from "./get.js";
-import { putObject, readUpload } from "./put.js";
+import { putObject, readUpload, requireDocument } from "./put.js";
 import { readRequest, refuseUnbuilt } from "./request.js";
 
 export interface S3ApiDependencies {
@@ -46,7 +46,7 @@ export const s3BodyBytesMax = 512 * 1024 * 1024;
 export function createS3Api(deps: S3ApiDependencies, options: S3ApiOptions): S3Api {
   const { clock, random, keys, log, run, objects } = deps;
   const { ownNames, ...identification } = options;
-  const handlers = { run, objects };
+  const handlers = { run, objects, keys, log };
   /** Heads that were judged and are not served yet. */
   const judged = new WeakMap<RequestHead, S3Turn>();
 
@@ -68,11 +68,19 @@ export function createS3Api(deps: S3ApiDependencies, options: S3ApiOptions): S3A
   const serveTurn = async (turn: S3Turn, body: AsyncIterable<Uint8Array>): Promise<ServedResponse> => {
     const { method, bucket, key } = turn.request;
     if (bucket === "") return serveService(handlers, turn);
-    if (key === "") return serveBucket(handlers, turn, await takeXml(method, body));
+    if (key === "") return serveBucket(handlers, turn, await takeDocument(turn, body));
     if (method === "GET" || method === "HEAD") return getObject(handlers, turn);
     if (method === "PUT") return isCopy(turn) ? copyObject(handlers, turn) : putObject(handlers, turn, body);
     if (method === "DELETE") return deleteObject(turn);
     throw methodNotAllowed(method);
+  };
+
+  const takeDocument = async (turn: S3Turn, body: AsyncIterable<Uint8Array>): Promise<Uint8Array> => {
+    const { method } = turn.request;
+    if (method !== "PUT" && method !== "POST") return new Uint8Array();
+    const document = await takeXml(body);
+    requireDocument(handlers, turn, document);
+    return document;
   };
 
   const deleteObject = async ({ request, identity, requestId }: S3Turn): Promise<ServedResponse> => {
@@ -124,8 +132,7 @@ export function createS3Api(deps: S3ApiDependencies, options: S3ApiOptions): S3A
 /** As long as S3's. */
 const requestIdOf = (random: Random) => random.uuid().replaceAll("-", "").slice(0, 16).toUpperCase();
 
-async function takeXml(method: string, body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  if (method !== "PUT" && method !== "POST") return new Uint8Array();
+async function takeXml(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   try {
     return (await readBody(body, xmlBodyBytesMax, new Budget(xmlBodyBytesMax * 2))).bytes;
   } catch (error) {

@@ -9,7 +9,7 @@ export { bucketOfHost, isS3Host, parseS3Url, type ObjectAddress } from "./s3-url
 export { checksumHeaders, isChecksumHeader, type ChecksumHeader } from "./checksums.js";
 export { listedObjectsMax } from "./list.js";
 export { objectMetadataBytesMax } from "./model.js";
-export { objectBytesMax, type ExpectedContent } from "./put.js";
+export { objectBytesMax, verifyDocument, type ExpectedContent } from "./put.js";
 export { objectPartBytesMax } from "./read.js";
 export type { ObjectFacts, ObjectPart, ObjectReading, ReadObjectInput } from "./read.js";
 export type { ObjectsEndpoint, PresignedUrlRequest, SigningKey } from "./presigned-url.js";

@@ -132,6 +132,24 @@ function verify(
   throw invalid("BadDigest", `The ${name} you specified did not match the calculated checksum.`);
 }
 
+/**
+ * Compares bytes that are there whole with what their sender said of them.
+ *
+ * @throws {ThinglineError} REQUEST_INVALID
+ */
+export function verifyDocument(
+  document: Uint8Array,
+  sha256: string,
+  { checksumHeader, expected }: { checksumHeader: ChecksumHeader | undefined; expected: ExpectedContent },
+): void {
+  const md5 = new Md5();
+  md5.update(document);
+  const checksum = checksumHeader && checksumOf(checksumHeader);
+  checksum?.update(document);
+  const facts = { bytes: document.length, sha256 };
+  verify(facts, { md5: md5.digest(), checksum: checksumHeader && valueOf(checksum, facts) }, checksumHeader, expected);
+}
+
 type NewVersion = Omit<StoredVersion, "versionId" | "modifiedAtMs">;
 interface CommitInput {
   bucket: string;
