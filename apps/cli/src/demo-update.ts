@@ -12,7 +12,8 @@ import type { Adapters } from "./adapters.js";
 import type { ControlPlane } from "./control-plane.js";
 import { runFirmwareApplication } from "./firmware-application.js";
 import { readTextFile } from "./text-file.js";
-import { createUpdateView, shortVersion } from "./update-view.js";
+import { shortVersion } from "./short-version.js";
+import { createUpdateView } from "./update-view.js";
 import type { Output } from "./output.js";
 import { makeFactoryImage, openSimulatedBoard } from "./simulated-board.js";
 

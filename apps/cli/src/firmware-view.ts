@@ -21,6 +21,7 @@ import {
   type TrailerState,
 } from "@thingline/protocol/image";
 import type { Output } from "./output.js";
+import { shortVersion } from "./short-version.js";
 
 /** What `firmware inspect` tells, as JSON and as a table. */
 export interface ShownImage {
@@ -122,7 +123,7 @@ export function imageTable(file: string, image: ShownImage, output: Output): str
   const { header, tlvs = [], trailer } = image;
   if (header) {
     lines.push(
-      line("version", header.version),
+      line("version", shortVersion(header.version)),
       line("header", `${header.headerBytes} bytes`),
       line("payload", `${header.payloadBytes} bytes`),
       line("flags", header.flags.join(", ") || "none"),
@@ -154,7 +155,7 @@ function valueText({ type, value, bytes }: ShownTlv): string {
       revision: data.readUInt16LE(6),
       build: data.readUInt32LE(8),
     };
-    return `image ${data[0]} in ${formatVersion(version)} or newer`;
+    return `image ${data[0]} in ${shortVersion(formatVersion(version))} or newer`;
   }
   return bytes > valueBytesShown ? `${value.slice(0, valueBytesShown * 2)}... (${bytes} bytes)` : value;
 }

@@ -1,6 +1,7 @@
 import type { FotaEvent } from "@thingline/device/fota";
 import type { BoardReport } from "@thingline/sim";
 import type { Output } from "./output.js";
+import { shortVersion } from "./short-version.js";
 
 const barWidth = 24;
 
@@ -10,9 +11,6 @@ export function progressBar(percent: number): string {
   const full = Math.round((bounded / 100) * barWidth);
   return `${"█".repeat(full)}${"░".repeat(barWidth - full)} ${String(Math.floor(bounded)).padStart(3)} %`;
 }
-
-/** As people write it: a build number of 0 says nothing. */
-export const shortVersion = (version: string): string => version.replace(/\+0$/, "");
 
 /** One line for people about an event; undefined for those that only move something. */
 export function describeFotaEvent(event: FotaEvent): string | undefined {

@@ -19,6 +19,7 @@ import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
 import { readKeyFile, signedFileBytesMax } from "../firmware-file.js";
 import { type CustomTlv, uuidOf, vendorNamespace } from "../firmware-values.js";
+import { shortVersion } from "../short-version.js";
 
 /** Named as the flags of MCUboot's tool are. */
 export interface FirmwareSignOptions {
@@ -76,7 +77,7 @@ export async function firmwareSign(
   const hash = facts?.hash && { algorithm: facts.hash.algorithm, digest: toHex(facts.hash.digest) };
   output.event(
     { event: "imageSigned", file: outFile, version, bytes: image.length, imageBytes: facts?.imageBytes, keyType, hash },
-    `${green("signed")}  ${outFile}  version ${version}, ${image.length} bytes, ` +
+    `${green("signed")}  ${outFile}  version ${shortVersion(version)}, ${image.length} bytes, ` +
       `${keyType === undefined ? "without a key: it has a hash only" : `key ${keyType}`}`,
   );
   if (hash) output.say(dim(`        ${hash.algorithm} ${hash.digest}`));

@@ -19,6 +19,7 @@ import { alreadyThere, openImageFile, readKeyFile, writeNewFile } from "../firmw
 import { imageFactsOf, imageTable } from "../firmware-view.js";
 import { unsignedMessage } from "../fota/signers.js";
 import type { Output } from "../output.js";
+import { shortVersion, shortVersions } from "../short-version.js";
 
 /** `thingline firmware keygen` */
 export async function firmwareKeygen(
@@ -81,7 +82,7 @@ export async function firmwareVerify(
   const digest = hash && toHex(hash.digest);
   output.event(
     { event: "imageVerified", file, version, hash: hash && { algorithm: hash.algorithm, digest }, signedBy, isPure },
-    `${output.paint.green("verified")}  ${file}  version ${version}` +
+    `${output.paint.green("verified")}  ${file}  version ${shortVersion(version)}` +
       (signedBy.length > 0 ? `, signed with ${signedBy.join(", ")}` : ""),
   );
   if (hash) output.say(output.paint.dim(`          ${hash.algorithm} ${digest}`));
@@ -121,7 +122,7 @@ async function verifyAsBootloader(
   const asked = keyType === undefined ? "without keys" : `for ${keyType} keys`;
   output.event(
     { event: "imageVerified", file, version, bootloader: build },
-    `${output.paint.green("taken")}  ${file}  version ${version}, by an MCUboot built ${asked}`,
+    `${output.paint.green("taken")}  ${file}  version ${shortVersion(version)}, by an MCUboot built ${asked}`,
   );
   return exitCodes.done;
 }
@@ -130,7 +131,7 @@ async function verifyAsBootloader(
 function refuse(output: Output, file: string, { code, message, details }: ImageRefusal): number {
   output.event(
     { event: "imageRefused", file, reason: code, message, details },
-    `${output.paint.red("refused")}  ${file}  ${output.wrap(`${message} (${code})`, 9)}`,
+    `${output.paint.red("refused")}  ${file}  ${output.wrap(`${shortVersions(message)} (${code})`, 9)}`,
   );
   return exitCodes.failed;
 }

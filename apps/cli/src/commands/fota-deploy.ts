@@ -11,6 +11,7 @@ import { commandLine, unlessDefault } from "../invocation.js";
 import { defaultDataDir } from "../option-values.js";
 import { unsignedMessage } from "../fota/signers.js";
 import type { Output } from "../output.js";
+import { shortVersion } from "../short-version.js";
 import { readThingNames } from "../thing-names.js";
 
 /** AWS's limit for one job. */
@@ -66,7 +67,7 @@ export async function fotaDeploy(context: CommandContext, options: DeployOptions
     jobId,
     targets,
     document,
-    description: `firmware ${firmware.version} (${firmware.file})`,
+    description: `firmware ${shortVersion(firmware.version)} (${firmware.file})`,
     targetSelection: options.continuous === true ? "CONTINUOUS" : "SNAPSHOT",
     ...(isSigned && { presignedUrlConfig: { roleArn: options.roleArn ?? localRole } }),
     ...rolloutOf(options),
@@ -155,11 +156,16 @@ export function tellVerified(output: Output, firmware: Firmware, path: string): 
     return;
   }
   const by = signedBy.length > 0 ? `, signed with ${signedBy.join(", ")}` : "";
-  output.say(`${output.paint.green("verified")}  ${path}  version ${version}, ${bytes.length} bytes${by}`);
+  output.say(
+    `${output.paint.green("verified")}  ${path}  version ${shortVersion(version)}, ${bytes.length} bytes${by}`,
+  );
   output.say(output.paint.dim(`          ${hashOf(firmware)}`));
   const own = formatVersion(image.header.version);
   if (own !== version)
-    output.complain({ kind: "warning", message: `the image itself says version ${own}, not ${version}` });
+    output.complain({
+      kind: "warning",
+      message: `the image itself says version ${shortVersion(own)}, not ${shortVersion(version)}`,
+    });
   if (signedBy.length > 0) return;
   const message = unsignedMessage(image);
   output.event({ event: "warning", code: "SIGNATURE_UNCHECKED", message });
@@ -224,7 +230,7 @@ function describeDeployed(
   const whom = options.group === undefined ? `${count} ${count === 1 ? "thing" : "things"}` : `group ${options.group}`;
   const pace = options.rate === undefined ? "" : `, ${options.rate} a minute`;
   return [
-    `${output.paint.green("deployed")}  ${version} to ${whom}${pace}, job ${jobId} in the ${plane.description}`,
+    `${output.paint.green("deployed")}  ${shortVersion(version)} to ${whom}${pace}, job ${jobId} in the ${plane.description}`,
     watchHint(jobId, options),
   ].join("\n");
 }

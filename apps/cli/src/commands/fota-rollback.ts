@@ -31,6 +31,7 @@ import { namesKey } from "../fota/signers.js";
 import { obstacleOf, type Obstacle, type Previous } from "../fota/rollback-plan.js";
 import { generationAbove, whyRefused, type Running } from "../fota/rollback-rules.js";
 import type { Output } from "../output.js";
+import { shortVersion, shortVersions } from "../short-version.js";
 import { escapeControls } from "../terminal-text.js";
 import {
   createJob,
@@ -188,11 +189,13 @@ function tellPlan(output: Output, told: { jobId: string; plan: Plan; isSignedAga
   const { jobId, isSignedAgain } = told;
   const { thingName, running, previous, obstacle } = told.plan;
   const refused = isSignedAgain ? paint.yellow("goes back signed again") : paint.red("would refuse");
-  const [from, to] = [running.version ?? "?", previous?.version ?? "?"].map(escapeControls);
+  const [from, to] = [running.version ?? "?", previous?.version ?? "?"].map((version) =>
+    escapeControls(shortVersion(version)),
+  );
   const verdict =
     obstacle === undefined
       ? paint.green("goes back")
-      : `${obstacle.kind === "skipped" ? paint.dim("left out") : refused}: ${escapeControls(obstacle.why)}`;
+      : `${obstacle.kind === "skipped" ? paint.dim("left out") : refused}: ${escapeControls(shortVersions(obstacle.why))}`;
   output.event(
     {
       ...{ event: "fotaRollbackDevice", jobId, thingName, versionRunning: running.version ?? null },
@@ -305,7 +308,7 @@ async function signedAgain(
   const version = formatVersion(generation.version);
   output.event(
     { event: "fotaSignedAgain", version, versionBefore: before, bytes: signed.length },
-    `${output.paint.green("signed again")}  ${before} as ${version}`,
+    `${output.paint.green("signed again")}  ${shortVersion(before)} as ${shortVersion(version)}`,
   );
   return { file, bytes: signed, sha256: sha256Of(signed), version, image: verdict.image, signedBy: [key] };
 }
@@ -327,14 +330,14 @@ async function createRollback(
   const jobId = `${newJobId(content, new Date(), rollbackPrefix)}${work.suffix}`;
   await createJob(plane, {
     ...{ jobId, targets, document: content.document, targetSelection: "SNAPSHOT" },
-    description: `back to firmware ${task.previous.version} from job ${job.jobId}`.slice(0, 2_028),
+    description: `back to firmware ${shortVersion(task.previous.version)} from job ${job.jobId}`.slice(0, 2_028),
     ...(content.presignedUrlConfig !== undefined && { presignedUrlConfig: content.presignedUrlConfig }),
     ...rolloutOf(options),
   });
   const count = targets.length;
   output.event(
     { event: "fotaRolledBack", jobId, fromJobId: job.jobId, version: content.version, things: count },
-    `${output.paint.green("going back")}  ${count} ${count === 1 ? "thing" : "things"} to ${content.version}, job ${jobId} in the ${plane.plane.description}\n${watchHint(jobId, options)}`,
+    `${output.paint.green("going back")}  ${count} ${count === 1 ? "thing" : "things"} to ${shortVersion(content.version)}, job ${jobId} in the ${plane.plane.description}\n${watchHint(jobId, options)}`,
   );
 }
 

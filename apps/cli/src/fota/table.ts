@@ -1,4 +1,5 @@
 import type { JobExecutionStatus, JobProcessDetails } from "@aws-sdk/client-iot";
+import { shortVersion } from "../short-version.js";
 import { escapeControls } from "../terminal-text.js";
 import type { DetailedExecution, FirmwareJob } from "./jobs.js";
 
@@ -133,7 +134,8 @@ export function renderTable(
 
 /** In brackets: so it was when the device told it last. */
 function versionText({ versionRunning, versionBefore }: DeviceState): string {
-  return versionRunning ?? (versionBefore === undefined ? "?" : `(${versionBefore})`);
+  if (versionRunning !== undefined) return shortVersion(versionRunning);
+  return versionBefore === undefined ? "?" : `(${shortVersion(versionBefore)})`;
 }
 
 /** Names give way first, then what a device says. */
@@ -162,7 +164,7 @@ function describeJob(
   paint: TablePaint,
   columns = Infinity,
 ): string[] {
-  const version = document.version === undefined ? "" : ` to version ${escapeControls(document.version)}`;
+  const version = document.version === undefined ? "" : ` to version ${escapeControls(shortVersion(document.version))}`;
   const rest = `${version}, ${statusText(job.status)}`;
   const head = jobId.length + rest.length > columns ? cut(jobId + rest, columns) : `${paint.bold(jobId)}${rest}`;
   return [head, cut(`  ${countsText(job.jobProcessDetails, isJobOver(job.status))}`, columns)];
@@ -241,7 +243,8 @@ function cut(text: string, cells: number): string {
 /** One line for what became of a device. */
 export function changeLine(row: DeviceState): string {
   const { text } = describeState(row);
-  const running = row.versionRunning === undefined ? "" : `, running ${escapeControls(row.versionRunning)}`;
+  const running =
+    row.versionRunning === undefined ? "" : `, running ${escapeControls(shortVersion(row.versionRunning))}`;
   const isDownloading = row.status === "IN_PROGRESS" && row.phase === "downloading";
   const percent = isDownloading && row.progress !== undefined ? ` ${row.progress} %` : "";
   const why = row.message === undefined ? "" : ` (${escapeControls(row.message)})`;
