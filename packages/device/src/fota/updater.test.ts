@@ -431,6 +431,7 @@ test("a job whose process ended too often comes to what is so, wherever the last
   rehearsal.deploy();
   await rehearsal.run();
   const seen = new Set<string>();
+  const phases = new Set<string>();
   for (let effect = 1; effect <= rehearsal.effectCount; effect += 1) {
     for (const when of ["before", "after"] as const) {
       const world = new FakeWorld();
@@ -445,7 +446,11 @@ test("a job whose process ended too often comes to what is so, wherever the last
       assert.equal(status, version === "2.0.0" ? "SUCCEEDED" : "FAILED", what);
       assert.equal(statusDetails?.["versionRunning"], version, what);
       seen.add(statusDetails?.["reason"] ?? "none");
+      if (statusDetails?.["reason"] !== "JOB_ATTEMPTS_EXHAUSTED") continue;
+      phases.add(statusDetails["phase"] ?? "none");
+      assert.equal(world.board.secondary.length, 0, `${what}, and nothing is left`);
     }
   }
+  assert.deepEqual([...phases], ["none", "downloading", "downloaded", "verified"]);
   assert.deepEqual([...seen].sort(), ["JOB_ATTEMPTS_EXHAUSTED", "none", "reverted"]);
 });
