@@ -232,3 +232,25 @@ test("a folder has one supervisor, and options are checked", async () => {
   await assert.rejects(superviseApplication({ ...options, processes: {} as Processes }), { code: "OPTION_INVALID" });
   await gateway.close();
 });
+
+test("what crashes on trial, with nothing to go back to, is started with growing pauses", async () => {
+  const gateway = new Gateway();
+  await gateway.open();
+  await gateway.schedule();
+  gateway.last.end({ exitCode: 0 });
+  await gateway.clock.settle();
+  await gateway.files.remove(`${folder}/a/main.js`);
+  gateway.programs.script = (started, count) => {
+    // It would never end otherwise, should it go on without a pause.
+    if (count < 50) started.end({ exitCode: 1 });
+  };
+  gateway.last.end({ exitCode: 1 });
+  await gateway.clock.settle();
+  assert.equal(gateway.programs.started.length, 3, "the one that nothing could be gone back from, once");
+  await gateway.clock.advance(defaultRestartFirstMs * 3);
+  assert.deepEqual(
+    gateway.events.filter((event) => event.startsWith("restarting")),
+    [1, 2, 4].map((times) => `restarting after ${times * defaultRestartFirstMs}`),
+  );
+  await gateway.close();
+});

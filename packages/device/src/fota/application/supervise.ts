@@ -129,7 +129,7 @@ class Supervisor {
     while (!this.#isStopped) {
       const hasTurn = await this.#turn();
       if (this.#isStopped) return;
-      // What is scheduled, or was on trial, is no crash that has to be waited for.
+      // What is scheduled, or was on trial, is no crash that has to be waited for; what could not be gone back from is.
       if (hasTurn && (await this.#isSwitching())) continue;
       await this.#pause();
     }
@@ -206,7 +206,7 @@ class Supervisor {
 
   async #isSwitching(): Promise<boolean> {
     const state = await this.#folder.readState().catch(() => undefined);
-    return state?.isScheduled === true || state?.trial === "onTrial";
+    return state?.isScheduled === true || (state?.trial === "onTrial" && state.startCount <= 1);
   }
 
   async #pause(): Promise<void> {
