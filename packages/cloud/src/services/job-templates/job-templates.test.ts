@@ -89,6 +89,10 @@ describe("templates of the account", () => {
         { document, maintenanceWindows: [{ startTime: "daily", durationInMinutes: 5 }] },
         /Invalid cron expression 'daily'/,
       ],
+      [
+        { document, maintenanceWindows: [{ startTime: "cron(0 2 * * ? 1999)", durationInMinutes: 5 }] },
+        /maintenanceWindows\[0\]\.startTime: the maintenance window never opens/,
+      ],
       [{ document, maintenanceWindows: [{ startTime: "cron(0 2 * * ? *)", durationInMinutes: 1431 }] }, /1430/],
       [{ document, tags: [{ Key: "a", Value: "b" }] }, /'tags' failed to satisfy constraint: Member is not supported/],
     ];

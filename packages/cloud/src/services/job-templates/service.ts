@@ -4,7 +4,7 @@ import { awsOperation } from "../aws-operation.js";
 import {
   checkJobDocument,
   checkJobSettings,
-  readWindows,
+  checkNewWindows,
   fillParameters,
   type FindJobContent,
   type FindJobTemplate,
@@ -72,7 +72,7 @@ export function createJobTemplateOperation(findJob: FindJobContent) {
       const ofJob = jobArn === undefined ? {} : await context.call(findJob, { jobArn });
       const content = over(ofJob, given);
       checkJobSettings(content);
-      readWindows(content.maintenanceWindows ?? []);
+      checkNewWindows(content.maintenanceWindows ?? [], nowMs);
       if (content.document !== undefined) checkJobDocument(content.document);
       const record: JobTemplateRecord = { ...content, jobTemplateId, createdAtMs: nowMs };
       return {

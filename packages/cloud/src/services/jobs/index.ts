@@ -16,7 +16,7 @@ import { createJobsWake } from "./wake.js";
 export { checkJobDocument, fillParameters } from "./document.js";
 export { findJobContent } from "./jobs.js";
 export { jobsServiceName } from "./model.js";
-export { readWindows } from "./schedule.js";
+export { checkNewWindows } from "./schedule.js";
 export type { Jobs } from "./service.js";
 export { checkJobSettings, type FindJobContent, type FindJobTemplate, type JobContent } from "./settings.js";
 

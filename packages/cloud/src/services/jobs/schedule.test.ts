@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import {
   checkNewSchedule,
+  checkNewWindows,
   maintenanceWindowsMax,
   nextRollouts,
   readSchedule,
@@ -63,9 +64,36 @@ describe("the schedule of a new job", () => {
   test("a window that never opens is refused, and so are too many", () => {
     refuses({ maintenanceWindows: [{ ...nightly, startTime: "cron(0 2 31 2 ? *)" }] }, /never opens/);
     refuses({ endTime: "2026-11-29T14:00", maintenanceWindows: [nightly] }, /never opens/);
+    refuses(
+      { maintenanceWindows: [nightly, { ...nightly, startTime: "cron(0 2 * * ? 2025)" }] },
+      /schedulingConfig\.maintenanceWindows\[1\]\.startTime: .* never opens/,
+    );
     const many = (count: number) => ({ maintenanceWindows: Array.from({ length: count }, () => nightly) });
     assert.equal(checkNewSchedule(many(maintenanceWindowsMax), now).windows.length, maintenanceWindowsMax);
     refuses(many(maintenanceWindowsMax + 1), /at most 10 maintenance windows, got 11/);
+  });
+});
+
+describe("windows that end", () => {
+  const once = { startTime: "cron(0 2 1 12 ? 2026)", durationInMinutes: 60 };
+
+  test("are refused without an end of the job, as what had no turn would wait for ever", () => {
+    refuses({ maintenanceWindows: [once] }, /schedulingConfig\.maintenanceWindows: .* give schedulingConfig\.endTime/);
+    const untilNext = { ...nightly, startTime: "cron(0 2 * * ? 2026-2027)" };
+    refuses({ maintenanceWindows: [once, untilNext] }, /give schedulingConfig\.endTime/);
+    assert.ok(checkNewSchedule({ maintenanceWindows: [once], endTime: "2026-12-02T00:00" }, now));
+    assert.ok(checkNewSchedule({ maintenanceWindows: [once, nightly] }, now));
+    const leapDays = { ...nightly, startTime: "cron(0 2 29 2 ? *)" };
+    assert.ok(checkNewSchedule({ maintenanceWindows: [leapDays] }, now));
+  });
+
+  test("are kept in a template, whose jobs may have an end, but not when they are over", () => {
+    checkNewWindows([once], now);
+    assert.throws(
+      () => checkNewWindows([once], at("2026-12-01T02:01")),
+      (error) =>
+        isThinglineError(error, "REQUEST_INVALID") && /^maintenanceWindows\[0\]\.startTime/.test(error.message),
+    );
   });
 });
 

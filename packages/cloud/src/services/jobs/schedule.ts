@@ -61,7 +61,7 @@ export function readSchedule(config: SchedulingConfig): JobSchedule {
 }
 
 /** @throws {ThinglineError} REQUEST_INVALID */
-export function readWindows(windows: readonly MaintenanceWindow[]): JobSchedule["windows"] {
+function readWindows(windows: readonly MaintenanceWindow[]): JobSchedule["windows"] {
   if (windows.length > maintenanceWindowsMax) {
     throw invalid(`A job has at most ${maintenanceWindowsMax} maintenance windows, got ${windows.length}`);
   }
@@ -73,7 +73,8 @@ export function readWindows(windows: readonly MaintenanceWindow[]): JobSchedule[
 
 /**
  * What AWS asks of the schedule of a new job: start at least 30 minutes and at most a year ahead, end at least 30 minutes ahead and after
- * the start, and at most two years. Besides, each window has to open before the end.
+ * the start, and at most two years. Besides, each window has to open before the end, and without an end they have to go on opening: things that
+ * had no turn in the last of them would wait for ever, and the job with them.
  *
  * @throws {ThinglineError} REQUEST_INVALID
  * @see AWS IoT API reference, "SchedulingConfig"
@@ -102,11 +103,36 @@ export function checkNewSchedule(config: SchedulingConfig, nowMs: number): JobSc
 }
 
 function checkWindowsOpen({ windows, endMs }: JobSchedule, fromMs: number): void {
-  for (const { cron } of windows) {
+  const member = "schedulingConfig.maintenanceWindows";
+  requireOpening(windows, { fromMs, endMs, member });
+  if (windows.length === 0 || endMs !== undefined) return;
+  // As late as the latest end that a job could have. A window that opens then goes on as far as anybody can know.
+  const lateMs = fromMs + scheduleEndDaysMax * dayMs;
+  if (windows.some(({ cron }) => nextCronTime(cron, lateMs) !== undefined)) return;
+  throw invalid(
+    `${member}: none opens again after ${writeTime(lateMs)}, and things would be left over: give schedulingConfig.endTime`,
+  );
+}
+
+/**
+ * What is asked of the windows of a new template: each has to open some day. When its jobs end is not known yet.
+ *
+ * @throws {ThinglineError} REQUEST_INVALID
+ */
+export function checkNewWindows(windows: readonly MaintenanceWindow[], nowMs: number): void {
+  requireOpening(readWindows(windows), { fromMs: nowMs, endMs: undefined, member: "maintenanceWindows" });
+}
+
+function requireOpening(
+  windows: JobSchedule["windows"],
+  { fromMs, endMs, member }: { fromMs: number; endMs: number | undefined; member: string },
+): void {
+  for (const [index, { cron }] of windows.entries()) {
     const opensAtMs = nextCronTime(cron, fromMs - 1);
-    if (opensAtMs === undefined || (endMs !== undefined && opensAtMs >= endMs)) {
-      throw invalid("A maintenance window never opens during the job");
-    }
+    if (opensAtMs !== undefined && opensAtMs < (endMs ?? Infinity)) continue;
+    throw invalid(
+      `${member}[${index}].startTime: the maintenance window never opens${endMs === undefined ? "" : " before the end of the job"}`,
+    );
   }
 }
 
