@@ -15,6 +15,7 @@ import {
   type StreamTopicType,
 } from "@thingline/protocol/streams";
 import { createVirtualClock, createVirtualRandom } from "@thingline/transport/virtual";
+import type { Device } from "../../device.js";
 import { FakeJobsDevice, thingName } from "../../jobs/jobs-world.test.support.js";
 import type { Download, DownloadRequest } from "../downloader.js";
 import { BlockWindow } from "./block-window.js";
@@ -322,6 +323,29 @@ test("leaving the loop, closing and the signal leave nothing behind; a slow take
   assert.equal(read.length, 500_000);
   await world.clock.settle();
   world.isLeft();
+});
+
+test("a download that waits for a connection ends when it is in vain", async () => {
+  const world = new StreamWorld(10);
+  // As a device does that is not connected.
+  const subscribe = (...given: Parameters<Device["subscribe"]>): Promise<never> => {
+    const { signal } = (given[2] ?? {}) as { signal?: AbortSignal };
+    return new Promise((_resolve, reject) => {
+      signal?.addEventListener("abort", () => reject(new ThinglineError("ABORTED", "aborted")));
+    });
+  };
+  Object.assign(world.device, { subscribe });
+  const controller = new AbortController();
+  const { device, clock, random } = world;
+  const source = { type: "stream", streamName, fileId: 0, sizeBytes: undefined } as const;
+  const opening = createStreamDownloader({ device, clock, random }).open(
+    { source, offset: 0, expected: undefined },
+    { signal: controller.signal },
+  );
+  await world.clock.settle();
+  controller.abort();
+  await assert.rejects(world.until(opening), { code: "ABORTED" });
+  assert.equal(world.clock.timerCount, 0);
 });
 
 test("topics that the policy forbids are told", async () => {

@@ -44,6 +44,8 @@ export class StreamDownload implements Download {
   readonly #outstanding = new Map<string, Outstanding>();
   readonly #waiting: (() => void)[] = [];
   readonly #offs: (() => void)[] = [];
+  /** Ends the wait for a connection to subscribe on. */
+  readonly #abort = new AbortController();
   #subscription: DeviceSubscription | undefined;
   #description: StreamDescription | undefined;
   #sizeBytes = 0;
@@ -125,7 +127,10 @@ export class StreamDownload implements Download {
   async #subscribe(): Promise<void> {
     const { device } = this.#options;
     const filters = (["description", "data", "rejected"] as const).map((type) => this.#topic(type));
-    const subscription = await device.subscribe(filters, (message) => this.#received(message), { qos: 0 });
+    const subscription = await device.subscribe(filters, (message) => this.#received(message), {
+      qos: 0,
+      signal: this.#abort.signal,
+    });
     if (this.#isOver) {
       void subscription.close().catch(() => undefined);
       throw this.#failure ?? closed();
@@ -336,6 +341,7 @@ export class StreamDownload implements Download {
     this.#timer?.cancel();
     for (const off of this.#offs) off();
     void this.#subscription?.close().catch(() => undefined);
+    this.#abort.abort();
     this.#move();
     return failure;
   }
