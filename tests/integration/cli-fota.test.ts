@@ -189,6 +189,37 @@ test("an image is deployed, watched to its end, and the URL that devices get giv
   assert.match(rows[2] ?? "", /^watched-1 +1\.2\.3\+4 +confirmed +\d+ s +█{16} 100 %$/);
 });
 
+test("updates are listed, the newest first, with whom they are for and what came of them", async () => {
+  await makeThings("listed-1", "listed-2");
+  const { path } = await makeImage("1.9.0+0");
+  const { jobId } = await deploy(path, "--things", "listed-1", "listed-2");
+  await report("listed-1", jobId, "SUCCEEDED", confirmed("1.9.0+0"));
+  const { events, code } = await fota("list");
+  assert.equal(code, 0);
+  assert.ok(events.length > 1 && events.every(({ event }) => event === "fotaUpdate"));
+  const listed = events.find((event) => event["jobId"] === jobId);
+  assert.deepEqual(
+    [listed?.["status"], listed?.["versionWanted"], listed?.["isContinuous"]],
+    ["IN_PROGRESS", "1.9.0+0", false],
+  );
+  const targets = listed?.["targets"] as string[];
+  assert.deepEqual(targets.map((arn) => arn.split("/")[1]).sort(), ["listed-1", "listed-2"]);
+  const { numberOfSucceededThings, numberOfQueuedThings } = listed?.["counts"] as Record<string, number>;
+  assert.deepEqual([numberOfSucceededThings, numberOfQueuedThings], [1, 1]);
+  const times = events.map((event) => Date.parse(String(event["createdAt"])));
+  assert.deepEqual(
+    times,
+    [...times].sort((left, right) => right - left),
+  );
+
+  assert.equal((await fota("list", "--limit", "1")).events.length, 1);
+  const people = await runCommandLine({ words: ["fota", "list", "--data-dir", dataDir] });
+  const lines = people.stdout.split("\n");
+  const at = lines.findIndex((line) => line.startsWith(`${jobId} `));
+  assert.match(lines[at] ?? "", /^\S+ to version 1\.9\.0, in progress, \d+ s ago$/);
+  assert.match(lines[at + 1] ?? "", /^ {2}\S+ to things listed-1, listed-2: 1 succeeded, 1 waiting$/);
+});
+
 test("what a device would refuse is not deployed", async () => {
   const { path, image } = await makeImage("2.0.0+0");
   await makeThings("careful");

@@ -69,6 +69,13 @@ export function addFota(fota: Command, command: AddCommand): void {
     .option("--interval <seconds>", "how often to look", optionValues.seconds, 2)
     .option("--limit <devices>", "rows of the table", optionValues.count, 100);
   examples(withPlaceOptions(status), "fota status", "fota status --watch", "fota status JOB --json");
+  const list = command(
+    fota,
+    "list",
+    "list firmware updates, the newest first",
+    async () => (await import("./commands/fota-list.js")).fotaList,
+  ).option("--limit <updates>", "at most so many", optionValues.count, 20);
+  examples(withPlaceOptions(list), "fota list", "fota list --limit 100 --json", "fota list --aws");
   const cancel = command(
     fota,
     "cancel",

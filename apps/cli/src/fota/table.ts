@@ -170,7 +170,7 @@ function describeJob(
   return [head, cut(`  ${countsText(job.jobProcessDetails, isJobOver(job.status))}`, columns)];
 }
 
-const statusText = (status: string | undefined) => (status ?? "unknown").toLowerCase().replaceAll("_", " ");
+export const statusText = (status: string | undefined) => (status ?? "unknown").toLowerCase().replaceAll("_", " ");
 
 /** What is not zero. */
 export function countsText(counts: JobProcessDetails | undefined, isOver = false): string {
