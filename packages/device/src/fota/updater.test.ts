@@ -454,3 +454,19 @@ test("a job whose process ended too often comes to what is so, wherever the last
   assert.deepEqual([...phases], ["none", "downloading", "downloaded", "verified"]);
   assert.deepEqual([...seen].sort(), ["JOB_ATTEMPTS_EXHAUSTED", "none", "reverted"]);
 });
+
+test("a listener that throws holds up no update, and is told", async () => {
+  const world = new FakeWorld();
+  world.options = {
+    onEvent: (event) => {
+      world.events.push(event);
+      if (event.type !== "note") throw new Error("a full pipe");
+    },
+  };
+  world.deploy();
+  await world.run();
+  assert.equal(world.execution?.status, "SUCCEEDED");
+  assert.equal(world.board.trial, "confirmed");
+  const notes = world.events.filter((event) => event.type === "note" && event.code === "ADAPTER_FAILED");
+  assert.equal(notes.length, world.events.length - notes.length);
+});

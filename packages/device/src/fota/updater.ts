@@ -10,6 +10,7 @@ import {
   type Timer,
 } from "@thingline/transport";
 import type { Device } from "../device.js";
+import { textOf } from "../errors.js";
 import type { ExhaustedOutcome, JobHandler, JobOutcome, RunningJob } from "../jobs/job.js";
 import { type FirmwareDocument, readFirmwareDocument } from "./document.js";
 import type { Downloader } from "./downloader.js";
@@ -147,7 +148,7 @@ class Updater implements FirmwareUpdater {
       healthCheck: options.healthCheck ?? (() => true),
       announce: async (details, signal) => this.#current?.job.report(details, { until: "accepted", signal }),
       freshDocument: async (signal) => this.#documentOf((await this.#current?.job.freshDocument({ signal })) ?? {}),
-      onEvent: (event) => options.onEvent?.(event),
+      onEvent: (event) => this.#emit(event),
       onProgress: (offset) => this.#input({ type: "progress", offset }),
     });
     this.started = new Promise<void>((resolve, reject) => (this.#settleStarted = { resolve, reject }));
@@ -252,8 +253,7 @@ class Updater implements FirmwareUpdater {
         return;
       }
       case "event":
-        this.#options.onEvent?.(output.event);
-        return;
+        return this.#emit(output.event);
       case "report":
         // Progress that does not arrive is overtaken by later progress; the outcome is told by the job client.
         this.#current?.job.report(output.details).catch(() => undefined);
@@ -265,6 +265,18 @@ class Updater implements FirmwareUpdater {
         entry?.resolve(output.outcome);
         return this.#shift();
       }
+    }
+  }
+
+  /** A listener that throws holds up no update: an image on trial would be neither confirmed nor gone back from. */
+  #emit(event: FotaEvent): void {
+    try {
+      this.#options.onEvent?.(event);
+    } catch (thrown) {
+      // Of the last resort nobody hears: an unhandled rejection shows the application its own mistake.
+      if (event.type === "note") return void Promise.reject(asThinglineError(thrown));
+      const message = `the listener of "${event.type}" threw ${textOf(thrown)}`;
+      this.#emit({ type: "note", message, code: "ADAPTER_FAILED" });
     }
   }
 
