@@ -2,6 +2,7 @@ import { jobsTopic, notifiedExecutionsMax, type JobExecutionSummary } from "@thi
 import { settleJob } from "./advance.js";
 import { documentOf, type JobDocuments } from "./documents.js";
 import { composeEvents } from "./events.js";
+import { bytesOver, jobMessageBytesMax } from "./message-size.js";
 import type { Effect, Outcome } from "../operation.js";
 import type { JobsUnit } from "./unit.js";
 import { executionOf, secondsOf, summaryOf, withJson } from "./views.js";
@@ -47,7 +48,10 @@ async function notify(unit: JobsUnit, thingName: string, documents: JobDocuments
     const document = job && (await documentOf(unit, job, documents));
     const compose = () => {
       if (first === undefined || document === undefined) return JSON.stringify({ timestamp });
-      return withJson({ timestamp }, "execution", withJson(executionOf(first, unit.nowMs), "jobDocument", document));
+      const execution = executionOf(first, unit.nowMs);
+      const text = withJson({ timestamp }, "execution", withJson(execution, "jobDocument", document));
+      // URLs may have become longer since the job was made. Whoever asks for the document is told why it does not come.
+      return bytesOver(text, jobMessageBytesMax) === undefined ? text : JSON.stringify({ timestamp, execution });
     };
     effects.push(publish(jobsTopic({ thingName, type: "notify-next" }), compose));
   }

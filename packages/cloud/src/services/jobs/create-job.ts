@@ -2,7 +2,7 @@ import { ThinglineError } from "@thingline/protocol";
 import type { InputOf } from "../aws-operation.js";
 import { addWaiting, advanceJob } from "./advance.js";
 import { checkJobDocument } from "./document.js";
-import { checkS3Urls } from "./documents.js";
+import { checkS3Urls, requireDocumentRoom } from "./documents.js";
 import {
   arnOf,
   jobKeys,
@@ -44,6 +44,7 @@ export async function createJob(unit: JobsUnit, input: NewJob, deps: JobsDepende
   const { jobId, description } = input;
   const targets = parseTargets(unit, input.targets);
   checkS3Urls(checkJobDocument(input.document).presignedUrls);
+  await requireDocumentRoom(unit, input.document, deps.documents);
   checkJobSettings(input);
   const schedule = input.schedulingConfig && checkNewSchedule(input.schedulingConfig, nowMs);
   if ((await unit.job(jobId)) !== undefined) throw jobExists(unit, jobId);

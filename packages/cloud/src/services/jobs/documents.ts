@@ -2,11 +2,14 @@ import { ThinglineError } from "@thingline/protocol";
 import { parseS3Url, type ObjectsService } from "../objects/index.js";
 import type { SagaContext, Scope } from "../operation.js";
 import { fillPresignedUrls, jobDocumentCharactersMax } from "./document.js";
+import { requireFilledSize } from "./message-size.js";
 import { jobKeys, type JobDocumentRecord } from "./model.js";
 import type { Job, JobsUnit } from "./unit.js";
 
 /** How long a URL in a document can be used when the job does not say. */
 export const presignedUrlSecondsDefault = 3_600;
+/** The longest that a job may say, and no other is written with more digits. */
+const presignedUrlSecondsMax = 3_600;
 
 /** Where documents come from that are not in the request, and who signs the URLs in them. */
 export interface JobDocuments {
@@ -55,6 +58,20 @@ const invalid = (message: string): ThinglineError => new ThinglineError("REQUEST
 /** @throws {ThinglineError} REQUEST_INVALID for a URL that no device could be given */
 export function checkS3Urls(s3Urls: readonly string[]): void {
   for (const s3Url of s3Urls) addressOf(s3Url);
+}
+
+/**
+ * Refuses a document that has no room in a message with the longest URLs that it could be filled with.
+ *
+ * @throws {ThinglineError} REQUEST_INVALID; also for a URL that no device could be given
+ */
+export async function requireDocumentRoom(
+  { scope, nowMs }: JobsUnit,
+  document: string,
+  documents: JobDocuments,
+): Promise<void> {
+  const options = { expiresInSeconds: presignedUrlSecondsMax, nowMs };
+  requireFilledSize(await fillPresignedUrls(document, (s3Url) => documents.presign(scope, s3Url, options)));
 }
 
 /** The text of a job's document, as it was given; on request, before the parameters of a managed template were filled in. */

@@ -49,8 +49,14 @@ const documents: JobDocuments = {
 export async function openJobsWorld({
   isLimited = false,
   limits = noJobsLimits,
-}: { isLimited?: boolean; limits?: JobsLimits } = {}): Promise<JobsWorld> {
-  const deps = { targets: registryTargets, documents, findJobTemplate: noTemplate, isLimited };
+  presign = (...asked) => documents.presign(...asked),
+}: { isLimited?: boolean; limits?: JobsLimits; presign?: JobDocuments["presign"] } = {}): Promise<JobsWorld> {
+  const deps = {
+    targets: registryTargets,
+    documents: { ...documents, presign },
+    findJobTemplate: noTemplate,
+    isLimited,
+  };
   const jobs = createJobs(deps);
   const wakeHandlers = new Map([[jobsServiceName, createJobsWake(deps)]]);
   const world = await openServiceWorld({ wakeHandlers, membershipWatchers: [jobsServiceName] });

@@ -2,7 +2,9 @@ import { jobsTopic, type JobsRejected, type JobsTopic } from "@thingline/protoco
 import type { Operation } from "../operation.js";
 import { publish } from "./conclude.js";
 import { describe, listPending, startNext, update, type DescribedExecution } from "./device-requests.js";
+import { bytesOver, jobMessageBytesMax } from "./message-size.js";
 import { decideIn, inJobsLane, type JobsDependencies } from "./operations.js";
+import { invalidRequest } from "./refusals.js";
 import { checkClientToken, checkJobId, clientTokenOf, readDescribe, readStartNext, readUpdate } from "./requests.js";
 import type { RequestMembers } from "./requests.js";
 import type { JobsUnit } from "./unit.js";
@@ -24,6 +26,11 @@ export function createMqttRequests(deps: JobsDependencies): Operation<MqttReques
     decideIn(deps, async (unit, { request, members, clientId }) => {
       checkClientToken(members);
       const text = await answerText(unit, request, members, deps);
+      const bytes = bytesOver(text, jobMessageBytesMax);
+      // Nothing has been done yet of what was asked for.
+      if (bytes !== undefined) {
+        throw invalidRequest(`The answer would have ${bytes} bytes, at most ${jobMessageBytesMax} go into a message`);
+      }
       unit.answers.push(publish(jobsTopic({ ...request, outcome: "accepted" }), () => text, clientId));
     }),
   );
