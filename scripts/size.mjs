@@ -26,7 +26,8 @@ function* files(folder) {
 /** What npm would publish of a package of ours. */
 function packed(folder) {
   const npm = process.env.npm_execpath;
-  const args = ["pack", "--dry-run", "--ignore-scripts", "--json", "--loglevel=error"];
+  // With what npm runs around it: it is measured as it ships.
+  const args = ["pack", "--dry-run", "--json", "--loglevel=error"];
   const [command, words] = npm ? [process.execPath, [npm, ...args]] : ["npm", args];
   const done = spawnSync(command, words, { cwd: folder, encoding: "utf8" });
   if (done.status !== 0) throw new Error(`npm pack failed in ${folder}: ${done.stderr}`);
