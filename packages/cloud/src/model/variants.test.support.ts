@@ -175,7 +175,10 @@ function* scalarVariants({ type, min, max }: PlainShape, place: Place): Generato
   switch (type) {
     case "integer":
     case "long":
-      for (const text of [...words, ...numbers]) yield found(place, `no number: ${JSON.stringify(text)}`, text);
+      for (const text of [...words, ...numbers]) {
+        if (place.isLabel && text === "") continue;
+        yield found(place, `no number: ${JSON.stringify(text)}`, text);
+      }
       yield* wrongTypes(place, [1.5, 1e300, true, ["1"], { a: 1 }]);
       if (type === "integer") yield found(place, "beyond 32 bits", 2 ** 31);
       return;
