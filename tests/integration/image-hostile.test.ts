@@ -96,7 +96,7 @@ test("random bytes behind a magic are never an image, and nothing throws", async
       const { isStrict, isBooted } = await judge(hasMagic ? Uint8Array.of(...magic, ...random) : random, "ed25519");
       assert.ok(!isStrict && !isBooted);
     }),
-    runs(200, 10_000),
+    runs(200, 5_000),
   );
 });
 
@@ -136,7 +136,7 @@ test("headers and TLVs of any kind are judged without an error, and the strict v
       if (isStrict) accepted++;
       assert.ok(!isStrict || isBooted);
     }),
-    runs(250, 12_000),
+    runs(250, 6_000),
   );
   assert.ok(accepted > 0, "nothing was accepted: the shapes are too wild to say much");
 });
@@ -202,7 +202,7 @@ test("a signed image that was changed anywhere within it is not accepted", async
         if (isStrict && flagsOf(each)["public-key-format"] !== "full") assert.ok(isBooted, each.name);
       },
     ),
-    runs(250, 10_000),
+    runs(250, 5_000),
   );
 });
 
@@ -262,7 +262,7 @@ test("whatever is signed is accepted, and says of itself what it was told", asyn
         chosen.customTlvs,
       );
     }),
-    runs(100, 2_500),
+    runs(100, 1_250),
   );
 });
 
@@ -279,6 +279,6 @@ test("a trailer of any bytes reads", async () => {
         assert.ok(["none", "test", "permanent", "revert"].includes(swapType));
       },
     ),
-    runs(50, 2_000),
+    runs(50, 1_000),
   );
 });
