@@ -121,7 +121,9 @@ test("a connection that stays open gets no further request in while the server c
   const socket = connect(server.address.port, server.address.host);
   let answers = "";
   socket.on("data", (chunk) => (answers += String(chunk)));
-  const ended = once(socket, "close");
+  // The server may reset what has sent a request that nobody will read.
+  socket.on("error", () => undefined);
+  const ended = new Promise((resolve) => socket.once("close", resolve));
   socket.write("GET /first HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await begun;
   const closed = server.close();
