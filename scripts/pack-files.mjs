@@ -1,5 +1,5 @@
 // What npm runs around `npm pack`, in the package's folder. What is shipped has no source maps, so nothing may point at them (bundlers warn of
-// each one), and its JavaScript has neither comments nor wide indentation: declarations keep the comments, which is where editors read them,
+// each one), and with `small` its JavaScript has neither comments nor wide indentation: declarations keep the comments, which is where editors read them,
 // and small machines keep the room. `strip` makes dist so, `restore` puts it back for work in this tree.
 import {
   existsSync,
@@ -14,14 +14,16 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
 
 /** In the package's folder: what `strip` has replaced. */
 const keptFolder = ".packing";
 const pointer = /\n?\/\/# sourceMappingURL=.*\.map\n?$/;
 
-/** @returns the same program in less room */
-export function shippedScript(text, path = "module.js") {
+/**
+ * @param ts the compiler
+ * @returns the same program in less room
+ */
+export function shippedScript(ts, text, path = "module.js") {
   const { outputText } = ts.transpileModule(text.replace(pointer, "\n"), {
     fileName: path,
     compilerOptions: {
@@ -31,24 +33,21 @@ export function shippedScript(text, path = "module.js") {
       verbatimModuleSyntax: true,
     },
   });
-  const narrow = outputText.replace(/^(?: {4})+/gm, (indent) => "\t".repeat(indent.length / 4));
   // A text over several lines may begin its lines with blanks that are its own.
-  return isSameText(outputText, narrow) ? narrow : outputText;
+  if (/`[^`]*\n {4}[^`]*`/.test(outputText) && hasIndentedText(ts, outputText)) return outputText;
+  return outputText.replace(/^(?: {4})+/gm, (indent) => "\t".repeat(indent.length / 4));
 }
 
-/** Whether two programs have the same texts in them. */
-function isSameText(one, other) {
-  const [texts, otherTexts] = [one, other].map((text) => {
-    const found = [];
-    const visit = (node) => {
-      if (ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node))
-        found.push(node.text);
-      ts.forEachChild(node, visit);
-    };
-    visit(ts.createSourceFile("module.js", text, ts.ScriptTarget.ESNext, false, ts.ScriptKind.JS));
-    return found;
-  });
-  return texts.length === otherTexts.length && texts.every((text, index) => text === otherTexts[index]);
+/** What lies between two backticks may also be code. */
+function hasIndentedText(ts, text) {
+  let found = false;
+  const visit = (node) => {
+    const isText = ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node);
+    found ||= isText && /\n {4}/.test(node.text);
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile("module.js", text, ts.ScriptTarget.ESNext, false, ts.ScriptKind.JS));
+  return found;
 }
 
 /** Programs may be reading dist, and the compiler goes by its times: a file is replaced at once, as old as it was. */
@@ -62,12 +61,15 @@ function replace(path, content) {
 
 const filesOf = (folder) => readdirSync(folder, { recursive: true }).filter((file) => /\.(?:js|d\.ts)$/.test(file));
 
-function strip() {
+async function strip(isSmall) {
   restore();
+  // Half a second to load, which putting back need not wait for.
+  const ts = isSmall ? (await import("typescript")).default : undefined;
   for (const file of filesOf("dist").filter((each) => !/\.test\./.test(each))) {
     const path = join("dist", file);
     const text = readFileSync(path, "utf8");
-    const shipped = file.endsWith(".js") ? shippedScript(text, path) : text.replace(pointer, "\n");
+    const shipped =
+      ts !== undefined && file.endsWith(".js") ? shippedScript(ts, text, path) : text.replace(pointer, "\n");
     if (shipped === text) continue;
     const kept = join(keptFolder, file);
     mkdirSync(dirname(kept), { recursive: true });
@@ -88,8 +90,8 @@ function restore() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [action] = process.argv.slice(2);
+  const [action, how] = process.argv.slice(2);
   if (action !== "strip" && action !== "restore") throw new Error("pack-files.mjs: say strip or restore");
-  if (action === "strip") strip();
+  if (action === "strip") await strip(how === "small");
   else restore();
 }
