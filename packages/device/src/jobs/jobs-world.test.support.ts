@@ -8,7 +8,8 @@ import type { DeviceState } from "../device.js";
 import type { DeviceMessage, MessageListener } from "../topics/message.js";
 import { DeviceSubscription } from "../topics/subscription.js";
 import { JobsCloud } from "./jobs-cloud.test.support.js";
-import { type JobRunner, type JobEventName, runJobs, type RunJobsOptions } from "./index.js";
+import { type JobRunner, runJobs, type RunJobsOptions } from "./index.js";
+import { jobEventNames } from "./listeners.js";
 import type { JobsDevice } from "./options.js";
 
 const encoder = new TextEncoder();
@@ -65,7 +66,7 @@ export class JobsWorld {
     const errors: ThinglineError[] = [];
     const { clock, random } = this;
     const runner = await runJobs(this.device, { handlers, clock, random, ...more });
-    for (const name of eventNames) {
+    for (const name of jobEventNames) {
       runner.on(name, (event) => {
         if ("error" in event) return void errors.push(event.error);
         const { jobId, executionNumber, ...others } = event;
@@ -86,19 +87,6 @@ export class JobsWorld {
 }
 
 const shown = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value)) ?? "-";
-
-const eventNames: readonly JobEventName[] = [
-  "jobStarted",
-  "jobProgress",
-  "jobParked",
-  "jobCompleted",
-  "jobFailed",
-  "jobRejected",
-  "jobCancelled",
-  "jobAbandoned",
-  "statusDetailsCut",
-  "error",
-];
 
 interface Pending {
   topic: string;

@@ -5,7 +5,7 @@ import type { JobEventName, JobEvents } from "./types.js";
 export type JobListener<Name extends JobEventName> = (event: JobEvents[Name]) => void | Promise<void>;
 export type JobListeners = { [Name in JobEventName]?: JobListener<Name> };
 
-const names: readonly JobEventName[] = [
+export const jobEventNames: readonly JobEventName[] = [
   "jobStarted",
   "jobProgress",
   "jobParked",
@@ -25,7 +25,7 @@ export class JobEventHub {
   /** @throws {ThinglineError} OPTION_INVALID */
   constructor(first: JobListeners = {}) {
     for (const name of Object.keys(first)) this.#check(name as JobEventName);
-    for (const name of names) {
+    for (const name of jobEventNames) {
       const listener = first[name];
       if (listener !== undefined) this.on(name, listener as JobListener<JobEventName>);
     }
@@ -64,8 +64,8 @@ export class JobEventHub {
   }
 
   #check(name: JobEventName): void {
-    if (names.includes(name)) return;
-    const message = `there is no event "${String(name)}"; there are ${names.join(", ")}`;
+    if (jobEventNames.includes(name)) return;
+    const message = `there is no event "${String(name)}"; there are ${jobEventNames.join(", ")}`;
     throw new ThinglineError("OPTION_INVALID", message, { details: { option: "on" } });
   }
 

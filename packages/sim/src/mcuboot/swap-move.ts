@@ -1,5 +1,5 @@
 import type { Slots } from "./slots.js";
-import { sectorsFor, type Swap } from "./swap.js";
+import { beginSwap, sectorsFor, type Swap } from "./swap.js";
 
 /**
  * Swap using move: every sector of the primary slot goes up by one, the last first, and then each sector n of the secondary slot comes
@@ -17,7 +17,7 @@ export async function swapByMove(slots: Slots, swap: Swap): Promise<boolean> {
   await markRevert(slots, swap);
   const moved = Math.min(swap.nextStep, sectorsMax);
   for (let done = moved; swap.nextStep < sectorsMax && done < sectors; done++) {
-    if (done === 0) await beginMoving(slots, swap);
+    if (done === 0) await beginSwap(slots, swap);
     const from = (sectors - 1 - done) * sectorBytes;
     await slots.erase(primary, from + sectorBytes, sectorBytes);
     await slots.copy(primary, from, primary, from + sectorBytes, sectorBytes);
@@ -33,15 +33,6 @@ export async function swapByMove(slots: Slots, swap: Swap): Promise<boolean> {
     await slots.markStep(primary, sectorsMax + step, isFirst ? 1 : 2);
   }
   return true;
-}
-
-async function beginMoving(slots: Slots, swap: Swap): Promise<void> {
-  if (swap.source !== "primary") {
-    await slots.eraseTrailer(slots.primary);
-    await slots.beginStatus(slots.primary, swap.swapType, swap.sizes);
-  }
-  // From here on, the request is known from the primary slot alone.
-  await slots.eraseTrailer(slots.secondary);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { hashRegionBytes } from "@thingline/protocol/image";
 import type { Area, Slots } from "./slots.js";
-import { sectorsFor, type Swap } from "./swap.js";
+import { beginSwap, sectorsFor, type Swap } from "./swap.js";
 
 /**
  * Swap using offset: the update lies from the second sector of the secondary slot on. For each n, sector n of the primary goes to n of the
@@ -40,15 +40,6 @@ export async function swapByOffset(slots: Slots, swap: Swap): Promise<boolean> {
     await slots.eraseTrailer(secondary);
   }
   return true;
-}
-
-async function beginSwap(slots: Slots, swap: Swap): Promise<void> {
-  if (swap.source !== "primary") {
-    await slots.eraseTrailer(slots.primary);
-    await slots.beginStatus(slots.primary, swap.swapType, swap.sizes);
-  }
-  // From here on, the request is known from the primary slot alone.
-  await slots.eraseTrailer(slots.secondary);
 }
 
 /** As with swap using move, but copy_done tells the mark from a request to test. */

@@ -1,4 +1,4 @@
-import { isThinglineError, ThinglineError, type ErrorCode } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { jobIdCharactersMax } from "@thingline/protocol/jobs";
 import type { CreateOTAUpdateRequest, OTAUpdateFile } from "../../model/types/iot.js";
 import { awsOperation, type InputOf } from "../aws-operation.js";
@@ -6,6 +6,7 @@ import type { Jobs } from "../jobs/index.js";
 import { answer, type OperationContext } from "../operation.js";
 import { lastName, readPage } from "../page.js";
 import type { Stored } from "../stored.js";
+import { unless } from "../unless.js";
 import { otaDocument, type DocumentFile } from "./document.js";
 import { resolveFiles, type FileSources } from "./files.js";
 import { jobIdOf, otaKeys, otaUpdateArn, requireUpdate, streamIdOf, type OtaUpdateRecord } from "./model.js";
@@ -200,12 +201,3 @@ function keptOf(input: CreateOTAUpdateRequest) {
 }
 
 const storedFile = (file: OTAUpdateFile): Stored<OTAUpdateFile> => file;
-
-async function unless<Result>(code: ErrorCode, run: () => Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await run();
-  } catch (error) {
-    if (isThinglineError(error, code)) return undefined;
-    throw error;
-  }
-}

@@ -1,4 +1,4 @@
-import { isThinglineError, ThinglineError, type ErrorCode } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { encodeSplitProvisioningRejection, splitProvisioningTopics } from "@thingline/protocol/provisioning";
 import type { Clock, Keys } from "@thingline/transport";
 import type { Log } from "../../log.js";
@@ -7,6 +7,7 @@ import { answer, type Effect, type Operation, type OperationContext, type Scope 
 import { addCertificate, discardCertificate } from "../registry/index.js";
 import type { CertificateIssuer, IssuedCertificate, Registry } from "../registry/index.js";
 import { saga } from "../saga.js";
+import { unless } from "../unless.js";
 import { addPending, admitRequest, deviceKey, prove, type Change, type DeviceRecord } from "./model.js";
 import { provisionedPolicyDocument, provisionedPolicyName } from "./policies.js";
 
@@ -175,13 +176,4 @@ async function readDevice(store: StoreReader, scope: Scope, deviceId: string) {
   const entry = await store.get<DeviceRecord>(deviceKey(scope, deviceId));
   const record: DeviceRecord = entry?.value ?? { deviceId, certificates: [], requestTimesMs: [] };
   return { record, revision: entry?.revision ?? 0 };
-}
-
-async function unless<Result>(code: ErrorCode, run: () => Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await run();
-  } catch (error) {
-    if (isThinglineError(error, code)) return undefined;
-    throw error;
-  }
 }

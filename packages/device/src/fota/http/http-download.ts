@@ -1,5 +1,6 @@
 import { concatBytes, isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Connection } from "@thingline/transport";
+import { Delivery, downloadAborted, downloadClosed } from "../delivery.js";
 import type { Download, DownloadRequest, FileIdentity } from "../downloader.js";
 import { type ByteRange, RangeAssembly } from "./assembly.js";
 import { HttpConnection, type ResponseSink } from "./http-connection.js";
@@ -32,9 +33,9 @@ export class HttpDownload implements Download {
   readonly #request: DownloadRequest;
   readonly #abort = new AbortController();
   readonly #connections = new Set<HttpConnection>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #delivery = new Delivery();
   readonly #outerSignal: AbortSignal;
-  readonly #onAbort = (): void => void this.#stop(aborted(this.#outerSignal));
+  readonly #onAbort = (): void => void this.#stop(downloadAborted(this.#outerSignal));
   #url: HttpUrl;
   #redirects = 0;
   #file: RemoteFile | undefined;
@@ -46,9 +47,6 @@ export class HttpDownload implements Download {
   /** Where a TLS record is bounded: smaller after each that was too large. */
   #recordRangeBytes = firstRecordRangeBytes;
   #laneCount = 0;
-  #failure: Error | undefined;
-  #isOver = false;
-  #isTaken = false;
 
   /** @throws {ThinglineError} DOWNLOAD_INVALID */
   constructor(context: HttpDownloadContext, request: DownloadRequest, url: string, signal: AbortSignal) {
@@ -74,7 +72,7 @@ export class HttpDownload implements Download {
   /** Resolves when the head of the first answer is here. */
   async open(): Promise<this> {
     const signal = this.#outerSignal;
-    if (signal.aborted) throw aborted(signal);
+    if (signal.aborted) throw downloadAborted(signal);
     signal.addEventListener("abort", this.#onAbort, { once: true });
     const { expected, offset } = this.#request;
     if (expected && expected.sizeBytes === offset) {
@@ -91,28 +89,13 @@ export class HttpDownload implements Download {
     return this;
   }
 
-  async *chunks(): AsyncGenerator<Uint8Array> {
-    if (this.#isTaken) throw new ThinglineError("CLOSED", "the chunks of a download are taken once");
-    this.#isTaken = true;
+  chunks(): AsyncGenerator<Uint8Array> {
     const assembly = this.#assembly as RangeAssembly;
-    try {
-      for (;;) {
-        if (this.#isOver) throw this.#failure ?? closed();
-        const bytes = assembly.take();
-        if (bytes) {
-          this.#takenSome(assembly);
-          yield bytes;
-        } else if (assembly.isTaken) return;
-        else if (this.#failure !== undefined) throw this.#failure;
-        else await this.#moved();
-      }
-    } finally {
-      await this.close();
-    }
+    return this.#delivery.chunks(assembly, { taken: () => this.#takenSome(assembly), close: () => this.close() });
   }
 
   async close(): Promise<void> {
-    this.#stop(closed());
+    this.#stop(downloadClosed());
     return Promise.resolve();
   }
 
@@ -202,12 +185,12 @@ export class HttpDownload implements Download {
     let connection = first;
     this.#laneCount += 1;
     try {
-      while (!this.#isOver && this.#failure === undefined && !this.#whole) {
+      while (!this.#delivery.isEnding && !this.#whole) {
         const range = assembly.next(this.#rangeBytes);
         if (range) connection = await this.#fetch(connection, range, assembly);
         // Whoever gives a range back asks for it again.
         else if (assembly.isAsked) break;
-        else await this.#moved();
+        else await this.#delivery.moved();
         if (!connection && range) break;
       }
     } catch (error) {
@@ -225,9 +208,9 @@ export class HttpDownload implements Download {
       connection = given?.isReusable === true ? given : await this.#connect(given);
     } catch (error) {
       // A server, or a modem, may have no connection more to give: those that there are suffice.
-      if (given || this.#laneCount < 2 || this.#isOver) throw error;
+      if (given || this.#laneCount < 2 || this.#delivery.isOver) throw error;
       assembly.giveBack(range);
-      this.#move();
+      this.#delivery.move();
       return undefined;
     }
     for (;;) {
@@ -239,7 +222,7 @@ export class HttpDownload implements Download {
       } catch (error) {
         const { wasUsed, hasAnswered } = connection;
         connection.destroy();
-        if (this.#isOver || answer.error) throw answer.error ?? error;
+        if (this.#delivery.isOver || answer.error) throw answer.error ?? error;
         if (this.#mayShrink(error)) {
           assembly.giveBack({ first: answer.at, last: range.last });
           return await this.#connect(connection);
@@ -276,12 +259,12 @@ export class HttpDownload implements Download {
     assembly.push(at, bytes);
     // Ranges are bounded by the window; a whole file is not.
     if (this.#whole && assembly.heldBytes > this.#wholeWindowBytes) this.#whole.pause(true);
-    this.#move();
+    this.#delivery.move();
   }
 
   #takenSome(assembly: RangeAssembly): void {
     if (this.#whole && assembly.heldBytes <= this.#wholeWindowBytes / 2) this.#whole.pause(false);
-    this.#move();
+    this.#delivery.move();
   }
 
   get #wholeWindowBytes(): number {
@@ -303,7 +286,7 @@ export class HttpDownload implements Download {
 
   /** A record was too large: smaller ranges may fit, as long as there are smaller ones. */
   #mayShrink(error: unknown): boolean {
-    if (!isThinglineError(error, "TLS_RECORD_TOO_LARGE") || this.#isOver) return false;
+    if (!isThinglineError(error, "TLS_RECORD_TOO_LARGE") || this.#delivery.isOver) return false;
     if (this.#recordRangeBytes <= rangeBytesMin) return false;
     this.#recordRangeBytes = Math.max(rangeBytesMin, Math.floor(this.#recordRangeBytes / 2));
     return true;
@@ -324,9 +307,9 @@ export class HttpDownload implements Download {
     const timeouts = { receiveTimeoutMs, paceTimeoutMs: rangeTimeoutMs, paceBytes: rangeBytes };
     const make = (raw: Connection) => new HttpConnection(raw, clock, timeouts);
     const connection = await dialer.connect(this.#url, this.#abort.signal, make);
-    if (this.#isOver) {
+    if (this.#delivery.isOver) {
       connection.destroy();
-      throw this.#failure ?? closed();
+      throw this.#delivery.failure ?? downloadClosed();
     }
     this.#connections.add(connection);
     return connection;
@@ -336,21 +319,18 @@ export class HttpDownload implements Download {
 
   /** What has come is still handed out. */
   #fail(error: unknown): void {
-    this.#failure ??= downloadErrorOf(this.#named(error));
-    this.#move();
+    this.#delivery.fail(downloadErrorOf(this.#named(error)));
   }
 
   /** @returns what it ended with */
   #stop(error: unknown): Error {
-    const failure = (this.#failure ??= downloadErrorOf(this.#named(error)));
-    if (this.#isOver) return failure;
-    this.#isOver = true;
+    const ended = downloadErrorOf(this.#named(error));
+    if (!this.#delivery.end(ended)) return this.#delivery.failure ?? ended;
     this.#outerSignal.removeEventListener("abort", this.#onAbort);
     this.#abort.abort();
     for (const connection of this.#connections) connection.destroy();
     this.#connections.clear();
-    this.#move();
-    return failure;
+    return this.#delivery.failure ?? ended;
   }
 
   /** Why a record was too large is up to the server, and what can be done about it to people. */
@@ -359,14 +339,6 @@ export class HttpDownload implements Download {
     const { lengthBytes = "too many", recordBytesMax } = error.details;
     const message = `${originOf(this.#url)} sent ${lengthBytes} bytes in one TLS record for a range of ${this.#rangeBytes} bytes, and the TLS of this device takes ${recordBytesMax}: a server that honours ranges is needed, or native TLS`;
     return new ThinglineError("TLS_RECORD_TOO_LARGE", message, { details: error.details, cause: error });
-  }
-
-  #moved(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  #move(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 
@@ -413,14 +385,6 @@ class RangeAnswer implements ResponseSink {
     if (old < bytes.length) this.#port.received(at, bytes.subarray(old));
     return false;
   }
-}
-
-function aborted(signal: AbortSignal): ThinglineError {
-  return new ThinglineError("ABORTED", "the download was aborted", { cause: signal.reason });
-}
-
-function closed(): ThinglineError {
-  return new ThinglineError("CLOSED", "the download was closed");
 }
 
 function invalid(message: string): ThinglineError {

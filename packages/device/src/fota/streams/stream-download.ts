@@ -16,6 +16,7 @@ import {
 import type { Timer } from "@thingline/transport";
 import type { DeviceMessage } from "../../topics/message.js";
 import type { DeviceSubscription } from "../../topics/subscription.js";
+import { Delivery, downloadAborted, downloadClosed } from "../delivery.js";
 import type { Download, DownloadRequest, DownloadSource, FileIdentity } from "../downloader.js";
 import { BlockWindow } from "./block-window.js";
 import { downloadError, isPassing, rejectionError, unanswered } from "./failures.js";
@@ -42,7 +43,7 @@ export class StreamDownload implements Download {
   readonly #source: Source;
   readonly #token: string;
   readonly #outstanding = new Map<string, Outstanding>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #delivery = new Delivery();
   readonly #offs: (() => void)[] = [];
   /** Ends the wait for a connection to subscribe on. */
   readonly #abort = new AbortController();
@@ -54,9 +55,6 @@ export class StreamDownload implements Download {
   /** Questions since the last answer that brought something. */
   #fruitless = 0;
   #timer: Timer | undefined;
-  #failure: Error | undefined;
-  #isOver = false;
-  #isTaken = false;
 
   constructor(options: CheckedStreamOptions, request: DownloadRequest, source: Source) {
     this.#options = options;
@@ -78,8 +76,8 @@ export class StreamDownload implements Download {
 
   /** Resolves when the stream is described. */
   async open(signal: AbortSignal): Promise<this> {
-    if (signal.aborted) throw aborted(signal);
-    const onAbort = (): void => void this.#stop(aborted(signal));
+    if (signal.aborted) throw downloadAborted(signal);
+    const onAbort = (): void => void this.#stop(downloadAborted(signal));
     signal.addEventListener("abort", onAbort, { once: true });
     this.#offs.push(() => signal.removeEventListener("abort", onAbort));
     try {
@@ -87,8 +85,8 @@ export class StreamDownload implements Download {
       this.#offs.push(this.#options.device.on("ready", () => this.#connected()));
       this.#describe();
       while (this.#description === undefined) {
-        if (this.#failure !== undefined) throw this.#failure;
-        await this.#moved();
+        if (this.#delivery.failure !== undefined) throw this.#delivery.failure;
+        await this.#delivery.moved();
       }
       this.#begin(this.#description);
     } catch (error) {
@@ -97,28 +95,13 @@ export class StreamDownload implements Download {
     return this;
   }
 
-  async *chunks(): AsyncGenerator<Uint8Array> {
-    if (this.#isTaken) throw new ThinglineError("CLOSED", "the chunks of a download are taken once");
-    this.#isTaken = true;
+  chunks(): AsyncGenerator<Uint8Array> {
     const window = this.#window as BlockWindow;
-    try {
-      for (;;) {
-        if (this.#isOver) throw this.#failure ?? closed();
-        const bytes = window.take();
-        if (bytes !== undefined) {
-          this.#ask();
-          yield bytes;
-        } else if (window.isTaken) return;
-        else if (this.#failure !== undefined) throw this.#failure;
-        else await this.#moved();
-      }
-    } finally {
-      await this.close();
-    }
+    return this.#delivery.chunks(window, { taken: () => this.#ask(), close: () => this.close() });
   }
 
   async close(): Promise<void> {
-    this.#stop(closed());
+    this.#stop(downloadClosed());
     return Promise.resolve();
   }
 
@@ -131,13 +114,13 @@ export class StreamDownload implements Download {
       qos: 0,
       signal: this.#abort.signal,
     });
-    if (this.#isOver) {
+    if (this.#delivery.isOver) {
       void subscription.close().catch(() => undefined);
-      throw this.#failure ?? closed();
+      throw this.#delivery.failure ?? downloadClosed();
     }
     this.#subscription = subscription;
     subscription.whenEnded((error) => {
-      if (!this.#isOver) this.#fail(error ?? closed());
+      if (!this.#delivery.isOver) this.#fail(error ?? downloadClosed());
     });
   }
 
@@ -173,7 +156,7 @@ export class StreamDownload implements Download {
   /** As many requests as may be on their way. */
   #ask(): void {
     const window = this.#window;
-    if (window === undefined || this.#isOver || this.#failure !== undefined) return;
+    if (window === undefined || this.#delivery.isEnding) return;
     if (this.#options.device.state !== "ready") return this.#watchIfAsked();
     while (this.#outstanding.size < streamRequestsMax) {
       const { blockBytes, windowBlocks } = this.#options;
@@ -215,7 +198,7 @@ export class StreamDownload implements Download {
     const window = this.#window;
     if (window === undefined || window.isTaken) return;
     const isAwaited = this.#outstanding.size > 0 || this.#options.device.state !== "ready";
-    if (isAwaited && !this.#isOver) this.#watch(() => this.#askAgain());
+    if (isAwaited && !this.#delivery.isOver) this.#watch(() => this.#askAgain());
     else this.#timer?.cancel();
   }
 
@@ -225,7 +208,7 @@ export class StreamDownload implements Download {
   }
 
   #connected(): void {
-    if (this.#isOver) return;
+    if (this.#delivery.isOver) return;
     if (this.#window === undefined) this.#describe();
     else this.#askAgain();
   }
@@ -259,7 +242,7 @@ export class StreamDownload implements Download {
 
   /** Nothing that comes from the network may throw into the session. */
   #received({ topic, payload }: DeviceMessage): void {
-    if (this.#isOver || this.#failure !== undefined) return;
+    if (this.#delivery.isEnding) return;
     const { format } = this.#options;
     try {
       switch (parseStreamTopic(topic)?.type) {
@@ -282,7 +265,7 @@ export class StreamDownload implements Download {
     if (description.clientToken !== this.#token || this.#description !== undefined) return;
     this.#description = description;
     this.#timer?.cancel();
-    this.#move();
+    this.#delivery.move();
   }
 
   #blockCame({ clientToken, fileId, block, payload }: StreamBlock): void {
@@ -297,7 +280,7 @@ export class StreamDownload implements Download {
     if (!window.push(block, payload.slice())) return;
     this.#fruitless = 0;
     this.#settle(block);
-    this.#move();
+    this.#delivery.move();
     this.#ask();
   }
 
@@ -328,39 +311,23 @@ export class StreamDownload implements Download {
 
   /** What has come is still handed out. */
   #fail(error: unknown): void {
-    this.#failure ??= downloadError(this.#source.streamName, error);
     this.#timer?.cancel();
-    this.#move();
+    this.#delivery.fail(downloadError(this.#source.streamName, error));
   }
 
   /** @returns what it ended with */
   #stop(error: unknown): Error {
-    const failure = (this.#failure ??= downloadError(this.#source.streamName, error));
-    if (this.#isOver) return failure;
-    this.#isOver = true;
+    const ended = downloadError(this.#source.streamName, error);
+    if (!this.#delivery.end(ended)) return this.#delivery.failure ?? ended;
     this.#timer?.cancel();
     for (const off of this.#offs) off();
     void this.#subscription?.close().catch(() => undefined);
     this.#abort.abort();
-    this.#move();
-    return failure;
+    return this.#delivery.failure ?? ended;
   }
 
   #topic(type: StreamTopicType): string {
     const { thingName, format } = this.#options;
     return streamTopic({ thingName, streamId: this.#source.streamName, type, format });
   }
-
-  #moved(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  #move(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
-  }
 }
-
-const aborted = (signal: AbortSignal) =>
-  new ThinglineError("ABORTED", "the download was aborted", { cause: signal.reason });
-
-const closed = () => new ThinglineError("CLOSED", "the download was closed");

@@ -23,6 +23,7 @@ import { ApplicationFolder } from "../application/folder.js";
 import { IncomingImage } from "../application/incoming.js";
 import { type ApplicationState, otherSlot, type SlotName, type SlotRecord } from "../application/state.js";
 import { type FirmwareTarget, type FirmwareTargetState, type FirmwareVerdict, firmwareHeadBytes } from "../target.js";
+import { abortable, refusedFor } from "./image-verdict.js";
 
 export const defaultApplicationBytesMax = 256 * 1024 * 1024;
 
@@ -288,19 +289,3 @@ const bundleRefusal = (why: string): Refusal => ({
 
 const unfit = ({ code, message }: Refusal) =>
   new ThinglineError("IMAGE_INVALID", message, { details: { reason: code } });
-
-/** `HASH_MISMATCH` is `hashMismatch` where reasons of an update stand. */
-function refusedFor({ code, message }: Refusal): FirmwareVerdict {
-  const reason = code.toLowerCase().replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  return { isAccepted: false, reason, message };
-}
-
-function abortable(source: ImageSource, signal: AbortSignal): ImageSource {
-  return {
-    sizeBytes: source.sizeBytes,
-    async read(offset, length) {
-      if (signal.aborted) throw abortedError(signal);
-      return source.read(offset, length);
-    },
-  };
-}

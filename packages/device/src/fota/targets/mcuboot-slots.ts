@@ -14,7 +14,6 @@ import {
   type ImagePolicy,
   type ImagePublicKey,
   type ImageRefusal,
-  type ImageSource,
   inspectImage,
   magicWrite,
   parseImageHeader,
@@ -33,6 +32,7 @@ import {
 import { type Flash, flashArea, flashOption, type FlashRange } from "@thingline/transport";
 import { abortedError } from "../../errors.js";
 import type { FirmwareTarget, FirmwareTargetState, FirmwareTrial, FirmwareVerdict } from "../target.js";
+import { abortable, refusedFor } from "./image-verdict.js";
 import { SlotWriter } from "./slot-writer.js";
 
 /** Where MCUboot's slots lie, and how its bootloader was built: what it would refuse is refused here, before a reboot. */
@@ -322,22 +322,6 @@ const trailerOf = ({ flash, trailer }: Slot): Promise<TrailerState> => readTrail
 
 /** A flag that is neither set nor erased is no request. */
 const asksForSwap = ({ magic, imageOk }: TrailerState): boolean => magic === "good" && imageOk !== "bad";
-
-/** `HASH_MISMATCH` is `hashMismatch` where reasons of an update stand. */
-function refusedFor({ code, message }: ImageRefusal): FirmwareVerdict {
-  const reason = code.toLowerCase().replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  return { isAccepted: false, reason, message };
-}
-
-function abortable(source: ImageSource, signal: AbortSignal): ImageSource {
-  return {
-    sizeBytes: source.sizeBytes,
-    async read(offset, length) {
-      if (signal.aborted) throw abortedError(signal);
-      return source.read(offset, length);
-    },
-  };
-}
 
 function failed(message: string): ThinglineError {
   return new ThinglineError("FLASH_FAILED", message);
