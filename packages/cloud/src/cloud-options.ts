@@ -10,6 +10,7 @@ import { type Log, logOption } from "./log.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { ServiceOptions } from "./services/all.js";
 import type { ObjectsEndpoint } from "./services/objects/index.js";
+import { checkVending, type Vending } from "./services/split-provisioning/index.js";
 import type { BlobStore } from "./store/blobs.js";
 import type { Store } from "./store/store.js";
 
@@ -55,6 +56,11 @@ export interface CloudOptions {
   unsignedRequests?: "allowed" | "refused";
   /** Whose signatures count. Default: access key `test` with the secret `test`, which tools for local clouds use. */
   accessKeys?: readonly AccessKey[];
+  /**
+   * Who answers devices that ask on `certificate/<client id>/create`; see {@link Vending}. Given, it holds for as long as this cloud runs.
+   * Default: what is stored in this cloud, as `thingline claim create` does, and `off` where nothing is.
+   */
+  vending?: Vending;
   /** RSA keys made ahead for CreateKeysAndCertificate and provisioning. Default 0: made when they are asked for. */
   keyPoolSize?: number;
   /** Of the MQTT listeners together; the REST port has its own. Default 100,000. */
@@ -99,6 +105,8 @@ const optionTypes = {
   signatures: "string",
   unsignedRequests: "string",
   accessKeys: "array",
+  // A word or an object.
+  vending: "any",
   keyPoolSize: "number",
   connectionsMax: "number",
   handshakeTimeoutMs: "number",
@@ -117,6 +125,7 @@ export function checkCloudOptions(dependencies: CloudDependencies, options: Clou
   checkOptionTypes(dependencies, dependencyTypes, { of: "createCloud()", required: requiredDependencies });
   checkOptionTypes(options, optionTypes, { of: "createCloud()", required: ["folder", "mqtts", "https"] });
   checkAccountAndRegion(options);
+  if (options.vending !== undefined) checkVending(options.vending);
   for (const [name, allowed] of Object.entries(words)) {
     const value: string | undefined = options[name as keyof typeof words];
     if (value === undefined || (allowed as readonly string[]).includes(value)) continue;

@@ -106,7 +106,7 @@ export type {
   ServiceTopics,
 } from "./services/operation.js";
 export { createSplitProvisioningService } from "./services/split-provisioning/index.js";
-export type { SplitProvisioning, SplitProvisioningDependencies } from "./services/split-provisioning/index.js";
+export type { SplitProvisioning, SplitProvisioningDependencies, Vending } from "./services/split-provisioning/index.js";
 export type { BlobRoom } from "./services/blob-room.js";
 export { blobRecordKey, keepBlob, releaseBlob } from "./services/blob-records.js";
 export type { BlobRecord } from "./services/blob-records.js";

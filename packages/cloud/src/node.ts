@@ -85,6 +85,11 @@ export interface StartCloudOptions {
   unsignedRequests?: "allowed" | "refused";
   /** Whose signatures count. Default: access key `test` with the secret `test`. */
   accessKeys?: readonly AccessKey[];
+  /**
+   * Who answers devices that ask on `certificate/<client id>/create`. Default: what the data folder says, as `thingline claim create` wrote it,
+   * and `off` where nothing is written.
+   */
+  vending?: CloudOptions["vending"];
   /** RSA keys made ahead, so that nobody waits for one. Default {@link defaultKeyPoolSize}. */
   keyPoolSize?: number;
   /** Default `process`. */
@@ -230,7 +235,7 @@ class NodeCloud implements StartedCloud {
     };
     const dependencies = { ...adapters, files: this.#files, isSignedBy };
     const { store, blobs, directoryId, directory } = await this.#openStore(folder, dependencies);
-    const { unsignedRequests, accessKeys } = this.#options;
+    const { unsignedRequests, accessKeys, vending } = this.#options;
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
       { ...adapters, files: this.#files, store, ...(blobs && { blobs }), log },
@@ -244,6 +249,7 @@ class NodeCloud implements StartedCloud {
         ...(sigv4 === undefined ? {} : { signatures: sigv4 }),
         ...(unsignedRequests === undefined ? {} : { unsignedRequests }),
         ...(accessKeys === undefined ? {} : { accessKeys }),
+        ...(vending === undefined ? {} : { vending }),
         keyPoolSize: this.#options.keyPoolSize ?? defaultKeyPoolSize,
         objectsEndpoint: () => this.#objectsEndpoint,
         serverNames: [...(this.#options.serverNames ?? []), ...serverNamesOf(host)],
@@ -442,6 +448,8 @@ const optionTypes = {
   sigv4: "string",
   unsignedRequests: "string",
   accessKeys: "array",
+  // A word or an object.
+  vending: "any",
   keyPoolSize: "number",
   durability: "string",
   clock: clockOption,

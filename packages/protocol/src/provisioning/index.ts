@@ -1,4 +1,11 @@
 export {
+  claimClientIdOf,
+  claimClientIdPrefix,
+  claimedDeviceIdCharactersMax,
+  deviceIdOfClient,
+  isClaimClientId,
+} from "./claim.js";
+export {
   classifySplitProvisioningTopic,
   createFilter,
   credentialBytesMax,

@@ -10,6 +10,8 @@ import {
 import { createSplitProvisioningTopics } from "./topics.js";
 
 export type { SplitProvisioning, SplitProvisioningDependencies } from "./service.js";
+export { checkVending } from "./vending.js";
+export type { Vending } from "./vending.js";
 
 /** The cloud half of the original sample: a claim certificate becomes a device's own. */
 export function createSplitProvisioningService(deps: SplitProvisioningDependencies): CloudService<SplitProvisioning> {
