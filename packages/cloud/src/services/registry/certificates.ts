@@ -13,7 +13,8 @@ import {
 import { addCertificate } from "./issued-certificates.js";
 import { arnOf, registryKeys, registryServiceName, type CertificateRecord } from "./model.js";
 import { policiesOf } from "./policies.js";
-import { detachPolicyOperations, newCertificate } from "./records.js";
+import type { SignRequest } from "./sign-request.js";
+import { detachPolicyOperations, unlistCertificate } from "./records.js";
 
 type Reader = Pick<OperationContext, "store" | "scope">;
 
@@ -37,14 +38,15 @@ export function createKeysAndCertificateOperation(issuer: CertificateIssuer) {
 }
 
 /** The signature takes its time as well, and two of one request are two certificates. */
-export function createCertificateFromCsrOperation(issuer: CertificateIssuer) {
+export function createCertificateFromCsrOperation(sign: SignRequest) {
   const name = ["iot", "CreateCertificateFromCsr"] as const;
   const acted = ["certificateSigningRequest", "setAsActive"] as const;
-  return awsSaga(registryServiceName, name, acted, async ({ scope, clock, run }, input) => {
+  return awsSaga(registryServiceName, name, acted, async (context, input) => {
+    const { scope, run } = context;
     const { certificateSigningRequest, setAsActive = false } = input;
-    const issued = await issuer.issueForRequest({ certificateSigningRequest, nowMs: clock.unixMs() });
+    const { issued, signer } = await sign(context, { certificateSigningRequest });
     const status = setAsActive ? "ACTIVE" : "INACTIVE";
-    await run(addCertificate, { issued, status, origin: { source: "CreateCertificateFromCsr" } });
+    await run(addCertificate, { issued, status, origin: { source: "CreateCertificateFromCsr", ...signer } });
     return describeIssued(scope, issued);
   });
 }
@@ -53,39 +55,22 @@ export const registerCertificateWithoutCa = awsOperation(
   "iot",
   "RegisterCertificateWithoutCA",
   ["certificatePem", "status"],
-  async ({ scope, store, keys, random, nowMs }, input) => {
-    const status = input.status ?? "INACTIVE";
-    if (status !== "ACTIVE" && status !== "INACTIVE" && status !== "REVOKED") {
-      throw new ThinglineError(
-        "CERTIFICATE_STATE_INVALID",
-        `Not allowed to register certificate with ${status} status`,
-      );
-    }
+  async (context, input) => {
+    const { scope, keys } = context;
+    const status = requireRegisteredStatus(input.status);
     const issued = describePem(keys, input.certificatePem);
-    const existing = await store.get(registryKeys.certificate(scope, issued.certificateId));
-    if (existing !== undefined) {
-      const details = {
-        resourceId: issued.certificateId,
-        resourceArn: arnOf.certificate(scope, issued.certificateId),
-      };
-      throw new ThinglineError("RESOURCE_EXISTS", "The certificate is already provisioned or registered", { details });
-    }
-    const result = {
-      certificateArn: arnOf.certificate(scope, issued.certificateId),
-      certificateId: issued.certificateId,
-    };
-    const operations = newCertificate({
-      scope,
-      issued,
-      status,
-      certificateMode: "SNI_ONLY",
-      origin: { source: "RegisterCertificateWithoutCA", atMs: nowMs },
-      generationId: random.uuid(),
-      nowMs,
-    });
-    return { result, operations, effects: [] };
+    const origin = { source: "RegisterCertificateWithoutCA" as const };
+    await context.call(addCertificate, { issued, status, origin, certificateMode: "SNI_ONLY" });
+    const certificateArn = arnOf.certificate(scope, issued.certificateId);
+    return answer({ certificateArn, certificateId: issued.certificateId });
   },
 );
+
+/** A certificate can be registered as what it can be set to. Default INACTIVE. @throws {ThinglineError} CERTIFICATE_STATE_INVALID */
+export function requireRegisteredStatus(status: CertificateRecord["status"] = "INACTIVE") {
+  if (status === "ACTIVE" || status === "INACTIVE" || status === "REVOKED") return status;
+  throw new ThinglineError("CERTIFICATE_STATE_INVALID", `Not allowed to register certificate with ${status} status`);
+}
 
 export const describeCertificate = awsOperation(
   "iot",
@@ -97,6 +82,7 @@ export const describeCertificate = awsOperation(
       certificateDescription: {
         certificateArn: arnOf.certificate(context.scope, certificate.certificateId),
         certificateId: certificate.certificateId,
+        ...(certificate.caCertificateId !== undefined && { caCertificateId: certificate.caCertificateId }),
         status: certificate.status,
         certificatePem: certificate.certificatePem,
         ownedBy: context.scope.account,
@@ -192,7 +178,7 @@ export const deleteCertificate = awsOperation(
       operations: [
         { key: registryKeys.certificate(scope, id), expectedRevision: revision, delete: true as const },
         { key: guardKey, expectedRevision: guardRevision, delete: true as const },
-        { key: registryKeys.certificateByTime(scope, certificate.createdAtMs, id), delete: true as const },
+        ...unlistCertificate(scope, certificate),
         ...policies.flatMap((name) => detachPolicyOperations(scope, name, arn)),
       ],
       effects: [{ type: "recheckPrincipal" as const, certificateId: id }],

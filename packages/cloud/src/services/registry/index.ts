@@ -5,12 +5,16 @@ import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } 
 import { endpointAddressOf } from "./endpoints.js";
 import { registryServiceName } from "./model.js";
 import { createRegistry, type Registry } from "./service.js";
+import { createRequestSigner, type SignRequest } from "./sign-request.js";
 import { registryWake } from "./wake.js";
 
 // What other services may know of this one: operations to call, and the words of AWS for its names.
 export { explainCertificate } from "./certificates.js";
 export { addCertificate, discardCertificate } from "./issued-certificates.js";
+export type { AddCertificateInput } from "./issued-certificates.js";
+export type { CertificateOrigin, CertificateSource } from "./model.js";
 export type { CertificateIssuer, IssuedCertificate } from "./certificate-issuer.js";
+export type { RequestToSign, SignedRequest, SignRequest } from "./sign-request.js";
 export type { Registry } from "./service.js";
 export { requireExistingThing } from "./things.js";
 export {
@@ -45,6 +49,8 @@ export interface RegistryServiceDependencies {
 export interface RegistryService extends CloudService<Registry> {
   /** For sagas of other services that add a certificate in a commit of their own. */
   readonly issuer: CertificateIssuer;
+  /** For sagas that have a request of a device signed. */
+  readonly signRequest: SignRequest;
 }
 
 /** Things, certificates, policies, and what is attached to what. */
@@ -53,12 +59,14 @@ export function createRegistryService(deps: RegistryServiceDependencies): Regist
   const storage = { files, folder };
   const authority = openDeviceAuthority({ storage, keys, random, nowMs: () => clock.unixMs() });
   const issuer = createCertificateIssuer({ keys, random, authority });
+  const signRequest = createRequestSigner({ issuer });
   const operations = createRegistry({
     issuer,
+    signRequest,
     parsePolicyDocument,
     endpointAddress: (type) => endpointAddressOf(type, mqttsEndpoint),
     membershipWatchers,
   });
   const wake = registryWake(membershipWatchers);
-  return { name: registryServiceName, operations, rest: Object.values(operations), issuer, wake };
+  return { name: registryServiceName, operations, rest: Object.values(operations), issuer, signRequest, wake };
 }

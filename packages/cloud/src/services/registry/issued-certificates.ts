@@ -1,6 +1,7 @@
+import { ThinglineError } from "@thingline/protocol";
 import { iterate } from "../../store/iterate.js";
 import type { StoreOperation } from "../../store/store.js";
-import type { Operation } from "../operation.js";
+import type { Operation, OperationContext } from "../operation.js";
 import { lastName } from "../page.js";
 import type { IssuedCertificate } from "./certificate-issuer.js";
 import { arnOf, registryKeys, type CertificateOrigin, type CertificateRecord } from "./model.js";
@@ -11,6 +12,7 @@ import {
   detachPolicyOperations,
   detachThingOperations,
   newCertificate,
+  unlistCertificate,
 } from "./records.js";
 import { requireThing } from "./things.js";
 
@@ -21,23 +23,28 @@ export interface AddCertificateInput {
   issued: IssuedCertificate;
   status: CertificateRecord["status"];
   origin: Omit<CertificateOrigin, "atMs">;
+  /** Default `DEFAULT`. */
+  certificateMode?: CertificateRecord["certificateMode"];
+  /** The registered CA that signed it. */
+  caCertificateId?: string | undefined;
   /** What it is attached to from the beginning. */
   policyName?: string;
   thingName?: string;
 }
 
 /**
- * A certificate that was issued a moment ago: nobody can be connected with it, so nobody's rights are looked at again.
+ * A certificate that was issued a moment ago, or was seen for the first time: nobody can be connected with it, so nobody's rights are
+ * looked at again. The one door by which services add certificates.
  *
- * @throws {ThinglineError} RESOURCE_NOT_FOUND
+ * @throws {ThinglineError} RESOURCE_EXISTS with AWS's `resourceId` and `resourceArn`, RESOURCE_NOT_FOUND for its policy or thing.
  */
 export const addCertificate: Operation<AddCertificateInput, void> = async (context, input) => {
   const { scope, random, nowMs } = context;
-  const { issued, status, origin, policyName, thingName } = input;
+  const { issued, status, origin, certificateMode = "DEFAULT", caCertificateId, policyName, thingName } = input;
+  await requireNoCertificate(context, issued.certificateId);
   const arn = arnOf.certificate(scope, issued.certificateId);
   const operations = newCertificate({
-    ...{ scope, issued, status, nowMs },
-    certificateMode: "DEFAULT",
+    ...{ scope, issued, status, nowMs, certificateMode, caCertificateId },
     origin: { ...origin, atMs: nowMs },
     generationId: random.uuid(),
   });
@@ -56,6 +63,16 @@ export const addCertificate: Operation<AddCertificateInput, void> = async (conte
   return { result: undefined, operations, effects: [] };
 };
 
+/** @throws {ThinglineError} RESOURCE_EXISTS */
+export async function requireNoCertificate(
+  { store, scope }: Pick<OperationContext, "store" | "scope">,
+  certificateId: string,
+): Promise<void> {
+  if ((await store.get(registryKeys.certificate(scope, certificateId))) === undefined) return;
+  const details = { resourceId: certificateId, resourceArn: arnOf.certificate(scope, certificateId) };
+  throw new ThinglineError("RESOURCE_EXISTS", "The certificate is already provisioned or registered", { details });
+}
+
 /**
  * A certificate and all its attachments, whatever its status. Nothing happens when somebody deleted it before. Not AWS's: for services of
  * the cloud that let go of a certificate of their own.
@@ -69,7 +86,7 @@ export const discardCertificate: Operation<{ certificateId: string }, void> = as
   const guardRevision = (await store.get(guardKey))?.revision ?? 0;
   const operations: StoreOperation[] = [
     { key: registryKeys.certificate(scope, certificateId), expectedRevision: entry.revision, delete: true },
-    { key: registryKeys.certificateByTime(scope, entry.value.createdAtMs, certificateId), delete: true },
+    ...unlistCertificate(scope, entry.value),
     { key: guardKey, expectedRevision: guardRevision, delete: true },
   ];
   for (const name of await policiesOf(context, arn)) operations.push(...detachPolicyOperations(scope, name, arn));

@@ -4,15 +4,39 @@ import type { Scope } from "../operation.js";
 /** Of its sagas. */
 export const registryServiceName = "registry";
 
+/** What makes or registers certificates: an operation of AWS by its name, or a way of provisioning. */
+export type CertificateSource =
+  | "CreateKeysAndCertificate"
+  | "CreateCertificateFromCsr"
+  | "RegisterCertificate"
+  | "RegisterCertificateWithoutCA"
+  /** With keys of the cloud or for a request, over MQTT. */
+  | "fleet-provisioning"
+  /** The short-lived claim of a trusted user. */
+  | "provisioning-claim"
+  /** A certificate resource of a template: by RegisterThing, or by a registration task. */
+  | "RegisterThing"
+  | "bulk-registration"
+  /** The first connection with a certificate of a registered CA. */
+  | "just-in-time-registration"
+  | "just-in-time-provisioning"
+  | "split-provisioning"
+  | "rotation";
+
 /** Where a certificate came from: nothing that may connect stays unexplained. */
 export type CertificateOrigin = {
-  /** The operation that made it, or `split-provisioning`. */
-  source: string;
+  source: CertificateSource;
   atMs: number;
   /** Who asked, when a device did. */
   clientId?: string;
   /** The certificate that the asking device was connected with. */
   claimCertificateId?: string;
+  /** The provisioning template that made it, or that it was registered by. */
+  templateName?: string;
+  /** The registration task of `bulk-registration`. */
+  taskId?: string;
+  /** Who signed it instead of the local cloud's own CA. */
+  certificateProviderName?: string;
 };
 
 export type CertificateStatus =
@@ -31,6 +55,8 @@ export type CertificateRecord = {
   generationId: string;
   customerVersion: number;
   origin: CertificateOrigin;
+  /** The registered CA that signed it, where that was looked at: RegisterCertificate, and registration at the first connection. */
+  caCertificateId?: string;
 };
 
 export type ThingRecord = {
@@ -106,6 +132,9 @@ export const registryKeys = {
   certificatesByTime: (scope: Scope) => key(scope, "certificateByTime"),
   certificateByTime: (scope: Scope, createdAtMs: number, certificateId: string) =>
     key(scope, "certificateByTime", createdAtMs, certificateId),
+  certificatesByCa: (scope: Scope, caCertificateId: string) => key(scope, "certificateByCa", caCertificateId),
+  certificateByCa: (scope: Scope, caCertificateId: string, createdAtMs: number, certificateId: string) =>
+    key(scope, "certificateByCa", caCertificateId, createdAtMs, certificateId),
   policy: (scope: Scope, policyName: string) => key(scope, "policy", policyName),
   policiesByTime: (scope: Scope) => key(scope, "policyByTime"),
   policyByTime: (scope: Scope, createdAtMs: number, policyName: string) =>
@@ -155,6 +184,7 @@ export const registryKeys = {
 export const arnOf = {
   thing: (scope: Scope, thingName: string) => arn(scope, `thing/${thingName}`),
   certificate: (scope: Scope, certificateId: string) => arn(scope, `cert/${certificateId}`),
+  caCertificate: (scope: Scope, caCertificateId: string) => arn(scope, `cacert/${caCertificateId}`),
   policy: (scope: Scope, policyName: string) => arn(scope, `policy/${policyName}`),
   thingGroup: (scope: Scope, thingGroupName: string) => arn(scope, `thinggroup/${thingGroupName}`),
 };

@@ -1,4 +1,4 @@
-import type { StoreOperation } from "../../store/store.js";
+import type { StoreKey, StoreOperation } from "../../store/store.js";
 import type { Scope } from "../operation.js";
 import type { IssuedCertificate } from "./certificate-issuer.js";
 import { registryKeys, type CertificateOrigin, type CertificateRecord, type ThingPrincipalRecord } from "./model.js";
@@ -12,10 +12,12 @@ export function newCertificate(options: {
   status: CertificateRecord["status"];
   certificateMode: CertificateRecord["certificateMode"];
   origin: CertificateOrigin;
+  caCertificateId?: string | undefined;
   generationId: string;
   nowMs: number;
 }): StoreOperation[] {
-  const { scope, issued, status, certificateMode, origin, generationId, nowMs } = options;
+  const { scope, issued, status, certificateMode, origin, caCertificateId, generationId, nowMs } = options;
+  const { certificateId } = issued;
   const record: CertificateRecord = {
     ...issued,
     status,
@@ -25,11 +27,31 @@ export function newCertificate(options: {
     generationId,
     customerVersion: 1,
     origin,
+    ...(caCertificateId !== undefined && { caCertificateId }),
   };
+  const key = registryKeys.certificate(scope, certificateId);
   return [
-    { key: registryKeys.certificate(scope, issued.certificateId), expectedRevision: 0, value: record },
-    { key: registryKeys.certificateByTime(scope, nowMs, issued.certificateId), value: null },
+    { key, expectedRevision: 0, value: record },
+    ...listKeysOf(scope, record).map((listKey) => ({ key: listKey, value: null })),
   ];
+}
+
+/** What goes with the record of a certificate: its places in lists. */
+export function unlistCertificate(scope: Scope, record: CertificateRecord): StoreOperation[] {
+  return listKeysOf(scope, record).map((key) => ({ key, delete: true }));
+}
+
+function listKeysOf(
+  scope: Scope,
+  {
+    certificateId,
+    createdAtMs,
+    caCertificateId,
+  }: Pick<CertificateRecord, "certificateId" | "createdAtMs" | "caCertificateId">,
+): StoreKey[] {
+  const byTime = registryKeys.certificateByTime(scope, createdAtMs, certificateId);
+  if (caCertificateId === undefined) return [byTime];
+  return [byTime, registryKeys.certificateByCa(scope, caCertificateId, createdAtMs, certificateId)];
 }
 
 /** The attachment both ways, and the policy's guard. */

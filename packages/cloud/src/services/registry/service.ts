@@ -41,6 +41,7 @@ import {
   listPolicyVersions,
   setDefaultPolicyVersion,
 } from "./policies.js";
+import { createRequestSigner, type SignRequest } from "./sign-request.js";
 import {
   createThingGroup,
   deleteThingGroupOperation,
@@ -52,6 +53,8 @@ import { createThing, deleteThingOperation, describeThing, listThings, updateThi
 
 export interface RegistryDependencies {
   issuer: CertificateIssuer;
+  /** Default: by the issuer. */
+  signRequest?: SignRequest;
   /** Throws POLICY_MALFORMED for what is no policy document. */
   parsePolicyDocument: (text: string) => unknown;
   /** `host:port` for an endpoint type of DescribeEndpoint, or undefined when there is none. */
@@ -68,6 +71,7 @@ export type Registry = ReturnType<typeof createRegistry>;
  */
 export function createRegistry({
   issuer,
+  signRequest = createRequestSigner({ issuer }),
   parsePolicyDocument,
   endpointAddress,
   membershipWatchers: watchers = [],
@@ -87,7 +91,7 @@ export function createRegistry({
     listThingsInThingGroup,
     listThingGroupsForThing,
     createKeysAndCertificate: createKeysAndCertificateOperation(issuer),
-    createCertificateFromCsr: createCertificateFromCsrOperation(issuer),
+    createCertificateFromCsr: createCertificateFromCsrOperation(signRequest),
     registerCertificateWithoutCa,
     describeCertificate,
     updateCertificate,

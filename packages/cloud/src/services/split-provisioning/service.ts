@@ -12,7 +12,7 @@ import { addPending, admitRequest, deviceKey, prove, type Change, type DeviceRec
 import { provisionedPolicyDocument, provisionedPolicyName } from "./policies.js";
 
 /** Of its sagas, and of the certificates that it issued. */
-export const splitProvisioningName = "split-provisioning";
+export const splitProvisioningName = "split-provisioning" as const;
 
 /** Requests that are worked on at once; more are rejected and may ask again. */
 export const requestsInFlightMax = 64;
