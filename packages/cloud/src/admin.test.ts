@@ -26,6 +26,7 @@ function world(restore: (snapshot: unknown) => Promise<void> = async () => undef
           if (certificateId !== "known") throw new ThinglineError("RESOURCE_NOT_FOUND", "no such certificate");
           return { certificateId };
         },
+        listCertificates: async (page) => ({ page }),
       },
     );
     return { status: response.status, body: JSON.parse(new TextDecoder().decode(response.body)) as unknown };
@@ -53,6 +54,11 @@ test("health and the reason of a certificate are told", async () => {
   assert.deepEqual(await send("GET", `${base}/certificates/known`), { status: 200, body: { certificateId: "known" } });
   assert.equal((await send("GET", `${base}/certificates/other`)).status, 404);
   assert.equal((await send("POST", `${base}/certificates/known`)).status, 404);
+  assert.deepEqual(await send("GET", `${base}/certificates`), { status: 200, body: { page: {} } });
+  assert.deepEqual(await send("GET", `${base}/certificates?nextToken=a%2Bb&pageSize=3`), {
+    status: 200,
+    body: { page: { nextToken: "a+b", pageSize: 3 } },
+  });
 });
 
 test("anything else is not found", async () => {

@@ -35,17 +35,19 @@ export interface AdminOptions {
   cloud: AdministeredCloud;
   /** Why a certificate exists. @throws {ThinglineError} RESOURCE_NOT_FOUND, REQUEST_INVALID. */
   explainCertificate: (certificateId: string) => Promise<object>;
+  /** What is known of the lives of certificates, a page of them. @throws {ThinglineError} REQUEST_INVALID. */
+  listCertificates: (page: { nextToken?: string; pageSize?: number }) => Promise<object>;
   /** Names besides addresses and local names under which the API may be asked for. */
   ownNames: readonly string[];
 }
 
 /**
- * `GET health`, `GET stats`, `GET certificates/<id>`, `POST reset`, `GET snapshot`, `POST restore`. Not signed, so a web
+ * `GET health`, `GET stats`, `GET certificates`, `GET certificates/<id>`, `POST reset`, `GET snapshot`, `POST restore`. Not signed, so a web
  * page in a browser of the same machine must not be able to send them: see {@link originFault}.
  */
 export async function handleAdmin(
   request: HttpRequest,
-  { cloud, explainCertificate, ownNames }: AdminOptions,
+  { cloud, explainCertificate, listCertificates, ownNames }: AdminOptions,
 ): Promise<HttpResponse> {
   const [, host = "", name = ""] = adminUrl.exec(request.url) ?? [];
   const fault = originFault(request.headers ?? {}, request.headers?.["host"] ?? host, ownNames);
@@ -56,6 +58,8 @@ export async function handleAdmin(
       return answer(200, await explainCertificate(certificateId));
     }
     switch (`${request.method} ${name}`) {
+      case "GET certificates":
+        return answer(200, await listCertificates(readPage(request.url)));
       case "GET health":
         return answer(200, { status: "ok" });
       case "POST reset":
@@ -80,6 +84,7 @@ export async function handleAdmin(
 const adminRequests = [
   "GET health",
   "GET stats",
+  "GET certificates",
   "GET certificates/<id>",
   "POST reset",
   "GET snapshot",
@@ -87,6 +92,14 @@ const adminRequests = [
 ];
 
 const unknownRequest = () => answer(404, { message: `there are ${adminRequests.join(", ")}` });
+
+/** A size that is no number is refused by whoever reads the page. */
+function readPage(url: string): { nextToken?: string; pageSize?: number } {
+  const { searchParams } = new URL(url);
+  const nextToken = searchParams.get("nextToken");
+  const pageSize = searchParams.get("pageSize");
+  return { ...(nextToken !== null && { nextToken }), ...(pageSize !== null && { pageSize: Number(pageSize) }) };
+}
 
 function statusOf({ code }: ThinglineError): number {
   if (code === "REQUEST_INVALID" || code === "STORE_VERSION_UNKNOWN") return 400;

@@ -61,6 +61,11 @@ export interface CloudOptions {
    * Default: what is stored in this cloud, as `thingline claim create` does, and `off` where nothing is.
    */
   vending?: Vending;
+  /**
+   * After a device has connected with the certificate that it rotated to, the one before stays ACTIVE for so long. 0 to a year; default
+   * one hour.
+   */
+  rotationOverlapMs?: number;
   /** RSA keys made ahead for CreateKeysAndCertificate and provisioning. Default 0: made when they are asked for. */
   keyPoolSize?: number;
   /** Of the MQTT listeners together; the REST port has its own. Default 100,000. */
@@ -107,6 +112,7 @@ const optionTypes = {
   accessKeys: "array",
   // A word or an object.
   vending: "any",
+  rotationOverlapMs: "number",
   keyPoolSize: "number",
   connectionsMax: "number",
   handshakeTimeoutMs: "number",
@@ -126,6 +132,7 @@ export function checkCloudOptions(dependencies: CloudDependencies, options: Clou
   checkOptionTypes(options, optionTypes, { of: "createCloud()", required: ["folder", "mqtts", "https"] });
   checkAccountAndRegion(options);
   if (options.vending !== undefined) checkVending(options.vending);
+  checkOverlap(options.rotationOverlapMs);
   for (const [name, allowed] of Object.entries(words)) {
     const value: string | undefined = options[name as keyof typeof words];
     if (value === undefined || (allowed as readonly string[]).includes(value)) continue;
@@ -134,14 +141,26 @@ export function checkCloudOptions(dependencies: CloudDependencies, options: Clou
   }
 }
 
+/** Longer ones are no overlap any more, and a time far away is none that a timer is set for. */
+const rotationOverlapMsMax = 366 * 86_400_000;
+
+function checkOverlap(rotationOverlapMs: number | undefined): void {
+  if (rotationOverlapMs === undefined) return;
+  if (Number.isSafeInteger(rotationOverlapMs) && rotationOverlapMs >= 0 && rotationOverlapMs <= rotationOverlapMsMax)
+    return;
+  const message = `rotationOverlapMs must be a whole number from 0 to ${rotationOverlapMsMax}, got ${rotationOverlapMs}`;
+  throw new ThinglineError("OPTION_INVALID", message, { details: { option: "rotationOverlapMs" } });
+}
+
 /** Where devices reach objects, unless the options say so. */
 export function objectsEndpointOf({ objectsEndpoint, mqtts: { host } }: CloudOptions): () => ObjectsEndpoint {
   return objectsEndpoint ?? (() => ({ scheme: "https", host, port: defaultObjectsPort }));
 }
 
 export function serviceOptionsOf(options: CloudOptions): ServiceOptions {
-  const { limits, shadowsOfUnknownThings = "accepted" } = options;
-  return { messageLimits: brokerLimitsOf(options), isLimited: limits !== "none", shadowsOfUnknownThings };
+  const { limits, shadowsOfUnknownThings = "accepted", rotationOverlapMs } = options;
+  const isLimited = limits !== "none";
+  return { messageLimits: brokerLimitsOf(options), isLimited, shadowsOfUnknownThings, rotationOverlapMs };
 }
 
 export function brokerLimitsOf({ limits = "aws" }: Pick<CloudOptions, "limits">): BrokerLimits {

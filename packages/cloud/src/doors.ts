@@ -14,7 +14,7 @@ import type { S3Api } from "./rest/s3/s3-api.js";
 import type { Objects } from "./services/objects/index.js";
 import type { OperationRunner, Scope } from "./services/operation.js";
 import { readDeviceAuthority } from "./services/registry/certificate-issuer.js";
-import { explainCertificate } from "./services/registry/index.js";
+import { explainCertificate, listCertificateLives } from "./services/registry/index.js";
 import { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
 import type { CloudService } from "./services/service.js";
 
@@ -76,7 +76,8 @@ export function createHttpDoor(
       if (!isAdminUrl(request.url))
         return isS3Request(head) ? wholeOf(await serveObjects(head, piecesOf(request.body))) : api.handle(request);
       const explain = (certificateId: string) => run(scope, explainCertificate, { certificateId });
-      return handleAdmin(request, { cloud, explainCertificate: explain, ownNames });
+      const list = (page: { nextToken?: string; pageSize?: number }) => run(scope, listCertificateLives, page);
+      return handleAdmin(request, { cloud, explainCertificate: explain, listCertificates: list, ownNames });
     },
   };
 }

@@ -42,6 +42,8 @@ export interface ServiceOptions {
   /** Quotas of AWS are kept. */
   isLimited: boolean;
   shadowsOfUnknownThings: NonNullable<ShadowOptions["unknownThings"]>;
+  /** Of a rotation of certificates; the registry has a default. */
+  rotationOverlapMs?: number | undefined;
 }
 
 /** Operations that a program runs by `cloud.run`, by service and by AWS's names. */
@@ -74,7 +76,7 @@ const membershipWatchers: readonly string[] = [jobsServiceName];
 /** Makes every service of the cloud, once for its whole life. */
 export function createServices(deps: ServiceDependencies, options: ServiceOptions): Services {
   const { messageLimits, isLimited, shadowsOfUnknownThings: unknownThings } = options;
-  const registry = createRegistryService({ ...deps, membershipWatchers });
+  const registry = createRegistryService({ ...deps, membershipWatchers, rotationOverlapMs: options.rotationOverlapMs });
   const shadows = createShadowService(deps, { unknownThings, limits: isLimited ? awsShadowLimits : noShadowLimits });
   const messages = createMessageService({ limits: messageLimits });
   const objects = createObjectsService({ ...deps, endpoint: deps.objectsEndpoint });

@@ -10,6 +10,7 @@ import {
   type CertificateIssuer,
   type IssuedCertificate,
 } from "./certificate-issuer.js";
+import { lifeOf, type CertificateLife } from "./certificate-lives.js";
 import { addCertificate } from "./issued-certificates.js";
 import { arnOf, registryKeys, registryServiceName, type CertificateRecord } from "./model.js";
 import { policiesOf } from "./policies.js";
@@ -98,16 +99,11 @@ export const describeCertificate = awsOperation(
   },
 );
 
-export interface ExplainedCertificate {
-  certificateId: string;
-  status: CertificateRecord["status"];
-  origin: CertificateRecord["origin"];
+export interface ExplainedCertificate extends CertificateLife {
   policyNames: string[];
-  /** The first ten. */
-  thingNames: string[];
 }
 
-/** Not AWS's: why a certificate exists. */
+/** Not AWS's: why a certificate exists, and what became of it. */
 export const explainCertificate: Operation<{ certificateId: string }, ExplainedCertificate> = async (
   context,
   input,
@@ -115,14 +111,7 @@ export const explainCertificate: Operation<{ certificateId: string }, ExplainedC
   checkInput((await loadModel()).operation("iot", "DescribeCertificate"), input);
   const { value } = await requireCertificate(context, input.certificateId);
   const arn = arnOf.certificate(context.scope, value.certificateId);
-  const things = await context.store.list(registryKeys.thingsOfPrincipal(context.scope, arn), { limit: 10 });
-  return answer({
-    certificateId: value.certificateId,
-    status: value.status,
-    origin: value.origin,
-    policyNames: await policiesOf(context, arn),
-    thingNames: things.map(({ key }) => lastName(key)),
-  });
+  return answer({ ...(await lifeOf(context, value)), policyNames: await policiesOf(context, arn) });
 };
 
 export const updateCertificate = awsOperation(

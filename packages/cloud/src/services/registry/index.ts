@@ -1,15 +1,21 @@
 import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
+import type { Log } from "../../log.js";
 import { parsePolicyDocument } from "../../policy/document.js";
+import type { LifecycleEvent } from "../lifecycle.js";
+import type { OperationRunner } from "../operation.js";
 import type { CloudService } from "../service.js";
 import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } from "./certificate-issuer.js";
 import { endpointAddressOf } from "./endpoints.js";
-import { registryServiceName } from "./model.js";
+import { registryServiceName, rotationOverlapDefaultMs } from "./model.js";
+import { recordConnection } from "./proofs.js";
 import { createRegistry, type Registry } from "./service.js";
 import { createRequestSigner, type SignRequest } from "./sign-request.js";
 import { registryWake } from "./wake.js";
 
 // What other services may know of this one: operations to call, and the words of AWS for its names.
 export { explainCertificate } from "./certificates.js";
+export { listCertificateLives } from "./certificate-lives.js";
+export type { CertificateLife, CertificateLivesPage } from "./certificate-lives.js";
 export { addCertificate, discardCertificate } from "./issued-certificates.js";
 export type { AddCertificateInput } from "./issued-certificates.js";
 export type { CertificateOrigin, CertificateSource } from "./model.js";
@@ -37,6 +43,9 @@ export interface RegistryServiceDependencies {
   files: Files;
   /** Where the CA is kept that issues device certificates. */
   folder: string;
+  log: Log;
+  /** Both certificates of a rotation are ACTIVE for so long after the new one was proved. Default {@link rotationOverlapDefaultMs}. */
+  rotationOverlapMs?: number | undefined;
   /** Where devices connect: asked for when somebody asks for an endpoint. */
   mqttsEndpoint: () => Endpoint;
   /**
@@ -55,7 +64,8 @@ export interface RegistryService extends CloudService<Registry> {
 
 /** Things, certificates, policies, and what is attached to what. */
 export function createRegistryService(deps: RegistryServiceDependencies): RegistryService {
-  const { clock, random, keys, files, folder, mqttsEndpoint, membershipWatchers } = deps;
+  const { clock, random, keys, files, folder, log, mqttsEndpoint, membershipWatchers } = deps;
+  const { rotationOverlapMs = rotationOverlapDefaultMs } = deps;
   const storage = { files, folder };
   const authority = openDeviceAuthority({ storage, keys, random, nowMs: () => clock.unixMs() });
   const issuer = createCertificateIssuer({ keys, random, authority });
@@ -68,5 +78,23 @@ export function createRegistryService(deps: RegistryServiceDependencies): Regist
     membershipWatchers,
   });
   const wake = registryWake(membershipWatchers);
-  return { name: registryServiceName, operations, rest: Object.values(operations), issuer, signRequest, wake };
+  return {
+    name: registryServiceName,
+    operations,
+    rest: Object.values(operations),
+    issuer,
+    signRequest,
+    wake,
+    /** Costs one read, but for the first connection of a certificate, and one a day. */
+    async onLifecycle({ eventType, scope, certificateId }: LifecycleEvent, runner: OperationRunner) {
+      if (eventType !== "connected" || certificateId === undefined) return;
+      const news = await runner.run(scope, recordConnection, { certificateId, rotationOverlapMs });
+      if (!news.isFirst) return;
+      log.info("certificateProved", { certificateId });
+      if (news.replaced === undefined) return;
+      const { oldCertificateId, inactiveAtMs } = news.replaced;
+      const inactiveAt = new Date(inactiveAtMs).toISOString();
+      log.info("certificateReplaced", { certificateId: oldCertificateId, by: certificateId, inactiveAt });
+    },
+  };
 }

@@ -57,7 +57,30 @@ export type CertificateRecord = {
   origin: CertificateOrigin;
   /** The registered CA that signed it, where that was looked at: RegisterCertificate, and registration at the first connection. */
   caCertificateId?: string;
+  /**
+   * Unix time of the first connection with it that was accepted: only then does anybody know that its holder has the key. `null`: issued
+   * and never proved. Absent: made by a version that kept no proofs, so nobody knows.
+   */
+  provedAtMs?: number | null;
+  /** Of a connection, to the day: the next one is only written after {@link lastConnectionKeptMs}. */
+  lastConnectedAtMs?: number;
+  /** Another certificate of the same thing took its place, and this one ends being ACTIVE. */
+  replacedBy?: CertificateReplacement;
 };
+
+/** Set when the new certificate was proved. */
+export type CertificateReplacement = {
+  certificateId: string;
+  atMs: number;
+  /** When the old one is set INACTIVE, if the new one is still ACTIVE then. */
+  inactiveAtMs: number;
+};
+
+/** A connection of a certificate is written at most once in so long. */
+export const lastConnectionKeptMs = 86_400_000;
+
+/** Both certificates of a rotation are ACTIVE for so long after the new one was proved. */
+export const rotationOverlapDefaultMs = 3_600_000;
 
 export type ThingRecord = {
   thingName: string;

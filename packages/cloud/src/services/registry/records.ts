@@ -28,6 +28,7 @@ export function newCertificate(options: {
     customerVersion: 1,
     origin,
     ...(caCertificateId !== undefined && { caCertificateId }),
+    provedAtMs: null,
   };
   const key = registryKeys.certificate(scope, certificateId);
   return [

@@ -1,5 +1,6 @@
 import type { WakeHandler } from "../wake-ups.js";
 import { continueSweep, groupOfSweepWake } from "./group-sweep.js";
+import { endReplaced, readReplacedWake } from "./proofs.js";
 import { continueRecheck, readRecheckWake } from "./recheck.js";
 
 /** Goes on with what was too much for one commit. @param watchers services that hear of each thing that leaves a group */
@@ -10,5 +11,7 @@ export function registryWake(watchers: readonly string[]): WakeHandler {
     if (thingGroupId !== undefined) await runner.run(scope, sweep, { thingGroupId });
     const recheck = readRecheckWake(name);
     if (recheck !== undefined) await runner.run(scope, continueRecheck, recheck);
+    const certificateId = readReplacedWake(name);
+    if (certificateId !== undefined) await runner.run(scope, endReplaced, { certificateId });
   };
 }

@@ -98,6 +98,9 @@ test("a device gets a key and the certificate for it, and can connect with them 
     certificateId: record.certificateId,
     status: "ACTIVE",
     origin: record.origin,
+    createdAtMs: record.createdAtMs,
+    notAfterMs: record.notAfterMs,
+    provedAtMs: null,
     policyNames: [provisionedPolicyName],
     thingNames: ["pump-7"],
   });
