@@ -1,10 +1,8 @@
 import { ThinglineError } from "@thingline/protocol";
 import { answer, type Operation, type OperationContext } from "../operation.js";
 import { lastName, readPage } from "../page.js";
-import { arnOf, registryKeys, type CertificateRecord } from "./model.js";
+import { arnOf, certificateLivesPageMax, registryKeys, type CertificateRecord } from "./model.js";
 
-/** Certificates of one answer. */
-export const certificateLivesPageMax = 250;
 /** Things that are told of one certificate. */
 const thingsToldMax = 10;
 

@@ -79,6 +79,9 @@ export type CertificateReplacement = {
 /** A connection of a certificate is written at most once in so long. */
 export const lastConnectionKeptMs = 86_400_000;
 
+/** Certificates whose lives one answer tells. */
+export const certificateLivesPageMax = 250;
+
 /** Both certificates of a rotation are ACTIVE for so long after the new one was proved. */
 export const rotationOverlapDefaultMs = 3_600_000;
 

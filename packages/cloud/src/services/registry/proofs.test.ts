@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
-import { certificateLivesPageMax, listCertificateLives } from "./certificate-lives.js";
+import { listCertificateLives } from "./certificate-lives.js";
 import { addCertificate } from "./issued-certificates.js";
-import { lastConnectionKeptMs, registryKeys, type CertificateRecord } from "./model.js";
+import { certificateLivesPageMax, lastConnectionKeptMs, registryKeys, type CertificateRecord } from "./model.js";
 import { recordConnection } from "./proofs.js";
 
 const rotationOverlapMs = 60_000;
