@@ -10,7 +10,8 @@ export const arrowRules = {
     cloud: ["protocol", "transport"],
     sim: ["protocol", "transport", "device", "modem", "cloud"],
     console: ["protocol", "transport", "device"],
-    cli: ["protocol", "transport", "device", "modem", "cloud", "sim"],
+    "certificate-vending": ["protocol"],
+    cli: ["protocol", "transport", "device", "modem", "cloud", "sim", "certificate-vending"],
   },
 
   /**

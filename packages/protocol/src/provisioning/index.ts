@@ -8,6 +8,7 @@ export {
 export {
   classifySplitProvisioningTopic,
   createFilter,
+  createFromCsrFilter,
   credentialBytesMax,
   decodeSplitProvisioningRejection,
   deviceIdCharactersMax,
@@ -16,6 +17,7 @@ export {
   isTransientRejection,
   rejectionBytesMax,
   rejectionTextCharactersMax,
+  requestBytesMax,
   sampleDeviceIdCharactersMax,
   splitProvisioningTopics,
 } from "./split.js";

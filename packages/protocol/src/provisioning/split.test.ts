@@ -15,9 +15,10 @@ import {
 const topics = splitProvisioningTopics("pump-7");
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-test("the topics are those of the sample and of its cloud half, plus one for refusals", () => {
+test("the topics are those of the sample and of its cloud half, plus one for refusals and one for keys of the device's own", () => {
   assert.deepEqual(topics, {
     create: "certificate/pump-7/create",
+    createFromCsr: "certificate/pump-7/create-from-csr",
     acceptedFilter: "certificate/pump-7/create/accepted/+",
     key: "certificate/pump-7/create/accepted/key",
     certificate: "certificate/pump-7/create/accepted/cert",

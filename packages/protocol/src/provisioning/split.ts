@@ -7,6 +7,12 @@ import { ThinglineError } from "../errors.js";
 export interface SplitProvisioningTopics {
   /** The request: empty payload. */
   create: string;
+  /**
+   * Ours: the request of a device that has made its key itself. The payload is a PKCS#10 request as PEM text, at most {@link requestBytesMax};
+   * the answer is the certificate alone, on {@link SplitProvisioningTopics.certificate}. A topic of its own, as in fleet provisioning: a
+   * cloud half that does not know it stays silent instead of making a key that nobody asked for, and a claim's policy can allow it alone.
+   */
+  createFromCsr: string;
   /** What the application subscribes to: the two answers. */
   acceptedFilter: string;
   key: string;
@@ -21,6 +27,8 @@ export const deviceIdCharactersMax = 128;
 export const sampleDeviceIdCharactersMax = 44;
 /** A key or certificate must be smaller than the sample's buffer of 2,048 bytes. */
 export const credentialBytesMax = 2047;
+/** A certificate request as PEM text. */
+export const requestBytesMax = 4096;
 export const rejectionBytesMax = 2047;
 export const rejectionTextCharactersMax = 512;
 
@@ -33,6 +41,7 @@ export function splitProvisioningTopics(deviceId: string): SplitProvisioningTopi
   const create = `certificate/${deviceId}/create`;
   return {
     create,
+    createFromCsr: `certificate/${deviceId}/create-from-csr`,
     acceptedFilter: `${create}/accepted/+`,
     key: `${create}/accepted/key`,
     certificate: `${create}/accepted/cert`,
@@ -47,6 +56,7 @@ export function isDeviceId(text: string): boolean {
 
 /** What the cloud listens to. */
 export const createFilter = "certificate/+/create";
+export const createFromCsrFilter = "certificate/+/create-from-csr";
 
 export type SplitProvisioningMessageKind = "key" | "certificate" | "rejected" | "unknown";
 
