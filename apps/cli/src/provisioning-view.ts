@@ -1,55 +1,52 @@
 import {
-  provisioningSteps,
   stepTitle,
   type ProvisioningEvent,
   type ProvisioningStepName,
+  type StepEvent,
 } from "@thingline/device/provisioning";
 import type { Output, RunningStep } from "./output.js";
 
-const stepNumbers = new Map<ProvisioningStepName, number>(provisioningSteps.map(({ name, number }) => [name, number]));
-
 /** AWS IoT Core takes one CONNECT a second of a client id, and the last step connects once more with the same one. */
 const connectWait = " (AWS: 1 CONNECT/s)";
-const lastStep = 12;
 const noticeableMs = 200;
 
 /** Below the titles of the steps. */
 const noteIndent = 9;
 
-/** Shows the twelve steps while they run: a live line on a terminal, one line each when they end, events with `--json`. */
+/** Shows the steps while they run: a live line on a terminal, one line each when they end, events with `--json`. */
 export function createProvisioningView(
   output: Output,
   tags: { claimTag: number; deviceTag: number },
 ): { show(event: ProvisioningEvent): void; end(): void } {
   const running = new Map<ProvisioningStepName, RunningStep>();
   const { paint } = output;
-  const label = (name: ProvisioningStepName, remark = "") =>
-    `${String(stepNumbers.get(name)).padStart(2)}/12  ${`${stepTitle(name, tags)}${remark}`.padEnd(52)}`;
+  const label = ({ step, of, name }: StepEvent, remark = "") =>
+    `${String(step).padStart(2)}/${of}  ${`${stepTitle(name, tags)}${remark}`.padEnd(52)}`;
   const show = (event: ProvisioningEvent) => {
     switch (event.type) {
       case "stepStarted":
         output.event({ event: "stepStarted", step: event.step, name: event.name });
-        if (!output.isJson) running.set(event.name, output.begin(label(event.name)));
+        if (!output.isJson) running.set(event.name, output.begin(label(event)));
         return;
       case "stepFinished": {
         const durationMs = Math.round(event.durationMs * 10) / 10;
         const time = `${durationMs.toFixed(0).padStart(6)} ms`;
         if (output.isJson) {
-          const failure = event.result === "failed" ? { code: event.error.code, message: event.error.message } : {};
+          const failure =
+            event.result === "failed" ? { code: event.error.code, message: event.error.message, next: event.next } : {};
           const { type, step, name, result } = event;
           output.event({ event: type, step, name, result, durationMs, ...failure });
           return;
         }
-        const step = running.get(event.name) ?? output.begin(label(event.name));
+        const step = running.get(event.name) ?? output.begin(label(event));
         running.delete(event.name);
         if (event.result === "failed") {
           // The message comes at the end, or came as a note when the flow goes on.
-          step.end(`${paint.red("✗")} ${label(event.name)}${time}  ${paint.red("failed")}`);
+          step.end(`${paint.red("✗")} ${label(event)}${time}  ${paint.red("failed")}`);
         } else if (event.result === "done") {
-          const waits = event.step === lastStep && durationMs > noticeableMs;
-          step.end(`${paint.green("✓")} ${label(event.name, waits ? connectWait : "")}${paint.dim(time)}`);
-        } else if (event.result === "skipped")
-          step.end(`${paint.dim("–")} ${label(event.name)}${paint.dim("skipped")}`);
+          const waits = event.step === event.of && durationMs > noticeableMs;
+          step.end(`${paint.green("✓")} ${label(event, waits ? connectWait : "")}${paint.dim(time)}`);
+        } else if (event.result === "skipped") step.end(`${paint.dim("–")} ${label(event)}${paint.dim("skipped")}`);
         return;
       }
       case "caChosen": {
@@ -61,6 +58,17 @@ export function createProvisioningView(
         output.event(
           { event: "caChosen", source: event.source },
           output.paragraph(`CA: ${words[event.source]}`, noteIndent),
+        );
+        return;
+      }
+      case "thingRegistered": {
+        const { thingName, deviceConfiguration } = event;
+        const members = Object.keys(deviceConfiguration).length;
+        const named = thingName === undefined ? "the template names no thing" : `thing ${thingName}`;
+        const text = `registered: ${named}; ${members} member${members === 1 ? "" : "s"} of device configuration`;
+        output.event(
+          { event: event.type, ...(thingName !== undefined && { thingName }), deviceConfiguration },
+          output.paragraph(text, noteIndent),
         );
         return;
       }

@@ -1,3 +1,4 @@
+import type { DistinguishedName } from "@thingline/protocol/x509";
 import type { Connection } from "./connection.js";
 
 /** Credential types 0 to 4 of `%CMNG`, by name. */
@@ -65,4 +66,28 @@ export interface SecTagDialer {
   readonly receivedRecordBytesMax?: number;
   /** @throws {ThinglineError} the Dialer's codes, CREDENTIAL_MISSING when the tag lacks one, LINK_FAILED when offline. */
   dial(target: SecTagDialTarget, options?: { signal?: AbortSignal }): Promise<Connection>;
+}
+
+/** What the certificate of a key that is made will say, and what the key is for. */
+export interface KeyRequestOptions {
+  /** In the order in which it shall be read. */
+  subject: DistinguishedName;
+}
+
+/** A key that was made where it stays, and what is known of it. */
+export interface MadeKey {
+  /** PKCS#10, PEM, as a CA reads it. */
+  requestPem: string;
+  /** SubjectPublicKeyInfo, DER. */
+  publicKey: Uint8Array;
+}
+
+/** Makes private keys where credentials are kept, inside a modem, so that they never leave. */
+export interface KeyMaker {
+  /**
+   * Makes a key pair under a security tag that holds no private key.
+   *
+   * @throws {ThinglineError} CREDENTIAL_REFUSED with the modem's reason; MODEM_RESPONSE_INVALID when what it says does not hold together.
+   */
+  makeKey(secTag: number, options: KeyRequestOptions): Promise<MadeKey>;
 }

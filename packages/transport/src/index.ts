@@ -30,7 +30,10 @@ export type {
   CredentialEntry,
   CredentialStore,
   CredentialType,
+  KeyMaker,
+  KeyRequestOptions,
   LinkControl,
+  MadeKey,
   SecTagDialer,
   SecTagDialTarget,
 } from "./credentials.js";
@@ -68,6 +71,7 @@ export {
   filesOption,
   flashOption,
   httpOption,
+  keyMakerOption,
   keysOption,
   linkControlOption,
   networkOption,

@@ -9,7 +9,7 @@ import type {
   TlsClientOptions,
   TlsServerOptions,
 } from "./connection.js";
-import type { CredentialStore, LinkControl, SecTagDialer } from "./credentials.js";
+import type { CredentialStore, KeyMaker, LinkControl, SecTagDialer } from "./credentials.js";
 import type { Files } from "./files.js";
 import type { Flash } from "./flash.js";
 import type { Http, HttpRequest, HttpRequestOptions } from "./http.js";
@@ -76,6 +76,7 @@ export const credentialStoreOption = methodsOf<CredentialStore>("a CredentialSto
   exists: true,
   list: true,
 });
+export const keyMakerOption = methodsOf<KeyMaker>("a KeyMaker", { makeKey: true });
 export const linkControlOption = methodsOf<LinkControl>("a LinkControl", {
   connect: true,
   offline: true,

@@ -1,3 +1,4 @@
+export type { ClaimMaterial, FleetMethod, OwnCertificateMethod, ProvisioningMethod, SplitMethod } from "./method.js";
 export { decodeProgress, historyEntriesMax } from "./progress.js";
 export type {
   HistoryEntry,
@@ -9,8 +10,8 @@ export type {
 } from "./progress.js";
 export { defaultDeviceTag, provisionDevice } from "./provision.js";
 export type { ProvisionDeviceOptions, ProvisioningPoint, ProvisionResult } from "./provision.js";
-export { provisioningSteps, stepTitle } from "./steps.js";
-export type { ProvisioningStepName, ProvisioningStepNumber } from "./steps.js";
+export { provisioningSteps, provisioningStepsOf, stepTitle } from "./steps.js";
+export type { ProvisioningStepInfo, ProvisioningStepName, ProvisioningStepNumber } from "./steps.js";
 export { defaultProvisioningLimits, tagItems } from "./types.js";
 export type {
   CaSource,

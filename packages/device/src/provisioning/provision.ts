@@ -9,6 +9,8 @@ import {
   type Files,
   filesOption,
   type Keys,
+  type KeyMaker,
+  keyMakerOption,
   keysOption,
   type LinkControl,
   linkControlOption,
@@ -26,6 +28,7 @@ import { isRecordTooLarge, sameRecordCutsMax } from "../connection/records.js";
 import type { Device } from "../device.js";
 import { EffectRunner } from "./effects.js";
 import { stepProvisioning } from "./machine.js";
+import type { ClaimMaterial, ProvisioningMethod } from "./method.js";
 import type { HistoryEntry } from "./progress.js";
 import { newProvisioningState, type ProvisioningState } from "./state.js";
 import type { ProvisioningStepName } from "./steps.js";
@@ -64,8 +67,19 @@ export interface ProvisionDeviceOptions {
   port?: number;
   /** The device's id: MQTT client id, thing name and level of the topics. */
   clientId: string;
+  /** How the device gets its credentials. Default split messages, as in the sample. */
+  method?: ProvisioningMethod;
   /** The security tag that holds the claim: CA, certificate, private key. 43 in the sample. */
   claimTag: number;
+  /** A claim to write to its tag first: a temporary one that a trusted user was given. Default: what the tag holds. */
+  claim?: ClaimMaterial;
+  /**
+   * The client id while the claim is in use: `prefix` is `claim-<clientId>`, which shares no session with the device; `device` is the
+   * device's own, which the policies of the original's cloud half ask for, and so does a device that renews its own certificate.
+   */
+  claimClientId?: "prefix" | "device";
+  /** For keys that are made inside the modem. */
+  keyMaker?: KeyMaker;
   /** The security tag for the device's own credentials. Default {@link defaultDeviceTag}. */
   deviceTag?: number;
   store: CredentialStore;
@@ -102,6 +116,10 @@ export interface ProvisionResult {
   certificateId: string;
   /** false: the device was provisioned before this call. */
   isNew: boolean;
+  /** As RegisterThing answered, in this run or an earlier one; undefined with methods that do not register, or where it named none. */
+  thingName: string | undefined;
+  /** The template's `DeviceConfiguration`, as RegisterThing answered; kept over restarts. Empty with methods that do not register. */
+  deviceConfiguration: Readonly<Record<string, string>>;
   /** Where the CA in the device's tag came from; undefined when it was written in an earlier run. */
   caSource: CaSource | undefined;
   /** Every request for a certificate and what became of it, oldest first. */
@@ -172,7 +190,16 @@ class Provisioner {
       keepsDevice = true;
       const { secTag, certificateId } = outcome.credentials;
       const { isNew } = outcome;
-      return { device, secTag, certificateId, isNew, caSource: this.#caSource, history: this.#state.progress.history };
+      return {
+        device,
+        secTag,
+        certificateId,
+        isNew,
+        thingName: undefined,
+        deviceConfiguration: {},
+        caSource: this.#caSource,
+        history: this.#state.progress.history,
+      };
     } finally {
       this.#settle = undefined;
       this.#timer?.cancel();
@@ -294,7 +321,11 @@ const optionTypes = {
   host: "string",
   port: "number",
   clientId: "string",
+  method: "object",
   claimTag: "number",
+  claim: "object",
+  claimClientId: "string",
+  keyMaker: keyMakerOption,
   deviceTag: "number",
   store: credentialStoreOption,
   link: linkControlOption,
@@ -348,6 +379,9 @@ function checkOptions(options: ProvisionDeviceOptions): ProvisioningConfig {
       "deviceTag",
       `claimTag and deviceTag must differ, both are ${claimTag}: the claim is never written over`,
     );
+  }
+  if (options.method !== undefined && options.method.kind !== "split") {
+    throw invalid("method", `method: ${options.method.kind} is not built yet`);
   }
   const limits = { ...defaultProvisioningLimits, ...definedOf(options.limits ?? {}) };
   for (const [name, value] of Object.entries(limits)) {

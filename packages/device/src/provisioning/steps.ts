@@ -1,42 +1,89 @@
-/** The twelve steps of Nordic's provisioning sample, in its order and numbers. */
-export const provisioningSteps = [
-  { number: 1, name: "connectLte" },
-  { number: 2, name: "connectClaim" },
-  { number: 3, name: "subscribe" },
-  { number: 4, name: "request" },
-  { number: 5, name: "receiveKey" },
-  { number: 6, name: "receiveCertificate" },
-  { number: 7, name: "disconnect" },
-  { number: 8, name: "modemOffline" },
-  { number: 9, name: "writeCredentials" },
-  { number: 10, name: "clearSubscriptions" },
-  { number: 11, name: "modemNormal" },
-  { number: 12, name: "connectDevice" },
-] as const;
+import { type ProvisioningMethod, type ProvisioningWay, wayOf } from "./method.js";
 
-export type ProvisioningStepName = (typeof provisioningSteps)[number]["name"];
-export type ProvisioningStepNumber = (typeof provisioningSteps)[number]["number"];
+/** Every step that some way of provisioning has. A way's own list, with its numbers: {@link provisioningStepsOf}. */
+export type ProvisioningStepName =
+  | "writeClaim"
+  | "makeKey"
+  | "connectLte"
+  | "connectClaim"
+  | "subscribe"
+  | "request"
+  | "receiveKey"
+  | "receiveCertificate"
+  | "keepIssued"
+  | "registerThing"
+  | "disconnect"
+  | "modemOffline"
+  | "writeCredentials"
+  | "clearSubscriptions"
+  | "modemNormal"
+  | "introduceCertificate"
+  | "connectDevice";
+
+/** Counts from 1, within the steps of a way. */
+export type ProvisioningStepNumber = number;
+
+export interface ProvisioningStepInfo {
+  number: ProvisioningStepNumber;
+  name: ProvisioningStepName;
+}
+
+const numbered = (names: readonly ProvisioningStepName[]): readonly ProvisioningStepInfo[] =>
+  names.map((name, index) => ({ number: index + 1, name }));
+
+const toAnswers = ["connectLte", "connectClaim", "subscribe", "request"] as const;
+const toProof = ["disconnect", "modemOffline", "writeCredentials", "clearSubscriptions", "modemNormal"] as const;
+const byRequest = ["makeKey", ...toAnswers, "receiveCertificate", "keepIssued", "registerThing"] as const;
+
+const namesOf: Readonly<Record<ProvisioningWay, readonly ProvisioningStepName[]>> = {
+  split: [...toAnswers, "receiveKey", "receiveCertificate", ...toProof, "connectDevice"],
+  fleetCloudKeys: [
+    ...toAnswers,
+    "receiveKey",
+    "receiveCertificate",
+    "keepIssued",
+    "registerThing",
+    ...toProof,
+    "connectDevice",
+  ],
+  fleetCsr: [...byRequest, ...toProof, "connectDevice"],
+  fleetModemKey: [...byRequest, ...toProof, "connectDevice"],
+  ownCertificate: ["connectLte", "introduceCertificate", "connectDevice"],
+};
+
+/** The twelve steps of Nordic's provisioning sample, in its order and numbers. */
+export const provisioningSteps: readonly ProvisioningStepInfo[] = numbered(namesOf.split);
+
+/** The steps of a method, in their order. `hasClaimMaterial`: the claim has to be written first. */
+export function provisioningStepsOf(
+  method: ProvisioningMethod,
+  { hasClaimMaterial = false }: { hasClaimMaterial?: boolean } = {},
+): readonly ProvisioningStepInfo[] {
+  const names = namesOf[wayOf(method)];
+  return numbered(hasClaimMaterial ? ["writeClaim", ...names] : names);
+}
 
 const titles: Readonly<Record<ProvisioningStepName, string>> = {
+  writeClaim: "write the claim to security tag {claim}",
+  makeKey: "make a private key in security tag {device}",
   connectLte: "connect LTE",
   connectClaim: "connect with security tag {claim}",
   subscribe: "subscribe to the answers",
   request: "request key and certificate",
   receiveKey: "receive the private key",
   receiveCertificate: "receive the certificate",
+  keepIssued: "keep what was issued",
+  registerThing: "register the thing",
   disconnect: "disconnect",
   modemOffline: "set the modem offline",
   writeCredentials: "write key, certificate and CA to security tag {device}",
   clearSubscriptions: "clear the subscriptions",
   modemNormal: "set the modem to normal mode",
+  introduceCertificate: "show the certificate of security tag {device}",
   connectDevice: "connect with security tag {device}",
 };
 
 /** A step in words, for people. */
 export function stepTitle(name: ProvisioningStepName, tags: { claimTag: number; deviceTag: number }): string {
   return titles[name].replace("{claim}", String(tags.claimTag)).replace("{device}", String(tags.deviceTag));
-}
-
-export function stepNumber(name: ProvisioningStepName): ProvisioningStepNumber {
-  return (provisioningSteps.findIndex((step) => step.name === name) + 1) as ProvisioningStepNumber;
 }

@@ -1,10 +1,11 @@
 import type { ThinglineError } from "@thingline/protocol";
 import type { ProvisioningState } from "./state.js";
 import type { ProvisioningStepName } from "./steps.js";
-import { provisioningSteps, stepNumber } from "./steps.js";
-import type { ProvisioningEvent, ProvisioningNow, ProvisioningOutput } from "./types.js";
+import { provisioningStepsOf } from "./steps.js";
+import { adviceOf } from "./advice.js";
+import type { ProvisioningEvent, ProvisioningNow, ProvisioningOutput, StepEvent } from "./types.js";
 
-/** One step of the machine in the making: the new state, the outputs, and the events of the sample's steps. */
+/** One step of the machine in the making: the new state, the outputs, and the events of its steps. */
 export class TurnBase {
   state: ProvisioningState;
   readonly outputs: ProvisioningOutput[] = [];
@@ -17,26 +18,35 @@ export class TurnBase {
 
   protected stepStarted(name: ProvisioningStepName): void {
     this.set({ openSteps: { ...this.state.openSteps, [name]: this.now.monotonicMs } });
-    this.event({ type: "stepStarted", step: stepNumber(name), name });
+    this.event({ type: "stepStarted", ...this.#place(name) });
   }
 
   protected stepDone(name: ProvisioningStepName): void {
     const durationMs = this.#closeStep(name);
     if (durationMs === undefined) return;
-    this.event({ type: "stepFinished", step: stepNumber(name), name, durationMs, result: "done" });
+    this.event({ type: "stepFinished", ...this.#place(name), durationMs, result: "done" });
   }
 
   protected stepSkipped(name: ProvisioningStepName): void {
-    this.event({ type: "stepFinished", step: stepNumber(name), name, durationMs: 0, result: "skipped" });
+    this.event({ type: "stepFinished", ...this.#place(name), durationMs: 0, result: "skipped" });
   }
 
   /** Whatever step is under way has failed. */
   protected stepFailed(error: ThinglineError): void {
-    for (const { number: step, name } of provisioningSteps) {
+    for (const { name } of this.#steps) {
       const durationMs = this.#closeStep(name);
       if (durationMs === undefined) continue;
-      this.event({ type: "stepFinished", step, name, durationMs, result: "failed", error });
+      const advice = adviceOf(name, error);
+      this.event({ type: "stepFinished", ...this.#place(name), durationMs, result: "failed", error, ...advice });
     }
+  }
+
+  get #steps() {
+    return provisioningStepsOf({ kind: "split" });
+  }
+
+  #place(name: ProvisioningStepName): StepEvent {
+    return { step: this.#steps.findIndex((step) => step.name === name) + 1, of: this.#steps.length, name };
   }
 
   #closeStep(name: ProvisioningStepName): number | undefined {

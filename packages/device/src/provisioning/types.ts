@@ -110,17 +110,28 @@ export type ProvisioningInput =
   | { type: "tick" }
   | { type: "aborted"; error: ThinglineError };
 
-/** Which step an event is about. */
+/** Which step an event is about: the `step`th of `of`. */
 export interface StepEvent {
   step: ProvisioningStepNumber;
+  of: number;
   name: ProvisioningStepName;
 }
 
 export type ProvisioningEvent =
   | ({ type: "stepStarted" } & StepEvent)
   | ({ type: "stepFinished"; durationMs: number; result: "done" | "skipped" } & StepEvent)
-  | ({ type: "stepFinished"; durationMs: number; result: "failed"; error: ThinglineError } & StepEvent)
+  /** `reason`: what went wrong, `next`: the next thing to try, both in words for people. */
+  | ({
+      type: "stepFinished";
+      durationMs: number;
+      result: "failed";
+      error: ThinglineError;
+      reason: string;
+      next: string;
+    } & StepEvent)
   | { type: "caChosen"; source: CaSource }
+  /** RegisterThing was accepted, in this run. */
+  | { type: "thingRegistered"; thingName: string | undefined; deviceConfiguration: Readonly<Record<string, string>> }
   /** Something worth a line: a retry, a message that was ignored, what a restart found. `code` where an error code fits. */
   | { type: "note"; message: string; code?: ErrorCode };
 
