@@ -9,12 +9,10 @@ ensureInstalled();
 ensureBuilt({ isForced: true });
 
 const bin = (path) => join(root, "node_modules", path);
-const prettier = ["--check", "--log-level=warn", ".", "--cache", "--cache-location=.cache/prettier"];
-const eslint = [".", "--max-warnings", "0", "--cache", "--cache-location", ".cache/eslint"];
 const staticChecks = [
   ["arrows", [join(root, "scripts/check-arrows.mjs")]],
-  ["format", [bin("prettier/bin/prettier.cjs"), ...prettier]],
-  ["lint", [bin("eslint/bin/eslint.js"), ...eslint]],
+  ["format", [bin("oxfmt/bin/oxfmt"), "--check"]],
+  ["lint", [bin("oxlint/bin/oxlint"), "--deny-warnings"]],
 ];
 const docs = process.argv.includes("--docs") ? [["API reference", [bin("typedoc/bin/typedoc")]]] : [];
 const testRun = process.argv.includes("--without-tests") ? [] : [["tests", [join(root, "scripts/test.mjs")]]];

@@ -150,7 +150,8 @@ async function work(api: JobsApi, thingName: string, report: (reported: Reported
   const execution = await api.startNext();
   if (execution?.jobId === undefined) return;
   const { jobId, jobDocument, versionNumber = 0 } = execution;
-  const outcome = (jobDocument as Outcomes | undefined)?.outcomes?.[thingName] ?? "SUCCEEDED";
+  const document: Outcomes | undefined = jobDocument;
+  const outcome = document?.outcomes?.[thingName] ?? "SUCCEEDED";
   if (outcome === "hang") return report({ thingName, jobId, status: undefined });
   await api.update(jobId, {
     status: JobStatus.IN_PROGRESS,

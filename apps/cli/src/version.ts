@@ -1,5 +1,5 @@
 // The file is part of the program.
-// eslint-disable-next-line no-restricted-imports
+// oxlint-disable-next-line no-restricted-imports
 import { readFileSync } from "node:fs";
 
 /** The version in the program's own package.json. */

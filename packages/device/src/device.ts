@@ -84,7 +84,8 @@ export interface Device {
    * How the bytes travel, while there is a connection; `secure.isResumed` tells a resumed TLS session from a full handshake.
    */
   readonly connection:
-    { readonly secure: SecureInfo | undefined; readonly local: Endpoint; readonly remote: Endpoint } | undefined;
+    | { readonly secure: SecureInfo | undefined; readonly local: Endpoint; readonly remote: Endpoint }
+    | undefined;
 
   /**
    * Connects an idle device, and resolves when it is ready: TLS, CONNACK, application topics. With

@@ -18,7 +18,17 @@ export interface OptionGroup {
 
 /** `text` is a string or bytes, `strings` anything that can be iterated and is no string; the elements are the caller's to check. */
 export type SimpleOptionType =
-  "any" | "array" | "boolean" | "bytes" | "function" | "number" | "object" | "signal" | "string" | "strings" | "text";
+  | "any"
+  | "array"
+  | "boolean"
+  | "bytes"
+  | "function"
+  | "number"
+  | "object"
+  | "signal"
+  | "string"
+  | "strings"
+  | "text";
 
 export type OptionType = SimpleOptionType | OptionInterface | OptionGroup;
 export type OptionTable = Readonly<Record<string, OptionType>>;

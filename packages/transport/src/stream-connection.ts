@@ -41,7 +41,7 @@ export interface StreamConnectionOptions {
 }
 
 /** The one implementation of {@link Connection}: queue, turns, water marks, orderly end. */
-// eslint-disable-next-line no-restricted-syntax -- the one, held by connectionContract
+// oxlint-disable-next-line thingline/held-contracts -- the one, held by connectionContract
 export class StreamConnection implements Connection, ChannelEvents {
   readonly secure: SecureInfo | undefined;
   readonly local: Endpoint;

@@ -56,7 +56,7 @@ function encodeNumber(number: number): string {
 }
 
 function encodeString(string: string): string {
-  // eslint-disable-next-line no-control-regex -- nearly every key is plain ASCII, which is its own UTF-8
+  // oxlint-disable-next-line no-control-regex -- nearly every key is plain ASCII, which is its own UTF-8
   if (/^[\x01-\x7f]*$/.test(string)) return `\x20${string}\x00`;
   if (/\p{Cs}/u.test(string)) throw invalidKey("a string in a key holds half a surrogate pair");
   let text = "";

@@ -34,7 +34,8 @@ import { deviceOptionsOf } from "./kconfig-options.js";
 
 /** What the library runs on. With `secTagDialer` the security tag of the settings is used, or the one given to `connect()`. */
 export type AwsIotAdapters = { clock: Clock; random: Random } & (
-  { secTagDialer: SecTagDialer } | { dialer: Dialer; tls?: TlsClientOptions }
+  | { secTagDialer: SecTagDialer }
+  | { dialer: Dialer; tls?: TlsClientOptions }
 );
 
 /** Options of {@link createDevice} that the original has no configuration for, or another one. */

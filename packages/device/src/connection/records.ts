@@ -22,7 +22,7 @@ export type RecordTooLargeEvent = {
   | /** The session at the server, with its queued messages and its subscriptions, which are made anew. */ {
       type: "sessionDiscarded";
     }
-    /** It is not subscribed any more; its subscriptions ended with the error. `unsubscribe()` forgets that. */
+  /** It is not subscribed any more; its subscriptions ended with the error. `unsubscribe()` forgets that. */
   | { type: "filterDropped"; filter: string }
 );
 

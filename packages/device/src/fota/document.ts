@@ -18,7 +18,8 @@ export interface FirmwareOrder {
 }
 
 export type FirmwareDocument =
-  { order: FirmwareOrder } | { refused: { reason: FotaReason; message: string; isOurs: boolean } };
+  | { order: FirmwareOrder }
+  | { refused: { reason: FotaReason; message: string; isOurs: boolean } };
 
 const versionCharactersMax = 64;
 const sizeBytesMax = 2 ** 40;

@@ -52,7 +52,8 @@ export interface RunningJob {
  * process (of those that run one at a time), and the handler is called again, with `isResumed`, in the next one.
  */
 export type JobOutcome =
-  { readonly status: FinalJobStatus; readonly statusDetails?: JobStatusDetails } | { readonly status: "IN_PROGRESS" };
+  | { readonly status: FinalJobStatus; readonly statusDetails?: JobStatusDetails }
+  | { readonly status: "IN_PROGRESS" };
 
 /**
  * Does the work of a job. What it throws is reported as FAILED, with the code of the error; nothing returned means SUCCEEDED.

@@ -118,7 +118,9 @@ export interface HandlerCall {
 }
 
 export type AbortReason =
-  { type: "takenAway"; status: JobExecutionStatus | undefined } | { type: "stepTimedOut" } | { type: "closing" };
+  | { type: "takenAway"; status: JobExecutionStatus | undefined }
+  | { type: "stepTimedOut" }
+  | { type: "closing" };
 
 export type ReportFailure = AbortReason | { type: "refused"; code: string; message: string } | { type: "handlerEnded" };
 

@@ -136,7 +136,8 @@ export type ProvisioningEvent =
   | { type: "note"; message: string; code?: ErrorCode };
 
 export type ProvisioningOutcome =
-  { type: "provisioned"; isNew: boolean; credentials: TagCredentials } | { type: "failed"; error: ThinglineError };
+  | { type: "provisioned"; isNew: boolean; credentials: TagCredentials }
+  | { type: "failed"; error: ThinglineError };
 
 export type ProvisioningOutput =
   | { type: "run"; effect: ProvisioningEffect }

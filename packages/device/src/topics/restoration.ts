@@ -7,7 +7,8 @@ import type { Settle } from "./waiter.js";
 export const restoringPacketsMax = 16;
 
 export type RestorePacket =
-  { type: "unsubscribe"; filters: readonly string[] } | { type: "subscribe"; subscriptions: readonly Subscription[] };
+  | { type: "unsubscribe"; filters: readonly string[] }
+  | { type: "subscribe"; subscriptions: readonly Subscription[] };
 
 export interface RestorePort {
   /** Whether the filter is still wanted when its packet's turn comes. */

@@ -1,6 +1,9 @@
 /** The line that ends every response. */
 export type FinalResult =
-  { type: "ok" } | { type: "error" } | { type: "cmeError"; code: number } | { type: "cmsError"; code: number };
+  | { type: "ok" }
+  | { type: "error" }
+  | { type: "cmeError"; code: number }
+  | { type: "cmsError"; code: number };
 
 const codePattern = /^\+(CME|CMS) ERROR: ?([0-9]{1,5})$/;
 

@@ -22,7 +22,13 @@ export interface KconfigFile {
 }
 
 export type KconfigProblemKind =
-  "malformedLine" | "unknownName" | "wrongType" | "wrongValue" | "outOfRange" | "missing" | "tooLarge";
+  | "malformedLine"
+  | "unknownName"
+  | "wrongType"
+  | "wrongValue"
+  | "outOfRange"
+  | "missing"
+  | "tooLarge";
 
 export interface KconfigProblem {
   kind: KconfigProblemKind;

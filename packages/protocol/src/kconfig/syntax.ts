@@ -12,7 +12,9 @@ export interface KconfigAssignment extends KconfigOrigin {
 }
 
 export type KconfigLine =
-  { type: "assignment"; name: string; raw: string } | { type: "ignored" } | { type: "malformed"; reason: string };
+  | { type: "assignment"; name: string; raw: string }
+  | { type: "ignored" }
+  | { type: "malformed"; reason: string };
 
 /** Names are compared letter by letter when one is unknown, so their length has a bound. */
 export const kconfigNameCharactersMax = 128;

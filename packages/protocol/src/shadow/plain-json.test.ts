@@ -10,7 +10,7 @@ const copy = (value: unknown): unknown => copyJson(value, "reported", limits);
 
 const cyclic: Record<string, unknown> = { a: [] };
 (cyclic["a"] as unknown[]).push({ b: cyclic });
-// eslint-disable-next-line no-sparse-arrays
+// oxlint-disable-next-line no-sparse-arrays
 const holes = [1, , 3];
 const deep = (levels: number): unknown => (levels === 0 ? 1 : { a: deep(levels - 1) });
 let doubled: unknown = { x: 1 };

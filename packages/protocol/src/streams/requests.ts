@@ -14,7 +14,8 @@ import { readMembers, type Members } from "./wire.js";
 
 /** What a server makes of a request: what it asks for, or how it is refused. */
 export type ReadStreamRequest<Request> =
-  { request: Request } | { rejection: StreamRejection & { code: StreamErrorCode } };
+  | { request: Request }
+  | { rejection: StreamRejection & { code: StreamErrorCode } };
 
 /** `describe`. An empty message asks without a token. */
 export function decodeDescribeStreamRequest(

@@ -31,9 +31,11 @@ export async function readBounded(path: string, options: FileReadOptions): Promi
     if (facts.isFIFO() || isatty(file.fd)) {
       // The stream closes its descriptor; the handle, which would close it again, is not used any more.
       isHandedOver = true;
-      return await readStream(path, descriptorStream(file.fd), bytesMax, signal).finally(() =>
-        file.close().catch(() => undefined),
-      );
+      try {
+        return await readStream(path, descriptorStream(file.fd), bytesMax, signal);
+      } finally {
+        await file.close().catch(() => undefined);
+      }
     }
     return await readChunks(path, file, facts.size, bytesMax);
   } finally {

@@ -1,6 +1,8 @@
 /** What the first bytes of a TLS connection are. `unknown` is for TLS itself to judge. */
 export type ClientHello =
-  { type: "incomplete" } | { type: "unknown" } | { type: "complete"; serverName: string | undefined };
+  | { type: "incomplete" }
+  | { type: "unknown" }
+  | { type: "complete"; serverName: string | undefined };
 
 /** A record's header and the longest plaintext: more than this is never looked at. */
 export const clientHelloBytesMax = 5 + 16_384;

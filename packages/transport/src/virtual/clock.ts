@@ -198,7 +198,7 @@ function after(nowMs: number, delayMs: number): number {
 
 /** Every promise that can settle without time passing has settled after a turn of the real event loop. */
 function passEventLoop(): Promise<void> {
-  // eslint-disable-next-line no-restricted-globals -- the one thing a virtual clock cannot do by itself
+  // oxlint-disable-next-line no-restricted-globals -- the one thing a virtual clock cannot do by itself
   return new Promise((resolve) => setImmediate(resolve));
 }
 

@@ -2,7 +2,14 @@
 // is due is found by looking at everything.
 
 export type ModelStatus =
-  "QUEUED" | "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "REJECTED" | "REMOVED" | "CANCELED";
+  | "QUEUED"
+  | "IN_PROGRESS"
+  | "SUCCEEDED"
+  | "FAILED"
+  | "TIMED_OUT"
+  | "REJECTED"
+  | "REMOVED"
+  | "CANCELED";
 export type ModelJobStatus = "IN_PROGRESS" | "SCHEDULED" | "CANCELED" | "COMPLETED";
 type Failure = "FAILED" | "TIMED_OUT" | "REJECTED";
 

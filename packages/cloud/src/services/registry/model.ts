@@ -40,7 +40,12 @@ export type CertificateOrigin = {
 };
 
 export type CertificateStatus =
-  "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION";
+  | "ACTIVE"
+  | "INACTIVE"
+  | "REVOKED"
+  | "PENDING_TRANSFER"
+  | "REGISTER_INACTIVE"
+  | "PENDING_ACTIVATION";
 
 export type CertificateRecord = {
   certificateId: string;

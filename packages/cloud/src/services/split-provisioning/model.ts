@@ -79,11 +79,10 @@ export function prove(record: DeviceRecord, certificateId: string, nowMs: number
     others.filter(({ state }) => state === wanted).map((certificate) => certificate.certificateId);
   const deleted = inState("pending");
   const deactivated = inState("proved");
-  const certificates = supersede(record.certificates, new Set([...deleted, ...deactivated]), nowMs).map(
-    (certificate) =>
-      certificate.certificateId === certificateId
-        ? { ...certificate, state: "proved" as const, provedAtMs: nowMs }
-        : certificate,
+  const certificates = supersede(record.certificates, new Set([...deleted, ...deactivated]), nowMs).map((certificate) =>
+    certificate.certificateId === certificateId
+      ? { ...certificate, state: "proved" as const, provedAtMs: nowMs }
+      : certificate,
   );
   return { record: { ...record, certificates }, deleted, deactivated };
 }

@@ -106,7 +106,9 @@ export function bodyLengthOf({ status, fields }: ResponseHead): number | undefin
 export function contentRangeOf({
   fields,
 }: ResponseHead):
-  { first: number; last: number; sizeBytes: number } | { first: undefined; sizeBytes: number } | undefined {
+  | { first: number; last: number; sizeBytes: number }
+  | { first: undefined; sizeBytes: number }
+  | undefined {
   const text = fields.get("content-range");
   if (text === undefined) return undefined;
   const match = /^bytes (?:([0-9]{1,15})-([0-9]{1,15})|\*)\/([0-9]{1,15})$/u.exec(text);
