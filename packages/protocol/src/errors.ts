@@ -110,10 +110,14 @@ export const errorCodes = {
   // Provisioning
   PROVISIONING_ANSWER_EMPTY: "the cloud sent an empty message instead of a key or certificate",
   PROVISIONING_ANSWER_TOO_LARGE: "the cloud sent a key or certificate larger than its buffer",
+  PROVISIONING_CONFLICT: "what a provisioning template names exists already, and differs in what it may not change",
   PROVISIONING_DUPLICATE: "the same key or certificate was received twice",
   PROVISIONING_EXHAUSTED: "too many requests led to no accepted certificate",
+  PROVISIONING_FAILED: "what a provisioning template asks for could not be done",
   PROVISIONING_NOT_PROVED: "the new credentials were written, but the cloud did not accept them",
   PROVISIONING_REJECTED: "the cloud refused to create a key and certificate",
+  PROVISIONING_TEMPLATE_INVALID:
+    "a provisioning template breaks its grammar, or does not resolve with the parameters that were given",
   PROVISIONING_TIMEOUT: "the cloud did not answer a request for a key and certificate in time",
   PROVISIONING_TOPIC_UNKNOWN: "a message came on a provisioning topic that nobody knows",
   // Firmware over the air

@@ -17,6 +17,7 @@ import {
 } from "./shadow/index.js";
 import { createSplitProvisioningService } from "./split-provisioning/index.js";
 import { createStreamsService, type Streams } from "./streams/index.js";
+import { createThingProvisioningService, type ThingProvisioning } from "./thing-provisioning/index.js";
 
 // The only place that names the services.
 
@@ -63,6 +64,8 @@ export interface NamedOperations {
   readonly streams: Streams;
   /** OTA updates of FreeRTOS. */
   readonly otaUpdates: OtaUpdates;
+  /** What provisioning templates ask for: registered things, and the operation that all ways of provisioning end with. */
+  readonly thingProvisioning: ThingProvisioning;
 }
 
 export interface Services {
@@ -86,13 +89,25 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const otaUpdates = createOtaService({
     ...{ jobs: jobs.operations, objects: objects.operations, streams: streams.ofUpdates },
   });
+  const thingProvisioning = createThingProvisioningService({ ...deps, registry: registry.operations });
   const splitProvisioning = createSplitProvisioningService({
     ...deps,
     issuer: registry.issuer,
     registry: registry.operations,
   });
   return {
-    all: [registry, shadows, messages, objects, jobTemplates, jobs, streams, otaUpdates, splitProvisioning],
+    all: [
+      registry,
+      shadows,
+      messages,
+      objects,
+      jobTemplates,
+      jobs,
+      streams,
+      otaUpdates,
+      thingProvisioning,
+      splitProvisioning,
+    ],
     named: {
       registry: registry.operations,
       shadows: shadows.operations,
@@ -102,6 +117,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       jobs: jobs.operations,
       streams: streams.operations,
       otaUpdates: otaUpdates.operations,
+      thingProvisioning: thingProvisioning.operations,
     },
   };
 }
