@@ -34,6 +34,7 @@ export function createKeyPool(keys: Keys, { size }: { size: number }): KeyPool {
 
   return {
     sign: (privateKeyPem, data) => keys.sign(privateKeyPem, data),
+    verify: (signed) => keys.verify(signed),
     publicKeyOf: (privateKeyPem) => keys.publicKeyOf(privateKeyPem),
     certificatePublicKey: (certificatePem) => keys.certificatePublicKey(certificatePem),
     sha256: (data) => keys.sha256(data),

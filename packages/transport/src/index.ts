@@ -53,7 +53,7 @@ export {
 export type { Flash, FlashGeometry, FlashRange } from "./flash.js";
 export { defaultHttpBodyBytesMax, defaultHttpTimeoutMs } from "./http.js";
 export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http.js";
-export type { KeyKind, KeyPair, Keys } from "./keys.js";
+export type { KeyKind, KeyPair, Keys, SignedData } from "./keys.js";
 export { modemFirmwareErrors, modemUpdateResults } from "./modem-firmware.js";
 export type { ModemFirmware, ModemFirmwareError, ModemFirmwareState, ModemUpdateResult } from "./modem-firmware.js";
 export { makePrivateFolder } from "./private-folder.js";

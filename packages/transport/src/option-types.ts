@@ -44,7 +44,15 @@ export const secTagDialerOption = methodsOf<SecTagDialer>("a SecTagDialer", { di
 export const httpOption = methodsOf<Http>("an Http", { request: true }, fromNode("createNodeHttp"));
 export const keysOption = methodsOf<Keys>(
   "Keys",
-  { generate: true, sign: true, publicKeyOf: true, certificatePublicKey: true, sha256: true, hmacSha256: true },
+  {
+    generate: true,
+    sign: true,
+    verify: true,
+    publicKeyOf: true,
+    certificatePublicKey: true,
+    sha256: true,
+    hmacSha256: true,
+  },
   fromNode("createNodeKeys"),
 );
 export const filesOption = methodsOf<Files>(

@@ -20,6 +20,8 @@ export { parsePrivateKey } from "./private-key.js";
 export type { KeyAlgorithm, PrivateKeyFormat, PrivateKeyInfo } from "./private-key.js";
 export { createCertificateRequest } from "./request.js";
 export type { CertificateRequest, CertificateRequestOptions } from "./request.js";
+export { readCertificateSignature, readPublicKeyKind } from "./signature.js";
+export type { CertificateSignature, PublicKeyKind, SignatureAlgorithm, SignatureHash } from "./signature.js";
 export { checkTlsPems } from "./tls-pems.js";
 export type { TlsPems } from "./tls-pems.js";
 export { requireCa, requireChainOrder, validityProblem } from "./trust.js";

@@ -30,6 +30,24 @@ export function keysContract({ test, assert }: ContractHarness, name: string, op
       assert.ok(other.privateKeyPem !== pair.privateKeyPem);
     });
 
+    test(`${name}: a signature by a ${kind} key is verified, and no other`, async () => {
+      const { keys } = await open();
+      const pair = await keys.generate(kind);
+      const other = await keys.generate(kind);
+      const algorithm = { kind: kind === "rsa-2048" ? "rsa" : "ecdsa", hash: "sha256" } as const;
+      const signature = await keys.sign(pair.privateKeyPem, text("data"));
+      const signed = { publicKey: keys.publicKeyOf(pair.privateKeyPem), algorithm, data: text("data"), signature };
+      assert.equal(keys.verify(signed), true);
+      assert.equal(keys.verify({ ...signed, data: text("other") }), false);
+      assert.equal(keys.verify({ ...signed, publicKey: keys.publicKeyOf(other.privateKeyPem) }), false);
+      const otherKind = kind === "rsa-2048" ? "ecdsa" : "rsa";
+      assert.equal(keys.verify({ ...signed, algorithm: { ...algorithm, kind: otherKind } }), false);
+      for (const wrong of [Uint8Array.of(), signature.subarray(1), new Uint8Array(signature.length)]) {
+        assert.equal(keys.verify({ ...signed, signature: wrong }), false);
+        assert.equal(keys.verify({ ...signed, publicKey: wrong }), false);
+      }
+    });
+
     test(`${name}: the public key of a ${kind} certificate is its key's`, async () => {
       const { keys } = await open();
       const { client, otherClient } = await makeTestCertificates(keys, kind);

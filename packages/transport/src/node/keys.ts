@@ -1,4 +1,5 @@
 import {
+  constants,
   createHash,
   createHmac,
   createPrivateKey,
@@ -6,12 +7,13 @@ import {
   generateKeyPair,
   type KeyObject,
   sign,
+  verify,
   X509Certificate,
 } from "node:crypto";
 import { promisify } from "node:util";
 import { ThinglineError } from "@thingline/protocol";
 import { parseCertificates, parsePrivateKey, type Pem, pemText } from "@thingline/protocol/x509";
-import type { KeyKind, KeyPair, Keys } from "../keys.js";
+import type { KeyKind, KeyPair, Keys, SignedData } from "../keys.js";
 
 const generateAsync = promisify(generateKeyPair);
 const signAsync = promisify(sign);
@@ -22,11 +24,30 @@ export function createNodeKeys(): Keys {
     generate,
     sign: async (privateKeyPem, data) =>
       new Uint8Array(await signAsync("sha256", data, { key: readPrivateKey(privateKeyPem), dsaEncoding: "der" })),
+    verify: verifySignature,
     publicKeyOf: (privateKeyPem) => spki(createPublicKey(readPrivateKey(privateKeyPem))),
     certificatePublicKey: (certificatePem) => spki(readCertificate(certificatePem).publicKey),
     sha256: (data) => new Uint8Array(createHash("sha256").update(data).digest()),
     hmacSha256: (key, data) => new Uint8Array(createHmac("sha256", key).update(data).digest()),
   };
+}
+
+/** Which keys OpenSSL may try an algorithm with: it would take an RSA key for a DSA signature to no end. */
+const keyTypes = { rsa: ["rsa"], "rsa-pss": ["rsa", "rsa-pss"], ecdsa: ["ec"], dsa: ["dsa"] } as const;
+
+function verifySignature({ publicKey, algorithm, data, signature }: SignedData): boolean {
+  try {
+    const key = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" });
+    const types: readonly string[] = keyTypes[algorithm.kind];
+    if (!types.includes(key.asymmetricKeyType ?? "")) return false;
+    const options =
+      algorithm.kind === "rsa-pss"
+        ? { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: algorithm.saltBytes }
+        : { key, dsaEncoding: "der" as const };
+    return verify(algorithm.hash, data, options, signature);
+  } catch {
+    return false; // OpenSSL cannot read the key or the signature
+  }
 }
 
 async function generate(kind: KeyKind): Promise<KeyPair> {

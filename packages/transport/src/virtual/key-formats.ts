@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { bytesEqual, ThinglineError } from "@thingline/protocol";
 import {
   derElements,
   derTags,
@@ -66,6 +66,25 @@ export function publicKeyOf(key: PrivateKey): Uint8Array {
   if (key.kind === "ec") return encodeSequence(ecAlgorithm, encodeBitString(p256PublicPoint(key.secret)));
   const numbers = encodeSequence(encodeInteger(key.modulus), encodeInteger(key.exponent));
   return encodeSequence(rsaAlgorithm, encodeBitString(numbers));
+}
+
+export type PublicKey =
+  | { kind: "rsa"; modulus: bigint; exponent: bigint }
+  | { kind: "ec"; point: { x: bigint; y: bigint } };
+
+/** SubjectPublicKeyInfo DER; undefined for another kind of key. */
+export function readPublicKey(der: Uint8Array): PublicKey | undefined {
+  const [algorithm, bits] = seriesOf(der) ?? [];
+  if (algorithm === undefined || bits?.tag !== derTags.bitString || bits.content[0] !== 0) return undefined;
+  const key = bits.content.subarray(1);
+  if (bytesEqual(algorithm.whole, ecAlgorithm)) {
+    if (key[0] !== 4 || key.length !== 65) return undefined;
+    return { kind: "ec", point: { x: bigIntOfBytes(key.subarray(1, 33)), y: bigIntOfBytes(key.subarray(33)) } };
+  }
+  const numbers = bytesEqual(algorithm.whole, rsaAlgorithm) ? seriesOf(key) : undefined;
+  if (numbers?.length !== 2) return undefined;
+  const [modulus = 0n, exponent = 0n] = numbers.map(({ content }) => bigIntOfBytes(content));
+  return modulus > 0n ? { kind: "rsa", modulus, exponent } : undefined;
 }
 
 export function rsaKeyOf(p: bigint, q: bigint): PrivateKey {

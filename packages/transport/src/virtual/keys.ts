@@ -7,14 +7,21 @@ import {
   encodePem,
   encodeSequence,
 } from "@thingline/protocol/x509";
-import type { KeyPair, Keys } from "../keys.js";
+import type { KeyPair, Keys, SignedData } from "../keys.js";
 import { randomOption } from "../option-types.js";
 import type { Random } from "../random.js";
 import { readCertificates } from "./certificate.js";
-import { type PrivateKey, publicKeyOf, readPrivateKey, rsaKeyOf, writePrivateKey } from "./key-formats.js";
+import {
+  type PrivateKey,
+  publicKeyOf,
+  readPrivateKey,
+  readPublicKey,
+  rsaKeyOf,
+  writePrivateKey,
+} from "./key-formats.js";
 import { publicTestPrimes } from "./key-pool.js";
 import { bigIntOfBytes, bytesOfBigInt, mod, modPow } from "./modular.js";
-import { p256Order, p256Sign } from "./p256.js";
+import { p256Order, p256Sign, p256Verify } from "./p256.js";
 import { hmacSha256, sha256 } from "./sha256.js";
 
 /** As many RSA keys as there are pairs in the pool. */
@@ -53,6 +60,7 @@ export function createVirtualKeys(options: { random: Random }): Keys {
       const digest = sha256(data);
       return key.kind === "rsa" ? signRsa(key, digest) : signEc(key.secret, digest);
     },
+    verify,
     publicKeyOf: (privateKeyPem) => publicKeyOf(readPrivateKey(privateKeyPem)),
     certificatePublicKey: (certificatePem) => readCertificates(certificatePem)[0].publicKey,
     sha256,
@@ -73,12 +81,29 @@ function shuffledPairs(random: Random): [bigint, bigint][] {
 
 const sha256Info = encodeSequence(encodeObjectIdentifier("2.16.840.1.101.3.4.2.1"), encodedNull);
 
+/** Only the algorithms of its own keys: PKCS#1 v1.5 and ECDSA on P-256, with SHA-256. */
+function verify({ publicKey, algorithm, data, signature }: SignedData): boolean {
+  const key = readPublicKey(publicKey);
+  if (key === undefined || algorithm.hash !== "sha256") return false;
+  const digest = sha256(data);
+  if (key.kind === "ec") return algorithm.kind === "ecdsa" && p256Verify(key.point, bigIntOfBytes(digest), signature);
+  if (algorithm.kind !== "rsa" || signature.length !== lengthOf(key.modulus)) return false;
+  return modPow(bigIntOfBytes(signature), key.exponent, key.modulus) === paddedDigest(key.modulus, digest);
+}
+
+const lengthOf = (modulus: bigint) => Math.ceil(modulus.toString(16).length / 2);
+
+/** EMSA-PKCS1-v1_5 (RFC 8017 §9.2) as a number. */
+function paddedDigest(modulus: bigint, digest: Uint8Array): bigint {
+  const info = encodeSequence(sha256Info, encodeDer(derTags.octetString, digest));
+  const padding = new Uint8Array(lengthOf(modulus) - info.length - 3).fill(0xff);
+  return bigIntOfBytes(concatBytes([Uint8Array.of(0, 1), padding, Uint8Array.of(0), info]));
+}
+
 /** RSASSA-PKCS1-v1_5 (RFC 8017 §8.2.1), by the Chinese remainder theorem. */
 function signRsa({ modulus, secret, p, q }: Extract<PrivateKey, { kind: "rsa" }>, digest: Uint8Array): Uint8Array {
-  const lengthBytes = Math.ceil(modulus.toString(16).length / 2);
-  const info = encodeSequence(sha256Info, encodeDer(derTags.octetString, digest));
-  const padding = new Uint8Array(lengthBytes - info.length - 3).fill(0xff);
-  const message = bigIntOfBytes(concatBytes([Uint8Array.of(0, 1), padding, Uint8Array.of(0), info]));
+  const lengthBytes = lengthOf(modulus);
+  const message = paddedDigest(modulus, digest);
   const [atP, atQ] = [modPow(message, secret % (p - 1n), p), modPow(message, secret % (q - 1n), q)];
   const signature = atQ + q * mod((atP - atQ) * modPow(q, p - 2n, p), p);
   return bytesOfBigInt(signature, lengthBytes);
