@@ -21,6 +21,8 @@ export const arrowRules = {
   rooms: {
     "packages/protocol": {
       at: ["errors.ts"],
+      cbor: [],
+      "fleet-provisioning": ["cbor", "provisioning", "errors.ts", "json.ts"],
       image: ["x509", "bytes.ts", "errors.ts", "options.ts"],
       jobs: ["json.ts"],
       kconfig: ["errors.ts"],
@@ -28,7 +30,7 @@ export const arrowRules = {
       provisioning: ["errors.ts"],
       restjson: ["errors.ts"],
       shadow: ["errors.ts", "options.ts", "json.ts"],
-      streams: ["base64.ts", "bytes.ts", "errors.ts"],
+      streams: ["cbor", "base64.ts", "bytes.ts", "errors.ts"],
       x509: ["base64.ts", "bytes.ts", "errors.ts", "options.ts"],
     },
     "packages/transport": {

@@ -109,6 +109,7 @@ export const errorCodes = {
   TOPIC_NAME_INVALID: "a topic name breaks the rules of MQTT 3.1.1 §4.7",
   // Provisioning
   PROVISIONING_ANSWER_EMPTY: "the cloud sent an empty message instead of a key or certificate",
+  PROVISIONING_ANSWER_INVALID: "an answer of fleet provisioning is not one that the service sends",
   PROVISIONING_ANSWER_TOO_LARGE: "the cloud sent a key or certificate larger than its buffer",
   PROVISIONING_CONFLICT: "what a provisioning template names exists already, and differs in what it may not change",
   PROVISIONING_DUPLICATE: "the same key or certificate was received twice",

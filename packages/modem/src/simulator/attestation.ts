@@ -1,6 +1,6 @@
+import { CborTag, encodeCbor } from "@thingline/protocol/cbor";
 import { DerReader, derTags, encodeBase64 } from "@thingline/protocol/x509";
 import type { Keys } from "@thingline/transport";
-import { encodeCbor } from "./cbor.js";
 
 /** COSE_Sign1 (RFC 9052) with ES256 under key identifier -2, the device identity key, as an nRF91 signs. */
 export interface CoseSignOptions {
@@ -18,8 +18,8 @@ const identityKeyId = Uint8Array.of(0x21);
 export async function signCose({ keys, identityKey, payload, isDetached }: CoseSignOptions): Promise<Uint8Array> {
   const toBeSigned = encodeCbor(["Signature1", protectedHeader, new Uint8Array(0), payload]);
   const signature = rawSignature(await keys.sign(identityKey, toBeSigned));
-  const unprotected = { pairs: [[4, identityKeyId]] } as const;
-  return encodeCbor({ tag: 18, value: [protectedHeader, unprotected, isDetached ? null : payload, signature] });
+  const unprotected = new Map([[4, identityKeyId]]);
+  return encodeCbor(new CborTag(18, [protectedHeader, unprotected, isDetached ? null : payload, signature]));
 }
 
 /** `SEQUENCE { r, s }` to the 64 bytes of r and s. */

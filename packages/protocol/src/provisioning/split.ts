@@ -93,12 +93,21 @@ export function encodeSplitProvisioningRejection(rejection: SplitProvisioningRej
 
 /** Takes whatever came: what is no such document becomes the message of a rejection without a code. */
 export function decodeSplitProvisioningRejection(payload: Uint8Array): SplitProvisioningRejection {
-  const text = printable(new TextDecoder().decode(payload.subarray(0, rejectionBytesMax)));
-  const unknown = { statusCode: 500, errorCode: "Unknown", errorMessage: text || "no reason was given" };
-  if (payload.length > rejectionBytesMax) return unknown;
-  const document = parseObject(text);
-  if (!document) return unknown;
-  const { statusCode, errorCode, errorMessage } = document;
+  const text = new TextDecoder().decode(payload.subarray(0, rejectionBytesMax));
+  return rejectionOf(payload.length > rejectionBytesMax ? undefined : parseObject(text), text);
+}
+
+/**
+ * @param members undefined: there are none
+ * @param text what to show of a message that says no reason
+ */
+export function rejectionOf(
+  members: Readonly<Record<string, unknown>> | undefined,
+  text: string,
+): SplitProvisioningRejection {
+  const unknown = { statusCode: 500, errorCode: "Unknown", errorMessage: printable(text) || "no reason was given" };
+  if (members === undefined) return unknown;
+  const { statusCode, errorCode, errorMessage } = members;
   return {
     statusCode: typeof statusCode === "number" && Number.isInteger(statusCode) ? statusCode : unknown.statusCode,
     errorCode: typeof errorCode === "string" && errorCode !== "" ? printable(errorCode) : unknown.errorCode,

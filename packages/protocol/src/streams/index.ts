@@ -1,6 +1,4 @@
 export { decodeBlockBitmap, encodeBlockBitmap } from "./bitmap.js";
-export { cborDepthMax, cborItemsMax, decodeCbor, encodeCbor } from "./cbor.js";
-export type { CborMap, CborValue } from "./cbor.js";
 export {
   streamAnswerBytesMax,
   streamBitmapBytesMax,

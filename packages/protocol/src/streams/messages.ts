@@ -3,7 +3,7 @@ import { ThinglineError } from "../errors.js";
 import { toHex } from "../bytes.js";
 import { streamBlockBytesMax, streamBlocksMax, streamFileIdMax, streamVersionMax } from "./limits.js";
 import type { StreamFormat } from "./topics.js";
-import { readMembers, writeMembers, type Members } from "./wire.js";
+import { readMembers, writeMembers, type Members } from "../cbor/members.js";
 
 // What goes over the topics of a stream, as both ends see it. On the wire members have names of one letter.
 

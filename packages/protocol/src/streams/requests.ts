@@ -10,7 +10,7 @@ import {
 } from "./limits.js";
 import type { DescribeStreamRequest, GetStreamRequest, StreamErrorCode, StreamRejection } from "./messages.js";
 import type { StreamFormat } from "./topics.js";
-import { readMembers, type Members } from "./wire.js";
+import { readMembers, type Members } from "../cbor/members.js";
 
 /** What a server makes of a request: what it asks for, or how it is refused. */
 export type ReadStreamRequest<Request> =

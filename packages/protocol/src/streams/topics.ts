@@ -1,5 +1,7 @@
+import type { MessageFormat } from "../cbor/members.js";
+
 /** How the members of a message are written. */
-export type StreamFormat = "json" | "cbor";
+export type StreamFormat = MessageFormat;
 
 /** `describe` and `get` are requests; `description` and `data` answer them, `rejected` refuses either. */
 export type StreamTopicType = "describe" | "description" | "get" | "data" | "rejected";

@@ -1,10 +1,10 @@
 import { isThinglineError } from "@thingline/protocol";
 import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, stringAt } from "@thingline/protocol/at";
+import { CborTag, encodeCbor } from "@thingline/protocol/cbor";
 import type { DistinguishedName } from "@thingline/protocol/x509";
 import { parseCertificates } from "@thingline/protocol/x509";
 import { encodeBase64Url, hexBytes, signCose, uuidBytes } from "../attestation.js";
-import { encodeCbor } from "../cbor.js";
 import { refusalOfGenerate } from "../credential-rules.js";
 import { defaultKeyUsage, keyUsagePattern, makeKeyRequest, parseSubject } from "../key-request.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
@@ -54,16 +54,15 @@ async function generate(modem: ModemState, parameters: readonly AtParameter[]): 
   const body = await describeKey(modem, privateKeyPem, content === 0 ? { subject, keyUsage } : undefined);
   if (body === undefined) return refused(50);
   await modem.storage.put({ secTag, type: 2, content: privateKeyPem, isGenerated: true });
-  const message = encodeCbor({
-    tag: selfDescribed,
-    value: [
+  const message = encodeCbor(
+    new CborTag(selfDescribed, [
       content === 0 ? messageTypes.certificateRequest : messageTypes.publicKey,
       uuidBytes(modem.identity.deviceUuid),
       encodeCbor(secTag),
       modem.keys.sha256(body),
       modem.random.bytes(nonceBytes),
-    ],
-  });
+    ]),
+  );
   const { identityKey } = modem.identity;
   const signed = await signCose({ keys: modem.keys, identityKey, payload: message, isDetached: false });
   return ok(`%KEYGEN: "${encodeBase64Url(body)}.${encodeBase64Url(signed)}"`);
@@ -93,10 +92,9 @@ async function attest(modem: ModemState, challenge: Uint8Array | undefined): Pro
   const { deviceUuid, modemUuid, identityKey } = modem.identity;
   const nonce = challenge ?? modem.random.bytes(nonceBytes);
   const type = modem.profile.attestationDeviceType;
-  const payload = encodeCbor({
-    tag: selfDescribed,
-    value: [messageTypes.deviceIdentity, uuidBytes(deviceUuid), type, uuidBytes(modemUuid), nonce],
-  });
+  const payload = encodeCbor(
+    new CborTag(selfDescribed, [messageTypes.deviceIdentity, uuidBytes(deviceUuid), type, uuidBytes(modemUuid), nonce]),
+  );
   const signed = await signCose({ keys: modem.keys, identityKey, payload, isDetached: true });
   return ok(`%ATTESTTOKEN: "${encodeBase64Url(payload)}.${encodeBase64Url(signed)}"`);
 }

@@ -1,4 +1,5 @@
-// As much of CBOR (RFC 8949) as file delivery needs: integers, byte and text strings, arrays, maps with text keys, booleans and null.
+// As much of CBOR (RFC 8949) as AWS IoT and an nRF91 use: integers, byte and text strings, arrays, maps with text keys, booleans and null.
+// What is written may have maps with numbers for keys, and tags. Floating-point numbers are read and written where they are asked for.
 
 export type CborValue =
   | number
@@ -9,6 +10,8 @@ export type CborValue =
   | readonly CborValue[]
   | { readonly [member: string]: CborValue | undefined }
   | CborMap;
+/** What can be written, and is never read. */
+export type CborWritable = CborValue | CborTag | readonly CborWritable[] | ReadonlyMap<number, CborWritable>;
 /** As it is decoded: no member can be taken for one of an object's own. */
 export type CborMap = ReadonlyMap<string, CborValue>;
 
@@ -17,15 +20,30 @@ export const cborDepthMax = 8;
 /** Of an array, or members of a map. */
 export const cborItemsMax = 1_024;
 
+/** A value with its tag in front, of a COSE structure for example. */
+export class CborTag {
+  readonly tag: number;
+  readonly value: CborWritable;
+  constructor(tag: number, value: CborWritable) {
+    this.tag = tag;
+    this.value = value;
+  }
+}
+
+export interface DecodeCborOptions {
+  /** Floating-point numbers are read, unless they are infinite or not a number. Default false: one of them spoils the whole. */
+  hasFloats?: boolean;
+}
+
 const breakByte = 0xff;
 const indefinite = 31;
 const encoder = new TextEncoder();
 
 /**
- * @param value members that are undefined are left out; numbers are safe integers
+ * @param value members that are undefined are left out; a number that is not a safe integer is written with floating point, in 64 bits
  * @param options with `isIndefinite` the outermost map comes without its length, as AWS writes it
  */
-export function encodeCbor(value: CborValue, options: { isIndefinite?: boolean } = {}): Uint8Array {
+export function encodeCbor(value: CborWritable, options: { isIndefinite?: boolean } = {}): Uint8Array {
   const writer = new Writer();
   if (options.isIndefinite === true && isMembers(value)) {
     writer.byte(0xbf);
@@ -41,8 +59,8 @@ export function encodeCbor(value: CborValue, options: { isIndefinite?: boolean }
  * @returns undefined for what is not well formed, has something behind it, or is none of the kinds above: a tag, a floating-point number, an
  * integer that is not safe, a key that is no text or comes twice, too much within each other.
  */
-export function decodeCbor(bytes: Uint8Array): CborValue | undefined {
-  const reader = new Reader(bytes);
+export function decodeCbor(bytes: Uint8Array, { hasFloats = false }: DecodeCborOptions = {}): CborValue | undefined {
+  const reader = new Reader(bytes, hasFloats);
   try {
     const value = reader.value(0);
     return reader.isAtEnd ? value : undefined;
@@ -52,18 +70,23 @@ export function decodeCbor(bytes: Uint8Array): CborValue | undefined {
   }
 }
 
-type Members = { readonly [member: string]: CborValue | undefined };
+type Members = { readonly [member: string]: CborValue | undefined } | CborMap | ReadonlyMap<number, CborWritable>;
+type Member = [key: string | number, value: CborWritable];
 
-const isMembers = (value: CborValue): value is Members | CborMap =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+const isMembers = (value: CborWritable): value is Members =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Uint8Array) &&
+  !(value instanceof CborTag);
 
-function membersOf(value: Members | CborMap): [string, CborValue][] {
-  const all = value instanceof Map ? [...(value as CborMap)] : Object.entries(value as Members);
-  return all.filter((member): member is [string, CborValue] => member[1] !== undefined);
+function membersOf(value: Members): Member[] {
+  const all: [string | number, CborWritable | undefined][] = value instanceof Map ? [...value] : Object.entries(value);
+  return all.filter((member): member is Member => member[1] !== undefined);
 }
 
-function writeValue(writer: Writer, value: CborValue): void {
-  if (typeof value === "number") return writer.head(value < 0 ? 1 : 0, value < 0 ? -1 - value : value);
+function writeValue(writer: Writer, value: CborWritable): void {
+  if (typeof value === "number") return writer.number(value);
   if (typeof value === "string") {
     const text = encoder.encode(value);
     writer.head(3, text.length);
@@ -76,19 +99,23 @@ function writeValue(writer: Writer, value: CborValue): void {
   if (value === null) return writer.byte(0xf6);
   if (typeof value === "boolean") return writer.byte(value ? 0xf5 : 0xf4);
   if (Array.isArray(value)) {
-    const items = value as readonly CborValue[];
+    const items = value as readonly CborWritable[];
     writer.head(4, items.length);
     for (const item of items) writeValue(writer, item);
     return;
   }
-  const members = membersOf(value as Members | CborMap);
+  if (value instanceof CborTag) {
+    writer.head(6, value.tag);
+    return writeValue(writer, value.value);
+  }
+  const members = membersOf(value as Members);
   writer.head(5, members.length);
   writeMembers(writer, members);
 }
 
-function writeMembers(writer: Writer, members: Iterable<[string, CborValue]>): void {
-  for (const [name, member] of members) {
-    writeValue(writer, name);
+function writeMembers(writer: Writer, members: Iterable<Member>): void {
+  for (const [key, member] of members) {
+    writeValue(writer, key);
     writeValue(writer, member);
   }
 }
@@ -107,6 +134,14 @@ class Writer {
     this.#reserve(value.length);
     this.#room.set(value, this.#length);
     this.#length += value.length;
+  }
+
+  number(value: number): void {
+    if (Number.isSafeInteger(value)) return this.head(value < 0 ? 1 : 0, value < 0 ? -1 - value : value);
+    const float = new Uint8Array(8);
+    new DataView(float.buffer).setFloat64(0, value);
+    this.byte(0xfb);
+    this.bytes(float);
   }
 
   /** In the shortest form. */
@@ -135,10 +170,12 @@ const malformed = new Error("not of the subset of CBOR");
 
 class Reader {
   readonly #bytes: Uint8Array;
+  readonly #hasFloats: boolean;
   #at = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, hasFloats: boolean) {
     this.#bytes = bytes;
+    this.#hasFloats = hasFloats;
   }
 
   get isAtEnd(): boolean {
@@ -149,7 +186,7 @@ class Reader {
     const first = this.#byte();
     const major = first >> 5;
     const low = first & 31;
-    if (major === 7) return simpleValue(low);
+    if (major === 7) return low >= 25 && low <= 27 && this.#hasFloats ? this.#float(low) : simpleValue(low);
     if (low === indefinite) return this.#indefinite(major, depth);
     const argument = this.#argument(low);
     if (major === 0) return argument;
@@ -210,6 +247,14 @@ class Reader {
     return major === 2 ? whole : decodeText(whole);
   }
 
+  #float(low: number): number {
+    const taken = this.#take(1 << (low - 24));
+    const view = new DataView(taken.buffer, taken.byteOffset, taken.length);
+    const value = low === 25 ? halfFloat(view.getUint16(0)) : low === 26 ? view.getFloat32(0) : view.getFloat64(0);
+    if (!Number.isFinite(value)) throw malformed;
+    return value;
+  }
+
   #argument(low: number): number {
     if (low < 24) return low;
     if (low > 27) throw malformed;
@@ -237,6 +282,16 @@ function simpleValue(low: number): CborValue {
   if (low === 20 || low === 21) return low === 21;
   if (low === 22) return null;
   throw malformed;
+}
+
+/** RFC 8949, appendix D. */
+function halfFloat(bits: number): number {
+  const exponent = (bits >> 10) & 0x1f;
+  const mantissa = bits & 0x3ff;
+  const sign = bits & 0x8000 ? -1 : 1;
+  if (exponent === 0) return sign * mantissa * 2 ** -24;
+  if (exponent === 0x1f) return Number.NaN;
+  return sign * (mantissa + 1_024) * 2 ** (exponent - 25);
 }
 
 function requireSafe(value: number): number {

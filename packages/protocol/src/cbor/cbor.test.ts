@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as cborg from "cborg";
 import fc from "fast-check";
-import { cborDepthMax, cborItemsMax, decodeCbor, encodeCbor, type CborValue } from "./cbor.js";
+import {
+  cborDepthMax,
+  cborItemsMax,
+  CborTag,
+  decodeCbor,
+  encodeCbor,
+  type CborValue,
+  type CborWritable,
+} from "./cbor.js";
 
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 
@@ -104,5 +112,42 @@ test("any bytes are read or refused, and no byte behind the value is passed over
       if (value !== undefined) assert.equal(decodeCbor(Uint8Array.from([...bytes, 0])), undefined);
     }),
     { numRuns: 2_000 },
+  );
+});
+
+test("CBOR has the shortest heads", () => {
+  const hex = (value: Parameters<typeof encodeCbor>[0]) => Buffer.from(encodeCbor(value)).toString("hex");
+  assert.equal(
+    hex([0, 23, 24, 255, 256, 65_535, 65_536, -1, "a", null]),
+    "8a00171818" + "18ff190100" + "19ffff1a00010000" + "206161f6",
+  );
+});
+
+test("tags and maps with numbers for keys are written, and are not read", () => {
+  const cose = encodeCbor(new CborTag(18, [new Map<number, CborWritable>([[4, Uint8Array.of(0x21)]]), null]));
+  assert.equal(Buffer.from(cose).toString("hex"), "d282a1044121f6");
+  assert.equal(decodeCbor(cose), undefined);
+  assert.equal(decodeCbor(encodeCbor(new Map([[1, 2]]))), undefined);
+});
+
+test("floating-point numbers are read where they are asked for, and written where an integer does not do", () => {
+  const read = (bytes: string) => decodeCbor(hex(bytes), { hasFloats: true });
+  for (const [bytes, value] of [
+    ["f93c00", 1],
+    ["f90001", 5.960464477539063e-8],
+    ["f9c400", -4],
+    ["fa47c35000", 100_000],
+    ["fb3ff199999999999a", 1.1],
+  ] as const) {
+    assert.equal(read(bytes), value, bytes);
+    assert.equal(decodeCbor(hex(bytes)), undefined);
+  }
+  for (const bytes of ["f97c00", "f97e00", "faff800000", "fb7ff0000000000000", "f93c", "fb00"])
+    assert.equal(read(bytes), undefined, bytes);
+  assert.equal(Buffer.from(encodeCbor(1.1)).toString("hex"), "fb3ff199999999999a");
+  fc.assert(
+    fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
+      assert.equal(Object.is(decodeCbor(encodeCbor(value), { hasFloats: true }), value === 0 ? 0 : value), true);
+    }),
   );
 });
