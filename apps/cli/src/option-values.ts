@@ -79,6 +79,17 @@ export const optionValues = {
     if (text !== "" && !text.includes("\0")) return text;
     throw new InvalidArgumentError("A path must not be empty.");
   },
+  /** `NAME=URL`, which may be repeated. */
+  functions: (text: string, before: Record<string, { url: string }> | undefined): Record<string, { url: string }> => {
+    const [, name, url] = /^([^=]+)=(https?:\/\/[^\s#@]+)$/u.exec(text) ?? [];
+    if (name === undefined || url === undefined)
+      throw new InvalidArgumentError(
+        "A function is NAME=URL, with an http or https URL, such as hook=http://localhost:9000/",
+      );
+    if (before !== undefined && Object.hasOwn(before, name))
+      throw new InvalidArgumentError(`"${name}" is given twice.`);
+    return { ...before, [name]: { url } };
+  },
   list: (text: string, before: string[] | undefined): string[] => {
     return [...(before ?? []), text];
   },

@@ -166,6 +166,11 @@ function addCloud(cloud: Command, command: AddCommand): void {
     .option("--no-sigv4", "take any AWS signature")
     .option("--no-unsigned", "refuse AWS requests without a signature")
     .option("--access-keys <file>", "JSON list of keys; default $THINGLINE_ACCESS_KEYS")
+    .option(
+      "--function <name=url>",
+      "what AWS would call by a Lambda ARN: POST of the event as JSON; may be repeated",
+      optionValues.functions,
+    )
     .addOption(
       new Option("--durability <kind>", "what an acknowledged change survives: kill -9, or a power cut as well")
         .choices(["process", "disk"])

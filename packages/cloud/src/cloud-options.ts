@@ -1,9 +1,10 @@
 import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
-import { clockOption, filesOption, keysOption, networkOption, randomOption } from "@thingline/transport";
-import type { Clock, Files, Keys, Network, Random } from "@thingline/transport";
+import { clockOption, filesOption, httpOption, keysOption, networkOption, randomOption } from "@thingline/transport";
+import type { Clock, Files, Http, Keys, Network, Random } from "@thingline/transport";
 import { checkAccountAndRegion } from "./account-region.js";
 import { awsLimits, noLimits, type BrokerLimits } from "./broker/limits.js";
 import { defaultObjectsPort } from "./default-ports.js";
+import type { CloudFunction } from "./functions/index.js";
 import type { GatewayOptions } from "./gateway/gateway.js";
 import type { ListenAddress } from "./gateway/listen.js";
 import { type Log, logOption } from "./log.js";
@@ -25,6 +26,12 @@ export interface CloudDependencies {
   store: Store;
   /** Closed with the cloud. Default: in memory, which goes with a store that is in memory. */
   blobs?: BlobStore;
+  /**
+   * What AWS would call by the ARN of a Lambda function (hooks of provisioning, certificate providers), by its name or its ARN. Default: none.
+   */
+  functions?: Readonly<Record<string, CloudFunction>>;
+  /** Needed when one of the functions is an endpoint. */
+  http?: Http;
   log: Log;
 }
 
@@ -84,9 +91,12 @@ const dependencyTypes = {
   keys: keysOption,
   store: "object",
   blobs: "object",
+  functions: "object",
+  http: httpOption,
   log: logOption,
 } as const satisfies OptionTypes<CloudDependencies>;
-const requiredDependencies = Object.keys(dependencyTypes).filter((name) => name !== "blobs");
+const optionalDependencies = ["blobs", "functions", "http"];
+const requiredDependencies = Object.keys(dependencyTypes).filter((name) => !optionalDependencies.includes(name));
 
 const addressTypes = {
   host: "string",

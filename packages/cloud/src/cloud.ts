@@ -7,6 +7,7 @@ import { brokerLimitsOf, checkCloudOptions, objectsEndpointOf, serviceOptionsOf 
 import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 import { createHttpDoor, openMqttDoor, openMqttIdentity, type HttpDoor, type MqttIdentity } from "./doors.js";
 import { openEngine } from "./engine.js";
+import { createFunctions, type OpenFunctions } from "./functions/functions.js";
 import type { Gateway } from "./gateway/gateway.js";
 import { createKeyPool, type KeyPool } from "./key-pool.js";
 import { Maintenance } from "./maintenance.js";
@@ -56,6 +57,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
   readonly named: NamedOperations;
   readonly closed: Promise<void>;
   readonly #keys: KeyPool;
+  readonly #functions: OpenFunctions;
   readonly #blobs: BlobStore;
   readonly #services: readonly CloudService[];
   readonly #http: HttpDoor;
@@ -74,7 +76,8 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
     const keys = createKeyPool(dependencies.keys, { size: options.keyPoolSize ?? 0 });
     const blobs = dependencies.blobs ?? createMemoryBlobStore({ sha256: (content) => keys.sha256(content) });
-    const deps = { ...dependencies, keys, blobs };
+    const functions = createFunctions(dependencies.functions ?? {}, dependencies);
+    const deps = { ...dependencies, keys, blobs, functions };
     const scope = { account, region };
     const mqttsEndpoint = () => this.addresses.mqtts;
     const isAnyTaken = options.signatures === "any";
@@ -96,6 +99,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       cloud: this,
     });
     [this.scope, this.named, this.#keys, this.#blobs, this.#services] = [scope, named, keys, blobs, services];
+    this.#functions = functions;
   }
 
   async open(): Promise<void> {
@@ -181,6 +185,8 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
 
   async #close(): Promise<void> {
     this.#gateway?.stop();
+    // Whoever waits for one gives up, so that what runs can end.
+    await this.#functions.close();
     await this.#maintenance.close();
     await this.#gateway?.close();
     for (const service of this.#services) await service.close?.();

@@ -3,6 +3,15 @@ export { createCloud } from "./cloud.js";
 export type { Cloud } from "./cloud.js";
 export type { CloudAddresses, CloudStats } from "./cloud-facts.js";
 export type { CloudDependencies, CloudOptions } from "./cloud-options.js";
+export type { CloudFunction, CloudFunctionContext, Functions, InvokeOptions } from "./functions/index.js";
+export {
+  functionAnswerBytesMax,
+  functionCallsInFlightMax,
+  functionCallsQueuedMax,
+  functionEventBytesMax,
+  functionNameCharactersMax,
+  functionsMax,
+} from "./functions/index.js";
 export type { Refusal, RefusalReason } from "./gateway/certificate-check.js";
 export type { GatewayStats } from "./gateway/gateway.js";
 export type { ListenAddress } from "./gateway/listen.js";

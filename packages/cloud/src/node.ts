@@ -7,6 +7,7 @@ import { type Clock, clockOption, type Endpoint, type HttpRequest, makePrivateFo
 import {
   createNodeClock,
   createNodeFiles,
+  createNodeHttp,
   createNodeKeys,
   createNodeNetwork,
   createNodeRandom,
@@ -19,8 +20,9 @@ import { cloudFileName, readCloudFile, writeCloudFile } from "./cloud-file.js";
 import type { RunningCloud } from "./cloud-file.js";
 import type { Cloud } from "./cloud.js";
 import { defaultObjectsPort } from "./default-ports.js";
-import type { CloudOptions } from "./cloud-options.js";
+import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 import type { DataDirectory, DataDirectoryDependencies } from "./data-directory.js";
+import type { CloudFunction } from "./functions/index.js";
 import { nameOption } from "./gateway/listen.js";
 import type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 import type { AccessKey } from "./rest/access-keys.js";
@@ -92,6 +94,11 @@ export interface StartCloudOptions {
   vending?: CloudOptions["vending"];
   /** RSA keys made ahead, so that nobody waits for one. Default {@link defaultKeyPoolSize}. */
   keyPoolSize?: number;
+  /**
+   * What AWS would call by the ARN of a Lambda function (hooks of provisioning, certificate providers), by its name or its ARN: a function of
+   * this process, or an HTTP endpoint. Default: none.
+   */
+  functions?: Readonly<Record<string, CloudFunction>>;
   /** Default `process`. */
   durability?: Durability;
   /** Default: the system's. With one of its own a test lets a minute pass at once: rollouts, time-outs and retries of jobs go by it. */
@@ -238,7 +245,7 @@ class NodeCloud implements StartedCloud {
     const { unsignedRequests, accessKeys, vending } = this.#options;
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
-      { ...adapters, files: this.#files, store, ...(blobs && { blobs }), log },
+      { ...adapters, files: this.#files, store, ...(blobs && { blobs }), ...this.#functions(clock), log },
       {
         folder,
         account,
@@ -400,6 +407,11 @@ class NodeCloud implements StartedCloud {
     return { host, port: server.address.port };
   }
 
+  #functions(clock: Clock): Pick<CloudDependencies, "functions" | "http"> {
+    const { functions } = this.#options;
+    return functions === undefined ? {} : { functions, http: createNodeHttp({ clock }) };
+  }
+
   /** By a name that devices can reach: listening at every address is none. */
   get #objectsEndpoint(): ObjectsEndpoint {
     const { host = defaultHost, serverNames = [] } = this.#options;
@@ -451,6 +463,7 @@ const optionTypes = {
   // A word or an object.
   vending: "any",
   keyPoolSize: "number",
+  functions: "object",
   durability: "string",
   clock: clockOption,
   log: logOption,

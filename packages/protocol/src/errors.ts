@@ -55,6 +55,9 @@ export const errorCodes = {
   CERTIFICATE_STATE_INVALID: "the status of a certificate does not allow the operation",
   DELETE_CONFLICT: "something is still attached to what should be deleted",
   DEVICE_ID_MISMATCH: "a request names another device than the client that sent it",
+  FUNCTION_FAILED:
+    "a function that a cloud service called threw, could not be reached, or answered something else than JSON",
+  FUNCTION_UNKNOWN: "a cloud service has to call a function that the local cloud was not given",
   INTERNAL_FAILURE: "a defect in a cloud service; the log of the local cloud says more",
   JOB_EXECUTION_ENDED: "an execution of a job was asked for that is in a terminal state",
   JOB_STATE_INVALID: "the state of a job or of its execution does not allow the operation",

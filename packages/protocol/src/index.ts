@@ -15,6 +15,7 @@ export {
   unknownOption,
   unreadableOption,
 } from "./options.js";
+export type { JsonObject, JsonValue } from "./json.js";
 export { isRecord } from "./record.js";
 export type {
   OptionCheck,

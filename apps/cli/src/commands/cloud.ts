@@ -38,6 +38,7 @@ interface StartOptions {
   sigv4: boolean;
   unsigned: boolean;
   accessKeys?: string;
+  function?: Record<string, { url: string }>;
   durability: "process" | "disk";
   logLevel: LogLevel;
   verbose?: boolean;
@@ -64,6 +65,7 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
     sigv4: options.sigv4 ? "verify" : "any",
     unsignedRequests: options.unsigned ? "allowed" : "refused",
     ...(accessKeys === undefined ? {} : { accessKeys }),
+    ...(options.function === undefined ? {} : { functions: options.function }),
     durability: options.durability,
     log,
   }).catch((error: unknown) => {

@@ -1,4 +1,5 @@
 import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
+import type { Functions } from "../functions/index.js";
 import type { Log } from "../log.js";
 import { createJobTemplateService, type JobTemplates } from "./job-templates/index.js";
 import { createJobsService, findJobContent, jobsServiceName, type Jobs } from "./jobs/index.js";
@@ -27,6 +28,8 @@ export interface ServiceDependencies {
   /** Makes keys ahead, where it can. */
   keys: Keys;
   files: Files;
+  /** What AWS would call by the ARN of a Lambda function. */
+  functions: Functions;
   log: Log;
   /** For files of a service's own. */
   folder: string;

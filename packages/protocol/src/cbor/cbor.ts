@@ -81,8 +81,11 @@ const isMembers = (value: CborWritable): value is Members =>
   !(value instanceof CborTag);
 
 function membersOf(value: Members): Member[] {
-  const all: [string | number, CborWritable | undefined][] = value instanceof Map ? [...value] : Object.entries(value);
-  return all.filter((member): member is Member => member[1] !== undefined);
+  const isMap = value instanceof Map;
+  const all: Iterable<[string | number, CborWritable | undefined]> = isMap
+    ? (value as ReadonlyMap<string | number, CborWritable>)
+    : Object.entries(value);
+  return [...all].filter((member): member is Member => member[1] !== undefined);
 }
 
 function writeValue(writer: Writer, value: CborWritable): void {

@@ -7,6 +7,7 @@ export {
   encodeRegisterThingAnswer,
 } from "./answers.js";
 export type { CreateCertificateFromCsrAnswer, CreateKeysAndCertificateAnswer, RegisterThingAnswer } from "./answers.js";
+export type { JsonObject, JsonValue } from "../json.js";
 export {
   certificatePemCharactersMax,
   deviceConfigurationDepthMax,
