@@ -58,10 +58,7 @@ function resultOf(name: string, { status, headers, body }: HttpResponse): JsonVa
   }
   // So an emulator of Lambda answers when the handler has thrown.
   const { errorType, errorMessage } = isRecord(result) ? result : {};
-  if (
-    headers["x-amz-function-error"] === undefined &&
-    (typeof errorType !== "string" || typeof errorMessage !== "string")
-  )
-    return result;
-  throw functionFailed(name, `it threw ${textOf(`${String(errorType)}: ${String(errorMessage)}`)}`);
+  const isThrown = typeof errorType === "string" && typeof errorMessage === "string";
+  if (!isThrown && headers["x-amz-function-error"] === undefined) return result;
+  throw functionFailed(name, isThrown ? `it threw ${textOf(`${errorType}: ${errorMessage}`)}` : "it threw");
 }
