@@ -1,3 +1,11 @@
+export { createAwsVendingCloud } from "./aws-cloud.js";
+export type { AwsVendingCloudOptions } from "./aws-cloud.js";
+export { createVendingHandler } from "./handler.js";
+export type { VendingDependencies } from "./handler.js";
+export type { HookEvent, VendingHook } from "./hook.js";
+export { createLineLog } from "./line-log.js";
+export { defaultVendingLimits, readSettings } from "./settings.js";
+export type { VendingLimits, VendingSettings } from "./settings.js";
 export type {
   IssuedCertificate,
   KeyOrigin,

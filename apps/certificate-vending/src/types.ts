@@ -45,8 +45,7 @@ export interface ThingCertificate {
 
 /** What the handler asks of an account: AWS IoT's operations by their names, each bounded in time and tried again by the SDK. */
 export interface VendingCloud {
-  /** @returns false when there is no such thing */
-  describeThing(thingName: string): Promise<{ attributes: Readonly<Record<string, string>> } | undefined>;
+  hasThing(thingName: string): Promise<boolean>;
   createThing(thingName: string): Promise<void>;
   deleteThing(thingName: string): Promise<void>;
   /** Certificates among the principals of a thing. */
