@@ -31,7 +31,7 @@ export async function versionCreate(
   const { versionId = 0, isDefaultVersion = false } = await client.send(command, send);
   const words = ["template", "version", "default", templateName, String(versionId), ...placeWords(options)];
   output.event(
-    { event: "templateVersionCreated", templateName, versionId, isDefault: isDefaultVersion },
+    { event: "versionCreated", templateName, versionId, isDefault: isDefaultVersion },
     [
       `${output.paint.green("created")} version ${versionId} of ${templateName} in the ${plane.description}`,
       ...(isDefaultVersion
@@ -82,7 +82,7 @@ export async function versionDelete(
   const { plane, client, sdk, send } = await openTemplates(context, options);
   await client.send(new sdk.DeleteProvisioningTemplateVersionCommand({ templateName, versionId }), send);
   output.event(
-    { event: "templateVersionDeleted", templateName, versionId },
+    { event: "versionDeleted", templateName, versionId },
     `${output.paint.green("deleted")} version ${versionId} of ${templateName} in the ${plane.description}`,
   );
 }
