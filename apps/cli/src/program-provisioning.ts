@@ -156,6 +156,16 @@ export function addClaimVerbs(claim: Command, command: AddCommand): void {
     .option("--out <dir>", "where to write the credentials (default: a folder of the same name)", optionValues.path)
     .option("--force", "write into a folder that is already there");
   examples(withPlaceOptions(temporary), "claim temporary --template fleet", "claim temporary --template fleet --aws");
+  const load = async () => import("./commands/claim-list.js");
+  const list = command(claim, "list", "list the claims of `claim create`", async () => (await load()).claimList);
+  examples(withPlaceOptions(list), "claim list", "claim list --aws --json");
+  const revoke = command(
+    claim,
+    "revoke",
+    "end a claim: nobody is provisioned with it any more",
+    async () => (await load()).claimRevoke,
+  ).argument("<claim>", "id of its certificate, or the beginning of it, or its folder", optionValues.path);
+  examples(withPlaceOptions(revoke), "claim revoke claim", "claim revoke 968904719a");
 }
 
 /** Where a batch keeps its devices. */

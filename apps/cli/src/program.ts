@@ -126,7 +126,7 @@ export function createProgram(
   addCloud(group("cloud", "the local AWS IoT Core: start, check, reset, snapshot, restore"), command);
   addThing(group("thing", "things, their certificates and policies: create"), command);
   addClaim(
-    group("claim", "claim certificates, shared by devices that are not provisioned: create, temporary"),
+    group("claim", "claim certificates, shared by devices that are not provisioned: create, temporary, list, revoke"),
     command,
   );
   addTemplate(
