@@ -1,12 +1,13 @@
 // npm test: install and build when needed, then node:test on the built output, files passed by name.
 //   --unit | --integration | --conformance | --long   which ones (default: unit and integration)
+//   --with-long-variants                              of those only the ones that do more with --long
 //   --coverage                                        through c8
 //   --node FILE                                       run the tests with this Node.js
 //   --isolated                                        a process for each file, where unit tests else share some
 //   any other word                                    only files whose path contains it
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join, relative, sep } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { groupModule, planProcesses } from "./test-groups.mjs";
 import { ensureBuilt, ensureInstalled, root, run } from "./workspace.mjs";
@@ -16,7 +17,15 @@ const nodeAt = words.indexOf("--node");
 const node = nodeAt === -1 ? process.execPath : words.splice(nodeAt, 2)[1];
 const flags = new Set(words.filter((word) => word.startsWith("--")));
 const filters = words.filter((word) => !word.startsWith("--"));
-const known = new Set(["--unit", "--integration", "--conformance", "--long", "--coverage", "--isolated"]);
+const known = new Set([
+  "--unit",
+  "--integration",
+  "--conformance",
+  "--long",
+  "--with-long-variants",
+  "--coverage",
+  "--isolated",
+]);
 for (const flag of flags) {
   if (known.has(flag)) continue;
   console.error(`test: no option ${flag}; there are ${[...known].join(", ")} and parts of file names.`);
@@ -60,6 +69,17 @@ function unitTests() {
 
 const tests = (name) => builtTests(join(root, "tests", name), join(root, "tests/dist", name));
 
+/** Whether a test, or what supports it, does more in the long run. */
+function hasLongVariant(path, seen = new Set()) {
+  seen.add(path);
+  const text = readFileSync(path, "utf8");
+  if (text.includes("THINGLINE_TEST_LONG")) return true;
+  const supports = [...text.matchAll(/from "(\.{1,2}\/[^"]+\.test\.support\.js)"/g)].map(([, name]) =>
+    join(dirname(path), name),
+  );
+  return supports.some((support) => !seen.has(support) && hasLongVariant(support, seen));
+}
+
 ensureInstalled();
 ensureBuilt();
 
@@ -69,6 +89,7 @@ let files = [];
 if (groups.includes("--unit")) files.push(...unitTests());
 if (groups.includes("--integration")) files.push(...tests("integration"), ...tests("simulation"));
 if (groups.includes("--conformance")) files.push(...tests("conformance"));
+if (flags.has("--with-long-variants")) files = files.filter((file) => hasLongVariant(file));
 if (filters.length > 0) files = files.filter((file) => filters.some((filter) => file.includes(filter)));
 if (files.length === 0) {
   console.error("test: no test file fits.");
@@ -102,8 +123,10 @@ function entryOf({ name, files }) {
 
 // A single file, or a few that somebody asked for, need no help to start quickly.
 const isIsolated = flags.has("--isolated") || files.length <= 3;
-const hasLongVariant = (file) => readFileSync(join(root, file), "utf8").includes("THINGLINE_TEST_LONG");
-const processes = planProcesses(files, { isIsolated, ...(isLong && { isLong: hasLongVariant }) }).map((one) => ({
+const processes = planProcesses(files, {
+  isIsolated,
+  ...(isLong && { isLong: (file) => hasLongVariant(join(root, file)) }),
+}).map((one) => ({
   ...one,
   files: one.files.map((file) => join(root, file)),
   entry: entryOf(one),
