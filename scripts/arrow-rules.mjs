@@ -76,10 +76,8 @@ export const arrowRules = {
       mcuboot: [],
     },
     "apps/cli": {
-      commands: ["batch", "fota", "templates", "*.ts"],
-      batch: ["*.ts"],
+      commands: ["fota", "*.ts"],
       fota: ["*.ts"],
-      templates: ["*.ts"],
     },
   },
 

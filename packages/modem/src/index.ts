@@ -1,6 +1,9 @@
 export { createModemCredentialStore } from "./commands/credentials.js";
 export { readModemDescription } from "./commands/identity.js";
 export type { ModemDescription } from "./commands/identity.js";
+export type { KeyAttestation } from "./commands/attestation.js";
+export { createModemKeyMaker } from "./commands/key-maker.js";
+export type { ModemKeyMaker, ModemKeyMakerOptions, ModemMadeKey } from "./commands/key-maker.js";
 export { createLinkControl, defaultNetworkTimeoutMs } from "./commands/link-control.js";
 export type { LinkControlOptions, LteLinkControl } from "./commands/link-control.js";
 export { readNetworkMonitor, readSignalQuality } from "./commands/signal.js";

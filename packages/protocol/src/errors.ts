@@ -115,9 +115,11 @@ export const errorCodes = {
   PROVISIONING_ANSWER_INVALID: "an answer of fleet provisioning is not one that the service sends",
   PROVISIONING_ANSWER_TOO_LARGE: "the cloud sent a key or certificate larger than its buffer",
   PROVISIONING_CONFLICT: "what a provisioning template names exists already, and differs in what it may not change",
+  PROVISIONING_CLAIM_EXPIRED: "a temporary claim has ended",
   PROVISIONING_DUPLICATE: "the same key or certificate was received twice",
   PROVISIONING_EXHAUSTED: "too many requests led to no accepted certificate",
   PROVISIONING_FAILED: "what a provisioning template asks for could not be done",
+  PROVISIONING_METHOD_UNFIT: "a way of provisioning whose messages the device's TLS cannot take",
   PROVISIONING_NOT_PROVED: "the new credentials were written, but the cloud did not accept them",
   PROVISIONING_REJECTED: "the cloud refused to create a key and certificate",
   PROVISIONING_TEMPLATE_INVALID:

@@ -16,6 +16,8 @@ export interface CredentialEntry {
  * A private key can be written and compared by digest, never read back.
  */
 export interface CredentialStore {
+  /** Takes what is written while connections are open. A modem's does not. Default false. */
+  readonly isWritableOnline?: boolean;
   /** Replaces what is there. @throws {ThinglineError} CREDENTIAL_REFUSED with the reason (link active, storage full, content). */
   write(secTag: number, type: CredentialType, content: string): Promise<void>;
   /** The digest of what is stored, or undefined when nothing is. */

@@ -7,11 +7,10 @@ import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { writeCredentialsFolder, type CredentialsFolder } from "../credentials-folder.js";
 import { commandLine, shellWord } from "../invocation.js";
 import { shortenIds } from "../log.js";
-import { defaultClaimSecTag } from "../option-values.js";
 import type { Output } from "../output.js";
 import { issuingPlane } from "../registry.js";
 
-export interface CreateOptions {
+interface CreateOptions {
   dataDir: string;
   aws?: boolean;
   out?: string;
@@ -20,8 +19,9 @@ export interface CreateOptions {
   policy?: string;
 }
 
-/** Security tag of the original aws_iot sample. */
+/** Security tags of the original samples: 201 for aws_iot, 43 for the provisioning sample's claim. */
 export const defaultThingSecTag = 201;
+export const defaultClaimSecTag = 43;
 /** The claim is shared by many devices; this one stands in its `prj.conf`. */
 export const exampleClientId = "my-device";
 
@@ -97,7 +97,7 @@ export async function claimCreate(context: CommandContext, options: CreateOption
   );
 }
 
-export async function withProgress<Result>(output: Output, text: string, run: () => Promise<Result>): Promise<Result> {
+async function withProgress<Result>(output: Output, text: string, run: () => Promise<Result>): Promise<Result> {
   using _step = output.begin(text);
   return await run();
 }
@@ -136,7 +136,7 @@ function describeThing(
   ].join("\n");
 }
 
-export function describeFiles({ folder, files }: CredentialsFolder, secTag: number): string[] {
+function describeFiles({ folder, files }: CredentialsFolder, secTag: number): string[] {
   const fileName = (path: string) => path.slice(path.lastIndexOf("/") + 1).padEnd(18);
   return [
     `  folder       ${folder}`,
@@ -149,7 +149,7 @@ export function describeFiles({ folder, files }: CredentialsFolder, secTag: numb
 }
 
 /** Before anything is created: a certificate whose key cannot be written would be lost. */
-export async function assertOutIsFree(options: CreateOptions, name: string): Promise<void> {
+async function assertOutIsFree(options: CreateOptions, name: string): Promise<void> {
   const folder = options.out ?? name;
   const names = await createNodeFiles()
     .list(folder)
@@ -163,7 +163,7 @@ export async function assertOutIsFree(options: CreateOptions, name: string): Pro
   throw new ThinglineError("FILE_EXISTS", message, { details: { folder } });
 }
 
-export async function writeIssued(
+async function writeIssued(
   plane: ControlPlane,
   options: CreateOptions,
   made: { name: string; clientId: string; issued: IssuedCredentials; secTag: number },

@@ -145,6 +145,7 @@ class FolderItems implements Items {
 }
 
 class NativeStore implements NativeCredentialStore {
+  readonly isWritableOnline = true;
   readonly #items: Items;
   readonly #keys: Keys;
 

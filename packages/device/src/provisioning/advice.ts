@@ -1,5 +1,6 @@
 import type { ErrorCode, ThinglineError } from "@thingline/protocol";
 import type { ProvisioningStepName } from "./steps.js";
+import type { ProvisioningConfig } from "./types.js";
 
 /** What a failed step tells people: what went wrong, and the next thing to try. */
 export interface StepAdvice {
@@ -7,8 +8,10 @@ export interface StepAdvice {
   next: string;
 }
 
+const again = "start the flow again: it goes on where it stood";
+
 const byCode: Readonly<Partial<Record<ErrorCode, string>>> = {
-  ABORTED: "start the flow again: it goes on where it stood",
+  ABORTED: again,
   CERTIFICATE_INVALID: "the cloud half issues what is no certificate: look at its log",
   CONNECTION_REFUSED: "check host and port, and that the cloud runs",
   CREDENTIAL_MISSING: "write a complete claim (CA, certificate, private key) to its security tag, then start again",
@@ -19,6 +22,8 @@ const byCode: Readonly<Partial<Record<ErrorCode, string>>> = {
   KEY_MISMATCH: "start again; if it stays, the cloud half mixes the answers of several requests",
   LINK_FAILED: "check antenna, SIM and coverage, then start again",
   MQTT_SUBSCRIPTION_REFUSED: "let the claim's policy subscribe to the topics of the answers",
+  PROVISIONING_ANSWER_INVALID: "see whether anybody else publishes on the topics of the answers",
+  PROVISIONING_CLAIM_EXPIRED: "let the trusted user ask for another claim, and start again within five minutes",
   PROVISIONING_EXHAUSTED: "read the history for what went wrong with each certificate, and correct that first",
   PROVISIONING_NOT_PROVED:
     "attach the policy for devices to the new certificate, and let it connect under this client id",
@@ -35,9 +40,31 @@ const byStep: Readonly<Partial<Record<ProvisioningStepName, string>>> = {
   writeCredentials: "free some security tags and check the supply voltage, then start again: the claim is untouched",
 };
 
-export function adviceOf(step: ProvisioningStepName, error: ThinglineError): StepAdvice {
-  return {
-    reason: error.message,
-    next: byCode[error.code] ?? byStep[step] ?? "start the flow again: it goes on where it stood",
-  };
+/** By AWS IoT's own words for refusals. */
+const byRefusal: readonly (readonly [code: RegExp, next: string])[] = [
+  [/throttl|toomany/iu, "wait, then start again: the cloud was asked too often"],
+  [/ownership/iu, "start again: another certificate is asked for"],
+  [/notfound/iu, "create the provisioning template, or correct its name"],
+  [/access.?denied|forbidden|unauthorized/iu, "let the claim's policy and the template's hook allow this device"],
+  [/parameter/iu, "give the parameters that the template asks for"],
+  [/csr/iu, "ask with a key of P-256 or RSA 2048 and a subject that the cloud takes"],
+  [/conflict/iu, "the thing is there and differs: see OverrideSettings in the template"],
+  [/internal|service|unavailable/iu, "start again later: the cloud failed, and says so"],
+];
+
+export function adviceOf(step: ProvisioningStepName, error: ThinglineError, config: ProvisioningConfig): StepAdvice {
+  return { reason: error.message, next: nextOf(step, error, config) };
+}
+
+function nextOf(step: ProvisioningStepName, error: ThinglineError, { keys }: ProvisioningConfig): string {
+  const { cloudCode, cme } = error.details;
+  if (typeof cloudCode === "string") {
+    const known = byRefusal.find(([code]) => code.test(cloudCode))?.[1];
+    return known ?? "see what the cloud says; it refuses this device for good";
+  }
+  if (typeof cme === "number") return "see the modem's reason, then start again: nothing is lost";
+  if (error.code === "PROVISIONING_NOT_PROVED" && keys === "own") {
+    return "register the CA of this certificate with auto-registration, or the certificate itself, and activate it";
+  }
+  return byCode[error.code] ?? byStep[step] ?? again;
 }

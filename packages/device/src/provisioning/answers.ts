@@ -1,8 +1,10 @@
+import type { IssuedCertificate, Ownership, ProvisioningProgress } from "./progress.js";
 import type { ProvisioningAnswer } from "./types.js";
 import { candidatesMax } from "./types.js";
 
-type Key = Extract<ProvisioningAnswer, { kind: "key" }>;
 type Certificate = Extract<ProvisioningAnswer, { kind: "certificate" }>;
+/** A private key, by what is known of it: one that was received, or the device's own. */
+type Key = Pick<Extract<ProvisioningAnswer, { kind: "key" }>, "kind" | "sha256" | "publicKey">;
 
 /** Keys and certificates that came in any order, perhaps of several requests, some of them twice. */
 export interface Answers {
@@ -39,4 +41,42 @@ export function matchAnswers({ keys, certificates }: Answers): AnswerPair | unde
     if (key) return { key, certificate };
   }
   return undefined;
+}
+
+/** A pair as it is remembered once its key lies in the device's tag. */
+export function issuedOf(
+  { key, certificate }: AnswerPair,
+  { phase }: ProvisioningProgress,
+  { secTag, unixMs }: { secTag: number; unixMs: number },
+): IssuedCertificate {
+  const { certificateId, pem, sha256, token } = certificate;
+  const ownership: Ownership | undefined =
+    token === undefined ? undefined : { token, receivedAtUnixMs: unixMs, isUsed: false };
+  return {
+    secTag,
+    certificateId,
+    certificatePem: pem,
+    sha256: { certificate: sha256, privateKey: key.sha256 },
+    ...(ownership && { ownership }),
+    ...(phase.name === "keyReady" && { key: phase.key }),
+  };
+}
+
+/** What an earlier run remembered, as the pair that it was. */
+export function pairOf({ phase }: ProvisioningProgress): AnswerPair | undefined {
+  if (phase.name === "issued") {
+    const { certificateId, certificatePem, sha256 } = phase.issued;
+    return pairFrom(certificateId, certificatePem, sha256);
+  }
+  if (phase.name === "writing" && phase.certificatePem !== undefined) {
+    return pairFrom(phase.credentials.certificateId, phase.certificatePem, phase.credentials.sha256);
+  }
+  return undefined;
+}
+
+function pairFrom(certificateId: string, pem: string, sha256: { certificate: string; privateKey: string }): AnswerPair {
+  return {
+    key: { kind: "key", sha256: sha256.privateKey, publicKey: "" },
+    certificate: { kind: "certificate", sha256: sha256.certificate, publicKey: "", certificateId, pem },
+  };
 }

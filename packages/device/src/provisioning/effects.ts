@@ -1,13 +1,14 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
-import type { SplitProvisioningTopics } from "@thingline/protocol/provisioning";
-import { readPem } from "@thingline/protocol/x509";
-import type { Clock, CredentialStore, Files, Keys, LinkControl, Random } from "@thingline/transport";
+import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
+import { type DistinguishedName, parseCertificates, readPem } from "@thingline/protocol/x509";
+import type { Clock, CredentialStore, Files, KeyKind, KeyMaker, Keys, LinkControl, Random } from "@thingline/transport";
 import { isRecordTooLarge } from "../connection/records.js";
 import type { Device } from "../device.js";
-import type { DeviceMessage } from "../topics/message.js";
+import type { DeviceMessage, MessageListener } from "../topics/message.js";
 import { amazonRootCa1 } from "./amazon-root-ca.js";
-import { digestOf, inspectMessage } from "./inspect.js";
-import { decodeProgress, encodeProgress, progressBytesMax } from "./progress.js";
+import { digestOf } from "./inspect.js";
+import { makeDeviceKey } from "./key-making.js";
+import type { ProvisioningProgress } from "./progress.js";
+import { decodeProgress, encodeProgress, progressBytesMax } from "./progress-file.js";
 import {
   type CaSource,
   type EffectResult,
@@ -16,13 +17,28 @@ import {
   type ProvisioningEffect,
   tagItems,
 } from "./types.js";
+import type { ProvisioningWire, WireRequest } from "./wire.js";
 
 /** How long a PINGRESP may take. */
 export const proofTimeoutMs = 30_000;
 
+/** Different keys and certificates that are looked at in one connection; what comes after them is passed over. */
+export const receivedTextsMax = 64;
+const tooMany = new ThinglineError(
+  "LIMIT_EXCEEDED",
+  `more than ${receivedTextsMax} keys and certificates came in one connection; the others are passed over`,
+);
+
 export interface EffectContext {
   config: ProvisioningConfig;
-  topics: SplitProvisioningTopics;
+  /** Undefined: nothing is asked for. */
+  wire: ProvisioningWire | undefined;
+  /** For a key of the device's own. */
+  keyMaking: { subject: DistinguishedName; maker: KeyMaker | KeyKind };
+  /** Of a certificate that cannot be read. */
+  certificateId: string | undefined;
+  /** Texts that may be written: the claim's. */
+  texts: readonly string[];
   store: CredentialStore;
   link: LinkControl;
   files: Files;
@@ -43,6 +59,8 @@ const done: EffectResult = { of: "nothing" };
 export class EffectRunner {
   readonly #context: EffectContext;
   readonly #texts = new Map<string, string>();
+  /** Those that came over the connection. */
+  readonly #received = new Set<string>();
   #device: Device | undefined;
   /** What the application subscribes to, as `aws_iot_subscription_topics_add` keeps it for the next connection. */
   #applicationTopics: readonly string[] = [];
@@ -50,6 +68,7 @@ export class EffectRunner {
 
   constructor(context: EffectContext) {
     this.#context = context;
+    for (const text of context.texts) this.#keep(text);
   }
 
   /** The connection that is open. */
@@ -81,9 +100,13 @@ export class EffectRunner {
       case "subscribe":
         return this.#subscribe(signal);
       case "publishRequest":
-        // QoS 0 and empty, as in the sample: asking again is the machine's affair.
-        await this.#connected().publish(this.#context.topics.create, new Uint8Array(0), { qos: 0, signal });
-        return done;
+        return this.#publish(this.#wire.request(effect.requestPem), signal);
+      case "registerThing":
+        return this.#publish(this.#wire.registerThing(effect.token), signal);
+      case "makeKey":
+        return this.#makeKey(effect.secTag);
+      case "identify":
+        return this.#identify(effect.secTag);
       case "disconnect":
         await this.#disconnect();
         return done;
@@ -113,6 +136,7 @@ export class EffectRunner {
   async close({ keepsDevice }: { keepsDevice: boolean }): Promise<void> {
     this.#isClosed = true;
     this.#texts.clear();
+    this.#received.clear();
     if (!keepsDevice) await this.#disconnect();
   }
 
@@ -126,7 +150,10 @@ export class EffectRunner {
       throw error;
     }
     const progress = decodeProgress(bytes);
-    if (progress) return { of: "loadProgress", progress };
+    if (progress) {
+      this.#keepCertificate(progress);
+      return { of: "loadProgress", progress };
+    }
     const kept = `${progressPath}.unreadable`;
     await files.replace(kept, bytes);
     const problem = `the progress in ${progressPath} cannot be understood, so nothing in it is trusted; it was kept as ${kept}`;
@@ -161,26 +188,47 @@ export class EffectRunner {
   }
 
   async #subscribe(signal: AbortSignal): Promise<EffectResult> {
-    const { topics, keys } = this.#context;
+    const wire = this.#wire;
     const device = this.#connected();
     const listener = ({ topic, payload }: DeviceMessage): void => {
-      const inspected = inspectMessage(topics, topic, payload, keys);
-      if (!inspected) return;
-      const { answer, pem } = inspected;
-      if (pem !== undefined && "sha256" in answer) this.#texts.set(answer.sha256, pem);
-      this.#context.onAnswer(answer);
+      for (const { answer, pem } of wire.inspect(topic, payload)) {
+        const isKept = pem === undefined || this.#keepReceived(pem);
+        this.#context.onAnswer(isKept ? answer : { kind: "unusable", error: tooMany });
+      }
     };
-    await device.subscribe(topics.acceptedFilter, listener, { signal });
-    this.#applicationTopics = [topics.acceptedFilter];
+    this.#received.clear();
+    await subscribeAll(device, wire.acceptedFilters, listener, signal);
+    this.#applicationTopics = wire.keptFilters;
     try {
       // Ours alone: the application's list has the sample's single entry.
-      await device.subscribe(topics.rejected, listener, { signal });
+      await subscribeAll(device, wire.rejectedFilters, listener, signal);
     } catch (error) {
       if (!isThinglineError(error, "MQTT_SUBSCRIPTION_REFUSED")) throw error;
       const note = `no refusals will be heard, only silence: ${error.message}`;
       return { of: "nothing", note };
     }
     return done;
+  }
+
+  async #publish({ topic, payload, qos }: WireRequest, signal: AbortSignal): Promise<EffectResult> {
+    await this.#connected().publish(topic, payload, { qos, signal });
+    return done;
+  }
+
+  async #makeKey(secTag: number): Promise<EffectResult> {
+    const { store, keys, keyMaking } = this.#context;
+    return {
+      of: "makeKey",
+      key: await makeDeviceKey({ secTag, store, keys, ...keyMaking }),
+    };
+  }
+
+  async #identify(secTag: number): Promise<EffectResult> {
+    const { store, keys, certificateId } = this.#context;
+    if (certificateId !== undefined) return { of: "identify", certificateId };
+    const content = await store.read(secTag, "certificate");
+    const [{ der }] = parseCertificates(content ?? "", `the certificate in security tag ${secTag}`);
+    return { of: "identify", certificateId: toHex(keys.sha256(der)) };
   }
 
   async #disconnect(): Promise<void> {
@@ -215,7 +263,12 @@ export class EffectRunner {
           if (isRecordTooLarge(error)) return finish(error);
           const why = error === undefined ? "" : `: ${error.message}`;
           const message = `the connection ended before the server proved that it accepts the credentials${why}`;
-          finish(new ThinglineError("CONNECTION_LOST", message, { details: { ...error?.details }, cause: error }));
+          finish(
+            new ThinglineError("CONNECTION_LOST", message, {
+              details: { ...error?.details },
+              cause: error,
+            }),
+          );
         }),
       ];
       signal.addEventListener("abort", abort, { once: true });
@@ -241,13 +294,45 @@ export class EffectRunner {
       if (!isThinglineError(error, "CREDENTIAL_REFUSED")) throw error;
       note = `the CA in security tag ${config.claimTag} cannot be read: ${error.message}`;
     }
-    return { ...this.#chosen("builtIn", amazonRootCa1), note: `${note}; Amazon Root CA 1 is used` };
+    return {
+      ...this.#chosen("builtIn", amazonRootCa1),
+      note: `${note}; Amazon Root CA 1 is used`,
+    };
   }
 
   #chosen(source: CaSource, content: string): Extract<EffectResult, { of: "chooseCa" }> {
     const sha256 = digestOf(content, this.#context.keys);
-    this.#texts.set(sha256, content);
+    this.#keep(content);
     return { of: "chooseCa", source, sha256 };
+  }
+
+  /** A certificate that an earlier run was given may have to be written by this one. */
+  #keepCertificate({ phase }: ProvisioningProgress): void {
+    const pem =
+      phase.name === "issued"
+        ? phase.issued.certificatePem
+        : phase.name === "writing"
+          ? phase.certificatePem
+          : undefined;
+    if (pem !== undefined) this.#keep(pem);
+  }
+
+  /** @returns false when a peer sends one after the other. */
+  #keepReceived(pem: string): boolean {
+    if (!this.#received.has(pem) && this.#received.size >= receivedTextsMax) return false;
+    this.#received.add(pem);
+    this.#keep(pem);
+    return true;
+  }
+
+  #keep(text: string): void {
+    this.#texts.set(digestOf(text, this.#context.keys), text);
+  }
+
+  get #wire(): ProvisioningWire {
+    const { wire } = this.#context;
+    if (wire === undefined) throw new Error("this method asks for nothing");
+    return wire;
   }
 
   #connected(): Device {
@@ -260,4 +345,15 @@ export class EffectRunner {
     if (text === undefined) throw new Error("a credential is to be written that was not received");
     return text;
   }
+}
+
+/** One filter at a time where there is one: as the sample asks. */
+async function subscribeAll(
+  device: Device,
+  filters: readonly string[],
+  listener: MessageListener,
+  signal: AbortSignal,
+): Promise<void> {
+  const [first = "", ...more] = filters;
+  await device.subscribe(more.length === 0 ? first : filters, listener, { signal });
 }

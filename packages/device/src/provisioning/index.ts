@@ -1,15 +1,30 @@
-export type { ClaimMaterial, FleetMethod, OwnCertificateMethod, ProvisioningMethod, SplitMethod } from "./method.js";
-export { decodeProgress, historyEntriesMax } from "./progress.js";
+export type {
+  ClaimMaterial,
+  FleetMethod,
+  KeyOrigin,
+  OwnCertificateMethod,
+  ProvisioningMethod,
+  ProvisioningWay,
+  SplitMethod,
+} from "./method.js";
+export { historyEntriesMax } from "./progress.js";
+export { decodeProgress } from "./progress-file.js";
 export type {
   HistoryEntry,
+  DeviceKey,
   HistoryOutcome,
+  IssuedCertificate,
+  Ownership,
   ProgressPhase,
   ProvisioningProgress,
+  Registration,
   TagCredentials,
   TagDigests,
 } from "./progress.js";
-export { defaultDeviceTag, provisionDevice } from "./provision.js";
-export type { ProvisionDeviceOptions, ProvisioningPoint, ProvisionResult } from "./provision.js";
+export { provisionDevice } from "./provision.js";
+export type { ProvisionResult } from "./provision.js";
+export { defaultClaimTag, defaultDeviceTag } from "./provision-options.js";
+export type { ProvisionDeviceOptions, ProvisioningPoint } from "./provision-options.js";
 export { provisioningSteps, provisioningStepsOf, stepTitle } from "./steps.js";
 export type { ProvisioningStepInfo, ProvisioningStepName, ProvisioningStepNumber } from "./steps.js";
 export { defaultProvisioningLimits, tagItems } from "./types.js";

@@ -5,17 +5,11 @@ import { ThinglineError } from "@thingline/protocol";
 import fc from "fast-check";
 import { stepProvisioning } from "./machine.js";
 import type { ProvisioningProgress, TagCredentials } from "./progress.js";
-import {
-  decodeProgress,
-  discardOpen,
-  encodeProgress,
-  historyEntriesMax,
-  newProgress,
-  progressBytesMax,
-  recordRequest,
-} from "./progress.js";
+import { discardOpen, historyEntriesMax, newProgress, recordRequest } from "./progress.js";
+import { decodeProgress, encodeProgress, progressBytesMax } from "./progress-file.js";
 import { decideRecovery } from "./recovery.js";
 import { newProvisioningState } from "./state.js";
+import { provisioningSteps } from "./steps.js";
 import type { ProvisioningConfig, ProvisioningEffect, ProvisioningInput, TagContent } from "./types.js";
 import { defaultProvisioningLimits, tagItems } from "./types.js";
 
@@ -24,6 +18,11 @@ const config: ProvisioningConfig = {
   claimTag: 43,
   deviceTag: 50,
   limits: defaultProvisioningLimits,
+  way: "splitCloudKeys",
+  steps: provisioningSteps,
+  keys: "cloud",
+  registers: false,
+  keepsOnline: false,
 };
 const digest = (letter: string) => letter.repeat(64);
 const sha256 = { ca: digest("a"), certificate: digest("b"), privateKey: digest("c") };
@@ -72,7 +71,7 @@ test("what to do after a restart follows from what was remembered and what the t
     ],
   ];
   for (const [name, remembered, device, action] of cases) {
-    const decision = decideRecovery(remembered, device, config);
+    const decision = decideRecovery(remembered, device, config, 0);
     assert.equal(decision.action, action, name);
     if (action === "clean" || action === "claim") assert.equal(decision.progress.phase.name, "claim", name);
     assert.equal(decision.progress.clientId, "pump-7", name);
@@ -87,7 +86,7 @@ test("progress reads back as it was, and anything else is not trusted", () => {
     null,
     [],
     {},
-    { ...progress, version: 2 },
+    { ...progress, version: 3 },
     { ...progress, clientId: "a/b" },
     { ...progress, requestCount: -1 },
     { ...progress, phase: { name: "written" } },
@@ -172,13 +171,16 @@ function surpriseOf(fate: number): ProvisioningInput {
     case 1:
     case 5: {
       const { certificateId } = credentials;
-      return { type: "answer", answer: { kind: "certificate", sha256: sha256.certificate, publicKey, certificateId } };
+      return {
+        type: "answer",
+        answer: { kind: "certificate", sha256: sha256.certificate, publicKey, certificateId, pem: "pem" },
+      };
     }
     case 2:
       return { type: "connectionLost", error: new ThinglineError("CONNECTION_LOST", "gone") };
     case 3: {
       const rejection = { statusCode: fate % 16 === 3 ? 400 : 503, errorCode: "Code", errorMessage: "text" };
-      return { type: "answer", answer: { kind: "rejected", rejection } };
+      return { type: "answer", answer: { kind: "rejected", of: "request", rejection } };
     }
     case 6: {
       const error = new ThinglineError("PROVISIONING_ANSWER_EMPTY", "empty");

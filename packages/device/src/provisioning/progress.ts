@@ -1,5 +1,5 @@
-import { isRecord } from "@thingline/protocol";
-import { isDeviceId } from "@thingline/protocol/provisioning";
+import type { JsonObject } from "@thingline/protocol";
+import type { ProvisioningWay } from "./method.js";
 
 /** The three items of a security tag, by the SHA-256 of what was written, lower-case hex. Never their content. */
 export interface TagDigests {
@@ -15,11 +15,46 @@ export interface TagCredentials {
   sha256: TagDigests;
 }
 
+/** A private key that was made on the device and lies in the device's tag. */
+export interface DeviceKey {
+  secTag: number;
+  /** By which the store lists it. */
+  sha256: string;
+  /** SubjectPublicKeyInfo, hex. */
+  publicKey: string;
+  /** PKCS#10, PEM: with it any number of certificates can be asked for, without the key. */
+  requestPem: string;
+}
+
+/** What RegisterThing wants to see. Whoever has it and a claim can register the certificate, so it is nobody's business. */
+export interface Ownership {
+  token: string;
+  receivedAtUnixMs: number;
+  /** RegisterThing was called with it; whether that took effect is not known. */
+  isUsed: boolean;
+}
+
+/** A certificate that the cloud has issued and whose private key lies in the device's tag already. */
+export interface IssuedCertificate {
+  secTag: number;
+  certificateId: string;
+  certificatePem: string;
+  sha256: { certificate: string; privateKey: string };
+  /** Undefined: nothing is left to be registered. */
+  ownership?: Ownership;
+  /** Undefined: the key came with the certificate. */
+  key?: DeviceKey;
+}
+
 export type ProgressPhase =
   /** Only the claim may be used; whatever the device's tag holds is worth nothing. */
   | { name: "claim" }
-  /** The device's tag may hold any part of this. */
-  | { name: "writing"; credentials: TagCredentials }
+  /** The device's tag holds a private key, and nothing else that is worth something. */
+  | { name: "keyReady"; key: DeviceKey }
+  /** The certificate for the key in the device's tag is here. */
+  | { name: "issued"; issued: IssuedCertificate }
+  /** The device's tag may hold any part of this. With the certificate, where it can be written again. */
+  | { name: "writing"; credentials: TagCredentials; certificatePem?: string }
   /** The device's tag holds all of this, read back by digest; nobody has accepted it yet. */
   | { name: "written"; credentials: TagCredentials }
   /** The cloud accepted a full handshake with this. */
@@ -33,15 +68,27 @@ export interface HistoryEntry {
   /** Undefined: nothing was received. The cloud may have made a certificate all the same, and takes it back when it is unused. */
   certificateId?: string;
   outcome: HistoryOutcome;
+  /** RegisterThing was called for it, so the cloud will not take it back by itself. */
+  isRegistered?: true;
   /** Why it was discarded. */
   reason?: string;
 }
 
-/** What a device remembers of its provisioning over a power cut. It holds no key and no certificate. */
+/** What RegisterThing said of the thing. */
+export interface Registration {
+  thingName?: string;
+  deviceConfiguration: JsonObject;
+}
+
+/** What a device remembers of its provisioning over a power cut. It holds no private key. */
 export interface ProvisioningProgress {
-  version: 1;
+  version: 2;
   clientId: string;
+  /** By which way the phase was reached; undefined where nothing was begun. */
+  way?: ProvisioningWay;
   phase: ProgressPhase;
+  /** Of the certificate of the phase; undefined where none was registered, or its answer never came. */
+  registration?: Registration;
   /** Requests since the last certificate that was accepted. */
   requestCount: number;
   /** Certificates since then that were written and not accepted. */
@@ -53,11 +100,10 @@ export interface ProvisioningProgress {
 }
 
 export const historyEntriesMax = 100;
-export const progressBytesMax = 256 * 1024;
 
 export function newProgress(clientId: string): ProvisioningProgress {
   return {
-    version: 1,
+    version: 2,
     clientId,
     phase: { name: "claim" },
     requestCount: 0,
@@ -87,35 +133,67 @@ export function recordCertificate(
   return { ...progress, history };
 }
 
+/** A certificate that came when nobody waited for it: it can at least be named. */
+export function recordLate(
+  progress: ProvisioningProgress,
+  certificateId: string,
+  unixMs: number,
+): ProvisioningProgress {
+  if (progress.history.some((entry) => entry.certificateId === certificateId)) return progress;
+  const silent = progress.history.findIndex(({ outcome, ...entry }) => {
+    return entry.certificateId === undefined && outcome !== "requested";
+  });
+  const late = { certificateId, outcome: "discarded", reason: "it came when none was waited for" } as const;
+  if (silent < 0) return appended(progress, { requestedAtUnixMs: unixMs, ...late });
+  const history = progress.history.map((entry, index) => (index === silent ? { ...entry, ...late } : entry));
+  return { ...progress, history };
+}
+
 export function recordOutcome(
   progress: ProvisioningProgress,
   certificateId: string,
   outcome: HistoryOutcome,
   reason?: string,
 ): ProvisioningProgress {
-  const history = progress.history.map((entry): HistoryEntry => {
-    if (entry.certificateId !== certificateId) return entry;
-    return { ...entry, outcome, ...(reason !== undefined && { reason: reason.slice(0, reasonCharactersMax) }) };
+  return changed(progress, certificateId, {
+    outcome,
+    ...(reason !== undefined && { reason: shortened(reason) }),
   });
-  return { ...progress, history };
 }
 
-/** Closes what is open: requests without an answer, certificates that were received and never written. */
+export function recordRegistration(progress: ProvisioningProgress, certificateId: string): ProvisioningProgress {
+  return changed(progress, certificateId, { isRegistered: true });
+}
+
+/** Closes what is open: requests without an answer, certificates that were received and are not kept. */
 export function discardOpen(progress: ProvisioningProgress, reason: string): ProvisioningProgress {
+  const kept = progress.phase.name === "issued" ? progress.phase.issued.certificateId : undefined;
   const history = progress.history.map((entry): HistoryEntry => {
     const isOpen = entry.outcome === "requested" || entry.outcome === "received";
-    return isOpen ? { ...entry, outcome: "discarded", reason: reason.slice(0, reasonCharactersMax) } : entry;
+    const isKept = kept !== undefined && entry.certificateId === kept;
+    return isOpen && !isKept ? { ...entry, outcome: "discarded", reason: shortened(reason) } : entry;
   });
   return { ...progress, history };
 }
 
-/** The device's tag is worth nothing (any more): back to the claim. */
-export function discardCredentials(
-  progress: ProvisioningProgress,
-  { certificateId }: TagCredentials,
-  reason: string,
-): ProvisioningProgress {
-  return { ...recordOutcome(progress, certificateId, "discarded", reason), phase: { name: "claim" } };
+/** The certificate of the phase is worth nothing (any more): back to the claim. */
+export function discardPhase(progress: ProvisioningProgress, reason: string): ProvisioningProgress {
+  const certificateId = certificateIdOf(progress.phase);
+  const { registration: _, ...rest } =
+    certificateId === undefined ? progress : recordOutcome(progress, certificateId, "discarded", reason);
+  return { ...rest, phase: { name: "claim" } };
+}
+
+/** As {@link discardPhase}, but the device's own key stays good for another certificate. */
+export function discardIssued(progress: ProvisioningProgress, reason: string): ProvisioningProgress {
+  const key = progress.phase.name === "issued" ? progress.phase.issued.key : undefined;
+  const discarded = discardPhase(progress, reason);
+  return key ? { ...discarded, phase: { name: "keyReady", key } } : discarded;
+}
+
+export function certificateIdOf(phase: ProgressPhase): string | undefined {
+  if (phase.name === "issued") return phase.issued.certificateId;
+  return "credentials" in phase ? phase.credentials.certificateId : undefined;
 }
 
 /** When the latest request was made, undefined: never. */
@@ -124,70 +202,21 @@ export function lastRequestUnixMs({ history }: ProvisioningProgress): number | u
 }
 
 const reasonCharactersMax = 512;
+const shortened = (reason: string): string => reason.slice(0, reasonCharactersMax);
+
+function changed(
+  progress: ProvisioningProgress,
+  certificateId: string,
+  change: Partial<HistoryEntry>,
+): ProvisioningProgress {
+  const history = progress.history.map((entry): HistoryEntry => {
+    return entry.certificateId === certificateId ? { ...entry, ...change } : entry;
+  });
+  return { ...progress, history };
+}
 
 function appended(progress: ProvisioningProgress, entry: HistoryEntry): ProvisioningProgress {
   const history = [...progress.history, entry];
   const dropped = Math.max(0, history.length - historyEntriesMax);
   return { ...progress, history: history.slice(dropped), historyDropped: progress.historyDropped + dropped };
-}
-
-export function encodeProgress(progress: ProvisioningProgress): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(progress, undefined, 2)}\n`);
-}
-
-/** Undefined: no progress that this version understands, so nothing in it may be trusted. */
-export function decodeProgress(bytes: Uint8Array): ProvisioningProgress | undefined {
-  if (bytes.length > progressBytesMax) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    return undefined;
-  }
-  return isProgress(value) ? value : undefined;
-}
-
-function isProgress(value: unknown): value is ProvisioningProgress {
-  if (!isRecord(value) || value["version"] !== 1) return false;
-  const { clientId, phase, history } = value;
-  return (
-    typeof clientId === "string" &&
-    isDeviceId(clientId) &&
-    isPhase(phase) &&
-    ["requestCount", "unprovedCount", "historyDropped"].every((name) => isCount(value[name])) &&
-    Array.isArray(history) &&
-    history.length <= historyEntriesMax &&
-    history.every(isHistoryEntry)
-  );
-}
-
-function isPhase(value: unknown): value is ProgressPhase {
-  if (!isRecord(value)) return false;
-  const { name, credentials } = value;
-  if (name === "claim") return true;
-  if (name !== "writing" && name !== "written" && name !== "provisioned") return false;
-  if (!isRecord(credentials) || !isCount(credentials["secTag"]) || !isDigest(credentials["certificateId"]))
-    return false;
-  const { sha256 } = credentials;
-  return isRecord(sha256) && ["ca", "certificate", "privateKey"].every((type) => isDigest(sha256[type]));
-}
-
-const outcomes = new Set<unknown>(["requested", "received", "written", "provisioned", "discarded"]);
-
-function isHistoryEntry(value: unknown): value is HistoryEntry {
-  return (
-    isRecord(value) &&
-    typeof value["requestedAtUnixMs"] === "number" &&
-    (value["certificateId"] === undefined || isDigest(value["certificateId"])) &&
-    outcomes.has(value["outcome"]) &&
-    (value["reason"] === undefined || typeof value["reason"] === "string")
-  );
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
-}
-
-function isDigest(value: unknown): boolean {
-  return typeof value === "string" && /^[0-9a-f]{64}$/u.test(value);
 }

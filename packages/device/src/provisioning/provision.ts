@@ -1,110 +1,24 @@
-import { isThinglineError, type OptionTypes, readOptions, ThinglineError } from "@thingline/protocol";
-import { splitProvisioningTopics } from "@thingline/protocol/provisioning";
-import { parseCertificates, type Pem } from "@thingline/protocol/x509";
-import {
-  type Clock,
-  clockOption,
-  type CredentialStore,
-  credentialStoreOption,
-  type Files,
-  filesOption,
-  type Keys,
-  type KeyMaker,
-  keyMakerOption,
-  keysOption,
-  type LinkControl,
-  linkControlOption,
-  type Random,
-  randomOption,
-  type SecTagDialer,
-  secTagDialerOption,
-  type Timer,
-} from "@thingline/transport";
-import { checkOptions as checkDeviceOptions } from "../client/check-options.js";
+import { isThinglineError, ThinglineError, type JsonObject } from "@thingline/protocol";
+import type { LinkControl, Timer } from "@thingline/transport";
 import { connectDevice } from "../client/create-device.js";
-import { deviceSettingTypes, listsOf, withoutTypes } from "../client/option-types.js";
-import type { ConnectDeviceOptions, DeviceSettings } from "../client/options.js";
 import { isRecordTooLarge, sameRecordCutsMax } from "../connection/records.js";
 import type { Device } from "../device.js";
 import { EffectRunner } from "./effects.js";
+import { createFleetWire } from "./fleet-wire.js";
 import { stepProvisioning } from "./machine.js";
-import type { ClaimMaterial, ProvisioningMethod } from "./method.js";
 import type { HistoryEntry } from "./progress.js";
+import { type CheckedProvisioning, checkProvisioning, type ProvisionDeviceOptions } from "./provision-options.js";
+import { createSplitWire } from "./split-wire.js";
 import { newProvisioningState, type ProvisioningState } from "./state.js";
 import type { ProvisioningStepName } from "./steps.js";
-import {
-  type CaSource,
-  defaultProvisioningLimits,
-  type ProvisioningConfig,
-  type ProvisioningEffect,
-  type ProvisioningEffectType,
-  type ProvisioningEvent,
-  type ProvisioningInput,
-  type ProvisioningLimits,
-  type ProvisioningOutcome,
-  type ProvisioningOutput,
-  type TagItem,
+import type {
+  CaSource,
+  ProvisioningEffect,
+  ProvisioningInput,
+  ProvisioningOutcome,
+  ProvisioningOutput,
 } from "./types.js";
-
-/** The tag that the sample writes the device's own credentials to. */
-export const defaultDeviceTag = 50;
-
-/** A moment right before or after something is done: where a test cuts the power. */
-export interface ProvisioningPoint {
-  when: "before" | "after";
-  effect: ProvisioningEffectType;
-  /** Counts effects from 1. */
-  index: number;
-  /** The step that is under way, undefined before the first. */
-  step: ProvisioningStepName | undefined;
-  /** Which credential, for effects on one. */
-  item: TagItem | undefined;
-}
-
-export interface ProvisionDeviceOptions {
-  host: string;
-  /** Default 8883. */
-  port?: number;
-  /** The device's id: MQTT client id, thing name and level of the topics. */
-  clientId: string;
-  /** How the device gets its credentials. Default split messages, as in the sample. */
-  method?: ProvisioningMethod;
-  /** The security tag that holds the claim: CA, certificate, private key. 43 in the sample. */
-  claimTag: number;
-  /** A claim to write to its tag first: a temporary one that a trusted user was given. Default: what the tag holds. */
-  claim?: ClaimMaterial;
-  /**
-   * The client id while the claim is in use: `prefix` is `claim-<clientId>`, which shares no session with the device; `device` is the
-   * device's own, which the policies of the original's cloud half ask for, and so does a device that renews its own certificate.
-   */
-  claimClientId?: "prefix" | "device";
-  /** For keys that are made inside the modem. */
-  keyMaker?: KeyMaker;
-  /** The security tag for the device's own credentials. Default {@link defaultDeviceTag}. */
-  deviceTag?: number;
-  store: CredentialStore;
-  link: LinkControl;
-  dialer: SecTagDialer;
-  /** Where the progress is kept: one small file, without keys. */
-  files: Files;
-  progressPath: string;
-  keys: Keys;
-  clock: Clock;
-  random: Random;
-  /** PEM for the device's tag. Default: the claim tag's CA, else Amazon Root CA 1. */
-  ca?: Pem;
-  /** For the connections. The claim's session is always clean, so that none of it is left to the device's. */
-  settings?: Omit<DeviceSettings, "clientId" | "clock" | "random" | "applicationTopics" | "on" | "reconnect">;
-  /** Application topics of the device's own connection. Default none, as in the sample. */
-  applicationTopics?: Iterable<string>;
-  limits?: Partial<ProvisioningLimits>;
-  onEvent?: (event: ProvisioningEvent) => void;
-  /** Awaited before and after each effect. What it throws ends the flow where it stands, as a power cut would. */
-  onStep?: (point: ProvisioningPoint) => void | Promise<void>;
-  /** Default {@link connectDevice}. */
-  connect?: (options: ConnectDeviceOptions) => Promise<Device>;
-  signal?: AbortSignal;
-}
+import type { ProvisioningWire } from "./wire.js";
 
 export interface ProvisionResult {
   /**
@@ -119,7 +33,7 @@ export interface ProvisionResult {
   /** As RegisterThing answered, in this run or an earlier one; undefined with methods that do not register, or where it named none. */
   thingName: string | undefined;
   /** The template's `DeviceConfiguration`, as RegisterThing answered; kept over restarts. Empty with methods that do not register. */
-  deviceConfiguration: Readonly<Record<string, string>>;
+  deviceConfiguration: JsonObject;
   /** Where the CA in the device's tag came from; undefined when it was written in an earlier run. */
   caSource: CaSource | undefined;
   /** Every request for a certificate and what became of it, oldest first. */
@@ -141,7 +55,7 @@ export async function provisionDevice(options: ProvisionDeviceOptions): Promise<
 
 class Provisioner {
   readonly #options: ProvisionDeviceOptions;
-  readonly #config: ProvisioningConfig;
+  readonly #checked: CheckedProvisioning;
   readonly #runner: EffectRunner;
   readonly #abort = new AbortController();
   #state: ProvisioningState;
@@ -154,16 +68,18 @@ class Provisioner {
   #settle: { resolve: (outcome: ProvisioningOutcome) => void; reject: (reason: unknown) => void } | undefined;
 
   constructor(given: ProvisionDeviceOptions) {
-    const options = optionsOf(given);
+    const checked = checkProvisioning(given);
+    const { options, method, config, ca, keyMaking, claimTexts } = checked;
+    this.#checked = checked;
     this.#options = options;
-    this.#config = checkOptions(options);
-    this.#state = newProvisioningState(this.#config);
-    const ca = options.ca === undefined ? undefined : parseCertificates(options.ca, "the option ca");
+    this.#state = newProvisioningState(config);
     this.#runner = new EffectRunner({
       ...options,
-      config: this.#config,
-      topics: splitProvisioningTopics(options.clientId),
-      ca: ca?.map(({ pem }) => pem).join(""),
+      ...{ config, ca, keyMaking },
+      link: options.link ?? alwaysLinked,
+      wire: wireOf(checked),
+      certificateId: method.kind === "ownCertificate" ? method.certificateId : undefined,
+      texts: claimTexts,
       connect: (as, topics, signal) => this.#connect(as, topics, signal),
       onAnswer: (answer) => this.#input({ type: "answer", answer }),
       onConnectionLost: (error) => this.#input({ type: "connectionLost", error }),
@@ -190,15 +106,16 @@ class Provisioner {
       keepsDevice = true;
       const { secTag, certificateId } = outcome.credentials;
       const { isNew } = outcome;
+      const { registration, history } = this.#state.progress;
       return {
         device,
         secTag,
         certificateId,
         isNew,
-        thingName: undefined,
-        deviceConfiguration: {},
+        thingName: registration?.thingName,
+        deviceConfiguration: registration?.deviceConfiguration ?? {},
         caSource: this.#caSource,
-        history: this.#state.progress.history,
+        history,
       };
     } finally {
       this.#settle = undefined;
@@ -269,7 +186,8 @@ class Provisioner {
   }
 
   #connect(as: "claim" | "device", topics: readonly string[], signal: AbortSignal): Promise<Device> {
-    const { host, port, clientId, clock, random, dialer, settings, applicationTopics } = this.#options;
+    const { host, port, clock, random, dialer, settings, applicationTopics } = this.#options;
+    const { config, claimClientId } = this.#checked;
     const connect = this.#options.connect ?? connectDevice;
     // A session that an earlier life of this device left behind may hold a message that never fits.
     const discardsSession =
@@ -281,150 +199,43 @@ class Provisioner {
       reconnect: false,
       host,
       ...(port !== undefined && { port }),
-      clientId,
+      clientId: as === "claim" ? claimClientId : this.#deviceClientId,
       clock,
       random,
       secTagDialer: dialer,
-      secTag: as === "claim" ? this.#config.claimTag : this.#config.deviceTag,
+      secTag: as === "claim" ? config.claimTag : config.deviceTag,
       handshake: "full",
       ...(as === "claim" || discardsSession ? { isCleanSession: true } : {}),
       ...(as === "claim" ? {} : { applicationTopics: [...topics, ...(applicationTopics ?? [])] }),
       signal,
     });
   }
+
+  /** As the template named the thing, where that was asked for. */
+  get #deviceClientId(): string {
+    const { method, options } = this.#checked;
+    const usesThingName = method.kind === "fleet" && method.connectsAs === "thingName";
+    return (usesThingName ? this.#state.progress.registration?.thingName : undefined) ?? options.clientId;
+  }
 }
 
-const limitTypes = {
-  answerTimeoutMs: "number",
-  resendAfterMs: "number",
-  requestsPerConnectionMax: "number",
-  claimConnectionsMax: "number",
-  connectAttemptsMax: "number",
-  retryMinMs: "number",
-  retryMaxMs: "number",
-  requestsMax: "number",
-  unprovedMax: "number",
-  requestRefillMs: "number",
-} as const satisfies OptionTypes<ProvisioningLimits>;
+/** For a device that has no modem: the network is there. */
+const alwaysLinked: LinkControl = {
+  connect: async () => undefined,
+  offline: async () => undefined,
+  normal: async () => undefined,
+  powerOff: async () => undefined,
+};
 
-const settingTypes = withoutTypes(
-  deviceSettingTypes,
-  "clientId",
-  "clock",
-  "random",
-  "applicationTopics",
-  "on",
-  "reconnect",
-) satisfies OptionTypes<NonNullable<ProvisionDeviceOptions["settings"]>>;
-
-const optionTypes = {
-  host: "string",
-  port: "number",
-  clientId: "string",
-  method: "object",
-  claimTag: "number",
-  claim: "object",
-  claimClientId: "string",
-  keyMaker: keyMakerOption,
-  deviceTag: "number",
-  store: credentialStoreOption,
-  link: linkControlOption,
-  dialer: secTagDialerOption,
-  files: filesOption,
-  progressPath: "string",
-  keys: keysOption,
-  clock: clockOption,
-  random: randomOption,
-  ca: "text",
-  settings: { options: settingTypes },
-  applicationTopics: "strings",
-  limits: { options: limitTypes },
-  onEvent: "function",
-  onStep: "function",
-  connect: "function",
-  signal: "signal",
-} as const satisfies OptionTypes<ProvisionDeviceOptions>;
-
-const required: readonly (keyof ProvisionDeviceOptions)[] = [
-  "host",
-  "clientId",
-  "claimTag",
-  "store",
-  "link",
-  "dialer",
-  "files",
-  "progressPath",
-  "keys",
-  "clock",
-  "random",
-];
-
-/** As they are now: connections are made with them until the end. */
-function optionsOf(given: ProvisionDeviceOptions): ProvisionDeviceOptions {
-  const of = "provisionDevice()";
-  const options = readOptions(given, optionTypes, { of, required });
-  const { settings } = options;
-  if (settings !== undefined) options.settings = readOptions(settings, settingTypes, { of, prefix: "settings." });
-  return { ...options, ...listsOf(options) };
-}
-
-function checkOptions(options: ProvisionDeviceOptions): ProvisioningConfig {
-  const { clientId, claimTag, deviceTag = defaultDeviceTag } = options;
-  for (const [option, tag] of Object.entries({ claimTag, deviceTag })) {
-    if (Number.isInteger(tag) && tag >= 0 && tag <= 2_147_483_647) continue;
-    throw invalid(option, `${option} must be a security tag of 0 to 2147483647, got ${tag}`);
+function wireOf({ method, options: { keys }, claimClientId }: CheckedProvisioning): ProvisioningWire | undefined {
+  switch (method.kind) {
+    case "split":
+      return createSplitWire({ clientId: claimClientId, keys });
+    case "fleet":
+      return createFleetWire(method, keys);
+    case "ownCertificate":
+      return undefined;
   }
-  if (claimTag === deviceTag) {
-    throw invalid(
-      "deviceTag",
-      `claimTag and deviceTag must differ, both are ${claimTag}: the claim is never written over`,
-    );
-  }
-  if (options.method !== undefined && options.method.kind !== "split") {
-    throw invalid("method", `method: ${options.method.kind} is not built yet`);
-  }
-  const limits = { ...defaultProvisioningLimits, ...definedOf(options.limits ?? {}) };
-  for (const [name, value] of Object.entries(limits)) {
-    if (Number.isInteger(value) && Number(value) >= 1) continue;
-    throw invalid(`limits.${name}`, `limits.${name} must be a whole number of at least 1, got ${value}`);
-  }
-  checkConnecting(options);
-  return { clientId, claimTag, deviceTag, limits };
-}
-
-/** What the connections are made with, before the first of them. */
-function checkConnecting({
-  host,
-  port,
-  clientId,
-  clock,
-  random,
-  dialer,
-  claimTag,
-  settings,
-  applicationTopics,
-}: ProvisionDeviceOptions): void {
-  checkDeviceOptions(
-    {
-      ...settings,
-      host,
-      ...(port !== undefined && { port }),
-      clientId,
-      clock,
-      random,
-      secTagDialer: dialer,
-      secTag: claimTag,
-      applicationTopics: applicationTopics ?? [],
-    },
-    "provisionDevice()",
-  );
-}
-
-const definedOf = <Values extends object>(values: Values): Partial<Values> =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Values>;
-
-function invalid(option: string, message: string): ThinglineError {
-  return new ThinglineError("OPTION_INVALID", message, { details: { option } });
 }
 
 function abortedError(signal: AbortSignal | undefined): ThinglineError {

@@ -16,6 +16,11 @@ export type ProvisioningStage =
   | { name: "loading" }
   /** Deletes what must not be used. */
   | { name: "cleaning" }
+  /** Writes the claim to its tag. */
+  | { name: "writingClaim" }
+  | { name: "makingKey" }
+  /** Finds out which certificate of its own the device has. */
+  | { name: "identifying" }
   /** Writes the CA that a power cut left out. */
   | { name: "completing"; credentials: TagCredentials }
   | { name: "connectingLte" }
@@ -23,7 +28,11 @@ export type ProvisioningStage =
   | { name: "subscribing" }
   | { name: "requesting" }
   | { name: "awaiting"; deadlineMs: number; resendAtMs: number }
-  | { name: "recording"; pair: AnswerPair }
+  /** Keeps what was issued, so that no power cut loses it. */
+  | { name: "keeping"; pair: AnswerPair }
+  | { name: "registering"; pair: AnswerPair }
+  | { name: "awaitingThing"; pair: AnswerPair; deadlineMs: number; resendAtMs: number }
+  | { name: "recordingThing"; pair: AnswerPair }
   | { name: "disconnecting"; pair: AnswerPair }
   | { name: "goingOffline"; pair: AnswerPair }
   | { name: "writing"; pair: AnswerPair; credentials: TagCredentials | undefined }
@@ -35,7 +44,7 @@ export type ProvisioningStage =
   | { name: "failing"; error: ThinglineError }
   | { name: "finished"; outcome: ProvisioningOutcome };
 
-/** Serializable but for errors; holds no key and no certificate, only their digests. */
+/** Serializable but for errors; holds no private key, only its digest. */
 export interface ProvisioningState {
   config: ProvisioningConfig;
   stage: ProvisioningStage;
@@ -53,6 +62,15 @@ export interface ProvisioningState {
   /** A refusal that came while an effect was running. */
   refusal: ThinglineError | undefined;
   requestsInConnection: number;
+  registrationsInConnection: number;
+  /** RegisterThing was called with this token before this connection. */
+  wasRegistering: boolean;
+  /** The cloud does not take the credentials that it took once. */
+  isDeviceRefused: boolean;
+  /** Certificates that were asked for anew, as their tokens were refused. */
+  renewals: number;
+  /** Certificates that came when none was waited for. */
+  late: readonly { certificateId: string; unixMs: number }[];
   claimConnections: number;
   connectAttempts: number;
   /** The credentials in use were proved in this run. */
@@ -76,6 +94,11 @@ export function newProvisioningState(config: ProvisioningConfig): ProvisioningSt
     problem: undefined,
     refusal: undefined,
     requestsInConnection: 0,
+    registrationsInConnection: 0,
+    wasRegistering: false,
+    isDeviceRefused: false,
+    renewals: 0,
+    late: [],
     claimConnections: 0,
     connectAttempts: 0,
     isNew: false,

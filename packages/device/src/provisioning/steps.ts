@@ -33,26 +33,29 @@ const numbered = (names: readonly ProvisioningStepName[]): readonly Provisioning
 
 const toAnswers = ["connectLte", "connectClaim", "subscribe", "request"] as const;
 const toProof = ["disconnect", "modemOffline", "writeCredentials", "clearSubscriptions", "modemNormal"] as const;
-const byRequest = ["makeKey", ...toAnswers, "receiveCertificate", "keepIssued", "registerThing"] as const;
+const both = ["receiveKey", "receiveCertificate"] as const;
+
+const splitByRequest = [
+  ...["makeKey", ...toAnswers, "receiveCertificate", "keepIssued"],
+  ...[...toProof, "connectDevice"],
+] as ProvisioningStepName[];
+const fleetByRequest = [
+  ...["makeKey", ...toAnswers, "receiveCertificate", "keepIssued", "registerThing"],
+  ...[...toProof, "connectDevice"],
+] as ProvisioningStepName[];
 
 const namesOf: Readonly<Record<ProvisioningWay, readonly ProvisioningStepName[]>> = {
-  split: [...toAnswers, "receiveKey", "receiveCertificate", ...toProof, "connectDevice"],
-  fleetCloudKeys: [
-    ...toAnswers,
-    "receiveKey",
-    "receiveCertificate",
-    "keepIssued",
-    "registerThing",
-    ...toProof,
-    "connectDevice",
-  ],
-  fleetCsr: [...byRequest, ...toProof, "connectDevice"],
-  fleetModemKey: [...byRequest, ...toProof, "connectDevice"],
+  splitCloudKeys: [...toAnswers, ...both, ...toProof, "connectDevice"],
+  splitCsr: splitByRequest,
+  splitModemKey: splitByRequest,
+  fleetCloudKeys: [...toAnswers, ...both, "keepIssued", "registerThing", ...toProof, "connectDevice"],
+  fleetCsr: fleetByRequest,
+  fleetModemKey: fleetByRequest,
   ownCertificate: ["connectLte", "introduceCertificate", "connectDevice"],
 };
 
 /** The twelve steps of Nordic's provisioning sample, in its order and numbers. */
-export const provisioningSteps: readonly ProvisioningStepInfo[] = numbered(namesOf.split);
+export const provisioningSteps: readonly ProvisioningStepInfo[] = numbered(namesOf.splitCloudKeys);
 
 /** The steps of a method, in their order. `hasClaimMaterial`: the claim has to be written first. */
 export function provisioningStepsOf(

@@ -1,7 +1,8 @@
-import type { ErrorCode, ThinglineError } from "@thingline/protocol";
+import type { ErrorCode, JsonObject, ThinglineError } from "@thingline/protocol";
 import type { SplitProvisioningRejection } from "@thingline/protocol/provisioning";
-import type { ProvisioningProgress, TagCredentials } from "./progress.js";
-import type { ProvisioningStepName, ProvisioningStepNumber } from "./steps.js";
+import type { KeyOrigin, ProvisioningWay } from "./method.js";
+import type { DeviceKey, ProvisioningProgress, Registration, TagCredentials } from "./progress.js";
+import type { ProvisioningStepInfo, ProvisioningStepName, ProvisioningStepNumber } from "./steps.js";
 
 /** The credentials of a security tag, in the order in which the sample writes them. */
 export const tagItems = ["privateKey", "certificate", "ca"] as const;
@@ -31,6 +32,10 @@ export interface ProvisioningLimits {
   requestsMax: number;
   /** Certificates that were written and not accepted, over restarts; after that as above. Default 5. */
   unprovedMax: number;
+  /** With `ownCertificate`: attempts to connect while the cloud registers the certificate. Default 10. */
+  ownCertificateAttemptsMax: number;
+  /** Certificates that are asked for anew in one run because the token of the one before was refused. Default 1. */
+  renewalsMax: number;
   /** Default 1 h. */
   requestRefillMs: number;
 }
@@ -45,17 +50,40 @@ export const defaultProvisioningLimits: Readonly<ProvisioningLimits> = {
   retryMaxMs: 30_000,
   requestsMax: 50,
   unprovedMax: 5,
+  ownCertificateAttemptsMax: 10,
+  renewalsMax: 1,
   requestRefillMs: 3_600_000,
 };
 
 /** Keys or certificates that are kept until their counterpart comes. */
 export const candidatesMax = 8;
 
+/** How long AWS IoT lets a certificate wait for RegisterThing. */
+export const ownershipTokenLifetimeMs = 3_600_000;
+/** A token that is about to end is not worth a connection. */
+export const ownershipMarginMs = 60_000;
+
+/** A claim by its digests. Without a CA it is whatever the tag holds, and the fallback where that holds none. */
+export interface ClaimConfig {
+  sha256: TagContent;
+  fallbackCa: string;
+  expiresAtUnixMs: number | undefined;
+}
+
 export interface ProvisioningConfig {
   clientId: string;
   claimTag: number;
   deviceTag: number;
   limits: ProvisioningLimits;
+  way: ProvisioningWay;
+  steps: readonly ProvisioningStepInfo[];
+  keys: KeyOrigin | "own";
+  /** RegisterThing follows a certificate. */
+  registers: boolean;
+  /** A key that was received is kept while the connection is open: the store takes it. */
+  keepsOnline: boolean;
+  /** What the claim's tag shall hold before it is used. Undefined: as it is. */
+  claim?: ClaimConfig;
 }
 
 /** What the shell does, one at a time; each ends with `succeeded` or `failed`. */
@@ -69,7 +97,13 @@ export type ProvisioningEffect =
   /** Always a full TLS handshake: a resumed session shows the certificate of the first one. */
   | { type: "connect"; as: "claim" | "device"; secTag: number }
   | { type: "subscribe" }
-  | { type: "publishRequest" }
+  /** Makes a key pair in the device's tag, which holds none. */
+  | { type: "makeKey"; secTag: number }
+  /** `requestPem`: for the device's own key. */
+  | { type: "publishRequest"; requestPem?: string }
+  | { type: "registerThing"; token: string }
+  /** Tells which certificate the device's tag holds. */
+  | { type: "identify"; secTag: number }
   | { type: "disconnect" }
   | { type: "clearSubscriptions" }
   /** Decides which CA the device's tag gets. */
@@ -89,6 +123,8 @@ export type EffectResult =
   | { of: "loadProgress"; progress: ProvisioningProgress | undefined; problem?: string }
   | { of: "inspectTags"; claim: TagContent; device: TagContent }
   | { of: "connect"; isResumed: boolean }
+  | { of: "makeKey"; key: DeviceKey }
+  | { of: "identify"; certificateId: string }
   | { of: "chooseCa"; source: CaSource; sha256: string; note?: string }
   | { of: "readDigest"; sha256: string | undefined }
   | { of: "nothing"; note?: string };
@@ -96,8 +132,11 @@ export type EffectResult =
 /** A message on one of the flow's topics, looked into by the shell. The machine sees no key. */
 export type ProvisioningAnswer =
   | { kind: "key"; sha256: string; publicKey: string }
-  | { kind: "certificate"; sha256: string; publicKey: string; certificateId: string }
-  | { kind: "rejected"; rejection: SplitProvisioningRejection }
+  /** `token`: RegisterThing wants to see it. */
+  | { kind: "certificate"; sha256: string; publicKey: string; certificateId: string; pem: string; token?: string }
+  | { kind: "registered"; registration: Registration }
+  /** `of`: which request. */
+  | { kind: "rejected"; of: "request" | "registerThing"; rejection: SplitProvisioningRejection }
   | { kind: "unusable"; error: ThinglineError };
 
 export type ProvisioningInput =
@@ -119,7 +158,11 @@ export interface StepEvent {
 
 export type ProvisioningEvent =
   | ({ type: "stepStarted" } & StepEvent)
-  | ({ type: "stepFinished"; durationMs: number; result: "done" | "skipped" } & StepEvent)
+  | ({
+      type: "stepFinished";
+      durationMs: number;
+      result: "done" | "skipped";
+    } & StepEvent)
   /** `reason`: what went wrong, `next`: the next thing to try, both in words for people. */
   | ({
       type: "stepFinished";
@@ -131,7 +174,7 @@ export type ProvisioningEvent =
     } & StepEvent)
   | { type: "caChosen"; source: CaSource }
   /** RegisterThing was accepted, in this run. */
-  | { type: "thingRegistered"; thingName: string | undefined; deviceConfiguration: Readonly<Record<string, string>> }
+  | { type: "thingRegistered"; thingName: string | undefined; deviceConfiguration: JsonObject }
   /** Something worth a line: a retry, a message that was ignored, what a restart found. `code` where an error code fits. */
   | { type: "note"; message: string; code?: ErrorCode };
 

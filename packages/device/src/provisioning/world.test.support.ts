@@ -15,12 +15,8 @@ import type { ConnectDeviceOptions } from "../client/options.js";
 import type { Device } from "../device.js";
 import type { MessageListener } from "../topics/message.js";
 import type { DeviceSubscription } from "../topics/subscription.js";
-import {
-  provisionDevice,
-  type ProvisionDeviceOptions,
-  type ProvisioningPoint,
-  type ProvisionResult,
-} from "./provision.js";
+import { provisionDevice, type ProvisionResult } from "./provision.js";
+import type { ProvisionDeviceOptions, ProvisioningPoint } from "./provision-options.js";
 import { type ProvisioningEvent, type TagItem, tagItems } from "./types.js";
 
 export const progressPath = "device/provisioning.json";

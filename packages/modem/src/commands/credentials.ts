@@ -5,9 +5,7 @@ import {
   credentialTypeName,
   credentialTypeNumbers,
   formatAtCommand,
-  integerAt,
   parseCredentialLine,
-  parseInformation,
   secTagMax,
 } from "@thingline/protocol/at";
 import {
@@ -17,8 +15,8 @@ import {
   type Keys,
   keysOption,
 } from "@thingline/transport";
-import { credentialRefused } from "../credential-refusal.js";
-import { type ModemSession, type RunCommand, sessionOption } from "../session.js";
+import { type ModemSession, sessionOption } from "../session.js";
+import { checkSecTag, runWithReasons } from "./reasons.js";
 
 /**
  * Modem key management over an AT session: credentials under security tags of a modem, real or simulated.
@@ -118,37 +116,13 @@ class ModemCredentialStore implements CredentialStore {
     return credentialLines(answer).find((entry) => entry.secTag === secTag && entry.type === number);
   }
 
-  /** Runs one command with numeric errors switched on. */
-  async #run(verb: Verb, secTag: number, type: CredentialType, line: string): Promise<readonly string[]> {
-    return this.#session.sequence(async (run) => {
-      const wasPlain = await raiseErrorLevel(run);
-      let answer: readonly string[];
-      try {
-        answer = await run(line);
-      } catch (error) {
-        // Only when the modem still speaks; otherwise the first error is the one to tell.
-        if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
-        if (wasPlain) await run("AT+CMEE=0");
-        const { cme } = error.details;
-        throw credentialRefused(verb, { secTag, type }, typeof cme === "number" ? cme : undefined, error);
-      }
-      if (wasPlain) await run("AT+CMEE=0");
-      return answer;
-    });
+  #run(verb: Verb, secTag: number, type: CredentialType, line: string): Promise<readonly string[]> {
+    return runWithReasons(this.#session, verb, { secTag, type }, line);
   }
 
   #sha256(content: string): string {
     return toHex(this.#keys.sha256(new TextEncoder().encode(content)));
   }
-}
-
-/** @returns whether errors were plain before, so that they have to become so again. */
-async function raiseErrorLevel(run: RunCommand): Promise<boolean> {
-  const [line = ""] = await run("AT+CMEE?");
-  const level = integerAt(parseInformation(line)?.parameters ?? [], 0);
-  if (level !== 0) return false;
-  await run("AT+CMEE=1");
-  return true;
 }
 
 function credentialLines(answer: readonly string[]): CredentialLine[] {
@@ -157,12 +131,6 @@ function credentialLines(answer: readonly string[]): CredentialLine[] {
 
 function isNotFound(error: unknown): boolean {
   return isThinglineError(error, "CREDENTIAL_REFUSED") && error.details["cme"] === 513;
-}
-
-function checkSecTag(secTag: number): void {
-  if (Number.isInteger(secTag) && secTag >= 0 && secTag <= secTagMax) return;
-  const message = `secTag: expected an integer from 0 to ${secTagMax}, got ${secTag}`;
-  throw new ThinglineError("OPTION_INVALID", message, { details: { option: "secTag" } });
 }
 
 function checkContent(secTag: number, type: CredentialType, content: string): void {

@@ -18,8 +18,8 @@ export { encodePem, pemBlocksMax, pemCharactersMax, pemText, readPem } from "./p
 export type { Pem, PemBlock, PemResult } from "./pem.js";
 export { parsePrivateKey } from "./private-key.js";
 export type { KeyAlgorithm, PrivateKeyFormat, PrivateKeyInfo } from "./private-key.js";
-export { createCertificateRequest } from "./request.js";
-export type { CertificateRequest, CertificateRequestOptions } from "./request.js";
+export { createCertificateRequest, parseCertificateRequest } from "./request.js";
+export type { CertificateRequest, CertificateRequestOptions, ReadCertificateRequest } from "./request.js";
 export { readCertificateSignature, readPublicKeyKind } from "./signature.js";
 export type { CertificateSignature, PublicKeyKind, SignatureAlgorithm, SignatureHash } from "./signature.js";
 export { checkTlsPems } from "./tls-pems.js";

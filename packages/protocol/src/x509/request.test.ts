@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { createPrivateKey, createSign, generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { toHex } from "../bytes.js";
 import { isThinglineError } from "../errors.js";
 import type { DistinguishedName } from "./name.js";
 import { nameValueCharactersMax } from "./name.js";
 import { readPem } from "./pem.js";
-import { createCertificateRequest } from "./request.js";
+import { createCertificateRequest, parseCertificateRequest } from "./request.js";
 
 const fixture = (name: string) =>
   readFileSync(new URL(`../../../../tests/fixtures/x509/${name}`, import.meta.url), "utf8");
@@ -79,5 +80,49 @@ test("other keys and bad subjects are refused", async () => {
     await assert.rejects(createCertificateRequest({ subject, publicKey: good, sign }), (error) =>
       isThinglineError(error, "OPTION_INVALID"),
     );
+  }
+});
+
+test("a request reads back as it was made, and one of an nRF91 without the NULL that it has too much", async () => {
+  const publicKey = derOf(fixture("ec-p256.spki.pem"));
+  const subject: DistinguishedName = [
+    ["O", "Acme"],
+    ["CN", "pump-7"],
+  ];
+  const made = await createCertificateRequest({ subject, publicKey, sign: signer(fixture("ec-p256.sec1.pem")) });
+  const check = (given: Uint8Array | string) => {
+    const { pem, der, ...read } = parseCertificateRequest(given);
+    assert.deepEqual([pem, toHex(der)], [made.pem, toHex(made.der)]);
+    assert.deepEqual([toHex(read.publicKey), read.subject], [toHex(publicKey), "O=Acme, CN=pump-7"]);
+  };
+  check(made.pem);
+  check(made.der);
+  const rsa = fixture("rsa-2048.csr.pem");
+  assert.equal(parseCertificateRequest(rsa).pem, rsa, "the NULL of RSA belongs there");
+
+  // 30 0a 06 08 <ecdsa-with-SHA256> becomes 30 0c 06 08 <...> 05 00.
+  const at = Buffer.from(made.der).indexOf(Buffer.from("300a06082a8648ce3d040302", "hex"));
+  const withNull = Buffer.concat([
+    made.der.subarray(0, at + 12),
+    Buffer.from("0500", "hex"),
+    made.der.subarray(at + 12),
+  ]);
+  withNull[at + 1] = 0x0c;
+  // The outer length is in two or three bytes; both have one byte of content that counts here.
+  const lengthAt = made.der[1] === 0x81 ? 2 : 3;
+  withNull[lengthAt] = (made.der[lengthAt] ?? 0) + 2;
+  check(withNull);
+});
+
+test("what is no request is refused", async () => {
+  const publicKey = derOf(fixture("ec-p256.spki.pem"));
+  const sign = signer(fixture("ec-p256.sec1.pem"));
+  const { der, pem } = await createCertificateRequest({ subject: [["CN", "a"]], publicKey, sign });
+  const isRefused = (error: unknown) => isThinglineError(error, "CERTIFICATE_INVALID");
+  for (let length = 0; length < der.length; length++) {
+    assert.throws(() => parseCertificateRequest(der.subarray(0, length)), isRefused, `cut to ${length} bytes`);
+  }
+  for (const text of ["", "x", pem + pem, fixture("ec-p256.spki.pem")]) {
+    assert.throws(() => parseCertificateRequest(text), isRefused);
   }
 });

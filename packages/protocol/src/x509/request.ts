@@ -9,8 +9,8 @@ import {
   encodeSequence,
 } from "./der-writer.js";
 import type { DistinguishedName } from "./name.js";
-import { encodeName } from "./name.js";
-import { encodePem } from "./pem.js";
+import { decodeName, encodeName } from "./name.js";
+import { encodePem, readPem } from "./pem.js";
 
 export interface CertificateRequestOptions {
   subject: DistinguishedName;
@@ -23,6 +23,14 @@ export interface CertificateRequestOptions {
 export interface CertificateRequest {
   der: Uint8Array;
   pem: string;
+}
+
+/** What a request asks for. */
+export interface ReadCertificateRequest extends CertificateRequest {
+  /** SubjectPublicKeyInfo, DER. */
+  publicKey: Uint8Array;
+  /** `CN=pump-7`. */
+  subject: string;
 }
 
 const sha256WithRsa = encodeSequence(encodeObjectIdentifier("1.2.840.113549.1.1.11"), encodedNull);
@@ -60,4 +68,49 @@ function signatureAlgorithm(publicKey: Uint8Array): Uint8Array {
   if (identifier === "1.2.840.10045.2.1" && curve === "1.2.840.10045.3.1.7") return sha256WithEcdsa;
   const message = `a certificate request needs an RSA or P-256 key, got algorithm ${identifier} ${curve ?? ""}`;
   throw new ThinglineError("KEY_INVALID", message.trimEnd());
+}
+
+const ecdsaIdentifier = "1.2.840.10045.4.3.";
+
+/**
+ * Reads a PKCS#10 request in DER, or in PEM. Its signature is not verified.
+ *
+ * An nRF91 puts a NULL behind the identifier of ECDSA, which RFC 5758 (3.2) forbids and strict readers refuse: it is taken out. The signature
+ * covers the inner part alone and stays valid.
+ *
+ * @throws {ThinglineError} CERTIFICATE_INVALID
+ */
+export function parseCertificateRequest(
+  request: Uint8Array | string,
+  what = "the certificate request",
+): ReadCertificateRequest {
+  const bytes = typeof request === "string" ? requestOf(request, what) : request;
+  return readDer("CERTIFICATE_INVALID", what, () => {
+    const outer = new DerReader(bytes);
+    const parts = outer.enter();
+    outer.end();
+    const { whole: info, content } = parts.read(derTags.sequence);
+    const algorithm = parts.enter();
+    const signature = parts.read(derTags.bitString);
+    parts.end();
+    const inner = new DerReader(content);
+    inner.read(derTags.integer);
+    const name = inner.read(derTags.sequence);
+    const publicKey = inner.read(derTags.sequence).whole;
+    inner.read(0xa0);
+    inner.end();
+    const identifier = algorithm.read(derTags.objectIdentifier);
+    const isEcdsa = decodeObjectIdentifier(identifier.content).startsWith(ecdsaIdentifier);
+    const parameters =
+      algorithm.isAtEnd || (isEcdsa && algorithm.nextTag === derTags.null) ? [] : [algorithm.read().whole];
+    const der = encodeSequence(info, encodeSequence(identifier.whole, ...parameters), signature.whole);
+    return { der, pem: encodePem("CERTIFICATE REQUEST", der), publicKey, subject: decodeName(name.whole) };
+  });
+}
+
+function requestOf(text: string, what: string): Uint8Array {
+  const result = readPem(text);
+  const der = "blocks" in result && result.blocks.length === 1 ? result.blocks[0].der : undefined;
+  if (der !== undefined) return der;
+  throw new ThinglineError("CERTIFICATE_INVALID", `${what} is not one PEM`);
 }

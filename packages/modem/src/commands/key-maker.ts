@@ -1,0 +1,97 @@
+import {
+  checkOptionTypes,
+  isThinglineError,
+  type OptionTypes,
+  optionInvalid,
+  ThinglineError,
+} from "@thingline/protocol";
+import { formatAtCommand, parseInformation, stringAt } from "@thingline/protocol/at";
+import { type DistinguishedName, parseCertificateRequest } from "@thingline/protocol/x509";
+import { type KeyMaker, type KeyRequestOptions, type Keys, keysOption, type MadeKey } from "@thingline/transport";
+import { type ModemSession, sessionOption } from "../session.js";
+import { type KeyAttestation, readKeyAnswer } from "./attestation.js";
+import { checkSecTag, runWithReasons } from "./reasons.js";
+
+export interface ModemKeyMakerOptions {
+  keys: Keys;
+  /**
+   * Nine of `0` and `1` in X.509's order, from digitalSignature to decipherOnly. Default: the modem's own, `111010000`. TLS needs the first.
+   */
+  keyUsage?: string;
+}
+
+export interface ModemMadeKey extends MadeKey {
+  attestation: KeyAttestation;
+}
+
+/** Makes keys inside a modem, by `AT%KEYGEN`: P-256, and nobody ever reads them. */
+export interface ModemKeyMaker extends KeyMaker {
+  makeKey(secTag: number, options: KeyRequestOptions): Promise<ModemMadeKey>;
+}
+
+const optionTypes = { keys: keysOption, keyUsage: "string" } as const satisfies OptionTypes<ModemKeyMakerOptions>;
+const clientKey = 2;
+const asRequest = 0;
+
+/**
+ * The modem has to be offline, with modem firmware 1.3.0 or later. Refusals are CREDENTIAL_REFUSED with its number in `details.cme`: 518 while
+ * it is active, 519 where the tag holds a key, 515, 523, 528.
+ *
+ * @throws {ThinglineError} OPTION_INVALID
+ */
+export function createModemKeyMaker(session: ModemSession, options: ModemKeyMakerOptions): ModemKeyMaker {
+  const of = "createModemKeyMaker()";
+  checkOptionTypes({ session }, { session: sessionOption }, { of, required: ["session"] });
+  checkOptionTypes(options, optionTypes, { of, required: ["keys"] });
+  const { keys, keyUsage } = options;
+  if (keyUsage !== undefined && !/^[01]{9}$/u.test(keyUsage)) {
+    throw optionInvalid("keyUsage", "nine of 0 and 1", keyUsage);
+  }
+  return {
+    makeKey: async (secTag, { subject }) => {
+      checkSecTag(secTag);
+      const parameters = [
+        secTag,
+        clientKey,
+        asRequest,
+        subjectText(subject),
+        ...(keyUsage === undefined ? [] : [keyUsage]),
+      ];
+      const line = formatAtCommand("%KEYGEN", parameters);
+      const answer = await runWithReasons(session, "generate", { secTag, type: "privateKey" }, line);
+      const text = answer.map((each) => stringAt(parseInformation(each)?.parameters ?? [], 0)).find(Boolean);
+      if (text === undefined) throw invalid(secTag, "no %KEYGEN in the answer");
+      const { body, attestation } = readKeyAnswer(text, { secTag, keys });
+      const { pem: requestPem, publicKey } = readRequest(body, secTag);
+      return { requestPem, publicKey, attestation };
+    },
+  };
+}
+
+function readRequest(body: Uint8Array, secTag: number): ReturnType<typeof parseCertificateRequest> {
+  try {
+    return parseCertificateRequest(body);
+  } catch (error) {
+    if (!isThinglineError(error, "CERTIFICATE_INVALID")) throw error;
+    throw invalid(secTag, error.message, error);
+  }
+}
+
+/** The modem takes a subject as one text, and no way is known to write what separates its parts within one. */
+function subjectText(subject: DistinguishedName): string {
+  return subject
+    .map(([type, value]) => {
+      if (value !== "" && !/[,="\p{Cc}]/u.test(value)) return `${type}=${value}`;
+      throw optionInvalid(
+        "subject",
+        `a value of ${type} without comma, equals sign, quote and control characters`,
+        value,
+      );
+    })
+    .join(",");
+}
+
+function invalid(secTag: number, problem: string, cause?: unknown): ThinglineError {
+  const message = `AT%KEYGEN for security tag ${secTag}: ${problem}`;
+  return new ThinglineError("MODEM_RESPONSE_INVALID", message, { details: { secTag }, cause });
+}
