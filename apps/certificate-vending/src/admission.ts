@@ -1,50 +1,54 @@
 import { ThinglineError } from "@thingline/protocol";
-import { isClaimClientId } from "@thingline/protocol/provisioning";
 import { keyOriginOf, type VendingRequest } from "./event.js";
-import type { VendingLimits, VendingSettings } from "./settings.js";
-import type { ThingCertificate } from "./types.js";
+import { limitsOf, type AdmissionSettings, type VendingLimits, type VendingSettings } from "./settings.js";
+import type { VendingCloud } from "./types.js";
 
 /** By what a request says alone. @throws {ThinglineError} REQUEST_FORBIDDEN */
 export function admitRequest(request: VendingRequest, settings: VendingSettings): void {
-  const { clients = "claim", names = [], keys = "any" } = settings;
-  const { clientId, thingName } = request;
-  if (clients === "claim" && !isClaimClientId(clientId)) {
-    throw forbidden(`a client asks with its claim as claim-${thingName}, this one is "${clientId}"`);
-  }
-  if (names.length > 0 && !names.some((name) => fits(thingName, name))) {
-    throw forbidden(`"${thingName}" is no name that may be provisioned here`);
-  }
-  if (keys === "device" && keyOriginOf(request) === "cloud") {
+  admitName(request.thingName, settings);
+  if (settings.keys === "device" && keyOriginOf(request) === "cloud") {
     throw forbidden("certificates are made only for keys that devices made: ask on create-from-csr");
   }
 }
 
+export function admitName(thingName: string, { names = [] }: AdmissionSettings): void {
+  if (names.length === 0 || names.some((name) => fits(thingName, name))) return;
+  throw forbidden(`"${thingName}" is no name that may be provisioned here`);
+}
+
+/** What the registry is asked before a device gets anything. */
+export type Registry = Pick<VendingCloud, "hasThing" | "listThingCertificates">;
+
 /**
- * By the certificates that a thing has. Its own are what its requests have led to, so the registry counts them, and no other table does.
+ * By what the registry knows of the thing. Its certificates are what its requests have led to, so that no other table has to count them.
  *
- * @throws {ThinglineError} THROTTLED when it got too many just now, QUOTA_EXCEEDED when it has too many, REQUEST_FORBIDDEN when it is in use.
+ * @param isItself the thing asks, not somebody with a claim
+ * @returns whether the thing is there
+ * @throws {ThinglineError} THROTTLED when it got too many just now, QUOTA_EXCEEDED when it has too many, REQUEST_FORBIDDEN when it may not.
  */
-export function admitThing(
-  thingName: string,
-  certificates: readonly ThingCertificate[],
-  { provisionedThings = "refuse" }: VendingSettings,
-  limits: VendingLimits,
-  nowMs: number,
-): void {
-  const { certificatesPerWindowMax, windowMs, certificatesPerThingMax } = limits;
+export async function admitThing(
+  { thingName, isItself }: { thingName: string; isItself: boolean },
+  { registry, settings, nowMs }: { registry: Registry; settings: AdmissionSettings; nowMs: number },
+): Promise<boolean> {
+  const isThere = await registry.hasThing(thingName);
+  const certificates = isThere ? await registry.listThingCertificates(thingName) : [];
+  if (isItself && certificates.length === 0) {
+    throw forbidden(`the thing "${thingName}" has no certificate: with a claim it asks as claim-${thingName}`);
+  }
+  if (!isThere && settings.things === "registered") throw forbidden(`there is no thing "${thingName}" in the registry`);
+  const { certificatesPerWindowMax, windowMs, certificatesPerThingMax } = limitsOf(settings);
   const recent = certificates.filter(({ createdAtMs }) => createdAtMs > nowMs - windowMs);
-  if (provisionedThings === "refuse" && recent.length < certificates.length) {
+  const minutes = windowMs / 60_000;
+  if (!isItself && settings.provisionedThings !== "allow" && recent.length < certificates.length) {
     const advice = "delete that certificate if the device is to be provisioned anew";
-    throw forbidden(
-      `the thing "${thingName}" has had a certificate for more than ${windowMs / 60_000} minutes: ${advice}`,
-    );
+    throw forbidden(`the thing "${thingName}" has had a certificate for more than ${minutes} minutes: ${advice}`);
   }
   if (certificates.length >= certificatesPerThingMax) {
     const message = `the thing "${thingName}" has ${certificates.length} certificates: delete those that no device uses`;
     throw new ThinglineError("QUOTA_EXCEEDED", message, { details: { certificatesPerThingMax } });
   }
-  if (recent.length < certificatesPerWindowMax) return;
-  const message = `the thing "${thingName}" got ${recent.length} certificates within ${windowMs / 60_000} minutes; try again later`;
+  if (recent.length < certificatesPerWindowMax) return isThere;
+  const message = `the thing "${thingName}" got ${recent.length} certificates within ${minutes} minutes; try again later`;
   throw new ThinglineError("THROTTLED", message, { details: { certificatesPerWindowMax } });
 }
 

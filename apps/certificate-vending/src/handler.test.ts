@@ -161,15 +161,16 @@ test("names and certificate requests that are none are rejected before anything 
   }
 });
 
-test("by default only claims ask, and a thing in use cannot be taken over by whoever has the claim", async () => {
+test("by default a thing in use cannot be taken over by whoever has the claim, and asks for its next certificate itself", async () => {
   const account = openAccount();
-  await refused(account.handler()({ deviceId: "pump-7" }), "REQUEST_FORBIDDEN", /claim-pump-7/);
   const handle = account.handler();
+  await refused(handle({ deviceId: "pump-7" }), "REQUEST_FORBIDDEN", /as claim-pump-7/);
   await handle(event);
   await handle(event);
   account.pass(windowMs + 1);
   await refused(handle(event), "REQUEST_FORBIDDEN", /delete that certificate/);
   assert.deepEqual(account.rejections().at(-1)?.statusCode, 403);
+  assert.equal((await handle({ deviceId: "pump-7", csr })).thingName, "pump-7", "it renews its own");
   const original = account.handler({ clients: "any", provisionedThings: "allow" });
   assert.equal((await original({ deviceId: "pump-7" })).thingName, "pump-7");
   assert.equal(account.published.at(-1)?.topic, "certificate/pump-7/create/accepted/key");

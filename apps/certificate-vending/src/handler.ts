@@ -1,9 +1,9 @@
-import { splitProvisioningTopics } from "@thingline/protocol/provisioning";
-import { admitRequest, admitThing, createRequestGuard, forbidden } from "./admission.js";
+import { isClaimClientId, splitProvisioningTopics } from "@thingline/protocol/provisioning";
+import { admitRequest, admitThing, createRequestGuard } from "./admission.js";
 import { clientIdOf, readRequest, type VendingRequest } from "./event.js";
 import { describeError, failureOf, rejectionOf } from "./failure.js";
 import { askHook, type VendingHook } from "./hook.js";
-import { defaultVendingLimits, type VendingLimits, type VendingSettings } from "./settings.js";
+import { limitsOf, type VendingSettings } from "./settings.js";
 import type { VendingCloud, VendingContext, VendingHandler, VendingLog } from "./types.js";
 import { vend } from "./vend.js";
 
@@ -22,8 +22,7 @@ export interface VendingDependencies {
 
 /** The cloud half of split provisioning, the same in Lambda and in a local cloud. */
 export function createVendingHandler(deps: VendingDependencies, settings: VendingSettings): VendingHandler {
-  const limits = { ...defaultVendingLimits, ...settings.limits };
-  const guard = createRequestGuard(limits);
+  const guard = createRequestGuard(limitsOf(settings));
   const { cloud, log, unixMs } = deps;
   return async (event, context) => {
     const isOver = createDeadline(unixMs, context);
@@ -33,7 +32,7 @@ export function createVendingHandler(deps: VendingDependencies, settings: Vendin
       guard.admit(unixMs());
       const request = readRequest(event, clientId);
       admitRequest(request, settings);
-      const isThere = await judge(request, deps, settings, limits);
+      const isThere = await judge(request, deps, settings);
       const vended = await vend(request, isThere, { cloud, policyName: settings.policyName, log, isOver });
       log.info("certificateVended", { clientId, ...vended });
       return vended;
@@ -50,17 +49,11 @@ async function judge(
   request: VendingRequest,
   { cloud, hook, unixMs }: VendingDependencies,
   settings: VendingSettings,
-  limits: VendingLimits,
 ): Promise<boolean> {
-  const { thingName } = request;
+  const { thingName, clientId } = request;
+  const isItself = settings.clients !== "any" && !isClaimClientId(clientId);
   try {
-    const isThere = await cloud.hasThing(thingName);
-    if (!isThere && settings.things === "registered")
-      throw forbidden(`there is no thing "${thingName}" in the registry`);
-    if (isThere) {
-      const certificates = await cloud.listThingCertificates(thingName);
-      admitThing(thingName, certificates, settings, limits, unixMs());
-    }
+    const isThere = await admitThing({ thingName, isItself }, { registry: cloud, settings, nowMs: unixMs() });
     if (hook !== undefined) await askHook(hook, request);
     return isThere;
   } catch (error) {

@@ -1,29 +1,14 @@
 // What Lambda runs: the handler with the settings of the function's environment. Everything is made once an instance, so that a wrong
 // setting shows at once, in the log and where the function's failures go.
-import { IoTClient } from "@aws-sdk/client-iot";
-import { IoTDataPlaneClient } from "@aws-sdk/client-iot-data-plane";
 import { ThinglineError } from "@thingline/protocol";
-import { createAwsVendingCloud } from "./aws-cloud.js";
 import { createVendingHandler } from "./handler.js";
 import { hookTimeoutMs, type VendingHook } from "./hook.js";
-import { createLineLog } from "./line-log.js";
+import { createLambdaCloud, lambdaLog } from "./lambda-cloud.js";
 import { readSettings } from "./settings.js";
 
-const settings = readSettings(process.env);
-
 export const handler = createVendingHandler(
-  {
-    cloud: createAwsVendingCloud({
-      iot: new IoTClient({ maxAttempts: 1 }),
-      iotData: new IoTDataPlaneClient({ maxAttempts: 1 }),
-      wait: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)),
-      random: Math.random,
-    }),
-    hook: hookOf(process.env["HOOK_FUNCTION_ARN"]),
-    log: createLineLog((line) => void process.stdout.write(line)),
-    unixMs: Date.now,
-  },
-  settings,
+  { cloud: createLambdaCloud(), hook: hookOf(process.env["HOOK_FUNCTION_ARN"]), log: lambdaLog, unixMs: Date.now },
+  readSettings(process.env),
 );
 
 /** The SDK's client for it is loaded where there is a hook. */

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
-import { readSettings } from "./settings.js";
+import { readAdmission, readSettings } from "./settings.js";
 
 test("an empty environment but for the policy gives the narrow defaults", () => {
   assert.deepEqual(readSettings({ POLICY_NAME: "devices", ALLOWED_NAMES: "", CLIENTS: "" }), {
     policyName: "devices",
-    clients: "claim",
+    clients: "bound",
     names: [],
     things: "any",
     provisionedThings: "refuse",
@@ -27,6 +27,7 @@ test("every variable is read", () => {
     CERTIFICATES_PER_THING: "3",
     REQUESTS_PER_MINUTE: "4",
   });
+  assert.deepEqual(readAdmission({}).things, "any");
   assert.deepEqual(settings, {
     policyName: "p",
     clients: "any",

@@ -26,65 +26,88 @@ export const defaultVendingLimits: Readonly<VendingLimits> = {
   requestsPerMinuteMax,
 };
 
-/** Who may have what. The defaults are those of the CloudFormation template: narrow. */
-export interface VendingSettings {
-  /** The policy that every vended certificate gets; it is there already. */
-  policyName: string;
-  /**
-   * `claim` (the default): only clients that are connected with the prefix of a claim may ask. `any`: under their own names as well, as the
-   * original sample does, whose claim policy lets everybody be anybody.
-   */
-  clients?: "claim" | "any";
+export function limitsOf({ limits }: AdmissionSettings): VendingLimits {
+  return { ...defaultVendingLimits, ...limits };
+}
+
+/** Which devices may be provisioned. The defaults are those of the CloudFormation templates: narrow. */
+export interface AdmissionSettings {
   /** Names that may be vended, with `*` for any run of characters. Default: all. */
   names?: readonly string[];
   /** `registered`: only devices whose thing somebody has made before. Default `any`. */
   things?: "any" | "registered";
   /**
-   * `refuse` (the default): a thing with a certificate that is older than the window gets no other, so that whoever has the claim cannot
-   * become a device that is in use. A person deletes the old certificate first. `allow`: as often as the limits let it.
+   * `refuse` (the default): with a claim alone nobody gets a certificate for a thing that has had one for longer than the window, so that whoever
+   * has the claim cannot become a device that is in use. A person deletes the old certificate first. `allow`: as often as the limits let it.
    */
   provisionedThings?: "refuse" | "allow";
+  limits?: Partial<VendingLimits>;
+}
+
+export interface VendingSettings extends AdmissionSettings {
+  /** The policy that every vended certificate gets; it is there already. */
+  policyName: string;
+  /**
+   * `bound` (the default): the account's policies hold clients to their names. One with the prefix of a claim has a claim; one without it is
+   * the thing itself, which asks for what will replace its certificate. `any`: a claim may connect under the device's own name, as the original
+   * sample does, and nobody can be told apart.
+   */
+  clients?: "bound" | "any";
   /** `device`: only certificates for keys that devices made, so that no private key is ever sent. Default `any`. */
   keys?: "any" | "device";
-  limits?: Partial<VendingLimits>;
 }
 
 const namesMax = 64;
 const namePattern = /^[A-Za-z0-9:_*-]{1,128}$/;
 
-/** The settings of a Lambda function, from its environment. @throws {ThinglineError} OPTION_INVALID with the variable's name */
-export function readSettings(environment: Readonly<Record<string, string | undefined>>): VendingSettings {
-  const word = <const Words extends readonly string[]>(name: string, words: Words): Words[number] => {
-    const value = environment[name] || words[0];
-    const found = words.find((each) => each === value);
-    if (found === undefined) throw invalid(name, `must be ${words.join(" or ")}`);
-    return found;
-  };
-  const count = (name: string, fallback: number): number => {
-    const text = environment[name] || String(fallback);
-    const value = Number(text);
-    if (!/^\d{1,9}$/.test(text) || value < 1) throw invalid(name, "must be a whole number from 1 to 999999999");
-    return value;
-  };
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The settings of the vending function, from its environment. @throws {ThinglineError} OPTION_INVALID with the variable's name */
+export function readSettings(environment: Environment): VendingSettings {
   const policyName = environment["POLICY_NAME"] ?? "";
   if (!/^[\w+=,.@-]{1,128}$/.test(policyName)) throw invalid("POLICY_NAME", "must name the devices' policy");
+  return {
+    policyName,
+    clients: word(environment, "CLIENTS", ["bound", "any"]),
+    keys: word(environment, "KEYS", ["any", "device"]),
+    ...readAdmission(environment),
+  };
+}
+
+/** The settings of the hook of fleet provisioning, likewise. @throws {ThinglineError} OPTION_INVALID with the variable's name */
+export function readAdmission(environment: Environment): AdmissionSettings {
   const names = (environment["ALLOWED_NAMES"] ?? "").split(",").flatMap((name) => name.trim() || []);
   if (names.length > namesMax || !names.every((name) => namePattern.test(name))) {
     throw invalid("ALLOWED_NAMES", `must be at most ${namesMax} names with *, separated by commas`);
   }
   return {
-    policyName,
-    clients: word("CLIENTS", ["claim", "any"]),
     names,
-    things: word("THINGS", ["any", "registered"]),
-    provisionedThings: word("PROVISIONED_THINGS", ["refuse", "allow"]),
-    keys: word("KEYS", ["any", "device"]),
+    things: word(environment, "THINGS", ["any", "registered"]),
+    provisionedThings: word(environment, "PROVISIONED_THINGS", ["refuse", "allow"]),
     limits: {
-      certificatesPerWindowMax: count("CERTIFICATES_PER_HOUR", certificatesPerWindowMax),
-      certificatesPerThingMax: count("CERTIFICATES_PER_THING", certificatesPerThingMax),
-      requestsPerMinuteMax: count("REQUESTS_PER_MINUTE", requestsPerMinuteMax),
+      certificatesPerWindowMax: count(environment, "CERTIFICATES_PER_HOUR", certificatesPerWindowMax),
+      certificatesPerThingMax: count(environment, "CERTIFICATES_PER_THING", certificatesPerThingMax),
+      requestsPerMinuteMax: count(environment, "REQUESTS_PER_MINUTE", requestsPerMinuteMax),
     },
   };
+}
+
+/** One of these words; the first where there is none. */
+function word<const Words extends readonly string[]>(
+  environment: Environment,
+  name: string,
+  words: Words,
+): Words[number] {
+  const value = environment[name] || words[0];
+  const found = words.find((each) => each === value);
+  if (found === undefined) throw invalid(name, `must be ${words.join(" or ")}`);
+  return found;
+}
+
+function count(environment: Environment, name: string, fallback: number): number {
+  const text = environment[name] || String(fallback);
+  if (!/^\d{1,9}$/.test(text) || Number(text) < 1) throw invalid(name, "must be a whole number from 1 to 999999999");
+  return Number(text);
 }
 
 function invalid(option: string, rule: string): ThinglineError {
