@@ -76,8 +76,10 @@ export const arrowRules = {
       mcuboot: [],
     },
     "apps/cli": {
-      commands: ["fota", "*.ts"],
+      commands: ["batch", "fota", "templates", "*.ts"],
+      batch: ["*.ts"],
       fota: ["*.ts"],
+      templates: ["*.ts"],
     },
   },
 

@@ -1,5 +1,5 @@
 // What npm runs around `npm pack`, in the package's folder. What is shipped has no source maps, so nothing may point at them (bundlers warn of
-// each one), and with `small` its JavaScript has neither comments nor wide indentation: declarations keep the comments, which is where editors read them,
+// each one), and with `small` its JavaScript has no comments: declarations keep the comments, which is where editors read them,
 // and small machines keep the room. `strip` makes dist so, `restore` puts it back for work in this tree.
 import {
   existsSync,
@@ -20,34 +20,20 @@ const keptFolder = ".packing";
 const pointer = /\n?\/\/# sourceMappingURL=.*\.map\n?$/;
 
 /**
- * @param ts the compiler
- * @returns the same program in less room
+ * @param transform esbuild's `transformSync`
+ * @returns the same program in less room, in lines of some 120 characters, so that a stack trace still says where
  */
-export function shippedScript(ts, text, path = "module.js") {
-  const { outputText } = ts.transpileModule(text.replace(pointer, "\n"), {
-    fileName: path,
-    compilerOptions: {
-      removeComments: true,
-      target: ts.ScriptTarget.ESNext,
-      module: ts.ModuleKind.ESNext,
-      verbatimModuleSyntax: true,
-    },
-  });
-  // A text over several lines may begin its lines with blanks that are its own.
-  if (/`[^`]*\n {4}[^`]*`/.test(outputText) && hasIndentedText(ts, outputText)) return outputText;
-  return outputText.replace(/^(?: {4})+/gm, (indent) => "\t".repeat(indent.length / 4));
-}
-
-/** What lies between two backticks may also be code. */
-function hasIndentedText(ts, text) {
-  let found = false;
-  const visit = (node) => {
-    const isText = ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node);
-    found ||= isText && /\n {4}/.test(node.text);
-    ts.forEachChild(node, visit);
+export function shippedScript(transform, text, path = "module.js") {
+  const options = {
+    loader: "js",
+    sourcefile: path,
+    target: "esnext",
+    legalComments: "none",
+    charset: "utf8",
+    minifyWhitespace: true,
+    lineLimit: 120,
   };
-  visit(ts.createSourceFile("module.js", text, ts.ScriptTarget.ESNext, false, ts.ScriptKind.JS));
-  return found;
+  return transform(text.replace(pointer, "\n"), options).code;
 }
 
 /** Programs may be reading dist, and the compiler goes by its times: a file is replaced at once, as old as it was. */
@@ -63,13 +49,14 @@ const filesOf = (folder) => readdirSync(folder, { recursive: true }).filter((fil
 
 async function strip(isSmall) {
   restore();
-  // Half a second to load, which putting back need not wait for.
-  const ts = isSmall ? (await import("typescript")).default : undefined;
+  const transform = isSmall ? (await import("esbuild")).transformSync : undefined;
   for (const file of filesOf("dist").filter((each) => !/\.test\./.test(each))) {
     const path = join("dist", file);
     const text = readFileSync(path, "utf8");
     const shipped =
-      ts !== undefined && file.endsWith(".js") ? shippedScript(ts, text, path) : text.replace(pointer, "\n");
+      transform !== undefined && file.endsWith(".js")
+        ? shippedScript(transform, text, path)
+        : text.replace(pointer, "\n");
     if (shipped === text) continue;
     const kept = join(keptFolder, file);
     mkdirSync(dirname(kept), { recursive: true });

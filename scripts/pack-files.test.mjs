@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import ts from "typescript";
+import { transformSync } from "esbuild";
 import { shippedScript } from "./pack-files.mjs";
 
 test("what is shipped has no comment and no pointer to a map, and is the same program", () => {
@@ -16,12 +16,17 @@ test("what is shipped has no comment and no pointer to a map, and is the same pr
     "//# sourceMappingURL=add.js.map",
   ].join("\n");
   assert.equal(
-    shippedScript(ts, text),
-    'export function add(a, b) {\n\tif (a < b) {\n\t\treturn "// no comment" + (a + b);\n\t}\n\treturn a + b;\n}\n',
+    shippedScript(transformSync, text),
+    'export function add(a,b){if(a<b){return"// no comment"+(a+b)}return a+b}\n',
   );
 });
 
 test("a text over several lines keeps the blanks at the beginning of its lines", () => {
   const text = "export const help = `usage:\n        word ${1}\n    end`;\n";
-  assert.equal(shippedScript(ts, text), text);
+  assert.match(shippedScript(transformSync, text), /`usage:\n {8}word \$\{1\}\n {4}end`/);
+});
+
+test("lines stay short, so that a stack trace still says where", () => {
+  const text = Array.from({ length: 200 }, (_none, at) => `export const value${at} = ${at};`).join("\n");
+  for (const line of shippedScript(transformSync, text).split("\n")) assert.ok(line.length < 200, line);
 });

@@ -1,5 +1,5 @@
-// Which processes a test run starts: unit tests of a package share some, every other file has its own. A process a file costs
-// 0.2 s before its first test runs, which is more than most unit tests take.
+// Which processes a test run starts: unit tests of a package share some, and so do integration tests that start no process of their own; every
+// other file has its own. A process a file costs 0.2 to 0.5 s before its first test runs, which is more than most tests take.
 import { sep } from "node:path";
 
 /** Files that a process takes; so many that cores have something to share out, and so few that starting them is little of it. */
@@ -31,10 +31,23 @@ export const slowFirst = [
 /** Folders whose tests open sockets or files of the machine. */
 const ownProcess = ["node", "store"];
 
+/** Beginnings of names of integration tests that share a process: they load the same, and neither start processes nor change this one. */
+const sharedIntegration = {
+  "aws-sdk-": "aws-sdk",
+  "data-plane": "aws-sdk",
+  "device-": "device-real",
+  "image-": "image",
+};
+
 /** Files of one package that need no process of their own: they touch neither sockets nor files of the machine. */
 function groupOf(path) {
   const [top, name] = path.split(sep);
-  if (top === "tests" || ownProcess.some((folder) => path.includes(`${sep}${folder}${sep}`))) return undefined;
+  if (top === "tests") {
+    const [, , kind, file = ""] = path.split(sep);
+    const beginning = Object.keys(sharedIntegration).find((each) => file.startsWith(each));
+    return kind === "integration" && beginning !== undefined ? sharedIntegration[beginning] : undefined;
+  }
+  if (ownProcess.some((folder) => path.includes(`${sep}${folder}${sep}`))) return undefined;
   return top === "scripts" ? "scripts" : name;
 }
 

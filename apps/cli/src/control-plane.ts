@@ -13,6 +13,9 @@ export interface ControlPlane {
   description: string;
   /** Host and port that devices connect to. */
   device: DeviceEndpoint;
+  /** Undefined where only AWS knows it. */
+  account: string | undefined;
+  region: string;
   /** PEM to trust; undefined on AWS, where the caller uses Amazon Root CA 1. */
   caPem: string | undefined;
 }
@@ -44,6 +47,8 @@ export async function openControlPlane(options: {
     client,
     description: `local cloud at ${running.api}`,
     device: reachable(parseEndpoint(running.mqtts)),
+    account: running.account,
+    region: running.region,
     caPem: await readTextFile(createNodeFiles(), running.ca, { bytesMax: credentialFileBytesMax }),
   };
 }
@@ -61,6 +66,8 @@ async function openAws(signal: AbortSignal | undefined): Promise<ControlPlane> {
     client,
     description: `AWS account, region ${region}`,
     device: parseEndpoint(endpointAddress),
+    account: undefined,
+    region,
     caPem: undefined,
   };
 }

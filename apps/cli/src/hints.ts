@@ -102,6 +102,12 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
           : command.startsWith("fota") && details["reason"] === "KEY_UNKNOWN"
             ? { text: "Name the key that signed it, with --key; devices believe in that one." }
             : undefined,
+  PROVISIONING_TEMPLATE_INVALID: ({ details }) => {
+    const [, name] = /^Cannot resolve reference value: (.+)$/.exec(String(details["reason"])) ?? [];
+    return name === undefined
+      ? undefined
+      : { text: `Give it a value, --parameter ${name}=VALUE, or a Default in the template.` };
+  },
   KEY_MISMATCH: () => ({ text: "The private key and the certificate must come from the same set." }),
   LINK_FAILED: () => ({
     text: "Check SIM and coverage; this tells the registration status:",
@@ -114,14 +120,28 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
  * @param places the folders that the command was told to use: what it advises has to work on the same ones.
  */
 export function hintFor(error: ThinglineError, command: string, places: Places = {}): Hint | undefined {
-  return hints[error.code]?.(error, command, places);
+  const hint = hints[error.code]?.(error, command, places);
+  if (hint !== undefined) return hint;
+  // Of a step of provisioning, which knows what is usually wrong with it.
+  const { next } = error.details;
+  return typeof next === "string" ? { text: `${next[0]?.toUpperCase() ?? ""}${next.slice(1)}.` } : undefined;
 }
 
 /** Where to look for what AWS has not found. */
 export function hintForAws(error: Error, command: string, { dataDir, aws }: Places = {}): Hint | undefined {
   const [noun = ""] = command.split(" ");
-  if (error.name !== "ResourceNotFoundException" || !["fota", "group"].includes(noun)) return undefined;
   const where = aws === true ? ["--aws"] : unlessDefault("--data-dir", dataDir, defaultDataDir);
+  if (error.name === "VersionsLimitExceededException" && noun === "template") {
+    return {
+      text: "A template has five versions at most. Delete one that no device needs:",
+      command: commandLine(["template", "version", "delete", "NAME", "VERSION", ...where]),
+    };
+  }
+  if (error.name !== "ResourceNotFoundException") return undefined;
+  if (["template", "claim"].includes(noun)) {
+    return { text: "The templates that there are:", command: commandLine(["template", "list", ...where]) };
+  }
+  if (!["fota", "group"].includes(noun)) return undefined;
   if (/group/i.test(error.message)) {
     return { text: "The groups that there are:", command: commandLine(["group", "list", ...where]) };
   }

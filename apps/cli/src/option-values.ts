@@ -4,6 +4,8 @@ import { isDeviceId } from "@thingline/protocol/provisioning";
 /** Minutes that a device may say nothing of its update. */
 export const defaultStaleMinutes = 30;
 export const defaultDataDir = ".thingline";
+/** Security tag of the claim in the original provisioning sample. */
+export const defaultClaimSecTag = 43;
 export const defaultModemDir = ".thingline/modem";
 
 /** What the words behind options may be. Each throws what commander reports with the option's name. */

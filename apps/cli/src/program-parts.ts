@@ -29,6 +29,8 @@ export const modemDirOption = () =>
 export const awsOption = () =>
   new Option("--aws", "a real AWS account instead of the local cloud (standard AWS environment, profile and region)");
 
+export const verboseText = "list the configuration: which file won, what is kept without a meaning here";
+
 /** Examples name the program as its usage does, whatever path it was run by. */
 const asInstalled = { script: "thingline" };
 

@@ -5,7 +5,16 @@ import { optionValues } from "./option-values.js";
 import { createOutput, type Output } from "./output.js";
 import { addFirmware } from "./program-firmware.js";
 import { addFota, addGroup } from "./program-fleet.js";
-import { awsOption, dataDirOption, examples, modemDirOption, type Action, type AddCommand } from "./program-parts.js";
+import { addClaimVerbs, addProvision, addTemplate } from "./program-provisioning.js";
+import {
+  awsOption,
+  dataDirOption,
+  examples,
+  modemDirOption,
+  verboseText,
+  type Action,
+  type AddCommand,
+} from "./program-parts.js";
 import type { StandardStreams } from "./standard-streams.js";
 import { stopExitCodes, watchForStop } from "./stop.js";
 import { programVersion } from "./version.js";
@@ -116,7 +125,14 @@ export function createProgram(
   addDemo(program, command);
   addCloud(group("cloud", "the local AWS IoT Core: start, check, reset, snapshot, restore"), command);
   addThing(group("thing", "things, their certificates and policies: create"), command);
-  addClaim(group("claim", "claim certificates, shared by devices that are not provisioned: create"), command);
+  addClaim(
+    group("claim", "claim certificates, shared by devices that are not provisioned: create, temporary, list, revoke"),
+    command,
+  );
+  addTemplate(
+    group("template", "fleet provisioning: init, test, create, list, show, update, enable, disable, delete, version"),
+    command,
+  );
   addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
   addFota(group("fota", "firmware over the air: deploy, status, cancel, rollback, doctor"), command);
   addProvision(program, command);
@@ -243,30 +259,8 @@ function addClaim(claim: Command, command: AddCommand): void {
     optionValues.secTag,
   );
   examples(create, "claim create", "claim create line-2 --data-dir my-cloud");
+  addClaimVerbs(claim, command);
 }
-
-function addProvision(program: Command, command: AddCommand): void {
-  const made = command(
-    program,
-    "provision",
-    "take a simulated device from its claim to credentials of its own",
-    async () => (await import("./commands/provision.js")).provision,
-  )
-    .requiredOption("--conf <file>", "Kconfig fragment; repeat for overlays, later ones win", optionValues.list)
-    .addOption(modemDirOption())
-    .option("--client-id <id>", "client id instead of the configuration's", optionValues.deviceId)
-    .option("--ca <file>", "CA for the new security tag (default: the claim tag's, else Amazon Root CA 1)", paths)
-    .option("--native-tls", "TLS in the application instead of in the modem")
-    .option("--certs <dir>", "native TLS: folder with the claim (default: that of --conf, or certs)", paths)
-    .option("--state-dir <dir>", "progress and native TLS credentials (default: device, in the modem's folder)", paths)
-    .option("--timeout <seconds>", "how long to wait for key and certificate", optionValues.seconds, 60)
-    .option("--attempts <number>", "how often to try to connect, with either tag", optionValues.count, 5)
-    .option("--reset", "forget what was done before and provision again")
-    .option("--verbose", verboseText);
-  examples(made, "provision --conf claim/prj.conf", "provision --conf claim/prj.conf --native-tls");
-}
-
-const verboseText = "list the configuration: which file won, what is kept without a meaning here";
 
 function addDevice(device: Command, command: AddCommand): void {
   const run = command(

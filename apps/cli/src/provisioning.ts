@@ -4,6 +4,7 @@ import {
   defaultDeviceTag,
   provisionDevice,
   type ProvisionDeviceOptions,
+  type ProvisioningEvent,
   type ProvisionResult,
 } from "@thingline/device/provisioning";
 import { makePrivateFolder } from "@thingline/transport";
@@ -15,50 +16,55 @@ import type { SimulatedDevice } from "./simulated-device.js";
 /** Where the flow keeps its progress. */
 export const progressFileName = "provisioning.json";
 
-export interface SimulatedProvisioning {
+/** What is handed to the flow as it is. */
+type FlowOptions = Pick<
+  ProvisionDeviceOptions,
+  "clientId" | "host" | "method" | "claim" | "claimClientId" | "deviceTag" | "ca" | "settings" | "limits" | "signal"
+>;
+
+export interface SimulatedProvisioning extends FlowOptions {
+  claimTag: number;
   device: SimulatedDevice;
   /** TLS in the application, with its own store; default: in the modem. */
   nativeTls?: { store: NativeCredentialStore; receivedRecordBytesMax?: number };
-  clientId: string;
-  host: string;
   port: number;
-  claimTag: number;
   stateFolder: string;
-  ca?: string;
-  settings?: NonNullable<ProvisionDeviceOptions["settings"]>;
-  limits?: NonNullable<ProvisionDeviceOptions["limits"]>;
-  signal?: AbortSignal;
 }
 
-/** The provisioning flow on a simulated nRF91, its steps shown as they happen. The caller closes the result's device. */
+/** A provisioning flow on a simulated nRF91, its steps shown as they happen. The caller closes the result's device. */
 export async function provisionSimulatedDevice(
   output: Output,
   adapters: Adapters,
   options: SimulatedProvisioning,
 ): Promise<ProvisionResult> {
-  const { device, nativeTls, stateFolder, claimTag, ...rest } = options;
-  const { clock, random, files, keys } = adapters;
-  await makePrivateFolder(adapters.files, stateFolder);
-  const view = createProvisioningView(output, { claimTag, deviceTag: defaultDeviceTag });
+  const { claimTag, deviceTag = defaultDeviceTag } = options;
+  const view = createProvisioningView(output, { claimTag, deviceTag });
   try {
-    return await provisionDevice({
-      clock,
-      random,
-      files,
-      keys,
-      ...rest,
-      claimTag,
-      store: nativeTls?.store ?? device.credentials,
-      link: device.link,
-      // Both ways go through the modem's sockets: without a registration neither connects.
-      dialer:
-        nativeTls === undefined
-          ? device.modem.secTagDialer
-          : createNativeTlsDialer({ dialer: device.modem.dialer, ...nativeTls }),
-      progressPath: join(stateFolder, progressFileName),
-      onEvent: (event) => view.show(event),
-    });
+    return await runProvisioning(adapters, options, (event) => view.show(event));
   } finally {
     view.end();
   }
+}
+
+/** The same, for whoever shows it otherwise. */
+export async function runProvisioning(
+  { clock, random, files, keys }: Adapters,
+  options: SimulatedProvisioning,
+  onEvent: (event: ProvisioningEvent) => void,
+): Promise<ProvisionResult> {
+  const { device, nativeTls, stateFolder, ...rest } = options;
+  await makePrivateFolder(files, stateFolder);
+  return provisionDevice({
+    ...{ clock, random, files, keys },
+    ...rest,
+    store: nativeTls?.store ?? device.credentials,
+    link: device.link,
+    // Both ways go through the modem's sockets: without a registration neither connects.
+    dialer:
+      nativeTls === undefined
+        ? device.modem.secTagDialer
+        : createNativeTlsDialer({ dialer: device.modem.dialer, ...nativeTls }),
+    progressPath: join(stateFolder, progressFileName),
+    onEvent,
+  });
 }

@@ -12,6 +12,9 @@ export interface SimulatedDevice {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A network close by: nobody watches a demonstration, or a batch, to see a modem search. */
+export const nearbyNetwork = { searchMs: 120, attachMs: 60, detachMs: 20 };
+
 /**
  * Boots the simulated modem of a folder. Everything above it talks AT commands over a byte stream, as on a real board.
  *

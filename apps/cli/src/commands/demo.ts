@@ -21,11 +21,8 @@ import { createCapturedLog, shortenIds, type CapturedLog } from "../log.js";
 import type { Output } from "../output.js";
 import { provisionSimulatedDevice, type SimulatedProvisioning } from "../provisioning.js";
 import { issuingPlane } from "../registry.js";
-import { bootSimulatedDevice, type SimulatedDevice } from "../simulated-device.js";
-import { defaultClaimSecTag } from "./thing.js";
-
-/** A network close by: nobody watches a demonstration to see a modem search. */
-const demoLte = { searchMs: 120, attachMs: 60, detachMs: 20 };
+import { bootSimulatedDevice, nearbyNetwork, type SimulatedDevice } from "../simulated-device.js";
+import { defaultClaimSecTag } from "../option-values.js";
 
 const freePorts = { mqttsPort: 0, httpsPort: 0, apiPort: 0, objectsPort: 0 };
 
@@ -115,7 +112,7 @@ async function run(
   );
 
   signal.throwIfAborted();
-  await using device = await bootSimulatedDevice(adapters, { modemDir: join(folder, "modem"), lte: demoLte });
+  await using device = await bootSimulatedDevice(adapters, { modemDir: join(folder, "modem"), lte: nearbyNetwork });
   output.event(
     { event: "modemBooted", imei: device.modem.identity.imei, firmware: demoFirmware },
     row("simulated nRF9160", `IMEI ${device.modem.identity.imei}, ${demoFirmware}`),

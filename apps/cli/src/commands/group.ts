@@ -4,6 +4,7 @@ import { openControlPlane } from "../control-plane.js";
 import { forEachAtOnce } from "../each.js";
 import { exitCodes, UsageError } from "../failure.js";
 import { commandLine } from "../invocation.js";
+import { readNameValues } from "../name-values.js";
 import type { Output } from "../output.js";
 import { readThingNames } from "../thing-names.js";
 
@@ -46,7 +47,7 @@ type Opened = Awaited<ReturnType<typeof open>>;
 /** `thingline group create NAME` */
 export async function groupCreate(context: CommandContext, options: CreateOptions, name = ""): Promise<void> {
   const { output } = context;
-  const attributes = readAttributes(options.attribute ?? []);
+  const attributes = readNameValues(options.attribute ?? [], "--attribute");
   const { plane, client, sdk, send } = await open(context, options);
   const hasAttributes = Object.keys(attributes).length > 0;
   const command = new sdk.CreateThingGroupCommand({
@@ -74,15 +75,6 @@ export async function groupCreate(context: CommandContext, options: CreateOption
       `  ${commandLine(["group", "add", name, "THING"])}`,
     ].join("\n"),
   );
-}
-
-function readAttributes(words: readonly string[]): Record<string, string> {
-  const pairs = words.map((word) => {
-    const at = word.indexOf("=");
-    if (at <= 0) throw new UsageError(`--attribute takes name=value, got "${word}"`);
-    return [word.slice(0, at), word.slice(at + 1)];
-  });
-  return Object.fromEntries(pairs) as Record<string, string>;
 }
 
 /** `thingline group list` */

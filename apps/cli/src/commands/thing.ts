@@ -7,10 +7,11 @@ import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { writeCredentialsFolder, type CredentialsFolder } from "../credentials-folder.js";
 import { commandLine, shellWord } from "../invocation.js";
 import { shortenIds } from "../log.js";
+import { defaultClaimSecTag } from "../option-values.js";
 import type { Output } from "../output.js";
 import { issuingPlane } from "../registry.js";
 
-interface CreateOptions {
+export interface CreateOptions {
   dataDir: string;
   aws?: boolean;
   out?: string;
@@ -19,9 +20,8 @@ interface CreateOptions {
   policy?: string;
 }
 
-/** Security tags of the original samples: 201 for aws_iot, 43 for the provisioning sample's claim. */
+/** Security tag of the original aws_iot sample. */
 export const defaultThingSecTag = 201;
-export const defaultClaimSecTag = 43;
 /** The claim is shared by many devices; this one stands in its `prj.conf`. */
 export const exampleClientId = "my-device";
 
@@ -97,7 +97,7 @@ export async function claimCreate(context: CommandContext, options: CreateOption
   );
 }
 
-async function withProgress<Result>(output: Output, text: string, run: () => Promise<Result>): Promise<Result> {
+export async function withProgress<Result>(output: Output, text: string, run: () => Promise<Result>): Promise<Result> {
   using _step = output.begin(text);
   return await run();
 }
@@ -136,7 +136,7 @@ function describeThing(
   ].join("\n");
 }
 
-function describeFiles({ folder, files }: CredentialsFolder, secTag: number): string[] {
+export function describeFiles({ folder, files }: CredentialsFolder, secTag: number): string[] {
   const fileName = (path: string) => path.slice(path.lastIndexOf("/") + 1).padEnd(18);
   return [
     `  folder       ${folder}`,
@@ -149,7 +149,7 @@ function describeFiles({ folder, files }: CredentialsFolder, secTag: number): st
 }
 
 /** Before anything is created: a certificate whose key cannot be written would be lost. */
-async function assertOutIsFree(options: CreateOptions, name: string): Promise<void> {
+export async function assertOutIsFree(options: CreateOptions, name: string): Promise<void> {
   const folder = options.out ?? name;
   const names = await createNodeFiles()
     .list(folder)
@@ -163,7 +163,7 @@ async function assertOutIsFree(options: CreateOptions, name: string): Promise<vo
   throw new ThinglineError("FILE_EXISTS", message, { details: { folder } });
 }
 
-async function writeIssued(
+export async function writeIssued(
   plane: ControlPlane,
   options: CreateOptions,
   made: { name: string; clientId: string; issued: IssuedCredentials; secTag: number },

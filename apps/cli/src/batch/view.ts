@@ -1,0 +1,80 @@
+import { LiveBlock } from "../live-block.js";
+import type { Output, TextStream } from "../output.js";
+import { failureText, failuresShownMax, progressLines, progressText, type BatchProgress } from "./progress-lines.js";
+import type { DeviceResult } from "./result.js";
+import { Pace } from "./tally.js";
+
+/** Shows a batch while it runs: a block that is drawn over again on a terminal, a line now and then elsewhere, events with `--json`. */
+export interface BatchView {
+  /** `step` undefined: the device has ended. */
+  step(name: string, step: string | undefined): void;
+  ended(result: DeviceResult): void;
+  end(): void;
+}
+
+export interface BatchViewOptions {
+  all: number;
+  /** Of an earlier run. */
+  done: number;
+  /** Monotonic. */
+  now: () => number;
+  stream?: TextStream & { columns?: number };
+  env?: NodeJS.ProcessEnv;
+}
+
+const drawIntervalMs = 100;
+/** Failures told one by one where nothing is drawn; further ones are counted. */
+export const failuresToldMax = 10;
+
+export function createBatchView(output: Output, options: BatchViewOptions): BatchView {
+  const { all, now, stream = process.stdout, env = process.env } = options;
+  const pace = new Pace(now());
+  const steps = new Map<string, string>();
+  const failures: DeviceResult[] = [];
+  let ended = options.done;
+  let failed = 0;
+  const progress = (): BatchProgress => {
+    const inSteps = new Map<string, number>();
+    for (const step of steps.values()) inSteps.set(step, (inSteps.get(step) ?? 0) + 1);
+    const [rate, secondsLeft] = [pace.rate(now()), pace.secondsLeft(all - ended, now())];
+    return { ...{ ended, failed, all, rate, secondsLeft, inSteps }, failures };
+  };
+  const isLive = !output.isJson && stream.isTTY === true && env["TERM"] !== "dumb";
+  const live = isLive ? new LiveBlock(stream) : undefined;
+  const draw = () => live?.show(progressLines(progress(), { paint: output.paint, columns: stream.columns ?? 80 }));
+  const timer = live === undefined ? undefined : setInterval(draw, drawIntervalMs);
+  draw();
+  const tell = (result: DeviceResult) => {
+    const { steps: _steps, ...facts } = result;
+    output.event({ event: "batchDevice", ...facts });
+    if (output.isJson) return;
+    if (result.failure !== undefined && failed <= failuresToldMax) {
+      output.say(`${output.paint.red("failed")}  ${result.name}  ${output.wrap(failureText(result.failure), 8)}`);
+      if (failed === failuresToldMax) output.say("further failures are only counted");
+    }
+    // Every tenth part, so that a log of many devices stays short.
+    const tenth = (count: number) => Math.floor((count * 10) / Math.max(1, all));
+    if (tenth(ended) !== tenth(ended - 1) || ended === all) output.say(progressText(progress()));
+  };
+  return {
+    step(name, step) {
+      if (step === undefined) steps.delete(name);
+      else steps.set(name, step);
+    },
+    ended(result) {
+      ended++;
+      pace.ended(now());
+      if (result.failure !== undefined) {
+        failed++;
+        failures.push(result);
+        if (failures.length > failuresShownMax) failures.shift();
+      }
+      if (live === undefined) tell(result);
+    },
+    end() {
+      clearInterval(timer);
+      draw();
+      live?.end();
+    },
+  };
+}

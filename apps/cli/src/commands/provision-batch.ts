@@ -1,0 +1,207 @@
+import { join } from "node:path";
+import { createNativeCredentialStore } from "@thingline/device";
+import type { ProvisioningEvent } from "@thingline/device/provisioning";
+import { ThinglineError } from "@thingline/protocol";
+import { makePrivateFolder } from "@thingline/transport";
+import type { Adapters } from "../adapters.js";
+import { summaryLines, timeText } from "../batch/progress-lines.js";
+import { createBatchView } from "../batch/view.js";
+import { renderReport, reportKind, reportKinds } from "../batch/reports.js";
+import { batchNames, type DeviceResult } from "../batch/result.js";
+import { BatchFolder, type BatchPlan } from "../batch/results-file.js";
+import { runBatch, type DeviceWatch } from "../batch/run-batch.js";
+import { summarize } from "../batch/tally.js";
+import type { CommandContext } from "../command.js";
+import { readCredentialFiles, type CredentialTexts } from "../credentials-folder.js";
+import { exitCodes, UsageError } from "../failure.js";
+import { methodText } from "../provisioning-method.js";
+import { runProvisioning } from "../provisioning.js";
+import { bootSimulatedDevice, nearbyNetwork } from "../simulated-device.js";
+import { flowOptions, type ProvisionOptions, type ProvisionPlan } from "../provisioning-plan.js";
+
+type Plan = ProvisionPlan & { count: number };
+
+/** `thingline provision --conf prj.conf --count N`: simulated devices, each with a modem of its own, in the batch's folder. */
+export async function provisionBatch(
+  { output, signal }: CommandContext,
+  adapters: Adapters,
+  options: ProvisionOptions,
+  plan: Plan,
+): Promise<number> {
+  const { files, clock } = adapters;
+  for (const file of options.report ?? []) {
+    if (reportKind(file) === undefined) {
+      throw new UsageError(
+        `--report takes a file that ends with ${reportKinds.map((kind) => `.${kind}`).join(", ")}, got "${file}"`,
+      );
+    }
+  }
+  const { settings, clientId, count, methodOptions } = plan;
+  if (options.method === "own-certificate") {
+    throw new UsageError(
+      "--count gives all devices the same claim; with own-certificate each has a certificate already",
+    );
+  }
+  const claim = await claimTexts(adapters, plan);
+  await makePrivateFolder(files, options.batchDir);
+  const lock = await files.lock(options.batchDir);
+  try {
+    const folder = new BatchFolder(files, options.batchDir);
+    const endpoint = `${settings.host}:${settings.port}`;
+    const wanted = { method: options.method, endpoint, prefix: clientId, template: methodOptions.template ?? null };
+    const results = await openBatch(folder, wanted, options);
+    const names = batchNames(clientId, count);
+    const todo = names.filter((name) => results.get(name)?.result !== "provisioned");
+    output.say(
+      `${output.paint.bold(`Provisioning ${count} devices`)} at ${endpoint}, ${Math.min(options.atOnce, count)} at once`,
+    );
+    output.say(`  ${methodText(methodOptions)}`);
+    if (todo.length < count) output.say(`  ${count - todo.length} were provisioned before, ${todo.length} are left`);
+    output.event({ event: "batchStarted", ...wanted, devices: count, left: todo.length, folder: options.batchDir });
+    const startedAt = new Date();
+    const view = createBatchView(output, { all: count, done: count - todo.length, now: () => clock.monotonicMs() });
+    try {
+      await runBatch({
+        ...{ names: todo, atOnce: options.atOnce, signal, now: () => clock.monotonicMs() },
+        provision: (name, watch) => provisionOne(adapters, options, plan, { name, claim, watch, signal }),
+        onStep: (name, step) => view.step(name, step),
+        onResult: async (result) => {
+          await folder.append(result);
+          results.set(result.name, result);
+          view.ended(result);
+        },
+      });
+    } finally {
+      view.end();
+      const known = names.flatMap((name) => results.get(name) ?? []);
+      await writeReports(adapters, options.report ?? [], { method: options.method, endpoint, startedAt }, known);
+      const seconds = (Date.now() - startedAt.getTime()) / 1_000;
+      conclude({ output, options, names, known, seconds });
+    }
+    return names.every((name) => results.get(name)?.result === "provisioned") ? exitCodes.done : exitCodes.failed;
+  } finally {
+    await lock.release();
+  }
+}
+
+/** The same batch goes on; another one is never mixed with it. */
+async function openBatch(
+  folder: BatchFolder,
+  wanted: BatchPlan,
+  { batchDir, resume }: ProvisionOptions,
+): Promise<Map<string, DeviceResult>> {
+  const found = await folder.readPlan();
+  if (found === undefined) {
+    if (resume === true) throw new UsageError(`there is no batch in ${batchDir} to resume`);
+    await folder.writePlan(wanted);
+    return new Map();
+  }
+  if (resume !== true) {
+    const message = `${batchDir} has a batch already; go on with it by --resume, or name another --batch-dir`;
+    throw new ThinglineError("FILE_EXISTS", message, { details: { folder: batchDir } });
+  }
+  for (const member of ["method", "endpoint", "prefix", "template"] as const) {
+    if (found[member] === wanted[member]) continue;
+    throw new UsageError(
+      `the batch in ${batchDir} has ${member} ${found[member]}, not ${wanted[member]}: name another --batch-dir`,
+    );
+  }
+  return folder.readResults();
+}
+
+/** What every device of the batch gets; undefined where the flow writes the claim itself. */
+async function claimTexts({ files }: Adapters, plan: Plan): Promise<Required<CredentialTexts> | undefined> {
+  if (plan.claim !== undefined) return undefined;
+  const { ca, certificate, privateKey } = await readCredentialFiles(files, { from: plan.certs });
+  if (ca !== undefined && certificate !== undefined && privateKey !== undefined) return { ca, certificate, privateKey };
+  const message = `${plan.certs} has no complete claim; name the folder that \`claim create\` wrote with --certs`;
+  throw new ThinglineError("CREDENTIAL_MISSING", message, { details: { folder: plan.certs } });
+}
+
+interface OneDevice {
+  name: string;
+  claim: Required<CredentialTexts> | undefined;
+  watch: DeviceWatch;
+  signal: AbortSignal;
+}
+
+async function provisionOne(
+  adapters: Adapters,
+  options: ProvisionOptions,
+  plan: Plan,
+  { name, claim, watch, signal }: OneDevice,
+): Promise<{ certificateId: string; thingName: string | undefined }> {
+  const { settings, isNativeTls, tags } = plan;
+  const folder = join(options.batchDir, "devices", name);
+  const stateFolder = join(folder, "device");
+  await using device = await bootSimulatedDevice(adapters, {
+    modemDir: join(folder, "modem"),
+    lte: nearbyNetwork,
+    networkTimeoutMs: settings.linkTimeoutMs,
+  });
+  const { files, keys } = adapters;
+  const store = isNativeTls
+    ? createNativeCredentialStore({ files, keys, folder: join(stateFolder, "tls-credentials") })
+    : undefined;
+  for (const type of ["privateKey", "certificate", "ca"] as const) {
+    if (claim !== undefined) await (store ?? device.credentials).write(tags.claimTag, type, claim[type]);
+  }
+  const flow = flowOptions(plan, options, { device, store, stateFolder, name });
+  const result = await runProvisioning(adapters, { ...flow, signal }, (event) => watchEvent(watch, event));
+  await result.device.close();
+  return { certificateId: result.certificateId, thingName: result.thingName };
+}
+
+function watchEvent(watch: DeviceWatch, event: ProvisioningEvent): void {
+  if (event.type === "stepStarted") watch.stepStarted(event.name);
+  if (event.type !== "stepFinished") return;
+  const { name, durationMs, result } = event;
+  watch.stepEnded({ name, durationMs, result });
+  if (event.result === "failed") watch.advice(event.next);
+}
+
+async function writeReports(
+  { files }: Adapters,
+  reports: readonly string[],
+  head: { method: string; endpoint: string; startedAt: Date },
+  results: readonly DeviceResult[],
+): Promise<void> {
+  for (const file of reports) {
+    const text = renderReport(reportKind(file) ?? "json", { ...head, endedAt: new Date() }, results);
+    await files.replace(file, new TextEncoder().encode(text), { mode: 0o644 });
+  }
+}
+
+/** Also of a batch that was stopped: what was done is known. */
+function conclude(facts: {
+  output: CommandContext["output"];
+  options: ProvisionOptions;
+  names: readonly string[];
+  known: readonly DeviceResult[];
+  seconds: number;
+}): void {
+  const { output, options, names, known, seconds } = facts;
+  const { paint } = output;
+  const summary = summarize(known);
+  const left = names.length - summary.provisioned;
+  const failedText = summary.failed === 0 ? "" : `, ${paint.red(`${summary.failed} failed`)}`;
+  output.event(
+    {
+      event: "batchEnded",
+      ...summary,
+      left,
+      seconds: Math.round(seconds * 1_000) / 1_000,
+      reports: options.report ?? [],
+    },
+    [
+      `${paint.green("provisioned")} ${summary.provisioned} of ${names.length} devices${failedText}, in ${timeText(seconds)}`,
+      "",
+      ...summaryLines(summary, paint),
+    ].join("\n"),
+  );
+  for (const file of options.report ?? []) output.say(`report  ${file}`);
+  if (left > 0 && !output.isJson) {
+    output.say("");
+    output.say(paint.dim(`Next, those that are left: the same command with --resume`));
+  }
+}

@@ -1,0 +1,244 @@
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { batchDevicesMax, devicesAtOnceMax } from "./batch/result.js";
+import { optionValues } from "./option-values.js";
+import { awsOption, dataDirOption, examples, modemDirOption, verboseText, type AddCommand } from "./program-parts.js";
+import { connectNames, messageFormats, methodNames } from "./provisioning-method.js";
+
+// Provisioning itself, templates of fleet provisioning, and claims beyond `claim create`.
+
+const withPlaceOptions = (made: Command) => made.addOption(dataDirOption()).addOption(awsOption());
+
+const templateName = (text: string): string => {
+  if (/^[0-9A-Za-z_-]{1,36}$/.test(text)) return text;
+  throw new InvalidArgumentError("The name of a template has 1 to 36 of the characters A-Z a-z 0-9 _ -");
+};
+
+const typeOption = () =>
+  new Option("--type <type>", "fleet: by claim or trusted user; jitp: by certificates of a CA of yours")
+    .choices(["fleet", "jitp"])
+    .default("fleet");
+
+const uncheckedText = "leave the judgement of the template to the cloud";
+const hookText = "ask this function before each device: an ARN; at the local cloud also its name";
+
+export function addTemplate(template: Command, command: AddCommand): void {
+  addTemplateFiles(template, command);
+  const load = async () => import("./commands/template.js");
+  const { path } = optionValues;
+  const create = command(template, "create", "make a template known", async () => (await load()).templateCreate)
+    .argument("<name>", "name of the template", templateName)
+    .argument("<file>", "the template", path)
+    .addOption(typeOption())
+    .option("--description <text>", "what it is for")
+    .option("--disabled", "make it without switching it on")
+    .option("--hook <function>", hookText)
+    .option("--role-arn <arn>", "with --aws: the role by which AWS IoT makes things")
+    .option("--unchecked", uncheckedText);
+  examples(
+    withPlaceOptions(create),
+    "template create fleet template.json",
+    "template create fleet template.json --hook may-provision",
+    "template create fleet template.json --aws --role-arn ROLE",
+  );
+  const list = command(template, "list", "list templates", async () => (await load()).templateList);
+  examples(withPlaceOptions(list), "template list", "template list --aws --json");
+  const show = command(
+    template,
+    "show",
+    "show a template: state, parameters, hook, versions",
+    async () => (await import("./commands/template-show.js")).templateShow,
+  )
+    .argument("<name>", "name of the template", templateName)
+    .option("--version <number>", "this version instead of the default one", optionValues.count)
+    .option("--body", "only its text, to be written to a file");
+  examples(withPlaceOptions(show), "template show fleet", "template show fleet --version 2 --body > fleet-2.json");
+  const update = command(template, "update", "change what is around it", async () => (await load()).templateUpdate)
+    .argument("<name>", "name of the template", templateName)
+    .option("--description <text>", "what it is for")
+    .option("--hook <function>", hookText)
+    .option("--no-hook", "ask nobody any more")
+    .option("--role-arn <arn>", "the role by which AWS IoT makes things")
+    .option("--default-version <number>", "the version that devices are provisioned by", optionValues.count);
+  examples(
+    withPlaceOptions(update),
+    "template update fleet --hook may-provision",
+    "template update fleet --no-hook",
+    "template update fleet --default-version 2",
+  );
+  for (const [verb, what] of [
+    ["enable", "switch a template on"],
+    ["disable", "switch a template off: it provisions nobody"],
+  ] as const) {
+    const made = command(template, verb, what, async () =>
+      verb === "enable" ? (await load()).templateEnable : (await load()).templateDisable,
+    ).argument("<name>", "name of the template", templateName);
+    examples(withPlaceOptions(made), `template ${verb} fleet`);
+  }
+  const gone = command(
+    template,
+    "delete",
+    "delete a template; what it provisioned stays",
+    async () => (await load()).templateDelete,
+  ).argument("<name>", "name of the template", templateName);
+  examples(withPlaceOptions(gone), "template delete fleet");
+  addVersions(template, command);
+}
+
+/** What needs no cloud. */
+function addTemplateFiles(template: Command, command: AddCommand): void {
+  const { path, list, name } = optionValues;
+  const init = command(
+    template,
+    "init",
+    "write a template to begin with: thing by serial number, policy, groups",
+    async () => (await import("./commands/template-init.js")).templateInit,
+  )
+    .argument("[file]", "the file to write", path, "template.json")
+    .addOption(typeOption())
+    .option("--prefix <text>", "before the serial number in the thing's name", "")
+    .option("--group <name>", "a thing group of new devices; may be repeated", list)
+    .option("--thing-type <name>", "their thing type", name)
+    .option("--policy <name>", "an existing policy instead of one that the template makes")
+    .option("--force", "replace a file that is there");
+  examples(init, "template init", "template init pumps.json --prefix pump- --group north");
+  const test = command(
+    template,
+    "test",
+    "say what a template comes to with these parameters, without any cloud",
+    async () => (await import("./commands/template-test.js")).templateTest,
+  )
+    .argument("<file>", "the template", path)
+    .addOption(
+      new Option("--type <type>", "what it is for; bulk: RegisterThing and bulk registration")
+        .choices(["fleet", "jitp", "bulk"])
+        .default("fleet"),
+    )
+    .option("--parameter <name=value>", "a parameter of the device; may be repeated", list);
+  examples(test, "template test template.json --parameter SerialNumber=SN-1");
+}
+
+function addVersions(template: Command, command: AddCommand): void {
+  const load = async () => import("./commands/template-version.js");
+  const version = template.command("version").description("versions of a template: create, list, default, delete");
+  const create = command(version, "create", "a new version of a template", async () => (await load()).versionCreate)
+    .argument("<name>", "name of the template", templateName)
+    .argument("<file>", "the template", optionValues.path)
+    .option("--set-default", "devices are provisioned by it from now on")
+    .option("--unchecked", uncheckedText);
+  examples(withPlaceOptions(create), "template version create fleet template.json --set-default");
+  const list = command(version, "list", "list the versions of a template", async () => (await load()).versionList);
+  list.argument("<name>", "name of the template", templateName);
+  examples(withPlaceOptions(list), "template version list fleet");
+  for (const [verb, what] of [
+    ["default", "have devices provisioned by this version"],
+    ["delete", "delete a version that is not the default"],
+  ] as const) {
+    const made = command(version, verb, what, async () =>
+      verb === "default" ? (await load()).versionDefault : (await load()).versionDelete,
+    )
+      .argument("<name>", "name of the template", templateName)
+      .argument("<version>", "number of the version");
+    examples(withPlaceOptions(made), `template version ${verb} fleet 2`);
+  }
+}
+
+/** Of `claim`, besides `create`. */
+export function addClaimVerbs(claim: Command, command: AddCommand): void {
+  const temporary = command(
+    claim,
+    "temporary",
+    "a claim of a few minutes, for a trusted user to provision one device with",
+    async () => (await import("./commands/claim.js")).claimTemporary,
+  )
+    .argument("[name]", "name of the folder to write", optionValues.path, "temporary-claim")
+    .requiredOption("--template <name>", "the template that it is for", templateName)
+    .option("--sec-tag <tag>", "security tag to name in the written files (default: 43)", optionValues.secTag)
+    .option("--out <dir>", "where to write the credentials (default: a folder of the same name)", optionValues.path)
+    .option("--force", "write into a folder that is already there");
+  examples(withPlaceOptions(temporary), "claim temporary --template fleet", "claim temporary --template fleet --aws");
+  const load = async () => import("./commands/claim-list.js");
+  const list = command(claim, "list", "list the claims of `claim create`", async () => (await load()).claimList);
+  examples(withPlaceOptions(list), "claim list", "claim list --aws --json");
+  const revoke = command(
+    claim,
+    "revoke",
+    "end a claim: nobody is provisioned with it any more",
+    async () => (await load()).claimRevoke,
+  ).argument("<claim>", "id of its certificate, or the beginning of it, or its folder", optionValues.path);
+  examples(withPlaceOptions(revoke), "claim revoke claim", "claim revoke 968904719a");
+}
+
+/** Where a batch keeps its devices. */
+export const defaultBatchDir = ".thingline/batch";
+
+export function addProvision(program: Command, command: AddCommand): void {
+  const { path, list, deviceId, secTag, seconds, count } = optionValues;
+  const made = command(
+    program,
+    "provision",
+    "take simulated devices from their claim to credentials of their own",
+    async () => (await import("./commands/provision.js")).provision,
+  )
+    .requiredOption("--conf <file>", "Kconfig fragment; repeat for overlays, later ones win", list)
+    .addOption(modemDirOption())
+    .addOption(
+      new Option(
+        "--method <method>",
+        "split messages; fleet: the cloud makes the key; csr: the device does; modem-key: its modem does; own-certificate: JITP, JITR",
+      )
+        .choices(methodNames)
+        .default("split"),
+    )
+    .option("--template <name>", "fleet, csr, modem-key: the provisioning template", templateName)
+    .option("--parameter <name=value>", "for the template: {name} and {imei} are the device's; may be repeated", list)
+    .addOption(new Option("--format <format>", "how messages are written (default: cbor)").choices(messageFormats))
+    .addOption(new Option("--key-kind <kind>", "csr: the key (default: ec-p256)").choices(["ec-p256", "rsa-2048"]))
+    .addOption(
+      new Option("--connect-as <name>", "client id afterwards (default: thing, as the template names it)").choices(
+        connectNames,
+      ),
+    )
+    .option("--claim <dir>", "a claim to write to its tag first, as of `claim temporary`", path)
+    .addOption(
+      new Option("--claim-client-id <id>", "prefix: claim-NAME; device: its own, as the original does").choices([
+        "prefix",
+        "device",
+      ]),
+    )
+    .option("--client-id <id>", "client id instead of the configuration's", deviceId)
+    .option("--device-tag <tag>", "security tag for its own credentials (default: 50)", secTag)
+    .option("--ca <file>", "CA for the new security tag (default: the claim tag's, else Amazon Root CA 1)", path)
+    .option("--native-tls", "TLS in the application instead of in the modem")
+    .option("--certs <dir>", "native TLS, batch: folder with the claim (default: that of --conf, or certs)", path)
+    .option("--state-dir <dir>", "progress and native TLS credentials (default: device, in the modem's folder)", path)
+    .option("--timeout <seconds>", "how long to wait for key and certificate", seconds, 60)
+    .option("--attempts <number>", "how often to try to connect, with either tag", count, 5)
+    .option("--reset", "forget what was done before and provision again")
+    .option(
+      "--count <number>",
+      "so many devices, each with a modem of its own, named <client id>-0001 and on",
+      batchCount,
+    )
+    .option("--at-once <number>", "with --count: so many at a time", atOnce, 8)
+    .option("--batch-dir <dir>", "with --count: where they are kept", path, defaultBatchDir)
+    .option("--resume", "with --count: go on with the batch that is there")
+    .option("--report <file>", "with --count: a .csv, .json or .html file; may be repeated", list)
+    .option("--verbose", verboseText);
+  examples(
+    made,
+    "provision --conf claim/prj.conf",
+    "provision --conf claim/prj.conf --native-tls",
+    "provision --conf claim/prj.conf --method csr --template fleet --parameter SerialNumber={name}",
+    "provision --conf claim/prj.conf --claim temporary-claim --method csr",
+    "provision --conf claim/prj.conf --count 100 --report devices.html",
+  );
+}
+
+const numberUpTo = (most: number) => (text: string) => {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > most) throw new InvalidArgumentError(`A number from 1 to ${most}.`);
+  return value;
+};
+
+const batchCount = numberUpTo(batchDevicesMax);
+const atOnce = numberUpTo(devicesAtOnceMax);

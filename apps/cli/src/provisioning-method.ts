@@ -1,0 +1,78 @@
+import type { ProvisioningMethod } from "@thingline/device/provisioning";
+import { UsageError } from "./failure.js";
+import { readNameValues } from "./name-values.js";
+
+/** As people name the ways of provisioning; `docs/provisioning.md` has a table of them. */
+export const methodNames = ["split", "fleet", "csr", "modem-key", "own-certificate"] as const;
+export type MethodName = (typeof methodNames)[number];
+
+export const messageFormats = ["json", "cbor"] as const;
+/** Whose name a device has after it was registered. */
+export const connectNames = ["thing", "client-id"] as const;
+
+export interface MethodOptions {
+  method: MethodName;
+  template?: string;
+  parameter?: string[];
+  format?: (typeof messageFormats)[number];
+  keyKind?: "ec-p256" | "rsa-2048";
+  connectAs?: (typeof connectNames)[number];
+}
+
+/** What stands for this device in the value of a parameter. */
+export interface DeviceWords {
+  name: string;
+  imei: string;
+}
+
+const keysOf = { fleet: "cloud", csr: "csr", "modem-key": "modem" } as const;
+
+/**
+ * What the device library is told. `{name}` and `{imei}` in parameters are replaced by the device's.
+ *
+ * @throws {UsageError} for options that do not go together.
+ */
+export function provisioningMethod(options: MethodOptions, words: DeviceWords): ProvisioningMethod {
+  const { method, template, format, keyKind, connectAs = "thing" } = options;
+  if (method === "split" || method === "own-certificate") {
+    for (const name of ["template", "parameter", "format", "keyKind", "connectAs"] as const) {
+      if (options[name] !== undefined) {
+        throw new UsageError(`--${dashed(name)} is for --method fleet, csr and modem-key, not for ${method}`);
+      }
+    }
+    return { kind: method === "split" ? "split" : "ownCertificate" };
+  }
+  if (template === undefined) throw new UsageError(`--method ${method} needs --template NAME`);
+  if (keyKind !== undefined && method !== "csr") {
+    throw new UsageError(
+      `--key-kind is for --method csr: with ${method} the ${method === "fleet" ? "cloud" : "modem"} makes the key`,
+    );
+  }
+  const entries = Object.entries(readNameValues(options.parameter ?? [], "--parameter"));
+  return {
+    kind: "fleet",
+    template,
+    keys: keysOf[method],
+    parameters: Object.fromEntries(entries.map(([name, value]) => [name, fill(value, words)])),
+    ...(format !== undefined && { format }),
+    ...(keyKind !== undefined && { keyKind }),
+    connectsAs: connectAs === "thing" ? "thingName" : "clientId",
+  };
+}
+
+function fill(value: string, { name, imei }: DeviceWords): string {
+  return value.replaceAll("{name}", () => name).replaceAll("{imei}", () => imei);
+}
+
+const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** For people, of a flow that begins. */
+export function methodText({ method, template }: MethodOptions): string {
+  return {
+    split: "key and certificate in two messages",
+    fleet: `fleet provisioning, template ${template}, the cloud makes the key`,
+    csr: `fleet provisioning, template ${template}, a key of the device's own`,
+    "modem-key": `fleet provisioning, template ${template}, a key made inside the modem`,
+    "own-certificate": "a certificate of one's own CA",
+  }[method];
+}

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { thingPolicyDocument } from "@thingline/cloud/issue";
+import { exampleCertificateId, parametersOf, tryTemplate } from "./check.js";
+import { planRows } from "./plan-lines.js";
+import { startingTemplate } from "./starting-template.js";
+
+const file = "t.json";
+
+test("a template to begin with names things by serial number, and has one policy for all", async () => {
+  const text = startingTemplate({ kind: "fleet", prefix: "pump-", groups: ["north", "oslo"], thingType: "pump" });
+  const parameters = { SerialNumber: "SN-1" };
+  const { plan } = await tryTemplate(text, { kind: "fleet", file, parameters });
+  assert.equal(plan.thing?.thingName, "pump-SN-1");
+  assert.deepEqual(plan.thing?.thingGroups, ["north", "oslo"]);
+  assert.equal(plan.thing?.thingTypeName, "pump");
+  assert.deepEqual(plan.thing?.attributes, { serialNumber: "SN-1" });
+  assert.deepEqual(plan.certificate?.source, { type: "id", certificateId: exampleCertificateId });
+  assert.deepEqual(plan.policies[0]?.policy, { type: "document", policyDocument: thingPolicyDocument });
+  assert.deepEqual(await parametersOf(text, "fleet"), [{ name: "SerialNumber", defaultValue: undefined }]);
+});
+
+test("with JITP the certificate says who a device is", async () => {
+  const text = startingTemplate({ kind: "jitp", prefix: "", groups: [], policy: "pumps" });
+  const parameters = { "AWS::IoT::Certificate::CommonName": "SN-1" };
+  const { plan } = await tryTemplate(text, { kind: "jitp", file, parameters });
+  assert.equal(plan.thing?.thingName, "SN-1");
+  assert.deepEqual(plan.policies[0]?.policy, { type: "name", policyName: "pumps" });
+  assert.deepEqual(await parametersOf(text, "jitp"), []);
+  assert.ok(planRows(plan).some(([title, words]) => title === "policy" && words === "pumps, which must exist"));
+});
+
+test("what is wrong is said with file and path", async () => {
+  const text = startingTemplate({ kind: "fleet", prefix: "", groups: [] });
+  await assert.rejects(tryTemplate(text, { kind: "fleet", file, parameters: {} }), {
+    code: "PROVISIONING_TEMPLATE_INVALID",
+    message: /^t\.json: Parameters\.SerialNumber: /,
+  });
+  await assert.rejects(tryTemplate("{", { kind: "fleet", file, parameters: {} }), {
+    message: /^t\.json: template: is not JSON/,
+  });
+  assert.equal(await parametersOf("{", "fleet"), undefined);
+});

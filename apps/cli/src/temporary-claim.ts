@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import type { ClaimMaterial } from "@thingline/device/provisioning";
+import { isRecord, ThinglineError } from "@thingline/protocol";
+import type { Files } from "@thingline/transport";
+import { readCredentialFiles } from "./credentials-folder.js";
+
+/** Beside the credentials of a temporary claim: what it is for, and when it ends. */
+export const temporaryClaimName = "claim.json";
+const fileBytesMax = 16 * 1024;
+
+export interface TemporaryClaimFacts {
+  templateName: string;
+  certificateId: string;
+  expiresAt: Date;
+}
+
+export async function writeTemporaryClaim(files: Files, folder: string, facts: TemporaryClaimFacts): Promise<void> {
+  const text = `${JSON.stringify({ ...facts, expiresAt: facts.expiresAt.toISOString() }, null, 2)}\n`;
+  await files.replace(join(folder, temporaryClaimName), new TextEncoder().encode(text));
+}
+
+/**
+ * A claim from a folder that `claim temporary` or `claim create` wrote.
+ *
+ * @throws {ThinglineError} those of reading credentials; CREDENTIAL_MISSING without key or certificate.
+ */
+export async function readClaimFolder(
+  files: Files,
+  folder: string,
+): Promise<{ claim: ClaimMaterial; templateName: string | undefined }> {
+  const { ca, certificate, privateKey } = await readCredentialFiles(files, { from: folder });
+  if (certificate === undefined || privateKey === undefined) {
+    const item = certificate === undefined ? "certificate" : "privateKey";
+    throw new ThinglineError("CREDENTIAL_MISSING", `${folder} has no ${item} of a claim`, {
+      details: { folder, item },
+    });
+  }
+  const { templateName, expiresAtUnixMs } = await readFacts(files, join(folder, temporaryClaimName));
+  const claim = {
+    ...{ certificatePem: certificate, privateKeyPem: privateKey },
+    ...(ca !== undefined && { caPem: ca }),
+    ...(expiresAtUnixMs !== undefined && { expiresAtUnixMs }),
+  };
+  return { claim, templateName };
+}
+
+async function readFacts(
+  files: Files,
+  path: string,
+): Promise<{ templateName: string | undefined; expiresAtUnixMs: number | undefined }> {
+  if (!(await files.exists(path))) return { templateName: undefined, expiresAtUnixMs: undefined };
+  const bytes = await files.read(path, { bytesMax: fileBytesMax });
+  let facts: unknown;
+  try {
+    facts = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    facts = undefined;
+  }
+  const { templateName, expiresAt } = isRecord(facts) ? facts : {};
+  const expiresAtUnixMs = typeof expiresAt === "string" ? Date.parse(expiresAt) : Number.NaN;
+  if (typeof templateName === "string" && Number.isFinite(expiresAtUnixMs)) return { templateName, expiresAtUnixMs };
+  const message = `${path} does not say the template and the end of a claim; make a new one with \`claim temporary\``;
+  throw new ThinglineError("CREDENTIAL_FILE_INVALID", message, { details: { file: path } });
+}
