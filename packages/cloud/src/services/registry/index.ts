@@ -7,7 +7,7 @@ import type { CloudService } from "../service.js";
 import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } from "./certificate-issuer.js";
 import { endpointAddressOf } from "./endpoints.js";
 import { registryServiceName, rotationOverlapDefaultMs } from "./model.js";
-import { recordConnection } from "./proofs.js";
+import { recordConnection, type ConnectionNews } from "./proofs.js";
 import { createRegistry, type Registry } from "./service.js";
 import { createRequestSigner, type SignRequest } from "./sign-request.js";
 import { registryWake } from "./wake.js";
@@ -86,15 +86,22 @@ export function createRegistryService(deps: RegistryServiceDependencies): Regist
     signRequest,
     wake,
     /** Costs one read, but for the first connection of a certificate, and one a day. */
-    async onLifecycle({ eventType, scope, certificateId }: LifecycleEvent, runner: OperationRunner) {
+    async onLifecycle({ eventType, scope, certificateId, timestamp }: LifecycleEvent, runner: OperationRunner) {
       if (eventType !== "connected" || certificateId === undefined) return;
-      const news = await runner.run(scope, recordConnection, { certificateId, rotationOverlapMs });
-      if (!news.isFirst) return;
-      log.info("certificateProved", { certificateId });
-      if (news.replaced === undefined) return;
-      const { oldCertificateId, inactiveAtMs } = news.replaced;
-      const inactiveAt = new Date(inactiveAtMs).toISOString();
-      log.info("certificateReplaced", { certificateId: oldCertificateId, by: certificateId, inactiveAt });
+      const input = { certificateId, connectedAtMs: timestamp, rotationOverlapMs };
+      tellNews(log, certificateId, await runner.run(scope, recordConnection, input));
     },
   };
+}
+
+function tellNews(log: Log, certificateId: string, news: ConnectionNews): void {
+  if (news.type === "withdrawn") {
+    log.warn("certificateReplacementUndone", { certificateId, by: news.successorId });
+  } else if (news.type === "proved") {
+    log.info("certificateProved", { certificateId });
+    if (news.replaced === undefined) return;
+    const { oldCertificateId, inactiveAtMs } = news.replaced;
+    const inactiveAt = new Date(inactiveAtMs).toISOString();
+    log.info("certificateReplaced", { certificateId: oldCertificateId, by: certificateId, inactiveAt });
+  }
 }

@@ -33,12 +33,12 @@ test("the first connection proves a certificate, and later ones are written once
   const id = await issue(world);
   assert.equal((await world.record(id))?.provedAtMs, null, "issued and never proved");
   const provedAtMs = world.clock.unixMs();
-  assert.deepEqual(await world.connect(id), { isFirst: true, replaced: undefined });
+  assert.deepEqual(await world.connect(id), { type: "proved", replaced: undefined });
   const first = await world.entry(id);
   assert.deepEqual([first?.value.provedAtMs, first?.value.lastConnectedAtMs], [provedAtMs, provedAtMs]);
   for (let hour = 1; hour < 24; hour++) {
     await world.clock.advance(3_600_000);
-    assert.deepEqual(await world.connect(id), { isFirst: false });
+    assert.deepEqual(await world.connect(id), { type: "none" });
   }
   assert.equal((await world.entry(id))?.revision, first?.revision, "nothing was written");
   await world.clock.advance(3_600_000);
@@ -62,7 +62,7 @@ test("a record of a version that kept no proofs is not taken for one that was ne
 
 test("a certificate that is gone is no news", async () => {
   const world = await openWorld();
-  assert.deepEqual(await world.connect("a".repeat(64)), { isFirst: false });
+  assert.deepEqual(await world.connect("a".repeat(64)), { type: "none" });
 });
 
 test("the certificate that a thing asked with is INACTIVE one overlap after the new one has connected", async () => {
@@ -76,7 +76,7 @@ test("the certificate that a thing asked with is INACTIVE one overlap after the 
   const atMs = world.clock.unixMs();
   const inactiveAtMs = atMs + rotationOverlapMs;
   assert.deepEqual(await world.connect(fresh), {
-    isFirst: true,
+    type: "proved",
     replaced: { certificateId: fresh, atMs, inactiveAtMs, oldCertificateId: old },
   });
   await world.clock.advance(rotationOverlapMs - 1);
@@ -118,17 +118,40 @@ test("a thing whose new certificate was taken away keeps its old one, which can 
   assert.equal((await world.record(old))?.status, "INACTIVE");
 });
 
+test("a device that goes back within the overlap keeps its old certificate, until the new one connects again", async () => {
+  const world = await openWorld();
+  await world.run(world.registry.createThing, { thingName: "pump-7" });
+  const old = await issue(world, { thingName: "pump-7" });
+  await world.connect(old);
+  const fresh = await issue(world, { thingName: "pump-7", askedWith: old });
+  await world.connect(fresh);
+  const connectedAtMs = world.clock.unixMs() - 1;
+  const late = { certificateId: old, connectedAtMs, rotationOverlapMs };
+  assert.deepEqual(await world.run(recordConnection, late), { type: "none" }, "an event of before, told late");
+  await world.clock.advance(10);
+  assert.deepEqual(await world.connect(old), { type: "withdrawn", successorId: fresh });
+  await world.clock.advance(rotationOverlapMs);
+  await world.runner.idle();
+  const [kept, unproved] = [await world.record(old), await world.record(fresh)];
+  assert.deepEqual([kept?.status, kept?.replacedBy, unproved?.provedAtMs], ["ACTIVE", undefined, null]);
+  const news = await world.connect(fresh);
+  assert.equal(news.type === "proved" && news.replaced?.oldCertificateId, old);
+  await world.clock.advance(rotationOverlapMs);
+  await world.runner.idle();
+  assert.equal((await world.record(old))?.status, "INACTIVE");
+});
+
 test("a claim is not replaced by what was asked for with it, nor a certificate of another thing", async () => {
   const world = await openWorld();
   for (const thingName of ["pump-7", "pump-8"]) await world.run(world.registry.createThing, { thingName });
   const claim = await issue(world);
   assert.deepEqual(await world.connect(await issue(world, { thingName: "pump-7", askedWith: claim })), {
-    isFirst: true,
+    type: "proved",
     replaced: undefined,
   });
   const other = await issue(world, { thingName: "pump-8" });
   assert.deepEqual(await world.connect(await issue(world, { thingName: "pump-7", askedWith: other })), {
-    isFirst: true,
+    type: "proved",
     replaced: undefined,
   });
 });

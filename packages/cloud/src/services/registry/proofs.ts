@@ -1,6 +1,6 @@
 import { iterate } from "../../store/iterate.js";
-import type { StoreOperation } from "../../store/store.js";
-import { answer, type Effect, type Operation, type OperationContext } from "../operation.js";
+import type { StoreEntry, StoreOperation } from "../../store/store.js";
+import { answer, type Effect, type Operation, type OperationContext, type Outcome } from "../operation.js";
 import { lastName } from "../page.js";
 import {
   arnOf,
@@ -15,21 +15,26 @@ import {
 
 export interface ConnectionInput {
   certificateId: string;
+  /** When it connected, in Unix time: events come in no order. Default: now. */
+  connectedAtMs?: number;
   /** Between the proof of a certificate and the end of the one that it replaces. */
   rotationOverlapMs: number;
 }
 
 export type ConnectionNews =
-  | { isFirst: false }
-  /** `replaced`: the certificate whose place it took. */
-  | { isFirst: true; replaced: (CertificateReplacement & { oldCertificateId: string }) | undefined };
+  | { type: "none" }
+  /** The first connection. `replaced`: the certificate whose place it took. */
+  | { type: "proved"; replaced: (CertificateReplacement & { oldCertificateId: string }) | undefined }
+  /** The device went back to this certificate within the overlap. */
+  | { type: "withdrawn"; successorId: string };
 
-const noNews: ConnectionNews = { isFirst: false };
+const noNews: ConnectionNews = { type: "none" };
 
 /**
  * A connection with the certificate was accepted. Costs a read; writes at the first one, and afterwards at most once in
  * {@link lastConnectionKeptMs}. A certificate that a thing asked for with an older one of its own takes that one's place: the older one
- * stays ACTIVE for the overlap, so that whatever the device can still go back to until it has settled works.
+ * stays ACTIVE for the overlap, so that whatever the device can still go back to until it has settled works. When it does go back, it may
+ * have deleted the new one: nothing is replaced then, and the new one has to prove itself anew.
  */
 export const recordConnection: Operation<ConnectionInput, ConnectionNews> = async (context, input) => {
   const { scope, store, nowMs } = context;
@@ -38,6 +43,9 @@ export const recordConnection: Operation<ConnectionInput, ConnectionNews> = asyn
   // Deleted since it connected.
   if (entry === undefined) return answer(noNews);
   const { value, revision } = entry;
+  const { connectedAtMs = nowMs } = input;
+  if (value.replacedBy !== undefined && value.status === "ACTIVE" && connectedAtMs > value.replacedBy.atMs)
+    return withdraw(context, entry, value.replacedBy.certificateId);
   const isFirst = typeof value.provedAtMs !== "number";
   const lastMs = value.lastConnectedAtMs ?? -Infinity;
   // A clock that was set back must not stop the record for good.
@@ -46,20 +54,40 @@ export const recordConnection: Operation<ConnectionInput, ConnectionNews> = asyn
   const proved = { ...value, lastConnectedAtMs: nowMs, ...(isFirst && { provedAtMs: nowMs }) };
   const operations: StoreOperation[] = [{ key, expectedRevision: revision, value: proved }];
   if (!isFirst) return { result: noNews, operations, effects: [] };
-  const replacement = await replacementBy(context, value, input.rotationOverlapMs);
-  if (replacement === undefined) return { result: { isFirst, replaced: undefined }, operations, effects: [] };
+  const replacement = await replacementBy(context, value, connectedAtMs, input.rotationOverlapMs);
+  if (replacement === undefined) return { result: { type: "proved", replaced: undefined }, operations, effects: [] };
   const { old, replacedBy } = replacement;
   const oldCertificateId = old.value.certificateId;
   operations.push({ key: old.key, expectedRevision: old.revision, value: { ...old.value, replacedBy } });
   return {
-    result: { isFirst, replaced: { ...replacedBy, oldCertificateId } },
+    result: { type: "proved", replaced: { ...replacedBy, oldCertificateId } },
     operations,
     effects: [replacedWake(oldCertificateId, replacedBy.inactiveAtMs)],
   };
 };
 
+async function withdraw(
+  { scope, store }: OperationContext,
+  { key, value, revision }: StoreEntry<CertificateRecord>,
+  successorId: string,
+): Promise<Outcome<ConnectionNews>> {
+  const { replacedBy: _replacement, ...kept } = value;
+  const operations: StoreOperation[] = [{ key, expectedRevision: revision, value: kept }];
+  const successor = await store.get<CertificateRecord>(registryKeys.certificate(scope, successorId));
+  if (successor !== undefined) {
+    const unproved = { ...successor.value, provedAtMs: null };
+    operations.push({ key: successor.key, expectedRevision: successor.revision, value: unproved });
+  }
+  return { result: { type: "withdrawn", successorId }, operations, effects: [] };
+}
+
 /** The certificate with which the new one was asked for, if both belong to one thing: a claim belongs to none. */
-async function replacementBy(context: OperationContext, proved: CertificateRecord, rotationOverlapMs: number) {
+async function replacementBy(
+  context: OperationContext,
+  proved: CertificateRecord,
+  atMs: number,
+  rotationOverlapMs: number,
+) {
   const { scope, store, nowMs } = context;
   const { claimCertificateId } = proved.origin;
   if (claimCertificateId === undefined || claimCertificateId === proved.certificateId) return undefined;
@@ -67,7 +95,7 @@ async function replacementBy(context: OperationContext, proved: CertificateRecor
   if (old?.value.status !== "ACTIVE" || old.value.replacedBy !== undefined) return undefined;
   if (!(await haveThingInCommon(context, proved.certificateId, claimCertificateId))) return undefined;
   const inactiveAtMs = nowMs + rotationOverlapMs;
-  const replacedBy: CertificateReplacement = { certificateId: proved.certificateId, atMs: nowMs, inactiveAtMs };
+  const replacedBy: CertificateReplacement = { certificateId: proved.certificateId, atMs, inactiveAtMs };
   return { old, replacedBy };
 }
 
