@@ -32,7 +32,10 @@ export interface ConnectOptions {
   signal?: AbortSignal;
   /** Replaces the application topics of the options, and those of the last `connect()`. Default: they stay. */
   applicationTopics?: Iterable<string>;
-  /** Replaces the security tag of the options, and that of the last `connect()`. Default: it stays. */
+  /**
+   * Replaces the security tag of the options, and that of the last `connect()`. The next attempt is a full TLS handshake, whatever
+   * `handshake` says. Default: it stays.
+   */
   secTag?: number;
 }
 

@@ -144,7 +144,7 @@ export class DeviceConnector implements OpenPort {
     const ready = new Promise<void>((resolve, reject) => (this.#caller = { resolve, reject }));
     const abort = (): void => this.#leave(abortedError(signal));
     signal?.addEventListener("abort", abort, { once: true });
-    this.history.restart();
+    this.history.restart({ hasNewTag: secTag !== undefined });
     this.#leaving = signal?.aborted ? abortedError(signal) : undefined;
     this.#attempt();
     try {

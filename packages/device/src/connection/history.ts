@@ -70,10 +70,11 @@ export class ConnectionHistory {
     this.#port = port;
   }
 
-  /** `connect()` was called: what came before counts no more. */
-  restart(): void {
+  /** `connect()` was called: what came before counts no more. @param hasNewTag a resumed session would say nothing of what is in it */
+  restart({ hasNewTag }: { hasNewTag: boolean }): void {
     this.#reconnect = freshReconnectState;
     this.#fruitlessCount = 0;
+    if (hasNewTag) this.#isFullHandshake = true;
   }
 
   // ---- how to begin --------------------------------------------------------------------------------------------

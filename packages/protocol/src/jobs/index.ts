@@ -34,6 +34,15 @@ export type {
   UpdateJobRequest,
 } from "./messages.js";
 export {
+  readRotatedDetails,
+  readRotationDocument,
+  rotateCertificateOperation,
+  rotationOverlapSecondsMax,
+  writeRotatedDetails,
+  writeRotationDocument,
+} from "./rotation.js";
+export type { RotatedDetails, RotationOrder } from "./rotation.js";
+export {
   isJobExecutionStatus,
   isPendingJobStatus,
   isReportableJobStatus,
