@@ -421,7 +421,7 @@ class UpdateWorld {
 }
 
 /** A connection that says when a packet is about to be handed to it. */
-function counted(connection: Connection, onPacket: () => void): Connection {
+export function counted(connection: Connection, onPacket: () => void): Connection {
   return new Proxy(connection, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property, target);

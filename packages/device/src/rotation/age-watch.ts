@@ -33,6 +33,8 @@ export class AgeWatch {
   /** Of this device, within the spread. */
   readonly #offsetMs: number;
   readonly #openedMonotonicMs: number;
+  /** The earliest that it can have been then, in Unix time. */
+  readonly #openedFloorMs: number;
   #overlapEndsMonotonicMs: number;
   #warned: { certificateId: string; days: number } | undefined;
   #retryMs = ageRetryMsMin;
@@ -47,6 +49,7 @@ export class AgeWatch {
     const { clock, random, spreadMs, overlapMs } = options;
     this.#offsetMs = Math.round(spreadMs * fractionOf(random));
     this.#openedMonotonicMs = clock.monotonicMs();
+    this.#openedFloorMs = Math.max(rotation.record().latestUnixMs, rotation.certificate()?.notBeforeMs ?? 0);
     // Of an overlap that an earlier process began: with a clock that tells nothing, it lasts once more.
     this.#overlapEndsMonotonicMs = this.#openedMonotonicMs + overlapMs;
   }
@@ -131,7 +134,7 @@ export class AgeWatch {
     const validity = certificate ?? { notBeforeMs: 0, notAfterMs: Number.MAX_SAFE_INTEGER };
     const elapsedMs = clock.monotonicMs() - this.#openedMonotonicMs;
     return readTime(clock.unixMs(), validity, {
-      floorMs: Math.max(this.#rotation.record().latestUnixMs, validity.notBeforeMs) + elapsedMs,
+      floorMs: this.#openedFloorMs + elapsedMs,
       isCertain: isClockTrusted?.(),
       isAccepted: this.#rotation.isReady(),
     });
