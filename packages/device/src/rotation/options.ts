@@ -18,7 +18,7 @@ import {
 } from "@thingline/transport";
 import type { Device } from "../device.js";
 import type { ProvisioningMethod } from "../provisioning/method.js";
-import type { ProvisioningPoint } from "../provisioning/provision.js";
+import type { ProvisioningPoint } from "../provisioning/provision-options.js";
 import type { ProvisioningLimits } from "../provisioning/types.js";
 import type { RotationPolicy } from "./age.js";
 import type { RotationListeners } from "./types.js";

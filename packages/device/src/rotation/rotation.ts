@@ -4,7 +4,7 @@ import type { Device } from "../device.js";
 import { abortedError, fractionOf } from "../errors.js";
 import type { JobHandler } from "../jobs/job.js";
 import { isRefusal } from "../provisioning/failures.js";
-import { decodeProgress, progressBytesMax } from "../provisioning/progress.js";
+import { decodeProgress, progressBytesMax } from "../provisioning/progress-file.js";
 import { provisionDevice, type ProvisionResult } from "../provisioning/provision.js";
 import { AgeWatch } from "./age-watch.js";
 import { deleteCredentials, findTag, readCertificate } from "./credentials.js";
@@ -288,13 +288,13 @@ export class Rotation {
   }
 
   /**
-   * As long as the other tag holds a complete set that nobody has refused, the rotation is not over: the cloud may have seen the device
-   * connect with it, and will end what it replaces.
+   * As long as something that was issued may still be used, the rotation is not over: with a complete set in the other tag the cloud may
+   * have seen the device connect, and will end what it replaces.
    */
   async #failed(state: Rotating, error: ThinglineError): Promise<void> {
     const { reason, job } = state;
     if (error.code === "ABORTED" || error.code === "CLOSED") return;
-    if (!(await this.#mayHoldNew(state.toTag))) {
+    if (!(await this.#isPending(state.toTag))) {
       const atUnixMs = this.#options.clock.unixMs();
       const entry = { reason, ...(job && { job }), atUnixMs, outcome: "failed" as const, code: error.code };
       await this.#save({ ...withEntry(this.#record, entry), state: { name: "settled" } });
@@ -304,6 +304,12 @@ export class Rotation {
     await this.#connectInUse().catch(() => this.#comeBack());
   }
 
+  async #isPending(toTag: number): Promise<boolean> {
+    const name = (await this.#progressOf(toTag))?.phase.name ?? "claim";
+    return name !== "claim" && name !== "keyReady";
+  }
+
+  /** Whether the other tag holds a complete set that nobody has refused. */
   async #mayHoldNew(toTag: number): Promise<boolean> {
     const name = (await this.#progressOf(toTag))?.phase.name;
     return name === "written" || name === "provisioned";
@@ -322,10 +328,7 @@ export class Rotation {
 
   /** What was left of a rotation that ended well says nothing of the next one; what bounds the attempts that fail stays. */
   async #forgetProgressOf(toTag: number): Promise<void> {
-    const progress = await this.#progressOf(toTag);
-    if (progress !== undefined && progress.phase.name !== "claim") {
-      await this.#options.files.remove(this.#file.progressPath(toTag));
-    }
+    if (await this.#isPending(toTag)) await this.#options.files.remove(this.#file.progressPath(toTag));
   }
 
   // ---- connecting ----------------------------------------------------------------------------------------------
