@@ -7,8 +7,8 @@ import type { DeviceMessage, MessageListener } from "../topics/message.js";
 import { amazonRootCa1 } from "./amazon-root-ca.js";
 import { digestOf } from "./inspect.js";
 import { makeDeviceKey } from "./key-making.js";
-import type { ProvisioningProgress } from "./progress.js";
-import { decodeProgress, encodeProgress, progressBytesMax } from "./progress-file.js";
+import { progressBytesMax, type ProvisioningProgress } from "./progress.js";
+import { decodeProgress, encodeProgress } from "./progress-file.js";
 import {
   type CaSource,
   type EffectResult,

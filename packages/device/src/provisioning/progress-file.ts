@@ -1,9 +1,13 @@
 import { isRecord } from "@thingline/protocol";
 import { isDeviceId } from "@thingline/protocol/provisioning";
 import { provisioningWays } from "./method.js";
-import { historyEntriesMax, type HistoryEntry, type ProgressPhase, type ProvisioningProgress } from "./progress.js";
-
-export const progressBytesMax = 256 * 1024;
+import {
+  historyEntriesMax,
+  type HistoryEntry,
+  progressBytesMax,
+  type ProgressPhase,
+  type ProvisioningProgress,
+} from "./progress.js";
 
 export function encodeProgress(progress: ProvisioningProgress): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(progress, undefined, 2)}\n`);

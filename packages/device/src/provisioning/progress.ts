@@ -100,6 +100,8 @@ export interface ProvisioningProgress {
 }
 
 export const historyEntriesMax = 100;
+/** Of the file. */
+export const progressBytesMax = 256 * 1024;
 
 export function newProgress(clientId: string): ProvisioningProgress {
   return {
