@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { claimPolicyDocument } from "@thingline/cloud";
+import { originalClaimPolicyDocument as claimPolicyDocument } from "@thingline/cloud";
 import { startCloud } from "@thingline/cloud/node";
 import { provisionDevice } from "@thingline/device/provisioning";
 import { createLinkControl, createModemCredentialStore, openModemSession } from "@thingline/modem";
@@ -24,7 +24,9 @@ const adapters = {
 };
 const folder = await mkdtemp(join(tmpdir(), "thingline-example-"));
 
-await using started = await startCloud({ memory: true, mqttsPort: 0, httpsPort: 0, apiPort: 0 });
+// The built-in vending service answers devices with a claim; it is off unless one asks for it.
+const ports = { mqttsPort: 0, httpsPort: 0, apiPort: 0 };
+await using started = await startCloud({ memory: true, ...ports, vending: "builtin" });
 const { cloud } = started;
 const { registry } = cloud;
 const claim = await cloud.run(registry.createKeysAndCertificate, { setAsActive: true });

@@ -59,7 +59,7 @@ describe("thingline cloud", { concurrency: 2 }, () => {
     const cloud = startThingline(t, "cloud", "start", "--data-dir", dataDir, ...freePorts, "--json");
     const ready = await cloud.event(() => true);
     const { mqtts, https, api, objects, ca, ...rest } = ready;
-    assert.deepEqual(rest, { event: "ready", mqtt: null });
+    assert.deepEqual(rest, { event: "ready", mqtt: null, vending: "off" });
     assert.match(String(objects), /^https:\/\/localhost:\d+$/);
     assert.match(String(mqtts), /^localhost:\d+$/);
     assert.match(String(https), /^localhost:\d+$/);

@@ -16,7 +16,7 @@ import {
   ListThingPrincipalsCommand,
   UpdateCertificateCommand,
 } from "@aws-sdk/client-iot";
-import { claimPolicyDocument } from "@thingline/cloud";
+import { originalClaimPolicyDocument as claimPolicyDocument } from "@thingline/cloud";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { openCredentialFolder } from "@thingline/modem/simulator";
 import { createNodeFiles, createNodeKeys, createNodeRandom } from "@thingline/transport/node";
@@ -54,6 +54,7 @@ before(async () => {
     apiPort: 0,
     serverNames: ["broker.test"],
     limits: "none",
+    vending: "builtin",
     log,
   });
   iot = new IoTClient({
@@ -148,6 +149,7 @@ describe("from a claim to a provisioned device", { concurrency: 2 }, () => {
     const run = async (...args: string[]) => succeeded(await runThinglineIn(t, { cwd }, ...args, "--json"));
     const [created] = await run("claim", "create", "--data-dir", dataDir);
     assert.equal(created?.event, "claimCreated");
+    assert.deepEqual([created?.["vending"], created?.["isVendingChanged"]], ["builtin", false]);
     const claimFiles = (await readdir(join(cwd, "claim"))).sort();
     assert.deepEqual(claimFiles, [
       ".gitignore",

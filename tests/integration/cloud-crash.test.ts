@@ -15,7 +15,7 @@ import {
   DescribeJobCommand,
   paginateListJobExecutionsForJob,
 } from "@aws-sdk/client-iot";
-import { claimPolicyDocument } from "@thingline/cloud";
+import { originalClaimPolicyDocument as claimPolicyDocument } from "@thingline/cloud";
 import type mqtt from "mqtt";
 import { connectClient, iotClient, type Credentials, type Reachable } from "./cloud-world.test.support.js";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Cloud, silentLog } from "@thingline/cloud";
-import { claimPolicyDocument, createCloud, createMemoryStore } from "@thingline/cloud";
+import { originalClaimPolicyDocument as claimPolicyDocument, createCloud, createMemoryStore } from "@thingline/cloud";
 import type { Device } from "@thingline/device";
 import type { ProvisionDeviceOptions, ProvisioningEvent, ProvisioningPoint } from "@thingline/device/provisioning";
 import {
@@ -55,7 +55,7 @@ describe("the provisioning sample against the local cloud, with real sockets", (
     cloud = await createCloud(
       { network, clock, random, files, keys, store: createMemoryStore(), log: silentLog },
       // Power comes back within milliseconds here; AWS's one CONNECT a second would be a second of waiting for each of them.
-      { folder: join(folder, "cloud"), mqtts: listen, https: listen, limits: "none" },
+      { folder: join(folder, "cloud"), mqtts: listen, https: listen, limits: "none", vending: "builtin" },
     );
     claim = await createCertificate("claim", claimPolicyDocument);
     const everything = { Effect: "Allow", Action: "iot:*", Resource: "*" };

@@ -13,7 +13,7 @@ import {
   IoTClient,
   ListThingPrincipalsCommand,
 } from "@aws-sdk/client-iot";
-import { claimPolicyDocument } from "@thingline/cloud";
+import { originalClaimPolicyDocument as claimPolicyDocument } from "@thingline/cloud";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { openCredentialFolder } from "@thingline/modem/simulator";
 import { createNodeFiles, createNodeKeys, createNodeRandom } from "@thingline/transport/node";
@@ -30,7 +30,8 @@ let claim = { privateKey: "", certificate: "" };
 
 before(async () => {
   // Several hundred requests of one claim within seconds are what the AWS quotas are there to stop.
-  cloud = await startCloud({ memory: true, mqttsPort: 0, httpsPort: 0, apiPort: 0, limits: "none" });
+  const ports = { mqttsPort: 0, httpsPort: 0, apiPort: 0 };
+  cloud = await startCloud({ memory: true, ...ports, limits: "none", vending: "builtin" });
   iot = new IoTClient({
     endpoint: cloud.addresses.api,
     region: "us-east-1",

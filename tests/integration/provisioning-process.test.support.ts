@@ -37,7 +37,7 @@ await runner.start({
 });
 const parsePolicyDocument = (text: string): unknown => JSON.parse(text);
 const registry = createRegistry({ issuer, parsePolicyDocument, endpointAddress: () => undefined });
-const { topics } = createSplitProvisioningService({ issuer, keys, clock, log, registry });
+const { topics } = createSplitProvisioningService({ issuer, keys, clock, log, registry }, { vending: "builtin" });
 if (topics === undefined) throw new Error("split provisioning is asked over MQTT");
 const scope = { account: "123456789012", region: "us-east-1" };
 for (let count = 0; ; count++) {

@@ -1,7 +1,7 @@
 // Why the sample splits its answer, and why the split survives: one packet is one TLS record, whatever else is sent in that turn.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { claimPolicyDocument } from "@thingline/cloud";
+import { originalClaimPolicyDocument as claimPolicyDocument } from "@thingline/cloud";
 import { startCloud } from "@thingline/cloud/node";
 import { connectDevice } from "@thingline/device";
 import type { TlsRecord } from "@thingline/transport";
@@ -12,7 +12,8 @@ const modemRecordBytesMax = 2048;
 const gcmOverheadBytes = 24;
 
 test("key and certificate, published in one turn, arrive as two records that a modem can take", async () => {
-  await using started = await startCloud({ memory: true, mqttsPort: 0, httpsPort: 0, apiPort: 0, keyPoolSize: 0 });
+  const ports = { mqttsPort: 0, httpsPort: 0, apiPort: 0 };
+  await using started = await startCloud({ memory: true, ...ports, keyPoolSize: 0, vending: "builtin" });
   const { cloud } = started;
   const claim = await cloud.run(cloud.registry.createKeysAndCertificate, { setAsActive: true });
   await cloud.run(cloud.registry.createPolicy, { policyName: "claim", policyDocument: claimPolicyDocument });

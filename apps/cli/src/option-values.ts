@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import type { Vending } from "@thingline/cloud";
 import { isDeviceId } from "@thingline/protocol/provisioning";
 
 /** Minutes that a device may say nothing of its update. */
@@ -91,6 +92,16 @@ export const optionValues = {
     if (before !== undefined && Object.hasOwn(before, name))
       throw new InvalidArgumentError(`"${name}" is given twice.`);
     return { ...before, [name]: { url } };
+  },
+  vending: (text: string): Vending => {
+    if (text === "off" || text === "builtin") return text;
+    const [, name] = /^function:(.{1,256})$/u.exec(text) ?? [];
+    if (name === undefined) throw new InvalidArgumentError("It is off, builtin, or function:NAME.");
+    return { function: name };
+  },
+  templateName: (text: string): string => {
+    if (/^[0-9A-Za-z_-]{1,36}$/.test(text)) return text;
+    throw new InvalidArgumentError("A template name has 1 to 36 of the characters A-Z a-z 0-9 _ -.");
   },
   list: (text: string, before: string[] | undefined): string[] => {
     return [...(before ?? []), text];

@@ -123,7 +123,7 @@ export function createProgram(
   };
 
   addDemo(program, command);
-  addCloud(group("cloud", "the local AWS IoT Core: start, check, reset, snapshot, restore"), command);
+  addCloud(group("cloud", "the local AWS IoT Core: start, status, vending, check, reset, snapshot, restore"), command);
   addThing(group("thing", "things, their certificates and policies: create"), command);
   addClaim(
     group("claim", "claim certificates, shared by devices that are not provisioned: create, temporary, list, revoke"),
@@ -187,6 +187,11 @@ function addCloud(cloud: Command, command: AddCommand): void {
       "what AWS would call by a Lambda ARN: POST of the event as JSON; may be repeated",
       optionValues.functions,
     )
+    .option(
+      "--vending <who>",
+      "who answers devices on certificate/+/create while it runs: off, builtin, function:NAME (default: as it was switched)",
+      optionValues.vending,
+    )
     .addOption(
       new Option("--durability <kind>", "what an acknowledged change survives: kill -9, or a power cut as well")
         .choices(["process", "disk"])
@@ -198,6 +203,21 @@ function addCloud(cloud: Command, command: AddCommand): void {
         .default("info"),
     );
   examples(start, "cloud start", "cloud start --data-dir my-cloud", "cloud start --memory --mqtts-port 0 --json");
+  command(
+    cloud,
+    "status",
+    "say where the running cloud listens, and how it is set",
+    async () => (await import("./commands/cloud.js")).cloudStatus,
+  ).addOption(dataDirOption());
+  const vending = command(
+    cloud,
+    "vending",
+    "say or switch who answers devices that ask on certificate/+/create",
+    async () => (await import("./commands/cloud.js")).cloudVending as unknown as Action<object>,
+  )
+    .argument("[who]", "off, builtin, or function:NAME of `cloud start --function`", optionValues.vending)
+    .addOption(dataDirOption());
+  examples(vending, "cloud vending", "cloud vending builtin", "cloud vending off --data-dir my-cloud");
   const check = command(
     cloud,
     "check",
@@ -253,12 +273,16 @@ function addClaim(claim: Command, command: AddCommand): void {
     "make a claim certificate with its policy, and write the files to use it",
     async () => (await import("./commands/thing.js")).claimCreate,
   ).argument("[name]", "name of the folder to write", paths, "claim");
-  withCredentialOptions(create).option(
-    "--sec-tag <tag>",
-    "security tag to name in the written files (default: 43)",
-    optionValues.secTag,
-  );
-  examples(create, "claim create", "claim create line-2 --data-dir my-cloud");
+  withCredentialOptions(create)
+    .option("--sec-tag <tag>", "security tag to name in the written files (default: 43)", optionValues.secTag)
+    .addOption(
+      new Option("--policies <kind>", "narrow: connects as claim-* only; original: for the sample's own firmware")
+        .choices(["narrow", "original"])
+        .conflicts("template"),
+    )
+    .option("--template <name>", "for fleet provisioning by this template instead", optionValues.templateName)
+    .option("--no-vending", "leave the built-in vending service as it is");
+  examples(create, "claim create", "claim create line-2 --data-dir my-cloud", "claim create --template my-template");
   addClaimVerbs(claim, command);
 }
 

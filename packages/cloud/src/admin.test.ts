@@ -27,6 +27,7 @@ function world(restore: (snapshot: unknown) => Promise<void> = async () => undef
           return { certificateId };
         },
         listCertificates: async (page) => ({ page }),
+        vending: { get: async () => ({ vending: "off" }), set: async (input) => input },
       },
     );
     return { status: response.status, body: JSON.parse(new TextDecoder().decode(response.body)) as unknown };
@@ -46,6 +47,19 @@ test("reset, snapshot, restore and stats are answered", async () => {
   assert.deepEqual(await send("POST", `${base}/restore`, { body: '{"a":1}' }), { status: 200, body: {} });
   assert.deepEqual(await send("GET", `${base}/stats`), { status: 200, body: { pendingEffects: 3 } });
   assert.deepEqual(calls, ["reset", { a: 1 }]);
+});
+
+test("who answers devices is told, and switched", async () => {
+  const { send } = world();
+  assert.deepEqual(await send("GET", `${base}/vending`), { status: 200, body: { vending: "off" } });
+  const body = { vending: { function: "mine" }, whereUndecided: true };
+  assert.deepEqual(await send("POST", `${base}/vending`, { body: JSON.stringify(body) }), { status: 200, body });
+  for (const wrong of ["", "null", "1", "{"]) {
+    assert.deepEqual(await send("POST", `${base}/vending`, { body: wrong }), {
+      status: 200,
+      body: { whereUndecided: false },
+    });
+  }
 });
 
 test("health and the reason of a certificate are told", async () => {

@@ -37,17 +37,22 @@ export interface AdminOptions {
   explainCertificate: (certificateId: string) => Promise<object>;
   /** What is known of the lives of certificates, a page of them. @throws {ThinglineError} REQUEST_INVALID. */
   listCertificates: (page: { nextToken?: string; pageSize?: number }) => Promise<object>;
+  /** Who answers devices that ask for a certificate: what it is, and what it is to be. @throws {ThinglineError} REQUEST_INVALID. */
+  vending: {
+    get: () => Promise<object>;
+    set: (input: { vending: unknown; whereUndecided: boolean }) => Promise<object>;
+  };
   /** Names besides addresses and local names under which the API may be asked for. */
   ownNames: readonly string[];
 }
 
 /**
- * `GET health`, `GET stats`, `GET certificates`, `GET certificates/<id>`, `POST reset`, `GET snapshot`, `POST restore`. Not signed, so a web
- * page in a browser of the same machine must not be able to send them: see {@link originFault}.
+ * `GET health`, `GET stats`, `GET certificates`, `GET certificates/<id>`, `GET vending`, `POST vending`, `POST reset`, `GET snapshot`,
+ * `POST restore`. Not signed, so a web page in a browser of the same machine must not be able to send them: see {@link originFault}.
  */
 export async function handleAdmin(
   request: HttpRequest,
-  { cloud, explainCertificate, listCertificates, ownNames }: AdminOptions,
+  { cloud, explainCertificate, listCertificates, vending, ownNames }: AdminOptions,
 ): Promise<HttpResponse> {
   const [, host = "", name = ""] = adminUrl.exec(request.url) ?? [];
   const fault = originFault(request.headers ?? {}, request.headers?.["host"] ?? host, ownNames);
@@ -60,6 +65,10 @@ export async function handleAdmin(
     switch (`${request.method} ${name}`) {
       case "GET certificates":
         return answer(200, await listCertificates(readPage(request.url)));
+      case "GET vending":
+        return answer(200, await vending.get());
+      case "POST vending":
+        return answer(200, await vending.set(readVending(request.body)));
       case "GET health":
         return answer(200, { status: "ok" });
       case "POST reset":
@@ -86,6 +95,8 @@ const adminRequests = [
   "GET stats",
   "GET certificates",
   "GET certificates/<id>",
+  "GET vending",
+  "POST vending",
   "POST reset",
   "GET snapshot",
   "POST restore",
@@ -101,12 +112,17 @@ function readPage(url: string): { nextToken?: string; pageSize?: number } {
   return { ...(nextToken !== null && { nextToken }), ...(pageSize !== null && { pageSize: Number(pageSize) }) };
 }
 
+function readVending(body: Uint8Array | undefined): { vending: unknown; whereUndecided: boolean } {
+  const { vending, whereUndecided } = Object(parse(body)) as Record<string, unknown>;
+  return { vending, whereUndecided: whereUndecided === true };
+}
+
 function statusOf({ code }: ThinglineError): number {
   if (code === "REQUEST_INVALID" || code === "STORE_VERSION_UNKNOWN") return 400;
   return code === "RESOURCE_NOT_FOUND" ? 404 : 500;
 }
 
-/** What is no JSON is no snapshot either. */
+/** What is no JSON is neither a snapshot nor a way of vending. */
 function parse(body: Uint8Array | undefined): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(body));

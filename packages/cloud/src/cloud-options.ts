@@ -168,9 +168,9 @@ export function objectsEndpointOf({ objectsEndpoint, mqtts: { host } }: CloudOpt
 }
 
 export function serviceOptionsOf(options: CloudOptions): ServiceOptions {
-  const { limits, shadowsOfUnknownThings = "accepted", rotationOverlapMs } = options;
+  const { limits, shadowsOfUnknownThings = "accepted", rotationOverlapMs, vending } = options;
   const isLimited = limits !== "none";
-  return { messageLimits: brokerLimitsOf(options), isLimited, shadowsOfUnknownThings, rotationOverlapMs };
+  return { messageLimits: brokerLimitsOf(options), isLimited, shadowsOfUnknownThings, rotationOverlapMs, vending };
 }
 
 export function brokerLimitsOf({ limits = "aws" }: Pick<CloudOptions, "limits">): BrokerLimits {

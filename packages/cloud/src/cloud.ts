@@ -94,6 +94,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       scope,
       services,
       objects: named.objects,
+      splitProvisioning: named.splitProvisioning,
       run,
       accessKeys,
       cloud: this,

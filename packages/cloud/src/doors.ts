@@ -1,6 +1,6 @@
 import { concatBytes, toHex } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
-import { handleAdmin, isAdminUrl, judgeAdmin, type AdministeredCloud } from "./admin.js";
+import { handleAdmin, isAdminUrl, judgeAdmin, type AdministeredCloud, type AdminOptions } from "./admin.js";
 import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 import { openGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.js";
 import { createPrincipals } from "./gateway/principals.js";
@@ -17,6 +17,7 @@ import { readDeviceAuthority } from "./services/registry/certificate-issuer.js";
 import { explainCertificate, listCertificateLives } from "./services/registry/index.js";
 import { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
 import type { CloudService } from "./services/service.js";
+import type { SplitProvisioning } from "./services/split-provisioning/index.js";
 
 /** Where requests over HTTP come in, without the server in front of it. */
 export interface HttpDoor {
@@ -40,13 +41,14 @@ export interface HttpDoorOptions {
   accessKeys: readonly AccessKey[];
   /** For requests below `/_thingline/`. */
   cloud: AdministeredCloud;
+  splitProvisioning: Pick<SplitProvisioning, "getVending" | "setVending">;
 }
 
 /** AWS's APIs, and Thingline's own beside them. */
 export function createHttpDoor(
   deps: Pick<CloudDependencies, "clock" | "random" | "keys" | "log">,
   options: CloudOptions,
-  { scope, services, objects, run, accessKeys, cloud }: HttpDoorOptions,
+  { scope, services, objects, run, accessKeys, cloud, splitProvisioning }: HttpDoorOptions,
 ): HttpDoor {
   const ownNames = options.serverNames ?? [];
   const operations = services.flatMap(({ rest = [] }) => rest);
@@ -77,7 +79,11 @@ export function createHttpDoor(
         return isS3Request(head) ? wholeOf(await serveObjects(head, piecesOf(request.body))) : api.handle(request);
       const explain = (certificateId: string) => run(scope, explainCertificate, { certificateId });
       const list = (page: { nextToken?: string; pageSize?: number }) => run(scope, listCertificateLives, page);
-      return handleAdmin(request, { cloud, explainCertificate: explain, listCertificates: list, ownNames });
+      const vending: AdminOptions["vending"] = {
+        get: () => run(scope, splitProvisioning.getVending, undefined),
+        set: (input) => run(scope, splitProvisioning.setVending, input),
+      };
+      return handleAdmin(request, { cloud, explainCertificate: explain, listCertificates: list, vending, ownNames });
     },
   };
 }

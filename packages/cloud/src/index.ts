@@ -85,7 +85,9 @@ export { createShadowTopics } from "./services/shadow/topics.js";
 export type { ShadowTopicsDependencies } from "./services/shadow/topics.js";
 export {
   claimPolicyDocument,
-  claimPolicyName,
+  fleetClaimPolicyDocument,
+  originalClaimPolicyDocument,
+  originalProvisionedPolicyDocument,
   provisionedPolicyDocument,
   provisionedPolicyName,
 } from "./services/split-provisioning/policies.js";
@@ -115,7 +117,15 @@ export type {
   ServiceTopics,
 } from "./services/operation.js";
 export { createSplitProvisioningService } from "./services/split-provisioning/index.js";
-export type { SplitProvisioning, SplitProvisioningDependencies, Vending } from "./services/split-provisioning/index.js";
+export type {
+  CallFunction,
+  ProvisionRequest,
+  SplitProvisioning,
+  SplitProvisioningDependencies,
+  SplitProvisioningOptions,
+  Vending,
+  VendingState,
+} from "./services/split-provisioning/index.js";
 export type { BlobRoom } from "./services/blob-room.js";
 export { blobRecordKey, keepBlob, releaseBlob } from "./services/blob-records.js";
 export type { BlobRecord } from "./services/blob-records.js";

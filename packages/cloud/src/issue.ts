@@ -1,9 +1,29 @@
 // An entry point of its own: what is made with it needs nothing else of the cloud, and may be made at a real AWS.
 import { ThinglineError } from "@thingline/protocol";
-import { claimPolicyDocument } from "./services/split-provisioning/policies.js";
+import {
+  claimPolicyDocument,
+  fleetClaimPolicyDocument,
+  originalClaimPolicyDocument,
+} from "./services/split-provisioning/policies.js";
 
 const thingPolicyName = "thingline-thing";
-const claimPolicyName = "thingline-claim";
+
+/**
+ * Which policy a claim gets. `narrow`: it connects as `claim-*` only and hears only answers to itself. `original`: that of the original
+ * sample's cloud half, for its unmodified firmware, which connects under the device's own name. `fleet`: as `narrow`, for AWS's fleet
+ * provisioning by one template.
+ */
+export type ClaimPolicies = "narrow" | "original" | { fleetTemplate: string };
+
+function claimPolicyOf(policies: ClaimPolicies): { policyName: string; policyDocument: string } {
+  // Not `thingline-claim`: clouds of an earlier version have the original's document under that name.
+  if (policies === "narrow") return { policyName: "thingline-claim-narrow", policyDocument: claimPolicyDocument };
+  if (policies === "original")
+    return { policyName: "thingline-claim-original", policyDocument: originalClaimPolicyDocument };
+  const { fleetTemplate } = policies;
+  const policyDocument = fleetClaimPolicyDocument(fleetTemplate);
+  return { policyName: `thingline-claim-fleet-${fleetTemplate}`, policyDocument };
+}
 
 /**
  * A thing may connect under its own name (and `name-something`, for tools beside it) and use its own topics.
@@ -47,7 +67,7 @@ export interface IssuingOperations {
   DescribeThing: [input: { thingName: string }, answer: object];
   CreateThing: [input: { thingName: string }, answer: { thingArn?: string | undefined }];
   DeleteThing: [input: { thingName: string }, answer: object];
-  GetPolicy: [input: { policyName: string }, answer: object];
+  GetPolicy: [input: { policyName: string }, answer: { policyDocument?: string | undefined }];
   CreatePolicy: [input: { policyName: string; policyDocument: string }, answer: object];
   DeletePolicy: [input: { policyName: string }, answer: object];
   AttachPolicy: [input: { policyName: string; target: string }, answer: object];
@@ -165,17 +185,28 @@ export async function issueThing<Result>(
   }
 }
 
-/** A claim certificate with the original's claim policy. */
-export async function issueClaim<Result>(
-  plane: IssuingPlane,
-  options: IssueOptions<IssuedCredentials & { policyName: string }, Result>,
-): Promise<Result> {
-  const { signal } = options;
-  const policyName = await ensurePolicy(plane, claimPolicyName, claimPolicyDocument, signal);
+export interface IssuedClaim extends IssuedCredentials {
+  policyName: string;
+  /** There was a policy of that name, and it says something else: somebody has edited it. */
+  isPolicyEdited: boolean;
+}
+
+export interface IssueClaimOptions<Result> extends IssueOptions<IssuedClaim, Result> {
+  /** Default `narrow`. */
+  policies?: ClaimPolicies | undefined;
+}
+
+/** A claim certificate with its policy. */
+export async function issueClaim<Result>(plane: IssuingPlane, options: IssueClaimOptions<Result>): Promise<Result> {
+  const { signal, policies = "original" } = options;
+  const { policyName, policyDocument } = claimPolicyOf(policies);
+  await ensurePolicy(plane, policyName, policyDocument, signal);
+  const found = await plane.send("GetPolicy", { policyName }, signal);
+  const isPolicyEdited = !isSameDocument(found.policyDocument, policyDocument);
   const undo = new UndoList(options.onLeftOver);
   try {
     const issued = await issueCertificate(plane, { policyName, signal }, undo);
-    return await options.keep({ ...issued, policyName });
+    return await options.keep({ ...issued, policyName, isPolicyEdited });
   } catch (error) {
     await undo.run();
     throw error;
@@ -261,6 +292,15 @@ async function ensurePolicy(
     if (!plane.isError(error, "ResourceAlreadyExistsException")) throw error;
   }
   return policyName;
+}
+
+/** White space aside. */
+function isSameDocument(one: string | undefined, other: string): boolean {
+  try {
+    return one !== undefined && JSON.stringify(JSON.parse(one)) === JSON.stringify(JSON.parse(other));
+  } catch {
+    return false;
+  }
 }
 
 /** How to take back what was made, the newest first. */

@@ -1,18 +1,11 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
-import {
-  checkDataDir,
-  findRunningCloud,
-  snapshotBytesMax,
-  startCloud,
-  type RunningCloud,
-  type StartedCloud,
-} from "@thingline/cloud/node";
-import type { AccessKey } from "@thingline/cloud";
+import { checkDataDir, snapshotBytesMax, startCloud, type StartedCloud } from "@thingline/cloud/node";
+import type { AccessKey, Vending, VendingState } from "@thingline/cloud";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
 import { readAccessKeys } from "../access-keys.js";
-import { readAnswer } from "../answer.js";
+import { administer, describeVending, readVending, switchVending } from "../administration.js";
 import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";
 import { guardProcess } from "../guard.js";
@@ -39,6 +32,7 @@ interface StartOptions {
   unsigned: boolean;
   accessKeys?: string;
   function?: Record<string, { url: string }>;
+  vending?: Vending;
   durability: "process" | "disk";
   logLevel: LogLevel;
   verbose?: boolean;
@@ -66,13 +60,16 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
     unsignedRequests: options.unsigned ? "allowed" : "refused",
     ...(accessKeys === undefined ? {} : { accessKeys }),
     ...(options.function === undefined ? {} : { functions: options.function }),
+    ...(options.vending === undefined ? {} : { vending: options.vending }),
     durability: options.durability,
     log,
   }).catch((error: unknown) => {
     throw inOptionsOfCommand(error, options);
   });
   starting.end();
-  if (!signal.aborted) showReady(output, options, { cloud, keys: keysTold(accessKeys) });
+  const { splitProvisioning } = cloud.cloud;
+  const { vending } = await cloud.cloud.run(splitProvisioning.getVending, undefined);
+  if (!signal.aborted) showReady(output, options, { cloud, keys: keysTold(accessKeys), vending });
   const endGuard = options.memory === true ? undefined : guardProcess(output, resolve(options.dataDir));
   const stopped = await untilAborted(signal);
   output.say(stopped);
@@ -122,7 +119,7 @@ function keysTold(accessKeys: readonly AccessKey[] | undefined): string {
 function showReady(
   output: Output,
   options: StartOptions,
-  { cloud, keys }: { cloud: StartedCloud; keys: string },
+  { cloud, keys, vending }: { cloud: StartedCloud; keys: string; vending: Vending },
 ): void {
   const { mqtts, https, api, objects, mqtt } = cloud.addresses;
   const { paint } = output;
@@ -134,7 +131,7 @@ function showReady(
           `  ${commandLine(["thing", "create", "my-thing", ...unlessDefault("--data-dir", options.dataDir, defaultDataDir)])}`,
         ];
   output.event(
-    { event: "ready", mqtts, https, api, objects, mqtt: mqtt ?? null, ca: cloud.caFile },
+    { event: "ready", mqtts, https, api, objects, mqtt: mqtt ?? null, ca: cloud.caFile, vending },
     [
       `${paint.green("ready")}  local AWS IoT Core, account ${options.account}, region ${options.region}`,
       `  MQTT over mutual TLS    ${paint.bold(mqtts)}`,
@@ -143,6 +140,7 @@ function showReady(
       `  objects for devices     ${objects}`,
       ...(mqtt === undefined ? [] : [`  plain MQTT, allow-all   ${mqtt}`]),
       `  CA to trust             ${cloud.caFile}`,
+      `  vending service         ${describeVending(vending)}`,
       `  state                   ${options.memory === true ? "in memory: gone when this stops" : resolve(options.dataDir)}`,
       "",
       ...next,
@@ -158,45 +156,6 @@ function untilAborted(signal: AbortSignal): Promise<string> {
     if (signal.aborted) told();
     else signal.addEventListener("abort", told, { once: true });
   });
-}
-
-/** Large stores take their time. */
-const adminTimeoutMs = 300_000;
-
-async function admin(
-  { dataDir, signal }: { dataDir: string; signal: AbortSignal },
-  request: { method: "GET" | "POST"; path: string; body?: Uint8Array<ArrayBuffer> },
-): Promise<{ running: RunningCloud; body: Uint8Array }> {
-  const running = await findRunningCloud(dataDir);
-  const { method, path, body } = request;
-  const response = await fetch(`${running.api}/_thingline/${path}`, {
-    ...{ method, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }) },
-    signal: AbortSignal.any([signal, AbortSignal.timeout(adminTimeoutMs)]),
-  }).catch((cause: unknown) => {
-    const message = `the local cloud at ${running.api} does not answer`;
-    throw new ThinglineError("CLOUD_NOT_RUNNING", message, { details: { folder: dataDir }, cause });
-  });
-  const answer = await readAnswer(response.body, {
-    ...(response.ok && path === "snapshot" && { bytesMax: snapshotBytesMax }),
-    what: `the answer to ${method} ${path}`,
-  });
-  if (!response.ok) {
-    const reason = reasonOf(new TextDecoder().decode(answer.subarray(0, 2_000)));
-    throw new ThinglineError("CLOUD_REQUEST_REFUSED", `the cloud refused it (${response.status}): ${reason}`, {
-      details: { status: response.status, path },
-    });
-  }
-  return { running, body: answer };
-}
-
-function reasonOf(text: string): string {
-  try {
-    const { message } = JSON.parse(text) as { message?: unknown };
-    if (typeof message === "string") return message;
-  } catch {
-    // Not ours, then: another server listens there.
-  }
-  return text.slice(0, 200);
 }
 
 /** Progress is told so often, from the first second on. */
@@ -238,7 +197,7 @@ export async function cloudReset(
   if (yes !== true) {
     throw new UsageError("cloud reset deletes all things, certificates and sessions of the running cloud: say --yes");
   }
-  const { running } = await admin({ dataDir, signal }, { method: "POST", path: "reset" });
+  const { running } = await administer({ dataDir, signal }, { method: "POST", path: "reset" });
   output.event({ event: "reset", api: running.api }, `reset the local cloud at ${running.api}: it is empty`);
 }
 
@@ -248,7 +207,7 @@ export async function cloudSnapshot(
   { dataDir }: { dataDir: string },
   file = "",
 ): Promise<void> {
-  const { body } = await admin({ dataDir, signal }, { method: "GET", path: "snapshot" });
+  const { body } = await administer({ dataDir, signal }, { method: "GET", path: "snapshot" });
   await createNodeFiles().replace(resolve(file), body);
   output.event({ event: "snapshot", file: resolve(file), bytes: body.length }, `wrote ${file} (${body.length} bytes)`);
   tellBlobsLeftOut(output, body);
@@ -276,6 +235,38 @@ export async function cloudRestore(
   file = "",
 ): Promise<void> {
   const body = new Uint8Array(await createNodeFiles().read(file, { bytesMax: snapshotBytesMax, signal }));
-  await admin({ dataDir, signal }, { method: "POST", path: "restore", body });
+  await administer({ dataDir, signal }, { method: "POST", path: "restore", body });
   output.event({ event: "restored", file: resolve(file) }, `restored the local cloud's state from ${file}`);
+}
+
+/** `thingline cloud status`: what runs on a data directory, and how it is set. */
+export async function cloudStatus({ output, signal }: CommandContext, { dataDir }: { dataDir: string }): Promise<void> {
+  const { running, body } = await administer({ dataDir, signal }, { method: "GET", path: "vending" });
+  const { vending, decidedBy } = JSON.parse(new TextDecoder().decode(body)) as VendingState;
+  const { mqtts, https, api, objects, mqtt, ca, account, region, processId } = running;
+  const why = { start: "as it was started", stored: "as it was switched", default: "as nobody has switched it" };
+  output.event(
+    { event: "status", ...{ mqtts, https, api, objects, mqtt, ca, account, region, processId, vending, decidedBy } },
+    [
+      `${output.paint.green("runs")}  local AWS IoT Core, account ${account}, region ${region}, process ${processId}`,
+      `  MQTT over mutual TLS    ${mqtts}`,
+      `  TLS: ALPN, WebSocket    ${https}`,
+      `  AWS SDKs and AWS CLI    ${api}`,
+      ...(objects === undefined ? [] : [`  objects for devices     ${objects}`]),
+      ...(mqtt === null ? [] : [`  plain MQTT, allow-all   ${mqtt}`]),
+      `  CA to trust             ${ca}`,
+      `  vending service         ${describeVending(vending)} (${why[decidedBy]})`,
+    ].join("\n"),
+  );
+}
+
+/** `thingline cloud vending [WHO]` */
+export async function cloudVending(
+  { output, signal }: CommandContext,
+  { dataDir }: { dataDir: string },
+  wanted?: Vending,
+): Promise<void> {
+  const where = { dataDir, signal };
+  const state = wanted === undefined ? await readVending(where) : await switchVending(where, { vending: wanted });
+  output.event({ event: "vending", ...state }, `vending service  ${describeVending(state.vending)}`);
 }

@@ -95,11 +95,16 @@ async function run(
   const starting = output.begin("starting the local AWS IoT Core");
   const dataDir = join(folder, "cloud");
   // More keys made ahead than are needed would only be waited for at the end.
-  await using cloud = await startCloud({ dataDir, ...freePorts, keyPoolSize: 1, log });
+  await using cloud = await startCloud({ dataDir, ...freePorts, keyPoolSize: 1, vending: "builtin", log });
   starting.end();
   output.event(
     { event: "cloudReady", ...cloud.addresses, mqtt: cloud.addresses.mqtt ?? null, ca: cloud.caFile },
-    row("local AWS IoT Core", `MQTT over mutual TLS at ${cloud.addresses.mqtts}`, `AWS API at ${cloud.addresses.api}`),
+    row(
+      "local AWS IoT Core",
+      `MQTT over mutual TLS at ${cloud.addresses.mqtts}`,
+      `AWS API at ${cloud.addresses.api}`,
+      "the built-in vending service is on",
+    ),
   );
 
   const creating = output.begin("creating a claim certificate");

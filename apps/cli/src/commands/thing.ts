@@ -3,6 +3,9 @@ import { issueClaim, issueThing, type IssuedCredentials, type IssuedThing } from
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
 import type { CommandContext } from "../command.js";
+import type { Vending } from "@thingline/cloud";
+import { claimClientIdPrefix } from "@thingline/protocol/provisioning";
+import { describeVending, readVending, switchVending } from "../administration.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { writeCredentialsFolder, type CredentialsFolder } from "../credentials-folder.js";
 import { commandLine, shellWord } from "../invocation.js";
@@ -59,21 +62,34 @@ export async function thingCreate(context: CommandContext, options: CreateOption
   );
 }
 
+interface ClaimOptions extends CreateOptions {
+  policies?: "narrow" | "original";
+  template?: string;
+  /** commander: `--no-vending` makes it false. */
+  vending: boolean;
+}
+
 /** `thingline claim create [NAME]` */
-export async function claimCreate(context: CommandContext, options: CreateOptions, name = "claim"): Promise<void> {
+export async function claimCreate(context: CommandContext, options: ClaimOptions, name = "claim"): Promise<void> {
   const { output, signal } = context;
+  const { template, policies = "original" } = options;
   const secTag = options.secTag ?? defaultClaimSecTag;
   const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir, signal });
   await assertOutIsFree(options, name);
   const [issued, written] = await withProgress(output, `creating a claim in the ${plane.description}`, async () =>
     issueClaim(await issuingPlane(plane.client), {
+      policies: template === undefined ? policies : { fleetTemplate: template },
       signal,
       onLeftOver: (message) => warn(output, message),
       keep: async (made) =>
         [made, await writeIssued(plane, options, { name, clientId: exampleClientId, issued: made, secTag })] as const,
     }),
   );
-  const { certificateId, certificateArn, policyName } = issued;
+  const { certificateId, certificateArn, policyName, isPolicyEdited } = issued;
+  const isOriginal = template === undefined && policies === "original";
+  // Fleet provisioning is answered by its templates, and a real account by what was deployed there.
+  const isVended = template === undefined && options.aws !== true;
+  const vending = isVended ? await vendingForClaim(context, options) : undefined;
   output.event(
     {
       event: "claimCreated",
@@ -84,10 +100,13 @@ export async function claimCreate(context: CommandContext, options: CreateOption
       secTag,
       folder: resolve(written.folder),
       files: written.files,
+      ...(vending !== undefined && { vending: vending.vending, isVendingChanged: vending.isChanged }),
     },
     [
       `${output.paint.green("created")} a claim certificate in the ${plane.description}`,
       `  certificate  ${shortenIds(certificateId)}, policy ${policyName}`,
+      ...(isOriginal ? [] : [`  it connects   only as ${claimClientIdPrefix}NAME, for the device NAME`]),
+      ...(vending === undefined ? [] : [`  vending       ${vendingLine(vending)}`]),
       ...describeFiles(written, secTag),
       "",
       "Next, put it into a simulated modem and provision a device with it:",
@@ -95,6 +114,26 @@ export async function claimCreate(context: CommandContext, options: CreateOption
       `  ${commandLine(["provision", "--conf", written.files.conf])}`,
     ].join("\n"),
   );
+  if (isPolicyEdited) {
+    warn(output, `policy ${policyName} was there already and says something else than it was made with: look at it`);
+  }
+  if (isOriginal) warn(output, originalGivesAway);
+}
+
+const originalGivesAway =
+  "the original's claim policy gives much away: whoever has this claim connects as any device, throws that device off, hears every topic, " +
+  "and can ask for credentials of any device or read them when others ask. Use it for the original's firmware only, and revoke it soon.";
+
+/** A claim is of use where somebody answers it. What somebody has decided stays. */
+async function vendingForClaim({ signal }: CommandContext, { dataDir, vending }: ClaimOptions) {
+  const where = { dataDir, signal };
+  if (!vending) return { ...(await readVending(where)), isChanged: false };
+  return switchVending(where, { vending: "builtin", whereUndecided: true });
+}
+
+function vendingLine({ vending, isChanged }: { vending: Vending; isChanged: boolean }): string {
+  if (isChanged) return "the built-in service is on now: it answers devices (cloud vending off ends that)";
+  return describeVending(vending);
 }
 
 export async function withProgress<Result>(output: Output, text: string, run: () => Promise<Result>): Promise<Result> {

@@ -16,7 +16,7 @@ import {
   type ShadowOptions,
   type Shadows,
 } from "./shadow/index.js";
-import { createSplitProvisioningService } from "./split-provisioning/index.js";
+import { createSplitProvisioningService, type SplitProvisioning, type Vending } from "./split-provisioning/index.js";
 import { createStreamsService, type Streams } from "./streams/index.js";
 import { createThingProvisioningService, type ThingProvisioning } from "./thing-provisioning/index.js";
 
@@ -46,6 +46,7 @@ export interface ServiceOptions {
   /** Quotas of AWS are kept. */
   isLimited: boolean;
   shadowsOfUnknownThings: NonNullable<ShadowOptions["unknownThings"]>;
+  vending: Vending | undefined;
   /** Of a rotation of certificates; the registry has a default. */
   rotationOverlapMs?: number | undefined;
 }
@@ -69,12 +70,17 @@ export interface NamedOperations {
   readonly otaUpdates: OtaUpdates;
   /** What provisioning templates ask for: registered things, and the operation that all ways of provisioning end with. */
   readonly thingProvisioning: ThingProvisioning;
+  /** The built-in vending service, and its switch. */
+  readonly splitProvisioning: SplitProvisioning;
 }
 
 export interface Services {
   all: readonly CloudService[];
   named: NamedOperations;
 }
+
+/** What the original's device waits for its answer. */
+const vendingTimeoutMs = 60_000;
 
 /** Services that act when a thing joins or leaves a group. */
 const membershipWatchers: readonly string[] = [jobsServiceName];
@@ -93,11 +99,16 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     ...{ jobs: jobs.operations, objects: objects.operations, streams: streams.ofUpdates },
   });
   const thingProvisioning = createThingProvisioningService({ ...deps, registry: registry.operations });
-  const splitProvisioning = createSplitProvisioningService({
-    ...deps,
-    issuer: registry.issuer,
-    registry: registry.operations,
-  });
+  const splitProvisioning = createSplitProvisioningService(
+    {
+      ...deps,
+      issuer: registry.issuer,
+      signRequest: registry.signRequest,
+      registry: registry.operations,
+      callFunction: (name, event) => deps.functions.invoke(name, event, { timeoutMs: vendingTimeoutMs }),
+    },
+    { vending: options.vending },
+  );
   return {
     all: [
       registry,
@@ -121,6 +132,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       streams: streams.operations,
       otaUpdates: otaUpdates.operations,
       thingProvisioning: thingProvisioning.operations,
+      splitProvisioning: splitProvisioning.operations,
     },
   };
 }

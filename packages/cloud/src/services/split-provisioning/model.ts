@@ -9,7 +9,8 @@ import type { Scope } from "../operation.js";
  * - A certificate is `pending` until a connection proves that the device has it. The last {@link pendingCertificatesMax}
  *   stay good, so an answer that crosses a second request still works. Older ones are deleted.
  * - When one connects it is `proved`. The other pending ones are deleted: nobody will use them. A certificate proved
- *   before is set INACTIVE, not deleted: the device has moved on, and a person may still move it back.
+ *   before is set INACTIVE, not deleted: the device has moved on, and a person may still move it back. The one with which the device asked
+ *   for the new one itself is left to the registry, which ends it after the overlap of a rotation.
  * - A device may ask {@link requestsPerMinuteMax} times in a minute.
  */
 export type DeviceCertificate = {
@@ -78,7 +79,7 @@ export function prove(record: DeviceRecord, certificateId: string, nowMs: number
   const inState = (wanted: DeviceCertificate["state"]) =>
     others.filter(({ state }) => state === wanted).map((certificate) => certificate.certificateId);
   const deleted = inState("pending");
-  const deactivated = inState("proved");
+  const deactivated = inState("proved").filter((id) => id !== proved.claimCertificateId);
   const certificates = supersede(record.certificates, new Set([...deleted, ...deactivated]), nowMs).map((certificate) =>
     certificate.certificateId === certificateId
       ? { ...certificate, state: "proved" as const, provedAtMs: nowMs }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { test } from "node:test";
-import { decodeSplitProvisioningRejection } from "@thingline/protocol/provisioning";
+import { decodeSplitProvisioningRejection, requestBytesMax } from "@thingline/protocol/provisioning";
+import { createCertificateRequest } from "@thingline/protocol/x509";
 import { answered, type ServiceMessage } from "../operation.js";
 import type { PublishEffect } from "../outbox.js";
 import { explainCertificate } from "../registry/certificates.js";
@@ -17,7 +18,7 @@ import {
   requestsPerMinuteMax,
   type DeviceRecord,
 } from "./model.js";
-import { claimPolicyDocument, provisionedPolicyDocument, provisionedPolicyName } from "./policies.js";
+import { provisionedPolicyDocument, provisionedPolicyName } from "./policies.js";
 import { createSplitProvisioningService } from "./index.js";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -25,22 +26,14 @@ const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 interface World extends ServiceWorld {
   /** As the broker tells it of a CONNECT that was accepted. */
   connected(clientId: string, certificateId: string): Promise<void>;
-  ask(options?: { clientId?: string; topic?: string }): Promise<void>;
+  ask(options?: { clientId?: string; topic?: string; payload?: Uint8Array; certificateId?: string }): Promise<void>;
   takePublishes(): Promise<PublishEffect[]>;
   certificates(): Promise<CertificateRecord[]>;
 }
 
 async function openWorld(options: { isStarted?: boolean } = {}): Promise<World> {
   const world = await openServiceWorld(options);
-  const service = createSplitProvisioningService(world);
-  const message = (clientId: string, topic: string): ServiceMessage => ({
-    scope,
-    topic,
-    clientId,
-    payload: new Uint8Array(),
-    certificateId: "c".repeat(64),
-    source: "client",
-  });
+  const service = createSplitProvisioningService(world, { vending: "builtin" });
   return Object.assign(world, {
     connected: async (clientId: string, certificateId: string) => {
       const facts = { sessionIdentifier: "s", principalIdentifier: certificateId, ipAddress: "192.0.2.1" };
@@ -50,8 +43,12 @@ async function openWorld(options: { isStarted?: boolean } = {}): Promise<World> 
         world.runner,
       );
     },
-    ask: ({ clientId = "pump-7", topic }: { clientId?: string; topic?: string } = {}) =>
-      answered(service.topics!, message(clientId, topic ?? `certificate/${clientId}/create`), world.runner),
+    ask: ({ clientId = "pump-7", ...options }: NonNullable<Parameters<World["ask"]>[0]> = {}) => {
+      const { topic = `certificate/${clientId}/create`, payload = new Uint8Array() } = options;
+      const { certificateId = "c".repeat(64) } = options;
+      const message: ServiceMessage = { scope, topic, clientId, payload, certificateId, source: "client" };
+      return answered(service.topics!, message, world.runner);
+    },
     takePublishes: async () =>
       (await world.takeEffects()).filter((effect): effect is PublishEffect => effect.type === "publish"),
     certificates: async () => {
@@ -239,10 +236,8 @@ test("a device that asks without end is told to wait, until a minute has passed"
 
 test("a failure inside is told to the device without details, and thrown for the log", async () => {
   const world = await openWorld();
-  const service = createSplitProvisioningService({
-    ...world,
-    keys: { ...world.keys, generate: () => Promise.reject(new Error("secret reason")) },
-  });
+  const keys = { ...world.keys, generate: () => Promise.reject(new Error("secret reason")) };
+  const service = createSplitProvisioningService({ ...world, keys }, { vending: "builtin" });
   const message = {
     scope,
     topic: "certificate/d/create",
@@ -281,44 +276,105 @@ test("the memory of a device's certificates is bounded, and forgets only what is
   assert.equal(record.certificates.at(-1)?.certificateId, "c49");
 });
 
-test("the policies are those of the original sample", () => {
-  assert.deepEqual(JSON.parse(claimPolicyDocument), {
-    Version: "2012-10-17",
-    Statement: [
-      { Effect: "Allow", Action: ["iot:Connect"], Resource: ["arn:aws:iot:*:*:client/${iot:ClientId}"] },
-      { Effect: "Allow", Action: ["iot:Receive"], Resource: ["*"] },
-      {
-        Effect: "Allow",
-        Action: ["iot:Subscribe"],
-        Resource: ["arn:aws:iot:*:*:topicfilter/certificate/${iot:ClientId}/create/*"],
-      },
-      {
-        Effect: "Allow",
-        Action: ["iot:Publish"],
-        Resource: ["arn:aws:iot:*:*:topic/certificate/${iot:ClientId}/create"],
-      },
-    ],
+test("a claim's client gets the credentials of the device behind it, on its own topics", async () => {
+  const world = await openWorld();
+  await world.ask({ clientId: "claim-pump-7" });
+  const topics = (await world.takePublishes()).map(({ topic }) => topic);
+  assert.deepEqual(topics, [
+    "certificate/claim-pump-7/create/accepted/key",
+    "certificate/claim-pump-7/create/accepted/cert",
+  ]);
+  const [record] = await world.certificates();
+  assert.equal(record?.origin.clientId, "claim-pump-7");
+  const principal = await loadPrincipal(world.store, scope, {
+    certificateId: record.certificateId,
+    clientId: "pump-7",
   });
-  assert.deepEqual(JSON.parse(provisionedPolicyDocument), {
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Effect: "Allow",
-        Action: ["iot:Connect"],
-        Resource: ["arn:aws:iot:*:*:client/${iot:ClientId}"],
-        Condition: { Bool: { "iot:Connection.Thing.IsAttached": [true] } },
-      },
-      { Effect: "Allow", Action: ["iot:Receive"], Resource: ["*"] },
-      {
-        Effect: "Allow",
-        Action: ["iot:Subscribe"],
-        Resource: ["arn:aws:iot:*:*:topicfilter/$aws/things/${iot:ClientId}/*"],
-      },
-      {
-        Effect: "Allow",
-        Action: ["iot:Publish"],
-        Resource: ["arn:aws:iot:*:*:topic/$aws/things/${iot:ClientId}/*"],
-      },
-    ],
+  assert.equal(principal?.thing?.thingName, "pump-7");
+  await world.ask({ clientId: "claim-claim-pump-8" });
+  const [rejected] = await world.takePublishes();
+  assert.equal(
+    decodeSplitProvisioningRejection(rejected!.payload).errorCode,
+    "REQUEST_INVALID",
+    "no device is claim-…",
+  );
+});
+
+test("a claim becomes no device that somebody is already, until its certificate is deactivated", async () => {
+  const world = await openWorld();
+  await world.ask({ clientId: "claim-pump-7" });
+  const [first] = await world.certificates();
+  assert.ok(first);
+  await world.takePublishes();
+  await world.ask({ clientId: "claim-pump-7" });
+  assert.equal((await world.takePublishes()).length, 2, "what nobody has connected with keeps nobody out");
+  await world.connected("pump-7", first.certificateId);
+  await world.ask({ clientId: "claim-pump-7" });
+  const [rejected, ...others] = await world.takePublishes();
+  assert.deepEqual(others, []);
+  const { statusCode, errorCode } = decodeSplitProvisioningRejection(rejected!.payload);
+  assert.deepEqual([statusCode, errorCode], [409, "RESOURCE_EXISTS"]);
+  assert.equal((await world.certificates()).length, 1);
+  await world.ask({ clientId: "pump-7" });
+  assert.equal((await world.takePublishes()).length, 2, "the device itself may ask");
+  const { certificateId } = first;
+  await world.run(world.registry.updateCertificate, { certificateId, newStatus: "INACTIVE" });
+  await world.ask({ clientId: "claim-pump-7" });
+  assert.equal((await world.takePublishes()).length, 2);
+});
+
+test("a thing that was registered beforehand is free as long as it has no certificate", async () => {
+  const world = await openWorld();
+  await world.run(world.registry.createThing, { thingName: "listed" });
+  await world.ask({ clientId: "claim-listed" });
+  assert.equal((await world.takePublishes()).length, 2);
+  await world.run(world.registry.createThing, { thingName: "taken" });
+  const { certificateArn } = await world.run(world.registry.createKeysAndCertificate, { setAsActive: true });
+  await world.run(world.registry.attachThingPrincipal, { thingName: "taken", principal: certificateArn });
+  await world.ask({ clientId: "claim-taken" });
+  const [rejected] = await world.takePublishes();
+  assert.equal(decodeSplitProvisioningRejection(rejected!.payload).statusCode, 409);
+});
+
+test("a certificate that the device asked for itself leaves the one that it asked with to the overlap", async () => {
+  const world = await openWorld();
+  await world.ask({ clientId: "claim-pump-7" });
+  const [old] = await world.certificates();
+  assert.ok(old);
+  await world.connected("pump-7", old.certificateId);
+  await world.ask({ clientId: "pump-7", certificateId: old.certificateId });
+  const anew = (await world.certificates()).find(({ certificateId }) => certificateId !== old.certificateId);
+  assert.ok(anew);
+  await world.connected("pump-7", anew.certificateId);
+  assert.equal((await findCertificate(world.store, scope, old.certificateId))?.status, "ACTIVE");
+});
+
+test("a device that made its key itself gets the certificate alone", async () => {
+  const world = await openWorld();
+  const { privateKeyPem } = await world.keys.generate("ec-p256");
+  const { pem } = await createCertificateRequest({
+    subject: [["CN", "pump-7"]],
+    publicKey: world.keys.publicKeyOf(privateKeyPem),
+    sign: (data) => world.keys.sign(privateKeyPem, data),
   });
+  const topic = "certificate/claim-pump-7/create-from-csr";
+  await world.ask({ clientId: "claim-pump-7", topic, payload: new TextEncoder().encode(pem) });
+  const [certificate, ...others] = await world.takePublishes();
+  assert.deepEqual(others, []);
+  assert.equal(certificate?.topic, "certificate/claim-pump-7/create/accepted/cert");
+  assert.ok(new X509Certificate(text(certificate.payload)).checkPrivateKey(createPrivateKey(privateKeyPem)));
+  await world.ask({ clientId: "claim-pump-8", topic: "certificate/claim-pump-8/create-from-csr" });
+  const [rejected] = await world.takePublishes();
+  assert.equal(decodeSplitProvisioningRejection(rejected!.payload).statusCode, 400, "no request at all");
+  const long = new Uint8Array(requestBytesMax + 1).fill(0x41);
+  await world.ask({ clientId: "claim-pump-8", topic: "certificate/claim-pump-8/create-from-csr", payload: long });
+  const [tooLong] = await world.takePublishes();
+  assert.match(decodeSplitProvisioningRejection(tooLong!.payload).errorMessage, /at most 4096 bytes/);
+});
+
+test("a client that asks again while it is answered gets one answer", async () => {
+  const world = await openWorld();
+  await Promise.all([1, 2, 3].map(() => world.ask({ clientId: "claim-pump-7" })));
+  assert.equal((await world.takePublishes()).length, 2);
+  assert.equal((await world.certificates()).length, 1);
 });
