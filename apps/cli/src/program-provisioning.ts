@@ -228,7 +228,7 @@ export function addProvision(program: Command, command: AddCommand): void {
     made,
     "provision --conf claim/prj.conf",
     "provision --conf claim/prj.conf --native-tls",
-    "provision --conf claim/prj.conf --method csr --template fleet --parameter SerialNumber={name}",
+    "provision --conf claim/prj.conf --method csr --template fleet",
     "provision --conf claim/prj.conf --claim temporary-claim --method csr",
     "provision --conf claim/prj.conf --count 100 --report devices.html",
   );
