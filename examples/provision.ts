@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { originalClaimPolicyDocument as claimPolicyDocument } from "@thingline/cloud";
+import { claimPolicyDocument } from "@thingline/cloud";
 import { startCloud } from "@thingline/cloud/node";
 import { provisionDevice } from "@thingline/device/provisioning";
 import { createLinkControl, createModemCredentialStore, openModemSession } from "@thingline/modem";

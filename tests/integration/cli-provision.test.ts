@@ -16,7 +16,7 @@ import {
   ListThingPrincipalsCommand,
   UpdateCertificateCommand,
 } from "@aws-sdk/client-iot";
-import { originalClaimPolicyDocument as claimPolicyDocument } from "@thingline/cloud";
+import { claimPolicyDocument } from "@thingline/cloud";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { openCredentialFolder } from "@thingline/modem/simulator";
 import { createNodeFiles, createNodeKeys, createNodeRandom } from "@thingline/transport/node";
@@ -197,7 +197,14 @@ describe("from a claim to a provisioned device", { concurrency: 2 }, () => {
     const again = second.at(-1);
     assert.deepEqual([again?.["isNew"], again?.["certificateId"]], [false, provisioned?.["certificateId"]]);
 
-    const third = await run("provision", "--conf", "claim/prj.conf", "--reset");
+    // A claim becomes no device that somebody is already.
+    const anew = ["provision", "--conf", "claim/prj.conf", "--reset"];
+    const taken = failed(await runThinglineIn(t, { cwd }, ...anew, "--json"));
+    assert.equal(taken.code, "PROVISIONING_REJECTED");
+    assert.match(taken.message, /there is a device "my-device" with a certificate of its own/);
+    const certificateId = String(provisioned?.["certificateId"]);
+    await iot.send(new UpdateCertificateCommand({ certificateId, newStatus: "INACTIVE" }));
+    const third = await run(...anew);
     assert.equal(third.at(-1)?.["isNew"], true);
     assert.notEqual(third.at(-1)?.["certificateId"], provisioned?.["certificateId"]);
   });
@@ -281,7 +288,10 @@ describe("what goes wrong while provisioning", { concurrency: 2 }, () => {
       const seen = log.lines.length;
       const { code, message, hint } = failed(await provision(t, cwd, "--attempts", "1"));
       assert.ok(["CONNECTION_LOST", "TLS_HANDSHAKE_FAILED"].includes(code), code);
-      assert.match(message, /certificate \(security tag 43, modem TLS\) is registered and ACTIVE.*policy.*"refused-1"/);
+      assert.match(
+        message,
+        /certificate \(security tag 43, modem TLS\) is registered and ACTIVE.*policy.*"claim-refused-1"/,
+      );
       assert.match(hint, /log of the local cloud/);
       const lines = log.lines.slice(seen).map((line) => `${line.event} ${JSON.stringify(line.facts)}`);
       assert.ok(
@@ -304,15 +314,19 @@ describe("what goes wrong while provisioning", { concurrency: 2 }, () => {
 
     const first = failed(await provision(t, await prepare(t, "denied-1", { credentials: none }), "--attempts", "1"));
     assert.equal(first.code, "CONNECTION_LOST");
-    assert.match(first.message, /policy attached to it allows iot:Connect for client id "denied-1"/);
-    const connect = await log.line(({ event, facts }) => event === "connectDenied" && facts["clientId"] === "denied-1");
+    assert.match(first.message, /policy attached to it allows iot:Connect for client id "claim-denied-1"/);
+    const connect = await log.line(
+      ({ event, facts }) => event === "connectDenied" && facts["clientId"] === "claim-denied-1",
+    );
     assert.match(String(connect.facts["explanation"]), /no statement allows iot:Connect .*no policy is attached/);
 
     const second = failed(await provision(t, await prepare(t, "denied-2", { credentials: denying })));
     assert.equal(second.code, "MQTT_SUBSCRIPTION_REFUSED");
-    assert.match(second.message, /"certificate\/denied-2\/create\/accepted\/\+".*allows iot:Subscribe/);
+    assert.match(second.message, /"certificate\/claim-denied-2\/create\/accepted\/\+".*allows iot:Subscribe/);
     assert.match(second.hint, /log of the local cloud/);
-    const subscribe = await log.line(({ event, facts }) => event === "denied" && facts["clientId"] === "denied-2");
+    const subscribe = await log.line(
+      ({ event, facts }) => event === "denied" && facts["clientId"] === "claim-denied-2",
+    );
     assert.match(String(subscribe.facts["explanation"]), /statement 1 \("NoAnswers"\) of policy denying/);
   });
 

@@ -13,7 +13,7 @@ import {
   IoTClient,
   ListThingPrincipalsCommand,
 } from "@aws-sdk/client-iot";
-import { originalClaimPolicyDocument as claimPolicyDocument } from "@thingline/cloud";
+import { claimPolicyDocument } from "@thingline/cloud";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { openCredentialFolder } from "@thingline/modem/simulator";
 import { createNodeFiles, createNodeKeys, createNodeRandom } from "@thingline/transport/node";

@@ -198,7 +198,7 @@ export interface IssueClaimOptions<Result> extends IssueOptions<IssuedClaim, Res
 
 /** A claim certificate with its policy. */
 export async function issueClaim<Result>(plane: IssuingPlane, options: IssueClaimOptions<Result>): Promise<Result> {
-  const { signal, policies = "original" } = options;
+  const { signal, policies = "narrow" } = options;
   const { policyName, policyDocument } = claimPolicyOf(policies);
   await ensurePolicy(plane, policyName, policyDocument, signal);
   const found = await plane.send("GetPolicy", { policyName }, signal);

@@ -72,7 +72,7 @@ interface ClaimOptions extends CreateOptions {
 /** `thingline claim create [NAME]` */
 export async function claimCreate(context: CommandContext, options: ClaimOptions, name = "claim"): Promise<void> {
   const { output, signal } = context;
-  const { template, policies = "original" } = options;
+  const { template, policies = "narrow" } = options;
   const secTag = options.secTag ?? defaultClaimSecTag;
   const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir, signal });
   await assertOutIsFree(options, name);

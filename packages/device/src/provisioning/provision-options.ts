@@ -380,7 +380,7 @@ function checkConnecting(options: ProvisionDeviceOptions, claimTag: number): voi
   );
 }
 
-const defaultClaimClientId = "device";
+const defaultClaimClientId = "prefix";
 
 const definedOf = <Values extends object>(values: Values): Partial<Values> =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Values>;

@@ -122,6 +122,8 @@ export class World {
     return {
       host: "cloud.test",
       clientId,
+      // Its cloud is the original's: it knows the device's own name only.
+      claimClientId: "device",
       claimTag,
       deviceTag,
       store: this.store,
