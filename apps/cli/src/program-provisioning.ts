@@ -229,8 +229,8 @@ export function addProvision(program: Command, command: AddCommand): void {
     "provision --conf claim/prj.conf",
     "provision --conf claim/prj.conf --native-tls",
     "provision --conf claim/prj.conf --method csr --template fleet",
-    "provision --conf claim/prj.conf --claim temporary-claim --method csr",
-    "provision --conf claim/prj.conf --count 100 --report devices.html",
+    "provision --conf claim/prj.conf --claim temporary-claim",
+    "provision --conf claim/prj.conf --count 9 --report all.html",
   );
 }
 
