@@ -1,6 +1,6 @@
 import { Evaluator, unresolved } from "./evaluate.js";
 import type { PlannedCertificate, PlannedPolicy, PlannedThing, ProvisioningPlan } from "./plan.js";
-import { memberPath, refusal, show } from "./refusal.js";
+import { memberPath, refusal, show, stringAt } from "./refusal.js";
 import {
   isCertificateParameter,
   type CertificateParameters,
@@ -11,8 +11,11 @@ import {
 } from "./template.js";
 
 export interface ResolveOptions {
-  /** By name, as whoever wants to be provisioned gave them. Those that the template does not declare are not used. */
-  readonly parameters: Readonly<Record<string, string>>;
+  /**
+   * By name, as whoever wants to be provisioned gave them; one that is no string is refused. Those that the template does not declare are
+   * not used.
+   */
+  readonly parameters: Readonly<Record<string, unknown>>;
   /**
    * What the service knows of the certificate, in fleet and JITP templates: there nobody else can give an `AWS::IoT::Certificate::` parameter.
    * In bulk templates they are parameters like any other.
@@ -42,18 +45,18 @@ export function resolveTemplate(template: ProvisioningTemplate, options: Resolve
 
 function valuesOf({ kind, parameters }: ProvisioningTemplate, options: ResolveOptions): Map<string, string> {
   const values = new Map<string, string>();
-  const { parameters: given, certificate = {} } = options;
-  for (const [name, value] of Object.entries(given)) {
+  const given = new Map<string, string>();
+  for (const [name, value] of Object.entries(options.parameters)) {
     const path = memberPath("Parameters", name);
-    if (typeof value !== "string") throw refusal(path, `must be a string, got ${show(value)}`);
     if (kind !== "bulk" && isCertificateParameter(name)) {
       throw refusal(path, "is what the certificate says, and cannot be given");
     }
+    given.set(name, stringAt(path, value));
   }
-  if (kind !== "bulk") for (const [name, value] of Object.entries(certificate)) values.set(name, value);
+  if (kind !== "bulk") for (const [name, value] of Object.entries(options.certificate ?? {})) values.set(name, value);
   for (const { name, defaultValue } of parameters) {
     if (values.has(name)) continue;
-    const value = (Object.hasOwn(given, name) ? given[name] : undefined) ?? defaultValue;
+    const value = given.get(name) ?? defaultValue;
     if (value === undefined) throw unresolved(memberPath("Parameters", name), name);
     values.set(name, value);
   }

@@ -98,7 +98,9 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const otaUpdates = createOtaService({
     ...{ jobs: jobs.operations, objects: objects.operations, streams: streams.ofUpdates },
   });
-  const thingProvisioning = createThingProvisioningService({ ...deps, registry: registry.operations });
+  const thingProvisioning = createThingProvisioningService({
+    ...{ ...deps, objects, issuer: registry.issuer, registry: registry.operations },
+  });
   const splitProvisioning = createSplitProvisioningService(
     {
       ...deps,

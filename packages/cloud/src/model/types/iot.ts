@@ -493,6 +493,25 @@ export interface DescribeThingGroupResponse {
   status?: "ACTIVE" | "BUILDING" | "REBUILDING" | undefined;
 }
 
+export interface DescribeThingRegistrationTaskRequest {
+  taskId: string;
+}
+
+export interface DescribeThingRegistrationTaskResponse {
+  taskId?: string | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+  templateBody?: string | undefined;
+  inputFileBucket?: string | undefined;
+  inputFileKey?: string | undefined;
+  roleArn?: string | undefined;
+  status?: "InProgress" | "Completed" | "Failed" | "Cancelled" | "Cancelling" | undefined;
+  message?: string | undefined;
+  successCount?: number | undefined;
+  failureCount?: number | undefined;
+  percentageProgress?: number | undefined;
+}
+
 export interface DescribeThingRequest {
   thingName: string;
 }
@@ -962,6 +981,30 @@ export interface ListThingPrincipalsV2Response {
   nextToken?: string | undefined;
 }
 
+export interface ListThingRegistrationTaskReportsRequest {
+  taskId: string;
+  reportType: "ERRORS" | "RESULTS";
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+}
+
+export interface ListThingRegistrationTaskReportsResponse {
+  resourceLinks?: readonly string[] | undefined;
+  reportType?: "ERRORS" | "RESULTS" | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListThingRegistrationTasksRequest {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+  status?: "InProgress" | "Completed" | "Failed" | "Cancelled" | "Cancelling" | undefined;
+}
+
+export interface ListThingRegistrationTasksResponse {
+  taskIds?: readonly string[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListThingsInThingGroupRequest {
   thingGroupName: string;
   recursive?: boolean | undefined;
@@ -1071,6 +1114,16 @@ export interface RegisterCertificateWithoutCAResponse {
   certificateId?: string | undefined;
 }
 
+export interface RegisterThingRequest {
+  templateBody: string;
+  parameters?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface RegisterThingResponse {
+  certificatePem?: string | undefined;
+  resourceArns?: Readonly<Record<string, string>> | undefined;
+}
+
 export interface RemoveThingFromThingGroupRequest {
   thingGroupName?: string | undefined;
   thingGroupArn?: string | undefined;
@@ -1123,6 +1176,23 @@ export interface StartSigningJobParameter {
   signingProfileName?: string | undefined;
   destination?: Destination | undefined;
 }
+
+export interface StartThingRegistrationTaskRequest {
+  templateBody: string;
+  inputFileBucket: string;
+  inputFileKey: string;
+  roleArn: string;
+}
+
+export interface StartThingRegistrationTaskResponse {
+  taskId?: string | undefined;
+}
+
+export interface StopThingRegistrationTaskRequest {
+  taskId: string;
+}
+
+export type StopThingRegistrationTaskResponse = Readonly<Record<never, never>>;
 
 export interface Stream {
   streamId?: string | undefined;
@@ -1297,6 +1367,7 @@ export interface IotOperations {
   DescribeStream: { input: DescribeStreamRequest; output: DescribeStreamResponse };
   DescribeThing: { input: DescribeThingRequest; output: DescribeThingResponse };
   DescribeThingGroup: { input: DescribeThingGroupRequest; output: DescribeThingGroupResponse };
+  DescribeThingRegistrationTask: { input: DescribeThingRegistrationTaskRequest; output: DescribeThingRegistrationTaskResponse };
   DetachPolicy: { input: DetachPolicyRequest; output: Readonly<Record<never, never>> };
   DetachPrincipalPolicy: { input: DetachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   DetachThingPrincipal: { input: DetachThingPrincipalRequest; output: DetachThingPrincipalResponse };
@@ -1325,11 +1396,16 @@ export interface IotOperations {
   ListThingGroupsForThing: { input: ListThingGroupsForThingRequest; output: ListThingGroupsForThingResponse };
   ListThingPrincipals: { input: ListThingPrincipalsRequest; output: ListThingPrincipalsResponse };
   ListThingPrincipalsV2: { input: ListThingPrincipalsV2Request; output: ListThingPrincipalsV2Response };
+  ListThingRegistrationTaskReports: { input: ListThingRegistrationTaskReportsRequest; output: ListThingRegistrationTaskReportsResponse };
+  ListThingRegistrationTasks: { input: ListThingRegistrationTasksRequest; output: ListThingRegistrationTasksResponse };
   ListThings: { input: ListThingsRequest; output: ListThingsResponse };
   ListThingsInThingGroup: { input: ListThingsInThingGroupRequest; output: ListThingsInThingGroupResponse };
   RegisterCertificateWithoutCA: { input: RegisterCertificateWithoutCARequest; output: RegisterCertificateWithoutCAResponse };
+  RegisterThing: { input: RegisterThingRequest; output: RegisterThingResponse };
   RemoveThingFromThingGroup: { input: RemoveThingFromThingGroupRequest; output: RemoveThingFromThingGroupResponse };
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
+  StartThingRegistrationTask: { input: StartThingRegistrationTaskRequest; output: StartThingRegistrationTaskResponse };
+  StopThingRegistrationTask: { input: StopThingRegistrationTaskRequest; output: StopThingRegistrationTaskResponse };
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
   UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };

@@ -90,7 +90,8 @@ async function findCertificate(
     throw failed(path, "names another certificate than the one that is provisioned");
   }
   const certificateId = certificate?.certificateId ?? named;
-  if (planned === undefined || certificateId === undefined) return undefined;
+  if (planned === undefined) return undefined;
+  if (certificateId === undefined) throw new Error("a plan with a new certificate is applied when that is there");
   const { certificateDescription: found } = await at(path, () =>
     context.call(registry.describeCertificate, { certificateId }),
   );

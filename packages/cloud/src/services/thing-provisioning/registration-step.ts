@@ -1,0 +1,197 @@
+import { isThinglineError } from "@thingline/protocol";
+import type { Log } from "../../log.js";
+import {
+  parseTemplate,
+  refusal,
+  resolveTemplate,
+  type ProvisioningTemplate,
+} from "../../provisioning-template/index.js";
+import type { ObjectReading, ObjectsService } from "../objects/index.js";
+import type { SagaContext } from "../operation.js";
+import type { CertificateIssuer } from "../registry/index.js";
+import { saga } from "../saga.js";
+import {
+  dayMs,
+  isOver,
+  registrationBytesPerStepMax,
+  registrationLineBytesMax,
+  registrationsPerStepMax,
+  registrationTaskDaysMax,
+  reportLinesPerFileMax,
+  reportTypes,
+  thingProvisioningName,
+} from "./model.js";
+import { createRegisterLine, refusedLine, type LineOutcome, type RegisterPlan } from "./register-line.js";
+import { issueForPlan } from "./register-plan.js";
+import { parseParameters, readLines } from "./registration-input.js";
+import {
+  beginInput,
+  endTask,
+  readTask,
+  skipLines,
+  wakeNextStep,
+  type RunningTask,
+  type TaskEnd,
+} from "./registration-progress.js";
+import { writeReport } from "./registration-reports.js";
+
+export interface RegistrationStepDependencies {
+  issuer: CertificateIssuer;
+  objects: Pick<ObjectsService, "operations">;
+  registerPlan: RegisterPlan;
+  log: Log;
+}
+
+/** A line that is not blank. */
+interface NumberedLine {
+  readonly number: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Of the input, what one step does. */
+interface InputPart {
+  readonly lines: readonly NumberedLine[];
+  /** What is done when the lines are: blank ones may follow them. */
+  readonly offset: number;
+  readonly lineCount: number;
+  /** What becomes of the task then. */
+  readonly end: TaskEnd | undefined;
+}
+
+/**
+ * One step of a registration task: some lines of its input, each in a commit of its own with how far the task is. The step is woken, and
+ * wakes the next one; a process that is killed leaves a wake-up, and what it has not committed is done again.
+ */
+export function createRegistrationStep({ issuer, objects, registerPlan, log }: RegistrationStepDependencies) {
+  const registerLine = createRegisterLine(registerPlan);
+
+  const runStep = async (context: SagaContext, taskId: string): Promise<void> => {
+    const { run, clock } = context;
+    const found = await run(readTask, { taskId });
+    if (found === undefined || isOver(found.progress)) return;
+    const done = endOf(found, clock.unixMs()) ?? (await registerPart(context, found));
+    // Another process goes on with it.
+    if (done === "stale") return;
+    await writeReports(context, taskId, done === "more" ? reportLinesPerFileMax : 1);
+    if (done === "more") return run(wakeNextStep, { taskId });
+    if (!(await run(endTask, { taskId, end: done }))) return;
+    const { successCount = 0, failureCount = 0 } = (await run(readTask, { taskId }))?.progress ?? {};
+    log.info("thingRegistrationTaskEnded", { taskId, status: done.status, successCount, failureCount });
+  };
+
+  const registerPart = async (context: SagaContext, found: RunningTask): Promise<TaskEnd | "more" | "stale"> => {
+    const { run, clock } = context;
+    const { taskId, templateBody } = found.task;
+    const part = await readPart(context, objects, found);
+    const template = parseTemplate(templateBody, { kind: "bulk" });
+    let from = found.progress.offset;
+    for (const { bytes, ...line } of part.lines) {
+      const outcome = await prepareLine(bytes, template, { issuer, nowMs: clock.unixMs() });
+      const result = await run(registerLine, { taskId, from, line, outcome });
+      if (result !== "done") return result === "cancelled" ? "more" : "stale";
+      from = line.end;
+    }
+    const { offset, lineCount } = part;
+    if (offset !== from) await run(skipLines, { taskId, from, offset, lineCount });
+    return part.end ?? "more";
+  };
+
+  /** Files with fewer lines wait for more of them. */
+  const writeReports = async ({ run }: SagaContext, taskId: string, linesMin: number): Promise<void> => {
+    for (const type of reportTypes) {
+      for (;;) {
+        const progress = (await run(readTask, { taskId }))?.progress;
+        if (progress === undefined || progress.unwritten[type] < linesMin) break;
+        await writeReport({ run }, objects.operations, { taskId, type });
+      }
+    }
+  };
+
+  return saga<{ taskId: string }, void>(thingProvisioningName, (context, { taskId }) => runStep(context, taskId));
+}
+
+/** What ends a task whatever its input is. */
+function endOf({ task, progress }: RunningTask, nowMs: number): TaskEnd | undefined {
+  if (progress.status === "Cancelling") return { status: "Cancelled" };
+  if (nowMs - task.createdAtMs <= registrationTaskDaysMax * dayMs) return undefined;
+  return { status: "Failed", message: `The task was not done within ${registrationTaskDaysMax} days` };
+}
+
+async function readPart(
+  { run }: SagaContext,
+  objects: RegistrationStepDependencies["objects"],
+  { task, progress }: RunningTask,
+): Promise<InputPart> {
+  const { taskId, inputFileBucket: bucket, inputFileKey: key } = task;
+  const { offset, lineCount } = progress;
+  const failed = (message: string): InputPart => ({ lines: [], offset, lineCount, end: { status: "Failed", message } });
+  try {
+    const versionId = progress.input?.versionId;
+    const reading = await run(objects.operations.readObject, {
+      ...{ bucket, key, range: { start: offset } },
+      ...(versionId !== undefined && versionId !== "null" && { versionId }),
+    });
+    const { bytes, etag } = reading;
+    if (progress.input === undefined) {
+      await run(beginInput, { taskId, input: { bytes, etag, versionId: reading.versionId } });
+    } else if (progress.input.etag !== etag) {
+      return failed(`The input file ${key} of bucket ${bucket} was changed while it was being read`);
+    }
+    return await collectLines(reading, { offset, lineCount });
+  } catch (error) {
+    const isInput = isThinglineError(error, "RESOURCE_NOT_FOUND") || isThinglineError(error, "STORE_CORRUPT");
+    if (!isInput) throw error;
+    return failed(`The input file ${key} of bucket ${bucket} cannot be read: ${error.message}`);
+  }
+}
+
+async function collectLines(
+  { chunks, bytes: inputBytes }: Pick<ObjectReading, "chunks" | "bytes">,
+  { offset: begin, lineCount: before }: { offset: number; lineCount: number },
+): Promise<InputPart> {
+  const lines: NumberedLine[] = [];
+  let [offset, lineCount] = [begin, before];
+  const completed: TaskEnd = { status: "Completed" };
+  if (begin >= inputBytes) return { lines, offset, lineCount, end: completed };
+  for await (const { bytes, start, end } of readLines(chunks, begin)) {
+    if (bytes === undefined) {
+      const message = `Line ${lineCount + 1} of the input file is longer than ${registrationLineBytesMax} bytes`;
+      return { lines, offset, lineCount, end: { status: "Failed", message } };
+    }
+    [offset, lineCount] = [Math.min(end, inputBytes), lineCount + 1];
+    if (!isBlank(bytes)) lines.push({ number: lineCount, bytes, start, end: offset });
+    if (lines.length < registrationsPerStepMax && offset - begin < registrationBytesPerStepMax) continue;
+    return { lines, offset, lineCount, end: offset === inputBytes ? completed : undefined };
+  }
+  return { lines, offset, lineCount, end: completed };
+}
+
+/** Nothing but white space of JSON. */
+const isBlank = (bytes: Uint8Array) => bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
+
+async function prepareLine(
+  bytes: Uint8Array,
+  template: ProvisioningTemplate,
+  { issuer, nowMs }: { issuer: CertificateIssuer; nowMs: number },
+): Promise<LineOutcome> {
+  try {
+    const plan = resolveTemplate(template, { parameters: parametersOf(bytes) });
+    return { plan, issued: await issueForPlan(plan, issuer, nowMs) };
+  } catch (error) {
+    return { refused: refusedLine(error) };
+  }
+}
+
+/** @throws {ThinglineError} PROVISIONING_TEMPLATE_INVALID */
+function parametersOf(bytes: Uint8Array) {
+  try {
+    return parseParameters(bytes);
+  } catch (error) {
+    throw refusal(
+      "Parameters",
+      `the line is not a JSON object: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
