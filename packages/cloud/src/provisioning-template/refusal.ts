@@ -41,6 +41,7 @@ const shownNameCharactersMax = 128;
 
 export function memberPath(path: string, name: string): string {
   const shown = name.length > shownNameCharactersMax ? `${name.slice(0, shownNameCharactersMax)}...` : name;
+  if (!/^[\w:$-]+(?:\.\.\.)?$/.test(shown)) return `${path}[${JSON.stringify(shown)}]`;
   return path === "" ? shown : `${path}.${shown}`;
 }
 

@@ -11,29 +11,44 @@ export interface InputLine {
 
 const lineFeed = 0x0a;
 
-/** @param offset where the chunks begin: at the beginning of a line */
-export async function* readLines(chunks: AsyncIterable<Uint8Array>, offset: number): AsyncGenerator<InputLine, void> {
-  let parts: Uint8Array[] = [];
-  let partBytes = 0;
-  let start = offset;
-  for await (const chunk of chunks) {
+/** Cuts chunks of bytes into lines, however the chunks are cut. */
+export class LineSplitter {
+  #parts: Uint8Array[] = [];
+  #partBytes = 0;
+  #start: number;
+
+  /** @param offset where the first chunk begins: at the beginning of a line */
+  constructor(offset: number) {
+    this.#start = offset;
+  }
+
+  /** The lines that end in the chunk. */
+  *push(chunk: Uint8Array): Generator<InputLine, void> {
     for (let at = 0; at < chunk.length;) {
       const found = chunk.indexOf(lineFeed, at);
       const part = chunk.subarray(at, found < 0 ? chunk.length : found);
-      partBytes += part.length;
-      if (partBytes > registrationLineBytesMax) {
-        yield { bytes: undefined, start, end: start + partBytes };
-        return;
-      }
-      parts.push(part);
-      if (found < 0) break;
-      yield { bytes: joined(parts, partBytes), start, end: start + partBytes + 1 };
-      start += partBytes + 1;
-      [parts, partBytes] = [[], 0];
+      this.#partBytes += part.length;
+      const isTooLong = this.#partBytes > registrationLineBytesMax;
+      if (isTooLong) this.#parts = [];
+      else this.#parts.push(part);
+      if (isTooLong || found >= 0) yield this.#take(isTooLong, 1);
+      if (isTooLong || found < 0) return;
       at = found + 1;
     }
   }
-  if (partBytes > 0) yield { bytes: joined(parts, partBytes), start, end: start + partBytes };
+
+  /** The last line, when no line end follows it. */
+  end(): InputLine | undefined {
+    return this.#partBytes === 0 ? undefined : this.#take(false, 0);
+  }
+
+  #take(isTooLong: boolean, endBytes: number): InputLine {
+    const start = this.#start;
+    const bytes = isTooLong ? undefined : joined(this.#parts, this.#partBytes);
+    this.#start += this.#partBytes + endBytes;
+    [this.#parts, this.#partBytes] = [[], 0];
+    return { bytes, start, end: this.#start };
+  }
 }
 
 function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {

@@ -23,7 +23,7 @@ import {
 } from "./model.js";
 import { createRegisterLine, refusedLine, type LineOutcome, type RegisterPlan } from "./register-line.js";
 import { issueForPlan } from "./register-plan.js";
-import { parseParameters, readLines } from "./registration-input.js";
+import { LineSplitter, parseParameters, type InputLine } from "./registration-input.js";
 import {
   beginInput,
   endTask,
@@ -149,23 +149,49 @@ async function readPart(
 
 async function collectLines(
   { chunks, bytes: inputBytes }: Pick<ObjectReading, "chunks" | "bytes">,
-  { offset: begin, lineCount: before }: { offset: number; lineCount: number },
+  from: { offset: number; lineCount: number },
 ): Promise<InputPart> {
-  const lines: NumberedLine[] = [];
-  let [offset, lineCount] = [begin, before];
-  const completed: TaskEnd = { status: "Completed" };
-  if (begin >= inputBytes) return { lines, offset, lineCount, end: completed };
-  for await (const { bytes, start, end } of readLines(chunks, begin)) {
-    if (bytes === undefined) {
-      const message = `Line ${lineCount + 1} of the input file is longer than ${registrationLineBytesMax} bytes`;
-      return { lines, offset, lineCount, end: { status: "Failed", message } };
+  const collector = new LineCollector(from);
+  const splitter = new LineSplitter(from.offset);
+  if (from.offset < inputBytes) {
+    for await (const chunk of chunks) {
+      for (const line of splitter.push(chunk)) if (!collector.add(line)) return collector.part(inputBytes);
     }
-    [offset, lineCount] = [Math.min(end, inputBytes), lineCount + 1];
-    if (!isBlank(bytes)) lines.push({ number: lineCount, bytes, start, end: offset });
-    if (lines.length < registrationsPerStepMax && offset - begin < registrationBytesPerStepMax) continue;
-    return { lines, offset, lineCount, end: offset === inputBytes ? completed : undefined };
   }
-  return { lines, offset, lineCount, end: completed };
+  const last = splitter.end();
+  if (last !== undefined) collector.add(last);
+  return collector.part(inputBytes);
+}
+
+/** Lines until there are enough for one step. */
+class LineCollector {
+  readonly #lines: NumberedLine[] = [];
+  readonly #begin: number;
+  #offset: number;
+  #lineCount: number;
+  #fault: string | undefined;
+
+  constructor({ offset, lineCount }: { offset: number; lineCount: number }) {
+    this.#begin = offset;
+    [this.#offset, this.#lineCount] = [offset, lineCount];
+  }
+
+  /** @returns whether the next line is wanted as well */
+  add({ bytes, start, end }: InputLine): boolean {
+    if (bytes === undefined) {
+      this.#fault = `Line ${this.#lineCount + 1} of the input file is longer than ${registrationLineBytesMax} bytes`;
+      return false;
+    }
+    [this.#offset, this.#lineCount] = [end, this.#lineCount + 1];
+    if (!isBlank(bytes)) this.#lines.push({ number: this.#lineCount, bytes, start, end });
+    return this.#lines.length < registrationsPerStepMax && end - this.#begin < registrationBytesPerStepMax;
+  }
+
+  part(inputBytes: number): InputPart {
+    const part = { lines: this.#lines, offset: this.#offset, lineCount: this.#lineCount };
+    if (this.#fault !== undefined) return { ...part, end: { status: "Failed", message: this.#fault } };
+    return { ...part, end: this.#offset >= inputBytes ? { status: "Completed" } : undefined };
+  }
 }
 
 /** Nothing but white space of JSON. */
