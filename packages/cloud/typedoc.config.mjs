@@ -30,5 +30,7 @@ export default {
     "src/services/messages/service.ts:RetainedMessage",
     "src/services/split-provisioning/service.ts:ProvisionRequest",
     "src/services/split-provisioning/service.ts:createSplitProvisioning",
+    "src/services/thing-provisioning/model.ts:RegistrationStatus",
+    "src/services/thing-provisioning/provision-thing.ts:ProvisionThing",
   ],
 };
