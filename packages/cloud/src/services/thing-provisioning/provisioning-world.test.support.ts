@@ -75,11 +75,11 @@ export async function openProvisioningWorld({
     provisioning: service.operations,
     runStep: (taskId: string) => world.run(runStep, { taskId }),
     /** Of an ACTIVE certificate, or one that waits. */
-    async createCertificate(setAsActive = true) {
+    createCertificate: async (setAsActive = true) => {
       const { certificateId } = await world.run(registry.createKeysAndCertificate, { setAsActive });
       return certificateId;
     },
-    async putInput(lines: readonly (string | object)[], key = "input.json") {
+    putInput: async (lines: readonly (string | object)[], key = "input.json") => {
       await world.run(objects.operations.createBucket, { bucket: "factory" });
       const text = lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join("");
       await world.run(objects.operations.putObject, {
