@@ -7,6 +7,7 @@ import {
   type ProvisioningEvent,
   type ProvisionResult,
 } from "@thingline/device/provisioning";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { makePrivateFolder } from "@thingline/transport";
 import type { Adapters } from "./adapters.js";
 import type { Output } from "./output.js";
@@ -39,11 +40,23 @@ export async function provisionSimulatedDevice(
 ): Promise<ProvisionResult> {
   const { claimTag, deviceTag = defaultDeviceTag } = options;
   const view = createProvisioningView(output, { claimTag, deviceTag });
+  let next: string | undefined;
   try {
-    return await runProvisioning(adapters, options, (event) => view.show(event));
+    return await runProvisioning(adapters, options, (event) => {
+      view.show(event);
+      if (event.type === "stepFinished") next = event.result === "failed" ? event.next : undefined;
+    });
+  } catch (error) {
+    throw next === undefined ? error : withNext(error, next);
   } finally {
     view.end();
   }
+}
+
+/** What the step that failed advises goes along, for the hint below the error. */
+function withNext(error: unknown, next: string): unknown {
+  if (!isThinglineError(error) || error.code === "ABORTED") return error;
+  return new ThinglineError(error.code, error.message, { details: { ...error.details, next }, cause: error.cause });
 }
 
 /** The same, for whoever shows it otherwise. */
@@ -57,6 +70,7 @@ export async function runProvisioning(
   return provisionDevice({
     ...{ clock, random, files, keys },
     ...rest,
+    ...(nativeTls === undefined && { keyMaker: device.keyMaker }),
     store: nativeTls?.store ?? device.credentials,
     link: device.link,
     // Both ways go through the modem's sockets: without a registration neither connects.

@@ -1,12 +1,20 @@
-import { createLinkControl, createModemCredentialStore, openModemSession, type LteLinkControl } from "@thingline/modem";
+import {
+  createLinkControl,
+  createModemCredentialStore,
+  createModemKeyMaker,
+  openModemSession,
+  type LteLinkControl,
+} from "@thingline/modem";
 import { createSimulatedModem, type SimulatedModem, type SimulatedModemOptions } from "@thingline/modem/simulator";
-import type { CredentialStore } from "@thingline/transport";
+import type { CredentialStore, KeyMaker } from "@thingline/transport";
 import type { Adapters } from "./adapters.js";
 
 /** A simulated nRF91 as firmware sees it: an AT channel, and on top of it key management and LTE link control. */
 export interface SimulatedDevice {
   modem: SimulatedModem;
   credentials: CredentialStore;
+  /** Makes keys inside the modem. */
+  keyMaker: KeyMaker;
   link: LteLinkControl;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -46,6 +54,7 @@ export async function bootSimulatedDevice(
   return {
     modem,
     credentials: createModemCredentialStore(session, { keys }),
+    keyMaker: createModemKeyMaker(session, { keys }),
     link,
     close,
     [Symbol.asyncDispose]: close,
