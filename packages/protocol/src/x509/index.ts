@@ -20,8 +20,14 @@ export { parsePrivateKey } from "./private-key.js";
 export type { KeyAlgorithm, PrivateKeyFormat, PrivateKeyInfo } from "./private-key.js";
 export { createCertificateRequest, parseCertificateRequest } from "./request.js";
 export type { CertificateRequest, CertificateRequestOptions, ReadCertificateRequest } from "./request.js";
-export { readCertificateSignature, readPublicKeyKind } from "./signature.js";
-export type { CertificateSignature, PublicKeyKind, SignatureAlgorithm, SignatureHash } from "./signature.js";
+export { readCertificateSignature, readPublicKeyKind, readRequestSignature } from "./signature.js";
+export type {
+  CertificateSignature,
+  PublicKeyKind,
+  RequestSignature,
+  SignatureAlgorithm,
+  SignatureHash,
+} from "./signature.js";
 export { checkTlsPems } from "./tls-pems.js";
 export type { TlsPems } from "./tls-pems.js";
 export { requireCa, requireChainOrder, validityProblem } from "./trust.js";

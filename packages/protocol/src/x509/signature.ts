@@ -59,6 +59,34 @@ export function readCertificateSignature(der: Uint8Array, what = "the certificat
   });
 }
 
+/** What is needed to see who made a certificate request. Views of its bytes. */
+export interface RequestSignature extends Omit<CertificateSignature, "issuerName"> {
+  /** SubjectPublicKeyInfo, DER. */
+  publicKey: Uint8Array;
+}
+
+/**
+ * How a PKCS#10 request was signed, without looking whether that is right.
+ *
+ * @throws {ThinglineError} CERTIFICATE_INVALID when it is no request.
+ */
+export function readRequestSignature(der: Uint8Array, what = "the certificate request"): RequestSignature {
+  return readDer("CERTIFICATE_INVALID", what, () => {
+    const request = new DerReader(der).enter();
+    const signed = request.read(derTags.sequence);
+    const algorithm = request.read(derTags.sequence);
+    const bits = request.read(derTags.bitString).content;
+    request.end();
+    if (bits[0] !== 0) throw new DerError("a signature of half bytes");
+    const info = new DerReader(signed.content);
+    info.read(derTags.integer);
+    const subjectName = info.read(derTags.sequence).whole;
+    const publicKey = info.read(derTags.sequence).whole;
+    const views = { signed: signed.whole, signature: bits.subarray(1), subjectName, publicKey };
+    return { ...views, ...readAlgorithm(algorithm.content) };
+  });
+}
+
 /** @throws {ThinglineError} CERTIFICATE_INVALID */
 export function readPublicKeyKind(publicKey: Uint8Array, what = "the certificate's key"): PublicKeyKind {
   return readDer("CERTIFICATE_INVALID", what, () => {

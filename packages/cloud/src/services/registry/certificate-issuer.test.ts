@@ -8,6 +8,7 @@ import { createNodeKeys, createNodeRandom } from "@thingline/transport/node";
 import { createCertificateIssuer, openDeviceAuthority } from "./certificate-issuer.js";
 import { createKeyPool } from "../../key-pool.js";
 import { loadServerCertificateIssuer } from "./server-certificates.js";
+import { loadX509Library } from "./x509-writer.js";
 
 const keys = createNodeKeys();
 const random = createNodeRandom();
@@ -54,6 +55,28 @@ test("a request keeps its subject and key, and each time gives another certifica
   const certificate = new X509Certificate(first.certificatePem);
   assert.equal(certificate.subject, "CN=pump-7");
   assert.ok(certificate.checkPrivateKey(createPrivateKey(privateKeyPem)));
+});
+
+test("another reader finds in a certificate what stands in it, whoever signs", async () => {
+  const x509 = await loadX509Library();
+  const servers = await loadServerCertificateIssuer({ keys, random, kind: "ec-p256" });
+  const ecAuthority = await servers.createRoot({ notBeforeMs: nowMs, notAfterMs: nowMs + 1_000_000 });
+  const { publicKeyPem } = await keys.generate("ec-p256");
+  for (const open of [authority, () => Promise.resolve(ecAuthority)]) {
+    const { certificatePem } = await createCertificateIssuer({ keys, random, authority: open }).issueForKey({
+      publicKeyPem,
+      nowMs,
+    });
+    const [read, ca] = [certificatePem, (await open()).certificatePem].map((pem) => new x509.X509Certificate(pem));
+    const keyIds = [read!.getExtension(x509.AuthorityKeyIdentifierExtension)?.keyId];
+    keyIds.push(ca!.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId);
+    assert.ok(keyIds[0] !== undefined && keyIds[0] === keyIds[1]);
+    assert.equal(read!.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId.length, 40);
+    assert.equal(read!.extensions.length, 4);
+    assert.equal(read!.issuer, ca!.subject);
+    assert.match(read!.serialNumber, /^[4-7][0-9a-f]{39}$/);
+    assert.ok(new X509Certificate(certificatePem).verify(new X509Certificate((await open()).certificatePem).publicKey));
+  }
 });
 
 test("what is no request is refused", async () => {

@@ -1,14 +1,27 @@
-import { ThinglineError } from "@thingline/protocol";
-import { parseCertificates } from "@thingline/protocol/x509";
+import { ThinglineError, toHex } from "@thingline/protocol";
+import {
+  derElements,
+  encodeName,
+  encodePem,
+  firstDerElement,
+  parseCertificateRequest,
+  parseCertificates,
+  readCertificateSignature,
+  readPublicKeyKind,
+  readRequestSignature,
+  type RequestSignature,
+} from "@thingline/protocol/x509";
 import type { Files, Keys, Random } from "@thingline/transport";
 import { pairFiles, readCertificatePair, requireValidNow, type CertificatePair } from "./certificate-files.js";
+import { writeDeviceCertificate } from "./certificate-writer.js";
 import {
   certificateIdOf,
   decodeBody,
   importSigningKey,
+  loadSigner,
   loadX509Library,
   randomSerialNumber,
-  type X509Library,
+  subjectKeyIdOf,
 } from "./x509-writer.js";
 import type { CertificateWithKey } from "./certificate-with-key.js";
 
@@ -47,52 +60,51 @@ export interface CertificateIssuerOptions {
   authority: () => Promise<CertificateWithKey>;
 }
 
-/** Loads the X.509 library and the authority when the first certificate is asked for. */
+/** Loads the authority when the first certificate is asked for. */
 export function createCertificateIssuer({ keys, random, authority }: CertificateIssuerOptions): CertificateIssuer {
   const load = async () => {
-    const [x509, pair] = await Promise.all([loadX509Library(), authority()]);
-    const authorityKey = new x509.X509Certificate(pair.certificatePem).publicKey;
-    return { x509, authorityKey, signer: await importSigningKey(pair.privateKeyPem) };
+    const { certificatePem, privateKeyPem } = await authority();
+    const [{ der }] = parseCertificates(certificatePem);
+    const issuerName = readCertificateSignature(der).subjectName;
+    return { issuerName, authorityKeyId: subjectKeyIdOf(der), signer: await loadSigner(privateKeyPem) };
   };
   let loading: ReturnType<typeof load> | undefined;
 
-  const issue = async (publicKeyDer: Uint8Array<ArrayBuffer>, subject: SubjectOf, nowMs: number) => {
+  const issue = async (subjectName: Uint8Array, publicKey: Uint8Array, nowMs: number): Promise<IssuedCertificate> => {
     loading ??= load().catch((error: unknown) => {
       loading = undefined; // a folder that could not be read may be readable the next time
       throw error;
     });
-    const { x509, authorityKey, signer } = await loading;
-    const publicKey = new x509.PublicKey(publicKeyDer);
-    const certificate = await x509.X509CertificateGenerator.create({
-      serialNumber: randomSerialNumber(random),
-      subject: subject(x509),
-      issuer: issuerName,
-      notBefore: new Date(Math.floor((nowMs - backdatedMs) / 1000) * 1000),
-      notAfter: new Date(deviceCertificateNotAfterMs),
-      publicKey,
-      signingKey: signer.key,
-      signingAlgorithm: signer.algorithm,
-      extensions: [
-        await x509.AuthorityKeyIdentifierExtension.create(authorityKey),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey),
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      ],
-    });
-    return describeCertificate(keys, certificate.toString("pem"));
+    const { signer, ...authorityFacts } = await loading;
+    const notBeforeMs = Math.floor((nowMs - backdatedMs) / 1000) * 1000;
+    const notAfterMs = deviceCertificateNotAfterMs;
+    const serialNumber = randomSerialNumber(random);
+    const subjectKeyId = keyIdOf(keys, publicKey);
+    const facts = { ...authorityFacts, serialNumber, subjectName, publicKey, subjectKeyId, notBeforeMs, notAfterMs };
+    const der = await writeDeviceCertificate(facts, signer);
+    const certificatePem = encodePem("CERTIFICATE", der);
+    return { certificateId: certificateIdOf(keys, der), certificatePem, notBeforeMs, notAfterMs };
   };
 
   return {
-    issueForKey: ({ publicKeyPem, nowMs }) => issue(decodeBody(publicKeyPem), () => [{ CN: [deviceSubject] }], nowMs),
+    issueForKey: ({ publicKeyPem, nowMs }) => issue(keySubject, decodeBody(publicKeyPem), nowMs),
 
     async issueForRequest({ certificateSigningRequest, nowMs }) {
-      const request = await readRequest(await loadX509Library(), certificateSigningRequest);
-      return issue(request.publicKey, () => request.subject, nowMs);
+      const { subjectName, publicKey } = readRequest(keys, certificateSigningRequest);
+      return issue(subjectName, publicKey, nowMs);
     },
   };
 }
 
-type SubjectOf = (x509: X509Library) => { [name: string]: string[] }[];
+const keySubject = encodeName([["CN", deviceSubject]]);
+
+/** RFC 7093, 2 (1): the first 160 bits of SHA-256 over the key's bits. */
+function keyIdOf(keys: Keys, publicKey: Uint8Array): Uint8Array {
+  const elements = derElements(firstDerElement(publicKey)?.content ?? publicKey) ?? [];
+  const bits = elements.at(-1)?.content.subarray(1) ?? publicKey;
+  return keys.sha256(bits).subarray(0, 20);
+}
+
 const issuerName = [{ OU: [issuerText] }];
 
 /** Id and validity of the first certificate of a PEM text. @throws {ThinglineError} CERTIFICATE_INVALID */
@@ -106,22 +118,25 @@ export function describeCertificate(keys: Keys, certificatePem: string): IssuedC
   };
 }
 
-async function readRequest(x509: X509Library, pem: string) {
+function readRequest(keys: Keys, pem: string): RequestSignature {
   if (pem.length > requestCharactersMax) throw badRequest(`longer than ${requestCharactersMax} characters`);
-  let request: InstanceType<X509Library["Pkcs10CertificateRequest"]>;
+  const request = parsed(() => readRequestSignature(parseCertificateRequest(pem).der));
+  const key = parsed(() => readPublicKeyKind(request.publicKey));
+  const isTaken = (key.kind === "rsa" && key.bits >= 2048) || (key.kind === "ec" && key.curve !== "other");
+  if (!isTaken) throw badRequest("the key must be RSA of at least 2048 bits, or EC P-256, P-384 or P-521");
+  const { publicKey, algorithm, signed: data, signature } = request;
+  if (algorithm === undefined || !keys.verify({ publicKey, algorithm, data, signature })) {
+    throw badRequest("its signature is not by its own key");
+  }
+  return request;
+}
+
+function parsed<Result>(read: () => Result): Result {
   try {
-    request = new x509.Pkcs10CertificateRequest(pem);
+    return read();
   } catch {
     throw badRequest("not a PKCS#10 request in PEM");
   }
-  const algorithm = request.publicKey.algorithm as { name: string; modulusLength?: number; namedCurve?: string };
-  const isStrongRsa = algorithm.name.startsWith("RSA") && (algorithm.modulusLength ?? 0) >= 2048;
-  const isCurve = /^P-(256|384|521)$/.test(algorithm.namedCurve ?? "");
-  if (!isStrongRsa && !isCurve)
-    throw badRequest("the key must be RSA of at least 2048 bits, or EC P-256, P-384 or P-521");
-  if (!(await request.verify().catch(() => false))) throw badRequest("its signature is not by its own key");
-  const subject = request.subjectName.toJSON() as { [name: string]: string[] }[];
-  return { publicKey: new Uint8Array(request.publicKey.rawData), subject };
 }
 
 const badRequest = (why: string) =>
@@ -185,7 +200,7 @@ async function createAuthority(keys: Keys, random: Random, nowMs: number): Promi
   const publicKey = new x509.PublicKey(decodeBody(publicKeyPem));
   const { keyCertSign, cRLSign } = x509.KeyUsageFlags;
   const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: randomSerialNumber(random),
+    serialNumber: toHex(randomSerialNumber(random)),
     subject: issuerName,
     issuer: issuerName,
     notBefore: new Date(Math.floor((nowMs - backdatedMs) / 1000) * 1000),

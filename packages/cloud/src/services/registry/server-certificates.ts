@@ -52,7 +52,7 @@ export async function loadServerCertificateIssuer({
     const { key: signingKey, algorithm: signingAlgorithm } = await importSigningKey(options.signerPrivateKeyPem);
     const publicKey = new x509.PublicKey(decodeBody(options.publicKeyPem));
     const certificate = await x509.X509CertificateGenerator.create({
-      serialNumber: randomSerialNumber(random),
+      serialNumber: toHex(randomSerialNumber(random)),
       subject: options.subject,
       issuer: options.issuer,
       notBefore: wholeSeconds(options.notBeforeMs),

@@ -1,7 +1,9 @@
 import type * as x509Library from "@peculiar/x509";
-import { toHex } from "@thingline/protocol";
+import { bytesEqual, ThinglineError, toHex } from "@thingline/protocol";
 import {
+  derElements,
   derTags,
+  firstDerElement,
   encodedNull,
   encodeDer,
   encodeInteger,
@@ -9,6 +11,7 @@ import {
   encodeSequence,
 } from "@thingline/protocol/x509";
 import type { Keys, Random } from "@thingline/transport";
+import type { CertificateSigner } from "./certificate-writer.js";
 
 /** The X.509 library and what it needs. It takes a tenth of a second to load, so only who makes certificates does. */
 export type X509Library = typeof x509Library;
@@ -33,6 +36,40 @@ export async function importSigningKey(privateKeyPem: string) {
   return { key, algorithm };
 }
 
+/** Signs as certificates are signed. @param privateKeyPem as `Keys` makes it */
+export async function loadSigner(privateKeyPem: string): Promise<CertificateSigner> {
+  const { key, algorithm } = await importSigningKey(privateKeyPem);
+  const signRaw = async (data: Uint8Array) =>
+    new Uint8Array(await crypto.subtle.sign(algorithm, key, Uint8Array.from(data)));
+  if (algorithm === rsaAlgorithm) return { kind: "rsa", sign: signRaw };
+  return {
+    kind: "ecdsa",
+    // Web Crypto joins r and s, X.509 has a SEQUENCE of both.
+    async sign(data) {
+      const raw = await signRaw(data);
+      const half = raw.length / 2;
+      const part = (bytes: Uint8Array) => encodeInteger(BigInt(`0x${toHex(bytes)}`));
+      return encodeSequence(part(raw.subarray(0, half)), part(raw.subarray(half)));
+    },
+  };
+}
+
+/** Of a CA's certificate, whose issued ones name it. */
+export function subjectKeyIdOf(certificateDer: Uint8Array): Uint8Array {
+  const [body] = derElements(firstDerElement(certificateDer)?.content ?? certificateDer) ?? [];
+  const extensions = derElements(body?.content ?? certificateDer)?.find(({ tag }) => tag === 0xa3);
+  const list = firstDerElement(extensions?.content ?? certificateDer);
+  for (const { content } of derElements(list?.content ?? certificateDer) ?? []) {
+    const parts = derElements(content) ?? [];
+    if (parts[0] === undefined || !bytesEqual(parts[0].whole, subjectKeyIdentifier)) continue;
+    const value = firstDerElement(parts.at(-1)?.content ?? content);
+    if (value !== undefined) return value.content;
+  }
+  throw new ThinglineError("CERTIFICATE_INVALID", "the issuing CA has no subject key identifier");
+}
+
+const subjectKeyIdentifier = encodeObjectIdentifier("2.5.29.14");
+
 /** The bytes of a PEM that we made ourselves: a private key, or the SubjectPublicKeyInfo of a `PUBLIC KEY`. */
 export function decodeBody(pem: string): Uint8Array<ArrayBuffer> {
   const body = pem.replace(/-----[A-Z ]+-----|\s/g, "");
@@ -40,10 +77,10 @@ export function decodeBody(pem: string): Uint8Array<ArrayBuffer> {
 }
 
 /** 20 bytes, positive and without leading zeros (RFC 5280, 4.1.2.2). */
-export function randomSerialNumber(random: Random): string {
+export function randomSerialNumber(random: Random): Uint8Array {
   const bytes = random.bytes(20);
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
-  return toHex(bytes);
+  return bytes;
 }
 
 /** The certificate id of AWS IoT: SHA-256 over the DER. */
