@@ -17,7 +17,7 @@ function listen({
   const server = createServer(options, (socket) => {
     socket.on("error", () => undefined);
     // The device says which of its two connections this is.
-    socket.once("data", (data) => void answer(socket, data.toString() === "claim"));
+    socket.once("data", (data: Buffer) => void answer(socket, data.toString() === "claim"));
   });
   return new Promise((resolve) =>
     server.listen(0, "127.0.0.1", 511, () => resolve({ port: (server.address() as AddressInfo).port })),

@@ -7,6 +7,7 @@ import { isAbsolute, join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { CreateThingCommand, IoTClient, ListThingsCommand } from "@aws-sdk/client-iot";
 import { snapshotBytesMax, startCloud } from "@thingline/cloud/node";
+import mqtt from "mqtt";
 import {
   eventsOf,
   runCommandLine,
@@ -110,14 +111,16 @@ describe("thingline cloud", { concurrency: 2 }, () => {
 
   test("--memory keeps nothing, plain MQTT is on when asked for, and Ctrl-C ends it with 0", async (t) => {
     const folder = await temporaryFolder(t);
-    const args = ["--memory", ...freePorts, "--mqtt-port", "0"];
+    const args = ["--memory", ...freePorts, "--mqtt-port", "0", "--vending", "aws-handler"];
     const cloud = startThinglineIn(t, { cwd: folder, env: { TMPDIR: folder } }, "cloud", "start", ...args);
     await cloud.textLine((line) => line === "ready  local AWS IoT Core, account 123456789012, region us-east-1");
-    await cloud.textLine((line) => /^ {2}plain MQTT, allow-all +localhost:\d+$/.test(line));
+    const plain = await cloud.textLine((line) => /^ {2}plain MQTT, allow-all +localhost:\d+$/.test(line));
+    await cloud.textLine((line) => line.startsWith("  vending service         function aws-handler is called"));
     const sdks = await cloud.textLine((line) => line.startsWith("  AWS SDKs and AWS CLI"));
     assert.ok(sdks.length <= 80, sdks);
     const api = /http:\S+/.exec(sdks)?.[0] ?? "";
     await client(t, api).send(new CreateThingCommand({ thingName: "forgotten" }));
+    assert.deepEqual(await askForCredentials(plain.replace(/^.* /, "")), ["cert", "key"]);
     const { code, stdout } = await cloud.end("SIGINT");
     assert.equal(code, 0);
     assert.match(stdout, /stopped by SIGINT\n$/);
@@ -303,3 +306,20 @@ describe("thingline cloud", { concurrency: 2 }, () => {
     assert.equal(errorOf(create).code, "ECONNREFUSED");
   });
 });
+
+/** As the original's firmware asks, by an outside client. @returns what came, by the last level of its topic */
+async function askForCredentials(endpoint: string): Promise<string[]> {
+  const device = await mqtt.connectAsync(`mqtt://${endpoint}`, { clientId: "claim-pump-7", protocolVersion: 4 });
+  const came = new Promise<string[]>((resolve) => {
+    const found: string[] = [];
+    device.on("message", (topic) => {
+      found.push(topic.split("/").at(-1) ?? "");
+      if (found.length === 2) resolve(found.sort());
+    });
+  });
+  await device.subscribeAsync("certificate/claim-pump-7/create/accepted/+", { qos: 1 });
+  await device.publishAsync("certificate/claim-pump-7/create", "");
+  const found = await came;
+  await device.endAsync();
+  return found;
+}

@@ -9,6 +9,9 @@ export const defaultDataDir = ".thingline";
 export const defaultClaimSecTag = 43;
 export const defaultModemDir = ".thingline/modem";
 
+/** By `--vending aws-handler`: the function of that name is not somewhere else but in this process. */
+export const awsHandlerName = "aws-handler";
+
 /** What the words behind options may be. Each throws what commander reports with the option's name. */
 export const optionValues = {
   port: (text: string): number => {
@@ -93,6 +96,8 @@ export const optionValues = {
       throw new InvalidArgumentError(`"${name}" is given twice.`);
     return { ...before, [name]: { url } };
   },
+  vendingAtStart: (text: string): Vending =>
+    text === awsHandlerName ? { function: awsHandlerName } : optionValues.vending(text),
   vending: (text: string): Vending => {
     if (text === "off" || text === "builtin") return text;
     const [, name] = /^function:(.{1,256})$/u.exec(text) ?? [];

@@ -189,8 +189,8 @@ function addCloud(cloud: Command, command: AddCommand): void {
     )
     .option(
       "--vending <who>",
-      "who answers devices on certificate/+/create while it runs: off, builtin, function:NAME (default: as it was switched)",
-      optionValues.vending,
+      "who answers devices on certificate/+/create while it runs: off, builtin, function:NAME, or aws-handler, the one that docs/aws.md deploys (default: as it was switched)",
+      optionValues.vendingAtStart,
     )
     .addOption(
       new Option("--durability <kind>", "what an acknowledged change survives: kill -9, or a power cut as well")

@@ -5,6 +5,7 @@ import type { AccessKey, Vending, VendingState } from "@thingline/cloud";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
 import { readAccessKeys } from "../access-keys.js";
+import { openAwsHandler } from "../aws-handler.js";
 import { administer, describeVending, readVending, switchVending } from "../administration.js";
 import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";
@@ -44,6 +45,11 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
   const accessKeys = await readAccessKeys(options.accessKeys);
   const log = await createLog(output, options.logLevel, { verbose: options.verbose === true });
   const starting = output.begin("starting the local AWS IoT Core");
+  const place = { api: "" };
+  const awsHandler = await openAwsHandler({
+    ...{ vending: options.vending, functions: options.function, accessKeys, region: options.region, log },
+    endpoint: () => place.api,
+  });
   const cloud = await startCloud({
     ...(options.memory === true ? { memory: true } : { dataDir: resolve(options.dataDir) }),
     ...(options.host === undefined ? {} : { host: options.host }),
@@ -59,13 +65,14 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
     sigv4: options.sigv4 ? "verify" : "any",
     unsignedRequests: options.unsigned ? "allowed" : "refused",
     ...(accessKeys === undefined ? {} : { accessKeys }),
-    ...(options.function === undefined ? {} : { functions: options.function }),
+    ...(Object.keys(awsHandler.functions).length === 0 ? {} : { functions: awsHandler.functions }),
     ...(options.vending === undefined ? {} : { vending: options.vending }),
     durability: options.durability,
     log,
   }).catch((error: unknown) => {
     throw inOptionsOfCommand(error, options);
   });
+  place.api = cloud.addresses.api;
   starting.end();
   const { splitProvisioning } = cloud.cloud;
   const { vending } = await cloud.cloud.run(splitProvisioning.getVending, undefined);
@@ -73,6 +80,7 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
   const endGuard = options.memory === true ? undefined : guardProcess(output, resolve(options.dataDir));
   const stopped = await untilAborted(signal);
   output.say(stopped);
+  awsHandler.close();
   await cloud.close();
   endGuard?.();
   output.event({ event: "stopped" });
