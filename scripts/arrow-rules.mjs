@@ -77,8 +77,9 @@ export const arrowRules = {
       mcuboot: [],
     },
     "apps/cli": {
-      commands: ["batch", "fota", "templates", "*.ts"],
+      commands: ["batch", "cert", "fota", "templates", "*.ts"],
       batch: ["*.ts"],
+      cert: ["fota", "*.ts"],
       fota: ["*.ts"],
       templates: ["*.ts"],
     },

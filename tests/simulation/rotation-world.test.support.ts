@@ -252,7 +252,7 @@ class RotationWorld {
     const { cloud } = this.#house;
     const { body } = await cloud.handleRest({
       method: "GET",
-      url: `http://${host}/_thingline/certificates?thingName=${this.#thingName}`,
+      url: `http://${host}/_thingline/certificates`,
       headers: {},
     });
     const { certificates } = JSON.parse(new TextDecoder().decode(body)) as {

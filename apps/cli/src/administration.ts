@@ -10,6 +10,8 @@ export interface AdminRequest {
   method: "GET" | "POST";
   path: string;
   body?: Uint8Array<ArrayBuffer>;
+  /** Of the answer. Default: a few words, or a snapshot. */
+  bytesMax?: number;
 }
 
 /**
@@ -22,7 +24,7 @@ export async function administer(
   request: AdminRequest,
 ): Promise<{ running: RunningCloud; body: Uint8Array }> {
   const running = await findRunningCloud(dataDir);
-  const { method, path, body } = request;
+  const { method, path, body, bytesMax = path === "snapshot" ? snapshotBytesMax : undefined } = request;
   const response = await fetch(`${running.api}/_thingline/${path}`, {
     ...{ method, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }) },
     signal: AbortSignal.any([signal, AbortSignal.timeout(adminTimeoutMs)]),
@@ -31,7 +33,7 @@ export async function administer(
     throw new ThinglineError("CLOUD_NOT_RUNNING", message, { details: { folder: dataDir }, cause });
   });
   const answer = await readAnswer(response.body, {
-    ...(response.ok && path === "snapshot" && { bytesMax: snapshotBytesMax }),
+    ...(response.ok && bytesMax !== undefined && { bytesMax }),
     what: `the answer to ${method} ${path}`,
   });
   if (!response.ok) {

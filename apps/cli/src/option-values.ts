@@ -2,6 +2,8 @@ import { InvalidArgumentError } from "commander";
 import type { Vending } from "@thingline/cloud";
 import { isDeviceId } from "@thingline/protocol/provisioning";
 
+/** As `@thingline/protocol/jobs` has it, which is loaded only when a rotation is ordered. */
+export const rotationOverlapSecondsMax = 366 * 86_400;
 /** Minutes that a device may say nothing of its update. */
 export const defaultStaleMinutes = 30;
 export const defaultDataDir = ".thingline";
@@ -32,6 +34,26 @@ export const optionValues = {
       throw new InvalidArgumentError("A time in seconds, more than 0 and at most 86400.");
     }
     return value;
+  },
+  /** Milliseconds. */
+  duration: (text: string): number => {
+    const [, amount = "", unit = ""] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
+    const ms = Number(amount) * { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, "": 0 }[unit as "s" | ""];
+    if (!(ms > 0) || ms > 36_600 * 86_400_000) {
+      throw new InvalidArgumentError("A time with its unit, such as 90s, 45m, 12h or 30d, and at most 36600d.");
+    }
+    return ms;
+  },
+  overlapSeconds: (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value > rotationOverlapSecondsMax) {
+      throw new InvalidArgumentError(`A number of seconds from 0 to ${rotationOverlapSecondsMax}.`);
+    }
+    return value;
+  },
+  certificateId: (text: string): string => {
+    if (/^[0-9a-f]{64}$/.test(text)) return text;
+    throw new InvalidArgumentError("The id of a certificate has 64 hexadecimal digits.");
   },
   count: (text: string): number => {
     const value = Number(text);

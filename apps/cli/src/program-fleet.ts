@@ -130,12 +130,12 @@ function addRollback(fota: Command, command: AddCommand): void {
   );
 }
 
-const withRollout = (made: Command) =>
+export const withRollout = (made: Command) =>
   made
     .option("--rate <devices>", "at most so many begin in a minute (1 to 1000)", optionValues.count)
     .option("--abort-above <percent>", "stop when more than this part fails", optionValues.percent)
     .option("--abort-after <devices>", "but not before so many have ended", optionValues.count, 5)
-    .option("--timeout <minutes>", "an update that takes longer has failed", optionValues.minutes, 60)
+    .option("--timeout <minutes>", "what takes a device longer has failed", optionValues.minutes, 60)
     .option("--retries <number>", "how often a device that failed tries again", optionValues.retries);
 
 function addDeploy(fota: Command, command: AddCommand): void {

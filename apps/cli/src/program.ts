@@ -3,6 +3,7 @@ import { exitCodes, reportFailure } from "./failure.js";
 import { commandLine } from "./invocation.js";
 import { optionValues } from "./option-values.js";
 import { createOutput, type Output } from "./output.js";
+import { addCert } from "./program-cert.js";
 import { addFirmware } from "./program-firmware.js";
 import { addFota, addGroup } from "./program-fleet.js";
 import { addClaimVerbs, addProvision, addTemplate } from "./program-provisioning.js";
@@ -133,6 +134,7 @@ export function createProgram(
     group("template", "fleet provisioning: init, test, create, list, show, update, enable, disable, delete, version"),
     command,
   );
+  addCert(group("cert", "certificates: list, show, orphans, rotate, revoke"), command);
   addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
   addFota(group("fota", "firmware over the air: deploy, status, cancel, rollback, doctor"), command);
   addProvision(program, command);
