@@ -8,10 +8,7 @@ import { connectNames, messageFormats, methodNames } from "./provisioning-method
 
 const withPlaceOptions = (made: Command) => made.addOption(dataDirOption()).addOption(awsOption());
 
-const templateName = (text: string): string => {
-  if (/^[0-9A-Za-z_-]{1,36}$/.test(text)) return text;
-  throw new InvalidArgumentError("The name of a template has 1 to 36 of the characters A-Z a-z 0-9 _ -");
-};
+const { templateName } = optionValues;
 
 const typeOption = () =>
   new Option("--type <type>", "fleet: by claim or trusted user; jitp: by certificates of a CA of yours")

@@ -14,7 +14,7 @@ import type { Output } from "./output.js";
 import { provisioningMethod, type MethodName, type MethodOptions } from "./provisioning-method.js";
 import type { SimulatedProvisioning } from "./provisioning.js";
 import type { SimulatedDevice } from "./simulated-device.js";
-import { readClaimFolder } from "./temporary-claim.js";
+import { readClaimFolder } from "./claim-folder.js";
 
 export interface ProvisionOptions extends Omit<MethodOptions, "method"> {
   conf: string[];

@@ -6,8 +6,8 @@ import { openControlPlane } from "../control-plane.js";
 import { commandLine } from "../invocation.js";
 import { shortenIds } from "../log.js";
 import { defaultClaimSecTag } from "../option-values.js";
-import { writeTemporaryClaim } from "../temporary-claim.js";
-import { assertOutIsFree, describeFiles, exampleClientId, writeIssued } from "./thing.js";
+import { writeClaimFacts } from "../claim-folder.js";
+import { assertOutIsFree, byClaimWords, describeFiles, exampleClientId, writeIssued } from "./thing.js";
 
 interface TemporaryOptions {
   dataDir: string;
@@ -47,10 +47,8 @@ export async function claimTemporary(
   }
   const issued = { certificateArn: "", certificateId, certificatePem, privateKeyPem };
   const written = await writeIssued(plane, options, { name, clientId: exampleClientId, issued, secTag });
-  await writeTemporaryClaim(createNodeFiles(), written.folder, { templateName, certificateId, expiresAt: expiration });
-  const { conf } = written.files;
+  await writeClaimFacts(createNodeFiles(), written.folder, { templateName, certificateId, expiresAt: expiration });
   const seconds = Math.max(0, Math.round((expiration.getTime() - Date.now()) / 1000));
-  const provisionWords = ["provision", "--conf", conf, "--claim", written.folder, "--method", "csr"];
   output.event(
     {
       ...{ event: "claimCreated", certificateId, isTemporary: true, templateName },
@@ -64,7 +62,7 @@ export async function claimTemporary(
       ...describeFiles(written, secTag),
       "",
       "Next, before it ends, provision a device with it:",
-      `  ${commandLine([...provisionWords, "--parameter", "SerialNumber=SN-1"])}`,
+      `  ${commandLine(byClaimWords(written))}`,
     ].join("\n"),
   );
 }

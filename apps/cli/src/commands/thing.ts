@@ -13,6 +13,7 @@ import { shortenIds } from "../log.js";
 import { defaultClaimSecTag } from "../option-values.js";
 import type { Output } from "../output.js";
 import { issuingPlane } from "../registry.js";
+import { writeClaimFacts } from "../claim-folder.js";
 
 export interface CreateOptions {
   dataDir: string;
@@ -86,6 +87,9 @@ export async function claimCreate(context: CommandContext, options: ClaimOptions
     }),
   );
   const { certificateId, certificateArn, policyName, isPolicyEdited } = issued;
+  // `provision --claim` knows the template by it.
+  if (template !== undefined)
+    await writeClaimFacts(createNodeFiles(), written.folder, { templateName: template, certificateId });
   const isOriginal = template === undefined && policies === "original";
   // Fleet provisioning is answered by its templates, and a real account by what was deployed there.
   const isVended = template === undefined && options.aws !== true;
@@ -109,15 +113,25 @@ export async function claimCreate(context: CommandContext, options: ClaimOptions
       ...(vending === undefined ? [] : [`  vending       ${vendingLine(vending)}`]),
       ...describeFiles(written, secTag),
       "",
-      "Next, put it into a simulated modem and provision a device with it:",
-      `  ${commandLine(["modem", "write", "--sec-tag", String(secTag), "--from", written.folder])}`,
-      `  ${commandLine(["provision", "--conf", written.files.conf])}`,
+      ...(template === undefined
+        ? [
+            "Next, put it into a simulated modem and provision a device with it:",
+            `  ${commandLine(["modem", "write", "--sec-tag", String(secTag), "--from", written.folder])}`,
+            `  ${commandLine(["provision", "--conf", written.files.conf])}`,
+          ]
+        : ["Next, provision a simulated device with it:", `  ${commandLine(byClaimWords(written))}`]),
     ].join("\n"),
   );
   if (isPolicyEdited) {
     warn(output, `policy ${policyName} was there already and says something else than it was made with: look at it`);
   }
   if (isOriginal) warn(output, originalGivesAway);
+}
+
+/** By a request of the device's own: what works through every TLS. */
+export function byClaimWords({ folder, files }: CredentialsFolder): string[] {
+  const parameter = ["--parameter", "SerialNumber={name}"];
+  return ["provision", "--conf", files.conf, "--claim", folder, "--method", "csr", ...parameter];
 }
 
 const originalGivesAway =

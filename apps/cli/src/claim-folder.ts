@@ -4,19 +4,20 @@ import { isRecord, ThinglineError } from "@thingline/protocol";
 import type { Files } from "@thingline/transport";
 import { readCredentialFiles } from "./credentials-folder.js";
 
-/** Beside the credentials of a temporary claim: what it is for, and when it ends. */
-export const temporaryClaimName = "claim.json";
+/** Beside the credentials of a claim for fleet provisioning: what it is for, and when it ends if it is temporary. */
+export const claimFactsName = "claim.json";
 const fileBytesMax = 16 * 1024;
 
-export interface TemporaryClaimFacts {
+export interface ClaimFacts {
   templateName: string;
   certificateId: string;
-  expiresAt: Date;
+  /** Default: it does not end. */
+  expiresAt?: Date;
 }
 
-export async function writeTemporaryClaim(files: Files, folder: string, facts: TemporaryClaimFacts): Promise<void> {
-  const text = `${JSON.stringify({ ...facts, expiresAt: facts.expiresAt.toISOString() }, null, 2)}\n`;
-  await files.replace(join(folder, temporaryClaimName), new TextEncoder().encode(text));
+export async function writeClaimFacts(files: Files, folder: string, facts: ClaimFacts): Promise<void> {
+  const text = `${JSON.stringify(facts, null, 2)}\n`;
+  await files.replace(join(folder, claimFactsName), new TextEncoder().encode(text));
 }
 
 /**
@@ -35,7 +36,7 @@ export async function readClaimFolder(
       details: { folder, item },
     });
   }
-  const { templateName, expiresAtUnixMs } = await readFacts(files, join(folder, temporaryClaimName));
+  const { templateName, expiresAtUnixMs } = await readFacts(files, join(folder, claimFactsName));
   const claim = {
     ...{ certificatePem: certificate, privateKeyPem: privateKey },
     ...(ca !== undefined && { caPem: ca }),
@@ -57,8 +58,9 @@ async function readFacts(
     facts = undefined;
   }
   const { templateName, expiresAt } = isRecord(facts) ? facts : {};
-  const expiresAtUnixMs = typeof expiresAt === "string" ? Date.parse(expiresAt) : Number.NaN;
-  if (typeof templateName === "string" && Number.isFinite(expiresAtUnixMs)) return { templateName, expiresAtUnixMs };
-  const message = `${path} does not say the template and the end of a claim; make a new one with \`claim temporary\``;
+  const expiresAtUnixMs = typeof expiresAt === "string" ? Date.parse(expiresAt) : undefined;
+  const isTime = expiresAt === undefined || Number.isFinite(expiresAtUnixMs);
+  if (typeof templateName === "string" && isTime) return { templateName, expiresAtUnixMs };
+  const message = `${path} does not say the template of a claim, and when it ends; make a new claim`;
   throw new ThinglineError("CREDENTIAL_FILE_INVALID", message, { details: { file: path } });
 }
