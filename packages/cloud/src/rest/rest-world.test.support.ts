@@ -3,6 +3,7 @@ import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import { answerFaults } from "../model/answers.test.support.js";
 import { loadModel, type Model, type ModelOperation } from "../model/model.js";
 import type { ServedOperation } from "../services/aws-operation.js";
+import { createFleetProvisioning } from "../services/fleet-provisioning/service.js";
 import { findJobContent } from "../services/jobs/index.js";
 import { createJobs, servedJobOperations } from "../services/jobs/service.js";
 import { registryTargets } from "../services/jobs/targets.js";
@@ -73,6 +74,7 @@ export async function openRestWorld(
     ...Object.values(createMessages(messageLimits)),
     ...Object.values(createJobTemplates(findJobContent)),
     ...Object.values(streams.served),
+    ...Object.values(createFleetProvisioning(world, { isLimited: true })),
     ...Object.values(createOtaUpdates({ jobs, streams, objects: { headObject } })),
   ];
   const operations = [...built.filter((operation) => !names.has(nameOf(operation))), ...replaced];

@@ -6,11 +6,21 @@ import { createVirtualRandom } from "@thingline/transport/virtual";
 import type { ModelOperation } from "../model/model.js";
 import { encodeRequest, sampleStructure } from "../model/samples.test.support.js";
 import { variantsOf, type Variant } from "../model/variants.test.support.js";
+import { createTemplateOperations } from "../services/fleet-provisioning/templates.js";
+import { versionOperations } from "../services/fleet-provisioning/versions.js";
 import { claimFor, openRestWorld, type RestWorld } from "./rest-world.test.support.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const sampleSize = 600;
 const seed = 20;
+
+/** Called as a managed job template is, as lists of both take a `templateName`. */
+const knownTemplate = {
+  templateName: "AWS-Reboot",
+  templateBody:
+    '{"Resources":{"c":{"Type":"AWS::IoT::Certificate","Properties":{"CertificateId":{"Ref":"AWS::IoT::Certificate::Id"}}}}}',
+  provisioningRoleArn: "arn:aws:iam::123456789012:role/provisioning",
+};
 
 async function openKnownWorld() {
   const world = await openRestWorld({ signatures: "any" });
@@ -25,6 +35,12 @@ async function openKnownWorld() {
     await run(registry.createThingGroup, { thingGroupName });
     for (const thingName of ["known", "other"]) await run(registry.addThingToThingGroup, { thingName, thingGroupName });
   }
+  await run(createTemplateOperations({ isLimited: true }).createProvisioningTemplate, knownTemplate);
+  for (let version = 2; version <= 3; version++)
+    await run(versionOperations.createProvisioningTemplateVersion, {
+      templateName: knownTemplate.templateName,
+      templateBody: knownTemplate.templateBody,
+    });
   // What the commits so far have left to do is done.
   await world.takeEffects();
   let commits = 0;
@@ -40,6 +56,7 @@ async function openKnownWorld() {
     principal,
     target: principal,
     certificateId,
+    templateName: knownTemplate.templateName,
   };
   return { ...world, known, commitCount: () => commits };
 }

@@ -1,6 +1,7 @@
 import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
 import type { Functions } from "../functions/index.js";
 import type { Log } from "../log.js";
+import { createFleetProvisioningService, type FleetProvisioning } from "./fleet-provisioning/index.js";
 import { createJobTemplateService, type JobTemplates } from "./job-templates/index.js";
 import { createJobsService, findJobContent, jobsServiceName, type Jobs } from "./jobs/index.js";
 import type { MessageLimits } from "./message-limits.js";
@@ -72,6 +73,8 @@ export interface NamedOperations {
   readonly thingProvisioning: ThingProvisioning;
   /** The built-in vending service, and its switch. */
   readonly splitProvisioning: SplitProvisioning;
+  /** Provisioning templates, and claims for them. */
+  readonly fleetProvisioning: FleetProvisioning;
 }
 
 export interface Services {
@@ -101,6 +104,13 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const thingProvisioning = createThingProvisioningService({
     ...{ ...deps, objects, issuer: registry.issuer, registry: registry.operations },
   });
+  const fleetProvisioning = createFleetProvisioningService(
+    {
+      ...{ ...deps, issuer: registry.issuer, signRequest: registry.signRequest },
+      provisionThing: thingProvisioning.operations.provisionThing,
+    },
+    { isLimited },
+  );
   const splitProvisioning = createSplitProvisioningService(
     {
       ...deps,
@@ -122,6 +132,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       streams,
       otaUpdates,
       thingProvisioning,
+      fleetProvisioning,
       splitProvisioning,
     ],
     named: {
@@ -135,6 +146,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       otaUpdates: otaUpdates.operations,
       thingProvisioning: thingProvisioning.operations,
       splitProvisioning: splitProvisioning.operations,
+      fleetProvisioning: fleetProvisioning.operations,
     },
   };
 }

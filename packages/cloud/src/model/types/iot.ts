@@ -281,6 +281,47 @@ export interface CreatePolicyVersionResponse {
   isDefaultVersion?: boolean | undefined;
 }
 
+export interface CreateProvisioningClaimRequest {
+  templateName: string;
+}
+
+export interface CreateProvisioningClaimResponse {
+  certificateId?: string | undefined;
+  certificatePem?: string | undefined;
+  keyPair?: KeyPair | undefined;
+  expiration?: number | undefined;
+}
+
+export interface CreateProvisioningTemplateRequest {
+  templateName: string;
+  description?: string | undefined;
+  templateBody: string;
+  enabled?: boolean | undefined;
+  provisioningRoleArn: string;
+  preProvisioningHook?: ProvisioningHook | undefined;
+  tags?: readonly Tag[] | undefined;
+  type?: "FLEET_PROVISIONING" | "JITP" | undefined;
+}
+
+export interface CreateProvisioningTemplateResponse {
+  templateArn?: string | undefined;
+  templateName?: string | undefined;
+  defaultVersionId?: number | undefined;
+}
+
+export interface CreateProvisioningTemplateVersionRequest {
+  templateName: string;
+  templateBody: string;
+  setAsDefault?: boolean | undefined;
+}
+
+export interface CreateProvisioningTemplateVersionResponse {
+  templateArn?: string | undefined;
+  templateName?: string | undefined;
+  versionId?: number | undefined;
+  isDefaultVersion?: boolean | undefined;
+}
+
 export interface CreateStreamRequest {
   streamId: string;
   description?: string | undefined;
@@ -368,6 +409,19 @@ export interface DeletePolicyVersionRequest {
   policyName: string;
   policyVersionId: string;
 }
+
+export interface DeleteProvisioningTemplateRequest {
+  templateName: string;
+}
+
+export type DeleteProvisioningTemplateResponse = Readonly<Record<never, never>>;
+
+export interface DeleteProvisioningTemplateVersionRequest {
+  templateName: string;
+  versionId: number;
+}
+
+export type DeleteProvisioningTemplateVersionResponse = Readonly<Record<never, never>>;
 
 export interface DeleteStreamRequest {
   streamId: string;
@@ -466,6 +520,36 @@ export interface DescribeManagedJobTemplateResponse {
   environments?: readonly string[] | undefined;
   documentParameters?: readonly DocumentParameter[] | undefined;
   document?: string | undefined;
+}
+
+export interface DescribeProvisioningTemplateRequest {
+  templateName: string;
+}
+
+export interface DescribeProvisioningTemplateResponse {
+  templateArn?: string | undefined;
+  templateName?: string | undefined;
+  description?: string | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+  defaultVersionId?: number | undefined;
+  templateBody?: string | undefined;
+  enabled?: boolean | undefined;
+  provisioningRoleArn?: string | undefined;
+  preProvisioningHook?: ProvisioningHook | undefined;
+  type?: "FLEET_PROVISIONING" | "JITP" | undefined;
+}
+
+export interface DescribeProvisioningTemplateVersionRequest {
+  templateName: string;
+  versionId: number;
+}
+
+export interface DescribeProvisioningTemplateVersionResponse {
+  versionId?: number | undefined;
+  creationDate?: number | undefined;
+  templateBody?: string | undefined;
+  isDefaultVersion?: boolean | undefined;
 }
 
 export interface DescribeStreamRequest {
@@ -912,6 +996,27 @@ export interface ListPrincipalThingsV2Response {
   nextToken?: string | undefined;
 }
 
+export interface ListProvisioningTemplateVersionsRequest {
+  templateName: string;
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListProvisioningTemplateVersionsResponse {
+  versions?: readonly ProvisioningTemplateVersionSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListProvisioningTemplatesRequest {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListProvisioningTemplatesResponse {
+  templates?: readonly ProvisioningTemplateSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListStreamsRequest {
   maxResults?: number | undefined;
   nextToken?: string | undefined;
@@ -1097,6 +1202,27 @@ export interface PresignedUrlConfig {
 export interface PrincipalThingObject {
   thingName: string;
   thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING" | undefined;
+}
+
+export interface ProvisioningHook {
+  payloadVersion?: string | undefined;
+  targetArn: string;
+}
+
+export interface ProvisioningTemplateSummary {
+  templateArn?: string | undefined;
+  templateName?: string | undefined;
+  description?: string | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+  enabled?: boolean | undefined;
+  type?: "FLEET_PROVISIONING" | "JITP" | undefined;
+}
+
+export interface ProvisioningTemplateVersionSummary {
+  versionId?: number | undefined;
+  creationDate?: number | undefined;
+  isDefaultVersion?: boolean | undefined;
 }
 
 export interface RateIncreaseCriteria {
@@ -1285,6 +1411,18 @@ export interface UpdateJobRequest {
   jobExecutionsRetryConfig?: JobExecutionsRetryConfig | undefined;
 }
 
+export interface UpdateProvisioningTemplateRequest {
+  templateName: string;
+  description?: string | undefined;
+  enabled?: boolean | undefined;
+  defaultVersionId?: number | undefined;
+  provisioningRoleArn?: string | undefined;
+  preProvisioningHook?: ProvisioningHook | undefined;
+  removePreProvisioningHook?: boolean | undefined;
+}
+
+export type UpdateProvisioningTemplateResponse = Readonly<Record<never, never>>;
+
 export interface UpdateStreamRequest {
   streamId: string;
   description?: string | undefined;
@@ -1344,6 +1482,9 @@ export interface IotOperations {
   CreateOTAUpdate: { input: CreateOTAUpdateRequest; output: CreateOTAUpdateResponse };
   CreatePolicy: { input: CreatePolicyRequest; output: CreatePolicyResponse };
   CreatePolicyVersion: { input: CreatePolicyVersionRequest; output: CreatePolicyVersionResponse };
+  CreateProvisioningClaim: { input: CreateProvisioningClaimRequest; output: CreateProvisioningClaimResponse };
+  CreateProvisioningTemplate: { input: CreateProvisioningTemplateRequest; output: CreateProvisioningTemplateResponse };
+  CreateProvisioningTemplateVersion: { input: CreateProvisioningTemplateVersionRequest; output: CreateProvisioningTemplateVersionResponse };
   CreateStream: { input: CreateStreamRequest; output: CreateStreamResponse };
   CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
   CreateThingGroup: { input: CreateThingGroupRequest; output: CreateThingGroupResponse };
@@ -1354,6 +1495,8 @@ export interface IotOperations {
   DeleteOTAUpdate: { input: DeleteOTAUpdateRequest; output: DeleteOTAUpdateResponse };
   DeletePolicy: { input: DeletePolicyRequest; output: Readonly<Record<never, never>> };
   DeletePolicyVersion: { input: DeletePolicyVersionRequest; output: Readonly<Record<never, never>> };
+  DeleteProvisioningTemplate: { input: DeleteProvisioningTemplateRequest; output: DeleteProvisioningTemplateResponse };
+  DeleteProvisioningTemplateVersion: { input: DeleteProvisioningTemplateVersionRequest; output: DeleteProvisioningTemplateVersionResponse };
   DeleteStream: { input: DeleteStreamRequest; output: DeleteStreamResponse };
   DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
   DeleteThingGroup: { input: DeleteThingGroupRequest; output: DeleteThingGroupResponse };
@@ -1364,6 +1507,8 @@ export interface IotOperations {
   DescribeJobExecution: { input: DescribeJobExecutionRequest; output: DescribeJobExecutionResponse };
   DescribeJobTemplate: { input: DescribeJobTemplateRequest; output: DescribeJobTemplateResponse };
   DescribeManagedJobTemplate: { input: DescribeManagedJobTemplateRequest; output: DescribeManagedJobTemplateResponse };
+  DescribeProvisioningTemplate: { input: DescribeProvisioningTemplateRequest; output: DescribeProvisioningTemplateResponse };
+  DescribeProvisioningTemplateVersion: { input: DescribeProvisioningTemplateVersionRequest; output: DescribeProvisioningTemplateVersionResponse };
   DescribeStream: { input: DescribeStreamRequest; output: DescribeStreamResponse };
   DescribeThing: { input: DescribeThingRequest; output: DescribeThingResponse };
   DescribeThingGroup: { input: DescribeThingGroupRequest; output: DescribeThingGroupResponse };
@@ -1390,6 +1535,8 @@ export interface IotOperations {
   ListPrincipalPolicies: { input: ListPrincipalPoliciesRequest; output: ListPrincipalPoliciesResponse };
   ListPrincipalThings: { input: ListPrincipalThingsRequest; output: ListPrincipalThingsResponse };
   ListPrincipalThingsV2: { input: ListPrincipalThingsV2Request; output: ListPrincipalThingsV2Response };
+  ListProvisioningTemplateVersions: { input: ListProvisioningTemplateVersionsRequest; output: ListProvisioningTemplateVersionsResponse };
+  ListProvisioningTemplates: { input: ListProvisioningTemplatesRequest; output: ListProvisioningTemplatesResponse };
   ListStreams: { input: ListStreamsRequest; output: ListStreamsResponse };
   ListTargetsForPolicy: { input: ListTargetsForPolicyRequest; output: ListTargetsForPolicyResponse };
   ListThingGroups: { input: ListThingGroupsRequest; output: ListThingGroupsResponse };
@@ -1409,6 +1556,7 @@ export interface IotOperations {
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
   UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };
+  UpdateProvisioningTemplate: { input: UpdateProvisioningTemplateRequest; output: UpdateProvisioningTemplateResponse };
   UpdateStream: { input: UpdateStreamRequest; output: UpdateStreamResponse };
   UpdateThing: { input: UpdateThingRequest; output: UpdateThingResponse };
   UpdateThingGroup: { input: UpdateThingGroupRequest; output: UpdateThingGroupResponse };

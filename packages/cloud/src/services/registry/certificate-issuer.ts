@@ -36,7 +36,12 @@ export interface IssuedCertificate {
 /** Issues device certificates, as AWS IoT does. */
 export interface CertificateIssuer {
   /** For a key pair of the caller; the subject is `CN=AWS IoT Certificate`. */
-  issueForKey(options: { publicKeyPem: string; nowMs: number }): Promise<IssuedCertificate>;
+  issueForKey(options: {
+    publicKeyPem: string;
+    nowMs: number;
+    /** Default: when all others end. */
+    notAfterMs?: number;
+  }): Promise<IssuedCertificate>;
   /**
    * For a PKCS#10 request; keeps its subject.
    * @throws {ThinglineError} REQUEST_INVALID for what is no request, a wrong signature, or a key that AWS refuses.
@@ -70,14 +75,17 @@ export function createCertificateIssuer({ keys, random, authority }: Certificate
   };
   let loading: ReturnType<typeof load> | undefined;
 
-  const issue = async (subjectName: Uint8Array, publicKey: Uint8Array, nowMs: number): Promise<IssuedCertificate> => {
+  const issue = async (
+    subjectName: Uint8Array,
+    publicKey: Uint8Array,
+    { nowMs, notAfterMs = deviceCertificateNotAfterMs }: { nowMs: number; notAfterMs?: number },
+  ): Promise<IssuedCertificate> => {
     loading ??= load().catch((error: unknown) => {
       loading = undefined; // a folder that could not be read may be readable the next time
       throw error;
     });
     const { signer, ...authorityFacts } = await loading;
     const notBeforeMs = Math.floor((nowMs - backdatedMs) / 1000) * 1000;
-    const notAfterMs = deviceCertificateNotAfterMs;
     const serialNumber = randomSerialNumber(random);
     const subjectKeyId = keyIdOf(keys, publicKey);
     const facts = { ...authorityFacts, serialNumber, subjectName, publicKey, subjectKeyId, notBeforeMs, notAfterMs };
@@ -87,11 +95,11 @@ export function createCertificateIssuer({ keys, random, authority }: Certificate
   };
 
   return {
-    issueForKey: ({ publicKeyPem, nowMs }) => issue(keySubject, decodeBody(publicKeyPem), nowMs),
+    issueForKey: ({ publicKeyPem, ...validity }) => issue(keySubject, decodeBody(publicKeyPem), validity),
 
     async issueForRequest({ certificateSigningRequest, nowMs }) {
       const { subjectName, publicKey } = readRequest(keys, certificateSigningRequest);
-      return issue(subjectName, publicKey, nowMs);
+      return issue(subjectName, publicKey, { nowMs });
     },
   };
 }

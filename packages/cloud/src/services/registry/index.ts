@@ -18,6 +18,7 @@ export { listCertificateLives } from "./certificate-lives.js";
 export type { CertificateLife, CertificateLivesPage } from "./certificate-lives.js";
 export { addCertificate, discardCertificate } from "./issued-certificates.js";
 export type { AddCertificateInput } from "./issued-certificates.js";
+export { findCertificate } from "./model.js";
 export type { CertificateOrigin, CertificateSource } from "./model.js";
 export type { CertificateIssuer, IssuedCertificate } from "./certificate-issuer.js";
 export type { RequestToSign, SignedRequest, SignRequest } from "./sign-request.js";

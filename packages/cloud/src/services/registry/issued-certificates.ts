@@ -27,6 +27,11 @@ export interface AddCertificateInput {
   certificateMode?: CertificateRecord["certificateMode"];
   /** The registered CA that signed it. */
   caCertificateId?: string | undefined;
+  /**
+   * All that may be done with it, besides what it is attached to: for one that whoever issues it will discard. It stands in no list, and
+   * neither does the policy.
+   */
+  temporaryPolicyDocument?: string;
   /** What it is attached to from the beginning. */
   policyName?: string;
   thingName?: string;
@@ -41,10 +46,11 @@ export interface AddCertificateInput {
 export const addCertificate: Operation<AddCertificateInput, void> = async (context, input) => {
   const { scope, random, nowMs } = context;
   const { issued, status, origin, certificateMode = "DEFAULT", caCertificateId, policyName, thingName } = input;
+  const { temporaryPolicyDocument } = input;
   await requireNoCertificate(context, issued.certificateId);
   const arn = arnOf.certificate(scope, issued.certificateId);
   const operations = newCertificate({
-    ...{ scope, issued, status, nowMs, certificateMode, caCertificateId },
+    ...{ scope, issued, status, nowMs, certificateMode, caCertificateId, temporaryPolicyDocument },
     origin: { ...origin, atMs: nowMs },
     generationId: random.uuid(),
   });

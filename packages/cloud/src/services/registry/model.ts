@@ -62,6 +62,8 @@ export type CertificateRecord = {
   origin: CertificateOrigin;
   /** The registered CA that signed it, where that was looked at: RegisterCertificate, and registration at the first connection. */
   caCertificateId?: string;
+  /** All that it may do besides what its policies say. Only one that ends soon has it: it stands in no list. */
+  temporaryPolicyDocument?: string;
   /**
    * Unix time of the first connection with it that was accepted: only then does anybody know that its holder has the key. `null`: issued
    * and never proved. Absent: made by a version that kept no proofs, so nobody knows.

@@ -32,6 +32,9 @@ export interface Principal {
   thing: { thingName: string; thingTypeName: string | undefined; attributes: Record<string, string> } | undefined;
 }
 
+/** By which a denial names the policy of a certificate that ends soon: no policy of an account can be called so. */
+const temporaryPolicyName = "(temporary claim)";
+
 /**
  * Loads a principal for one connection. The connection has a thing when the certificate is attached to a thing whose
  * name is the client id, or when it is attached exclusively to one thing, whatever the client id. The policies of that thing's groups,
@@ -50,6 +53,8 @@ export async function loadPrincipal(
   if (certificate === undefined) return undefined;
   const principal = arnOf.certificate(scope, certificateId);
   const policies = await policiesAttached(store, scope, principal);
+  const { temporaryPolicyDocument: document } = certificate;
+  if (document !== undefined) policies.push({ policyName: temporaryPolicyName, versionId: "1", document });
   const thing = await associatedThing(store, scope, principal, clientId);
   if (thing === undefined) return { certificate, policies, thing: undefined };
   addMissing(policies, await policiesOfGroups(store, scope, thing));

@@ -13,10 +13,12 @@ export function newCertificate(options: {
   certificateMode: CertificateRecord["certificateMode"];
   origin: CertificateOrigin;
   caCertificateId?: string | undefined;
+  temporaryPolicyDocument?: string | undefined;
   generationId: string;
   nowMs: number;
 }): StoreOperation[] {
   const { scope, issued, status, certificateMode, origin, caCertificateId, generationId, nowMs } = options;
+  const { temporaryPolicyDocument } = options;
   const { certificateId } = issued;
   const record: CertificateRecord = {
     ...issued,
@@ -28,6 +30,7 @@ export function newCertificate(options: {
     customerVersion: 1,
     origin,
     ...(caCertificateId !== undefined && { caCertificateId }),
+    ...(temporaryPolicyDocument !== undefined && { temporaryPolicyDocument }),
     provedAtMs: null,
   };
   const key = registryKeys.certificate(scope, certificateId);
@@ -48,8 +51,10 @@ function listKeysOf(
     certificateId,
     createdAtMs,
     caCertificateId,
-  }: Pick<CertificateRecord, "certificateId" | "createdAtMs" | "caCertificateId">,
+    temporaryPolicyDocument,
+  }: Pick<CertificateRecord, "certificateId" | "createdAtMs" | "caCertificateId" | "temporaryPolicyDocument">,
 ): StoreKey[] {
+  if (temporaryPolicyDocument !== undefined) return [];
   const byTime = registryKeys.certificateByTime(scope, createdAtMs, certificateId);
   if (caCertificateId === undefined) return [byTime];
   return [byTime, registryKeys.certificateByCa(scope, caCertificateId, createdAtMs, certificateId)];

@@ -2,7 +2,7 @@ import { decodeDescribeStreamRequest, decodeGetStreamRequest, parseStreamTopic }
 import type { Log } from "../../log.js";
 import type { OperationRunner, ServiceMessage, ServiceTopics } from "../operation.js";
 import type { StreamAddress, StreamDelivery } from "./delivery.js";
-import { StreamTurns } from "./turns.js";
+import { streamTurns } from "./turns.js";
 
 type Asked = Parameters<StreamDelivery["answerRequest"]>[1]["asked"];
 
@@ -13,7 +13,7 @@ export interface StreamTopicsDependencies {
 
 /** The MQTT face of the service. What is published below `streams/` and is no request is answered as well: InvalidTopic. */
 export function createStreamTopics({ delivery, log }: StreamTopicsDependencies): ServiceTopics {
-  const turns = new StreamTurns();
+  const turns = streamTurns();
 
   const answer = (
     { scope, topic, clientId }: ServiceMessage,

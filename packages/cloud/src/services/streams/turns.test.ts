@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answeredStreamRequestsMax, streamRequestsMax, StreamTurns, waitingStreamRequestsMax } from "./turns.js";
+import { answeredStreamRequestsMax, streamRequestsMax, streamTurns, waitingStreamRequestsMax } from "./turns.js";
 
 test("a client has one request answered at a time, in order, and so many waiting", () => {
-  const turns = new StreamTurns();
+  const turns = streamTurns();
   const started: number[] = [];
   for (let request = 0; request <= waitingStreamRequestsMax; request++) {
     assert.ok(turns.begin("one", () => started.push(request)));
@@ -23,7 +23,7 @@ test("a client has one request answered at a time, in order, and so many waiting
 });
 
 test("so many clients are answered at one time, and the others in the order in which they came", () => {
-  const turns = new StreamTurns();
+  const turns = streamTurns();
   const started: string[] = [];
   const clients = Array.from({ length: answeredStreamRequestsMax + 2 }, (_none, at) => `client-${at}`);
   for (const client of clients) assert.ok(turns.begin(client, () => started.push(client)));
@@ -37,7 +37,7 @@ test("so many clients are answered at one time, and the others in the order in w
 });
 
 test("there are so many requests of all clients", () => {
-  const turns = new StreamTurns();
+  const turns = streamTurns();
   for (let client = 0; client < streamRequestsMax; client++)
     assert.ok(turns.begin(`client-${client}`, () => undefined));
   assert.equal(

@@ -1,0 +1,138 @@
+import {
+  encodeCreateCertificateFromCsrAnswer,
+  encodeCreateKeysAndCertificateAnswer,
+  encodeFleetProvisioningRejection,
+  type CreateCertificateFromCsrRequest,
+  type FleetProvisioningRejection,
+  type RegisterThingRequest,
+} from "@thingline/protocol/fleet-provisioning";
+import type { Operation, SagaContext } from "../operation.js";
+import type { AddCertificateInput, CertificateIssuer, SignRequest } from "../registry/index.js";
+import { saga } from "../saga.js";
+import { accepted, answerTo, digestOf, type Asker } from "./asker.js";
+import { fleetProvisioningName } from "./model.js";
+import { ownershipTokenBytes } from "./pending-model.js";
+import { addPending, requireRoom, type AddPendingInput } from "./pending.js";
+import { internalFailure, ProvisioningRefusal, rejectionOf } from "./refusal.js";
+import type { RegisterThing } from "./register-thing.js";
+import type { ProvisioningThrottle } from "./throttle.js";
+
+export type Asked =
+  | { type: "createKeysAndCertificate" }
+  | { type: "createCertificateFromCsr"; request: CreateCertificateFromCsrRequest }
+  | { type: "registerThing"; templateName: string; request: RegisterThingRequest }
+  | { type: "rejected"; rejection: FleetProvisioningRejection };
+
+export interface DeviceRequestsDependencies {
+  issuer: CertificateIssuer;
+  signRequest: SignRequest;
+  registerThing: RegisterThing;
+  throttle: ProvisioningThrottle;
+}
+
+export type DeviceRequests = ReturnType<typeof createDeviceRequests>;
+
+/** What devices ask for over MQTT. Each is answered with one message to the client that asked, also when it is refused. */
+export function createDeviceRequests({ issuer, signRequest, registerThing, throttle }: DeviceRequestsDependencies) {
+  const createKeysAndCertificate = async (context: SagaContext, asker: Asker): Promise<void> => {
+    await context.run(requireRoom, {});
+    // Outside of the operation: a conflict must not cost another key.
+    const { privateKeyPem: privateKey, publicKeyPem } = await context.keys.generate("rsa-2048");
+    const issued = await issuer.issueForKey({ publicKeyPem, nowMs: context.clock.unixMs() });
+    await addWithToken(context, asker, { issued }, (token) =>
+      encodeCreateKeysAndCertificateAnswer(
+        { ...issued, privateKey, certificateOwnershipToken: token },
+        asker.topic.format,
+      ),
+    );
+  };
+
+  const createCertificateFromCsr = async (
+    context: SagaContext,
+    asker: Asker,
+    { certificateSigningRequest }: CreateCertificateFromCsrRequest,
+  ): Promise<void> => {
+    await context.run(requireRoom, {});
+    const { clientId, claimCertificateId } = asker;
+    const request = { certificateSigningRequest, clientId, claimCertificateId };
+    const { issued, signer } = await signRequest(context, request).catch(refuseRequest);
+    await addWithToken(context, asker, { issued, signer }, (token) =>
+      encodeCreateCertificateFromCsrAnswer({ ...issued, certificateOwnershipToken: token }, asker.topic.format),
+    );
+  };
+
+  const answer = (context: SagaContext, asker: Asker, asked: Exclude<Asked, { type: "rejected" }>): Promise<void> => {
+    throttle.take(context.scope, asked.type);
+    if (asked.type === "createKeysAndCertificate") return createKeysAndCertificate(context, asker);
+    if (asked.type === "createCertificateFromCsr") return createCertificateFromCsr(context, asker, asked.request);
+    return registerThing(context, asker, asked);
+  };
+
+  /**
+   * Answers a request. Never fails for what is the device's fault.
+   *
+   * @returns how it was refused, for the log
+   * @throws what is a fault of the cloud, when the device has been told
+   */
+  const answerRequest = saga(
+    fleetProvisioningName,
+    async (
+      context,
+      { asker, asked }: { asker: Asker; asked: Asked },
+    ): Promise<FleetProvisioningRejection | undefined> => {
+      let rejection: FleetProvisioningRejection;
+      let fault: Error | undefined;
+      try {
+        if (asked.type !== "rejected") return void (await answer(context, asker, asked));
+        rejection = asked.rejection;
+      } catch (error) {
+        const told = rejectionOf(error);
+        if (told === undefined)
+          fault = error instanceof Error ? error : new Error("provisioning failed", { cause: error });
+        rejection = told ?? internalFailure;
+      }
+      await context.run(reject, { asker, rejection });
+      if (fault !== undefined) throw fault;
+      return rejection;
+    },
+  );
+
+  return { answerRequest };
+}
+
+async function addWithToken(
+  context: SagaContext,
+  asker: Asker,
+  { issued, signer = {} }: Pick<AddPendingInput, "issued"> & { signer?: Partial<AddCertificateInput["origin"]> },
+  encode: (token: string) => Uint8Array,
+): Promise<void> {
+  const { clientId, claimCertificateId } = asker;
+  const token = base64Url(context.random.bytes(ownershipTokenBytes));
+  await context.run(addPending, {
+    ...{ issued, clientId, claimCertificateId, digest: digestOf(context, token) },
+    origin: {
+      ...{ source: "fleet-provisioning", clientId, ...signer },
+      ...(claimCertificateId !== undefined && { claimCertificateId }),
+    },
+    effects: [accepted(asker, encode(token))],
+  });
+}
+
+/** Changes no state, so it is done when the message is handed over. */
+const reject: Operation<{ asker: Asker; rejection: FleetProvisioningRejection }, void> = (_context, input) => {
+  const { asker, rejection } = input;
+  const payload = encodeFleetProvisioningRejection(rejection, asker.topic.format);
+  return { result: undefined, operations: [], effects: [answerTo(asker, asker.topic.rejected, payload)] };
+};
+
+function refuseRequest(error: unknown): never {
+  const told = rejectionOf(error);
+  if (told?.errorCode !== "InvalidRequest") throw error;
+  throw new ProvisioningRefusal(400, "InvalidCSR", told.errorMessage);
+}
+
+const base64Url = (bytes: Uint8Array): string =>
+  btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");

@@ -1,0 +1,53 @@
+import type { Clock } from "@thingline/transport";
+import type { Functions } from "../../functions/index.js";
+import type { Log } from "../../log.js";
+import type { CertificateIssuer, SignRequest } from "../registry/index.js";
+import type { ProvisionThing } from "../thing-provisioning/index.js";
+import { createClaimOperation } from "./claims.js";
+import { createDeviceRequests, type DeviceRequests } from "./device-requests.js";
+import { createHookCaller } from "./hook.js";
+import { createRegisterThing } from "./register-thing.js";
+import { createTemplateOperations } from "./templates.js";
+import { awsProvisioningRates, ProvisioningThrottle } from "./throttle.js";
+import { versionOperations } from "./versions.js";
+
+export interface FleetProvisioningDependencies {
+  clock: Clock;
+  log: Log;
+  issuer: CertificateIssuer;
+  signRequest: SignRequest;
+  provisionThing: ProvisionThing;
+  /** Where hooks are found. */
+  functions: Functions;
+}
+
+/** Operations of AWS by their names. */
+export type FleetProvisioning = ReturnType<typeof createFleetProvisioning>;
+
+/** The control plane. @param options.isLimited AWS's quota of templates is kept */
+export function createFleetProvisioning(
+  { issuer }: Pick<FleetProvisioningDependencies, "issuer">,
+  options: { isLimited: boolean },
+) {
+  return {
+    ...createTemplateOperations(options),
+    ...versionOperations,
+    createProvisioningClaim: createClaimOperation(issuer),
+  };
+}
+
+/** What devices ask for over MQTT. @param options.isLimited AWS's rates are kept */
+export function createProvisioningRequests(
+  { clock, log, issuer, signRequest, provisionThing, functions }: FleetProvisioningDependencies,
+  { isLimited }: { isLimited: boolean },
+): DeviceRequests {
+  const registerThing = createRegisterThing({
+    provisionThing,
+    askHook: createHookCaller({ functions, log }),
+    onRegistered: ({ asker: { clientId, claimCertificateId }, templateName, thingName, certificateId }) => {
+      log.info("fleetProvisioned", { clientId, thingName, templateName, certificateId, claimCertificateId });
+    },
+  });
+  const throttle = new ProvisioningThrottle(clock, isLimited ? awsProvisioningRates : undefined);
+  return createDeviceRequests({ issuer, signRequest, registerThing, throttle });
+}
