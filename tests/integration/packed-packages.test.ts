@@ -17,6 +17,7 @@ const folders = [
   "packages/device",
   "packages/modem",
   "packages/cloud",
+  "apps/certificate-vending",
   "apps/cli",
 ];
 /** `.ci/run` names the oldest compiler that the README promises; here it is the workspace's. */
@@ -122,7 +123,7 @@ describe("packed packages", () => {
 
 /** The contract tests of interfaces, for those who write implementations, need `node:test`. */
 const isForBrowsers = (specifier: string) =>
-  !specifier.startsWith("@thingline/cloud") && !/\/(node|contract)$/.test(specifier);
+  !/^@thingline\/(?:cloud|certificate-vending)/.test(specifier) && !/\/(node|contract)$/.test(specifier);
 
 function specifiers(): string[] {
   return manifests.flatMap(({ name, exports = {} }) => Object.keys(exports).map((path) => `${name}${path.slice(1)}`));

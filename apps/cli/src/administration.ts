@@ -9,7 +9,7 @@ const adminTimeoutMs = 300_000;
 export interface AdminRequest {
   method: "GET" | "POST";
   path: string;
-  body?: Uint8Array<ArrayBuffer>;
+  body?: Uint8Array;
   /** Of the answer. Default: a few words, or a snapshot. */
   bytesMax?: number;
 }
@@ -26,7 +26,10 @@ export async function administer(
   const running = await findRunningCloud(dataDir);
   const { method, path, body, bytesMax = path === "snapshot" ? snapshotBytesMax : undefined } = request;
   const response = await fetch(`${running.api}/_thingline/${path}`, {
-    ...{ method, ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } }) },
+    ...{
+      method,
+      ...(body === undefined ? {} : { body: Uint8Array.from(body), headers: { "content-type": "application/json" } }),
+    },
     signal: AbortSignal.any([signal, AbortSignal.timeout(adminTimeoutMs)]),
   }).catch((cause: unknown) => {
     const message = `the local cloud at ${running.api} does not answer`;
