@@ -234,6 +234,7 @@ test("each function gives what it promises, nested in any place", () => {
     [{ "Fn::Join": ["+", { "Fn::Split": [",", ref] }] }, "a+b"],
     [{ "Fn::Select": [1, { "Fn::Split": [",", ref] }] }, "b"],
     [{ "Fn::Select": ["1", ["x", "y", null]] }, "y"],
+    [{ "Fn::Select": [11, { "Fn::Split": ["-", "0-1-2-3-4-5-6-7-8-9-10-11-12"] }] }, "11"],
     [{ "Fn::Select": [{ "Fn::Join": ["", ["0"]] }, ["x"]] }, "x"],
     [{ "Fn::FindInMap": ["M", "k", "n"] }, "v"],
     [{ "Fn::FindInMap": [{ "Fn::Join": ["", ["M"]] }, { "Fn::Sub": "k" }, { "Fn::Select": [0, ["n"]] }] }, "v"],

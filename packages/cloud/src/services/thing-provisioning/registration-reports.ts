@@ -63,14 +63,16 @@ const settlePart: Operation<Written, void> = async (context, { taskId, type, num
 
 /**
  * Writes one file of a report. Cut anywhere, it is written again: the same file with the same lines, and what has come meanwhile.
+ *
+ * @returns false when there was nothing to write
  */
 export async function writeReport(
   { run }: Pick<SagaContext, "run">,
   objects: ObjectOperations,
   { taskId, type }: { taskId: string; type: ReportType },
-): Promise<void> {
+): Promise<boolean> {
   const part = await run(readPart, { taskId, type });
-  if (part === undefined || part.lines.length === 0) return;
+  if (part === undefined || part.lines.length === 0) return false;
   await unless("RESOURCE_EXISTS", () => run(objects.createBucket, { bucket: reportsBucket }));
   const text = part.lines.map((line) => `${line.text}\n`).join("");
   await run(objects.putObject, {
@@ -78,4 +80,5 @@ export async function writeReport(
     ...{ chunks: [new TextEncoder().encode(text)], headers: { "content-type": "application/json" } },
   });
   await run(settlePart, { taskId, type, number: part.number, lines: part.lines.map(({ line }) => line) });
+  return true;
 }

@@ -104,7 +104,7 @@ export function createRegistrationStep({ issuer, objects, registerPlan, log }: R
       for (;;) {
         const progress = (await run(readTask, { taskId }))?.progress;
         if (progress === undefined || progress.unwritten[type] < linesMin) break;
-        await writeReport({ run }, objects.operations, { taskId, type });
+        if (!(await writeReport({ run }, objects.operations, { taskId, type }))) break;
       }
     }
   };

@@ -192,6 +192,26 @@ test("a step registers registrationsPerStepMax things, and a file of a report ha
   assert.deepEqual((await linksOf(taskId, "ERRORS")).resourceLinks, []);
 });
 
+test("two processes that do the same step at once register each line once", async () => {
+  const { putInput, start, describe, reportOf, runStep, run, registry, store } = await openTasksWorld({
+    isStepped: true,
+  });
+  const count = registrationsPerStepMax + 4;
+  await putInput(namesOf(count));
+  const taskId = await start();
+  for (let step = 0; step < 3; step++) await Promise.all([runStep(taskId), runStep(taskId), runStep(taskId)]);
+  const { status, successCount, failureCount } = await describe(taskId);
+  assert.deepEqual([status, successCount, failureCount], ["Completed", count, 0]);
+  const report = await reportOf(taskId, "RESULTS");
+  assert.deepEqual(
+    report.map(({ lineNumber }) => lineNumber),
+    Array.from({ length: count }, (_none, at) => at + 1),
+  );
+  assert.equal((await run(registry.listThings, { maxResults: 250 })).things?.length, count);
+  const progress = await store.get<RegistrationProgress>(registrationKeys.progress(scope, taskId));
+  assert.deepEqual(progress?.value.unwritten, { RESULTS: 0, ERRORS: 0 });
+});
+
 test("an input that is not there, or is another one than before, fails the task", async () => {
   const { putInput, start, describe, reportOf, runStep } = await openTasksWorld({ isStepped: true });
   await putInput(namesOf(2 * registrationsPerStepMax));
