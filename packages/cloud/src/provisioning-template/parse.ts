@@ -1,3 +1,4 @@
+import { findDuplicate } from "./duplicates.js";
 import { ExpressionParser } from "./parse-expression.js";
 import { checkMembers, objectAt, refusal, show, stringAt } from "./refusal.js";
 import { objectsAt, parseResources, parseTexts, plainTexts } from "./resources.js";
@@ -28,19 +29,19 @@ export function parseTemplate(text: string, { kind }: { kind: ProvisioningTempla
     }
     checkMembers("", members, sections, "is not a section of a template");
   }
-  const parameters = parseParameters(members["Parameters"] ?? {});
-  const mappings = parseMappings(members["Mappings"] ?? {});
+  const { Parameters = {}, Mappings = {}, DeviceConfiguration = {} } = members;
+  const parameters = parseParameters(Parameters);
+  const mappings = parseMappings(Mappings);
   const declared = new Set(parameters.map(({ name }) => name));
   const expressions = new ExpressionParser({
     // What the service gives of the certificate need not be declared: AWS's own examples do without.
     isParameter: (name) => declared.has(name) || (kind !== "bulk" && isCertificateParameter(name)),
     isMap: (name) => mappings.has(name),
   });
-  const configuration = members["DeviceConfiguration"] ?? {};
   return {
     ...{ kind, parameters, mappings },
     ...parseResources(members["Resources"], kind, expressions),
-    deviceConfiguration: parseTexts("DeviceConfiguration", configuration, expressions),
+    deviceConfiguration: parseTexts("DeviceConfiguration", DeviceConfiguration, expressions),
   };
 }
 
@@ -54,6 +55,8 @@ function readMembers(text: string) {
   } catch (error) {
     throw refusal("template", `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
+  const duplicate = findDuplicate(text);
+  if (duplicate !== undefined) throw refusal(duplicate, "stands twice in its object");
   return objectAt("template", json);
 }
 

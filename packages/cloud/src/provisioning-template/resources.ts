@@ -60,7 +60,8 @@ function resourceAt(path: string, logicalName: string, value: unknown) {
   }
   if (resource["Properties"] === undefined) throw refusal(`${path}.Properties`, "is missing");
   const properties = objectAt(`${path}.Properties`, resource["Properties"]);
-  const override = objectAt(`${path}.OverrideSettings`, resource["OverrideSettings"] ?? {});
+  const { OverrideSettings = {} } = resource;
+  const override = objectAt(`${path}.OverrideSettings`, OverrideSettings);
   return { logicalName, path, type, properties, override };
 }
 

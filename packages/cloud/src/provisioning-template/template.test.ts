@@ -301,6 +301,20 @@ test("whatever is wrong is refused with its path and a reason", () => {
       /^DeviceConfiguration: cannot be given in a jitp template/,
       { kind: "jitp" },
     ],
+    [
+      '{"Resources":{"policy":{"Type":"AWS::IoT::Policy","x":[1,{"a b":"}","\\u0061 b":2}]}}}',
+      /^Resources\.policy\.x\[1\]\["a b"\]: stands twice in its object$/,
+    ],
+    [
+      '{"Resources":{"policy":{"Type":"policy"},"other":["policy"],"policy":{}}}',
+      /^Resources\.policy: stands twice in its object$/,
+    ],
+    [fleet({}, { Parameters: null }), /^Parameters: must be an object, got null$/],
+    [fleet({}, { DeviceConfiguration: null }), /^DeviceConfiguration: must be an object, got null$/],
+    [
+      fleet({ thing: thingOf({}, { OverrideSettings: null }) }),
+      /^Resources\.thing\.OverrideSettings: must be an object, got null$/,
+    ],
     [fleet({}, { Parameters: { A: { Type: "Number" } } }), /^Parameters\.A\.Type: must be "String", got "Number"$/],
     [fleet({}, { Parameters: { A: {} } }), /^Parameters\.A\.Type: must be "String", got nothing$/],
     [
