@@ -1,0 +1,95 @@
+// AWS IoT's fleet provisioning by claim, as one library call: a gateway that has nothing but a shared claim gets key, certificate and thing.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  AttachPolicyCommand,
+  CreateKeysAndCertificateCommand,
+  CreatePolicyCommand,
+  CreateProvisioningTemplateCommand,
+  IoTClient,
+} from "@aws-sdk/client-iot";
+import { fleetClaimPolicyDocument } from "@thingline/cloud";
+import { startCloud } from "@thingline/cloud/node";
+import { createNativeCredentialStore, createNativeTlsDialer } from "@thingline/device";
+import { provisionDevice } from "@thingline/device/provisioning";
+import {
+  createNodeClock,
+  createNodeFiles,
+  createNodeKeys,
+  createNodeNetwork,
+  createNodeRandom,
+} from "@thingline/transport/node";
+
+// Once for all devices: what becomes of them, and a claim that can do nothing but ask for it.
+await using cloud = await startCloud({ memory: true, mqttsPort: 0, httpsPort: 0, apiPort: 0 });
+const iot = new IoTClient({
+  endpoint: cloud.addresses.api,
+  region: "us-east-1",
+  credentials: { accessKeyId: "test", secretAccessKey: "test" },
+});
+const templateName = "gateways";
+const templateBody = JSON.stringify({
+  Parameters: { SerialNumber: { Type: "String" }, "AWS::IoT::Certificate::Id": { Type: "String" } },
+  Resources: {
+    thing: {
+      Type: "AWS::IoT::Thing",
+      Properties: { ThingName: { "Fn::Join": ["", ["gateway-", { Ref: "SerialNumber" }]] } },
+    },
+    certificate: {
+      Type: "AWS::IoT::Certificate",
+      Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "ACTIVE" },
+    },
+    policy: {
+      Type: "AWS::IoT::Policy",
+      Properties: {
+        PolicyDocument: {
+          Version: "2012-10-17",
+          Statement: { Effect: "Allow", Action: "iot:*", Resource: "*" },
+        },
+      },
+    },
+  },
+  DeviceConfiguration: { reportsEverySeconds: "60" },
+});
+const provisioningRoleArn = "arn:aws:iam::123456789012:role/provisioning";
+const template = { templateName, templateBody, provisioningRoleArn, enabled: true };
+await iot.send(new CreateProvisioningTemplateCommand(template));
+const claim = await iot.send(new CreateKeysAndCertificateCommand({ setAsActive: true }));
+const policyDocument = fleetClaimPolicyDocument(templateName);
+await iot.send(new CreatePolicyCommand({ policyName: "claim", policyDocument }));
+await iot.send(new AttachPolicyCommand({ policyName: "claim", target: claim.certificateArn }));
+
+// What the gateway leaves the factory with: the claim, in its own store.
+const adapters = {
+  clock: createNodeClock(),
+  random: createNodeRandom(),
+  files: createNodeFiles(),
+  keys: createNodeKeys(),
+};
+const folder = await mkdtemp(join(tmpdir(), "thingline-example-"));
+const { files, keys } = adapters;
+const store = createNativeCredentialStore({ files, keys, folder: join(folder, "credentials") });
+await store.write(43, "ca", cloud.caPem);
+await store.write(43, "certificate", claim.certificatePem ?? "");
+await store.write(43, "privateKey", claim.keyPair?.PrivateKey ?? "");
+
+// At every start: the first time it is provisioned, after that it connects. A power cut in between loses nothing.
+const { device, thingName, deviceConfiguration } = await provisionDevice({
+  ...adapters,
+  host: "localhost",
+  port: Number(cloud.addresses.mqtts.split(":").at(-1)),
+  clientId: "SN-1",
+  store,
+  dialer: createNativeTlsDialer({ dialer: createNodeNetwork(), store }),
+  progressPath: join(folder, "provisioning.json"),
+  method: { kind: "fleet", template: templateName, keys: "cloud", parameters: { SerialNumber: "SN-1" } },
+  onEvent: (event) => {
+    if (event.type !== "stepFinished") return;
+    process.stdout.write(`${event.step}/${event.of} ${event.name}: ${event.result}\n`);
+  },
+});
+process.stdout.write(`connected as thing ${thingName}, told ${JSON.stringify(deviceConfiguration)}\n`);
+await device.close();
+iot.destroy();
+await rm(folder, { recursive: true });
