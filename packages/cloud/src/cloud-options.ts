@@ -3,6 +3,7 @@ import { clockOption, filesOption, httpOption, keysOption, networkOption, random
 import type { Clock, Files, Http, Keys, Network, Random } from "@thingline/transport";
 import { checkAccountAndRegion } from "./account-region.js";
 import { awsLimits, noLimits, type BrokerLimits } from "./broker/limits.js";
+import type { SessionOwnerRule } from "./broker/session-owner.js";
 import { defaultObjectsPort } from "./default-ports.js";
 import type { CloudFunction } from "./functions/index.js";
 import type { GatewayOptions } from "./gateway/gateway.js";
@@ -64,6 +65,12 @@ export interface CloudOptions {
   /** Whose signatures count. Default: access key `test` with the secret `test`, which tools for local clouds use. */
   accessKeys?: readonly AccessKey[];
   /**
+   * Whose a persistent session is. `principal`, the default: the thing's that the certificate is attached to where that thing's name is the
+   * client id, else the certificate's, so that nobody else gets its queue or can end it. `clientId`: of whoever connects under the client id,
+   * as AWS is believed to do.
+   */
+  sessionOwner?: SessionOwnerRule;
+  /**
    * Who answers devices that ask on `certificate/<client id>/create`; see {@link Vending}. Given, it holds for as long as this cloud runs.
    * Default: what is stored in this cloud, as `thingline claim create` does, and `off` where nothing is.
    */
@@ -120,6 +127,7 @@ const optionTypes = {
   signatures: "string",
   unsignedRequests: "string",
   accessKeys: "array",
+  sessionOwner: "string",
   // A word or an object.
   vending: "any",
   rotationOverlapMs: "number",
@@ -134,6 +142,7 @@ const words = {
   shadowsOfUnknownThings: ["accepted", "refused"],
   signatures: ["verify", "any"],
   unsignedRequests: ["allowed", "refused"],
+  sessionOwner: ["principal", "clientId"],
 } as const;
 
 /** Before anything is opened. @throws {ThinglineError} OPTION_INVALID with the option's name */

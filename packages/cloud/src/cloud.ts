@@ -87,7 +87,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       { ...deps, folder, mqttsEndpoint, signingKey, objectsEndpoint: objectsEndpointOf(options) },
       serviceOptionsOf(options),
     );
-    const engineOptions = { scope, limits: brokerLimitsOf(options), services };
+    const engineOptions = { scope, limits: brokerLimitsOf(options), sessionOwner: options.sessionOwner, services };
     this.#maintenance = new Maintenance({ ...deps, scope, openEngine: () => openEngine(deps, engineOptions) });
     const run: OperationRunner["run"] = (from, operation, input) => this.run(operation, input, from);
     this.#http = createHttpDoor(deps, options, {

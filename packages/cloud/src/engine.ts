@@ -2,6 +2,7 @@ import type { Clock, Keys, Random } from "@thingline/transport";
 import type { Bus } from "./bus/bus.js";
 import { createBroker } from "./broker/broker.js";
 import type { BrokerLimits } from "./broker/limits.js";
+import type { SessionOwnerRule } from "./broker/session-owner.js";
 import type { Broker } from "./broker/types.js";
 import { LifecycleHook } from "./lifecycle-hook.js";
 import type { Log } from "./log.js";
@@ -9,6 +10,7 @@ import { soleNode, type CloudNode } from "./nodes/node.js";
 import { blobRecords, deleteOrphans, findOrphans, tellMissingBlobs } from "./services/blob-records.js";
 import type { Operation, Scope } from "./services/operation.js";
 import type { EffectPerformer } from "./services/outbox.js";
+import { isThing } from "./services/registry/index.js";
 import { openOperationRunner, type EffectRunner } from "./services/runner.js";
 import type { CloudService } from "./services/service.js";
 import type { BlobStore } from "./store/blobs.js";
@@ -31,6 +33,8 @@ export interface EngineOptions {
   /** Whose clients connect here. */
   scope: Scope;
   limits: BrokerLimits;
+  /** Whose a session is. Default `principal`. */
+  sessionOwner?: SessionOwnerRule | undefined;
   services: readonly CloudService[];
 }
 
@@ -65,7 +69,8 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
   try {
     broker = await createBroker({
       ...deps,
-      ...{ scope, runner, limits: options.limits },
+      ...{ scope, runner, limits: options.limits, sessionOwner: options.sessionOwner },
+      isThing: (name) => isThing(store, scope, name),
       onWakeUpStored: (atUnixMs) => runner.expectWakeUp(atUnixMs),
       services: services.flatMap(({ topics }) => topics ?? []),
       onLifecycle(event) {

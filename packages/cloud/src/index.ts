@@ -182,6 +182,7 @@ export type {
   BrokerStats,
   DisconnectReason,
   PublishEffect,
+  SessionOwnerRule,
 } from "./broker/index.js";
 export { busAttemptsMax, busRetryDelayMs, busUnsettledMax } from "./bus/bus-link.js";
 export { busTimeoutMs } from "./bus/bus.js";

@@ -87,6 +87,8 @@ export interface StartCloudOptions {
   unsignedRequests?: "allowed" | "refused";
   /** Whose signatures count. Default: access key `test` with the secret `test`. */
   accessKeys?: readonly AccessKey[];
+  /** Whose a persistent session is: the principal's, by default, or that of whoever has the client id, as AWS is believed to do. */
+  sessionOwner?: CloudOptions["sessionOwner"];
   /**
    * Who answers devices that ask on `certificate/<client id>/create`. Default: what the data folder says, as `thingline claim create` wrote it,
    * and `off` where nothing is written.
@@ -242,7 +244,7 @@ class NodeCloud implements StartedCloud {
     };
     const dependencies = { ...adapters, files: this.#files, isSignedBy };
     const { store, blobs, directoryId, directory } = await this.#openStore(folder, dependencies);
-    const { unsignedRequests, accessKeys, vending } = this.#options;
+    const { unsignedRequests, accessKeys, vending, sessionOwner } = this.#options;
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
       { ...adapters, files: this.#files, store, ...(blobs && { blobs }), ...this.#functions(clock), log },
@@ -257,6 +259,7 @@ class NodeCloud implements StartedCloud {
         ...(unsignedRequests === undefined ? {} : { unsignedRequests }),
         ...(accessKeys === undefined ? {} : { accessKeys }),
         ...(vending === undefined ? {} : { vending }),
+        ...(sessionOwner === undefined ? {} : { sessionOwner }),
         keyPoolSize: this.#options.keyPoolSize ?? defaultKeyPoolSize,
         objectsEndpoint: () => this.#objectsEndpoint,
         serverNames: [...(this.#options.serverNames ?? []), ...serverNamesOf(host)],
@@ -460,6 +463,7 @@ const optionTypes = {
   sigv4: "string",
   unsignedRequests: "string",
   accessKeys: "array",
+  sessionOwner: "string",
   // A word or an object.
   vending: "any",
   keyPoolSize: "number",
@@ -470,9 +474,10 @@ const optionTypes = {
 } as const satisfies OptionTypes<StartCloudOptions>;
 
 /** A misspelt word must not leave a door open. */
-const words: Readonly<Record<"sigv4" | "unsignedRequests", readonly string[]>> = {
+const words: Readonly<Record<"sigv4" | "unsignedRequests" | "sessionOwner", readonly string[]>> = {
   sigv4: ["verify", "any"],
   unsignedRequests: ["allowed", "refused"],
+  sessionOwner: ["principal", "clientId"],
 };
 
 function checkOptions(options: StartCloudOptions): void {

@@ -127,7 +127,7 @@ export class BusEar implements BusReceiver {
   private obey(control: BusControl): Promise<void> | undefined {
     switch (control.type) {
       case "sessionTaken":
-        this.parts.lifecycle.taken(control.clientId, control.epoch);
+        this.parts.lifecycle.taken(control);
         return undefined;
       case "disconnectClient":
         this.disconnect(control.clientId, control.reason);

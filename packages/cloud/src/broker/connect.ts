@@ -19,6 +19,7 @@ import type { GroupQueues } from "./group-queue.js";
 import type { LifecycleEvents } from "./lifecycle-events.js";
 import type { BrokerSession } from "./session.js";
 import type { SessionLifecycle } from "./session-lifecycle.js";
+import { ownerOf } from "./session-owner.js";
 import type { Sessions } from "./sessions.js";
 import type { Turns } from "./turn.js";
 import type { UnsentOutput } from "./unsent-output.js";
@@ -125,14 +126,15 @@ export class Connector {
     });
     authorizer = this.isGone(attempt) ? undefined : await this.authorizeAgain(attempt, authorizer);
     if (authorizer === undefined) return;
+    const owner = ownerOf(clientId, authorizer, link.identity.certificateId);
     const known = sessions.get(clientId);
     if (known?.connection !== undefined) {
       // Before the other connection is thrown off, which would be for nothing.
-      if (lifecycle.lacksRoom(known, expirySeconds)) return this.refuseForRoom(attempt);
+      if (lifecycle.lacksRoom(lifecycle.kept(clientId, owner), expirySeconds)) return this.refuseForRoom(attempt);
       this.context.counters.sessionsTakenOver++;
       known.connection.end("DUPLICATE_CLIENTID");
     }
-    const opened = await lifecycle.open(clientId, { version, isCleanStart, expirySeconds });
+    const opened = await lifecycle.open(clientId, { owner, version, isCleanStart, expirySeconds });
     if (opened === undefined) return this.refuseForRoom(attempt);
     const { session, isPresent } = opened;
     authorizer = await this.authorizeAgain(attempt, authorizer);
@@ -140,6 +142,11 @@ export class Connector {
       // The session was opened for nobody: it goes the way of any session whose connection is lost.
       lifecycle.abandon(session, expirySeconds);
       return;
+    }
+    if (ownerOf(clientId, authorizer, link.identity.certificateId) !== owner) {
+      lifecycle.abandon(session, expirySeconds);
+      const code = version === 5 ? reasonCodes.serverBusy : connectReturnCodes.serverUnavailable;
+      return this.refuse(attempt, code, "the thing of the certificate changed while it connected; connect again");
     }
     this.welcome(link, attempt, session, authorizer, isPresent);
   }

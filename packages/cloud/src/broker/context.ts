@@ -5,6 +5,7 @@ import type { Scope } from "../services/operation.js";
 import type { Store } from "../store/store.js";
 import { createCounters, type BrokerCounters } from "./counters.js";
 import { awsLimits, type BrokerLimits } from "./limits.js";
+import type { SessionOwnerRule } from "./session-owner.js";
 import { storeKeys, type StoreKeys } from "./session-store.js";
 
 export interface ContextOptions {
@@ -15,6 +16,8 @@ export interface ContextOptions {
   scope: Scope;
   limits?: BrokerLimits | undefined;
   node?: CloudNode | undefined;
+  sessionOwner?: SessionOwnerRule | undefined;
+  isThing?: ((name: string) => Promise<boolean>) | undefined;
 }
 
 /** What the parts of one broker are made with: its world and its bounds. Nothing here changes but the counters. */
@@ -28,10 +31,14 @@ export class BrokerContext {
   readonly counters: BrokerCounters = createCounters();
   readonly keys: StoreKeys;
   readonly node: CloudNode;
+  readonly sessionOwner: SessionOwnerRule;
+  /** Whether the registry has a thing of that name. */
+  readonly isThing: (name: string) => Promise<boolean>;
   /** Names this broker in session records. */
   readonly brokerId: string;
 
-  constructor({ clock, random, log, store, scope, limits = awsLimits, node = soleNode }: ContextOptions) {
+  constructor({ clock, random, log, store, scope, ...options }: ContextOptions) {
+    const { limits = awsLimits, node = soleNode, sessionOwner = "principal" } = options;
     this.clock = clock;
     this.random = random;
     this.log = log;
@@ -40,6 +47,8 @@ export class BrokerContext {
     this.limits = limits;
     this.keys = storeKeys(scope);
     this.node = node;
+    this.sessionOwner = sessionOwner;
+    this.isThing = options.isThing ?? (async () => false);
     this.brokerId = node.isAlone ? random.uuid() : node.id;
   }
 

@@ -204,7 +204,7 @@ export class Delivery {
     this.ledger.queued(sizeBytes);
     if (stored === undefined) return;
     const record = { ...messageRecord(kept), isRetained };
-    turn.wait(stored.writer.put(this.context.keys.message(session.clientId, message.sequence), record));
+    turn.wait(stored.writer.put(this.context.keys.message(session.name, message.sequence), record));
   }
 
   /** The limit that a message of this size would break, if any. */
@@ -250,11 +250,11 @@ export class Delivery {
     }
   }
 
-  private dropOldest({ queue, stored, clientId }: BrokerSession, message: QueuedMessage): void {
+  private dropOldest({ queue, stored, name }: BrokerSession, message: QueuedMessage): void {
     queue.shift();
     this.ledger.left(message.sizeBytes);
     if (!message.isStored) return;
-    void stored?.writer.delete(this.context.keys.message(clientId, message.sequence)).catch(() => undefined);
+    void stored?.writer.delete(this.context.keys.message(name, message.sequence)).catch(() => undefined);
   }
 }
 

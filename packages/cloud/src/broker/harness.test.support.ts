@@ -224,6 +224,8 @@ export class TestIdentity implements ConnectionIdentity {
   generation = 1;
   asked = 0;
   requests: ConnectRequest[] = [];
+  /** The thing that the certificate is attached to. */
+  thingName: string | undefined;
 
   constructor(rule: Rule = () => true, certificateId?: string) {
     this.rule = rule;
@@ -237,7 +239,7 @@ export class TestIdentity implements ConnectionIdentity {
         const isAllowed = this.rule(action, resource);
         return { isAllowed, explanation: isAllowed ? "statement 1" : `no statement allows ${action} on ${resource}` };
       },
-      thingName: undefined,
+      thingName: this.thingName,
       generation: 0,
     };
     Object.defineProperty(authorizer, "generation", { get: () => this.generation });

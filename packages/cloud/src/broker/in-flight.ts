@@ -32,7 +32,7 @@ export class InFlight {
       return;
     }
     this.ledger.settled(message.sizeBytes);
-    const key = this.context.keys.message(session.clientId, message.sequence);
+    const key = this.context.keys.message(session.name, message.sequence);
     void session.stored?.writer.delete(key).catch(() => undefined);
   }
 

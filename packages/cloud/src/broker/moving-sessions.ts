@@ -3,12 +3,13 @@ import { wants } from "../bus/interest.js";
 import type { BrokerContext } from "./context.js";
 import { parseShare } from "./reserved-topics.js";
 import type { BrokerSession } from "./session.js";
+import { clientIdOfName, type SessionName } from "./session-owner.js";
 import { loadSession, type SessionRecord, type StoredSession } from "./session-store.js";
 import type { Sessions } from "./sessions.js";
 
 /** A session on its way to this broker: others are told what it wants, and it is nobody's here yet. */
 interface Arriving {
-  readonly clientId: string;
+  readonly name: SessionName;
   readonly filters: Set<string>;
   /** Undefined: it does not come. Rejects when the others could not be told. */
   readonly placed: Promise<BrokerSession | undefined>;
@@ -40,13 +41,13 @@ export class MovingSessions {
    * @returns undefined when there is none, or it may not be taken
    */
   async fetch(
-    clientId: string,
+    name: SessionName,
     place: (loaded: StoredSession) => BrokerSession,
     mayTake: (record: SessionRecord) => boolean = () => true,
   ): Promise<BrokerSession | undefined> {
     const { sessions, port } = this.parts;
     const load = async (): Promise<StoredSession | undefined> => {
-      const loaded = await loadSession(this.context.store, this.context.keys, clientId);
+      const loaded = await loadSession(this.context.store, this.context.keys, name);
       return loaded !== undefined && mayTake(loaded.record) ? loaded : undefined;
     };
     let loaded = await load();
@@ -55,7 +56,7 @@ export class MovingSessions {
     let settle!: { resolve: (session: BrokerSession | undefined) => void; reject: (error: unknown) => void };
     const placed = new Promise<BrokerSession | undefined>((resolve, reject) => (settle = { resolve, reject }));
     placed.catch(() => undefined);
-    const arriving: Arriving = { clientId, filters, placed };
+    const arriving: Arriving = { name, filters, placed };
     // What came before this may come once more.
     sessions.arrivals++;
     this.arriving.add(arriving);
@@ -86,8 +87,8 @@ export class MovingSessions {
     bring: (session: BrokerSession) => Promise<void> | undefined,
   ): Promise<void>[] {
     const waits: Promise<void>[] = [];
-    for (const { clientId, filters, placed } of this.arriving) {
-      const isWanted = onlyToClientId === undefined ? wants(filters, topic) : onlyToClientId === clientId;
+    for (const { name, filters, placed } of this.arriving) {
+      const isWanted = onlyToClientId === undefined ? wants(filters, topic) : onlyToClientId === clientIdOfName(name);
       if (isWanted) waits.push(placed.then((session) => session && bring(session)));
     }
     return waits;

@@ -13,6 +13,7 @@ import type { QueueLedger } from "./queue-ledger.js";
 import { RateBucket } from "./rate.js";
 import { restoredPublication } from "./retained.js";
 import type { BrokerSession } from "./session.js";
+import { clientIdOfName, nameBeside, thingOwner, type SessionName, type SessionOwner } from "./session-owner.js";
 import { loadSession, type SessionRecord, type StoredSession } from "./session-store.js";
 import { SessionWriter } from "./session-writer.js";
 import type { Sessions } from "./sessions.js";
@@ -42,6 +43,7 @@ export interface OpenedSession {
 }
 
 export interface SessionTerms {
+  owner: SessionOwner;
   version: MqttVersion;
   isCleanStart: boolean;
   expirySeconds: number;
@@ -79,9 +81,9 @@ export class SessionLifecycle {
     }
   }
 
-  private async restoreAtStart(clientId: string): Promise<void> {
+  private async restoreAtStart(name: SessionName): Promise<void> {
     const { clock, store, keys } = this.context;
-    const loaded = await loadSession(store, keys, clientId);
+    const loaded = await loadSession(store, keys, name);
     if (loaded === undefined) return;
     const session = this.restore(loaded);
     const stored = session.stored!;
@@ -105,8 +107,8 @@ export class SessionLifecycle {
     let batch: Promise<void>[] = [];
     for await (const { key, value } of iterateSound<SessionRecord>(store, keys.sessions)) {
       if (!this.isLeft(value, estateId)) continue;
-      const clientId = key.at(-1) as string;
-      batch.push(this.parts.order.after(clientId, () => this.adoptOne(clientId, estateId)));
+      const name = key.at(-1) as SessionName;
+      batch.push(this.parts.order.after(clientIdOfName(name), () => this.adoptOne(name, estateId)));
       if (batch.length < adoptedAtOnceMax) continue;
       await Promise.all(batch);
       batch = [];
@@ -120,12 +122,12 @@ export class SessionLifecycle {
     return owner === estateId || (owner !== brokerId && !node.others().includes(owner));
   }
 
-  private async adoptOne(clientId: string, estateId: string): Promise<void> {
+  private async adoptOne(name: SessionName, estateId: string): Promise<void> {
     const { clock, brokerId: owner, log } = this.context;
     const { sessions, moving } = this.parts;
-    if (sessions.get(clientId) !== undefined) return;
+    if (sessions.named(name) !== undefined) return;
     const place = (loaded: StoredSession) => this.restore(loaded);
-    const session = await moving.fetch(clientId, place, (record) => this.isLeft(record, estateId));
+    const session = await moving.fetch(name, place, (record) => this.isLeft(record, estateId));
     if (session === undefined) return;
     const stored = session.stored!;
     try {
@@ -138,7 +140,7 @@ export class SessionLifecycle {
       if (isThinglineError(error, "STORE_CONFLICT")) return;
       throw error;
     }
-    log.info("sessionAdopted", { clientId, from: estateId });
+    log.info("sessionAdopted", { clientId: session.clientId, from: estateId });
     this.waitOffline(session);
   }
 
@@ -210,17 +212,20 @@ export class SessionLifecycle {
   /** Ends a session for good, in memory and in the store. Failures of the store are logged by its writer. */
   private async end(session: BrokerSession): Promise<void> {
     const { keys } = this.context;
-    const { stored, clientId } = session;
-    const subscriptionKeys = [...session.subscriptions.keys()].map((filter) => keys.subscription(clientId, filter));
-    const messageKeys = storedSequences(session).map((sequence) => keys.message(clientId, sequence));
+    const { stored, name } = session;
+    const subscriptionKeys = [...session.subscriptions.keys()].map((filter) => keys.subscription(name, filter));
+    const messageKeys = storedSequences(session).map((sequence) => keys.message(name, sequence));
     this.parts.sessions.forget(session);
     await stored?.writer.deleteSession([...subscriptionKeys, ...messageKeys]).catch(() => undefined);
   }
 
-  /** Another broker holds the session under this epoch. */
-  taken(clientId: string, epoch: number): void {
-    const session = this.parts.sessions.get(clientId);
+  /** Another broker holds the session of that name under this epoch, and its client is connected there. */
+  taken({ clientId, name, epoch }: { clientId: string; name: SessionName; epoch: number }): void {
+    const { sessions } = this.parts;
+    const session = sessions.named(name);
     if (session !== undefined && (session.stored?.record.epoch ?? 0) < epoch) this.lose(session);
+    const current = sessions.get(clientId);
+    if (current !== undefined && current.name !== name) current.connection?.end("DUPLICATE_CLIENTID");
   }
 
   /** Another broker has a newer epoch: nothing more can be written here. */
@@ -238,11 +243,11 @@ export class SessionLifecycle {
   /** Makes a session persistent: from here on it has a record and a writer. */
   private makeStored(session: BrokerSession, record: SessionRecord, revision: number): void {
     const { clock, store, keys, counters, log } = this.context;
-    const { clientId } = session;
+    const { clientId, name } = session;
     const writer = new SessionWriter({
       clock,
       store,
-      key: keys.session(clientId),
+      key: keys.session(name),
       record,
       revision,
       gate: this.parts.gate,
@@ -259,11 +264,12 @@ export class SessionLifecycle {
   }
 
   /** Puts a session that the store holds into memory. */
-  private restore({ clientId, record, revision, subscriptions, messages }: StoredSession): BrokerSession {
+  private restore({ name, record, revision, subscriptions, messages }: StoredSession): BrokerSession {
     const { sessions, topics } = this.parts;
-    const session = sessions.create(clientId, record.version, record.identifier);
+    const session = sessions.create({ name, owner: record.principal, version: record.version }, record.identifier);
     this.makeStored(session, record, revision);
     session.arrival = ++sessions.arrivals;
+    if (sessions.get(session.clientId) === undefined) sessions.becomeCurrent(session);
     // Others know already, or there are none.
     for (const [filter, options] of subscriptions) void sessions.subscribe(session, filter, options);
     for (const { sequence, record: message } of messages) {
@@ -276,7 +282,7 @@ export class SessionLifecycle {
         continue;
       }
       this.context.counters.droppedQueueFull++;
-      void session.stored?.writer.delete(this.context.keys.message(clientId, sequence)).catch(() => undefined);
+      void session.stored?.writer.delete(this.context.keys.message(name, sequence)).catch(() => undefined);
     }
     sessions.onArrival?.(session);
     return session;
@@ -284,14 +290,62 @@ export class SessionLifecycle {
 
   // For a CONNECT
 
+  /** What is in memory for a client, if anything. */
+  kept(clientId: string, owner: SessionOwner): BrokerSession | undefined {
+    const { sessions } = this.parts;
+    const session = sessions.named(clientId);
+    if (session !== undefined && this.mayBeOf(session.owner, owner)) return session;
+    return sessions.named(nameBeside(clientId, owner));
+  }
+
+  /** Whether a session may be this owner's; a session of an earlier release may be anybody's. */
+  private mayBeOf(sessionOwner: SessionOwner | undefined, owner: SessionOwner): boolean {
+    return this.context.sessionOwner === "clientId" || sessionOwner === undefined || sessionOwner === owner;
+  }
+
   /**
-   * The session of a client id: in memory, or in the store where another broker left it. A broker that never met another
-   * has all sessions in memory, so that clean sessions ask the store nothing.
+   * A session of an earlier release does not say whose it is: it is the thing's of that name, or where there is no such thing, that of
+   * whoever comes first.
    */
-  private async find(clientId: string): Promise<BrokerSession | undefined> {
-    const known = this.parts.sessions.get(clientId);
-    if (known !== undefined || !this.hasMetOthers()) return known;
-    return this.parts.moving.fetch(clientId, (loaded) => this.restore(loaded));
+  private async isOf(sessionOwner: SessionOwner | undefined, clientId: string, owner: SessionOwner): Promise<boolean> {
+    if (sessionOwner !== undefined || owner === thingOwner || this.context.sessionOwner === "clientId")
+      return this.mayBeOf(sessionOwner, owner);
+    return !(await this.context.isThing(clientId));
+  }
+
+  /**
+   * The session of a client, or the name that a new one gets: in memory, or in the store where another broker left it. A broker that never
+   * met another has all sessions in memory, so that clean sessions ask the store nothing.
+   */
+  private async find(clientId: string, owner: SessionOwner): Promise<{ session?: BrokerSession; name: SessionName }> {
+    const beside = nameBeside(clientId, owner);
+    const names = this.context.sessionOwner === "clientId" ? [clientId] : [beside, clientId];
+    for (const name of names) {
+      const { session, isAnothers } = await this.look(name, clientId, owner);
+      if (session !== undefined) return { session, name };
+      if (isAnothers === true) return { name: beside };
+    }
+    return { name: clientId };
+  }
+
+  private async look(
+    name: SessionName,
+    clientId: string,
+    owner: SessionOwner,
+  ): Promise<{ session?: BrokerSession | undefined; isAnothers?: boolean }> {
+    const { store, keys } = this.context;
+    const known = this.parts.sessions.named(name);
+    if (known !== undefined) {
+      const isOwn = await this.isOf(known.owner, clientId, owner);
+      return isOwn ? { session: known } : { isAnothers: true };
+    }
+    if (!this.hasMetOthers()) return {};
+    const record = (await store.get<SessionRecord>(keys.session(name)))?.value;
+    if (record === undefined) return {};
+    if (!(await this.isOf(record.principal, clientId, owner))) return { isAnothers: true };
+    const place = (loaded: StoredSession) => this.restore(loaded);
+    const isSame = ({ principal }: SessionRecord) => principal === record.principal;
+    return { session: await this.parts.moving.fetch(name, place, isSame) };
   }
 
   private isExpired({ stored }: BrokerSession): boolean {
@@ -323,8 +377,9 @@ export class SessionLifecycle {
   }
 
   private async openOnce(clientId: string, terms: SessionTerms): Promise<OpenedSession | undefined> {
-    const { version, isCleanStart, expirySeconds } = terms;
-    const old = await this.find(clientId);
+    const { owner, version, isCleanStart, expirySeconds } = terms;
+    const { sessions } = this.parts;
+    const { session: old, name } = await this.find(clientId, owner);
     // Its timer may be due in this very moment, and not have come yet.
     const isOver = old !== undefined && this.isExpired(old);
     const canResume = old?.stored !== undefined && !isCleanStart && !isOver && old.version === version;
@@ -337,28 +392,32 @@ export class SessionLifecycle {
       old.expiryTimer?.cancel();
       old.expiryTimer = undefined;
       old.offlineRate = undefined;
+      old.owner = owner;
+      sessions.becomeCurrent(old);
       await this.own(old, expirySeconds);
       for (const message of old.queue.all()) message.isReplay = true;
       return { session: old, isPresent: true };
     }
     // An MQTT 3.1.1 client cannot be told that it gets less than it asked for, and would lose what it believes to be kept.
     if (this.lacksRoom(undefined, expirySeconds)) return undefined;
-    const session = this.parts.sessions.create(clientId, version);
+    const session = sessions.create({ name, owner, version });
+    sessions.becomeCurrent(session);
+    if (name !== clientId) this.context.log.info("sessionOfAnother", { clientId, owner, explanation: besideAnother });
     if (expirySeconds > 0) {
       const { identifier } = session;
       const record = { epoch: 0, identifier, owner: "", version, expirySeconds, expiresAtMs: undefined };
       this.makeStored(session, record, 0);
       await this.own(session, expirySeconds);
-    }
+    } else if (name !== clientId) this.tellTaken(session, 0);
     return { session, isPresent: false };
   }
 
   private async own(session: BrokerSession, expirySeconds: number): Promise<void> {
-    const { port } = this.parts;
     const stored = session.stored!;
     const epoch = stored.record.epoch + 1;
     const owner = this.context.brokerId;
-    stored.record = { ...stored.record, epoch, owner, expirySeconds, expiresAtMs: undefined };
+    const whose = session.owner !== undefined && { principal: session.owner };
+    stored.record = { ...stored.record, ...whose, epoch, owner, expirySeconds, expiresAtMs: undefined };
     try {
       await stored.writer.writeRecord(stored.record);
     } catch (error) {
@@ -366,11 +425,18 @@ export class SessionLifecycle {
       this.abandon(session, expirySeconds);
       throw error;
     }
-    if (port.isAlone) return;
-    // Nobody waits: a holder that does not hear of it finds out with its next commit.
-    port.control({ type: "sessionTaken", clientId: session.clientId, epoch })?.catch(() => undefined);
+    this.tellTaken(session, epoch);
+  }
+
+  /** Nobody waits: a holder that does not hear of it finds out with its next commit. */
+  private tellTaken({ clientId, name }: BrokerSession, epoch: number): void {
+    const { port } = this.parts;
+    if (!port.isAlone) port.control({ type: "sessionTaken", clientId, name, epoch })?.catch(() => undefined);
   }
 }
+
+const besideAnother =
+  "there is a session under this client id that belongs to another thing or certificate: it stays as it is, and this client has its own";
 
 function storedSequences(session: BrokerSession): number[] {
   const sequences: number[] = [];

@@ -3,6 +3,7 @@ import { retainedKeys, type MessageRecord, type StoredProperties } from "../serv
 import type { Scope } from "../services/operation.js";
 import { iterate, iterateSound } from "../store/iterate.js";
 import type { StoreKey, StoreReader } from "../store/store.js";
+import type { SessionName, SessionOwner } from "./session-owner.js";
 
 /** A persistent session as it is stored. Who holds its newest revision owns the session. */
 export type SessionRecord = {
@@ -12,6 +13,8 @@ export type SessionRecord = {
   identifier?: string;
   /** The broker that holds it. */
   owner: string;
+  /** Whose session it is; not in records of earlier releases. */
+  principal?: SessionOwner;
   version: MqttVersion;
   expirySeconds: number;
   /** Unix time; undefined while a client is connected. */
@@ -32,11 +35,11 @@ export type GroupRecord = {
 
 export interface StoreKeys {
   sessions: StoreKey;
-  session(clientId: string): StoreKey;
-  subscriptions(clientId: string): StoreKey;
-  subscription(clientId: string, filter: string): StoreKey;
-  messages(clientId: string): StoreKey;
-  message(clientId: string, sequence: number): StoreKey;
+  session(name: SessionName): StoreKey;
+  subscriptions(name: SessionName): StoreKey;
+  subscription(name: SessionName, filter: string): StoreKey;
+  messages(name: SessionName): StoreKey;
+  message(name: SessionName, sequence: number): StoreKey;
   groups: StoreKey;
   group(shareName: string, filter: string): StoreKey;
   groupMessages(shareName: string, filter: string): StoreKey;
@@ -50,11 +53,11 @@ export function storeKeys(scope: Scope): StoreKeys {
   const key = (...rest: (string | number)[]): StoreKey => [account, region, "broker", ...rest];
   return {
     sessions: key("session"),
-    session: (clientId) => key("session", clientId),
-    subscriptions: (clientId) => key("subscription", clientId),
-    subscription: (clientId, filter) => key("subscription", clientId, filter),
-    messages: (clientId) => key("message", clientId),
-    message: (clientId, sequence) => key("message", clientId, sequence),
+    session: (name) => key("session", name),
+    subscriptions: (name) => key("subscription", name),
+    subscription: (name, filter) => key("subscription", name, filter),
+    messages: (name) => key("message", name),
+    message: (name, sequence) => key("message", name, sequence),
     groups: key("group"),
     group: (shareName, filter) => key("group", shareName, filter),
     groupMessages: (shareName, filter) => key("groupMessage", shareName, filter),
@@ -65,7 +68,7 @@ export function storeKeys(scope: Scope): StoreKeys {
 }
 
 export interface StoredSession {
-  clientId: string;
+  name: SessionName;
   record: SessionRecord;
   revision: number;
   subscriptions: Map<string, SubscriptionOptions>;
@@ -76,19 +79,19 @@ export interface StoredSession {
 export async function loadSession(
   store: StoreReader,
   keys: StoreKeys,
-  clientId: string,
+  name: SessionName,
 ): Promise<StoredSession | undefined> {
-  const entry = await store.get<SessionRecord>(keys.session(clientId));
+  const entry = await store.get<SessionRecord>(keys.session(name));
   if (entry === undefined) return undefined;
   const subscriptions = new Map<string, SubscriptionOptions>();
-  for await (const { key, value } of iterate<SubscriptionRecord>(store, keys.subscriptions(clientId))) {
+  for await (const { key, value } of iterate<SubscriptionRecord>(store, keys.subscriptions(name))) {
     subscriptions.set(key.at(-1) as string, value);
   }
   const messages: StoredSession["messages"] = [];
-  for await (const { key, value } of iterateSound<MessageRecord>(store, keys.messages(clientId))) {
+  for await (const { key, value } of iterateSound<MessageRecord>(store, keys.messages(name))) {
     messages.push({ sequence: key.at(-1) as number, record: value });
   }
-  return { clientId, record: entry.value, revision: entry.revision, subscriptions, messages };
+  return { name, record: entry.value, revision: entry.revision, subscriptions, messages };
 }
 
 export function subscriptionRecord(options: SubscriptionOptions): SubscriptionRecord {

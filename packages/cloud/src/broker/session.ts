@@ -9,6 +9,7 @@ import type { Client } from "./client.js";
 import type { BrokerLimits } from "./limits.js";
 import type { Publication } from "./publication.js";
 import type { RateBucket } from "./rate.js";
+import { clientIdOfName, type SessionName, type SessionOwner } from "./session-owner.js";
 import type { GroupRecord, SessionRecord } from "./session-store.js";
 import type { SessionWriter } from "./session-writer.js";
 import type { SharedGroup } from "./subscription-index.js";
@@ -39,9 +40,19 @@ type QueueLimits = Pick<BrokerLimits, "queuedMessagesMax" | "queuedBytesMax">;
 const newQueue = ({ queuedMessagesMax, queuedBytesMax }: QueueLimits): ServerSession<QueuedMessage> =>
   new ServerSession<QueuedMessage>({ queuedMessagesMax, queuedBytesMax });
 
+export interface NewSession {
+  name: SessionName;
+  owner: SessionOwner | undefined;
+  version: MqttVersion;
+}
+
 /** A client id's state in this broker: for the time of one connection, or longer when it is persistent. */
 export class BrokerSession {
   readonly clientId: string;
+  /** What it is kept under: see {@link SessionName}. */
+  readonly name: SessionName;
+  /** Undefined: it came from a record of an earlier release, and nobody has resumed it since. */
+  owner: SessionOwner | undefined;
   readonly version: MqttVersion;
   /** A UUID for the session's life. */
   readonly identifier: string;
@@ -61,8 +72,10 @@ export class BrokerSession {
   /** Queues of the shared groups that it is a member of. */
   groups: Set<GroupQueue> | undefined;
 
-  constructor(clientId: string, version: MqttVersion, identifier: string, limits: QueueLimits) {
-    this.clientId = clientId;
+  constructor({ name, owner, version }: NewSession, identifier: string, limits: QueueLimits) {
+    this.clientId = clientIdOfName(name);
+    this.name = name;
+    this.owner = owner;
     this.version = version;
     this.identifier = identifier;
     this.queue = newQueue(limits);

@@ -1,10 +1,11 @@
-import type { MqttVersion, SubscriptionOptions } from "@thingline/protocol/mqtt";
+import type { SubscriptionOptions } from "@thingline/protocol/mqtt";
 import type { BusLink } from "../bus/bus-link.js";
 import type { BrokerContext } from "./context.js";
 import type { GroupQueues } from "./group-queue.js";
 import type { QueueLedger } from "./queue-ledger.js";
 import { parseShare } from "./reserved-topics.js";
-import { BrokerSession, type StoredPart } from "./session.js";
+import { BrokerSession, type NewSession, type StoredPart } from "./session.js";
+import type { SessionName } from "./session-owner.js";
 import type { BrokerIndex } from "./routes.js";
 import type { SharedGroup } from "./subscription-index.js";
 
@@ -19,7 +20,9 @@ export interface SessionsParts {
 export class Sessions {
   private readonly context: BrokerContext;
   private readonly parts: SessionsParts;
-  private readonly byClientId = new Map<string, BrokerSession>();
+  private readonly byName = new Map<SessionName, BrokerSession>();
+  /** Of client ids whose last client has a session beside the one that is kept under the client id. */
+  private readonly beside = new Map<string, BrokerSession>();
   private persistent = 0;
   /** Rises with each session that is about to come here from the store, and when it has come. */
   arrivals = 0;
@@ -37,19 +40,32 @@ export class Sessions {
     return this.persistent;
   }
 
+  /** The session of the client that connected last under the client id: if one is connected, it is this one's. */
   get(clientId: string): BrokerSession | undefined {
-    return this.byClientId.get(clientId);
+    const session = this.beside.size > 0 ? this.beside.get(clientId) : undefined;
+    return session ?? this.byName.get(clientId);
+  }
+
+  named(name: SessionName): BrokerSession | undefined {
+    return this.byName.get(name);
   }
 
   all(): Iterable<BrokerSession> {
-    return this.byClientId.values();
+    return this.byName.values();
   }
 
   /** @param identifier of a session that the store holds. Default: a new one. */
-  create(clientId: string, version: MqttVersion, identifier = this.newIdentifier()): BrokerSession {
-    const session = new BrokerSession(clientId, version, identifier, this.context.limits);
-    this.byClientId.set(clientId, session);
-    return session;
+  create(session: NewSession, identifier = this.newIdentifier()): BrokerSession {
+    const created = new BrokerSession(session, identifier, this.context.limits);
+    this.byName.set(created.name, created);
+    return created;
+  }
+
+  /** The client id is that of its client now. */
+  becomeCurrent(session: BrokerSession): void {
+    const { clientId, name } = session;
+    if (name === clientId) this.beside.delete(clientId);
+    else this.beside.set(clientId, session);
   }
 
   /** The broker's own UUID, with a number in the place of its last digits: no randomness for each session. */
@@ -104,7 +120,9 @@ export class Sessions {
     for (const filter of [...session.subscriptions.keys()]) this.unsubscribe(session, filter);
     this.release(session);
     if (session.stored !== undefined) this.persistent--;
-    if (this.byClientId.get(session.clientId) === session) this.byClientId.delete(session.clientId);
+    const { name, clientId } = session;
+    if (this.byName.get(name) === session) this.byName.delete(name);
+    if (this.beside.get(clientId) === session) this.beside.delete(clientId);
   }
 
   private release({ queue }: BrokerSession): void {

@@ -180,10 +180,10 @@ export class Subscriptions {
 
   /** [MQTT-4.1.0-2] What a persistent session is granted is stored before the SUBACK. */
   private store({ session }: ConnectedClient, granted: readonly Grant[]): Promise<unknown> | undefined {
-    const { stored, clientId } = session;
+    const { stored, name } = session;
     if (stored === undefined || granted.length === 0) return undefined;
     const puts = granted.map(({ filter, options }) =>
-      stored.writer.put(this.context.keys.subscription(clientId, filter), subscriptionRecord(options)),
+      stored.writer.put(this.context.keys.subscription(name, filter), subscriptionRecord(options)),
     );
     return Promise.all(puts);
   }
@@ -216,7 +216,7 @@ export class Subscriptions {
       codes.push(wasThere ? reasonCodes.success : reasonCodes.noSubscriptionExisted);
       if (wasThere) given.push(filter);
       if (!wasThere || stored === undefined) continue;
-      deletes.push(stored.writer.delete(this.context.keys.subscription(clientId, filter)));
+      deletes.push(stored.writer.delete(this.context.keys.subscription(session.name, filter)));
     }
     const answer = (during: Turn): void => {
       if (!client.isConnected) return;

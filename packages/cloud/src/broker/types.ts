@@ -9,6 +9,7 @@ import type { CloudNode } from "../nodes/node.js";
 import type { Store } from "../store/store.js";
 import type { BrokerCounters } from "./counters.js";
 import type { BrokerLimits } from "./limits.js";
+import type { SessionOwnerRule } from "./session-owner.js";
 
 export interface BrokerOptions {
   clock: Clock;
@@ -30,6 +31,10 @@ export interface BrokerOptions {
   onWakeUpStored?: (atUnixMs: number) => void;
   /** Default `awsLimits`. */
   limits?: BrokerLimits;
+  /** Whose a session is. Default `principal`. */
+  sessionOwner?: SessionOwnerRule | undefined;
+  /** Whether the registry has a thing of that name; asked for sessions of earlier releases. Default: it has none. */
+  isThing?: ((name: string) => Promise<boolean>) | undefined;
   /** Called with each event of a client's life, within the turn in which it happens. What it throws is logged. */
   onLifecycle?: (event: LifecycleEvent) => void;
 }

@@ -33,8 +33,11 @@ export interface BusMessage {
 
 /** What brokers tell each other beyond messages. */
 export type BusOrder =
-  /** The sender holds the session of this client id now, under this epoch: let go of it. */
-  | { type: "sessionTaken"; clientId: string; epoch: number }
+  /**
+   * The sender holds the session of this name now, under this epoch: let go of it. Who is connected under the client id with another
+   * session gives way.
+   */
+  | { type: "sessionTaken"; clientId: string; name: string; epoch: number }
   | { type: "disconnectClient"; clientId: string; reason: string }
   | { type: "recheckPrincipal"; certificateId: string }
   /** The sender has stored a wake-up for this Unix time. */

@@ -23,7 +23,7 @@ export type { CertificateOrigin, CertificateSource } from "./model.js";
 export type { CertificateIssuer, IssuedCertificate } from "./certificate-issuer.js";
 export type { RequestToSign, SignedRequest, SignRequest } from "./sign-request.js";
 export type { Registry } from "./service.js";
-export { requireExistingThing } from "./things.js";
+export { isThing, requireExistingThing } from "./things.js";
 export {
   findThing,
   findThingGroup,

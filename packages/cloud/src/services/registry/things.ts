@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { StoreEntry } from "../../store/store.js";
+import type { StoreEntry, StoreReader } from "../../store/store.js";
 import { awsOperation, type InputOf } from "../aws-operation.js";
 import { answer, type Operation, type OperationContext, type Scope } from "../operation.js";
 import { readPage } from "../page.js";
@@ -32,6 +32,11 @@ export const requireExistingThing: Operation<{ thingName: string }, { thingId: s
     effects: [],
   };
 };
+
+/** Whether there is one, for who only wants to know. */
+export async function isThing(store: StoreReader, scope: Scope, thingName: string): Promise<boolean> {
+  return (await store.get(registryKeys.thing(scope, thingName))) !== undefined;
+}
 
 export const createThing = awsOperation(
   "iot",

@@ -1,0 +1,44 @@
+import type { Authorizer } from "../policy/authorizer.js";
+
+// The one place that says whose a session is. AWS does not document it; `sessionOwner: "clientId"` is what is believed of AWS.
+
+/**
+ * `principal`: a session belongs to the thing that the principal is attached to where that thing's name is the client id, else to the
+ * certificate. `clientId`: to whoever connects under the client id, as AWS is believed to do.
+ */
+export type SessionOwnerRule = "principal" | "clientId";
+
+/** The thing whose name is the client id. */
+export const thingOwner = "thing";
+/** Nobody can tell the clients of the plain TCP port apart. */
+export const anonymousOwner = "anonymous";
+
+/** {@link thingOwner}, {@link anonymousOwner}, or a certificate id. Undefined in records of earlier releases. */
+export type SessionOwner = string;
+
+/** Stands in no client id. */
+const separator = "\0";
+
+export function ownerOf(
+  clientId: string,
+  { thingName }: Pick<Authorizer, "thingName">,
+  certificateId: string | undefined,
+): SessionOwner {
+  if (thingName === clientId) return thingOwner;
+  return certificateId ?? anonymousOwner;
+}
+
+/**
+ * What a session is kept under. The first one of a client id has the client id itself; a session of somebody else that comes while that one
+ * is there has a name of its own, so that neither can end, empty or read the other's.
+ */
+export type SessionName = string;
+
+export function nameBeside(clientId: string, owner: SessionOwner): SessionName {
+  return clientId + separator + owner;
+}
+
+export function clientIdOfName(name: SessionName): string {
+  const end = name.indexOf(separator);
+  return end < 0 ? name : name.slice(0, end);
+}
