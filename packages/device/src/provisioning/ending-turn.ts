@@ -12,8 +12,9 @@ export abstract class EndingTurn extends TurnBase {
     const progress = discardOpen(this.state.progress, error.message);
     const isChanged = progress.history.some((entry, at) => entry.outcome !== this.state.progress.history[at]?.outcome);
     // A progress that could not be read or written is not written over.
+    const isKept = progress.phase.name === "issued";
     const save: ProvisioningEffect[] =
-      isChanged && error.code !== "FILE_UNREADABLE" ? [{ type: "saveProgress", progress }] : [];
+      (isChanged || isKept) && error.code !== "FILE_UNREADABLE" ? [{ type: "saveProgress", progress }] : [];
     this.set({ progress });
     this.enter({ name: "failing", error }, [...save, { type: "disconnect" }]);
   }

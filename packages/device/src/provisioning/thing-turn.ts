@@ -66,12 +66,23 @@ export abstract class ThingTurn extends IssueTurn {
       this.noteError(error);
       return this.set({ problem: error });
     }
-    if (!isTokenRefused(rejection)) return this.refused(error);
+    if (!isTokenRefused(rejection)) {
+      this.#tokenIsGood();
+      return this.refused(error);
+    }
     if (this.#mayBeRegistered) {
       this.note(`${error.message}. An earlier request may have taken effect: connecting will tell`, error);
       return this.#registered(undefined, stage.pair);
     }
     this.#tokenRefused(error);
+  }
+
+  /** A refusal for another reason says that the token is as good as before: the next run may use it. */
+  #tokenIsGood(): void {
+    if (this.#mayBeRegistered) return;
+    const { issued, ownership } = this.#pending;
+    const unused = { ...issued, ownership: { ...ownership, isUsed: false } };
+    this.set({ progress: { ...this.state.progress, phase: { name: "issued", issued: unused } } });
   }
 
   /** An earlier call with this token has no answer. */

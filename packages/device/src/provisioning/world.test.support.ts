@@ -1,7 +1,17 @@
 // A device with its modem and a cloud, all in memory: what the tests of the provisioning flow run in. No tests here.
+import { sign } from "node:crypto";
 import { ThinglineError, toHex } from "@thingline/protocol";
 import { encodeSplitProvisioningRejection, type SplitProvisioningRejection } from "@thingline/protocol/provisioning";
-import type { CredentialStore, CredentialType, LinkControl, SecureInfo } from "@thingline/transport";
+import { createCertificateRequest } from "@thingline/protocol/x509";
+import type {
+  CredentialStore,
+  CredentialType,
+  KeyMaker,
+  KeyPair,
+  Keys,
+  LinkControl,
+  SecureInfo,
+} from "@thingline/transport";
 import { makeTestCertificate, makeTestCertificates, type TestCertificate } from "@thingline/transport/contract";
 import { createNodeKeys } from "@thingline/transport/node";
 import {
@@ -17,6 +27,7 @@ import type { MessageListener } from "../topics/message.js";
 import type { DeviceSubscription } from "../topics/subscription.js";
 import { provisionDevice, type ProvisionResult } from "./provision.js";
 import type { ProvisionDeviceOptions, ProvisioningPoint } from "./provision-options.js";
+import { FleetModel } from "./fleet-model.test.support.js";
 import { type ProvisioningEvent, type TagItem, tagItems } from "./types.js";
 
 export const progressPath = "device/provisioning.json";
@@ -42,12 +53,21 @@ export interface Cut {
   when: "before" | "after";
 }
 
-const keys = createNodeKeys();
-export const pki = await makeTestCertificates(keys);
-// Made beforehand: node:crypto works outside of virtual time. Every world issues the same ones, in order.
+const systemKeys = createNodeKeys();
+export const pki = await makeTestCertificates(systemKeys);
+// Made beforehand: node:crypto works outside of virtual time.
+const keyPairs = await Promise.all(Array.from({ length: 24 }, () => systemKeys.generate("ec-p256")));
+let keysMade = 0;
+/** Those of the system, without its waiting. */
+const keys: Keys = {
+  ...systemKeys,
+  generate: async () => keyPairs[keysMade++ % keyPairs.length] as KeyPair,
+  sign: async (privateKeyPem, data) => new Uint8Array(sign("sha256", data, privateKeyPem)),
+};
+// Every world issues the same ones, in order.
 const pool = await Promise.all(
   Array.from({ length: 24 }, (_, index) => {
-    return makeTestCertificate(keys, { commonName: "AWS IoT Certificate", issuer: pki.ca, serial: 100 + index });
+    return makeTestCertificate(systemKeys, { commonName: "AWS IoT Certificate", issuer: pki.ca, serial: 100 + index });
   }),
 );
 const encoder = new TextEncoder();
@@ -69,6 +89,7 @@ export class World {
   files: VirtualFiles;
   readonly store: FakeStore;
   readonly cloud: FakeCloud;
+  readonly fleet: FleetModel;
   readonly violations: string[] = [];
   readonly points: ProvisioningPoint[] = [];
   readonly events: ProvisioningEvent[] = [];
@@ -87,6 +108,7 @@ export class World {
     this.files = createVirtualFiles({ random: this.random });
     this.store = new FakeStore(this);
     this.cloud = new FakeCloud(this);
+    this.fleet = new FleetModel({ keys, issuer: pki.ca, unixMs: () => this.clock.unixMs() });
     this.store.put(claimTag, "ca", pki.ca.certificatePem);
     this.store.put(claimTag, "certificate", pki.client.certificatePem);
     this.store.put(claimTag, "privateKey", pki.client.privateKeyPem);
@@ -111,6 +133,19 @@ export class World {
     powerOff: async () => void (this.isOnline = false),
   };
 
+  /** As `AT%KEYGEN` does: the private key goes nowhere but into the store. */
+  readonly keyMaker: KeyMaker = {
+    makeKey: async (secTag, { subject }) => {
+      const { privateKeyPem } = await keys.generate("ec-p256");
+      const publicKey = keys.publicKeyOf(privateKeyPem);
+      const request = { subject, publicKey, sign: (data: Uint8Array) => keys.sign(privateKeyPem, data) };
+      const { pem } = await createCertificateRequest(request);
+      if (await this.store.exists(secTag, "privateKey")) throw new ThinglineError("CREDENTIAL_REFUSED", "519");
+      await this.store.write(secTag, "privateKey", privateKeyPem);
+      return { requestPem: pem, publicKey };
+    },
+  };
+
   /** Something takes a while; without power, for ever. */
   async tick(delayMs = 0): Promise<void> {
     if (!this.isPowered) return never();
@@ -132,6 +167,7 @@ export class World {
       files: this.files,
       progressPath,
       keys,
+      keyMaker: this.keyMaker,
       clock: this.clock,
       random: this.random,
       connect: (options) => this.#connect(options),
@@ -233,6 +269,10 @@ export class FakeStore implements CredentialStore {
   /** The n-th write from now on stores something else. */
   corruptWrite: number | undefined;
   caReadable = true;
+  /** As a store of native TLS. */
+  isWritableOnline = false;
+  /** A temporary claim may be written. */
+  isClaimWritable = false;
   writeCount = 0;
 
   constructor(world: World) {
@@ -255,7 +295,7 @@ export class FakeStore implements CredentialStore {
   async write(secTag: number, type: CredentialType, content: string): Promise<void> {
     await this.#world.tick(20);
     this.#checkOffline();
-    if (secTag === claimTag) this.#world.violations.push("the claim was written over");
+    if (secTag === claimTag && !this.isClaimWritable) this.#world.violations.push("the claim was written over");
     this.writeCount++;
     if (this.failWrite && --this.failWrite.at === 0) throw this.failWrite.error;
     const isCorrupt = this.corruptWrite !== undefined && --this.corruptWrite === 0;
@@ -282,7 +322,7 @@ export class FakeStore implements CredentialStore {
   async delete(secTag: number, type: CredentialType): Promise<void> {
     await this.#world.tick(20);
     this.#checkOffline();
-    if (secTag === claimTag) this.#world.violations.push("the claim was deleted");
+    if (secTag === claimTag && !this.isClaimWritable) this.#world.violations.push("the claim was deleted");
     if (this.failDeletes) throw this.failDeletes;
     this.#items.delete(`${secTag}/${type}`);
   }
@@ -301,7 +341,7 @@ export class FakeStore implements CredentialStore {
   }
 
   #checkOffline(): void {
-    if (!this.#world.isOnline) return;
+    if (!this.#world.isOnline || this.isWritableOnline) return;
     throw new ThinglineError("CREDENTIAL_REFUSED", "+CME ERROR: 518", { details: { cme: 518 } });
   }
 }
@@ -341,8 +381,16 @@ export class FakeCloud {
   authenticate(certificatePem: string, secTag: number): void {
     if (secTag === claimTag) return;
     const found = this.issued.find(({ certificate }) => certificate.certificatePem === certificatePem);
-    if (found?.isActive) return;
+    if (found?.isActive || this.#world.fleet.isActive(certificatePem)) return;
     throw new ThinglineError("CONNECTION_LOST", "the server closed the connection without answering CONNECT");
+  }
+
+  /** Fleet provisioning, and requests for a key of the device's own. */
+  async asked(device: FakeDevice, topic: string, payload: Uint8Array): Promise<void> {
+    const { clock, fleet } = this.#world;
+    for (const message of await fleet.answer(topic, payload)) {
+      clock.setTimer(message.delayMs ?? this.answerDelayMs, () => device.receive(message.topic, message.payload));
+    }
   }
 
   async requested(device: FakeDevice): Promise<void> {
@@ -404,16 +452,21 @@ export class FakeDevice implements Device {
   async subscribe(filters: string | readonly string[], second?: unknown): Promise<DeviceSubscription> {
     await this.#world.tick(50);
     this.#requireConnected();
-    if (typeof filters !== "string" || typeof second !== "function")
-      throw new Error("one filter and a listener expected");
-    this.filters.push(filters);
-    this.#subscriptions.push({ filter: filters, listener: second as MessageListener });
+    if (typeof second !== "function") throw new Error("filters and a listener expected");
+    for (const filter of typeof filters === "string" ? [filters] : filters) {
+      this.filters.push(filter);
+      this.#subscriptions.push({ filter, listener: second as MessageListener });
+    }
     return undefined as unknown as DeviceSubscription;
   }
 
   async publish(topic: string, payload: Uint8Array | string, options: { qos?: 0 | 1 } = {}): Promise<void> {
     await this.#world.tick();
     this.#requireConnected();
+    if (topic.startsWith("$aws/") || topic.endsWith("/create-from-csr")) {
+      void this.#world.cloud.asked(this, topic, payload as Uint8Array);
+      return;
+    }
     if (topic !== `certificate/${clientId}/create` || payload.length > 0 || options.qos !== 0) {
       this.#world.violations.push(`an unexpected message was published on ${topic}`);
     }

@@ -31,6 +31,8 @@ export interface TestCertificateOptions {
   kind?: KeyKind;
   /** Certify this key instead of a new one. */
   keyPair?: KeyPair;
+  /** Certify this key, of which nothing else is known: SubjectPublicKeyInfo, DER. `issuer` is needed, and `keyPair`, which stands for it. */
+  publicKey?: Uint8Array;
   /** Default 1. Give different ones to tell certificates of one key and name apart. */
   serial?: number;
 }
@@ -84,7 +86,7 @@ export async function makeTestCertificate(keys: Keys, options: TestCertificateOp
       time(options.notAfter ?? new Date("2049-12-31T23:59:59Z")),
     ),
     name(commonName),
-    keys.publicKeyOf(keyPair.privateKeyPem),
+    options.publicKey ?? keys.publicKeyOf(keyPair.privateKeyPem),
     encodeDer(0xa3, encodeSequence(...extensions(options))),
   );
   const signature = await keys.sign(issuerKey, toBeSigned);
