@@ -53,14 +53,25 @@ export abstract class ConnectTurn extends ThingTurn {
       this.set({ isDeviceRefused: true });
       return this.prepareClaim([{ type: "disconnect" }]);
     }
-    this.set({
-      progress: { ...progress, unprovedCount: progress.unprovedCount + 1 },
-    });
+    this.set({ progress: { ...progress, unprovedCount: progress.unprovedCount + 1 } });
+    if (this.#isDoubtful && this.state.renewals < config.limits.renewalsMax) {
+      const reason = "it was not known whether the certificate had been registered, and it had not";
+      this.note(`${reason}. Another one is asked for`, error);
+      this.stepFailed(error);
+      this.set({ renewals: this.state.renewals + 1 });
+      return this.clean(reason);
+    }
     this.undo(notProved(error, attempts, config.deviceTag), [
       { type: "disconnect" },
       { type: "linkOffline" },
       ...deletesOf(this.state),
     ]);
+  }
+
+  /** RegisterThing was called for the certificate, and nobody heard what became of it. */
+  get #isDoubtful(): boolean {
+    const { config, progress } = this.state;
+    return config.registers && progress.registration === undefined;
   }
 
   protected provisioned(): void {

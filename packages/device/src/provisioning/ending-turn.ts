@@ -49,6 +49,7 @@ export abstract class EndingTurn extends TurnBase {
   protected clean(reason: string): void {
     this.set({ progress: discardPhase(this.state.progress, reason) });
     this.enter({ name: "cleaning" }, [
+      { type: "disconnect" },
       { type: "linkOffline" },
       ...deletesOf(this.state),
       { type: "saveProgress", progress: this.state.progress },

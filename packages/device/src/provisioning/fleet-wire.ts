@@ -1,3 +1,4 @@
+import { ThinglineError } from "@thingline/protocol";
 import {
   decodeCreateCertificateFromCsrAnswer,
   decodeCreateKeysAndCertificateAnswer,
@@ -8,10 +9,17 @@ import {
   encodeRegisterThingRequest,
   fleetProvisioningTopics,
 } from "@thingline/protocol/fleet-provisioning";
+import { isDeviceId } from "@thingline/protocol/provisioning";
 import type { Keys } from "@thingline/transport";
 import { type InspectedAnswer, inspectCertificate, inspectKey } from "./inspect.js";
 import type { FleetMethod } from "./method.js";
 import { orUnusable, type ProvisioningWire } from "./wire.js";
+
+/** Of the JSON of a device configuration, which is kept over restarts. A whole template of AWS IoT has 10,240. */
+export const deviceConfigurationCharactersMax = 16 * 1024;
+
+const invalid = (why: string): ThinglineError =>
+  new ThinglineError("PROVISIONING_ANSWER_INVALID", `the answer of RegisterThing is not as AWS sends it: ${why}`);
 
 /** AWS IoT's fleet provisioning over MQTT. Nothing in its messages tells which request they answer. */
 export function createFleetWire(method: FleetMethod, keys: Keys): ProvisioningWire {
@@ -31,6 +39,16 @@ export function createFleetWire(method: FleetMethod, keys: Keys): ProvisioningWi
   const certificateOf = (answer: ReturnType<typeof decodeCreateCertificateFromCsrAnswer>): InspectedAnswer => {
     const { certificateId, certificatePem, certificateOwnershipToken: token } = answer;
     return inspectCertificate(certificatePem, keys, { certificateId, token });
+  };
+  const registeredOf = (payload: Uint8Array): InspectedAnswer => {
+    const registration = decodeRegisterThingAnswer(payload, format);
+    const { thingName, deviceConfiguration } = registration;
+    if (thingName !== undefined && !isDeviceId(thingName)) throw invalid("its thingName is no name of a thing");
+    const { length } = JSON.stringify(deviceConfiguration);
+    if (length > deviceConfigurationCharactersMax) {
+      throw invalid(`its deviceConfiguration has ${length} characters, more than ${deviceConfigurationCharactersMax}`);
+    }
+    return { answer: { kind: "registered", registration } };
   };
   const rejectionOf = (of: "request" | "registerThing", payload: Uint8Array): InspectedAnswer => ({
     answer: { kind: "rejected", of, rejection: decodeFleetProvisioningRejection(payload, format) },
@@ -58,11 +76,7 @@ export function createFleetWire(method: FleetMethod, keys: Keys): ProvisioningWi
         case create.accepted:
           return orUnusable(() => readCreated(payload));
         case register.accepted:
-          return orUnusable(() => [
-            {
-              answer: { kind: "registered", registration: decodeRegisterThingAnswer(payload, format) },
-            },
-          ]);
+          return orUnusable(() => [registeredOf(payload)]);
         case create.rejected:
           return [rejectionOf("request", payload)];
         case register.rejected:

@@ -3,6 +3,9 @@ import { parseCertificates, parsePrivateKey } from "@thingline/protocol/x509";
 import type { Keys } from "@thingline/transport";
 import type { ProvisioningAnswer } from "./types.js";
 
+/** Of a certificate with its chain: what a store of native TLS takes. A modem takes less, and says so itself. */
+export const receivedCertificateCharactersMax = 16 * 1024;
+
 /** What the machine is told of a message, and the text that the shell keeps in memory for it. */
 export interface InspectedAnswer {
   answer: ProvisioningAnswer;
@@ -24,6 +27,11 @@ export function inspectCertificate(
   keys: Keys,
   given: { certificateId?: string; token?: string } = {},
 ): InspectedAnswer {
+  if (text.length > receivedCertificateCharactersMax) {
+    const message = `the certificate that was received has ${text.length} characters, more than ${receivedCertificateCharactersMax}`;
+    const details = { characters: text.length, charactersMax: receivedCertificateCharactersMax };
+    throw new ThinglineError("PROVISIONING_ANSWER_TOO_LARGE", message, { details });
+  }
   const certificates = parseCertificates(text, "the certificate that was received");
   const [{ der }] = certificates;
   const pem = certificates.map((certificate) => certificate.pem).join("");

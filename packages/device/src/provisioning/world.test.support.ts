@@ -186,7 +186,7 @@ export class World {
   }
 
   /** Runs the flow until the power is cut at that point. @returns false when it ended before. */
-  async provisionUntil(cut: Cut): Promise<boolean> {
+  async provisionUntil(cut: Cut, more: Partial<ProvisionDeviceOptions> = {}): Promise<boolean> {
     let isCut = false;
     let onCut: () => void = () => undefined;
     const cutHappened = new Promise<void>((resolve) => (onCut = resolve));
@@ -196,16 +196,16 @@ export class World {
       onCut();
       return never();
     };
-    const run = provisionDevice(this.options({ onStep })).then(({ device }) => device.disconnect());
+    const run = provisionDevice(this.options({ ...more, onStep })).then(({ device }) => device.disconnect());
     await this.clock.until(Promise.race([run, cutHappened]), { limitMs: 24 * 3_600_000 });
     return isCut;
   }
 
   /** The power goes away and comes back: sockets are gone, files and security tags are not. */
-  async restart(): Promise<void> {
+  async restart(afterMs = 3_600_000): Promise<void> {
     this.isPowered = false;
     // What was under way is never heard of again.
-    await this.clock.advance(3_600_000);
+    await this.clock.advance(afterMs);
     this.files = this.files.restart();
     this.isPowered = true;
     this.isOnline = false;
