@@ -67,7 +67,7 @@ export function createProvisioningView(
         const named = thingName === undefined ? "the template names no thing" : `thing ${thingName}`;
         const text = `registered: ${named}; ${members} member${members === 1 ? "" : "s"} of device configuration`;
         output.event(
-          { event: event.type, ...(thingName !== undefined && { thingName }), deviceConfiguration },
+          { event: "thingRegistered", ...(thingName !== undefined && { thingName }), deviceConfiguration },
           output.paragraph(text, noteIndent),
         );
         return;
