@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
-import { readAdmission, readSettings } from "./settings.js";
+import { namesMax, readAdmission, readSettings } from "./settings.js";
 
 test("an empty environment but for the policy gives the narrow defaults", () => {
   assert.deepEqual(readSettings({ POLICY_NAME: "devices", ALLOWED_NAMES: "", CLIENTS: "" }), {
@@ -48,7 +48,7 @@ test("a variable that is misspelt opens nothing: it is refused by its name", () 
     { PROVISIONED_THINGS: "yes" },
     { KEYS: "csr" },
     { ALLOWED_NAMES: "a/b" },
-    { ALLOWED_NAMES: Array.from({ length: 65 }, (_, at) => `d${at}`).join() },
+    { ALLOWED_NAMES: Array.from({ length: namesMax + 1 }, (_, at) => `d${at}`).join() },
     { CERTIFICATES_PER_HOUR: "0" },
     { CERTIFICATES_PER_THING: "-1" },
     { REQUESTS_PER_MINUTE: "1.5" },

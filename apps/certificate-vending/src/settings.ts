@@ -57,7 +57,7 @@ export interface VendingSettings extends AdmissionSettings {
   keys?: "any" | "device";
 }
 
-const namesMax = 64;
+export const namesMax = 64;
 const namePattern = /^[A-Za-z0-9:_*-]{1,128}$/;
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -119,7 +119,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       registry: registry.operations,
       callFunction: (name, event) => deps.functions.invoke(name, event, { timeoutMs: vendingTimeoutMs }),
     },
-    { vending: options.vending },
+    { vending: options.vending, isLimited },
   );
   return {
     all: [

@@ -9,6 +9,7 @@ import {
   isTransientRejection,
   rejectionBytesMax,
   rejectionTextCharactersMax,
+  requestBytesMax,
   splitProvisioningTopics,
 } from "./split.js";
 
@@ -24,6 +25,10 @@ test("the topics are those of the sample and of its cloud half, plus one for ref
     certificate: "certificate/pump-7/create/accepted/cert",
     rejected: "certificate/pump-7/create/rejected",
   });
+});
+
+test("a certificate request has room for a key of 4,096 bits, and both are less than a message of AWS IoT", () => {
+  assert.ok(requestBytesMax >= 1_900 && requestBytesMax <= 128 * 1024);
 });
 
 test("an id that would change the topic or is no thing name is refused", () => {

@@ -8,21 +8,60 @@ import {
   requestsInFlightPerClaimMax,
   requestsPerClaimBurstMax,
   requestsPerClaimPerSecondMax,
+  requestsWaitingMax,
+  requestsWaitingPerClaimMax,
 } from "./admission.js";
 
 const never = () => new Promise<void>(() => undefined);
 const isThrottled = (error: unknown) => isThinglineError(error, "THROTTLED");
 const request = (client: string, claim: string, what = "") => ({ client: `${client} ${claim}`, claim, what });
 
-test("one claim takes a part of the places, however hard its holder asks", () => {
+/** Requests of a claim that end when they are told to. */
+function openClaim(admission: Admission, claim: string) {
+  const ends: (() => void)[] = [];
+  const work = () => new Promise<void>((resolve) => ends.push(resolve));
+  return {
+    ends,
+    ask(count: number, first = 0): Promise<void>[] {
+      return Array.from({ length: count }, (_none, at) => admission.run(request(`d${first + at}`, claim), 0, work));
+    },
+  };
+}
+
+test("one claim takes a part of the places, however hard its holder asks; what is left waits, and each claim has its turn", async () => {
   const admission = new Admission();
-  for (let count = 0; count < requestsInFlightPerClaimMax; count++) {
-    void admission.run(request(`thief-${count}`, "stolen"), 0, never);
-  }
-  assert.throws(() => admission.run(request("thief-x", "stolen"), 0, never), isThrottled);
+  const [stolen, line] = [openClaim(admission, "stolen"), openClaim(admission, "line-2")];
+  const asked = stolen.ask(100);
+  assert.equal(stolen.ends.length, requestsInFlightPerClaimMax);
   const left = requestsInFlightMax - requestsInFlightPerClaimMax;
-  for (let count = 0; count < left; count++) void admission.run(request(`device-${count}`, "line-2"), 0, never);
-  assert.throws(() => admission.run(request("late", "line-2"), 0, never), isThrottled, "all places are taken");
+  const others = line.ask(left + 10);
+  assert.equal(line.ends.length, left, "all places are taken");
+  // As one place after the other is free, those that wait have it in turn.
+  for (let count = 0; count < 6; count++) {
+    stolen.ends[count]!();
+    await asked[count];
+    await Promise.resolve();
+  }
+  assert.deepEqual([stolen.ends.length - requestsInFlightPerClaimMax, line.ends.length - left], [3, 3]);
+  for (let at = 6; at < 100; at++) {
+    stolen.ends[at]?.();
+    line.ends[at - 6]?.();
+    await Promise.race([asked[at], others[at - 6]]);
+    await Promise.resolve();
+  }
+  await Promise.all([...asked, ...others]);
+});
+
+test("so many wait with one claim, and so many with all", () => {
+  const flood = new Admission({ isLimited: false });
+  const one = openClaim(flood, "one");
+  void one.ask(requestsInFlightPerClaimMax + requestsWaitingPerClaimMax);
+  assert.throws(() => one.ask(1, 10_000), isThrottled);
+  const claims = requestsWaitingMax / requestsWaitingPerClaimMax;
+  for (let at = 1; at < claims; at++) void openClaim(flood, `more-${at}`).ask(requestsWaitingPerClaimMax);
+  const last = openClaim(flood, "last");
+  void last.ask(requestsInFlightMax - requestsInFlightPerClaimMax);
+  assert.throws(() => last.ask(1, 10_000), isThrottled, "all waiting places are taken");
 });
 
 test("a client has one request under way: the same again is the same, another has to wait", async () => {

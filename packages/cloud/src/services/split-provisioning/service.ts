@@ -57,6 +57,8 @@ export type CallFunction = (name: string, event: Readonly<Record<string, string>
 export interface SplitProvisioningOptions {
   /** Default: what is stored, see {@link Vending}. */
   vending?: Vending | undefined;
+  /** false: a claim has as many requests as it likes, for load tests. Default true. */
+  isLimited?: boolean;
 }
 
 /** A client that asks. */
@@ -72,9 +74,10 @@ export interface ProvisionRequest {
 export type SplitProvisioning = ReturnType<typeof createSplitProvisioning>;
 
 /** The cloud half of the original sample. */
-export function createSplitProvisioning(deps: SplitProvisioningDependencies, { vending }: SplitProvisioningOptions) {
+export function createSplitProvisioning(deps: SplitProvisioningDependencies, options: SplitProvisioningOptions) {
+  const { vending, isLimited = true } = options;
   const { issuer, signRequest = signedBy(issuer), keys, clock, log, registry } = deps;
-  const admission = new Admission();
+  const admission = new Admission({ isLimited });
   const operations = createOperations(registry);
 
   const issue = async (context: SagaContext, { clientId, claimCertificateId, ...asked }: ProvisionRequest) => {
