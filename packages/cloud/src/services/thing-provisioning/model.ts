@@ -7,7 +7,7 @@ export const thingProvisioningName = "thing-provisioning";
 
 /** Of one line of an input file, in bytes. AWS's. */
 export const registrationLineBytesMax = 262_144;
-/** Things that one step of a task registers, each in a commit of its own; other wake-ups wait for a step. */
+/** Things that one step of a task registers, as a rule in one commit; other wake-ups wait for a step. */
 export const registrationsPerStepMax = 16;
 /** Of the input file, in one step; the line that goes beyond it is the last. */
 export const registrationBytesPerStepMax = 1_048_576;

@@ -25,10 +25,11 @@ export type RegisterLineResult = "done" | "cancelled" | "stale";
 
 /**
  * Does what a line asks for, counts it, and writes its line of the report: one commit, so that a process that is killed has done all of it
- * or nothing.
+ * or nothing. Lines of a task that are asked for together share a commit, each seeing how far the one before it has come.
  */
 export function createRegisterLine(registerPlan: RegisterPlan): Operation<RegisterLineInput, RegisterLineResult> {
-  return async (context, { taskId, from, line, outcome }) => {
+  const register: Operation<RegisterLineInput, RegisterLineResult> = async (context, input) => {
+    const { taskId, from, line, outcome } = input;
     const { scope, nowMs } = context;
     const before = (await findTask(context, taskId))?.progress;
     if (before === undefined || isOver(before.value) || before.value.offset !== from) return answer("stale");
@@ -52,6 +53,7 @@ export function createRegisterLine(registerPlan: RegisterPlan): Operation<Regist
       effects: [],
     };
   };
+  return Object.assign(register, { lane: ({ taskId }: RegisterLineInput) => `registrationTask/${taskId}` });
 }
 
 async function reportOf(

@@ -61,8 +61,8 @@ interface InputPart {
 }
 
 /**
- * One step of a registration task: some lines of its input, each in a commit of its own with how far the task is. The step is woken, and
- * wakes the next one; a process that is killed leaves a wake-up, and what it has not committed is done again.
+ * One step of a registration task: some lines of its input, committed with how far the task is. The step is woken, and wakes the next one; a
+ * process that is killed leaves a wake-up, and what it has not committed is done again.
  */
 export function createRegistrationStep({ issuer, objects, registerPlan, log }: RegistrationStepDependencies) {
   const registerLine = createRegisterLine(registerPlan);
@@ -86,13 +86,17 @@ export function createRegistrationStep({ issuer, objects, registerPlan, log }: R
     const { taskId, templateBody } = found.task;
     const part = await readPart(context, objects, found);
     const template = parseTemplate(templateBody, { kind: "bulk" });
+    const options = { issuer, nowMs: clock.unixMs() };
+    const outcomes = await Promise.all(part.lines.map(({ bytes }) => prepareLine(bytes, template, options)));
     let from = found.progress.offset;
-    for (const { bytes, ...line } of part.lines) {
-      const outcome = await prepareLine(bytes, template, { issuer, nowMs: clock.unixMs() });
-      const result = await run(registerLine, { taskId, from, line, outcome });
-      if (result !== "done") return result === "cancelled" ? "more" : "stale";
+    const registrations = part.lines.map(({ bytes: _parsed, ...line }, at) => {
+      const outcome = outcomes[at] as LineOutcome;
+      const input = { taskId, from, line, outcome };
       from = line.end;
-    }
+      return run(registerLine, input);
+    });
+    const undone = (await Promise.all(registrations)).find((result) => result !== "done");
+    if (undone !== undefined) return undone === "cancelled" ? "more" : "stale";
     const { offset, lineCount } = part;
     if (offset !== from) await run(skipLines, { taskId, from, offset, lineCount });
     return part.end ?? "more";
