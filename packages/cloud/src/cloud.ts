@@ -14,6 +14,7 @@ import { Maintenance } from "./maintenance.js";
 import { checkAccessKeys, cloudAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
 import type { RequestHead, ServedResponse, Verdict } from "./rest/admission.js";
 import { createServices, type NamedOperations } from "./services/all.js";
+import type { FirstConnections } from "./services/certificate-authorities/index.js";
 import type { Operation, OperationRunner, Scope } from "./services/operation.js";
 import type { CloudService } from "./services/service.js";
 import { createMemoryBlobStore } from "./store/blob-memory.js";
@@ -64,6 +65,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
   readonly #maintenance: Maintenance;
   readonly #dependencies: CloudDependencies;
   readonly #options: CloudOptions;
+  readonly #firstConnections: FirstConnections;
   #gateway: Gateway | undefined;
   #identity: MqttIdentity | undefined;
   #closing: Promise<void> | undefined;
@@ -83,7 +85,11 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     const isAnyTaken = options.signatures === "any";
     const givenKeys = checkAccessKeys(options.accessKeys ?? [defaultAccessKey]);
     const { accessKeys, signingKey } = cloudAccessKeys(givenKeys, { account, random: dependencies.random, isAnyTaken });
-    const { all: services, named } = listServices(
+    const {
+      all: services,
+      named,
+      firstConnections,
+    } = listServices(
       { ...deps, folder, mqttsEndpoint, signingKey, objectsEndpoint: objectsEndpointOf(options) },
       serviceOptionsOf(options),
     );
@@ -101,6 +107,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     });
     [this.scope, this.named, this.#keys, this.#blobs, this.#services] = [scope, named, keys, blobs, services];
     this.#functions = functions;
+    this.#firstConnections = firstConnections;
   }
 
   async open(): Promise<void> {
@@ -110,6 +117,8 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     this.#gateway = await openMqttDoor(this.#dependencies, this.#options, {
       server,
       scope: this.scope,
+      firstConnections: this.#firstConnections,
+      run: (from, operation, input) => this.run(operation, input, from),
       accept: (connection, identity) => {
         // Whoever comes between two engines has to come again.
         const engine = this.#maintenance.current;

@@ -11,6 +11,7 @@ import { originFault } from "./rest/origin-guard.js";
 import { createRestApi, type RestApiStats } from "./rest/rest-api.js";
 import { isS3Request } from "./rest/s3/detect.js";
 import type { S3Api } from "./rest/s3/s3-api.js";
+import type { FirstConnections } from "./services/certificate-authorities/index.js";
 import type { Objects } from "./services/objects/index.js";
 import type { OperationRunner, Scope } from "./services/operation.js";
 import { readDeviceAuthority } from "./services/registry/certificate-issuer.js";
@@ -118,17 +119,30 @@ export async function openMqttIdentity(
   return identity;
 }
 
+export interface MqttDoorOptions {
+  server: MqttIdentity;
+  scope: Scope;
+  accept: GatewayOptions["accept"];
+  /** What comes of certificates that are not ACTIVE. */
+  firstConnections: FirstConnections;
+  run: OperationRunner["run"];
+}
+
 /** @throws {ThinglineError} PORT_IN_USE */
 export function openMqttDoor(
   { clock, keys, log, network, store }: CloudDependencies,
   options: CloudOptions,
-  { server, scope, accept }: { server: MqttIdentity; scope: Scope; accept: GatewayOptions["accept"] },
+  { server, scope, accept, firstConnections: { judge, connect }, run }: MqttDoorOptions,
 ): Promise<Gateway> {
   const { serverNames = [], mqtts, https, mqtt, connectionsMax, handshakeTimeoutMs, onConnectionRefused } = options;
   return openGateway({
     ...{ network, clock, log, accept, server, mqtts, https, mqtt },
     fingerprint: (der) => toHex(keys.sha256(der)),
     principals: createPrincipals({ store, scope, unixMs: () => clock.unixMs() }),
+    firstConnections: {
+      judge: (certificate, serverName) => run(scope, judge, { certificate, serverName }),
+      connect: (connection) => run(scope, connect, connection),
+    },
     upgradeFault: (headers) => originFault(headers, headers["host"] ?? "", serverNames),
     ...(connectionsMax === undefined ? {} : { connectionsMax }),
     ...(handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs }),

@@ -52,6 +52,8 @@ export const errorCodes = {
   STORE_UNWRITABLE: "the store could not be written, for example because the disk is full",
   STORE_VERSION_UNKNOWN: "the store was written by a newer version",
   // Cloud services; the REST face answers each with the AWS error of its table
+  CERTIFICATE_CONFLICT: "several registered CAs may have signed a certificate, and the request does not say which",
+  CERTIFICATE_PROVIDER_FAILED: "the account's certificate provider did not sign a certificate request",
   CERTIFICATE_STATE_INVALID: "the status of a certificate does not allow the operation",
   DELETE_CONFLICT: "something is still attached to what should be deleted",
   DEVICE_ID_MISMATCH: "a request names another device than the client that sent it",
@@ -62,6 +64,8 @@ export const errorCodes = {
   JOB_EXECUTION_ENDED: "an execution of a job was asked for that is in a terminal state",
   JOB_STATE_INVALID: "the state of a job or of its execution does not allow the operation",
   QUOTA_EXCEEDED: "a quota of AWS IoT would be exceeded, of resources or of a device's request",
+  REGISTRATION_CODE_INVALID:
+    "a CA's verification certificate does not have the account's registration code as its common name",
   REQUEST_FORBIDDEN: "a request over HTTP asks for what nobody may do, or this caller may not",
   REQUEST_INVALID: "a request to a cloud service has a wrong or missing member",
   REQUEST_TOO_LARGE: "a request over HTTP has more bytes than its operation takes",

@@ -6,7 +6,7 @@ import {
   type ConnectPacket,
   type MqttVersion,
 } from "@thingline/protocol/mqtt";
-import type { Authorizer, ConnectRequest } from "../policy/authorizer.js";
+import type { Authorizer, ConnectRequest, Decision } from "../policy/authorizer.js";
 import type { ClientIdOrder } from "./client-id-order.js";
 import { Principal, type ClientLink, type ConnectAttempt } from "./connect-attempt.js";
 import { faultOfConnect } from "./connect-faults.js";
@@ -160,7 +160,7 @@ export class Connector {
     const { decision, authorizer } = await attempt.principal.ask();
     if (this.isGone(attempt)) return undefined;
     if (decision.isAllowed) return authorizer;
-    this.deny(attempt, decision.explanation);
+    this.deny(attempt, decision);
     return undefined;
   }
 
@@ -206,10 +206,11 @@ export class Connector {
   // No
 
   /** MQTT 3.1.1: AWS closes without a CONNACK. MQTT 5: a CONNACK that says so, then the end. */
-  private deny({ link, clientId, version }: ConnectAttempt, explanation: string): void {
+  private deny({ link, clientId, version }: ConnectAttempt, { explanation, isSilent = false }: Decision): void {
     const { counters, log, random } = this.context;
     const { certificateId } = link.identity;
     counters.connectsDenied++;
+    if (isSilent) return link.end("AUTH_ERROR", { reasonString: explanation });
     log.warn("connectDenied", { action: "iot:Connect", clientId, certificateId, explanation });
     if (version === 5) {
       // AWS's own words, with an id that finds the line in its log; ours is found by the client id.

@@ -6,6 +6,7 @@ import type { CertificateFacts } from "../policy/certificate-facts.js";
 import { allowAllAuthorizer } from "../policy/principal-authorizer.js";
 import { checkCertificate } from "./certificate-check.js";
 import type { Refusal, RefusalReason } from "./certificate-check.js";
+import { firstIdentity, type FirstConnections } from "./first-connections.js";
 import { listenTogether } from "./listen.js";
 import type { ListenAddress } from "./listen.js";
 
@@ -44,6 +45,8 @@ export interface GatewayOptions {
   /** SHA-256 of a DER certificate, lower-case hex. */
   fingerprint: (der: Uint8Array) => string;
   principals: PrincipalDirectory;
+  /** Default: whoever is not ACTIVE is refused before any MQTT. */
+  firstConnections?: FirstConnections;
   /** Takes over a connection before its first byte. */
   accept(connection: Connection, identity: ConnectionIdentity): void;
   server: { certificate: string; privateKey: string };
@@ -214,21 +217,24 @@ type Identified = { identity: ConnectionIdentity } | { refusal: Refusal };
 
 async function identify(
   connection: Connection,
-  { clock, fingerprint, principals }: GatewayOptions,
+  { clock, fingerprint, principals, firstConnections }: GatewayOptions,
 ): Promise<Identified> {
+  const certificate = connection.secure?.peerCertificate;
+  const serverName = connection.secure?.serverName;
   const check = await checkCertificate({
-    certificate: connection.secure?.peerCertificate,
+    certificate,
     nowMs: clock.unixMs(),
     fingerprint,
     findStatus: (certificateId) => principals.findStatus(certificateId),
     findElsewhere: (certificateId) => principals.findElsewhere(certificateId),
+    judgeFirst: firstConnections && ((unknown) => firstConnections.judge(unknown, serverName)),
   });
   if ("refusal" in check) return check;
-  const origin: ConnectionOrigin = {
-    ...check,
-    sourceIp: connection.remote.host,
-    serverName: connection.secure?.serverName,
-  };
+  const { certificateId, facts, caCertificateId } = check;
+  if (caCertificateId !== undefined && certificate !== undefined && firstConnections !== undefined) {
+    return { identity: firstIdentity(firstConnections, { certificate, certificateId, caCertificateId }) };
+  }
+  const origin: ConnectionOrigin = { certificateId, facts, sourceIp: connection.remote.host, serverName };
   return {
     identity: {
       certificateId: check.certificateId,

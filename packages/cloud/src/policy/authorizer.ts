@@ -5,6 +5,11 @@ export interface Decision {
   isAllowed: boolean;
   /** For people and logs: which statement of which policy version decided, or why none matched. */
   explanation: string;
+  /**
+   * The connection has done what it was for, and is closed without an answer: the certificate was registered by it. Whoever decided has
+   * logged why.
+   */
+  isSilent?: boolean;
 }
 
 /** What a CONNECT asks for beyond its client id: `iot:ConnectAttributes` and the last will. */

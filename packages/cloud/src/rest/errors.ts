@@ -10,7 +10,9 @@ type Wire = readonly [status: number, code: string];
 
 /** The one map from codes to what AWS IoT answers. What is missing here is a failure of the service. */
 export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
+  CERTIFICATE_CONFLICT: [409, "CertificateConflictException"],
   CERTIFICATE_INVALID: [400, "CertificateValidationException"],
+  CERTIFICATE_PROVIDER_FAILED: [400, "InvalidRequestException"],
   CERTIFICATE_STATE_INVALID: [406, "CertificateStateException"],
   CLOSED: [503, "ServiceUnavailableException"],
   DELETE_CONFLICT: [409, "DeleteConflictException"],
@@ -23,6 +25,7 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   PROVISIONING_FAILED: [400, "ResourceRegistrationFailureException"],
   PROVISIONING_TEMPLATE_INVALID: [400, "InvalidRequestException"],
   QUOTA_EXCEEDED: [410, "LimitExceededException"],
+  REGISTRATION_CODE_INVALID: [400, "RegistrationCodeValidationException"],
   REQUEST_FORBIDDEN: [403, "ForbiddenException"],
   REQUEST_INVALID: [400, "InvalidRequestException"],
   REQUEST_TOO_LARGE: [413, "RequestEntityTooLargeException"],

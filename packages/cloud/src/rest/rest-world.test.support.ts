@@ -1,8 +1,11 @@
 // What the tests of REST share: the API over the services in virtual time. Every answer is held against AWS's model.
+import { ThinglineError } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import { answerFaults } from "../model/answers.test.support.js";
 import { loadModel, type Model, type ModelOperation } from "../model/model.js";
 import type { ServedOperation } from "../services/aws-operation.js";
+import type { FindTemplate } from "../services/certificate-authorities/index.js";
+import { createAuthorities } from "../services/certificate-authorities/service.js";
 import { createFleetProvisioning } from "../services/fleet-provisioning/service.js";
 import { findJobContent } from "../services/jobs/index.js";
 import { createJobs, servedJobOperations } from "../services/jobs/service.js";
@@ -56,6 +59,10 @@ const jobDependencies = {
   isLimited: true,
 };
 
+const findTemplate: FindTemplate = (_context, { templateName }) => {
+  throw new ThinglineError("RESOURCE_NOT_FOUND", `no template ${templateName}`);
+};
+
 /** @param replaced operations that take the place of those of the same name */
 export async function openRestWorld(
   options: Partial<RestApiOptions> = {},
@@ -69,6 +76,7 @@ export async function openRestWorld(
   const streams = createStreamsControl({ headObject }, true);
   const built: readonly ServedOperation[] = [
     ...Object.values(world.registry),
+    ...Object.values(createAuthorities({ findTemplate })),
     ...servedShadowOperations(createShadows()),
     ...servedJobOperations(jobs),
     ...Object.values(createMessages(messageLimits)),

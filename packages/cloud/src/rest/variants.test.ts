@@ -145,7 +145,7 @@ test("every wrong member of every operation is refused by its name, and nothing 
   // One takes nothing; of the other, a topic is any text to AWS's model, and stands in the path.
   assert.deepEqual(
     untouched.map(({ aws }) => aws.name),
-    ["DescribeEventConfigurations", "GetRetainedMessage"],
+    ["DescribeEventConfigurations", "GetRegistrationCode", "DeleteRegistrationCode", "GetRetainedMessage"],
   );
   assert.ok(variants.length >= 3_000, String(variants.length));
   const tried = isLong ? variants : sample(variants, sampleSize);

@@ -1,7 +1,17 @@
 import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
 import type { Functions } from "../functions/index.js";
 import type { Log } from "../log.js";
-import { createFleetProvisioningService, type FleetProvisioning } from "./fleet-provisioning/index.js";
+import {
+  createCertificateAuthoritiesService,
+  registerSignedCertificate,
+  type CertificateAuthorities,
+  type FirstConnections,
+} from "./certificate-authorities/index.js";
+import {
+  createFleetProvisioningService,
+  findProvisioningTemplate,
+  type FleetProvisioning,
+} from "./fleet-provisioning/index.js";
 import { createJobTemplateService, type JobTemplates } from "./job-templates/index.js";
 import { createJobsService, findJobContent, jobsServiceName, type Jobs } from "./jobs/index.js";
 import type { MessageLimits } from "./message-limits.js";
@@ -71,6 +81,8 @@ export interface NamedOperations {
   readonly otaUpdates: OtaUpdates;
   /** What provisioning templates ask for: registered things, and the operation that all ways of provisioning end with. */
   readonly thingProvisioning: ThingProvisioning;
+  /** CAs of the account, and certificates that they signed. */
+  readonly certificateAuthorities: CertificateAuthorities;
   /** The built-in vending service, and its switch. */
   readonly splitProvisioning: SplitProvisioning;
   /** Provisioning templates, and claims for them. */
@@ -80,6 +92,8 @@ export interface NamedOperations {
 export interface Services {
   all: readonly CloudService[];
   named: NamedOperations;
+  /** For the gateway: what certificates come to that are not ACTIVE. */
+  firstConnections: FirstConnections;
 }
 
 /** What the original's device waits for its answer. */
@@ -103,12 +117,17 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   });
   const thingProvisioning = createThingProvisioningService({
     ...{ ...deps, objects, issuer: registry.issuer, registry: registry.operations },
+    registerCaCertificate: registerSignedCertificate,
   });
   const fleetProvisioning = createFleetProvisioningService(
     {
       ...{ ...deps, issuer: registry.issuer, signRequest: registry.signRequest },
       provisionThing: thingProvisioning.operations.provisionThing,
     },
+    { isLimited },
+  );
+  const certificateAuthorities = createCertificateAuthoritiesService(
+    { ...deps, provisionThing: thingProvisioning.operations.provisionThing, findTemplate: findProvisioningTemplate },
     { isLimited },
   );
   const splitProvisioning = createSplitProvisioningService(
@@ -132,6 +151,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       streams,
       otaUpdates,
       thingProvisioning,
+      certificateAuthorities,
       fleetProvisioning,
       splitProvisioning,
     ],
@@ -145,8 +165,10 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       streams: streams.operations,
       otaUpdates: otaUpdates.operations,
       thingProvisioning: thingProvisioning.operations,
+      certificateAuthorities: certificateAuthorities.operations,
       splitProvisioning: splitProvisioning.operations,
       fleetProvisioning: fleetProvisioning.operations,
     },
+    firstConnections: certificateAuthorities.firstConnections,
   };
 }

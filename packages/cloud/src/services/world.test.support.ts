@@ -52,16 +52,19 @@ export async function openServiceWorld({
   isStarted = true,
   wakeHandlers = new Map(),
   membershipWatchers = [],
+  keys: givenKeys,
 }: {
   isStarted?: boolean;
   /** Besides the registry's own. */
   wakeHandlers?: ReadonlyMap<string, WakeHandler>;
   membershipWatchers?: readonly string[];
+  /** Default: virtual ones, which are slow to verify. */
+  keys?: Keys;
 } = {}): Promise<ServiceWorld> {
   const store = createMemoryStore();
   const clock = createVirtualClock();
   const random = createVirtualRandom(7);
-  const keys = createVirtualKeys({ random });
+  const keys = givenKeys ?? createVirtualKeys({ random });
   const logged: string[] = [];
   const note = (event: string) => void logged.push(event);
   const log: Log = { debug: note, info: note, warn: note, error: note };

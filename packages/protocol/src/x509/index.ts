@@ -1,6 +1,8 @@
 export { decodeBase64, encodeBase64 } from "../base64.js";
 export { parseCertificateDer, parseCertificates } from "./certificate.js";
 export type { Certificate } from "./certificate.js";
+export { createCertificate } from "./certificate-writer.js";
+export type { CertificateOptions, WrittenCertificate } from "./certificate-writer.js";
 export { derBytesMax, derElements, DerReader, derTags, firstDerElement } from "./der.js";
 export type { DerElement } from "./der.js";
 export {

@@ -43,7 +43,7 @@ const sha256WithEcdsa = encodeSequence(encodeObjectIdentifier("1.2.840.10045.4.3
  * @throws {ThinglineError} KEY_INVALID for a public key of another kind, OPTION_INVALID for a bad subject.
  */
 export async function createCertificateRequest(options: CertificateRequestOptions): Promise<CertificateRequest> {
-  const algorithm = signatureAlgorithm(options.publicKey);
+  const algorithm = sha256AlgorithmOf(options.publicKey);
   const version = encodeInteger(0n);
   const attributes = encodeDer(0xa0);
   const info = encodeSequence(version, encodeName(options.subject), options.publicKey, attributes);
@@ -52,7 +52,8 @@ export async function createCertificateRequest(options: CertificateRequestOption
   return { der, pem: encodePem("CERTIFICATE REQUEST", der) };
 }
 
-function signatureAlgorithm(publicKey: Uint8Array): Uint8Array {
+/** @throws {ThinglineError} KEY_INVALID */
+export function sha256AlgorithmOf(publicKey: Uint8Array): Uint8Array {
   const [identifier, curve] = readDer("KEY_INVALID", "the public key", () => {
     const outer = new DerReader(publicKey);
     const key = outer.enter();
@@ -66,7 +67,7 @@ function signatureAlgorithm(publicKey: Uint8Array): Uint8Array {
   });
   if (identifier === "1.2.840.113549.1.1.1") return sha256WithRsa;
   if (identifier === "1.2.840.10045.2.1" && curve === "1.2.840.10045.3.1.7") return sha256WithEcdsa;
-  const message = `a certificate request needs an RSA or P-256 key, got algorithm ${identifier} ${curve ?? ""}`;
+  const message = `a certificate needs an RSA or P-256 key, got algorithm ${identifier} ${curve ?? ""}`;
   throw new ThinglineError("KEY_INVALID", message.trimEnd());
 }
 

@@ -92,6 +92,28 @@ export interface AwsJobTimeoutConfig {
   inProgressTimeoutInMinutes?: number | undefined;
 }
 
+export interface CACertificate {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+  status?: "ACTIVE" | "INACTIVE" | undefined;
+  creationDate?: number | undefined;
+}
+
+export interface CACertificateDescription {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+  status?: "ACTIVE" | "INACTIVE" | undefined;
+  certificatePem?: string | undefined;
+  ownedBy?: string | undefined;
+  creationDate?: number | undefined;
+  autoRegistrationStatus?: "ENABLE" | "DISABLE" | undefined;
+  lastModifiedDate?: number | undefined;
+  customerVersion?: number | undefined;
+  generationId?: string | undefined;
+  validity?: CertificateValidity | undefined;
+  certificateMode?: "DEFAULT" | "SNI_ONLY" | undefined;
+}
+
 export interface CancelJobExecutionRequest {
   jobId: string;
   thingName: string;
@@ -138,6 +160,11 @@ export interface CertificateDescription {
   certificateMode?: "DEFAULT" | "SNI_ONLY" | undefined;
 }
 
+export interface CertificateProviderSummary {
+  certificateProviderName?: string | undefined;
+  certificateProviderArn?: string | undefined;
+}
+
 export interface CertificateValidity {
   notBefore?: number | undefined;
   notAfter?: number | undefined;
@@ -171,6 +198,19 @@ export interface CreateCertificateFromCsrResponse {
   certificateArn?: string | undefined;
   certificateId?: string | undefined;
   certificatePem?: string | undefined;
+}
+
+export interface CreateCertificateProviderRequest {
+  certificateProviderName: string;
+  lambdaFunctionArn: string;
+  accountDefaultForOperations: readonly "CreateCertificateFromCsr"[];
+  clientToken?: string | undefined;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreateCertificateProviderResponse {
+  certificateProviderName?: string | undefined;
+  certificateProviderArn?: string | undefined;
 }
 
 export interface CreateJobRequest {
@@ -370,6 +410,18 @@ export interface CustomCodeSigning {
   signatureAlgorithm?: string | undefined;
 }
 
+export interface DeleteCACertificateRequest {
+  certificateId: string;
+}
+
+export type DeleteCACertificateResponse = Readonly<Record<never, never>>;
+
+export interface DeleteCertificateProviderRequest {
+  certificateProviderName: string;
+}
+
+export type DeleteCertificateProviderResponse = Readonly<Record<never, never>>;
+
 export interface DeleteCertificateRequest {
   certificateId: string;
   forceDelete?: boolean | undefined;
@@ -423,6 +475,10 @@ export interface DeleteProvisioningTemplateVersionRequest {
 
 export type DeleteProvisioningTemplateVersionResponse = Readonly<Record<never, never>>;
 
+export type DeleteRegistrationCodeRequest = Readonly<Record<never, never>>;
+
+export type DeleteRegistrationCodeResponse = Readonly<Record<never, never>>;
+
 export interface DeleteStreamRequest {
   streamId: string;
 }
@@ -442,6 +498,28 @@ export interface DeleteThingRequest {
 }
 
 export type DeleteThingResponse = Readonly<Record<never, never>>;
+
+export interface DescribeCACertificateRequest {
+  certificateId: string;
+}
+
+export interface DescribeCACertificateResponse {
+  certificateDescription?: CACertificateDescription | undefined;
+  registrationConfig?: RegistrationConfig | undefined;
+}
+
+export interface DescribeCertificateProviderRequest {
+  certificateProviderName: string;
+}
+
+export interface DescribeCertificateProviderResponse {
+  certificateProviderName?: string | undefined;
+  certificateProviderArn?: string | undefined;
+  lambdaFunctionArn?: string | undefined;
+  accountDefaultForOperations?: readonly "CreateCertificateFromCsr"[] | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+}
 
 export interface DescribeCertificateRequest {
   certificateId: string;
@@ -719,6 +797,12 @@ export interface GetPolicyVersionResponse {
   generationId?: string | undefined;
 }
 
+export type GetRegistrationCodeRequest = Readonly<Record<never, never>>;
+
+export interface GetRegistrationCodeResponse {
+  registrationCode?: string | undefined;
+}
+
 export interface GroupNameAndArn {
   groupName?: string | undefined;
   groupArn?: string | undefined;
@@ -843,6 +927,40 @@ export interface ListAttachedPoliciesRequest {
 
 export interface ListAttachedPoliciesResponse {
   policies?: readonly Policy[] | undefined;
+  nextMarker?: string | undefined;
+}
+
+export interface ListCACertificatesRequest {
+  pageSize?: number | undefined;
+  marker?: string | undefined;
+  ascendingOrder?: boolean | undefined;
+  templateName?: string | undefined;
+}
+
+export interface ListCACertificatesResponse {
+  certificates?: readonly CACertificate[] | undefined;
+  nextMarker?: string | undefined;
+}
+
+export interface ListCertificateProvidersRequest {
+  nextToken?: string | undefined;
+  ascendingOrder?: boolean | undefined;
+}
+
+export interface ListCertificateProvidersResponse {
+  certificateProviders?: readonly CertificateProviderSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListCertificatesByCARequest {
+  caCertificateId: string;
+  pageSize?: number | undefined;
+  marker?: string | undefined;
+  ascendingOrder?: boolean | undefined;
+}
+
+export interface ListCertificatesByCAResponse {
+  certificates?: readonly Certificate[] | undefined;
   nextMarker?: string | undefined;
 }
 
@@ -1230,6 +1348,33 @@ export interface RateIncreaseCriteria {
   numberOfSucceededThings?: number | undefined;
 }
 
+export interface RegisterCACertificateRequest {
+  caCertificate: string;
+  verificationCertificate?: string | undefined;
+  setAsActive?: boolean | undefined;
+  allowAutoRegistration?: boolean | undefined;
+  registrationConfig?: RegistrationConfig | undefined;
+  tags?: readonly Tag[] | undefined;
+  certificateMode?: "DEFAULT" | "SNI_ONLY" | undefined;
+}
+
+export interface RegisterCACertificateResponse {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+}
+
+export interface RegisterCertificateRequest {
+  certificatePem: string;
+  caCertificatePem?: string | undefined;
+  setAsActive?: boolean | undefined;
+  status?: "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION" | undefined;
+}
+
+export interface RegisterCertificateResponse {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+}
+
 export interface RegisterCertificateWithoutCARequest {
   certificatePem: string;
   status?: "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION" | undefined;
@@ -1248,6 +1393,12 @@ export interface RegisterThingRequest {
 export interface RegisterThingResponse {
   certificatePem?: string | undefined;
   resourceArns?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface RegistrationConfig {
+  templateBody?: string | undefined;
+  roleArn?: string | undefined;
+  templateName?: string | undefined;
 }
 
 export interface RemoveThingFromThingGroupRequest {
@@ -1389,6 +1540,25 @@ export interface TransferData {
   rejectDate?: number | undefined;
 }
 
+export interface UpdateCACertificateRequest {
+  certificateId: string;
+  newStatus?: "ACTIVE" | "INACTIVE" | undefined;
+  newAutoRegistrationStatus?: "ENABLE" | "DISABLE" | undefined;
+  registrationConfig?: RegistrationConfig | undefined;
+  removeAutoRegistration?: boolean | undefined;
+}
+
+export interface UpdateCertificateProviderRequest {
+  certificateProviderName: string;
+  lambdaFunctionArn?: string | undefined;
+  accountDefaultForOperations?: readonly "CreateCertificateFromCsr"[] | undefined;
+}
+
+export interface UpdateCertificateProviderResponse {
+  certificateProviderName?: string | undefined;
+  certificateProviderArn?: string | undefined;
+}
+
 export interface UpdateCertificateRequest {
   certificateId: string;
   newStatus: "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION";
@@ -1476,6 +1646,7 @@ export interface IotOperations {
   CancelJob: { input: CancelJobRequest; output: CancelJobResponse };
   CancelJobExecution: { input: CancelJobExecutionRequest; output: Readonly<Record<never, never>> };
   CreateCertificateFromCsr: { input: CreateCertificateFromCsrRequest; output: CreateCertificateFromCsrResponse };
+  CreateCertificateProvider: { input: CreateCertificateProviderRequest; output: CreateCertificateProviderResponse };
   CreateJob: { input: CreateJobRequest; output: CreateJobResponse };
   CreateJobTemplate: { input: CreateJobTemplateRequest; output: CreateJobTemplateResponse };
   CreateKeysAndCertificate: { input: CreateKeysAndCertificateRequest; output: CreateKeysAndCertificateResponse };
@@ -1488,7 +1659,9 @@ export interface IotOperations {
   CreateStream: { input: CreateStreamRequest; output: CreateStreamResponse };
   CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
   CreateThingGroup: { input: CreateThingGroupRequest; output: CreateThingGroupResponse };
+  DeleteCACertificate: { input: DeleteCACertificateRequest; output: DeleteCACertificateResponse };
   DeleteCertificate: { input: DeleteCertificateRequest; output: Readonly<Record<never, never>> };
+  DeleteCertificateProvider: { input: DeleteCertificateProviderRequest; output: DeleteCertificateProviderResponse };
   DeleteJob: { input: DeleteJobRequest; output: Readonly<Record<never, never>> };
   DeleteJobExecution: { input: DeleteJobExecutionRequest; output: Readonly<Record<never, never>> };
   DeleteJobTemplate: { input: DeleteJobTemplateRequest; output: Readonly<Record<never, never>> };
@@ -1497,10 +1670,13 @@ export interface IotOperations {
   DeletePolicyVersion: { input: DeletePolicyVersionRequest; output: Readonly<Record<never, never>> };
   DeleteProvisioningTemplate: { input: DeleteProvisioningTemplateRequest; output: DeleteProvisioningTemplateResponse };
   DeleteProvisioningTemplateVersion: { input: DeleteProvisioningTemplateVersionRequest; output: DeleteProvisioningTemplateVersionResponse };
+  DeleteRegistrationCode: { input: DeleteRegistrationCodeRequest; output: DeleteRegistrationCodeResponse };
   DeleteStream: { input: DeleteStreamRequest; output: DeleteStreamResponse };
   DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
   DeleteThingGroup: { input: DeleteThingGroupRequest; output: DeleteThingGroupResponse };
+  DescribeCACertificate: { input: DescribeCACertificateRequest; output: DescribeCACertificateResponse };
   DescribeCertificate: { input: DescribeCertificateRequest; output: DescribeCertificateResponse };
+  DescribeCertificateProvider: { input: DescribeCertificateProviderRequest; output: DescribeCertificateProviderResponse };
   DescribeEndpoint: { input: DescribeEndpointRequest; output: DescribeEndpointResponse };
   DescribeEventConfigurations: { input: DescribeEventConfigurationsRequest; output: DescribeEventConfigurationsResponse };
   DescribeJob: { input: DescribeJobRequest; output: DescribeJobResponse };
@@ -1521,8 +1697,12 @@ export interface IotOperations {
   GetOTAUpdate: { input: GetOTAUpdateRequest; output: GetOTAUpdateResponse };
   GetPolicy: { input: GetPolicyRequest; output: GetPolicyResponse };
   GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
+  GetRegistrationCode: { input: GetRegistrationCodeRequest; output: GetRegistrationCodeResponse };
   ListAttachedPolicies: { input: ListAttachedPoliciesRequest; output: ListAttachedPoliciesResponse };
+  ListCACertificates: { input: ListCACertificatesRequest; output: ListCACertificatesResponse };
+  ListCertificateProviders: { input: ListCertificateProvidersRequest; output: ListCertificateProvidersResponse };
   ListCertificates: { input: ListCertificatesRequest; output: ListCertificatesResponse };
+  ListCertificatesByCA: { input: ListCertificatesByCARequest; output: ListCertificatesByCAResponse };
   ListJobExecutionsForJob: { input: ListJobExecutionsForJobRequest; output: ListJobExecutionsForJobResponse };
   ListJobExecutionsForThing: { input: ListJobExecutionsForThingRequest; output: ListJobExecutionsForThingResponse };
   ListJobTemplates: { input: ListJobTemplatesRequest; output: ListJobTemplatesResponse };
@@ -1547,13 +1727,17 @@ export interface IotOperations {
   ListThingRegistrationTasks: { input: ListThingRegistrationTasksRequest; output: ListThingRegistrationTasksResponse };
   ListThings: { input: ListThingsRequest; output: ListThingsResponse };
   ListThingsInThingGroup: { input: ListThingsInThingGroupRequest; output: ListThingsInThingGroupResponse };
+  RegisterCACertificate: { input: RegisterCACertificateRequest; output: RegisterCACertificateResponse };
+  RegisterCertificate: { input: RegisterCertificateRequest; output: RegisterCertificateResponse };
   RegisterCertificateWithoutCA: { input: RegisterCertificateWithoutCARequest; output: RegisterCertificateWithoutCAResponse };
   RegisterThing: { input: RegisterThingRequest; output: RegisterThingResponse };
   RemoveThingFromThingGroup: { input: RemoveThingFromThingGroupRequest; output: RemoveThingFromThingGroupResponse };
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
   StartThingRegistrationTask: { input: StartThingRegistrationTaskRequest; output: StartThingRegistrationTaskResponse };
   StopThingRegistrationTask: { input: StopThingRegistrationTaskRequest; output: StopThingRegistrationTaskResponse };
+  UpdateCACertificate: { input: UpdateCACertificateRequest; output: Readonly<Record<never, never>> };
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
+  UpdateCertificateProvider: { input: UpdateCertificateProviderRequest; output: UpdateCertificateProviderResponse };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
   UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };
   UpdateProvisioningTemplate: { input: UpdateProvisioningTemplateRequest; output: UpdateProvisioningTemplateResponse };

@@ -98,7 +98,7 @@ export function createCertificateIssuer({ keys, random, authority }: Certificate
     issueForKey: ({ publicKeyPem, ...validity }) => issue(keySubject, decodeBody(publicKeyPem), validity),
 
     async issueForRequest({ certificateSigningRequest, nowMs }) {
-      const { subjectName, publicKey } = readRequest(keys, certificateSigningRequest);
+      const { subjectName, publicKey } = requireSoundRequest(keys, certificateSigningRequest);
       return issue(subjectName, publicKey, { nowMs });
     },
   };
@@ -126,7 +126,8 @@ export function describeCertificate(keys: Keys, certificatePem: string): IssuedC
   };
 }
 
-function readRequest(keys: Keys, pem: string): RequestSignature {
+/** @throws {ThinglineError} REQUEST_INVALID for what AWS refuses */
+export function requireSoundRequest(keys: Keys, pem: string): RequestSignature {
   if (pem.length > requestCharactersMax) throw badRequest(`longer than ${requestCharactersMax} characters`);
   const request = parsed(() => readRequestSignature(parseCertificateRequest(pem).der));
   const key = parsed(() => readPublicKeyKind(request.publicKey));

@@ -1,8 +1,8 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { StoreEntry } from "../../store/store.js";
+import type { StoreEntry, StoreKey } from "../../store/store.js";
 import { checkInput } from "../../model/check-input.js";
 import { loadModel } from "../../model/model.js";
-import { awsOperation, awsSaga } from "../aws-operation.js";
+import { awsOperation, awsSaga, type InputOf } from "../aws-operation.js";
 import { answer, type Operation, type OperationContext, type Scope } from "../operation.js";
 import { lastName, readPage } from "../page.js";
 import {
@@ -15,7 +15,7 @@ import { addCertificate } from "./issued-certificates.js";
 import { arnOf, registryKeys, registryServiceName, type CertificateRecord } from "./model.js";
 import { policiesOf } from "./policies.js";
 import type { SignRequest } from "./sign-request.js";
-import { detachPolicyOperations, unlistCertificate } from "./records.js";
+import { detachPolicyOperations, changeStatus, unlistCertificate } from "./records.js";
 
 type Reader = Pick<OperationContext, "store" | "scope">;
 
@@ -123,14 +123,12 @@ export const updateCertificate = awsOperation(
     if (newStatus !== "ACTIVE" && newStatus !== "INACTIVE" && newStatus !== "REVOKED") {
       throw new ThinglineError("CERTIFICATE_STATE_INVALID", `A certificate cannot be set to ${newStatus} by a request`);
     }
-    const { value: certificate, revision } = await requireCertificate(context, input.certificateId);
-    if (certificate.status === newStatus) return answer({});
-    const value: CertificateRecord = { ...certificate, status: newStatus, modifiedAtMs: context.nowMs };
+    const entry = await requireCertificate(context, input.certificateId);
+    if (entry.value.status === newStatus) return answer({});
+    const value: CertificateRecord = { ...entry.value, status: newStatus, modifiedAtMs: context.nowMs };
     return {
       result: {},
-      operations: [
-        { key: registryKeys.certificate(context.scope, value.certificateId), expectedRevision: revision, value },
-      ],
+      operations: changeStatus(context.scope, entry, value),
       effects: [{ type: "recheckPrincipal" as const, certificateId: value.certificateId }],
     };
   },
@@ -179,26 +177,38 @@ export const listCertificates = awsOperation(
   "iot",
   "ListCertificates",
   ["marker", "pageSize", "ascendingOrder"],
-  async ({ scope, store }, input) => {
-    const { entries, nextToken } = await readPage(store, {
-      prefix: registryKeys.certificatesByTime(scope),
-      token: input.marker,
-      tokenName: "marker",
-      size: input.pageSize,
-      order: input.ascendingOrder === true ? "ascending" : "descending",
-    });
-    const records = await Promise.all(
-      entries.map(({ key }) => store.get<CertificateRecord>(registryKeys.certificate(scope, lastName(key)))),
-    );
-    const certificates = records.flatMap((entry) => {
-      if (entry === undefined) return []; // deleted between the two reads
-      const { certificateId: id, status, certificateMode, createdAtMs } = entry.value;
-      const certificateArn = arnOf.certificate(scope, id);
-      return [{ certificateArn, certificateId: id, status, certificateMode, creationDate: createdAtMs / 1000 }];
-    });
-    return answer({ certificates, ...(nextToken !== undefined && { nextMarker: nextToken }) });
-  },
+  async (context, input) => answer(await listPage(context, registryKeys.certificatesByTime(context.scope), input)),
 );
+
+/** Those that were registered by their CA; those of a CA that nobody registered are none. */
+export const listCertificatesByCa = awsOperation(
+  "iot",
+  "ListCertificatesByCA",
+  ["caCertificateId", "marker", "pageSize", "ascendingOrder"],
+  async (context, { caCertificateId, ...input }) =>
+    answer(await listPage(context, registryKeys.certificatesByCa(context.scope, normalizeId(caCertificateId)), input)),
+);
+
+/** @param prefix of keys that end with a certificate's id */
+async function listPage({ scope, store }: Reader, prefix: StoreKey, input: InputOf<"iot", "ListCertificates">) {
+  const { entries, nextToken } = await readPage(store, {
+    prefix,
+    token: input.marker,
+    tokenName: "marker",
+    size: input.pageSize,
+    order: input.ascendingOrder === true ? "ascending" : "descending",
+  });
+  const records = await Promise.all(
+    entries.map(({ key }) => store.get<CertificateRecord>(registryKeys.certificate(scope, lastName(key)))),
+  );
+  const certificates = records.flatMap((entry) => {
+    if (entry === undefined) return []; // deleted between the two reads
+    const { certificateId: id, status, certificateMode, createdAtMs } = entry.value;
+    const certificateArn = arnOf.certificate(scope, id);
+    return [{ certificateArn, certificateId: id, status, certificateMode, creationDate: createdAtMs / 1000 }];
+  });
+  return { certificates, ...(nextToken !== undefined && { nextMarker: nextToken }) };
+}
 
 function describeIssued(scope: Scope, { certificateId: id, certificatePem: pem }: IssuedCertificate) {
   return { certificateArn: arnOf.certificate(scope, id), certificateId: id, certificatePem: pem };

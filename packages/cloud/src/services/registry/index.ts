@@ -1,4 +1,5 @@
 import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
+import type { Functions } from "../../functions/index.js";
 import type { Log } from "../../log.js";
 import { parsePolicyDocument } from "../../policy/document.js";
 import type { LifecycleEvent } from "../lifecycle.js";
@@ -13,13 +14,13 @@ import { createRequestSigner, type SignRequest } from "./sign-request.js";
 import { registryWake } from "./wake.js";
 
 // What other services may know of this one: operations to call, and the words of AWS for its names.
-export { explainCertificate } from "./certificates.js";
+export { explainCertificate, requireRegisteredStatus } from "./certificates.js";
 export { listCertificateLives } from "./certificate-lives.js";
 export type { CertificateLife, CertificateLivesPage } from "./certificate-lives.js";
-export { addCertificate, discardCertificate } from "./issued-certificates.js";
+export { addCertificate, countPending, discardCertificate } from "./issued-certificates.js";
 export type { AddCertificateInput } from "./issued-certificates.js";
-export { findCertificate } from "./model.js";
-export type { CertificateOrigin, CertificateSource } from "./model.js";
+export { arnOf, findCertificate } from "./model.js";
+export type { CertificateOrigin, CertificateSource, CertificateStatus } from "./model.js";
 export type { CertificateIssuer, IssuedCertificate } from "./certificate-issuer.js";
 export type { RequestToSign, SignedRequest, SignRequest } from "./sign-request.js";
 export type { Registry } from "./service.js";
@@ -44,6 +45,8 @@ export interface RegistryServiceDependencies {
   files: Files;
   /** Where the CA is kept that issues device certificates. */
   folder: string;
+  /** Where certificate providers are. Default: there is none. */
+  functions?: Functions;
   log: Log;
   /** Both certificates of a rotation are ACTIVE for so long after the new one was proved. Default {@link rotationOverlapDefaultMs}. */
   rotationOverlapMs?: number | undefined;
@@ -65,12 +68,12 @@ export interface RegistryService extends CloudService<Registry> {
 
 /** Things, certificates, policies, and what is attached to what. */
 export function createRegistryService(deps: RegistryServiceDependencies): RegistryService {
-  const { clock, random, keys, files, folder, log, mqttsEndpoint, membershipWatchers } = deps;
+  const { clock, random, keys, files, folder, functions, log, mqttsEndpoint, membershipWatchers } = deps;
   const { rotationOverlapMs = rotationOverlapDefaultMs } = deps;
   const storage = { files, folder };
   const authority = openDeviceAuthority({ storage, keys, random, nowMs: () => clock.unixMs() });
   const issuer = createCertificateIssuer({ keys, random, authority });
-  const signRequest = createRequestSigner({ issuer });
+  const signRequest = createRequestSigner({ issuer, functions });
   const operations = createRegistry({
     issuer,
     signRequest,

@@ -101,3 +101,12 @@ export const discardCertificate: Operation<{ certificateId: string }, void> = as
   }
   return { result: undefined, operations, effects: [{ type: "recheckPrincipal", certificateId }] };
 };
+
+/** How many certificates of a CA wait for their activation, up to a number. */
+export async function countPending(
+  { store, scope }: Pick<OperationContext, "store" | "scope">,
+  caCertificateId: string,
+  countMax: number,
+): Promise<number> {
+  return (await store.list(registryKeys.pendingOfCa(scope, caCertificateId), { limit: countMax })).length;
+}

@@ -168,6 +168,13 @@ export const registryKeys = {
   certificatesByCa: (scope: Scope, caCertificateId: string) => key(scope, "certificateByCa", caCertificateId),
   certificateByCa: (scope: Scope, caCertificateId: string, createdAtMs: number, certificateId: string) =>
     key(scope, "certificateByCa", caCertificateId, createdAtMs, certificateId),
+  certificateProviders: (scope: Scope) => key(scope, "certificateProvider"),
+  certificateProvider: (scope: Scope, name: string) => key(scope, "certificateProvider", name),
+  certificateProvidersGuard: (scope: Scope) => key(scope, "guard", "certificateProviders"),
+  /** Those of a CA that wait for their activation. */
+  pendingOfCa: (scope: Scope, caCertificateId: string) => key(scope, "pendingOfCa", caCertificateId),
+  pendingCertificate: (scope: Scope, caCertificateId: string, certificateId: string) =>
+    key(scope, "pendingOfCa", caCertificateId, certificateId),
   policy: (scope: Scope, policyName: string) => key(scope, "policy", policyName),
   policiesByTime: (scope: Scope) => key(scope, "policyByTime"),
   policyByTime: (scope: Scope, createdAtMs: number, policyName: string) =>
@@ -218,6 +225,7 @@ export const arnOf = {
   thing: (scope: Scope, thingName: string) => arn(scope, `thing/${thingName}`),
   certificate: (scope: Scope, certificateId: string) => arn(scope, `cert/${certificateId}`),
   caCertificate: (scope: Scope, caCertificateId: string) => arn(scope, `cacert/${caCertificateId}`),
+  certificateProvider: (scope: Scope, name: string) => arn(scope, `certificateprovider:${name}`),
   policy: (scope: Scope, policyName: string) => arn(scope, `policy/${policyName}`),
   thingGroup: (scope: Scope, thingGroupName: string) => arn(scope, `thinggroup/${thingGroupName}`),
 };

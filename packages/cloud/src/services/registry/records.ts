@@ -1,4 +1,4 @@
-import type { StoreKey, StoreOperation } from "../../store/store.js";
+import type { StoreEntry, StoreKey, StoreOperation } from "../../store/store.js";
 import type { Scope } from "../operation.js";
 import type { IssuedCertificate } from "./certificate-issuer.js";
 import { registryKeys, type CertificateOrigin, type CertificateRecord, type ThingPrincipalRecord } from "./model.js";
@@ -41,23 +41,43 @@ export function newCertificate(options: {
 }
 
 /** What goes with the record of a certificate: its places in lists. */
-export function unlistCertificate(scope: Scope, record: CertificateRecord): StoreOperation[] {
+export function unlistCertificate(scope: Scope, record: Listed): StoreOperation[] {
   return listKeysOf(scope, record).map((key) => ({ key, delete: true }));
 }
 
-function listKeysOf(
+/** A certificate gets another status. */
+export function changeStatus(
   scope: Scope,
-  {
-    certificateId,
-    createdAtMs,
-    caCertificateId,
-    temporaryPolicyDocument,
-  }: Pick<CertificateRecord, "certificateId" | "createdAtMs" | "caCertificateId" | "temporaryPolicyDocument">,
-): StoreKey[] {
+  { value: before, revision }: StoreEntry<CertificateRecord>,
+  value: CertificateRecord,
+): StoreOperation[] {
+  const key = registryKeys.certificate(scope, value.certificateId);
+  const pendingKey = pendingKeyOf(scope, before);
+  return [
+    { key, expectedRevision: revision, value },
+    ...(pendingKey === undefined ? [] : [{ key: pendingKey, delete: true as const }]),
+  ];
+}
+
+type Listed = Pick<
+  CertificateRecord,
+  "certificateId" | "createdAtMs" | "caCertificateId" | "status" | "temporaryPolicyDocument"
+>;
+
+function listKeysOf(scope: Scope, record: Listed): StoreKey[] {
+  const { certificateId, createdAtMs, caCertificateId, temporaryPolicyDocument } = record;
   if (temporaryPolicyDocument !== undefined) return [];
   const byTime = registryKeys.certificateByTime(scope, createdAtMs, certificateId);
   if (caCertificateId === undefined) return [byTime];
-  return [byTime, registryKeys.certificateByCa(scope, caCertificateId, createdAtMs, certificateId)];
+  const byCa = registryKeys.certificateByCa(scope, caCertificateId, createdAtMs, certificateId);
+  const pending = pendingKeyOf(scope, record);
+  return pending === undefined ? [byTime, byCa] : [byTime, byCa, pending];
+}
+
+/** A certificate never comes back to waiting for its activation. */
+function pendingKeyOf(scope: Scope, { certificateId, caCertificateId, status }: Listed): StoreKey | undefined {
+  if (caCertificateId === undefined || status !== "PENDING_ACTIVATION") return undefined;
+  return registryKeys.pendingCertificate(scope, caCertificateId, certificateId);
 }
 
 /** The attachment both ways, and the policy's guard. */

@@ -19,11 +19,19 @@ import {
 } from "./attachments.js";
 import type { CertificateIssuer } from "./certificate-issuer.js";
 import {
+  createCertificateProvider,
+  deleteCertificateProvider,
+  describeCertificateProvider,
+  listCertificateProviders,
+  updateCertificateProvider,
+} from "./certificate-providers.js";
+import {
   createCertificateFromCsrOperation,
   createKeysAndCertificateOperation,
   deleteCertificate,
   describeCertificate,
   listCertificates,
+  listCertificatesByCa,
   registerCertificateWithoutCa,
   updateCertificate,
 } from "./certificates.js";
@@ -97,6 +105,12 @@ export function createRegistry({
     updateCertificate,
     deleteCertificate,
     listCertificates,
+    listCertificatesByCA: listCertificatesByCa,
+    createCertificateProvider,
+    describeCertificateProvider,
+    updateCertificateProvider,
+    deleteCertificateProvider,
+    listCertificateProviders,
     createPolicy: createPolicyOperation(parsePolicyDocument),
     getPolicy,
     deletePolicy,

@@ -1,0 +1,55 @@
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { parseTemplate } from "../../provisioning-template/index.js";
+import type { Operation, OperationContext } from "../operation.js";
+import type { RegistrationConfig } from "./model.js";
+
+/** A provisioning template of the account, as far as a CA needs it. */
+export interface NamedTemplate {
+  templateName: string;
+  type: "FLEET_PROVISIONING" | "JITP";
+  isEnabled: boolean;
+  /** Of its default version. */
+  templateBody: string;
+}
+
+/** Throws RESOURCE_NOT_FOUND. */
+export type FindTemplate = Operation<{ templateName: string }, NamedTemplate>;
+
+/**
+ * What a request says of provisioning, checked: a template that cannot be read is told now, not when the first device connects.
+ *
+ * @throws {ThinglineError} REQUEST_INVALID, RESOURCE_NOT_FOUND
+ */
+export async function readRegistrationConfig(
+  context: OperationContext,
+  findTemplate: FindTemplate,
+  {
+    templateBody,
+    roleArn,
+    templateName,
+  }: Readonly<Partial<Record<"templateBody" | "roleArn" | "templateName", string | undefined>>>,
+): Promise<RegistrationConfig | undefined> {
+  if (templateName !== undefined) {
+    if (templateBody !== undefined) {
+      throw refused("templateBody and templateName exclude each other");
+    }
+    const { type } = await context.call(findTemplate, { templateName });
+    if (type !== "JITP") throw refused(`Template ${templateName} is of type ${type}, expected JITP`);
+    return { templateName, ...(roleArn !== undefined && { roleArn }) };
+  }
+  if (templateBody === undefined) {
+    if (roleArn === undefined) return undefined;
+    throw refused("templateBody or templateName is missing");
+  }
+  if (roleArn === undefined) throw refused("roleArn is missing, which templateBody needs");
+  try {
+    parseTemplate(templateBody, { kind: "jitp" });
+  } catch (error) {
+    if (!isThinglineError(error)) throw error;
+    throw new ThinglineError("REQUEST_INVALID", `The template body is invalid: ${error.message}`, { cause: error });
+  }
+  return { templateBody, roleArn };
+}
+
+const refused = (reason: string) =>
+  new ThinglineError("REQUEST_INVALID", `The registration configuration is invalid: ${reason}`);
