@@ -8,7 +8,7 @@ import {
   type FotaLimits,
   type HttpDownloaderOptions,
 } from "@thingline/device/fota";
-import type { JobListeners } from "@thingline/device/jobs";
+import type { JobHandler, JobListeners } from "@thingline/device/jobs";
 import type { ImageCrypto, ImagePublicKey } from "@thingline/protocol/image";
 import type { FotaSettings } from "@thingline/protocol/kconfig";
 import { type BoardReport, runBoard } from "@thingline/sim";
@@ -70,6 +70,8 @@ export interface DeviceFirmware extends AsyncDisposable {
     /** Called at each boot: what is around the board starts as well. */
     start: () => Promise<Surroundings>;
     on: BootListeners;
+    /** Of jobs that are no updates. */
+    handlers?: Readonly<Record<string, JobHandler>>;
     run: (device: Device, signal: AbortSignal) => Promise<void>;
     signal: AbortSignal;
   }): Promise<void>;
@@ -93,7 +95,7 @@ export async function openDeviceFirmware(adapters: Adapters, options: DeviceFirm
     });
     return {
       keyType: key?.publicKey.type,
-      runUntilEnd: ({ start, on, run, signal: end }) =>
+      runUntilEnd: ({ start, on, handlers = {}, run, signal: end }) =>
         runBoard(
           board.board,
           async (image, context) => {
@@ -101,7 +103,16 @@ export async function openDeviceFirmware(adapters: Adapters, options: DeviceFirm
             const { access, modem, createDevice } = await start();
             await using device = createDevice();
             await runFirmwareApplication(adapters, {
-              ...{ image, context, device, folder, limits: limitsOf(settings), onFota: on.fota, onJobs: on.jobs },
+              ...{
+                image,
+                context,
+                device,
+                folder,
+                limits: limitsOf(settings),
+                onFota: on.fota,
+                onJobs: on.jobs,
+                handlers,
+              },
               modem: settings.updatesModem ? modem : undefined,
               downloaders: downloadersOf(adapters, { device, settings, access }),
               run: (running) => run(running, context.signal),

@@ -1,5 +1,6 @@
 import type { FotaEvent } from "@thingline/device/fota";
 import type { JobEvent } from "@thingline/device/jobs";
+import type { RotationListeners } from "@thingline/device/rotation";
 import type { JobStatusDetails } from "@thingline/protocol/jobs";
 import type { BootListeners } from "./device-firmware.js";
 import { shortVersion } from "./short-version.js";
@@ -29,6 +30,8 @@ export interface DeviceView {
   watch(device: Device): void;
   /** For a device on a board: its boots, its jobs and its updates. */
   board: BootListeners;
+  /** For a device that rotates its certificate. */
+  rotation: RotationListeners;
   /** A message was handed to the device, or acknowledged. */
   published(): void;
   end(): void;
@@ -268,9 +271,61 @@ export function createDeviceView(output: Output, options: DeviceViewOptions): De
     },
   };
 
+  const rotation: RotationListeners = {
+    rotationStarted: ({ reason, fromTag, toTag }) =>
+      output.event(
+        { event: "rotationStarted", reason, fromTag, toTag },
+        line(paint.cyan, "rotation", `a new certificate for security tag ${toTag}, asked for with that in ${fromTag}`),
+      ),
+    rotated: ({ certificateId, secTag, replacedCertificateId, overlapUntilUnixMs }) => {
+      const overlapUntil = new Date(overlapUntilUnixMs).toISOString();
+      output.event(
+        { event: "rotated", certificateId, secTag, replacedCertificateId: replacedCertificateId ?? null, overlapUntil },
+        line(
+          paint.green,
+          "rotated",
+          `connected with security tag ${secTag}; the one before is kept until ${overlapUntil}`,
+        ),
+      );
+    },
+    rotationFailed: ({ reason, error, retryInMs }) =>
+      output.event(
+        { event: "rotationFailed", reason, ...failureOf(error), retryInMs: retryInMs ?? null },
+        line(paint.red, "rotation", `failed, the certificate before stays in use: ${error.message}`),
+      ),
+    oldCredentialsDeleted: ({ secTag }) =>
+      output.event(
+        { event: "oldCredentialsGone", secTag },
+        line(paint.dim, "rotation", `the credentials in security tag ${secTag} are deleted`),
+      ),
+    wentBack: ({ secTag, error }) =>
+      output.event(
+        { event: "wentBack", secTag, ...failureOf(error) },
+        line(paint.yellow, "rotation", `back to security tag ${secTag}: ${error.message}`),
+      ),
+    certificateEnding: ({ certificateId, notAfterMs, daysLeft, isClockTrusted }) =>
+      output.event(
+        {
+          event: "certificateEnding",
+          certificateId,
+          notAfter: new Date(notAfterMs).toISOString(),
+          daysLeft,
+          isClockTrusted,
+        },
+        line(
+          paint.yellow,
+          "certificate",
+          `ends in ${daysLeft} days${isClockTrusted ? "" : " at most: the clock tells nothing"}`,
+        ),
+      ),
+    error: ({ error }) =>
+      output.event({ event: "rotationError", ...failureOf(error) }, line(paint.yellow, "rotation", error.message)),
+  };
+
   return {
     listeners,
     board,
+    rotation,
     watch(watched) {
       device = watched;
       clearInterval(timer);

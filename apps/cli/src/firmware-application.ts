@@ -9,7 +9,7 @@ import {
   type FotaLimits,
   whenReady,
 } from "@thingline/device/fota";
-import { type JobListeners, runJobs } from "@thingline/device/jobs";
+import { type JobHandler, type JobListeners, runJobs } from "@thingline/device/jobs";
 import type { ApplicationContext, BoardImage } from "@thingline/sim";
 import type { ModemFirmware } from "@thingline/transport";
 import type { Adapters } from "./adapters.js";
@@ -34,6 +34,8 @@ export interface FirmwareApplicationOptions {
   limits?: Partial<FotaLimits>;
   onFota: (event: FotaEvent) => void;
   onJobs?: JobListeners;
+  /** Of jobs that are no updates. */
+  handlers?: Readonly<Record<string, JobHandler>>;
   /** What the device does until it ends; the context's signal is aborted by a reboot as well. */
   run: (device: Device) => Promise<void>;
 }
@@ -46,7 +48,7 @@ export async function runFirmwareApplication(
   { clock, random, files }: Pick<Adapters, "clock" | "random" | "files">,
   options: FirmwareApplicationOptions,
 ): Promise<void> {
-  const { image, context, device, downloaders, modem, folder, limits, onFota, onJobs, run } = options;
+  const { image, context, device, downloaders, modem, folder, limits, onFota, onJobs, handlers, run } = options;
   const { board, reboot } = context;
   await using updater = createFirmwareUpdater({
     ...{ files, clock, random, downloaders, reboot, onEvent: onFota },
@@ -58,7 +60,7 @@ export async function runFirmwareApplication(
   });
   const runner = await runJobs(device, {
     ...{ clock, random, files, folder: join(folder, jobsFolderName) },
-    handlers: { [firmwareUpdateOperation]: updater.handler, [awsOtaOperation]: updater.handler },
+    handlers: { ...handlers, [firmwareUpdateOperation]: updater.handler, [awsOtaOperation]: updater.handler },
     ...(onJobs !== undefined && { on: onJobs }),
   });
   try {

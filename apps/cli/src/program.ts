@@ -179,6 +179,11 @@ function addCloud(cloud: Command, command: AddCommand): void {
     .option("--account <id>", "AWS account id", "123456789012")
     .option("--region <name>", "AWS region", "us-east-1")
     .option("--name <host>", "a further host name for the server certificate; may be repeated", list)
+    .option(
+      "--rotation-overlap <seconds>",
+      "so long a replaced certificate stays ACTIVE (default: 3600)",
+      optionValues.overlapSeconds,
+    )
     .option("--verbose", "certificate ids whole in the log")
     .option("--no-limits", "AWS quotas off, for load tests")
     .option("--no-sigv4", "take any AWS signature")
@@ -304,6 +309,12 @@ function addDevice(device: Command, command: AddCommand): void {
     .option("--state-dir <dir>", "native TLS: where `provision` keeps credentials (default: device, in modem's)", paths)
     .option("--topic <filter>", "application topic to subscribe to; may be repeated", optionValues.list)
     .option("--shadow", "ask for the device shadow; show documents and deltas")
+    .option(
+      "--rotation-template <name>",
+      "follow jobs of `cert rotate`: ask for new certificates under this template",
+      optionValues.templateName,
+    )
+    .option("--rotation-tag <tag>", "the other security tag (default: the next number)", optionValues.secTag)
     .option("--publish <topic>", "publish the lines of standard input, and stop at its end")
     .option(
       "--board-dir <dir>",
@@ -321,6 +332,7 @@ function addDevice(device: Command, command: AddCommand): void {
     run,
     "device run --conf my-thing/prj.conf --shadow --topic my-thing/in",
     "device run --conf my-thing/prj.conf --native-tls",
+    "device run --conf my-thing/prj.conf --rotation-template rotate",
   );
 }
 

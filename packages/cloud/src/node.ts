@@ -94,6 +94,8 @@ export interface StartCloudOptions {
    * and `off` where nothing is written.
    */
   vending?: CloudOptions["vending"];
+  /** See `CloudOptions.rotationOverlapMs`. Default one hour. */
+  rotationOverlapMs?: number;
   /** RSA keys made ahead, so that nobody waits for one. Default {@link defaultKeyPoolSize}. */
   keyPoolSize?: number;
   /**
@@ -244,7 +246,7 @@ class NodeCloud implements StartedCloud {
     };
     const dependencies = { ...adapters, files: this.#files, isSignedBy };
     const { store, blobs, directoryId, directory } = await this.#openStore(folder, dependencies);
-    const { unsignedRequests, accessKeys, vending, sessionOwner } = this.#options;
+    const { unsignedRequests, accessKeys, vending, sessionOwner, rotationOverlapMs } = this.#options;
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
       { ...adapters, files: this.#files, store, ...(blobs && { blobs }), ...this.#functions(clock), log },
@@ -260,6 +262,7 @@ class NodeCloud implements StartedCloud {
         ...(accessKeys === undefined ? {} : { accessKeys }),
         ...(vending === undefined ? {} : { vending }),
         ...(sessionOwner === undefined ? {} : { sessionOwner }),
+        ...(rotationOverlapMs === undefined ? {} : { rotationOverlapMs }),
         keyPoolSize: this.#options.keyPoolSize ?? defaultKeyPoolSize,
         objectsEndpoint: () => this.#objectsEndpoint,
         serverNames: [...(this.#options.serverNames ?? []), ...serverNamesOf(host)],
@@ -466,6 +469,7 @@ const optionTypes = {
   sessionOwner: "string",
   // A word or an object.
   vending: "any",
+  rotationOverlapMs: "number",
   keyPoolSize: "number",
   functions: "object",
   durability: "string",

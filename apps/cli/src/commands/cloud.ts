@@ -33,6 +33,8 @@ interface StartOptions {
   unsigned: boolean;
   accessKeys?: string;
   function?: Record<string, { url: string }>;
+  /** Seconds. */
+  rotationOverlap?: number;
   vending?: Vending;
   durability: "process" | "disk";
   logLevel: LogLevel;
@@ -65,6 +67,7 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
     sigv4: options.sigv4 ? "verify" : "any",
     unsignedRequests: options.unsigned ? "allowed" : "refused",
     ...(accessKeys === undefined ? {} : { accessKeys }),
+    ...(options.rotationOverlap === undefined ? {} : { rotationOverlapMs: options.rotationOverlap * 1000 }),
     ...(Object.keys(awsHandler.functions).length === 0 ? {} : { functions: awsHandler.functions }),
     ...(options.vending === undefined ? {} : { vending: options.vending }),
     durability: options.durability,

@@ -4,6 +4,7 @@ import {
   createNativeCredentialStore,
   createNativeTlsDialer,
   deviceOptionsOf,
+  loadNativeTlsCredentials,
   nativeTlsFiles,
   type Device,
   type DeviceCredentials,
@@ -20,13 +21,22 @@ import { requireUsable, warnOfDoubts } from "../credential-checks.js";
 import { findCerts, readCredentialFiles } from "../credentials-folder.js";
 import { CurrentDevice } from "../current-device.js";
 import { type FileAccess, nativeDownloadAccess, openDeviceFirmware } from "../device-firmware.js";
+import {
+  type DeviceRotation,
+  type DeviceRotationOptions,
+  openDeviceRotation,
+  RotationJobs,
+  type RotationStore,
+  tagInUse,
+  UsedTag,
+} from "../device-rotation.js";
 import { createDeviceView, type DeviceView } from "../device-view.js";
 import { exitCodes, UsageError } from "../failure.js";
 import type { Output } from "../output.js";
 import { publishLines } from "../publish-lines.js";
 import { bootSimulatedDevice } from "../simulated-device.js";
 
-interface RunOptions {
+interface RunOptions extends DeviceRotationOptions {
   conf: string[];
   modemDir: string;
   nativeTls?: boolean;
@@ -78,13 +88,24 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
       // The options of the last run may have been others.
       trustsSession: false,
     });
+  const rotationJobs = new RotationJobs();
+  const openRotation = async (device: Device): Promise<DeviceRotation | undefined> => {
+    const { rotation: credentials, used } = sources.current;
+    if (credentials === undefined || options.rotationTemplate === undefined) return undefined;
+    return openDeviceRotation(adapters, device, {
+      ...{ ...options, credentials, used, jobs: rotationJobs, on: view.rotation },
+      ...{ secTag: options.secTag ?? settings.secTag, folder: nativeFolder(options) },
+      runsJobs: settings.fota === undefined,
+    });
+  };
   let isGood = false;
   const ended = new AbortController();
   const current = new CurrentDevice();
   let publishing: Promise<boolean> | undefined;
   const run = async (device: Device, until: AbortSignal): Promise<void> => {
     view.watch(device);
-    await device.connect({ signal: until }).catch((error: unknown) => {
+    await using rotation = await openRotation(device);
+    await (rotation ?? device).connect({ signal: until }).catch((error: unknown) => {
       throw withSource(error, source.details);
     });
     current.set(device, until);
@@ -106,7 +127,7 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
       publishing.catch(() => undefined);
     }
     try {
-      isGood = await runUntilEnd(device, { signal: until, publishing });
+      isGood = await runUntilEnd(device, { signal: until, publishing, rotation });
     } finally {
       const isRebooting = until.aborted && !signal.aborted;
       if (!isRebooting) ended.abort(new ThinglineError("ABORTED", "the device stops"));
@@ -117,7 +138,10 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
       await using device = create();
       await run(device, signal);
     } else {
-      await runOnBoard({ output, adapters, settings: settings.fota, options, sources, view, create, run, signal });
+      await runOnBoard({
+        ...{ output, adapters, settings: settings.fota, options, sources, view, create, run, signal },
+        handlers: options.rotationTemplate === undefined ? {} : rotationJobs.handlers,
+      });
     }
     if (signal.aborted) output.event({ event: "stopped" });
     return isGood ? exitCodes.done : exitCodes.failed;
@@ -136,9 +160,10 @@ async function runOnBoard(given: {
   view: DeviceView;
   create: () => Device;
   run: (device: Device, until: AbortSignal) => Promise<void>;
+  handlers: RotationJobs["handlers"];
   signal: AbortSignal;
 }): Promise<void> {
-  const { output, adapters, settings, options, sources, view, create, run, signal } = given;
+  const { output, adapters, settings, options, sources, view, create, run, handlers, signal } = given;
   const { modemDir, boardDir: folder = join(modemDir, "board"), firmware: imageFile, firmwareKey: keyFile } = options;
   await using board = await openDeviceFirmware(adapters, { settings, folder, keyFile, imageFile, signal });
   const { keyType } = board;
@@ -158,6 +183,7 @@ async function runOnBoard(given: {
       return { access: filesOver(settings), modem, createDevice: create };
     },
     on: view.board,
+    handlers,
     run: async (device, until) => {
       await run(device, until);
       // A reboot ends the device and not the program.
@@ -170,12 +196,16 @@ async function runOnBoard(given: {
 /** Until the user or the input ends it, the device gives up, or reboots. @returns whether all input was published. */
 async function runUntilEnd(
   device: Device,
-  { signal, publishing }: { signal: AbortSignal; publishing: Promise<boolean> | undefined },
+  {
+    signal,
+    publishing,
+    rotation,
+  }: { signal: AbortSignal; publishing: Promise<boolean> | undefined; rotation: DeviceRotation | undefined },
 ): Promise<boolean> {
   const offs: (() => void)[] = [];
   const gaveUp = new Promise<never>((_, reject) => {
     const check = ({ error, retryInMs }: { error?: ThinglineError; retryInMs?: number }) => {
-      if (retryInMs === undefined && device.state === "idle" && !signal.aborted) {
+      if (retryInMs === undefined && device.state === "idle" && !signal.aborted && rotation?.isBusy !== true) {
         reject(error ?? new ThinglineError("CONNECTION_LOST", "the device gave up"));
       }
     };
@@ -240,6 +270,10 @@ interface CredentialSource extends AsyncDisposable {
   filesOver: (settings: FotaSettings) => FileAccess;
   /** Undefined: without a modem. */
   modem: ModemFirmware | undefined;
+  /** Which of them is in use. */
+  used: UsedTag;
+  /** Undefined: they are no more than files. */
+  rotation: RotationStore | undefined;
 }
 
 /** What the device connects with, which can be started anew. */
@@ -275,15 +309,18 @@ async function openCredentials(
   adapters: Adapters,
   { settings, options, signal }: { settings: AwsIotSettings; options: RunOptions; signal: AbortSignal },
 ): Promise<CredentialSource> {
-  const secTag = options.secTag ?? settings.secTag;
+  const clientId = options.clientId ?? settings.clientId ?? "";
+  const ownTag = options.secTag ?? settings.secTag;
+  const secTag = await tagInUse(adapters.files, nativeFolder(options), clientId, ownTag);
+  const used = new UsedTag(secTag);
   const handshake = settings.resumesTlsSession ? "resume" : "full";
   if (options.nativeTls === true || settings.usesNativeTls) {
-    const native = await openNativeTls(output, adapters, { settings, options, secTag });
+    const native = await openNativeTls(output, adapters, { settings, options, secTag, used });
     return {
       ...native,
       credentials: { ...native.credentials, handshake },
-      filesOver: () => ({ dialer: adapters.network, ...native.credentials }),
-      modem: undefined,
+      filesOver: () => ({ dialer: adapters.network, ...native.access }),
+      ...{ modem: undefined, used },
       [Symbol.asyncDispose]: async () => undefined,
     };
   }
@@ -302,13 +339,15 @@ async function openCredentials(
     credentials: { secTagDialer: device.modem.secTagDialer, secTag, handshake },
     filesOver: ({ usesNativeTls, downloadSecTag = secTag }) => {
       const { dialer, secTagDialer } = device.modem;
-      if (!usesNativeTls) return { dialer, secTagDialer, secTag };
+      if (!usesNativeTls) return { dialer, secTagDialer: used.follow(secTagDialer), secTag };
       const folder = nativeFolder(options);
       return nativeDownloadAccess(adapters, { dialer, folder, secTag: downloadSecTag });
     },
     modem: device.modem.firmware,
     description: `security tag ${secTag}`,
     details: { secTag },
+    used,
+    rotation: { store: device.credentials, link: device.link, keyMaker: device.keyMaker },
     [Symbol.asyncDispose]: () => device.close(),
   };
 }
@@ -319,18 +358,25 @@ const nativeFolder = ({ stateDir, modemDir }: RunOptions) => stateDir ?? join(mo
 async function openNativeTls(
   output: Output,
   { network, files, keys, clock }: Adapters,
-  { settings, options, secTag }: { settings: AwsIotSettings; options: RunOptions; secTag: number },
+  { settings, options, secTag, used }: { settings: AwsIotSettings; options: RunOptions; secTag: number; used: UsedTag },
 ) {
   const receivedRecordBytesMax = settings.nativeTlsReceiveBytesMax;
   const folder = join(nativeFolder(options), "tls-credentials");
   const stored = createNativeCredentialStore({ files, keys, folder });
-  if (options.certs === undefined && (await stored.exists(secTag, "privateKey"))) {
+  const isStored = options.certs === undefined && (await stored.exists(secTag, "privateKey"));
+  const certs = options.certs ?? (await findCerts(files, options.conf));
+  // What is rotated has to lie in a security tag.
+  if (!isStored && options.rotationTemplate !== undefined) {
+    await loadNativeTlsCredentials({ files, folder: certs, store: stored, secTag, keys });
+  }
+  if (isStored || options.rotationTemplate !== undefined) {
     warnOfDoubts(output, await stored.credentials(secTag), clock);
     const secTagDialer = createNativeTlsDialer({ dialer: network, store: stored, receivedRecordBytesMax });
     const description = `security tag ${secTag} of ${folder}`;
-    return { credentials: { secTagDialer, secTag }, description, details: { secTag } };
+    const access = { secTagDialer: used.follow(secTagDialer), secTag };
+    const rotation: RotationStore = { store: stored };
+    return { credentials: { secTagDialer, secTag }, access, description, details: { secTag }, rotation };
   }
-  const certs = options.certs ?? (await findCerts(files, options.conf));
   const { ca, certificate, privateKey } = await readCredentialFiles(files, { from: certs });
   const details = { caFile: join(certs, nativeTlsFiles.ca) };
   if (ca === undefined || certificate === undefined || privateKey === undefined) {
@@ -340,7 +386,8 @@ async function openNativeTls(
   requireUsable({ ca, certificate, privateKey }, keys, { outcome: ` (in ${certs})`, caName: `the CA in ${certs}` });
   warnOfDoubts(output, { ca, certificate }, clock);
   const tls = { ca, certificate, privateKey, receivedRecordBytesMax };
-  return { credentials: { dialer: network, tls }, description: `the certificate in ${certs}`, details };
+  const access = { dialer: network, tls };
+  return { credentials: access, access, description: `the certificate in ${certs}`, details, rotation: undefined };
 }
 
 function withSource(error: unknown, details: Record<string, string | number>): unknown {

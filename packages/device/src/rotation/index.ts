@@ -12,6 +12,7 @@ export {
 export type { RotationOptions } from "./options.js";
 export { rotationEntriesMax } from "./record.js";
 export type { RotationEntry, RotationJob, RotationReason, RotationRecord } from "./record.js";
+export { readRotatedTag } from "./rotation-file.js";
 export { openRotation, rotationReturnPauseMsMax } from "./rotation.js";
 export type { Rotation } from "./rotation.js";
 export type {

@@ -49,6 +49,25 @@ export class RotationFile {
   }
 }
 
+/**
+ * The security tag that a device has rotated to, for a program that does not rotate itself; undefined: it never did.
+ *
+ * @throws {ThinglineError} FILE_UNREADABLE, STORE_VERSION_UNKNOWN
+ */
+export async function readRotatedTag({
+  files,
+  folder,
+  clientId,
+}: {
+  files: Files;
+  folder: string;
+  clientId: string;
+}): Promise<number | undefined> {
+  const { record, problem } = await readRecord(files, `${folder}/${fileName}`);
+  if (problem !== undefined) throw problem;
+  return record?.clientId === clientId ? record.secTag : undefined;
+}
+
 async function readRecord(
   files: Files,
   path: string,

@@ -92,6 +92,7 @@ export class Rotation {
   #certificate: CertificateFacts | undefined;
   /** What changes tags is done one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
+  #work = 0;
   #rotating: Promise<RotationResult> | undefined;
   #returning: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -134,6 +135,11 @@ export class Rotation {
 
   get record(): RotationRecord {
     return this.#record;
+  }
+
+  /** The device is being taken from one tag to the other, or brought back: when it is idle, that is no end. */
+  get isBusy(): boolean {
+    return this.#work > 0 || this.#returning !== undefined;
   }
 
   /** For `runJobs()`, under the name `rotateCertificate`. */
@@ -432,7 +438,11 @@ export class Rotation {
   }
 
   #exclusive<Result>(work: () => Promise<Result>): Promise<Result> {
-    const done = this.#tail.catch(() => undefined).then(work);
+    this.#work += 1;
+    const done = this.#tail
+      .catch(() => undefined)
+      .then(work)
+      .finally(() => (this.#work -= 1));
     this.#tail = done;
     return done;
   }
