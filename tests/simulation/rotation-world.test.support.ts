@@ -1,6 +1,6 @@
 // Rotations in memory and in virtual time: a whole local cloud, and a device with two security tags whose power goes where a plan says.
 // What must not happen is collected in `violations`.
-import { type Cloud, createCloud, createMemoryStore, silentLog } from "@thingline/cloud";
+import { type Cloud, createCloud, createMemoryStore, provisionedPolicyName, silentLog } from "@thingline/cloud";
 import { createDevice, createNativeCredentialStore, createNativeTlsDialer, type Device } from "@thingline/device";
 import { openRotation, type Rotation, type RotationOptions } from "@thingline/device/rotation";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
@@ -115,7 +115,7 @@ export async function openRotationHouse(): Promise<RotationHouse> {
 }
 
 /** The name of the one that split provisioning attaches: it leaves one that is there as it is. */
-export const policyName = "split-provisioning-device";
+export const policyName = provisionedPolicyName;
 const policyDocument = JSON.stringify({
   Version: "2012-10-17",
   Statement: [
