@@ -189,3 +189,22 @@ test("claims are listed, and revoked by id, by its beginning or by folder", asyn
   assert.ok((await listed()).some(([one, status]) => one === id && status === "REVOKED"));
   assert.equal((await json("claim", "revoke", id.slice(0, 10))).last?.["certificateId"], id);
 });
+
+test("a device with a certificate of one's own CA is provisioned by its first connection", async () => {
+  assert.equal((await run("ca", "create", "acme", "--organization", "Acme")).code, 0);
+  await run("template", "init", "jitp.json", "--type", "jitp");
+  await inCloud("template", "create", "jitp", "jitp.json", "--type", "jitp");
+  const registered = await json("ca", "register", "acme", "--template", "jitp");
+  assert.equal(registered.code, 0, registered.stderr);
+  const listed = (await json("ca", "list")).events;
+  assert.deepEqual(
+    listed.map((one) => [one["certificateId"], one["status"], one["templateName"], one["autoRegistration"]]),
+    [[registered.last?.["certificateId"], "ACTIVE", "jitp", true]],
+  );
+  assert.equal((await inCloud("ca", "issue", "SN-9", "--ca", "acme")).code, 0);
+  const words = ["provision", "--conf", "SN-9/prj.conf", "--method", "own-certificate", "--native-tls"];
+  const done = await run(...words, "--modem-dir", "jitp-modem", "--json");
+  assert.equal(done.code, 0, done.stderr);
+  const provisioned = eventsOf(done).at(-1);
+  assert.deepEqual([provisioned?.["event"], provisioned?.["secTag"]], ["provisioned", 201]);
+});

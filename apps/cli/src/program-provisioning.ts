@@ -165,6 +165,56 @@ export function addClaimVerbs(claim: Command, command: AddCommand): void {
   examples(withPlaceOptions(revoke), "claim revoke claim", "claim revoke 968904719a");
 }
 
+/** CAs of one's own, for JITP and JITR. */
+export function addCa(ca: Command, command: AddCommand): void {
+  const load = async () => import("./commands/ca.js");
+  const { path, name, secTag } = optionValues;
+  const keyKind = () =>
+    new Option("--key-kind <kind>", "kind of the key").choices(["ec-p256", "rsa-2048"]).default("ec-p256");
+  const create = command(ca, "create", "make a CA for device certificates", async () => (await load()).caCreate)
+    .argument("[folder]", "where to write it", path, "ca")
+    .option("--common-name <text>", "its name (default: one of its own)")
+    .option("--organization <text>", "whose it is")
+    .addOption(keyKind())
+    .option("--days <number>", "how long it is valid", numberUpTo(36_500), 3_650);
+  examples(create, "ca create", "ca create acme --organization Acme --common-name 'Acme devices'");
+  const register = command(
+    ca,
+    "register",
+    "have a cloud know a CA, and what becomes of devices with its certificates",
+    async () => (await load()).caRegister,
+  )
+    .argument("[folder]", "where it is", path, "ca")
+    .option("--template <name>", "JITP: provision devices by this template when they first connect", templateName)
+    .option("--auto-registration", "JITR: register devices when they first connect, and tell by an event")
+    .option("--sni-only", "without proof that one has its key; devices have to send the server's name")
+    .option("--inactive", "register it without switching it on")
+    .option("--role-arn <arn>", "with --template: another role than the template's");
+  examples(
+    withPlaceOptions(register),
+    "ca register --template jitp",
+    "ca register acme --auto-registration",
+    "ca register acme --template jitp --aws",
+  );
+  const list = command(ca, "list", "list the CAs that a cloud knows", async () => (await load()).caList);
+  examples(withPlaceOptions(list), "ca list", "ca list --aws --json");
+  const issue = command(
+    ca,
+    "issue",
+    "make a device's key and certificate, as a production line does",
+    async () => (await load()).caIssue,
+  )
+    .argument("<name>", "common name, and client id of the written prj.conf", name)
+    .option("--ca <dir>", "folder of the CA", path, "ca")
+    .option("--out <dir>", "where to write the credentials (default: a folder of the same name)", path)
+    .option("--sec-tag <tag>", "security tag to name in the written files (default: 201)", secTag)
+    .option("--organization <text>", "whose device it is")
+    .addOption(keyKind())
+    .option("--days <number>", "how long it is valid", numberUpTo(36_500), 3_650)
+    .option("--force", "write into a folder that is already there");
+  examples(withPlaceOptions(issue), "ca issue SN-1", "ca issue SN-1 --ca acme");
+}
+
 /** Where a batch keeps its devices. */
 export const defaultBatchDir = ".thingline/batch";
 

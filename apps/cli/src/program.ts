@@ -6,7 +6,7 @@ import { createOutput, type Output } from "./output.js";
 import { addCert } from "./program-cert.js";
 import { addFirmware } from "./program-firmware.js";
 import { addFota, addGroup } from "./program-fleet.js";
-import { addClaimVerbs, addProvision, addTemplate } from "./program-provisioning.js";
+import { addCa, addClaimVerbs, addProvision, addTemplate } from "./program-provisioning.js";
 import {
   awsOption,
   dataDirOption,
@@ -130,6 +130,7 @@ export function createProgram(
     group("claim", "claim certificates, shared by devices that are not provisioned: create, temporary, list, revoke"),
     command,
   );
+  addCa(group("ca", "CAs of your own for device certificates: create, register, list, issue"), command);
   addTemplate(
     group("template", "fleet provisioning: init, test, create, list, show, update, enable, disable, delete, version"),
     command,
@@ -156,8 +157,13 @@ function addDemo(program: Command, command: AddCommand): void {
     .option("--keep <dir>", "keep the cloud's and the modem's folders here, to look at them afterwards", paths)
     .option("--without-claim", "take the claim certificate away first, to see the flow fail with its reason")
     .option("--bad-firmware", "end with an image whose own check fails, to see the device go back by itself")
-    .option("--native-tls", "TLS in the application instead of in the modem");
-  examples(made, "demo --keep demo", "demo --without-claim", "demo --bad-firmware", "demo --json");
+    .option("--native-tls", "TLS in the application instead of in the modem")
+    .addOption(
+      new Option("--method <method>", "how the device is provisioned; fleet needs --native-tls")
+        .choices(["split", "fleet", "csr", "modem-key"])
+        .default("split"),
+    );
+  examples(made, "demo --keep demo", "demo --method csr", "demo --without-claim", "demo --bad-firmware", "demo --json");
 }
 
 function addCloud(cloud: Command, command: AddCommand): void {

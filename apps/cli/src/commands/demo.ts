@@ -17,6 +17,7 @@ import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { commandLine } from "../invocation.js";
 import { showFirmwareUpdate } from "../demo-update.js";
+import { createDemoTemplate, demoWay, type DemoMethod, type DemoWay } from "../demo-method.js";
 import { createCapturedLog, shortenIds, type CapturedLog } from "../log.js";
 import type { Output } from "../output.js";
 import { provisionSimulatedDevice, type SimulatedProvisioning } from "../provisioning.js";
@@ -32,6 +33,7 @@ interface DemoOptions {
   withoutClaim?: boolean;
   badFirmware?: boolean;
   nativeTls?: boolean;
+  method: DemoMethod;
 }
 
 const demoFirmware = "mfw_nrf9160_1.3.2";
@@ -44,6 +46,7 @@ interface Stage {
   signal: AbortSignal;
   adapters: Adapters;
   options: DemoOptions;
+  way: DemoWay;
   folder: string;
   cloud: StartedCloud;
   plane: ControlPlane;
@@ -88,14 +91,16 @@ async function run(
   log: CapturedLog,
 ): Promise<void> {
   const { paint } = output;
+  const way = demoWay(options.method, { deviceId: options.deviceId, isNative: options.nativeTls === true });
   const adapters = nodeAdapters();
   output.say(paint.bold("Thingline: from a shared claim certificate to a provisioned device"));
   output.say("");
 
   const starting = output.begin("starting the local AWS IoT Core");
   const dataDir = join(folder, "cloud");
+  const vending = way.templateName === undefined ? "builtin" : "off";
   // More keys made ahead than are needed would only be waited for at the end.
-  await using cloud = await startCloud({ dataDir, ...freePorts, keyPoolSize: 1, vending: "builtin", log });
+  await using cloud = await startCloud({ dataDir, ...freePorts, keyPoolSize: 1, vending, log });
   starting.end();
   output.event(
     { event: "cloudReady", ...cloud.addresses, mqtt: cloud.addresses.mqtt ?? null, ca: cloud.caFile },
@@ -103,14 +108,25 @@ async function run(
       "local AWS IoT Core",
       `MQTT over mutual TLS at ${cloud.addresses.mqtts}`,
       `AWS API at ${cloud.addresses.api}`,
-      "the built-in vending service is on",
+      ...(way.templateName === undefined ? ["the built-in vending service is on"] : []),
     ),
   );
 
   const creating = output.begin("creating a claim certificate");
   const plane = await openControlPlane({ aws: false, dataDir, signal });
-  const claim = await issueClaim(await issuingPlane(plane.client), { signal, keep: async (issued) => issued });
+  if (way.templateName !== undefined) await createDemoTemplate(plane, signal);
+  const claim = await issueClaim(await issuingPlane(plane.client), {
+    policies: way.claimPolicies,
+    signal,
+    keep: async (issued) => issued,
+  });
   creating.end();
+  if (way.templateName !== undefined) {
+    output.event(
+      { event: "templateCreated", templateName: way.templateName },
+      row("provisioning template", `${way.templateName}: a thing by serial number, and its policy`),
+    );
+  }
   output.event(
     { event: "claimCreated", certificateId: claim.certificateId, policyName: claim.policyName },
     row("claim certificate", `${shortenIds(claim.certificateId)} with policy ${claim.policyName}`),
@@ -123,7 +139,7 @@ async function run(
     row("simulated nRF9160", `IMEI ${device.modem.identity.imei}, ${demoFirmware}`),
   );
 
-  const stage: Stage = { output, signal, adapters, options, folder, cloud, plane, device };
+  const stage: Stage = { output, signal, adapters, options, way, folder, cloud, plane, device };
   const writing = output.begin("writing credentials into the modem");
   // Before the radio is on: a modem writes credentials only while it is offline.
   const largeMessageThing = await issueThing(await issuingPlane(plane.client), largeMessageName, {
@@ -187,14 +203,14 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
   const { output, signal, options, adapters, folder, device, plane } = stage;
   const { paint } = output;
   output.say("");
-  const way = options.nativeTls === true ? "TLS in the application" : "TLS in the modem";
-  output.say(paint.bold(`Nordic's provisioning sample, its twelve steps (${way})`));
+  const where = options.nativeTls === true ? "TLS in the application" : "TLS in the modem";
+  output.say(paint.bold(`${stage.way.title} (${where})`));
   const {
     device: connected,
     certificateId,
     secTag,
   } = await provisionSimulatedDevice(output, adapters, {
-    device,
+    ...{ device, method: stage.way.method },
     ...(nativeTls === undefined ? {} : { nativeTls }),
     clientId: options.deviceId,
     host: plane.device.host,
@@ -227,7 +243,7 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
         row(
           "provisioned",
           `thing ${thing.thingName}`,
-          "named by its client id (--device-id)",
+          stage.way.templateName === undefined ? "named by its client id (--device-id)" : "named by the template",
           `certificate ${shortenIds(certificateId)} in security tag ${secTag}`,
         ),
         row(

@@ -79,7 +79,10 @@ export async function templateCreate(
           "Next, a claim that can do nothing but be provisioned by it:",
           `  ${commandLine(["claim", "create", "--template", templateName, ...place])}`,
         ]
-      : ["Next, a CA whose devices are provisioned by it:", `  ${commandLine(["ca", "register", "--help"])}`];
+      : [
+          "Next, a CA whose devices are provisioned by it:",
+          `  ${commandLine(["ca", "register", "--template", templateName, ...place])}`,
+        ];
   output.event(
     { event: "templateCreated", templateName, templateArn, versionId: defaultVersionId, type: options.type, enabled },
     [
