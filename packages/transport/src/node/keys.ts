@@ -11,7 +11,7 @@ import {
   X509Certificate,
 } from "node:crypto";
 import { promisify } from "node:util";
-import { ThinglineError } from "@thingline/protocol";
+import { BoundedMap, ThinglineError } from "@thingline/protocol";
 import { parseCertificates, parsePrivateKey, type Pem, pemText } from "@thingline/protocol/x509";
 import type { KeyKind, KeyPair, Keys, SignedData } from "../keys.js";
 
@@ -25,12 +25,31 @@ export function createNodeKeys(): Keys {
     sign: async (privateKeyPem, data) =>
       new Uint8Array(await signAsync("sha256", data, { key: readPrivateKey(privateKeyPem), dsaEncoding: "der" })),
     verify: verifySignature,
-    publicKeyOf: (privateKeyPem) => spki(createPublicKey(readPrivateKey(privateKeyPem))),
-    certificatePublicKey: (certificatePem) => spki(readCertificate(certificatePem).publicKey),
+    publicKeyOf: remembering((privateKeyPem) => spki(createPublicKey(readPrivateKey(privateKeyPem)))),
+    certificatePublicKey: remembering((certificatePem) => spki(readCertificate(certificatePem).publicKey)),
     sha256: (data) => new Uint8Array(createHash("sha256").update(data).digest()),
     hmacSha256: (key, data) => new Uint8Array(createHmac("sha256", key).update(data).digest()),
   };
 }
+
+/**
+ * OpenSSL takes up to a millisecond to find out what a PEM is, and a device that is provisioned asks for its keys' public halves half a dozen
+ * times. What is kept is the public key by a digest of the text: a cache is no place for private keys.
+ */
+function remembering(read: (pem: string) => Uint8Array): (pem: string) => Uint8Array {
+  const found = new BoundedMap<string, Uint8Array>(publicKeysRememberedMax);
+  return (pem) => {
+    const digest = createHash("sha256").update(pem).digest("base64");
+    const known = found.get(digest);
+    if (known !== undefined) return known.slice();
+    const publicKey = read(pem);
+    found.set(digest, publicKey);
+    return publicKey.slice();
+  };
+}
+
+/** Of private keys, and of certificates. */
+export const publicKeysRememberedMax = 64;
 
 /** Which keys OpenSSL may try an algorithm with: it would take an RSA key for a DSA signature to no end. */
 const keyTypes = { rsa: ["rsa"], "rsa-pss": ["rsa", "rsa-pss"], ecdsa: ["ec"], dsa: ["dsa"] } as const;
