@@ -11,7 +11,9 @@ const contextOf = ({ ca, certificate, privateKey }: TlsPems): SecureContext =>
 /** Until the server has taken the certificate, which it shows by its byte. */
 function shake(port: number, secureContext: SecureContext, word: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: "127.0.0.1", port, servername: "localhost", secureContext }, () => socket.end(word));
+    const socket = connect({ host: "127.0.0.1", port, servername: "localhost", secureContext }, () =>
+      socket.write(word),
+    );
     socket.resume();
     socket.once("error", reject);
     socket.once("close", () => resolve());

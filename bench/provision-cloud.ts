@@ -2,10 +2,16 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { claimPolicyDocument } from "@thingline/cloud";
+import { claimPolicyDocument, fleetClaimPolicyDocument, provisionedPolicyDocument } from "@thingline/cloud";
 import { startCloud } from "@thingline/cloud/node";
 import type { KeyKind } from "@thingline/transport";
-import type { ProcessorFacts, ProvisionCloudFacts, ProvisionCloudTask, TlsPems } from "./provision-kinds.js";
+import {
+  type ProcessorFacts,
+  type ProvisionCloudFacts,
+  type ProvisionCloudTask,
+  templateName,
+  type TlsPems,
+} from "./provision-kinds.js";
 
 const quiet = (): void => undefined;
 const say = (event: string, facts?: unknown): void => {
@@ -24,6 +30,27 @@ const started = await startCloud({
 const { cloud } = started;
 const { registry } = cloud;
 
+/** A thing of the serial number's name, its certificate, and the policy of devices. */
+async function makeTemplate(): Promise<void> {
+  const policyName = "devices";
+  await cloud.run(registry.createPolicy, { policyName, policyDocument: provisionedPolicyDocument });
+  const Resources = {
+    thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: { Ref: "SerialNumber" } } },
+    certificate: {
+      Type: "AWS::IoT::Certificate",
+      Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "ACTIVE" },
+    },
+    policy: { Type: "AWS::IoT::Policy", Properties: { PolicyName: policyName } },
+  };
+  const Parameters = { SerialNumber: { Type: "String" }, "AWS::IoT::Certificate::Id": { Type: "String" } };
+  await cloud.run(cloud.fleetProvisioning.createProvisioningTemplate, {
+    templateName,
+    templateBody: JSON.stringify({ Parameters, Resources }),
+    provisioningRoleArn: "arn:aws:iam::123456789012:role/bench",
+    enabled: true,
+  });
+}
+
 async function open(): Promise<ProvisionCloudFacts> {
   const {
     certificateArn: target,
@@ -32,9 +59,12 @@ async function open(): Promise<ProvisionCloudFacts> {
   } = await cloud.run(registry.createKeysAndCertificate, {
     setAsActive: true,
   });
-  const policyName = "claim";
-  await cloud.run(registry.createPolicy, { policyName, policyDocument: claimPolicyDocument });
-  await cloud.run(registry.attachPolicy, { policyName, target });
+  const policies = { claim: claimPolicyDocument, fleet: fleetClaimPolicyDocument(templateName) };
+  for (const [policyName, policyDocument] of Object.entries(policies)) {
+    await cloud.run(registry.createPolicy, { policyName, policyDocument });
+    await cloud.run(registry.attachPolicy, { policyName, target });
+  }
+  await makeTemplate();
   const read = (name: string): string => readFileSync(join(folder, name), "utf8");
   const ca = started.caPem;
   const own = async (keyType: KeyKind): Promise<TlsPems> => ({

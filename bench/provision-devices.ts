@@ -2,7 +2,7 @@
 // its own, with TLS and keys of Node, and credentials and progress in memory.
 import { performance } from "node:perf_hooks";
 import { createNativeCredentialStore, createNativeTlsDialer } from "@thingline/device";
-import { provisionDevice } from "@thingline/device/provisioning";
+import { provisionDevice, type ProvisioningMethod } from "@thingline/device/provisioning";
 import { createNodeClock, createNodeKeys, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 import { createVirtualFiles } from "@thingline/transport/virtual";
 import type { DevicesFacts, DevicesTask } from "./provision-kinds.js";
@@ -33,7 +33,7 @@ async function provision(clientId: string, { kind, cloud }: DevicesTask, tally: 
       clock,
       random,
     },
-    method: kind.method,
+    method: withName(kind.method, clientId),
     dialer: createNativeTlsDialer({ dialer: network, store }),
     files: createVirtualFiles(),
     progressPath: "/progress.json",
@@ -45,6 +45,11 @@ async function provision(clientId: string, { kind, cloud }: DevicesTask, tally: 
     },
   });
   await device.close();
+}
+
+/** A device's parameter for the template. */
+function withName(method: ProvisioningMethod, clientId: string): ProvisioningMethod {
+  return method.kind === "fleet" ? { ...method, parameters: { SerialNumber: clientId } } : method;
 }
 
 async function provisionAll(task: DevicesTask): Promise<DevicesFacts> {

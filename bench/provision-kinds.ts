@@ -10,6 +10,9 @@ export interface ProvisionKind {
   keyKind: KeyKind;
 }
 
+export const templateName = "bench";
+const fleet = { kind: "fleet", template: templateName } as const;
+
 export const provisionKinds: readonly ProvisionKind[] = [
   { name: "split, RSA keys of the cloud", method: { kind: "split" }, keysOf: "cloud", keyKind: "rsa-2048" },
   {
@@ -21,6 +24,18 @@ export const provisionKinds: readonly ProvisionKind[] = [
   {
     name: "split, EC keys by CSR",
     method: { kind: "split", keys: "csr", keyKind: "ec-p256" },
+    keysOf: "device",
+    keyKind: "ec-p256",
+  },
+  {
+    name: "fleet, RSA keys of the cloud",
+    method: { ...fleet, keys: "cloud" },
+    keysOf: "cloud",
+    keyKind: "rsa-2048",
+  },
+  {
+    name: "fleet, EC keys by CSR",
+    method: { ...fleet, keys: "csr", keyKind: "ec-p256" },
     keysOf: "device",
     keyKind: "ec-p256",
   },
