@@ -267,6 +267,11 @@ export function addProvision(program: Command, command: AddCommand): void {
       batchCount,
     )
     .option("--at-once <number>", "with --count: so many at a time", atOnce, 8)
+    .option(
+      "--rate <devices>",
+      "with --count: at most so many begin in a second (default: 8, as AWS takes; split: any)",
+      numberUpTo(1_000),
+    )
     .option("--batch-dir <dir>", "with --count: where they are kept", path, defaultBatchDir)
     .option("--resume", "with --count: go on with the batch that is there")
     .option("--report <file>", "with --count: a .csv, .json or .html file; may be repeated", list)

@@ -34,6 +34,7 @@ export interface ProvisionOptions extends Omit<MethodOptions, "method"> {
   verbose?: boolean;
   count?: number;
   atOnce: number;
+  rate?: number;
   batchDir: string;
   resume?: boolean;
   report?: string[];

@@ -12,6 +12,7 @@ function batch(provision: BatchOptions["provision"], options: Partial<BatchOptio
     atOnce: 4,
     provision,
     now: () => (nowMs += 5),
+    sleep: async () => undefined,
     signal: new AbortController().signal,
     onResult: async (result) => void results.push(result),
     ...options,
@@ -81,4 +82,23 @@ test("the user's stop ends the batch, and what was under way has no result", asy
 test("a defect of ours ends the batch", async () => {
   const { run } = batch(() => Promise.reject(new TypeError("no such member")));
   await assert.rejects(run, TypeError);
+});
+
+test("no more begin in a second than was said, however fast they are", async () => {
+  let nowMs = 0;
+  const begun: number[] = [];
+  const { run } = batch(
+    async () => {
+      begun.push(nowMs);
+      // The fifth holds up those after it.
+      if (begun.length === 5) nowMs += 1_000;
+      return {};
+    },
+    {
+      ...{ atOnce: 1, perSecond: 4, now: () => nowMs, names: batchNames("p", 8) },
+      sleep: async (delayMs) => void (nowMs += delayMs),
+    },
+  );
+  await run;
+  assert.deepEqual(begun, [0, 250, 500, 750, 1_000, 2_000, 2_250, 2_500]);
 });

@@ -17,7 +17,11 @@ export interface BatchOptions {
   /** Takes one device to its certificate. Throws with the reason. */
   provision(name: string, watch: DeviceWatch): Promise<{ certificateId?: string; thingName?: string | undefined }>;
   /** Monotonic. */
-  now(): number;
+  now: () => number;
+  /** At most so many begin in a second; undefined: as many as can. */
+  perSecond?: number | undefined;
+  /** Ends early when the signal is aborted. */
+  sleep: (delayMs: number) => Promise<void>;
   signal: AbortSignal;
   /** Awaited: what is kept of a device is kept before the next begins. */
   onResult(result: DeviceResult): Promise<void>;
@@ -30,9 +34,9 @@ export interface BatchOptions {
  * under way when the user stopped has no result, and is provisioned when the batch is resumed.
  */
 export async function runBatch(options: BatchOptions): Promise<void> {
-  const { names, atOnce, signal } = options;
+  const { atOnce, signal } = options;
   await forEachAtOnce(
-    iterate(names),
+    paced(options),
     async (name) => {
       signal.throwIfAborted();
       const result = await provisionOne(options, name);
@@ -42,8 +46,17 @@ export async function runBatch(options: BatchOptions): Promise<void> {
   );
 }
 
-async function* iterate(names: readonly string[]): AsyncGenerator<string> {
-  yield* names;
+/** Each begins when it is due; one that began late does not hurry those after it. */
+async function* paced({ names, perSecond, now, sleep }: BatchOptions): AsyncGenerator<string> {
+  let dueMs = now();
+  for (const name of names) {
+    if (perSecond !== undefined) {
+      const waitMs = dueMs - now();
+      if (waitMs > 0) await sleep(waitMs);
+      dueMs = Math.max(dueMs, now()) + 1_000 / perSecond;
+    }
+    yield name;
+  }
 }
 
 async function provisionOne(options: BatchOptions, name: string): Promise<DeviceResult> {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { createNativeCredentialStore } from "@thingline/device";
 import type { ProvisioningEvent } from "@thingline/device/provisioning";
@@ -18,6 +19,9 @@ import { methodText } from "../provisioning-method.js";
 import { runProvisioning } from "../provisioning.js";
 import { bootSimulatedDevice, nearbyNetwork } from "../simulated-device.js";
 import { flowOptions, type ProvisionOptions, type ProvisionPlan } from "../provisioning-plan.js";
+
+/** AWS takes ten such requests a second of an account; a little less keeps the whole batch from being refused and trying again. */
+export const fleetPerSecond = 8;
 
 type Plan = ProvisionPlan & { count: number };
 
@@ -42,6 +46,9 @@ export async function provisionBatch(
       "--count gives all devices the same claim; with own-certificate each has a certificate already",
     );
   }
+  const perSecond = options.rate ?? (options.method === "split" ? undefined : fleetPerSecond);
+  // Every device listens to it.
+  setMaxListeners(0, signal);
   const claim = await claimTexts(adapters, plan);
   await makePrivateFolder(files, options.batchDir);
   const lock = await files.lock(options.batchDir);
@@ -62,7 +69,8 @@ export async function provisionBatch(
     const view = createBatchView(output, { all: count, done: count - todo.length, now: () => clock.monotonicMs() });
     try {
       await runBatch({
-        ...{ names: todo, atOnce: options.atOnce, signal, now: () => clock.monotonicMs() },
+        ...{ names: todo, atOnce: options.atOnce, perSecond, signal },
+        ...{ now: () => clock.monotonicMs(), sleep: (delayMs) => clock.sleep(delayMs, { signal }) },
         provision: (name, watch) => provisionOne(adapters, options, plan, { name, claim, watch, signal }),
         onStep: (name, step) => view.step(name, step),
         onResult: async (result) => {

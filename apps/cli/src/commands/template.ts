@@ -99,15 +99,9 @@ export async function templateList(context: CommandContext, options: PlaceOption
   const { output } = context;
   const { plane, client, sdk, send } = await openTemplates(context, options);
   let count = 0;
-  for await (const page of sdk.paginateListProvisioningTemplates({ client, pageSize }, {}, send)) {
-    for (const {
-      templateName = "",
-      templateArn,
-      description,
-      enabled = false,
-      type,
-      lastModifiedDate,
-    } of page.templates ?? []) {
+  for await (const { templates = [] } of sdk.paginateListProvisioningTemplates({ client, pageSize }, {}, send)) {
+    const width = Math.max(...templates.map(({ templateName = "" }) => templateName.length)) + 2;
+    for (const { templateName = "", templateArn, description, enabled = false, type, lastModifiedDate } of templates) {
       count++;
       const words = [type === "JITP" ? "JITP" : "fleet", enabled ? "enabled" : "disabled", description ?? ""];
       output.event(
@@ -115,7 +109,7 @@ export async function templateList(context: CommandContext, options: PlaceOption
           ...{ event: "template", templateName, templateArn, type: type ?? null, enabled },
           ...{ description: description ?? null, modifiedAt: lastModifiedDate?.toISOString() ?? null },
         },
-        `${templateName.padEnd(36)}  ${output.wrap(words.filter((word) => word !== "").join(", "), 38)}`,
+        `${templateName.padEnd(width)}${output.wrap(words.filter((word) => word !== "").join(", "), width)}`,
       );
     }
     await output.drained();
