@@ -127,6 +127,8 @@ export interface ClientOptions {
   version?: 4 | 5;
   will?: mqtt.IClientOptions["will"];
   clean?: boolean;
+  /** Default: MQTT.js's own. */
+  keepAliveSeconds?: number;
 }
 
 /** Connects with MQTT.js. Rejects when the connection closes before its CONNACK. */
@@ -134,7 +136,7 @@ export async function connectClient(
   context: TestContext,
   cloud: Reachable,
   credentials: Pick<Credentials, "certificatePem" | "privateKey"> | undefined,
-  { clientId, version = 4, will, clean = true, prepare }: ClientOptions,
+  { clientId, version = 4, will, clean = true, prepare, keepAliveSeconds }: ClientOptions,
 ): Promise<mqtt.MqttClient> {
   const client = mqtt.connect({
     protocol: "mqtts",
@@ -147,6 +149,7 @@ export async function connectClient(
     clean,
     reconnectPeriod: 0,
     ...(will && { will }),
+    ...(keepAliveSeconds !== undefined && { keepalive: keepAliveSeconds }),
   });
   context.after(() => client.end(true));
   prepare?.(client);

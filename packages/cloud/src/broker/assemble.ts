@@ -21,7 +21,7 @@ import { LifecycleEvents } from "./lifecycle-events.js";
 import { Listeners, type Audience } from "./listener.js";
 import { Pubacks } from "./puback.js";
 import { QueueLedger } from "./queue-ledger.js";
-import { isBasicIngest, mayMatchEvents } from "./reserved-topics.js";
+import { isForServicesAlone, mayMatchEvents } from "./reserved-topics.js";
 import { RetainedMessages } from "./retained.js";
 import type { BrokerIndex } from "./routes.js";
 import { MovingSessions } from "./moving-sessions.js";
@@ -79,7 +79,7 @@ export function assembleBroker(options: BrokerOptions): BrokerParts {
   const index = new SubscriptionIndex<BrokerSession, Audience>({
     cachedTopicsMax: limits.cachedTopicsMax,
     audienceOf: (topic) => listeners.of(topic),
-    isHidden: isBasicIngest,
+    isHidden: isForServicesAlone,
     isWatched: mayMatchEvents,
   });
   listeners.watch(() => index.forgetRoutes());

@@ -30,9 +30,15 @@ export function mayMatchEvents(filter: string): boolean {
   return filter.startsWith("$aws/events/") || filter.startsWith("$aws/+") || filter === "$aws/#";
 }
 
-/** Basic Ingest: a message for one rule, which no subscriber sees. */
-export function isBasicIngest(topic: string): boolean {
-  return topic.startsWith("$aws/rules/");
+/** Basic Ingest: a message for one rule. */
+const basicIngest = "$aws/rules/";
+/** A request of fleet provisioning, which may hold an ownership token: clients may publish it, and not subscribe to it. */
+const provisioningRequest =
+  /^\$aws\/(?:certificates\/(?:create|create-from-csr)|provisioning-templates\/[^/]+\/provision)\/[^/]+$/;
+
+/** Whether no subscriber sees a message, but services do. */
+export function isForServicesAlone(topic: string): boolean {
+  return topic.startsWith("$aws/") && (topic.startsWith(basicIngest) || provisioningRequest.test(topic));
 }
 
 /** `$share/<shareName>/<filter>`, or undefined for any other filter. */

@@ -104,6 +104,21 @@ test("no subscriber sees Basic Ingest", async () => {
   await closeWorld(world);
 });
 
+test("no subscriber sees what others ask of fleet provisioning", async () => {
+  const world = await startWorld();
+  const client = await world.connect("c");
+  await client.subscribe("$aws/certificates/#", "$aws/provisioning-templates/#", "$aws/certificates/create/json");
+  const requests = [
+    "certificates/create/json",
+    "certificates/create-from-csr/cbor",
+    "provisioning-templates/t/provision/json",
+  ];
+  for (const request of requests) assert.equal(await client.publish(`$aws/${request}`, "x"), 0);
+  await client.publish("t", "x");
+  assert.deepEqual(client.messages, []);
+  await closeWorld(world);
+});
+
 test("after UNSUBSCRIBE nothing comes any more, and an unknown filter is 0x11", async () => {
   const world = await startWorld();
   const client = await world.connect("c", { version: 5 });
