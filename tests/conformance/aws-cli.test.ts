@@ -12,6 +12,14 @@ const policyDocument = JSON.stringify({
   Version: "2012-10-17",
   Statement: [{ Effect: "Allow", Action: "iot:*", Resource: "*" }],
 });
+const templateBody = JSON.stringify({
+  Resources: {
+    certificate: {
+      Type: "AWS::IoT::Certificate",
+      Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" } },
+    },
+  },
+});
 const account = "arn:aws:iot:eu-central-1:123456789012";
 const unknownId = "ab".repeat(32);
 
@@ -164,6 +172,53 @@ test("aws iot", { skip }, async (t) => {
       aws.ok(t, "delete-policy --policy-name all"),
     ]);
     assert.deepEqual(await aws.ok(t, "list-certificates"), { certificates: [] });
+  });
+
+  await t.test("provisioning templates: versions, changes, a claim, refusals", async (t) => {
+    const file = join(cloud.folder, "template.json");
+    await writeFile(file, templateBody);
+    const role = "arn:aws:iam::123456789012:role/provisioning";
+    const named = "--template-name line";
+    const made = await aws.ok(
+      t,
+      `create-provisioning-template ${named} --provisioning-role-arn ${role} --enabled --template-body file://${file}`,
+    );
+    const templateArn = `${account}:provisioningtemplate/line`;
+    assert.deepEqual(made, { templateArn, templateName: "line", defaultVersionId: 1 });
+    const second = await aws.ok(t, `create-provisioning-template-version ${named} --template-body file://${file}`);
+    assert.deepEqual(second, { templateArn, templateName: "line", versionId: 2, isDefaultVersion: false });
+    await aws.ok(t, `update-provisioning-template ${named} --default-version-id 2 --description`, "the line");
+    const [described, versions, listed, claim, ...refused] = await Promise.all([
+      aws.ok<Record<string, unknown>>(t, `describe-provisioning-template ${named}`),
+      aws.ok<{ versions: { versionId: number }[] }>(t, `list-provisioning-template-versions ${named} --page-size 1`),
+      aws.ok<{ templates: { templateName: string }[] }>(t, "list-provisioning-templates"),
+      aws.ok<Made & { expiration: string | number }>(t, `create-provisioning-claim ${named}`),
+      aws.fails(t, `delete-provisioning-template-version ${named} --version-id 2`),
+      aws.fails(t, "describe-provisioning-template --template-name nothing"),
+      aws.fails(
+        t,
+        `create-provisioning-template ${named} --provisioning-role-arn ${role} --template-body file://${file}`,
+      ),
+    ]);
+    const { enabled, description, defaultVersionId, type } = described;
+    assert.deepEqual([enabled, description, defaultVersionId, type], [true, "the line", 2, "FLEET_PROVISIONING"]);
+    assert.equal(described["templateBody"], templateBody);
+    assert.deepEqual(
+      versions.versions.map(({ versionId }) => versionId),
+      [1, 2],
+    );
+    assert.deepEqual(
+      listed.templates.map(({ templateName }) => templateName),
+      ["line"],
+    );
+    assert.ok(new X509Certificate(claim.certificatePem).publicKey.equals(createPublicKey(claim.keyPair.PrivateKey)));
+    assert.ok(Math.abs(unixMs(claim.expiration) - Date.now() - 5 * 60_000) < 60_000);
+    assert.deepEqual(
+      refused.map((text) => withoutFrame(text).split(":")[0]),
+      ["DeleteConflictException", "ResourceNotFoundException", "ResourceAlreadyExistsException"],
+    );
+    await aws.ok(t, `delete-provisioning-template-version ${named} --version-id 1`);
+    await aws.ok(t, `delete-provisioning-template ${named}`);
   });
 
   await t.test("describe-endpoint; wrong credentials", async (t) => {
