@@ -19,12 +19,10 @@ export interface Resolved {
 
 export const account = "123456789012";
 export const region = "us-east-1";
-const stackName = "thingline";
 const pseudo: Readonly<Record<string, string>> = {
   "AWS::AccountId": account,
   "AWS::Region": region,
   "AWS::Partition": "aws",
-  "AWS::StackName": stackName,
 };
 
 /** What `Ref` and `Fn::GetAtt` of a resource give: names and ARNs of the right form. */
@@ -43,7 +41,11 @@ const references: Readonly<Record<string, { ref: string; arn: string }>> = {
 const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : JSON.stringify(value));
 
 /** Fills in a template as a stack of these parameters would be. @throws Error for whatever names nothing. */
-export function resolveStack(template: Template, parameters: Record<string, string> = {}): Resolved {
+export function resolveStack(
+  template: Template,
+  parameters: Record<string, string> = {},
+  stackName = "thingline",
+): Resolved {
   const used = new Set<string>();
   const parameter = (name: string): Json => {
     used.add(name);
@@ -74,6 +76,7 @@ export function resolveStack(template: Template, parameters: Record<string, stri
   };
   const reference = (name: string): Json => {
     if (name in template.Parameters) return parameter(name);
+    if (name === "AWS::StackName") return stackName;
     if (name in pseudo) return pseudo[name]!;
     if (!(name in template.Resources) || !isMade(name)) throw new Error(`${name} is neither parameter nor resource`);
     const { Type: type, Properties: properties } = template.Resources[name]!;

@@ -1,7 +1,14 @@
 // The handler of the AWS account in the local cloud: the same code as in Lambda, on the AWS SDK, behind the functions that a cloud is given.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { createLocalVending, type LocalVending } from "@thingline/certificate-vending";
+import { IoTClient } from "@aws-sdk/client-iot";
+import { IoTDataPlaneClient } from "@aws-sdk/client-iot-data-plane";
+import {
+  createAwsVendingCloud,
+  createFleetHook,
+  createLocalVending,
+  type LocalVending,
+} from "@thingline/certificate-vending";
 import { provisionedPolicyDocument, provisionedPolicyName } from "@thingline/cloud";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { createNativeCredentialStore, createNativeTlsDialer } from "@thingline/device";
@@ -17,6 +24,8 @@ const bundler = new URL("../../../scripts/vending-bundle.mjs", import.meta.url).
 describe("split provisioning that is answered by the handler of an AWS account", () => {
   let started: StartedCloud;
   let vending: LocalVending;
+  let hook: ReturnType<typeof createFleetHook>;
+  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
   const lines: string[] = [];
 
   before(async () => {
@@ -24,7 +33,7 @@ describe("split provisioning that is answered by the handler of an AWS account",
     vending = createLocalVending({
       endpoint: () => started.addresses.api,
       region: "us-east-1",
-      credentials: { accessKeyId: "test", secretAccessKey: "test" },
+      credentials,
       policy: { policyName: provisionedPolicyName, policyDocument: provisionedPolicyDocument },
       settings: { clients: "bound", provisionedThings: "refuse", names: ["pump-*"] },
       log: { info: write, error: write },
@@ -32,8 +41,17 @@ describe("split provisioning that is answered by the handler of an AWS account",
     started = await startCloud({
       ...{ memory: true, mqttsPort: 0, httpsPort: 0, apiPort: 0, objectsPort: 0 },
       vending: { function: "aws-handler" },
-      functions: { "aws-handler": (event, context) => vending.handler(event, context) },
+      functions: {
+        "aws-handler": (event, context) => vending.handler(event, context),
+        "fleet-Hook": (event) => hook(event),
+      },
     });
+    const client = { endpoint: started.addresses.api, region: "us-east-1", credentials };
+    const registry = createAwsVendingCloud({
+      ...{ iot: new IoTClient(client), iotData: new IoTDataPlaneClient(client) },
+      ...{ wait: () => Promise.resolve(), random: () => 0 },
+    });
+    hook = createFleetHook({ registry, log: { info: write, error: write }, unixMs: Date.now }, { names: ["pump-*"] });
   });
 
   after(async () => {
@@ -41,29 +59,45 @@ describe("split provisioning that is answered by the handler of an AWS account",
     await started.close();
   });
 
-  /** A claim with the policy that the stack of an account has. */
-  async function createClaim() {
+  /** The policies of a stack, and a claim with its own. */
+  async function deploy(name: string, parameters: Record<string, string> = {}) {
     const { bundleVending } = (await import(bundler)) as {
       bundleVending: () => Promise<{ name: string; text: string }[]>;
     };
-    const { text = "" } = (await bundleVending()).find(({ name }) => name === "vending") ?? {};
-    const stack = resolveStack(JSON.parse(text) as Template);
+    const { text = "" } = (await bundleVending()).find((each) => each.name === name) ?? {};
+    const stack = resolveStack(JSON.parse(text) as Template, parameters, name);
     assert.deepEqual(stackFaults(stack), []);
-    const { run, registry } = { run: started.cloud.run.bind(started.cloud), registry: started.cloud.registry };
-    for (const name of ["ClaimPolicy", "DevicePolicy"]) {
-      const { PolicyName, PolicyDocument } = stack.resources[name]!.Properties;
+    const { cloud } = started;
+    const { registry } = cloud;
+    for (const resource of ["ClaimPolicy", "DevicePolicy"]) {
+      const { PolicyName, PolicyDocument } = stack.resources[resource]!.Properties;
       const policyName = PolicyName as string;
-      await run(registry.createPolicy, { policyName, policyDocument: JSON.stringify(PolicyDocument) });
+      await cloud.run(registry.createPolicy, { policyName, policyDocument: JSON.stringify(PolicyDocument) });
     }
-    const made = await run(registry.createKeysAndCertificate, { setAsActive: true });
-    await run(registry.attachPolicy, { policyName: "thingline-claim", target: made.certificateArn });
-    return { certificatePem: made.certificatePem, privateKeyPem: made.keyPair.PrivateKey, caPem: started.caPem };
+    const made = await cloud.run(registry.createKeysAndCertificate, { setAsActive: true });
+    await cloud.run(registry.attachPolicy, { policyName: `${name}-claim`, target: made.certificateArn });
+    const { certificatePem, keyPair } = made;
+    return { stack, claim: { certificatePem, privateKeyPem: keyPair.PrivateKey, caPem: started.caPem } };
   }
 
-  let claim: Awaited<ReturnType<typeof createClaim>>;
-  before(async () => void (claim = await createClaim()));
+  let split: Awaited<ReturnType<typeof deploy>>;
+  let fleet: Awaited<ReturnType<typeof deploy>>;
+  before(async () => {
+    split = await deploy("vending");
+    fleet = await deploy("fleet", { Keys: "any" });
+    const { TemplateName, TemplateBody, ProvisioningRoleArn, PreProvisioningHook } =
+      fleet.stack.resources["ProvisioningTemplate"]!.Properties;
+    const { TargetArn, PayloadVersion } = PreProvisioningHook as { TargetArn: string; PayloadVersion: string };
+    await started.cloud.run(started.cloud.fleetProvisioning.createProvisioningTemplate, {
+      templateName: TemplateName as string,
+      templateBody: TemplateBody as string,
+      provisioningRoleArn: ProvisioningRoleArn as string,
+      preProvisioningHook: { targetArn: TargetArn, payloadVersion: PayloadVersion },
+      enabled: true,
+    });
+  });
 
-  async function provision(clientId: string, method: ProvisioningMethod) {
+  async function provision(clientId: string, method: ProvisioningMethod, { claim } = split) {
     const events: ProvisioningEvent[] = [];
     const store = createNativeCredentialStore({ keys });
     const result = await provisionDevice({
@@ -120,4 +154,28 @@ describe("split provisioning that is answered by the handler of an AWS account",
     assert.ok(things?.every(({ thingName }) => thingName !== "meter-1"));
     assert.doesNotMatch(lines.join("\n"), /BEGIN|PRIVATE/);
   });
+
+  for (const keys of ["csr", "cloud"] as const) {
+    test(`fleet provisioning under the template, the policies and the hook of its stack: keys of ${keys}`, async () => {
+      const clientId = `pump-fleet-${keys}`;
+      const asked = (name: string) =>
+        ({ kind: "fleet", template: "thingline", parameters: { SerialNumber: name }, keys }) as const;
+      const { thingName, certificateId } = await provision(clientId, asked(clientId), fleet);
+      assert.equal(thingName, clientId);
+      const { registry } = started.cloud;
+      const { policies } = await started.cloud.run(registry.listAttachedPolicies, {
+        target: `arn:aws:iot:us-east-1:123456789012:cert/${certificateId}`,
+      });
+      assert.deepEqual(
+        policies?.map(({ policyName }) => policyName),
+        ["fleet-device"],
+      );
+      // The claim asks for another device than the one that it is connected for.
+      await assert.rejects(provision("pump-thief", asked("pump-other"), fleet), (error) =>
+        isThinglineError(error, "PROVISIONING_REJECTED"),
+      );
+      const { things } = await started.cloud.run(registry.listThings, {});
+      assert.ok(things?.every(({ thingName }) => thingName !== "pump-other" && thingName !== "pump-thief"));
+    });
+  }
 });
