@@ -70,12 +70,13 @@ for (const name of ["sign", "verify", "importKey", "exportKey", "digest"] as con
 export async function untilDone<Result>(
   clock: VirtualClock,
   promise: Promise<Result>,
-  { limitMs = worldLimitMs, stepMs = 5 }: { limitMs?: number; stepMs?: number } = {},
+  { limitMs = worldLimitMs, stepMs = 5 }: { limitMs?: number; stepMs?: number | (() => number) } = {},
 ): Promise<Result> {
   let isSettled = false;
   const settled = (): void => void (isSettled = true);
+  const stepOf = typeof stepMs === "number" ? () => stepMs : stepMs;
   promise.then(settled, settled);
-  for (const endMs = clock.monotonicMs() + limitMs; ; await clock.advance(stepMs)) {
+  for (const endMs = clock.monotonicMs() + limitMs; ; await clock.advance(stepOf())) {
     do await clock.settle();
     while (signaturesPending > 0);
     if (isSettled) return promise;

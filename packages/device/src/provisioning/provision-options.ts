@@ -73,8 +73,9 @@ export interface ProvisionDeviceOptions {
   /** A claim to write to its tag first: a temporary one that a trusted user was given. Default: what the tag holds. */
   claim?: ClaimMaterial;
   /**
-   * The client id while the claim is in use: `prefix` is `claim-<clientId>`, which shares no session with the device; `device` is the
-   * device's own, which the policies of the original's cloud half ask for, and so does a device that renews its own certificate.
+   * The client id while the claim is in use: `prefix`, the default, is `claim-<clientId>`, which shares no session with the device and can
+   * throw none off; `device` is the device's own, which the policies of the original's cloud half ask for, and so does a device that renews
+   * its own certificate.
    */
   claimClientId?: "prefix" | "device";
   /** For keys that are made inside the modem. */

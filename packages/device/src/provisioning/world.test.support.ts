@@ -399,7 +399,7 @@ export class FakeCloud {
     for (const { topic, payload, delayMs = this.answerDelayMs } of messages) {
       this.#world.clock.setTimer(delayMs, () => {
         const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
-        device.receive(`certificate/${clientId}/create/${topic}`, bytes);
+        device.receive(`certificate/${device.clientId}/create/${topic}`, bytes);
       });
     }
   }
@@ -467,7 +467,7 @@ export class FakeDevice implements Device {
       void this.#world.cloud.asked(this, topic, payload as Uint8Array);
       return;
     }
-    if (topic !== `certificate/${clientId}/create` || payload.length > 0 || options.qos !== 0) {
+    if (topic !== `certificate/${this.clientId}/create` || payload.length > 0 || options.qos !== 0) {
       this.#world.violations.push(`an unexpected message was published on ${topic}`);
     }
     void this.#world.cloud.requested(this);
