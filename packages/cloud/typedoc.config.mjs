@@ -21,6 +21,11 @@ export default {
     "src/model/deviations.ts:DeviatingOutputs",
     "src/model/types/operations.ts:BuiltOperations",
     "src/model/validate.ts:ActedMembers",
+    // What a template was read into; to be handed on to resolveTemplate().
+    ...["CertificateResource", "PolicyResource", "ThingResource"].map(
+      (name) => `src/provisioning-template/template.ts:${name}`,
+    ),
+    "src/provisioning-template/expression.ts:TextExpression",
     "src/services/aws-operation.ts:Api",
     "src/services/aws-operation.ts:LeafPath",
     "src/services/aws-operation.ts:Name",

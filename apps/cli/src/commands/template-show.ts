@@ -1,7 +1,8 @@
 import type { DescribeProvisioningTemplateResponse, ProvisioningTemplateVersionSummary } from "@aws-sdk/client-iot";
+import type { TemplateParameter } from "@thingline/cloud/provisioning-template";
 import type { CommandContext } from "../command.js";
 import type { Output } from "../output.js";
-import { parametersOf, type TemplateParameter } from "../templates/check.js";
+import { parametersOf } from "../templates/check.js";
 import { openTemplates, type PlaceOptions } from "./template.js";
 
 interface ShowOptions extends PlaceOptions {

@@ -2,16 +2,12 @@ import type {
   ProvisioningPlan,
   ProvisioningTemplate,
   ProvisioningTemplateKind,
+  TemplateParameter,
 } from "@thingline/cloud/provisioning-template";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 
 /** Loaded when a command needs it, so that `--help` stays fast. */
 const engine = () => import("@thingline/cloud/provisioning-template");
-
-export interface TemplateParameter {
-  name: string;
-  defaultValue: string | undefined;
-}
 
 /** @throws {ThinglineError} PROVISIONING_TEMPLATE_INVALID with file and path within it. */
 export async function checkTemplate(

@@ -12,4 +12,5 @@ export type {
   OverrideSetting,
   ProvisioningTemplate,
   ProvisioningTemplateKind,
+  TemplateParameter,
 } from "./template.js";
