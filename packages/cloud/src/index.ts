@@ -60,6 +60,8 @@ export type { Principal, PrincipalPolicy } from "./services/registry/principal.j
 export type {
   CertificateOrigin,
   CertificateRecord,
+  CertificateReplacement,
+  CertificateSource,
   CertificateStatus,
   PolicyRecord,
   PolicyVersionRecord,
@@ -69,6 +71,8 @@ export type {
 } from "./services/registry/model.js";
 export { createRegistry } from "./services/registry/service.js";
 export type { Registry, RegistryDependencies } from "./services/registry/service.js";
+export type { RequestToSign, SignedRequest, SignRequest } from "./services/registry/sign-request.js";
+export type { RegistrationConfig } from "./services/certificate-authorities/model.js";
 export { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
 export type {
   RootOptions,

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import {
+  jitpTemplate,
+  openAuthoritiesWorld,
+} from "./services/certificate-authorities/authorities-world.test.support.js";
 import { openServiceWorld } from "./services/world.test.support.js";
 import { clearedThingsMax } from "./services/registry/group-sweep.js";
 import { iterate } from "./store/iterate.js";
@@ -53,5 +57,32 @@ test("what the records of groups say of each other is there, and its loss is tol
     const told = dangling(entries.toSpliced(lost, 1));
     assert.ok(told.length > 0, `the loss of a ${kind} is told`);
     assert.ok(told.every((line) => /refers to .* which is not there$/.test(line)));
+  }
+});
+
+test("what CAs and their certificates say of each other is there, and its loss is told", async () => {
+  const world = await openAuthoritiesWorld();
+  const ca = await world.makeCa();
+  world.templates.set("line", { templateName: "line", type: "JITP", isEnabled: true, templateBody: jitpTemplate });
+  await world.register(ca, { registrationConfig: { templateName: "line" } });
+  await world.connect(await world.makeDevice(ca));
+  const entries: StoreEntry[] = [];
+  for await (const entry of iterate(world.store, [])) entries.push(entry);
+  const wrongId = /has the certificate of another id$/;
+  const missing = (some: readonly StoreEntry[]) => dangling(some).filter((line) => !wrongId.test(line));
+  assert.deepEqual(missing(entries), []);
+  for (const [kind, told] of [
+    ["certificate", 3],
+    ["certificateByTime", 1],
+    ["certificateByCa", 1],
+    ["pendingOfCa", 1],
+    ["caCertificate", 3],
+    ["caCertificateByTime", 1],
+    ["caCertificateBySubject", 1],
+    ["caCertificateByTemplate", 1],
+  ] as const) {
+    const lost = entries.findIndex(({ key }) => key[2] === kind);
+    assert.ok(lost >= 0, kind);
+    assert.equal(missing(entries.toSpliced(lost, 1)).length, told, kind);
   }
 });

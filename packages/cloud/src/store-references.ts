@@ -1,3 +1,5 @@
+import { caKeys, placesOfCa, type CaCertificateRecord } from "./services/certificate-authorities/model.js";
+import { listKeysOf } from "./services/registry/records.js";
 import { placesOfGroup } from "./services/registry/group-records.js";
 import { arnOf, certificateIdOfArn, registryKeys, thingGroupOfArn } from "./services/registry/model.js";
 import type {
@@ -25,9 +27,9 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
   const wanted: [other: StoreKey, from: StoreKey][] = [];
   const faults: string[] = [];
 
-  const seeCertificate = (key: StoreKey, { certificateId, certificatePem, createdAtMs }: CertificateRecord) => {
-    const scope = scopeOf(key);
-    wanted.push([registryKeys.certificateByTime(scope, createdAtMs, certificateId), key]);
+  const seeCertificate = (key: StoreKey, record: CertificateRecord) => {
+    const { certificateId, certificatePem } = record;
+    for (const place of listKeysOf(scopeOf(key), record)) wanted.push([place, key]);
     try {
       if (certificateId !== key[3] || certificateIdOf(certificatePem) !== certificateId) {
         faults.push(`the record ${show(key)} has the certificate of another id`);
@@ -47,6 +49,12 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
       const other = String(second);
       if (kind === "certificate" && key.length === 4) seeCertificate(key, value as CertificateRecord);
       else if (kind === "certificateByTime") want(registryKeys.certificate(scope, other));
+      else if (kind === "certificateByCa") want(registryKeys.certificate(scope, String(key[5])));
+      else if (kind === "pendingOfCa") want(registryKeys.certificate(scope, other));
+      else if (kind === "caCertificate") {
+        for (const place of placesOfCa(scope, value as CaCertificateRecord)) want(place);
+      } else if (kind === "caCertificateByTime" || kind === "caCertificateBySubject") want(caKeys.ca(scope, other));
+      else if (kind === "caCertificateByTemplate") want(caKeys.ca(scope, String(key[5])));
       else if (kind === "policy" && key.length === 4) {
         const { defaultVersionId, createdAtMs } = value as PolicyRecord;
         want(registryKeys.policyVersion(scope, name, defaultVersionId));

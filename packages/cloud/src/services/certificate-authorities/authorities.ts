@@ -1,7 +1,7 @@
 import { bytesEqual, ThinglineError } from "@thingline/protocol";
 import { parseCertificates } from "@thingline/protocol/x509";
 import { readCertificateFacts } from "../../policy/certificate-facts.js";
-import type { StoreEntry, StoreOperation } from "../../store/store.js";
+import type { StoreEntry, StoreKey, StoreOperation } from "../../store/store.js";
 import { awsOperation } from "../aws-operation.js";
 import { answer, type OperationContext, type Scope } from "../operation.js";
 import { lastName, readPage } from "../page.js";
@@ -9,6 +9,7 @@ import { arnOf } from "../registry/index.js";
 import {
   caKeys,
   casPerSubjectMax,
+  placesOfCa,
   templateNameOf,
   type CaCertificateRecord,
   type RegistrationCodeRecord,
@@ -123,7 +124,7 @@ async function verifyPossession(
 
 /** @throws {ThinglineError} QUOTA_EXCEEDED */
 async function addOperations({ scope, store }: Reader, record: CaCertificateRecord): Promise<StoreOperation[]> {
-  const { certificateId, subjectDigest, createdAtMs } = record;
+  const { certificateId, subjectDigest } = record;
   const subjectKey = caKeys.subject(scope, subjectDigest);
   const revision = (await store.get(subjectKey))?.revision ?? 0;
   const same = await store.list(caKeys.bySubjects(scope, subjectDigest), { limit: casPerSubjectMax });
@@ -134,28 +135,19 @@ async function addOperations({ scope, store }: Reader, record: CaCertificateReco
   return [
     { key: caKeys.ca(scope, certificateId), expectedRevision: 0, value: record },
     { key: subjectKey, expectedRevision: revision, value: null },
-    { key: caKeys.bySubject(scope, subjectDigest, certificateId), value: null },
-    { key: caKeys.byTime(scope, createdAtMs, certificateId), value: null },
-    ...templateOperations(scope, undefined, record),
+    ...placesOfCa(scope, record).map((key) => ({ key, value: null })),
   ];
 }
 
-/** Its place among those that name a template. */
-function templateOperations(
-  scope: Scope,
-  before: CaCertificateRecord | undefined,
-  after: CaCertificateRecord | undefined,
-): StoreOperation[] {
-  const keyOf = (record: CaCertificateRecord | undefined) => {
-    const templateName = record && templateNameOf(record);
-    if (record === undefined || templateName === undefined) return [];
-    return [caKeys.byTemplate(scope, templateName, record.createdAtMs, record.certificateId)];
-  };
-  const removed = keyOf(before).map((key) => ({ key, delete: true as const }));
-  // The last word on a key counts.
-  const added = keyOf(after).map((key) => ({ key, value: null }));
-  const isSame = before !== undefined && after !== undefined && templateNameOf(before) === templateNameOf(after);
-  return isSame ? [] : [...removed, ...added];
+/** Another template moves it from list to list. */
+function moveOperations(scope: Scope, before: CaCertificateRecord, after: CaCertificateRecord): StoreOperation[] {
+  if (templateNameOf(before) === templateNameOf(after)) return [];
+  const [wanted, current] = [placesOfCa(scope, after), placesOfCa(scope, before)];
+  const isIn = (places: readonly StoreKey[], key: StoreKey) => places.some((place) => String(place) === String(key));
+  return [
+    ...current.filter((key) => !isIn(wanted, key)).map((key) => ({ key, delete: true as const })),
+    ...wanted.filter((key) => !isIn(current, key)).map((key) => ({ key, value: null })),
+  ];
 }
 
 export const describeCaCertificate = awsOperation(
@@ -215,7 +207,7 @@ export function updateCaCertificateOperation(findTemplate: FindTemplate) {
         customerVersion: before.customerVersion + 1,
       };
       const key = caKeys.ca(scope, value.certificateId);
-      const operations = [{ key, expectedRevision: revision, value }, ...templateOperations(scope, before, value)];
+      const operations = [{ key, expectedRevision: revision, value }, ...moveOperations(scope, before, value)];
       return { result: {}, operations, effects: [] };
     },
   );
@@ -244,9 +236,7 @@ export const deleteCaCertificate = awsOperation(
       isLast
         ? { key: subjectKey, expectedRevision: subjectRevision, delete: true }
         : { key: subjectKey, expectedRevision: subjectRevision, value: null },
-      { key: caKeys.bySubject(scope, subjectDigest, certificateId), delete: true },
-      { key: caKeys.byTime(scope, ca.createdAtMs, certificateId), delete: true },
-      ...templateOperations(scope, ca, undefined),
+      ...placesOfCa(scope, ca).map((key) => ({ key, delete: true as const })),
     ];
     return { result: {}, operations, effects: [] };
   },

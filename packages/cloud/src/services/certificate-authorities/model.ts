@@ -51,3 +51,14 @@ export const templateNameOf = ({ registrationConfig }: Pick<CaCertificateRecord,
   registrationConfig !== undefined && "templateName" in registrationConfig
     ? registrationConfig.templateName
     : undefined;
+
+/** The places of a CA in lists. */
+export function placesOfCa(scope: Scope, ca: CaCertificateRecord): StoreKey[] {
+  const { certificateId, subjectDigest, createdAtMs } = ca;
+  const templateName = templateNameOf(ca);
+  return [
+    caKeys.bySubject(scope, subjectDigest, certificateId),
+    caKeys.byTime(scope, createdAtMs, certificateId),
+    ...(templateName === undefined ? [] : [caKeys.byTemplate(scope, templateName, createdAtMs, certificateId)]),
+  ];
+}

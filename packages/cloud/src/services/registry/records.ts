@@ -64,7 +64,8 @@ type Listed = Pick<
   "certificateId" | "createdAtMs" | "caCertificateId" | "status" | "temporaryPolicyDocument"
 >;
 
-function listKeysOf(scope: Scope, record: Listed): StoreKey[] {
+/** The places of a certificate in lists; one that is not AWS's to list has none. */
+export function listKeysOf(scope: Scope, record: Listed): StoreKey[] {
   const { certificateId, createdAtMs, caCertificateId, temporaryPolicyDocument } = record;
   if (temporaryPolicyDocument !== undefined) return [];
   const byTime = registryKeys.certificateByTime(scope, createdAtMs, certificateId);
