@@ -3,7 +3,6 @@ import type { Functions } from "../functions/index.js";
 import type { Log } from "../log.js";
 import {
   createCertificateAuthoritiesService,
-  registerSignedCertificate,
   type CertificateAuthorities,
   type FirstConnections,
 } from "./certificate-authorities/index.js";
@@ -117,7 +116,6 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   });
   const thingProvisioning = createThingProvisioningService({
     ...{ ...deps, objects, issuer: registry.issuer, registry: registry.operations },
-    registerCaCertificate: registerSignedCertificate,
   });
   const fleetProvisioning = createFleetProvisioningService(
     {

@@ -3,6 +3,7 @@ import { isThinglineError, ThinglineError, type ErrorCode } from "@thingline/pro
 /** What the registry says no with. Anything else is a failure of the cloud, and stays what it is. */
 const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "CERTIFICATE_CONFLICT",
+  "CERTIFICATE_CONFLICT",
   "CERTIFICATE_INVALID",
   "CERTIFICATE_STATE_INVALID",
   "POLICY_MALFORMED",

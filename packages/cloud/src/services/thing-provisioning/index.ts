@@ -4,7 +4,6 @@ import { createThingProvisioning, type ThingProvisioning, type ThingProvisioning
 
 // What other services may know of provisioning by templates.
 export type { ProvisionedThing, ProvisionThing, ProvisionThingInput } from "./provision-thing.js";
-export type { RegisterCaCertificate } from "./register-plan.js";
 export type { ThingProvisioning } from "./service.js";
 
 /** What provisioning templates ask for, whoever asks: fleet provisioning, JITP, RegisterThing, bulk registration. */

@@ -1,12 +1,12 @@
 // What the tests of provisioning share: a registry, objects, and the service, in virtual time.
 import { createCertificateRequest } from "@thingline/protocol/x509";
+import type { Keys } from "@thingline/transport";
 import { createNodeKeys } from "@thingline/transport/node";
 import { createObjectsService } from "../objects/index.js";
 import type { WakeHandler } from "../wake-ups.js";
 import { openServiceWorld, scope } from "../world.test.support.js";
 import { createThingProvisioningService } from "./index.js";
 import { thingProvisioningName } from "./model.js";
-import type { RegisterCaCertificate } from "./register-plan.js";
 import { createThingProvisioning } from "./service.js";
 
 /** A PKCS#10 request by a key of its own. */
@@ -39,28 +39,24 @@ export const templateOf = (
   },
 });
 
-export interface ProvisioningWorldOptions {
-  registerCaCertificate?: RegisterCaCertificate;
-  /** Nothing goes on by itself: the test runs each step of a task. */
-  isStepped?: boolean;
-}
-
-export async function openProvisioningWorld({
-  registerCaCertificate,
-  isStepped = false,
-}: ProvisioningWorldOptions = {}) {
-  const wakeHandlers = new Map<string, WakeHandler>();
-  const world = await openServiceWorld({ wakeHandlers });
-  const { keys, registry, issuer, log, run } = world;
-  const objects = createObjectsService({
+export const openObjects = (keys: Keys) =>
+  createObjectsService({
     keys,
     endpoint: () => ({ scheme: "https", host: "localhost", port: 9_000 }),
     signingKey: () => ({ accessKeyId: "test", secretAccessKey: "test" }),
   });
-  const deps = {
-    ...{ registry, issuer, objects, log },
-    ...(registerCaCertificate !== undefined && { registerCaCertificate }),
-  };
+
+export interface ProvisioningWorldOptions {
+  /** Nothing goes on by itself: the test runs each step of a task. */
+  isStepped?: boolean;
+}
+
+export async function openProvisioningWorld({ isStepped = false }: ProvisioningWorldOptions = {}) {
+  const wakeHandlers = new Map<string, WakeHandler>();
+  const world = await openServiceWorld({ wakeHandlers });
+  const { keys, registry, issuer, log, run } = world;
+  const objects = openObjects(keys);
+  const deps = { registry, issuer, objects, log };
   const service = createThingProvisioningService(deps);
   if (service.wake !== undefined && !isStepped) wakeHandlers.set(thingProvisioningName, service.wake);
   const { runStep } = createThingProvisioning(deps);

@@ -1,8 +1,9 @@
 import { isThinglineError } from "@thingline/protocol";
 import type { PlannedCertificate, ProvisioningPlan } from "../../provisioning-template/index.js";
+import { registerSignedCertificate, type RegisterSignedInput } from "../certificate-authorities/index.js";
 import type { Operation, OperationContext } from "../operation.js";
 import { addCertificate, type CertificateIssuer, type IssuedCertificate } from "../registry/index.js";
-import { at, failed } from "./failures.js";
+import { at } from "./failures.js";
 import type { ProvisionedThing, ProvisionThing } from "./provision-thing.js";
 
 /** Who registers: what stands in the certificate's origin. */
@@ -17,29 +18,10 @@ export interface RegisterPlanInput {
   readonly origin: RegistrationOrigin;
 }
 
-/** Registers a certificate of a registered CA, in the commit of whoever calls, as AWS's RegisterCertificate does. */
-export type RegisterCaCertificate = Operation<
-  {
-    certificatePem: string;
-    caCertificatePem: string | undefined;
-    status: "ACTIVE" | "INACTIVE";
-    origin: RegistrationOrigin;
-  },
-  { certificateId: string }
->;
-
-export interface RegisterPlanDependencies {
-  provisionThing: ProvisionThing;
-  registerCaCertificate: RegisterCaCertificate | undefined;
-}
-
 /** What an operator asks for by a bulk template: its certificate, which may be a new one, and all the rest in one commit. */
-export function createRegisterPlan({
-  provisionThing,
-  registerCaCertificate,
-}: RegisterPlanDependencies): Operation<RegisterPlanInput, ProvisionedThing> {
+export function createRegisterPlan(provisionThing: ProvisionThing): Operation<RegisterPlanInput, ProvisionedThing> {
   return async (context, input) => {
-    const certificate = await addPlanned(context, input, registerCaCertificate);
+    const certificate = await addPlanned(context, input);
     const result = await context.call(provisionThing, { plan: input.plan, certificate });
     return { result, operations: [], effects: [] };
   };
@@ -49,7 +31,6 @@ export function createRegisterPlan({
 async function addPlanned(
   context: OperationContext,
   { plan, issued, origin }: RegisterPlanInput,
-  registerCaCertificate: RegisterCaCertificate | undefined,
 ): Promise<{ certificateId: string } | undefined> {
   const planned = plan.certificate;
   if (planned === undefined || planned.source.type === "id") return undefined;
@@ -60,10 +41,22 @@ async function addPlanned(
     return { certificateId: issued.certificateId };
   }
   const { certificatePem, caCertificatePem } = source;
-  const pemPath = `${path}.Properties.CertificatePem`;
-  if (registerCaCertificate === undefined)
-    throw failed(pemPath, "no CA certificate is registered that could have signed it");
-  return at(pemPath, () => context.call(registerCaCertificate, { certificatePem, caCertificatePem, status, origin }));
+  return at(`${path}.Properties.CertificatePem`, () =>
+    registerUnlessKnown(context, { certificatePem, caCertificatePem, status, origin }),
+  );
+}
+
+/** One that is registered already is one that exists: its override setting says what becomes of its status. */
+async function registerUnlessKnown(
+  context: OperationContext,
+  input: RegisterSignedInput,
+): Promise<{ certificateId: string }> {
+  try {
+    return await context.call(registerSignedCertificate, input);
+  } catch (error) {
+    if (!isThinglineError(error, "RESOURCE_EXISTS")) throw error;
+    return { certificateId: String(error.details["resourceId"]) };
+  }
 }
 
 const requestPath = ({ path }: PlannedCertificate) => `${path}.Properties.CertificateSigningRequest`;

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isThinglineError, ThinglineError, type ErrorCode } from "@thingline/protocol";
+import { isThinglineError, type ErrorCode } from "@thingline/protocol";
+import { openAuthoritiesWorld } from "../certificate-authorities/authorities-world.test.support.js";
 import { explainCertificate } from "../registry/index.js";
-import { arnOf, openProvisioningWorld, signingRequest, templateOf } from "./provisioning-world.test.support.js";
-import type { RegisterCaCertificate } from "./register-plan.js";
+import {
+  arnOf,
+  openObjects,
+  openProvisioningWorld,
+  policyDocument,
+  signingRequest,
+  templateOf,
+} from "./provisioning-world.test.support.js";
+import { createThingProvisioning } from "./service.js";
 
 const is = (code: ErrorCode, message: RegExp) => (error: unknown) =>
   isThinglineError(error, code) && message.test(error.message);
@@ -56,27 +64,49 @@ test("a request that is refused leaves no certificate and no thing", async () =>
   assert.deepEqual((await run(registry.listCertificates, {})).certificates, []);
 });
 
-test("a certificate in PEM is registered against its CA", async () => {
-  const registered: unknown[] = [];
-  const { run, provisioning, createCertificate } = await openProvisioningWorld({
-    registerCaCertificate: (async (_context, input) => {
-      registered.push(input);
-      if (input.caCertificatePem !== "ca") throw new ThinglineError("REQUEST_INVALID", "no CA of that name");
-      return { result: { certificateId }, operations: [], effects: [] };
-    }) satisfies RegisterCaCertificate,
-  });
-  const certificateId = await createCertificate();
-  const properties = { CertificatePem: { Ref: "Pem" }, CACertificatePem: { Ref: "Ca" }, Status: "ACTIVE" };
-  const templateBody = certificateBy(properties, { Pem: { Type: "String" }, Ca: { Type: "String" } });
-  const parameters = { Name: "t", Pem: "pem", Ca: "ca" };
-  const { resourceArns } = await run(provisioning.registerThing, { templateBody, parameters });
-  assert.equal(resourceArns?.["certificate"], arnOf(`cert/${certificateId}`));
-  const origin = { source: "RegisterThing" };
-  assert.deepEqual(registered[0], { certificatePem: "pem", caCertificatePem: "ca", status: "ACTIVE", origin });
-  const refused = /^Resources\.certificate\.Properties\.CertificatePem: no CA of that name$/;
-  const other = { ...parameters, Ca: "other" };
-  await assert.rejects(
-    run(provisioning.registerThing, { templateBody, parameters: other }),
-    is("PROVISIONING_FAILED", refused),
+test("a certificate in PEM is registered against its CA, and is the same when it is there already", async () => {
+  const world = await openAuthoritiesWorld();
+  const { run, registry, issuer, log, keys, makeCa, makeDevice, register, idOf } = world;
+  const provisioning = createThingProvisioning({ registry, issuer, log, objects: openObjects(keys) }).operations;
+  await run(registry.createPolicy, { policyName: "p", policyDocument });
+  const ca = await makeCa();
+  const device = await makeDevice(ca);
+  const certificateId = idOf(device);
+  const properties = { CertificatePem: { Ref: "Pem" }, Status: { Ref: "Status" } };
+  const declared = { Pem: { Type: "String" }, Status: { Type: "String", Default: "ACTIVE" } };
+  const templateBody = certificateBy(properties, declared);
+  const withCa = certificateBy(
+    { ...properties, CACertificatePem: { Ref: "Ca" } },
+    { ...declared, Ca: { Type: "String" } },
   );
+  const by = (template: string, parameters: Record<string, string>) =>
+    run(provisioning.registerThing, {
+      templateBody: template,
+      parameters: { Name: "t", Pem: device.pem, ...parameters },
+    });
+  const refused = (reason: RegExp) =>
+    is("PROVISIONING_FAILED", new RegExp(`^Resources\\.certificate\\.Properties\\.CertificatePem: ${reason.source}`));
+  await assert.rejects(by(templateBody, {}), refused(/The certificate was signed by .* no CA certificate/));
+
+  const caCertificateId = await register(ca);
+  const answer = await by(templateBody, {});
+  assert.equal(answer.resourceArns?.["certificate"], arnOf(`cert/${certificateId}`));
+  assert.equal(answer.certificatePem, device.pem);
+  const described = async () => (await run(registry.describeCertificate, { certificateId })).certificateDescription;
+  const { status, caCertificateId: signer } = (await described()) ?? {};
+  assert.deepEqual([status, signer], ["ACTIVE", caCertificateId]);
+  const { origin, thingNames } = await run(explainCertificate, { certificateId });
+  assert.deepEqual([origin.source, thingNames], ["RegisterThing", ["t"]]);
+
+  // Once more, with another status.
+  assert.deepEqual(await by(templateBody, { Status: "INACTIVE" }), answer);
+  assert.equal((await described())?.status, "INACTIVE");
+
+  // Two CAs of one name: the template says which.
+  const twin = await makeCa();
+  await register(twin);
+  const other = { Pem: (await makeDevice(ca)).pem, Name: "u" };
+  await assert.rejects(by(templateBody, other), refused(/Several CA certificates/));
+  await assert.rejects(by(withCa, { ...other, Ca: twin.pem }), refused(/The certificate was not signed by/));
+  assert.equal((await by(withCa, { ...other, Ca: ca.pem })).resourceArns?.["thing"], arnOf("thing/u"));
 });

@@ -3,7 +3,7 @@ import type { ObjectsService } from "../objects/index.js";
 import type { CertificateIssuer } from "../registry/index.js";
 import { createForgetTask } from "./forget-task.js";
 import { createProvisionThing, type ProvisioningRegistry } from "./provision-thing.js";
-import { createRegisterPlan, type RegisterCaCertificate } from "./register-plan.js";
+import { createRegisterPlan } from "./register-plan.js";
 import { createRegisterThing } from "./register-thing.js";
 import { createRegistrationStep } from "./registration-step.js";
 import {
@@ -19,8 +19,6 @@ export interface ThingProvisioningDependencies {
   issuer: CertificateIssuer;
   /** Where input files are and reports go. */
   objects: Pick<ObjectsService, "operations" | "presignedUrl">;
-  /** For templates that bring a certificate of a registered CA. */
-  registerCaCertificate?: RegisterCaCertificate;
   log: Log;
 }
 
@@ -28,9 +26,9 @@ export type ThingProvisioning = ReturnType<typeof createThingProvisioning>["oper
 
 /** What provisioning templates ask for. */
 export function createThingProvisioning(deps: ThingProvisioningDependencies) {
-  const { registry, issuer, objects, registerCaCertificate, log } = deps;
+  const { registry, issuer, objects, log } = deps;
   const provisionThing = createProvisionThing(registry);
-  const registerPlan = createRegisterPlan({ provisionThing, registerCaCertificate });
+  const registerPlan = createRegisterPlan(provisionThing);
   return {
     operations: {
       provisionThing,
