@@ -6,7 +6,7 @@ import {
 } from "@thingline/device/provisioning";
 import type { Output, RunningStep } from "./output.js";
 
-/** AWS IoT Core takes one CONNECT a second of a client id, and the last step connects once more with the same one. */
+/** AWS IoT Core takes one CONNECT a second of a client id, which matters to a device that has one and the same with its claim. */
 const connectWait = " (AWS: 1 CONNECT/s)";
 const noticeableMs = 200;
 
@@ -17,15 +17,16 @@ const noteIndent = 9;
 export function createProvisioningView(
   output: Output,
   tags: { claimTag: number; deviceTag: number },
+  facts: { hasOwnKey: boolean; hasOneClientId: boolean },
 ): { show(event: ProvisioningEvent): void; end(): void } {
   const running = new Map<ProvisioningStepName, RunningStep>();
   const { paint } = output;
   const label = ({ step, of, name }: StepEvent, remark = "") =>
-    `${String(step).padStart(2)}/${of}  ${`${stepTitle(name, tags)}${remark}`.padEnd(52)}`;
+    `${String(step).padStart(2)}/${of}  ${`${stepTitle(name, tags, facts)}${remark}`.padEnd(52)}`;
   const show = (event: ProvisioningEvent) => {
     switch (event.type) {
       case "stepStarted":
-        output.event({ event: "stepStarted", step: event.step, name: event.name });
+        output.event({ event: "stepStarted", step: event.step, of: event.of, name: event.name });
         if (!output.isJson) running.set(event.name, output.begin(label(event)));
         return;
       case "stepFinished": {
@@ -34,8 +35,8 @@ export function createProvisioningView(
         if (output.isJson) {
           const failure =
             event.result === "failed" ? { code: event.error.code, message: event.error.message, next: event.next } : {};
-          const { type, step, name, result } = event;
-          output.event({ event: type, step, name, result, durationMs, ...failure });
+          const { type, step, of, name, result } = event;
+          output.event({ event: type, step, of, name, result, durationMs, ...failure });
           return;
         }
         const step = running.get(event.name) ?? output.begin(label(event));
@@ -44,7 +45,7 @@ export function createProvisioningView(
           // The message comes at the end, or came as a note when the flow goes on.
           step.end(`${paint.red("✗")} ${label(event)}${time}  ${paint.red("failed")}`);
         } else if (event.result === "done") {
-          const waits = event.step === event.of && durationMs > noticeableMs;
+          const waits = facts.hasOneClientId && event.step === event.of && durationMs > noticeableMs;
           step.end(`${paint.green("✓")} ${label(event, waits ? connectWait : "")}${paint.dim(time)}`);
         } else if (event.result === "skipped") step.end(`${paint.dim("–")} ${label(event)}${paint.dim("skipped")}`);
         return;

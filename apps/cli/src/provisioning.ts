@@ -39,7 +39,15 @@ export async function provisionSimulatedDevice(
   options: SimulatedProvisioning,
 ): Promise<ProvisionResult> {
   const { claimTag, deviceTag = defaultDeviceTag } = options;
-  const view = createProvisioningView(output, { claimTag, deviceTag });
+  const { method } = options;
+  const view = createProvisioningView(
+    output,
+    { claimTag, deviceTag },
+    {
+      hasOwnKey: method?.kind === "fleet" && method.keys !== "cloud",
+      hasOneClientId: options.claimClientId === "device",
+    },
+  );
   let next: string | undefined;
   try {
     return await runProvisioning(adapters, options, (event) => {

@@ -86,7 +86,18 @@ const titles: Readonly<Record<ProvisioningStepName, string>> = {
   connectDevice: "connect with security tag {device}",
 };
 
+/** Where the key was made on the device, and only a certificate is asked for and written. */
+const titlesWithOwnKey: Readonly<Partial<Record<ProvisioningStepName, string>>> = {
+  request: "request a certificate",
+  writeCredentials: "write certificate and CA to security tag {device}",
+};
+
 /** A step in words, for people. */
-export function stepTitle(name: ProvisioningStepName, tags: { claimTag: number; deviceTag: number }): string {
-  return titles[name].replace("{claim}", String(tags.claimTag)).replace("{device}", String(tags.deviceTag));
+export function stepTitle(
+  name: ProvisioningStepName,
+  tags: { claimTag: number; deviceTag: number },
+  { hasOwnKey = false }: { hasOwnKey?: boolean } = {},
+): string {
+  const title = (hasOwnKey ? titlesWithOwnKey[name] : undefined) ?? titles[name];
+  return title.replace("{claim}", String(tags.claimTag)).replace("{device}", String(tags.deviceTag));
 }
