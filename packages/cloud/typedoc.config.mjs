@@ -30,6 +30,8 @@ export default {
     "src/services/aws-operation.ts:LeafPath",
     "src/services/aws-operation.ts:Name",
     "src/services/aws-operation.ts:Shapes",
+    "src/services/fleet-provisioning/model.ts:HookRecord",
+    "src/services/fleet-provisioning/model.ts:TemplateType",
     "src/services/job-templates/managed.ts:ManagedParameter",
     "src/services/jobs/create-job.ts:NewJob",
     "src/services/messages/service.ts:RetainedMessage",

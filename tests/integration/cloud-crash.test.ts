@@ -10,6 +10,8 @@ import {
   CreateJobCommand,
   CreateKeysAndCertificateCommand,
   CreatePolicyCommand,
+  CreateProvisioningClaimCommand,
+  CreateProvisioningTemplateCommand,
   CreateThingCommand,
   DescribeCertificateCommand,
   DescribeJobCommand,
@@ -192,3 +194,55 @@ test("after kill -9 in the middle of a rollout the next process goes on with it,
   }
   assert.deepEqual(found.sort(), targets.sort());
 });
+
+const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
+
+test(
+  "after kill -9 right behind its answers a device registers with its token, and connects with its certificate",
+  { skip: !isLong && "each process costs a second; the kills before each commit are in fleet-crash.test.ts" },
+  async (context) => {
+    const dataDir = await makeFolder(context);
+    const first = await startChild(context, dataDir);
+    const iot = iotClient(context, first.addresses.api);
+    const Statement = [{ Effect: "Allow", Action: "iot:*", Resource: "*" }];
+    const policyDocument = JSON.stringify({ Version: "2012-10-17", Statement });
+    await iot.send(new CreatePolicyCommand({ policyName: "all", policyDocument }));
+    const properties = { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "ACTIVE" };
+    const templateBody = JSON.stringify({
+      Resources: {
+        thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: "dev-4" } },
+        certificate: { Type: "AWS::IoT::Certificate", Properties: properties },
+        policy: { Type: "AWS::IoT::Policy", Properties: { PolicyName: "all" } },
+      },
+    });
+    const provisioningRoleArn = "arn:aws:iam::123456789012:role/provisioning";
+    const template = { templateName: "line", templateBody, provisioningRoleArn, enabled: true };
+    await iot.send(new CreateProvisioningTemplateCommand(template));
+    const { certificatePem = "", keyPair } = await iot.send(
+      new CreateProvisioningClaimCommand({ templateName: "line" }),
+    );
+    const claim = { certificatePem, privateKey: keyPair?.PrivateKey ?? "" };
+    const accepted = ["$aws/certificates/create/json", "$aws/provisioning-templates/line/provision/json"];
+    const ask = async (cloud: Child, topic: string, payload: string): Promise<Record<string, string>> => {
+      const device = await connectClient(context, cloud, claim, { clientId: "factory" });
+      await device.subscribeAsync(
+        accepted.map((each) => `${each}/accepted`),
+        { qos: 1 },
+      );
+      const answer = new Promise<Buffer>((resolve) => device.once("message", (_topic, bytes) => resolve(bytes)));
+      device.publish(topic, payload, { qos: 1 });
+      return JSON.parse((await answer).toString()) as Record<string, string>;
+    };
+    const created = await ask(first, accepted[0] ?? "", "{}");
+    await first.kill();
+    const second = await startChild(context, dataDir);
+    const { certificateOwnershipToken } = created;
+    const register = JSON.stringify({ certificateOwnershipToken, parameters: {} });
+    assert.equal((await ask(second, accepted[1] ?? "", register))["thingName"], "dev-4");
+    await second.kill();
+    const third = await startChild(context, dataDir);
+    assert.equal((await ask(third, accepted[1] ?? "", register))["thingName"], "dev-4", "the same answer again");
+    const credentials = { certificatePem: created["certificatePem"] ?? "", privateKey: created["privateKey"] ?? "" };
+    await connectClient(context, third, credentials, { clientId: "dev-4" });
+  },
+);

@@ -8,7 +8,7 @@ export type Members = ReadonlyMap<string, unknown>;
 
 const encoder = new TextEncoder();
 
-/** @param options.isAnswer AWS writes its answers in CBOR without their length */
+/** @param options with `isAnswer`, CBOR comes without its length, as AWS writes its answers */
 export function writeMembers(
   members: { readonly [name: string]: CborValue | undefined },
   format: MessageFormat,

@@ -1,3 +1,4 @@
+import { isThinglineError } from "@thingline/protocol";
 import {
   encodeCreateCertificateFromCsrAnswer,
   encodeCreateKeysAndCertificateAnswer,
@@ -6,6 +7,7 @@ import {
   type FleetProvisioningRejection,
   type RegisterThingRequest,
 } from "@thingline/protocol/fleet-provisioning";
+import type { Log } from "../../log.js";
 import type { Operation, SagaContext } from "../operation.js";
 import type { AddCertificateInput, CertificateIssuer, SignRequest } from "../registry/index.js";
 import { saga } from "../saga.js";
@@ -28,12 +30,19 @@ export interface DeviceRequestsDependencies {
   signRequest: SignRequest;
   registerThing: RegisterThing;
   throttle: ProvisioningThrottle;
+  log: Log;
 }
 
 export type DeviceRequests = ReturnType<typeof createDeviceRequests>;
 
 /** What devices ask for over MQTT. Each is answered with one message to the client that asked, also when it is refused. */
-export function createDeviceRequests({ issuer, signRequest, registerThing, throttle }: DeviceRequestsDependencies) {
+export function createDeviceRequests({
+  issuer,
+  signRequest,
+  registerThing,
+  throttle,
+  log,
+}: DeviceRequestsDependencies) {
   const createKeysAndCertificate = async (context: SagaContext, asker: Asker): Promise<void> => {
     await context.run(requireRoom, {});
     // Outside of the operation: a conflict must not cost another key.
@@ -55,7 +64,9 @@ export function createDeviceRequests({ issuer, signRequest, registerThing, throt
     await context.run(requireRoom, {});
     const { clientId, claimCertificateId } = asker;
     const request = { certificateSigningRequest, clientId, claimCertificateId };
-    const { issued, signer } = await signRequest(context, request).catch(refuseRequest);
+    const { issued, signer } = await signRequest(context, request).catch((error: unknown) => {
+      throw refusalToSign(error, (reason) => log.warn("requestNotSigned", { clientId, reason }));
+    });
     await addWithToken(context, asker, { issued, signer }, (token) =>
       encodeCreateCertificateFromCsrAnswer({ ...issued, certificateOwnershipToken: token }, asker.topic.format),
     );
@@ -125,10 +136,13 @@ const reject: Operation<{ asker: Asker; rejection: FleetProvisioningRejection },
   return { result: undefined, operations: [], effects: [answerTo(asker, asker.topic.rejected, payload)] };
 };
 
-function refuseRequest(error: unknown): never {
-  const told = rejectionOf(error);
-  if (told?.errorCode !== "InvalidRequest") throw error;
-  throw new ProvisioningRefusal(400, "InvalidCSR", told.errorMessage);
+/** A provider that fails may sign the next time, and why it failed is not for the device to know. */
+function refusalToSign(error: unknown, tell: (reason: string) => void): unknown {
+  if (isThinglineError(error, "REQUEST_INVALID")) return new ProvisioningRefusal(400, "InvalidCSR", error.message);
+  if (!isThinglineError(error, "CERTIFICATE_PROVIDER_FAILED")) return error;
+  tell(error.message);
+  const { statusCode, errorCode } = internalFailure;
+  return new ProvisioningRefusal(statusCode, errorCode, "The certificate provider did not sign the request");
 }
 
 const base64Url = (bytes: Uint8Array): string =>

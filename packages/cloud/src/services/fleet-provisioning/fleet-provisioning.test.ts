@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { test } from "node:test";
+import { ThinglineError } from "@thingline/protocol";
+import {
+  decodeCreateKeysAndCertificateAnswer,
+  decodeFleetProvisioningRejection,
+} from "@thingline/protocol/fleet-provisioning";
 import { createCertificateRequest } from "@thingline/protocol/x509";
 import { findCertificate } from "../registry/model.js";
 import { loadPrincipal } from "../registry/principal.js";
@@ -13,6 +18,7 @@ import {
   templateName,
   type FleetWorld,
 } from "./fleet-world.test.support.js";
+import { answerExpirySeconds } from "./asker.js";
 import { hookTimeoutMs } from "./hook.js";
 import { ownershipTokenLifetimeMs, pendingCertificatesMax, pendingKeys, pendingOfClientMax } from "./pending-model.js";
 import { awsProvisioningRates } from "./throttle.js";
@@ -26,7 +32,9 @@ for (const format of ["json", "cbor"] as const) {
   test(`in ${format}, a claim gets a key and a certificate, and registers the thing that its template says`, async () => {
     const world = await openFleetWorld();
     await addTemplate(world);
-    const created = await world.createKeys({ format });
+    const { publish } = await world.ask("createKeysAndCertificate", new Uint8Array(), { format });
+    assert.deepEqual([publish.qos, publish.properties], [1, { messageExpirySeconds: answerExpirySeconds }]);
+    const created = decodeCreateKeysAndCertificateAnswer(publish.payload, format);
     const certificate = new X509Certificate(created.certificatePem);
     assert.ok(certificate.checkPrivateKey(createPrivateKey(created.privateKey)));
     assert.equal(certificate.fingerprint256.replaceAll(":", "").toLowerCase(), created.certificateId);
@@ -71,9 +79,37 @@ test("a request for a key that the device keeps is signed, and an invalid one is
   const certificate = new X509Certificate(signed.certificatePem);
   assert.ok(certificate.checkPrivateKey(createPrivateKey(privateKeyPem)));
   assert.equal((await world.register(signed.certificateOwnershipToken)).thingName, "pump-7");
+  const again = await openFleetWorld({
+    signRequest: async () => ({ issued: { ...signed, notBeforeMs: 0, notAfterMs: 1 }, signer: {} }),
+  });
+  await again.createFromCsr(pem);
+  const twice = await again.ask(
+    "createCertificateFromCsr",
+    new TextEncoder().encode(JSON.stringify({ certificateSigningRequest: pem })),
+  );
+  assert.deepEqual([twice.rejection?.statusCode, twice.rejection?.errorCode], [400, "InvalidRequest"]);
   const request = new TextEncoder().encode(JSON.stringify({ certificateSigningRequest: "x" }));
   const { rejection } = await world.ask("createCertificateFromCsr", request);
   assert.deepEqual([rejection?.statusCode, rejection?.errorCode], [400, "InvalidCSR"]);
+});
+
+test("a certificate provider that fails may be asked again, and why it failed is for the log alone", async () => {
+  const failure = new ThinglineError("CERTIFICATE_PROVIDER_FAILED", "the provider did not sign: no database");
+  const world = await openFleetWorld({ signRequest: () => Promise.reject(failure) });
+  const request = new TextEncoder().encode(JSON.stringify({ certificateSigningRequest: "x" }));
+  const { rejection } = await world.ask("createCertificateFromCsr", request);
+  assert.deepEqual([rejection?.statusCode, rejection?.errorCode], [500, "InternalFailure"]);
+  assert.ok(!rejection?.errorMessage.includes("database"));
+  assert.ok(world.logged.includes("requestNotSigned"));
+});
+
+test("a defect is told without details, and thrown for the log", async () => {
+  const world = await openFleetWorld({ signRequest: () => Promise.reject(new Error("secret reason")) });
+  const request = new TextEncoder().encode(JSON.stringify({ certificateSigningRequest: "x" }));
+  await assert.rejects(world.request("createCertificateFromCsr", request), /secret reason/);
+  const [publish] = await world.takePublishes();
+  const { statusCode, errorMessage } = decodeFleetProvisioningRejection(publish?.payload ?? new Uint8Array(), "json");
+  assert.deepEqual([statusCode, errorMessage], [500, "Internal failure"]);
 });
 
 test("what is no request is refused in AWS's words, in the format of its topic", async () => {

@@ -20,7 +20,7 @@ import { createFunctions } from "../../functions/functions.js";
 import { answered } from "../operation.js";
 import type { PublishEffect } from "../outbox.js";
 import type { CertificateRecord } from "../registry/model.js";
-import { createRequestSigner } from "../registry/sign-request.js";
+import { createRequestSigner, type SignRequest } from "../registry/sign-request.js";
 import { createProvisionThing } from "../thing-provisioning/provision-thing.js";
 import type { CloudService } from "../service.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
@@ -92,10 +92,13 @@ export async function openFleetWorld({
   functions = {},
   isLimited = false,
   isStarted = true,
+  signRequest,
 }: {
   functions?: Readonly<Record<string, CloudFunction>>;
   isLimited?: boolean;
   isStarted?: boolean;
+  /** In place of the cloud's own. */
+  signRequest?: SignRequest;
 } = {}): Promise<FleetWorld> {
   // Its wake-ups may come as soon as the world is open.
   const made: { service?: CloudService<FleetProvisioning> } = {};
@@ -109,7 +112,7 @@ export async function openFleetWorld({
   const service = (made.service = createFleetProvisioningService(
     {
       ...world,
-      signRequest: createRequestSigner({ issuer: world.issuer }),
+      signRequest: signRequest ?? createRequestSigner({ issuer: world.issuer }),
       provisionThing,
       functions: createFunctions(functions, world),
     },

@@ -37,6 +37,7 @@ export function rejectionOf(error: unknown): FleetProvisioningRejection | undefi
   if (code === "PROVISIONING_TEMPLATE_INVALID") return told("InvalidParameters", isUnresolved ? reason : message);
   if (code === "PROVISIONING_FAILED") return told("InvalidParameters");
   if (code === "PROVISIONING_CONFLICT") return told("ResourceConflicts");
-  if (code === "REQUEST_INVALID") return told("InvalidRequest");
+  // A certificate provider may give one certificate twice.
+  if (code === "REQUEST_INVALID" || code === "RESOURCE_EXISTS") return told("InvalidRequest");
   return undefined;
 }

@@ -49,5 +49,5 @@ export function createProvisioningRequests(
     },
   });
   const throttle = new ProvisioningThrottle(clock, isLimited ? awsProvisioningRates : undefined);
-  return createDeviceRequests({ issuer, signRequest, registerThing, throttle });
+  return createDeviceRequests({ issuer, signRequest, registerThing, throttle, log });
 }
