@@ -6,6 +6,7 @@ import {
   type RotationHouse,
   type RotationRun,
   type RotationScenario,
+  rotationTemplate,
   runRotation,
 } from "./rotation-world.test.support.js";
 
@@ -26,7 +27,11 @@ async function run(scenario: RotationScenario, cuts: readonly CutPoint[] = []): 
 
 after(() => house?.close());
 
+const fleet = { kind: "fleet", template: rotationTemplate } as const;
 const scenarios: readonly RotationScenario[] = [
+  { name: "a request of the device, native TLS", method: { ...fleet, keys: "csr" }, isModem: false },
+  { name: "a request of the device, as in a modem", method: { ...fleet, keys: "csr" }, isModem: true },
+  { name: "keys of the cloud, native TLS", method: { ...fleet, keys: "cloud", format: "json" }, isModem: false },
   { name: "split messages, native TLS", method: { kind: "split" }, isModem: false },
   { name: "split messages, as in a modem", method: { kind: "split" }, isModem: true },
 ];
@@ -39,7 +44,7 @@ for (const scenario of scenarios) {
     const cuts: CutPoint[] = (["files", "packets"] as const).flatMap((of) =>
       Array.from({ length: whole.counts[of] }, (_, at) => ({ of, index: at + 1 })),
     );
-    const step = isLong ? 1 : 9;
+    const step = isLong ? 1 : 17;
     let cutCount = 0;
     let orphans = 0;
     for (let at = 0; at < cuts.length; at += step) {

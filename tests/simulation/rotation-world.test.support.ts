@@ -1,6 +1,14 @@
 // Rotations in memory and in virtual time: a whole local cloud, and a device with two security tags whose power goes where a plan says.
 // What must not happen is collected in `violations`.
-import { type Cloud, createCloud, createMemoryStore, provisionedPolicyName, silentLog } from "@thingline/cloud";
+import {
+  type Cloud,
+  createCloud,
+  createMemoryStore,
+  provisionedPolicyName,
+  rotationHookName,
+  rotationThingParameter,
+  silentLog,
+} from "@thingline/cloud";
 import { createDevice, createNativeCredentialStore, createNativeTlsDialer, type Device } from "@thingline/device";
 import { openRotation, type Rotation, type RotationOptions } from "@thingline/device/rotation";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
@@ -112,11 +120,38 @@ export async function openRotationHouse(): Promise<RotationHouse> {
   // What is loaded with the first request is loaded now: virtual time does not wait for a module.
   await cloud.handleRest({ method: "GET", url: `http://${host}/_thingline/certificates`, headers: {} });
   await clock.untilSettled(cloud.run(cloud.registry.createPolicy, { policyName, policyDocument }));
+  const hook = `arn:aws:lambda:us-east-1:123456789012:function:${rotationHookName}`;
+  await clock.untilSettled(
+    cloud.run(cloud.fleetProvisioning.createProvisioningTemplate, {
+      ...{ templateName: rotationTemplate, templateBody, enabled: true },
+      provisioningRoleArn: "arn:aws:iam::123456789012:role/provisioning",
+      preProvisioningHook: { targetArn: hook },
+    }),
+  );
   return { clock, network, cloud, keys, close: () => clock.until(cloud.close()) };
 }
 
 /** The name of the one that split provisioning attaches: it leaves one that is there as it is. */
 export const policyName = provisionedPolicyName;
+export const rotationTemplate = "rotate";
+const templateBody = JSON.stringify({
+  Parameters: {
+    [rotationThingParameter]: { Type: "String" },
+    "AWS::IoT::Certificate::Id": { Type: "String" },
+  },
+  Resources: {
+    thing: {
+      Type: "AWS::IoT::Thing",
+      Properties: { ThingName: { Ref: rotationThingParameter } },
+      OverrideSettings: { AttributePayload: "DO_NOTHING", ThingTypeName: "DO_NOTHING", ThingGroups: "DO_NOTHING" },
+    },
+    certificate: {
+      Type: "AWS::IoT::Certificate",
+      Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "Active" },
+    },
+    policy: { Type: "AWS::IoT::Policy", Properties: { PolicyName: policyName } },
+  },
+});
 const policyDocument = JSON.stringify({
   Version: "2012-10-17",
   Statement: [
@@ -320,7 +355,7 @@ class RotationWorld {
       await rotation.rotate().catch((error: unknown) => this.#note(`rotate: ${String(error)}`));
       if (device.state !== "ready") await clock.sleep(3_000);
     }
-    this.#isDone = true;
+    if (!life.isOver) this.#isDone = true;
   }
 
   async #connected({ clock }: Life, rotation: Rotation): Promise<void> {

@@ -13,7 +13,15 @@ import {
 import { isThinglineError } from "@thingline/protocol";
 import { rotateCertificateOperation } from "@thingline/protocol/jobs";
 import { createVirtualFiles, createVirtualRandom, type VirtualFiles } from "@thingline/transport/virtual";
-import { host, openRotationHouse, overlapMs, policyName, tags, untilDone } from "./rotation-world.test.support.js";
+import {
+  host,
+  openRotationHouse,
+  overlapMs,
+  policyName,
+  rotationTemplate,
+  tags,
+  untilDone,
+} from "./rotation-world.test.support.js";
 
 const house = await openRotationHouse();
 after(() => house.close());
@@ -72,7 +80,17 @@ async function openWorld(
     (event: RotationEvents[Name]): void =>
       void told.push({ name, event });
   const rotation = await openRotation(device, {
-    ...{ tags, store, method: { kind: "split" }, files, folder: "/rotation", keys, clock, random, overlapMs },
+    ...{
+      tags,
+      store,
+      method: { kind: "fleet", template: rotationTemplate, keys: "csr" },
+      files,
+      folder: "/rotation",
+      keys,
+      clock,
+      random,
+      overlapMs,
+    },
     on: {
       rotationStarted: tell("rotationStarted"),
       rotated: tell("rotated"),
@@ -111,6 +129,7 @@ test("by command: the other tag is in use, the old certificate is INACTIVE and i
   assert.equal(world.rotation.secTag, tags[1]);
   assert.equal(world.device.state, "ready");
   assert.equal(world.device.connection?.secure?.isResumed, false);
+  assert.equal(await world.statusOf(old), "ACTIVE", "within the overlap");
   await clock.advance(overlapMs + 1_000);
   assert.equal(await world.statusOf(old), "INACTIVE");
   assert.equal(await world.statusOf(result.certificateId), "ACTIVE");
@@ -127,7 +146,7 @@ test("by command: the other tag is in use, the old certificate is INACTIVE and i
 
 test("a cloud that does not answer leaves the device connected with what it had", async (t) => {
   const limits = { answerTimeoutMs: 5_000, claimConnectionsMax: 1, requestsPerConnectionMax: 1 };
-  const world = await openWorld(t, { limits, method: { kind: "split" } });
+  const world = await openWorld(t, { limits });
   await world.run(world.rotation.connect());
   const old = idOf(world);
   const target = `arn:aws:iot:us-east-1:123456789012:cert/${old}`;
@@ -162,8 +181,6 @@ test("within the overlap a device whose new certificate is refused goes back, an
   const old = idOf(world);
   const { certificateId } = await world.run(world.rotation.rotate());
   await world.run(world.device.disconnect());
-  // Split provisioning ends the old one at once; here it is as with fleet provisioning.
-  await clock.untilSettled(cloud.run(cloud.registry.updateCertificate, { certificateId: old, newStatus: "ACTIVE" }));
   await clock.untilSettled(cloud.run(cloud.registry.updateCertificate, { certificateId, newStatus: "REVOKED" }));
   await world.run(world.rotation.connect());
   assert.equal(world.rotation.secTag, tags[0]);
@@ -272,4 +289,15 @@ test("a record that cannot be read is kept, and the tags are looked at", async (
   assert.equal(again.rotation.secTag, secTag);
   assert.equal(again.told1("error").length, 1);
   assert.ok(await again.files.exists("/rotation/rotation.json.unreadable"));
+});
+
+test("a device cannot have a certificate of another thing, whatever it calls itself", async (t) => {
+  const other = await openWorld(t);
+  const fleet = { kind: "fleet", template: rotationTemplate, keys: "csr" } as const;
+  const world = await openWorld(t, { method: { ...fleet, parameters: { ThingName: other.thingName } } });
+  await world.run(world.rotation.connect());
+  const { certificateId } = await world.run(world.rotation.rotate());
+  const principal = `arn:aws:iot:us-east-1:123456789012:cert/${certificateId}`;
+  const { things } = await cloud.run(cloud.registry.listPrincipalThings, { principal });
+  assert.deepEqual(things, [world.thingName]);
 });

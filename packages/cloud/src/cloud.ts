@@ -8,6 +8,8 @@ import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 import { createHttpDoor, openMqttDoor, openMqttIdentity, type HttpDoor, type MqttIdentity } from "./doors.js";
 import { openEngine } from "./engine.js";
 import { createFunctions, type OpenFunctions } from "./functions/functions.js";
+import { rotationHook, rotationHookName } from "./rotation-hook.js";
+import { isOfThing } from "./services/registry/index.js";
 import type { Gateway } from "./gateway/gateway.js";
 import { createKeyPool, type KeyPool } from "./key-pool.js";
 import { Maintenance } from "./maintenance.js";
@@ -78,7 +80,8 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
     const keys = createKeyPool(dependencies.keys, { size: options.keyPoolSize ?? 0 });
     const blobs = dependencies.blobs ?? createMemoryBlobStore({ sha256: (content) => keys.sha256(content) });
-    const functions = createFunctions(dependencies.functions ?? {}, dependencies);
+    const rotation = rotationHook((input) => this.run(isOfThing, input));
+    const functions = createFunctions({ [rotationHookName]: rotation, ...dependencies.functions }, dependencies);
     const deps = { ...dependencies, keys, blobs, functions };
     const scope = { account, region };
     const mqttsEndpoint = () => this.addresses.mqtts;

@@ -192,3 +192,4 @@ export { busAttemptsMax, busRetryDelayMs, busUnsettledMax } from "./bus/bus-link
 export { busTimeoutMs } from "./bus/bus.js";
 export type { Bus, BusControl, BusId, BusMessage, BusOrder, BusPort, BusReceiver, RetainedCount } from "./bus/bus.js";
 export { createLocalBus } from "./bus/local-bus.js";
+export { rotationHookName, rotationThingParameter } from "./rotation-hook.js";

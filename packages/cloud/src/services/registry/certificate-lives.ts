@@ -64,3 +64,12 @@ export async function lifeOf(
     thingNames: things.map(({ key }) => lastName(key)),
   };
 }
+
+/** Whether a certificate is attached to a thing. */
+export const isOfThing: Operation<{ certificateId: string; thingName: string }, boolean> = async (
+  { scope, store },
+  { certificateId, thingName },
+) => {
+  const arn = arnOf.certificate(scope, certificateId);
+  return answer((await store.get(registryKeys.thingOfPrincipal(scope, arn, thingName))) !== undefined);
+};

@@ -15,7 +15,7 @@ import { registryWake } from "./wake.js";
 
 // What other services may know of this one: operations to call, and the words of AWS for its names.
 export { explainCertificate, requireRegisteredStatus } from "./certificates.js";
-export { listCertificateLives } from "./certificate-lives.js";
+export { isOfThing, listCertificateLives } from "./certificate-lives.js";
 export type { CertificateLife, CertificateLivesPage } from "./certificate-lives.js";
 export { addCertificate, countPending, discardCertificate } from "./issued-certificates.js";
 export type { AddCertificateInput } from "./issued-certificates.js";
