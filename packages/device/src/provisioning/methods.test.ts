@@ -430,3 +430,18 @@ test("another method, tag or client id than in the run before begins anew, and w
   );
   await device.disconnect();
 });
+
+test("a device configuration that no record can bring ends the connection, and the device is provisioned without it", async () => {
+  const world = makeWorld();
+  world.fleet.isLost = (operation, count) => {
+    if (operation !== "registerThing" || count > 1) return false;
+    world.clock.setTimer(10, () => [...world.devices].forEach((each) => each.lose("a record was too large")));
+    return true;
+  };
+  const { device, thingName, deviceConfiguration } = await world.provision({ method: fleet("modem") });
+  assert.deepEqual([thingName, deviceConfiguration], [undefined, {}]);
+  assert.equal(world.fleet.issued.length, 1);
+  assert.ok(world.notes().some((note) => note.includes("connecting will tell")));
+  assert.deepEqual(world.violations, []);
+  await device.disconnect();
+});
