@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
+import { createCertificateRequest, parseCertificates } from "@thingline/protocol/x509";
+import { createNodeKeys } from "@thingline/transport/node";
 import { eventsOf, runCommandLine } from "./cli-process.test.support.js";
 
 let cloud: StartedCloud;
@@ -207,4 +209,57 @@ test("a device with a certificate of one's own CA is provisioned by its first co
   assert.equal(done.code, 0, done.stderr);
   const provisioned = eventsOf(done).at(-1);
   assert.deepEqual([provisioned?.["event"], provisioned?.["secTag"]], ["provisioned", 201]);
+});
+
+test("a CA is made and registered at once, and one whose key is elsewhere by a proof that is made there", async () => {
+  const wrong = await inCloud("ca", "create", "wrong", "--auto-registration");
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /--auto-registration goes with --register/);
+  const made = await json("ca", "create", "line", "--register", "--auto-registration");
+  assert.deepEqual(
+    made.events.map(({ event }) => event),
+    ["caCreated", "caRegistered"],
+    made.stderr,
+  );
+  const again = await json("ca", "register", "line", "--verification", "line/ca.pem");
+  assert.equal(again.last?.["code"], "RegistrationCodeValidationException", again.stderr);
+
+  const { last } = await json("ca", "code");
+  // What somebody does who has the key, wherever that is.
+  await run("ca", "create", "vault", "--key-kind", "rsa-2048");
+  await inCloud("ca", "issue", String(last?.["registrationCode"]), "--ca", "vault", "--out", "proof");
+  const registered = await json("ca", "register", "vault/ca.pem", "--verification", "proof/client-cert.pem");
+  assert.equal(registered.code, 0, registered.stderr);
+  assert.equal(registered.last?.["autoRegistration"], false);
+});
+
+test("a certificate is issued for a request, whose key stays where it is", async () => {
+  const keys = createNodeKeys();
+  const { privateKeyPem } = await keys.generate("ec-p256");
+  const publicKey = keys.publicKeyOf(privateKeyPem);
+  const sign = (data: Uint8Array) => keys.sign(privateKeyPem, data);
+  const { pem } = await createCertificateRequest({
+    subject: [
+      ["O", "Acme"],
+      ["CN", "SN-5"],
+    ],
+    publicKey,
+    sign,
+  });
+  await writeFile(join(folder, "SN-5.csr"), pem);
+  await run("ca", "create", "by-request");
+  const issued = await json("ca", "issue", "SN-5", "--ca", "by-request", "--csr", "SN-5.csr");
+  assert.equal(issued.code, 0, issued.stderr);
+  assert.equal(issued.last?.["subject"], "O=Acme, CN=SN-5");
+  const [leaf, ca] = parseCertificates(await readFile(join(folder, "SN-5/client-cert.pem"), "utf8"));
+  assert.deepEqual(leaf.publicKey, publicKey);
+  assert.equal(ca?.isCa, true);
+  const other = await createCertificateRequest({
+    subject: [["CN", "x"]],
+    publicKey,
+    sign: async () => new Uint8Array(70),
+  });
+  await writeFile(join(folder, "forged.csr"), other.pem);
+  const forged = await json("ca", "issue", "x", "--ca", "by-request", "--csr", "forged.csr");
+  assert.match(String(forged.last?.["message"]), /forged\.csr is not signed by the key that it names/);
 });

@@ -2,8 +2,10 @@ import { join } from "node:path";
 import { ThinglineError } from "@thingline/protocol";
 import {
   createCertificate,
+  parseCertificateRequest,
   parseCertificates,
   readCertificateSignature,
+  readRequestSignature,
   requireCa,
   type DistinguishedName,
 } from "@thingline/protocol/x509";
@@ -59,7 +61,8 @@ export async function createAuthority(
 export async function signCertificate(
   { keys, random, clock }: AuthorityTools,
   authority: Authority,
-  options: { subject: DistinguishedName; publicKey: Uint8Array; days: number },
+  /** The subject of a request is its DER. */
+  options: { subject: DistinguishedName | Uint8Array; publicKey: Uint8Array; days: number },
 ): Promise<string> {
   const [ca] = parseCertificates(authority.certificatePem, "the CA");
   const { pem } = await createCertificate({
@@ -95,11 +98,9 @@ export async function writeAuthority(files: Files, folder: string, authority: Au
  * @throws {ThinglineError} FILE_NOT_FOUND, CERTIFICATE_INVALID, KEY_MISMATCH.
  */
 export async function readAuthority(files: Files, keys: Keys, folder: string): Promise<Authority> {
-  const read = (name: keyof typeof authorityFileNames) =>
-    readTextFile(files, join(folder, authorityFileNames[name]), { bytesMax: credentialFileBytesMax });
-  const [certificatePem, privateKeyPem] = [await read("certificatePem"), await read("privateKeyPem")];
-  const name = join(folder, authorityFileNames.certificatePem);
-  requireCa(parseCertificates(certificatePem, name), name);
+  const certificatePem = await readAuthorityCertificate(files, folder);
+  const keyFile = join(folder, authorityFileNames.privateKeyPem);
+  const privateKeyPem = await readTextFile(files, keyFile, { bytesMax: credentialFileBytesMax });
   const own = keys.publicKeyOf(privateKeyPem);
   const certified = keys.certificatePublicKey(certificatePem);
   if (own.length === certified.length && own.every((byte, at) => byte === certified[at])) {
@@ -107,4 +108,31 @@ export async function readAuthority(files: Files, keys: Keys, folder: string): P
   }
   const message = `the private key in ${folder} does not belong to its CA certificate`;
   throw new ThinglineError("KEY_MISMATCH", message, { details: { folder } });
+}
+
+/**
+ * The certificate alone, of a CA whose key is somewhere else.
+ *
+ * @param place its folder, or the file itself
+ * @throws {ThinglineError} FILE_NOT_FOUND, CERTIFICATE_INVALID
+ */
+export async function readAuthorityCertificate(files: Files, place: string): Promise<string> {
+  const name = /\.(?:pem|crt|cer)$/u.test(place) ? place : join(place, authorityFileNames.certificatePem);
+  const certificatePem = await readTextFile(files, name, { bytesMax: credentialFileBytesMax });
+  requireCa(parseCertificates(certificatePem, name), name);
+  return certificatePem;
+}
+
+/**
+ * What a request asks for: whoever made it has the key that it names.
+ *
+ * @throws {ThinglineError} CERTIFICATE_INVALID
+ */
+export function readRequest(keys: Keys, pem: string, what: string): { subject: Uint8Array; publicKey: Uint8Array } {
+  const { der, publicKey } = parseCertificateRequest(pem, what);
+  const { algorithm, signed: data, signature, subjectName } = readRequestSignature(der, what);
+  if (algorithm !== undefined && keys.verify({ publicKey, algorithm, data, signature })) {
+    return { subject: subjectName, publicKey };
+  }
+  throw new ThinglineError("CERTIFICATE_INVALID", `${what} is not signed by the key that it names`);
 }

@@ -176,26 +176,36 @@ export function addCa(ca: Command, command: AddCommand): void {
     .option("--common-name <text>", "its name (default: one of its own)")
     .option("--organization <text>", "whose it is")
     .addOption(keyKind())
-    .option("--days <number>", "how long it is valid", numberUpTo(36_500), 3_650);
-  examples(create, "ca create", "ca create acme --organization Acme --common-name 'Acme devices'");
+    .option("--days <number>", "how long it is valid", numberUpTo(36_500), 3_650)
+    .option("--register", "have a cloud know it at once; with the options of `ca register`");
+  examples(
+    withPlaceOptions(addRegisterOptions(create)),
+    "ca create",
+    "ca create acme --organization Acme --common-name 'Acme devices'",
+    "ca create acme --register --template jitp",
+  );
   const register = command(
     ca,
     "register",
     "have a cloud know a CA, and what becomes of devices with its certificates",
     async () => (await load()).caRegister,
   )
-    .argument("[folder]", "where it is", path, "ca")
-    .option("--template <name>", "JITP: provision devices by this template when they first connect", templateName)
-    .option("--auto-registration", "JITR: register devices when they first connect, and tell by an event")
-    .option("--sni-only", "without proof that one has its key; devices have to send the server's name")
-    .option("--inactive", "register it without switching it on")
-    .option("--role-arn <arn>", "with --template: another role than the template's");
+    .argument("[folder]", "where it is; with --verification or --sni-only also its certificate", path, "ca")
+    .option("--verification <file>", "the proof, signed where the CA's key is: a certificate named by `ca code`", path);
   examples(
-    withPlaceOptions(register),
+    withPlaceOptions(addRegisterOptions(register)),
     "ca register --template jitp",
     "ca register acme --auto-registration",
     "ca register acme --template jitp --aws",
+    "ca register root.pem --verification proof.pem",
   );
+  const code = command(
+    ca,
+    "code",
+    "the registration code, for a proof that is made elsewhere",
+    async () => (await load()).caCode,
+  );
+  examples(withPlaceOptions(code), "ca code", "ca code --aws");
   const list = command(ca, "list", "list the CAs that a cloud knows", async () => (await load()).caList);
   examples(withPlaceOptions(list), "ca list", "ca list --aws --json");
   const issue = command(
@@ -211,9 +221,18 @@ export function addCa(ca: Command, command: AddCommand): void {
     .option("--organization <text>", "whose device it is")
     .addOption(keyKind())
     .option("--days <number>", "how long it is valid", numberUpTo(36_500), 3_650)
+    .option("--csr <file>", "for this request, whose key stays where it is: only the certificate is written", path)
     .option("--force", "write into a folder that is already there");
-  examples(withPlaceOptions(issue), "ca issue SN-1", "ca issue SN-1 --ca acme");
+  examples(withPlaceOptions(issue), "ca issue SN-1", "ca issue SN-1 --ca acme", "ca issue SN-1 --csr SN-1.csr");
 }
+
+const addRegisterOptions = (made: Command) =>
+  made
+    .option("--template <name>", "JITP: provision devices by this template when they first connect", templateName)
+    .option("--auto-registration", "JITR: register devices when they first connect, and tell by an event")
+    .option("--sni-only", "without proof that one has its key; devices have to send the server's name")
+    .option("--inactive", "register it without switching it on")
+    .option("--role-arn <arn>", "with --template: another role than the template's");
 
 /** Where a batch keeps its devices. */
 export const defaultBatchDir = ".thingline/batch";

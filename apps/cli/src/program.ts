@@ -130,7 +130,7 @@ export function createProgram(
     group("claim", "claim certificates, shared by devices that are not provisioned: create, temporary, list, revoke"),
     command,
   );
-  addCa(group("ca", "CAs of your own for device certificates: create, register, list, issue"), command);
+  addCa(group("ca", "CAs of your own for device certificates: create, code, register, list, issue"), command);
   addTemplate(
     group("template", "fleet provisioning: init, test, create, list, show, update, enable, disable, delete, version"),
     command,

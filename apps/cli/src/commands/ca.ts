@@ -1,12 +1,14 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { toHex } from "@thingline/protocol";
 import { parseCertificates, type DistinguishedName } from "@thingline/protocol/x509";
-import type { KeyKind } from "@thingline/transport";
+import { makePrivateFolder, type KeyKind } from "@thingline/transport";
 import { nodeAdapters } from "../adapters.js";
 import {
   authorityFileNames,
   createAuthority,
   readAuthority,
+  readAuthorityCertificate,
+  readRequest,
   signCertificate,
   writeAuthority,
   type Authority,
@@ -14,21 +16,26 @@ import {
 } from "../authority.js";
 import type { CommandContext } from "../command.js";
 import { openControlPlane } from "../control-plane.js";
+import { credentialFileBytesMax, credentialFileNames } from "../credentials-folder.js";
 import { UsageError } from "../failure.js";
 import { commandLine } from "../invocation.js";
 import { shortenIds } from "../log.js";
 import { roleArn } from "../templates/template-file.js";
+import { readTextFile } from "../text-file.js";
 import { openTemplates, placeWords, type PlaceOptions } from "./template.js";
 import { assertOutIsFree, defaultThingSecTag, describeFiles, writeIssued } from "./thing.js";
 
-interface CreateOptions {
+interface CreateOptions extends RegisterOptions {
   commonName?: string;
   organization?: string;
   keyKind: KeyKind;
   days: number;
+  register?: boolean;
 }
 
 interface RegisterOptions extends PlaceOptions {
+  /** A file: the CA's key is somewhere else, and has signed it there. */
+  verification?: string;
   template?: string;
   roleArn?: string;
   autoRegistration?: boolean;
@@ -44,6 +51,7 @@ interface IssueOptions extends PlaceOptions {
   keyKind: KeyKind;
   days: number;
   organization?: string;
+  csr?: string;
 }
 
 /** Of a verification certificate: it is looked at once, when its CA is registered. */
@@ -54,7 +62,13 @@ function subjectOf(commonName: string, organization: string | undefined): Distin
 }
 
 /** `thingline ca create [FOLDER]` */
-export async function caCreate({ output }: CommandContext, options: CreateOptions, folder = "ca"): Promise<void> {
+export async function caCreate(context: CommandContext, options: CreateOptions, folder = "ca"): Promise<void> {
+  const { output } = context;
+  const { register = false } = options;
+  const given = (["template", "roleArn", "autoRegistration", "sniOnly", "inactive", "aws"] as const).find(
+    (name) => options[name] !== undefined,
+  );
+  if (!register && given !== undefined) throw new UsageError(`${optionNames[given]} goes with --register`);
   const { files, keys, random, clock } = nodeAdapters();
   // Several CAs of one subject are hard to tell apart.
   const commonName = options.commonName ?? `Device CA ${toHex(random.bytes(4))}`;
@@ -71,8 +85,34 @@ export async function caCreate({ output }: CommandContext, options: CreateOption
       `    ${authorityFileNames.privateKeyPem.padEnd(12)}its private key: whoever has it makes devices of yours`,
       `    ${authorityFileNames.certificatePem.padEnd(12)}its certificate`,
       "",
-      "Next, have a cloud know it, with a template for its devices or without:",
-      `  ${commandLine(["ca", "register", folder, "--template", "NAME"])}`,
+      ...(register
+        ? []
+        : [
+            "Next, have a cloud know it, with a template for its devices or without:",
+            `  ${commandLine(["ca", "register", folder, "--template", "NAME"])}`,
+          ]),
+    ].join("\n"),
+  );
+  if (register) await caRegister(context, options, folder);
+}
+
+const optionNames = {
+  ...{ template: "--template", roleArn: "--role-arn", autoRegistration: "--auto-registration" },
+  ...{ sniOnly: "--sni-only", inactive: "--inactive", aws: "--aws" },
+} as const;
+
+/** `thingline ca code`: for whoever makes the proof where the key of a CA is. */
+export async function caCode(context: CommandContext, options: PlaceOptions): Promise<void> {
+  const { output } = context;
+  const { plane, client, sdk, send } = await openTemplates(context, options);
+  const { registrationCode = "" } = await client.send(new sdk.GetRegistrationCodeCommand({}), send);
+  output.event(
+    { event: "registrationCode", registrationCode },
+    [
+      registrationCode,
+      "",
+      `Registration code of the ${plane.description}. Where the CA's key is, sign a certificate with this common name, then:`,
+      `  ${commandLine(["ca", "register", "ca.pem", "--verification", "FILE", ...placeWords(options)])}`,
     ].join("\n"),
   );
 }
@@ -82,13 +122,15 @@ export async function caRegister(context: CommandContext, options: RegisterOptio
   const { output } = context;
   const { template } = options;
   if (options.roleArn !== undefined && template === undefined) throw new UsageError("--role-arn goes with --template");
-  const adapters = nodeAdapters();
-  const authority = await readAuthority(adapters.files, adapters.keys, folder);
+  if (options.verification !== undefined && options.sniOnly === true) {
+    throw new UsageError("--sni-only takes no --verification");
+  }
+  const { certificatePem, verify } = await readProof(options, folder);
   const { plane, client, sdk, send } = await openTemplates(context, options);
   const { account, region } = plane;
   const isAuto = options.autoRegistration === true || template !== undefined;
   const command = new sdk.RegisterCACertificateCommand({
-    caCertificate: authority.certificatePem,
+    caCertificate: certificatePem,
     certificateMode: options.sniOnly === true ? "SNI_ONLY" : "DEFAULT",
     ...{ setAsActive: options.inactive !== true, allowAutoRegistration: isAuto },
     ...(template !== undefined && {
@@ -98,8 +140,8 @@ export async function caRegister(context: CommandContext, options: RegisterOptio
         ...(options.roleArn !== undefined && { roleArn: roleArn(options.roleArn, { aws: true, account, region }) }),
       },
     }),
-    ...(options.sniOnly !== true && {
-      verificationCertificate: await verificationOf(adapters, authority, async () => {
+    ...(verify !== undefined && {
+      verificationCertificate: await verify(async () => {
         const { registrationCode = "" } = await client.send(new sdk.GetRegistrationCodeCommand({}), send);
         return registrationCode;
       }),
@@ -123,6 +165,21 @@ export async function caRegister(context: CommandContext, options: RegisterOptio
       `  ${commandLine(["ca", "issue", "SN-1", "--ca", folder, ...placeWords(options)])}`,
     ].join("\n"),
   );
+}
+
+/** Made elsewhere, or by the CA's key here; none where nobody asks for it. */
+async function readProof({ verification, sniOnly }: RegisterOptions, folder: string) {
+  const adapters = nodeAdapters();
+  const { files, keys } = adapters;
+  if (verification !== undefined) {
+    const proof = await readTextFile(files, verification, { bytesMax: credentialFileBytesMax });
+    parseCertificates(proof, verification);
+    return { certificatePem: await readAuthorityCertificate(files, folder), verify: async () => proof };
+  }
+  if (sniOnly === true) return { certificatePem: await readAuthorityCertificate(files, folder), verify: undefined };
+  const authority = await readAuthority(files, keys, folder);
+  const verify = (code: () => Promise<string>) => verificationOf(adapters, authority, code);
+  return { certificatePem: authority.certificatePem, verify };
 }
 
 /** Who has the CA's key signs the account's registration code. */
@@ -177,6 +234,7 @@ export async function caIssue(context: CommandContext, options: IssueOptions, na
   const tools = nodeAdapters();
   const { files, keys } = tools;
   const authority = await readAuthority(files, keys, options.ca);
+  if (options.csr !== undefined) return issueForRequest(context, { tools, authority, csr: options.csr }, options, name);
   const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir, signal });
   await assertOutIsFree(options, name);
   const { privateKeyPem } = await keys.generate(options.keyKind);
@@ -211,6 +269,42 @@ export async function caIssue(context: CommandContext, options: IssueOptions, na
       "",
       "Next, its first connection, by which it gets known:",
       `  ${commandLine(["provision", "--conf", conf, "--method", "own-certificate", "--native-tls"])}`,
+    ].join("\n"),
+  );
+}
+
+/** The key stays where it was made: what is written is the certificate and the CA behind it. */
+async function issueForRequest(
+  { output }: CommandContext,
+  { tools, authority, csr }: { tools: ReturnType<typeof nodeAdapters>; authority: Authority; csr: string },
+  options: IssueOptions,
+  name: string,
+): Promise<void> {
+  if (options.organization !== undefined) throw new UsageError("--csr keeps the subject of the request");
+  const { files, keys } = tools;
+  const request = readRequest(keys, await readTextFile(files, csr, { bytesMax: credentialFileBytesMax }), csr);
+  await assertOutIsFree(options, name);
+  const leafPem = await signCertificate(tools, authority, { ...request, days: options.days });
+  const [leaf] = parseCertificates(leafPem);
+  const certificateId = toHex(keys.sha256(leaf.der));
+  const folder = options.out ?? name;
+  const file = join(folder, credentialFileNames.certificatePem);
+  await makePrivateFolder(files, folder);
+  await files.replace(file, new TextEncoder().encode(leafPem + authority.certificatePem), { mode: 0o644 });
+  const { subject } = leaf;
+  output.event(
+    {
+      event: "certificateIssued",
+      commonName: name,
+      subject,
+      certificateId,
+      folder: resolve(folder),
+      files: { certificatePem: file },
+    },
+    [
+      `${output.paint.green("issued")} a certificate for the request in ${csr}; no cloud knows it yet`,
+      `  certificate  ${shortenIds(certificateId)}, of ${subject}`,
+      `  file         ${file}`,
     ].join("\n"),
   );
 }
