@@ -4,11 +4,13 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { createCertificateRequest, parseCertificates } from "@thingline/protocol/x509";
 import { createNodeKeys } from "@thingline/transport/node";
 import { eventsOf, runCommandLine } from "./cli-process.test.support.js";
 
+const root = fileURLToPath(new URL("../../..", import.meta.url));
 let cloud: StartedCloud;
 let folder: string;
 let dataDir: string;
@@ -176,6 +178,38 @@ test("a batch by request is provisioned, gone on with when its cloud says yes, a
     ],
   );
   assert.equal(report.devices[0]?.steps.at(-1)?.name, "connectDevice");
+});
+
+test("the sample's prj.conf with its overlay, but for host, port and client id, goes through fleet provisioning", async () => {
+  await run("template", "init", "sample.json");
+  await inCloud("template", "create", "sample", "sample.json");
+  await inCloud("claim", "create", "sample-claim", "--template", "sample");
+  const sample = join(root, "tests/fixtures/aws_iot_provisioning");
+  const conf = await readFile(join(sample, "prj.conf"), "utf8");
+  await writeFile(
+    join(folder, "prj.conf"),
+    conf.replace('"hostname"', '"localhost"').replace('"client-id"', '"sample-1"'),
+  );
+  await writeFile(join(folder, "port.conf"), `CONFIG_AWS_IOT_PORT=${cloud.addresses.mqtts.split(":").at(-1)}\n`);
+  const overlays = ["--conf", "prj.conf", "--conf", "port.conf", "--conf", join(sample, "overlay-native_tls.conf")];
+  const method = [
+    "--method",
+    "fleet",
+    "--template",
+    "sample",
+    "--parameter",
+    "SerialNumber={name}",
+    "--format",
+    "json",
+  ];
+  const where = ["--certs", "sample-claim", "--modem-dir", "sample-modem", "--json"];
+  const done = await run("provision", ...overlays, ...method, ...where);
+  assert.equal(done.code, 0, done.stderr);
+  const provisioned = eventsOf(done).at(-1);
+  assert.deepEqual(
+    [provisioned?.["thingName"], provisioned?.["connectsAs"], provisioned?.["isResumed"]],
+    ["sample-1", "sample-1", false],
+  );
 });
 
 test("claims are listed, and revoked by id, by its beginning or by folder", async () => {
