@@ -33,3 +33,6 @@ process.on("message", (task: BareServerTask) => {
   if (task.do === "askProcessor") process.send!(processorSeconds());
   else void listen(task).then((facts) => process.send!(facts));
 });
+
+// Whoever ends the bench ends this.
+process.on("disconnect", () => process.exit());

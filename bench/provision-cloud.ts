@@ -100,3 +100,6 @@ process.on("message", (task: ProvisionCloudTask) => {
     },
   );
 });
+
+// Whoever ends the bench ends this.
+process.on("disconnect", () => process.exit());
