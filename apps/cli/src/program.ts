@@ -206,6 +206,14 @@ function addCloud(cloud: Command, command: AddCommand): void {
       optionValues.vendingAtStart,
     )
     .addOption(
+      new Option(
+        "--session-owner <who>",
+        "whose a persistent session is: the principal's, or that of whoever has the client id, as AWS is believed to do",
+      )
+        .choices(["principal", "clientId"])
+        .default("principal"),
+    )
+    .addOption(
       new Option("--durability <kind>", "what an acknowledged change survives: kill -9, or a power cut as well")
         .choices(["process", "disk"])
         .default("process"),

@@ -36,6 +36,7 @@ interface StartOptions {
   /** Seconds. */
   rotationOverlap?: number;
   vending?: Vending;
+  sessionOwner: "principal" | "clientId";
   durability: "process" | "disk";
   logLevel: LogLevel;
   verbose?: boolean;
@@ -70,6 +71,7 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
     ...(options.rotationOverlap === undefined ? {} : { rotationOverlapMs: options.rotationOverlap * 1000 }),
     ...(Object.keys(awsHandler.functions).length === 0 ? {} : { functions: awsHandler.functions }),
     ...(options.vending === undefined ? {} : { vending: options.vending }),
+    sessionOwner: options.sessionOwner,
     durability: options.durability,
     log,
   }).catch((error: unknown) => {

@@ -4,7 +4,7 @@ import { isThinglineError } from "@thingline/protocol";
 import { answered, noClientId, type ServiceMessage } from "../operation.js";
 import { openServiceWorld, scope } from "../world.test.support.js";
 import { createSplitProvisioningService } from "./index.js";
-import { unansweredAfterMs, unansweredWatchedMax } from "./unanswered.js";
+import { unansweredAfterMs, unansweredToldMax, UnansweredRequests, unansweredWatchedMax } from "./unanswered.js";
 import { checkVending, type Vending } from "./vending.js";
 
 async function openWorld(vending?: Vending) {
@@ -122,4 +122,23 @@ test("a request that nobody answers is named once for its client, in words", asy
   await world.service.close?.();
   await world.clock.advance(unansweredAfterMs);
   assert.equal(world.hints.length, 1 + unansweredWatchedMax, "no timer is left");
+});
+
+test("so many clients are remembered as told; one that is forgotten is named once more", async () => {
+  const { clock, log } = await openServiceWorld();
+  let told = 0;
+  const requests = new UnansweredRequests({ clock, log: { ...log, warn: () => void told++ } });
+  const ask = (from: number, to: number) => {
+    for (let number = from; number < to; number++) requests.asked(`d-${number}`, "t");
+    return clock.advance(unansweredAfterMs);
+  };
+  for (let from = 0; from < unansweredToldMax; from += unansweredWatchedMax)
+    await ask(from, from + unansweredWatchedMax);
+  await ask(unansweredToldMax - 1, unansweredToldMax);
+  assert.equal(told, unansweredToldMax);
+  const more = 2 * unansweredToldMax;
+  for (let from = unansweredToldMax; from < more; from += unansweredWatchedMax)
+    await ask(from, from + unansweredWatchedMax);
+  await ask(0, 1);
+  assert.equal(told, more + 1);
 });
