@@ -4,6 +4,7 @@ import {
   jitpTemplate,
   openAuthoritiesWorld,
 } from "./services/certificate-authorities/authorities-world.test.support.js";
+import { addTemplate, openFleetWorld, templateName } from "./services/fleet-provisioning/fleet-world.test.support.js";
 import { openServiceWorld } from "./services/world.test.support.js";
 import { clearedThingsMax } from "./services/registry/group-sweep.js";
 import { iterate } from "./store/iterate.js";
@@ -84,5 +85,21 @@ test("what CAs and their certificates say of each other is there, and its loss i
     const lost = entries.findIndex(({ key }) => key[2] === kind);
     assert.ok(lost >= 0, kind);
     assert.equal(missing(entries.toSpliced(lost, 1)).length, told, kind);
+  }
+});
+
+test("what templates and ownership tokens are told by is there, and its loss is told", async () => {
+  const world = await openFleetWorld();
+  await addTemplate(world);
+  await world.createKeys();
+  await world.run(world.service.operations.createProvisioningClaim, { templateName });
+  const entries: StoreEntry[] = [];
+  for await (const entry of iterate(world.store, [])) entries.push(entry);
+  const missing = (some: readonly StoreEntry[]) => dangling(some).filter((line) => line.includes("refers to"));
+  assert.deepEqual(missing(entries), []);
+  for (const kind of ["provisioningTemplate", "provisioningTemplateVersion", "ownershipToken"]) {
+    const lost = entries.findIndex(({ key }) => key[2] === kind);
+    assert.ok(lost >= 0, kind);
+    assert.equal(missing(entries.toSpliced(lost, 1)).length, 1, kind);
   }
 });

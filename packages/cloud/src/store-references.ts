@@ -1,4 +1,6 @@
 import { caKeys, placesOfCa, type CaCertificateRecord } from "./services/certificate-authorities/model.js";
+import { templateKeys, type TemplateRecord } from "./services/fleet-provisioning/model.js";
+import { pendingKeys, type PendingOfClientRecord } from "./services/fleet-provisioning/pending-model.js";
 import { listKeysOf } from "./services/registry/records.js";
 import { placesOfGroup } from "./services/registry/group-records.js";
 import { arnOf, certificateIdOfArn, registryKeys, thingGroupOfArn } from "./services/registry/model.js";
@@ -89,6 +91,11 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
       } else if (kind === "thingOfGroup") want(idOfGroup(scope, name));
       else if (kind === "thingBelowGroup") {
         want(registryKeys.thingOfGroup(scope, (value as ThingBelowGroupRecord).thingGroupId, other));
+      } else if (kind === "provisioningTemplate") {
+        want(templateKeys.version(scope, name, (value as TemplateRecord).defaultVersionId));
+      } else if (kind === "provisioningTemplateVersion") want(templateKeys.template(scope, name));
+      else if (kind === "pendingOfClient") {
+        for (const digest of value as PendingOfClientRecord) want(pendingKeys.token(scope, digest));
       }
     },
 
