@@ -20,6 +20,8 @@ import {
   type Finished,
 } from "./cli-process.test.support.js";
 
+/** Nobody listens there: it is called when a template says so. */
+const aFunction = ["--function", "hook=http://127.0.0.1:9/"];
 const freePorts = ["--mqtts-port", "0", "--https-port", "0", "--api-port", "0"];
 
 function errorOf(finished: Finished) {
@@ -57,7 +59,7 @@ function statusOfChunked(url: string, lengthBytes: number): Promise<number | und
 describe("thingline cloud", { concurrency: 2 }, () => {
   test("start --json announces itself, keeps the log off standard output, and SIGTERM ends it with 0", async (t) => {
     const dataDir = join(await temporaryFolder(t), "cloud");
-    const cloud = startThingline(t, "cloud", "start", "--data-dir", dataDir, ...freePorts, "--json");
+    const cloud = startThingline(t, "cloud", "start", "--data-dir", dataDir, ...freePorts, "--json", ...aFunction);
     const ready = await cloud.event(() => true);
     const { mqtts, https, api, objects, ca, ...rest } = ready;
     assert.deepEqual(rest, { event: "ready", mqtt: null, vending: "off" });
