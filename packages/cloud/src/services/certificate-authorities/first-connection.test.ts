@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { StoreOperation } from "../../store/store.js";
-import { findCertificate } from "../registry/model.js";
+import { findCertificate, registryKeys } from "../registry/model.js";
 import { loadPrincipal } from "../registry/principal.js";
-import { registryKeys } from "../registry/model.js";
 import { scope, type NotedEffect } from "../world.test.support.js";
 import { jitpTemplate, openAuthoritiesWorld, roleArn } from "./authorities-world.test.support.js";
 import { pendingCertificatesPerCaMax } from "./first-connection.js";
@@ -248,4 +247,18 @@ test("one certificate that waits does not use up its CA's rate", async () => {
   assert.deepEqual(await world.takeEffects(), []);
   await world.clock.advance(1_000);
   assert.match((await world.connect(device)).why ?? "", /waits for its activation/);
+});
+
+test("any one byte changed makes a certificate nobody's, and none of them is more than refused", async () => {
+  const world = await openAuthoritiesWorld();
+  const ca = await world.makeCa();
+  await world.register(ca);
+  const { der } = await world.makeDevice(ca);
+  const judge = (certificate: Uint8Array) =>
+    world.run(world.firstConnections.judge, { certificate, serverName: "localhost" });
+  assert.notEqual((await judge(der))?.caCertificateId, undefined);
+  for (let at = 0; at < der.length; at++) {
+    const changed = der.map((byte, index) => (index === at ? byte ^ (1 << (at % 8)) : byte));
+    assert.equal((await judge(changed))?.caCertificateId, undefined, `byte ${at}`);
+  }
 });
