@@ -55,3 +55,47 @@ const refusals: [name: string, options: Partial<CertificateCheckOptions>, reason
 for (const [name, options, reason] of refusals) {
   test(`${name} is refused as ${reason}`, async () => assert.equal(await check(options), reason));
 }
+
+test("one that may connect is asked nothing more, and one that was INACTIVE or REVOKED is not registered again", async () => {
+  for (const status of ["ACTIVE", "INACTIVE", "REVOKED", "PENDING_TRANSFER"]) {
+    const judgeFirst = () => Promise.reject(new Error(`${status} was judged`));
+    await check({ findStatus: async () => status, judgeFirst });
+  }
+});
+
+test("one of a registered CA comes to its CONNECT, unless its time is over", async () => {
+  const caCertificateId = "ca".repeat(32);
+  const options = {
+    certificate,
+    fingerprint: () => certificateId,
+    findElsewhere: async () => undefined,
+    judgeFirst: async () => ({ caCertificateId }),
+  };
+  for (const status of [undefined, "PENDING_ACTIVATION"]) {
+    const findStatus = async () => status;
+    const result = await checkCertificate({ ...options, findStatus, nowMs: duringMs });
+    assert.ok("certificateId" in result);
+    assert.equal(result.caCertificateId, caCertificateId);
+    const late = await checkCertificate({ ...options, findStatus, nowMs: Date.parse("2026-01-01T00:00:00Z") });
+    assert.equal("refusal" in late && late.refusal.reason, "certificateExpired");
+  }
+});
+
+test("what a registered CA says against it stands in the refusal", async () => {
+  const judgeFirst = async () => ({ caCertificateId: undefined, reason: "its CA is INACTIVE" });
+  const options = {
+    certificate,
+    nowMs: duringMs,
+    fingerprint: () => certificateId,
+    findElsewhere: async () => undefined,
+  };
+  for (const [status, reason, says] of [
+    [undefined, "certificateUnknown", /not? such certificate is registered here, and its CA is INACTIVE/],
+    ["PENDING_ACTIVATION", "certificateNotActive", /activate it .*its CA is INACTIVE/],
+  ] as const) {
+    const result = await checkCertificate({ ...options, findStatus: async () => status, judgeFirst });
+    assert.ok("refusal" in result);
+    assert.equal(result.refusal.reason, reason);
+    assert.match(result.refusal.explanation, says);
+  }
+});
