@@ -35,6 +35,23 @@ export function addCert(cert: Command, command: AddCommand): void {
     .option("--delete", "and delete it, with all its attachments");
   examples(withPlaceOptions(revoke), "cert revoke ID", "cert revoke ID --delete --aws");
   addRotate(cert, command);
+  addRotationTemplate(cert, command);
+}
+
+function addRotationTemplate(cert: Command, command: AddCommand): void {
+  const { list, path, templateName } = optionValues;
+  const template = command(
+    cert,
+    "template",
+    "make the template by which devices rotate, and the policy that lets them ask",
+    async () => (await import("./commands/cert-template.js")).certTemplate,
+  )
+    .argument("<name>", "name of the template", templateName)
+    .option("--policy <name>", "an existing policy that new certificates get; may be repeated", list)
+    .option("--hook <arn>", "with --aws: a Lambda function that names the thing (docs/rotation.md)")
+    .option("--role-arn <arn>", "with --aws: the role by which AWS IoT makes things")
+    .option("--out <file>", "also write the template into a file", path);
+  examples(withPlaceOptions(template), "cert template rotate --policy thingline-thing");
 }
 
 function addRotate(cert: Command, command: AddCommand): void {

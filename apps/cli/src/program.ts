@@ -135,7 +135,7 @@ export function createProgram(
     group("template", "fleet provisioning: init, test, create, list, show, update, enable, disable, delete, version"),
     command,
   );
-  addCert(group("cert", "certificates: list, show, orphans, rotate, revoke"), command);
+  addCert(group("cert", "certificates: list, show, orphans, rotate, template, revoke"), command);
   addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
   addFota(group("fota", "firmware over the air: deploy, status, cancel, rollback, doctor"), command);
   addProvision(program, command);
