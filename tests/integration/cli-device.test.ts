@@ -103,7 +103,7 @@ describe("thingline device run", { concurrency: 2 }, () => {
   test("through the modem: connects, shows messages, shadow and deltas, and says goodbye when interrupted", async (t) => {
     const lastWill = ["CONFIG_AWS_IOT_LAST_WILL=y", `CONFIG_AWS_IOT_LAST_WILL_TOPIC="${thing}/a/gone"`];
     const cwd = await prepare(t, { hasModem: true, lines: lastWill });
-    const { client, messages } = await listen(t, `${thing}-a`, `${thing}/a/#`);
+    const { client, messages } = await listen(t, `${thing}.a`, `${thing}/a/#`);
     // A run before this one left a session without these topics.
     const before = start(t, cwd);
     await before.event(is("ready"));
@@ -144,8 +144,8 @@ describe("thingline device run", { concurrency: 2 }, () => {
   });
 
   test("in a pipe it publishes every line in order and ends with the input", async (t) => {
-    const cwd = await prepare(t, { clientId: `${thing}-pipe` });
-    const { messages } = await listen(t, `${thing}-b`, `${thing}/lines`);
+    const cwd = await prepare(t, { clientId: `${thing}.pipe` });
+    const { messages } = await listen(t, `${thing}.b`, `${thing}/lines`);
     const lines = Array.from({ length: 60 }, (_, at) => `line ${at}`);
     const args = ["device", "run", "--conf", "prj.conf", "--native-tls", "--publish", `${thing}/lines`, "--json"];
     const finished = await runProgram(t, process.execPath, [thinglineBin, ...args], lines.join("\n"), { cwd });
@@ -159,8 +159,8 @@ describe("thingline device run", { concurrency: 2 }, () => {
   });
 
   test("with native TLS a message of 4,608 bytes arrives whole", async (t) => {
-    const cwd = await prepare(t, { clientId: `${thing}-large` });
-    const { client } = await listen(t, `${thing}-l`, `${thing}/l`);
+    const cwd = await prepare(t, { clientId: `${thing}.large` });
+    const { client } = await listen(t, `${thing}.l`, `${thing}/l`);
     const device = start(t, cwd, "--native-tls", "--topic", `${thing}/large`);
     await device.event(is("ready"));
     const text = "0123456789abcdef".repeat(288);
@@ -173,14 +173,14 @@ describe("thingline device run", { concurrency: 2 }, () => {
 
   test("for people it prints lines, with what a peer sent escaped, and lists the configuration", async (t) => {
     const cwd = await prepare(t, {
-      clientId: `${thing}-text`,
+      clientId: `${thing}.text`,
       lines: ["CONFIG_GPIO=y", "CONFIG_DOWNLOAD_CLIENT_MAX_HOSTNAME_SIZE=64"],
     });
     await writeFile(join(cwd, "overlay.conf"), "CONFIG_MQTT_KEEPALIVE=90\nCONFIG_AWS_IOT_SEC_TAG=202\n");
-    const { client } = await listen(t, `${thing}-c`, `${thing}/c`);
+    const { client } = await listen(t, `${thing}.c`, `${thing}/c`);
     const args = ["--conf", "overlay.conf", "--native-tls", "--topic", `${thing}/text`, "--verbose"];
     const device = startThinglineIn(t, { cwd }, "device", "run", "--conf", "prj.conf", ...args);
-    await device.textLine((line) => / ready {8}my-thing-text at localhost:\d+, TLSv1\.3$/.test(line));
+    await device.textLine((line) => / ready {8}my-thing\.text at localhost:\d+, TLSv1\.3$/.test(line));
     await client.publishAsync(`${thing}/text`, "\u001b[2Jred", { qos: 1 });
     await device.textLine((line) => line.endsWith(`message      ${thing}/text  \\u001b[2Jred`));
     const { code, stdout, stderr } = await device.end("SIGTERM");
@@ -262,7 +262,7 @@ describe("thingline device run", { concurrency: 2 }, () => {
     assert.match(denied.hint, /log of the local cloud.*says why/);
 
     const will = ["CONFIG_AWS_IOT_LAST_WILL=y"];
-    const deniedWill = await failure(await prepare(t, { clientId: `${thing}-will`, lines: will }), "--native-tls");
+    const deniedWill = await failure(await prepare(t, { clientId: `${thing}.will`, lines: will }), "--native-tls");
     assert.match(deniedWill.message, /and iot:Publish on the topic of its last will, "lastwilltopic"/);
 
     const empty = await failure(await prepare(t));
@@ -282,7 +282,7 @@ describe("thingline device run", { concurrency: 2 }, () => {
   });
 
   test("the aws_iot sample's own file runs, and what has no effect here is said", async (t) => {
-    const cwd = await prepare(t, { clientId: `${thing}-sample` });
+    const cwd = await prepare(t, { clientId: `${thing}.sample` });
     const sample = await readFile(new URL("../../../tests/fixtures/aws_iot/prj.conf", import.meta.url), "utf8");
     const text = sample.replace("example.endpoint.com", "localhost").replace('"my-thing"', `"${thing}"`);
     await writeFile(join(cwd, "prj.conf"), text);

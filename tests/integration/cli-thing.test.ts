@@ -67,7 +67,7 @@ describe("thingline thing create", { concurrency: 2 }, () => {
       thingName: "my-thing",
       thingArn: "arn:aws:iot:us-east-1:123456789012:thing/my-thing",
       isNew: true,
-      policyName: "thingline-thing",
+      policyName: "thingline-thing-narrow",
       endpoint: cloud.addresses.mqtts,
       secTag: 201,
     });
@@ -125,9 +125,9 @@ describe("thingline thing create", { concurrency: 2 }, () => {
       stdout,
       /in this folder:\n {2}mosquitto_sub -h localhost -p \d+ --cafile credentials\/ca-cert\.pem \\\n/,
     );
-    assert.match(stdout, /-i pump-7-sub -q 1 -t 'pump-7\/#'\n/);
+    assert.match(stdout, /-i pump-7\.sub -q 1 -t 'pump-7\/#'\n/);
     // Not the thing's own name, which the device itself connects with.
-    assert.match(stdout, /-i pump-7-pub -q 1 -t pump-7\/hello -m world\n/);
+    assert.match(stdout, /-i pump-7\.pub -q 1 -t pump-7\/hello -m world\n/);
     for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
     assert.doesNotMatch(stdout, /BEGIN/);
     assert.match(await readFile(join(cwd, "credentials/prj.conf"), "utf8"), /^CONFIG_AWS_IOT_SEC_TAG=7$/m);
@@ -210,12 +210,12 @@ describe("what thing create leaves behind when it fails", () => {
     await assert.rejects(missing, { name: "ResourceNotFoundException" });
 
     assert.equal((await create(t, cwd, "first")).code, 0);
-    const [created] = eventsOf(await create(t, cwd, "with-policy", "--policy", "thingline-thing"));
+    const [created] = eventsOf(await create(t, cwd, "with-policy", "--policy", "thingline-thing-narrow"));
     const target = String(created?.["certificateArn"]);
     const { policies } = await iot.send(new ListAttachedPoliciesCommand({ target }));
     assert.deepEqual(
       policies?.map(({ policyName }) => policyName),
-      ["thingline-thing"],
+      ["thingline-thing-narrow"],
     );
   });
 

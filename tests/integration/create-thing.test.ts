@@ -19,7 +19,7 @@ after(() => cloud.close());
 test("a thing in one line connects, under its own name and topics only", async () => {
   const thing = await cloud.createThing("pump-7");
   assert.deepEqual(Object.keys(thing), ["endpoint", "clientId", "tls"]);
-  assert.equal(thing.policyName, "thingline-thing");
+  assert.equal(thing.policyName, "thingline-thing-narrow");
   const { registry } = cloud.cloud;
   const { principals } = await cloud.cloud.run(registry.listThingPrincipals, { thingName: thing.thingName });
   assert.deepEqual(principals, [thing.certificateArn]);
@@ -78,7 +78,7 @@ test("what cannot be made is an error with its reason, and leaves nothing", asyn
     ["new", { policyDocument: { Version: 1n } }, "OPTION_INVALID", /policyDocument\.Version/],
     ["new", { policyDocument: new Map() }, "OPTION_INVALID", /policyDocument: .* got a Map/],
     ["new", { policyDocument: { Statement: [{ Condition: undefined }] } }, "OPTION_INVALID", /Condition/],
-    ["new", { policyDocument: all, policyName: "thingline-thing" }, "OPTION_INVALID", /not both/],
+    ["new", { policyDocument: all, policyName: "thingline-thing-narrow" }, "OPTION_INVALID", /not both/],
     ["new", { keyType: "rsa-512" }, "OPTION_INVALID", /keyType must be rsa-2048 or ec-p256/],
     ["new", { keytype: "ec-p256" }, "OPTION_INVALID", /keytype/],
   ];

@@ -6,7 +6,8 @@ import {
   originalClaimPolicyDocument,
 } from "./services/split-provisioning/policies.js";
 
-const thingPolicyName = "thingline-thing";
+/** Not `thingline-thing`: clouds of an earlier version have another document under that name. */
+const thingPolicyName = "thingline-thing-narrow";
 
 /**
  * Which policy a claim gets. `narrow`: it connects as `claim-*` only and hears only answers to itself. `original`: that of the original
@@ -26,7 +27,8 @@ function claimPolicyOf(policies: ClaimPolicies): { policyName: string; policyDoc
 }
 
 /**
- * A thing may connect under its own name (and `name-something`, for tools beside it) and use its own topics.
+ * A thing may connect under its own name and use its own topics; tools beside it connect as `NAME.something`, which can be the name of no
+ * other thing, as no name of a thing has a dot in it.
  * Variables, so that one policy serves all things; the certificate is attached to its thing exclusively.
  */
 export const thingPolicyDocument = JSON.stringify({
@@ -38,7 +40,7 @@ export const thingPolicyDocument = JSON.stringify({
       Action: "iot:Connect",
       Resource: [
         "arn:aws:iot:*:*:client/${iot:Connection.Thing.ThingName}",
-        "arn:aws:iot:*:*:client/${iot:Connection.Thing.ThingName}-*",
+        "arn:aws:iot:*:*:client/${iot:Connection.Thing.ThingName}.*",
       ],
     },
     {

@@ -290,7 +290,7 @@ async function sendLarge(stage: Stage, way: string, secTagDialer: SecTagDialer):
   const { signal, adapters, plane } = stage;
   await using device = await connectDevice({
     ...plane.device,
-    clientId: `${largeMessageName}-${way}`,
+    clientId: `${largeMessageName}.${way}`,
     clock: adapters.clock,
     random: adapters.random,
     secTagDialer,

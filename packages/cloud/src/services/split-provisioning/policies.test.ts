@@ -129,6 +129,18 @@ test("a provisioned device is its thing, hears its own topics, and may ask for i
   }
 });
 
+test("a thing that is made connects as itself and as tools beside it, and never under the name of another thing", () => {
+  for (const clientId of ["pump", "pump.sub"])
+    assert.ok(holder(thingPolicyDocument, clientId, "pump").connects(), clientId);
+  for (const clientId of ["pump-7", "pumps", "claim-pump", "pump:1"]) {
+    assert.ok(!holder(thingPolicyDocument, clientId, "pump").connects(), clientId);
+  }
+  assert.ok(!holder(thingPolicyDocument, "claim-7", "claim").connects());
+  const { may } = holder(thingPolicyDocument, "pump", "pump");
+  assert.ok(may("iot:Receive", "topic/pump/hello") && may("iot:Subscribe", "topicfilter/$aws/things/pump/#"));
+  assert.ok(!may("iot:Receive", "topic/pump-7/hello") && !may("iot:Subscribe", "topicfilter/#"));
+});
+
 test("a claim of fleet provisioning asks by its one template, and cannot answer others", () => {
   const { connects, may } = holder(fleetClaimPolicyDocument("line"), "claim-7");
   assert.ok(connects({ wantsPersistentSession: true }), "device SDKs connect so");
