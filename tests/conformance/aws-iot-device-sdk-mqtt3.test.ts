@@ -35,22 +35,22 @@ test("AWS IoT Device SDK v2: the MQTT 3.1.1 client", { skip }, async (t) => {
   });
 
   await check("connects by ALPN to the port that HTTP shares", async (t) => {
-    const connection = open311(t, cloud, thing, "pump-alpn", { port: cloud.httpsPort });
+    const connection = open311(t, cloud, thing, "pump.alpn", { port: cloud.httpsPort });
     await connection.connect();
     await connection.publish("pump/x", "x", mqtt.QoS.AtLeastOnce);
     await connection.disconnect();
   });
 
   await check("resumes its session and gets what came while it was away", async (t) => {
-    const first = open311(t, cloud, thing, "pump-session", { isClean: false });
+    const first = open311(t, cloud, thing, "pump.session", { isClean: false });
     assert.equal(await first.connect(), false);
     await first.subscribe("pump/queue", mqtt.QoS.AtLeastOnce);
     await first.disconnect();
-    const other = open311(t, cloud, thing, "pump-other");
+    const other = open311(t, cloud, thing, "pump.other");
     await other.connect();
     for (const text of ["one", "two"]) await other.publish("pump/queue", text, mqtt.QoS.AtLeastOnce);
     await other.disconnect();
-    const second = open311(t, cloud, thing, "pump-session", { isClean: false });
+    const second = open311(t, cloud, thing, "pump.session", { isClean: false });
     const received = collect(second, 2);
     assert.equal(await second.connect(), true, "the session is present");
     assert.deepEqual(await received, ["pump/queue 1 one", "pump/queue 1 two"]);
@@ -58,15 +58,15 @@ test("AWS IoT Device SDK v2: the MQTT 3.1.1 client", { skip }, async (t) => {
   });
 
   await check("the will is sent when another connection takes over the client id", async (t) => {
-    const watcher = open311(t, cloud, thing, "pump-watcher");
+    const watcher = open311(t, cloud, thing, "pump.watcher");
     await watcher.connect();
     const received = collect(watcher, 1);
     await watcher.subscribe("pump/will", mqtt.QoS.AtLeastOnce);
     const will = { topic: "pump/will", payload: "gone", qos: mqtt.QoS.AtLeastOnce, retain: false };
-    const mortal = open311(t, cloud, thing, "pump-mortal", { will, reconnectSeconds: 2 });
+    const mortal = open311(t, cloud, thing, "pump.mortal", { will, reconnectSeconds: 2 });
     await mortal.connect();
     const interrupted = once(mortal, "interrupt");
-    const heir = open311(t, cloud, thing, "pump-mortal");
+    const heir = open311(t, cloud, thing, "pump.mortal");
     await heir.connect();
     await interrupted;
     assert.deepEqual(await received, ["pump/will 1 gone"]);
@@ -74,23 +74,23 @@ test("AWS IoT Device SDK v2: the MQTT 3.1.1 client", { skip }, async (t) => {
   });
 
   await check("a denied filter is 0x80 in the SUBACK, and the connection stays", async (t) => {
-    const connection = open311(t, cloud, thing, "pump-filter");
+    const connection = open311(t, cloud, thing, "pump.filter");
     await connection.connect();
     const refused = await connection.subscribe("other/#", mqtt.QoS.AtLeastOnce);
     assert.equal(Number(refused.qos), 0x80);
-    await cloud.logLine("denied", "iot:Subscribe", "topicfilter/other/#", "pump-filter");
+    await cloud.logLine("denied", "iot:Subscribe", "topicfilter/other/#", "pump.filter");
     await connection.publish("pump/x", "still here", mqtt.QoS.AtLeastOnce);
     await connection.disconnect();
   });
 
   await check("a denied topic interrupts the connection", async (t) => {
-    const connection = open311(t, cloud, thing, "pump-denied", { reconnectSeconds: 2 });
+    const connection = open311(t, cloud, thing, "pump.denied", { reconnectSeconds: 2 });
     await connection.connect();
     // Not events.once: it fails on the error event that the SDK emits for the publish.
     const interrupted = new Promise<CrtError>((resolve) => connection.on("interrupt", resolve));
     const refused = assert.rejects(connection.publish("other/x", "x", mqtt.QoS.AtLeastOnce));
     assert.match(String((await interrupted).error_name), /AWS_ERROR_MQTT_UNEXPECTED_HANGUP|SOCKET_CLOSED/);
-    await cloud.logLine("denied", "iot:Publish", "pump-denied", "no statement allows iot:Publish on");
+    await cloud.logLine("denied", "iot:Publish", "pump.denied", "no statement allows iot:Publish on");
     await connection.disconnect();
     await refused;
   });
@@ -102,7 +102,7 @@ test("AWS IoT Device SDK v2: the MQTT 3.1.1 client", { skip }, async (t) => {
   });
 
   await check("reconnects with its session after the cloud was killed and started again", async (t) => {
-    const connection = open311(t, cloud, thing, "pump-restart", { isClean: false });
+    const connection = open311(t, cloud, thing, "pump.restart", { isClean: false });
     await connection.connect();
     await connection.subscribe("pump/restart", mqtt.QoS.AtLeastOnce);
     const interrupted = once(connection, "interrupt");

@@ -45,7 +45,7 @@ test("AWS IoT Device SDK v2: the MQTT 5 client", { skip }, async (t) => {
   });
 
   await check("publishes at QoS 0 and 1 with properties", async () => {
-    const client = await clients.open("pump-pubsub");
+    const client = await clients.open("pump.pubsub");
     const { reasonCodes } = await client.subscribe({ subscriptions: [{ topicFilter: "pump/a/#", qos }] });
     assert.deepEqual(reasonCodes, [mqtt5.SubackReasonCode.GrantedQoS1]);
     const zero = client.next("messageReceived");
@@ -75,13 +75,13 @@ test("AWS IoT Device SDK v2: the MQTT 5 client", { skip }, async (t) => {
 
   await check("resumes its session and gets what came while it was away", async () => {
     const session = { sessionExpirySeconds: 300 };
-    const first = await clients.open("pump-session", session);
+    const first = await clients.open("pump.session", session);
     await first.subscribe({ subscriptions: [{ topicFilter: "pump/queue", qos }] });
     await first.stop();
-    const other = await clients.open("pump-other");
+    const other = await clients.open("pump.other");
     for (const payload of ["one", "two"]) await other.publish({ topicName: "pump/queue", qos, payload });
     await other.stop();
-    const second = await clients.open("pump-session", session);
+    const second = await clients.open("pump.session", session);
     assert.equal((await second.connected).settings.rejoinedSession, true);
     assert.equal(text((await second.next("messageReceived")).payload), "one");
     assert.equal(text((await second.next("messageReceived")).payload), "two");
@@ -89,7 +89,7 @@ test("AWS IoT Device SDK v2: the MQTT 5 client", { skip }, async (t) => {
   });
 
   await check("a denied topic is PUBACK 0x87, a denied filter SUBACK 0x87, and the connection stays", async () => {
-    const client = await clients.open("pump-denied");
+    const client = await clients.open("pump.denied");
     const denied = await client.publish({ topicName: "other/x", qos, payload: "x" });
     assert.equal(denied.reasonCode, mqtt5.PubackReasonCode.NotAuthorized);
     const subscriptions = ["other/#", "pump/b"].map((topicFilter) => ({ topicFilter, qos }));
@@ -97,12 +97,12 @@ test("AWS IoT Device SDK v2: the MQTT 5 client", { skip }, async (t) => {
     assert.deepEqual(reasonCodes, [mqtt5.SubackReasonCode.NotAuthorized, mqtt5.SubackReasonCode.GrantedQoS1]);
     const allowed = await client.publish({ topicName: "pump/x", qos, payload: "x" });
     assert.equal(allowed.reasonCode, mqtt5.PubackReasonCode.Success);
-    await cloud.logLine("denied", "iot:Publish", "pump-denied", "no statement allows iot:Publish on");
+    await cloud.logLine("denied", "iot:Publish", "pump.denied", "no statement allows iot:Publish on");
     await client.stop();
   });
 
   await check("a denied topic at QoS 0, which has no answer, is DISCONNECT 0x87", async () => {
-    const client = await clients.open("pump-denied-zero");
+    const client = await clients.open("pump.denied-zero");
     const gone = client.next("disconnection");
     await client.publish({ topicName: "other/x", qos: mqtt5.QoS.AtMostOnce, payload: "x" });
     assert.equal((await gone).reasonCode, mqtt5.DisconnectReasonCode.NotAuthorized);
@@ -117,16 +117,16 @@ test("AWS IoT Device SDK v2: the MQTT 5 client", { skip }, async (t) => {
   });
 
   await check("a client whose client id is taken over is told so with DISCONNECT 0x8E", async (t) => {
-    const client = await clients.open("pump-twin");
+    const client = await clients.open("pump.twin");
     const elsewhere = startSdk(t, cloud, thing);
-    const twin = await elsewhere.open("pump-twin");
+    const twin = await elsewhere.open("pump.twin");
     assert.equal((await client.next("disconnection")).reasonCode, mqtt5.DisconnectReasonCode.SessionTakenOver);
     await client.stop();
     await twin.stop();
   });
 
   await check("reconnects with its session after the cloud was restarted, on the ALPN port", async () => {
-    const client = await clients.open("pump-restart", { sessionExpirySeconds: 300, port: cloud.httpsPort });
+    const client = await clients.open("pump.restart", { sessionExpirySeconds: 300, port: cloud.httpsPort });
     await client.connected;
     await client.subscribe({ subscriptions: [{ topicFilter: "pump/restart", qos }] });
     await cloud.stop();

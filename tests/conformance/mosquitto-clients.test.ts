@@ -40,7 +40,7 @@ test("mosquitto_pub and mosquitto_sub", { skip }, async (t) => {
       const filters = ["-t", "other/#", "-t", topic];
       const subscriber = client(t, "sub", "filter", "-q", 1, ...filters, "-C", 1, "-F", "%t %p");
       await subscriber.says(/Subscribed \(mid: 1\): (128|135), 1/);
-      await cloud.logLine("denied", "iot:Subscribe", "topicfilter/other/#", `pump-${version}-filter`, "no statement");
+      await cloud.logLine("denied", "iot:Subscribe", "topicfilter/other/#", `pump.${version}-filter`, "no statement");
       const publisher = client(t, "pub", "granted", "-q", 1, "-t", topic, "-m", "still here");
       assert.equal((await publisher.ended).code, 0, publisher.output);
       assert.equal((await subscriber.ended).code, 0, subscriber.output);
@@ -52,7 +52,7 @@ test("mosquitto_pub and mosquitto_sub", { skip }, async (t) => {
       const session = version === "mqttv5" ? ["-c", "-x", 300] : ["-c"];
       const first = client(t, "sub", "session", ...session, "-q", 1, "-t", topic, "-E");
       assert.equal((await first.ended).code, 0, first.output);
-      await cloud.logLine("disconnected", `pump-${version}-session`);
+      await cloud.logLine("disconnected", `pump.${version}-session`);
       const publisher = client(t, "pub", "queue", ["-q", 1, "-t", topic, "-l"], "one\ntwo\nthree\n");
       assert.equal((await publisher.ended).code, 0, publisher.output);
       // Another filter: what arrives on the first one is the session's, not of a new subscription.
@@ -97,8 +97,8 @@ test("mosquitto_pub and mosquitto_sub", { skip }, async (t) => {
   await check("a denied topic closes a 3.1.1 connection without PUBACK, and the log names the absence", async (t) => {
     const client = clientsOf(cloud, thing, "mqttv311");
     const publisher = client(t, "pub", "denied", "-q", 1, "-t", "other/hello", "-m", "x");
-    await cloud.logLine("denied", "iot:Publish", "pump-mqttv311-denied", "no statement allows iot:Publish on");
-    await cloud.logLine('"disconnected"', "pump-mqttv311-denied", "AUTH_ERROR");
+    await cloud.logLine("denied", "iot:Publish", "pump.mqttv311-denied", "no statement allows iot:Publish on");
+    await cloud.logLine('"disconnected"', "pump.mqttv311-denied", "AUTH_ERROR");
     assert.notEqual((await publisher.ended).code, 0);
     assert.match(publisher.output, /The connection was lost/);
     assert.doesNotMatch(publisher.output, /PUBACK/);
@@ -110,7 +110,7 @@ test("mosquitto_pub and mosquitto_sub", { skip }, async (t) => {
     const { output } = await publisher.ended;
     assert.match(output, /PUBACK \(Mid: 1, RC:135\)/);
     assert.match(output, /PUBACK \(Mid: 2, RC:135\)/);
-    await cloud.logLine("denied", "iot:Publish", "pump-mqttv5-denied", "no statement allows iot:Publish on");
+    await cloud.logLine("denied", "iot:Publish", "pump.mqttv5-denied", "no statement allows iot:Publish on");
   });
 
   await check("a topic that a statement denies: the log names policy and statement", async (t) => {
@@ -125,7 +125,7 @@ test("mosquitto_pub and mosquitto_sub", { skip }, async (t) => {
   });
 
   await check("the ALPN name gets MQTT on the port that HTTP shares", async (t) => {
-    const words = ["-i", "pump-alpn", "--tls-alpn", "x-amzn-mqtt-ca", "-q", "1", "-t", "pump/x", "-m", "x", "-d"];
+    const words = ["-i", "pump.alpn", "--tls-alpn", "x-amzn-mqtt-ca", "-q", "1", "-t", "pump/x", "-m", "x", "-d"];
     const publisher = start(t, "mosquitto_pub", [...tls({ port: cloud.httpsPort }, thing), ...words]);
     assert.equal((await publisher.ended).code, 0, publisher.output);
     assert.match(publisher.output, /PUBACK \(Mid: 1/);
@@ -159,7 +159,7 @@ test("mosquitto_pub and mosquitto_sub", { skip }, async (t) => {
     const session = ["-c", "-q", 1, "-t", "pump/survives", "-F", "%t %q %p"];
     const first = client(t, "sub", "survivor", ...session, "-E");
     assert.equal((await first.ended).code, 0, first.output);
-    await cloud.logLine('"disconnected"', "pump-mqttv311-survivor");
+    await cloud.logLine('"disconnected"', "pump.mqttv311-survivor");
     const publisher = client(t, "pub", "keeper", "-q", 1, "-r", "-t", "pump/survives", "-m", "kept");
     assert.equal((await publisher.ended).code, 0, publisher.output);
     await cloud.restart("SIGKILL");
@@ -188,7 +188,7 @@ type Word = string | number;
 function clientsOf(cloud: LocalCloud, thing: ThingFiles, version: string) {
   return (t: TestContext, program: "pub" | "sub", name: string, ...words: [Word[], string] | Word[]): Running => {
     const [args, input] = Array.isArray(words[0]) ? [words[0], String(words[1])] : [words as Word[], undefined];
-    const id = ["-V", version, "-i", `${thing.thingName}-${version}-${name}`, "-d"];
+    const id = ["-V", version, "-i", `${thing.thingName}.${version}-${name}`, "-d"];
     const all = ["-oL", `mosquitto_${program}`, ...tls(cloud, thing), ...id, ...args.map(String)];
     return start(t, "stdbuf", all, input === undefined ? {} : { input });
   };
