@@ -35,7 +35,6 @@ export default {
     "src/services/job-templates/managed.ts:ManagedParameter",
     "src/services/jobs/create-job.ts:NewJob",
     "src/services/messages/service.ts:RetainedMessage",
-    "src/services/split-provisioning/service.ts:ProvisionRequest",
     "src/services/split-provisioning/service.ts:createSplitProvisioning",
     "src/services/thing-provisioning/model.ts:RegistrationStatus",
     "src/services/thing-provisioning/provision-thing.ts:ProvisionThing",
