@@ -31,6 +31,9 @@ export const scenarios: readonly ProvisioningScenario[] = [
   { name: "fleet, a key of the device, native TLS", method: fleet("csr", "json"), tls: "native" },
   { name: "fleet, a key of the device, modem TLS", method: fleet("csr", "cbor"), tls: "modem" },
   { name: "fleet, a key of the modem", method: fleet("modem", "cbor"), tls: "modem" },
+  { name: "fleet by a trusted user, modem TLS", method: fleet("csr", "cbor"), tls: "modem", isByTrustedUser: true },
+  { name: "a certificate of a CA of one's own, native TLS", method: { kind: "ownCertificate" }, tls: "native" },
+  { name: "a certificate of a CA of one's own, modem TLS", method: { kind: "ownCertificate" }, tls: "modem" },
 ];
 
 /** Runs worlds, one cloud for some of them. */

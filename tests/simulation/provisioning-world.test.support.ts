@@ -10,6 +10,7 @@ import {
 } from "@thingline/cloud";
 import { createNativeCredentialStore, createNativeTlsDialer } from "@thingline/device";
 import {
+  type ClaimMaterial,
   decodeProgress,
   type HistoryEntry,
   type ProvisionDeviceOptions,
@@ -21,6 +22,7 @@ import { createLinkControl, createModemCredentialStore, createModemKeyMaker, ope
 import { createSimulatedModem, type SimulatedModem } from "@thingline/modem/simulator";
 import { isThinglineError } from "@thingline/protocol";
 import type { CredentialStore, Dialer, Keys } from "@thingline/transport";
+import { makeTestCertificate, type TestCertificate } from "@thingline/transport/contract";
 import {
   createProcessClock,
   createVirtualClock,
@@ -58,6 +60,8 @@ export interface ProvisioningScenario {
   name: string;
   method: ProvisioningMethod;
   tls: "modem" | "native";
+  /** The claim's tag is empty; somebody who is trusted hands over a temporary claim at each attempt. */
+  isByTrustedUser?: boolean;
 }
 
 export interface ProvisioningRun {
@@ -77,6 +81,8 @@ export interface ProvisioningHouse {
   cloud: Cloud;
   keys: Keys;
   claim: { certificatePem: string; privateKeyPem: string };
+  /** A CA of the factory's own, by which devices are registered when they first connect. */
+  authority: TestCertificate;
   close(): Promise<void>;
 }
 
@@ -87,16 +93,19 @@ const policyDocument = JSON.stringify({
     { Effect: "Allow", Action: "iot:Connect", Resource: "arn:aws:iot:*:*:client/${iot:Connection.Thing.ThingName}" },
   ],
 });
+const certificateIdParameter = { "AWS::IoT::Certificate::Id": { Type: "String" } };
+const thingNamed = (parameter: string) => ({
+  Type: "AWS::IoT::Thing",
+  Properties: { ThingName: { Ref: parameter } },
+});
+const certificate = {
+  Type: "AWS::IoT::Certificate",
+  Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "ACTIVE" },
+};
+const policy = { Type: "AWS::IoT::Policy", Properties: { PolicyName: policyName } };
 const templateBody = JSON.stringify({
-  Parameters: { SerialNumber: { Type: "String" }, "AWS::IoT::Certificate::Id": { Type: "String" } },
-  Resources: {
-    thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: { Ref: "SerialNumber" } } },
-    certificate: {
-      Type: "AWS::IoT::Certificate",
-      Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "ACTIVE" },
-    },
-    policy: { Type: "AWS::IoT::Policy", Properties: { PolicyName: policyName } },
-  },
+  Parameters: { SerialNumber: { Type: "String" }, ...certificateIdParameter },
+  Resources: { thing: thingNamed("SerialNumber"), certificate, policy },
   DeviceConfiguration: { FallbackUrl: "https://example.com/" },
 });
 
@@ -123,7 +132,9 @@ export async function openProvisioningHouse(): Promise<ProvisioningHouse> {
   // What is loaded with the first request is loaded now: virtual time does not wait for a module.
   await cloud.handleRest({ method: "GET", url: `http://${host}/_thingline/certificates`, headers: {} });
   const claim = await clock.untilSettled(prepare(cloud));
-  return { clock, network, cloud, keys, claim, close: () => clock.until(cloud.close()) };
+  const authority = await makeTestCertificate(keys, { commonName: "Acme Factory CA", isCa: true });
+  await clock.untilSettled(registerAuthority(cloud, authority));
+  return { clock, network, cloud, keys, claim, authority, close: () => clock.until(cloud.close()) };
 }
 
 async function prepare(cloud: Cloud): Promise<ProvisioningHouse["claim"]> {
@@ -139,6 +150,17 @@ async function prepare(cloud: Cloud): Promise<ProvisioningHouse["claim"]> {
     await cloud.run(registry.attachPolicy, { policyName: `claim-${name}`, target: made.certificateArn ?? "" });
   }
   return { certificatePem: made.certificatePem ?? "", privateKeyPem: made.keyPair?.PrivateKey ?? "" };
+}
+
+async function registerAuthority(cloud: Cloud, { certificatePem }: TestCertificate): Promise<void> {
+  const body = {
+    ...{ Parameters: { "AWS::IoT::Certificate::CommonName": { Type: "String" }, ...certificateIdParameter } },
+    Resources: { thing: thingNamed("AWS::IoT::Certificate::CommonName"), certificate, policy },
+  };
+  await cloud.run(cloud.certificateAuthorities.registerCACertificate, {
+    ...{ caCertificate: certificatePem, certificateMode: "SNI_ONLY", setAsActive: true, allowAutoRegistration: true },
+    registrationConfig: { templateBody: JSON.stringify(body), roleArn: "arn:aws:iam::123456789012:role/provisioning" },
+  });
 }
 
 let runCount = 0;
@@ -220,16 +242,29 @@ class ProvisioningWorld {
     };
   }
 
-  /** The claim is in its tag. */
+  /** The claim is in its tag, or the device's own certificate. */
   async #manufacture(): Promise<void> {
-    const { claim, cloud } = this.#house;
+    const { cloud } = this.#house;
+    const isOwn = this.#scenario.method.kind === "ownCertificate";
+    const made = isOwn ? await this.#ownCertificate() : this.#house.claim;
+    const tag = isOwn ? deviceTag : claimTag;
     const life: Life = { clock: createProcessClock(this.#house.clock), modem: undefined, isOver: false };
     const { store } = await this.#open(life);
-    await store.write(claimTag, "ca", cloud.caPem);
-    await store.write(claimTag, "certificate", claim.certificatePem);
-    await store.write(claimTag, "privateKey", claim.privateKeyPem);
+    if (this.#scenario.isByTrustedUser === true) return this.#leave(life);
+    await store.write(tag, "ca", cloud.caPem);
+    await store.write(tag, "certificate", made.certificatePem);
+    await store.write(tag, "privateKey", made.privateKeyPem);
+    this.#leave(life);
+  }
+
+  #leave(life: Life): void {
     life.clock.kill();
     life.modem?.cutPower();
+  }
+
+  #ownCertificate(): Promise<TestCertificate> {
+    const { authority: issuer, keys } = this.#house;
+    return makeTestCertificate(keys, { commonName: this.#clientId, issuer, serial: 1 + runCount });
   }
 
   // ---- lives -----------------------------------------------------------------------------------------------------
@@ -263,7 +298,7 @@ class ProvisioningWorld {
   async #provision(life: Life, parts: DeviceParts): Promise<void> {
     const { keys } = this.#house;
     const random = this.#random.fork(`life ${this.#lifeCount}`);
-    const { method } = this.#scenario;
+    const { method, isByTrustedUser } = this.#scenario;
     const parameters = { SerialNumber: this.#clientId };
     while (!life.isOver) {
       try {
@@ -271,6 +306,7 @@ class ProvisioningWorld {
           ...{ host, port: 8883, clientId: this.#clientId, claimTag, deviceTag, keys, random, clock: life.clock },
           ...{ files: this.#files, progressPath, ...parts },
           method: method.kind === "fleet" ? { ...method, parameters } : method,
+          ...(isByTrustedUser === true && { claim: await this.#temporaryClaim() }),
           onEvent: (event) => life.isOver || this.#note(textOf(event)),
         });
         // Whoever has no power hears nothing.
@@ -286,6 +322,14 @@ class ProvisioningWorld {
         await life.clock.sleep(pauseMs);
       }
     }
+  }
+
+  async #temporaryClaim(): Promise<ClaimMaterial> {
+    const { cloud } = this.#house;
+    const made = await cloud.run(cloud.fleetProvisioning.createProvisioningClaim, { templateName });
+    const { certificatePem = "", keyPair, expiration = 0 } = made;
+    const privateKeyPem = keyPair?.PrivateKey ?? "";
+    return { certificatePem, privateKeyPem, caPem: cloud.caPem, expiresAtUnixMs: Number(expiration) * 1_000 };
   }
 
   /** The parts of the device as they are after a boot. */
@@ -371,7 +415,9 @@ class ProvisioningWorld {
       token = page.nextToken === undefined ? undefined : encodeURIComponent(page.nextToken);
     }
     const clientIds = [this.#clientId, `claim-${this.#clientId}`];
-    return all.filter(({ origin }) => clientIds.includes(origin.clientId ?? ""));
+    return all.filter(({ origin, thingNames }) => {
+      return clientIds.includes(origin.clientId ?? "") || thingNames.includes(this.#clientId);
+    });
   }
 
   // ---- cuts ------------------------------------------------------------------------------------------------------
