@@ -105,7 +105,7 @@ export interface ProvisionDeviceOptions {
   onEvent?: (event: ProvisioningEvent) => void;
   /** Awaited before and after each effect. What it throws ends the flow where it stands, as a power cut would. */
   onStep?: (point: ProvisioningPoint) => void | Promise<void>;
-  /** Default {@link connectDevice}. */
+  /** Default `connectDevice`. */
   connect?: (options: ConnectDeviceOptions) => Promise<Device>;
   signal?: AbortSignal;
 }

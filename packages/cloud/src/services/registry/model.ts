@@ -69,7 +69,7 @@ export type CertificateRecord = {
    * and never proved. Absent: made by a version that kept no proofs, so nobody knows.
    */
   provedAtMs?: number | null;
-  /** Of a connection, to the day: the next one is only written after {@link lastConnectionKeptMs}. */
+  /** Of a connection, to the day: the next one is only written after `lastConnectionKeptMs`. */
   lastConnectedAtMs?: number;
   /** Another certificate of the same thing took its place, and this one ends being ACTIVE. */
   replacedBy?: CertificateReplacement;

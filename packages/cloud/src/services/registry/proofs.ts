@@ -32,7 +32,7 @@ const noNews: ConnectionNews = { type: "none" };
 
 /**
  * A connection with the certificate was accepted. Costs a read; writes at the first one, and afterwards at most once in
- * {@link lastConnectionKeptMs}. A certificate that a thing asked for with an older one of its own takes that one's place: the older one
+ * `lastConnectionKeptMs`. A certificate that a thing asked for with an older one of its own takes that one's place: the older one
  * stays ACTIVE for the overlap, so that whatever the device can still go back to until it has settled works. When it does go back, it may
  * have deleted the new one: nothing is replaced then, and the new one has to prove itself anew.
  */
