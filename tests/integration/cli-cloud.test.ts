@@ -196,6 +196,8 @@ describe("thingline cloud", { concurrency: 2 }, () => {
         "cloud reset",
         "cloud snapshot",
         "cloud restore",
+        "cloud status",
+        "cloud vending",
         "thing create",
         "claim create",
       ],

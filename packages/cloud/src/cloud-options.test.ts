@@ -53,6 +53,8 @@ const wrong: [option: string, values: unknown[]][] = [
   ],
   ["signatures", ["verfy"]],
   ["unsignedRequests", ["yes"]],
+  ["sessionOwner", ["clientid", ""]],
+  ["vending", ["on", "", null, {}, { function: "" }]],
   ["shadowsOfUnknownThings", ["accept"]],
 ];
 for (const [option, values] of wrong) {
