@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { Device } from "@thingline/device";
-import { type JobHandler, runJobs } from "@thingline/device/jobs";
+import type { JobHandler } from "@thingline/device/jobs";
 import type { ProvisioningMethod } from "@thingline/device/provisioning";
-import { openRotation, readRotatedTag, type Rotation, type RotationListeners } from "@thingline/device/rotation";
+import type { Rotation, RotationListeners } from "@thingline/device/rotation";
 import { ThinglineError } from "@thingline/protocol";
 import { rotateCertificateOperation } from "@thingline/protocol/jobs";
 import type { CredentialStore, Files, KeyMaker, LinkControl, SecTagDialer } from "@thingline/transport";
@@ -24,8 +24,13 @@ export interface RotationStore {
 
 const folderName = "rotation";
 
+// Most devices never rotate, and what it takes is not loaded for them.
+const loadRotation = () => import("@thingline/device/rotation");
+
 /** The tag that a device has rotated to, else the one that it was made with. */
 export async function tagInUse(files: Files, folder: string, clientId: string, secTag: number): Promise<number> {
+  if ((await files.list(join(folder, folderName))).length === 0) return secTag;
+  const { readRotatedTag } = await loadRotation();
   return (await readRotatedTag({ files, folder: join(folder, folderName), clientId })) ?? secTag;
 }
 
@@ -86,6 +91,7 @@ export async function openDeviceRotation(
   const { credentials, secTag, folder, used, jobs, on } = options;
   const { rotationTemplate: template = "", rotationTag = secTag + 1 } = options;
   const { keyMaker } = credentials;
+  const [{ openRotation }, { runJobs }] = await Promise.all([loadRotation(), import("@thingline/device/jobs")]);
   const method: ProvisioningMethod = { kind: "fleet", template, keys: keyMaker === undefined ? "csr" : "modem" };
   const rotation = await openRotation(device, {
     ...{ tags: [secTag, rotationTag], ...credentials, method, files, folder: join(folder, folderName) },
