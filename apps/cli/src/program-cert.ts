@@ -51,7 +51,7 @@ function addRotationTemplate(cert: Command, command: AddCommand): void {
     .option("--hook <arn>", "with --aws: a Lambda function that names the thing (docs/rotation.md)")
     .option("--role-arn <arn>", "with --aws: the role by which AWS IoT makes things")
     .option("--out <file>", "also write the template into a file", path);
-  examples(withPlaceOptions(template), "cert template rotate --policy thingline-thing");
+  examples(withPlaceOptions(template), "cert template rotate --policy thingline-thing-narrow");
 }
 
 function addRotate(cert: Command, command: AddCommand): void {
