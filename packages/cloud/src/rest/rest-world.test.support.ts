@@ -17,6 +17,8 @@ import { headObject } from "../services/objects/read.js";
 import { createShadows, servedShadowOperations } from "../services/shadow/service.js";
 import { createOtaUpdates } from "../services/ota/service.js";
 import { createStreamsControl } from "../services/streams/control.js";
+import { createThingProvisioningService } from "../services/thing-provisioning/index.js";
+import { openObjects } from "../services/thing-provisioning/provisioning-world.test.support.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../services/world.test.support.js";
 import { createRestApi, type RestApi, type RestApiOptions } from "./rest-api.js";
 
@@ -83,6 +85,7 @@ export async function openRestWorld(
     ...Object.values(createJobTemplates(findJobContent)),
     ...Object.values(streams.served),
     ...Object.values(createFleetProvisioning(world, { isLimited: true })),
+    ...(createThingProvisioningService({ ...world, objects: openObjects(world.keys) }).rest ?? []),
     ...Object.values(createOtaUpdates({ jobs, streams, objects: { headObject } })),
   ];
   const operations = [...built.filter((operation) => !names.has(nameOf(operation))), ...replaced];

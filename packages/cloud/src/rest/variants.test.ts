@@ -8,6 +8,7 @@ import { encodeRequest, sampleStructure } from "../model/samples.test.support.js
 import { variantsOf, type Variant } from "../model/variants.test.support.js";
 import { createTemplateOperations } from "../services/fleet-provisioning/templates.js";
 import { versionOperations } from "../services/fleet-provisioning/versions.js";
+import { startThingRegistrationTask } from "../services/thing-provisioning/registration-tasks.js";
 import { claimFor, openRestWorld, type RestWorld } from "./rest-world.test.support.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
@@ -41,6 +42,11 @@ async function openKnownWorld() {
       templateName: knownTemplate.templateName,
       templateBody: knownTemplate.templateBody,
     });
+  const input = { inputFileBucket: "factory", inputFileKey: "things.json" };
+  const templateBody =
+    '{"Parameters":{"N":{"Type":"String"}},"Resources":{"t":{"Type":"AWS::IoT::Thing","Properties":{"ThingName":{"Ref":"N"}}}}}';
+  const role = { templateBody, roleArn: knownTemplate.provisioningRoleArn };
+  const { taskId } = await run(startThingRegistrationTask, { ...input, ...role });
   // What the commits so far have left to do is done.
   await world.takeEffects();
   let commits = 0;
@@ -56,6 +62,7 @@ async function openKnownWorld() {
     principal,
     target: principal,
     certificateId,
+    taskId,
     templateName: knownTemplate.templateName,
   };
   return { ...world, known, commitCount: () => commits };
