@@ -39,6 +39,8 @@ async function bundle(entry) {
     platform: "node",
     target: "node22",
     external: ["@aws-sdk/*"],
+    // The SDK of the runtime is found by require(), which goes by NODE_PATH; import() does not.
+    supported: { "dynamic-import": false },
     legalComments: "none",
     // Names stay: what CloudWatch shows of an error can be found in the source.
     minifySyntax: true,

@@ -43,11 +43,16 @@ before(async () => {
 });
 
 /** Runs the code of a function as Lambda does: a CommonJS module with an environment. */
-function load(name: string, environment: Record<string, string>): { handler: (event: unknown) => Promise<unknown> } {
+function load(
+  name: string,
+  environment: Record<string, string>,
+  stubs: Record<string, object> = {},
+): { handler: (event: unknown) => Promise<unknown> } {
   const module = new Module("index.js") as Module & { _compile(code: string, file: string): void };
   const before = { ...process.env };
   // The SDK is where the tests are.
-  module.require = createRequire(import.meta.url);
+  const fromHere = createRequire(import.meta.url);
+  module.require = ((id: string): unknown => stubs[id] ?? fromHere(id)) as NodeJS.Require;
   Object.assign(
     process.env,
     { AWS_REGION: region, AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" },
@@ -156,5 +161,63 @@ describe("the templates of an AWS account", () => {
       const wrong = { ...environment, THINGS: "none" };
       assert.throws(() => load(name, wrong), { code: "OPTION_INVALID" });
     }
+  });
+
+  test("the bundled function asks a hook by its ARN, and makes nothing without its word", async () => {
+    const sent: [name: string, input: object][] = [];
+    let answer: object = {};
+    const command = (name: string) =>
+      class {
+        constructor(input: object) {
+          sent.push([name, input]);
+        }
+      };
+    class Client {
+      send(): Promise<object> {
+        return sent.at(-1)?.[0] === "InvokeCommand" ? Promise.resolve(answer) : Promise.reject(notFound);
+      }
+    }
+    const notFound = Object.assign(new Error("none"), {
+      ...{ name: "ResourceNotFoundException", $metadata: { httpStatusCode: 404 } },
+    });
+    /** A module of the SDK in which every command is one of ours. */
+    const sdk = (client: string) =>
+      new Proxy<Record<string, unknown>>(
+        { __esModule: true, [client]: Client },
+        { get: (own, name) => (own[String(name)] ??= command(String(name))) },
+      );
+    const hookArn = `arn:aws:lambda:${region}:${account}:function:mine`;
+    const stubs = {
+      "@aws-sdk/client-iot": sdk("IoTClient"),
+      "@aws-sdk/client-iot-data-plane": sdk("IoTDataPlaneClient"),
+      // Imported as a whole, and so copied by its names.
+      "@aws-sdk/client-lambda": { __esModule: true, LambdaClient: Client, InvokeCommand: command("InvokeCommand") },
+    };
+    const { handler } = load("vending", { POLICY_NAME: "devices", HOOK_FUNCTION_ARN: hookArn }, stubs);
+    const payload = (value: unknown) => ({ Payload: new TextEncoder().encode(JSON.stringify(value)) });
+    for (const [given, code] of [
+      [payload({ allowProvisioning: false }), "REQUEST_FORBIDDEN"],
+      [payload({ allowed: true }), "INTERNAL_FAILURE"],
+      [{ ...payload({ errorMessage: "no" }), FunctionError: "Unhandled" }, "INTERNAL_FAILURE"],
+      [{}, "INTERNAL_FAILURE"],
+    ] as const) {
+      answer = given;
+      sent.length = 0;
+      await assert.rejects(handler({ deviceId: "claim-pump-7" }), { code });
+      assert.deepEqual(
+        sent.map(([name]) => name),
+        ["DescribeThingCommand", "InvokeCommand", "PublishCommand"],
+      );
+      const { FunctionName, Payload } = sent[1]![1] as { FunctionName: string; Payload: string };
+      assert.equal(FunctionName, hookArn);
+      assert.deepEqual(JSON.parse(Payload), {
+        clientId: "claim-pump-7",
+        parameters: { SerialNumber: "pump-7", ThingName: "pump-7" },
+      });
+    }
+    answer = payload({ allowProvisioning: true });
+    sent.length = 0;
+    await assert.rejects(handler({ deviceId: "claim-pump-7" }));
+    assert.ok(sent.some(([name]) => name === "CreateThingCommand"));
   });
 });
