@@ -301,3 +301,34 @@ test("a device cannot have a certificate of another thing, whatever it calls its
   const { things } = await cloud.run(cloud.registry.listPrincipalThings, { principal });
   assert.deepEqual(things, [world.thingName]);
 });
+
+test("a cloud that goes down in the middle and comes back costs a retry, at whatever step it is", async (t) => {
+  const isLong = process.env["THINGLINE_TEST_LONG"] !== undefined;
+  let effects = 0;
+  const downAt = async (at: number) => {
+    const world = await openWorld(t, {
+      async onStep({ index, when }) {
+        if (when === "before") effects = Math.max(effects, index);
+        // Everybody is disconnected, and what goes on is what was stored.
+        if (when === "before" && index === at) await cloud.restore(await cloud.snapshot());
+      },
+    });
+    await world.run(world.rotation.connect());
+    const old = idOf(world);
+    for (let attempt = 0; world.told1("rotated").length === 0; attempt++) {
+      assert.ok(attempt < 3, `down at ${at}: ${JSON.stringify(world.told)}`);
+      await world.run(world.rotation.rotate().catch(() => undefined));
+      await clock.advance(10_000);
+    }
+    await clock.advance(2 * overlapMs);
+    assert.equal(world.device.state, "ready", `down at ${at}`);
+    assert.deepEqual([await world.statusOf(old), await world.statusOf(idOf(world))], ["INACTIVE", "ACTIVE"]);
+    await world.run(world.rotation.close());
+    await world.run(world.device.close());
+  };
+  await downAt(0);
+  const count = effects;
+  assert.ok(count > 10);
+  for (let at = 1; at <= count; at += isLong ? 1 : 7) await downAt(at);
+  t.diagnostic(`of ${count} effects`);
+});
