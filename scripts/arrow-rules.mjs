@@ -100,6 +100,7 @@ export const arrowRules = {
   /** Files that may import `node:*`. */
   nodeFiles: [
     /^packages\/transport\/src\/node\//,
+    /^packages\/modem\/src\/(file-head|serial(-line|-ports)?)\.ts$/,
     /^packages\/cloud\/src\/store\/(lmdb|blob-files)\.ts$/,
     /^packages\/cloud\/src\/rest\/(server|uploads)\.ts$/,
     /^packages\/cloud\/src\/node\.ts$/,

@@ -123,7 +123,7 @@ describe("packed packages", () => {
 
 /** The contract tests of interfaces, for those who write implementations, need `node:test`. */
 const isForBrowsers = (specifier: string) =>
-  !/^@thingline\/(?:cloud|certificate-vending)/.test(specifier) && !/\/(node|contract)$/.test(specifier);
+  !/^@thingline\/(?:cloud|certificate-vending)/.test(specifier) && !/\/(node|serial|contract)$/.test(specifier);
 
 function specifiers(): string[] {
   return manifests.flatMap(({ name, exports = {} }) => Object.keys(exports).map((path) => `${name}${path.slice(1)}`));

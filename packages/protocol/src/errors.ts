@@ -83,6 +83,11 @@ export const errorCodes = {
   MODEM_COMMAND_REJECTED: "the modem answered ERROR, +CME ERROR or +CMS ERROR",
   MODEM_FIRMWARE_REFUSED: "the modem refused an update of its own firmware",
   MODEM_RESPONSE_INVALID: "the modem's answer is not what the command promises",
+  SERIAL_PORT_BUSY: "another program has the serial port open",
+  SERIAL_PORT_FAILED: "the system could not open the serial port, or not set it up",
+  SERIAL_PORT_FORBIDDEN: "this user may not open the serial port",
+  SERIAL_PORT_NOT_FOUND: "there is no serial port at the path",
+  SERIAL_PORT_UNPLUGGED: "the device behind an open serial port went away",
   // Finding a local cloud
   CLOUD_NOT_RUNNING: "no local cloud runs on the data folder",
   // Device Shadow

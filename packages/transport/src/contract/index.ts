@@ -16,5 +16,5 @@ export type { KeysWorld } from "./keys-contract.js";
 export { randomContract } from "./random-contract.js";
 export { makeTestCertificate, makeTestCertificates } from "./test-certificates.js";
 export { streamContract } from "./stream-contract.js";
-export type { OpenStream, StreamWorld } from "./stream-contract.js";
+export type { OpenStream, StreamMedium, StreamWorld } from "./stream-contract.js";
 export type { TestCertificate, TestCertificateOptions, TestCertificates } from "./test-certificates.js";

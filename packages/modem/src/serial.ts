@@ -1,0 +1,242 @@
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { platform } from "node:os";
+import {
+  checkOptionTypes,
+  concatBytes,
+  kindOf,
+  optionInvalid,
+  type OptionTypes,
+  ThinglineError,
+} from "@thingline/protocol";
+import {
+  type Batch,
+  type Channel,
+  type ChannelEvents,
+  type Clock,
+  clockOption,
+  type Connection,
+  SlabPool,
+  StreamConnection,
+} from "@thingline/transport";
+import { readHead } from "./file-head.js";
+import { loadSerialLibrary } from "./serial-library.js";
+import { type BoundPort, type SerialLine, serialLineOf } from "./serial-line.js";
+
+export { loadSerialLibrary } from "./serial-library.js";
+export { listedPortsMax, listSerialPorts } from "./serial-ports.js";
+export type { ListSerialPortsOptions, SerialPortInfo } from "./serial-ports.js";
+
+/** What Nordic's boards and host tools use. */
+export const defaultBaudRate = 115_200;
+
+export interface SerialPortOptions {
+  clock: Clock;
+  /** Bits per second. Default {@link defaultBaudRate}. */
+  baudRate?: number;
+  /**
+   * `hardware`: RTS and CTS, as Nordic's host tools have it; `none` for adapters without these wires, whose CTS would never
+   * allow a byte. Default `hardware`.
+   */
+  flowControl?: "hardware" | "none";
+  /**
+   * Whether other programs are kept out while it is open: those that ask for the lock themselves (flock), which a plain
+   * `cat` does not. Default true.
+   */
+  isExclusive?: boolean;
+  signal?: AbortSignal;
+}
+
+const optionTypes = {
+  clock: clockOption,
+  baudRate: "number",
+  flowControl: "string",
+  isExclusive: "boolean",
+  signal: "signal",
+} as const satisfies OptionTypes<SerialPortOptions>;
+
+/**
+ * Opens a serial port as a {@link Connection}: eight data bits, no parity, one stop bit, raw. Unread input of before is discarded.
+ *
+ * A serial line has no end of its own: the other side never learns of `close()`, and `closed` tells an error only when the
+ * device went away: SERIAL_PORT_UNPLUGGED, at once while reading. While paused, an unplugged device is seen at the next
+ * write, or when reading goes on. `local` and `remote` name the path.
+ *
+ * @throws {ThinglineError} SERIAL_PORT_NOT_FOUND, SERIAL_PORT_FORBIDDEN, SERIAL_PORT_BUSY, SERIAL_PORT_FAILED,
+ * DEPENDENCY_MISSING without the package serialport, OPTION_INVALID, ABORTED.
+ */
+export async function openSerialPort(path: string, options: SerialPortOptions): Promise<Connection> {
+  checkOptions(path, options);
+  const { clock, baudRate = defaultBaudRate, flowControl = "hardware", isExclusive = true, signal } = options;
+  const library = await loadSerialLibrary();
+  await checkPath(path);
+  checkAborted(path, signal);
+  let port: BoundPort;
+  try {
+    const rtscts = flowControl === "hardware";
+    port = await library.binding.open({ path, baudRate, rtscts, lock: isExclusive });
+  } catch (error) {
+    throw openError(path, error);
+  }
+  try {
+    checkAborted(path, signal);
+  } catch (error) {
+    await port.close();
+    throw error;
+  }
+  const place = { host: path, port: 0 };
+  const connection = new StreamConnection({
+    clock,
+    pool: new SlabPool(),
+    secure: undefined,
+    local: place,
+    remote: place,
+  });
+  return connection.attach(new SerialChannel(serialLineOf(port), connection, path));
+}
+
+function checkOptions(path: string, options: SerialPortOptions): void {
+  if (typeof path !== "string" || path === "") throw optionInvalid("path", "the path of a serial port", kindOf(path));
+  checkOptionTypes(options, optionTypes, { of: "openSerialPort()", required: ["clock"] });
+  const { baudRate = defaultBaudRate, flowControl = "hardware" } = options;
+  if (!Number.isInteger(baudRate) || baudRate < 50 || baudRate > 4_000_000) {
+    throw optionInvalid("baudRate", "bits per second from 50 to 4000000", baudRate);
+  }
+  if (!["hardware", "none"].includes(flowControl)) throw optionInvalid("flowControl", "hardware or none", flowControl);
+}
+
+/** What can be said before opening: the library has no codes, only words of the system. */
+async function checkPath(path: string): Promise<void> {
+  if (platform() === "win32") return;
+  let groupId: number;
+  try {
+    groupId = (await stat(path)).gid;
+  } catch (cause) {
+    const message = `there is no serial port ${path}: plug the board in, or see which ports there are`;
+    throw new ThinglineError("SERIAL_PORT_NOT_FOUND", message, { details: { path }, cause });
+  }
+  try {
+    await access(path, constants.R_OK | constants.W_OK);
+  } catch (cause) {
+    throw forbidden(path, await groupName(groupId), cause);
+  }
+}
+
+function forbidden(path: string, group: string, cause: unknown): ThinglineError {
+  const message =
+    `this user may not open ${path}: it belongs to the group ${group}; ` +
+    `\`sudo usermod -aG ${group} $USER\` makes you a member from the next login on`;
+  return new ThinglineError("SERIAL_PORT_FORBIDDEN", message, { details: { path, group }, cause });
+}
+
+/** `dialout` on Debian, `uucp` on Arch. */
+async function groupName(groupId: number): Promise<string> {
+  const groups = await readHead("/etc/group");
+  const line = groups.split("\n").find((entry) => entry.split(":")[2] === String(groupId));
+  return line?.split(":")[0] ?? String(groupId);
+}
+
+/** The library tells what the system said in words only. */
+function openError(path: string, cause: unknown): ThinglineError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const details = { path };
+  if (/lock port|temporarily unavailable|busy|Access denied/i.test(reason)) {
+    const message =
+      `another program has ${path} open: close the terminal, Link Monitor, Cellular Monitor or debugger that uses it ` +
+      "(ModemManager opens new ports for some seconds)";
+    return new ThinglineError("SERIAL_PORT_BUSY", message, { details, cause });
+  }
+  if (/file not found/i.test(reason)) {
+    const message = `there is no serial port ${path}: plug the board in, or see which ports there are`;
+    return new ThinglineError("SERIAL_PORT_NOT_FOUND", message, { details, cause });
+  }
+  if (/permission denied/i.test(reason)) return forbidden(path, "of the port", cause);
+  const message = `${path} could not be opened as a serial port: ${reason}`;
+  return new ThinglineError("SERIAL_PORT_FAILED", message, { details, cause });
+}
+
+function checkAborted(path: string, signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new ThinglineError("ABORTED", `opening ${path} was aborted`, { cause: signal.reason });
+}
+
+/** A serial port below a connection. */
+class SerialChannel implements Channel {
+  readonly #line: SerialLine;
+  readonly #events: ChannelEvents;
+  readonly #path: string;
+  #isFlowing = false;
+  #isReadUnderWay = false;
+  /** Was read while paused. */
+  #held: Uint8Array | undefined;
+  #isOver = false;
+
+  constructor(line: SerialLine, events: ChannelEvents, path: string) {
+    this.#line = line;
+    this.#events = events;
+    this.#path = path;
+  }
+
+  send({ parts }: Batch): void {
+    this.#line.write(parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts)).then(
+      () => {
+        if (!this.#isOver) this.#events.sent();
+      },
+      (error: unknown) => this.#lose(error),
+    );
+  }
+
+  end(): void {
+    this.#line.drain().then(
+      () => this.#finish(undefined, { discards: false }),
+      (error: unknown) => this.#lose(error),
+    );
+  }
+
+  destroy(): void {
+    this.#finish(undefined);
+  }
+
+  pause(): void {
+    this.#isFlowing = false;
+  }
+
+  resume(): void {
+    this.#isFlowing = true;
+    if (!this.#isReadUnderWay) void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    this.#isReadUnderWay = true;
+    try {
+      // Never from inside the call that resumed.
+      await Promise.resolve();
+      while (this.#isFlowing && !this.#isOver) {
+        const bytes = this.#held ?? (await this.#line.read());
+        this.#held = undefined;
+        this.#deliver(bytes);
+      }
+    } catch (error) {
+      this.#lose(error);
+    } finally {
+      this.#isReadUnderWay = false;
+    }
+  }
+
+  #deliver(bytes: Uint8Array): void {
+    if (!this.#isFlowing) this.#held = bytes;
+    else if (!this.#isOver) this.#events.received(bytes);
+  }
+
+  #lose(cause: unknown): void {
+    const message = `${this.#path} is gone: the board was unplugged, lost its power, or its USB link failed`;
+    this.#finish(new ThinglineError("SERIAL_PORT_UNPLUGGED", message, { details: { path: this.#path }, cause }));
+  }
+
+  #finish(error: ThinglineError | undefined, { discards } = { discards: true }): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const told = (): void => this.#events.channelClosed(error);
+    this.#line.close({ discards }).then(told, told);
+  }
+}
