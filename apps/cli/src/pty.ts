@@ -11,7 +11,7 @@ import {
   SlabPool,
   StreamConnection,
 } from "@thingline/transport";
-import { loadSerialLibrary } from "@thingline/modem/serial";
+import { holdSerialPort } from "@thingline/modem/serial";
 
 /** A pseudo-terminal: a serial port whose other end is a {@link Connection} of this process. */
 export interface Pty {
@@ -41,9 +41,14 @@ interface NativePty {
  * @throws {ThinglineError} DEPENDENCY_MISSING where there is none: Windows, or the package @lydell/node-pty is not installed.
  */
 export async function openPty({ clock }: { clock: Clock }): Promise<Pty> {
-  const library = await loadSerialLibrary();
   const { master, slave, pty: path } = loadNativePty().open(80, 24);
-  const keeper = await library.binding.open({ path, baudRate: 115_200, lock: false });
+  let release: () => Promise<void>;
+  try {
+    release = await holdSerialPort(path);
+  } catch (error) {
+    await Promise.all([closeFile(master), closeFile(slave)]);
+    throw error;
+  }
   await closeFile(slave);
   const place = { host: path, port: 0 };
   const connection = new StreamConnection({
@@ -53,7 +58,7 @@ export async function openPty({ clock }: { clock: Clock }): Promise<Pty> {
     local: place,
     remote: place,
   });
-  connection.attach(new PtyChannel(master, connection, clock, () => keeper.close()));
+  connection.attach(new PtyChannel(master, connection, clock, release));
   return {
     path,
     connection,

@@ -23,7 +23,6 @@ import { readHead } from "./file-head.js";
 import { loadSerialLibrary } from "./serial-library.js";
 import { type BoundPort, type SerialLine, serialLineOf } from "./serial-line.js";
 
-export { loadSerialLibrary } from "./serial-library.js";
 export { listedPortsMax, listSerialPorts } from "./serial-ports.js";
 export type { ListSerialPortsOptions, SerialPortInfo } from "./serial-ports.js";
 
@@ -93,6 +92,19 @@ export async function openSerialPort(path: string, options: SerialPortOptions): 
     remote: place,
   });
   return connection.attach(new SerialChannel(serialLineOf(port), connection, path));
+}
+
+/**
+ * Opens a port in raw mode, shared with others, and neither reads nor writes: for whoever makes a pseudo-terminal, whose other end
+ * must not hang up while no host is there.
+ *
+ * @returns what closes it.
+ * @throws {ThinglineError} DEPENDENCY_MISSING
+ */
+export async function holdSerialPort(path: string): Promise<() => Promise<void>> {
+  const library = await loadSerialLibrary();
+  const port = await library.binding.open({ path, baudRate: defaultBaudRate, lock: false });
+  return () => port.close();
 }
 
 function checkOptions(path: string, options: SerialPortOptions): void {
