@@ -52,6 +52,20 @@ test("one claim takes a part of the places, however hard its holder asks; what i
   await Promise.all([...asked, ...others]);
 });
 
+test("a place that is free again is for one who waits, not for another who comes in that moment", async () => {
+  const admission = new Admission();
+  const [one, other, late] = [openClaim(admission, "one"), openClaim(admission, "other"), openClaim(admission, "late")];
+  void one.ask(requestsInFlightPerClaimMax);
+  const places = requestsInFlightMax - requestsInFlightPerClaimMax;
+  void other.ask(places + 1);
+  other.ends[0]!();
+  for (let tick = 0; tick < 20; tick++) {
+    void late.ask(1, tick);
+    await Promise.resolve();
+  }
+  assert.deepEqual([other.ends.length, late.ends.length], [places + 1, 0]);
+});
+
 test("so many wait with one claim, and so many with all", () => {
   const flood = new Admission({ isLimited: false });
   const one = openClaim(flood, "one");

@@ -61,10 +61,12 @@ export class Admission {
     const count = this.countOf(claim, nowMs);
     this.requireRoom(count);
     count.left--;
-    const done = (
-      this.isFree(count) ? this.work(count, work) : this.wait(count).then(() => this.work(count, work))
-    ).finally(() => {
+    const isIn = this.isFree(count);
+    if (isIn) this.enter(count);
+    const start = async (): Promise<void> => work();
+    const done = (isIn ? start() : this.wait(count).then(start)).finally(() => {
       this.underway.delete(client);
+      this.leave(count);
       this.next();
     });
     this.underway.set(client, { what, done });
@@ -89,15 +91,15 @@ export class Admission {
     return this.inFlight < requestsInFlightMax && count.inFlight < requestsInFlightPerClaimMax;
   }
 
-  private async work(count: ClaimCount, work: () => Promise<void>): Promise<void> {
+  private enter(count: ClaimCount): void {
     count.inFlight++;
     this.inFlight++;
-    try {
-      await work();
-    } finally {
-      count.inFlight--;
-      this.inFlight--;
-    }
+  }
+
+  /** In one breath with {@link next}: whoever waits has the place before one who comes in between. */
+  private leave(count: ClaimCount): void {
+    count.inFlight--;
+    this.inFlight--;
   }
 
   private wait(count: ClaimCount): Promise<void> {
@@ -114,6 +116,7 @@ export class Admission {
       const take = count.waiting.shift();
       if (count.waiting.length > 0) this.queues.add(count);
       this.waiting--;
+      this.enter(count);
       take?.();
       return;
     }
