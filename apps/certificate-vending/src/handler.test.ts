@@ -284,3 +284,19 @@ test("two calls for one new thing leave what one of them gave, when the other fa
   await refused(account.handler()(event), "INTERNAL_FAILURE");
   assert.deepEqual([[...account.things], account.certificates.size], [["pump-7"], 1]);
 });
+
+test("a thing that somebody made with attributes meanwhile is used, and stays whatever becomes of the call", async () => {
+  for (const isToFail of [false, true]) {
+    const account = openAccount();
+    account.cloud.createThing = async (name) => {
+      account.things.add(name);
+      throw awsError("ResourceAlreadyExistsException", 409);
+    };
+    if (isToFail) account.cloud.attachPolicy = () => Promise.reject(awsError("InternalFailureException", 500));
+    const outcome = await account
+      .handler()(event)
+      .catch((error: unknown) => error);
+    assert.equal(isThinglineError(outcome, "INTERNAL_FAILURE"), isToFail);
+    assert.deepEqual([[...account.things], account.certificates.size], [["pump-7"], isToFail ? 0 : 1]);
+  }
+});

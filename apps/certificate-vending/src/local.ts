@@ -46,15 +46,16 @@ export function createLocalVending(options: LocalVendingOptions): LocalVending {
     });
     const made = { ...localSettings, ...settings, policyName: policy.policyName };
     const handle = ensurePolicy(iot, policy).then(() => createVendingHandler({ cloud, log, unixMs: Date.now }, made));
-    // Whoever makes it again, after a failure, makes it anew.
-    handle.catch(() => (opened = undefined));
-    return {
-      handle,
-      close() {
-        iot.destroy();
-        iotData.destroy();
-      },
+    const close = (): void => {
+      iot.destroy();
+      iotData.destroy();
     };
+    // Whoever makes it again, after a failure, makes it anew.
+    handle.catch(() => {
+      opened = undefined;
+      close();
+    });
+    return { handle, close };
   };
 
   return {

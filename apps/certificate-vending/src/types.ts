@@ -43,7 +43,7 @@ export interface ThingCertificate {
   createdAtMs: number;
 }
 
-/** What the handler asks of an account: AWS IoT's operations by their names, each bounded in time and tried again by the SDK. */
+/** What the handler asks of an account: AWS IoT's operations by their names, each bounded in time; what may happen twice is tried again. */
 export interface VendingCloud {
   hasThing(thingName: string): Promise<boolean>;
   createThing(thingName: string): Promise<void>;

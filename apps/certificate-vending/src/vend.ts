@@ -46,12 +46,14 @@ export async function vend(
     }
   };
   try {
-    if (!isThere)
-      await step(
+    if (!isThere) {
+      const isOurs = await step(
         "making the thing",
         () => createThing(cloud, thingName),
         () => cloud.deleteThing(thingName),
       );
+      if (!isOurs) undos.length = 0;
+    }
     const issued = await step(request.csr === undefined ? "making a certificate" : createFromCsrWords, () =>
       issue(cloud, request),
     );
@@ -95,12 +97,18 @@ async function answerDevice(
   if (privateKeyPem !== undefined) await step("sending the private key", () => publish(topics.key, privateKeyPem));
 }
 
-/** One that is there by now, with attributes of its own, is as good. */
-async function createThing(cloud: VendingCloud, thingName: string): Promise<void> {
+/**
+ * One that is there by now, with attributes of its own, is as good, and its maker's.
+ *
+ * @returns whether this call may take it away again
+ */
+async function createThing(cloud: VendingCloud, thingName: string): Promise<boolean> {
   try {
     await cloud.createThing(thingName);
+    return true;
   } catch (error) {
     if (!isNamed(error, "ResourceAlreadyExistsException")) throw error;
+    return false;
   }
 }
 
