@@ -1,20 +1,12 @@
 import assert from "node:assert/strict";
 import { after, test, type TestContext } from "node:test";
-import { createDevice, createNativeCredentialStore, createNativeTlsDialer, type Device } from "@thingline/device";
 import { runJobs } from "@thingline/device/jobs";
-import {
-  ageRetryMsMin,
-  openRotation,
-  type Rotation,
-  type RotationEventName,
-  type RotationEvents,
-  type RotationOptions,
-} from "@thingline/device/rotation";
+import { ageRetryMsMin, type RotationOptions } from "@thingline/device/rotation";
 import { isThinglineError } from "@thingline/protocol";
 import { rotateCertificateOperation } from "@thingline/protocol/jobs";
-import { createVirtualFiles, createVirtualRandom, type VirtualFiles } from "@thingline/transport/virtual";
+import { createVirtualRandom } from "@thingline/transport/virtual";
+import { openRotatingDevice, type RotatingDevice } from "./rotating-device.test.support.js";
 import {
-  host,
   openRotationHouse,
   overlapMs,
   policyName,
@@ -25,99 +17,13 @@ import {
 
 const house = await openRotationHouse();
 after(() => house.close());
-const { clock, cloud, keys, network } = house;
+const { clock, cloud } = house;
 const dayMs = 86_400_000;
 
-interface Told {
-  name: RotationEventName;
-  event: RotationEvents[RotationEventName];
-}
+const openWorld = (t: TestContext, more?: Partial<RotationOptions>, from?: Partial<RotatingDevice>) =>
+  openRotatingDevice(house, t, more, from);
 
-interface World {
-  thingName: string;
-  files: VirtualFiles;
-  device: Device;
-  rotation: Rotation;
-  told: Told[];
-  told1: <Name extends RotationEventName>(name: Name) => RotationEvents[Name][];
-  run: <Result>(work: Promise<Result>) => Promise<Result>;
-  statusOf: (certificateId: string) => Promise<string>;
-}
-
-let count = 0;
-
-/** A thing with a certificate in the first tag, and its device, not connected. */
-async function openWorld(
-  t: TestContext,
-  more: Partial<RotationOptions> = {},
-  from: Partial<Pick<World, "files" | "thingName">> = {},
-): Promise<World> {
-  const thingName = from.thingName ?? `valve-${++count}`;
-  const files = from.files ?? createVirtualFiles();
-  const store = createNativeCredentialStore({ keys, files, folder: "/credentials" });
-  if (from.files === undefined) {
-    const { keyPair, ...made } = await clock.untilSettled(
-      cloud.run(cloud.registry.createKeysAndCertificate, { setAsActive: true }),
-    );
-    const { certificateArn = "", certificatePem = "" } = made;
-    await clock.untilSettled(cloud.run(cloud.registry.createThing, { thingName }));
-    await clock.untilSettled(cloud.run(cloud.registry.attachPolicy, { policyName, target: certificateArn }));
-    const attachment = { thingName, principal: certificateArn };
-    await clock.untilSettled(cloud.run(cloud.registry.attachThingPrincipal, attachment));
-    await store.write(tags[0], "ca", cloud.caPem);
-    await store.write(tags[0], "certificate", certificatePem);
-    await store.write(tags[0], "privateKey", keyPair?.PrivateKey ?? "");
-  }
-  const random = createVirtualRandom(thingName);
-  const device = createDevice({
-    ...{ host, port: 8883, clientId: thingName, clock, random, isCleanSession: false },
-    ...{ secTagDialer: createNativeTlsDialer({ dialer: network, store }), secTag: tags[0] },
-    reconnect: { capMs: 5_000 },
-  });
-  const told: Told[] = [];
-  const tell =
-    <Name extends RotationEventName>(name: Name) =>
-    (event: RotationEvents[Name]): void =>
-      void told.push({ name, event });
-  const rotation = await openRotation(device, {
-    ...{
-      tags,
-      store,
-      method: { kind: "fleet", template: rotationTemplate, keys: "csr" },
-      files,
-      folder: "/rotation",
-      keys,
-      clock,
-      random,
-      overlapMs,
-    },
-    on: {
-      rotationStarted: tell("rotationStarted"),
-      rotated: tell("rotated"),
-      rotationFailed: tell("rotationFailed"),
-      oldCredentialsDeleted: tell("oldCredentialsDeleted"),
-      wentBack: tell("wentBack"),
-      certificateEnding: tell("certificateEnding"),
-      error: tell("error"),
-    },
-    ...more,
-  });
-  t.after(async () => {
-    await clock.until(rotation.close());
-    await clock.until(device.close());
-  });
-  return {
-    ...{ thingName, files, device, rotation, told },
-    told1: (name) => told.filter((one) => one.name === name).map(({ event }) => event as never),
-    run: (work) => untilDone(clock, work),
-    async statusOf(certificateId) {
-      const described = await cloud.run(cloud.registry.describeCertificate, { certificateId });
-      return described.certificateDescription?.status ?? "";
-    },
-  };
-}
-
-const idOf = ({ rotation }: World): string => rotation.certificate?.certificateId ?? "";
+const idOf = ({ rotation }: RotatingDevice): string => rotation.certificate?.certificateId ?? "";
 
 test("by command: the other tag is in use, the old certificate is INACTIVE and its credentials are gone", async (t) => {
   const world = await openWorld(t);

@@ -11,6 +11,8 @@ export const ageLookMs = 3_600_000;
 /** After a rotation by age that failed; doubles with each, up to a day. */
 export const ageRetryMsMin = 600_000;
 export const ageRetryMsMax = 86_400_000;
+/** After credentials that could not be deleted at the end of an overlap; doubles with each, up to a day. */
+const overlapRetryMsMin = 600_000;
 /** How far the latest known time may run ahead of what is stored. */
 const latestKeptMs = 86_400_000;
 
@@ -39,6 +41,8 @@ export class AgeWatch {
   #warned: { certificateId: string; days: number } | undefined;
   #retryMs = ageRetryMsMin;
   #retryAtMonotonicMs = 0;
+  #overlapRetryMs = overlapRetryMsMin;
+  #overlapRetryAtMonotonicMs = 0;
   #isBusy = false;
   #isClosed = false;
   #timer: Timer | undefined;
@@ -57,7 +61,15 @@ export class AgeWatch {
   overlapBegan(overlapMs: number): void {
     this.#overlapEndsMonotonicMs = this.#options.clock.monotonicMs() + overlapMs;
     this.#retryMs = ageRetryMsMin;
+    this.#overlapRetryMs = overlapRetryMsMin;
+    this.#overlapRetryAtMonotonicMs = 0;
     this.look();
+  }
+
+  /** For a modem the end of an overlap costs a connection: what failed is not tried again at once. */
+  overlapNotEnded(): void {
+    this.#overlapRetryAtMonotonicMs = this.#options.clock.monotonicMs() + this.#overlapRetryMs;
+    this.#overlapRetryMs = Math.min(this.#overlapRetryMs * 2, ageRetryMsMax);
   }
 
   isOverlapOver(): boolean {
@@ -88,7 +100,7 @@ export class AgeWatch {
     if (work === undefined) return;
     this.#isBusy = true;
     work()
-      .catch((error: unknown) => this.#failed(error))
+      .catch((error: unknown) => this.failed(error))
       .finally(() => {
         this.#isBusy = false;
         if (!this.#isClosed) this.#arm();
@@ -102,7 +114,8 @@ export class AgeWatch {
 
   #due(time: TimeReading): (() => Promise<void>) | undefined {
     const { state, latestUnixMs } = this.#rotation.record();
-    if (this.isOverlapOver()) return () => this.#rotation.endOverlap();
+    const mayEndOverlap = this.#options.clock.monotonicMs() >= this.#overlapRetryAtMonotonicMs;
+    if (mayEndOverlap && this.isOverlapOver()) return () => this.#rotation.endOverlap();
     if (this.#isRotationDue(time) && state.name !== "overlapping") return () => this.#rotation.rotate();
     if (time.isTrusted && time.unixMs - latestUnixMs >= latestKeptMs) return () => this.#rotation.save(time.unixMs);
     return undefined;
@@ -146,13 +159,16 @@ export class AgeWatch {
     const { clock } = this.#options;
     const nowMs = clock.monotonicMs();
     const inMs = [ageLookMs];
-    if (this.#rotation.record().state.name === "overlapping") inMs.push(this.#overlapEndsMonotonicMs - nowMs);
+    if (this.#rotation.record().state.name === "overlapping") {
+      inMs.push(Math.max(this.#overlapEndsMonotonicMs, this.#overlapRetryAtMonotonicMs) - nowMs);
+    }
     if (this.#retryAtMonotonicMs > nowMs) inMs.push(this.#retryAtMonotonicMs - nowMs);
     // What is due and could not be done at once is looked at again, and not in a tight loop.
     this.#timer = clock.setTimer(Math.max(1_000, Math.min(...inMs)), () => this.look());
   }
 
-  #failed(error: unknown): void {
+  /** Tells what has no caller to go to. */
+  failed(error: unknown): void {
     if (isThinglineError(error)) return this.#rotation.failed(error);
     this.#rotation.failed(new ThinglineError("ADAPTER_FAILED", textOf(error), { cause: error }));
   }

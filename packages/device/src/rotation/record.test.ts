@@ -15,6 +15,7 @@ const settled = newRotationRecord("pump-7", 50);
 const records: RotationRecord[] = [
   settled,
   { ...settled, state: { name: "rotating", toTag: 51, reason: "job", job, sinceUnixMs: 7 } },
+  { ...settled, state: { name: "rotating", toTag: 51, reason: "job", job, overlapMs: 5, sinceUnixMs: 7 } },
   { ...settled, state: { name: "overlapping", oldTag: 51, untilUnixMs: 7 }, latestUnixMs: 9 },
   withEntry(settled, { reason: "job", job, atUnixMs: 1, outcome: "rotated", certificateId: "a" }),
 ];
@@ -36,7 +37,11 @@ test("what is no record is not trusted, and one of a later version is not touche
     { ...settled, secTag: "50" },
     { ...settled, state: { name: "other" } },
     { ...settled, state: { name: "rotating", toTag: 51, reason: "whim", sinceUnixMs: 0 } },
+    { ...settled, state: { name: "rotating", toTag: 51, reason: "age", sinceUnixMs: 0, overlapMs: -1 } },
     { ...settled, state: { name: "overlapping", oldTag: 51 } },
+    // Of these, what is in use would be deleted, or written over.
+    { ...settled, state: { name: "overlapping", oldTag: 50, untilUnixMs: 7 } },
+    { ...settled, state: { name: "rotating", toTag: 50, reason: "age", sinceUnixMs: 0 } },
     { ...settled, latestUnixMs: null },
     { ...settled, history: [{ reason: "age", atUnixMs: 0, outcome: "rotated", certificateId: 5 }] },
     { ...settled, history: Array.from({ length: rotationEntriesMax + 1 }, () => ({})) },

@@ -32,7 +32,15 @@ export interface RotationRecord {
   state:
     | { name: "settled" }
     /** The other tag may hold a part of a new set, which the provisioning progress tells. */
-    | { name: "rotating"; toTag: number; reason: RotationReason; job?: RotationJob; sinceUnixMs: number }
+    | {
+        name: "rotating";
+        toTag: number;
+        reason: RotationReason;
+        job?: RotationJob;
+        /** As it was asked for; undefined: that of the options. */
+        overlapMs?: number;
+        sinceUnixMs: number;
+      }
     /** The tag before still holds what it held, and the cloud still takes it. */
     | { name: "overlapping"; oldTag: number; untilUnixMs: number };
   /** The latest time at which the clock could be trusted: a clock that was reset does not make a certificate younger. */
@@ -92,7 +100,7 @@ function isRotationRecord(value: Record<string, unknown>): value is Record<strin
     typeof clientId === "string" &&
     isDeviceId(clientId) &&
     isTag(secTag) &&
-    isState(state) &&
+    isState(state, secTag) &&
     isTime(latestUnixMs) &&
     Array.isArray(history) &&
     history.length <= rotationEntriesMax &&
@@ -100,12 +108,14 @@ function isRotationRecord(value: Record<string, unknown>): value is Record<strin
   );
 }
 
-function isState(value: unknown): boolean {
+/** What lies in the tag in use is never written over, nor deleted. */
+function isState(value: unknown, secTag: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { name, toTag, reason, job, sinceUnixMs, oldTag, untilUnixMs } = value;
+  const { name, toTag, reason, job, overlapMs, sinceUnixMs, oldTag, untilUnixMs } = value;
   if (name === "settled") return true;
-  if (name === "rotating") return isTag(toTag) && reasons.has(reason) && isJob(job) && isTime(sinceUnixMs);
-  return name === "overlapping" && isTag(oldTag) && isTime(untilUnixMs);
+  if (name === "overlapping") return isTag(oldTag) && oldTag !== secTag && isTime(untilUnixMs);
+  if (name !== "rotating" || !isTag(toTag) || toTag === secTag) return false;
+  return reasons.has(reason) && isJob(job) && isTime(sinceUnixMs) && (overlapMs === undefined || isTime(overlapMs));
 }
 
 const reasons = new Set<unknown>(["age", "command", "job"] satisfies RotationReason[]);

@@ -166,14 +166,15 @@ export class Rotation {
       const { state } = this.#record;
       if (state.name === "rotating") {
         try {
-          await this.#carryOn(state, {}, signal);
+          await this.#carryOn(state, signal);
         } catch (error) {
           // It was told; what counts here is that the device is connected, with whichever tag.
           if (!this.#live.isReady) throw error;
         }
         return;
       }
-      if (this.#watch.isOverlapOver()) await this.#endOverlap();
+      // What is left of the credentials before must not keep the device from its connection.
+      if (this.#watch.isOverlapOver()) await this.#endOverlap().catch((error: unknown) => this.#watch.failed(error));
       await this.#connectInUse(signal);
       this.#watch.look();
     });
@@ -210,8 +211,25 @@ export class Rotation {
   // ---- rotating ------------------------------------------------------------------------------------------------
 
   #rotateOnce(origin: RotationOrigin, { signal }: RotateOptions): Promise<RotationResult> {
-    this.#rotating ??= this.#exclusive(() => this.#begin(origin, signal)).finally(() => (this.#rotating = undefined));
+    this.#rotating ??= this.#exclusive(() => this.#beginOrReturn(origin, signal)).finally(() => {
+      this.#rotating = undefined;
+    });
     return this.#rotating;
+  }
+
+  /** Whoever ends a rotation, as a job that was cancelled does, does not mean the device's connection. */
+  async #beginOrReturn(origin: RotationOrigin, signal: AbortSignal | undefined): Promise<RotationResult> {
+    try {
+      return await this.#begin(origin, signal);
+    } catch (error) {
+      const isByCaller = isThinglineError(error, "ABORTED") && !this.#stop.signal.aborted;
+      if (isByCaller && this.#device.state !== "closed") await this.#return();
+      throw error;
+    }
+  }
+
+  async #return(): Promise<void> {
+    await this.#connectInUse().catch(() => this.#comeBack());
   }
 
   async #rotateByAge(): Promise<void> {
@@ -221,30 +239,32 @@ export class Rotation {
   async #begin(origin: RotationOrigin, signal: AbortSignal | undefined): Promise<RotationResult> {
     this.#requireOpen();
     const { state } = this.#record;
-    if (state.name === "rotating") return this.#carryOn(state, origin, signal);
+    const { reason, job, overlapMs } = origin;
+    const asked = { ...(job !== undefined && { job }), ...(overlapMs !== undefined && { overlapMs }) };
+    if (state.name === "rotating") {
+      // What a job asks for is what that job came to, whoever began.
+      const theirs: Rotating = job === undefined ? state : { ...state, reason, ...asked };
+      if (job !== undefined) await this.#save({ ...this.#record, state: theirs });
+      return this.#carryOn(theirs, signal);
+    }
     // The other tag is needed.
     if (state.name === "overlapping") await this.#endOverlap();
     const toTag = this.#otherTag;
     await this.#forgetProgressOf(toTag);
-    const { reason, job } = origin;
     const sinceUnixMs = this.#options.clock.unixMs();
-    const rotating: Rotating = { name: "rotating", toTag, reason, sinceUnixMs, ...(job !== undefined && { job }) };
+    const rotating: Rotating = { name: "rotating", toTag, reason, sinceUnixMs, ...asked };
     await this.#save({ ...this.#record, state: rotating });
-    return this.#carryOn(rotating, origin, signal);
+    return this.#carryOn(rotating, signal);
   }
 
   /** From wherever the last attempt ended. */
-  async #carryOn(
-    state: Rotating,
-    { overlapMs = this.#options.overlapMs }: Partial<RotationOrigin>,
-    signal: AbortSignal | undefined,
-  ): Promise<RotationResult> {
+  async #carryOn(state: Rotating, signal: AbortSignal | undefined): Promise<RotationResult> {
     const { toTag, reason } = state;
     this.#hub.emit("rotationStarted", { reason, fromTag: this.#record.secTag, toTag });
     try {
       const provisioned = await this.#provision(toTag, signal);
       await this.#live.giveBack();
-      return await this.#rotated(state, provisioned, overlapMs);
+      return await this.#rotated(state, provisioned);
     } catch (error) {
       await this.#live.giveBack();
       if (!isThinglineError(error)) throw error;
@@ -272,9 +292,9 @@ export class Rotation {
     });
   }
 
-  async #rotated(state: Rotating, { certificateId }: ProvisionResult, overlapMs: number): Promise<RotationResult> {
+  async #rotated(state: Rotating, { certificateId }: ProvisionResult): Promise<RotationResult> {
     const { clock, store, keys } = this.#options;
-    const { toTag, reason, job } = state;
+    const { toTag, reason, job, overlapMs = this.#options.overlapMs } = state;
     const oldTag = this.#record.secTag;
     const replacedCertificateId = this.#certificate?.certificateId;
     const atUnixMs = clock.unixMs();
@@ -301,14 +321,19 @@ export class Rotation {
   async #failed(state: Rotating, error: ThinglineError): Promise<void> {
     const { reason, job } = state;
     if (error.code === "ABORTED" || error.code === "CLOSED") return;
-    if (!(await this.#isPending(state.toTag))) {
-      const atUnixMs = this.#options.clock.unixMs();
-      const entry = { reason, ...(job && { job }), atUnixMs, outcome: "failed" as const, code: error.code };
-      await this.#save({ ...withEntry(this.#record, entry), state: { name: "settled" } });
+    try {
+      if (!(await this.#isPending(state.toTag))) {
+        const atUnixMs = this.#options.clock.unixMs();
+        const entry = { reason, ...(job && { job }), atUnixMs, outcome: "failed" as const, code: error.code };
+        await this.#save({ ...withEntry(this.#record, entry), state: { name: "settled" } });
+      }
+    } catch (problem) {
+      // With a disk that takes nothing the device has to come back all the same.
+      this.#watch.failed(problem);
     }
     const retryInMs = reason === "age" ? this.#watch.rotationFailed() : undefined;
     this.#hub.emit("rotationFailed", { reason, error, ...(retryInMs !== undefined && { retryInMs }) });
-    await this.#connectInUse().catch(() => this.#comeBack());
+    await this.#return();
   }
 
   async #isPending(toTag: number): Promise<boolean> {
@@ -406,7 +431,7 @@ export class Rotation {
   async #carryOnQuietly(state: Rotating): Promise<void> {
     try {
       const provisioned = await this.#provision(state.toTag, undefined);
-      await this.#rotated(state, provisioned, this.#options.overlapMs);
+      await this.#rotated(state, provisioned);
     } finally {
       await this.#live.giveBack();
     }
@@ -420,13 +445,16 @@ export class Rotation {
     if (state.name !== "overlapping" || this.#stop.signal.aborted) return;
     const { link, store } = this.#options;
     const wasActive = link !== undefined && this.#device.state !== "idle" && this.#device.state !== "closed";
-    if (link !== undefined) await this.#link.offline();
     try {
+      if (link !== undefined) await this.#link.offline();
       await deleteCredentials(store, state.oldTag);
       await this.#save({ ...this.#record, state: { name: "settled" } });
       this.#hub.emit("oldCredentialsDeleted", { secTag: state.oldTag });
+    } catch (error) {
+      this.#watch.overlapNotEnded();
+      throw error;
     } finally {
-      if (wasActive) await this.#connectInUse().catch(() => this.#comeBack());
+      if (wasActive) await this.#return();
     }
   }
 

@@ -47,7 +47,7 @@ export type RotationListener<Name extends RotationEventName> = (event: RotationE
 export type RotationListeners = { [Name in RotationEventName]?: RotationListener<Name> };
 
 export interface RotateOptions {
-  /** Ends the rotation where it stands; the next `connect()` or `rotate()` goes on. */
+  /** Ends the rotation where it stands, and the device is connected with what it had; the next `connect()` or `rotate()` goes on. */
   signal?: AbortSignal;
 }
 
