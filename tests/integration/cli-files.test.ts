@@ -32,7 +32,7 @@ test("files that have no end, are no files or no text end a command at once, by 
     [
       "device run --conf ok.conf --native-tls --state-dir binary.conf",
       "FILE_UNREADABLE",
-      /cannot read "binary\.conf\/.*"binary\.conf" is a file, expected a folder/,
+      /cannot (read|list) "binary\.conf\/.*"binary\.conf" is a file, expected a folder/,
     ],
     ["device run --conf binary.conf", "FILE_UNREADABLE", /"binary\.conf" is no text in UTF-8/],
   ];
