@@ -6,6 +6,7 @@ import {
   findTask,
   isOver,
   registrationKeys,
+  reportLinesPerFileMax,
   reportObject,
   reportTypes,
   thingProvisioningName,
@@ -33,6 +34,14 @@ const forgetFiles: Operation<FilesOf & { numbers: readonly number[] }, void> = a
   })),
   effects: [],
 });
+
+/** Lines that came into no file. @returns whether there were any */
+const forgetLines: Operation<FilesOf, boolean> = async ({ scope, store }, { taskId, type }) => {
+  const prefix = registrationKeys.reportLines(scope, taskId, type);
+  const entries = await store.list(prefix, { limit: reportLinesPerFileMax });
+  const operations = entries.map(({ key }) => ({ key, delete: true as const }));
+  return { result: entries.length > 0, operations, effects: [] };
+};
 
 const forgetRecords: Operation<{ taskId: string }, void> = async (context, { taskId }) => {
   const { scope } = context;
@@ -67,6 +76,7 @@ export function createForgetTask(objects: Pick<ObjectsService["operations"], "de
         }
         await run(forgetFiles, { taskId, type, numbers });
       }
+      while (await run(forgetLines, { taskId, type }));
     }
     await run(forgetRecords, { taskId });
   });

@@ -1,4 +1,4 @@
-import { isThinglineError } from "@thingline/protocol";
+import { isThinglineError, type ErrorCode } from "@thingline/protocol";
 import type { Log } from "../../log.js";
 import {
   parseTemplate,
@@ -71,14 +71,20 @@ export function createRegistrationStep({ issuer, objects, registerPlan, log }: R
     const { run, clock } = context;
     const found = await run(readTask, { taskId });
     if (found === undefined || isOver(found.progress)) return;
-    const done = endOf(found, clock.unixMs()) ?? (await registerPart(context, found));
+    const decided = endOf(found, clock.unixMs());
+    const done = decided ?? (await registerPart(context, found));
     // Another process goes on with it.
     if (done === "stale") return;
-    await writeReports(context, taskId, done === "more" ? reportLinesPerFileMax : 1);
-    if (done === "more") return run(wakeNextStep, { taskId });
-    if (!(await run(endTask, { taskId, end: done }))) return;
+    const linesMin = done === "more" ? reportLinesPerFileMax : 1;
+    const fault = await writeReports(context, taskId, linesMin).catch((error: unknown) => {
+      if (!isThinglineError(error) || (decided === undefined && !reportRefusals.has(error.code))) throw error;
+      return error.message;
+    });
+    const end = fault === undefined ? done : withoutReports(done, fault);
+    if (end === "more") return run(wakeNextStep, { taskId });
+    if (!(await run(endTask, { taskId, end }))) return;
     const { successCount = 0, failureCount = 0 } = (await run(readTask, { taskId }))?.progress ?? {};
-    log.info("thingRegistrationTaskEnded", { taskId, status: done.status, successCount, failureCount });
+    log.info("thingRegistrationTaskEnded", { taskId, status: end.status, successCount, failureCount });
   };
 
   const registerPart = async (context: SagaContext, found: RunningTask): Promise<TaskEnd | "more" | "stale"> => {
@@ -103,7 +109,7 @@ export function createRegistrationStep({ issuer, objects, registerPlan, log }: R
   };
 
   /** Files with fewer lines wait for more of them. */
-  const writeReports = async ({ run }: SagaContext, taskId: string, linesMin: number): Promise<void> => {
+  const writeReports = async ({ run }: SagaContext, taskId: string, linesMin: number): Promise<undefined> => {
     for (const type of reportTypes) {
       for (;;) {
         const progress = (await run(readTask, { taskId }))?.progress;
@@ -111,9 +117,20 @@ export function createRegistrationStep({ issuer, objects, registerPlan, log }: R
         if (!(await writeReport({ run }, objects.operations, { taskId, type }))) break;
       }
     }
+    return undefined;
   };
 
   return saga<{ taskId: string }, void>(thingProvisioningName, (context, { taskId }) => runStep(context, taskId));
+}
+
+/** No later attempt to write a report would do better. What a task has to end with is not even tried twice. */
+const reportRefusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["QUOTA_EXCEEDED", "REQUEST_INVALID"]);
+
+/** A task whose reports cannot be written is over: it would keep every other task from running. */
+function withoutReports(done: TaskEnd | "more", fault: string): TaskEnd {
+  const message = `Its reports cannot be written: ${fault}`;
+  if (done === "more" || done.status === "Completed") return { status: "Failed", message };
+  return { ...done, message: done.message === undefined ? message : `${done.message}. ${message}` };
 }
 
 /** What ends a task whatever its input is. */

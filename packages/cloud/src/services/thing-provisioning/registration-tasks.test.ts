@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
+import { bucketsMax } from "../objects/model.js";
 import { explainCertificate } from "../registry/index.js";
+import { createForgetTask } from "./forget-task.js";
 import { wakeTimerMsMax } from "../wake-ups.js";
 import { scope } from "../world.test.support.js";
 import {
@@ -359,3 +361,24 @@ test("of more than registrationTasksMax tasks the oldest is forgotten", async ()
   await clock.advance(1_000);
   await assert.rejects(describe(oldest), is("RESOURCE_NOT_FOUND", /not found/));
 });
+
+for (const isStopped of [false, true]) {
+  test(`a task whose reports cannot be written ends${isStopped ? " when it is stopped" : ""}, and the next one may run`, async () => {
+    const world = await openTasksWorld({ isStepped: true });
+    const { run, store, objects, provisioning, runStep, putInput, start, describe } = world;
+    await putInput(namesOf(registrationsPerStepMax + 1));
+    for (let count = 1; count < bucketsMax; count++) await run(objects.createBucket, { bucket: `bucket-${count}` });
+    const taskId = await start();
+    await runStep(taskId);
+    if (isStopped) await run(provisioning.stopThingRegistrationTask, { taskId });
+    await runStep(taskId);
+    const { status, message, successCount } = await describe(taskId);
+    assert.match(message ?? "", /^Its reports cannot be written: You have attempted to create more buckets/);
+    const done = registrationsPerStepMax + (isStopped ? 0 : 1);
+    assert.deepEqual([status, successCount], [isStopped ? "Cancelled" : "Failed", done]);
+    await start();
+    await run(createForgetTask(objects), { taskId });
+    const left = await store.list([scope.account, scope.region, "registrationReport"], { limit: 99 });
+    assert.deepEqual(left, [], "no line of a report is left behind");
+  });
+}
