@@ -55,7 +55,7 @@ export function createHookCaller({ functions, log }: HookCallerDependencies): As
 export function readAnswer(answer: JsonValue): Readonly<Record<string, string>> | string {
   if (!isRecord(answer)) return "its answer is no object";
   const { allowProvisioning, parameterOverrides = {} } = answer;
-  if (allowProvisioning !== true) return `allowProvisioning is ${JSON.stringify(allowProvisioning) ?? "missing"}`;
+  if (allowProvisioning !== true) return `allowProvisioning is ${wordFor(allowProvisioning)}`;
   if (parameterOverrides === null) return {};
   if (!isRecord(parameterOverrides)) return "parameterOverrides is no object";
   const overrides = Object.entries(parameterOverrides);
@@ -64,4 +64,11 @@ export function readAnswer(answer: JsonValue): Readonly<Record<string, string>> 
   const texts = overrides.filter((each): each is [string, string] => typeof each[1] === "string");
   if (texts.length < overrides.length) return "parameterOverrides holds something else than texts";
   return Object.fromEntries(texts);
+}
+
+/** For the log: what a hook answers may be long, nested without end, or not for everybody to read. */
+function wordFor(value: JsonValue | undefined): string {
+  if (value === undefined) return "missing";
+  if (value === null || value === false) return String(value);
+  return Array.isArray(value) ? "a list" : `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
 }

@@ -75,6 +75,15 @@ test("what is no template, or one of its type, is refused with its path, and so 
     assert.deepEqual(error.details, { resourceId: "line", resourceArn: arn });
     return true;
   });
+  // Nobody would ask it, so it is not taken as if somebody would.
+  const { DeviceConfiguration: _notOfJitp, ...body } = JSON.parse(templateBody) as Record<string, unknown>;
+  const jitp = { ...template, templateName: "jitp", type: "JITP" as const, templateBody: JSON.stringify(body) };
+  const preProvisioningHook = { targetArn: hookArn };
+  const hooked = hasCode("REQUEST_INVALID", /JITP has no pre-provisioning hook/);
+  await assert.rejects(run(createProvisioningTemplate, { ...jitp, preProvisioningHook }), hooked);
+  await run(createProvisioningTemplate, jitp);
+  const update = { templateName: "jitp", preProvisioningHook };
+  await assert.rejects(run(operations.updateProvisioningTemplate, update), hooked);
   const version = { templateName: "line", templateBody: "{}x" };
   await assert.rejects(run(createProvisioningTemplateVersion, version), hasCode("PROVISIONING_TEMPLATE_INVALID"));
   const tagged = { ...template, templateName: "tagged", tags: [{ Key: "a", Value: "b" }] };

@@ -44,6 +44,7 @@ function createTemplateOperation(isLimited: boolean) {
       const { templateName, description, templateBody, enabled = false, provisioningRoleArn } = input;
       const { type = "FLEET_PROVISIONING", preProvisioningHook } = input;
       parseTemplate(templateBody, { kind: kindOf(type) });
+      checkHook(type, preProvisioningHook);
       const key = templateKeys.template(scope, templateName);
       if ((await store.get(key)) !== undefined) {
         const details = { resourceId: templateName, resourceArn: templateArn(scope, templateName) };
@@ -107,6 +108,7 @@ const updateProvisioningTemplate = awsOperation(
       const message = "preProvisioningHook and removePreProvisioningHook exclude each other";
       throw new ThinglineError("REQUEST_INVALID", message);
     }
+    checkHook(before.type, preProvisioningHook);
     if (defaultVersionId !== undefined) await requireVersion(context, input.templateName, defaultVersionId);
     const { preProvisioningHook: hookBefore, ...others } = before;
     const hook = preProvisioningHook === undefined ? hookBefore : hookRecord(preProvisioningHook);
@@ -184,6 +186,13 @@ function summaryOf({ templateName, type, description, isEnabled, ...at }: Templa
     ...(description !== undefined && { description }),
     ...{ creationDate: at.createdAtMs / 1_000, lastModifiedDate: at.modifiedAtMs / 1_000 },
   };
+}
+
+/** Nobody would ask it. @see AWS API reference, CreateProvisioningTemplate: only templates of FLEET_PROVISIONING have one */
+function checkHook(type: TemplateType, hook: ProvisioningHook | undefined): void {
+  if (type === "FLEET_PROVISIONING" || hook === undefined) return;
+  const message = `A template of type ${type} has no pre-provisioning hook`;
+  throw new ThinglineError("REQUEST_INVALID", message);
 }
 
 function hookRecord({ targetArn, payloadVersion = defaultPayloadVersion }: ProvisioningHook): HookRecord {
