@@ -103,6 +103,10 @@ export class LocalBroker implements Broker {
 
   private take(turn: Turn, effect: Omit<PublishEffect, "type">, id: EffectId | undefined): void {
     const { topic, payload, qos, isRetained = false, properties, onlyToClientId } = effect;
+    const only =
+      onlyToClientId === undefined
+        ? undefined
+        : { clientId: onlyToClientId, certificateId: effect.onlyToCertificateId };
     const { delivery, ear, index, intake, others, sessions } = this.parts;
     const { publication } = turn;
     publication.reset(topic, payload, qos, isRetained, undefined);
@@ -113,17 +117,17 @@ export class LocalBroker implements Broker {
       const since = ear.arrivalsAt(publication.id);
       if (since !== undefined) {
         delivery.deliverToArrivals(turn, publication, index.route(topic), since);
-        others.forward(turn, publication, onlyToClientId);
+        others.forward(turn, publication, only);
         return;
       }
     }
-    if (onlyToClientId === undefined) {
+    if (only === undefined) {
       intake.take(turn, publication, index.route(topic), effect.source === "http" ? overHttp : ofService);
     } else {
-      const session = sessions.get(onlyToClientId);
+      const session = sessions.addressed(only);
       // Where it is subscribed, it says with which quality.
       const target = session && index.route(topic).targets.find(({ subscriber }) => subscriber === session);
-      delivery.deliverToClient(turn, session, onlyToClientId, publication, target?.qos);
+      delivery.deliverToClient(turn, session, only, publication, target?.qos);
     }
   }
 

@@ -2,6 +2,7 @@ import { ThinglineError } from "@thingline/protocol";
 import type { BusControl, BusId, BusMessage, BusReceiver } from "../bus/bus.js";
 import { isConfirmed, type Outgoing } from "../bus/bus-link.js";
 import { SeenMessages } from "../bus/seen-messages.js";
+import { addresseeOf, isAddressed } from "./addressee.js";
 import type { Connections } from "./connections.js";
 import type { BrokerContext } from "./context.js";
 import type { Delivery } from "./delivery.js";
@@ -70,9 +71,9 @@ export class BusEar implements BusReceiver {
     const { turns, index, delivery } = this.parts;
     const turn = turns.begin();
     const publication = this.describe(turn, message);
-    if (message.onlyToClientId !== undefined) {
-      const isMeant = message.onlyToClientId === session.clientId;
-      if (isMeant) delivery.deliver(turn, session, undefined, message.qos, false, publication);
+    const only = addresseeOf(message);
+    if (only !== undefined) {
+      if (isAddressed(session, only)) delivery.deliver(turn, session, undefined, message.qos, false, publication);
     } else {
       const target = index.route(message.topic).targets.find(({ subscriber }) => subscriber === session);
       if (target !== undefined) delivery.deliverTo(turn, target, publication);
@@ -94,11 +95,12 @@ export class BusEar implements BusReceiver {
 
   private receive(turn: Turn, message: BusMessage, since = -1): void {
     const { delivery, index, moving, retained, sessions } = this.parts;
-    const { topic, onlyToClientId } = message;
+    const { topic } = message;
+    const only = addresseeOf(message);
     const publication = this.describe(turn, message);
     for (const wait of moving.waitsOf(message, (session) => this.bring(message, session))) turn.wait(wait);
-    if (onlyToClientId !== undefined) {
-      const session = sessions.get(onlyToClientId);
+    if (only !== undefined) {
+      const session = sessions.addressed(only);
       if (session !== undefined && session.arrival > since)
         delivery.deliver(turn, session, undefined, message.qos, false, publication);
       return;

@@ -23,6 +23,7 @@ export interface ReceiveRights {
 export interface Client {
   readonly clientId: string;
   readonly version: MqttVersion;
+  readonly certificateId: string | undefined;
   readonly connection: Connection;
   /** The client's Maximum Packet Size. */
   readonly packetBytesMax: number;

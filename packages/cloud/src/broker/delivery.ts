@@ -1,3 +1,4 @@
+import type { Addressee } from "./addressee.js";
 import type { BrokerContext } from "./context.js";
 import type { Client } from "./client.js";
 import type { BrokerCounters } from "./counters.js";
@@ -80,7 +81,7 @@ export class Delivery {
   deliverToClient(
     turn: Turn,
     session: BrokerSession | undefined,
-    clientId: string,
+    only: Addressee,
     publication: Publication,
     grantedQos: 0 | 1 = publication.qos,
   ): void {
@@ -88,9 +89,9 @@ export class Delivery {
       this.deliver(turn, session, undefined, grantedQos, false, publication);
       return;
     }
-    if (!this.others.isNobody && this.others.forward(turn, publication, clientId)) return;
+    if (!this.others.isNobody && this.others.forward(turn, publication, only)) return;
     this.counters.droppedClientAbsent++;
-    this.context.log.info("clientAbsent", { clientId, topic: publication.topic });
+    this.context.log.info("clientAbsent", { clientId: only.clientId, topic: publication.topic });
   }
 
   /** One member gets it. With a persistent member the group has a queue for QoS 1; without, it is one of those online or nobody. */

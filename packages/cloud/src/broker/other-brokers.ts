@@ -1,5 +1,6 @@
 import { ThinglineError } from "@thingline/protocol";
 import { isConfirmed, type BusLink, type Outgoing } from "../bus/bus-link.js";
+import type { Addressee } from "./addressee.js";
 import type { BrokerContext } from "./context.js";
 import type { Publication } from "./publication.js";
 import type { Turn } from "./turn.js";
@@ -47,32 +48,43 @@ export class OtherBrokers {
   /**
    * Sends a message to the brokers that want it. What it has to wait for is added to the turn.
    *
-   * @param onlyToClientId for the session of this client, wherever it is.
+   * @param only for the session of this client, wherever it is.
    * @returns whether it went, or may go, to any of them
    */
-  forward(turn: Turn, publication: Publication, onlyToClientId: string | undefined): boolean {
+  forward(turn: Turn, publication: Publication, only: Addressee | undefined): boolean {
     const { node } = this.context;
     if (node.mayAct()) {
-      if (!this.isWanted(publication, onlyToClientId)) return false;
-      const sent = this.send(this.messageOf(publication, onlyToClientId), publication.stored);
+      if (!this.isWanted(publication, only)) return false;
+      const sent = this.send(this.messageOf(publication, only), publication.stored);
       if (sent !== undefined) turn.wait(sent);
       return true;
     }
     // Another node may have become the holder of a session that wants it, without this one having heard of it.
-    const later = this.sendLater(this.messageOf(publication, onlyToClientId), publication.stored);
+    const later = this.sendLater(this.messageOf(publication, only), publication.stored);
     if (isConfirmed(publication)) turn.wait(later);
     else later.catch(() => undefined);
     return true;
   }
 
-  private isWanted({ topic, isRetained }: Publication, onlyToClientId: string | undefined): boolean {
-    return isRetained || onlyToClientId !== undefined || this.link.hasInterest(topic);
+  private isWanted({ topic, isRetained }: Publication, only: Addressee | undefined): boolean {
+    return isRetained || only !== undefined || this.link.hasInterest(topic);
   }
 
-  private messageOf(publication: Publication, onlyToClientId: string | undefined): Outgoing {
+  private messageOf(publication: Publication, only: Addressee | undefined): Outgoing {
     const { topic, payload, qos, isRetained, properties, expiresAtMs } = publication.keep();
     const retained = isRetained ? { broker: this.context.brokerId, count: ++this.retainedCount } : undefined;
-    return { id: publication.id, topic, payload, qos, isRetained, properties, expiresAtMs, onlyToClientId, retained };
+    return {
+      id: publication.id,
+      topic,
+      payload,
+      qos,
+      isRetained,
+      properties,
+      expiresAtMs,
+      retained,
+      onlyToClientId: only?.clientId,
+      onlyToCertificateId: only?.certificateId,
+    };
   }
 
   /** @param stored a retained message is told of when it is in the store: whoever misses it finds it there */

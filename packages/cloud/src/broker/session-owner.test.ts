@@ -226,10 +226,55 @@ test("with several brokers a stranger at one throws the device off another, and 
     void back.disconnect();
     await clock.advance(10);
   }
+  // What the device asked for at one broker does not go to the stranger at another.
+  const other = await two.connect("pump", clean(holder("y")));
+  await clock.advance(10);
+  const answer = { topic: "answer", payload: new Uint8Array(), qos: 1, onlyToClientId: "pump" } as const;
+  for (const letter of ["a", "y"])
+    void one.broker.publish(
+      { ...answer, onlyToCertificateId: letter.repeat(64) },
+      { node: "one", sequence: letter.charCodeAt(0) },
+    );
+  await clock.advance(10);
+  assert.deepEqual(other.messages, ["answer="]);
   // The other way round: the device comes where the stranger is not.
   const stranger = await two.connect("pump", clean(holder("y")));
   const device = await one.connect("pump", persistent(holder("a", "pump")));
   await clock.advance(10);
   assert.deepEqual([stranger.isClosed, device.connack?.isSessionPresent], [true, true]);
   for (const world of [one, two]) await clock.until(world.broker.close());
+});
+
+test("the answer of a service goes to who asked, and to nobody who came under the client id since", async () => {
+  const world = await startWorld();
+  const [asker, stranger] = [holder("a"), holder("x")];
+  const answer = (letter: string) => {
+    const only = { onlyToClientId: "pump", onlyToCertificateId: letter.repeat(64) };
+    const payload = new TextEncoder().encode(letter);
+    void world.broker.publish({ topic: "answer", payload, qos: 1, ...only });
+    return world.clock.settle();
+  };
+  const device = await world.connect("pump", clean(asker));
+  await answer("a");
+  await device.subscribe("later");
+  assert.deepEqual(device.messages, ["answer=a"]);
+  for (const fields of [clean(stranger), persistent(stranger), clean(holder("x", "pump")), clean(new TestIdentity())]) {
+    const other = await world.connect("pump", fields);
+    await other.subscribe("answer");
+    await answer("a");
+    await other.subscribe("later");
+    assert.deepEqual(other.messages, []);
+  }
+  // One that is away gets it when it is back, a thing with whichever certificate it has then.
+  for (const [thingName, back] of [
+    [undefined, asker],
+    ["pump", holder("b", "pump")],
+  ] as const) {
+    const away = await world.connect("pump", persistent(holder("a", thingName)));
+    await away.disconnect();
+    await answer("x");
+    await answer("a");
+    assert.deepEqual((await world.connect("pump", persistent(back))).messages.at(-1), "answer=a");
+  }
+  await closeWorld(world);
 });

@@ -1,3 +1,4 @@
+import { isAddressed, type Addressee } from "./addressee.js";
 import type { SubscriptionOptions } from "@thingline/protocol/mqtt";
 import type { BusLink } from "../bus/bus-link.js";
 import type { BrokerContext } from "./context.js";
@@ -44,6 +45,12 @@ export class Sessions {
   get(clientId: string): BrokerSession | undefined {
     const session = this.beside.size > 0 ? this.beside.get(clientId) : undefined;
     return session ?? this.byName.get(clientId);
+  }
+
+  /** What {@link get} finds, if it is who is meant. */
+  addressed(only: Addressee): BrokerSession | undefined {
+    const session = this.get(only.clientId);
+    return session !== undefined && isAddressed(session, only) ? session : undefined;
   }
 
   named(name: SessionName): BrokerSession | undefined {

@@ -27,6 +27,8 @@ export interface BusMessage {
   expiresAtMs: number | undefined;
   /** Only for the session of this client, subscribed or not. */
   onlyToClientId: string | undefined;
+  /** And only if it came with this certificate. */
+  onlyToCertificateId?: string | undefined;
   /** Of retained messages: which broker sends it, and how many it has sent so far. Who misses one reads the store. */
   retained: RetainedCount | undefined;
 }

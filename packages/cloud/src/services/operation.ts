@@ -28,6 +28,11 @@ export type Effect =
       source?: "service" | "http";
       /** Deliver to this client only, subscribed or not (job responses). */
       onlyToClientId?: string;
+      /**
+       * With {@link onlyToClientId}: and only while the client is who asked, with this certificate. Whoever came under its client id since
+       * does not get it.
+       */
+      onlyToCertificateId?: string;
     }
   | { type: "disconnect"; clientId: string; reason: string }
   /** Policies, status or attachments of a certificate changed: look again at its live connections. */

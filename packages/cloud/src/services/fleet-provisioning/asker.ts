@@ -22,8 +22,9 @@ export const digestOf = ({ keys }: Pick<SagaContext, "keys">, text: string): str
 
 export const accepted = (asker: Asker, payload: Uint8Array): Effect => answerTo(asker, asker.topic.accepted, payload);
 
-/** QoS 1 is the most: a subscription may say less. */
-export const answerTo = ({ clientId }: Asker, topic: string, payload: Uint8Array): Effect => ({
+/** QoS 1 is the most: a subscription may say less. Not for whoever has thrown the asker off under its client id, with another certificate. */
+export const answerTo = ({ clientId, claimCertificateId }: Asker, topic: string, payload: Uint8Array): Effect => ({
   ...{ type: "publish", topic, payload, qos: 1, onlyToClientId: clientId },
+  ...(claimCertificateId !== undefined && { onlyToCertificateId: claimCertificateId }),
   properties: { messageExpirySeconds: answerExpirySeconds },
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { test } from "node:test";
-import { ThinglineError } from "@thingline/protocol";
+import { ThinglineError, type JsonValue } from "@thingline/protocol";
 import {
   decodeCreateKeysAndCertificateAnswer,
   decodeFleetProvisioningRejection,
@@ -20,7 +20,7 @@ import {
   type FleetWorld,
 } from "./fleet-world.test.support.js";
 import { answerExpirySeconds } from "./asker.js";
-import { hookTimeoutMs } from "./hook.js";
+import { hookTimeoutMs, readAnswer } from "./hook.js";
 import { ownershipTokenLifetimeMs, pendingCertificatesMax, pendingKeys, pendingOfClientMax } from "./pending-model.js";
 import { awsProvisioningRates } from "./throttle.js";
 
@@ -310,6 +310,7 @@ test("whatever a hook answers but yes is a refusal, and so is no answer", async 
   const denied = { statusCode: 403, errorCode: "AccessDenied", errorMessage: "Access denied" };
   for (answer of [
     ...[undefined, null, true, [], "yes", {}, { allowProvisioning: "true" }, { allowProvisioning: false }],
+    { allowProvisioning: null },
     ...[
       { allowProvisioning: true, parameterOverrides: [] },
       { allowProvisioning: true, parameterOverrides: { a: 1 } },
@@ -323,7 +324,7 @@ test("whatever a hook answers but yes is a refusal, and so is no answer", async 
   await world.clock.advance(hookTimeoutMs - 1);
   await world.clock.advance(1);
   assert.deepEqual(await asked, denied);
-  assert.equal(world.logged.filter((event) => event === "provisioningHookDenied").length, 12);
+  assert.equal(world.logged.filter((event) => event === "provisioningHookDenied").length, 13);
   assert.equal(await statusOf(world, certificateId), "PENDING_ACTIVATION");
   answer = { allowProvisioning: true, parameterOverrides: null };
   assert.equal((await world.register(token)).thingName, "pump-7");
@@ -333,6 +334,36 @@ test("whatever a hook answers but yes is a refusal, and so is no answer", async 
   });
   const other = await world.createKeys();
   assert.deepEqual(await world.refusedRegister(other.certificateOwnershipToken), denied, "nobody has given it");
+});
+
+test("what a hook answers is not repeated in the log, however long it is and however deep", () => {
+  const deep = JSON.parse("[".repeat(100_000) + "]".repeat(100_000)) as JsonValue;
+  for (const [allowProvisioning, word] of [
+    ["-----BEGIN PRIVATE KEY-----", "a string"],
+    ["x".repeat(200_000), "a string"],
+    [deep, "a list"],
+    [{ deep }, "an object"],
+    [1, "a number"],
+    [null, "null"],
+    [false, "false"],
+  ] as const)
+    assert.equal(readAnswer({ allowProvisioning }), `allowProvisioning is ${word}`);
+});
+
+test("another certificate under the same client id displaces no certificate that waits", async () => {
+  const world = await openFleetWorld();
+  await addTemplate(world);
+  const { certificateOwnershipToken: token } = await world.createKeys();
+  const anonymous = await world.createKeys({ certificateId: null });
+  for (let count = 0; count <= pendingOfClientMax; count++) await world.createKeys({ certificateId: "d".repeat(64) });
+  assert.equal((await world.store.get(pendingKeys.count(scope)))?.value, pendingOfClientMax + 2);
+  assert.equal((await world.register(token)).thingName, "pump-7");
+  await world.register(anonymous.certificateOwnershipToken, { SerialNumber: "8" }, { certificateId: null });
+  await world.clock.advance(ownershipTokenLifetimeMs);
+  await world.runner.idle();
+  assert.equal((await world.store.get(pendingKeys.count(scope)))?.value, 0);
+  const left = await world.store.list([scope.account, scope.region, "pendingOfClient"], { limit: 9 });
+  assert.deepEqual(left, []);
 });
 
 test("within AWS's rates requests are answered, and one more is told to wait", async () => {

@@ -132,10 +132,12 @@ export async function openFleetWorld({
   };
 
   const ask: FleetWorld["ask"] = async (operation, payload, options = {}) => {
-    const { clientId = "pump-7", format = "json" } = options;
+    const { clientId = "pump-7", certificateId = claimCertificateId, format = "json" } = options;
     const { accepted } = await request(operation, payload, options);
     const [publish, ...others] = await takePublishes();
-    if (publish === undefined || others.length > 0 || publish.onlyToClientId !== clientId)
+    const isToAsker =
+      publish?.onlyToClientId === clientId && publish.onlyToCertificateId === (certificateId ?? undefined);
+    if (publish === undefined || others.length > 0 || !isToAsker)
       throw new Error(`one answer, to the client that asked: ${JSON.stringify([publish, ...others])}`);
     const isAccepted = publish.topic === accepted;
     const bytes = publish.payload;

@@ -30,6 +30,9 @@ export type RegisteredRecord = {
   deviceConfiguration: JsonObject;
 };
 
+/** Whose tokens are counted: another certificate under the same client id is another client, and displaces nothing of the first. */
+export type PendingOwner = Pick<TokenRecord, "clientId"> & { claimCertificateId?: string | undefined };
+
 /** Digests of the tokens of one client that were not used, oldest first. */
 export type PendingOfClientRecord = string[];
 
@@ -37,6 +40,7 @@ const key = ({ account, region }: Scope, ...rest: string[]): StoreKey => [accoun
 
 export const pendingKeys = {
   token: (scope: Scope, digest: string) => key(scope, "ownershipToken", digest),
-  ofClient: (scope: Scope, clientId: string) => key(scope, "pendingOfClient", clientId),
+  ofClient: (scope: Scope, { clientId, claimCertificateId }: PendingOwner) =>
+    key(scope, "pendingOfClient", clientId, ...(claimCertificateId === undefined ? [] : [claimCertificateId])),
   count: (scope: Scope) => key(scope, "pendingCertificateCount"),
 };

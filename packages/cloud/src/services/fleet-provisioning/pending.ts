@@ -9,6 +9,7 @@ import {
   pendingKeys,
   pendingOfClientMax,
   type PendingOfClientRecord,
+  type PendingOwner,
   type TokenRecord,
 } from "./pending-model.js";
 import { invalidToken, throttled } from "./refusal.js";
@@ -42,7 +43,7 @@ export const addPending: Operation<AddPendingInput, void> = inPendingLane(
     const { scope, store, nowMs } = context;
     const { issued, origin, clientId, claimCertificateId, digest, effects } = input;
     const count = await countOf(context);
-    const ofClient = await store.get<PendingOfClientRecord>(pendingKeys.ofClient(scope, clientId));
+    const ofClient = await store.get<PendingOfClientRecord>(pendingKeys.ofClient(scope, input));
     const digests = ofClient?.value ?? [];
     const dropped = digests.slice(0, Math.max(0, digests.length - (pendingOfClientMax - 1)));
     checkRoom((count?.value ?? 0) - dropped.length);
@@ -57,7 +58,7 @@ export const addPending: Operation<AddPendingInput, void> = inPendingLane(
     operations.push(
       { key: pendingKeys.token(scope, digest), expectedRevision: 0, value: token },
       {
-        key: pendingKeys.ofClient(scope, clientId),
+        key: pendingKeys.ofClient(scope, input),
         expectedRevision: ofClient?.revision ?? 0,
         value: [...digests.slice(dropped.length), digest],
       },
@@ -75,7 +76,7 @@ export const expireToken: Operation<{ digest: string }, { deleted: string | unde
     const key = pendingKeys.token(scope, digest);
     const entry = await store.get<TokenRecord>(key);
     if (entry === undefined) return answer({ deleted: undefined });
-    const { expiresAtMs, registered, certificateId, clientId } = entry.value;
+    const { expiresAtMs, registered, certificateId, clientId, claimCertificateId } = entry.value;
     // The clock was set back meanwhile.
     if (nowMs < expiresAtMs) {
       const wake: Effect = { type: "wakeAt", service: fleetProvisioningName, name: digest, atUnixMs: expiresAtMs };
@@ -84,7 +85,7 @@ export const expireToken: Operation<{ digest: string }, { deleted: string | unde
     const gone: StoreOperation = { key, expectedRevision: entry.revision, delete: true };
     if (registered !== undefined) return { result: { deleted: undefined }, operations: [gone], effects: [] };
     const isUnused = (await discardPending(context, certificateId)) !== undefined;
-    const operations = [gone, ...(await leavePending(context, { clientId, digest }))];
+    const operations = [gone, ...(await leavePending(context, { clientId, claimCertificateId, digest }))];
     return { result: { deleted: isUnused ? certificateId : undefined }, operations, effects: [] };
   },
 );
@@ -108,9 +109,9 @@ export async function requireToken(
 /** What is written when a certificate waits no more. */
 export async function leavePending(
   context: OperationContext,
-  { clientId, digest }: { clientId: string; digest: string },
+  { digest, ...owner }: PendingOwner & { digest: string },
 ): Promise<StoreOperation[]> {
-  const key = pendingKeys.ofClient(context.scope, clientId);
+  const key = pendingKeys.ofClient(context.scope, owner);
   const ofClient = await context.store.get<PendingOfClientRecord>(key);
   const left = ofClient?.value.filter((each) => each !== digest) ?? [];
   const expectedRevision = ofClient?.revision ?? 0;

@@ -142,7 +142,11 @@ function createRegister(
         result: { thingName, isNews: true },
         operations: [
           { key, expectedRevision: revision, value },
-          ...(await leavePending(context, { clientId: token.clientId, digest })),
+          ...(await leavePending(context, {
+            clientId: token.clientId,
+            claimCertificateId: token.claimCertificateId,
+            digest,
+          })),
         ],
         effects: [told(asker, registered)],
       };
