@@ -12,7 +12,7 @@ import { checkRotationOptions, rotationOverlapMsMax, type RotationOptions, warnD
 import { rotationRecordBytesMax } from "./record.js";
 import { RotationFile } from "./rotation-file.js";
 
-const device = { connect() {}, disconnect() {}, on() {}, subscribe() {} } as unknown as Device;
+const device = { clientId: "pump-7", connect() {}, disconnect() {}, on() {}, subscribe() {} } as unknown as Device;
 const random = createVirtualRandom("options");
 const keys = createVirtualKeys({ random });
 const good: RotationOptions = {
@@ -33,6 +33,10 @@ test("options are checked before anything is opened, each by its name", () => {
     ["tags", { tags: [50] }],
     ["tags", { tags: [-1, 50] }],
     ["method", { method: { kind: "ownCertificate" } }],
+    ["method.template", { method: { kind: "fleet", keys: "csr" } }],
+    ["keyMaker", { method: { kind: "split", keys: "modem" } }],
+    ["limits.requestMax", { limits: { requestMax: 1 } }],
+    ["limits.requestsMax", { limits: { requestsMax: 0 } }],
     ["policy.atLifetimePercent", { policy: { atLifetimePercent: 0 } }],
     ["policy.daysBeforeEnd", { policy: { daysBeforeEnd: -1 } }],
     ["policy.maxAgeDays", { policy: { maxAgeDays: Number.NaN } }],

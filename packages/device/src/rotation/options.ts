@@ -1,4 +1,4 @@
-import { methodsOf, optionInvalid, type OptionTypes, readOptions } from "@thingline/protocol";
+import { methodsOf, optionInvalid, type OptionTypes, readOptions, ThinglineError } from "@thingline/protocol";
 import type { Pem } from "@thingline/protocol/x509";
 import {
   type Clock,
@@ -15,10 +15,15 @@ import {
   linkControlOption,
   type Random,
   randomOption,
+  type SecTagDialer,
 } from "@thingline/transport";
 import type { Device } from "../device.js";
 import type { ProvisioningMethod } from "../provisioning/method.js";
-import type { ProvisioningPoint } from "../provisioning/provision-options.js";
+import {
+  checkProvisioning,
+  type ProvisionDeviceOptions,
+  type ProvisioningPoint,
+} from "../provisioning/provision-options.js";
 import type { ProvisioningLimits } from "../provisioning/types.js";
 import type { RotationPolicy } from "./age.js";
 import type { RotationListeners } from "./types.js";
@@ -116,7 +121,29 @@ export interface CheckedRotation extends RotationOptions {
   spreadMs: number;
 }
 
-/** @throws {ThinglineError} OPTION_INVALID */
+/** The flow dials nothing by itself: its connections are the device's. */
+const noDialer: SecTagDialer = {
+  name: "the device's own connection",
+  dial: () => Promise.reject(new ThinglineError("ADAPTER_FAILED", "a rotation dials nothing by itself")),
+};
+
+/** What the provisioning flow is told: the tag in use is its claim's, the other one the device's. */
+export function flowOptions(
+  { clientId }: Pick<Device, "clientId">,
+  { store, method, keyMaker, ca, files, keys, clock, random, limits, onStep }: RotationOptions,
+  { fromTag, toTag, progressPath }: { fromTag: number; toTag: number; progressPath: string },
+): ProvisionDeviceOptions {
+  return {
+    ...{ host: "localhost", clientId, method, claimTag: fromTag, deviceTag: toTag, claimClientId: "device" },
+    ...{ store, dialer: noDialer, files, progressPath, keys, clock, random },
+    ...(keyMaker !== undefined && { keyMaker }),
+    ...(ca !== undefined && { ca }),
+    ...(limits !== undefined && { limits }),
+    ...(onStep !== undefined && { onStep }),
+  };
+}
+
+/** @throws {ThinglineError} OPTION_INVALID, and what the certificate in `ca` is refused with */
 export function checkRotationOptions(device: Device, given: RotationOptions): CheckedRotation {
   const of = "openRotation()";
   readOptions({ device }, { device: deviceOption }, { of, required: ["device"] });
@@ -136,6 +163,9 @@ export function checkRotationOptions(device: Device, given: RotationOptions): Ch
   whole("spreadMs", spreadMs, rotationOverlapMsMax);
   if (warnDays.length > warnDaysMax) throw optionInvalid("warnDays", `at most ${warnDaysMax}`, warnDays.length);
   for (const days of warnDays) whole("warnDays", days, 36_500);
+  // A rotation may be years away: what its flow would refuse then is refused now.
+  const [fromTag, toTag] = options.tags;
+  checkProvisioning(flowOptions(device, options, { fromTag, toTag, progressPath: options.folder }));
   return { ...options, policy, overlapMs, spreadMs, warnDays: [...warnDays] };
 }
 

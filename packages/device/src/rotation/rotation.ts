@@ -1,5 +1,5 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
-import type { LinkControl, SecTagDialer } from "@thingline/transport";
+import type { LinkControl } from "@thingline/transport";
 import type { Device } from "../device.js";
 import { abortedError, fractionOf } from "../errors.js";
 import type { JobHandler } from "../jobs/job.js";
@@ -12,7 +12,7 @@ import { deleteCredentials, findTag, readCertificate } from "./credentials.js";
 import { rotationJobHandler } from "./job.js";
 import { RotationEventHub } from "./listeners.js";
 import { LiveDevice } from "./live-device.js";
-import { checkRotationOptions, type CheckedRotation, type RotationOptions } from "./options.js";
+import { checkRotationOptions, type CheckedRotation, flowOptions, type RotationOptions } from "./options.js";
 import { newRotationRecord, type RotationRecord, withEntry } from "./record.js";
 import { RotationFile } from "./rotation-file.js";
 import type {
@@ -36,12 +36,6 @@ const noLink: LinkControl = {
   normal: async () => undefined,
   offline: async () => undefined,
   powerOff: async () => undefined,
-};
-
-/** The flow dials nothing by itself: its connections are the device's. */
-const noDialer: SecTagDialer = {
-  name: "the device's own connection",
-  dial: () => Promise.reject(new ThinglineError("ADAPTER_FAILED", "a rotation dials nothing by itself")),
 };
 
 /**
@@ -274,17 +268,12 @@ export class Rotation {
   }
 
   #provision(toTag: number, signal: AbortSignal | undefined): Promise<ProvisionResult> {
-    const { store, method, keyMaker, ca, files, keys, clock, random, limits, onStep } = this.#options;
     const fromTag = this.#record.secTag;
     return provisionDevice({
-      ...{ host: "localhost", clientId: this.#device.clientId, method, claimTag: fromTag, deviceTag: toTag },
-      ...{ store, link: this.#link, dialer: noDialer, files, keys, clock, random },
-      progressPath: this.#file.progressPath(toTag),
-      claimClientId: "device",
-      ...(keyMaker !== undefined && { keyMaker }),
-      ...(ca !== undefined && { ca }),
-      ...(limits !== undefined && { limits }),
-      ...(onStep !== undefined && { onStep }),
+      ...flowOptions(this.#device, this.#options, {
+        ...{ fromTag, toTag, progressPath: this.#file.progressPath(toTag) },
+      }),
+      link: this.#link,
       onEvent: (event) => this.#hub.emit("rotationStep", event),
       connect: (options) =>
         this.#live.borrow("secTag" in options ? options.secTag : fromTag, options.signal ?? this.#stop.signal),
