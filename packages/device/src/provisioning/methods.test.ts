@@ -286,6 +286,15 @@ test("options that no method can go by are refused by name", async () => {
   await refused({ kind: "split", keys: "csr", keyKind: "rsa-512" }, "method.keyKind");
   await refused({ kind: "split", keys: "modem" }, "keyMaker", { keyMaker: undefined });
   await refused({ kind: "split", colour: "red" }, "method.colour");
+  await refused({ kind: "split", template }, "method.template");
+  await refused({ kind: "ownCertificate", keys: "csr" }, "method.keys");
+  await refused({ kind: "fleet", template, keys: "csr", certificateId: "0".repeat(64) }, "method.certificateId");
+  await refused({ kind: "split", keyKind: "rsa-2048" }, "method.keyKind");
+  await refused({ kind: "split", keys: "modem", keyKind: "rsa-2048" }, "method.keyKind");
+  await refused({ kind: "split", subject: [["CN", "pump"]] }, "method.subject");
+  await refused({ kind: "split", keys: "csr", subject: [["XX", "pump"]] }, "method.subject");
+  await refused({ kind: "split", keys: "csr", subject: ["CN"] }, "method.subject");
+  await failure(world.provision({ method: { kind: "split", keys: "csr", subject: [["C", "x"]] } }), "OPTION_INVALID");
   await refused({ kind: "split" }, "claimClientId", { claimClientId: "x" });
   await refused({ kind: "split" }, "claim.privateKeyPem", { claim: { certificatePem: "x" } });
   assert.equal(world.points.length, 0);

@@ -1,4 +1,4 @@
-import { optionInvalid, type OptionTypes, readOptions, ThinglineError } from "@thingline/protocol";
+import { type OptionTypes, readOptions } from "@thingline/protocol";
 import { claimClientIdOf } from "@thingline/protocol/provisioning";
 import {
   type DistinguishedName,
@@ -31,7 +31,8 @@ import type { ConnectDeviceOptions, DeviceSettings } from "../client/options.js"
 import type { Device } from "../device.js";
 import { amazonRootCa1 } from "./amazon-root-ca.js";
 import { digestOf } from "./inspect.js";
-import { type ClaimMaterial, type FleetMethod, keysOf, type ProvisioningMethod, wayOf } from "./method.js";
+import { checkMethod, invalid, oneOf } from "./check-method.js";
+import { type ClaimMaterial, keysOf, type ProvisioningMethod, wayOf } from "./method.js";
 import { provisioningStepsOf, type ProvisioningStepName } from "./steps.js";
 import {
   defaultProvisioningLimits,
@@ -41,7 +42,6 @@ import {
   type ProvisioningLimits,
   type TagItem,
 } from "./types.js";
-import { fleetProvisioningTopics, provisioningParametersMax } from "@thingline/protocol/fleet-provisioning";
 
 /** The tag that holds the sample's claim. */
 export const defaultClaimTag = 43;
@@ -163,18 +163,6 @@ const optionTypes = {
   signal: "signal",
 } as const satisfies OptionTypes<ProvisionDeviceOptions>;
 
-const methodTypes = {
-  kind: "string",
-  keys: "string",
-  keyKind: "string",
-  subject: "array",
-  template: "string",
-  parameters: "object",
-  format: "string",
-  connectsAs: "string",
-  certificateId: "string",
-} as const satisfies OptionTypes<ProvisioningMethod>;
-
 const claimTypes = {
   certificatePem: "string",
   privateKeyPem: "string",
@@ -279,59 +267,6 @@ function checkLimits(options: ProvisionDeviceOptions): ProvisioningLimits {
   return limits;
 }
 
-/** What cannot end well is refused before anything is asked for. */
-function checkMethod({
-  method: given = { kind: "split" },
-  keyMaker,
-  dialer,
-}: ProvisionDeviceOptions): ProvisioningMethod {
-  const method = readOptions(given, methodTypes, { of: "provisionDevice()", prefix: "method.", required: ["kind"] });
-  oneOf("method.kind", method.kind, ["split", "fleet", "ownCertificate"]);
-  if (method.kind === "ownCertificate") return method;
-  oneOf("method.keys", method.keys ?? "cloud", ["cloud", "csr", "modem"]);
-  oneOf("method.keyKind", method.keyKind ?? "ec-p256", ["ec-p256", "rsa-2048"]);
-  if (method.keys === "modem" && keyMaker === undefined) {
-    throw invalid(
-      "keyMaker",
-      "keyMaker: keys of the modem need one; createModemKeyMaker() of @thingline/modem makes it",
-    );
-  }
-  if (method.kind === "split") return method;
-  checkFleet(method);
-  const recordBytesMax = dialer.receivedRecordBytesMax ?? Infinity;
-  if (method.keys === "cloud" && recordBytesMax < cloudKeysAnswerBytesMin) {
-    const message =
-      `fleet provisioning with keys of the cloud sends key, certificate and token in one message of about 4 KB, and ` +
-      `${dialer.name} takes records of at most ${recordBytesMax} bytes. Use keys of the device ("csr" or "modem"), split messages, ` +
-      "or native TLS";
-    throw new ThinglineError("PROVISIONING_METHOD_UNFIT", message, {
-      details: { recordBytesMax, answerBytesMin: cloudKeysAnswerBytesMin },
-    });
-  }
-  return method;
-}
-
-/** An RSA key and its certificate in PEM alone. */
-export const cloudKeysAnswerBytesMin = 2_800;
-
-function checkFleet({ template, parameters = {}, format = "cbor", connectsAs = "clientId", keys }: FleetMethod): void {
-  if (typeof template !== "string")
-    throw invalid("method.template", "method.template: the name of a template is needed");
-  if (keys === undefined) throw invalid("method.keys", 'method.keys: expected "cloud", "csr" or "modem"');
-  oneOf("method.format", format, ["json", "cbor"]);
-  oneOf("method.connectsAs", connectsAs, ["clientId", "thingName"]);
-  fleetProvisioningTopics({ templateName: template, format });
-  const entries = Object.entries(parameters);
-  if (entries.length > provisioningParametersMax || entries.some(([, value]) => typeof value !== "string")) {
-    const expected = `at most ${provisioningParametersMax} texts`;
-    throw invalid("method.parameters", `method.parameters: expected ${expected}, got ${entries.length} members`);
-  }
-}
-
-function oneOf(option: string, value: string, values: readonly string[]): void {
-  if (!values.includes(value)) throw optionInvalid(option, values.map((each) => `"${each}"`).join(" or "), value);
-}
-
 /** A claim as it will lie in its tag. */
 function checkClaim(
   options: ProvisionDeviceOptions,
@@ -385,7 +320,3 @@ const defaultClaimClientId = "prefix";
 
 const definedOf = <Values extends object>(values: Values): Partial<Values> =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Values>;
-
-function invalid(option: string, message: string): ThinglineError {
-  return new ThinglineError("OPTION_INVALID", message, { details: { option } });
-}
