@@ -1,5 +1,12 @@
 import { checkOptionNames, optionInvalid, type OptionTypes, readOptions, ThinglineError } from "@thingline/protocol";
-import { fleetProvisioningTopics, provisioningParametersMax } from "@thingline/protocol/fleet-provisioning";
+import {
+  encodeRegisterThingRequest,
+  fleetProvisioningMessageBytesMax,
+  fleetProvisioningTopics,
+  ownershipTokenCharactersMax,
+  provisioningParameterNameCharactersMax,
+  provisioningParametersMax,
+} from "@thingline/protocol/fleet-provisioning";
 import { encodeName, nameAttributeTypes } from "@thingline/protocol/x509";
 import type { KeyMaker, SecTagDialer } from "@thingline/transport";
 import type { FleetMethod, OwnCertificateMethod, ProvisioningMethod, SplitMethod } from "./method.js";
@@ -37,7 +44,10 @@ export function checkMethod({ method: given = { kind: "split" }, keyMaker, diale
   const method = readOptions(given, allMethodTypes, { ...check, required: ["kind"] });
   oneOf("method.kind", method.kind, Object.keys(methodTypes));
   checkOptionNames(method, methodTypes[method.kind], check);
-  if (method.kind === "ownCertificate") return method;
+  if (method.kind === "ownCertificate") {
+    checkCertificateId(method.certificateId);
+    return method;
+  }
   oneOf("method.keys", method.keys ?? "cloud", ["cloud", "csr", "modem"]);
   checkKey(method);
   if (method.keys === "modem" && keyMaker === undefined) {
@@ -94,6 +104,21 @@ function checkFleet({ template, parameters = {}, format = "cbor", connectsAs = "
     const expected = `at most ${provisioningParametersMax} texts`;
     throw invalid("method.parameters", `method.parameters: expected ${expected}, got ${entries.length} members`);
   }
+  if (entries.some(([name]) => name === "" || name.length > provisioningParameterNameCharactersMax)) {
+    const rule = `a name of 1 to ${provisioningParameterNameCharactersMax} characters`;
+    throw invalid("method.parameters", `method.parameters: each has ${rule}`);
+  }
+  const longest = { certificateOwnershipToken: "x".repeat(ownershipTokenCharactersMax), parameters };
+  const { length } = encodeRegisterThingRequest(longest, format);
+  if (length <= fleetProvisioningMessageBytesMax) return;
+  const message = `method.parameters: RegisterThing with them can have ${length} bytes, more than ${fleetProvisioningMessageBytesMax}`;
+  throw invalid("method.parameters", message);
+}
+
+/** It is remembered, and what is remembered has to be one. */
+function checkCertificateId(certificateId: string | undefined): void {
+  if (certificateId === undefined || /^[0-9a-f]{64}$/u.test(certificateId)) return;
+  throw optionInvalid("method.certificateId", "64 hex digits in lower case", certificateId.slice(0, 80));
 }
 
 export function oneOf(option: string, value: string, values: readonly string[]): void {

@@ -8,6 +8,7 @@ import { amazonRootCa1 } from "./amazon-root-ca.js";
 import { digestOf } from "./inspect.js";
 import { makeDeviceKey } from "./key-making.js";
 import { progressBytesMax, type ProvisioningProgress } from "./progress.js";
+import { isPhaseSound } from "./progress-check.js";
 import { decodeProgress, encodeProgress } from "./progress-file.js";
 import {
   type CaSource,
@@ -150,7 +151,7 @@ export class EffectRunner {
       throw error;
     }
     const progress = decodeProgress(bytes);
-    if (progress) {
+    if (progress !== undefined && isPhaseSound(progress.phase, this.#context.keys)) {
       this.#keepCertificate(progress);
       return { of: "loadProgress", progress };
     }

@@ -1,4 +1,4 @@
-import { type OptionTypes, readOptions } from "@thingline/protocol";
+import { bytesEqual, optionInvalid, type OptionTypes, readOptions, ThinglineError } from "@thingline/protocol";
 import { claimClientIdOf } from "@thingline/protocol/provisioning";
 import {
   type DistinguishedName,
@@ -278,6 +278,14 @@ function checkClaim(
   const { keys } = options;
   const certificate = pemsOf(claim.certificatePem, "the option claim.certificatePem");
   const { pem: privateKey } = parsePrivateKey(claim.privateKeyPem, "the option claim.privateKeyPem");
+  if (!bytesEqual(keys.publicKeyOf(privateKey), keys.certificatePublicKey(certificate))) {
+    const message = "the options claim.privateKeyPem and claim.certificatePem do not belong together";
+    throw new ThinglineError("KEY_MISMATCH", message, { details: { option: "claim" } });
+  }
+  const { expiresAtUnixMs } = claim;
+  if (expiresAtUnixMs !== undefined && !(expiresAtUnixMs >= 0 && expiresAtUnixMs <= dateMsMax)) {
+    throw optionInvalid("claim.expiresAtUnixMs", "a Unix time in ms", expiresAtUnixMs);
+  }
   const ca = claim.caPem === undefined ? undefined : pemsOf(claim.caPem, "the option claim.caPem");
   const texts = [certificate, privateKey, ca ?? amazonRootCa1];
   const sha256 = {
@@ -287,10 +295,13 @@ function checkClaim(
   };
   const fallbackCa = digestOf(amazonRootCa1, keys);
   return {
-    config: { sha256, fallbackCa, expiresAtUnixMs: claim.expiresAtUnixMs },
+    config: { sha256, fallbackCa, expiresAtUnixMs },
     texts,
   };
 }
+
+/** What a Date can hold. */
+const dateMsMax = 8.64e15;
 
 const pemsOf = (text: string, what: string): string =>
   parseCertificates(text, what)
