@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ThinglineError } from "@thingline/protocol";
 import type { ProvisioningMethod } from "./method.js";
 import type { ProgressPhase, ProvisioningProgress } from "./progress.js";
 import type { ProvisioningEffectType } from "./types.js";
-import { makeWorld, progressPath } from "./world.test.support.js";
+import { deviceTag, makeWorld, pki, progressPath } from "./world.test.support.js";
 
 // A progress file that was damaged and is still one: a device must not end at each start with what can never be written.
 
@@ -59,3 +60,16 @@ for (const [what, cutAt, damage] of damages) {
     await device.disconnect();
   });
 }
+
+test("a modem that went offline for emptying the tag comes back when that cannot be remembered", async () => {
+  const world = makeWorld();
+  await (await world.provision({ method })).device.disconnect();
+  world.store.put(deviceTag, "certificate", pki.client.certificatePem);
+  const replace = world.files.replace.bind(world.files);
+  world.files.replace = () => Promise.reject(new ThinglineError("FILE_UNREADABLE", "the disk is full"));
+  await assert.rejects(world.provision({ method }), { code: "FILE_UNREADABLE" });
+  assert.equal(world.isOnline, true);
+  world.files.replace = replace;
+  await (await world.provision({ method })).device.disconnect();
+  assert.deepEqual(world.violations, []);
+});

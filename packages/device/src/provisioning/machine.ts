@@ -182,7 +182,8 @@ class Turn extends ConnectTurn {
         return this.fail(error);
       case "cleaning":
         // The claim does not look at what is left in the device's tag; only the memory of that must be kept.
-        if (effect.type === "saveProgress") return this.fail(error);
+        // The modem may have gone offline for it.
+        if (effect.type === "saveProgress") return this.leave(error);
         this.noteError(error);
         return this.next();
       case "completing":
