@@ -31,21 +31,32 @@ export const slowFirst = [
 /** Folders whose tests open sockets or files of the machine. */
 const ownProcess = ["node", "store"];
 
-/** Beginnings of names of integration tests that share a process: they load the same, and neither start processes nor change this one. */
-const sharedIntegration = {
-  "aws-sdk-": "aws-sdk",
-  "data-plane": "aws-sdk",
-  "device-": "device-real",
-  "image-": "image",
+/** Beginnings of paths in `tests` of those that share a process: they load the same, and do not change it for those that follow. */
+const sharedTests = {
+  "integration/aws-sdk-": "aws-sdk",
+  "integration/data-plane": "aws-sdk",
+  "integration/device-": "device-real",
+  "integration/image-": "image",
+  "integration/cli-cert": "provisioning-cli",
+  "integration/cli-device-rotation": "provisioning-cli",
+  "integration/cli-template": "provisioning-cli",
+  "integration/rotation": "provisioning-cli",
+  "integration/vending.": "provisioning-cli",
+  "integration/fleet-provisioning": "provisioning-cloud",
+  "integration/hostile-claim": "provisioning-cloud",
+  "integration/just-in-time": "provisioning-cloud",
+  "integration/vending-": "provisioning-cloud",
+  "simulation/provisioning-": "provisioning-worlds",
+  "simulation/rotation-": "provisioning-worlds",
 };
 
 /** Files of one package that need no process of their own: they touch neither sockets nor files of the machine. */
 function groupOf(path) {
   const [top, name] = path.split(sep);
   if (top === "tests") {
-    const [, , kind, file = ""] = path.split(sep);
-    const beginning = Object.keys(sharedIntegration).find((each) => file.startsWith(each));
-    return kind === "integration" && beginning !== undefined ? sharedIntegration[beginning] : undefined;
+    const inTests = path.split(sep).slice(2).join("/");
+    const beginning = Object.keys(sharedTests).find((each) => inTests.startsWith(each));
+    return beginning === undefined ? undefined : sharedTests[beginning];
   }
   if (ownProcess.some((folder) => path.includes(`${sep}${folder}${sep}`))) return undefined;
   return top === "scripts" ? "scripts" : name;

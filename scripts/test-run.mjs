@@ -86,7 +86,10 @@ function linesOf(name) {
 }
 
 /** Node names the source of a test where there is a source map. */
-const sourceOf = (file) => file.replace(/([\\/](?:packages|apps)[\\/][\w-]+[\\/])dist([\\/].*)\.js$/, "$1src$2.ts");
+const sourceOf = (file) =>
+  file
+    .replace(/([\\/](?:packages|apps)[\\/][\w-]+[\\/])dist([\\/].*)\.js$/, "$1src$2.ts")
+    .replace(/([\\/]tests[\\/])dist[\\/](.*)\.js$/, "$1$2.ts");
 
 /** By process and for shared ones by file; the processor's time counts all that a file started. */
 function slowestFiles() {

@@ -23,6 +23,19 @@ test("every file is in one process, unit tests of a package share theirs, what n
   for (const file of own) assert.ok(processes.some((one) => one.files.length === 1 && one.files[0] === file));
 });
 
+test("tests of a kind that load the same share a process, which is told from one of unit tests by its first file", () => {
+  const files = ["integration/cli-cert", "integration/rotation", "simulation/rotation-worlds", "integration/cli-thing"];
+  const processes = planProcesses(files.map((file) => native(`tests/dist/${file}.test.js`)));
+  assert.deepEqual(
+    processes.map(({ name, files: { length } }) => [name, length]),
+    [
+      [native("tests/dist/integration/cli-thing.test.js"), 1],
+      ["provisioning-cli-1", 2],
+      [native("tests/dist/simulation/rotation-worlds.test.js"), 1],
+    ],
+  );
+});
+
 test("a process for each file when that is asked for", () => {
   assert.ok(planProcesses([...unit, ...own], { isIsolated: true }).every((one) => one.files.length === 1));
 });

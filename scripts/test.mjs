@@ -109,14 +109,15 @@ const fileBudgetSeconds = isLong ? 120 : 10;
 
 const folder = join(root, ".cache/tests", String(process.pid));
 rmSync(folder, { recursive: true, force: true });
-mkdirSync(join(folder, "keys"), { recursive: true });
+for (const name of ["keys", "tests/dist"]) mkdirSync(join(folder, name), { recursive: true });
 const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 process.on("exit", removeFolder);
 
 /** What Node is to run for a process: the file itself, or a module that imports its files one after the other. */
 function entryOf({ name, files }) {
   if (files.length === 1) return join(root, files[0]);
-  const entry = join(folder, `${name}.mjs`);
+  // Where the path tells, as that of each file does, that these are no unit tests: see test-preload.mjs.
+  const entry = join(folder, files[0].startsWith(`tests${sep}`) ? "tests/dist" : "", `${name}.mjs`);
   writeFileSync(entry, groupModule(files.map((file) => pathToFileURL(join(root, file)).href)));
   return entry;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { startCloud, type StartCloudOptions } from "@thingline/cloud/node";
 import { connectDevice } from "@thingline/device/node";
-import { eventsOf, runThinglineIn, temporaryFolder } from "./cli-process.test.support.js";
+import { eventsOf, runCommandLine, temporaryFolder } from "./cli-process.test.support.js";
 import { RecordingLog } from "./cloud-world.test.support.js";
 
 const ports = { mqttsPort: 0, httpsPort: 0, apiPort: 0, objectsPort: 0 };
@@ -60,11 +60,11 @@ test("a claim switches the built-in service on while the cloud runs, which holds
     await using _cloud = cloud;
     await using device = await connect("pump-7");
     const where = ["--data-dir", dataDir, "--json"];
-    const [created] = eventsOf(await runThinglineIn(t, { cwd: folder }, "claim", "create", ...where));
+    const [created] = eventsOf(await runCommandLine({ cwd: folder, words: ["claim", "create", ...where] }));
     assert.deepEqual([created?.["vending"], created?.["isVendingChanged"]], ["builtin", true]);
     const answers = await answersTo(device, "pump-7", 2);
     assert.deepEqual(answers, ["cert=-----BEGIN", "key=-----BEGIN"]);
-    const [status] = eventsOf(await runThinglineIn(t, { cwd: folder }, "cloud", "status", ...where));
+    const [status] = eventsOf(await runCommandLine({ cwd: folder, words: ["cloud", "status", ...where] }));
     assert.deepEqual([status?.["vending"], status?.["decidedBy"]], ["builtin", "stored"]);
   }
   const { cloud } = await open({ dataDir });

@@ -6,7 +6,7 @@ import { pausesMs, ProvisioningWorlds, scenarios } from "./provisioning-scenario
 
 const isLong = process.env["THINGLINE_TEST_LONG"] !== undefined;
 const random = createVirtualRandom(process.env["THINGLINE_SEED"] ?? "provisioning again");
-const worldCount = isLong ? 720 : 3;
+const worldCount = isLong ? 720 : 2;
 
 const worlds = new ProvisioningWorlds();
 after(() => worlds.close());

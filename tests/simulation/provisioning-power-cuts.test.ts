@@ -8,7 +8,7 @@ import { pausesMs, ProvisioningWorlds, scenarios } from "./provisioning-scenario
 const isLong = process.env["THINGLINE_TEST_LONG"] !== undefined;
 const random = createVirtualRandom(process.env["THINGLINE_SEED"] ?? "provisioning");
 /** Power cuts of each scenario in a short run. */
-const sampledCuts = 2;
+const sampledCuts = 1;
 
 const worlds = new ProvisioningWorlds();
 after(() => worlds.close());

@@ -44,7 +44,7 @@ for (const scenario of scenarios) {
     const cuts: CutPoint[] = (["files", "packets"] as const).flatMap((of) =>
       Array.from({ length: whole.counts[of] }, (_, at) => ({ of, index: at + 1 })),
     );
-    const step = isLong ? 1 : 17;
+    const step = isLong ? 1 : 41;
     let cutCount = 0;
     let orphans = 0;
     for (let at = 0; at < cuts.length; at += step) {

@@ -12,6 +12,8 @@ import { receivedCertificateCharactersMax } from "./inspect.js";
 import type { ProvisioningMethod } from "./method.js";
 import { claimTag, deviceTag, makeWorld, pki, type World } from "./world.test.support.js";
 
+const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
+
 type Format = "json" | "cbor";
 type Keys = "cloud" | "csr";
 
@@ -88,7 +90,8 @@ for (const format of ["json", "cbor"] as const) {
   for (const keys of ["cloud", "csr"] as const) {
     test(`hostile answers to a request in ${format} with keys of ${keys}: a named error, and nothing written`, async () => {
       const method = fleet(keys, format);
-      for (const [name, code, change] of keys === "cloud" ? [...both, ...ofCloudKeys] : both) {
+      const answers = keys === "cloud" ? [...both, ...ofCloudKeys] : both;
+      for (const [at, [name, code, change]] of answers.entries()) {
         const world = makeHostileWorld(keys);
         world.fleet.change = async ({ topic }, issued) => {
           const changed = await change(membersOf(issued), world);
@@ -104,7 +107,8 @@ for (const format of ["json", "cbor"] as const) {
         assert.equal(world.fleet.registrationCount, 0, name);
         assert.deepEqual(world.violations, []);
         assert.equal(world.clock.timerCount, 0);
-        // It stops: the device is as able to provision as before.
+        // It stops: the device is as able to provision as before. A short run looks after every fifth answer.
+        if (!isLong && at % 5 !== (format === "json" ? 0 : 2)) continue;
         world.fleet.change = (message) => [message];
         await (await world.provision({ method })).device.disconnect();
       }

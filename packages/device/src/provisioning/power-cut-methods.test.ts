@@ -8,7 +8,7 @@ import { claimTag, type Cut, deviceTag, makeWorld, pki, type World } from "./wor
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const random = createVirtualRandom(process.env["THINGLINE_SEED"] ?? "power cut of methods");
 /** One of so many points is cut in a short run. */
-const sampleStep = isLong ? 1 : 9;
+const sampleStep = isLong ? 1 : 13;
 
 const template = "line-1";
 const methods: readonly ProvisioningMethod[] = [
@@ -84,7 +84,7 @@ for (const method of methods) {
 }
 
 test("power that goes again and again, at any effect, leaves a device that is provisioned in the end", async (t) => {
-  const worlds = isLong ? 1_200 : 12;
+  const worlds = isLong ? 1_200 : 6;
   for (let at = 0; at < worlds; at++) {
     const method = methods[at % methods.length]!;
     const points = await pointsOf(method);

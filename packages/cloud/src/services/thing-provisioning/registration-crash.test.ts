@@ -72,8 +72,8 @@ async function open(store: Store, blobs: BlobStore, clock: VirtualClock) {
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const lineCount = (isLong ? 20 : 2) * registrationsPerStepMax + 3;
-/** With many lines, and so files of reports, every other place is cut. */
-const cutStep = isLong ? 2 : 1;
+/** With many lines, and so files of reports, every other place is cut; in a short run every third. */
+const cutStep = isLong ? 2 : 3;
 const template = JSON.stringify({
   Parameters: { Name: { Type: "String" }, CSR: { Type: "String" }, Group: { Type: "String", Default: "g" } },
   Resources: {
