@@ -9,6 +9,7 @@ export type { LinkControlOptions, LteLinkControl } from "./commands/link-control
 export { readNetworkMonitor, readSignalQuality } from "./commands/signal.js";
 export type { LinkEvents, LteMode } from "./link-state.js";
 export { notificationsQueuedMax } from "./notification-stream.js";
+export type { ModemLineEnd, ModemManner, ModemProbe } from "./probe.js";
 export {
   answerBytesMax,
   defaultCommandTimeoutMs,

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createConnectionPair } from "@thingline/transport";
 import { createVirtualClock } from "@thingline/transport/virtual";
 import { notificationsQueuedMax } from "./notification-stream.js";
-import { answerBytesMax, openModemSession, sessionQueueMax } from "./session.js";
+import { answerBytesMax, defaultCommandTimeoutMs, openModemSession, sessionQueueMax } from "./session.js";
 
 /** A session whose other end is the test. */
 function openWorld() {
@@ -74,6 +74,57 @@ test("errors carry the modem's number and name the command without its values", 
   await assert.rejects(
     clock.until(session.command("AT+NOPE")),
     (error) => isThinglineError(error, "MODEM_COMMAND_REJECTED") && !("cme" in error.details),
+  );
+});
+
+test("a refusal of SMS commands has its number and its words", async () => {
+  const { clock, session, answerBy } = openWorld();
+  answerBy(() => "+CMS ERROR: 310\r\n");
+  await assert.rejects(
+    clock.until(session.command("AT+CMGL")),
+    (error) =>
+      isThinglineError(error, "MODEM_COMMAND_REJECTED") &&
+      error.details["cms"] === 310 &&
+      error.message.includes("310 (no SIM card)"),
+  );
+});
+
+test("slow commands are waited for longer, unless the caller says how long", async () => {
+  const { clock, session } = openWorld();
+  for (const [line, timeoutMs, expectedMs] of [
+    ["AT+CGSN", undefined, defaultCommandTimeoutMs],
+    ["AT+COPS=?", undefined, 600_000],
+    ["AT+COPS=?", 2_000, 2_000],
+  ] as const) {
+    const options = timeoutMs === undefined ? {} : { timeoutMs };
+    await assert.rejects(
+      clock.until(openModemSession(createConnectionPair({ clock }).near, { clock }).command(line, options)),
+      (error) => isThinglineError(error, "TIMEOUT") && error.details["timeoutMs"] === expectedMs,
+    );
+  }
+  await clock.until(session.close());
+});
+
+test("URCs come taken apart, and what is not known as it came", async () => {
+  const { clock, session, answer } = openWorld();
+  const events = session.events()[Symbol.asyncIterator]();
+  const first = events.next();
+  answer("+CSCON: 1\r\n%NEWS: 1\r\n");
+  assert.deepEqual((await clock.until(first)).value, { type: "rrc", mode: "connected" });
+  assert.deepEqual((await events.next()).value, { type: "other", line: "%NEWS: 1", name: "%NEWS" });
+  const last = events.next();
+  await clock.until(session.close());
+  assert.equal((await last).done, true);
+});
+
+test("the reason for which the channel ended is that of the session", async () => {
+  const { clock, session, channel } = openWorld();
+  const command = session.command("AT");
+  await clock.advance(0);
+  channel.destroy(new ThinglineError("SERIAL_PORT_UNPLUGGED", "gone", { details: { path: "/dev/ttyACM0" } }));
+  await assert.rejects(
+    clock.until(command),
+    (error) => isThinglineError(error, "SERIAL_PORT_UNPLUGGED") && error.details["path"] === "/dev/ttyACM0",
   );
 });
 

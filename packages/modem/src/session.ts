@@ -6,23 +6,27 @@ import {
   type OptionTypes,
   ThinglineError,
 } from "@thingline/protocol";
-import type { AtCommand } from "@thingline/protocol/at";
+import type { AtCommand, ModemNotification } from "@thingline/protocol/at";
 import {
   atCommandBytesMax,
   classifyLine,
   describeCmeError,
+  describeCmsError,
   parseAtCommand,
   parseFinalResult,
+  parseNotification,
   ResponseLineReader,
+  slowCommandTimeMs,
 } from "@thingline/protocol/at";
 import { type Clock, clockOption, type Connection, connectionOption } from "@thingline/transport";
 import { NotificationStream } from "./notification-stream.js";
+import { type ModemLineEnd, type ModemProbe, probeBy } from "./probe.js";
 
 export interface ModemSessionOptions {
   clock: Clock;
   /** What ends a command. CR LF suits every AT host but one that wants NUL. Default {@link defaultLineEnd}. */
-  lineEnd?: "\r\n" | "\r" | "\n" | "\0";
-  /** Default {@link defaultCommandTimeoutMs}; a command may have its own. */
+  lineEnd?: ModemLineEnd;
+  /** Of ordinary commands; slow ones (`slowCommandTimeMs`) have more. Default {@link defaultCommandTimeoutMs}. */
   commandTimeoutMs?: number;
 }
 
@@ -33,12 +37,14 @@ export const sessionQueueMax = 64;
 /** Information that one answer may have in all its lines. */
 export const answerBytesMax = 65_536;
 
+/** A final result code on a line of its own, and nothing behind it. */
+const endsWithResult = /(?:^|\n)(?:OK|ERROR|\+CM[ES] ERROR: ?[0-9]+)\r\n$/;
 const resyncAttemptsMax = 4;
 const resyncAnswerMs = 1000;
 const resyncQuietMs = 100;
 
 export interface CommandOptions {
-  /** From sending to the final result code. */
+  /** From sending to the final result code. Default: the command's own time, else the session's. */
   timeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -65,6 +71,15 @@ export interface ModemSession {
   onNotification(listener: (line: string) => void): () => void;
   /** URCs as they come. Bounded: the oldest are dropped, and counted, when the reader falls behind. */
   notifications(options?: { signal?: AbortSignal }): AsyncIterable<string>;
+  /** URCs as they come, taken apart: what is not known comes as `other`. Bounded as {@link ModemSession.notifications}. */
+  events(options?: { signal?: AbortSignal }): AsyncIterable<ModemNotification>;
+  /**
+   * Finds out what is behind the channel, and speaks its way from then on. Some seconds when nothing answers. Must not be called
+   * while the serial modem application is in data mode: the probe would be payload.
+   *
+   * @throws {ThinglineError} LIMIT_EXCEEDED, ABORTED, CLOSED, CONNECTION_LOST, and those of the channel.
+   */
+  probe(options?: { signal?: AbortSignal }): Promise<ModemProbe>;
   readonly counters: Readonly<ModemSessionCounters>;
   /** Fails what waits with CLOSED and closes the channel. Safe to call twice. */
   close(): Promise<void>;
@@ -112,7 +127,7 @@ export const sessionOption = methodsOf<Pick<ModemSession, "sequence" | "onNotifi
 );
 
 const commandTypes = { timeoutMs: "number", signal: "signal" } as const satisfies OptionTypes<CommandOptions>;
-const lineEnds: readonly string[] = ["\r\n", "\r", "\n", "\0"];
+const lineEnds: readonly string[] = ["\r\n", "\r", "\n", "\0", ""];
 
 function checkCommand(line: string, options: CommandOptions): void {
   if (typeof line !== "string") throw optionInvalid("line", "an AT command", kindOf(line));
@@ -130,7 +145,7 @@ export function openModemSession(channel: Connection, options: ModemSessionOptio
   checkOptionTypes(options, optionTypes, { of: "openModemSession()", required: ["clock"] });
   checkOptionTypes({ channel }, { channel: connectionOption }, { of: "openModemSession()", required: ["channel"] });
   if (options.lineEnd !== undefined && !lineEnds.includes(options.lineEnd)) {
-    throw optionInvalid("lineEnd", "CR LF, CR, LF or NUL", kindOf(options.lineEnd));
+    throw optionInvalid("lineEnd", "CR LF, CR, LF, NUL or nothing", kindOf(options.lineEnd));
   }
   checkTimeout("commandTimeoutMs", options.commandTimeoutMs);
   return new OpenModemSession(channel, options);
@@ -147,13 +162,15 @@ class OpenModemSession implements ModemSession {
   readonly closed: Promise<void>;
   readonly #channel: Connection;
   readonly #clock: Clock;
-  readonly #lineEnd: string;
   readonly #timeoutMs: number;
   readonly #reader = new ResponseLineReader();
   readonly #encoder = new TextEncoder();
   readonly #listeners = new Set<(line: string) => void>();
   readonly #streams = new Set<NotificationStream>();
   #jobs: Job[] = [];
+  #lineEnd: string;
+  /** Takes what comes while the session probes. */
+  #tap: ((bytes: Uint8Array) => void) | undefined;
   #isBusy = false;
   #exchange: Exchange | undefined;
   #answered: Promise<void> = Promise.resolve();
@@ -171,11 +188,9 @@ class OpenModemSession implements ModemSession {
       data: (bytes) => this.#receive(bytes),
       closed: (error) => {
         const message = "the AT channel ended";
-        this.#finish(
-          new ThinglineError("CONNECTION_LOST", error === undefined ? message : `${message}: ${error.message}`, {
-            cause: error,
-          }),
-        );
+        const { code = "CONNECTION_LOST", details = {} } = error ?? {};
+        const why = error === undefined ? message : `${message}: ${error.message}`;
+        this.#finish(new ThinglineError(code, why, { details, cause: error }));
       },
     });
   }
@@ -235,6 +250,22 @@ class OpenModemSession implements ModemSession {
     return stream;
   }
 
+  async *events(options: { signal?: AbortSignal } = {}): AsyncGenerator<ModemNotification, void, undefined> {
+    for await (const line of this.notifications(options)) yield parseNotification(line);
+  }
+
+  probe(options: { signal?: AbortSignal } = {}): Promise<ModemProbe> {
+    return this.sequence(async () => {
+      await this.#answered;
+      const probe = await probeBy((text, waitMs) => this.#exchangeRaw(text, waitMs));
+      if ("lineEnd" in probe) {
+        this.#lineEnd = probe.lineEnd;
+        this.#needsResync = false;
+      }
+      return probe;
+    }, options);
+  }
+
   async close(): Promise<void> {
     this.#finish(new ThinglineError("CLOSED", "the modem session was closed"));
     await this.#channel.close();
@@ -255,7 +286,7 @@ class OpenModemSession implements ModemSession {
     });
   }
 
-  async #run(line: string, { timeoutMs = this.#timeoutMs, signal }: CommandOptions = {}): Promise<readonly string[]> {
+  async #run(line: string, { timeoutMs, signal }: CommandOptions = {}): Promise<readonly string[]> {
     const command = parseAtCommand(line);
     const bytes = this.#encoder.encode(line).length;
     if (bytes > atCommandBytesMax) {
@@ -266,7 +297,11 @@ class OpenModemSession implements ModemSession {
     await this.#answered;
     if (this.#needsResync) await this.#resync();
     this.counters.commands++;
-    return this.#send(line, command, timeoutMs, signal);
+    return this.#send(line, command, timeoutMs ?? this.#timeOf(command), signal);
+  }
+
+  #timeOf(command: AtCommand): number {
+    return Math.max(slowCommandTimeMs(command) ?? 0, this.#timeoutMs);
   }
 
   /** One command and its answer. An abort frees the caller at once; the channel stays taken until the answer came. */
@@ -295,6 +330,7 @@ class OpenModemSession implements ModemSession {
         const message = `the modem did not answer ${describe(command)} within ${timeoutMs} ms`;
         settle(new ThinglineError("TIMEOUT", message, { details: { command: describe(command), timeoutMs } }));
       });
+      this.#reader.dropNoise();
       this.#exchange = { line, command, information: [], informationBytes: 0, fault: undefined, settle };
       this.#channel.write(this.#encoder.encode(line + this.#lineEnd));
       this.#channel.flush();
@@ -331,6 +367,35 @@ class OpenModemSession implements ModemSession {
     throw new ThinglineError("TIMEOUT", message, { details: { command: "AT", timeoutMs: resyncAnswerMs } });
   }
 
+  /** Sends a text as it is and collects what comes until it looks complete, or the time is over. */
+  #exchangeRaw(text: string, waitMs: number): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) throw this.#end;
+      const decoder = new TextDecoder();
+      let answer = "";
+      const finish = () => {
+        timer.cancel();
+        this.#ended.signal.removeEventListener("abort", onEnd);
+        this.#tap = undefined;
+        this.#reader.reset();
+        resolve(answer);
+      };
+      const onEnd = () => {
+        timer.cancel();
+        this.#tap = undefined;
+        reject(this.#end ?? new ThinglineError("CLOSED", "the modem session was closed"));
+      };
+      const timer = this.#clock.setTimer(waitMs, finish);
+      this.#ended.signal.addEventListener("abort", onEnd, { once: true });
+      this.#tap = (bytes) => {
+        answer += decoder.decode(bytes, { stream: true });
+        if (answer.length > answerBytesMax || endsWithResult.test(answer)) finish();
+      };
+      this.#channel.write(this.#encoder.encode(text));
+      this.#channel.flush();
+    });
+  }
+
   async #pause(delayMs: number): Promise<void> {
     try {
       await this.#clock.sleep(delayMs, { signal: this.#ended.signal });
@@ -340,6 +405,7 @@ class OpenModemSession implements ModemSession {
   }
 
   #receive(bytes: Uint8Array): void {
+    if (this.#tap !== undefined) return this.#tap(bytes);
     for (const line of this.#reader.push(bytes)) {
       if (line.type === "line") this.#onLine(line.text);
       else this.#onOverlong(line.droppedBytes);
@@ -391,7 +457,12 @@ class OpenModemSession implements ModemSession {
       const command = describe(exchange.command);
       const codes: Record<string, number> =
         result.type === "error" ? {} : { [result.type === "cmeError" ? "cme" : "cms"]: result.code };
-      const words = result.type === "cmeError" ? `+CME ERROR ${describeCmeError(result.code)}` : text;
+      const words =
+        result.type === "cmeError"
+          ? `+CME ERROR ${describeCmeError(result.code)}`
+          : result.type === "cmsError"
+            ? `+CMS ERROR ${describeCmsError(result.code)}`
+            : text;
       const message = `the modem answered ${words} to ${command}`;
       exchange.settle(new ThinglineError("MODEM_COMMAND_REJECTED", message, { details: { command, ...codes } }));
     }

@@ -9,6 +9,7 @@ const valid: [line: string, command: AtCommand][] = [
   ["at", { name: "", form: "execute", parameters: [] }],
   ["\nAT\r", { name: "", form: "execute", parameters: [] }],
   ["AT+CGMI", { name: "+CGMI", form: "execute", parameters: [] }],
+  ["ate0", { name: "E0", form: "execute", parameters: [] }],
   ["at+cfun?", { name: "+CFUN", form: "read", parameters: [] }],
   ["At+cFuN=?", { name: "+CFUN", form: "test", parameters: [] }],
   ["AT+CPSMS=", { name: "+CPSMS", form: "set", parameters: [] }],
@@ -38,7 +39,7 @@ for (const [line, command] of valid) {
 const malformed = [
   "",
   "A",
-  "ATE0",
+  "ATE2",
   "AT&F",
   "ATI",
   "at AT+CGSN",

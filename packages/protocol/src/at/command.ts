@@ -6,7 +6,7 @@ import { formatAtParameters, parseAtParameters } from "./parameters.js";
 export type AtCommandForm = "execute" | "set" | "read" | "test";
 
 export interface AtCommand {
-  /** Upper case, with its sign: `+CFUN`, `%CMNG`, `#XSLMVER`; empty for a bare `AT`. */
+  /** Upper case, with its sign: `+CFUN`, `%CMNG`, `#XSLMVER`; empty for a bare `AT`; `E0` and `E1` switch the echo. */
   name: string;
   form: AtCommandForm;
   /** Of the set form only. `AT+CPSMS=` is a set form without parameters. */
@@ -16,7 +16,7 @@ export interface AtCommand {
 /** What the modem's AT interface takes, the terminator not counted (NRF_MODEM_AT_MAX_CMD_SIZE). */
 export const atCommandBytesMax = 4096;
 
-const commandPattern = /^AT(?:([+%#][A-Z0-9_]+)(=\?|\?|=[^]*)?)?$/i;
+const commandPattern = /^AT(?:(E[01]?)|([+%#][A-Z0-9_]+)(=\?|\?|=[^]*)?)?$/i;
 
 /**
  * Parses one command line, terminator removed. The prefix and the name are taken in any case; control characters and
@@ -27,11 +27,12 @@ const commandPattern = /^AT(?:([+%#][A-Z0-9_]+)(=\?|\?|=[^]*)?)?$/i;
 export function parseAtCommand(line: string): AtCommand {
   const match = commandPattern.exec(trimControls(line));
   if (match === null) {
-    const message = "AT command: expected AT, then nothing or +, % or # with a name, then nothing, ?, =? or =values";
+    const message =
+      "AT command: expected AT, then nothing, E0, E1, or +, % or # with a name, then nothing, ?, =? or =values";
     throw new ThinglineError("AT_MALFORMED", message);
   }
-  const name = (match[1] ?? "").toUpperCase();
-  const rest = match[2];
+  const name = (match[1] ?? match[2] ?? "").toUpperCase();
+  const rest = match[3];
   if (rest === undefined) return { name, form: "execute", parameters: [] };
   if (rest === "?") return { name, form: "read", parameters: [] };
   if (rest === "=?") return { name, form: "test", parameters: [] };

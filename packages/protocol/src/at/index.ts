@@ -1,5 +1,6 @@
 export { CommandLineReader } from "./command-line-reader.js";
 export type { AtTerminator, CommandLine, CommandLineReaderOptions } from "./command-line-reader.js";
+export { slowCommandTimeMs } from "./command-times.js";
 export { atCommandBytesMax, formatAtCommand, parseAtCommand } from "./command.js";
 export type { AtCommand, AtCommandForm } from "./command.js";
 export {
@@ -17,6 +18,9 @@ export { classifyLine, notificationNames, parseInformation } from "./information
 export type { Information, LineKind } from "./information.js";
 export { formatMonitor, parseMonitor } from "./monitor.js";
 export type { NetworkMonitor } from "./monitor.js";
+export type { NeighborCell, NeighborCells } from "./neighbor-cells.js";
+export { parseNotification } from "./notification.js";
+export type { ModemNotification } from "./notification.js";
 export {
   atParametersMax,
   formatAtParameters,
@@ -39,7 +43,9 @@ export { ResponseLineReader, responseLineBytesMax } from "./response-line-reader
 export type { ResponseLine } from "./response-line-reader.js";
 export {
   cmeErrors,
+  cmsErrors,
   describeCmeError,
+  describeCmsError,
   formatFinalResult,
   formatNotification,
   formatResponse,

@@ -9,8 +9,8 @@ export type AtParameter =
   | { type: "token"; value: string }
   | { type: "empty" };
 
-/** More parameters than any command of an nRF91 has. */
-export const atParametersMax = 64;
+/** More parameters than any line of an nRF91 has: `%NCELLMEAS` with 17 neighbours has 96. */
+export const atParametersMax = 128;
 
 const integerPattern = /^[+-]?[0-9]{1,15}$/;
 

@@ -47,6 +47,15 @@ export class ResponseLineReader {
     this.#isQuoted = false;
   }
 
+  /**
+   * Forgets the beginning of a line that cannot become a URC or information with a name: before a command is sent nothing else is due,
+   * so it is noise, and would spoil the first line of the answer.
+   */
+  dropNoise(): void {
+    const [first = 0] = this.#buffer;
+    if (this.#length > 0 && first !== 0x2b && first !== 0x25 && first !== 0x23) this.reset();
+  }
+
   #put(byte: number): void {
     if (this.#dropped > 0 || this.#length === this.#buffer.length) {
       // What is cut off has no structure left; the next line end ends it.

@@ -29,13 +29,37 @@ export function formatFinalResult(result: FinalResult): string {
   }
 }
 
-/** `+CME ERROR` codes that this project meets, in words. nRF91 AT Commands reference; 3GPP TS 27.007 9.2. */
+/** `+CME ERROR` codes in words. 3GPP TS 27.007 9.2; from 512 on, nRF91 AT Commands reference. */
 export const cmeErrors = {
+  0: "the modem failed",
+  1: "no connection to the modem",
+  3: "not allowed",
+  4: "not supported",
+  5: "the SIM card belongs to another device",
   10: "no SIM card",
   11: "the SIM card wants its PIN",
+  12: "the SIM card wants its PUK",
   13: "the SIM card failed",
+  14: "the SIM card is busy",
+  15: "the SIM card is of a wrong kind",
+  16: "incorrect password",
+  17: "the SIM card wants its PIN2",
+  18: "the SIM card wants its PUK2",
+  20: "memory full",
+  21: "invalid index",
+  22: "nothing found",
+  23: "memory failed",
+  24: "text too long",
+  25: "invalid characters in a text",
+  26: "dial string too long",
+  27: "invalid characters in a dial string",
+  30: "no network service",
+  31: "the network did not answer in time",
+  32: "emergency calls only",
   50: "incorrect parameters",
   51: "the command is disabled in this firmware",
+  52: "the command was aborted",
+  100: "unknown reason",
   513: "not found",
   514: "no access",
   515: "storage full",
@@ -45,13 +69,50 @@ export const cmeErrors = {
   523: "key generation failed",
   527: "invalid content",
   528: "not allowed while a power-off warning is active",
+  529: "no ownership key, or the secure side failed",
 } as const satisfies Readonly<Record<number, string>>;
 
 export type CmeErrorCode = keyof typeof cmeErrors;
 
+/** `+CMS ERROR` codes in words. 3GPP TS 27.005 3.2.5. */
+export const cmsErrors = {
+  300: "the modem failed",
+  301: "the SMS service is reserved",
+  302: "not allowed",
+  303: "not supported",
+  304: "invalid PDU",
+  305: "invalid text",
+  310: "no SIM card",
+  311: "the SIM card wants its PIN",
+  312: "the SIM card belongs to another device",
+  313: "the SIM card failed",
+  314: "the SIM card is busy",
+  315: "the SIM card is of a wrong kind",
+  316: "the SIM card wants its PUK",
+  317: "the SIM card wants its PIN2",
+  318: "the SIM card wants its PUK2",
+  320: "memory failed",
+  321: "invalid index",
+  322: "memory full",
+  330: "the address of the SMS centre is unknown",
+  331: "no network service",
+  332: "the network did not answer in time",
+  340: "no acknowledgement was expected",
+  500: "unknown reason",
+} as const satisfies Readonly<Record<number, string>>;
+
 /** `513 (not found)`; a code that is not in {@link cmeErrors} stands alone. */
 export function describeCmeError(code: number): string {
-  const words = (cmeErrors as Readonly<Record<number, string>>)[code];
+  return describeCode(cmeErrors, code);
+}
+
+/** `310 (no SIM card)`; a code that is not in {@link cmsErrors} stands alone. */
+export function describeCmsError(code: number): string {
+  return describeCode(cmsErrors, code);
+}
+
+function describeCode(table: Readonly<Record<number, string>>, code: number): string {
+  const words = table[code];
   return words === undefined ? String(code) : `${code} (${words})`;
 }
 

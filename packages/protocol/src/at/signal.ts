@@ -49,3 +49,16 @@ export function formatSignalNotification(quality: SignalQuality): string {
   const rsrpThreshold = threshold(rsrp, [20, 40, 60, 80]);
   return `%CESQ: ${rsrp},${rsrpThreshold},${rsrq},${threshold(rsrq, [7, 14, 21, 28])}`;
 }
+
+/** `%CESQ: <rsrp>,<threshold>,<rsrq>,<threshold>`. @returns undefined when it is none. */
+export function readSignalNotification(line: string): SignalQuality | undefined {
+  const information = parseInformation(line);
+  if (information?.name !== "%CESQ") return undefined;
+  const rsrp = integerAt(information.parameters, 0);
+  const rsrq = integerAt(information.parameters, 2);
+  if (rsrp === undefined || rsrq === undefined) return undefined;
+  return {
+    rsrpDbm: rsrp <= 97 ? -140 + rsrp : undefined,
+    rsrqDb: rsrq <= 34 ? -19.5 + rsrq / 2 : undefined,
+  };
+}
