@@ -59,7 +59,7 @@ export interface ModemSession {
    *
    * @returns the information lines of an OK, without the OK.
    * @throws {ThinglineError} MODEM_COMMAND_REJECTED with `details.cme` or `details.cms` where the modem gave one,
-   * AT_MALFORMED, LIMIT_EXCEEDED, TIMEOUT, ABORTED, CLOSED, CONNECTION_LOST. Messages name the command, not its values.
+   * AT_MALFORMED, LIMIT_EXCEEDED, TIMEOUT, ABORTED, CLOSED, CONNECTION_LOST, SERIAL_PORT_UNPLUGGED. Messages name the command, not its values.
    */
   command: RunCommand;
   /**
@@ -188,7 +188,8 @@ class OpenModemSession implements ModemSession {
       data: (bytes) => this.#receive(bytes),
       closed: (error) => {
         const message = "the AT channel ended";
-        const { code = "CONNECTION_LOST", details = {} } = error ?? {};
+        const { details = {} } = error ?? {};
+        const code = error?.code === "SERIAL_PORT_UNPLUGGED" ? error.code : "CONNECTION_LOST";
         const why = error === undefined ? message : `${message}: ${error.message}`;
         this.#finish(new ThinglineError(code, why, { details, cause: error }));
       },
