@@ -48,20 +48,22 @@ const noise = fc.array(
   { maxLength: 200 },
 );
 
-const numRuns = process.env["THINGLINE_TEST_LONG"] === "1" ? 10_000 : 60;
+const numRuns = process.env["THINGLINE_TEST_LONG"] === "1" ? 1_500 : 60;
 
-test("after noise on the line, in any chunking, a command gets its own answer at the latest by the second try", async () => {
+test("after noise on the line, in any chunking, a command gets its own answer at the latest by the third try", async () => {
   await fc.assert(
     fc.asyncProperty(noise, noise, fc.integer({ min: 1, max: 64 }), async (toHost, toModem, chunkBytes) => {
       const { clock, session, disturbHost, disturbModem } = openWorld();
       disturbHost(Uint8Array.from(toHost), chunkBytes);
       disturbModem(Uint8Array.from(toModem));
-      // The first command may be what the noise hits; then it fails by name and in time.
-      await clock.until(session.command("AT+ECHO=1", { timeoutMs: 500 })).catch((error: unknown) => {
-        assert.ok(isThinglineError(error), String(error));
-      });
-      assert.deepEqual(await clock.until(session.command("AT+ECHO=2")), ["+ECHO: 2"]);
+      // Noise on each side may hit one command, which then fails by name and in time: a final result that was none, an open quote.
+      for (const number of [1, 2]) {
+        await clock.until(session.command(`AT+ECHO=${number}`, { timeoutMs: 500 })).catch((error: unknown) => {
+          assert.ok(isThinglineError(error), String(error));
+        });
+      }
       assert.deepEqual(await clock.until(session.command("AT+ECHO=3")), ["+ECHO: 3"]);
+      assert.deepEqual(await clock.until(session.command("AT+ECHO=4")), ["+ECHO: 4"]);
       await clock.until(session.close());
       assert.equal(clock.timerCount, 0);
     }),
