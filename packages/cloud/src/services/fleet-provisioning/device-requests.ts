@@ -44,7 +44,7 @@ export function createDeviceRequests({
   log,
 }: DeviceRequestsDependencies) {
   const createKeysAndCertificate = async (context: SagaContext, asker: Asker): Promise<void> => {
-    await context.run(requireRoom, {});
+    await context.run(requireRoom, asker);
     // Outside of the operation: a conflict must not cost another key.
     const { privateKeyPem: privateKey, publicKeyPem } = await context.keys.generate("rsa-2048");
     const issued = await issuer.issueForKey({ publicKeyPem, nowMs: context.clock.unixMs() });
@@ -61,7 +61,7 @@ export function createDeviceRequests({
     asker: Asker,
     { certificateSigningRequest }: CreateCertificateFromCsrRequest,
   ): Promise<void> => {
-    await context.run(requireRoom, {});
+    await context.run(requireRoom, asker);
     const { clientId, claimCertificateId } = asker;
     const request = { certificateSigningRequest, clientId, claimCertificateId };
     const { issued, signer } = await signRequest(context, request).catch((error: unknown) => {

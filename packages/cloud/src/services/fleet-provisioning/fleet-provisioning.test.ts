@@ -21,7 +21,13 @@ import {
 } from "./fleet-world.test.support.js";
 import { answerExpirySeconds } from "./asker.js";
 import { hookTimeoutMs, readAnswer } from "./hook.js";
-import { ownershipTokenLifetimeMs, pendingCertificatesMax, pendingKeys, pendingOfClientMax } from "./pending-model.js";
+import {
+  ownershipTokenLifetimeMs,
+  pendingCertificatesMax,
+  pendingCertificatesPerClaimMax,
+  pendingKeys,
+  pendingOfClientMax,
+} from "./pending-model.js";
 import { awsProvisioningRates } from "./throttle.js";
 
 const statusOf = async (world: FleetWorld, id: string) => (await findCertificate(world.store, scope, id))?.status;
@@ -334,6 +340,30 @@ test("whatever a hook answers but yes is a refusal, and so is no answer", async 
   });
   const other = await world.createKeys();
   assert.deepEqual(await world.refusedRegister(other.certificateOwnershipToken), denied, "nobody has given it");
+});
+
+test("one claim leaves room for certificates of others, and its own count goes with the last of them", async () => {
+  const world = await openFleetWorld();
+  await addTemplate(world);
+  const key = pendingKeys.countOfClaim(scope, claimCertificateId);
+  await world.store.commit([{ key, value: pendingCertificatesPerClaimMax - 1 }]);
+  const { certificateOwnershipToken: token } = await world.createKeys();
+  for (const operation of ["createKeysAndCertificate", "createCertificateFromCsr"] as const) {
+    const payload = new TextEncoder().encode('{"certificateSigningRequest":"x"}');
+    const { rejection } = await world.ask(operation, payload, { clientId: "more" });
+    assert.deepEqual([rejection?.statusCode, rejection?.errorCode], [429, "ThrottlingException"]);
+    assert.match(rejection?.errorMessage ?? "", /of this claim/);
+  }
+  for (const certificateId of ["d".repeat(64), null]) await world.createKeys({ clientId: "other", certificateId });
+  await world.register(token);
+  assert.equal((await world.store.get(key))?.value, pendingCertificatesPerClaimMax - 1);
+  await world.clock.advance(ownershipTokenLifetimeMs);
+  await world.runner.idle();
+  const left = await world.store.list([scope.account, scope.region, "pendingOfClaimCount"], { limit: 9 });
+  assert.deepEqual(
+    left.map((entry) => entry.key.at(-1)),
+    [claimCertificateId],
+  );
 });
 
 test("what a hook answers is not repeated in the log, however long it is and however deep", () => {

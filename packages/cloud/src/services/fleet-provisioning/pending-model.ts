@@ -10,6 +10,8 @@ export const ownershipTokenBytes = 192;
 export const pendingOfClientMax = 8;
 /** Of all clients of an account and region. */
 export const pendingCertificatesMax = 10_000;
+/** Of them, those that came with one claim: what is left is there for the others, however much the holder of that claim asks for. */
+export const pendingCertificatesPerClaimMax = 7_500;
 
 /** What an ownership token is good for. It stands under the digest of the token: whoever reads the store does not learn it. */
 export type TokenRecord = {
@@ -43,4 +45,6 @@ export const pendingKeys = {
   ofClient: (scope: Scope, { clientId, claimCertificateId }: PendingOwner) =>
     key(scope, "pendingOfClient", clientId, ...(claimCertificateId === undefined ? [] : [claimCertificateId])),
   count: (scope: Scope) => key(scope, "pendingCertificateCount"),
+  /** Those of clients without a certificate are counted as those of one claim. */
+  countOfClaim: (scope: Scope, claimCertificateId = "") => key(scope, "pendingOfClaimCount", claimCertificateId),
 };

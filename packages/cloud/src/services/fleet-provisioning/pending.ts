@@ -1,4 +1,4 @@
-import type { StoreEntry, StoreOperation } from "../../store/store.js";
+import type { StoreEntry, StoreKey, StoreOperation } from "../../store/store.js";
 import type { Effect, Operation, OperationContext } from "../operation.js";
 import { answer } from "../operation.js";
 import { addCertificate, discardCertificate, findCertificate, type AddCertificateInput } from "../registry/index.js";
@@ -6,6 +6,7 @@ import { fleetProvisioningName } from "./model.js";
 import {
   ownershipTokenLifetimeMs,
   pendingCertificatesMax,
+  pendingCertificatesPerClaimMax,
   pendingKeys,
   pendingOfClientMax,
   type PendingOfClientRecord,
@@ -32,8 +33,8 @@ export interface AddPendingInput {
 }
 
 /** @throws {ProvisioningRefusal} 429 when too many certificates wait */
-export const requireRoom: Operation<object, void> = async (context) => {
-  checkRoom((await countOf(context))?.value ?? 0);
+export const requireRoom: Operation<Pick<PendingOwner, "claimCertificateId">, void> = async (context, owner) => {
+  checkRoom(await countsOf(context, owner), 0);
   return answer(undefined);
 };
 
@@ -42,11 +43,11 @@ export const addPending: Operation<AddPendingInput, void> = inPendingLane(
   async (context: OperationContext, input: AddPendingInput) => {
     const { scope, store, nowMs } = context;
     const { issued, origin, clientId, claimCertificateId, digest, effects } = input;
-    const count = await countOf(context);
+    const counts = await countsOf(context, input);
     const ofClient = await store.get<PendingOfClientRecord>(pendingKeys.ofClient(scope, input));
     const digests = ofClient?.value ?? [];
     const dropped = digests.slice(0, Math.max(0, digests.length - (pendingOfClientMax - 1)));
-    checkRoom((count?.value ?? 0) - dropped.length);
+    checkRoom(counts, -dropped.length);
     const operations: StoreOperation[] = [];
     for (const each of dropped) operations.push(...(await dropToken(context, each)));
     await context.call(addCertificate, { issued, status: "PENDING_ACTIVATION", origin });
@@ -62,7 +63,7 @@ export const addPending: Operation<AddPendingInput, void> = inPendingLane(
         expectedRevision: ofClient?.revision ?? 0,
         value: [...digests.slice(dropped.length), digest],
       },
-      counted(context, count, 1 - dropped.length),
+      ...changed(counts, 1 - dropped.length),
     );
     const wake: Effect = { type: "wakeAt", service: fleetProvisioningName, name: digest, atUnixMs: expiresAtMs };
     return { result: undefined, operations, effects: [wake, ...effects] };
@@ -117,7 +118,7 @@ export async function leavePending(
   const expectedRevision = ofClient?.revision ?? 0;
   return [
     left.length === 0 ? { key, expectedRevision, delete: true } : { key, expectedRevision, value: left },
-    counted(context, await countOf(context), -1),
+    ...changed(await countsOf(context, owner), -1),
   ];
 }
 
@@ -138,13 +139,43 @@ async function discardPending(context: OperationContext, certificateId: string):
   return certificateId;
 }
 
-const countOf = ({ store, scope }: OperationContext) => store.get<number>(pendingKeys.count(scope));
-
-function counted({ scope }: OperationContext, before: StoreEntry<number> | undefined, more: number): StoreOperation {
-  const value = Math.max(0, (before?.value ?? 0) + more);
-  return { key: pendingKeys.count(scope), expectedRevision: before?.revision ?? 0, value };
+/** How many certificates wait, of all and of one claim. */
+interface Count {
+  readonly key: StoreKey;
+  readonly entry: StoreEntry<number> | undefined;
+  readonly max: number;
+  readonly tooMany: string;
+  /** Claims come and go, and leave no record behind. */
+  readonly isForgotten: boolean;
 }
 
-function checkRoom(count: number): void {
-  if (count >= pendingCertificatesMax) throw throttled("Too many certificates wait to be registered");
+async function countsOf(
+  { store, scope }: OperationContext,
+  { claimCertificateId }: Pick<PendingOwner, "claimCertificateId">,
+): Promise<Count[]> {
+  const [all, ofClaim] = [pendingKeys.count(scope), pendingKeys.countOfClaim(scope, claimCertificateId)];
+  return [
+    {
+      ...{ key: all, entry: await store.get<number>(all), max: pendingCertificatesMax },
+      ...{ tooMany: "Too many certificates wait to be registered", isForgotten: false },
+    },
+    {
+      ...{ key: ofClaim, entry: await store.get<number>(ofClaim), max: pendingCertificatesPerClaimMax },
+      ...{ tooMany: "Too many certificates of this claim wait to be registered", isForgotten: true },
+    },
+  ];
+}
+
+function changed(counts: readonly Count[], more: number): StoreOperation[] {
+  return counts.map(({ key, entry, isForgotten }) => {
+    const value = Math.max(0, (entry?.value ?? 0) + more);
+    const expectedRevision = entry?.revision ?? 0;
+    return isForgotten && value === 0
+      ? { key, expectedRevision, delete: true as const }
+      : { key, expectedRevision, value };
+  });
+}
+
+function checkRoom(counts: readonly Count[], more: number): void {
+  for (const { entry, max, tooMany } of counts) if ((entry?.value ?? 0) + more >= max) throw throttled(tooMany);
 }
