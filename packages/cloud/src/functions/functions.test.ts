@@ -121,6 +121,22 @@ test("so many calls wait for their turn, in order, and one more is refused", asy
   await fresh;
 });
 
+test("a call whose turn comes in the moment in which its time is over is not begun", async () => {
+  let begun = 0;
+  const { functions, clock } = makeWorld({
+    slow: (_event, { signal }) => {
+      begun++;
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("heard"))));
+    },
+  });
+  const room = 3 * functionCallsInFlightMax;
+  const calls = Array.from({ length: room }, () => functions.invoke("slow", {}, { timeoutMs }));
+  const refused = Promise.all(calls.map((call) => assert.rejects(call, hasCode("TIMEOUT", /"slow".* within 5000 ms/))));
+  await clock.advance(timeoutMs);
+  await refused;
+  assert.equal(begun, functionCallsInFlightMax);
+});
+
 test("a caller that gives up, and a cloud that closes, end the call", async () => {
   const { functions, clock } = makeWorld({
     slow: (_event, { signal }) =>

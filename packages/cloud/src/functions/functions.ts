@@ -110,7 +110,8 @@ class Line {
 
   async #call(event: Uint8Array, over: Deadline): Promise<JsonValue> {
     await this.#turn(over);
-    const work = this.#work(event, over);
+    // Its timer may be due in this very moment, and not have come yet: nobody would hear the answer.
+    const work = over.leftMs > 0 ? this.#work(event, over) : over.unless(new Promise<never>(() => undefined));
     // The place is given back when the work ends, which may be after nobody waits for it.
     const leave = (): void => this.#leave();
     work.then(leave, leave);
