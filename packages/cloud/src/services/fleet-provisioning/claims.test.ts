@@ -29,7 +29,13 @@ test("a claim of a trusted user may provision by its template, stands in no list
   const [policy, ...others] = principal?.policies ?? [];
   assert.deepEqual(others, []);
   parsePolicyDocument(policy?.document ?? "");
-  assert.ok(policy?.document.includes("provisioning-templates/line/provision/"));
+  const { Statement } = JSON.parse(policy?.document ?? "") as { Statement: { Action: string; Resource: string[] }[] };
+  // The requests, and no answer that another would take for the service's.
+  const requests = ["certificates/create", "certificates/create-from-csr", "provisioning-templates/line/provision"];
+  assert.deepEqual(
+    Statement.find(({ Action }) => Action === "iot:Publish")?.Resource.map((arn) => arn.split(":topic/$aws/")[1]),
+    requests.flatMap((request) => [`${request}/json`, `${request}/cbor`]),
+  );
 
   const created = await world.createKeys({ certificateId });
   await world.restart();
