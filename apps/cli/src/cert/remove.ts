@@ -9,12 +9,13 @@ export async function removeCertificate(place: CertPlace, certificateId: string)
   if (status === "ACTIVE" || status === "PENDING_ACTIVATION") {
     await client.send(new sdk.UpdateCertificateCommand({ certificateId, newStatus: "INACTIVE" }), send);
   }
-  for (;;) {
-    const { things = [] } = await client.send(new sdk.ListPrincipalThingsCommand({ principal }), send);
-    if (things.length === 0) break;
-    for (const thingName of things) {
-      await unlessGone(client.send(new sdk.DetachThingPrincipalCommand({ thingName, principal }), send));
-    }
+  // All of them first: AWS goes on listing for a while what was detached.
+  const thingNames: string[] = [];
+  for await (const { things = [] } of sdk.paginateListPrincipalThings({ client }, { principal }, send)) {
+    thingNames.push(...things);
+  }
+  for (const thingName of thingNames) {
+    await unlessGone(client.send(new sdk.DetachThingPrincipalCommand({ thingName, principal }), send));
   }
   const { policies = [] } = await client.send(new sdk.ListAttachedPoliciesCommand({ target: principal }), send);
   for (const { policyName = "" } of policies) {
