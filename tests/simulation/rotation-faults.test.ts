@@ -9,7 +9,7 @@ import { openRotationHouse, overlapMs, tags } from "./rotation-world.test.suppor
 
 const house = await openRotationHouse();
 after(() => house.close());
-const { clock } = house;
+const { clock, cloud } = house;
 
 const openWorld = (t: TestContext, more?: Partial<RotationOptions>, from?: Parameters<typeof openRotatingDevice>[3]) =>
   openRotatingDevice(house, t, more, from);
@@ -170,4 +170,38 @@ test("a job that finds a rotation cut short is the one that is remembered", asyn
   const inUse = idOf(world);
   assert.deepEqual((await world.run(world.rotation.jobHandler(job)))?.status, "SUCCEEDED");
   assert.equal(idOf(world), inUse, "the same job rotates once");
+});
+
+test("a device that is running goes back by itself when its new certificate is refused within the overlap", async (t) => {
+  const world = await openWorld(t, { overlapMs: 3_600_000 });
+  await world.run(world.rotation.connect());
+  const old = idOf(world);
+  const { certificateId } = await world.run(world.rotation.rotate());
+  await clock.untilSettled(cloud.run(cloud.registry.updateCertificate, { certificateId, newStatus: "REVOKED" }));
+  await clock.advance(60_000);
+  assert.deepEqual([world.device.state, world.rotation.secTag, idOf(world)], ["ready", tags[0], old]);
+  assert.equal(world.told1("wentBack").length, 1);
+});
+
+test("without its record a device with two sets finds the one that the cloud takes", async (t) => {
+  for (const good of ["new", "old"] as const) {
+    const world = await openWorld(t, { overlapMs: 3_600_000 });
+    await world.run(world.rotation.connect());
+    const old = idOf(world);
+    const { certificateId } = await world.run(world.rotation.rotate());
+    await world.run(world.rotation.close());
+    await world.run(world.device.close());
+    const refused = good === "new" ? old : certificateId;
+    await clock.untilSettled(
+      cloud.run(cloud.registry.updateCertificate, { certificateId: refused, newStatus: "REVOKED" }),
+    );
+    await world.files.replace("/rotation/rotation.json", new TextEncoder().encode("{"));
+    const again = await openWorld(t, {}, world);
+    await again.run(again.rotation.connect());
+    assert.equal(idOf(again), good === "new" ? certificateId : old);
+    assert.equal(again.device.state, "ready");
+    // What it found is where the next rotation begins.
+    const { replacedCertificateId } = await again.run(again.rotation.rotate());
+    assert.equal(replacedCertificateId, good === "new" ? certificateId : old);
+  }
 });

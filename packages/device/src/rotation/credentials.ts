@@ -26,12 +26,23 @@ export async function readCertificate(
   }
 }
 
-/** The first of the tags that holds a complete set; the first one when none does. */
-export async function findTag(store: CredentialStore, tags: readonly [number, number]): Promise<number> {
+/**
+ * The tag to begin with when nothing is remembered: the one that holds a complete set, of two the one with the later certificate, the first
+ * one when none does. `otherTag`: holds a complete set as well, which may be the one that the cloud takes.
+ */
+export async function findTag(
+  store: CredentialStore,
+  tags: readonly [number, number],
+  keys: Keys,
+): Promise<{ secTag: number; otherTag: number | undefined }> {
   const entries = await store.list();
   const isComplete = (secTag: number) =>
     tagItems.every((item) => entries.some((entry) => entry.secTag === secTag && entry.type === item));
-  return tags.find(isComplete) ?? tags[0];
+  const [one, other] = tags;
+  if (!isComplete(one) || !isComplete(other)) return { secTag: isComplete(other) ? other : one, otherTag: undefined };
+  const begins = async (secTag: number) => (await readCertificate(store, secTag, keys))?.notBeforeMs ?? 0;
+  const isOtherLater = (await begins(other)) > (await begins(one));
+  return isOtherLater ? { secTag: other, otherTag: one } : { secTag: one, otherTag: other };
 }
 
 export async function deleteCredentials(store: CredentialStore, secTag: number): Promise<void> {

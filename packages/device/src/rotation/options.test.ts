@@ -58,6 +58,15 @@ test("options are checked before anything is opened, each by its name", () => {
   assert.throws(() => checkRotationOptions({} as Device, good), { code: "OPTION_INVALID" });
 });
 
+test("keys of the cloud in one message are refused for a modem, whose TLS cannot take them", () => {
+  const method = { kind: "fleet", template: "rotate", keys: "cloud" } as const;
+  checkRotationOptions(device, { ...good, method });
+  const nothing = () => Promise.resolve();
+  const link = { connect: nothing, normal: nothing, offline: nothing, powerOff: nothing };
+  checkRotationOptions(device, { ...good, link });
+  assert.throws(() => checkRotationOptions(device, { ...good, link, method }), { code: "PROVISIONING_METHOD_UNFIT" });
+});
+
 test("a record that is larger than any of ours is refused, and the folder is free again", async () => {
   const files = createVirtualFiles();
   await files.makeFolder("/rotation");

@@ -127,15 +127,18 @@ const noDialer: SecTagDialer = {
   dial: () => Promise.reject(new ThinglineError("ADAPTER_FAILED", "a rotation dials nothing by itself")),
 };
 
+/** Credentials that need a link to be written are a modem's, and so is its TLS, which takes no more than this. */
+const modemDialer: SecTagDialer = { ...noDialer, receivedRecordBytesMax: 2_048 };
+
 /** What the provisioning flow is told: the tag in use is its claim's, the other one the device's. */
 export function flowOptions(
   { clientId }: Pick<Device, "clientId">,
-  { store, method, keyMaker, ca, files, keys, clock, random, limits, onStep }: RotationOptions,
+  { store, link, method, keyMaker, ca, files, keys, clock, random, limits, onStep }: RotationOptions,
   { fromTag, toTag, progressPath }: { fromTag: number; toTag: number; progressPath: string },
 ): ProvisionDeviceOptions {
   return {
     ...{ host: "localhost", clientId, method, claimTag: fromTag, deviceTag: toTag, claimClientId: "device" },
-    ...{ store, dialer: noDialer, files, progressPath, keys, clock, random },
+    ...{ store, dialer: link === undefined ? noDialer : modemDialer, files, progressPath, keys, clock, random },
     ...(keyMaker !== undefined && { keyMaker }),
     ...(ca !== undefined && { ca }),
     ...(limits !== undefined && { limits }),
@@ -143,7 +146,7 @@ export function flowOptions(
   };
 }
 
-/** @throws {ThinglineError} OPTION_INVALID, and what the certificate in `ca` is refused with */
+/** @throws {ThinglineError} OPTION_INVALID, PROVISIONING_METHOD_UNFIT, and what the certificate in `ca` is refused with */
 export function checkRotationOptions(device: Device, given: RotationOptions): CheckedRotation {
   const of = "openRotation()";
   readOptions({ device }, { device: deviceOption }, { of, required: ["device"] });

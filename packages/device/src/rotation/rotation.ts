@@ -27,6 +27,8 @@ import type {
 /** After a rotation that failed: the device is brought back with what it had, with growing pauses of up to this. */
 export const rotationReturnPauseMsMax = 60_000;
 const returnPauseMsMin = 1_000;
+/** Connections of a device by itself that the cloud does not take, in a row, until the tag before has its turn. */
+const refusalsMax = 3;
 
 type Rotating = Extract<RotationRecord["state"], { name: "rotating" }>;
 
@@ -55,9 +57,10 @@ export async function openRotation(device: Device, options: RotationOptions): Pr
   const { file, record: found, problem } = await RotationFile.open(files, folder);
   try {
     const isOurs = found !== undefined && found.clientId === device.clientId && tags.includes(found.secTag);
-    const record = isOurs ? found : newRotationRecord(device.clientId, await findTag(store, tags));
+    const { secTag, otherTag } = isOurs ? { ...found, otherTag: undefined } : await findTag(store, tags, keys);
+    const record = isOurs ? found : newRotationRecord(device.clientId, secTag);
     const certificate = await readCertificate(store, record.secTag, keys);
-    return new Rotation(device, { checked, file, record, certificate, problem });
+    return new Rotation(device, { checked, file, record, otherTag, certificate, problem });
   } catch (error) {
     await file.close();
     throw error;
@@ -68,6 +71,8 @@ interface Opened {
   checked: CheckedRotation;
   file: RotationFile;
   record: RotationRecord;
+  /** May be the good one, where nothing is remembered. */
+  otherTag: number | undefined;
   certificate: CertificateFacts | undefined;
   problem: ThinglineError | undefined;
 }
@@ -83,6 +88,10 @@ export class Rotation {
   readonly #watch: AgeWatch;
   readonly #stop = new AbortController();
   #record: RotationRecord;
+  /** Complete, and not known to be worth less than the tag in use. */
+  #candidateTag: number | undefined;
+  /** Connections in a row that the cloud did not take. */
+  #refusals = 0;
   #certificate: CertificateFacts | undefined;
   /** What changes tags is done one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
@@ -92,11 +101,12 @@ export class Rotation {
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(device: Device, { checked, file, record, certificate, problem }: Opened) {
+  constructor(device: Device, { checked, file, record, otherTag, certificate, problem }: Opened) {
     this.#device = device;
     this.#options = checked;
     this.#file = file;
     this.#record = record;
+    this.#candidateTag = otherTag;
     this.#certificate = certificate;
     this.#hub = new RotationEventHub(checked.on);
     this.#live = new LiveDevice(device, checked.clock);
@@ -114,6 +124,12 @@ export class Rotation {
     });
     if (problem !== undefined) this.#tell(problem);
     this.#watch.look();
+    const offs = [
+      device.on("ready", () => void (this.#refusals = 0)),
+      device.on("connecting", ({ error }) => this.#notConnected(error)),
+      device.on("disconnected", ({ error }) => this.#notConnected(error)),
+    ];
+    this.#stop.signal.addEventListener("abort", () => offs.forEach((off) => off()), { once: true });
     void device.closed.then(() => this.close());
   }
 
@@ -243,6 +259,7 @@ export class Rotation {
     }
     // The other tag is needed.
     if (state.name === "overlapping") await this.#endOverlap();
+    this.#candidateTag = undefined;
     const toTag = this.#otherTag;
     await this.#forgetProgressOf(toTag);
     const sinceUnixMs = this.#options.clock.unixMs();
@@ -360,15 +377,32 @@ export class Rotation {
   }
 
   async #connectInUse(signal: AbortSignal | undefined = this.#stop.signal): Promise<void> {
-    const { secTag, state } = this.#record;
     await this.#link.connect({ signal });
     try {
-      return await this.#live.connect(secTag, signal);
+      return await this.#live.connect(this.#record.secTag, signal);
     } catch (error) {
-      const isBack = state.name === "overlapping" && isThinglineError(error) && isRefusal(error);
-      if (!isBack || !(await this.#connectedWith(state.oldTag, signal))) throw error;
-      await this.#wentBack(state.oldTag, error);
+      const tag = this.#wayBack;
+      if (tag === undefined || !isThinglineError(error) || !isRefusal(error)) throw error;
+      if (!(await this.#connectedWith(tag, signal))) throw error;
+      await this.#wentBack(tag, error);
     }
+  }
+
+  /** What to try when the tag in use is refused. */
+  get #wayBack(): number | undefined {
+    const { state } = this.#record;
+    return state.name === "overlapping" ? state.oldTag : this.#candidateTag;
+  }
+
+  /** A device that reconnects by itself knows its one tag, and would go on with it for ever. */
+  #notConnected(error: ThinglineError | undefined): void {
+    if (error === undefined || !isRefusal(error)) return;
+    this.#refusals += 1;
+    if (this.#refusals < refusalsMax || this.#wayBack === undefined || this.isBusy) return;
+    this.#refusals = 0;
+    this.#exclusive(async () => {
+      if (!this.#live.isReady && this.#device.state !== "idle" && !this.#stop.signal.aborted) await this.#return();
+    }).catch((failure: unknown) => this.#watch.failed(failure));
   }
 
   async #connectedWith(secTag: number, signal: AbortSignal): Promise<boolean> {
@@ -382,6 +416,7 @@ export class Rotation {
     const atUnixMs = this.#options.clock.unixMs();
     const entry = { reason: "command", atUnixMs, outcome: "wentBack", code: error.code } as const;
     await this.#save({ ...withEntry(this.#record, entry), secTag, state: { name: "settled" } });
+    this.#candidateTag = undefined;
     this.#certificate = await readCertificate(this.#options.store, secTag, this.#options.keys);
     this.#hub.emit("wentBack", { secTag, error });
   }
