@@ -25,6 +25,8 @@ export abstract class IssueTurn extends EndingTurn {
       this.stepStarted("writeClaim");
       return this.enter({ name: "writingClaim" }, [...before, ...claimPlan(this.state)]);
     }
+    if (this.state.stage.name !== "writingClaim") this.stepsSkipped("writeClaim", "writeClaim");
+    if (!this.needsKey) this.stepsSkipped("makeKey", "makeKey");
     // What was good once stays in its tag until it is known that the claim is.
     if (this.needsKey && progress.phase.name === "claim") return this.makeKey(before);
     if (before.length > 0) return this.connectClaim(before);

@@ -329,7 +329,6 @@ class Turn extends ConnectTurn {
       case "claim":
         return this.prepareClaim();
       case "register":
-        this.stepsSkipped("makeKey", "makeKey");
         return this.prepareClaim();
       case "useDevice":
         return this.connectLte();

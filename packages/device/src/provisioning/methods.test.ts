@@ -254,6 +254,21 @@ test("what was issued is registered by the next run while its token holds, and a
   }
 });
 
+test("a run that goes on tells every step: what the one before has done is skipped", async () => {
+  const world = makeWorld();
+  const { certificate, privateKey } = world.store.contentOf(claimTag);
+  if (certificate === undefined || privateKey === undefined) throw new Error("the world has a claim");
+  const claim = { certificatePem: certificate, privateKeyPem: privateKey };
+  world.fleet.refuseThing = () => ({ statusCode: 403, errorCode: "AccessDenied", errorMessage: "no" });
+  await failure(world.provision({ method: fleet("csr"), claim }), "PROVISIONING_REJECTED");
+  world.fleet.refuseThing = () => undefined;
+  world.events.length = 0;
+  const { device } = await world.provision({ method: fleet("csr"), claim });
+  assert.deepEqual(world.steps().slice(0, 3), ["1 writeClaim skipped", "2 makeKey skipped", "3 connectLte done"]);
+  assert.equal(new Set(world.steps().map((step) => step.split(" ")[1])).size, world.steps().length);
+  await device.disconnect();
+});
+
 // What does not fit
 
 test("keys of the cloud are refused beforehand where no TLS record could bring them, with what to do instead", async () => {
