@@ -98,6 +98,7 @@ test("certificates are listed and shown with what proved them, and one that nobo
     shown = await json("show", used.certificateId);
   }
   assert.equal(typeof shown.events[0]?.["provedAt"], "string", shown.stderr);
+  assert.match(String(shown.events[0]?.["certificateArn"]), new RegExp(`:cert/${used.certificateId}$`));
   const listed = await json("list");
   const facts = listed.events.find((one) => one["certificateId"] === unused.certificateId);
   assert.equal(facts?.["provedAt"], null);
@@ -114,6 +115,11 @@ test("certificates are listed and shown with what proved them, and one that nobo
   assert.deepEqual(
     orphans.events.map((one) => [one["certificateId"], one["reason"]]),
     [[unused.certificateId, "neverConnected"]],
+  );
+  assert.match(
+    orphans.stderr,
+    /cert orphans --delete --all --older-than 0\.001s --data-dir \S+\n/,
+    "finds the same ones when it is pasted",
   );
   const deleted = await json("orphans", "--older-than", "0.001s", "--all", "--delete");
   assert.deepEqual(

@@ -134,3 +134,37 @@ test("new credentials that fail for the CA of --ca are told from those that the 
     /log of the local/,
   );
 });
+
+test("a refused or unanswered device is told what to type", () => {
+  const hint = (code: ErrorCode, details: Record<string, string>, method = "csr") => {
+    const found = hintFor(new ThinglineError(code, "x", { details }), "provision", { method });
+    return `${found?.text} ${found?.command ?? ""}`;
+  };
+  const missing = { cloudCode: "InvalidParameters", cloudReason: "Cannot resolve reference value: SerialNumber" };
+  assert.match(hint("PROVISIONING_REJECTED", missing), /--parameter SerialNumber=VALUE/);
+  assert.match(hint("PROVISIONING_REJECTED", { cloudCode: "RESOURCE_EXISTS" }, "split"), /cert list$/);
+  assert.match(hint("PROVISIONING_REJECTED", { cloudCode: "AccessDenied" }), /log/);
+  const told = { cloudCode: "InvalidRequest", next: "see what the cloud says" };
+  assert.match(hint("PROVISIONING_REJECTED", told), /^See what the cloud says\. $/);
+  assert.match(hint("PROVISIONING_TIMEOUT", {}, "split"), /cloud vending builtin$/);
+  assert.match(hint("PROVISIONING_TIMEOUT", { next: "look" }), /^Look\. $/);
+  assert.match(hint("PROVISIONING_METHOD_UNFIT", {}, "fleet"), /--native-tls/);
+});
+
+test("a template that is there, and a version that is not, lead to versions", () => {
+  const aws = (name: string, message: string, command: string) =>
+    hintForAws(Object.assign(new Error(message), { name }), command, { dataDir: "other" })?.command ?? "";
+  assert.match(
+    aws("ResourceAlreadyExistsException", "there", "template create"),
+    /template version create NAME FILE --set-default --data-dir other$/,
+  );
+  const noVersion = "The version of the provisioning template does not exist";
+  assert.match(
+    aws("ResourceNotFoundException", noVersion, "template version delete"),
+    /template version list NAME --data-dir other$/,
+  );
+  assert.match(
+    aws("ResourceNotFoundException", "The provisioning template does not exist", "template version delete"),
+    /template list --data-dir other$/,
+  );
+});

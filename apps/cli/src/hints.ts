@@ -9,6 +9,8 @@ export interface Places {
   dataDir?: string;
   /** A real account instead of the local cloud. */
   aws?: boolean;
+  /** The way of provisioning. */
+  method?: string;
 }
 
 type HintOf = (error: ThinglineError, command: string, places: Places) => Hint | undefined;
@@ -87,6 +89,29 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
     isThinglineError(cause, "TLS_PEER_UNTRUSTED")
       ? { text: "The CA for the new security tag must be the server's: --ca FILE, or leave it out to use the claim's." }
       : seeCloudLog,
+  PROVISIONING_METHOD_UNFIT: () => ({
+    text: "--native-tls, which takes such answers; or --method csr or modem-key, by which no key is sent at all.",
+  }),
+  PROVISIONING_TIMEOUT: (_, command, { method }) =>
+    command === "provision" && method === "split"
+      ? {
+          text: "If it is the local cloud: its vending service answers once it is on. Otherwise see what answers devices there.",
+          command: commandLine("cloud vending builtin"),
+        }
+      : undefined,
+  PROVISIONING_REJECTED: ({ details }, command) => {
+    if (command !== "provision") return undefined;
+    const [, parameter] = /^Cannot resolve reference value: (.+)$/.exec(String(details["cloudReason"])) ?? [];
+    if (parameter !== undefined) return { text: `Give it with --parameter ${parameter}=VALUE.` };
+    if (details["cloudCode"] === "AccessDenied") {
+      return {
+        text: "Let the claim's policy and the template's hook allow this device; the cloud's log says which refused it.",
+      };
+    }
+    return details["cloudCode"] === "RESOURCE_EXISTS"
+      ? { text: "Its certificate is in this list, and `cert revoke ID` ends it:", command: commandLine("cert list") }
+      : undefined;
+  },
   PROVISIONING_EXHAUSTED: () => ({ text: "--reset forgets the earlier attempts." }),
   IMAGE_INVALID: ({ details }, command) =>
     details["reason"] === "HEADER_OCCUPIED"
@@ -137,7 +162,19 @@ export function hintForAws(error: Error, command: string, { dataDir, aws }: Plac
       command: commandLine(["template", "version", "delete", "NAME", "VERSION", ...where]),
     };
   }
+  if (error.name === "ResourceAlreadyExistsException" && command === "template create") {
+    return {
+      text: "A new version of it takes the place of the one before:",
+      command: commandLine(["template", "version", "create", "NAME", "FILE", "--set-default", ...where]),
+    };
+  }
   if (error.name !== "ResourceNotFoundException") return undefined;
+  if (command.startsWith("template version") && /version/i.test(error.message)) {
+    return {
+      text: "The versions that there are:",
+      command: commandLine(["template", "version", "list", "NAME", ...where]),
+    };
+  }
   if (["template", "claim"].includes(noun)) {
     return { text: "The templates that there are:", command: commandLine(["template", "list", ...where]) };
   }

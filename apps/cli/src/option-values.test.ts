@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { optionValues } from "./option-values.js";
+import { durationWord, optionValues } from "./option-values.js";
 
 test("functions are names or ARNs with a URL each, and may be repeated", () => {
   const arn = "arn:aws:lambda:us-east-1:123456789012:function:sign";
@@ -21,4 +21,9 @@ test("functions are names or ARNs with a URL each, and may be repeated", () => {
   ])
     assert.throws(() => optionValues.functions(text, undefined), /A function is NAME=URL/, text);
   assert.throws(() => optionValues.functions("hook=http://x/", first), /"hook" is given twice/);
+});
+
+test("a time is written as options take it", () => {
+  for (const word of ["2d", "36h", "90m", "90s", "0.001s"])
+    assert.equal(durationWord(optionValues.duration(word)), word);
 });

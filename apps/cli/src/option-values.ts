@@ -6,10 +6,19 @@ import { isDeviceId } from "@thingline/protocol/provisioning";
 export const rotationOverlapSecondsMax = 366 * 86_400;
 /** Minutes that a device may say nothing of its update. */
 export const defaultStaleMinutes = 30;
+/** From what age on a certificate that nobody has connected with is an orphan, by itself. */
+export const orphanAgeMs = 3_600_000;
 export const defaultDataDir = ".thingline";
 /** Security tag of the claim in the original provisioning sample. */
 export const defaultClaimSecTag = 43;
 export const defaultModemDir = ".thingline/modem";
+
+/** A time as options take it: `90m`, `2d`. */
+export function durationWord(ms: number): string {
+  const units = { d: 86_400_000, h: 3_600_000, m: 60_000 };
+  const [unit, unitMs] = Object.entries(units).find(([, each]) => ms % each === 0) ?? ["s", 1_000];
+  return `${ms / unitMs}${unit}`;
+}
 
 /** By `--vending aws-handler`: the function of that name is not somewhere else but in this process. */
 export const awsHandlerName = "aws-handler";

@@ -1,10 +1,10 @@
 import { Option, type Command } from "commander";
-import { optionValues } from "./option-values.js";
+import { durationWord, optionValues, orphanAgeMs } from "./option-values.js";
 import { withRollout } from "./program-fleet.js";
 import { awsOption, dataDirOption, examples, type AddCommand } from "./program-parts.js";
 
 const withPlaceOptions = (made: Command) => made.addOption(dataDirOption()).addOption(awsOption());
-const idText = "id of the certificate: 64 hexadecimal digits";
+const idText = "id of the certificate, 64 hexadecimal digits, as `cert list` prints it";
 
 /** Certificates: which there are, which nobody uses, and new ones for devices. */
 export function addCert(cert: Command, command: AddCommand): void {
@@ -26,7 +26,11 @@ export function addCert(cert: Command, command: AddCommand): void {
     "find certificates that devices asked for and never connected with",
     async () => (await load()).certOrphans,
   )
-    .option("--older-than <time>", "made before so long, such as 90m or 2d", duration, 3_600_000)
+    .addOption(
+      new Option("--older-than <time>", "made before so long, such as 90m or 2d")
+        .argParser(duration)
+        .default(orphanAgeMs, durationWord(orphanAgeMs)),
+    )
     .option("--all", "also those that were made for devices to come, as by `thing create`")
     .option("--delete", "take them away");
   examples(withPlaceOptions(orphans), "cert orphans", "cert orphans --older-than 2d --delete", "cert orphans --aws");

@@ -42,7 +42,10 @@ export function provisioningMethod(options: MethodOptions, words: DeviceWords): 
     }
     return { kind: method === "split" ? "split" : "ownCertificate" };
   }
-  if (template === undefined) throw new UsageError(`--method ${method} needs --template NAME`);
+  if (template === undefined)
+    throw new UsageError(
+      `--method ${method} needs --template NAME, or the --claim FOLDER of \`claim create --template NAME\`, which knows it`,
+    );
   if (keyKind !== undefined && method !== "csr") {
     throw new UsageError(
       `--key-kind is for --method csr: with ${method} the ${method === "fleet" ? "cloud" : "modem"} makes the key`,

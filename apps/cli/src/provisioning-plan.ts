@@ -62,6 +62,7 @@ export async function planProvisioning(
   options: ProvisionOptions,
   signal: AbortSignal,
 ): Promise<ProvisionPlan> {
+  assertBatchOptions(options);
   const { files } = adapters;
   const { config, settings, clientId } = await configure(output, adapters, options, signal);
   const isNativeTls = options.nativeTls === true || settings.usesNativeTls;
@@ -77,6 +78,14 @@ export async function planProvisioning(
   const certs = options.certs ?? (await findCerts(files, options.conf));
   const tags = tagsOf(options, settings.secTag);
   return { config, settings, clientId, isNativeTls, certs, ca, claim: given?.claim, tags, methodOptions };
+}
+
+/** @throws {UsageError} for what would be forgotten without `--count`. */
+export function assertBatchOptions(options: Pick<ProvisionOptions, "count" | "resume" | "report" | "rate">): void {
+  if (options.count !== undefined) return;
+  for (const name of ["resume", "report", "rate"] as const) {
+    if (options[name] !== undefined) throw new UsageError(`--${name} is for a batch: say --count as well`);
+  }
 }
 
 /** With a certificate of one's own CA, the configured tag is the device's, and there is no claim. */

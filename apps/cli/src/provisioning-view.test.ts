@@ -40,6 +40,16 @@ test("people see each step with its number, its time and its result", () => {
   assert.match(second ?? "", /AWS: 1 CONNECT\/s/);
 });
 
+test("device configuration is spoken of when there is any", () => {
+  let text = "";
+  const out = { write: (chunk: string) => (text += chunk) };
+  const output = createOutput({ isJson: false, out, err: { write() {} }, env: {} });
+  const facts = { hasOwnKey: true, hasOneClientId: false };
+  const view = createProvisioningView(output, { claimTag: 43, deviceTag: 50 }, facts);
+  view.show({ type: "thingRegistered", thingName: "pump-7", deviceConfiguration: {} });
+  assert.equal(text.trim(), "registered: thing pump-7");
+});
+
 test("programs see the same, and what to try after a failure", () => {
   const facts = shown(true, { hasOwnKey: true, hasOneClientId: false }).map((line) => JSON.parse(line) as object);
   assert.deepEqual(facts[0], { event: "stepStarted", step: 5, of: 14, name: "request" });

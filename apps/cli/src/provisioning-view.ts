@@ -66,7 +66,8 @@ export function createProvisioningView(
         const { thingName, deviceConfiguration } = event;
         const members = Object.keys(deviceConfiguration).length;
         const named = thingName === undefined ? "the template names no thing" : `thing ${thingName}`;
-        const text = `registered: ${named}; ${members} member${members === 1 ? "" : "s"} of device configuration`;
+        const told = members === 0 ? "" : `; ${members} member${members === 1 ? "" : "s"} of device configuration`;
+        const text = `registered: ${named}${told}`;
         output.event(
           { event: "thingRegistered", ...(thingName !== undefined && { thingName }), deviceConfiguration },
           output.paragraph(text, noteIndent),

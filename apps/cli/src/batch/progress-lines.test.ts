@@ -68,3 +68,14 @@ test("where the time goes", () => {
     "        next: look at the log",
   ]);
 });
+
+test("the summary fits a narrow terminal: the bar becomes shorter", () => {
+  const result = (name: string, durationMs: number) => ({ name, durationMs, result: "done" }) as const;
+  const steps = [result("receiveCertificate", 1), result("connectClaim", 999)];
+  const summary = summarize([{ name: "a", result: "provisioned", durationMs: 1_000, steps }]);
+  for (const columns of [60, 80]) {
+    const lines = summaryLines(summary, paint, columns);
+    for (const line of lines) assert.ok(line.length <= columns && !line.endsWith(" "), `${columns}: ${line}|`);
+    assert.equal(lines[2]?.includes("█"), true);
+  }
+});

@@ -77,10 +77,13 @@ const fit = (text: string, columns: number) =>
   text.length <= columns ? text : `${text.slice(0, Math.max(0, columns - 1))}…`;
 
 const shareCharacters = 20;
+/** Of a row of the summary, between the name of the step and its bar. */
+const figuresCharacters = 36;
 
-/** Where the time goes, by step, for people. */
-export function summaryLines({ steps, failures }: BatchSummary, paint: Paint): string[] {
+/** Where the time goes, by step, for people. In `columns`, as far as figures fit; the bars become shorter, or go where there is no room. */
+export function summaryLines({ steps, failures }: BatchSummary, paint: Paint, columns = 80): string[] {
   const widest = Math.max(4, ...steps.map(({ name }) => stepWords(name).length));
+  const barMax = Math.max(0, Math.min(shareCharacters, columns - widest - figuresCharacters));
   const number = (value: number) => value.toFixed(0).padStart(8);
   return [
     paint.bold(
@@ -89,7 +92,8 @@ export function summaryLines({ steps, failures }: BatchSummary, paint: Paint): s
     ...steps.map(
       ({ name, devices, medianMs, p95Ms, share }) =>
         `${stepWords(name).padEnd(widest)}${String(devices).padStart(9)}${number(medianMs)}${number(p95Ms)}     ` +
-        `${`${Math.round(share * 100)} %`.padStart(5)} ${paint.dim("█".repeat(Math.round(share * shareCharacters)))}`,
+        `${Math.round(share * 100)} %`.padStart(5) +
+        barText(Math.round(share * barMax), paint),
     ),
     ...(failures.length === 0 ? [] : ["", paint.bold("what failed")]),
     ...failures.flatMap(({ step, code, devices, example, next }) => [
@@ -98,3 +102,5 @@ export function summaryLines({ steps, failures }: BatchSummary, paint: Paint): s
     ]),
   ];
 }
+
+const barText = (width: number, paint: Paint) => (width === 0 ? "" : ` ${paint.dim("█".repeat(width))}`);

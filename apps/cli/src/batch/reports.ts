@@ -100,7 +100,7 @@ function renderHtml(head: ReportHead, results: readonly DeviceResult[]): string 
 </style>
 <h1>Provisioning of ${devices} devices</h1>
 <p>${provisioned} provisioned, <span${failed > 0 ? ' class="failed"' : ""}>${failed} failed</span>.
-Method ${html(head.method)}, at ${html(head.endpoint)}, from ${head.startedAt.toISOString()}, ${seconds.toFixed(1)} s.
+Method ${html(head.method)}, at ${html(head.endpoint)}, the last run from ${head.startedAt.toISOString()}, ${seconds.toFixed(1)} s.
 A device took ${medianMs.toFixed(0)} ms (median), ${p95Ms.toFixed(0)} ms (95 %), ${maxMs.toFixed(0)} ms (longest).</p>
 <h2>Where the time goes</h2>
 <table>

@@ -54,4 +54,11 @@ export async function certTemplate(context: CommandContext, options: TemplateOpt
       `  ${commandLine(["cert", "rotate", "THING", "--wait", ...(options.aws === true ? ["--aws"] : [])])}`,
     ].join("\n"),
   );
+  if ((options.policy ?? []).length === 0) {
+    const what = `new certificates get no policy but ${policyName}, which lets them ask for the next one and nothing else`;
+    output.complain({
+      kind: "warning",
+      message: `${what}. Where no thing group has the devices' policy, give it with --policy.`,
+    });
+  }
 }

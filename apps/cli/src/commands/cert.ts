@@ -6,7 +6,8 @@ import { isDeletable, orphanReason, orphanWords, SoonestEnding, type OrphanReaso
 import type { CommandContext } from "../command.js";
 import { exitCodes } from "../failure.js";
 import type { PlaceOptions } from "../fota/plane.js";
-import { commandLine } from "../invocation.js";
+import { commandLine, unlessDefault } from "../invocation.js";
+import { defaultDataDir, durationWord, orphanAgeMs } from "../option-values.js";
 import type { Output } from "../output.js";
 
 interface ListOptions extends PlaceOptions {
@@ -33,9 +34,17 @@ export async function certList(context: CommandContext, options: ListOptions, th
   if (soonest.leftOut > 0) output.say(output.paint.dim(`${soonest.leftOut} more end later: --limit shows more`));
 }
 
-async function tellLife(output: Output, life: CertLife, nowMs: number, more = ""): Promise<void> {
+async function tellLife(
+  output: Output,
+  life: CertLife,
+  nowMs: number,
+  more: { text: string; facts: Record<string, unknown> } = { text: "", facts: {} },
+): Promise<void> {
   const [head, rest] = lifeLines(life, nowMs);
-  output.event({ event: "certificate", ...lifeFacts(life) }, `${head}\n  ${output.wrap(`${rest}${more}`, 2)}`);
+  output.event(
+    { event: "certificate", ...lifeFacts(life), ...more.facts },
+    `${head}\n  ${output.wrap(`${rest}${more.text}`, 2)}`,
+  );
   await output.drained();
 }
 
@@ -45,7 +54,13 @@ export async function certShow(context: CommandContext, options: PlaceOptions, c
   const place = await openCertPlace(context, options);
   const life = await readLife(place, certificateId);
   const policies = life.policyNames ?? [];
-  await tellLife(output, life, Date.now(), `; policies: ${policies.length === 0 ? "none" : policies.join(", ")}`);
+  const { client, sdk, send } = place;
+  const described = await client.send(new sdk.DescribeCertificateCommand({ certificateId }), send);
+  // What AttachPolicy and other operations take.
+  const certificateArn = described.certificateDescription?.certificateArn ?? "";
+  const policyText = `; policies: ${policies.length === 0 ? "none" : policies.join(", ")}`;
+  await tellLife(output, life, Date.now(), { text: policyText, facts: { certificateArn } });
+  output.say(`  ${certificateArn}`);
 }
 
 interface RevokeOptions extends PlaceOptions {
@@ -96,7 +111,7 @@ export async function certOrphans(context: CommandContext, options: OrphansOptio
     if (isGone) deleted += 1;
     await tellOrphan(output, life, reason, isGone);
   }
-  tellOrphans(output, place, { count, deleted, isDeleting: options.delete === true });
+  tellOrphans(output, place, options, { count, deleted });
   return exitCodes.done;
 }
 
@@ -134,11 +149,18 @@ async function tellOrphan(output: Output, life: CertLife, reason: OrphanReason, 
 
 function tellOrphans(
   output: Output,
-  { plane, dataDir }: CertPlace,
-  { count, deleted, isDeleting }: { count: number; deleted: number; isDeleting: boolean },
+  { plane }: CertPlace,
+  options: OrphansOptions,
+  { count, deleted }: { count: number; deleted: number },
 ): void {
   if (count === 0) return output.say(`no orphans in the ${plane.description}`);
-  if (isDeleting) return output.say(`${deleted} of ${count} deleted`);
-  const where = dataDir === undefined ? ["--aws"] : [];
-  output.say(`\n${count} in all. To delete them:\n  ${commandLine(["cert", "orphans", "--delete", ...where])}`);
+  if (options.delete === true) return output.say(`${deleted} of ${count} deleted`);
+  // What is typed as it stands finds the very same ones.
+  const words = [
+    ...["cert", "orphans", "--delete"],
+    ...(options.all === true ? ["--all"] : []),
+    ...(options.olderThan === orphanAgeMs ? [] : ["--older-than", durationWord(options.olderThan)]),
+    ...(options.aws === true ? ["--aws"] : unlessDefault("--data-dir", options.dataDir, defaultDataDir)),
+  ];
+  output.say(`\n${count} in all. To delete them:\n  ${commandLine(words)}`);
 }

@@ -344,13 +344,17 @@ async function openCredentials(
       return nativeDownloadAccess(adapters, { dialer, folder, secTag: downloadSecTag });
     },
     modem: device.modem.firmware,
-    description: `security tag ${secTag}`,
+    description: tagsText(secTag, options),
     details: { secTag },
     used,
     rotation: { store: device.credentials, link: device.link, keyMaker: device.keyMaker },
     [Symbol.asyncDispose]: () => device.close(),
   };
 }
+
+/** With rotation, two tags take turns: which one is in use is seen from `rotated`. */
+const tagsText = (secTag: number, { rotationTemplate, rotationTag = secTag + 1 }: RunOptions) =>
+  rotationTemplate === undefined ? `security tag ${secTag}` : `security tag ${secTag} or ${rotationTag}`;
 
 const nativeFolder = ({ stateDir, modemDir }: RunOptions) => stateDir ?? join(modemDir, "device");
 
@@ -372,7 +376,7 @@ async function openNativeTls(
   if (isStored || options.rotationTemplate !== undefined) {
     warnOfDoubts(output, await stored.credentials(secTag), clock);
     const secTagDialer = createNativeTlsDialer({ dialer: network, store: stored, receivedRecordBytesMax });
-    const description = `security tag ${secTag} of ${folder}`;
+    const description = `${tagsText(secTag, options)} of ${folder}`;
     const access = { secTagDialer: used.follow(secTagDialer), secTag };
     const rotation: RotationStore = { store: stored };
     return { credentials: { secTagDialer, secTag }, access, description, details: { secTag }, rotation };

@@ -204,7 +204,7 @@ function conclude(facts: {
     [
       `${paint.green("provisioned")} ${summary.provisioned} of ${names.length} devices${failedText}, in ${timeText(seconds)}`,
       "",
-      ...summaryLines(summary, paint),
+      ...summaryLines(summary, paint, process.stdout.isTTY ? process.stdout.columns : undefined),
     ].join("\n"),
   );
   for (const file of options.report ?? []) output.say(`report  ${file}`);

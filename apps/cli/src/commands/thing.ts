@@ -109,8 +109,8 @@ export async function claimCreate(context: CommandContext, options: ClaimOptions
     [
       `${output.paint.green("created")} a claim certificate in the ${plane.description}`,
       `  certificate  ${shortenIds(certificateId)}, policy ${policyName}`,
-      ...(isOriginal ? [] : [`  it connects   only as ${claimClientIdPrefix}NAME, for the device NAME`]),
-      ...(vending === undefined ? [] : [`  vending       ${vendingLine(vending)}`]),
+      ...(isOriginal ? [] : [`  connects     only as ${claimClientIdPrefix}NAME, for the device NAME`]),
+      ...(vending === undefined ? [] : [`  vending      ${vendingLine(vending)}`]),
       ...describeFiles(written, secTag),
       "",
       ...(template === undefined
