@@ -1,8 +1,9 @@
 import { isThinglineError, ThinglineError, type JsonObject } from "@thingline/protocol";
-import type { LinkControl, Timer } from "@thingline/transport";
+import type { Timer } from "@thingline/transport";
 import { connectDevice } from "../client/create-device.js";
 import { isRecordTooLarge, sameRecordCutsMax } from "../connection/records.js";
 import type { Device } from "../device.js";
+import { alwaysLinked } from "./always-linked.js";
 import { EffectRunner } from "./effects.js";
 import { createFleetWire } from "./fleet-wire.js";
 import { stepProvisioning } from "./machine.js";
@@ -218,14 +219,6 @@ class Provisioner {
     return (usesThingName ? this.#state.progress.registration?.thingName : undefined) ?? options.clientId;
   }
 }
-
-/** For a device that has no modem: the network is there. */
-const alwaysLinked: LinkControl = {
-  connect: async () => undefined,
-  offline: async () => undefined,
-  normal: async () => undefined,
-  powerOff: async () => undefined,
-};
 
 function wireOf({ method, options: { keys }, claimClientId }: CheckedProvisioning): ProvisioningWire | undefined {
   switch (method.kind) {

@@ -3,6 +3,7 @@ import type { LinkControl } from "@thingline/transport";
 import type { Device } from "../device.js";
 import { abortedError, fractionOf } from "../errors.js";
 import type { JobHandler } from "../jobs/job.js";
+import { alwaysLinked } from "../provisioning/always-linked.js";
 import { isRefusal } from "../provisioning/failures.js";
 import { progressBytesMax } from "../provisioning/progress.js";
 import { decodeProgress } from "../provisioning/progress-file.js";
@@ -31,14 +32,6 @@ const returnPauseMsMin = 1_000;
 const refusalsMax = 3;
 
 type Rotating = Extract<RotationRecord["state"], { name: "rotating" }>;
-
-/** Native TLS: nothing has to be switched off while credentials are written. */
-const noLink: LinkControl = {
-  connect: async () => undefined,
-  normal: async () => undefined,
-  offline: async () => undefined,
-  powerOff: async () => undefined,
-};
 
 /**
  * Takes care of the certificate of a device: tells when it ends, and rotates it: a new one is asked for with the one in use, written to the
@@ -111,7 +104,7 @@ export class Rotation {
     this.#hub = new RotationEventHub(checked.on);
     this.#live = new LiveDevice(device, checked.clock);
     if (device.state !== "idle") this.#live.assumeTag(record.secTag);
-    this.#link = this.#live.over(checked.link ?? noLink);
+    this.#link = this.#live.over(checked.link ?? alwaysLinked);
     this.#watch = new AgeWatch(checked, {
       record: () => this.#record,
       certificate: () => this.#certificate,
