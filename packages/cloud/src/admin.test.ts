@@ -60,6 +60,11 @@ test("who answers devices is told, and switched", async () => {
       body: { whereUndecided: false },
     });
   }
+  // Whoever means "only where nobody has decided" must not overrule somebody by a wrong type.
+  for (const whereUndecided of ["yes", 1, null, []]) {
+    const wrong = JSON.stringify({ vending: "builtin", whereUndecided });
+    assert.equal((await send("POST", `${base}/vending`, { body: wrong })).status, 400, wrong);
+  }
 });
 
 test("health and the reason of a certificate are told", async () => {

@@ -1,4 +1,4 @@
-import { isThinglineError, type ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import type { RequestHead, Verdict } from "./rest/admission.js";
 import { originFault } from "./rest/origin-guard.js";
@@ -114,6 +114,8 @@ function readPage(url: string): { nextToken?: string; pageSize?: number } {
 
 function readVending(body: Uint8Array | undefined): { vending: unknown; whereUndecided: boolean } {
   const { vending, whereUndecided } = Object(parse(body)) as Record<string, unknown>;
+  if (whereUndecided !== undefined && typeof whereUndecided !== "boolean")
+    throw new ThinglineError("REQUEST_INVALID", "whereUndecided must be true or false");
   return { vending, whereUndecided: whereUndecided === true };
 }
 

@@ -43,3 +43,7 @@ export const functionEventBytesMax = 262_144;
 export const functionAnswerBytesMax = 262_144;
 /** Characters of a name or an ARN. AWS: 140 of a name, 170 of an ARN. */
 export const functionNameCharactersMax = 256;
+
+/** Whether a function may be given under this name, which may be an ARN. */
+export const isFunctionName = (name: string): boolean =>
+  name.length <= functionNameCharactersMax && /^[\w:./$-]+$/u.test(name);

@@ -8,6 +8,7 @@ import {
   functionEventBytesMax,
   functionNameCharactersMax,
   functionsMax,
+  isFunctionName,
   type CloudFunction,
   type Functions,
   type InvokeOptions,
@@ -251,7 +252,7 @@ function checkFunctions(given: Readonly<Record<string, CloudFunction>>, { http }
     new ThinglineError("OPTION_INVALID", `functions: ${message}`, { details: { option: "functions" } });
   if (all.length > functionsMax) throw invalid(`at most ${functionsMax}, got ${all.length}`);
   for (const [name, each] of all) {
-    if (!/^[\w:./$-]+$/u.test(name) || name.length > functionNameCharactersMax)
+    if (!isFunctionName(name))
       throw invalid(`a name has letters, digits, - and _, or is an ARN, got "${name.slice(0, 100)}"`);
     if (typeof each === "function") continue;
     const url: unknown = (each as { url?: unknown } | null | undefined)?.url;

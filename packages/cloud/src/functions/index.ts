@@ -5,5 +5,6 @@ export {
   functionEventBytesMax,
   functionNameCharactersMax,
   functionsMax,
+  isFunctionName,
 } from "./cloud-function.js";
 export type { CloudFunction, CloudFunctionContext, Functions, InvokeOptions } from "./cloud-function.js";

@@ -1,4 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
+import { isFunctionName } from "../../functions/index.js";
 import type { StoreKey } from "../../store/store.js";
 import { answer, type Operation, type OperationContext, type Scope } from "../operation.js";
 
@@ -19,9 +20,6 @@ export interface VendingState {
   decidedBy: "start" | "stored" | "default";
 }
 
-/** A name or an ARN. */
-const functionNameCharactersMax = 256;
-
 type VendingRecord = { vending: Vending };
 
 const keyOf = ({ account, region }: Scope): StoreKey => [account, region, "vending"];
@@ -36,12 +34,22 @@ export function checkVending(vending: unknown): Vending {
 function parseVending(vending: unknown): Vending | undefined {
   if (vending === "off" || vending === "builtin") return vending;
   const name = typeof vending === "object" && vending !== null && "function" in vending ? vending.function : undefined;
-  const isName = typeof name === "string" && name !== "" && name.length <= functionNameCharactersMax;
-  return isName ? { function: name } : undefined;
+  return typeof name === "string" && isFunctionName(name) ? { function: name } : undefined;
 }
 
 const expected = (got: unknown) =>
-  `vending must be "off", "builtin" or { function: NAME }, got ${JSON.stringify(got)?.slice(0, functionNameCharactersMax)}`;
+  `vending must be "off", "builtin" or { function: NAME }, NAME as of cloud start --function, got ${show(got)}`;
+
+const shownCharactersMax = 80;
+
+/** It may be nested without end. */
+function show(got: unknown): string {
+  if (typeof got === "string") return JSON.stringify(got.slice(0, shownCharactersMax));
+  if (Array.isArray(got)) return "a list";
+  if (typeof got !== "object" || got === null) return String(got).slice(0, shownCharactersMax);
+  const name: unknown = (got as { function?: unknown }).function;
+  return typeof name === "object" || name === undefined ? "an object" : `{ function: ${show(name)} }`;
+}
 
 /** @param chosen at the start of this cloud, which nothing stored overrules */
 export function createVendingOperations(chosen: Vending | undefined) {
