@@ -6,6 +6,7 @@ import {
   decodeCreateKeysAndCertificateAnswer,
   decodeFleetProvisioningRejection,
   encodeRegisterThingRequest,
+  fleetProvisioningMessageBytesMax,
 } from "@thingline/protocol/fleet-provisioning";
 import { createCertificateRequest } from "@thingline/protocol/x509";
 import { findCertificate } from "../registry/model.js";
@@ -16,6 +17,7 @@ import {
   claimCertificateId,
   hookArn,
   openFleetWorld,
+  templateBody,
   templateName,
   type FleetWorld,
 } from "./fleet-world.test.support.js";
@@ -365,6 +367,24 @@ test("one claim leaves room for certificates of others, and its own count goes w
     [claimCertificateId],
   );
 });
+
+for (const format of ["json", "cbor"] as const) {
+  test(`an answer in ${format} that no device could take registers nobody, and one as long as a message may be does`, async () => {
+    const template = JSON.parse(templateBody) as { Parameters: object; DeviceConfiguration: object };
+    Object.assign(template.Parameters, { Long: { Type: "String" } });
+    template.DeviceConfiguration = { one: { Ref: "Long" }, two: { Ref: "Long" } };
+    const world = await openFleetWorld();
+    await addTemplate(world, { body: JSON.stringify(template) });
+    const { certificateOwnershipToken: token, certificateId } = await world.createKeys({ format });
+    const half = "x".repeat(fleetProvisioningMessageBytesMax / 2 - 100);
+    const parameters = (more: string) => ({ SerialNumber: "7", Long: half + more });
+    const rejection = await world.refusedRegister(token, parameters("x".repeat(100)), { format });
+    assert.deepEqual([rejection.statusCode, rejection.errorCode], [400, "InvalidParameters"]);
+    assert.match(rejection.errorMessage, /^DeviceConfiguration: the answer has \d+ bytes, more than 131072$/);
+    assert.equal(await statusOf(world, certificateId), "PENDING_ACTIVATION");
+    assert.equal((await world.register(token, parameters(""), { format })).thingName, "pump-7");
+  });
+}
 
 test("what a hook answers is not repeated in the log, however long it is and however deep", () => {
   const deep = JSON.parse("[".repeat(100_000) + "]".repeat(100_000)) as JsonValue;

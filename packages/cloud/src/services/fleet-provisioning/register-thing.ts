@@ -1,5 +1,6 @@
 import {
   encodeRegisterThingAnswer,
+  fleetProvisioningMessageBytesMax,
   type RegisterThingAnswer,
   type RegisterThingRequest,
 } from "@thingline/protocol/fleet-provisioning";
@@ -166,7 +167,11 @@ function repeated(registered: RegisteredRecord | undefined, input: TokenInput): 
   };
 }
 
+/** @throws {ProvisioningRefusal} for an answer that no device could take: it would never know that it is registered */
 function told(asker: Asker, { thingName, deviceConfiguration }: RegisteredRecord) {
   const message: RegisterThingAnswer = { deviceConfiguration, ...(thingName !== undefined && { thingName }) };
-  return accepted(asker, encodeRegisterThingAnswer(message, asker.topic.format));
+  const payload = encodeRegisterThingAnswer(message, asker.topic.format);
+  if (payload.length <= fleetProvisioningMessageBytesMax) return accepted(asker, payload);
+  const why = `DeviceConfiguration: the answer has ${payload.length} bytes, more than ${fleetProvisioningMessageBytesMax}`;
+  throw new ProvisioningRefusal(400, "InvalidParameters", why);
 }
