@@ -99,6 +99,11 @@ export function rejected({ statusCode, errorCode, errorMessage }: SplitProvision
   return new ThinglineError("PROVISIONING_REJECTED", message, { details });
 }
 
+/** The cloud did nothing, and says that it will when it is asked less. */
+export function isThrottled({ statusCode }: SplitProvisioningRejection): boolean {
+  return statusCode === 429;
+}
+
 /** The token of a certificate, which its one use ends as well: "not valid" and "used before" are one answer. */
 export function isTokenRefused({ errorCode }: SplitProvisioningRejection): boolean {
   return /ownership/iu.test(errorCode);

@@ -2,11 +2,26 @@ import type { ThinglineError } from "@thingline/protocol";
 import { isTransientRejection } from "@thingline/protocol/provisioning";
 import { addAnswer, type AnswerPair, issuedOf, matchAnswers, noAnswers } from "./answers.js";
 import { EndingTurn } from "./ending-turn.js";
-import { claimExpired, claimMissing, exhausted, mismatch, rejected, retryDelayMs, unanswered } from "./failures.js";
+import {
+  claimExpired,
+  claimMissing,
+  exhausted,
+  isThrottled,
+  mismatch,
+  rejected,
+  retryDelayMs,
+  unanswered,
+} from "./failures.js";
 import { claimPlan, claimToWrite, keepingPlan, keyPlan } from "./plans.js";
 import { discardOpen, type DeviceKey, recordCertificate, recordLate, recordRequest } from "./progress.js";
 import type { ProvisioningStage } from "./state.js";
-import { candidatesMax, type ProvisioningAnswer, type ProvisioningEffect, tagItems } from "./types.js";
+import {
+  candidatesMax,
+  type ProvisioningAnswer,
+  type ProvisioningEffect,
+  tagItems,
+  throttledRequestsMax,
+} from "./types.js";
 
 type AnswerOf<Kind extends ProvisioningAnswer["kind"]> = Extract<ProvisioningAnswer, { kind: Kind }>;
 
@@ -68,6 +83,7 @@ export abstract class IssueTurn extends EndingTurn {
       connectAttempts: 0,
       requestsInConnection: 0,
       registrationsInConnection: 0,
+      throttled: { count: 0 },
     });
     const expiresAtUnixMs = config.claim?.expiresAtUnixMs;
     if (expiresAtUnixMs !== undefined && expiresAtUnixMs <= this.now.unixMs) {
@@ -109,6 +125,7 @@ export abstract class IssueTurn extends EndingTurn {
   #requestEffects(): ProvisioningEffect[] {
     const progress = recordRequest(this.state.progress, this.now.unixMs);
     this.set({ progress, requestsInConnection: this.state.requestsInConnection + 1 });
+    this.askedAgain();
     const { phase } = progress;
     const requestPem = phase.name === "keyReady" ? phase.key.requestPem : undefined;
     const publish: ProvisioningEffect = {
@@ -144,20 +161,39 @@ export abstract class IssueTurn extends EndingTurn {
       return this.fail(unanswered(answers, problem, { requestCount, timeoutMs, way: this.state.config.way }));
     }
     if (this.isToResend(stage, requestCount)) {
-      this.note(`no complete answer yet: request ${requestCount + 1} of ${requestsMax}`);
+      this.note(`no complete answer yet: request ${this.#lost(requestCount) + 1} of ${requestsMax}`);
       this.enter({ ...stage, resendAtMs: this.resendAtMs(requestCount) }, this.#requestEffects());
     }
   }
 
   protected resendAtMs(requestCount: number): number {
-    return this.now.monotonicMs + this.state.config.limits.resendAfterMs * 2 ** requestCount;
+    return this.now.monotonicMs + this.state.config.limits.resendAfterMs * 2 ** this.#lost(requestCount);
+  }
+
+  /** Requests that got no answer at all, of so many in this connection. */
+  #lost(requestCount: number): number {
+    return requestCount - this.state.throttled.count;
+  }
+
+  /** Nothing is lost where the cloud said that it has no time: it is asked again soon, and less soon each time. */
+  protected throttled(rejection: AnswerOf<"rejected">["rejection"]): void {
+    const { throttled, config } = this.state;
+    if (!isThrottled(rejection) || throttled.retryAtMs !== undefined || throttled.count >= throttledRequestsMax) return;
+    const count = throttled.count + 1;
+    const delayMs = Math.round(retryDelayMs(count, config.limits) * (0.75 + 0.5 * this.now.fraction));
+    this.set({ throttled: { count, retryAtMs: this.now.monotonicMs + delayMs } });
+  }
+
+  protected askedAgain(): void {
+    this.set({ throttled: { count: this.state.throttled.count } });
   }
 
   /** It is time to ask once more; else there is a time to look again. */
   protected isToResend({ deadlineMs, resendAtMs }: { deadlineMs: number; resendAtMs: number }, count: number): boolean {
-    const mayResend = count < this.state.config.limits.requestsPerConnectionMax;
-    if (mayResend && this.now.monotonicMs >= resendAtMs) return true;
-    this.outputs.push({ type: "wakeAt", atMs: mayResend ? Math.min(deadlineMs, resendAtMs) : deadlineMs });
+    const mayResend = this.#lost(count) < this.state.config.limits.requestsPerConnectionMax;
+    const atMs = this.state.throttled.retryAtMs ?? (mayResend ? resendAtMs : deadlineMs);
+    if (atMs < deadlineMs && this.now.monotonicMs >= atMs) return true;
+    this.outputs.push({ type: "wakeAt", atMs: Math.min(deadlineMs, atMs) });
     return false;
   }
 
@@ -213,6 +249,8 @@ export abstract class IssueTurn extends EndingTurn {
     if (isTransientRejection(rejection)) {
       this.noteError(error);
       this.set({ problem: error });
+      this.throttled(rejection);
+      if (this.isIdle && this.state.stage.name === "awaiting") this.await(this.state.stage);
     } else this.refused(error);
   }
 

@@ -4,7 +4,7 @@ import { type ErrorCode, isThinglineError, ThinglineError } from "@thingline/pro
 import { digestOf } from "./inspect.js";
 import { type ProvisioningMethod, wayOf } from "./method.js";
 import { provisioningStepsOf } from "./steps.js";
-import type { ProvisioningEvent } from "./types.js";
+import { throttledRequestsMax, type ProvisioningEvent } from "./types.js";
 import { claimTag, deviceTag, makeWorld, pki, type World } from "./world.test.support.js";
 
 const template = "line-1";
@@ -146,7 +146,9 @@ test("what the cloud refuses for good ends it at once with its words and what to
     const error = await failure(world.provision({ method: fleet("csr") }), "PROVISIONING_REJECTED");
     assert.equal(error.details["cloudCode"], errorCode);
     const asked = of === "create" ? world.fleet.createCount : world.fleet.registrationCount;
-    assert.equal(asked, isForGood ? 1 : 3, errorCode);
+    // One without an answer is made again as before when those for a busy cloud are used up.
+    const again = statusCode === 429 ? throttledRequestsMax + 2 : 3;
+    assert.equal(asked, isForGood ? 1 : again, errorCode);
     const failed = failedStep(world);
     assert.equal(failed?.name, of === "create" ? "receiveCertificate" : "registerThing");
     assert.match(failed?.reason ?? "", /said so/u);
@@ -165,6 +167,32 @@ test("what the cloud refuses for good ends it at once with its words and what to
     if (isForGood) continue;
     await (await busy.provision({ method: fleet("csr") })).device.disconnect();
     assert.equal(busy.fleet.issued.length, 1);
+  }
+});
+
+test("a cloud that is busy is asked again after one second and a little, then after twice as long, each at another time", async () => {
+  const refusal = { statusCode: 429, errorCode: "TooManyRequests", errorMessage: "later" };
+  for (const of of ["create", "thing"] as const) {
+    const pauses: number[] = [];
+    for (const seed of ["one", "another"]) {
+      const world = makeWorld(seed);
+      const askedAtMs: number[] = [];
+      const refuse = (count: number) => {
+        askedAtMs.push(world.clock.monotonicMs());
+        return count < 4 ? refusal : undefined;
+      };
+      if (of === "create") world.fleet.refuseCreate = refuse;
+      else world.fleet.refuseThing = refuse;
+      await (await world.provision({ method: fleet("csr") })).device.disconnect();
+      assert.equal(world.fleet.issued.length, 1);
+      const found = askedAtMs.slice(1).map((atMs, at) => atMs - (askedAtMs[at] ?? 0));
+      for (const [at, pauseMs] of found.entries()) {
+        const [least, most] = [750 * 2 ** at, 1_250 * 2 ** at + 1_000];
+        assert.ok(pauseMs >= least && pauseMs <= most, `${of}: ${pauseMs} of ${least} to ${most}`);
+      }
+      pauses.push(found[0] ?? 0);
+    }
+    assert.notEqual(pauses[0], pauses[1]);
   }
 });
 

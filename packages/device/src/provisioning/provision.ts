@@ -130,7 +130,10 @@ class Provisioner {
     if (!this.#settle) return;
     const { clock } = this.#options;
     try {
-      const now = { monotonicMs: clock.monotonicMs(), unixMs: clock.unixMs() };
+      const now = {
+        ...{ monotonicMs: clock.monotonicMs(), unixMs: clock.unixMs() },
+        fraction: this.#options.random.fraction(),
+      };
       const [next, outputs] = stepProvisioning(this.#state, input, now);
       this.#state = next;
       for (const output of outputs) this.#output(output);

@@ -63,6 +63,8 @@ export interface ProvisioningState {
   refusal: ThinglineError | undefined;
   requestsInConnection: number;
   registrationsInConnection: number;
+  /** Of them those that the cloud had no time for, and when the next is made if the last was one. */
+  throttled: { count: number; retryAtMs?: number };
   /** RegisterThing was called with this token before this connection. */
   wasRegistering: boolean;
   /** The cloud does not take the credentials that it took once. */
@@ -95,6 +97,7 @@ export function newProvisioningState(config: ProvisioningConfig): ProvisioningSt
     refusal: undefined,
     requestsInConnection: 0,
     registrationsInConnection: 0,
+    throttled: { count: 0 },
     wasRegistering: false,
     isDeviceRefused: false,
     renewals: 0,

@@ -22,7 +22,7 @@ export abstract class ThingTurn extends IssueTurn {
 
   protected registerThing(pair: AnswerPair): void {
     this.stepStarted("registerThing");
-    this.set({ problem: undefined, wasRegistering: this.#pending.ownership.isUsed });
+    this.set({ problem: undefined, wasRegistering: this.#pending.ownership.isUsed, throttled: { count: 0 } });
     this.enter({ name: "registering", pair }, this.#registerEffects());
   }
 
@@ -36,6 +36,7 @@ export abstract class ThingTurn extends IssueTurn {
       phase: { name: "issued", issued: used },
     } as const;
     this.set({ registrationsInConnection: this.state.registrationsInConnection + 1 });
+    this.askedAgain();
     const save: ProvisioningEffect[] = ownership.isUsed ? [] : [{ type: "saveProgress", progress: remembered }];
     return [...save, { type: "registerThing", token: ownership.token }];
   }
@@ -49,10 +50,10 @@ export abstract class ThingTurn extends IssueTurn {
 
   protected awaitThing(stage: Extract<ProvisioningStage, { name: "awaitingThing" }>): void {
     const { registrationsInConnection: count, problem, config } = this.state;
-    const { answerTimeoutMs, requestsPerConnectionMax } = config.limits;
+    const { answerTimeoutMs } = config.limits;
     if (this.now.monotonicMs >= stage.deadlineMs) return this.fail(unregistered(count, answerTimeoutMs, problem));
     if (!this.isToResend(stage, count)) return;
-    this.note(`RegisterThing is not answered yet: request ${count + 1} of ${requestsPerConnectionMax}`);
+    this.note(`RegisterThing is not answered yet: request ${count + 1}`);
     this.enter({ ...stage, resendAtMs: this.resendAtMs(count) }, this.#registerEffects());
   }
 
@@ -64,7 +65,10 @@ export abstract class ThingTurn extends IssueTurn {
     const error = rejected(rejection);
     if (isTransientRejection(rejection)) {
       this.noteError(error);
-      return this.set({ problem: error });
+      this.set({ problem: error });
+      this.throttled(rejection);
+      if (this.isIdle && stage.name === "awaitingThing") this.awaitThing(stage);
+      return;
     }
     if (!isTokenRefused(rejection)) {
       this.#tokenIsGood();
@@ -127,7 +131,13 @@ export abstract class ThingTurn extends IssueTurn {
     }
     this.note(`${error.message}. Another certificate is asked for`, error);
     this.stepFailed(error);
-    this.set({ renewals: renewals + 1, progress: discarded, requestsInConnection: 0, registrationsInConnection: 0 });
+    this.set({
+      renewals: renewals + 1,
+      progress: discarded,
+      requestsInConnection: 0,
+      registrationsInConnection: 0,
+      throttled: { count: 0 },
+    });
     this.#whenIdle({ name: "subscribing" }, [{ type: "saveProgress", progress: discarded }]);
   }
 

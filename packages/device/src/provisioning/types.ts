@@ -18,13 +18,13 @@ export interface ProvisioningLimits {
   answerTimeoutMs: number;
   /** The request is QoS 0 and may be lost: the first is repeated after this, the next after twice this. Default 15 s. */
   resendAfterMs: number;
-  /** Requests in one connection. Default 3. */
+  /** Requests in one connection, without those that the cloud had no time for (429), which are repeated sooner. Default 3. */
   requestsPerConnectionMax: number;
   /** Connections with the claim that may end before the answer is there. Default 3. */
   claimConnectionsMax: number;
   /** Attempts to connect, for each of the two tags. Default 5. */
   connectAttemptsMax: number;
-  /** Pause after the first failed attempt; doubles with each, up to {@link retryMaxMs}. Default 1 s. */
+  /** Pause after the first failed attempt, or the first 429; doubles with each, up to {@link retryMaxMs}. Default 1 s. */
   retryMinMs: number;
   /** Default 30 s. */
   retryMaxMs: number;
@@ -57,6 +57,9 @@ export const defaultProvisioningLimits: Readonly<ProvisioningLimits> = {
 
 /** Keys or certificates that are kept until their counterpart comes. */
 export const candidatesMax = 8;
+
+/** Requests in one connection that are made again because the cloud answered that too many were made, each after a longer pause. */
+export const throttledRequestsMax = 5;
 
 /** How long AWS IoT lets a certificate wait for RegisterThing. */
 export const ownershipTokenLifetimeMs = 3_600_000;
@@ -193,4 +196,6 @@ export interface ProvisioningNow {
   monotonicMs: number;
   /** For the history. */
   unixMs: number;
+  /** By chance, from 0 to less than 1: devices that were turned away together must not come back together. */
+  fraction: number;
 }
