@@ -59,7 +59,7 @@ export const arrowRules = {
     },
     "packages/cloud": {
       policy: [],
-      "provisioning-template": [],
+      "provisioning-template": ["policy"],
       bus: [],
       store: [],
       functions: ["log.ts"],

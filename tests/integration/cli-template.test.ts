@@ -237,6 +237,8 @@ test("a device with a certificate of one's own CA is provisioned by its first co
     listed.map((one) => [one["certificateId"], one["status"], one["templateName"], one["autoRegistration"]]),
     [[registered.last?.["certificateId"], "ACTIVE", "jitp", true]],
   );
+  const kept = await json("template", "delete", "jitp");
+  assert.equal(kept.last?.["code"], "DeleteConflictException", "a CA names it");
   assert.equal((await inCloud("ca", "issue", "SN-9", "--ca", "acme")).code, 0);
   const words = ["provision", "--conf", "SN-9/prj.conf", "--method", "own-certificate", "--native-tls"];
   const done = await run(...words, "--modem-dir", "jitp-modem", "--json");

@@ -41,7 +41,7 @@ export async function parametersOf(
 export const exampleCertificateId = "0".repeat(64);
 
 /**
- * What a template comes to. In templates of fleet provisioning and JITP the service gives what the certificate says; here the parameters
+ * What a template comes to, its policy documents read as well. In templates of fleet provisioning and JITP the service gives what the certificate says; here the parameters
  * may, and the certificate's id has a default.
  *
  * @throws {ThinglineError} PROVISIONING_TEMPLATE_INVALID with file and path within it.
@@ -52,7 +52,7 @@ export async function tryTemplate(
 ): Promise<{ template: ProvisioningTemplate; plan: ProvisioningPlan }> {
   const { kind, file } = options;
   const template = await checkTemplate(text, { kind, file });
-  const { certificateParameterNames, resolveTemplate } = await engine();
+  const { certificateParameterNames, checkPlannedPolicies, resolveTemplate } = await engine();
   const ofCertificate: readonly string[] = kind === "bulk" ? [] : certificateParameterNames;
   const entries = Object.entries(options.parameters);
   const certificate = {
@@ -61,7 +61,9 @@ export async function tryTemplate(
   };
   const parameters = Object.fromEntries(entries.filter(([name]) => !ofCertificate.includes(name)));
   try {
-    return { template, plan: resolveTemplate(template, { parameters, certificate }) };
+    const plan = resolveTemplate(template, { parameters, certificate });
+    checkPlannedPolicies(plan);
+    return { template, plan };
   } catch (error) {
     throw inFile(error, file);
   }

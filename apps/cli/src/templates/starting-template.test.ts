@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { thingPolicyDocument } from "@thingline/cloud/issue";
+import { isThinglineError } from "@thingline/protocol";
 import { exampleCertificateId, parametersOf, tryTemplate } from "./check.js";
 import { planRows } from "./plan-lines.js";
 import { startingTemplate } from "./starting-template.js";
@@ -40,4 +41,31 @@ test("what is wrong is said with file and path", async () => {
     message: /^t\.json: template: is not JSON/,
   });
   assert.equal(await parametersOf("{", "fleet"), undefined);
+});
+
+test("a policy document within a template is read as the registry will read it", async () => {
+  const written = JSON.parse(startingTemplate({ kind: "fleet", prefix: "", groups: [] })) as {
+    Resources: { policy: { Properties: object } };
+  };
+  const tryWith = (PolicyDocument: unknown) => {
+    const Resources = { ...written.Resources, policy: { ...written.Resources.policy, Properties: { PolicyDocument } } };
+    return tryTemplate(JSON.stringify({ ...written, Resources }), {
+      ...{ kind: "fleet", file, parameters: { SerialNumber: "SN-1" } },
+    });
+  };
+  const statement = { Effect: "Allow", Action: "iot:Connect", Resource: "*" };
+  const within = "Resources.policy.Properties.PolicyDocument";
+  for (const [document, path] of [
+    [{ Version: "2012-10-17", Statement: [statement, { ...statement, Effect: "Maybe" }] }, ".Statement[1].Effect"],
+    ['{"Version":"2012-10-17"}', ".Statement"],
+    ["no JSON", ""],
+  ] as const) {
+    await assert.rejects(tryWith(document), (error) => {
+      assert.ok(isThinglineError(error, "PROVISIONING_TEMPLATE_INVALID"), String(error));
+      assert.equal(error.details["path"], `${within}${path}`);
+      assert.ok(error.message.startsWith(`${file}: ${within}${path}: `), error.message);
+      return true;
+    });
+  }
+  await tryWith({ Version: "2012-10-17", Statement: [statement] });
 });

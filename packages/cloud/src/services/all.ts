@@ -3,6 +3,7 @@ import type { Functions } from "../functions/index.js";
 import type { Log } from "../log.js";
 import {
   createCertificateAuthoritiesService,
+  findCaOfTemplate,
   type CertificateAuthorities,
   type FirstConnections,
 } from "./certificate-authorities/index.js";
@@ -120,7 +121,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const fleetProvisioning = createFleetProvisioningService(
     {
       ...{ ...deps, issuer: registry.issuer, signRequest: registry.signRequest },
-      provisionThing: thingProvisioning.operations.provisionThing,
+      ...{ provisionThing: thingProvisioning.operations.provisionThing, findCaOfTemplate },
     },
     { isLimited },
   );

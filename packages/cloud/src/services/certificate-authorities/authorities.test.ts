@@ -5,6 +5,7 @@ import { loadPrincipal } from "../registry/principal.js";
 import { scope } from "../world.test.support.js";
 import { jitpTemplate, openAuthoritiesWorld, roleArn, type TestCa } from "./authorities-world.test.support.js";
 import { casPerSubjectMax } from "./model.js";
+import { findCaOfTemplate } from "./registration-config.js";
 
 const has = (code: ErrorCode, says?: RegExp) => (error: unknown) =>
   isThinglineError(error, code) && (says === undefined || says.test(error.message));
@@ -104,7 +105,9 @@ test("a template of a CA is checked when it is given, and CAs are found by its n
     named.certificates?.map((each) => each.certificateId),
     [certificateId],
   );
+  assert.deepEqual(await world.run(findCaOfTemplate, { templateName: "jitp" }), { certificateId });
   await world.run(authorities.updateCACertificate, { certificateId, removeAutoRegistration: true });
+  assert.equal(await world.run(findCaOfTemplate, { templateName: "jitp" }), undefined);
   assert.deepEqual((await world.run(authorities.listCACertificates, { templateName: "jitp" })).certificates, []);
 });
 

@@ -11,6 +11,7 @@ import {
 // What other services may know of this one.
 export { registerSignedCertificate } from "./register-certificate.js";
 export type { RegisterSignedInput } from "./register-certificate.js";
+export { findCaOfTemplate } from "./registration-config.js";
 export type { FindTemplate, NamedTemplate } from "./registration-config.js";
 export type { FirstConnectionInput, FirstConnectionVerdict } from "./first-connection.js";
 export type { CertificateAuthorities, CertificateAuthoritiesDependencies, FirstConnections } from "./service.js";

@@ -1,7 +1,7 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { parseTemplate } from "../../provisioning-template/index.js";
-import type { Operation, OperationContext } from "../operation.js";
-import type { RegistrationConfig } from "./model.js";
+import { answer, type Operation, type OperationContext } from "../operation.js";
+import { caKeys, type RegistrationConfig } from "./model.js";
 
 /** A provisioning template of the account, as far as a CA needs it. */
 export interface NamedTemplate {
@@ -14,6 +14,15 @@ export interface NamedTemplate {
 
 /** Throws RESOURCE_NOT_FOUND. */
 export type FindTemplate = Operation<{ templateName: string }, NamedTemplate>;
+
+/** For the service of templates: the CA that names one, if any does. Not AWS's. */
+export const findCaOfTemplate: Operation<{ templateName: string }, { certificateId: string } | undefined> = async (
+  { scope, store },
+  { templateName },
+) => {
+  const [entry] = await store.list(caKeys.byTemplates(scope, templateName), { limit: 1 });
+  return answer(entry === undefined ? undefined : { certificateId: String(entry.key.at(-1)) });
+};
 
 /**
  * What a request says of provisioning, checked: a template that cannot be read is told now, not when the first device connects.

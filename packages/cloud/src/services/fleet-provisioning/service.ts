@@ -7,7 +7,7 @@ import { createClaimOperation } from "./claims.js";
 import { createDeviceRequests, type DeviceRequests } from "./device-requests.js";
 import { createHookCaller } from "./hook.js";
 import { createRegisterThing } from "./register-thing.js";
-import { createTemplateOperations } from "./templates.js";
+import { createTemplateOperations, type FindCaOfTemplate } from "./templates.js";
 import { awsProvisioningRates, ProvisioningThrottle } from "./throttle.js";
 import { versionOperations } from "./versions.js";
 
@@ -19,6 +19,7 @@ export interface FleetProvisioningDependencies {
   provisionThing: ProvisionThing;
   /** Where hooks are found. */
   functions: Functions;
+  findCaOfTemplate?: FindCaOfTemplate;
 }
 
 /** Operations of AWS by their names. */
@@ -26,11 +27,11 @@ export type FleetProvisioning = ReturnType<typeof createFleetProvisioning>;
 
 /** The control plane. @param options.isLimited AWS's quota of templates is kept */
 export function createFleetProvisioning(
-  { issuer }: Pick<FleetProvisioningDependencies, "issuer">,
+  { issuer, findCaOfTemplate }: Pick<FleetProvisioningDependencies, "issuer" | "findCaOfTemplate">,
   options: { isLimited: boolean },
 ) {
   return {
-    ...createTemplateOperations(options),
+    ...createTemplateOperations({ ...options, findCaOfTemplate }),
     ...versionOperations,
     createProvisioningClaim: createClaimOperation(issuer),
   };

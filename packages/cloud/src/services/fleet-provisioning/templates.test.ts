@@ -4,6 +4,7 @@ import { isThinglineError, type ErrorCode } from "@thingline/protocol";
 import { openFleetWorld, hookArn, roleArn, templateBody } from "./fleet-world.test.support.js";
 import { findProvisioningTemplate } from "./index.js";
 import { provisioningTemplatesMax, templateVersionsMax } from "./model.js";
+import { createTemplateOperations } from "./templates.js";
 
 const hasCode = (code: ErrorCode, says?: RegExp) => (error: unknown) =>
   isThinglineError(error, code) && (says === undefined || says.test(error.message));
@@ -58,6 +59,23 @@ test("a template is created, described, changed and deleted, with all its member
   await assert.rejects(run(operations.deleteProvisioningTemplate, { templateName: "line" }), gone);
   await assert.rejects(run(operations.updateProvisioningTemplate, { templateName: "line" }), gone);
   await assert.rejects(run(operations.listProvisioningTemplateVersions, { templateName: "line" }), gone);
+});
+
+test("a template that a CA names is not deleted", async () => {
+  const { run, operations, template } = await openWorld();
+  await run(operations.createProvisioningTemplate, template);
+  let ca: { certificateId: string } | undefined = { certificateId: "ca" };
+  const { deleteProvisioningTemplate } = createTemplateOperations({
+    isLimited: true,
+    findCaOfTemplate: (_context, { templateName }) => {
+      return { result: templateName === "line" ? ca : undefined, operations: [], effects: [] };
+    },
+  });
+  const named = hasCode("DELETE_CONFLICT", /CA certificate ca names template line/);
+  await assert.rejects(run(deleteProvisioningTemplate, { templateName: "line" }), named);
+  await run(operations.describeProvisioningTemplate, { templateName: "line" });
+  ca = undefined;
+  await run(deleteProvisioningTemplate, { templateName: "line" });
 });
 
 test("what is no template, or one of its type, is refused with its path, and so is a name that is taken", async () => {

@@ -20,13 +20,22 @@ import {
 
 const defaultPayloadVersion = "2020-04-01";
 
-/** @param isLimited AWS's quota of templates is kept */
-export function createTemplateOperations({ isLimited }: { isLimited: boolean }) {
+/** Tells which CA names a template, where there are CAs. */
+export type FindCaOfTemplate = Operation<{ templateName: string }, { certificateId: string } | undefined>;
+
+export interface TemplateOptions {
+  /** AWS's quota of templates is kept. */
+  isLimited: boolean;
+  /** Default: there are no CAs. */
+  findCaOfTemplate?: FindCaOfTemplate | undefined;
+}
+
+export function createTemplateOperations({ isLimited, findCaOfTemplate }: TemplateOptions) {
   return {
     createProvisioningTemplate: createTemplateOperation(isLimited),
     describeProvisioningTemplate,
     updateProvisioningTemplate,
-    deleteProvisioningTemplate,
+    deleteProvisioningTemplate: deleteTemplateOperation(findCaOfTemplate),
     listProvisioningTemplates,
   };
 }
@@ -125,14 +134,16 @@ const updateProvisioningTemplate = awsOperation(
   },
 );
 
-/** With all its versions. */
-const deleteProvisioningTemplate = awsOperation(
-  "iot",
-  "DeleteProvisioningTemplate",
-  ["templateName"],
-  async (context, { templateName }) => {
+/** With all its versions. A CA that names it would let its devices in by nothing. */
+function deleteTemplateOperation(findCaOfTemplate: FindCaOfTemplate | undefined) {
+  return awsOperation("iot", "DeleteProvisioningTemplate", ["templateName"], async (context, { templateName }) => {
     const { scope, store } = context;
     const { key, revision } = await requireTemplate(context, templateName);
+    const ca = findCaOfTemplate && (await context.call(findCaOfTemplate, { templateName }));
+    if (ca !== undefined) {
+      const message = `The registration configuration of CA certificate ${ca.certificateId} names template ${templateName}`;
+      throw new ThinglineError("DELETE_CONFLICT", message);
+    }
     const versions = await store.list(templateKeys.versions(scope, templateName), { limit: templateVersionsMax });
     return {
       result: {},
@@ -142,8 +153,8 @@ const deleteProvisioningTemplate = awsOperation(
       ],
       effects: [],
     };
-  },
-);
+  });
+}
 
 const listProvisioningTemplates = awsOperation(
   "iot",
