@@ -233,6 +233,15 @@ describe("from a claim to a provisioned device", { concurrency: 2 }, () => {
     assert.equal(events.at(-1)?.["tls"], "TLSv1.2");
   });
 
+  test("split messages with a key of the modem's own: the certificate alone is sent", async (t) => {
+    const cwd = await prepare(t, "own-key");
+    const events = succeeded(await provision(t, cwd, "--method", "split-modem-key"));
+    const done = events.filter(({ event, result }) => event === "stepFinished" && result === "done");
+    assert.ok(done.some(({ name }) => name === "makeKey"));
+    assert.deepEqual([events.at(-1)?.["clientId"], events.at(-1)?.["method"]], ["own-key", "split-modem-key"]);
+    assert.deepEqual(await tagsOf(t, cwd), fullTags);
+  });
+
   test("with overlay-native_tls.conf the application does TLS with the files of --certs, at a static address", async (t) => {
     const cwd = await prepare(t, "unused");
     await copySample(cwd, "sample-2");

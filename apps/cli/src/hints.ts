@@ -93,7 +93,7 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
     text: "--native-tls, which takes such answers; or --method csr or modem-key, by which no key is sent at all.",
   }),
   PROVISIONING_TIMEOUT: (_, command, { method }) =>
-    command === "provision" && method === "split"
+    command === "provision" && (method?.startsWith("split") ?? false)
       ? {
           text: "If it is the local cloud: its vending service answers once it is on. Otherwise see what answers devices there.",
           command: commandLine("cloud vending builtin"),

@@ -250,7 +250,7 @@ export function addProvision(program: Command, command: AddCommand): void {
     .addOption(
       new Option(
         "--method <method>",
-        "split messages; fleet: the cloud makes the key; csr: the device does; modem-key: its modem does; own-certificate: JITP, JITR",
+        "split messages; fleet: the cloud makes the key; csr, split-csr: the device does; modem-key, split-modem-key: its modem does; own-certificate: JITP, JITR",
       )
         .choices(methodNames)
         .default("split"),
@@ -258,7 +258,9 @@ export function addProvision(program: Command, command: AddCommand): void {
     .option("--template <name>", "fleet, csr, modem-key: the provisioning template", templateName)
     .option("--parameter <name=value>", "for the template: {name} and {imei} are the device's; may be repeated", list)
     .addOption(new Option("--format <format>", "how messages are written (default: cbor)").choices(messageFormats))
-    .addOption(new Option("--key-kind <kind>", "csr: the key (default: ec-p256)").choices(["ec-p256", "rsa-2048"]))
+    .addOption(
+      new Option("--key-kind <kind>", "csr, split-csr: the key (default: ec-p256)").choices(["ec-p256", "rsa-2048"]),
+    )
     .addOption(
       new Option("--connect-as <name>", "client id afterwards (default: thing, as the template names it)").choices(
         connectNames,

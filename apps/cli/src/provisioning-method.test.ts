@@ -8,6 +8,10 @@ const words = { name: "pump-7", imei: "352656100367872" };
 test("each method by its name", () => {
   assert.deepEqual(provisioningMethod({ method: "split" }, words), { kind: "split" });
   assert.deepEqual(provisioningMethod({ method: "own-certificate" }, words), { kind: "ownCertificate" });
+  assert.deepEqual(provisioningMethod({ method: "split-csr", keyKind: "rsa-2048" }, words), {
+    ...{ kind: "split", keys: "csr", keyKind: "rsa-2048" },
+  });
+  assert.deepEqual(provisioningMethod({ method: "split-modem-key" }, words), { kind: "split", keys: "modem" });
   const common = { kind: "fleet", template: "t", parameters: {} };
   for (const [method, keys] of [
     ["fleet", "cloud"],
@@ -38,6 +42,10 @@ const wrong: MethodOptions[] = [
   { method: "csr" },
   { method: "split", template: "t" },
   { method: "split", parameter: ["a=b"] },
+  { method: "split", keyKind: "ec-p256" },
+  { method: "split-csr", template: "t" },
+  { method: "split-modem-key", keyKind: "ec-p256" },
+  { method: "own-certificate", keyKind: "ec-p256" },
   { method: "own-certificate", format: "json" },
   { method: "fleet", template: "t", keyKind: "ec-p256" },
   { method: "modem-key", template: "t", keyKind: "ec-p256" },

@@ -1,10 +1,21 @@
-import type { ProvisioningMethod } from "@thingline/device/provisioning";
+import type { KeyOrigin, ProvisioningMethod } from "@thingline/device/provisioning";
 import { UsageError } from "./failure.js";
 import { readNameValues } from "./name-values.js";
 
 /** As people name the ways of provisioning; `docs/provisioning.md` has a table of them. */
-export const methodNames = ["split", "fleet", "csr", "modem-key", "own-certificate"] as const;
+export const methodNames = [
+  "split",
+  "split-csr",
+  "split-modem-key",
+  "fleet",
+  "csr",
+  "modem-key",
+  "own-certificate",
+] as const;
 export type MethodName = (typeof methodNames)[number];
+
+/** Key and certificate come in messages of their own; no template. */
+export const isSplit = (method: MethodName): boolean => method.startsWith("split");
 
 export const messageFormats = ["json", "cbor"] as const;
 /** Whose name a device has after it was registered. */
@@ -25,7 +36,15 @@ export interface DeviceWords {
   imei: string;
 }
 
-const keysOf = { fleet: "cloud", csr: "csr", "modem-key": "modem" } as const;
+const keysOf: Readonly<Record<Exclude<MethodName, "own-certificate">, KeyOrigin>> = {
+  split: "cloud",
+  "split-csr": "csr",
+  "split-modem-key": "modem",
+  fleet: "cloud",
+  csr: "csr",
+  "modem-key": "modem",
+};
+const makers = { cloud: "the cloud", modem: "the modem" } as const;
 
 /**
  * What the device library is told. `{name}` and `{imei}` in parameters are replaced by the device's.
@@ -34,28 +53,28 @@ const keysOf = { fleet: "cloud", csr: "csr", "modem-key": "modem" } as const;
  */
 export function provisioningMethod(options: MethodOptions, words: DeviceWords): ProvisioningMethod {
   const { method, template, format, keyKind, connectAs = "thing" } = options;
-  if (method === "split" || method === "own-certificate") {
-    for (const name of ["template", "parameter", "format", "keyKind", "connectAs"] as const) {
+  if (isSplit(method) || method === "own-certificate") {
+    for (const name of ["template", "parameter", "format", "connectAs"] as const) {
       if (options[name] !== undefined) {
         throw new UsageError(`--${dashed(name)} is for --method fleet, csr and modem-key, not for ${method}`);
       }
     }
-    return { kind: method === "split" ? "split" : "ownCertificate" };
   }
-  if (template === undefined)
-    throw new UsageError(
-      `--method ${method} needs --template NAME, or the --claim FOLDER of \`claim create --template NAME\`, which knows it`,
-    );
-  if (keyKind !== undefined && method !== "csr") {
-    throw new UsageError(
-      `--key-kind is for --method csr: with ${method} the ${method === "fleet" ? "cloud" : "modem"} makes the key`,
-    );
+  const keys = method === "own-certificate" ? undefined : keysOf[method];
+  if (keyKind !== undefined && keys !== "csr") {
+    const why = keys === undefined ? "the key is there" : `${makers[keys]} makes the key`;
+    throw new UsageError(`--key-kind is for --method csr and split-csr: with ${method} ${why}`);
   }
+  if (keys === undefined) return { kind: "ownCertificate" };
+  if (isSplit(method)) {
+    return { kind: "split", ...(keys !== "cloud" && { keys }), ...(keyKind !== undefined && { keyKind }) };
+  }
+  if (template === undefined) throw new UsageError(`--method ${method} needs --template NAME`);
   const entries = Object.entries(readNameValues(options.parameter ?? [], "--parameter"));
   return {
     kind: "fleet",
     template,
-    keys: keysOf[method],
+    keys,
     parameters: Object.fromEntries(entries.map(([name, value]) => [name, fill(value, words)])),
     ...(format !== undefined && { format }),
     ...(keyKind !== undefined && { keyKind }),
@@ -73,6 +92,8 @@ const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.t
 export function methodText({ method, template }: MethodOptions): string {
   return {
     split: "key and certificate in two messages",
+    "split-csr": "split messages, a key of the device's own",
+    "split-modem-key": "split messages, a key made inside the modem",
     fleet: `fleet provisioning, template ${template}, the cloud makes the key`,
     csr: `fleet provisioning, template ${template}, a key of the device's own`,
     "modem-key": `fleet provisioning, template ${template}, a key made inside the modem`,

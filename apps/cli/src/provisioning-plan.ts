@@ -11,7 +11,7 @@ import { findCerts, readCredentialFiles } from "./credentials-folder.js";
 import { UsageError } from "./failure.js";
 import { defaultClaimSecTag } from "./option-values.js";
 import type { Output } from "./output.js";
-import { provisioningMethod, type MethodName, type MethodOptions } from "./provisioning-method.js";
+import { isSplit, provisioningMethod, type MethodName, type MethodOptions } from "./provisioning-method.js";
 import type { SimulatedProvisioning } from "./provisioning.js";
 import type { SimulatedDevice } from "./simulated-device.js";
 import { readClaimFolder } from "./claim-folder.js";
@@ -66,12 +66,12 @@ export async function planProvisioning(
   const { files } = adapters;
   const { config, settings, clientId } = await configure(output, adapters, options, signal);
   const isNativeTls = options.nativeTls === true || settings.usesNativeTls;
-  if (isNativeTls && options.method === "modem-key") {
+  if (isNativeTls && options.method.endsWith("modem-key")) {
     throw new UsageError("--method modem-key needs TLS in the modem: a key that was made there never leaves it");
   }
   const ca = options.ca === undefined ? undefined : await readCa(output, adapters, options.ca);
   const given = options.claim === undefined ? undefined : await readClaimFolder(files, options.claim);
-  const template = options.template ?? (options.method === "split" ? undefined : given?.templateName);
+  const template = options.template ?? (isSplit(options.method) ? undefined : given?.templateName);
   const methodOptions = { ...options, ...(template !== undefined && { template }) };
   // What does not go together is said now; the words of a device come later.
   provisioningMethod(methodOptions, { name: "", imei: "" });

@@ -44,7 +44,7 @@ export async function provisionSimulatedDevice(
     output,
     { claimTag, deviceTag },
     {
-      hasOwnKey: method?.kind === "fleet" && method.keys !== "cloud",
+      hasOwnKey: method !== undefined && "keys" in method && method.keys !== "cloud",
       hasOneClientId: options.claimClientId === "device",
     },
   );

@@ -15,7 +15,7 @@ import { summarize } from "../batch/tally.js";
 import type { CommandContext } from "../command.js";
 import { readCredentialFiles, type CredentialTexts } from "../credentials-folder.js";
 import { exitCodes, UsageError } from "../failure.js";
-import { methodText } from "../provisioning-method.js";
+import { isSplit, methodText } from "../provisioning-method.js";
 import { runProvisioning } from "../provisioning.js";
 import { bootSimulatedDevice, nearbyNetwork } from "../simulated-device.js";
 import { flowOptions, type ProvisionOptions, type ProvisionPlan } from "../provisioning-plan.js";
@@ -46,7 +46,7 @@ export async function provisionBatch(
       "--count gives all devices the same claim; with own-certificate each has a certificate already",
     );
   }
-  const perSecond = options.rate ?? (options.method === "split" ? undefined : fleetPerSecond);
+  const perSecond = options.rate ?? (isSplit(options.method) ? undefined : fleetPerSecond);
   // Every device listens to it.
   setMaxListeners(0, signal);
   const claim = await claimTexts(adapters, plan);

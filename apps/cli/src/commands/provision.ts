@@ -7,7 +7,7 @@ import { commandLine, unlessDefault } from "../invocation.js";
 import { shortenIds } from "../log.js";
 import { defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
-import { methodText } from "../provisioning-method.js";
+import { isSplit, methodText } from "../provisioning-method.js";
 import {
   flowOptions,
   nativeStore,
@@ -56,7 +56,7 @@ export async function provision(context: CommandContext, options: ProvisionOptio
     `${output.paint.green(isNew ? "provisioned" : "already provisioned")}  ${clientId}, certificate ${shortenIds(certificateId)} in security tag ${secTag}`,
   );
   const namedBy = options.clientId === undefined ? "CONFIG_AWS_IOT_CLIENT_ID_STATIC" : "--client-id";
-  if (options.method === "split") output.say(`  thing ${clientId}, named by the client id of ${namedBy}`);
+  if (isSplit(options.method)) output.say(`  thing ${clientId}, named by the client id of ${namedBy}`);
   else if (thingName !== undefined)
     output.say(`  thing ${thingName}, named by the template; connected as ${connectsAs}`);
   for (const [name, value] of Object.entries(deviceConfiguration)) {
