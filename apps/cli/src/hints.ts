@@ -73,6 +73,14 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
     text: "Does the cloud run, and on this port? Start one in another terminal, or correct CONFIG_AWS_IOT_PORT:",
     command: commandLine("cloud start"),
   }),
+  SERIAL_PORT_NOT_FOUND: () => ({
+    text: "Plug the board in. This lists what is there:",
+    command: commandLine("modem ports"),
+  }),
+  MODEM_NOT_FOUND: () => ({
+    text: "Boards have several ports. This asks what is behind each:",
+    command: commandLine("modem ports"),
+  }),
   HOST_NOT_FOUND: () => ({ text: "Correct CONFIG_AWS_IOT_BROKER_HOST_NAME." }),
   CONNECTION_LOST: unlessTold,
   TLS_HANDSHAKE_FAILED: () => seeCloudLog,

@@ -37,6 +37,13 @@ export const optionValues = {
     }
     return value;
   },
+  baudRate: (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < 50 || value > 4_000_000) {
+      throw new InvalidArgumentError("A baud rate is a number from 50 to 4000000.");
+    }
+    return value;
+  },
   seconds: (text: string): number => {
     const value = Number(text);
     if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 86_400) {

@@ -141,7 +141,7 @@ export function createProgram(
   addProvision(program, command);
   addDevice(group("device", "a device as a program: run"), command);
   addFirmware(group("firmware", "MCUboot images: keygen, sign, verify, inspect"), command);
-  addModem(group("modem", "the simulated nRF91 modem: write, list, delete, at"), command);
+  addModem(group("modem", "nRF91 modems: write, list, delete, at, ports"), command);
   program.showHelpAfterError(`The commands: ${commandLine("--help")}`);
   return program;
 }
@@ -392,10 +392,26 @@ function addModem(modem: Command, command: AddCommand): void {
   const at = command(
     modem,
     "at",
-    "boot the simulated modem, send it one AT command, and switch it off",
+    "send one AT command to the modem behind a port, or boot the simulated modem for it",
     async () => (await import("./commands/modem.js")).modemAt,
   )
     .argument("<command>", "the AT command")
-    .addOption(modemDirOption());
-  examples(at, "modem at 'AT%CMNG=1'", "modem at AT+CGSN");
+    .addOption(modemDirOption())
+    .addOption(new Option("--port <path>", "the board's serial port, as of `modem ports`").conflicts("tcp"))
+    .option("--tcp <host:port>", "a modem behind a TCP port")
+    .option("--baud-rate <rate>", "of the serial port (default: 115200)", optionValues.baudRate)
+    .option("--no-flow-control", "for adapters without the wires RTS and CTS");
+  examples(at, "modem at --port /dev/ttyACM0 AT+CGMR", "modem at 'AT%CMNG=1'", "modem at AT+CGSN");
+  const ports = command(
+    modem,
+    "ports",
+    "list serial ports, and what is behind those of boards",
+    async () => (await import("./commands/modem-ports.js")).modemPorts,
+  )
+    .argument("[path]", "only this one, and ask what is behind it")
+    .option("--all", "ask what is behind every port: bytes that nobody asked for may start something on other devices")
+    .option("--no-probe", "send nothing to any port")
+    .option("--baud-rate <rate>", "of the serial ports (default: 115200)", optionValues.baudRate)
+    .option("--no-flow-control", "for adapters without the wires RTS and CTS");
+  examples(ports, "modem ports", "modem ports /dev/ttyACM0 --json");
 }

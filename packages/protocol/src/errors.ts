@@ -82,6 +82,7 @@ export const errorCodes = {
   LINK_FAILED: "the modem has no network registration, or could not get one",
   MODEM_COMMAND_REJECTED: "the modem answered ERROR, +CME ERROR or +CMS ERROR",
   MODEM_FIRMWARE_REFUSED: "the modem refused an update of its own firmware",
+  MODEM_NOT_FOUND: "nothing that speaks AT answers on a port",
   MODEM_RESPONSE_INVALID: "the modem's answer is not what the command promises",
   SERIAL_PORT_BUSY: "another program has the serial port open",
   SERIAL_PORT_FAILED: "the system could not open the serial port, or not set it up",

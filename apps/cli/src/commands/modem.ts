@@ -1,6 +1,6 @@
 import { openCredentialFolder, createSimulatedModem, type CredentialFolder } from "@thingline/modem/simulator";
-import { ThinglineError } from "@thingline/protocol";
-import { describeCmeError, parseFinalResult } from "@thingline/protocol/at";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { describeCmeError, describeCmsError, parseFinalResult } from "@thingline/protocol/at";
 import type { CredentialType } from "@thingline/transport";
 import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
@@ -9,12 +9,15 @@ import { readCredentialFiles, type CredentialTexts } from "../credentials-folder
 import { exitCodes, UsageError } from "../failure.js";
 import { commandLine, unlessDefault } from "../invocation.js";
 import { shortenIds } from "../log.js";
+import { type DoorOptions, namesDoor, openModemDoor } from "../modem-door.js";
 import { defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
 
 interface ModemOptions {
   modemDir: string;
 }
+
+type AtOptions = ModemOptions & DoorOptions;
 
 interface WriteOptions extends ModemOptions {
   secTag: number;
@@ -112,16 +115,40 @@ export async function modemDelete(
   if (entries.length === 0) output.say(`nothing to delete under security tag ${options.secTag}`);
 }
 
-/** `thingline modem at COMMAND`: boots the simulated modem on its folder, in functional mode 0, for one command. */
-export async function modemAt({ output }: CommandContext, options: ModemOptions, command = ""): Promise<number> {
+/**
+ * `thingline modem at COMMAND`: to the modem behind `--port` or `--tcp`; without them it boots the simulated modem on its folder, in
+ * functional mode 0, for one command.
+ */
+export async function modemAt(context: CommandContext, options: AtOptions, command = ""): Promise<number> {
   if (command.trim() === "") throw new UsageError("say which AT command, for example 'AT%CMNG=1'");
+  if (namesDoor(options)) return atBehindDoor(context, options, command);
   const { network, clock, random, files, keys } = nodeAdapters();
   await using modem = await createSimulatedModem({ network, clock, random, files, keys, folder: options.modemDir });
   const answer = await modem.at(command);
-  const lines = answer.split("\r\n").filter((line) => line !== "");
+  return showAnswer(
+    context.output,
+    command,
+    answer.split("\r\n").filter((line) => line !== ""),
+  );
+}
+
+async function atBehindDoor({ output, signal }: CommandContext, options: AtOptions, command: string): Promise<number> {
+  await using door = await openModemDoor(options, signal);
+  try {
+    return showAnswer(output, command, [...(await door.session.command(command, { signal })), "OK"]);
+  } catch (error) {
+    if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
+    const { cme, cms } = error.details;
+    const final = cme !== undefined ? `+CME ERROR: ${cme}` : cms !== undefined ? `+CMS ERROR: ${cms}` : "ERROR";
+    return showAnswer(output, command, [final]);
+  }
+}
+
+function showAnswer(output: Output, command: string, lines: readonly string[]): number {
   // Only the command's name: what follows may be a key.
   output.event({ event: "answer", command: command.split(/[="]/)[0], lines }, lines.join("\n"));
   const result = parseFinalResult(lines.at(-1) ?? "");
   if (result?.type === "cmeError") output.say(output.paint.dim(describeCmeError(result.code)));
+  if (result?.type === "cmsError") output.say(output.paint.dim(describeCmsError(result.code)));
   return result?.type === "ok" ? exitCodes.done : exitCodes.failed;
 }

@@ -1,0 +1,76 @@
+import { openModemSession, type ModemProbe, type ModemSession } from "@thingline/modem";
+import { openSerialPort } from "@thingline/modem/serial";
+import { ThinglineError } from "@thingline/protocol";
+import type { Connection } from "@thingline/transport";
+import { nodeAdapters } from "./adapters.js";
+import { UsageError } from "./failure.js";
+
+/** Where a modem is that is no folder: flags of the commands that speak to boards. */
+export interface DoorOptions {
+  port?: string;
+  /** Host and port, `localhost:4000`. */
+  tcp?: string;
+  baudRate?: number;
+  /** False by `--no-flow-control`. */
+  flowControl?: boolean;
+}
+
+/** A modem behind a door, its way of speaking found. */
+export interface OpenDoor {
+  session: ModemSession;
+  probe: ModemProbe;
+  /** As a person named it. */
+  name: string;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export function namesDoor({ port, tcp }: DoorOptions): boolean {
+  return port !== undefined || tcp !== undefined;
+}
+
+/** @throws {ThinglineError} MODEM_NOT_FOUND when nothing there speaks AT, and those of the doors. */
+export async function openModemDoor(options: DoorOptions, signal: AbortSignal): Promise<OpenDoor> {
+  const door = await probeDoor(options, signal);
+  const { kind } = door.probe;
+  if (kind !== "silent" && kind !== "unknown") return door;
+  await door.session.close();
+  const message =
+    kind === "silent"
+      ? `nothing answers AT on ${door.name}: is it the board's port for AT commands, at this baud rate, and does its firmware take them?`
+      : `what answers on ${door.name} does not speak AT: a log or a shell`;
+  throw new ThinglineError("MODEM_NOT_FOUND", message, { details: { where: door.name } });
+}
+
+/** The same for whoever wants to know what is there, be it nothing. */
+export async function probeDoor(options: DoorOptions, signal: AbortSignal): Promise<OpenDoor> {
+  const { connection, name } = await connect(options, signal);
+  const session = openModemSession(connection, { clock: nodeAdapters().clock });
+  try {
+    const probe = await session.probe({ signal });
+    return { session, probe, name, [Symbol.asyncDispose]: () => session.close() };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+async function connect(
+  { port, tcp, baudRate, flowControl }: DoorOptions,
+  signal: AbortSignal,
+): Promise<{ connection: Connection; name: string }> {
+  const { clock, network } = nodeAdapters();
+  if (tcp !== undefined) {
+    const [, host = "", digits = ""] = /^(.+):(\d{1,5})$/.exec(tcp) ?? [];
+    if (host === "") throw new UsageError(`--tcp takes HOST:PORT, got ${tcp}`);
+    const target = { host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(digits) };
+    return { connection: await network.dial(target, { signal }), name: tcp };
+  }
+  if (port === undefined) throw new UsageError("say where the modem is: --port /dev/ttyACM0, or --tcp HOST:PORT");
+  const connection = await openSerialPort(port, {
+    clock,
+    signal,
+    ...(baudRate !== undefined && { baudRate }),
+    ...(flowControl === false && { flowControl: "none" as const }),
+  });
+  return { connection, name: port };
+}
