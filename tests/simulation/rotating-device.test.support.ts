@@ -33,6 +33,8 @@ interface Told {
 
 export interface RotatingDevice {
   store: CredentialStore;
+  /** Puts a new certificate of the thing into the first tag. @returns its id */
+  manufacture: () => Promise<string>;
   thingName: string;
   files: VirtualFiles;
   device: Device;
@@ -55,18 +57,22 @@ export async function openRotatingDevice(
   const thingName = from.thingName ?? `valve-${++count}`;
   const files = from.files ?? createVirtualFiles();
   const store = createNativeCredentialStore({ keys, files, folder: "/credentials" });
-  if (from.files === undefined) {
+  const manufacture = async (): Promise<string> => {
     const { keyPair, ...made } = await clock.untilSettled(
       cloud.run(cloud.registry.createKeysAndCertificate, { setAsActive: true }),
     );
-    const { certificateArn = "", certificatePem = "" } = made;
-    await clock.untilSettled(cloud.run(cloud.registry.createThing, { thingName }));
+    const { certificateArn = "", certificateId = "", certificatePem = "" } = made;
     await clock.untilSettled(cloud.run(cloud.registry.attachPolicy, { policyName, target: certificateArn }));
     const attachment = { thingName, principal: certificateArn };
     await clock.untilSettled(cloud.run(cloud.registry.attachThingPrincipal, attachment));
     await store.write(tags[0], "ca", cloud.caPem);
     await store.write(tags[0], "certificate", certificatePem);
     await store.write(tags[0], "privateKey", keyPair?.PrivateKey ?? "");
+    return certificateId;
+  };
+  if (from.files === undefined) {
+    await clock.untilSettled(cloud.run(cloud.registry.createThing, { thingName }));
+    await manufacture();
   }
   const random = createVirtualRandom(thingName);
   const device = createDevice({
@@ -108,7 +114,7 @@ export async function openRotatingDevice(
     await clock.until(device.close());
   });
   return {
-    ...{ store, thingName, files, device, rotation, told },
+    ...{ store, thingName, files, device, rotation, told, manufacture },
     told1: (name) => told.filter((one) => one.name === name).map(({ event }) => event as never),
     run: (work) => untilDone(clock, work),
     async statusOf(certificateId) {

@@ -205,3 +205,19 @@ test("without its record a device with two sets finds the one that the cloud tak
     assert.equal(replacedCertificateId, good === "new" ? certificateId : old);
   }
 });
+
+test("a device that was provisioned anew, to the tag that it had left, finds what it was given", async (t) => {
+  const world = await openWorld(t);
+  await world.run(world.rotation.connect());
+  const { certificateId } = await world.run(world.rotation.rotate());
+  await clock.advance(overlapMs + 1_000);
+  assert.equal(world.rotation.record.state.name, "settled");
+  await world.run(world.rotation.close());
+  await world.run(world.device.close());
+  await clock.untilSettled(cloud.run(cloud.registry.updateCertificate, { certificateId, newStatus: "REVOKED" }));
+  const given = await world.manufacture();
+  const again = await openWorld(t, {}, world);
+  assert.equal(again.rotation.secTag, tags[1], "what it remembers comes first");
+  await again.run(again.rotation.connect());
+  assert.deepEqual([again.device.state, again.rotation.secTag, idOf(again)], ["ready", tags[0], given]);
+});

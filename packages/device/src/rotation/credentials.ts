@@ -26,23 +26,38 @@ export async function readCertificate(
   }
 }
 
+export interface FoundTags {
+  secTag: number;
+  /** Holds a complete set as well, which may be the one that the cloud takes. */
+  otherTag: number | undefined;
+}
+
 /**
  * The tag to begin with when nothing is remembered: the one that holds a complete set, of two the one with the later certificate, the first
- * one when none does. `otherTag`: holds a complete set as well, which may be the one that the cloud takes.
+ * one when none does.
  */
-export async function findTag(
-  store: CredentialStore,
-  tags: readonly [number, number],
-  keys: Keys,
-): Promise<{ secTag: number; otherTag: number | undefined }> {
-  const entries = await store.list();
-  const isComplete = (secTag: number) =>
-    tagItems.every((item) => entries.some((entry) => entry.secTag === secTag && entry.type === item));
+export async function findTag(store: CredentialStore, tags: readonly [number, number], keys: Keys): Promise<FoundTags> {
+  const isComplete = await completeness(store);
   const [one, other] = tags;
   if (!isComplete(one) || !isComplete(other)) return { secTag: isComplete(other) ? other : one, otherTag: undefined };
   const begins = async (secTag: number) => (await readCertificate(store, secTag, keys))?.notBeforeMs ?? 0;
   const isOtherLater = (await begins(other)) > (await begins(one));
   return isOtherLater ? { secTag: other, otherTag: one } : { secTag: one, otherTag: other };
+}
+
+/** Where one tag is remembered: somebody may have provisioned the device anew since, to the other one. */
+export async function findOther(
+  store: CredentialStore,
+  tags: readonly [number, number],
+  secTag: number,
+): Promise<FoundTags> {
+  const isComplete = await completeness(store);
+  return { secTag, otherTag: tags.find((tag) => tag !== secTag && isComplete(tag)) };
+}
+
+async function completeness(store: CredentialStore): Promise<(secTag: number) => boolean> {
+  const entries = await store.list();
+  return (secTag) => tagItems.every((item) => entries.some((entry) => entry.secTag === secTag && entry.type === item));
 }
 
 export async function deleteCredentials(store: CredentialStore, secTag: number): Promise<void> {

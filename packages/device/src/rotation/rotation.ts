@@ -9,7 +9,7 @@ import { progressBytesMax } from "../provisioning/progress.js";
 import { decodeProgress } from "../provisioning/progress-file.js";
 import { provisionDevice, type ProvisionResult } from "../provisioning/provision.js";
 import { AgeWatch } from "./age-watch.js";
-import { deleteCredentials, findTag, readCertificate } from "./credentials.js";
+import { deleteCredentials, findOther, findTag, readCertificate } from "./credentials.js";
 import { rotationJobHandler } from "./job.js";
 import { RotationEventHub } from "./listeners.js";
 import { LiveDevice } from "./live-device.js";
@@ -50,7 +50,7 @@ export async function openRotation(device: Device, options: RotationOptions): Pr
   const { file, record: found, problem } = await RotationFile.open(files, folder);
   try {
     const isOurs = found !== undefined && found.clientId === device.clientId && tags.includes(found.secTag);
-    const { secTag, otherTag } = isOurs ? { ...found, otherTag: undefined } : await findTag(store, tags, keys);
+    const { secTag, otherTag } = isOurs ? await findOther(store, tags, found.secTag) : await findTag(store, tags, keys);
     const record = isOurs ? found : newRotationRecord(device.clientId, secTag);
     const certificate = await readCertificate(store, record.secTag, keys);
     return new Rotation(device, { checked, file, record, otherTag, certificate, problem });
@@ -384,7 +384,8 @@ export class Rotation {
   /** What to try when the tag in use is refused. */
   get #wayBack(): number | undefined {
     const { state } = this.#record;
-    return state.name === "overlapping" ? state.oldTag : this.#candidateTag;
+    if (state.name === "overlapping") return state.oldTag;
+    return state.name === "settled" ? this.#candidateTag : undefined;
   }
 
   /** A device that reconnects by itself knows its one tag, and would go on with it for ever. */
