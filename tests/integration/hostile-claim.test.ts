@@ -2,7 +2,20 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { decodeSplitProvisioningRejection } from "@thingline/protocol/provisioning";
-import { claimPolicyDocument, originalClaimPolicyDocument, type SessionOwnerRule } from "@thingline/cloud";
+import {
+  decodeCreateKeysAndCertificateAnswer,
+  encodeCreateKeysAndCertificateRequest,
+  encodeRegisterThingRequest,
+  fleetProvisioningTopics,
+} from "@thingline/protocol/fleet-provisioning";
+import { CreatePolicyCommand, CreateProvisioningTemplateCommand } from "@aws-sdk/client-iot";
+import {
+  claimPolicyDocument,
+  fleetClaimPolicyDocument,
+  originalClaimPolicyDocument,
+  provisionedPolicyDocument,
+  type SessionOwnerRule,
+} from "@thingline/cloud";
 import type mqtt from "mqtt";
 import { connectClient, nextEvent, openWorld, type Credentials, type World } from "./cloud-world.test.support.js";
 
@@ -224,6 +237,66 @@ test("under our policies whoever has the claim gets nothing", async (t) => {
     claims: ["not let in", "RESOURCE_EXISTS", "not let in", "RESOURCE_EXISTS"],
     deviceHasQueue: true,
   });
+});
+
+test("under our policy for fleet provisioning whoever has the claim hears nothing, answers nobody, and is no device", async (t) => {
+  const world = await openWorld(t, { memory: true });
+  const templateName = "line";
+  const policy = { policyName: "device", policyDocument: provisionedPolicyDocument };
+  await world.iot.send(new CreatePolicyCommand(policy));
+  const certificate = {
+    ...{ Type: "AWS::IoT::Certificate" },
+    Properties: { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "ACTIVE" },
+  };
+  const template = {
+    Parameters: { SerialNumber: { Type: "String" }, "AWS::IoT::Certificate::Id": { Type: "String" } },
+    Resources: {
+      thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: { Ref: "SerialNumber" } } },
+      certificate,
+      policy: { Type: "AWS::IoT::Policy", Properties: { PolicyName: "device" } },
+    },
+  };
+  const provisioningRoleArn = "arn:aws:iam::123456789012:role/provisioning";
+  const made = { templateName, templateBody: JSON.stringify(template), provisioningRoleArn, enabled: true };
+  await world.iot.send(new CreateProvisioningTemplateCommand(made));
+  const claim = await issueClaim(world, fleetClaimPolicyDocument(templateName), "claim");
+  const { createKeysAndCertificate: keys, registerThing } = fleetProvisioningTopics({ templateName, format: "json" });
+
+  for (const clientId of ["pump-7", "+", "#", "evil", ""]) {
+    assert.equal(await tryToCome(t, world, claim, clientId), undefined, `connected as "${clientId}"`);
+  }
+  const thief = await come(t, world, claim, "claim-thief");
+  const below = "$aws/certificates/create/#";
+  for (const filter of [below, keys.accepted, registerThing.accepted]) assert.ok(await subscribes(thief, filter));
+  for (const filter of ["#", "$aws/#", "$aws/things/#", "$aws/provisioning-templates/+/provision/json/accepted"]) {
+    assert.ok(!(await subscribes(thief, filter)), filter);
+  }
+
+  const beginning = await come(t, world, claim, "claim-pump-7");
+  const asked = async (topic: { request: string; accepted: string }, payload: Uint8Array) => {
+    await subscribes(beginning, topic.accepted);
+    const answer = nextEvent(beginning.client, "message") as Promise<[string, Buffer]>;
+    await beginning.client.publishAsync(topic.request, Buffer.from(payload), { qos: 1 });
+    const [answered, bytes] = await answer;
+    assert.equal(answered, topic.accepted);
+    return Uint8Array.from(bytes);
+  };
+  const created = await asked(keys, encodeCreateKeysAndCertificateRequest("json"));
+  const credentials = decodeCreateKeysAndCertificateAnswer(created, "json");
+  const { certificateOwnershipToken } = credentials;
+  const request = { certificateOwnershipToken, parameters: { SerialNumber: "pump-7" } };
+  await asked(registerThing, encodeRegisterThingRequest(request, "json"));
+  assert.ok(await subscribes(thief, below));
+  assert.deepEqual([...thief.got.keys()], []);
+
+  // An answer of its own would have a device use a key that it has.
+  await whileOpen(thief.client, () => thief.client.publishAsync(keys.accepted, "forged", { qos: 1 }));
+  await subscribes(beginning, keys.rejected);
+  assert.equal(beginning.got.get(keys.accepted), new TextDecoder().decode(created));
+
+  const device = await come(t, world, credentials, "pump-7", false);
+  assert.equal(await tryToCome(t, world, claim, "pump-7", false), undefined);
+  assert.ok(await subscribes(device, "$aws/things/pump-7/shadow/update/delta"));
 });
 
 test("a flood with one claim keeps devices with another one waiting no longer than it has to", async (t) => {
