@@ -82,7 +82,15 @@ export interface DevicesFacts {
   steps: { name: string; ms: number }[];
 }
 
-export type BareServerTask = { do: "listen"; server: TlsPems; keyKind: KeyKind | undefined } | { do: "askProcessor" };
+export type BareServerTask =
+  | {
+      do: "listen";
+      server: TlsPems;
+      keyKind: KeyKind | undefined;
+      /** The certificate that each device is sent. */
+      issued: string;
+    }
+  | { do: "askProcessor" };
 export interface BareServerFacts {
   port: number;
 }

@@ -1,6 +1,7 @@
 // npm run bench -- provision [--devices N] [--lanes N] [--rounds N] [--quick] [--json]
 // Devices provisioned a second, end to end: from a claim to a connection with a certificate of their own. Beside each, in the same round, a
-// bare loop of the same keys and the same two handshakes between two processes; how long a thousand at once take; and where the time goes.
+// bare loop of the same keys, signatures and two handshakes between two processes (decision 0259); how long a thousand at once take; and where
+// the time goes.
 import { cpus, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { answerOwnRows, type OwnMeasurement, ownRowsOptions } from "./own-rows.js";
@@ -93,7 +94,12 @@ async function runBare(
   try {
     const keyKind = kind.keyKind;
     const isCloud = kind.keysOf === "cloud";
-    const { port } = await ask<BareServerFacts>({ do: "listen", server, keyKind: isCloud ? keyKind : undefined });
+    const { port } = await ask<BareServerFacts>({
+      do: "listen",
+      server,
+      keyKind: isCloud ? keyKind : undefined,
+      issued: own[keyKind].certificate,
+    });
     const task: BareTask = { count, lanes, keyKind: isCloud ? undefined : keyKind, port, claim, own: own[keyKind] };
     // Once without the clock, as the cloud's processes are warm by then too.
     await client.ask<BareFacts>({ ...task, count: Math.ceil(count / 4) });

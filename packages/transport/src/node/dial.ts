@@ -11,7 +11,13 @@ import { RecordTap } from "./record-tap.js";
 import { encodeSession } from "./session.js";
 import type { SharedFacts } from "./shared-facts.js";
 import { forgetAddresses, localOf, remoteOf, SocketChannel } from "./socket-channel.js";
-import { type ClientContexts, clientSecureInfo, clientTlsOptions, serverCertificate } from "./tls-options.js";
+import {
+  type ClientContexts,
+  clientSecureInfo,
+  clientTlsOptions,
+  serverCertificate,
+  ServerIdentity,
+} from "./tls-options.js";
 import { loadWebSocketLibrary } from "./web-socket-library.js";
 
 export interface DialContext {
@@ -63,13 +69,15 @@ async function open(
   // Before anything is opened: it may be missing.
   const webSockets = target.webSocket === undefined ? undefined : await loadWebSockets();
   signal.throwIfAborted();
+  const identity = new ServerIdentity();
+  if (tlsOptions !== undefined) tlsOptions.checkServerIdentity = identity.check;
   const { socket, tcp } = await openSocket(target, tlsOptions, where, signal);
   const remote = facts.remote(remoteOf(socket));
   const local = facts.local(localOf(socket));
   forgetAddresses(socket);
   let secure: SecureInfo | undefined;
   if (isTls(socket)) {
-    secure = facts.secure(clientSecureInfo(socket, tlsOptions?.servername ?? "", target.tls?.session));
+    secure = facts.secure(clientSecureInfo(socket, tlsOptions?.servername ?? "", identity, target.tls?.session));
   }
   const options = { clock, pool, secure, local, remote };
   if (webSockets !== undefined && target.webSocket !== undefined) {

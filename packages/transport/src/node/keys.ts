@@ -11,8 +11,8 @@ import {
   X509Certificate,
 } from "node:crypto";
 import { promisify } from "node:util";
-import { BoundedMap, ThinglineError } from "@thingline/protocol";
-import { parseCertificates, parsePrivateKey, type Pem, pemText } from "@thingline/protocol/x509";
+import { BoundedMap, concatBytes, ThinglineError } from "@thingline/protocol";
+import { encodePem, parseCertificates, parsePrivateKey, type Pem, pemText } from "@thingline/protocol/x509";
 import type { KeyKind, KeyPair, Keys, SignedData } from "../keys.js";
 
 const generateAsync = promisify(generateKeyPair);
@@ -25,8 +25,8 @@ export function createNodeKeys(): Keys {
     sign: async (privateKeyPem, data) =>
       new Uint8Array(await signAsync("sha256", data, { key: readPrivateKey(privateKeyPem), dsaEncoding: "der" })),
     verify: verifySignature,
-    publicKeyOf: remembering((privateKeyPem) => spki(createPublicKey(readPrivateKey(privateKeyPem)))),
-    certificatePublicKey: remembering((certificatePem) => spki(readCertificate(certificatePem).publicKey)),
+    publicKeyOf,
+    certificatePublicKey,
     sha256: (data) => new Uint8Array(createHash("sha256").update(data).digest()),
     hmacSha256: (key, data) => new Uint8Array(createHmac("sha256", key).update(data).digest()),
   };
@@ -34,29 +34,48 @@ export function createNodeKeys(): Keys {
 
 /**
  * OpenSSL takes up to a millisecond to find out what a PEM is, and a device that is provisioned asks for its keys' public halves half a dozen
- * times. What is kept is the public key by a digest of the text: a cache is no place for private keys.
+ * times, in this file and for TLS. What is kept is the public key by a digest of the text: a cache is no place for private keys.
  */
-function remembering(read: (pem: string) => Uint8Array): (pem: string) => Uint8Array {
-  const found = new BoundedMap<string, Uint8Array>(publicKeysRememberedMax);
-  return (pem) => {
-    const digest = createHash("sha256").update(pem).digest("base64");
-    const known = found.get(digest);
+class PublicKeys {
+  readonly #found = new BoundedMap<string, Uint8Array>(publicKeysRememberedMax);
+
+  /** @param read what to do where it is not known */
+  of(pem: string, read: () => KeyObject): Uint8Array {
+    const known = this.#found.get(digestOf(pem));
     if (known !== undefined) return known.slice();
-    const publicKey = read(pem);
-    found.set(digest, publicKey);
+    const publicKey = spki(read());
+    this.remember(pem, publicKey);
     return publicKey.slice();
-  };
+  }
+
+  remember(pem: string, publicKey: Uint8Array): void {
+    this.#found.set(digestOf(pem), publicKey);
+  }
 }
+
+const digestOf = (pem: string): string => createHash("sha256").update(pem).digest("base64");
 
 /** Of private keys, and of certificates. */
 export const publicKeysRememberedMax = 64;
+
+const [ofPrivateKeys, ofCertificates] = [new PublicKeys(), new PublicKeys()];
+
+/** SubjectPublicKeyInfo. @throws {ThinglineError} KEY_INVALID */
+export function publicKeyOf(privateKeyPem: string, what?: string): Uint8Array {
+  return ofPrivateKeys.of(privateKeyPem, () => createPublicKey(readPrivateKey(privateKeyPem, what)));
+}
+
+/** Of the first certificate. @throws {ThinglineError} CERTIFICATE_INVALID */
+export function certificatePublicKey(certificatePem: string, what?: string): Uint8Array {
+  return ofCertificates.of(certificatePem, () => readCertificate(certificatePem, what).publicKey);
+}
 
 /** Which keys OpenSSL may try an algorithm with: it would take an RSA key for a DSA signature to no end. */
 const keyTypes = { rsa: ["rsa"], "rsa-pss": ["rsa", "rsa-pss"], ecdsa: ["ec"], dsa: ["dsa"] } as const;
 
 function verifySignature({ publicKey, algorithm, data, signature }: SignedData): boolean {
   try {
-    const key = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" });
+    const key = readPublicKey(publicKey);
     const types: readonly string[] = keyTypes[algorithm.kind];
     if (!types.includes(key.asymmetricKeyType ?? "")) return false;
     const options =
@@ -70,20 +89,16 @@ function verifySignature({ publicKey, algorithm, data, signature }: SignedData):
 }
 
 async function generate(kind: KeyKind): Promise<KeyPair> {
-  const publicKeyEncoding = { type: "spki", format: "pem" } as const;
   const { privateKey, publicKey } =
     kind === "rsa-2048"
-      ? await generateAsync("rsa", {
-          modulusLength: 2048,
-          publicKeyEncoding,
-          privateKeyEncoding: { type: "pkcs1", format: "pem" },
-        })
-      : await generateAsync("ec", {
-          namedCurve: "P-256",
-          publicKeyEncoding,
-          privateKeyEncoding: { type: "sec1", format: "pem" },
-        });
-  return { privateKeyPem: privateKey, publicKeyPem: publicKey };
+      ? await generateAsync("rsa", { modulusLength: 2048 })
+      : await generateAsync("ec", { namedCurve: "P-256" });
+  const type = kind === "rsa-2048" ? "pkcs1" : "sec1";
+  const privateKeyPem = privateKey.export({ type, format: "pem" }).toString();
+  const publicKeyDer = spki(publicKey);
+  // Who makes a key asks for its public half next.
+  ofPrivateKeys.remember(privateKeyPem, publicKeyDer);
+  return { privateKeyPem, publicKeyPem: encodePem("PUBLIC KEY", publicKeyDer) };
 }
 
 /** Node's own messages may quote the input, so neither they nor the error itself are passed on. */
@@ -91,7 +106,7 @@ export function readPrivateKey(pem: Pem, what = "the private key"): KeyObject {
   const text = pemText(pem);
   let key: KeyObject;
   try {
-    key = createPrivateKey({ key: text, format: "pem" });
+    key = readPlainKey(text) ?? createPrivateKey({ key: text, format: "pem" });
   } catch {
     if (/ENCRYPTED/.test(text)) {
       throw new ThinglineError("KEY_INVALID", `${what} is encrypted; expected one without a passphrase`);
@@ -105,6 +120,24 @@ export function readPrivateKey(pem: Pem, what = "the private key"): KeyObject {
     throw new ThinglineError("KEY_INVALID", message, { details: { type } });
   }
   return key;
+}
+
+const plainKey =
+  /^-----BEGIN (EC|RSA) PRIVATE KEY-----\r?\n((?:[A-Za-z0-9+/=]{1,76}\r?\n)+)-----END \1 PRIVATE KEY-----\s*$/;
+
+/** A key alone and as `Keys` writes it: OpenSSL takes three times as long to find that out of a PEM. Undefined for any other. */
+function readPlainKey(text: string): KeyObject | undefined {
+  const [, kind, body = ""] = plainKey.exec(text) ?? [];
+  if (kind === undefined) return undefined;
+  try {
+    return createPrivateKey({
+      key: Buffer.from(body, "base64"),
+      format: "der",
+      type: kind === "EC" ? "sec1" : "pkcs1",
+    });
+  } catch {
+    return undefined;
+  }
 }
 
 /** The first certificate in the text. */
@@ -128,6 +161,27 @@ export function certificateBlocks(pem: string): string[] {
   );
 }
 
+/** What stands before the two coordinates of a P-256 key in its SubjectPublicKeyInfo, and how long all of it is. */
+const p256Head = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d03010703420004", "hex");
+const [p256Bytes, coordinateBytes] = [91, 32];
+
+/** OpenSSL's writer of DER takes twenty times as long as its JWK. */
 function spki(key: KeyObject): Uint8Array {
-  return new Uint8Array(key.export({ type: "spki", format: "der" }));
+  if (key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
+    return new Uint8Array(key.export({ type: "spki", format: "der" }));
+  }
+  const { x = "", y = "" } = key.export({ format: "jwk" });
+  return concatBytes([p256Head, Buffer.from(x, "base64url"), Buffer.from(y, "base64url")]);
+}
+
+/** @throws what OpenSSL throws */
+function readPublicKey(publicKey: Uint8Array): KeyObject {
+  const der = Buffer.from(publicKey);
+  if (der.length !== p256Bytes || !der.subarray(0, p256Head.length).equals(p256Head)) {
+    return createPublicKey({ key: der, format: "der", type: "spki" });
+  }
+  const at = p256Head.length;
+  const x = der.toString("base64url", at, at + coordinateBytes);
+  const y = der.toString("base64url", at + coordinateBytes);
+  return createPublicKey({ key: { kty: "EC", crv: "P-256", x, y }, format: "jwk" });
 }

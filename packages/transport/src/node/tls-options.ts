@@ -1,19 +1,21 @@
 import { constants, createHash, createPublicKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import {
+  checkServerIdentity,
   type ConnectionOptions,
   createSecureContext,
+  type PeerCertificate,
   type SecureContext,
   type SecureContextOptions,
   type TLSSocket,
   type TlsOptions,
 } from "node:tls";
-import { isBytes, ThinglineError } from "@thingline/protocol";
+import { bytesEqual, isBytes, ThinglineError } from "@thingline/protocol";
 import { checkTlsPems, parseCertificates, type Pem, pemText } from "@thingline/protocol/x509";
 import { defaultHandshakeTimeoutMs } from "../connection.js";
 import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
 import { codeOf } from "./files.js";
-import { certificateBlocks, readCertificate, readPrivateKey } from "./keys.js";
+import { certificateBlocks, certificatePublicKey, publicKeyOf, readCertificate, readPrivateKey } from "./keys.js";
 import { decodeSession } from "./session.js";
 
 /** Credentials of a network that are kept ready; the one that was not used for longest goes first. */
@@ -70,6 +72,26 @@ function clientContext(
   }
 }
 
+/**
+ * Checks a server's name as Node does, and keeps the certificate that Node shows it for that until it is taken: to have OpenSSL tell it again
+ * costs as much as the check.
+ */
+export class ServerIdentity {
+  #certificate: Uint8Array | undefined;
+
+  readonly check = (name: string, certificate: PeerCertificate): Error | undefined => {
+    this.#certificate = new Uint8Array(certificate.raw);
+    return checkServerIdentity(name, certificate);
+  };
+
+  /** Undefined where Node did not ask: of a session that is resumed. */
+  take(): Uint8Array | undefined {
+    const certificate = this.#certificate;
+    this.#certificate = undefined;
+    return certificate;
+  }
+}
+
 /** @throws {ThinglineError} as {@link ClientContexts.of} */
 export function clientTlsOptions(tls: TlsClientOptions, host: string, contexts: ClientContexts): ConnectionOptions {
   const name = tls.serverName ?? host;
@@ -106,10 +128,15 @@ export function serverTlsOptions(tls: TlsServerOptions): TlsOptions {
 }
 
 /** What a finished handshake tells a client. `offered` is the session that it wanted to resume. */
-export function clientSecureInfo(socket: TLSSocket, serverName: string, offered: Uint8Array | undefined): SecureInfo {
+export function clientSecureInfo(
+  socket: TLSSocket,
+  serverName: string,
+  identity: ServerIdentity,
+  offered: Uint8Array | undefined,
+): SecureInfo {
   return {
     ...secureInfo(socket),
-    peerCertificate: serverCertificate(socket, offered),
+    peerCertificate: identity.take() ?? serverCertificate(socket, offered),
     serverName: serverName === "" ? undefined : serverName,
   };
 }
@@ -144,11 +171,16 @@ function secureInfo(socket: TLSSocket): Omit<SecureInfo, "peerCertificate" | "se
   };
 }
 
+/** The text of the CAs that were found sound last: all connections of a process have the same, as a rule. */
+let soundAuthorities: string | undefined;
+
 export function checkAuthorities(ca: Pem): void {
-  const blocks = certificateBlocks(pemText(ca));
+  const text = pemText(ca);
+  if (text === soundAuthorities) return;
+  const blocks = certificateBlocks(text);
   try {
     for (const block of blocks) new X509Certificate(block);
-    if (blocks.length > 0) return;
+    if (blocks.length > 0) return void (soundAuthorities = text);
   } catch {
     // Falls through to the one error for both.
   }
@@ -162,9 +194,15 @@ export function checkAuthorities(ca: Pem): void {
 /** @param prefix of the options' names: `tls.`; without it they are called what they are. */
 export function checkPair(certificate: Pem, privateKey: Pem, prefix?: string): void {
   const named = (name: string, words: string): string => (prefix === undefined ? words : prefix + name);
-  const leaf = readCertificate(certificate, named("certificate", "the certificate"));
-  const key = readPrivateKey(privateKey, named("privateKey", "the private key"));
-  if (leaf.publicKey.equals(createPublicKey(key))) return;
+  const [certificateName, keyName] = [
+    named("certificate", "the certificate"),
+    named("privateKey", "the private key"),
+  ] as const;
+  const ofCertificate = certificatePublicKey(pemText(certificate), certificateName);
+  if (bytesEqual(ofCertificate, publicKeyOf(pemText(privateKey), keyName))) return;
+  // A key may be written in two ways.
+  const key = readPrivateKey(privateKey, keyName);
+  if (readCertificate(certificate, certificateName).publicKey.equals(createPublicKey(key))) return;
   const where = prefix === undefined ? "" : `${prefix}privateKey and ${prefix}certificate: `;
   throw new ThinglineError("KEY_MISMATCH", `${where}the private key does not belong to the certificate`);
 }
