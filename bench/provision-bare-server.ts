@@ -20,7 +20,6 @@ interface BareCloud {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "thingline-bench-"));
-process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 let issued = 0;
 
@@ -73,7 +72,10 @@ function processorSeconds(): ProcessorFacts {
 
 process.on("message", (task: BareServerTask) => {
   if (task.do === "askProcessor") process.send!(processorSeconds());
-  else listen(task).then((facts) => process.send!(facts), fail);
+  else if (task.do === "close") {
+    rmSync(folder, { recursive: true });
+    process.send!({});
+  } else listen(task).then((facts) => process.send!(facts), fail);
 });
 
 // Whoever ends the bench ends this.

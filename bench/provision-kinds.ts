@@ -90,7 +90,8 @@ export type BareServerTask =
       /** The certificate that each device is sent. */
       issued: string;
     }
-  | { do: "askProcessor" };
+  | { do: "askProcessor" }
+  | { do: "close" };
 export interface BareServerFacts {
   port: number;
 }

@@ -108,6 +108,7 @@ async function runBare(
     const after = await ask<ProcessorFacts>({ do: "askProcessor" });
     return { ...facts, cloudCpuSeconds: after.cpuSeconds - before.cpuSeconds };
   } finally {
+    await ask({ do: "close" });
     await Promise.all([listener.stop(), client.stop()]);
   }
 }

@@ -4,17 +4,26 @@ const none = 0xff;
 const values = new Uint8Array(128).fill(none);
 for (let value = 0; value < alphabet.length; value++) values[alphabet.charCodeAt(value)] = value;
 
+/** Two characters by the 12 bits that they stand for. Filled when the first text is written. */
+const pairs: string[] = [];
+
+function fillPairs(): void {
+  for (const first of alphabet) for (const second of alphabet) pairs.push(first + second);
+}
+
 /** RFC 4648 base64 with padding, no line breaks. */
 export function encodeBase64(bytes: Uint8Array): string {
+  if (pairs.length === 0) fillPairs();
+  const wholeEnd = bytes.length - (bytes.length % 3);
   let text = "";
-  for (let index = 0; index < bytes.length; index += 3) {
-    const group = ((bytes[index] ?? 0) << 16) | ((bytes[index + 1] ?? 0) << 8) | (bytes[index + 2] ?? 0);
-    text += alphabet[group >> 18];
-    text += alphabet[(group >> 12) & 63];
-    text += index + 1 < bytes.length ? alphabet[(group >> 6) & 63] : "=";
-    text += index + 2 < bytes.length ? alphabet[group & 63] : "=";
+  for (let index = 0; index < wholeEnd; index += 3) {
+    const group = (bytes[index]! << 16) | (bytes[index + 1]! << 8) | bytes[index + 2]!;
+    text += pairs[group >> 12]! + pairs[group & 4095]!;
   }
-  return text;
+  if (wholeEnd === bytes.length) return text;
+  const group = (bytes[wholeEnd]! << 16) | ((bytes[wholeEnd + 1] ?? 0) << 8);
+  const isTwo = wholeEnd + 2 === bytes.length;
+  return `${text}${pairs[group >> 12]}${isTwo ? alphabet[(group >> 6) & 63] : "="}=`;
 }
 
 /** Strict: full groups of four, right padding, no stray bits, no blanks. Undefined: it is not base64. */

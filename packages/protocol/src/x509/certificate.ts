@@ -103,12 +103,16 @@ function serialText(content: Uint8Array): string {
   return toHex(bytes).toUpperCase();
 }
 
+/** A GeneralizedTime. */
+const timeBytesMax = "YYYYMMDDhhmmssZ".length;
+
 /** RFC 5280, 4.1.2.5: seconds are always there, the zone is always Z; two-digit years from 50 on are 19xx. */
 function readTime(reader: DerReader): number {
   const { tag, content } = reader.read();
-  const text = Array.from(content, (byte) => String.fromCharCode(byte)).join("");
   const isUtc = tag === derTags.utcTime;
   if (!isUtc && tag !== derTags.generalizedTime) throw new DerError("a validity that is no time");
+  if (content.length > timeBytesMax) throw new DerError("a validity that is no time");
+  const text = String.fromCharCode(...content);
   const match = (isUtc ? /^(\d{2})(\d{10})Z$/u : /^(\d{4})(\d{10})Z$/u).exec(text);
   if (!match) throw new DerError("a validity that is no time");
   const written = Number(match[1]);

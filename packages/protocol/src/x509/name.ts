@@ -59,7 +59,7 @@ function decodeText(tag: number, content: Uint8Array): string {
     case derTags.printableString:
     case derTags.ia5String:
     case derTags.teletexString:
-      return Array.from(content, (byte) => String.fromCharCode(byte)).join("");
+      return decodeUnits(content, 1);
     case derTags.bmpString:
       return decodeUnits(content, 2);
     case derTags.universalString:
@@ -69,15 +69,17 @@ function decodeText(tag: number, content: Uint8Array): string {
   }
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 function decodeUtf8(content: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
+    return utf8.decode(content);
   } catch {
     throw new DerError("a name that is not UTF-8");
   }
 }
 
-function decodeUnits(content: Uint8Array, unitBytes: 2 | 4): string {
+function decodeUnits(content: Uint8Array, unitBytes: 1 | 2 | 4): string {
   if (content.length % unitBytes !== 0) throw new DerError("a name with half a character");
   let text = "";
   for (let index = 0; index < content.length; index += unitBytes) {

@@ -120,7 +120,7 @@ function looksLikePath(text: string): boolean {
 
 export function encodePem(label: string, der: Uint8Array): string {
   const text = encodeBase64(der);
-  const lines = [`-----BEGIN ${label}-----`];
-  for (let at = 0; at < text.length; at += pemLineCharacters) lines.push(text.slice(at, at + pemLineCharacters));
-  return [...lines, `-----END ${label}-----`, ""].join("\n");
+  let pem = `-----BEGIN ${label}-----\n`;
+  for (let at = 0; at < text.length; at += pemLineCharacters) pem += `${text.slice(at, at + pemLineCharacters)}\n`;
+  return `${pem}-----END ${label}-----\n`;
 }
