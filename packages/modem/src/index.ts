@@ -6,6 +6,8 @@ export { createModemKeyMaker } from "./commands/key-maker.js";
 export type { ModemKeyMaker, ModemKeyMakerOptions, ModemMadeKey } from "./commands/key-maker.js";
 export { createLinkControl, defaultNetworkTimeoutMs } from "./commands/link-control.js";
 export type { LinkControlOptions, LteLinkControl } from "./commands/link-control.js";
+export { readNetworkTime, readPacketContexts, readSupplyVoltage, readTemperature } from "./commands/readings.js";
+export type { PacketContext } from "./commands/readings.js";
 export { readNetworkMonitor, readSignalQuality } from "./commands/signal.js";
 export type { LinkEvents, LteMode } from "./link-state.js";
 export { notificationsQueuedMax } from "./notification-stream.js";
