@@ -27,6 +27,7 @@ interface Manifest {
   name: string;
   exports?: Record<string, { types: string; default: string }>;
   dependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
   bin?: Record<string, string>;
 }
 
@@ -70,6 +71,18 @@ describe("packed packages", () => {
         assert.deepEqual(Object.keys(entry), ["types", "default"], `${name} ${path}`);
         for (const file of Object.values(entry)) await readFile(join(folderOf(name), file));
       }
+    }
+  });
+
+  test("each imports what it depends on, or brings what another one wants beside it", async () => {
+    const peers = new Set(manifests.flatMap(({ peerDependencies = {} }) => Object.keys(peerDependencies)));
+    for (const { name, dependencies = {} } of manifests) {
+      const files = await readdir(folderOf(name), { recursive: true });
+      const programs = files.filter((file) => /\.(?:js|mjs|d\.ts)$/.test(file));
+      const texts = await Promise.all(programs.map((file) => readFile(join(folderOf(name), file), "utf8")));
+      const isImported = (wanted: string) => texts.some((text) => new RegExp(`["']${wanted}["'/]`).test(text));
+      const unused = Object.keys(dependencies).filter((wanted) => !peers.has(wanted) && !isImported(wanted));
+      assert.deepEqual(unused, [], name);
     }
   });
 
