@@ -61,6 +61,20 @@ test("a certificate connects as the thing that it is attached to", async () => {
   assert.equal(authorizer.thingName, "dev-1");
 });
 
+test("one in mode SNI_ONLY connects only where the server's name was sent, each time", async () => {
+  const { principals, store } = await registry({});
+  const { serverName: _, ...rest } = origin;
+  const nameless = { ...rest, serverName: undefined };
+  const decide = async (from: ConnectionOrigin) => (await principals.authorizeConnect(from, request)).decision;
+  assert.equal((await decide(nameless)).isAllowed, true, "another one may leave it out");
+  const record = { certificateId, status: "ACTIVE", certificateMode: "SNI_ONLY" };
+  await store.commit([{ key: registryKeys.certificate(scope, certificateId), value: record }]);
+  assert.equal((await decide(origin)).isAllowed, true);
+  const { isAllowed, explanation } = await decide(nameless);
+  assert.equal(isAllowed, false);
+  assert.match(explanation, /mode SNI_ONLY, .*\(SNI\).* by a host name, not by an IP address$/);
+});
+
 test("under another client id it is attached to nothing, and the explanation names the thing", async () => {
   const { principals } = await registry({ thingName: "other" });
   const { decision } = await principals.authorizeConnect(origin, request);

@@ -36,7 +36,7 @@ export function createPrincipals({ store, scope, unixMs }: PrincipalsOptions): P
       const connection = { clientId, certificateId, certificate, sourceIp, serverName, isSecure: true };
       const facts = { ...connection, thing, attachedThingNames };
       const authorizer = new PrincipalAuthorizer({ ...scope, unixMs, policies, facts });
-      const refusal = whyNot(principal, certificate, unixMs());
+      const refusal = whyNot(principal, { facts: certificate, serverName, nowMs: unixMs() });
       if (refusal === undefined) return { authorizer, decision: authorizer.authorizeConnect(request) };
       const explanation = `certificate ${certificateId} ${refusal}`;
       return { authorizer, decision: { isAllowed: false, explanation } };
@@ -44,10 +44,21 @@ export function createPrincipals({ store, scope, unixMs }: PrincipalsOptions): P
   };
 }
 
-function whyNot(principal: Principal | undefined, facts: CertificateFacts, nowMs: number): string | undefined {
+/** @see AWS IoT API reference, CertificateDescription: with a certificate in mode SNI_ONLY a device must send SNI. */
+function whyNot(
+  principal: Principal | undefined,
+  connection: { facts: CertificateFacts; serverName: string | undefined; nowMs: number },
+): string | undefined {
   if (principal === undefined) return "is no longer registered";
-  if (principal.certificate.status !== "ACTIVE") return `is ${principal.certificate.status}`;
-  return nowMs > facts.notAfterMs ? "has expired" : undefined;
+  const { status, certificateMode } = principal.certificate;
+  if (status !== "ACTIVE") return `is ${status}`;
+  if (certificateMode === "SNI_ONLY" && connection.serverName === undefined) {
+    return (
+      "was registered in mode SNI_ONLY, and this connection did not send the server's name (SNI), as AWS asks for: " +
+      "connect by a host name, not by an IP address"
+    );
+  }
+  return connection.nowMs > connection.facts.notAfterMs ? "has expired" : undefined;
 }
 
 async function someThingNames(store: StoreReader, scope: Scope, certificateId: string): Promise<string[]> {
