@@ -234,6 +234,21 @@ test("all that is wrong in all files is reported together, missing options last"
   assert.deepEqual(error.details, { problems: 4, file: "prj.conf", line: 2 });
 });
 
+test("a private key that was named by mistake is not shown line by line", () => {
+  const body = "MIIEpAIBAAKCAQEAuKbfOnwc6";
+  for (const text of [
+    `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`,
+    `{"clientKey":"-----BEGIN PRIVATE KEY-----\\n${body}"}`,
+    `nonsense\n${body}=\n  -----BEGIN PRIVATE KEY-----\n`,
+  ]) {
+    const { problems } = parseKconfig([{ file: "key.pem", text }]);
+    assert.match(problems[0]?.message ?? "", /is a PEM/);
+    assert.ok(!JSON.stringify(problems).includes(body));
+  }
+  const kept = `${required}CONFIG_X="-----BEGIN "\n# -----BEGIN \n`;
+  assert.deepEqual(parseKconfig([{ file: "f", text: kept }]).problems, []);
+});
+
 test("values whose dependencies are not met have no effect, and a warning says so", () => {
   const { config, warnings, problems } = parse(
     'CONFIG_AWS_IOT_LAST_WILL_TOPIC="t"\nCONFIG_AWS_IOT_SEND_TIMEOUT=n\nCONFIG_AWS_IOT_SEND_TIMEOUT_SEC=5',

@@ -122,6 +122,13 @@ function* readFile({ file, text }: KconfigFile, problems: KconfigProblem[]): Gen
   }
   // A byte order mark is what some editors leave behind; it would spoil the first line for no visible reason.
   const lines = text.replace(/^\uFEFF/u, "").split("\n");
+  // Whoever names the wrong file of a folder of credentials must not read lines of its key in what goes to a log.
+  const pemAt = lines.findIndex((line) => line.includes("-----BEGIN ") && !/^(?:CONFIG_|#)/u.test(line));
+  if (pemAt >= 0) {
+    const message = "this is a PEM or has one, which is no Kconfig fragment; nothing of it is shown";
+    problems.push({ kind: "malformedLine", origin: { file, line: pemAt + 1 }, name: undefined, message });
+    return;
+  }
   for (const [index, content] of lines.entries()) {
     const origin = { file, line: index + 1 };
     const line = parseKconfigLine(content);
