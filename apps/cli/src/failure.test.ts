@@ -149,6 +149,7 @@ test("a refused or unanswered device is told what to type", () => {
   assert.match(hint("PROVISIONING_TIMEOUT", {}, "split"), /cloud vending builtin$/);
   assert.match(hint("PROVISIONING_TIMEOUT", { next: "look" }), /^Look\. $/);
   assert.match(hint("PROVISIONING_METHOD_UNFIT", {}, "fleet"), /--native-tls/);
+  assert.match(hint("PROVISIONING_NOT_PROVED", {}, "own-certificate"), /cert list --status PENDING_ACTIVATION$/);
 });
 
 test("a template that is there, and a version that is not, lead to versions", () => {

@@ -93,10 +93,20 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
   MQTT_DISCONNECTED: ifDenied,
   MQTT_SESSION_TAKEN_OVER: () => ({ text: "Find the other holder, or give this one another id with --client-id." }),
   MQTT_SUBSCRIPTION_REFUSED: ifDenied,
-  PROVISIONING_NOT_PROVED: ({ cause }) =>
-    isThinglineError(cause, "TLS_PEER_UNTRUSTED")
-      ? { text: "The CA for the new security tag must be the server's: --ca FILE, or leave it out to use the claim's." }
-      : seeCloudLog,
+  PROVISIONING_NOT_PROVED: ({ cause }, _, { method }) => {
+    if (isThinglineError(cause, "TLS_PEER_UNTRUSTED")) {
+      return {
+        text: "The CA for the new security tag must be the server's: --ca FILE, or leave it out to use the claim's.",
+      };
+    }
+    if (method !== "own-certificate") return seeCloudLog;
+    return {
+      text:
+        "The log of the cloud says why. A certificate of a CA with --auto-registration waits until somebody makes it ACTIVE " +
+        "(UpdateCertificate) and gives it a policy and a thing:",
+      command: commandLine("cert list --status PENDING_ACTIVATION"),
+    };
+  },
   PROVISIONING_METHOD_UNFIT: () => ({
     text: "--native-tls, which takes such answers; or --method csr or modem-key, by which no key is sent at all.",
   }),

@@ -69,7 +69,10 @@ export function provisioningMethod(options: MethodOptions, words: DeviceWords): 
   if (isSplit(method)) {
     return { kind: "split", ...(keys !== "cloud" && { keys }), ...(keyKind !== undefined && { keyKind }) };
   }
-  if (template === undefined) throw new UsageError(`--method ${method} needs --template NAME`);
+  if (template === undefined) {
+    const claim = "the --claim FOLDER of `claim create --template NAME`, which knows it";
+    throw new UsageError(`--method ${method} needs --template NAME, or ${claim}`);
+  }
   const entries = Object.entries(readNameValues(options.parameter ?? [], "--parameter"));
   return {
     kind: "fleet",
