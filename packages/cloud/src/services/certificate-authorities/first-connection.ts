@@ -12,6 +12,7 @@ import { addCertificate, countPending, findCertificate, type CertificateStatus }
 import { issuerOf } from "./issuers.js";
 import { caKeys, templateNameOf, type CaCertificateRecord, type RegistrationConfig } from "./model.js";
 import { issuedOf } from "./register-certificate.js";
+import { PendingCounts } from "./pending-counts.js";
 import type { FindTemplate } from "./registration-config.js";
 import { readSignedDer, whyNotValid, type SignedCertificate } from "./signing.js";
 
@@ -99,6 +100,7 @@ export interface FirstConnectionDependencies {
 export function connectFirstOperation(
   deps: FirstConnectionDependencies,
 ): Operation<FirstConnectionInput, FirstConnectionResult> {
+  const counts = new PendingCounts(pendingCertificatesPerCaMax);
   const connect: Operation<FirstConnectionInput, FirstConnectionResult> = async (context, input) => {
     const { scope, store, keys, nowMs } = context;
     const ca = (await store.get<CaCertificateRecord>(caKeys.ca(scope, input.caCertificateId)))?.value;
@@ -117,7 +119,7 @@ export function connectFirstOperation(
     const isNew = existing === undefined;
     const turn: Turn = { ...input, ca, signed: certificate, isNew };
     const { registrationConfig } = ca;
-    if (registrationConfig === undefined) return (await stayPending(context, turn)) ?? tooMany(ca);
+    if (registrationConfig === undefined) return (await stayPending(context, turn, counts)) ?? tooMany(ca);
     try {
       const { status, thingName } = await context.call(provisionOperation(deps), {
         ...turn,
@@ -128,7 +130,7 @@ export function connectFirstOperation(
     } catch (error) {
       if (!isThinglineError(error) || !templateFaults.has(error.code)) throw error;
       const { code, message: reason } = error;
-      const pending = await stayPending(context, turn);
+      const pending = await stayPending(context, turn, counts);
       if (pending === undefined) return tooMany(ca);
       return { ...pending, result: { outcome: "failed", isNew, code, reason } };
     }
@@ -154,11 +156,11 @@ const templateFaults: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /** Registers a new one as waiting, and tells of it, again for one that waits already. @returns undefined when too many wait. */
-async function stayPending(context: OperationContext, turn: Turn) {
+async function stayPending(context: OperationContext, turn: Turn, counts: PendingCounts) {
   const { ca, isNew } = turn;
   if (isNew) {
-    const count = await countPending(context, ca.certificateId, pendingCertificatesPerCaMax);
-    if (count === pendingCertificatesPerCaMax) return undefined;
+    const recount = () => countPending(context, ca.certificateId, pendingCertificatesPerCaMax);
+    if (!(await counts.take(ca.certificateId, context.nowMs, recount))) return undefined;
     await register(context, turn);
   }
   const effects = [registeredEvent(context, turn)];
