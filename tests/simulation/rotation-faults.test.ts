@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { after, test, type TestContext } from "node:test";
+import { runJobs } from "@thingline/device/jobs";
 import type { RotationOptions } from "@thingline/device/rotation";
 import { isThinglineError, type JsonObject, ThinglineError } from "@thingline/protocol";
 import { rotateCertificateOperation } from "@thingline/protocol/jobs";
 import type { LinkControl } from "@thingline/transport";
+import { createVirtualRandom } from "@thingline/transport/virtual";
 import { openRotatingDevice, type RotatingDevice } from "./rotating-device.test.support.js";
 import { openRotationHouse, overlapMs, tags } from "./rotation-world.test.support.js";
 
@@ -220,4 +222,44 @@ test("a device that was provisioned anew, to the tag that it had left, finds wha
   assert.equal(again.rotation.secTag, tags[1], "what it remembers comes first");
   await again.run(again.rotation.connect());
   assert.deepEqual([again.device.state, again.rotation.secTag, idOf(again)], ["ready", tags[0], given]);
+});
+
+test("a job that is cancelled in the middle leaves the device connected, and the next job rotates", async (t) => {
+  let cancel: (() => Promise<unknown>) | undefined;
+  const world = await openWorld(t, {
+    async onStep({ effect, when }) {
+      if (effect !== "writeCredential" || when !== "before") return;
+      const order = cancel;
+      cancel = undefined;
+      await order?.();
+    },
+  });
+  await world.run(world.rotation.connect());
+  const old = idOf(world);
+  const random = createVirtualRandom("jobs");
+  const handlers = { [rotateCertificateOperation]: world.rotation.jobHandler };
+  const jobs = await world.run(runJobs(world.device, { handlers, clock, random }));
+  t.after(() => clock.until(jobs.close()));
+  const create = (jobId: string) =>
+    cloud.run(cloud.jobs.createJob, {
+      ...{ jobId, targets: [`arn:aws:iot:us-east-1:123456789012:thing/${world.thingName}`] },
+      document: JSON.stringify({ operation: rotateCertificateOperation }),
+    });
+  const untilEnded = async (jobId: string) => {
+    for (;;) {
+      const { execution } = await cloud.run(cloud.jobs.describeJobExecution, { jobId, thingName: world.thingName });
+      if (execution?.status !== "QUEUED" && execution?.status !== "IN_PROGRESS") return execution?.status;
+      await clock.sleep(500);
+    }
+  };
+  const [first, second] = [`one-${world.thingName}`, `two-${world.thingName}`];
+  cancel = () => cloud.run(cloud.jobs.cancelJob, { jobId: first, force: true });
+  await clock.untilSettled(create(first));
+  assert.equal(await world.run(untilEnded(first)), "CANCELED");
+  await clock.advance(60_000);
+  assert.equal(world.device.state, "ready");
+  await clock.untilSettled(create(second));
+  assert.equal(await world.run(untilEnded(second)), "SUCCEEDED");
+  assert.notEqual(idOf(world), old);
+  assert.equal(world.device.state, "ready");
 });
