@@ -42,13 +42,15 @@ export interface ProvisionResult {
 }
 
 /**
- * Takes a device from its claim to credentials of its own, in the twelve steps of Nordic's sample, and connects with them.
+ * Takes a device to credentials of its own by a method, and connects with them. By default that is split messages with a claim, in the twelve
+ * steps of Nordic's sample; `provisioningStepsOf()` has those of the others.
  * Safe to call at every start: a device that is provisioned connects, one that lost its power half-way goes on.
  *
  * @throws {ThinglineError} CREDENTIAL_MISSING without a complete claim; PROVISIONING_REJECTED with the cloud's code and
  * reason; PROVISIONING_TIMEOUT, KEY_MISMATCH and the other codes of bad answers; CREDENTIAL_REFUSED and
  * CREDENTIAL_NOT_VERIFIED when writing fails; PROVISIONING_NOT_PROVED when the cloud does not take the new credentials;
- * PROVISIONING_EXHAUSTED; those of connecting and of the link; OPTION_INVALID; ABORTED.
+ * PROVISIONING_EXHAUSTED; PROVISIONING_CLAIM_EXPIRED of a temporary claim; PROVISIONING_METHOD_UNFIT for a method whose answers the dialer
+ * cannot take; those of connecting and of the link; OPTION_INVALID; ABORTED.
  */
 export async function provisionDevice(options: ProvisionDeviceOptions): Promise<ProvisionResult> {
   return new Provisioner(options).run();
