@@ -149,6 +149,8 @@ test("a refused or unanswered device is told what to type", () => {
   assert.match(hint("PROVISIONING_TIMEOUT", {}, "split"), /cloud vending builtin$/);
   assert.match(hint("PROVISIONING_TIMEOUT", { next: "look" }), /^Look\. $/);
   assert.match(hint("PROVISIONING_METHOD_UNFIT", {}, "fleet"), /--native-tls/);
+  assert.match(hint("FILE_NOT_FOUND", { path: "certs/ca-cert.pem" }, "split"), /--certs FOLDER/);
+  assert.equal(hint("FILE_NOT_FOUND", { path: "prj.conf" }, "split"), "undefined ");
   assert.match(hint("PROVISIONING_NOT_PROVED", {}, "own-certificate"), /cert list --status PENDING_ACTIVATION$/);
 });
 

@@ -69,6 +69,10 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
           command: modemWrite(error, places, "--ca", `${defaultDataDir}/ca.pem`),
         }
       : { text: `${ownCa} It was read from ${error.details["caFile"]}.` },
+  FILE_NOT_FOUND: ({ details }, command) =>
+    command === "provision" && /(?:-cert|private-key)\.pem$/.test(String(details["path"]))
+      ? { text: "Name the folder that `claim create` wrote: --certs FOLDER, or --claim FOLDER." }
+      : undefined,
   CONNECTION_REFUSED: () => ({
     text: "Does the cloud run, and on this port? Start one in another terminal, or correct CONFIG_AWS_IOT_PORT:",
     command: commandLine("cloud start"),
