@@ -29,7 +29,7 @@ export type Effect =
       /** Deliver to this client only, subscribed or not (job responses). */
       onlyToClientId?: string;
       /**
-       * With {@link onlyToClientId}: and only while the client is who asked, with this certificate. Whoever came under its client id since
+       * With `onlyToClientId`: and only while the client is who asked, with this certificate. Whoever came under its client id since
        * does not get it.
        */
       onlyToCertificateId?: string;
