@@ -36,6 +36,7 @@ function cleanTree() {
     }
   }
   const shells = [
+    "packages/modem/src/serial.ts",
     "packages/transport/src/node/own.ts",
     "packages/cloud/src/store/lmdb.ts",
     "packages/cloud/src/rest/server.ts",
