@@ -48,6 +48,8 @@ export function runProgram(
 ): Promise<Finished> {
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], ...spawnOptions(surroundings) });
   t.after(() => child.kill("SIGKILL"));
+  // A program may end before it has read all of it.
+  child.stdin.on("error", () => undefined);
   child.stdin.end(input);
   let stdout = "";
   let stderr = "";
