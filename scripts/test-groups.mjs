@@ -7,6 +7,8 @@ export const groupFilesMax = 20;
 
 /** Those that take longest come first, so that no core ends the run alone. Names may be out of date: it is an order, no more. */
 export const slowFirst = [
+  "integration/readme-commands",
+  "integration/packed-packages",
   "integration/cli-provision",
   "integration/cli-cloud",
   "integration/provisioning-flow",

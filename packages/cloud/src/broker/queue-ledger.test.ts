@@ -13,7 +13,7 @@ import {
 import { ledgerCounts, recountQueues } from "./ledger-recount.test.support.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] !== undefined;
-const seeds = isLong ? 300 : 12;
+const seeds = isLong ? 300 : 6;
 const stepsMax = 150;
 
 const limits = {

@@ -306,7 +306,7 @@ async function contentOf(store: Store): Promise<string[]> {
   return entries.map(({ key: of, value }) => `${of.slice(2).join("/")}=${value}`).sort();
 }
 
-const worlds = process.env["THINGLINE_TEST_LONG"] === "1" ? 5_000 : 50;
+const worlds = process.env["THINGLINE_TEST_LONG"] === "1" ? 5_000 : 25;
 for (const lane of [undefined, "one"]) {
   const how = lane === undefined ? "by itself" : "in batches of a lane";
   test(`${worlds} worlds of random operations that call each other, each ${how}, are as one after the other`, async () => {

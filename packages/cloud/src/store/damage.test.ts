@@ -9,7 +9,7 @@ import { openLmdbStore } from "./lmdb.js";
 import type { Store, StoreKey, StoreValue } from "./store.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
-const roundsPerRegion = isLong ? 400 : 20;
+const roundsPerRegion = isLong ? 400 : 10;
 
 /** Repeatable: a failure names its seed and round. */
 function createRandom(seed: number): (below: number) => number {

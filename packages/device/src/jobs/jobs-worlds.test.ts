@@ -15,7 +15,7 @@ import type { CloudExecution } from "./jobs-cloud.test.support.js";
 import { FakeJobsDevice, JobsWorld } from "./jobs-world.test.support.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
-const worldCount = isLong ? 4_000 : 60;
+const worldCount = isLong ? 4_000 : 30;
 const firstSeed = Number(process.env["THINGLINE_JOBS_SEED"] ?? 1);
 
 const troubleMs = 20 * 60_000;

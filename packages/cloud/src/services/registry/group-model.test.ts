@@ -7,7 +7,7 @@ import { openServiceWorld, type ServiceWorld } from "../world.test.support.js";
 import { clearedThingsMax } from "./group-sweep.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
-const runs = isLong ? 400 : 20;
+const runs = isLong ? 400 : 10;
 const stepsPerRun = 60;
 const seed = 190;
 

@@ -10,8 +10,8 @@ import { validVectors, bytesOf } from "./vectors.test.support.js";
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 /** Per version. The long run makes 2 x 60,000 round trips. */
-const roundTrips = isLong ? 60_000 : 1500;
-const fuzzRuns = isLong ? 30_000 : 2000;
+const roundTrips = isLong ? 60_000 : 800;
+const fuzzRuns = isLong ? 30_000 : 1000;
 
 // Arbitraries. Texts hold every plane of Unicode, U+FEFF and control characters, but no U+0000 and no lone surrogate.
 
