@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
+import { ownershipTokenCharactersMax } from "@thingline/protocol/fleet-provisioning";
 import type { ProvisioningMethod } from "./method.js";
 import type { ProgressPhase, ProvisioningProgress } from "./progress.js";
 import type { ProvisioningEffectType } from "./types.js";
@@ -29,6 +30,18 @@ const damages: readonly [what: string, cutAt: ProvisioningEffectType, damage: (p
   ["the certificate's id", "registerThing", issued(() => ({ certificateId: otherId }))],
   ["the request in what was issued", "registerThing", issued(({ key }) => ({ key: { ...key, publicKey: "00" } }))],
   ["all of the request", "publishRequest", keyReady(() => ({ requestPem: "" }))],
+  [
+    "the signature of the request",
+    "publishRequest",
+    keyReady(({ requestPem }) => ({ requestPem: flipped(requestPem, requestPem.lastIndexOf("\n-----END") - 12) })),
+  ],
+  [
+    "the ownership token",
+    "registerThing",
+    issued(({ ownership }) => ({
+      ownership: ownership && { ...ownership, token: "x".repeat(ownershipTokenCharactersMax + 1) },
+    })),
+  ],
   ["the public key", "publishRequest", keyReady(({ publicKey }) => ({ publicKey: publicKey.replaceAll("0", "1") }))],
   [
     "the certificate that is being written",

@@ -1,21 +1,24 @@
 import { isThinglineError, toHex } from "@thingline/protocol";
-import { parseCertificateRequest, parseCertificates } from "@thingline/protocol/x509";
+import { ownershipTokenCharactersMax } from "@thingline/protocol/fleet-provisioning";
+import { parseCertificateRequest, parseCertificates, readRequestSignature } from "@thingline/protocol/x509";
 import type { Keys } from "@thingline/transport";
 import { digestOf } from "./inspect.js";
 import type { DeviceKey, ProgressPhase } from "./progress.js";
 
 /**
  * Whether what a phase holds belongs together. A file can be damaged and still be one: a certificate that is not the one of its digest can never
- * be written, and a request for another key leads to a certificate that nobody can use, at each start anew.
+ * be written, a request for another key leads to a certificate that nobody can use, and a request or token that the cloud must refuse is refused, at
+ * each start anew.
  */
 export function isPhaseSound(phase: ProgressPhase, keys: Keys): boolean {
   switch (phase.name) {
     case "keyReady":
-      return isKeySound(phase.key);
+      return isKeySound(phase.key, keys);
     case "issued": {
-      const { certificateId, certificatePem, sha256, key } = phase.issued;
+      const { certificateId, certificatePem, sha256, key, ownership } = phase.issued;
       const isCertificate = isCertificateSound(certificatePem, { certificateId, sha256: sha256.certificate }, keys);
-      return isCertificate && (key === undefined || isKeySound(key));
+      const isToken = (ownership?.token ?? "").length <= ownershipTokenCharactersMax;
+      return isCertificate && isToken && (key === undefined || isKeySound(key, keys));
     }
     case "writing": {
       const { certificatePem, credentials } = phase;
@@ -37,8 +40,13 @@ function isCertificateSound(pem: string, named: { certificateId: string; sha256:
   });
 }
 
-function isKeySound({ publicKey, requestPem }: DeviceKey): boolean {
-  return isReadable(() => toHex(parseCertificateRequest(requestPem).publicKey) === publicKey);
+function isKeySound({ publicKey, requestPem }: DeviceKey, keys: Keys): boolean {
+  return isReadable(() => {
+    const request = readRequestSignature(parseCertificateRequest(requestPem).der);
+    const { publicKey: requested, algorithm, signed: data, signature } = request;
+    if (toHex(requested) !== publicKey || algorithm === undefined) return false;
+    return keys.verify({ publicKey: requested, algorithm, data, signature });
+  });
 }
 
 function isReadable(check: () => boolean): boolean {
