@@ -62,6 +62,10 @@ export type Finished =
   | { result: "doubtful"; thingName: string; reason: string };
 
 const executionsAtOnce = 50;
+/** A device tells of its rotation within this of its proof; one that says an earlier end than that has a wrong clock. */
+const clockDriftMs = 24 * 3_600_000;
+/** The default overlap of `@thingline/device/rotation`, which is not loaded for one number. */
+const usualOverlapMs = 3_600_000;
 
 /** For each device that has rotated: the certificate before is set INACTIVE, once the device can no longer go back to it. */
 export async function* finishRotation(place: CertPlace, jobId: string, nowMs: () => number): AsyncGenerator<Finished> {
@@ -81,7 +85,7 @@ async function* finishBatch(
   batch: readonly Execution[],
   nowMs: () => number,
 ): AsyncGenerator<Finished> {
-  for await (const { thingName, details } of iterateOver(await readDetails(place, jobId, batch))) {
+  for await (const { thingName, details, lastUpdatedAtMs } of iterateOver(await readDetails(place, jobId, batch))) {
     const said = Object.entries(details).filter((pair): pair is [string, string] => pair[1] !== undefined);
     const rotated = readRotatedDetails(Object.fromEntries(said));
     // One that had nothing to do, or could not read what it had.
@@ -89,21 +93,37 @@ async function* finishBatch(
     yield await finishOne(
       place,
       thingName,
-      { ...rotated, replacedCertificateId: rotated.replacedCertificateId },
+      { ...rotated, replacedCertificateId: rotated.replacedCertificateId, toldAtMs: lastUpdatedAtMs },
       nowMs(),
     );
   }
+}
+
+/**
+ * Until when a device can go back. One that says a day long before it said so (a board without a clock begins in 1970) still has its
+ * overlap to go, as far as anybody here knows: the usual one, counted by the cloud's clock.
+ *
+ * @param toldAtMs when the cloud heard of it
+ */
+export function overlapEndMs(saidMs: number, toldAtMs: number | undefined): number {
+  if (toldAtMs === undefined || saidMs >= toldAtMs - clockDriftMs) return saidMs;
+  return toldAtMs + usualOverlapMs;
 }
 
 /** A device says what it replaced. It is believed as far as both certificates are its own. */
 async function finishOne(
   place: CertPlace,
   thingName: string,
-  { certificateId, replacedCertificateId: oldId, overlapUntil }: RotatedDetails & { replacedCertificateId: string },
+  {
+    certificateId,
+    replacedCertificateId: oldId,
+    overlapUntil,
+    toldAtMs,
+  }: RotatedDetails & { replacedCertificateId: string; toldAtMs: number | undefined },
   nowMs: number,
 ): Promise<Finished> {
   const { client, sdk, send } = place;
-  const untilMs = overlapUntil * 1000;
+  const untilMs = overlapEndMs(overlapUntil * 1000, toldAtMs);
   const doubtful = (reason: string): Finished => ({ result: "doubtful", thingName, reason });
   if (oldId === certificateId) return doubtful("it says that it replaced a certificate by itself");
   const old = await describe(place, oldId);
