@@ -12,6 +12,10 @@ export const defaultDataDir = ".thingline";
 /** Security tag of the claim in the original provisioning sample. */
 export const defaultClaimSecTag = 43;
 export const defaultModemDir = ".thingline/modem";
+/** Where a batch keeps its devices. */
+export const defaultBatchDir = ".thingline/batch";
+/** Devices of a batch that are under way. */
+export const defaultAtOnce = 8;
 
 /** A time as options take it: `90m`, `2d`. */
 export function durationWord(ms: number): string {

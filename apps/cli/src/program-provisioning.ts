@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { batchDevicesMax, devicesAtOnceMax } from "./batch/result.js";
-import { optionValues } from "./option-values.js";
+import { defaultAtOnce, defaultBatchDir, optionValues } from "./option-values.js";
 import { awsOption, dataDirOption, examples, modemDirOption, verboseText, type AddCommand } from "./program-parts.js";
 import { connectNames, messageFormats, methodNames } from "./provisioning-method.js";
 
@@ -234,9 +234,6 @@ const addRegisterOptions = (made: Command) =>
     .option("--inactive", "register it without switching it on")
     .option("--role-arn <arn>", "with --template: another role than the template's");
 
-/** Where a batch keeps its devices. */
-export const defaultBatchDir = ".thingline/batch";
-
 export function addProvision(program: Command, command: AddCommand): void {
   const { path, list, deviceId, secTag, seconds, count } = optionValues;
   const made = command(
@@ -287,13 +284,13 @@ export function addProvision(program: Command, command: AddCommand): void {
       "so many devices, each with a modem of its own, named <client id>-0001 and on",
       batchCount,
     )
-    .option("--at-once <number>", "with --count: so many at a time", atOnce, 8)
+    .option("--at-once <number>", `with --count: so many at a time (default: ${defaultAtOnce})`, atOnce)
     .option(
       "--rate <devices>",
       "with --count: at most so many begin in a second (default: 8, as AWS takes; split: any)",
       numberUpTo(1_000),
     )
-    .option("--batch-dir <dir>", "with --count: where they are kept", path, defaultBatchDir)
+    .option("--batch-dir <dir>", `with --count: where they are kept (default: ${defaultBatchDir})`, path)
     .option("--resume", "with --count: go on with the batch that is there")
     .option("--report <file>", "with --count: a .csv, .json or .html file; may be repeated", list)
     .option("--verbose", verboseText);

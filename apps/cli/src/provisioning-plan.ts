@@ -33,9 +33,9 @@ export interface ProvisionOptions extends Omit<MethodOptions, "method"> {
   reset?: boolean;
   verbose?: boolean;
   count?: number;
-  atOnce: number;
+  atOnce?: number;
   rate?: number;
-  batchDir: string;
+  batchDir?: string;
   resume?: boolean;
   report?: string[];
 }
@@ -80,11 +80,20 @@ export async function planProvisioning(
   return { config, settings, clientId, isNativeTls, certs, ca, claim: given?.claim, tags, methodOptions };
 }
 
+const batchOptions = {
+  resume: "--resume",
+  report: "--report",
+  rate: "--rate",
+  atOnce: "--at-once",
+  batchDir: "--batch-dir",
+} as const;
+
 /** @throws {UsageError} for what would be forgotten without `--count`. */
-export function assertBatchOptions(options: Pick<ProvisionOptions, "count" | "resume" | "report" | "rate">): void {
+export function assertBatchOptions(options: Pick<ProvisionOptions, "count" | keyof typeof batchOptions>): void {
   if (options.count !== undefined) return;
-  for (const name of ["resume", "report", "rate"] as const) {
-    if (options[name] !== undefined) throw new UsageError(`--${name} is for a batch: say --count as well`);
+  for (const [name, words] of Object.entries(batchOptions)) {
+    if (options[name as keyof typeof batchOptions] === undefined) continue;
+    throw new UsageError(`${words} is for a batch: say --count as well`);
   }
 }
 

@@ -18,20 +18,24 @@ import { exitCodes, UsageError } from "../failure.js";
 import { isSplit, methodText } from "../provisioning-method.js";
 import { runProvisioning } from "../provisioning.js";
 import { bootSimulatedDevice, nearbyNetwork } from "../simulated-device.js";
+import { defaultAtOnce, defaultBatchDir } from "../option-values.js";
 import { flowOptions, type ProvisionOptions, type ProvisionPlan } from "../provisioning-plan.js";
 
 /** AWS takes ten such requests a second of an account; a little less keeps the whole batch from being refused and trying again. */
 export const fleetPerSecond = 8;
 
 type Plan = ProvisionPlan & { count: number };
+type BatchOptions = ProvisionOptions & { atOnce: number; batchDir: string };
 
 /** `thingline provision --conf prj.conf --count N`: simulated devices, each with a modem of its own, in the batch's folder. */
 export async function provisionBatch(
   { output, signal }: CommandContext,
   adapters: Adapters,
-  options: ProvisionOptions,
+  given: ProvisionOptions,
   plan: Plan,
 ): Promise<number> {
+  const { atOnce = defaultAtOnce, batchDir = defaultBatchDir } = given;
+  const options: BatchOptions = { ...given, atOnce, batchDir };
   const { files, clock } = adapters;
   for (const file of options.report ?? []) {
     if (reportKind(file) === undefined) {
@@ -96,7 +100,7 @@ export async function provisionBatch(
 async function openBatch(
   folder: BatchFolder,
   wanted: BatchPlan,
-  { batchDir, resume }: ProvisionOptions,
+  { batchDir, resume }: BatchOptions,
 ): Promise<Map<string, DeviceResult>> {
   const found = await folder.readPlan();
   if (found === undefined) {
@@ -135,7 +139,7 @@ interface OneDevice {
 
 async function provisionOne(
   adapters: Adapters,
-  options: ProvisionOptions,
+  options: BatchOptions,
   plan: Plan,
   { name, claim, watch, signal }: OneDevice,
 ): Promise<{ certificateId: string; thingName: string | undefined }> {
@@ -183,7 +187,7 @@ async function writeReports(
 /** Also of a batch that was stopped: what was done is known. */
 function conclude(facts: {
   output: CommandContext["output"];
-  options: ProvisionOptions;
+  options: BatchOptions;
   names: readonly string[];
   known: readonly DeviceResult[];
   seconds: number;
