@@ -54,6 +54,7 @@ export const arrowRules = {
     },
     "packages/modem": {
       commands: ["session.ts", "link-state.ts", "credential-refusal.ts"],
+      "credential-writing": [],
       simulator: ["simulator/commands", "credential-refusal.ts"],
       "simulator/commands": ["simulator"],
     },

@@ -9,6 +9,15 @@ export type { LinkControlOptions, LteLinkControl } from "./commands/link-control
 export { readNetworkTime, readPacketContexts, readSupplyVoltage, readTemperature } from "./commands/readings.js";
 export type { PacketContext } from "./commands/readings.js";
 export { readNetworkMonitor, readSignalQuality } from "./commands/signal.js";
+export { defaultScratchTag } from "./credential-writing/types.js";
+export type {
+  CredentialPlan,
+  ProveCredentials,
+  WriteCredentialsOptions,
+  WriteCredentialsReport,
+  WritingStepName,
+  WrittenItem,
+} from "./credential-writing/types.js";
 export type { LinkEvents, LteMode } from "./link-state.js";
 export { notificationsQueuedMax } from "./notification-stream.js";
 export type { ModemLineEnd, ModemManner, ModemProbe } from "./probe.js";
