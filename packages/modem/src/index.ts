@@ -21,6 +21,10 @@ export type {
 export type { LinkEvents, LteMode } from "./link-state.js";
 export { notificationsQueuedMax } from "./notification-stream.js";
 export type { ModemLineEnd, ModemManner, ModemProbe } from "./probe.js";
+export type { CommandPayload, RawDataHead, RawDataListener } from "./raw-data.js";
+export type { SerialModemDialect } from "./serial-modem-host/dialect.js";
+export { openSerialModemSockets } from "./serial-modem-host/sockets.js";
+export type { SerialModemSockets, SerialModemSocketsOptions } from "./serial-modem-host/sockets.js";
 export {
   answerBytesMax,
   defaultCommandTimeoutMs,

@@ -21,6 +21,7 @@ import {
 import { type Clock, clockOption, type Connection, connectionOption } from "@thingline/transport";
 import { NotificationStream } from "./notification-stream.js";
 import { type ModemLineEnd, type ModemProbe, probeBy } from "./probe.js";
+import type { CommandPayload, RawDataListener } from "./raw-data.js";
 
 export interface ModemSessionOptions {
   clock: Clock;
@@ -44,9 +45,22 @@ const resyncAnswerMs = 1000;
 const resyncQuietMs = 100;
 
 export interface CommandOptions {
-  /** From sending to the final result code. Default: the command's own time, else the session's. */
+  /**
+   * From sending to the final result code, and once more from there to the end of a payload's exchange; the time does not run while
+   * bytes of the payload still leave. Default: the command's own time, else the session's.
+   */
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** Takes the raw bytes that a line of the answer announces (`#XRECV`). Without it they are counted over and dropped. */
+  onRawData?: RawDataListener;
+  /**
+   * What the command sends in data mode once the modem answered OK. The command's answer is then the lines of the OK, and behind them
+   * those that ended the exchange: `#XDATAMODE: 0`, `#XDFU: 0,1,0`.
+   *
+   * @throws {ThinglineError} besides those of {@link ModemSession.command}: MODEM_DATA_MODE_FAILED when the modem leaves the data mode with
+   * an error or not at all, OPTION_INVALID for a payload that its end marker would cut.
+   */
+  payload?: CommandPayload;
 }
 
 /** Sends one command and waits for its answer. See {@link ModemSession.command}. */
@@ -73,6 +87,11 @@ export interface ModemSession {
   notifications(options?: { signal?: AbortSignal }): AsyncIterable<string>;
   /** URCs as they come, taken apart: what is not known comes as `other`. Bounded as {@link ModemSession.notifications}. */
   events(options?: { signal?: AbortSignal }): AsyncIterable<ModemNotification>;
+  /**
+   * Takes the raw bytes behind URCs of a name (`#XTCPDATA`, `#XMQTTMSG`, `#XRECV` of a socket that receives by itself); one listener for
+   * each name, the last one. Bytes that nobody takes are lines and noise. @returns what ends the subscription.
+   */
+  onRawData(name: string, listener: RawDataListener): () => void;
   /**
    * Finds out what is behind the channel, and speaks its way from then on. Some seconds when nothing answers. Must not be called
    * while the serial modem application is in data mode: the probe would be payload.
@@ -126,7 +145,12 @@ export const sessionOption = methodsOf<Pick<ModemSession, "sequence" | "onNotifi
   "openModemSession() makes one",
 );
 
-const commandTypes = { timeoutMs: "number", signal: "signal" } as const satisfies OptionTypes<CommandOptions>;
+const commandTypes = {
+  timeoutMs: "number",
+  signal: "signal",
+  onRawData: "function",
+  payload: { options: { bytes: "any", end: "string", lastLine: "string" }, required: ["bytes", "end"] },
+} as const satisfies OptionTypes<CommandOptions>;
 const lineEnds: readonly string[] = ["\r\n", "\r", "\n", "\0", ""];
 
 function checkCommand(line: string, options: CommandOptions): void {
@@ -166,6 +190,7 @@ class OpenModemSession implements ModemSession {
   readonly #reader = new ResponseLineReader();
   readonly #encoder = new TextEncoder();
   readonly #listeners = new Set<(line: string) => void>();
+  readonly #rawListeners = new Map<string, RawDataListener>();
   readonly #streams = new Set<NotificationStream>();
   #jobs: Job[] = [];
   #lineEnd: string;
@@ -238,6 +263,13 @@ class OpenModemSession implements ModemSession {
   onNotification(listener: (line: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onRawData(name: string, listener: RawDataListener): () => void {
+    this.#rawListeners.set(name, listener);
+    return () => {
+      if (this.#rawListeners.get(name) === listener) this.#rawListeners.delete(name);
+    };
   }
 
   notifications({ signal }: { signal?: AbortSignal } = {}): AsyncIterable<string> {

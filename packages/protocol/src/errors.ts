@@ -80,7 +80,9 @@ export const errorCodes = {
   // Modem
   AT_MALFORMED: "text that is no AT command, or values that cannot be written in one",
   LINK_FAILED: "the modem has no network registration, or could not get one",
+  MODEM_APPLICATION_MISSING: "the board does not run the serial modem application that a connection through it needs",
   MODEM_COMMAND_REJECTED: "the modem answered ERROR, +CME ERROR or +CMS ERROR",
+  MODEM_DATA_MODE_FAILED: "the serial modem application left its data mode with an error, or did not leave it",
   MODEM_FIRMWARE_REFUSED: "the modem refused an update of its own firmware",
   MODEM_NOT_FOUND: "nothing that speaks AT answers on a port",
   MODEM_RESPONSE_INVALID: "the modem's answer is not what the command promises",
