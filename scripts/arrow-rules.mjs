@@ -55,6 +55,7 @@ export const arrowRules = {
     "packages/modem": {
       commands: ["session.ts", "link-state.ts", "credential-refusal.ts"],
       "credential-writing": [],
+      "serial-modem-host": ["session.ts"],
       simulator: ["simulator/commands", "credential-refusal.ts"],
       "simulator/commands": ["simulator"],
     },
