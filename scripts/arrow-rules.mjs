@@ -56,8 +56,9 @@ export const arrowRules = {
       commands: ["session.ts", "link-state.ts", "credential-refusal.ts"],
       "credential-writing": [],
       "serial-modem-host": ["session.ts"],
-      simulator: ["simulator/commands", "credential-refusal.ts"],
+      simulator: ["simulator/commands", "serial-modem", "credential-refusal.ts"],
       "simulator/commands": ["simulator"],
+      "serial-modem": ["simulator", "simulator/commands"],
     },
     "packages/cloud": {
       policy: [],

@@ -1,3 +1,8 @@
+export type { SerialModemApplication } from "../serial-modem/application.js";
+export { isSerialModemDialect } from "../serial-modem/dialect.js";
+export type { SerialModemDialect } from "../serial-modem/dialect.js";
+export { defaultBaudRate, defaultSerialModemDialect, serialModemPortsMax } from "../serial-modem/options.js";
+export type { SerialModemCounters, SerialModemOptions, SerialModemPortOptions } from "../serial-modem/options.js";
 export { memoryBufferBytesMax } from "./at-port.js";
 export type { AtPortCounters, AtPortOptions } from "./at-port.js";
 export { makeSimulatedModemDelta } from "./delta-image.js";

@@ -1,0 +1,56 @@
+import type { Clock, Connection, Random } from "@thingline/transport";
+import type { SimulatedModem } from "../simulator/modem.js";
+import type { SerialModemCommand, SerialModemInformation } from "./command.js";
+import type { SerialModemTraits } from "./dialect.js";
+import type { SerialModemOptions } from "./options.js";
+
+/** Where a client of the application goes: TCP, or TLS inside the modem when a security tag is given. */
+export interface SerialModemDialTarget {
+  host: string;
+  port: number;
+  secTag?: number | undefined;
+  /** For SNI and for the host name check. Default: `host`. */
+  serverName?: string | undefined;
+  family?: 4 | 6 | undefined;
+}
+
+/** What outlives a restart: short texts by name, on disk where the application was given a folder. */
+export interface SerialModemStorage {
+  get(name: string): string | undefined;
+  /** Undefined forgets it. @throws {ThinglineError} LIMIT_EXCEEDED, and those of the files. */
+  set(name: string, value: string | undefined): Promise<void>;
+}
+
+/** What a feature of the application works with. */
+export interface SerialModemServices {
+  readonly options: SerialModemOptions;
+  readonly traits: SerialModemTraits;
+  readonly modem: SimulatedModem;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly storage: SerialModemStorage;
+  readonly isInDataMode: boolean;
+  /** Sends a URC of the application, framed. Bytes of an `{ head, data }` follow the line end of the head as they are. */
+  notify(information: SerialModemInformation): void;
+  /** Raw bytes without any framing: what came for a client while the line is in data mode. */
+  sendRaw(bytes: Uint8Array): void;
+  /** Leaves data mode from this side, when what the payload went to is gone: `#XDATAMODE: <result>`. */
+  leaveDataMode(result: number): void;
+  /** A connection of the modem, one of its sockets. @throws {ThinglineError} as the modem's dialers do; `errnoOf()` has its number. */
+  dial(target: SerialModemDialTarget, options?: { signal?: AbortSignal }): Promise<Connection>;
+  /** As `AT#XRESET`: every feature stops, then boots again, and the banner is sent. */
+  restart(): Promise<void>;
+}
+
+/** A part of the application: made once for each application, with its own state. */
+export type SerialModemFeature = (services: SerialModemServices) => SerialModemFeatureParts;
+
+export interface SerialModemFeatureParts {
+  commands: readonly SerialModemCommand[];
+  /** The application has started, or started again, and said `Ready`: what waited for it is told now. */
+  booted?(): void | Promise<void>;
+  /** The modem restarted or died: sockets are gone. */
+  modemLost?(): void;
+  /** The application restarts or ends: nothing may be left, connections and timers. Called before each `booted` but the first, and at the end. */
+  stop?(): void | Promise<void>;
+}

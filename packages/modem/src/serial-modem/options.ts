@@ -1,0 +1,44 @@
+import type { AtTerminator } from "@thingline/protocol/at";
+import type { Clock, Files, Random } from "@thingline/transport";
+import type { SerialModemDialect } from "./dialect.js";
+
+export interface SerialModemOptions {
+  clock: Clock;
+  random: Random;
+  /** Default {@link defaultSerialModemDialect}. */
+  dialect?: SerialModemDialect;
+  /** What its version command tells. Default: one of the dialect's. */
+  version?: string;
+  /** What ends a command. Default: the dialect's. */
+  terminator?: AtTerminator;
+  /** Of the line, as far as the application knows: the time limit of data mode follows from it. Default {@link defaultBaudRate}. */
+  baudRate?: number;
+  /** What becomes of bytes that come while a command is executed. Default `lost`, as on the real part. */
+  whileBusy?: "lost" | "queued";
+  /** The build with TLS outside of the modem, which has `#XCMNG` (Serial LTE Modem only). Default false. */
+  hasNativeTls?: boolean;
+  /** Where what outlives a restart is kept. Both or none; the folder may be the modem's. */
+  files?: Files;
+  folder?: string;
+  /** For `#XGETADDRINFO`: the addresses of a host, none when it has none. Without it only addresses and `localhost` are known. */
+  resolve?: (host: string, options: { family: 4 | 6 | undefined; signal: AbortSignal }) => Promise<readonly string[]>;
+}
+
+export const defaultSerialModemDialect: SerialModemDialect = "serialModem";
+export const defaultBaudRate = 115_200;
+
+export interface SerialModemPortOptions {
+  /** Paces the line in both directions: 11,520 for 115,200 baud. Default: not paced. */
+  bytesPerSecond?: number;
+}
+
+/** Ends that the one serial line may have at a time. */
+export const serialModemPortsMax = 8;
+
+/** What went past the line. */
+export interface SerialModemCounters {
+  /** Bytes of the host that came while a command was executed, and of answers that a host which reads too slowly did not get. */
+  lostBytes: number;
+  /** URCs that a host which reads too slowly, or a line in data mode, did not get. */
+  droppedNotifications: number;
+}
