@@ -11,7 +11,7 @@ export type SerialModemReply =
       type: "ok";
       information: readonly SerialModemInformation[];
       /** Runs when the answer has left: what restarts, and what is told by a URC behind the OK. It is not waited for. */
-      then?: (() => void | Promise<void>) | undefined;
+      afterwards?: (() => void | Promise<void>) | undefined;
     }
   /** A plain ERROR, whatever `+CMEE` says: commands of the application have no numbers. */
   | { type: "error"; information: readonly SerialModemInformation[] }
