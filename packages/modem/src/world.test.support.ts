@@ -4,8 +4,8 @@ import type { VirtualClock } from "@thingline/transport/virtual";
 import { createVirtualClock, createVirtualRandom } from "@thingline/transport/virtual";
 import type { ModemSession } from "./session.js";
 import { openModemSession } from "./session.js";
-import type { SimulatedModem, SimulatedModemOptions } from "./simulator/modem.js";
 import { createSimulatedModem } from "./simulator/modem.js";
+import type { SimulatedModem, SimulatedModemOptions } from "./simulator/simulated-modem.js";
 
 /** A simulated modem in virtual time, for tests. */
 export interface ModemWorld {
@@ -39,7 +39,15 @@ export async function makeModemWorld({
     clock,
     modem,
     notifications,
-    at: (command) => clock.until(modem.at(command)),
+    at: async (command) => {
+      const answer = modem.at(command);
+      let isSettled = false;
+      const settled = (): void => void (isSettled = true);
+      answer.then(settled, settled);
+      // No timer fires for a command that takes no time.
+      await clock.settle();
+      return isSettled ? answer : clock.until(answer);
+    },
     openSession: () => openModemSession(modem.openPort(), { clock }),
   };
 }

@@ -79,6 +79,13 @@ export class AtPort {
     else this.#send(formatNotification(line));
   }
 
+  /** What a disturbed line adds; characters up to U+00FF are one byte each. */
+  sendNoise(noise: string): void {
+    if (this.#modemEnd.bufferedBytes <= memoryBufferBytesMax) {
+      this.#modemEnd.write(Uint8Array.from(noise, (character) => character.charCodeAt(0)));
+    }
+  }
+
   /** The modem is gone: the host gets the error as the reason. */
   destroy(error?: ThinglineError): void {
     this.#hostEnd.destroy(error);

@@ -1,13 +1,10 @@
 import { isThinglineError } from "@thingline/protocol";
-import type { CmeErrorCode } from "@thingline/protocol/at";
 import { reservedSecTags, secTagMax } from "@thingline/protocol/at";
 import type { Keys } from "@thingline/transport";
 import type { FirmwareProfile } from "./firmware.js";
+import type { Refusal } from "./refusal.js";
 import type { SecureStorage } from "./secure-storage.js";
 import { contentBytes } from "./secure-storage.js";
-
-/** A `+CME ERROR` code, or a plain ERROR whatever `+CMEE` says. */
-export type Refusal = CmeErrorCode | "error";
 
 /** What `%CMNG` and `%KEYGEN` go by. */
 export interface CredentialSituation {

@@ -9,7 +9,8 @@ import {
 } from "@thingline/transport/virtual";
 import { makeSimulatedModemDelta } from "./delta-image.js";
 import { firmwareAreaBytes, firmwareEraseMs } from "./firmware-area.js";
-import { createSimulatedModem, type SimulatedModemOptions } from "./modem.js";
+import { createSimulatedModem } from "./modem.js";
+import type { SimulatedModemOptions } from "./simulated-modem.js";
 
 const from = "mfw_nrf9160_1.3.2";
 const to = "mfw_nrf9160_1.3.7";

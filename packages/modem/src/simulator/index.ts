@@ -5,6 +5,20 @@ export { defaultBaudRate, defaultSerialModemDialect, serialModemPortsMax } from 
 export type { SerialModemCounters, SerialModemOptions, SerialModemPortOptions } from "../serial-modem/options.js";
 export { memoryBufferBytesMax } from "./at-port.js";
 export type { AtPortCounters, AtPortOptions } from "./at-port.js";
+export { behaviourCountMax, behaviourStepsMax, defaultSlowMs, resetLoopBlockMs } from "./behaviour/behaviour.js";
+export type {
+  BehaviourStep,
+  CommandFault,
+  CommandStep,
+  ModemBehaviour,
+  ModemEvent,
+  ModemSurroundings,
+  TimedStep,
+  WriteStep,
+} from "./behaviour/behaviour.js";
+export { checkModemBehaviour } from "./behaviour/check.js";
+export { isModemBehaviourName, modemBehaviourPresets } from "./behaviour/presets.js";
+export type { ModemBehaviourName } from "./behaviour/presets.js";
 export { makeSimulatedModemDelta } from "./delta-image.js";
 export type { SimulatedDeltaOptions } from "./delta-image.js";
 export { firmwareAreaBytes, firmwareEraseMs } from "./firmware-area.js";
@@ -14,9 +28,10 @@ export { openCredentialFolder } from "./folder.js";
 export type { CredentialFolder, CredentialFolderOptions } from "./folder.js";
 export type { ModemIdentity } from "./identity.js";
 export { defaultCell, defaultConditions, defaultLteTiming } from "./lte-link.js";
-export type { Cell, LteTiming, RadioConditions, SimState } from "./lte-link.js";
+export type { Cell, LteTiming, RadioChanges, RadioConditions, SimState } from "./lte-link.js";
 export { queuedCommandsMax } from "./modem-core.js";
-export { createSimulatedModem, defaultPin } from "./modem.js";
-export type { ModemFaults, SimulatedModem, SimulatedModemOptions } from "./modem.js";
+export { createSimulatedModem } from "./modem.js";
+export { defaultPin } from "./simulated-modem.js";
+export type { ModemFaults, SimulatedModem, SimulatedModemOptions } from "./simulated-modem.js";
 export { storageBytesMax } from "./secure-storage.js";
 export { modemCipherSuites, receivedRecordBytesMax, socketsMax, tlsSessionsMax, tlsSocketsMax } from "./sockets.js";

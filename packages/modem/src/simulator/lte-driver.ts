@@ -1,6 +1,6 @@
 import type { Registration } from "@thingline/protocol/at";
 import type { Clock, Timer } from "@thingline/transport";
-import type { LteEffect, LteInput, LteState, LteTiming, RadioConditions } from "./lte-link.js";
+import type { LteEffect, LteInput, LteState, LteTiming, RadioChanges, RadioConditions } from "./lte-link.js";
 import { isRegistered, registrationOf, stepLte } from "./lte-link.js";
 
 export interface LteDriverOptions {
@@ -19,11 +19,15 @@ export class LteDriver {
   #state: LteState = { name: "off" };
   #timer: Timer | undefined;
   #conditions: RadioConditions;
+  #timing: LteTiming;
+  #attachBlockedUntilMs = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
   readonly #options: LteDriverOptions;
 
   constructor(options: LteDriverOptions) {
     this.#options = options;
     this.#conditions = options.conditions;
+    this.#timing = options.timing;
   }
 
   get state(): LteState {
@@ -35,7 +39,7 @@ export class LteDriver {
   }
 
   get timing(): LteTiming {
-    return this.#options.timing;
+    return this.#timing;
   }
 
   get isRegistered(): boolean {
@@ -51,9 +55,16 @@ export class LteDriver {
   }
 
   input(input: LteInput): void {
-    const { clock, timing, allowsAct, onEffect } = this.#options;
+    // A command that was under way when the power went ends here.
+    if (this.#isClosed) return;
+    const { clock, allowsAct, onEffect } = this.#options;
     const { hasCoverage, cell } = this.#conditions;
-    const around = { conditions: this.#conditions, timing, isReachable: hasCoverage && allowsAct(cell.act) };
+    const around = {
+      conditions: this.#conditions,
+      timing: this.#timing,
+      isReachable: hasCoverage && allowsAct(cell.act),
+      attachBlockedUntilMs: this.#attachBlockedUntilMs,
+    };
     const [next, effects] = stepLte(this.#state, input, clock.monotonicMs(), around);
     this.#state = next;
     for (const effect of effects) {
@@ -62,12 +73,20 @@ export class LteDriver {
     }
   }
 
-  change(conditions: Partial<RadioConditions>): void {
-    this.#conditions = { ...this.#conditions, ...conditions };
+  change({ cell, ...conditions }: RadioChanges, timing: Partial<LteTiming> = {}): void {
+    this.#conditions = { ...this.#conditions, ...conditions, cell: { ...this.#conditions.cell, ...cell } };
+    this.#timing = { ...this.#timing, ...timing };
+    this.input({ type: "conditionsChanged" });
+  }
+
+  /** After a reset loop: no attach for so long. */
+  blockAttach(forMs: number): void {
+    this.#attachBlockedUntilMs = this.#options.clock.monotonicMs() + forMs;
     this.input({ type: "conditionsChanged" });
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
   }

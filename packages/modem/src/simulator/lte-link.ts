@@ -37,7 +37,7 @@ export const defaultCell: Cell = {
   snrDb: -2,
 };
 
-export type SimState = "ready" | "pinRequired" | "failed" | "absent";
+export type SimState = "ready" | "pinRequired" | "pukRequired" | "failed" | "absent";
 
 /** What surrounds the modem; tests change it while the modem runs. */
 export interface RadioConditions {
@@ -47,6 +47,8 @@ export interface RadioConditions {
   /** Cause of the denial. Default 11, PLMN not allowed; 3GPP TS 24.301 9.9.3.9. */
   rejectCause: number;
   isRoaming: boolean;
+  /** The cell lets the modem make emergency calls only (`+CEREG: 8`). */
+  isEmergencyOnly: boolean;
   sim: SimState;
   cell: Cell;
   /** Whether IP packets pass: a SIM without data registers, and connections time out. */
@@ -58,6 +60,7 @@ export const defaultConditions: RadioConditions = {
   isDenied: false,
   rejectCause: 11,
   isRoaming: false,
+  isEmergencyOnly: false,
   sim: "ready",
   cell: defaultCell,
   hasData: true,
@@ -74,18 +77,25 @@ export interface LteTiming {
   rrcInactivityMs: number;
 }
 
+/** What tests and behaviours change: members of the cell that are left out stay as they are. */
+export type RadioChanges = Partial<Omit<RadioConditions, "cell">> & { cell?: Partial<Cell> };
+
 /** Quick, so that nobody waits for a simulation. A real attach takes seconds to minutes. */
 export const defaultLteTiming: LteTiming = { searchMs: 250, attachMs: 150, detachMs: 50, rrcInactivityMs: 5000 };
 
 export type LteState =
   | { name: "off" }
-  /** The SIM card wants its PIN: nothing is searched. */
+  /** The SIM card wants its PIN or PUK: nothing is searched. */
   | { name: "waitingForPin" }
   | { name: "simFailed" }
   | { name: "searching"; untilMs: number }
   | { name: "outOfCoverage" }
   | { name: "attaching"; untilMs: number }
   | { name: "denied" }
+  /** A cell that lets the modem make emergency calls only. */
+  | { name: "emergencyOnly" }
+  /** After a reset loop the modem does not try for a while. */
+  | { name: "attachBlocked" }
   | { name: "registered"; isConnected: boolean; idleAtMs: number };
 
 export type LteInput =
@@ -110,6 +120,8 @@ export interface LteSurroundings {
   timing: LteTiming;
   /** A cell of an access technology that the system mode allows is in reach. */
   isReachable: boolean;
+  /** Until when the modem does not attach, by the monotonic clock. */
+  attachBlockedUntilMs: number;
 }
 
 type Step = [next: LteState, effects: LteEffect[]];
@@ -140,21 +152,29 @@ function leave(state: LteState): LteEffect[] {
   return state.isConnected ? [{ type: "linkLost" }, idle] : [{ type: "linkLost" }];
 }
 
-function begin(nowMs: number, { conditions, timing }: LteSurroundings, effects: LteEffect[]): Step {
-  if (conditions.sim === "pinRequired") return [{ name: "waitingForPin" }, effects];
+function begin(nowMs: number, around: LteSurroundings, effects: LteEffect[]): Step {
+  const { conditions, timing, attachBlockedUntilMs } = around;
+  if (conditions.sim === "pinRequired" || conditions.sim === "pukRequired") return [{ name: "waitingForPin" }, effects];
   if (conditions.sim !== "ready") return [{ name: "simFailed" }, [...effects, changed]];
+  if (nowMs < attachBlockedUntilMs) {
+    return [{ name: "attachBlocked" }, [...effects, { type: "wakeAt", atMs: attachBlockedUntilMs }]];
+  }
   const untilMs = nowMs + timing.searchMs;
   return [{ name: "searching", untilMs }, [...effects, { type: "wakeAt", atMs: untilMs }]];
 }
 
 function onConditions(state: LteState, nowMs: number, around: LteSurroundings): Step {
   if (state.name === "off") return [state, []];
-  const { conditions, isReachable } = around;
+  const { conditions, isReachable, attachBlockedUntilMs } = around;
   if (conditions.sim === "failed" || conditions.sim === "absent") {
     return state.name === "simFailed" ? [state, []] : [{ name: "simFailed" }, [...leave(state), changed]];
   }
+  if (nowMs < attachBlockedUntilMs && state.name !== "attachBlocked" && state.name !== "waitingForPin") {
+    return begin(nowMs, around, [...leave(state), changed]);
+  }
   switch (state.name) {
     case "searching":
+    case "attachBlocked":
       return [state, []];
     case "waitingForPin":
       return conditions.sim === "ready" ? begin(nowMs, around, []) : [state, []];
@@ -164,11 +184,14 @@ function onConditions(state: LteState, nowMs: number, around: LteSurroundings): 
       return isReachable ? begin(nowMs, around, [changed]) : [state, []];
     case "denied":
       return conditions.isDenied && isReachable ? [state, []] : begin(nowMs, around, [changed]);
+    case "emergencyOnly":
+      return conditions.isEmergencyOnly && isReachable ? [state, []] : begin(nowMs, around, [changed]);
     case "attaching":
       return isReachable ? [state, []] : begin(nowMs, around, [...leave(state), changed]);
     case "registered":
       if (!isReachable) return begin(nowMs, around, [...leave(state), changed]);
       if (conditions.isDenied) return [{ name: "denied" }, [...leave(state), changed]];
+      if (conditions.isEmergencyOnly) return [{ name: "emergencyOnly" }, [...leave(state), changed]];
       return [state, [changed]];
   }
 }
@@ -188,7 +211,11 @@ function onTick(state: LteState, nowMs: number, around: LteSurroundings): Step {
       return around.isReachable ? found(nowMs, around) : notFound();
     case "attaching":
       if (nowMs < state.untilMs) return [state, [{ type: "wakeAt", atMs: state.untilMs }]];
-      return around.conditions.isDenied ? [{ name: "denied" }, [idle, changed]] : attached(nowMs, around);
+      if (around.conditions.isDenied) return [{ name: "denied" }, [idle, changed]];
+      if (around.conditions.isEmergencyOnly) return [{ name: "emergencyOnly" }, [idle, changed]];
+      return attached(nowMs, around);
+    case "attachBlocked":
+      return begin(nowMs, around, [changed]);
     case "registered":
       if (!state.isConnected) return [state, []];
       if (nowMs < state.idleAtMs) return [state, [{ type: "wakeAt", atMs: state.idleAtMs }]];
@@ -198,6 +225,7 @@ function onTick(state: LteState, nowMs: number, around: LteSurroundings): Step {
     case "simFailed":
     case "outOfCoverage":
     case "denied":
+    case "emergencyOnly":
       return [state, []];
   }
 }
@@ -233,6 +261,7 @@ export function registrationOf(
   switch (state.name) {
     case "off":
     case "waitingForPin":
+    case "attachBlocked":
       return { status: "notRegistered" };
     case "simFailed":
       return { status: "uiccFailure", cellId: "FFFFFFFF" };
@@ -244,6 +273,8 @@ export function registrationOf(
       return { status: "searching", tac, cellId, act };
     case "denied":
       return { status: "denied", tac, cellId, act, causeType: 0, rejectCause: conditions.rejectCause };
+    case "emergencyOnly":
+      return { status: "emergencyOnly", tac, cellId, act };
     case "registered":
       return { status: conditions.isRoaming ? "roaming" : "home", tac, cellId, act, ...granted };
   }

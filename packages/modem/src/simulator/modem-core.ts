@@ -13,11 +13,16 @@ import type { ModemState, Reply } from "./commands/command.js";
 import { isSubscribed, perform, refused } from "./commands/command.js";
 import { timeNotification } from "./commands/system.js";
 import { commandTable } from "./commands/table.js";
-import type { CredentialSituation, Refusal } from "./credential-rules.js";
+import type { CommandStep, ModemEvent, ModemSurroundings } from "./behaviour/behaviour.js";
+import { defaultSlowMs, resetLoopBlockMs } from "./behaviour/behaviour.js";
+import type { BehaviourRunner } from "./behaviour/runner.js";
+import type { CredentialSituation } from "./credential-rules.js";
 import type { FirmwareProfile } from "./firmware.js";
 import type { StoredIdentity } from "./identity.js";
 import { LteDriver } from "./lte-driver.js";
 import type { LteEffect, LteTiming, RadioConditions } from "./lte-link.js";
+import type { Refusal } from "./refusal.js";
+import { RefusedWrite } from "./refusal.js";
 import type { SecureStorage } from "./secure-storage.js";
 import type { ModemSettings } from "./settings.js";
 
@@ -35,6 +40,10 @@ export interface ModemCoreOptions {
   saveSettings(settings: ModemSettings): Promise<void>;
   /** A refusal that a test put in the way of the next write. */
   takeInjectedRefusal(): Refusal | undefined;
+  /** What befalls commands. */
+  happenings: BehaviourRunner;
+  /** A command brought it about. */
+  onEvent(event: "cutPower" | "unplug" | "reset"): void;
   /** A URC, without line end. */
   onNotification(line: string): void;
   /** Every socket is dead. */
@@ -72,6 +81,8 @@ export class ModemCore implements ModemState {
   #isExecuting = false;
   #held: string[] = [];
   #lastRegistration = "";
+  #networkTimeOffsetMs = 0;
+  #stored: ModemSettings;
 
   constructor(options: ModemCoreOptions) {
     this.#options = options;
@@ -82,6 +93,7 @@ export class ModemCore implements ModemState {
     this.identity = options.identity;
     this.storage = options.storage;
     this.settings = options.settings;
+    this.#stored = structuredClone(options.settings);
     this.pin = options.pin;
     this.lte = new LteDriver({
       clock: options.clock,
@@ -97,7 +109,7 @@ export class ModemCore implements ModemState {
    * Executes one command line, after those before it, and hands over the answer before any URC that it caused.
    *
    * @param line Undefined for bytes that were no text: answered with ERROR.
-   * @param onAnswer Called with the exact answer; what it throws goes to the caller.
+   * @param onAnswer Called with the exact answer, unless it was lost; what it throws goes to the caller.
    * @throws {ThinglineError} LIMIT_EXCEEDED when {@link queuedCommandsMax} wait already; what a handler throws.
    */
   async execute(line: string | undefined, onAnswer: (answer: string) => void): Promise<void> {
@@ -108,7 +120,8 @@ export class ModemCore implements ModemState {
     const turn = this.#last.then(async () => {
       this.#isExecuting = true;
       try {
-        onAnswer(await this.#answer(line));
+        const answer = await this.#answer(line);
+        if (answer !== undefined) onAnswer(answer);
       } finally {
         this.#isExecuting = false;
         this.#waiting--;
@@ -126,6 +139,46 @@ export class ModemCore implements ModemState {
 
   async saveSettings(): Promise<void> {
     await this.#options.saveSettings(this.settings);
+    this.#stored = structuredClone(this.settings);
+  }
+
+  /** What a behaviour has set around the modem. */
+  surround(surroundings: Omit<ModemSurroundings, "writeMs" | "storageBytesMax">): void {
+    const { timing, supplyMv, temperatureC, isPowerFailing, networkTimeOffsetMs, ...conditions } = surroundings;
+    if (supplyMv !== undefined) this.supplyMv = supplyMv;
+    if (temperatureC !== undefined) this.temperatureC = temperatureC;
+    if (isPowerFailing !== undefined) this.setPowerFailing(isPowerFailing);
+    if (networkTimeOffsetMs !== undefined && networkTimeOffsetMs !== this.#networkTimeOffsetMs) {
+      this.#networkTimeOffsetMs = networkTimeOffsetMs;
+      if (this.hasNetworkTime && isSubscribed(this, "%XTIME")) this.notify(timeNotification(this.networkTimeMs()));
+    }
+    this.lte.change(conditions, timing);
+  }
+
+  networkTimeMs(): number {
+    return this.clock.unixMs() + this.#networkTimeOffsetMs;
+  }
+
+  /** Something that the modem reports about itself. */
+  tell(event: Exclude<ModemEvent, "cutPower" | "unplug" | "reset" | "garbage">): void {
+    const words = { resetLoop: "RESET LOOP", overheated: "ME OVERHEATED", batteryLow: "ME BATTERY LOW" } as const;
+    if (isSubscribed(this, "%MDMEV")) this.notify(`%MDMEV: ${words[event]}`);
+    if (event === "resetLoop") this.lte.blockAttach(resetLoopBlockMs);
+  }
+
+  /** Starts again as after a fault: what was not stored is gone. */
+  reset(): void {
+    this.subscriptions.clear();
+    this.lte.input({ type: "radioOff" });
+    this.settings = structuredClone(this.#stored);
+    this.functionalMode = 0;
+    this.cmee = 0;
+    this.isGnssOn = false;
+    this.isSimOn = false;
+    this.hasNetworkTime = false;
+    this.copsMode = 0;
+    this.copsFormat = 2;
+    this.#lastRegistration = "";
   }
 
   situation(): CredentialSituation {
@@ -164,8 +217,41 @@ export class ModemCore implements ModemState {
     for (const line of held) this.#options.onNotification(line);
   }
 
-  async #answer(line: string | undefined): Promise<string> {
-    const reply = await this.#reply(line);
+  /** @returns undefined when the command or its answer was lost. */
+  async #answer(line: string | undefined): Promise<string | undefined> {
+    const command = parse(line);
+    const fate = command === undefined ? undefined : this.#options.happenings.fateOf(command);
+    if (fate !== undefined && command !== undefined) return this.#meet(fate, command);
+    return this.#format(command === undefined ? refused("error") : await this.#reply(command));
+  }
+
+  /** A command that a behaviour has an eye on. */
+  async #meet({ do: fault, phase = "before", ...fate }: CommandStep, command: AtCommand): Promise<string | undefined> {
+    switch (fault) {
+      case "refuse":
+        return this.#format(refused(fate.cme ?? "error"));
+      case "loseCommand":
+        return undefined;
+      case "loseAnswer":
+        await this.#reply(command);
+        return undefined;
+      case "garbage":
+        return this.#options.happenings.damage(this.#format(await this.#reply(command)));
+      case "slow": {
+        const answer = this.#format(await this.#reply(command));
+        await this.clock.sleep(fate.delayMs ?? defaultSlowMs);
+        return answer;
+      }
+      case "cutPower":
+      case "unplug":
+      case "reset":
+        if (phase === "after") await this.#reply(command);
+        this.#options.onEvent(fault);
+        return undefined;
+    }
+  }
+
+  #format(reply: Reply): string {
     if (reply.type === "ok") return formatResponse(reply.lines, { type: "ok" });
     const { refusal } = reply;
     const isPlain = refusal === "error" || this.cmee === 0;
@@ -173,16 +259,13 @@ export class ModemCore implements ModemState {
     return formatResponse([], result);
   }
 
-  async #reply(line: string | undefined): Promise<Reply> {
-    if (line === undefined) return refused("error");
-    let command: AtCommand;
+  async #reply(command: AtCommand): Promise<Reply> {
     try {
-      command = parseAtCommand(line);
+      return await perform(this, commandTable.get(command.name), command);
     } catch (error) {
-      if (isThinglineError(error, "AT_MALFORMED")) return refused("error");
+      if (error instanceof RefusedWrite) return refused(error.refusal);
       throw error;
     }
-    return perform(this, commandTable.get(command.name), command);
   }
 
   #onLte(effect: Exclude<LteEffect, { type: "wakeAt" }>): void {
@@ -208,7 +291,7 @@ export class ModemCore implements ModemState {
     const isRegistered = ["home", "roaming"].includes(effectiveStatus(registration));
     if (isRegistered && !this.hasNetworkTime) {
       this.hasNetworkTime = true;
-      if (isSubscribed(this, "%XTIME")) this.notify(timeNotification(this.clock.unixMs()));
+      if (isSubscribed(this, "%XTIME")) this.notify(timeNotification(this.networkTimeMs()));
     }
     // A modem that is switched off says no more than that.
     const shown = formatRegistration(registration, registration.status === "notRegistered" ? 1 : level);
@@ -219,5 +302,16 @@ export class ModemCore implements ModemState {
     if (isRegistered && isSubscribed(this, "%CESQ")) {
       this.notify(formatSignalNotification(this.lte.conditions.cell));
     }
+  }
+}
+
+/** @returns undefined for bytes that are no text, and for text that is no command. */
+function parse(line: string | undefined): AtCommand | undefined {
+  if (line === undefined) return undefined;
+  try {
+    return parseAtCommand(line);
+  } catch (error) {
+    if (isThinglineError(error, "AT_MALFORMED")) return undefined;
+    throw error;
   }
 }

@@ -28,8 +28,8 @@ export interface SecureStorageOptions {
   contentBytesMax?: number;
   /** What is there from the factory: listed, never on disk, takes no room. */
   factoryEntries?: readonly NewCredential[];
-  /** Called around every change of the disk; what it throws ends the change there. */
-  onWrite?: (phase: "before" | "after") => void;
+  /** What every change of the disk goes through: it takes its time and may refuse. Default at once. */
+  write?: (change: () => Promise<void>) => Promise<void>;
 }
 
 const fileVersion = 1;
@@ -40,12 +40,15 @@ const fileName = /^([0-9]{1,10})-([0-9]{1,2})\.json$/;
  * Knows no rules about who may do what; see `credential-rules.ts`.
  */
 export class SecureStorage {
+  /** Sum of the contents that fit. */
+  contentBytesMax: number;
   readonly #entries = new Map<string, StoredCredential>();
   readonly #factory = new Map<string, StoredCredential>();
   readonly #options: SecureStorageOptions;
 
   private constructor(options: SecureStorageOptions) {
     this.#options = options;
+    this.contentBytesMax = options.contentBytesMax ?? storageBytesMax;
   }
 
   /** @throws {ThinglineError} STORE_CORRUPT when an entry is damaged; the message names the file. */
@@ -61,10 +64,6 @@ export class SecureStorage {
     let bytes = 0;
     for (const entry of this.#entries.values()) bytes += contentBytes(entry.content);
     return bytes;
-  }
-
-  get contentBytesMax(): number {
-    return this.#options.contentBytesMax ?? storageBytesMax;
   }
 
   get(secTag: number, type: number): StoredCredential | undefined {
@@ -99,10 +98,10 @@ export class SecureStorage {
   }
 
   async #change(change: (files: Files, folder: string) => Promise<void>): Promise<void> {
-    const { files, folder, onWrite } = this.#options;
-    onWrite?.("before");
-    if (files !== undefined && folder !== undefined) await change(files, folder);
-    onWrite?.("after");
+    const { files, folder, write = (work: () => Promise<void>) => work() } = this.#options;
+    await write(async () => {
+      if (files !== undefined && folder !== undefined) await change(files, folder);
+    });
   }
 
   async #load(): Promise<void> {

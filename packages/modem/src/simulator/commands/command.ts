@@ -1,9 +1,10 @@
 import type { AtCommand, AtCommandForm, AtParameter, FunctionalMode } from "@thingline/protocol/at";
 import type { Clock, Keys, Random } from "@thingline/transport";
-import type { CredentialSituation, Refusal } from "../credential-rules.js";
+import type { CredentialSituation } from "../credential-rules.js";
 import type { FirmwareProfile } from "../firmware.js";
 import type { StoredIdentity } from "../identity.js";
 import type { LteDriver } from "../lte-driver.js";
+import type { Refusal } from "../refusal.js";
 import type { SecureStorage } from "../secure-storage.js";
 import type { ModemSettings } from "../settings.js";
 import { areAllowed, integer, type ParameterRule } from "./parameter-rules.js";
@@ -37,6 +38,8 @@ export interface ModemState {
   /** Sends a URC, after the answer to the command under way. */
   notify(line: string): void;
   saveSettings(): Promise<void>;
+  /** What the network says the time is. */
+  networkTimeMs(): number;
   situation(): CredentialSituation;
   /** A refusal that a test put in the way of the next write, if any. */
   takeInjectedRefusal(): Refusal | undefined;

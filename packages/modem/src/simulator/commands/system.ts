@@ -13,7 +13,7 @@ export const systemCommands: CommandTable = {
     read: (modem) => (modem.profile.hasTemperatureCommand ? refused("error") : temperature(modem)),
   },
   "+CCLK": {
-    read: (modem) => (modem.hasNetworkTime ? ok(`+CCLK: "${networkTime(modem.clock.unixMs())}"`) : refused("error")),
+    read: (modem) => (modem.hasNetworkTime ? ok(`+CCLK: "${networkTime(modem.networkTimeMs())}"`) : refused("error")),
   },
   ...subscription("%XTIME", 1),
   ...subscription("%MDMEV", 1),
