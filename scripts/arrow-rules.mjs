@@ -53,6 +53,7 @@ export const arrowRules = {
       "native-tls": ["connection"],
     },
     "packages/modem": {
+      at: [],
       commands: ["session.ts", "link-state.ts", "credential-refusal.ts"],
       "credential-writing": [],
       "serial-modem-host": ["session.ts"],

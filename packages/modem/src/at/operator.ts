@@ -1,0 +1,46 @@
+import { one, oneOrNone } from "./answers.js";
+import { ask, set } from "./entry.js";
+import { choice, integer, optional, text } from "./fields.js";
+import { fields, groups, numbersInParentheses, single } from "./lines.js";
+
+/** How the modem picks its network. */
+export const operatorModes = { 0: "automatic", 1: "manual", 2: "deregister", 3: "format" } as const;
+/** How an operator is called: by its name, by its short one, or by country and network code. */
+export const operatorFormats = { 0: "long", 1: "short", 2: "numeric" } as const;
+export const operatorAvailabilities = { 0: "unknown", 1: "available", 2: "current", 3: "forbidden" } as const;
+
+/** More networks than were ever found at one place. */
+export const foundOperatorsMax = 64;
+
+const act = choice({ 7: 7, 9: 9 });
+const plmn = /^[0-9]{5,6}$/;
+
+const foundOperator = fields({
+  availability: choice(operatorAvailabilities),
+  ...{ fullName: text(), shortName: text(), plmn: text(plmn), act: optional(act) },
+});
+
+/** Networks, and the band that is used. */
+export const operatorTable = {
+  "+COPS?": ask(
+    one(
+      fields({
+        mode: choice(operatorModes),
+        format: optional(choice(operatorFormats)),
+        operator: optional(text()),
+        act: optional(act),
+      }),
+    ),
+  ),
+  "+COPS=": set(
+    fields({
+      mode: choice(operatorModes),
+      format: optional(choice(operatorFormats)),
+      operator: optional(text(plmn)),
+      act: optional(act),
+    }),
+  ),
+  "+COPS=?": ask(oneOrNone(groups(foundOperator, foundOperatorsMax))),
+  "%XCBAND": ask(one(single(integer(0, 255)))),
+  "%XCBAND=?": ask(one(numbersInParentheses(1, 255))),
+};

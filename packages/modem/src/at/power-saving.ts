@@ -1,0 +1,39 @@
+import { many, one } from "./answers.js";
+import { ask, set } from "./entry.js";
+import { bits, choice, flag, integer, optional, reserved } from "./fields.js";
+import { fields } from "./lines.js";
+
+/** Access technologies of eDRX. */
+export const edrxTechnologies = { 4: "lteM", 5: "nbIot" } as const;
+/** `AT+CEDRXS`: off, on, on with URCs, off and forgotten. */
+export const edrxModes = { 0: "off", 1: "on", 2: "onWithNotifications", 3: "reset" } as const;
+
+/** Longest time that notifications take, in milliseconds. */
+const timeMs = integer(0, 0x7fff_ffff);
+const technology = choice(edrxTechnologies);
+const sleepNotifications = fields({ isOn: flag, warningMs: optional(timeMs), thresholdMs: optional(timeMs) });
+
+/** PSM, eDRX, and how the modem tells that it sleeps. */
+export const powerSavingTable = {
+  "+CPSMS?": ask(
+    one(
+      fields({
+        isOn: flag,
+        ...{ periodicRau: reserved(), gprsReadyTimer: reserved() },
+        ...{ periodicTau: optional(bits(8)), activeTime: optional(bits(8)) },
+      }),
+    ),
+  ),
+  "+CPSMS=": set(
+    fields({
+      isOn: optional(flag),
+      ...{ periodicRau: reserved('""'), gprsReadyTimer: reserved('""') },
+      ...{ periodicTau: optional(bits(8)), activeTime: optional(bits(8)) },
+    }),
+  ),
+  "+CEDRXS?": ask(many(fields({ technology, cycle: bits(4) }), 2)),
+  "+CEDRXS=": set(fields({ mode: choice(edrxModes), technology: optional(technology), cycle: optional(bits(4)) })),
+  "%XPTW=": set(fields({ technology, window: bits(4) })),
+  "%XMODEMSLEEP=": set(sleepNotifications),
+  "%XT3412=": set(sleepNotifications),
+};

@@ -1,0 +1,35 @@
+import { bareLine, many, one } from "./answers.js";
+import { ask, set } from "./entry.js";
+import { flag, integer, optional, text } from "./fields.js";
+import { fields, rest, restChoice } from "./lines.js";
+
+/** What `AT+CPIN?` says, and in words. 3GPP TS 27.007 8.3. */
+export const simLocks = {
+  READY: "ready",
+  "SIM PIN": "pinRequired",
+  "SIM PUK": "pukRequired",
+  "SIM PIN2": "pin2Required",
+  "SIM PUK2": "puk2Required",
+  "PH-SIM PIN": "deviceLocked",
+  "PH-NET PIN": "networkLocked",
+  "PH-NETSUB PIN": "networkSubsetLocked",
+  "PH-SP PIN": "serviceProviderLocked",
+  "PH-CORP PIN": "corporateLocked",
+} as const;
+
+const pin = text(/^[0-9]{4,8}$/);
+/** A facility of `AT+CPINR`: SIM PIN, SIM PUK ... */
+const facility = text(/^[A-Z0-9 -]{1,16}$/);
+
+/** The SIM card. */
+export const simTable = {
+  "+CPIN?": ask(one(restChoice(simLocks))),
+  "+CPIN=": set(fields({ pin, newPin: optional(pin) })),
+  "+CPINR": ask(many(fields({ facility, attempts: integer(0, 99) }), 8)),
+  "+CPINR=": set(fields({ facility }), many(fields({ facility, attempts: integer(0, 99) }), 8)),
+  "+CIMI": ask(bareLine(/^[0-9]{6,15}$/)),
+  // Some cards have a filler at the end.
+  "%XICCID": ask(one(rest(/^[0-9]{18,20}[Ff]{0,2}$/))),
+  "%XSIM?": ask(one(fields({ isInitialized: flag, cause: optional(integer(0, 99)) }))),
+  "%XSIM=": set(fields({ isOn: flag })),
+};
