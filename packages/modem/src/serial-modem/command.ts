@@ -16,7 +16,13 @@ export type SerialModemReply =
   /** A plain ERROR, whatever `+CMEE` says: commands of the application have no numbers. */
   | { type: "error"; information: readonly SerialModemInformation[] }
   /** OK, and the bytes behind it are payload. */
-  | { type: "dataMode"; information: readonly SerialModemInformation[]; mode: SerialModemDataMode };
+  | {
+      type: "dataMode";
+      information: readonly SerialModemInformation[];
+      mode: SerialModemDataMode;
+      /** As with `ok`; the mode is on by then. */
+      afterwards?: (() => void | Promise<void>) | undefined;
+    };
 
 export type SerialModemHandler = (parameters: readonly AtParameter[]) => SerialModemReply | Promise<SerialModemReply>;
 

@@ -42,15 +42,30 @@ export interface SerialModemServices {
   restart(): Promise<void>;
 }
 
+/** A start into something else than the application, such as the modem's bootloader. */
+export interface SerialModemBootMode {
+  /** Said in place of `Ready`, without its line end. */
+  banner: string;
+  /** The only commands that are taken, by their names; all others, the modem's included, are answered with ERROR. Features are not `booted`. */
+  commands: readonly string[];
+}
+
 /** A part of the application: made once for each application, with its own state. */
 export type SerialModemFeature = (services: SerialModemServices) => SerialModemFeatureParts;
 
 export interface SerialModemFeatureParts {
   commands: readonly SerialModemCommand[];
+  /**
+   * The application starts, or starts again; the modem has started already, and nothing was said yet. What it answers takes the place of the
+   * ordinary start.
+   */
+  starting?(): SerialModemBootMode | undefined | Promise<SerialModemBootMode | undefined>;
   /** The application has started, or started again, and said `Ready`: what waited for it is told now. */
   booted?(): void | Promise<void>;
   /** The modem restarted or died: sockets are gone. */
   modemLost?(): void;
+  /** The modem alone was restarted by `AT#XMODEMRESET`, and has applied what its firmware area held: what is told of it comes before the answer. */
+  modemRestarted?(): void | Promise<void>;
   /** The application restarts or ends: nothing may be left, connections and timers. Called before each `booted` but the first, and at the end. */
   stop?(): void | Promise<void>;
 }
