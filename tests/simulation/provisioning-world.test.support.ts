@@ -109,20 +109,22 @@ const templateBody = JSON.stringify({
   DeviceConfiguration: { FallbackUrl: "https://example.com/" },
 });
 
-export async function openProvisioningHouse(): Promise<ProvisioningHouse> {
+/** @param keyKind Of the keys that are made: a pool has few RSA keys, and most worlds need many. */
+export async function openProvisioningHouse({
+  keyKind = "ec-p256",
+}: { keyKind?: Parameters<Keys["generate"]>[0] } = {}): Promise<ProvisioningHouse> {
   const clock = createVirtualClock();
   const random = createVirtualRandom("house");
   const network = createVirtualNetwork({ clock, random: random.fork("network"), latencyMs: 5 });
   const at = (port: number) => ({ host, port, optionName: "port" });
   const made = createVirtualKeys({ random });
-  // A pool has few RSA keys, and worlds need many: what kind they are changes nothing here.
   const known = new Map<string, Uint8Array>();
   const publicKeyOf = (pem: string): Uint8Array => {
     const publicKey = known.get(pem) ?? made.publicKeyOf(pem);
     known.set(pem, publicKey);
     return publicKey;
   };
-  const keys: Keys = { ...made, publicKeyOf, generate: () => made.generate("ec-p256") };
+  const keys: Keys = { ...made, publicKeyOf, generate: () => made.generate(keyKind) };
   const cloud = await clock.untilSettled(
     createCloud(
       { network, clock, random, files: createVirtualFiles(), keys, store: createMemoryStore(), log: silentLog },

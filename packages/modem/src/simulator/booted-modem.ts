@@ -1,5 +1,5 @@
 import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError, toHex } from "@thingline/protocol";
-import { atCommandBytesMax, isLteActive, reservedSecTags } from "@thingline/protocol/at";
+import { atCommandBytesMax, decodeActiveTime, isLteActive, reservedSecTags, timerOff } from "@thingline/protocol/at";
 import type { Clock, Connection, Dialer, Keys, SecTagDialer } from "@thingline/transport";
 import type { AtPortCounters, AtPortOptions } from "./at-port.js";
 import { AtPort } from "./at-port.js";
@@ -15,6 +15,7 @@ import type { RadioChanges, RadioConditions } from "./lte-link.js";
 import { defaultConditions, defaultLteTiming } from "./lte-link.js";
 import { ModemMemory, powerLost } from "./memory.js";
 import { ModemCore } from "./modem-core.js";
+import { RadioMeter } from "./radio-time.js";
 import type { Refusal } from "./refusal.js";
 import { SecureStorage } from "./secure-storage.js";
 import type { ModemSettings } from "./settings.js";
@@ -22,6 +23,7 @@ import { readSettings, writeSettings } from "./settings.js";
 import { defaultPin, type ModemFaults, type SimulatedModem, type SimulatedModemOptions } from "./simulated-modem.js";
 import { ModemSockets } from "./sockets.js";
 import { conditionRules } from "./surroundings.js";
+import { TrafficMeter } from "./traffic.js";
 import { checkValues } from "./value-rules.js";
 
 const portTypes = { terminator: "string", whileBusy: "string" } as const satisfies OptionTypes<AtPortOptions>;
@@ -96,6 +98,7 @@ class BootedModem implements SimulatedModem {
   readonly faults: ModemFaults;
   readonly firmware: FirmwareArea;
   readonly counters: AtPortCounters = { lostBytes: 0, droppedNotifications: 0 };
+  readonly traffic: TrafficMeter | undefined;
   readonly closed: Promise<void>;
   readonly #core: ModemCore;
   readonly #sockets: ModemSockets;
@@ -122,6 +125,9 @@ class BootedModem implements SimulatedModem {
     this.#storage = storage;
     this.#happenings = happenings;
     const { conditions: { cell, ...conditions } = {}, ...timing } = options.lte ?? {};
+    const radio =
+      options.countsTraffic === true ? new RadioMeter(options.clock, () => this.#activeTimeMs()) : undefined;
+    this.traffic = radio && new TrafficMeter(() => radio.read());
     this.#core = new ModemCore({
       clock: options.clock,
       random: options.random,
@@ -139,9 +145,11 @@ class BootedModem implements SimulatedModem {
       onEvent: (event) => this.happen(event),
       onNotification: (line) => this.#notify(line),
       onLinkLost: () => this.#sockets.linkLost(),
+      onLteState: radio && ((state) => radio.enter(state)),
     });
     const { network, clock, keys } = options;
-    this.#sockets = new ModemSockets({ clock, keys, network, storage, lte: this.#core.lte });
+    const { traffic } = this;
+    this.#sockets = new ModemSockets({ clock, keys, network, storage, lte: this.#core.lte, traffic });
     this.secTagDialer = this.#sockets.secTagDialer;
     this.dialer = this.#sockets.dialer;
     this.closed = new Promise((resolve) => {
@@ -261,6 +269,12 @@ class BootedModem implements SimulatedModem {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** What PSM grants: as it was asked for. */
+  #activeTimeMs(): number | undefined {
+    const seconds = decodeActiveTime(this.#core.settings.psm?.activeTime ?? timerOff);
+    return seconds === undefined ? undefined : seconds * 1000;
   }
 
   #isClosing(): boolean {

@@ -12,6 +12,8 @@ export interface LteDriverOptions {
   /** The PSM timers that were asked for, if any. */
   requestedTimers(): { activeTime: string; periodicTau: string } | undefined;
   onEffect: (effect: Exclude<LteEffect, { type: "wakeAt" }>) => void;
+  /** Called with the state after each input, when somebody measures. */
+  onState?: ((state: LteState) => void) | undefined;
 }
 
 /** Runs {@link stepLte} with a clock and keeps what surrounds the modem. */
@@ -67,6 +69,7 @@ export class LteDriver {
     };
     const [next, effects] = stepLte(this.#state, input, clock.monotonicMs(), around);
     this.#state = next;
+    this.#options.onState?.(next);
     for (const effect of effects) {
       if (effect.type === "wakeAt") this.#wakeAt(effect.atMs);
       else onEffect(effect);

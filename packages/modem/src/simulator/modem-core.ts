@@ -20,7 +20,7 @@ import type { CredentialSituation } from "./credential-rules.js";
 import type { FirmwareProfile } from "./firmware.js";
 import type { StoredIdentity } from "./identity.js";
 import { LteDriver } from "./lte-driver.js";
-import type { LteEffect, LteTiming, RadioConditions } from "./lte-link.js";
+import type { LteEffect, LteState, LteTiming, RadioConditions } from "./lte-link.js";
 import type { Refusal } from "./refusal.js";
 import { RefusedWrite } from "./refusal.js";
 import type { SecureStorage } from "./secure-storage.js";
@@ -48,6 +48,8 @@ export interface ModemCoreOptions {
   onNotification(line: string): void;
   /** Every socket is dead. */
   onLinkLost(): void;
+  /** The LTE machine's state after each of its inputs, when somebody measures. */
+  onLteState?: ((state: LteState) => void) | undefined;
 }
 
 /** Commands that may wait for the one under way; more are refused. */
@@ -102,6 +104,7 @@ export class ModemCore implements ModemState {
       allowsAct: (act) => (act === 7 ? this.settings.systemMode.lteM : this.settings.systemMode.nbIot),
       requestedTimers: () => this.settings.psm ?? undefined,
       onEffect: (effect) => this.#onLte(effect),
+      onState: options.onLteState,
     });
   }
 

@@ -29,6 +29,7 @@ const optionTypes = {
   pin: "string",
   storageBytesMax: "number",
   isVoltageLow: "boolean",
+  countsTraffic: "boolean",
   behaviour: "object",
 } as const satisfies OptionTypes<SimulatedModemOptions>;
 

@@ -4,6 +4,7 @@ import type { ModemBehaviour } from "./behaviour/behaviour.js";
 import type { FirmwareName } from "./firmware.js";
 import type { ModemIdentity } from "./identity.js";
 import type { LteTiming, RadioChanges, RadioConditions } from "./lte-link.js";
+import type { ModemTraffic } from "./traffic.js";
 
 export interface SimulatedModemOptions {
   /** What the modem's sockets go out through. */
@@ -26,6 +27,8 @@ export interface SimulatedModemOptions {
   storageBytesMax?: number;
   /** The supply is too low to write firmware when the modem starts: an update that is scheduled is put off. Default false. */
   isVoltageLow?: boolean;
+  /** Count what the sockets carry and how long the radio is in which state: {@link SimulatedModem.traffic}. Default false. */
+  countsTraffic?: boolean;
   /** What happens to the modem from its boot on; `modemBehaviourPresets` has some. */
   behaviour?: ModemBehaviour;
 }
@@ -57,6 +60,8 @@ export interface SimulatedModem {
   readonly firmware: ModemFirmware;
   /** What went past the ports. */
   readonly counters: Readonly<AtPortCounters>;
+  /** What went over the air; undefined unless the modem was made with `countsTraffic`. */
+  readonly traffic: ModemTraffic | undefined;
   /** What surrounds the modem at this moment. */
   readonly conditions: RadioConditions;
   /** Coverage, denial, SIM, cell: takes effect at once, with the URCs that a real modem sends. */

@@ -13,6 +13,7 @@ import type {
 import { defaultConnectTimeoutMs } from "@thingline/transport";
 import type { LteDriver } from "./lte-driver.js";
 import type { SecureStorage } from "./secure-storage.js";
+import type { SocketMeter, TrafficMeter } from "./traffic.js";
 
 /** Sockets that the modem has. [NXLIB nrf_modem limits] */
 export const socketsMax = 8;
@@ -46,6 +47,8 @@ export interface ModemSocketsOptions {
   network: Dialer;
   lte: LteDriver;
   storage: SecureStorage;
+  /** Counts what the sockets carry. */
+  traffic?: TrafficMeter | undefined;
 }
 
 interface Credentials {
@@ -155,7 +158,7 @@ export class ModemSockets {
     const both = signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]);
     try {
       this.#options.lte.input({ type: "traffic" });
-      const connection = await this.#reach(target, both);
+      const connection = await this.#count(target, kind, (counted) => this.#reach(counted, both));
       if (controller.signal.aborted) {
         connection.destroy();
         this.#checkLink();
@@ -174,6 +177,28 @@ export class ModemSockets {
       throw error;
     } finally {
       this.#dialling.delete(controller);
+    }
+  }
+
+  /** Dials, and counts what goes past when somebody wants to know; else the target and the connection stay as they are. */
+  async #count(
+    target: DialTarget,
+    kind: "tls" | "plain",
+    dial: (target: DialTarget) => Promise<Connection>,
+  ): Promise<Connection> {
+    const { traffic, lte } = this.#options;
+    if (traffic === undefined) return dial(target);
+    const { host, port, tls } = target;
+    const tlsBy = kind === "tls" ? "modem" : tls === undefined ? "nobody" : "application";
+    const meter = traffic.dialling({ host, port, tlsBy });
+    // TLS inside the modem tells the radio of each record by itself.
+    const onTraffic = kind === "tls" ? undefined : () => lte.input({ type: "traffic" });
+    try {
+      const connection = await dial(tls === undefined ? target : { ...target, tls: metered(tls, meter, onTraffic) });
+      return meter.established(connection, onTraffic);
+    } catch (error) {
+      meter.failed();
+      throw error;
     }
   }
 
@@ -227,6 +252,18 @@ export class ModemSockets {
     const joined = new TextEncoder().encode(Object.values(credentials).join("\0"));
     return { ...credentials, digest: toHex(keys.sha256(joined)).toUpperCase() };
   }
+}
+
+function metered(tls: TlsClientOptions, meter: SocketMeter, onTraffic: (() => void) | undefined): TlsClientOptions {
+  const { onRecord } = tls;
+  return {
+    ...tls,
+    onRecord(record) {
+      meter.record(record);
+      onTraffic?.();
+      onRecord?.(record);
+    },
+  };
 }
 
 /** The real part's connect fails with EINVAL ("invalid private key") for a key that is none or does not fit. */

@@ -1,8 +1,9 @@
 import { bytesEqual, concatBytes, ThinglineError, toHex } from "@thingline/protocol";
 import { checkTlsPems, pemText } from "@thingline/protocol/x509";
-import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
+import type { SecureInfo, TlsClientOptions, TlsRecord, TlsServerOptions } from "../connection.js";
 import type { Random } from "../random.js";
 import { distrust, readCertificates, type VirtualCertificate } from "./certificate.js";
+import { handshakeRecords, type HandshakeShape } from "./handshake-records.js";
 import { publicKeyOf, readPrivateKey } from "./key-formats.js";
 
 const ticketBytes = 16;
@@ -21,15 +22,18 @@ const cipherOf = {
 export interface VirtualTlsClient {
   options: TlsClientOptions;
   authorities: readonly VirtualCertificate[];
-  certificate: VirtualCertificate | undefined;
+  /** Its own, leaf first. */
+  chain: readonly VirtualCertificate[];
   /** For the host name check. */
   host: string;
   serverName: string | undefined;
 }
 
-export type HandshakeOutcome =
+/** `records`: what the client sees below TLS, where somebody looks. */
+export type HandshakeOutcome = { records: readonly TlsRecord[] } & (
   | { type: "secured"; client: SecureInfo; server: SecureInfo; session: Uint8Array; roundTrips: number }
-  | { type: "failed"; client: ThinglineError; server: ThinglineError };
+  | { type: "failed"; client: ThinglineError; server: ThinglineError }
+);
 
 /** @throws {ThinglineError} CERTIFICATE_INVALID, KEY_INVALID, KEY_MISMATCH, OPTION_INVALID. */
 export function prepareTlsClient(options: TlsClientOptions, dialledHost: string): VirtualTlsClient {
@@ -39,10 +43,10 @@ export function prepareTlsClient(options: TlsClientOptions, dialledHost: string)
   return {
     options,
     authorities,
-    certificate:
+    chain:
       options.certificate === undefined || options.privateKey === undefined
-        ? undefined
-        : readPair(pemText(options.certificate), pemText(options.privateKey))[0],
+        ? []
+        : readPair(pemText(options.certificate), pemText(options.privateKey)),
     host,
     serverName: isAddress(host) ? undefined : host,
   };
@@ -70,7 +74,8 @@ export class VirtualTlsServer {
 
   shake(client: VirtualTlsClient, unixMs: number): HandshakeOutcome {
     const { minVersion = "TLSv1.2", maxVersion = "TLSv1.3", alpnProtocols: offered } = client.options;
-    if (minVersion > maxVersion) return failed("protocol_version");
+    const refusedHello = { client, protocol: maxVersion, end: "refusedHello" } as const;
+    if (minVersion > maxVersion) return failed("protocol_version", this.#records(refusedHello));
     const protocol = maxVersion;
     const alpnProtocol = this.#alpnProtocols?.find((name) => offered?.includes(name));
     if (
@@ -79,14 +84,17 @@ export class VirtualTlsServer {
       this.#alpnProtocols !== undefined &&
       alpnProtocol === undefined
     ) {
-      return failed("no_application_protocol");
+      return failed("no_application_protocol", this.#records(refusedHello));
     }
     const ticket = this.#resume(client, protocol);
     const chain = this.#chainFor(client.serverName);
     const reason = ticket === undefined ? distrust(chain, client.authorities, client.host, unixMs) : undefined;
-    if (reason !== undefined) return untrusted(reason, client.host);
+    if (reason !== undefined) {
+      const records = this.#records({ client, protocol, chain, alpnProtocol, end: "refusedServer" });
+      return untrusted(reason, client.host, records);
+    }
 
-    const asked = this.#options.requestsClientCertificate ? client.certificate?.bytes : undefined;
+    const asked = this.#options.requestsClientCertificate ? client.chain[0]?.bytes : undefined;
     const clientCertificate = ticket === undefined ? asked : ticket.clientCertificate;
     const serverCertificate = ticket === undefined ? chain[0]?.bytes : client.options.session?.slice(ticketBytes);
     const common = {
@@ -104,7 +112,25 @@ export class VirtualTlsServer {
       server: { ...common, peerCertificate: clientCertificate },
       session: concatBytes([id, serverCertificate ?? new Uint8Array(0)]),
       roundTrips: protocol === "TLSv1.2" && ticket === undefined ? 2 : 1,
+      records: this.#records({ client, protocol, chain, alpnProtocol, isResumed: common.isResumed, end: "finished" }),
     };
+  }
+
+  #records(
+    seen: Pick<HandshakeShape, "protocol" | "end"> &
+      Partial<Pick<HandshakeShape, "alpnProtocol" | "isResumed">> & {
+        client: VirtualTlsClient;
+        chain?: readonly VirtualCertificate[];
+      },
+  ): readonly TlsRecord[] {
+    const { client, protocol, end, chain = [], alpnProtocol, isResumed = false } = seen;
+    const { onRecord, ciphers, alpnProtocols = [] } = client.options;
+    if (onRecord === undefined) return [];
+    return handshakeRecords({
+      ...{ protocol, end, alpnProtocol, isResumed, alpnProtocols, cipherCount: ciphers?.length },
+      ...{ serverName: client.serverName, serverChain: chain, clientChain: client.chain },
+      requestsClientCertificate: this.#options.requestsClientCertificate,
+    });
   }
 
   #resume({ options }: VirtualTlsClient, protocol: SecureInfo["protocol"]): Ticket | undefined {
@@ -137,19 +163,19 @@ function isAddress(host: string): boolean {
   return host.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(host);
 }
 
-function failed(alert: string): HandshakeOutcome {
+function failed(alert: string, records: readonly TlsRecord[]): HandshakeOutcome {
   const error = new ThinglineError("TLS_HANDSHAKE_FAILED", `the TLS handshake failed with the alert ${alert}`, {
     details: { alert },
   });
-  return { type: "failed", client: error, server: error };
+  return { type: "failed", client: error, server: error, records };
 }
 
-function untrusted(reason: string, where: string): HandshakeOutcome {
+function untrusted(reason: string, where: string, records: readonly TlsRecord[]): HandshakeOutcome {
   const message = `the certificate of ${where} is not trusted: ${reason}`;
   const client = new ThinglineError("TLS_PEER_UNTRUSTED", message, { details: { reason, where } });
   const alert = "bad_certificate";
   const server = new ThinglineError("TLS_HANDSHAKE_FAILED", `the peer refused the TLS connection: ${alert}`, {
     details: { alert },
   });
-  return { type: "failed", client, server };
+  return { type: "failed", client, server, records };
 }

@@ -176,9 +176,11 @@ class MemoryNetwork implements VirtualNetwork {
     const secured = listener.shake(tls, remote);
     if (secured?.type === "failed") {
       await roundTrip(1);
+      for (const record of secured.records) target.tls?.onRecord?.(record);
       throw secured.client;
     }
     if (secured !== undefined) await roundTrip(secured.roundTrips);
+    for (const record of secured?.records ?? []) target.tls?.onRecord?.(record);
     const upgrade = listener.upgrade(target, secured?.server, remote);
     if (upgrade?.type === "refused") {
       await roundTrip(1);
@@ -345,7 +347,8 @@ class VirtualListener implements Listener {
         details: { systemCode: "ERR_SSL_WRONG_VERSION_NUMBER" },
       });
       this.#refuse(error, remote);
-      return { type: "failed", client: client === undefined ? lostError("ECONNRESET") : error, server: error } as const;
+      const seen = client === undefined ? lostError("ECONNRESET") : error;
+      return { type: "failed", client: seen, server: error, records: [] } as const;
     }
     const outcome = this.#tls.shake(client, this.#network.clock.unixMs());
     if (outcome.type === "failed") this.#refuse(outcome.server, remote);
