@@ -21,15 +21,19 @@ export type {
 export type { LinkEvents, LteMode } from "./link-state.js";
 export { notificationsQueuedMax } from "./notification-stream.js";
 export type { ModemLineEnd, ModemManner, ModemProbe } from "./probe.js";
-export type { CommandPayload, RawDataHead, RawDataListener } from "./raw-data.js";
+export type { CommandOptions, RunCommand } from "./command-options.js";
+export { answerBytesMax } from "./exchange.js";
+export type { CommandPayload } from "./payload.js";
+export type { RawDataHead, RawDataListener } from "./raw-data.js";
+export { rawDataBytesMax } from "./raw-data.js";
 export type { SerialModemDialect } from "./serial-modem-host/dialect.js";
 export { openSerialModemSockets } from "./serial-modem-host/sockets.js";
 export type { SerialModemSockets, SerialModemSocketsOptions } from "./serial-modem-host/sockets.js";
 export {
-  answerBytesMax,
   defaultCommandTimeoutMs,
   defaultLineEnd,
   openModemSession,
+  rawDataSilenceMs,
   sessionQueueMax,
 } from "./session.js";
-export type { CommandOptions, ModemSession, ModemSessionCounters, ModemSessionOptions, RunCommand } from "./session.js";
+export type { ModemSession, ModemSessionCounters, ModemSessionOptions } from "./session.js";

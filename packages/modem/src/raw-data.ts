@@ -1,3 +1,6 @@
+import { ThinglineError } from "@thingline/protocol";
+import { integerAt, parseInformation } from "@thingline/protocol/at";
+
 /**
  * A line that announces raw bytes by count: `#XRECV: 12`, `#XRECV: 0,0,12`, `#XTCPDATA: 12`, `#XMQTTMSG: 5,12`. The bytes follow its line
  * end, and are no lines whatever they hold.
@@ -18,15 +21,71 @@ export interface RawDataHead {
  */
 export type RawDataListener = (bytes: Uint8Array, head: RawDataHead, offset: number) => void;
 
-/** What is sent in the data mode that a command opens with its OK. */
-export interface CommandPayload {
-  /** Sent in order, by reference: the caller must not change the bytes before the command has settled. */
-  bytes: Uint8Array | readonly Uint8Array[];
-  /**
-   * What ends the data mode. `count`: the command said how many bytes come (`#XDFUWRITE`, `#XSEND` with a length). `marker`: `+++`, sent
-   * behind the payload, which must neither hold it nor end with a plus sign.
-   */
-  end: "count" | "marker";
-  /** The name of the line that ends the exchange, where it is another one than `#XDATAMODE`: `#XDFU` of `#XDFUWRITE`. */
-  lastLine?: string;
+/** Bytes that one line may announce. More is noise: the application's own buffers are smaller. */
+export const rawDataBytesMax = 65_536;
+
+type Integer = (index: number) => number | undefined;
+
+/** `#XRECV: <n>`, with a handle `#XRECV: <handle>,<mode>,<n>`, where mode 1 is in hex digits. */
+const received = (integer: Integer): number | undefined => {
+  const lengthBytes = integer(2);
+  if (lengthBytes === undefined) return integer(0);
+  return integer(1) === 1 ? 2 * lengthBytes : lengthBytes;
+};
+
+const lengths: Readonly<Record<string, (integer: Integer) => number | undefined>> = {
+  "#XRECV": received,
+  "#XRECVFROM": received,
+  // Early builds tell the kind of the data first.
+  "#XTCPDATA": (integer) => integer(1) ?? integer(0),
+  "#XUDPDATA": (integer) => integer(0),
+  "#XMQTTMSG": (integer) => {
+    const topicBytes = integer(0);
+    const payloadBytes = integer(1);
+    return topicBytes === undefined || payloadBytes === undefined
+      ? undefined
+      : topicBytes + "\r\n".length + payloadBytes;
+  },
+  "#XHTTPCDATA": (integer) => integer(2),
+};
+
+/** @returns undefined for every line that announces no raw bytes, or more than {@link rawDataBytesMax}. */
+export function parseRawDataHead(line: string): RawDataHead | undefined {
+  if (!line.startsWith("#X")) return undefined;
+  const information = parseInformation(line);
+  if (information === undefined) return undefined;
+  const { name, parameters } = information;
+  const lengthBytes = lengths[name]?.((index) => integerAt(parameters, index));
+  if (lengthBytes === undefined || lengthBytes <= 0 || lengthBytes > rawDataBytesMax) return undefined;
+  return { name, line, lengthBytes };
+}
+
+/** Raw bytes on their way from a reader to whoever takes them. */
+export class RawDataRun {
+  readonly head: RawDataHead;
+  readonly #listener: RawDataListener;
+  #offset = 0;
+
+  constructor(head: RawDataHead, listener: RawDataListener) {
+    this.head = head;
+    this.#listener = listener;
+  }
+
+  get isComplete(): boolean {
+    return this.#offset === this.head.lengthBytes;
+  }
+
+  take(bytes: Uint8Array): void {
+    const offset = this.#offset;
+    this.#offset += bytes.length;
+    this.#listener(bytes, this.head, offset);
+  }
+
+  shortError(): ThinglineError {
+    const { name, lengthBytes } = this.head;
+    const message = `${name}: the modem announced ${lengthBytes} bytes, and ${this.#offset} came`;
+    return new ThinglineError("MODEM_RESPONSE_INVALID", message, {
+      details: { expected: lengthBytes, got: this.#offset },
+    });
+  }
 }

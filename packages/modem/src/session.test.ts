@@ -4,7 +4,8 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createConnectionPair } from "@thingline/transport";
 import { createVirtualClock } from "@thingline/transport/virtual";
 import { notificationsQueuedMax } from "./notification-stream.js";
-import { answerBytesMax, defaultCommandTimeoutMs, openModemSession, sessionQueueMax } from "./session.js";
+import { answerBytesMax } from "./exchange.js";
+import { defaultCommandTimeoutMs, openModemSession, sessionQueueMax } from "./session.js";
 
 /** A session whose other end is the test. */
 function openWorld() {

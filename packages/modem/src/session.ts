@@ -10,18 +10,22 @@ import type { AtCommand, ModemNotification } from "@thingline/protocol/at";
 import {
   atCommandBytesMax,
   classifyLine,
-  describeCmeError,
-  describeCmsError,
   parseAtCommand,
-  parseFinalResult,
   parseNotification,
   ResponseLineReader,
+  type ResponseSink,
   slowCommandTimeMs,
 } from "@thingline/protocol/at";
-import { type Clock, clockOption, type Connection, connectionOption } from "@thingline/transport";
+import { type Clock, clockOption, type Connection, connectionOption, type Timer } from "@thingline/transport";
+import { checkCommand, checkTimeout, type CommandOptions, type RunCommand } from "./command-options.js";
+import { answerBytesMax, Exchange, type ExchangeEnd } from "./exchange.js";
 import { NotificationStream } from "./notification-stream.js";
+import { dataModeMarker } from "./payload.js";
 import { type ModemLineEnd, type ModemProbe, probeBy } from "./probe.js";
-import type { CommandPayload, RawDataListener } from "./raw-data.js";
+import { findWayBack, type WayBack } from "./way-back.js";
+import { parseRawDataHead, type RawDataListener, RawDataRun } from "./raw-data.js";
+
+export type { CommandOptions, RunCommand } from "./command-options.js";
 
 export interface ModemSessionOptions {
   clock: Clock;
@@ -35,36 +39,13 @@ export const defaultLineEnd = "\r\n";
 export const defaultCommandTimeoutMs = 15_000;
 /** Commands and sequences that may wait for their turn; more are refused. */
 export const sessionQueueMax = 64;
-/** Information that one answer may have in all its lines. */
-export const answerBytesMax = 65_536;
+/** Raw bytes that were announced and do not come for so long were lost on the line. */
+export const rawDataSilenceMs = 2_000;
 
 /** A final result code on a line of its own, and nothing behind it. */
 const endsWithResult = /(?:^|\n)(?:OK|ERROR|\+CM[ES] ERROR: ?[0-9]+)\r\n$/;
-const resyncAttemptsMax = 4;
-const resyncAnswerMs = 1000;
-const resyncQuietMs = 100;
-
-export interface CommandOptions {
-  /**
-   * From sending to the final result code, and once more from there to the end of a payload's exchange; the time does not run while
-   * bytes of the payload still leave. Default: the command's own time, else the session's.
-   */
-  timeoutMs?: number;
-  signal?: AbortSignal;
-  /** Takes the raw bytes that a line of the answer announces (`#XRECV`). Without it they are counted over and dropped. */
-  onRawData?: RawDataListener;
-  /**
-   * What the command sends in data mode once the modem answered OK. The command's answer is then the lines of the OK, and behind them
-   * those that ended the exchange: `#XDATAMODE: 0`, `#XDFU: 0,1,0`.
-   *
-   * @throws {ThinglineError} besides those of {@link ModemSession.command}: MODEM_DATA_MODE_FAILED when the modem leaves the data mode with
-   * an error or not at all, OPTION_INVALID for a payload that its end marker would cut.
-   */
-  payload?: CommandPayload;
-}
-
-/** Sends one command and waits for its answer. See {@link ModemSession.command}. */
-export type RunCommand = (line: string, options?: CommandOptions) => Promise<readonly string[]>;
+/** The serial modem application, and the AT client, after a start. */
+const banner = "Ready";
 
 /** One AT channel: commands one after the other, their answers, and the URCs in between. */
 export interface ModemSession {
@@ -117,16 +98,6 @@ export interface ModemSessionCounters {
   droppedNotifications: number;
 }
 
-interface Exchange {
-  line: string;
-  command: AtCommand;
-  information: string[];
-  informationBytes: number;
-  /** What is wrong with the answer although it ends in order. */
-  fault: ThinglineError | undefined;
-  settle(outcome: readonly string[] | ThinglineError): void;
-}
-
 interface Job {
   start(): Promise<void>;
   fail(error: ThinglineError): void;
@@ -145,24 +116,7 @@ export const sessionOption = methodsOf<Pick<ModemSession, "sequence" | "onNotifi
   "openModemSession() makes one",
 );
 
-const commandTypes = {
-  timeoutMs: "number",
-  signal: "signal",
-  onRawData: "function",
-  payload: { options: { bytes: "any", end: "string", lastLine: "string" }, required: ["bytes", "end"] },
-} as const satisfies OptionTypes<CommandOptions>;
 const lineEnds: readonly string[] = ["\r\n", "\r", "\n", "\0", ""];
-
-function checkCommand(line: string, options: CommandOptions): void {
-  if (typeof line !== "string") throw optionInvalid("line", "an AT command", kindOf(line));
-  checkOptionTypes(options, commandTypes, { of: "command()" });
-  checkTimeout("timeoutMs", options.timeoutMs);
-}
-
-function checkTimeout(option: string, timeoutMs: number | undefined): void {
-  if (timeoutMs === undefined || (timeoutMs > 0 && timeoutMs <= 2_147_483_647)) return;
-  throw optionInvalid(option, "milliseconds above 0", timeoutMs);
-}
 
 /** Takes the host's end of an AT channel: a serial port's, or a simulated modem's `openPort()`. */
 export function openModemSession(channel: Connection, options: ModemSessionOptions): ModemSession {
@@ -199,7 +153,10 @@ class OpenModemSession implements ModemSession {
   #isBusy = false;
   #exchange: Exchange | undefined;
   #answered: Promise<void> = Promise.resolve();
-  #needsResync = false;
+  #wayBack: WayBack | undefined;
+  #raw: RawDataRun | undefined;
+  #rawTimer: Timer | undefined;
+  #rawSeenMs = 0;
   #end: ThinglineError | undefined;
   #ended = new AbortController();
 
@@ -211,6 +168,7 @@ class OpenModemSession implements ModemSession {
     this.closed = channel.closed;
     channel.start({
       data: (bytes) => this.#receive(bytes),
+      drained: () => this.#exchange?.onDrained(),
       closed: (error) => {
         const message = "the AT channel ended";
         const { details = {} } = error ?? {};
@@ -293,7 +251,7 @@ class OpenModemSession implements ModemSession {
       const probe = await probeBy((text, waitMs) => this.#exchangeRaw(text, waitMs));
       if ("lineEnd" in probe) {
         this.#lineEnd = probe.lineEnd;
-        this.#needsResync = false;
+        this.#wayBack = undefined;
       }
       return probe;
     }, options);
@@ -319,7 +277,7 @@ class OpenModemSession implements ModemSession {
     });
   }
 
-  async #run(line: string, { timeoutMs, signal }: CommandOptions = {}): Promise<readonly string[]> {
+  async #run(line: string, options: CommandOptions = {}): Promise<readonly string[]> {
     const command = parseAtCommand(line);
     const bytes = this.#encoder.encode(line).length;
     if (bytes > atCommandBytesMax) {
@@ -328,9 +286,9 @@ class OpenModemSession implements ModemSession {
     }
     // The answer to a command whose caller went away.
     await this.#answered;
-    if (this.#needsResync) await this.#resync();
+    if (this.#wayBack !== undefined) await this.#resync(this.#wayBack);
     this.counters.commands++;
-    return this.#send(line, command, timeoutMs ?? this.#timeOf(command), signal);
+    return this.#send(line, command, options.timeoutMs ?? this.#timeOf(command), options);
   }
 
   #timeOf(command: AtCommand): number {
@@ -338,8 +296,9 @@ class OpenModemSession implements ModemSession {
   }
 
   /** One command and its answer. An abort frees the caller at once; the channel stays taken until the answer came. */
-  #send(line: string, command: AtCommand, timeoutMs: number, signal?: AbortSignal): Promise<readonly string[]> {
+  #send(line: string, command: AtCommand, timeoutMs: number, options: CommandOptions = {}): Promise<readonly string[]> {
     return new Promise((resolve, reject) => {
+      const { signal } = options;
       if (this.#end !== undefined) throw this.#end;
       if (signal?.aborted === true) throw aborted(signal);
       let release: () => void = () => undefined;
@@ -347,57 +306,46 @@ class OpenModemSession implements ModemSession {
         release = resolveAnswered;
       });
       const onAbort = () => reject(aborted(signal));
-      const settle = (outcome: readonly string[] | ThinglineError) => {
-        timer.cancel();
+      const onEnd = ({ outcome, wayBack }: ExchangeEnd) => {
         signal?.removeEventListener("abort", onAbort);
         this.#exchange = undefined;
+        if (wayBack !== undefined) this.#loseWay(outcome, wayBack);
         release();
         if (outcome instanceof ThinglineError) reject(outcome);
         else resolve(outcome);
       };
       signal?.addEventListener("abort", onAbort, { once: true });
-      const timer = this.#clock.setTimer(timeoutMs, () => {
-        this.#needsResync = true;
-        this.counters.timeouts++;
-        this.#reader.reset();
-        const message = `the modem did not answer ${describe(command)} within ${timeoutMs} ms`;
-        settle(new ThinglineError("TIMEOUT", message, { details: { command: describe(command), timeoutMs } }));
-      });
       this.#reader.dropNoise();
-      this.#exchange = { line, command, information: [], informationBytes: 0, fault: undefined, settle };
-      this.#channel.write(this.#encoder.encode(line + this.#lineEnd));
-      this.#channel.flush();
+      const { channel, clock } = { channel: this.#channel, clock: this.#clock };
+      this.#exchange = new Exchange({ line, command, timeoutMs, options, channel, clock, onEnd });
+      this.#write(line + this.#lineEnd);
     });
   }
 
-  /**
-   * Finds the way back after an answer that did not come: whatever is still under way ends, a quote that noise opened
-   * in the modem's line discipline is closed, and late answers run dry.
-   */
-  async #resync(): Promise<void> {
+  async #resync(wayBack: WayBack): Promise<void> {
     this.counters.resyncs++;
     const probe = parseAtCommand("AT");
-    for (let attempt = 0; attempt < resyncAttemptsMax; attempt++) {
-      this.#reader.reset();
-      if (attempt > 0) {
-        // Ends a quoted text, or opens one that the next attempt ends.
-        this.#channel.write(this.#encoder.encode(`"${this.#lineEnd}`));
-        this.#channel.flush();
-        await this.#pause(resyncQuietMs);
-      }
-      try {
-        await this.#send("AT", probe, resyncAnswerMs);
-      } catch (error) {
-        if (error instanceof ThinglineError && (error.code === "TIMEOUT" || error.code === "MODEM_COMMAND_REJECTED"))
-          continue;
-        throw error;
-      }
-      await this.#pause(resyncQuietMs);
-      this.#needsResync = false;
-      return;
-    }
-    const message = `the modem does not answer AT: ${resyncAttemptsMax} attempts, ${resyncAnswerMs} ms each`;
-    throw new ThinglineError("TIMEOUT", message, { details: { command: "AT", timeoutMs: resyncAnswerMs } });
+    await findWayBack(wayBack, {
+      lineEnd: this.#lineEnd,
+      bufferedBytes: () => this.#channel.bufferedBytes,
+      write: (text) => this.#write(text),
+      pause: (delayMs) => this.#pause(delayMs),
+      forget: () => this.#reader.reset(),
+      ask: (timeoutMs) => this.#send("AT", probe, timeoutMs),
+    });
+    this.#wayBack = undefined;
+  }
+
+  #loseWay(outcome: readonly string[] | ThinglineError, wayBack: WayBack): void {
+    this.#wayBack = wayBack;
+    if (outcome instanceof ThinglineError && outcome.code === "TIMEOUT") this.counters.timeouts++;
+    this.#endRaw();
+    this.#reader.reset();
+  }
+
+  #write(text: string): void {
+    this.#channel.write(this.#encoder.encode(text));
+    this.#channel.flush();
   }
 
   /** Sends a text as it is and collects what comes until it looks complete, or the time is over. */
@@ -439,66 +387,103 @@ class OpenModemSession implements ModemSession {
 
   #receive(bytes: Uint8Array): void {
     if (this.#tap !== undefined) return this.#tap(bytes);
-    for (const line of this.#reader.push(bytes)) {
-      if (line.type === "line") this.#onLine(line.text);
-      else this.#onOverlong(line.droppedBytes);
+    this.#reader.read(bytes, this.#sink);
+    const exchange = this.#exchange;
+    // An application whose connection broke in data mode sends the marker, without a line end.
+    if (exchange?.isAnswering === false && this.#reader.pendingText(dataModeMarker.length) === dataModeMarker) {
+      this.#reader.reset();
+      exchange.onDataModeBroken();
     }
   }
+
+  readonly #sink: ResponseSink = {
+    line: (text) => this.#onLine(text),
+    overlong: (droppedBytes) => this.#onOverlong(droppedBytes),
+    raw: (bytes) => this.#onRaw(bytes),
+  };
 
   #onOverlong(droppedBytes: number): void {
     this.counters.noiseLines++;
     if (this.#exchange === undefined) return;
-    const message = `the answer to ${describe(this.#exchange.command)} has a line that is ${droppedBytes} bytes long`;
-    this.#exchange.fault = new ThinglineError("LIMIT_EXCEEDED", message, { details: { bytes: droppedBytes } });
+    const message = `the answer to ${this.#exchange.describe()} has a line that is ${droppedBytes} bytes long`;
+    this.#exchange.spoil(new ThinglineError("LIMIT_EXCEEDED", message, { details: { bytes: droppedBytes } }));
   }
 
   #onLine(text: string): void {
     const exchange = this.#exchange;
-    switch (classifyLine(text, exchange?.command)) {
+    if (text === banner) return this.#onBanner();
+    if (exchange?.onDataModeLine(text) === true) return;
+    const answering = exchange?.isAnswering === true ? exchange : undefined;
+    switch (classifyLine(text, answering?.command)) {
       case "final":
-        if (exchange !== undefined) this.#onFinal(exchange, text);
-        return;
+        return answering?.onFinal(text);
       case "information":
-        if (exchange !== undefined) this.#onInformation(exchange, text);
+        answering?.onInformation(text);
+        if (answering?.rawListener !== undefined) this.#expectRaw(text, answering.rawListener);
         return;
       case "notification":
-        for (const listener of [...this.#listeners]) listener(text);
-        for (const stream of this.#streams) stream.put(text);
-        return;
+        return this.#notify(text);
       case "noise":
         this.counters.noiseLines++;
         return;
     }
   }
 
-  #onInformation(exchange: Exchange, text: string): void {
-    // An echo (ATE1 of the Serial Modem application) is no information.
-    if (exchange.information.length === 0 && text === exchange.line) return;
-    exchange.informationBytes += text.length;
-    if (exchange.informationBytes <= answerBytesMax) exchange.information.push(text);
-    else {
-      const message = `the answer to ${describe(exchange.command)} is longer than ${answerBytesMax} bytes`;
-      exchange.fault = new ThinglineError("LIMIT_EXCEEDED", message, { details: { limit: answerBytesMax } });
-    }
+  #notify(text: string): void {
+    const head = this.#rawListeners.size === 0 ? undefined : parseRawDataHead(text);
+    const taker = head && this.#rawListeners.get(head.name);
+    if (taker !== undefined) this.#expectRaw(text, taker);
+    for (const listener of [...this.#listeners]) listener(text);
+    for (const stream of this.#streams) stream.put(text);
   }
 
-  #onFinal(exchange: Exchange, text: string): void {
-    const result = parseFinalResult(text);
-    if (result === undefined) return;
-    if (result.type === "ok") exchange.settle(exchange.fault ?? exchange.information);
-    else {
-      const command = describe(exchange.command);
-      const codes: Record<string, number> =
-        result.type === "error" ? {} : { [result.type === "cmeError" ? "cme" : "cms"]: result.code };
-      const words =
-        result.type === "cmeError"
-          ? `+CME ERROR ${describeCmeError(result.code)}`
-          : result.type === "cmsError"
-            ? `+CMS ERROR ${describeCmsError(result.code)}`
-            : text;
-      const message = `the modem answered ${words} to ${command}`;
-      exchange.settle(new ThinglineError("MODEM_COMMAND_REJECTED", message, { details: { command, ...codes } }));
+  /** The board started again: what it was asked it does not know any more. */
+  #onBanner(): void {
+    const exchange = this.#exchange;
+    if (exchange !== undefined) {
+      const message = `the board started again instead of answering ${exchange.describe()}`;
+      exchange.fail(new ThinglineError("MODEM_RESPONSE_INVALID", message), undefined);
     }
+    this.#notify(banner);
+  }
+
+  #expectRaw(line: string, listener: RawDataListener): void {
+    const head = parseRawDataHead(line);
+    if (head === undefined) return;
+    this.#raw = new RawDataRun(head, listener);
+    this.#reader.expectRaw(head.lengthBytes);
+    this.#rawSeenMs = this.#clock.monotonicMs();
+    // One timer for as long as raw bytes come; each run would cost one more.
+    this.#rawTimer ??= this.#clock.setTimer(rawDataSilenceMs, () => this.#onRawSilence());
+  }
+
+  #onRaw(bytes: Uint8Array): void {
+    const run = this.#raw;
+    if (run === undefined) return;
+    this.#rawSeenMs = this.#clock.monotonicMs();
+    run.take(bytes);
+    if (run.isComplete) this.#raw = undefined;
+  }
+
+  #onRawSilence(): void {
+    this.#rawTimer = undefined;
+    const run = this.#raw;
+    if (run === undefined) return;
+    const dueMs = this.#rawSeenMs + rawDataSilenceMs - this.#clock.monotonicMs();
+    if (dueMs > 0) {
+      this.#rawTimer = this.#clock.setTimer(dueMs, () => this.#onRawSilence());
+      return;
+    }
+    this.counters.noiseLines++;
+    this.#endRaw();
+    this.#reader.reset();
+    this.#exchange?.fail(run.shortError(), { type: "answer" });
+  }
+
+  #endRaw(): void {
+    this.#raw = undefined;
+    this.#rawTimer?.cancel();
+    this.#rawTimer = undefined;
   }
 
   #finish(error: ThinglineError): void {
@@ -506,18 +491,13 @@ class OpenModemSession implements ModemSession {
     this.#end = error;
     const jobs = this.#jobs;
     this.#jobs = [];
-    this.#exchange?.settle(error);
+    this.#endRaw();
+    this.#exchange?.fail(error, undefined);
     this.#ended.abort();
     for (const job of jobs) job.fail(error);
     for (const stream of [...this.#streams]) stream.end(error.code === "CLOSED" ? undefined : error);
     this.#listeners.clear();
   }
-}
-
-/** The command without its values: they may be a private key. */
-function describe(command: AtCommand): string {
-  const suffix = { execute: "", read: "?", test: "=?", set: "=..." }[command.form];
-  return `AT${command.name}${suffix}`;
 }
 
 function aborted(signal: AbortSignal | undefined): ThinglineError {

@@ -1,5 +1,5 @@
 /**
- * Generations of Nordic's application that turns an nRF91 into a modem behind a serial line. `slm-1.x`: Serial LTE Modem of the nRF Connect
- * SDK up to 2.2; `slm-2.x`: the same up to SDK 3.1; `serialModem`: the add-on that came after it.
+ * Generations of Nordic's application that turns an nRF91 into a modem behind a serial line. `slm1`: Serial LTE Modem of the nRF Connect
+ * SDK up to 2.2; `slm2`: the same up to SDK 3.1; `serialModem`: the add-on that came after it.
  */
-export type SerialModemDialect = "slm-1.x" | "slm-2.x" | "serialModem";
+export type SerialModemDialect = "slm1" | "slm2" | "serialModem";

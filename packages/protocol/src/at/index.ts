@@ -40,7 +40,7 @@ export {
 } from "./registration.js";
 export type { AccessTechnology, Registration, RegistrationStatus } from "./registration.js";
 export { ResponseLineReader, responseLineBytesMax } from "./response-line-reader.js";
-export type { ResponseLine } from "./response-line-reader.js";
+export type { ResponseLine, ResponseSink } from "./response-line-reader.js";
 export {
   cmeErrors,
   cmsErrors,

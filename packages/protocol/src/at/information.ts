@@ -67,6 +67,7 @@ export function classifyLine(line: string, command: AtCommand | undefined): Line
   if (information === undefined) return command === undefined ? "noise" : "information";
   if (command === undefined) return "notification";
   const { name, parameters } = information;
+  if (name.startsWith("#")) return isApplicationAnswer(name, command.name) ? "information" : "notification";
   if (!notificationNames.has(name)) return "information";
   if (name !== command.name) return "notification";
   if (command.form === "set") return "notification";
@@ -75,4 +76,12 @@ export function classifyLine(line: string, command: AtCommand | undefined): Line
   }
   if (name === "+CSCON" && command.form === "read" && parameters.length === 1) return "notification";
   return "information";
+}
+
+/**
+ * Lines of the serial modem application. Its commands answer under their own names, `AT#XSSOCKET=0` under that of plain sockets; whatever
+ * else comes in between is a URC.
+ */
+function isApplicationAnswer(name: string, command: string): boolean {
+  return name === command || (command === "#XSSOCKET" && name === "#XSOCKET");
 }

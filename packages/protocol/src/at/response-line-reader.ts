@@ -9,6 +9,15 @@ const structuredStarts = new Set([0x2b, 0x25, 0x23, 0x41, 0x61]);
 
 export type ResponseLine = { type: "line"; text: string } | { type: "overlong"; droppedBytes: number };
 
+/** Told as the bytes come: what one line says may decide what those behind it are. */
+export interface ResponseSink {
+  line(text: string): void;
+  /** A line that was longer than the reader keeps. */
+  overlong(droppedBytes: number): void;
+  /** Bytes that {@link ResponseLineReader.expectRaw} announced: views of what was read. */
+  raw(bytes: Uint8Array): void;
+}
+
 /**
  * Lines out of what a modem sends, in any chunking: responses, final result codes and URCs alike.
  *
@@ -21,6 +30,7 @@ export class ResponseLineReader {
   #length = 0;
   #dropped = 0;
   #isQuoted = false;
+  #rawBytes = 0;
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   constructor({ lineBytesMax = responseLineBytesMax }: { lineBytesMax?: number } = {}) {
@@ -31,20 +41,53 @@ export class ResponseLineReader {
     return this.#length;
   }
 
+  /** The line that has no end yet, when it is no longer than this. */
+  pendingText(bytesMax: number): string | undefined {
+    return this.#length > bytesMax ? undefined : this.#decoder.decode(this.#buffer.subarray(0, this.#length));
+  }
+
+  /** Of what {@link expectRaw} announced, how much has not come yet. */
+  get rawBytesDue(): number {
+    return this.#rawBytes;
+  }
+
   push(bytes: Uint8Array): ResponseLine[] {
     const lines: ResponseLine[] = [];
-    for (const byte of bytes) {
-      if (byte === lineFeed && !this.#isQuoted) this.#end(lines);
-      else this.#put(byte);
-    }
+    this.read(bytes, {
+      line: (text) => lines.push({ type: "line", text }),
+      overlong: (droppedBytes) => lines.push({ type: "overlong", droppedBytes }),
+      raw: () => undefined,
+    });
     return lines;
   }
 
-  /** Forgets what is pending: after a time-out, the way out of a quote that never closed. */
+  read(bytes: Uint8Array, sink: ResponseSink): void {
+    let index = 0;
+    while (index < bytes.length) {
+      if (this.#rawBytes > 0) {
+        const raw = bytes.subarray(index, index + this.#rawBytes);
+        index += raw.length;
+        this.#rawBytes -= raw.length;
+        sink.raw(raw);
+        continue;
+      }
+      const byte = bytes[index++] ?? 0;
+      if (byte === lineFeed && !this.#isQuoted) this.#end(sink);
+      else this.#put(byte);
+    }
+  }
+
+  /** The next bytes are no lines, whatever they hold. To be called from within {@link ResponseSink.line}. */
+  expectRaw(lengthBytes: number): void {
+    this.#rawBytes = lengthBytes;
+  }
+
+  /** Forgets what is pending: after a time-out, the way out of a quote that never closed, and of raw bytes that never came. */
   reset(): void {
     this.#length = 0;
     this.#dropped = 0;
     this.#isQuoted = false;
+    this.#rawBytes = 0;
   }
 
   /**
@@ -69,13 +112,13 @@ export class ResponseLineReader {
     if (byte === quote && structuredStarts.has(this.#buffer[0] ?? 0)) this.#isQuoted = !this.#isQuoted;
   }
 
-  #end(lines: ResponseLine[]): void {
+  #end(sink: ResponseSink): void {
     let length = this.#length;
     while (length > 0 && this.#buffer[length - 1] === carriageReturn) length--;
     const text = this.#decoder.decode(this.#buffer.subarray(0, length));
     const droppedBytes = this.#dropped === 0 ? 0 : this.#dropped + this.#length;
     this.reset();
-    if (droppedBytes > 0) lines.push({ type: "overlong", droppedBytes });
-    else if (text.trim() !== "") lines.push({ type: "line", text });
+    if (droppedBytes > 0) sink.overlong(droppedBytes);
+    else if (text.trim() !== "") sink.line(text);
   }
 }
