@@ -55,7 +55,7 @@ export const arrowRules = {
     "packages/modem": {
       at: [],
       commands: ["session.ts", "link-state.ts", "credential-refusal.ts"],
-      "credential-writing": [],
+      "credential-writing": ["commands", "session.ts", "credential-refusal.ts"],
       "serial-modem-host": ["session.ts"],
       simulator: ["simulator/behaviour", "simulator/commands", "serial-modem", "credential-refusal.ts"],
       "simulator/behaviour": ["simulator"],

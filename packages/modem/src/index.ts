@@ -9,6 +9,7 @@ export type { LinkControlOptions, LteLinkControl } from "./commands/link-control
 export { readNetworkTime, readPacketContexts, readSupplyVoltage, readTemperature } from "./commands/readings.js";
 export type { PacketContext } from "./commands/readings.js";
 export { readNetworkMonitor, readSignalQuality } from "./commands/signal.js";
+export { checkWritableTag, nrfCloudSecTag } from "./credential-writing/checked-plan.js";
 export { defaultScratchTag } from "./credential-writing/types.js";
 export type {
   CredentialPlan,
@@ -18,6 +19,7 @@ export type {
   WritingStepName,
   WrittenItem,
 } from "./credential-writing/types.js";
+export { writeCredentials } from "./credential-writing/write-credentials.js";
 export type { LinkEvents, LteMode } from "./link-state.js";
 export { notificationsQueuedMax } from "./notification-stream.js";
 export type { ModemLineEnd, ModemManner, ModemProbe } from "./probe.js";

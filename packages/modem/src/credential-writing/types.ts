@@ -59,6 +59,11 @@ export interface WriteCredentialsReport {
   items: readonly WrittenItem[];
   /** Whether the credentials connected; undefined where nobody asked. */
   isProved: boolean | undefined;
+  /**
+   * What became of what the tag held before in the place of the plan's: nothing else was there, it is all there still, it was replaced, or it was
+   * replaced and put back. `unknown`: the modem did not tell at the end.
+   */
+  oldCredentials: "none" | "kept" | "replaced" | "putBack" | "unknown";
   /** What could not be cleared away of the tag that served for the proof; undefined when nothing is left there. */
   leftInScratchTag: number | undefined;
   /** How the modem was found, and whether it is so again. Undefined where it never said how it was. */

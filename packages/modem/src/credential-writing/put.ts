@@ -1,0 +1,131 @@
+import { ThinglineError } from "@thingline/protocol";
+import {
+  attempt,
+  type CheckedPlan,
+  type Listed,
+  listTag,
+  listTagSurely,
+  isPassing,
+  type PlannedItem,
+  stateOf,
+  type Story,
+  type TagEntry,
+  writeOrder,
+} from "./story.js";
+
+const attemptsMax = 2;
+/** The modem is active: somebody else switched it on. */
+const whileActive = 518;
+/** A key that was made in the modem is not overwritten. */
+const alreadyThere = 519;
+
+export type Put = { entries: readonly TagEntry[]; isChanged: boolean } | { error: ThinglineError };
+
+/**
+ * Makes a tag hold what the plan says, and believes nothing but the list that the modem gives afterwards. What is there already is not written
+ * again, so that a second run completes what the first one began.
+ *
+ * @param known what the tag holds, where that was just asked.
+ */
+export function* putInTag(plan: CheckedPlan, secTag: number, known?: readonly TagEntry[]): Story<Put> {
+  let listed: Listed = known === undefined ? yield* listTag(secTag) : { entries: known };
+  if ("error" in listed) return listed;
+  let todo = plan.items.filter((item) => needsWriting(item, listed));
+  if (todo.length === 0) return { entries: listed.entries, isChanged: false };
+  const offline = yield* attempt({ do: "offline" });
+  if ("error" in offline) return offline;
+  todo = yield* unmark(plan, { secTag, todo, entries: listed.entries });
+  const answered = new Set<PlannedItem>();
+  for (let attempts = 0; attempts < attemptsMax; attempts++) {
+    for (const item of inOrder(todo)) {
+      const failure = yield* writeItem(plan, secTag, item);
+      if (failure !== undefined) return { error: failure };
+      answered.add(item);
+    }
+    listed = yield* listTagSurelyUnless(plan, secTag);
+    if ("error" in listed) return listed;
+    const { entries } = listed;
+    todo = plan.items.filter((item) => {
+      const state = stateOf(item, entries);
+      // A firmware that tells no digest cannot be asked; it has said OK to the writing.
+      return state !== "equal" && !(state === "unknown" && answered.has(item));
+    });
+    if (todo.length === 0) return { entries, isChanged: true };
+    const changed = todo.find((item) => variantOf(item, entries) !== undefined);
+    if (changed !== undefined) return { error: notVerified(secTag, changed, entries) };
+  }
+  const entries = "error" in listed ? [] : listed.entries;
+  return { error: notVerified(secTag, todo[0] as PlannedItem, entries) };
+}
+
+/** When all stands there as it should, one answer says it: no damage makes that of another one. */
+function* listTagSurelyUnless(plan: CheckedPlan, secTag: number): Story<Listed> {
+  const listed = yield* listTag(secTag);
+  if ("error" in listed || plan.items.every((item) => stateOf(item, listed.entries) === "equal")) return listed;
+  return yield* listTagSurely(secTag);
+}
+
+const needsWriting = (item: PlannedItem, listed: Listed): boolean =>
+  "error" in listed || stateOf(item, listed.entries) !== "equal";
+
+const inOrder = (items: readonly PlannedItem[]): PlannedItem[] =>
+  [...items].sort((left, right) => writeOrder.indexOf(left.type) - writeOrder.indexOf(right.type));
+
+/**
+ * The CA goes first where it is written last anyway: while a key is there already and its certificate is not, the tag must not look whole, to
+ * no device that boots on it.
+ */
+function* unmark(
+  { items }: CheckedPlan,
+  { secTag, todo, entries }: { secTag: number; todo: PlannedItem[]; entries: readonly TagEntry[] },
+): Story<PlannedItem[]> {
+  const ca = items.find(({ type }) => type === "ca");
+  const isThere = entries.some(({ type }) => type === "ca");
+  if (ca === undefined || !isThere || todo.every((item) => item === ca)) return todo;
+  // Where it could not be deleted, the tag is as it was, and the next write will fail for the same reason.
+  yield* attempt({ do: "delete", secTag, type: "ca" });
+  return todo.includes(ca) ? todo : [...todo, ca];
+}
+
+function* writeItem(plan: CheckedPlan, secTag: number, item: PlannedItem): Story<ThinglineError | undefined> {
+  const { type, content } = item;
+  for (let attempts = 0; ; attempts++) {
+    const result = yield { do: "write", secTag, type, content };
+    if (!("error" in result)) return undefined;
+    const { error } = result;
+    if (attempts + 1 >= attemptsMax) return error;
+    const { cme } = error.details;
+    if (cme === whileActive) {
+      const offline = yield* attempt({ do: "offline" });
+      if ("error" in offline) return offline.error;
+    } else if (cme === alreadyThere && plan.force) {
+      const deleted = yield* attempt({ do: "delete", secTag, type });
+      if ("error" in deleted) return deleted.error;
+    } else if (isPassing(error)) {
+      // The answer may have been lost, and not the command.
+      const listed = yield* listTag(secTag);
+      if (!needsWriting(item, listed)) return undefined;
+      if ("error" in listed) return listed.error;
+    } else {
+      return error;
+    }
+  }
+}
+
+function variantOf(item: PlannedItem, entries: readonly TagEntry[]): string | undefined {
+  const found = entries.find(({ type }) => type === item.type)?.sha256;
+  return found === undefined ? undefined : item.variants.get(found);
+}
+
+function notVerified(secTag: number, item: PlannedItem, entries: readonly TagEntry[]): ThinglineError {
+  const { type } = item;
+  const variant = variantOf(item, entries);
+  const what =
+    variant !== undefined
+      ? `is there ${variant}: something between here and the modem changes line ends`
+      : stateOf(item, entries) === "missing"
+        ? "is not there, although the modem said OK"
+        : "reads back with another digest";
+  const message = `${type} of security tag ${secTag} ${what}`;
+  return new ThinglineError("CREDENTIAL_NOT_VERIFIED", message, { details: { secTag, item: type } });
+}

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
+import { makeTestCertificates } from "@thingline/transport/contract";
+import { defaultScratchTag } from "./types.js";
+import { writeCredentials } from "./write-credentials.js";
+import { openWritingWorld, storedIn, testKeys, type WritingWorldOptions } from "./writing-world.test.support.js";
+
+const { ca, client, server } = await makeTestCertificates(testKeys);
+const credentials = { ca: ca.certificatePem, certificate: client.certificatePem, privateKey: client.privateKeyPem };
+const others = { ca: ca.certificatePem, certificate: server.certificatePem, privateKey: server.privateKeyPem };
+const sha256 = (text: string) => toHex(testKeys.sha256(new TextEncoder().encode(text)));
+const keys = testKeys;
+
+async function openWorld(options: WritingWorldOptions = {}) {
+  const world = await openWritingWorld(options);
+  const { clock, session, modem } = world;
+  const write = (
+    plan: Parameters<typeof writeCredentials>[1],
+    more: Partial<Parameters<typeof writeCredentials>[2]> = {},
+  ) => clock.until(writeCredentials(session, plan, { keys, clock, ...more }));
+  return {
+    ...world,
+    write,
+    stored: (tag: number) => storedIn(modem, clock, tag),
+    at: (line: string) => clock.until(modem.at(line)),
+  };
+}
+
+test("three credentials are written offline and verified, and the modem is online again with its subscriptions", async () => {
+  const { write, at, stored } = await openWorld();
+  await at("AT+CEREG=5");
+  await at("AT+CFUN=1");
+  const report = await write({ secTag: 42, credentials });
+  assert.equal(report.failure, undefined);
+  assert.equal(report.result, "written");
+  assert.equal(report.oldCredentials, "none");
+  assert.equal(report.isProved, undefined);
+  assert.deepEqual(report.modem, { functionalMode: 1, isRestored: true });
+  for (const [type, content] of Object.entries(credentials)) {
+    const item = report.items.find((each) => each.type === type);
+    assert.deepEqual([item?.state, item?.sha256, item?.foundSha256], ["equal", sha256(content), sha256(content)]);
+  }
+  assert.equal((await stored(42)).length, 3);
+  assert.equal(await at("AT+CFUN?"), "+CFUN: 1\r\nOK\r\n");
+  assert.match(await at("AT+CEREG?"), /^\+CEREG: 5,/);
+  assert.equal(await at("AT+CMEE?"), "+CMEE: 0\r\nOK\r\n");
+});
+
+test("what is there already is not written again", async () => {
+  const { write, session } = await openWorld();
+  await write({ secTag: 42, credentials });
+  const before = session.counters.commands;
+  const report = await write({ secTag: 42, credentials });
+  assert.equal(report.result, "unchanged");
+  assert.ok(session.counters.commands - before < 11, String(session.counters.commands - before));
+});
+
+test("while a key is new and its certificate is not, the tag has no CA", async () => {
+  const { write, modem, files } = await openWorld();
+  await write({ secTag: 42, credentials: others });
+  // The second write of the storage is the key: the CA was deleted before.
+  modem.faults.cutPowerAtWrite(2, "after");
+  const report = await write({ secTag: 42, credentials });
+  assert.equal(report.result, "failed");
+  assert.deepEqual(new Set(report.items.map(({ state }) => state)), new Set(["unknown"]));
+  assert.equal(report.oldCredentials, "unknown");
+  assert.equal(report.modem?.isRestored, false);
+  const again = await openWorld({ files });
+  assert.deepEqual(
+    (await again.stored(42)).map((line) => line.slice(0, 12)),
+    ["%CMNG: 42,1,", "%CMNG: 42,2,"],
+  );
+  assert.equal((await again.write({ secTag: 42, credentials })).result, "written");
+});
+
+for (const cme of [515, 518, 519, 527, 528] as const) {
+  test(`a write that the modem refuses with ${cme} is told with its reason, and what is in the tag`, async () => {
+    const { write, modem } = await openWorld();
+    modem.faults.refuseWrites({ cme, count: 99 });
+    const report = await write({ secTag: 42, credentials });
+    assert.ok(isThinglineError(report.failure, "CREDENTIAL_REFUSED"), String(report.failure));
+    assert.equal(report.failure.details["cme"], cme);
+    assert.deepEqual(new Set(report.items.map(({ state }) => state)), new Set(["missing"]));
+    assert.equal(report.modem?.isRestored, true);
+  });
+}
+
+test("a modem that somebody switches on in between is taken offline again", async () => {
+  const { write, modem } = await openWorld();
+  modem.faults.refuseWrites({ cme: 518, count: 1 });
+  assert.equal((await write({ secTag: 42, credentials })).result, "written");
+});
+
+test("new credentials are proved in another tag before they replace the old", async () => {
+  const { write, stored, at } = await openWorld();
+  await write({ secTag: 42, credentials: others });
+  const proved: [tag: number, old: boolean][] = [];
+  const report = await write(
+    { secTag: 42, credentials },
+    {
+      prove: async (secTag) => {
+        proved.push([
+          secTag,
+          (await stored(42)).some((line) => line.includes(sha256(others.privateKey).toUpperCase())),
+        ]);
+      },
+    },
+  );
+  assert.equal(report.failure, undefined);
+  assert.deepEqual(proved, [
+    [defaultScratchTag, true],
+    [42, false],
+  ]);
+  assert.equal(report.isProved, true);
+  assert.equal(report.oldCredentials, "replaced");
+  assert.equal(report.leftInScratchTag, undefined);
+  assert.deepEqual(await stored(defaultScratchTag), []);
+  assert.equal(await at("AT+CFUN?"), "+CFUN: 0\r\nOK\r\n");
+});
+
+test("credentials that do not connect never reach a tag that holds others", async () => {
+  const { write, stored } = await openWorld();
+  await write({ secTag: 42, credentials: others });
+  const before = await stored(42);
+  const refusal = new ThinglineError("CONNECTION_REFUSED", "the broker refuses");
+  const report = await write({ secTag: 42, credentials }, { prove: () => Promise.reject(refusal) });
+  assert.equal(report.failure, refusal);
+  assert.equal(report.isProved, false);
+  assert.equal(report.oldCredentials, "kept");
+  assert.equal(report.leftInScratchTag, undefined);
+  assert.deepEqual(await stored(42), before);
+  assert.deepEqual(await stored(defaultScratchTag), []);
+});
+
+test("a certificate for a key that stays is proved in its place, and the old one is put back when it fails", async () => {
+  const { write, stored } = await openWorld();
+  await write({ secTag: 42, credentials });
+  const before = await stored(42);
+  const part = { ca: server.certificatePem, certificate: server.certificatePem };
+  const refusal = new ThinglineError("CONNECTION_REFUSED", "the broker refuses");
+  const report = await write({ secTag: 42, credentials: part }, { prove: () => Promise.reject(refusal) });
+  assert.equal(report.failure, refusal);
+  assert.equal(report.oldCredentials, "putBack");
+  assert.deepEqual(await stored(42), before);
+});
+
+test("a scratch tag with something of somebody else's is refused, and taken by force", async () => {
+  const { write, at, stored } = await openWorld();
+  await write({ secTag: 42, credentials: others });
+  await at(`AT%CMNG=0,${defaultScratchTag},3,"ABCD"`);
+  const prove = async () => undefined;
+  const report = await write({ secTag: 42, credentials }, { prove });
+  assert.ok(isThinglineError(report.failure, "CREDENTIAL_REFUSED"), String(report.failure));
+  assert.equal(report.oldCredentials, "kept");
+  assert.equal((await write({ secTag: 42, credentials, force: true }, { prove })).result, "written");
+  assert.equal((await stored(defaultScratchTag)).length, 1, "the PSK is not ours");
+});
+
+test("a key that was made in the modem is replaced by force only", async () => {
+  const { write, modem, clock } = await openWorld();
+  await clock.untilSettled(modem.at("AT%KEYGEN=42,2,0"));
+  const report = await write({ secTag: 42, credentials });
+  assert.equal(report.failure?.details["cme"], 519);
+  assert.equal(report.items.find(({ type }) => type === "privateKey")?.state, "differs");
+  assert.equal((await write({ secTag: 42, credentials, force: true })).result, "written");
+});
+
+test("when the caller goes away the modem is put back all the same", async () => {
+  const { write, at, stored } = await openWorld();
+  await at("AT+CFUN=1");
+  const stop = new AbortController();
+  let writes = 0;
+  const report = await write(
+    { secTag: 42, credentials },
+    {
+      signal: stop.signal,
+      onStep: (step) => {
+        if (step === "write" && ++writes === 1) stop.abort();
+      },
+    },
+  );
+  assert.ok(isThinglineError(report.failure, "ABORTED"), String(report.failure));
+  assert.equal(report.modem?.isRestored, true);
+  assert.equal(await at("AT+CFUN?"), "+CFUN: 1\r\nOK\r\n");
+  assert.equal(report.items.filter(({ state }) => state === "equal").length, (await stored(42)).length);
+});
+
+const neverSent: [
+  what: string,
+  plan: Parameters<typeof writeCredentials>[1],
+  code: "OPTION_INVALID" | "CREDENTIAL_REFUSED",
+][] = [
+  ["nothing", { secTag: 42, credentials: {} }, "OPTION_INVALID"],
+  ["a tag that is none", { secTag: -1, credentials }, "OPTION_INVALID"],
+  ["a tag between the user's and Nordic's", { secTag: 3_000_000_000, credentials, force: true }, "OPTION_INVALID"],
+  ["Nordic's identity key", { secTag: 4_294_967_294, credentials, force: true }, "CREDENTIAL_REFUSED"],
+  ["Nordic's root CA", { secTag: 4_294_967_293, credentials, force: true }, "CREDENTIAL_REFUSED"],
+  ["Nordic's base key", { secTag: 4_294_967_292, credentials, force: true }, "CREDENTIAL_REFUSED"],
+  ["the tag of nRF Cloud", { secTag: 16_842_753, credentials }, "CREDENTIAL_REFUSED"],
+  ["a tag whose TLS can be traced", { secTag: 2_147_483_648, credentials }, "CREDENTIAL_REFUSED"],
+  ["the same scratch tag", { secTag: 42, scratchTag: 42, credentials }, "OPTION_INVALID"],
+  ["an empty text", { secTag: 42, credentials: { ca: "" } }, "CREDENTIAL_REFUSED"],
+  ["a quote", { secTag: 42, credentials: { ca: 'a"b' } }, "CREDENTIAL_REFUSED"],
+  ["a NUL", { secTag: 42, credentials: { ca: "a\0b" } }, "CREDENTIAL_REFUSED"],
+  ["more than a command carries", { secTag: 42, credentials: { ca: "x".repeat(4_080) } }, "CREDENTIAL_REFUSED"],
+];
+for (const [what, plan, code] of neverSent) {
+  test(`${what}: refused before the modem is asked anything`, async () => {
+    const { session, clock, chunks } = await openWorld();
+    await assert.rejects(clock.until(writeCredentials(session, plan, { keys, clock })), { code });
+    assert.equal(chunks(), 0);
+  });
+}
+
+test("the tag of nRF Cloud is taken by force", async () => {
+  const { write } = await openWorld();
+  assert.equal((await write({ secTag: 16_842_753, credentials, force: true })).result, "written");
+});
+
+test("a line that changes line ends is found out by the digest, and named", async () => {
+  const { write } = await openWorld({ alters: (text) => text.replaceAll(/(?<!\r)\n/gu, "\r\n") });
+  const report = await write({ secTag: 42, credentials });
+  assert.ok(isThinglineError(report.failure, "CREDENTIAL_NOT_VERIFIED"), String(report.failure));
+  assert.match(report.failure.message, /with CR LF line ends: something between here and the modem changes line ends/u);
+  assert.deepEqual(new Set(report.items.map(({ state }) => state)), new Set(["differs"]));
+});
