@@ -252,6 +252,16 @@ class BootedModem implements SimulatedModem {
     void this.#release().then(this.#resolveClosed);
   }
 
+  async restart(): Promise<void> {
+    this.#checkOn();
+    await this.#core.idle();
+    this.#checkOn();
+    this.happen("reset");
+    await this.firmware.start();
+    this.#core.profile = profileOf(this.identity.firmware, this.firmware.revision);
+    this.#checkOn();
+  }
+
   async close(): Promise<void> {
     if (this.#life === "on") {
       this.#life = "closing";

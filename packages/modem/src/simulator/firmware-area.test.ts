@@ -122,3 +122,59 @@ test("erasing takes its time, and a power cut in it leaves an area that has to b
   assert.equal((await after.firmware.state()).writtenBytes, "dirty");
   await after.close();
 });
+
+test("a modem that is restarted applies what is scheduled, and forgets what was not stored", async () => {
+  const { start } = benchOf();
+  const modem = await start();
+  await modem.at("AT+CMEE=1");
+  await modem.at("AT+CFUN=4");
+  await modem.firmware.write(0, delta);
+  await modem.firmware.schedule();
+  await modem.restart();
+  assert.equal(await modem.at("AT+CGMR"), `${to}\r\nOK\r\n`);
+  assert.equal(await modem.at("AT+CFUN?"), "+CFUN: 0\r\nOK\r\n");
+  assert.equal(await modem.at("AT+CMEE?"), "+CMEE: 0\r\nOK\r\n");
+  assert.equal((await modem.firmware.state()).result, "ok");
+  await modem.restart();
+  assert.equal((await modem.firmware.state()).version, to, "nothing is scheduled any more");
+  await modem.close();
+  await assert.rejects(modem.restart(), { code: "CLOSED" });
+  const after = await start();
+  assert.equal(await after.at("AT+CGMR"), `${to}\r\nOK\r\n`);
+  await after.close();
+});
+
+test("an erasure that a restart interrupts leaves the area dirty, and another one can begin", async () => {
+  const { clock, start } = benchOf();
+  const modem = await start();
+  await modem.firmware.write(0, delta);
+  const erasing = assert.rejects(modem.firmware.erase({ signal }), {
+    details: { modemError: "eraseError", modemErrorCode: 13 },
+  });
+  await clock.advance(firmwareEraseMs / 2);
+  await modem.restart();
+  assert.equal((await modem.firmware.state()).writtenBytes, "dirty");
+  const again = modem.firmware.erase({ signal });
+  await clock.advance(firmwareEraseMs + 1);
+  await erasing;
+  await again;
+  assert.equal((await modem.firmware.state()).writtenBytes, 0);
+  await modem.close();
+});
+
+test("a firmware that was programmed whole runs after the next start", async () => {
+  const { start } = benchOf();
+  const modem = await start();
+  await modem.firmware.write(0, delta);
+  await modem.firmware.program("mfw_nrf9160_1.3.9");
+  assert.equal(await modem.at("AT+CGMR"), `${from}\r\nOK\r\n`);
+  await modem.restart();
+  assert.equal(await modem.at("AT+CGMR"), "mfw_nrf9160_1.3.9\r\nOK\r\n");
+  assert.deepEqual(await modem.firmware.state(), {
+    version: "mfw_nrf9160_1.3.9",
+    writtenBytes: "dirty",
+    isScheduled: false,
+    result: undefined,
+  });
+  await modem.close();
+});

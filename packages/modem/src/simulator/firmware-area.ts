@@ -2,7 +2,6 @@ import { concatBytes, isRecord, isThinglineError, ThinglineError } from "@thingl
 import {
   type Clock,
   type Files,
-  type ModemFirmware,
   type ModemFirmwareError,
   modemFirmwareErrors,
   type ModemFirmwareState,
@@ -11,6 +10,7 @@ import {
 } from "@thingline/transport";
 import { isAuthenticDelta, readDeltaHead } from "./delta-image.js";
 import { readRecord, writeRecord } from "./record-file.js";
+import type { SimulatedModemFirmware } from "./simulated-modem.js";
 
 /** The area of an nRF91's modem for a delta image: what its library calls dirty lies just beyond. */
 export const firmwareAreaBytes = 2_621_440;
@@ -40,12 +40,13 @@ export interface FirmwareAreaOptions {
 const blank: FirmwareRecord = { isScheduled: false, isDirty: false };
 
 /** The firmware of a simulated modem: which one runs, and the area for the next. */
-export class FirmwareArea implements ModemFirmware {
+export class FirmwareArea implements SimulatedModemFirmware {
   readonly #options: FirmwareAreaOptions;
   readonly #isRadioOn: () => boolean;
   #record: FirmwareRecord;
   #content: Uint8Array;
-  #isErasing = false;
+  /** Of the erasure under way. */
+  #erasure: object | undefined;
   #isOver = false;
 
   private constructor(
@@ -62,8 +63,21 @@ export class FirmwareArea implements ModemFirmware {
   /** The modem starts: what is scheduled is applied. @throws {ThinglineError} STORE_CORRUPT, FILE_UNREADABLE */
   static async open(options: FirmwareAreaOptions, isRadioOn: () => boolean): Promise<FirmwareArea> {
     const area = new FirmwareArea(options, isRadioOn, await readStored(options));
-    if (area.#record.isScheduled) await area.#apply();
+    await area.start();
     return area;
+  }
+
+  /** The modem starts, once more maybe: an erasure that was under way is not finished, and what is scheduled is applied. */
+  async start(): Promise<void> {
+    this.#checkOn();
+    this.#erasure = undefined;
+    if (this.#record.isScheduled) await this.#apply();
+  }
+
+  /** A whole firmware was programmed through the bootloader: it runs from the next start on, and nothing is known of an update. */
+  async program(revision: string): Promise<void> {
+    this.#checkOn();
+    await this.#save({ ...blank, revision, isDirty: this.#record.isDirty || this.#content.length > 0 });
   }
 
   get revision(): string {
@@ -87,26 +101,29 @@ export class FirmwareArea implements ModemFirmware {
 
   async erase({ signal }: { signal: AbortSignal }): Promise<void> {
     this.#checkOn();
-    if (this.#isErasing) throw refused("erasePending");
-    this.#isErasing = true;
+    if (this.#erasure) throw refused("erasePending");
+    const erasure = {};
+    this.#erasure = erasure;
     try {
       // Nothing of it is worth anything from here on, whenever the power goes.
       await this.#save({ ...this.#withRevision, isScheduled: false, isDirty: true });
       await this.#options.clock.sleep(firmwareEraseMs * (this.#isRadioOn() ? 2 : 1), { signal });
       this.#checkOn();
+      // The modem was restarted meanwhile: the area is as dirty as it was.
+      if (this.#erasure !== erasure) throw refused("eraseError");
       const { files, folder } = this.#options;
       if (files !== undefined && folder !== undefined) await files.remove(contentPath(folder));
       this.#content = new Uint8Array(0);
       await this.#save({ ...this.#withRevision, ...blank });
     } finally {
-      this.#isErasing = false;
+      if (this.#erasure === erasure) this.#erasure = undefined;
     }
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     this.#checkOn();
     const { isDirty, isScheduled } = this.#record;
-    if (this.#isErasing) throw refused("erasePending");
+    if (this.#erasure) throw refused("erasePending");
     if (isScheduled) throw refused("notAllowed");
     if (isDirty) throw refused("areaNotBlank");
     if (offset !== this.#content.length) throw refused("invalidOffset");
@@ -127,7 +144,7 @@ export class FirmwareArea implements ModemFirmware {
   async schedule(): Promise<void> {
     this.#checkOn();
     const head = readDeltaHead(this.#content);
-    if (this.#record.isDirty || this.#isErasing) throw refused("notAllowed");
+    if (this.#record.isDirty || this.#erasure) throw refused("notAllowed");
     if (head === undefined || head === "invalid") throw refused("invalidHeader");
     if (head.sizeBytes !== this.#content.length) throw refused("incompleteData");
     await this.#save({ ...this.#withRevision, isScheduled: true, isDirty: false });

@@ -32,7 +32,7 @@ export type { Cell, LteTiming, RadioChanges, RadioConditions, SimState } from ".
 export { queuedCommandsMax } from "./modem-core.js";
 export { createSimulatedModem } from "./modem.js";
 export { defaultPin } from "./simulated-modem.js";
-export type { ModemFaults, SimulatedModem, SimulatedModemOptions } from "./simulated-modem.js";
+export type { ModemFaults, SimulatedModem, SimulatedModemFirmware, SimulatedModemOptions } from "./simulated-modem.js";
 export { ipHeaderBytes, segmentBytesMax, segmentSizeOptionBytes, tcpHeaderBytes } from "./ip-estimate.js";
 export type { RadioTime } from "./radio-time.js";
 export { storageBytesMax } from "./secure-storage.js";

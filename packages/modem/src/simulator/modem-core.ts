@@ -60,7 +60,8 @@ export class ModemCore implements ModemState {
   readonly clock: Clock;
   readonly random: Random;
   readonly keys: Keys;
-  readonly profile: FirmwareProfile;
+  /** Another one after an update of the firmware. */
+  profile: FirmwareProfile;
   readonly identity: StoredIdentity;
   readonly storage: SecureStorage;
   readonly lte: LteDriver;

@@ -48,6 +48,16 @@ export interface ModemFaults {
   setPowerFailing(isFailing: boolean): void;
 }
 
+/** What takes the modem's firmware: delta images, and whole ones by the bootloader. */
+export interface SimulatedModemFirmware extends ModemFirmware {
+  /**
+   * The whole firmware, as Nordic's tools and the modem's bootloader program it: it runs from the next start on.
+   *
+   * @param revision as `AT+CGMR` tells it: `mfw_nrf9160_1.3.7`.
+   */
+  program(revision: string): Promise<void>;
+}
+
 /** A simulated nRF91: an AT interface, secure storage, an LTE link, sockets. */
 export interface SimulatedModem {
   readonly identity: ModemIdentity;
@@ -56,8 +66,11 @@ export interface SimulatedModem {
   /** Plain sockets of the modem, for TLS outside of it. */
   readonly dialer: Dialer;
   readonly faults: ModemFaults;
-  /** Takes delta images of `makeSimulatedModemDelta()`; applied when the modem is made again on its folder. */
-  readonly firmware: ModemFirmware;
+  /**
+   * Takes delta images of `makeSimulatedModemDelta()`, applied when the modem starts the next time: by {@link restart}, or when it is made
+   * again on its folder. `AT+CGMR` tells the new version then.
+   */
+  readonly firmware: SimulatedModemFirmware;
   /** What went past the ports. */
   readonly counters: Readonly<AtPortCounters>;
   /** What went over the air; undefined unless the modem was made with `countsTraffic`. */
@@ -87,6 +100,13 @@ export interface SimulatedModem {
   at(command: string): Promise<string>;
   /** URCs, without line end. @returns what ends the subscription. */
   onNotification(listener: (line: string) => void): () => void;
+  /**
+   * Stops and starts the modem, as its library does when it is initialised again: what is scheduled in its firmware area is applied, functional
+   * mode 0, sockets are gone, and nothing is left that was not stored. Ports stay open.
+   *
+   * @throws {ThinglineError} CLOSED, CONNECTION_LOST when the power went away, and those of the files.
+   */
+  restart(): Promise<void>;
   /** The power goes away now: nothing is saved, nobody is told. */
   cutPower(): void;
   /** Switches off and gives the folder back. Safe to call twice. */
