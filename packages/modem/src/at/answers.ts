@@ -85,6 +85,13 @@ export function bareLines(pattern: RegExp, lengthMax = 512): AnswerCodec<string[
   };
 }
 
+/** Whatever comes: the answer of another command. */
+export const anyLines: AnswerCodec<readonly string[]> = {
+  parse: (_, lines) => ({ value: lines }),
+  format: (_, lines) => [...lines],
+  domain: { type: "list", of: { type: "text", pattern: /^[A-Za-z0-9:, ]{1,20}$/ }, lengthMax: 128 },
+};
+
 export function formatLine<Value>(name: string, line: LineCodec<Value>, value: Value): string {
   return `${name}: ${line.format(value)}`;
 }

@@ -31,6 +31,12 @@ export function integer(lowest: number, highest: number): Field<number> {
   };
 }
 
+/** As {@link integer}, and 0 for none. */
+export function integerOrZero(lowest: number, highest: number): Field<number> {
+  const field = integer(lowest, highest);
+  return { ...field, read: (text) => (text === "0" ? 0 : field.read(text)) };
+}
+
 const anyText = /^[^"\0]*$/;
 
 /** Text in quotes. There is no escape. */

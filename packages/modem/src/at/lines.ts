@@ -94,14 +94,17 @@ export function rest(pattern: RegExp): LineCodec<string> {
   };
 }
 
-/** The rest of a line that has a few values only, with a word for each. */
+/** The rest of a line that has a few values only, with a word for each. Some references have it in quotes. */
 export function restChoice<const Words extends Readonly<Record<string, string>>>(
   words: Words,
 ): LineCodec<Words[keyof Words]> {
   const entries = Object.entries(words) as [string, Words[keyof Words]][];
   const texts = new Map(entries.map(([text, word]) => [word, text]));
   return {
-    parse: (text) => entries.find(([known]) => known === text.trim())?.[1],
+    parse: (text) => {
+      const bare = text.trim().replace(/^"(.*)"$/, "$1");
+      return entries.find(([known]) => known === bare)?.[1];
+    },
     format: (value) => texts.get(value) ?? "",
     domain: { type: "choice", values: [...texts.keys()] },
   };

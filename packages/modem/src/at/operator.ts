@@ -4,7 +4,7 @@ import { choice, integer, optional, text } from "./fields.js";
 import { fields, groups, numbersInParentheses, single } from "./lines.js";
 
 /** How the modem picks its network. */
-export const operatorModes = { 0: "automatic", 1: "manual", 2: "deregister", 3: "format" } as const;
+export const operatorModes = { 0: "automatic", 1: "manual", 3: "format" } as const;
 /** How an operator is called: by its name, by its short one, or by country and network code. */
 export const operatorFormats = { 0: "long", 1: "short", 2: "numeric" } as const;
 export const operatorAvailabilities = { 0: "unknown", 1: "available", 2: "current", 3: "forbidden" } as const;

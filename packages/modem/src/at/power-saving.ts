@@ -1,6 +1,6 @@
 import { many, one } from "./answers.js";
 import { ask, set } from "./entry.js";
-import { bits, choice, flag, integer, optional, reserved } from "./fields.js";
+import { bits, choice, flag, integer, integerOrZero, optional, reserved } from "./fields.js";
 import { fields } from "./lines.js";
 
 /** Access technologies of eDRX. */
@@ -8,10 +8,15 @@ export const edrxTechnologies = { 4: "lteM", 5: "nbIot" } as const;
 /** `AT+CEDRXS`: off, on, on with URCs, off and forgotten. */
 export const edrxModes = { 0: "off", 1: "on", 2: "onWithNotifications", 3: "reset" } as const;
 
-/** Longest time that notifications take, in milliseconds. */
-const timeMs = integer(0, 0x7fff_ffff);
+/** How long before the event, and from which length of it on, the modem tells: milliseconds. */
+const warningMs = integerOrZero(500, 3_600_000);
+const thresholdMs = integer(10_240, 3_456_000_000);
 const technology = choice(edrxTechnologies);
-const sleepNotifications = fields({ isOn: flag, warningMs: optional(timeMs), thresholdMs: optional(timeMs) });
+const sleepNotifications = fields({
+  isOn: flag,
+  warningMs: optional(warningMs),
+  thresholdMs: optional(thresholdMs),
+});
 
 /** PSM, eDRX, and how the modem tells that it sleeps. */
 export const powerSavingTable = {
@@ -33,7 +38,8 @@ export const powerSavingTable = {
   ),
   "+CEDRXS?": ask(many(fields({ technology, cycle: bits(4) }), 2)),
   "+CEDRXS=": set(fields({ mode: choice(edrxModes), technology: optional(technology), cycle: optional(bits(4)) })),
-  "%XPTW=": set(fields({ technology, window: bits(4) })),
+  "%XPTW?": ask(many(fields({ technology, window: bits(4) }), 2)),
+  "%XPTW=": set(fields({ technology, window: optional(bits(4)) })),
   "%XMODEMSLEEP=": set(sleepNotifications),
   "%XT3412=": set(sleepNotifications),
 };

@@ -4,12 +4,15 @@ import { flag, integer, optional } from "./fields.js";
 import { fields, single } from "./lines.js";
 import { networkClock } from "./times.js";
 
+const celsius = integer(-100, 200);
+
 /** Supply, temperature, time, and notifications about the modem itself. */
 export const systemTable = {
   "%XVBAT": ask(one(single(integer(0, 100_000)))),
-  // nRF9160; the newer parts have the command without the question mark.
-  "%XTEMP?": ask(one(single(integer(-100, 200)))),
-  "%XTEMP": ask(one(single(integer(-100, 200)))),
+  "%XTEMP?": ask(one(single(celsius))),
+  // Of the nRF91x1.
+  "%XTEMP": ask(one(single(celsius))),
+  "%XTEMP=": set(fields({ isOn: flag })),
   "+CCLK?": ask(one(networkClock)),
   "+CCLK=": set(networkClock),
   "%XTIME=": set(fields({ isOn: flag })),

@@ -57,6 +57,28 @@ const commands: [line: string, key: CommandFormKey, values: unknown][] = [
     { challenge: "0123456789ABCDEF0123456789ABCDEF" },
   ],
   ["AT%CERTEXPIRY=42,0", "%CERTEXPIRY=", { secTag: 42, type: 0 }],
+  [
+    'AT%XSUDO=35,"c2lnbmF0dXJl";%CMNG=0,1,0,"TEST ROOT CERTIFICATE"',
+    "%XSUDO=",
+    { length: 35, signature: "c2lnbmF0dXJl", command: '%CMNG=0,1,0,"TEST ROOT CERTIFICATE"' },
+  ],
+  [
+    'AT%XPMNG=0,"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----"',
+    "%XPMNG=",
+    { operation: "write", content: "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----" },
+  ],
+  ["AT%XPMNG=2", "%XPMNG=", { operation: "read" }],
+  ["AT%XPRODDONE", "%XPRODDONE", undefined],
+  ["AT%XPRODDONE=1", "%XPRODDONE=", { keepsRadioTest: true }],
+  ["AT%CLAIMTOKEN=22", "%CLAIMTOKEN=", { secTag: 22 }],
+  [
+    'AT%CLAIMTOKEN=34,"90115c20ac3f381b520b43c76bd5d99c"',
+    "%CLAIMTOKEN=",
+    { secTag: 34, challenge: "90115c20ac3f381b520b43c76bd5d99c" },
+  ],
+  ["AT%XT3412=1,2000,30000", "%XT3412=", { isOn: true, warningMs: 2_000, thresholdMs: 30_000 }],
+  ["AT%XTEMP=1", "%XTEMP=", { isOn: true }],
+  ['AT+CCLK="18/12/06,22:10:00+08"', "+CCLK=", { unixSeconds: 1_544_127_000, timeZoneQuarterHours: 8 }],
   ["AT+CEREG=5", "+CEREG=", { level: 5 }],
   ["AT%XSIM=1", "%XSIM=", { isOn: true }],
 ];
@@ -92,6 +114,23 @@ const answers: [key: CommandFormKey, lines: string[], value: unknown][] = [
   ["+CMEE=?", ["+CMEE: (0,1)"], [0, 1]],
   ["+CPIN?", ["+CPIN: READY"], "ready"],
   ["+CPIN?", ["+CPIN: SIM PIN"], "pinRequired"],
+  ["+CIND?", ["+CIND: 1,0,1"], { service: true, roam: false, message: true }],
+  [
+    "%XPTW?",
+    ['%XPTW: 4,"0110"', '%XPTW: 5,"1110"'],
+    [
+      { technology: "lteM", window: "0110" },
+      { technology: "nbIot", window: "1110" },
+    ],
+  ],
+  [
+    "%CLAIMTOKEN=",
+    ['%CLAIMTOKEN: "RGV2aWNlIGNsYWltIHRva2Vu.Q29zZV9TaWduMQ"'],
+    "RGV2aWNlIGNsYWltIHRva2Vu.Q29zZV9TaWduMQ",
+  ],
+  ["%XPMNG=", ['%XPMNG: "-----BEGIN PUBLIC KEY-----"'], "-----BEGIN PUBLIC KEY-----"],
+  ["%XPMNG=", [], undefined],
+  ["%XSUDO=", ['%CMNG: 1,0,"AB"'], ['%CMNG: 1,0,"AB"']],
   ["+CPINR=", ['+CPINR: "SIM PIN",3'], [{ facility: "SIM PIN", attempts: 3 }]],
   ["%XSIM?", ["%XSIM: 1"], { isInitialized: true }],
   ["%XSIM?", ["%XSIM: 0,1"], { isInitialized: false, cause: 1 }],
@@ -179,6 +218,11 @@ test("the monitor of a registered modem is read and written", () => {
   assert.deepEqual(answer && formatAnswer("%XMONITOR", answer.value), lines);
 });
 
+test("what the references write in another way is read as well", () => {
+  assert.deepEqual(parseAnswer("+CPIN?", ['+CPIN: "SIM PIN"']), { value: "pinRequired" });
+  assert.deepEqual(parseAnswer("%CMNG=", ['%CMNG: 12345678, 0, "978C"'])?.value[0]?.secTag, 12_345_678);
+});
+
 test("what newer firmware adds to an answer does not count, and in a command it is refused", () => {
   assert.deepEqual(parseAnswer("+CFUN?", ["+CFUN: 1,9"]), { value: 1 });
   assert.deepEqual(parseAnswer("+COPS?", ['+COPS: 0,2,"24201",7,"new"'])?.value.operator, "24201");
@@ -215,7 +259,15 @@ for (const [key, lines] of otherAnswers) {
 const otherCommands = [
   ...["AT+NOPE", "AT+CFUN=", "AT+CFUN=3", 'AT+CFUN="4"', "AT+CFUN", "AT+CGSN=4", "AT+CPIN=1234", 'AT+CPIN="12"'],
   ...["AT+CEREG=6", "AT%XSIM=2", "AT+COPS=4", 'AT+COPS=1,2,"2420"', "AT+CGDCONT=0,PPP", 'AT+CGDCONT=0,"PPP"'],
-  ...['AT+CEDRXS=2,6,"1001"', 'AT%XPTW=4,"00111"', "AT%CMNG=4", 'AT%ATTESTTOKEN="0"', "AT%XPOFWARN=1,34"],
+  ...[
+    'AT+CEDRXS=2,6,"1001"',
+    'AT%XPTW=4,"00111"',
+    "AT%CMNG=4",
+    "AT%XMODEMSLEEP=1,1,20000",
+    'AT%ATTESTTOKEN="0"',
+    "AT%XPOFWARN=1,34",
+  ],
+  ...['AT%XSUDO=9,"c2ln";%CMNG=1', 'AT%XSUDO=7,"c2ln"', "AT%XPMNG=1", 'AT%XPMNG=2,"x",10', "AT+COPS=2"],
 ];
 
 for (const line of otherCommands) {

@@ -16,6 +16,18 @@ const valid: [line: string, command: AtCommand][] = [
   ["AT%XSIM=1", { name: "%XSIM", form: "set", parameters: [{ type: "integer", value: 1 }] }],
   ["AT#XSLMVER", { name: "#XSLMVER", form: "execute", parameters: [] }],
   [
+    'AT%XSUDO=28,"c2lnbmF0dXJl";+CMD="a;b"',
+    {
+      name: "%XSUDO",
+      form: "set",
+      parameters: [
+        { type: "integer", value: 28 },
+        { type: "string", value: "c2lnbmF0dXJl" },
+      ],
+      authenticated: '+CMD="a;b"',
+    },
+  ],
+  [
     'AT%CMNG=0,43,0,"-----BEGIN\r\nx"',
     {
       name: "%CMNG",
@@ -47,6 +59,8 @@ const malformed = [
   "AT+",
   "AT+CFUN!",
   "AT+CFUN ?",
+  'AT+CGSN="1";+CGMI',
+  'AT%XSUDO="a;+CGMI',
   'AT+C=1,"',
   "BT",
 ];

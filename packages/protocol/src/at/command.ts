@@ -11,6 +11,8 @@ export interface AtCommand {
   form: AtCommandForm;
   /** Of the set form only. `AT+CPSMS=` is a set form without parameters. */
   parameters: AtParameter[];
+  /** Of `AT%XSUDO` only: what stands behind the semicolon, a command without its `AT`. No other command may be followed by one. */
+  authenticated?: string;
 }
 
 /** What the modem's AT interface takes, the terminator not counted (NRF_MODEM_AT_MAX_CMD_SIZE). */
@@ -36,7 +38,15 @@ export function parseAtCommand(line: string): AtCommand {
   if (rest === undefined) return { name, form: "execute", parameters: [] };
   if (rest === "?") return { name, form: "read", parameters: [] };
   if (rest === "=?") return { name, form: "test", parameters: [] };
+  if (name === "%XSUDO") return parseAuthenticated(name, rest.slice(1));
   return { name, form: "set", parameters: parseAtParameters(rest.slice(1)) };
+}
+
+/** `<length>,"<signature>"[,<key slot>];<command>`: neither a signature in base64 nor what stands before it has a semicolon. */
+function parseAuthenticated(name: string, text: string): AtCommand {
+  const end = text.indexOf(";");
+  const parameters = parseAtParameters(end < 0 ? text : text.slice(0, end));
+  return { name, form: "set", parameters, ...(end < 0 ? {} : { authenticated: text.slice(end + 1) }) };
 }
 
 function trimControls(line: string): string {

@@ -53,6 +53,6 @@ export {
 } from "./result.js";
 export type { AtFraming, CmeErrorCode, FinalResult } from "./result.js";
 export { formatSignalNotification, formatSignalQuality, parseSignalQuality, rsrpIndex, rsrqIndex } from "./signal.js";
-export type { SignalQuality } from "./signal.js";
+export type { SignalQuality, SignalThresholds } from "./signal.js";
 export { formatSystemMode, parseSystemMode } from "./system-mode.js";
 export type { SystemMode } from "./system-mode.js";

@@ -49,6 +49,7 @@ export const notificationNames: ReadonlySet<string> = new Set([
   "%XPOFWARN",
   "%XVBATLOWLVL",
   "%XVBATLVL",
+  "%XTEMP",
   "%MDMEV",
   "%NCELLMEAS",
 ]);

@@ -30,14 +30,20 @@ const cases: [line: string, notification: ModemNotification][] = [
   ["%XMODEMSLEEP: 4", { type: "modemSleep", sleep: 4 }],
   ["%MDMEV: SEARCH STATUS 1", { type: "modemEvent", name: "SEARCH STATUS 1" }],
   ["%MDMEV: ME OVERHEATED", { type: "modemEvent", name: "ME OVERHEATED" }],
-  ["%CESQ: 62,3,31,4", { type: "signal", quality: { rsrpDbm: -78, rsrqDb: -4 } }],
-  ["%CESQ: 255,0,255,0", { type: "signal", quality: { rsrpDbm: undefined, rsrqDb: undefined } }],
+  ["%CESQ: 62,3,12,1", { type: "signal", quality: { rsrpDbm: -78, rsrqDb: -13.5 }, thresholds: { rsrp: 3, rsrq: 1 } }],
+  [
+    "%CESQ: 255,0,255,0",
+    { type: "signal", quality: { rsrpDbm: undefined, rsrqDb: undefined }, thresholds: { rsrp: 0, rsrq: 0 } },
+  ],
+  ["%CESQ: 62,3,31", { type: "signal", quality: { rsrpDbm: -78, rsrqDb: -4 } }],
+  ["%XTEMP: 2,56", { type: "temperature", level: 2, celsius: 56 }],
   ["%XSIM: 1", { type: "sim", isInitialized: true }],
   ["%XSIM: 0,1", { type: "sim", isInitialized: false, cause: 1 }],
   [
-    '%XTIME: "08","22011051235908","01"',
-    { type: "networkTime", localTimeZone: "08", universalTime: "22011051235908", daylightSaving: "01" },
+    '%XTIME: "08","81109251714208","01"',
+    { type: "networkTime", localTimeZone: "08", universalTime: "81109251714208", daylightSaving: "01" },
   ],
+  ['%XTIME: ,"81109251714208","01"', { type: "networkTime", universalTime: "81109251714208", daylightSaving: "01" }],
   ["%XPOFWARN: 30", { type: "supply", name: "%XPOFWARN", values: [30] }],
   ["%XVBATLOWLVL: 3200", { type: "supply", name: "%XVBATLOWLVL", values: [3_200] }],
   ["+CGEV: ME PDN ACT 0,0", { type: "packetDomain", event: "ME PDN ACT 0,0" }],
@@ -65,6 +71,7 @@ const cases: [line: string, notification: ModemNotification][] = [
   ["#XMQTTEVT: 3,0", { type: "other", line: "#XMQTTEVT: 3,0", name: "#XMQTTEVT" }],
   ["+CEREG: 77", { type: "other", line: "+CEREG: 77", name: "+CEREG" }],
   ["+CSCON: on", { type: "other", line: "+CSCON: on", name: "+CSCON" }],
+  ["%XTEMP: 25", { type: "other", line: "%XTEMP: 25", name: "%XTEMP" }],
   ["%XT3412: ", { type: "other", line: "%XT3412: ", name: "%XT3412" }],
   ["%NCELLMEAS: x", { type: "other", line: "%NCELLMEAS: x", name: "%NCELLMEAS" }],
   ["Ready", { type: "other", line: "Ready", name: "" }],
@@ -108,6 +115,8 @@ for (const [line, timeMs] of times) {
 test("error codes have words, and unknown ones stand alone", () => {
   assert.equal(describeCmeError(518), "518 (not allowed while the modem is active)");
   assert.equal(describeCmeError(529), "529 (no ownership key, or the secure side failed)");
+  assert.equal(describeCmeError(521), "521 (the search for networks was interrupted, and found some only)");
+  assert.equal(describeCmeError(127), "127 (access point missing or unknown)");
   assert.equal(describeCmeError(999), "999");
   assert.equal(describeCmsError(310), "310 (no SIM card)");
   assert.equal(describeCmsError(999), "999");

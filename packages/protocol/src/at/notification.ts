@@ -2,7 +2,7 @@ import { type Information, parseInformation } from "./information.js";
 import { type NeighborCells, readNeighborCells } from "./neighbor-cells.js";
 import { integerAt, stringAt } from "./parameters.js";
 import { type Registration, parseRegistrationNotification } from "./registration.js";
-import { readSignalNotification, type SignalQuality } from "./signal.js";
+import { readSignalNotification, type SignalQuality, type SignalThresholds } from "./signal.js";
 
 /** What a URC says. Whatever is not known, or not as Nordic's reference has it, is `other`, with its line as it came. */
 export type ModemNotification =
@@ -18,14 +18,16 @@ export type ModemNotification =
   | { type: "modemSleep"; sleep: number; timeMs?: number }
   /** `%MDMEV`: `SEARCH STATUS 1`, `RESET LOOP`, `ME BATTERY LOW`, `ME OVERHEATED` ... */
   | { type: "modemEvent"; name: string }
-  /** `%CESQ` */
-  | { type: "signal"; quality: SignalQuality }
+  /** `%CESQ`: it is sent when the signal has crossed one of its thresholds. */
+  | { type: "signal"; quality: SignalQuality; thresholds?: SignalThresholds }
   /** `%XSIM`: `cause` 1 is a PIN that is asked for. */
   | { type: "sim"; isInitialized: boolean; cause?: number }
   /** `%XTIME`: as the network sent it, in hex digits. */
   | { type: "networkTime"; localTimeZone?: string; universalTime?: string; daylightSaving?: string }
   /** `%XPOFWARN`, `%XVBATLOWLVL`, `%XVBATLVL` */
   | { type: "supply"; name: string; values: number[] }
+  /** `%XTEMP`: degrees Celsius; level 1 is normal, 2 high, 3 critical: the radio is off. */
+  | { type: "temperature"; level: number; celsius: number }
   /** `%NCELLMEAS` */
   | { type: "neighborCells"; cells: NeighborCells }
   /** `+CGEV`: `ME PDN ACT 0` ... */
@@ -80,8 +82,8 @@ const readers: Readonly<Record<string, Reader>> = {
   },
   "%MDMEV": ({ text }) => (text.trim() === "" ? undefined : { type: "modemEvent", name: text.trim() }),
   "%CESQ": (_, line) => {
-    const quality = readSignalNotification(line);
-    return quality === undefined ? undefined : { type: "signal", quality };
+    const signal = readSignalNotification(line);
+    return signal === undefined ? undefined : { type: "signal", ...signal };
   },
   "%XSIM": ({ parameters }) => {
     const state = integerAt(parameters, 0);
@@ -97,6 +99,10 @@ const readers: Readonly<Record<string, Reader>> = {
   "%XPOFWARN": supply,
   "%XVBATLOWLVL": supply,
   "%XVBATLVL": supply,
+  "%XTEMP": ({ parameters }) => {
+    const [level, celsius] = [integerAt(parameters, 0), integerAt(parameters, 1)];
+    return level === undefined || celsius === undefined ? undefined : { type: "temperature", level, celsius };
+  },
   "%NCELLMEAS": ({ parameters }) => {
     const cells = readNeighborCells(parameters);
     return cells === undefined ? undefined : { type: "neighborCells", cells };

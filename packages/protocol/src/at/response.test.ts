@@ -110,6 +110,9 @@ const kinds: [line: string, command: string | undefined, kind: LineKind][] = [
   ["+CSCON: 1,0", "AT+CSCON?", "information"],
   ["+CEREG: 1", "AT+CFUN=4", "notification"],
   ["+CFUN: 4", "AT+CFUN?", "information"],
+  ["%XTEMP: 25", "AT%XTEMP?", "information"],
+  ["%XTEMP: 2,56", "AT+CFUN?", "notification"],
+  ['%CMNG: 43,0,"AA"', 'AT%XSUDO=7,"c2ln";%CMNG=1', "information"],
   ['%CMNG: 43,0,"AA"', "AT%CMNG=1", "information"],
 ];
 

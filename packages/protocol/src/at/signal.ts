@@ -9,6 +9,14 @@ export interface SignalQuality {
   rsrqDb: number | undefined;
 }
 
+/** How many of the modem's four thresholds the signal has reached, from 0 to 4; 255 unknown. */
+export interface SignalThresholds {
+  /** By default the indexes 20, 40, 60 and 80. */
+  rsrp: number;
+  /** By default the indexes 7, 14, 21 and 28. */
+  rsrq: number;
+}
+
 const unknown = 255;
 
 /** `+CESQ: <rxlev>,<ber>,<rscp>,<ecno>,<rsrq>,<rsrp>`. 3GPP TS 27.007 8.69. */
@@ -51,14 +59,17 @@ export function formatSignalNotification(quality: SignalQuality): string {
 }
 
 /** `%CESQ: <rsrp>,<threshold>,<rsrq>,<threshold>`. @returns undefined when it is none. */
-export function readSignalNotification(line: string): SignalQuality | undefined {
+export function readSignalNotification(
+  line: string,
+): { quality: SignalQuality; thresholds?: SignalThresholds } | undefined {
   const information = parseInformation(line);
   if (information?.name !== "%CESQ") return undefined;
-  const rsrp = integerAt(information.parameters, 0);
-  const rsrq = integerAt(information.parameters, 2);
+  const [rsrp, rsrpThreshold, rsrq, rsrqThreshold] = [0, 1, 2, 3].map((at) => integerAt(information.parameters, at));
   if (rsrp === undefined || rsrq === undefined) return undefined;
-  return {
+  const quality: SignalQuality = {
     rsrpDbm: rsrp <= 97 ? -140 + rsrp : undefined,
     rsrqDb: rsrq <= 34 ? -19.5 + rsrq / 2 : undefined,
   };
+  if (rsrpThreshold === undefined || rsrqThreshold === undefined) return { quality };
+  return { quality, thresholds: { rsrp: rsrpThreshold, rsrq: rsrqThreshold } };
 }
