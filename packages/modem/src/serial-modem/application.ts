@@ -1,5 +1,5 @@
 import type { Connection } from "@thingline/transport";
-import type { SimulatedModem } from "../simulator/modem.js";
+import type { SimulatedModem } from "../simulator/simulated-modem.js";
 import type { SerialModemDialect } from "./dialect.js";
 import type { SerialModemCounters, SerialModemPortOptions } from "./options.js";
 
@@ -17,6 +17,8 @@ export interface SerialModemApplication {
   openPort(options?: SerialModemPortOptions): Connection;
   /** The modem's firmware crashes and starts again: `#XMODEM: FAULT,…`, `#XMODEM: INIT,0`, and every socket is gone. */
   crashModem(options?: { reason?: number; programCounter?: number }): void;
+  /** The pin that wakes the application from `AT#XSLEEP` and `AT#XSHUTDOWN`; `Ready` follows. Nothing happens when it is awake. */
+  wake(): Promise<void>;
   /** Ends the application and its lines; the modem goes on. Safe to call twice. Ends by itself with the modem. */
   close(): Promise<void>;
   readonly closed: Promise<void>;

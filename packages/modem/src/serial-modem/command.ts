@@ -32,9 +32,9 @@ export interface SerialModemSetForm {
   handle: SerialModemHandler;
 }
 
-/** A form that is not there is answered with ERROR. */
+/** A form that is not there is answered with ERROR. Of several set forms the first whose rules hold is taken. */
 export type SerialModemForms = Partial<Record<Exclude<AtCommandForm, "set">, SerialModemHandler>> & {
-  set?: SerialModemSetForm;
+  set?: SerialModemSetForm | readonly SerialModemSetForm[];
 };
 
 /** One command of the application. */

@@ -9,12 +9,16 @@ export interface SerialModemOptions {
   dialect?: SerialModemDialect;
   /** What its version command tells. Default: one of the dialect's. */
   version?: string;
+  /** A third part of the version, as customers' builds have it (not `slm-1.x`). */
+  customerVersion?: string;
   /** What ends a command. Default: the dialect's. */
   terminator?: AtTerminator;
   /** Of the line, as far as the application knows: the time limit of data mode follows from it. Default {@link defaultBaudRate}. */
   baudRate?: number;
   /** What becomes of bytes that come while a command is executed. Default `lost`, as on the real part. */
   whileBusy?: "lost" | "queued";
+  /** The build that tells each burst of data mode: `#XDATAMODE: <bytes>`. Default false. */
+  hasDataModeUrc?: boolean;
   /** The build with TLS outside of the modem, which has `#XCMNG` (Serial LTE Modem only). Default false. */
   hasNativeTls?: boolean;
   /** Where what outlives a restart is kept. Both or none; the folder may be the modem's. */
@@ -22,7 +26,12 @@ export interface SerialModemOptions {
   folder?: string;
   /** For `#XGETADDRINFO`: the addresses of a host, none when it has none. Without it only addresses and `localhost` are known. */
   resolve?: (host: string, options: { family: 4 | 6 | undefined; signal: AbortSignal }) => Promise<readonly string[]>;
+  /** Told when a command asks for what is not simulated, by name; the host gets ERROR. */
+  onUnsupported?: (what: string) => void;
 }
+
+/** Of a name that `options.resolve` has to look up. */
+export const resolveTimeoutMs = 30_000;
 
 export const defaultSerialModemDialect: SerialModemDialect = "serialModem";
 export const defaultBaudRate = 115_200;

@@ -164,7 +164,7 @@ class WireChannel implements Channel {
     if (count > 0) this.#events.received(bytes.subarray(from, from + count));
     if (this.#arriving === undefined) {
       this.#isInTaken = true;
-      if (!this.#isOver) this.peer?.#taken();
+      if (!this.#isOver && this.peer !== undefined) this.peer.#taken();
       this.#isInTaken = false;
     } else if (this.#isReading && !this.#isOver) {
       this.#timer?.cancel();

@@ -1,4 +1,5 @@
 export type { SerialModemApplication } from "../serial-modem/application.js";
+export { createSerialModemApplication } from "../serial-modem/create.js";
 export { isSerialModemDialect } from "../serial-modem/dialect.js";
 export type { SerialModemDialect } from "../serial-modem/dialect.js";
 export { defaultBaudRate, defaultSerialModemDialect, serialModemPortsMax } from "../serial-modem/options.js";
