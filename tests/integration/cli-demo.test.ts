@@ -24,10 +24,37 @@ async function withTemporary(t: TestContext) {
 
 const named = (events: JsonEvent[], name: string) => events.filter(({ event }) => event === name);
 
+interface BothWays {
+  sent: number;
+  received: number;
+}
+
+/** Real TLS on real sockets, and so not byte by byte the same: that is `main-job-bytes.test.ts`. */
+function checkBytes(events: JsonEvent[]): void {
+  const steps = named(events, "bytes");
+  const [total] = named(events, "bytesTotal");
+  const layer = (event: JsonEvent | undefined, name: string) => event?.[name] as BothWays;
+  for (const way of ["sent", "received"] as const) {
+    for (const name of ["application", "tls", "handshake", "ip", "packets"]) {
+      const sum = steps.reduce((before, step) => before + layer(step, name)[way], 0);
+      assert.equal(sum, layer(total, name)[way], `${name} ${way}`);
+    }
+    assert.ok(layer(total, "application")[way] < layer(total, "tls")[way]);
+    assert.ok(layer(total, "tls")[way] < layer(total, "ip")[way]);
+  }
+  const claim = steps.find(({ step }) => step === "connectClaim");
+  // CONNECT with the claim's client id and CONNACK; one dial with its handshake.
+  assert.deepEqual([layer(claim, "application"), claim?.["sockets"]], [{ sent: 39, received: 4 }, 1]);
+  assert.ok(layer(claim, "handshake").received > 1_500);
+  const update = steps.find(({ step }) => step === "firmwareUpdate");
+  assert.ok(layer(update, "application").received > 512 * 1024);
+  assert.ok(Number((total?.["radio"] as Record<string, number>)["connectedMs"]) > 0);
+}
+
 describe("thingline demo", { concurrency: 2 }, () => {
   test("demo --json prints the whole flow as one object a line; --keep lets it go on, --bad-firmware ends with the old image", async (t) => {
     const folder = join(await temporaryFolder(t), "kept");
-    const finished = await runThinglineIn(t, {}, "demo", "--keep", folder, "--json");
+    const finished = await runThinglineIn(t, {}, "demo", "--keep", folder, "--bytes", "--json");
     assert.equal(finished.code, 0, finished.stderr);
     const events = eventsOf(finished);
     assert.deepEqual(
@@ -69,6 +96,7 @@ describe("thingline demo", { concurrency: 2 }, () => {
     const [updated] = named(events, "updated");
     assert.deepEqual([updated?.["status"], updated?.["running"]], ["SUCCEEDED", "1.1.0"]);
     assert.equal(events.at(-1)?.event, "done");
+    checkBytes(events);
     assert.doesNotMatch(finished.stdout + finished.stderr, /PRIVATE KEY|X-Amz-Signature/);
 
     // The device is provisioned already, and what it is sent is bad.
@@ -99,6 +127,7 @@ describe("thingline demo", { concurrency: 2 }, () => {
       { env: { ...surroundings.env, npm_command: "start" } },
       "demo",
       "--native-tls",
+      "--bytes",
       "--device-id",
       "pump-7",
     );
@@ -113,6 +142,8 @@ describe("thingline demo", { concurrency: 2 }, () => {
     assert.deepEqual(steps, ["downloaded", "verified", "installed", ...swap, "booted", "healthy", "confirmed"]);
     assert.match(stdout, /job in the cloud +SUCCEEDED\n +the device runs 1\.1\.0\n/);
     assert.match(stdout, /^done in \d+\.\d s$/m);
+    assert.match(stdout, /^ {2}connectClaim +\d+ \+ 4 +\d+ \+ \d+ +\d+ \+ \d+$/m);
+    assert.match(stdout, /^ {2}of TLS, handshakes: \d+ \+ \d+$/m);
     for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
     assert.equal(stdout.includes("\u001b"), false);
     assert.equal(stderr, "");

@@ -158,12 +158,21 @@ function addDemo(program: Command, command: AddCommand): void {
     .option("--without-claim", "take the claim certificate away first, to see the flow fail with its reason")
     .option("--bad-firmware", "end with an image whose own check fails, to see the device go back by itself")
     .option("--native-tls", "TLS in the application instead of in the modem")
+    .option("--bytes", "count what each step costs on air: bytes by layer, and the radio's time with --json")
     .addOption(
       new Option("--method <method>", "how the device is provisioned; fleet needs --native-tls")
         .choices(["split", "fleet", "csr", "modem-key"])
         .default("split"),
     );
-  examples(made, "demo --keep demo", "demo --method csr", "demo --without-claim", "demo --bad-firmware", "demo --json");
+  examples(
+    made,
+    "demo --keep demo",
+    "demo --method csr",
+    "demo --without-claim",
+    "demo --bad-firmware",
+    "demo --bytes",
+    "demo --json",
+  );
 }
 
 function addCloud(cloud: Command, command: AddCommand): void {

@@ -30,6 +30,8 @@ export interface SimulatedProvisioning extends FlowOptions {
   nativeTls?: { store: NativeCredentialStore; receivedRecordBytesMax?: number };
   port: number;
   stateFolder: string;
+  /** Hears what is shown. */
+  onEvent?: ((event: ProvisioningEvent) => void) | undefined;
 }
 
 /** A provisioning flow on a simulated nRF91, its steps shown as they happen. The caller closes the result's device. */
@@ -39,7 +41,7 @@ export async function provisionSimulatedDevice(
   options: SimulatedProvisioning,
 ): Promise<ProvisionResult> {
   const { claimTag, deviceTag = defaultDeviceTag } = options;
-  const { method } = options;
+  const { method, onEvent } = options;
   const view = createProvisioningView(
     output,
     { claimTag, deviceTag },
@@ -52,6 +54,7 @@ export async function provisionSimulatedDevice(
   try {
     return await runProvisioning(adapters, options, (event) => {
       view.show(event);
+      onEvent?.(event);
       if (event.type === "stepFinished") next = event.result === "failed" ? event.next : undefined;
     });
   } catch (error) {
@@ -73,7 +76,7 @@ export async function runProvisioning(
   options: SimulatedProvisioning,
   onEvent: (event: ProvisioningEvent) => void,
 ): Promise<ProvisionResult> {
-  const { device, nativeTls, stateFolder, ...rest } = options;
+  const { device, nativeTls, stateFolder, onEvent: _, ...rest } = options;
   await makePrivateFolder(files, stateFolder);
   return provisionDevice({
     ...{ clock, random, files, keys },

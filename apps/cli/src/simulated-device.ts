@@ -35,6 +35,7 @@ export async function bootSimulatedDevice(
     identity?: SimulatedModemOptions["identity"];
     lte?: SimulatedModemOptions["lte"];
     networkTimeoutMs?: number;
+    countsTraffic?: boolean;
   },
 ): Promise<SimulatedDevice> {
   const { network, clock, random, files, keys } = adapters;
@@ -42,6 +43,7 @@ export async function bootSimulatedDevice(
     ...{ network, clock, random, files, keys, folder: options.modemDir },
     ...(options.identity === undefined ? {} : { identity: options.identity }),
     ...(options.lte === undefined ? {} : { lte: options.lte }),
+    ...(options.countsTraffic === true && { countsTraffic: true }),
   });
   const session = openModemSession(modem.openPort(), { clock });
   const { networkTimeoutMs } = options;

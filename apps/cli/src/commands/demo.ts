@@ -16,6 +16,7 @@ import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { commandLine } from "../invocation.js";
+import { type ByteLedger, openByteLedger } from "../demo-bytes.js";
 import { showFirmwareUpdate } from "../demo-update.js";
 import { createDemoTemplate, demoWay, type DemoMethod, type DemoWay } from "../demo-method.js";
 import { createCapturedLog, shortenIds, type CapturedLog } from "../log.js";
@@ -33,6 +34,7 @@ interface DemoOptions {
   withoutClaim?: boolean;
   badFirmware?: boolean;
   nativeTls?: boolean;
+  bytes?: boolean;
   method: DemoMethod;
 }
 
@@ -51,6 +53,7 @@ interface Stage {
   cloud: StartedCloud;
   plane: ControlPlane;
   device: SimulatedDevice;
+  ledger: ByteLedger | undefined;
 }
 
 /** `thingline demo`, what `npm start` runs: the whole flow on one machine. */
@@ -133,13 +136,16 @@ async function run(
   );
 
   signal.throwIfAborted();
-  await using device = await bootSimulatedDevice(adapters, { modemDir: join(folder, "modem"), lte: nearbyNetwork });
+  await using device = await bootSimulatedDevice(adapters, {
+    ...{ modemDir: join(folder, "modem"), lte: nearbyNetwork, countsTraffic: options.bytes === true },
+  });
   output.event(
     { event: "modemBooted", imei: device.modem.identity.imei, firmware: demoFirmware },
     row("simulated nRF9160", `IMEI ${device.modem.identity.imei}, ${demoFirmware}`),
   );
 
-  const stage: Stage = { output, signal, adapters, options, way, folder, cloud, plane, device };
+  const ledger = device.modem.traffic && openByteLedger(output, device.modem.traffic);
+  const stage: Stage = { output, signal, adapters, options, way, folder, cloud, plane, device, ledger };
   const writing = output.begin("writing credentials into the modem");
   // Before the radio is on: a modem writes credentials only while it is offline.
   const largeMessageThing = await issueThing(await issuingPlane(plane.client), largeMessageName, {
@@ -151,12 +157,15 @@ async function run(
   await putClaim(stage, claim, nativeTls?.store ?? device.credentials);
   writing.end();
   const secTag = await showProvisioning(stage, nativeTls);
+  ledger?.mark("endOfConnection");
   await showLargeMessages(stage, largeMessageThing);
   const { dialer } = device.modem;
   const secTagDialer =
     nativeTls === undefined ? device.modem.secTagDialer : createNativeTlsDialer({ dialer, ...nativeTls });
   const isBad = options.badFirmware === true;
   await showFirmwareUpdate({ ...stage, thingName: options.deviceId, secTag, secTagDialer, isBad }, row);
+  ledger?.mark("firmwareUpdate");
+  ledger?.show();
 }
 
 async function openNativeStore({ adapters, folder }: Stage): Promise<NativeCredentialStore> {
@@ -218,6 +227,9 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
     claimTag: defaultClaimSecTag,
     stateFolder: join(folder, "device"),
     signal,
+    onEvent: (event) => {
+      if (event.type === "stepFinished" && event.result === "done") stage.ledger?.mark(event.name);
+    },
   });
   try {
     const { DescribeThingCommand, ListThingPrincipalsCommand } = await import("@aws-sdk/client-iot");
@@ -269,6 +281,7 @@ async function showLargeMessages(stage: Stage, thing: IssuedCredentials): Promis
     ),
   );
   const overModem = await sendLarge(stage, "modem", device.modem.secTagDialer);
+  stage.ledger?.mark("largeMessageModemTls");
   const isKilled = isThinglineError(overModem) && overModem.code === "TLS_RECORD_TOO_LARGE";
   if (!isKilled) throw overModem ?? new Error("the modem took a record of more than 2 KB");
   output.event(
@@ -279,6 +292,7 @@ async function showLargeMessages(stage: Stage, thing: IssuedCredentials): Promis
   await writeTag(store, largeMessageSecTag, thing, cloud.caPem);
   const overNative = await sendLarge(stage, "native", createNativeTlsDialer({ dialer: device.modem.dialer, store }));
   if (overNative !== undefined) throw overNative;
+  stage.ledger?.mark("largeMessageNativeTls");
   output.event(
     { event: "largeMessage", tls: "native TLS", bytes: largeMessageBytes, result: "received" },
     row("native TLS", `received, ${largeMessageBytes} bytes`),
