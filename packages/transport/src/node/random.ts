@@ -6,8 +6,8 @@ import type { Random } from "../random.js";
 export function createNodeRandom(): Random {
   return {
     bytes: (length) => new Uint8Array(randomBytes(length)),
-    // 53 bits, as a double can hold them.
-    fraction: () => (randomBytes(7).readUIntBE(1, 6) * 32 + randomInt(32)) / 2 ** 53,
+    // 53 bits, as a double can hold them. Node draws ahead for randomInt(), where randomBytes() asks the system each time.
+    fraction: () => (randomInt(2 ** 32) * 2 ** 21 + randomInt(2 ** 21)) / 2 ** 53,
     integer(below) {
       if (!Number.isInteger(below) || below < 1 || below > 2 ** 32) {
         const message = `"below" must be a whole number from 1 to 4294967296, got ${below}`;
