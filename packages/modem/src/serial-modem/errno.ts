@@ -22,6 +22,7 @@ export const errnos = {
   EHOSTUNREACH: 118,
   ENETDOWN: 115,
   EMSGSIZE: 122,
+  EOVERFLOW: 139,
   ECANCELED: 140,
 } as const;
 

@@ -1,0 +1,109 @@
+import { concatBytes, ThinglineError } from "@thingline/protocol";
+import { encodeToBytes, type MqttPacket, PacketDecoder } from "@thingline/protocol/mqtt";
+import { type Connection, createConnectionPair, type Dialer, type DialTarget } from "@thingline/transport";
+import { createVirtualClock, type VirtualClock } from "@thingline/transport/virtual";
+import { makeSerialModemWorld, type SerialModemWorld, type SerialModemWorldOptions } from "./world.test.support.js";
+
+/** The other end of a connection of the modem, in the test's hand. */
+export class Peer {
+  readonly target: DialTarget;
+  readonly #connection: Connection;
+  #received: Uint8Array[] = [];
+  closedBy: string | undefined;
+
+  constructor(target: DialTarget, connection: Connection) {
+    this.target = target;
+    this.#connection = connection;
+    connection.start({
+      data: (bytes) => this.#received.push(bytes.slice()),
+      closed: (error) => (this.closedBy = error?.code ?? "closed"),
+    });
+  }
+
+  /** What came, taken away by reading it. */
+  take(): Uint8Array {
+    const bytes = concatBytes(this.#received);
+    this.#received = [];
+    return bytes;
+  }
+
+  takeText(): string {
+    return Array.from(this.take(), (byte) => String.fromCharCode(byte)).join("");
+  }
+
+  send(bytes: Uint8Array | string): void {
+    this.#connection.write(typeof bytes === "string" ? latin1(bytes) : bytes);
+    this.#connection.flush();
+  }
+
+  close(): void {
+    void this.#connection.close();
+  }
+
+  reset(): void {
+    this.#connection.destroy(new ThinglineError("CONNECTION_LOST", "reset by the test"));
+  }
+}
+
+/** A broker in the test's hand: reads and writes packets of MQTT 3.1.1. */
+export class BrokerPeer {
+  readonly peer: Peer;
+  readonly #decoder = new PacketDecoder({ receiver: "server", packetBytesMax: 200_000 });
+
+  constructor(peer: Peer) {
+    this.peer = peer;
+  }
+
+  take(): MqttPacket[] {
+    this.#decoder.push(this.peer.take());
+    const packets: MqttPacket[] = [];
+    for (let packet = this.#decoder.next(); packet !== undefined; packet = this.#decoder.next()) packets.push(packet);
+    return packets;
+  }
+
+  send(packet: MqttPacket): void {
+    this.peer.send(encodeToBytes(packet, 4));
+  }
+}
+
+export interface PeerWorld extends SerialModemWorld {
+  /** Every connection that was dialled, oldest first. */
+  peers: Peer[];
+  /** The next dials fail so. */
+  refuseDials: (error: ThinglineError | undefined) => void;
+  broker: () => BrokerPeer;
+}
+
+/** A registered serial modem on a network whose other ends the test holds. */
+export async function makePeerWorld(options: SerialModemWorldOptions = {}): Promise<PeerWorld> {
+  const clock: VirtualClock = options.clock ?? createVirtualClock();
+  const peers: Peer[] = [];
+  let refusal: ThinglineError | undefined;
+  const network: Dialer = {
+    dial: async (target, { signal } = {}) => {
+      signal?.throwIfAborted();
+      if (refusal) throw refusal;
+      const { near, far } = createConnectionPair({ clock, near: { host: "modem", port: 1 }, far: target });
+      peers.push(new Peer(target, far));
+      return near;
+    },
+  };
+  const world = await makeSerialModemWorld({ clock, network, ...options });
+  await world.at("AT+CFUN=1");
+  await clock.advance(1000);
+  world.take();
+  return {
+    ...world,
+    peers,
+    refuseDials: (error) => (refusal = error),
+    broker: () => {
+      const peer = peers.at(-1);
+      if (peer === undefined) throw new Error("nobody has dialled");
+      return new BrokerPeer(peer);
+    },
+  };
+}
+
+export function latin1(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
