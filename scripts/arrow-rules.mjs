@@ -54,7 +54,7 @@ export const arrowRules = {
     },
     "packages/modem": {
       at: [],
-      commands: ["session.ts", "link-state.ts", "credential-refusal.ts"],
+      commands: ["at", "session.ts", "link-state.ts", "credential-refusal.ts"],
       "credential-writing": ["commands", "session.ts", "credential-refusal.ts"],
       "serial-modem-host": ["session.ts"],
       simulator: ["simulator/behaviour", "simulator/commands", "serial-modem", "credential-refusal.ts"],

@@ -1,14 +1,55 @@
 export { createModemCredentialStore } from "./commands/credentials.js";
-export { readModemDescription } from "./commands/identity.js";
-export type { ModemDescription } from "./commands/identity.js";
-export type { KeyAttestation } from "./commands/attestation.js";
+export { askModem } from "./commands/ask.js";
+export type { AskParameters, SequenceSession } from "./commands/ask.js";
+export type { CommandAnswer, CommandFormKey, CommandValues } from "./at/table.js";
+export type { NetworkClock } from "./at/times.js";
+export { readNetworkTimeNotification } from "./at/network-time.js";
+export type { NetworkTime } from "./at/network-time.js";
+export type { EdrxTechnology } from "./at/timers.js";
+export type { RegistrationRead } from "./at/network.js";
+export { attestedParts, parseAttestationToken, parseClaimToken } from "./commands/attestation.js";
+export type { AttestationTrust, DeviceAttestation, KeyAttestation, OwnershipClaim } from "./commands/attestation.js";
+export { readCommandKey, runAuthenticated, writeCommandKey } from "./commands/authenticated.js";
+export type { AuthenticatedOptions, KeySlotOptions } from "./commands/authenticated.js";
+export { readCertificateExpiry } from "./commands/certificate-expiry.js";
+export type { CertificateExpiry } from "./commands/certificate-expiry.js";
+export { listCommands, readModemDescription, readModemIdentification } from "./commands/identity.js";
+export type { ModemDescription, ModemIdentification } from "./commands/identity.js";
 export { createModemKeyMaker } from "./commands/key-maker.js";
 export type { ModemKeyMaker, ModemKeyMakerOptions, ModemMadeKey } from "./commands/key-maker.js";
 export { createLinkControl, defaultNetworkTimeoutMs } from "./commands/link-control.js";
 export type { LinkControlOptions, LteLinkControl } from "./commands/link-control.js";
-export { readNetworkTime, readPacketContexts, readSupplyVoltage, readTemperature } from "./commands/readings.js";
-export type { PacketContext } from "./commands/readings.js";
+export {
+  readBand,
+  readRadioConnection,
+  readRegistration,
+  readSupportedBands,
+  readSystemMode,
+  setSystemMode,
+} from "./commands/network.js";
+export type { RadioConnection } from "./commands/network.js";
+export { readOperator, searchOperators, selectOperator } from "./commands/operator.js";
+export type { CurrentOperator, FoundOperator, OperatorChoice } from "./commands/operator.js";
+export {
+  activateContext,
+  readActiveContexts,
+  readContextAddresses,
+  readPacketContexts,
+  setPacketContext,
+} from "./commands/packet-data.js";
+export type { PacketAddresses, PacketContext, PacketContextSetting } from "./commands/packet-data.js";
+export { readEdrx, readPowerSaving, requestEdrx, requestPowerSaving } from "./commands/power-saving.js";
+export type { EdrxRequest, EdrxSetting, PowerSaving, PowerSavingRequest } from "./commands/power-saving.js";
+export { finishProduction, readErrorLevel, resetToFactory, setErrorLevel } from "./commands/production.js";
+export type { FactoryResetScope } from "./commands/production.js";
+export { readNetworkTime, readSupplyVoltage, readTemperature, setModemClock } from "./commands/readings.js";
 export { readNetworkMonitor, readSignalQuality } from "./commands/signal.js";
+export { enterPin, readSim } from "./commands/sim.js";
+export type { SimCard, SimLock } from "./commands/sim.js";
+export { subscribeModem } from "./commands/subscriptions.js";
+export type { ModemSubscriptions, SleepSubscription } from "./commands/subscriptions.js";
+export { readAttestationToken, readClaimToken } from "./commands/tokens.js";
+export type { TokenOptions } from "./commands/tokens.js";
 export { checkWritableTag, nrfCloudSecTag } from "./credential-writing/checked-plan.js";
 export { defaultScratchTag } from "./credential-writing/types.js";
 export type {

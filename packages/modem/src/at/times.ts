@@ -37,13 +37,14 @@ export const networkClock: LineCodec<NetworkClock> = mapped(single(text(clockPat
 });
 
 /** @returns undefined when there is no such day or time. */
-function unixSecondsOf(parts: readonly (number | undefined)[]): number | undefined {
+export function unixSecondsOf(parts: readonly (number | undefined)[]): number | undefined {
   const [year = Number.NaN, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts;
   const unixMs = Date.UTC(2000 + year, month - 1, day, hour, minute, second);
   if (Number.isNaN(unixMs)) return undefined;
   const date = new Date(unixMs);
   // 31 February would be in March.
-  const isSame = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && date.getUTCHours() === hour;
+  const isDay = date.getUTCFullYear() === 2000 + year && date.getUTCMonth() === month - 1;
+  const isSame = isDay && date.getUTCDate() === day && date.getUTCHours() === hour;
   return isSame && date.getUTCMinutes() === minute && date.getUTCSeconds() === second ? unixMs / 1000 : undefined;
 }
 

@@ -1,6 +1,5 @@
-import { ThinglineError } from "@thingline/protocol";
-import { parseInformation, stringAt } from "@thingline/protocol/at";
-import type { ModemSession, RunCommand } from "../session.js";
+import type { CommandOptions, ModemSession, RunCommand } from "../session.js";
+import { ask, askModem, sequenceOf, type SequenceSession, unlessRejected } from "./ask.js";
 
 export interface ModemDescription {
   manufacturer: string;
@@ -10,30 +9,60 @@ export interface ModemDescription {
   imei: string;
 }
 
+/** Everything by which a modem can be told from others. */
+export interface ModemIdentification extends ModemDescription {
+  serialNumber: string;
+  /** IMEISV: 16 digits, the last two of them the software version number. */
+  imeiAndSoftwareVersion: string;
+  softwareVersionNumber: string;
+  /** `nrf9160_1.3.2`. */
+  shortVersion: string;
+  /** `nRF9160 SICA B0A`. */
+  hardware: string;
+  /** Of the modem firmware's build. */
+  firmwareUuid: string;
+  /** Of the device; undefined where the firmware does not tell it (before nRF91x1). */
+  deviceUuid: string | undefined;
+}
+
 /** @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command}. */
 export async function readModemDescription(
-  session: ModemSession,
-  { signal }: { signal?: AbortSignal } = {},
+  session: SequenceSession,
+  options: { signal?: AbortSignal } = {},
 ): Promise<ModemDescription> {
-  return session.sequence(
-    async (run) => ({
-      manufacturer: await firstLine(run, "AT+CGMI"),
-      model: await firstLine(run, "AT+CGMM"),
-      firmware: await firstLine(run, "AT+CGMR"),
-      imei: readImei(await firstLine(run, "AT+CGSN=1")),
-    }),
-    signal === undefined ? {} : { signal },
-  );
+  return sequenceOf(session, options, describe);
 }
 
-function readImei(line: string): string {
-  const imei = stringAt(parseInformation(line)?.parameters ?? [], 0);
-  if (imei !== undefined && /^[0-9]{15}$/.test(imei)) return imei;
-  throw new ThinglineError("MODEM_RESPONSE_INVALID", `AT+CGSN=1: expected +CGSN: and 15 digits in quotes, got ${line}`);
+/** @throws as {@link readModemDescription} */
+export async function readModemIdentification(
+  session: SequenceSession,
+  options: { signal?: AbortSignal } = {},
+): Promise<ModemIdentification> {
+  return sequenceOf(session, options, async (run) => ({
+    ...(await describe(run)),
+    serialNumber: await ask(run, "+CGSN=", { kind: "serialNumber" }),
+    imeiAndSoftwareVersion: await ask(run, "+CGSN=", { kind: "imeiAndSoftwareVersion" }),
+    softwareVersionNumber: await ask(run, "+CGSN=", { kind: "softwareVersionNumber" }),
+    shortVersion: await ask(run, "%SHORTSWVER", undefined),
+    hardware: await ask(run, "%HWVERSION", undefined),
+    firmwareUuid: await ask(run, "%XMODEMUUID", undefined),
+    deviceUuid: await unlessRejected(ask(run, "%DEVICEUUID", undefined)),
+  }));
 }
 
-async function firstLine(run: RunCommand, command: string): Promise<string> {
-  const [line] = await run(command);
-  if (line !== undefined) return line;
-  throw new ThinglineError("MODEM_RESPONSE_INVALID", `${command}: expected a line, got OK alone`);
+async function describe(run: RunCommand): Promise<ModemDescription> {
+  return {
+    manufacturer: await ask(run, "+CGMI", undefined),
+    model: await ask(run, "+CGMM", undefined),
+    firmware: await ask(run, "+CGMR", undefined),
+    imei: await ask(run, "+CGSN=", { kind: "imei" }),
+  };
+}
+
+/** `AT+CLAC`: every command that the modem has, as `AT+CFUN`. @throws as {@link readModemDescription} */
+export function listCommands(
+  session: Pick<ModemSession, "command">,
+  options?: CommandOptions,
+): Promise<readonly string[]> {
+  return askModem(session, "+CLAC", undefined, options);
 }

@@ -5,9 +5,9 @@ import {
   optionInvalid,
   ThinglineError,
 } from "@thingline/protocol";
-import { formatAtCommand, parseInformation, stringAt } from "@thingline/protocol/at";
 import { type DistinguishedName, parseCertificateRequest } from "@thingline/protocol/x509";
 import { type KeyMaker, type KeyRequestOptions, type Keys, keysOption, type MadeKey } from "@thingline/transport";
+import { type CommandValues, formatCommand, parseAnswer } from "../at/table.js";
 import { type ModemSession, sessionOption } from "../session.js";
 import { type KeyAttestation, readKeyAnswer } from "./attestation.js";
 import { checkSecTag, runWithReasons } from "./reasons.js";
@@ -18,6 +18,8 @@ export interface ModemKeyMakerOptions {
    * Nine of `0` and `1` in X.509's order, from digitalSignature to decipherOnly. Default: the modem's own, `111010000`. TLS needs the first.
    */
   keyUsage?: string;
+  /** SubjectPublicKeyInfo DER of the modem's identity key: attestations have to be signed by it. Default: nobody's signature is checked. */
+  identityKey?: Uint8Array;
 }
 
 export interface ModemMadeKey extends MadeKey {
@@ -27,11 +29,16 @@ export interface ModemMadeKey extends MadeKey {
 /** Makes keys inside a modem, by `AT%KEYGEN`: P-256, and nobody ever reads them. */
 export interface ModemKeyMaker extends KeyMaker {
   makeKey(secTag: number, options: KeyRequestOptions): Promise<ModemMadeKey>;
+  /** A key without a certificate request: for whoever makes certificates from bare keys. */
+  makePublicKey(secTag: number): Promise<{ publicKey: Uint8Array; attestation: KeyAttestation }>;
 }
 
-const optionTypes = { keys: keysOption, keyUsage: "string" } as const satisfies OptionTypes<ModemKeyMakerOptions>;
+const optionTypes = {
+  keys: keysOption,
+  keyUsage: "string",
+  identityKey: "bytes",
+} as const satisfies OptionTypes<ModemKeyMakerOptions>;
 const clientKey = 2;
-const asRequest = 0;
 
 /**
  * The modem has to be offline, with modem firmware 1.3.0 or later. Refusals are CREDENTIAL_REFUSED with its number in `details.cme`: 518 while
@@ -43,29 +50,35 @@ export function createModemKeyMaker(session: ModemSession, options: ModemKeyMake
   const of = "createModemKeyMaker()";
   checkOptionTypes({ session }, { session: sessionOption }, { of, required: ["session"] });
   checkOptionTypes(options, optionTypes, { of, required: ["keys"] });
-  const { keys, keyUsage } = options;
+  const { keyUsage, ...trust } = options;
   if (keyUsage !== undefined && !/^[01]{9}$/u.test(keyUsage)) {
     throw optionInvalid("keyUsage", "nine of 0 and 1", keyUsage);
   }
   return {
     makeKey: async (secTag, { subject }) => {
       checkSecTag(secTag);
-      const parameters = [
-        secTag,
-        clientKey,
-        asRequest,
-        subjectText(subject),
-        ...(keyUsage === undefined ? [] : [keyUsage]),
-      ];
-      const line = formatAtCommand("%KEYGEN", parameters);
-      const answer = await runWithReasons(session, "generate", { secTag, type: "privateKey" }, line);
-      const text = answer.map((each) => stringAt(parseInformation(each)?.parameters ?? [], 0)).find(Boolean);
-      if (text === undefined) throw invalid(secTag, "no %KEYGEN in the answer");
-      const { body, attestation } = readKeyAnswer(text, { secTag, keys });
+      const attributes = subjectText(subject);
+      const text = await generate(session, { secTag, keyType: clientKey, content: "request", attributes, keyUsage });
+      const { body, attestation } = readKeyAnswer(text, { secTag, ...trust });
       const { pem: requestPem, publicKey } = readRequest(body, secTag);
       return { requestPem, publicKey, attestation };
     },
+    makePublicKey: async (secTag) => {
+      checkSecTag(secTag);
+      const text = await generate(session, { secTag, keyType: clientKey, content: "publicKey" });
+      const { body, attestation } = readKeyAnswer(text, { secTag, content: "publicKey", ...trust });
+      return { publicKey: body, attestation };
+    },
   };
+}
+
+async function generate(session: ModemSession, values: CommandValues<"%KEYGEN=">): Promise<string> {
+  const { secTag } = values;
+  const line = formatCommand("%KEYGEN=", values);
+  const lines = await runWithReasons(session, "generate", { secTag, type: "privateKey" }, line);
+  const answer = parseAnswer("%KEYGEN=", lines);
+  if (answer === undefined) throw invalid(secTag, "no %KEYGEN in the answer");
+  return answer.value;
 }
 
 function readRequest(body: Uint8Array, secTag: number): ReturnType<typeof parseCertificateRequest> {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import type { ModemSession } from "../session.js";
-import { readNetworkTime, readPacketContexts, readSupplyVoltage, readTemperature } from "./readings.js";
+import { readPacketContexts } from "./packet-data.js";
+import { readNetworkTime, readSupplyVoltage, readTemperature } from "./readings.js";
 
 /** Answers as Nordic's AT reference shows them. */
 const answers: Readonly<Record<string, string[]>> = {
@@ -18,7 +19,10 @@ test("voltage, temperature, network time and packet contexts are read", async ()
   const session = sessionWith(answers);
   assert.equal(await readSupplyVoltage(session), 4_464);
   assert.equal(await readTemperature(session), 25);
-  assert.equal(await readNetworkTime(session), "22/10/10,19:59:21+08");
+  assert.deepEqual(await readNetworkTime(session), {
+    unixSeconds: Date.UTC(2022, 9, 10, 17, 59, 21) / 1000,
+    timeZoneQuarterHours: 8,
+  });
   assert.deepEqual(await readPacketContexts(session), [
     { contextId: 0, type: "IP", accessPoint: "internet", address: "10.0.1.1" },
   ]);

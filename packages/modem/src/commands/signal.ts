@@ -1,23 +1,18 @@
-import { ThinglineError } from "@thingline/protocol";
 import type { NetworkMonitor, SignalQuality } from "@thingline/protocol/at";
-import { parseMonitor, parseSignalQuality } from "@thingline/protocol/at";
 import type { CommandOptions, ModemSession } from "../session.js";
+import { askModem } from "./ask.js";
+
+type Commands = Pick<ModemSession, "command">;
 
 /** `AT+CESQ`. @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command}. */
-export async function readSignalQuality(session: ModemSession, options?: CommandOptions): Promise<SignalQuality> {
-  const [line = ""] = await session.command("AT+CESQ", options);
-  const quality = parseSignalQuality(line);
-  if (quality !== undefined) return quality;
-  throw new ThinglineError("MODEM_RESPONSE_INVALID", `AT+CESQ: expected six numbers, got ${line}`);
+export function readSignalQuality(session: Commands, options?: CommandOptions): Promise<SignalQuality> {
+  return askModem(session, "+CESQ", undefined, options);
 }
 
-/** `AT%XMONITOR`; undefined while the modem is not registered. */
+/** `AT%XMONITOR`; undefined while the modem is not registered. @throws as {@link readSignalQuality} */
 export async function readNetworkMonitor(
-  session: ModemSession,
+  session: Commands,
   options?: CommandOptions,
 ): Promise<NetworkMonitor | undefined> {
-  const [line = ""] = await session.command("AT%XMONITOR", options);
-  const monitor = parseMonitor(line);
-  if (monitor !== undefined) return monitor.registered;
-  throw new ThinglineError("MODEM_RESPONSE_INVALID", `AT%XMONITOR: expected a registration status, got ${line}`);
+  return (await askModem(session, "%XMONITOR", undefined, options)).registered;
 }

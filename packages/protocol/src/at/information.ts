@@ -1,5 +1,5 @@
 import { isThinglineError } from "../errors.js";
-import type { AtCommand } from "./command.js";
+import { type AtCommand, parseAtCommand } from "./command.js";
 import type { AtParameter } from "./parameters.js";
 import { integerAt, parseAtParameters } from "./parameters.js";
 import { parseFinalResult } from "./result.js";
@@ -67,6 +67,7 @@ export function classifyLine(line: string, command: AtCommand | undefined): Line
   const information = parseInformation(line);
   if (information === undefined) return command === undefined ? "noise" : "information";
   if (command === undefined) return "notification";
+  if (command.authenticated !== undefined) return classifyLine(line, innerCommand(command.authenticated));
   const { name, parameters } = information;
   if (name.startsWith("#")) return isApplicationAnswer(name, command.name) ? "information" : "notification";
   if (!notificationNames.has(name)) return "information";
@@ -85,4 +86,14 @@ export function classifyLine(line: string, command: AtCommand | undefined): Line
  */
 function isApplicationAnswer(name: string, command: string): boolean {
   return name === command || (command === "#XSSOCKET" && name === "#XSOCKET");
+}
+
+/** The command that `AT%XSUDO` runs; what cannot be read has no answer that could be told from a URC. */
+function innerCommand(text: string): AtCommand {
+  try {
+    return parseAtCommand(`AT${text}`);
+  } catch (error) {
+    if (!isThinglineError(error, "AT_MALFORMED")) throw error;
+    return { name: "", form: "execute", parameters: [] };
+  }
 }

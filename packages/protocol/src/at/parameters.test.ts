@@ -67,6 +67,7 @@ test("values come back as they were formatted", () => {
         values,
       );
     }),
+    { numRuns: process.env["THINGLINE_TEST_LONG"] === "1" ? 2_000 : 30 },
   );
 });
 

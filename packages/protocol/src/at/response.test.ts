@@ -112,6 +112,9 @@ const kinds: [line: string, command: string | undefined, kind: LineKind][] = [
   ["+CFUN: 4", "AT+CFUN?", "information"],
   ["%XTEMP: 25", "AT%XTEMP?", "information"],
   ["%XTEMP: 2,56", "AT+CFUN?", "notification"],
+  ["+CEREG: 5,1", 'AT%XSUDO=7,"c2ln";+CEREG?', "information"],
+  ["+CEREG: 1", 'AT%XSUDO=7,"c2ln";+CFUN=4', "notification"],
+  ["+CEREG: 1", 'AT%XSUDO=7,"c2ln";?', "notification"],
   ['%CMNG: 43,0,"AA"', 'AT%XSUDO=7,"c2ln";%CMNG=1', "information"],
   ['%CMNG: 43,0,"AA"', "AT%CMNG=1", "information"],
 ];
