@@ -22,7 +22,7 @@ import { answerBytesMax, Exchange, type ExchangeEnd } from "./exchange.js";
 import { NotificationStream } from "./notification-stream.js";
 import { dataModeMarker } from "./payload.js";
 import { type ModemLineEnd, type ModemProbe, probeBy } from "./probe.js";
-import { findWayBack, type WayBack } from "./way-back.js";
+import { findWayBack, leaveDataMode, type WayBack, type WayBackTools } from "./way-back.js";
 import { parseRawDataHead, type RawDataListener, RawDataRun } from "./raw-data.js";
 
 export type { CommandOptions, RunCommand } from "./command-options.js";
@@ -44,6 +44,8 @@ export const rawDataSilenceMs = 2_000;
 
 /** A final result code on a line of its own, and nothing behind it. */
 const endsWithResult = /(?:^|\n)(?:OK|ERROR|\+CM[ES] ERROR: ?[0-9]+)\r\n$/;
+/** What a data mode of a program that ended may still wait for: twice the longest burst of `openSerialModemSockets`. */
+const abandonedBytesMax = 16_384;
 /** The serial modem application, and the AT client, after a start. */
 const banner = "Ready";
 
@@ -74,12 +76,14 @@ export interface ModemSession {
    */
   onRawData(name: string, listener: RawDataListener): () => void;
   /**
-   * Finds out what is behind the channel, and speaks its way from then on. Some seconds when nothing answers. Must not be called
-   * while the serial modem application is in data mode: the probe would be payload.
+   * Finds out what is behind the channel, and speaks its way from then on. Some seconds when nothing answers. In data mode the serial
+   * modem application would take the probe for payload.
    *
+   * @param options `leavesDataMode`: when nothing answers, ends a data mode that an earlier program may have left, and asks again. What it
+   * sends for that goes to whatever that data mode sends to.
    * @throws {ThinglineError} LIMIT_EXCEEDED, ABORTED, CLOSED, CONNECTION_LOST, and those of the channel.
    */
-  probe(options?: { signal?: AbortSignal }): Promise<ModemProbe>;
+  probe(options?: { signal?: AbortSignal; leavesDataMode?: boolean }): Promise<ModemProbe>;
   readonly counters: Readonly<ModemSessionCounters>;
   /** Fails what waits with CLOSED and closes the channel. Safe to call twice. */
   close(): Promise<void>;
@@ -245,10 +249,18 @@ class OpenModemSession implements ModemSession {
     for await (const line of this.notifications(options)) yield parseNotification(line);
   }
 
-  probe(options: { signal?: AbortSignal } = {}): Promise<ModemProbe> {
+  probe({
+    leavesDataMode = false,
+    ...options
+  }: { signal?: AbortSignal; leavesDataMode?: boolean } = {}): Promise<ModemProbe> {
     return this.sequence(async () => {
       await this.#answered;
-      const probe = await probeBy((text, waitMs) => this.#exchangeRaw(text, waitMs));
+      const exchange = (text: string, waitMs: number) => this.#exchangeRaw(text, waitMs);
+      let probe = await probeBy(exchange);
+      if (probe.kind === "silent" && leavesDataMode) {
+        await leaveDataMode(abandonedBytesMax, this.#wayBackTools());
+        probe = await probeBy(exchange);
+      }
       if ("lineEnd" in probe) {
         this.#lineEnd = probe.lineEnd;
         this.#wayBack = undefined;
@@ -324,16 +336,20 @@ class OpenModemSession implements ModemSession {
 
   async #resync(wayBack: WayBack): Promise<void> {
     this.counters.resyncs++;
+    await findWayBack(wayBack, this.#wayBackTools());
+    this.#wayBack = undefined;
+  }
+
+  #wayBackTools(): WayBackTools {
     const probe = parseAtCommand("AT");
-    await findWayBack(wayBack, {
+    return {
       lineEnd: this.#lineEnd,
       bufferedBytes: () => this.#channel.bufferedBytes,
       write: (text) => this.#write(text),
       pause: (delayMs) => this.#pause(delayMs),
       forget: () => this.#reader.reset(),
       ask: (timeoutMs) => this.#send("AT", probe, timeoutMs),
-    });
-    this.#wayBack = undefined;
+    };
   }
 
   #loseWay(outcome: readonly string[] | ThinglineError, wayBack: WayBack): void {

@@ -1,5 +1,62 @@
+import type { ModemProbe } from "../probe.js";
+
 /**
  * Generations of Nordic's application that turns an nRF91 into a modem behind a serial line. `slm1`: Serial LTE Modem of the nRF Connect
  * SDK up to 2.2; `slm2`: the same up to SDK 3.1; `serialModem`: the add-on that came after it.
  */
 export type SerialModemDialect = "slm1" | "slm2" | "serialModem";
+
+/** What a host must know of a dialect to use its sockets. */
+export interface DialectTraits {
+  readonly dialect: SerialModemDialect;
+  /** For people. */
+  readonly application: string;
+  /** Commands name their socket; the others work on the one that `#XSOCKETSELECT` chose. */
+  readonly namesSockets: boolean;
+  /** `#XSEND` says how many bytes come, and takes short ones as hex digits. The others need the end marker, and text. */
+  readonly countsPayload: boolean;
+  /** Whether `#XAPOLL` tells that something came. Without it, or when the build lacks it, the host has to ask. */
+  readonly tellsReadable: boolean;
+  /** URCs wait while data mode lasts; older applications drop them. */
+  readonly keepsNotifications: boolean;
+  /** What one data mode takes: long enough that its commands cost little, short enough that others get their turn. */
+  readonly burstBytesMax: number;
+}
+
+export const dialectTraits: Readonly<Record<SerialModemDialect, DialectTraits>> = {
+  slm1: {
+    dialect: "slm1",
+    application: "Serial LTE Modem",
+    namesSockets: false,
+    countsPayload: false,
+    tellsReadable: false,
+    keepsNotifications: false,
+    burstBytesMax: 16_384,
+  },
+  slm2: {
+    dialect: "slm2",
+    application: "Serial LTE Modem",
+    namesSockets: false,
+    countsPayload: false,
+    tellsReadable: true,
+    keepsNotifications: false,
+    burstBytesMax: 16_384,
+  },
+  serialModem: {
+    dialect: "serialModem",
+    application: "Serial Modem",
+    namesSockets: true,
+    countsPayload: true,
+    tellsReadable: true,
+    keepsNotifications: true,
+    burstBytesMax: 8_192,
+  },
+};
+
+/** @returns undefined for whatever is not the serial modem application. */
+export function dialectOf(probe: ModemProbe): SerialModemDialect | undefined {
+  if (probe.kind !== "serialModem") return undefined;
+  if (probe.dialect === "serialModem") return "serialModem";
+  // `1.2` of 2022; later ones tell the version of their SDK, `2.5.0`, or none.
+  return probe.version === undefined || /^v?[01]\./.test(probe.version) ? "slm1" : "slm2";
+}

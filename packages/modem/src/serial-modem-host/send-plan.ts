@@ -1,0 +1,104 @@
+/** One command that sends a part of a stream. */
+export type SendPiece =
+  /** In data mode. The parts are views of what was given. */
+  | { type: "data"; parts: readonly Uint8Array[]; lengthBytes: number }
+  /** In the command itself, as hex digits. */
+  | { type: "hex"; bytes: Uint8Array }
+  /** In the command itself, as text: plus signs, which data mode would take for its end. */
+  | { type: "text"; text: string };
+
+export interface SendPlanOptions {
+  /** Data mode ends by count; otherwise by the marker `+++`, which the payload must then not hold. */
+  countsPayload: boolean;
+  burstBytesMax: number;
+}
+
+/** So few bytes go faster within a command, which takes one answer instead of two. */
+export const hexBytesMax = 32;
+/** Well within what `#XSEND` takes as text. */
+const textBytesMax = 1_024;
+const plus = 0x2b;
+const markerLength = 3;
+
+/** Cuts what is to be sent into commands, in order; every byte goes out exactly once. */
+export function planSends(parts: readonly Uint8Array[], options: SendPlanOptions): SendPiece[] {
+  const lengthBytes = parts.reduce((sum, part) => sum + part.length, 0);
+  if (lengthBytes === 0) return [];
+  if (!options.countsPayload) return cutByMarker(joined(parts, lengthBytes), options.burstBytesMax);
+  if (lengthBytes <= hexBytesMax) return [{ type: "hex", bytes: joined(parts, lengthBytes) }];
+  return cutByCount(parts, options.burstBytesMax);
+}
+
+function joined(parts: readonly Uint8Array[], lengthBytes: number): Uint8Array {
+  const bytes = new Uint8Array(lengthBytes);
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+function cutByCount(parts: readonly Uint8Array[], burstBytesMax: number): SendPiece[] {
+  const pieces: SendPiece[] = [];
+  let burst: Uint8Array[] = [];
+  let lengthBytes = 0;
+  const flush = () => {
+    if (lengthBytes > 0) pieces.push({ type: "data", parts: burst, lengthBytes });
+    burst = [];
+    lengthBytes = 0;
+  };
+  for (const part of parts) {
+    for (let at = 0; at < part.length;) {
+      const view = part.subarray(at, at + burstBytesMax - lengthBytes);
+      burst.push(view);
+      lengthBytes += view.length;
+      at += view.length;
+      if (lengthBytes === burstBytesMax) flush();
+    }
+  }
+  flush();
+  return pieces;
+}
+
+/** Bursts that neither hold the marker nor end with a plus sign, which would become a part of it; plus signs in between go as text. */
+function cutByMarker(bytes: Uint8Array, burstBytesMax: number): SendPiece[] {
+  const pieces: SendPiece[] = [];
+  let from = 0;
+  let at = 0;
+  const flush = (to: number) => {
+    if (to > from) pieces.push({ type: "data", parts: [bytes.subarray(from, to)], lengthBytes: to - from });
+    from = to;
+  };
+  while (at < bytes.length) {
+    const run = plusSignsAt(bytes, at);
+    const isCut = run >= markerLength || (run > 0 && at + run === bytes.length);
+    if (isCut) {
+      flush(at);
+      pieces.push(...asText(run));
+      at += run;
+      from = at;
+    } else if (run > 0) {
+      // In front of the run: it must not be the end of a burst.
+      if (at + run - from >= burstBytesMax) flush(at);
+      at += run;
+    } else {
+      at++;
+      if (at - from === burstBytesMax) flush(at);
+    }
+  }
+  flush(at);
+  return pieces;
+}
+
+function plusSignsAt(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (bytes[at] === plus) at++;
+  return at - from;
+}
+
+function* asText(count: number): Generator<SendPiece> {
+  for (let left = count; left > 0; left -= textBytesMax) {
+    yield { type: "text", text: "+".repeat(Math.min(left, textBytesMax)) };
+  }
+}

@@ -1,0 +1,230 @@
+import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
+import { type AtValue, formatAtParameters, integerAt, parseInformation, stringAt } from "@thingline/protocol/at";
+import type { CommandOptions, ModemSession, RunCommand } from "../session.js";
+import type { DialectTraits } from "./dialect.js";
+import type { SendPiece } from "./send-plan.js";
+
+/** Poll events of a socket. */
+export const pollEvents = { readable: 1, writable: 4, error: 8, hangup: 0x10, invalid: 0x20 } as const;
+export const pollGone = pollEvents.error | pollEvents.hangup | pollEvents.invalid;
+
+/** What one receive brought. `nothing`: an ERROR, for nothing there as for a socket that is dead. */
+export type Received = "data" | "end" | "nothing";
+
+export interface SocketConnect {
+  host: string;
+  port: number;
+  family: 4 | 6;
+  /** Undefined for plain TCP. */
+  tls: { secTag: number; serverName: string | undefined; resumes: boolean } | undefined;
+}
+
+/** `#XRECV` of the add-on: also the most that one of its answers has. */
+const receiveBytesMax = 2_048;
+const dontWait = 64;
+
+/** The commands of sockets, in a dialect. Where commands do not name their socket, the one that is selected is remembered. */
+export class SocketCommands {
+  readonly traits: DialectTraits;
+  readonly #session: ModemSession;
+  readonly #contextId: number;
+  #selected: number | undefined;
+  /** Builds without `#XAPOLL`: learnt by its refusal. */
+  #lacksReadableEvents: boolean;
+
+  constructor(session: ModemSession, traits: DialectTraits, contextId: number) {
+    this.#session = session;
+    this.traits = traits;
+    this.#contextId = contextId;
+    this.#lacksReadableEvents = !traits.tellsReadable;
+  }
+
+  /** Whether a URC tells that something came. */
+  get tellsReadable(): boolean {
+    return !this.#lacksReadableEvents;
+  }
+
+  /** The board started again: no socket is left. */
+  forget(): void {
+    this.#selected = undefined;
+  }
+
+  /** Sockets of a host that went away: nobody reads from them, and they count against the modem's limit. */
+  closeAll(): Promise<void> {
+    return this.#session.sequence(async (run) => {
+      if (this.traits.namesSockets) {
+        await run("AT#XCLOSE");
+        return;
+      }
+      const handles = new Set<number>();
+      for (const line of await run("AT#XSOCKETSELECT?")) {
+        const { name, parameters } = parseInformation(line) ?? { name: "", parameters: [] };
+        const handle = integerAt(parameters, 0);
+        if (name === "#XSOCKETSELECT" && handle !== undefined && parameters.length > 1) handles.add(handle);
+      }
+      for (const handle of handles) await this.#closeOne(run, handle);
+    });
+  }
+
+  /** @param signal drops the command while it waits for its turn; a socket that the modem has opened is always told. @returns its handle. */
+  open({ family, tls }: SocketConnect, signal: AbortSignal): Promise<number> {
+    const name = tls === undefined ? "#XSOCKET" : "#XSSOCKET";
+    const peerVerify = 2;
+    const secure = tls === undefined ? [] : [tls.secTag, peerVerify];
+    const command = commandOf(name, [family === 4 ? 1 : 2, 1, 0, ...secure, this.#contextId]);
+    const steps = async (run: RunCommand) => {
+      this.#selected = undefined;
+      const handle = integerIn(await run(command), name, 0);
+      if (handle === undefined || handle < 0) throw unreadable(name);
+      this.#selected = handle;
+      return handle;
+    };
+    return this.#session.sequence(steps, { signal });
+  }
+
+  /** What has to be said before the connection: the server's name, and whether an old session may be resumed. */
+  async setOptions(handle: number, { tls }: SocketConnect): Promise<void> {
+    if (tls === undefined) return;
+    const option = (name: number, value: AtValue) => this.#about(handle, "#XSSOCKETOPT", [1, name, value]);
+    if (tls.serverName !== undefined) await option(2, tls.serverName);
+    await option(12, tls.resumes ? 1 : 0);
+  }
+
+  /** @param onInformation gets what stands in front of an ERROR: some builds tell the number of the error. */
+  async connect(handle: number, { host, port }: SocketConnect, onInformation: (line: string) => void): Promise<void> {
+    await this.#about(handle, "#XCONNECT", [host, port], { onInformation });
+  }
+
+  /** Asks for a URC when something comes; a build that cannot is remembered. */
+  async watch(handle: number): Promise<void> {
+    if (this.#lacksReadableEvents) return;
+    const parameters = this.traits.namesSockets ? [handle, 1, pollEvents.readable] : [1, pollEvents.readable, handle];
+    try {
+      await this.#session.command(commandOf("#XAPOLL", parameters));
+    } catch (error) {
+      if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
+      this.#lacksReadableEvents = true;
+    }
+  }
+
+  /** Whether TLS took up an old session cannot be asked; which cipher suite it uses can. @returns undefined for a build that does not tell. */
+  async cipherSuite(handle: number): Promise<string | undefined> {
+    try {
+      const lines = await this.#about(handle, "#XSSOCKETOPT", [0, 4]);
+      const { parameters } = parseInformation(lines[0] ?? "") ?? { parameters: [] };
+      const last = parameters.length - 1;
+      const number = integerAt(parameters, last) ?? Number(stringAt(parameters, last) ?? Number.NaN);
+      return Number.isInteger(number) ? `0x${number.toString(16).toUpperCase().padStart(4, "0")}` : undefined;
+    } catch (error) {
+      if (isThinglineError(error, "MODEM_COMMAND_REJECTED")) return undefined;
+      throw error;
+    }
+  }
+
+  /** Takes what is there without waiting for more: the channel is never held by a receive. */
+  async receive(handle: number, onData: (bytes: Uint8Array) => void): Promise<Received> {
+    let isData = false;
+    const onRawData = (bytes: Uint8Array) => {
+      isData = true;
+      onData(bytes);
+    };
+    const parameters = this.traits.namesSockets ? [handle, 0, dontWait, 1, receiveBytesMax] : [1, dontWait];
+    try {
+      await this.#selecting(handle, (run) => run(commandOf("#XRECV", parameters), { onRawData }));
+      return isData ? "data" : "end";
+    } catch (error) {
+      if (isThinglineError(error, "MODEM_COMMAND_REJECTED")) return "nothing";
+      throw error;
+    }
+  }
+
+  /** What `#XPOLL` tells at once. Not for the add-on, which has no such command. */
+  async poll(handle: number): Promise<number> {
+    const lines = await this.#session.command(commandOf("#XPOLL", [0, handle]));
+    for (const line of lines) {
+      const { name, parameters } = parseInformation(line) ?? { name: "", parameters: [] };
+      if (name !== "#XPOLL") continue;
+      const events = stringAt(parameters, 1);
+      if (integerAt(parameters, 0) === handle && events !== undefined) return Number(events);
+      // `#XPOLL: <error>`
+      if (parameters.length === 1) return pollEvents.error;
+    }
+    return 0;
+  }
+
+  /** @throws {ThinglineError} MODEM_COMMAND_REJECTED, MODEM_DATA_MODE_FAILED; MODEM_RESPONSE_INVALID when not everything was taken. */
+  async send(handle: number, piece: SendPiece): Promise<void> {
+    const { namesSockets, countsPayload } = this.traits;
+    if (piece.type === "data") {
+      const command = namesSockets ? commandOf("#XSEND", [handle, 2, 0, piece.lengthBytes]) : "AT#XSEND";
+      const payload = { bytes: piece.parts, end: countsPayload ? "count" : "marker" } as const;
+      await this.#selecting(handle, (run) => run(command, { payload }));
+      return;
+    }
+    const [text, lengthBytes] =
+      piece.type === "hex" ? [toHex(piece.bytes), piece.bytes.length] : [piece.text, piece.text.length];
+    const parameters = namesSockets ? [handle, piece.type === "hex" ? 1 : 0, 0, text] : [text];
+    const lines = await this.#selecting(handle, (run) => run(commandOf("#XSEND", parameters)));
+    const sent = integerIn(lines, "#XSEND", namesSockets ? 2 : 0);
+    if (sent === lengthBytes) return;
+    const details = { expected: lengthBytes, got: sent ?? "nothing" };
+    throw new ThinglineError("MODEM_RESPONSE_INVALID", `AT#XSEND took ${sent ?? 0} of ${lengthBytes} bytes`, {
+      details,
+    });
+  }
+
+  close(handle: number): Promise<void> {
+    return this.#session.sequence((run) => this.#closeOne(run, handle));
+  }
+
+  async #closeOne(run: RunCommand, handle: number): Promise<void> {
+    if (this.traits.namesSockets) {
+      await run(commandOf("#XCLOSE", [handle]));
+      return;
+    }
+    await this.#select(run, handle);
+    this.#selected = undefined;
+    await run("AT#XSOCKET=0");
+  }
+
+  /** A command whose first parameter is the socket, where commands name it. */
+  #about(
+    handle: number,
+    name: string,
+    parameters: readonly AtValue[],
+    options: CommandOptions = {},
+  ): Promise<readonly string[]> {
+    const all = this.traits.namesSockets ? [handle, ...parameters] : parameters;
+    return this.#selecting(handle, (run) => run(commandOf(name, all), options));
+  }
+
+  #selecting<Result>(handle: number, steps: (run: RunCommand) => Promise<Result>): Promise<Result> {
+    return this.#session.sequence(async (run) => {
+      if (!this.traits.namesSockets) await this.#select(run, handle);
+      return steps(run);
+    });
+  }
+
+  async #select(run: RunCommand, handle: number): Promise<void> {
+    if (this.#selected === handle) return;
+    this.#selected = undefined;
+    await run(commandOf("#XSOCKETSELECT", [handle]));
+    this.#selected = handle;
+  }
+}
+
+function commandOf(name: string, parameters: readonly AtValue[]): string {
+  return `AT${name}=${formatAtParameters(parameters)}`;
+}
+
+function integerIn(lines: readonly string[], name: string, index: number): number | undefined {
+  for (const line of lines) {
+    const information = parseInformation(line);
+    if (information?.name === name) return integerAt(information.parameters, index);
+  }
+  return undefined;
+}
+
+function unreadable(name: string): ThinglineError {
+  return new ThinglineError("MODEM_RESPONSE_INVALID", `AT${name} was answered with OK and no handle`);
+}

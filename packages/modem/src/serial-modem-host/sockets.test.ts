@@ -1,0 +1,369 @@
+// The very commands of each dialect, and what becomes of answers: against an application that answers as the tests say.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isThinglineError } from "@thingline/protocol";
+import type { Connection } from "@thingline/transport";
+import type { SerialModemDialect } from "./dialect.js";
+import {
+  openScriptedApplication,
+  type ScriptedApplication,
+  socketAnswers,
+} from "./scripted-application.test.support.js";
+import { openSerialModemSockets, serialModemSocketsMax } from "./sockets.js";
+
+const target = { host: "broker.example.com", port: 8883, secTag: 42 };
+
+async function openWorld(dialect: SerialModemDialect, answer = socketAnswers(dialect)) {
+  const application = openScriptedApplication(dialect, answer);
+  const { clock, session, lines } = application;
+  const sockets = await clock.until(openSerialModemSockets(session, { clock, dialect }));
+  lines.length = 0;
+  return { ...application, sockets };
+}
+
+/** What a connection says. */
+function watch(connection: Connection) {
+  const seen = { text: "", ends: [] as (string | undefined)[] };
+  connection.start({
+    data: (bytes) => (seen.text += String.fromCharCode(...bytes)),
+    closed: (error) => seen.ends.push(error?.code),
+  });
+  return seen;
+}
+
+const codeIs = (code: string) => (error: unknown) => isThinglineError(error) && error.code === code;
+const encode = (text: string) => new TextEncoder().encode(text);
+
+const sessions: Readonly<Record<SerialModemDialect, readonly string[]>> = {
+  slm1: [
+    "AT#XSSOCKET=1,1,0,42,2,0",
+    'AT#XSSOCKETOPT=1,2,"broker.example.com"',
+    "AT#XSSOCKETOPT=1,12,0",
+    'AT#XCONNECT="broker.example.com",8883',
+    "AT#XSSOCKETOPT=0,4",
+    "AT#XRECV=1,64",
+    "AT#XRECV=1,64",
+    "AT#XPOLL=0,3",
+    "AT#XSEND",
+    "<100 bytes>",
+    "AT#XRECV=1,64",
+    "AT#XPOLL=0,3",
+    "AT#XSOCKET=0",
+  ],
+  slm2: [
+    "AT#XSSOCKET=1,1,0,42,2,0",
+    'AT#XSSOCKETOPT=1,2,"broker.example.com"',
+    "AT#XSSOCKETOPT=1,12,0",
+    'AT#XCONNECT="broker.example.com",8883',
+    "AT#XSSOCKETOPT=0,4",
+    "AT#XAPOLL=1,1,3",
+    "AT#XRECV=1,64",
+    "AT#XSEND",
+    "<100 bytes>",
+    "AT#XRECV=1,64",
+    "AT#XSOCKET=0",
+  ],
+  serialModem: [
+    "AT#XSSOCKET=1,1,0,42,2,0",
+    'AT#XSSOCKETOPT=3,1,2,"broker.example.com"',
+    "AT#XSSOCKETOPT=3,1,12,0",
+    'AT#XCONNECT=3,"broker.example.com",8883',
+    "AT#XSSOCKETOPT=3,0,4",
+    "AT#XAPOLL=3,1,1",
+    "AT#XRECV=3,0,64,1,2048",
+    "AT#XSEND=3,2,0,100",
+    "<100 bytes>",
+    "AT#XCLOSE=3",
+  ],
+};
+
+for (const dialect of ["slm1", "slm2", "serialModem"] as const) {
+  test(`${dialect}: a secure connection names the server before it connects, and asks and sends in the dialect's words`, async () => {
+    const { clock, sockets, lines, payloads } = await openWorld(dialect, socketAnswers(dialect, ["welcome"]));
+    const connection = await clock.until(sockets.secTagDialer.dial(target));
+    const seen = watch(connection);
+    assert.deepEqual(connection.secure?.cipher, "0xC02F");
+    assert.equal(connection.secure?.serverName, "broker.example.com");
+    assert.equal(sockets.socketCount, 1);
+    await clock.advance(1);
+    assert.equal(seen.text, "welcome");
+    connection.write(encode("x".repeat(60)));
+    connection.write(encode("y".repeat(40)));
+    await clock.advance(1);
+    assert.deepEqual(payloads, ["x".repeat(60) + "y".repeat(40)], "packets of one turn go together");
+    await clock.until(connection.close());
+    assert.deepEqual(seen.ends, [undefined]);
+    assert.deepEqual(lines, sessions[dialect]);
+    assert.equal(sockets.socketCount, 0);
+    await clock.until(sockets.close());
+    assert.equal(clock.timerCount, 0);
+  });
+}
+
+test("a plain connection has no options, and TLS by files is refused by name", async () => {
+  const { clock, sockets, lines } = await openWorld("serialModem");
+  await assert.rejects(
+    sockets.dialer.dial({ ...target, tls: { ca: "PEM" } }),
+    (error) => codeIs("OPTION_INVALID")(error) && String(error).includes("tls"),
+  );
+  await assert.rejects(
+    sockets.secTagDialer.dial({ ...target, alpnProtocols: ["x-amzn-mqtt-ca"] }),
+    codeIs("OPTION_INVALID"),
+  );
+  const connection = await clock.until(sockets.dialer.dial({ host: "2001:db8::1", port: 80, family: 6 }));
+  assert.equal(connection.secure, undefined);
+  assert.deepEqual(lines, ["AT#XSOCKET=2,1,0,0", 'AT#XCONNECT=3,"2001:db8::1",80', "AT#XAPOLL=3,1,1"]);
+  await clock.until(sockets.close());
+});
+
+test("few bytes go within the command, in the dialect that takes hex digits", async () => {
+  const { clock, sockets, lines } = await openWorld("serialModem");
+  const connection = await clock.until(sockets.dialer.dial(target));
+  watch(connection);
+  connection.write(Uint8Array.of(0xc0, 0x00));
+  await clock.advance(1);
+  assert.ok(lines.includes('AT#XSEND=3,1,0,"c000"'), lines.join());
+  await clock.until(sockets.close());
+});
+
+test("what comes is fetched when a URC says so, and a connection that is paused fetches nothing", async () => {
+  const received = ["first"];
+  const { clock, sockets, lines, tell } = await openWorld("serialModem", socketAnswers("serialModem", received));
+  const connection = await clock.until(sockets.dialer.dial(target));
+  const seen = watch(connection);
+  await clock.advance(1);
+  assert.equal(seen.text, "first");
+  connection.pause();
+  received.push("second");
+  lines.length = 0;
+  tell("\r\n#XAPOLL: 3,1\r\n");
+  await clock.advance(1);
+  assert.deepEqual(lines, []);
+  connection.resume();
+  await clock.advance(1);
+  assert.equal(seen.text, "firstsecond");
+  assert.deepEqual(lines, ["AT#XRECV=3,0,64,1,2048"]);
+  await clock.until(sockets.close());
+});
+
+test("a URC that the line lost holds nothing up for long", async () => {
+  const received: string[] = [];
+  const { clock, sockets } = await openWorld("serialModem", socketAnswers("serialModem", received));
+  const connection = await clock.until(sockets.dialer.dial(target));
+  const seen = watch(connection);
+  await clock.advance(1);
+  received.push("late");
+  await clock.advance(10_000);
+  assert.equal(seen.text, "late");
+  await clock.until(sockets.close());
+});
+
+test("the end of the peer ends the connection in order, after everything it sent", async () => {
+  const { clock, sockets, tell, lines } = await openWorld("serialModem", socketAnswers("serialModem", ["bye", ""]));
+  const connection = await clock.until(sockets.dialer.dial(target));
+  const seen = watch(connection);
+  tell("\r\n#XAPOLL: 3,17\r\n");
+  await clock.until(connection.closed);
+  assert.deepEqual(seen, { text: "bye", ends: [undefined] });
+  assert.equal(lines.at(-1), "AT#XCLOSE=3");
+  await clock.until(sockets.close());
+});
+
+test("a connection whose socket died says so", async () => {
+  const { clock, sockets, tell } = await openWorld("serialModem");
+  const connection = await clock.until(sockets.dialer.dial(target));
+  const seen = watch(connection);
+  await clock.advance(1);
+  tell("\r\n#XAPOLL: 3,8\r\n");
+  await clock.until(connection.closed);
+  assert.deepEqual(seen.ends, ["CONNECTION_LOST"]);
+  await clock.until(sockets.close());
+});
+
+test("a modem that starts again takes every connection with it", async () => {
+  for (const urc of ["#XMODEM: INIT,0", "Ready"]) {
+    const { clock, sockets, tell, lines } = await openWorld("slm2");
+    const connection = await clock.until(sockets.secTagDialer.dial(target));
+    const seen = watch(connection);
+    await clock.advance(1);
+    lines.length = 0;
+    tell(`\r\n${urc}\r\n`);
+    await clock.until(connection.closed);
+    assert.deepEqual(seen.ends, ["CONNECTION_LOST"]);
+    assert.deepEqual(lines, [], "the modem has nothing to close");
+    await clock.until(sockets.secTagDialer.dial(target));
+    await clock.until(sockets.close());
+  }
+});
+
+test("a port that is unplugged ends connections, and dials fail", async () => {
+  const { clock, sockets, unplug } = await openWorld("serialModem");
+  const connection = await clock.until(sockets.secTagDialer.dial(target));
+  const seen = watch(connection);
+  await clock.advance(1);
+  unplug();
+  await clock.until(connection.closed);
+  assert.deepEqual(seen.ends, ["CONNECTION_LOST"]);
+  await assert.rejects(clock.until(sockets.secTagDialer.dial(target)), codeIs("CONNECTION_LOST"));
+  await clock.until(sockets.close());
+  assert.equal(clock.timerCount, 0);
+});
+
+/** An application whose connects fail, and what it says when it is asked why. */
+async function failingDial(
+  replies: Readonly<Record<string, string>>,
+  { secure = true, tookMs = 0 } = {},
+): Promise<{ code: string; details: Readonly<Record<string, string | number>>; lines: readonly string[] }> {
+  const answers = socketAnswers("serialModem");
+  const application: ScriptedApplication = openScriptedApplication("serialModem", (line) => {
+    const reply = Object.entries(replies).find(([start]) => line.startsWith(start))?.[1];
+    if (reply !== undefined) return `\r\n${reply}\r\n`;
+    if (!line.startsWith("AT#XCONNECT=")) return answers(line);
+    if (tookMs === 0) return "\r\nERROR\r\n";
+    application.clock.setTimer(tookMs, () => application.tell("\r\nERROR\r\n"));
+    return undefined;
+  });
+  const { clock, session, lines } = application;
+  const sockets = await clock.until(openSerialModemSockets(session, { clock, dialect: "serialModem" }));
+  const dialling = secure
+    ? sockets.secTagDialer.dial({ ...target, connectTimeoutMs: 100_000 })
+    : sockets.dialer.dial(target);
+  const error = await clock.until(
+    dialling.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    ),
+  );
+  assert.ok(isThinglineError(error), String(error));
+  assert.equal(sockets.socketCount, 0);
+  assert.equal(
+    lines.filter((line) => line.startsWith("AT#XS") && /SOCKET=/.test(line)).length,
+    lines.filter((line) => line.startsWith("AT#XCLOSE=")).length,
+    "what was opened was closed",
+  );
+  await clock.until(sockets.close());
+  return { code: error.code, details: error.details, lines };
+}
+
+const complete = [0, 1, 2].map((type) => `%CMNG: 42,${type},"${"A".repeat(64)}"`).join("\r\n");
+
+test("a connect that failed is explained", async () => {
+  const listed = { "AT%CMNG=1": `${complete}\r\n\r\nOK` };
+  const plainWorks = {
+    ...listed,
+    "AT#XCONNECT=4": "#XCONNECT: 4,1\r\n\r\nOK",
+    "AT#XSOCKET=1": "#XSOCKET: 4,1,6\r\n\r\nOK",
+  };
+  assert.deepEqual((await failingDial(plainWorks)).code, "TLS_HANDSHAKE_FAILED");
+  assert.deepEqual((await failingDial(plainWorks)).details, { host: target.host, port: 8883, secTag: 42, errno: 95 });
+  assert.equal((await failingDial(listed)).code, "CONNECTION_REFUSED");
+  assert.equal((await failingDial(listed, { tookMs: 30_000 })).code, "TIMEOUT");
+  assert.equal((await failingDial({}, { secure: false })).code, "CONNECTION_REFUSED");
+  assert.equal((await failingDial({ "AT+CEREG?": "+CEREG: 0,2\r\n\r\nOK" })).code, "LINK_FAILED");
+  assert.equal(
+    (await failingDial({ "AT#XGETADDRINFO": '#XGETADDRINFO: "not found"\r\n\r\nERROR' })).code,
+    "HOST_NOT_FOUND",
+  );
+  const noKey = { "AT%CMNG=1": `%CMNG: 42,0,"${"A".repeat(64)}"\r\n\r\nOK` };
+  const missing = await failingDial(noKey);
+  assert.equal(missing.code, "CREDENTIAL_MISSING");
+  assert.match(String(missing.details["missing"]), /client certificate.*private key/);
+});
+
+test("a build that tells the number of the error is believed", async () => {
+  for (const [errno, code] of [
+    [95, "TLS_HANDSHAKE_FAILED"],
+    [22, "TLS_HANDSHAKE_FAILED"],
+    [111, "CONNECTION_REFUSED"],
+    [116, "TIMEOUT"],
+    [118, "HOST_NOT_FOUND"],
+    [5, "CONNECTION_LOST"],
+  ] as const) {
+    const { code: got, lines } = await failingDial({ "AT#XCONNECT=": `#XCONNECT: 3,-${errno}\r\n\r\nERROR` });
+    assert.equal(got, code, String(errno));
+    assert.ok(!lines.some((line) => line.startsWith("AT%CMNG")));
+  }
+});
+
+test("a dial that takes too long, or is aborted, frees its user at once and closes its socket when the modem has answered", async () => {
+  for (const by of ["time", "abort"] as const) {
+    const answers = socketAnswers("serialModem");
+    const application = openScriptedApplication("serialModem", (line) =>
+      line.startsWith("AT#XCONNECT=") ? undefined : answers(line),
+    );
+    const { clock, session, lines, tell } = application;
+    const sockets = await clock.until(openSerialModemSockets(session, { clock, dialect: "serialModem" }));
+    const controller = new AbortController();
+    const dialling = sockets.secTagDialer.dial({ ...target, connectTimeoutMs: 5_000 }, { signal: controller.signal });
+    if (by === "abort") clock.setTimer(1_000, () => controller.abort());
+    await assert.rejects(clock.until(dialling), codeIs(by === "time" ? "TIMEOUT" : "ABORTED"));
+    assert.equal(clock.monotonicMs(), by === "time" ? 5_000 : 1_000);
+    tell("\r\n#XCONNECT: 3,1\r\n\r\nOK\r\n");
+    await clock.until(sockets.close());
+    assert.equal(lines.at(-1), "AT#XCLOSE=3");
+    assert.equal(sockets.socketCount, 0);
+    assert.equal(clock.timerCount, 0);
+  }
+});
+
+test("more sockets than a modem has are refused before it is asked", async () => {
+  let handle = 0;
+  const answers = socketAnswers("serialModem");
+  const { clock, sockets } = await openWorld("serialModem", (line) =>
+    line.startsWith("AT#XSOCKET=") ? `\r\n#XSOCKET: ${handle++},1,6\r\n\r\nOK\r\n` : answers(line),
+  );
+  for (let count = 0; count < serialModemSocketsMax; count++) await clock.until(sockets.dialer.dial(target));
+  await assert.rejects(clock.until(sockets.dialer.dial(target)), codeIs("LIMIT_EXCEEDED"));
+  await clock.until(sockets.close());
+  assert.equal(sockets.socketCount, 0);
+});
+
+test("sockets that an earlier program left open are closed first", async () => {
+  const answers = socketAnswers("slm1");
+  const application = openScriptedApplication("slm1", (line) =>
+    line === "AT#XSOCKETSELECT?"
+      ? "\r\n#XSOCKETSELECT: 0,1,0,1,-1,1,0\r\n\r\n#XSOCKETSELECT: 2,1,0,1,42,2,0\r\n\r\n#XSOCKETSELECT: 2\r\n\r\nOK\r\n"
+      : answers(line),
+  );
+  const { clock, session, lines } = application;
+  await clock.until(openSerialModemSockets(session, { clock, dialect: "slm1" }));
+  assert.deepEqual(lines, [
+    "AT#XSOCKETSELECT?",
+    "AT#XSOCKETSELECT=0",
+    "AT#XSOCKET=0",
+    "AT#XSOCKETSELECT=2",
+    "AT#XSOCKET=0",
+  ]);
+});
+
+test("two connections of a dialect without names select their socket when it is another one", async () => {
+  let handle = 0;
+  const answers = socketAnswers("slm2");
+  const { clock, sockets, lines } = await openWorld("slm2", (line) =>
+    line.startsWith("AT#XSOCKET=1") ? `\r\n#XSOCKET: ${++handle},1,6\r\n\r\nOK\r\n` : answers(line),
+  );
+  const first = await clock.until(sockets.dialer.dial(target));
+  const second = await clock.until(sockets.dialer.dial(target));
+  for (const connection of [first, second]) watch(connection);
+  await clock.advance(1);
+  lines.length = 0;
+  first.write(encode("one"));
+  await clock.advance(1);
+  first.write(encode("more"));
+  await clock.advance(1);
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith("AT#XSOCKETSELECT") || line.startsWith("<")),
+    ["AT#XSOCKETSELECT=1", "<3 bytes>", "<4 bytes>"],
+  );
+  await clock.until(sockets.close());
+});
+
+test("what answers is named when it has no sockets", async () => {
+  for (const [reply, code] of [
+    ["OK\r\n", "MODEM_APPLICATION_MISSING"],
+    [undefined, "MODEM_NOT_FOUND"],
+  ] as const) {
+    const { clock, session } = openScriptedApplication("serialModem", () => reply);
+    await assert.rejects(clock.until(openSerialModemSockets(session, { clock })), codeIs(code));
+  }
+});
