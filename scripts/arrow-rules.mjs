@@ -56,7 +56,7 @@ export const arrowRules = {
       at: [],
       commands: ["at", "session.ts", "link-state.ts", "credential-refusal.ts"],
       "credential-writing": ["commands", "session.ts", "credential-refusal.ts"],
-      "serial-modem-host": ["session.ts"],
+      "serial-modem-host": ["probe.ts", "session.ts"],
       simulator: ["simulator/behaviour", "simulator/commands", "serial-modem", "credential-refusal.ts"],
       "simulator/behaviour": ["simulator"],
       "simulator/commands": ["simulator"],

@@ -28,6 +28,29 @@ export function namesDoor({ port, tcp }: DoorOptions): boolean {
   return port !== undefined || tcp !== undefined;
 }
 
+/**
+ * Whether a device connects through a board, which does TLS inside its modem.
+ *
+ * @throws {UsageError} for TLS in the application, which would need the modem's plain sockets below it
+ */
+export function usesBoard(options: DoorOptions, isNativeTls: boolean): boolean {
+  if (!namesDoor(options)) return false;
+  if (!isNativeTls) return true;
+  const message =
+    "--port and --tcp connect by TLS inside the modem: leave out --native-tls, and the overlay that asks for it";
+  throw new UsageError(message);
+}
+
+/** A door as words of a command line. */
+export function doorWords({ port, tcp, baudRate, flowControl }: DoorOptions): string[] {
+  return [
+    ...(port === undefined ? [] : ["--port", port]),
+    ...(tcp === undefined ? [] : ["--tcp", tcp]),
+    ...(baudRate === undefined ? [] : ["--baud-rate", String(baudRate)]),
+    ...(flowControl === false ? ["--no-flow-control"] : []),
+  ];
+}
+
 /** @throws {ThinglineError} MODEM_NOT_FOUND when nothing there speaks AT, and those of the doors. */
 export async function openModemDoor(options: DoorOptions, signal: AbortSignal): Promise<OpenDoor> {
   const door = await probeDoor(options, signal);
@@ -43,7 +66,7 @@ export async function openModemDoor(options: DoorOptions, signal: AbortSignal): 
 
 /** The same for whoever wants to know what is there, be it nothing. */
 export async function probeDoor(options: DoorOptions, signal: AbortSignal): Promise<OpenDoor> {
-  const { connection, name } = await connect(options, signal);
+  const { connection, name } = await connectDoor(options, signal);
   const session = openModemSession(connection, { clock: nodeAdapters().clock });
   try {
     const probe = await session.probe({ signal });
@@ -54,7 +77,8 @@ export async function probeDoor(options: DoorOptions, signal: AbortSignal): Prom
   }
 }
 
-async function connect(
+/** The byte stream of a door, before anything is asked. @throws {ThinglineError} those of the doors. */
+export async function connectDoor(
   { port, tcp, baudRate, flowControl }: DoorOptions,
   signal: AbortSignal,
 ): Promise<{ connection: Connection; name: string }> {

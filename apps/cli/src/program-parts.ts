@@ -26,6 +26,14 @@ export const modemDirOption = () =>
     .argParser(optionValues.path)
     .env("THINGLINE_MODEM_DIR");
 
+/** Where a board is. Without one of them a command goes to the simulated modem of a folder. */
+export const withDoorOptions = (command: Command): Command =>
+  command
+    .addOption(new Option("--port <path>", "the board's serial port, as of `modem ports`").conflicts("tcp"))
+    .option("--tcp <host:port>", "a modem behind a TCP port")
+    .option("--baud-rate <rate>", "of the serial port (default: 115200)", optionValues.baudRate)
+    .option("--no-flow-control", "for adapters without the wires RTS and CTS");
+
 export const awsOption = () =>
   new Option("--aws", "a real AWS account instead of the local cloud (standard AWS environment, profile and region)");
 

@@ -1,7 +1,15 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { batchDevicesMax, devicesAtOnceMax } from "./batch/result.js";
 import { defaultAtOnce, defaultBatchDir, optionValues } from "./option-values.js";
-import { awsOption, dataDirOption, examples, modemDirOption, verboseText, type AddCommand } from "./program-parts.js";
+import {
+  awsOption,
+  dataDirOption,
+  examples,
+  modemDirOption,
+  verboseText,
+  withDoorOptions,
+  type AddCommand,
+} from "./program-parts.js";
 import { connectNames, messageFormats, methodNames } from "./provisioning-method.js";
 
 // Provisioning itself, templates of fleet provisioning, and claims beyond `claim create`.
@@ -239,7 +247,7 @@ export function addProvision(program: Command, command: AddCommand): void {
   const made = command(
     program,
     "provision",
-    "take simulated devices from their claim to credentials of their own",
+    "take a simulated device, or a board behind a port, from its claim to credentials of its own",
     async () => (await import("./commands/provision.js")).provision,
   )
     .requiredOption("--conf <file>", "Kconfig fragment; repeat for overlays, later ones win", list)
@@ -295,8 +303,9 @@ export function addProvision(program: Command, command: AddCommand): void {
     .option("--report <file>", "with --count: a .csv, .json or .html file; may be repeated", list)
     .option("--verbose", verboseText);
   examples(
-    made,
+    withDoorOptions(made),
     "provision --conf claim/prj.conf",
+    "provision --conf claim/prj.conf --port /dev/ttyACM0",
     "provision --conf claim/prj.conf --native-tls",
     "provision --conf claim/prj.conf --method csr --template fleet",
     "provision --conf claim/prj.conf --claim temporary-claim",

@@ -15,6 +15,7 @@ import {
   verboseText,
   type Action,
   type AddCommand,
+  withDoorOptions,
 } from "./program-parts.js";
 import type { StandardStreams } from "./standard-streams.js";
 import { stopExitCodes, watchForStop } from "./stop.js";
@@ -352,8 +353,9 @@ function addDevice(device: Command, command: AddCommand): void {
     )
     .option("--verbose", verboseText);
   examples(
-    run,
+    withDoorOptions(run),
     "device run --conf my-thing/prj.conf --shadow --topic my-thing/in",
+    "device run --conf my-thing/prj.conf --port /dev/ttyACM0 --sec-tag 42",
     "device run --conf my-thing/prj.conf --native-tls",
     "device run --conf my-thing/prj.conf --rotation-template rotate",
   );

@@ -13,10 +13,11 @@ import { defaultClaimSecTag } from "./option-values.js";
 import type { Output } from "./output.js";
 import { isSplit, provisioningMethod, type MethodName, type MethodOptions } from "./provisioning-method.js";
 import type { SimulatedProvisioning } from "./provisioning.js";
-import type { SimulatedDevice } from "./simulated-device.js";
+import { type DoorOptions, usesBoard } from "./modem-door.js";
+import type { ModemDevice } from "./modem-device.js";
 import { readClaimFolder } from "./claim-folder.js";
 
-export interface ProvisionOptions extends Omit<MethodOptions, "method"> {
+export interface ProvisionOptions extends Omit<MethodOptions, "method">, DoorOptions {
   conf: string[];
   modemDir: string;
   method: MethodName;
@@ -66,6 +67,9 @@ export async function planProvisioning(
   const { files } = adapters;
   const { config, settings, clientId } = await configure(output, adapters, options, signal);
   const isNativeTls = options.nativeTls === true || settings.usesNativeTls;
+  if (usesBoard(options, isNativeTls) && options.count !== undefined) {
+    throw new UsageError("--count makes simulated devices, each with a modem of its own: leave out --port and --tcp");
+  }
   if (isNativeTls && options.method.endsWith("modem-key")) {
     throw new UsageError("--method modem-key needs TLS in the modem: a key that was made there never leaves it");
   }
@@ -108,7 +112,7 @@ function tagsOf({ method, deviceTag }: ProvisionOptions, secTag: number): Provis
 export function flowOptions(
   plan: ProvisionPlan,
   options: ProvisionOptions,
-  one: { device: SimulatedDevice; store: NativeCredentialStore | undefined; stateFolder: string; name: string },
+  one: { device: ModemDevice; store: NativeCredentialStore | undefined; stateFolder: string; name: string },
 ): SimulatedProvisioning {
   const { config, settings, isNativeTls, ca, claim, tags, methodOptions } = plan;
   const { device, store, stateFolder, name } = one;
@@ -117,7 +121,7 @@ export function flowOptions(
     ...{ device, stateFolder, ...tags },
     ...(store !== undefined && { nativeTls: { store, receivedRecordBytesMax } }),
     ...{ clientId: name, host: settings.host, port: settings.port },
-    method: provisioningMethod(methodOptions, { name, imei: device.modem.identity.imei }),
+    method: provisioningMethod(methodOptions, { name, imei: device.imei }),
     ...(claim !== undefined && { claim }),
     ...(options.claimClientId !== undefined && { claimClientId: options.claimClientId }),
     ...(ca !== undefined && { ca }),

@@ -12,7 +12,7 @@ import { makePrivateFolder } from "@thingline/transport";
 import type { Adapters } from "./adapters.js";
 import type { Output } from "./output.js";
 import { createProvisioningView } from "./provisioning-view.js";
-import type { SimulatedDevice } from "./simulated-device.js";
+import type { ModemDevice } from "./modem-device.js";
 
 /** Where the flow keeps its progress. */
 export const progressFileName = "provisioning.json";
@@ -25,7 +25,7 @@ type FlowOptions = Pick<
 
 export interface SimulatedProvisioning extends FlowOptions {
   claimTag: number;
-  device: SimulatedDevice;
+  device: ModemDevice;
   /** TLS in the application, with its own store; default: in the modem. */
   nativeTls?: { store: NativeCredentialStore; receivedRecordBytesMax?: number };
   port: number;
@@ -87,8 +87,8 @@ export async function runProvisioning(
     // Both ways go through the modem's sockets: without a registration neither connects.
     dialer:
       nativeTls === undefined
-        ? device.modem.secTagDialer
-        : createNativeTlsDialer({ dialer: device.modem.dialer, ...nativeTls }),
+        ? device.sockets.secTagDialer
+        : createNativeTlsDialer({ dialer: device.sockets.dialer, ...nativeTls }),
     progressPath: join(stateFolder, progressFileName),
     onEvent,
   });

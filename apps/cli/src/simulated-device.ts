@@ -1,23 +1,11 @@
-import {
-  createLinkControl,
-  createModemCredentialStore,
-  createModemKeyMaker,
-  openModemSession,
-  type LteLinkControl,
-} from "@thingline/modem";
+import { createLinkControl, createModemCredentialStore, createModemKeyMaker, openModemSession } from "@thingline/modem";
 import { createSimulatedModem, type SimulatedModem, type SimulatedModemOptions } from "@thingline/modem/simulator";
-import type { CredentialStore, KeyMaker } from "@thingline/transport";
 import type { Adapters } from "./adapters.js";
+import type { ModemDevice } from "./modem-device.js";
 
-/** A simulated nRF91 as firmware sees it: an AT channel, and on top of it key management and LTE link control. */
-export interface SimulatedDevice {
+/** A simulated nRF91: an AT channel, and on top of it key management and LTE link control. */
+export interface SimulatedDevice extends ModemDevice {
   modem: SimulatedModem;
-  credentials: CredentialStore;
-  /** Makes keys inside the modem. */
-  keyMaker: KeyMaker;
-  link: LteLinkControl;
-  close(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A network close by: nobody watches a demonstration, or a batch, to see a modem search. */
@@ -55,6 +43,11 @@ export async function bootSimulatedDevice(
   };
   return {
     modem,
+    sockets: modem,
+    imei: modem.identity.imei,
+    firmware: modem.firmware,
+    // Nothing lies between the program and its own modem.
+    lost: new Promise(() => undefined),
     credentials: createModemCredentialStore(session, { keys }),
     keyMaker: createModemKeyMaker(session, { keys }),
     link,

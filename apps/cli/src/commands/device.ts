@@ -32,11 +32,12 @@ import {
 } from "../device-rotation.js";
 import { createDeviceView, type DeviceView } from "../device-view.js";
 import { exitCodes, UsageError } from "../failure.js";
+import { type DoorOptions, usesBoard } from "../modem-door.js";
+import { openModemDevice } from "../open-modem-device.js";
 import type { Output } from "../output.js";
 import { publishLines } from "../publish-lines.js";
-import { bootSimulatedDevice } from "../simulated-device.js";
 
-interface RunOptions extends DeviceRotationOptions {
+interface RunOptions extends DeviceRotationOptions, DoorOptions {
   conf: string[];
   modemDir: string;
   nativeTls?: boolean;
@@ -127,7 +128,7 @@ export async function deviceRun({ output, signal }: CommandContext, options: Run
       publishing.catch(() => undefined);
     }
     try {
-      isGood = await runUntilEnd(device, { signal: until, publishing, rotation });
+      isGood = await runUntilEnd(device, { signal: until, publishing, rotation, lost: sources.current.lost });
     } finally {
       const isRebooting = until.aborted && !signal.aborted;
       if (!isRebooting) ended.abort(new ThinglineError("ABORTED", "the device stops"));
@@ -200,7 +201,13 @@ async function runUntilEnd(
     signal,
     publishing,
     rotation,
-  }: { signal: AbortSignal; publishing: Promise<boolean> | undefined; rotation: DeviceRotation | undefined },
+    lost,
+  }: {
+    signal: AbortSignal;
+    publishing: Promise<boolean> | undefined;
+    rotation: DeviceRotation | undefined;
+    lost: Promise<ThinglineError> | undefined;
+  },
 ): Promise<boolean> {
   const offs: (() => void)[] = [];
   const gaveUp = new Promise<never>((_, reject) => {
@@ -210,6 +217,8 @@ async function runUntilEnd(
       }
     };
     offs.push(device.on("connecting", check), device.on("disconnected", check));
+    // Nothing can be tried again through a port that is gone.
+    void lost?.then(reject);
   });
   const stopped = new Promise<boolean>((resolve) => {
     if (signal.aborted) resolve(true);
@@ -274,6 +283,8 @@ interface CredentialSource extends AsyncDisposable {
   used: UsedTag;
   /** Undefined: they are no more than files. */
   rotation: RotationStore | undefined;
+  /** What ended the way to the modem. Undefined: there is none. */
+  lost: Promise<ThinglineError> | undefined;
 }
 
 /** What the device connects with, which can be started anew. */
@@ -314,20 +325,18 @@ async function openCredentials(
   const secTag = await tagInUse(adapters.files, nativeFolder(options), clientId, ownTag);
   const used = new UsedTag(secTag);
   const handshake = settings.resumesTlsSession ? "resume" : "full";
-  if (options.nativeTls === true || settings.usesNativeTls) {
+  const isNativeTls = options.nativeTls === true || settings.usesNativeTls;
+  if (isNativeTls && !usesBoard(options, isNativeTls)) {
     const native = await openNativeTls(output, adapters, { settings, options, secTag, used });
     return {
       ...native,
       credentials: { ...native.credentials, handshake },
       filesOver: () => ({ dialer: adapters.network, ...native.access }),
-      ...{ modem: undefined, used },
+      ...{ modem: undefined, used, lost: undefined },
       [Symbol.asyncDispose]: async () => undefined,
     };
   }
-  const device = await bootSimulatedDevice(adapters, {
-    modemDir: options.modemDir,
-    networkTimeoutMs: settings.linkTimeoutMs,
-  });
+  const device = await openModemDevice(adapters, options, { networkTimeoutMs: settings.linkTimeoutMs, signal });
   try {
     using _step = output.begin("the modem registers with the network");
     await device.link.connect({ signal });
@@ -336,18 +345,19 @@ async function openCredentials(
     throw error;
   }
   return {
-    credentials: { secTagDialer: device.modem.secTagDialer, secTag, handshake },
+    credentials: { secTagDialer: device.sockets.secTagDialer, secTag, handshake },
     filesOver: ({ usesNativeTls, downloadSecTag = secTag }) => {
-      const { dialer, secTagDialer } = device.modem;
+      const { dialer, secTagDialer } = device.sockets;
       if (!usesNativeTls) return { dialer, secTagDialer: used.follow(secTagDialer), secTag };
       const folder = nativeFolder(options);
       return nativeDownloadAccess(adapters, { dialer, folder, secTag: downloadSecTag });
     },
-    modem: device.modem.firmware,
+    modem: device.firmware,
     description: tagsText(secTag, options),
     details: { secTag },
     used,
     rotation: { store: device.credentials, link: device.link, keyMaker: device.keyMaker },
+    lost: device.lost,
     [Symbol.asyncDispose]: () => device.close(),
   };
 }

@@ -16,7 +16,8 @@ import {
   type ProvisionPlan,
 } from "../provisioning-plan.js";
 import { progressFileName, provisionSimulatedDevice } from "../provisioning.js";
-import { bootSimulatedDevice } from "../simulated-device.js";
+import { doorWords } from "../modem-door.js";
+import { openModemDevice } from "../open-modem-device.js";
 
 /** `thingline provision --conf prj.conf [--conf overlay.conf]` */
 export async function provision(context: CommandContext, options: ProvisionOptions): Promise<number | void> {
@@ -29,11 +30,11 @@ export async function provision(context: CommandContext, options: ProvisionOptio
   }
   const { settings, clientId, isNativeTls } = plan;
   const stateFolder = options.stateDir ?? join(options.modemDir, "device");
-  await using device = await bootSimulatedDevice(adapters, {
-    modemDir: options.modemDir,
+  await using device = await openModemDevice(adapters, options, {
     networkTimeoutMs: settings.linkTimeoutMs,
+    signal,
   });
-  // Only now: the modem's lock says that nobody else is at work on this progress.
+  // Only now: the modem's lock, or the port's, says that nobody else is at work on this progress.
   if (options.reset === true) await adapters.files.remove(join(stateFolder, progressFileName));
   const store = isNativeTls ? await nativeStore(output, adapters, plan, stateFolder) : undefined;
   const where = isNativeTls ? "TLS in the application" : "TLS in the modem";
@@ -85,6 +86,7 @@ function showNext(
     ...["--sec-tag", String(secTag)],
     ...(clientId === undefined ? [] : ["--client-id", clientId]),
     ...(options.nativeTls === true ? ["--native-tls"] : []),
+    ...doorWords(options),
     ...unlessDefault("--modem-dir", options.modemDir, defaultModemDir),
     ...(options.stateDir === undefined ? [] : ["--state-dir", options.stateDir]),
   ];

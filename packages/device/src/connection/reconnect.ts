@@ -110,6 +110,8 @@ const finalCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "KEY_MISMATCH",
   "MQTT_PACKET_INVALID",
   "OPTION_INVALID",
+  // A session over a port whose board is gone stays dead; whoever plugs it in again opens another.
+  "SERIAL_PORT_UNPLUGGED",
 ]);
 
 /**

@@ -15,6 +15,7 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "KEY_INVALID",
   "KEY_MISMATCH",
   "OPTION_INVALID",
+  "SERIAL_PORT_UNPLUGGED",
   "TLS_PEER_UNTRUSTED",
 ]);
 
