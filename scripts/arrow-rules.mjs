@@ -91,10 +91,11 @@ export const arrowRules = {
       mcuboot: [],
     },
     "apps/cli": {
-      commands: ["batch", "cert", "fota", "templates", "*.ts"],
+      commands: ["batch", "cert", "fota", "simulate", "templates", "*.ts"],
       batch: ["*.ts"],
       cert: ["fota", "*.ts"],
       fota: ["*.ts"],
+      simulate: ["*.ts"],
       templates: ["*.ts"],
     },
   },

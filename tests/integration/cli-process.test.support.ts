@@ -30,6 +30,8 @@ export interface Surroundings {
   cwd?: string;
   /** Besides the environment of the tests. */
   env?: Readonly<Record<string, string>>;
+  /** Of what runs on: `pipe` leaves its standard input to the test. Default: none. */
+  input?: "pipe";
 }
 
 function spawnOptions({ cwd, env }: Surroundings) {
@@ -209,7 +211,9 @@ export function startProgram(
   args: readonly string[],
   surroundings: Surroundings = {},
 ): RunningProgram {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...spawnOptions(surroundings) });
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], ...spawnOptions(surroundings) });
+  child.stdin.on("error", () => undefined);
+  if (surroundings.input === undefined) child.stdin.end();
   t.after(() => child.kill("SIGKILL"));
   const events = new Lines<JsonEvent>();
   const text = new Lines<string>();

@@ -6,6 +6,7 @@ import { createOutput, type Output } from "./output.js";
 import { addCert } from "./program-cert.js";
 import { addFirmware } from "./program-firmware.js";
 import { addFota, addGroup } from "./program-fleet.js";
+import { addModemSimulate } from "./program-modem-simulate.js";
 import { addCa, addClaimVerbs, addProvision, addTemplate } from "./program-provisioning.js";
 import {
   awsOption,
@@ -425,4 +426,5 @@ function addModem(modem: Command, command: AddCommand): void {
     .option("--baud-rate <rate>", "of the serial ports (default: 115200)", optionValues.baudRate)
     .option("--no-flow-control", "for adapters without the wires RTS and CTS");
   examples(ports, "modem ports", "modem ports /dev/ttyACM0 --json");
+  addModemSimulate(modem, command);
 }
