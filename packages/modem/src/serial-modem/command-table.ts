@@ -33,6 +33,6 @@ export function perform(
   if (form !== "set") return forms[form]?.(parameters) ?? failed();
   const { set = [] } = forms;
   const choices = "rules" in set ? [set] : set;
-  const found = choices.find(({ rules }) => areAllowed(parameters, rules));
+  const found = choices.find(({ rules }) => rules === "any" || areAllowed(parameters, rules));
   return found?.handle(parameters) ?? failed();
 }

@@ -28,7 +28,8 @@ export type SerialModemHandler = (parameters: readonly AtParameter[]) => SerialM
 
 /** What does not obey the rules is answered with ERROR, and the handler never sees it. */
 export interface SerialModemSetForm {
-  rules: readonly ParameterRule[];
+  /** `any`: the handler takes whatever comes. */
+  rules: readonly ParameterRule[] | "any";
   handle: SerialModemHandler;
 }
 

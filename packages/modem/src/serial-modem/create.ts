@@ -53,6 +53,9 @@ export async function createSerialModemApplication(
     const message = "files and folder: expected both or none";
     throw new ThinglineError("OPTION_INVALID", message, { details: { option: "folder" } });
   }
+  if (options.hasNativeTls === true && dialect === "serialModem") {
+    throw optionInvalid("hasNativeTls", "false for the Serial Modem add-on, which has no such build", "true");
+  }
   if (files !== undefined && folder !== undefined) await makePrivateFolder(files, folder);
   const storage = await openSerialModemStorage(options);
   const application = new RunningApplication(modem, options, serialModemTraits[dialect], storage);

@@ -13,6 +13,7 @@ export const errnos = {
   EBUSY: 16,
   EINVAL: 22,
   EMFILE: 24,
+  EISCONN: 127,
   ENOTSUP: 134,
   EOPNOTSUPP: 95,
   ECONNRESET: 104,

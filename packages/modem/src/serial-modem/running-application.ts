@@ -24,6 +24,7 @@ import { serialModemFeatures } from "./features.js";
 import { makeGeneralCommands } from "./general.js";
 import { type Outcome, SerialHost } from "./host.js";
 import { timeLimitMsMin } from "./line-time.js";
+import { dialNativeTls } from "./native-tls.js";
 import {
   defaultBaudRate,
   type SerialModemCounters,
@@ -294,6 +295,7 @@ export class RunningApplication implements SerialModemApplication {
     const options = signal === undefined ? {} : { signal };
     const place = { host, port, ...(family !== undefined && { family }) };
     if (secTag === undefined) return this.modem.dialer.dial(place, options);
+    if (this.#options.hasNativeTls === true) return dialNativeTls(this.modem, target, options);
     const handshake = isResumable ? "resume" : "full";
     const secure = { ...place, secTag, handshake, ...(serverName !== undefined && { serverName }) } as const;
     return this.modem.secTagDialer.dial(secure, options);

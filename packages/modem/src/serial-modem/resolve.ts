@@ -1,0 +1,51 @@
+import { integerAt, stringAt } from "@thingline/protocol/at";
+import { oneOf, optional } from "../simulator/commands/parameter-rules.js";
+import { failed, ok, type SerialModemCommand } from "./command.js";
+import type { SerialModemServices } from "./feature.js";
+import { resolveTimeoutMs } from "./options.js";
+import { host } from "./socket-rules.js";
+
+const loopback = { 4: "127.0.0.1", 6: "::1" } as const;
+/** Addresses of one answer. */
+const addressesMax = 8;
+
+/** `#XGETADDRINFO="<host>"[,<family>]`: 0 any, 1 IPv4, 2 IPv6. */
+export function resolveCommand(services: SerialModemServices): SerialModemCommand {
+  return {
+    name: "#XGETADDRINFO",
+    forms: {
+      set: {
+        rules: [host, optional(oneOf(0, 1, 2))],
+        handle: async (parameters) => {
+          const families = { 1: 4, 2: 6 } as const;
+          const family = families[(integerAt(parameters, 1) ?? 0) as 1 | 2] as 4 | 6 | undefined;
+          const addresses = await addressesOf(services, stringAt(parameters, 0) ?? "", family);
+          if (addresses.length === 0) return failed('#XGETADDRINFO: "not found"');
+          return ok(`#XGETADDRINFO: "${addresses.slice(0, addressesMax).join(" ")}"`);
+        },
+      },
+    },
+  };
+}
+
+async function addressesOf(
+  { modem, clock, options }: SerialModemServices,
+  name: string,
+  family: 4 | 6 | undefined,
+): Promise<readonly string[]> {
+  const kind = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/.test(name) ? 4 : name.includes(":") ? 6 : undefined;
+  if (kind !== undefined) return family === undefined || family === kind ? [name] : [];
+  if (name === "localhost") return [loopback[family ?? 4]];
+  const isRegistered = /\+CEREG: [0-5],[15]/.test(await modem.at("AT+CEREG?"));
+  if (options.resolve === undefined || !isRegistered || !modem.conditions.hasData) return [];
+  const controller = new AbortController();
+  const tooLate = new Promise<readonly string[]>((resolve) => {
+    controller.signal.addEventListener("abort", () => resolve([]), { once: true });
+  });
+  const timer = clock.setTimer(resolveTimeoutMs, () => controller.abort());
+  try {
+    return await Promise.race([options.resolve(name, { family, signal: controller.signal }), tooLate]);
+  } finally {
+    timer.cancel();
+  }
+}

@@ -1,0 +1,45 @@
+import { AsyncPoll } from "./async-poll.js";
+import { AutoReception } from "./auto-reception.js";
+import type { SerialModemFeature } from "./feature.js";
+import { resolveCommand } from "./resolve.js";
+import { HandlePool, SocketTable } from "./socket-table.js";
+import { serialModemSocketCommands } from "./sockets-serial-modem.js";
+import { slmSocketCommands } from "./sockets-slm.js";
+import { TcpClient } from "./tcp-client.js";
+
+/** Sockets in each dialect, the TCP client, names. */
+export const makeSocketFeature: SerialModemFeature = (services) => {
+  const handles = new HandlePool();
+  const table = new SocketTable(services, handles);
+  const poll = new AsyncPoll(services, table);
+  const reception = new AutoReception({ services, table });
+  const client = new TcpClient(services, handles);
+  const lineChanged = (): void => {
+    reception.pump();
+    client.lineChanged();
+    poll.tell();
+  };
+  table.onChange(lineChanged);
+  const loseAll = (): void => {
+    poll.stopAll();
+    reception.clear();
+    table.destroyAll();
+  };
+  return {
+    commands: [
+      ...slmSocketCommands({ services, table, poll }),
+      ...serialModemSocketCommands({ services, table, poll, reception }),
+      ...client.commands,
+      resolveCommand(services),
+    ],
+    lineChanged,
+    modemLost: () => {
+      loseAll();
+      client.modemLost();
+    },
+    stop: () => {
+      loseAll();
+      client.stop();
+    },
+  };
+};
