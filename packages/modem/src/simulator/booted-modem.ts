@@ -7,8 +7,7 @@ import type { ModemBehaviour, ModemEvent, ModemSurroundings } from "./behaviour/
 import { checkModemBehaviour } from "./behaviour/check.js";
 import { BehaviourRunner } from "./behaviour/runner.js";
 import { FirmwareArea } from "./firmware-area.js";
-import type { FirmwareName, FirmwareProfile } from "./firmware.js";
-import { firmwareProfiles } from "./firmware.js";
+import { firmwareProfiles, profileOf } from "./firmware.js";
 import type { ModemIdentity, StoredIdentity } from "./identity.js";
 import { openIdentity } from "./identity.js";
 import type { RadioChanges, RadioConditions } from "./lte-link.js";
@@ -20,7 +19,14 @@ import type { Refusal } from "./refusal.js";
 import { SecureStorage } from "./secure-storage.js";
 import type { ModemSettings } from "./settings.js";
 import { readSettings, writeSettings } from "./settings.js";
-import { defaultPin, type ModemFaults, type SimulatedModem, type SimulatedModemOptions } from "./simulated-modem.js";
+import { SimCard } from "./sim-card.js";
+import {
+  defaultPin,
+  defaultPuk,
+  type ModemFaults,
+  type SimulatedModem,
+  type SimulatedModemOptions,
+} from "./simulated-modem.js";
 import { ModemSockets } from "./sockets.js";
 import { conditionRules } from "./surroundings.js";
 import { TrafficMeter } from "./traffic.js";
@@ -50,15 +56,17 @@ export async function bootModem(options: SimulatedModemOptions, release: () => P
   const storage = await SecureStorage.open({
     ...options,
     ...(options.storageBytesMax === undefined ? {} : { contentBytesMax: options.storageBytesMax }),
-    factoryEntries: factoryEntries(identity, options.keys),
+    factoryEntries: [...factoryEntries(identity, options.keys), ...(options.factoryCredentials ?? [])],
     write: (change) => memory.write("credential", change),
   });
   const settings = await readSettings(options);
+  const { pin = defaultPin, puk = defaultPuk } = options;
+  const card = await SimCard.open({ ...options, pin, puk });
   const factoryRevision = firmwareProfiles[identity.firmware].revision;
   const { isVoltageLow = false } = options;
   const isRadioOn = (): boolean => booted?.isRadioOn ?? false;
   const firmware = await FirmwareArea.open({ ...options, factoryRevision, isVoltageLow }, isRadioOn);
-  booted = new BootedModem(options, { identity, storage, memory, happenings, settings, firmware, release });
+  booted = new BootedModem(options, { identity, storage, memory, happenings, card, settings, firmware, release });
   if (options.behaviour !== undefined) booted.apply(options.behaviour);
   return booted;
 }
@@ -73,19 +81,12 @@ function factoryEntries(identity: StoredIdentity, keys: Keys): { secTag: number;
   ];
 }
 
-/** What it says of itself after an update; what it can do stays as its first firmware's. */
-function profileOf(name: FirmwareName, revision: string): FirmwareProfile {
-  const profile = firmwareProfiles[name];
-  return revision === profile.revision
-    ? profile
-    : { ...profile, revision, shortVersion: revision.replace(/^mfw_/u, "") };
-}
-
 interface BootedParts {
   identity: StoredIdentity;
   storage: SecureStorage;
   memory: ModemMemory;
   happenings: BehaviourRunner;
+  card: SimCard;
   settings: ModemSettings;
   firmware: FirmwareArea;
   release: () => Promise<void>;
@@ -115,7 +116,7 @@ class BootedModem implements SimulatedModem {
   #resolveClosed: () => void = () => undefined;
 
   constructor(options: SimulatedModemOptions, parts: BootedParts) {
-    const { identity, storage, memory, happenings, settings, firmware, release } = parts;
+    const { identity, storage, memory, happenings, card, settings, firmware, release } = parts;
     const { identityKey: _, ...publicIdentity } = identity;
     this.identity = publicIdentity;
     this.#clock = options.clock;
@@ -132,13 +133,14 @@ class BootedModem implements SimulatedModem {
       clock: options.clock,
       random: options.random,
       keys: options.keys,
-      profile: profileOf(identity.firmware, firmware.revision),
+      profile: profileOf(identity.firmware, identity.part, firmware.revision),
       identity,
       storage,
       settings,
       conditions: { ...defaultConditions, ...conditions, cell: { ...defaultConditions.cell, ...cell } },
       timing: { ...defaultLteTiming, ...timing },
-      pin: options.pin ?? defaultPin,
+      card,
+      endProduction: () => memory.write("settings", () => firmware.endProduction()),
       saveSettings: (changed) => memory.write("settings", () => writeSettings(options, changed)),
       takeInjectedRefusal: () => this.#refusals.shift(),
       happenings,
@@ -147,6 +149,7 @@ class BootedModem implements SimulatedModem {
       onLinkLost: () => this.#sockets.linkLost(),
       onLteState: radio && ((state) => radio.enter(state)),
     });
+    this.#core.warnByDefault();
     const { network, clock, keys } = options;
     const { traffic } = this;
     this.#sockets = new ModemSockets({ clock, keys, network, storage, lte: this.#core.lte, traffic });
@@ -174,7 +177,7 @@ class BootedModem implements SimulatedModem {
 
   setConditions(conditions: RadioChanges): void {
     checkValues(conditions, conditionRules, { of: "setConditions()" });
-    if (this.#life === "on") this.#core.lte.change(conditions);
+    if (this.#life === "on") this.#core.changeConditions(conditions);
   }
 
   apply(behaviour: ModemBehaviour): void {

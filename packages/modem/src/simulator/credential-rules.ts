@@ -20,8 +20,13 @@ export interface CredentialSituation {
 const testTags = { from: 2_147_483_648, to: 2_147_483_667 };
 /** Highest type that any firmware knows. */
 const typeMax = 13;
+/** Types that are never read back: private key, PSK, endorsement key. */
+const secretTypes: readonly number[] = [2, 3, 8];
 /** Types that applications write; those above are the vendor's. */
 const writableTypeMax = 4;
+
+/** Types that applications delete beside those: the public key of `%XPMNG`, the endorsement key of `%KEYGEN`. */
+const deletableTypes: readonly number[] = [5, 8];
 
 /** Whether a tag exists at all, the vendor's included. */
 function isTag(secTag: number, profile: FirmwareProfile): boolean {
@@ -40,9 +45,13 @@ function refusalOfChange(secTag: number, type: number, situation: CredentialSitu
   const refusal = refusalOfAddress(secTag, type, situation.profile);
   if (refusal !== undefined) return refusal;
   if (reservedSecTags.includes(secTag) || type > writableTypeMax) return 514;
-  if (situation.isActive) return 518;
-  if (situation.isPowerFailing) return 528;
-  return undefined;
+  return refusalOfMoment(situation);
+}
+
+/** Whatever is written: not now. */
+export function refusalOfMoment({ isActive, isPowerFailing, profile }: CredentialSituation): Refusal | undefined {
+  if (isActive) return 518;
+  return isPowerFailing && profile.guardsWrites ? 528 : undefined;
 }
 
 /** `AT%CMNG=0`. Nordic does not state which refusal wins when several would fit. */
@@ -67,21 +76,25 @@ export function refusalOfRead(secTag: number, type: number, situation: Credentia
   const refusal = refusalOfAddress(secTag, type, situation.profile);
   if (refusal !== undefined) return refusal;
   if (situation.storage.get(secTag, type) === undefined) return 513;
-  return type === 2 || type === 3 ? 514 : undefined;
+  return secretTypes.includes(type) ? 514 : undefined;
 }
 
 /** `AT%CMNG=3`. */
 export function refusalOfDelete(secTag: number, type: number, situation: CredentialSituation): Refusal | undefined {
-  const refusal = refusalOfChange(secTag, type, situation);
+  const isOwn = deletableTypes.includes(type) && secTag <= secTagMax;
+  const refusal = isOwn
+    ? (refusalOfAddress(secTag, type, situation.profile) ?? refusalOfMoment(situation))
+    : refusalOfChange(secTag, type, situation);
   if (refusal !== undefined) return refusal;
   return situation.storage.get(secTag, type) === undefined ? 513 : undefined;
 }
 
-/** `AT%KEYGEN` for a client key. */
-export function refusalOfGenerate(secTag: number, situation: CredentialSituation): Refusal | undefined {
+/** `AT%KEYGEN` for a client key (2), or an endorsement key (8), which is told again where it is already. */
+export function refusalOfGenerate(secTag: number, type: 2 | 8, situation: CredentialSituation): Refusal | undefined {
   const refusal = refusalOfChange(secTag, 2, situation);
   if (refusal !== undefined) return refusal;
-  if (situation.storage.get(secTag, 2) !== undefined) return 519;
+  const hasKey = situation.storage.get(secTag, type) !== undefined;
+  if (hasKey) return type === 8 ? undefined : 519;
   return situation.storage.usedBytes >= situation.storage.contentBytesMax ? 515 : undefined;
 }
 

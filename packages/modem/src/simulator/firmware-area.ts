@@ -9,6 +9,7 @@ import {
   modemUpdateResults,
 } from "@thingline/transport";
 import { isAuthenticDelta, readDeltaHead } from "./delta-image.js";
+import { isOlderFirmware } from "./firmware.js";
 import { readRecord, writeRecord } from "./record-file.js";
 import type { SimulatedModemFirmware } from "./simulated-modem.js";
 
@@ -25,6 +26,8 @@ interface FirmwareRecord {
   result?: ModemUpdateResult;
   /** The area has been used, and has to be erased. */
   isDirty: boolean;
+  /** `%XPRODDONE`: older firmware is not taken any more. */
+  isProductionDone?: boolean;
 }
 
 export interface FirmwareAreaOptions {
@@ -133,6 +136,9 @@ export class FirmwareArea implements SimulatedModemFirmware {
     if (head === "invalid") throw refused("invalidHeader");
     if (head && head.from !== this.revision) throw refused("invalidUuid");
     if (head && content.length > head.sizeBytes) throw refused("invalidData");
+    if (head && this.#record.isProductionDone === true && isOlderFirmware(head.to, this.revision)) {
+      throw refused("notAllowed");
+    }
     const { files, folder } = this.#options;
     if (files !== undefined && folder !== undefined) {
       await files.append(contentPath(folder), bytes);
@@ -150,6 +156,11 @@ export class FirmwareArea implements SimulatedModemFirmware {
     await this.#save({ ...this.#withRevision, isScheduled: true, isDirty: false });
   }
 
+  /** From now on older firmware is refused. */
+  async endProduction(): Promise<void> {
+    await this.#save({ ...this.#record, isProductionDone: true });
+  }
+
   async #apply(): Promise<void> {
     if (this.#options.isVoltageLow) return this.#save({ ...this.#record, result: "voltageLow" });
     const head = readDeltaHead(this.#content);
@@ -161,9 +172,9 @@ export class FirmwareArea implements SimulatedModemFirmware {
     await this.#save({ ...used, revision: head.to, result: "ok" });
   }
 
-  get #withRevision(): Pick<FirmwareRecord, "revision"> {
-    const { revision } = this.#record;
-    return revision === undefined ? {} : { revision };
+  get #withRevision(): Pick<FirmwareRecord, "revision" | "isProductionDone"> {
+    const { revision, isProductionDone } = this.#record;
+    return { ...(revision !== undefined && { revision }), ...(isProductionDone !== undefined && { isProductionDone }) };
   }
 
   async #save(record: FirmwareRecord): Promise<void> {
@@ -195,7 +206,8 @@ async function readStored({ files, folder }: FirmwareAreaOptions) {
 
 function checkRecord(value: unknown): FirmwareRecord | undefined {
   if (!isRecord(value)) return undefined;
-  const { revision, isScheduled, isDirty, result } = value;
+  const { revision, isScheduled, isDirty, result, isProductionDone } = value;
+  if (isProductionDone !== undefined && typeof isProductionDone !== "boolean") return undefined;
   const isResult = result === undefined || (typeof result === "string" && Object.hasOwn(modemUpdateResults, result));
   const isRevision = revision === undefined || typeof revision === "string";
   if (typeof isScheduled !== "boolean" || typeof isDirty !== "boolean" || !isResult || !isRevision) return undefined;

@@ -22,7 +22,7 @@ import {
 import { credentialRefused } from "../credential-refusal.js";
 import type { CredentialSituation } from "./credential-rules.js";
 import { refusalOfDelete, refusalOfRead, refusalOfWrite } from "./credential-rules.js";
-import { firmwareProfiles } from "./firmware.js";
+import { profileOf } from "./firmware.js";
 import type { ModemIdentity, StoredIdentity } from "./identity.js";
 import { identityTypes, openIdentity } from "./identity.js";
 import { SecureStorage } from "./secure-storage.js";
@@ -165,7 +165,8 @@ class OpenCredentialFolder implements CredentialFolder {
   /** The modem lies on the bench, off. */
   #situation(): CredentialSituation {
     if (this.#release === undefined) throw new ThinglineError("CLOSED", "the credential folder was closed");
-    const profile = firmwareProfiles[this.identity.firmware];
+    const { firmware, part } = this.identity;
+    const profile = profileOf(firmware, part, firmware);
     return { storage: this.#storage, profile, keys: this.#keys, isActive: false, isPowerFailing: false };
   }
 }

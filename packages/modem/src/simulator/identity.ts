@@ -1,12 +1,15 @@
 import { isRecord, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import type { Files, Keys, Random } from "@thingline/transport";
-import type { FirmwareName } from "./firmware.js";
-import { defaultFirmware, firmwareProfiles, isFirmwareName } from "./firmware.js";
+import type { FirmwareName, ModemPart } from "./firmware.js";
+import { defaultFirmware, firmwareProfiles, isFirmwareName, isModemPart, modemParts } from "./firmware.js";
 import { readRecord, writeRecord } from "./record-file.js";
 
 /** Who the simulated modem is. Made up on first use, then kept. */
 export interface ModemIdentity {
+  /** What it left the factory with. */
   firmware: FirmwareName;
+  /** Which chip it is; the firmware is for it. */
+  part: ModemPart;
   /** 15 digits, the last a Luhn check digit. */
   imei: string;
   /** Software version number, two digits; IMEISV is the IMEI without check digit and these. */
@@ -28,6 +31,7 @@ export interface StoredIdentity extends ModemIdentity {
 
 const formats: Readonly<Record<keyof ModemIdentity, RegExp>> = {
   firmware: /^[\w.]+$/,
+  part: /^nRF[0-9]{4}$/,
   imei: /^[0-9]{15}$/,
   softwareVersionNumber: /^[0-9]{2}$/,
   serialNumber: /^[0-9A-Za-z]{1,32}$/,
@@ -39,6 +43,7 @@ const formats: Readonly<Record<keyof ModemIdentity, RegExp>> = {
 
 export const identityTypes = {
   firmware: "string",
+  part: "string",
   imei: "string",
   softwareVersionNumber: "string",
   serialNumber: "string",
@@ -69,7 +74,7 @@ export async function openIdentity(options: IdentityOptions): Promise<StoredIden
   const isKept = files !== undefined && folder !== undefined;
   const remedy = "Remove the file to give this modem a new identity.";
   const stored = isKept ? await readRecord(files, { path, check: checkIdentity, remedy }) : undefined;
-  const identity = { ...(stored ?? (await makeIdentity(options))), ...wanted };
+  const identity = withPart({ ...(stored ?? (await makeIdentity(options))), ...wanted }, wanted);
   if (isKept && (stored === undefined || JSON.stringify(stored) !== JSON.stringify(identity))) {
     await writeRecord(files, path, identity);
   }
@@ -79,28 +84,48 @@ export async function openIdentity(options: IdentityOptions): Promise<StoredIden
 function checkWanted(wanted: Partial<ModemIdentity>): void {
   for (const [name, value] of Object.entries(wanted) as [keyof ModemIdentity, string | undefined][]) {
     const isRight = name in formats && value !== undefined && formats[name].test(value);
-    if (!isRight || (name === "firmware" && !isFirmwareName(value))) {
-      const expected = name === "firmware" ? Object.keys(firmwareProfiles).join(" or ") : String(formats[name]);
+    const isUnknown =
+      value !== undefined &&
+      ((name === "firmware" && !isFirmwareName(value)) || (name === "part" && !isModemPart(value)));
+    if (!isRight || isUnknown) {
+      const known = name === "firmware" ? firmwareProfiles : modemParts;
+      const expected = isUnknown ? Object.keys(known).join(", ") : String(formats[name]);
       const message = `identity.${name}: expected ${expected}, got "${value}"`;
       throw new ThinglineError("OPTION_INVALID", message, { details: { option: `identity.${name}` } });
     }
   }
 }
 
+/** The part and the firmware belong together: the one that was asked for decides, and one of both that do not fit is refused. */
+function withPart(identity: StoredIdentity, { firmware, part }: Partial<ModemIdentity>): StoredIdentity {
+  const fits = (other: ModemPart, name: FirmwareName) => firmwareProfiles[name].parts.includes(other);
+  if (fits(identity.part, identity.firmware)) return identity;
+  if (firmware !== undefined && part !== undefined) {
+    const message = `identity.part: ${firmware} is for ${firmwareProfiles[firmware].parts.join(", ")}, got ${part}`;
+    throw new ThinglineError("OPTION_INVALID", message, { details: { option: "identity.part" } });
+  }
+  if (part !== undefined) return { ...identity, firmware: defaultFirmwares[modemParts[part].family] };
+  return { ...identity, part: firmwareProfiles[identity.firmware].parts[0] ?? identity.part };
+}
+
+const defaultFirmwares = { nrf9160: defaultFirmware, nrf91x1: "mfw_nrf91x1_2.0.2" } as const;
+
 function checkIdentity(value: unknown): StoredIdentity | undefined {
   if (!isRecord(value)) return undefined;
   for (const [name, format] of Object.entries(formats)) {
-    const text = value[name];
+    // Modems that were made before there were several parts do not name theirs.
+    const text = value[name] ?? (name === "part" ? "nRF9160" : undefined);
     if (typeof text !== "string" || !format.test(text)) return undefined;
   }
   if (typeof value["identityKey"] !== "string" || !isFirmwareName(String(value["firmware"]))) return undefined;
-  return value as unknown as StoredIdentity;
+  return { part: "nRF9160", ...value } as unknown as StoredIdentity;
 }
 
 async function makeIdentity({ random, keys }: IdentityOptions): Promise<StoredIdentity> {
   const { privateKeyPem } = await keys.generate("ec-p256");
   return {
     firmware: defaultFirmware,
+    part: "nRF9160",
     // The type allocation code of the nRF9160.
     imei: withCheckDigit(`35265610${digits(random, 6)}`),
     softwareVersionNumber: "11",

@@ -89,11 +89,13 @@ const refusals: [command: string, answer: string][] = [
   ["AT%KEYGEN=50", "ERROR"],
   ["AT%KEYGEN=50,2,2", "ERROR"],
   ["AT%KEYGEN=50,3", "+CME ERROR: 50"],
-  ["AT%KEYGEN=50,8", "+CME ERROR: 514"],
+  ["AT%KEYGEN=50,8,0", "+CME ERROR: 50"],
+  ['AT%KEYGEN=50,8,1,"CN=a"', "+CME ERROR: 50"],
   ['AT%KEYGEN=50,2,0,"nonsense"', "+CME ERROR: 50"],
   ['AT%KEYGEN=50,2,0,"C=Norway"', "+CME ERROR: 50"],
   ["AT%KEYGEN=4294967294,2", "+CME ERROR: 514"],
   ['AT%KEYINJECT="a.b"', "+CME ERROR: 513"],
+  ['AT%KEYINJECT="a"', "+CME ERROR: 50"],
   ['AT%ATTESTTOKEN="12"', "ERROR"],
   ["AT%CERTEXPIRY=1,1", "ERROR"],
 ];
@@ -104,6 +106,46 @@ test("what cannot be made is refused with its number", async () => {
   for (const [command, answer] of refusals) assert.equal(await at(command), `${answer}\r\n`, command);
   await at("AT+CFUN=1");
   assert.equal(await at("AT%KEYGEN=50,2"), "+CME ERROR: 518\r\n");
+  assert.equal(await at("AT%KEYGEN=50,8"), "+CME ERROR: 518\r\n");
+  assert.equal(await at('AT%KEYINJECT="a.b"'), "+CME ERROR: 518\r\n");
+});
+
+test("an endorsement key is made once and told again; nobody reads it", async () => {
+  const { at } = await makeModemWorld({ keys });
+  await at("AT+CMEE=1");
+  const [first, cose] = partsOf(await at("AT%KEYGEN=50,8"));
+  const key = await identityPublicKey(at);
+  assert.equal(payloadOf(cose, undefined, key)[4], 8, "a message about a public key");
+  assert.equal(createPublicKey({ key: first, format: "der", type: "spki" }).asymmetricKeyType, "ec");
+  const [again] = partsOf(await at("AT%KEYGEN=50,8,1"));
+  assert.deepEqual(again, first);
+  assert.match(await at("AT%CMNG=1,50"), /^%CMNG: 50,8,"[0-9A-F]{64}"\r\nOK/);
+  assert.equal(await at("AT%CMNG=2,50,8"), "+CME ERROR: 514\r\n");
+  assert.equal(await at("AT%CMNG=3,50,8"), "OK\r\n");
+  assert.notDeepEqual(partsOf(await at("AT%KEYGEN=50,8"))[0], first);
+});
+
+test("a claim token holds the digest of the owner's key and is signed by the device", async () => {
+  const owner = (await keys.generate("ec-p256")).publicKeyPem;
+  const factoryCredentials = [{ secTag: 22, type: 9, content: owner }];
+  const { at, modem } = await makeModemWorld({ keys, firmware: "mfw_nrf9160_1.3.4", factoryCredentials });
+  await at("AT+CMEE=1");
+  const challenge = "00112233445566778899aabbccddeeff";
+  const [body, cose] = partsOf(await at(`AT%CLAIMTOKEN=22,"${challenge}"`));
+  payloadOf(cose, body, await identityPublicKey(at));
+  const uuid = (text: string) => text.replaceAll("-", "");
+  const spki = createPublicKey(owner).export({ format: "der", type: "spki" });
+  const digest = createHash("sha256").update(spki).digest("hex");
+  const { deviceUuid, modemUuid } = modem.identity;
+  assert.equal(
+    body.toString("hex"),
+    `d9d9f7860750${uuid(deviceUuid)}0150${uuid(modemUuid)}5820${digest}50${challenge}`,
+  );
+  assert.notDeepEqual(partsOf(await at("AT%CLAIMTOKEN=22"))[0], partsOf(await at("AT%CLAIMTOKEN=22"))[0]);
+  assert.equal(await at("AT%CLAIMTOKEN=23"), "+CME ERROR: 529\r\n");
+  assert.equal(await at("AT%CMNG=3,22,9"), "+CME ERROR: 514\r\n");
+  const older = await makeModemWorld({ keys, firmware: "mfw_nrf9160_1.3.3", factoryCredentials });
+  assert.equal(await older.at("AT%CLAIMTOKEN=22"), "ERROR\r\n");
 });
 
 test("an attestation token is signed by the identity key and holds the challenge", async () => {
@@ -125,8 +167,7 @@ test("newer firmware tells when a certificate expires", async () => {
   const { at } = await makeModemWorld({ keys, firmware: "mfw_nrf91x1_2.0.2" });
   await at("AT+CMEE=1");
   await at(`AT%CMNG=0,1,1,"${client.certificatePem}"`);
-  await at('AT%CMNG=0,1,2,"key"');
   assert.equal(await at("AT%CERTEXPIRY=1,1"), "%CERTEXPIRY: 03,20200101000000Z,20491231235959Z\r\nOK\r\n");
-  assert.equal(await at("AT%CERTEXPIRY=1,2"), "+CME ERROR: 527\r\n");
+  assert.equal(await at("AT%CERTEXPIRY=4294967293,10"), "+CME ERROR: 527\r\n", "the vendor's is a stand-in");
   assert.equal(await at("AT%CERTEXPIRY=1,0"), "+CME ERROR: 513\r\n");
 });

@@ -1,16 +1,16 @@
 import type { Registration } from "@thingline/protocol/at";
 import type { Clock, Timer } from "@thingline/transport";
-import type { LteEffect, LteInput, LteState, LteTiming, RadioChanges, RadioConditions } from "./lte-link.js";
+import type { Cell, LteEffect, LteInput, LteState, LteTiming, RadioChanges, RadioConditions } from "./lte-link.js";
 import { isRegistered, registrationOf, stepLte } from "./lte-link.js";
 
 export interface LteDriverOptions {
   clock: Clock;
   conditions: RadioConditions;
   timing: LteTiming;
-  /** Whether the system mode allows an access technology. */
-  allowsAct: (act: 7 | 9) => boolean;
-  /** The PSM timers that were asked for, if any. */
-  requestedTimers(): { activeTime: string; periodicTau: string } | undefined;
+  /** Whether the system mode and the choice of an operator allow a cell. */
+  allows: (cell: Cell) => boolean;
+  /** The timers of PSM that the network gives. */
+  timers(conditions: RadioConditions): { activeTime: string; periodicTau: string };
   onEffect: (effect: Exclude<LteEffect, { type: "wakeAt" }>) => void;
   /** Called with the state after each input, when somebody measures. */
   onState?: ((state: LteState) => void) | undefined;
@@ -53,18 +53,18 @@ export class LteDriver {
   }
 
   registration(): Registration {
-    return registrationOf(this.#state, this.#conditions, this.#options.requestedTimers());
+    return registrationOf(this.#state, this.#conditions, this.#options.timers(this.#conditions));
   }
 
   input(input: LteInput): void {
     // A command that was under way when the power went ends here.
     if (this.#isClosed) return;
-    const { clock, allowsAct, onEffect } = this.#options;
+    const { clock, allows, onEffect } = this.#options;
     const { hasCoverage, cell } = this.#conditions;
     const around = {
       conditions: this.#conditions,
       timing: this.#timing,
-      isReachable: hasCoverage && allowsAct(cell.act),
+      isReachable: hasCoverage && allows(cell),
       attachBlockedUntilMs: this.#attachBlockedUntilMs,
     };
     const [next, effects] = stepLte(this.#state, input, clock.monotonicMs(), around);

@@ -1,5 +1,4 @@
 import type { Registration } from "@thingline/protocol/at";
-import { timerOff } from "@thingline/protocol/at";
 
 /** A cell of the simulated network. */
 export interface Cell {
@@ -53,6 +52,24 @@ export interface RadioConditions {
   cell: Cell;
   /** Whether IP packets pass: a SIM without data registers, and connections time out. */
   hasData: boolean;
+  /** Whether the network lets modems use PSM. */
+  isPsmGranted: boolean;
+  /** Timers of PSM that the network gives instead of those that were asked for; eight bits. */
+  grantedActiveTime?: string;
+  grantedPeriodicTau?: string;
+  isEdrxGranted: boolean;
+  /** What the network gives of eDRX instead of what was asked for; four bits. */
+  grantedEdrxCycle?: string;
+  grantedPagingWindow?: string;
+  /** Other networks at this place, for `AT+COPS=?`: PLMN and access technology, and whether the modem may use them. */
+  otherNetworks: readonly OtherNetwork[];
+}
+
+export interface OtherNetwork {
+  /** MCC and MNC. */
+  plmn: string;
+  act: 7 | 9;
+  isForbidden: boolean;
 }
 
 export const defaultConditions: RadioConditions = {
@@ -64,6 +81,9 @@ export const defaultConditions: RadioConditions = {
   sim: "ready",
   cell: defaultCell,
   hasData: true,
+  isPsmGranted: true,
+  isEdrxGranted: true,
+  otherNetworks: [],
 };
 
 export interface LteTiming {
@@ -75,13 +95,21 @@ export interface LteTiming {
   detachMs: number;
   /** From the last traffic to RRC idle. */
   rrcInactivityMs: number;
+  /** How long `AT+COPS=?` searches. On the real part minutes. */
+  operatorSearchMs: number;
 }
 
 /** What tests and behaviours change: members of the cell that are left out stay as they are. */
 export type RadioChanges = Partial<Omit<RadioConditions, "cell">> & { cell?: Partial<Cell> };
 
 /** Quick, so that nobody waits for a simulation. A real attach takes seconds to minutes. */
-export const defaultLteTiming: LteTiming = { searchMs: 250, attachMs: 150, detachMs: 50, rrcInactivityMs: 5000 };
+export const defaultLteTiming: LteTiming = {
+  searchMs: 250,
+  attachMs: 150,
+  detachMs: 50,
+  rrcInactivityMs: 5000,
+  operatorSearchMs: 500,
+};
 
 export type LteState =
   | { name: "off" }
@@ -250,14 +278,13 @@ function attached(nowMs: number, { timing }: LteSurroundings): Step {
   return [{ name: "registered", isConnected: true, idleAtMs }, [changed, { type: "wakeAt", atMs: idleAtMs }]];
 }
 
-/** What `+CEREG` tells about a state. Timers are granted as they were asked for. */
+/** What `+CEREG` tells about a state. */
 export function registrationOf(
   state: LteState,
   conditions: RadioConditions,
-  timers: { activeTime: string; periodicTau: string } | undefined,
+  timers: { activeTime: string; periodicTau: string },
 ): Registration {
   const { tac, cellId, act } = conditions.cell;
-  const granted = timers ?? { activeTime: timerOff, periodicTau: timerOff };
   switch (state.name) {
     case "off":
     case "waitingForPin":
@@ -276,7 +303,7 @@ export function registrationOf(
     case "emergencyOnly":
       return { status: "emergencyOnly", tac, cellId, act };
     case "registered":
-      return { status: conditions.isRoaming ? "roaming" : "home", tac, cellId, act, ...granted };
+      return { status: conditions.isRoaming ? "roaming" : "home", tac, cellId, act, ...timers };
   }
 }
 

@@ -1,17 +1,15 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { AtCommand, FinalResult, FunctionalMode } from "@thingline/protocol/at";
-import {
-  effectiveStatus,
-  formatRegistration,
-  formatResponse,
-  formatSignalNotification,
-  isLteActive,
-  parseAtCommand,
-} from "@thingline/protocol/at";
+import { formatResponse, isLteActive, parseAtCommand } from "@thingline/protocol/at";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { ModemState, Reply } from "./commands/command.js";
+import { authenticated } from "./commands/authentication.js";
+import { timeNotification } from "./commands/clock.js";
 import { isSubscribed, perform, refused } from "./commands/command.js";
-import { timeNotification } from "./commands/system.js";
+import { announceSim } from "./commands/functional-mode.js";
+import { notifyPacketEvent } from "./commands/packet-data.js";
+import { criticalTemperatureC, highTemperatureC, lowSupplyMv } from "./commands/system.js";
+import { bandsOf } from "./commands/signal.js";
 import { commandTable } from "./commands/table.js";
 import type { CommandStep, ModemEvent, ModemSurroundings } from "./behaviour/behaviour.js";
 import { defaultSlowMs, resetLoopBlockMs } from "./behaviour/behaviour.js";
@@ -20,11 +18,17 @@ import type { CredentialSituation } from "./credential-rules.js";
 import type { FirmwareProfile } from "./firmware.js";
 import type { StoredIdentity } from "./identity.js";
 import { LteDriver } from "./lte-driver.js";
-import type { LteEffect, LteState, LteTiming, RadioConditions } from "./lte-link.js";
+import type { Cell, LteEffect, LteState, LteTiming, RadioChanges, RadioConditions } from "./lte-link.js";
+import { NetworkTime } from "./network-time.js";
+import { PacketContexts } from "./packet-contexts.js";
+import { grantedEdrx, grantedTimers, PowerSaving } from "./power-saving.js";
+import { RadioNotifications } from "./radio-notifications.js";
 import type { Refusal } from "./refusal.js";
 import { RefusedWrite } from "./refusal.js";
 import type { SecureStorage } from "./secure-storage.js";
 import type { ModemSettings } from "./settings.js";
+import type { SimCard } from "./sim-card.js";
+import { TrafficMeter } from "./traffic-meter.js";
 
 export interface ModemCoreOptions {
   clock: Clock;
@@ -36,7 +40,9 @@ export interface ModemCoreOptions {
   settings: ModemSettings;
   conditions: RadioConditions;
   timing: LteTiming;
-  pin: string;
+  card: SimCard;
+  /** `%XPRODDONE` shall outlive the modem's settings. */
+  endProduction(): Promise<void>;
   saveSettings(settings: ModemSettings): Promise<void>;
   /** A refusal that a test put in the way of the next write. */
   takeInjectedRefusal(): Refusal | undefined;
@@ -71,11 +77,15 @@ export class ModemCore implements ModemState {
   subscriptions = new Map<string, readonly number[]>();
   isGnssOn = false;
   isSimOn = false;
-  hasNetworkTime = false;
   isPowerFailing = false;
-  pin: string;
-  copsMode = 0;
   copsFormat = 2;
+  lastFailure = "OTHER 0";
+  runtimeBandLock: string | undefined;
+  readonly card: SimCard;
+  readonly time: NetworkTime;
+  readonly contexts = new PacketContexts();
+  readonly powerSaving: PowerSaving;
+  readonly traffic = new TrafficMeter();
   supplyMv = 4464;
   temperatureC = 25;
   readonly #options: ModemCoreOptions;
@@ -83,9 +93,11 @@ export class ModemCore implements ModemState {
   #waiting = 0;
   #isExecuting = false;
   #held: string[] = [];
-  #lastRegistration = "";
-  #networkTimeOffsetMs = 0;
   #stored: ModemSettings;
+  #temperatureLevel = 1;
+  /** The SIM card asked for its PIN before it was ready. */
+  #wasLocked = false;
+  readonly #radio: RadioNotifications;
 
   constructor(options: ModemCoreOptions) {
     this.#options = options;
@@ -97,16 +109,27 @@ export class ModemCore implements ModemState {
     this.storage = options.storage;
     this.settings = options.settings;
     this.#stored = structuredClone(options.settings);
-    this.pin = options.pin;
+    this.card = options.card;
+    this.time = new NetworkTime(options.clock);
+    this.#radio = new RadioNotifications(this);
     this.lte = new LteDriver({
       clock: options.clock,
       conditions: options.conditions,
       timing: options.timing,
-      allowsAct: (act) => (act === 7 ? this.settings.systemMode.lteM : this.settings.systemMode.nbIot),
-      requestedTimers: () => this.settings.psm ?? undefined,
+      allows: (cell) => this.#allows(cell),
+      timers: (conditions) => grantedTimers(this.settings, conditions),
       onEffect: (effect) => this.#onLte(effect),
       onState: options.onLteState,
     });
+    this.powerSaving = new PowerSaving({
+      clock: options.clock,
+      timers: () => grantedTimers(this.settings, this.lte.conditions),
+      edrx: () => grantedEdrx(this.settings, this.lte.conditions),
+      subscription: (name) => this.subscriptions.get(name) ?? [0],
+      notify: (line) => this.notify(line),
+      onUpdateDue: () => this.lte.input({ type: "traffic" }),
+    });
+    this.#askForPin();
   }
 
   /**
@@ -149,18 +172,20 @@ export class ModemCore implements ModemState {
   /** What a behaviour has set around the modem. */
   surround(surroundings: Omit<ModemSurroundings, "writeMs" | "storageBytesMax">): void {
     const { timing, supplyMv, temperatureC, isPowerFailing, networkTimeOffsetMs, ...conditions } = surroundings;
-    if (supplyMv !== undefined) this.supplyMv = supplyMv;
-    if (temperatureC !== undefined) this.temperatureC = temperatureC;
+    if (supplyMv !== undefined) this.#setSupply(supplyMv);
+    if (temperatureC !== undefined) this.#setTemperature(temperatureC);
     if (isPowerFailing !== undefined) this.setPowerFailing(isPowerFailing);
-    if (networkTimeOffsetMs !== undefined && networkTimeOffsetMs !== this.#networkTimeOffsetMs) {
-      this.#networkTimeOffsetMs = networkTimeOffsetMs;
-      if (this.hasNetworkTime && isSubscribed(this, "%XTIME")) this.notify(timeNotification(this.networkTimeMs()));
+    if (networkTimeOffsetMs !== undefined && this.time.moveNetwork(networkTimeOffsetMs)) {
+      const isTold = this.time.isFromNetwork && isSubscribed(this, "%XTIME");
+      if (isTold) this.notify(timeNotification(this.time.networkMs()));
     }
-    this.lte.change(conditions, timing);
+    this.changeConditions(conditions, timing);
   }
 
-  networkTimeMs(): number {
-    return this.clock.unixMs() + this.#networkTimeOffsetMs;
+  changeConditions(conditions: RadioChanges, timing: Partial<LteTiming> = {}): void {
+    const before = this.lte.conditions.sim;
+    this.lte.change(conditions, timing);
+    if (conditions.sim !== undefined && conditions.sim !== before && this.isSimOn) announceSim(this);
   }
 
   /** Something that the modem reports about itself. */
@@ -168,6 +193,37 @@ export class ModemCore implements ModemState {
     const words = { resetLoop: "RESET LOOP", overheated: "ME OVERHEATED", batteryLow: "ME BATTERY LOW" } as const;
     if (isSubscribed(this, "%MDMEV")) this.notify(`%MDMEV: ${words[event]}`);
     if (event === "resetLoop") this.lte.blockAttach(resetLoopBlockMs);
+    else {
+      notifyPacketEvent(this, words[event]);
+      this.#goOffline();
+    }
+  }
+
+  switchSim(isOn: boolean): void {
+    if (this.isSimOn === isOn) return;
+    this.isSimOn = isOn;
+    if (!isOn) this.#askForPin();
+  }
+
+  unlockSim(): void {
+    this.#wasLocked = true;
+    this.lte.change({ sim: "ready" });
+    announceSim(this);
+  }
+
+  blockSim(as: "pukRequired" | "failed"): void {
+    this.lte.change({ sim: as });
+    announceSim(this);
+  }
+
+  commandNames(): string[] {
+    return [...commandTable]
+      .filter(([name, { isIn }]) => name !== "" && isIn?.(this.profile) !== false)
+      .map(([name]) => `AT${name}`);
+  }
+
+  async endProduction(): Promise<void> {
+    await this.#options.endProduction();
   }
 
   /** Starts again as after a fault: what was not stored is gone. */
@@ -179,10 +235,19 @@ export class ModemCore implements ModemState {
     this.cmee = 0;
     this.isGnssOn = false;
     this.isSimOn = false;
-    this.hasNetworkTime = false;
-    this.copsMode = 0;
+    this.time.forget();
+    this.contexts.clear();
+    this.powerSaving.off();
+    this.runtimeBandLock = undefined;
     this.copsFormat = 2;
-    this.#lastRegistration = "";
+    this.#radio.forget();
+    this.#askForPin();
+    this.warnByDefault();
+  }
+
+  /** A firmware that warns of a low supply from the boot on. */
+  warnByDefault(): void {
+    if (this.profile.warnsByDefault) this.subscriptions.set("%XPOFWARN", [1, 30]);
   }
 
   situation(): CredentialSituation {
@@ -205,14 +270,64 @@ export class ModemCore implements ModemState {
   }
 
   setPowerFailing(isFailing: boolean): void {
+    const isNew = isFailing && !this.isPowerFailing;
     this.isPowerFailing = isFailing;
-    const level = this.subscriptions.get("%XPOFWARN");
-    if (isFailing && level?.[0] === 1) this.notify(`%XPOFWARN: ${level[1] ?? 30}`);
+    const [isOn, level = 30] = this.subscriptions.get("%XPOFWARN") ?? [0];
+    if (!isNew || isOn !== 1) return;
+    // Once warned, the modem has to be asked again.
+    this.subscriptions.set("%XPOFWARN", [0]);
+    this.notify(`%XPOFWARN: ${level}`);
+    if (isSubscribed(this, "%MDMEV")) this.notify("%MDMEV: ME BATTERY LOW");
+    notifyPacketEvent(this, "ME BATTERY LOW");
+    this.#goOffline();
   }
 
   close(): void {
     this.lte.close();
+    this.powerSaving.off();
     this.#held = [];
+  }
+
+  /** Whatever the modem reports of heat or supply, it does so in flight mode. */
+  #goOffline(): void {
+    if (!isLteActive(this.functionalMode)) return;
+    this.functionalMode = 4;
+    this.isGnssOn = false;
+    this.switchSim(false);
+    this.lte.input({ type: "radioOff" });
+  }
+
+  #allows({ act, plmn, band }: Cell): boolean {
+    const { systemMode, operator } = this.settings;
+    const isModeRight = act === 7 ? systemMode.lteM : systemMode.nbIot;
+    const isLocked = this.settings.bandLock !== undefined || this.runtimeBandLock !== undefined;
+    return isModeRight && (operator === undefined || operator === plmn) && (!isLocked || bandsOf(this).includes(band));
+  }
+
+  /** A SIM card that was switched off wants its PIN again, if it wants one at all. */
+  #askForPin(): void {
+    const { sim } = this.lte.conditions;
+    if (sim !== "ready" && sim !== "pinRequired") return;
+    const isWanted = this.card.isPinWanted ?? (this.#wasLocked || sim === "pinRequired");
+    const locked = this.card.pinAttempts === 0 ? "pukRequired" : "pinRequired";
+    const next = isWanted ? locked : "ready";
+    if (next !== sim) this.lte.change({ sim: next });
+  }
+
+  #setSupply(supplyMv: number): void {
+    this.supplyMv = supplyMv;
+    const lowest = this.settings.stored?.["%XVBATLOWLVL"]?.[0] ?? lowSupplyMv;
+    if (supplyMv < lowest && isSubscribed(this, "%XVBATLVL")) this.notify(`%XVBATLOWLVL: ${supplyMv}`);
+  }
+
+  #setTemperature(temperatureC: number): void {
+    this.temperatureC = temperatureC;
+    const high = this.settings.stored?.["%XTEMPHIGHLVL"]?.[0] ?? highTemperatureC;
+    const level = temperatureC >= criticalTemperatureC ? 3 : temperatureC >= high ? 2 : 1;
+    if (level !== this.#temperatureLevel && isSubscribed(this, "%XTEMP")) {
+      this.notify(`%XTEMP: ${level},${temperatureC}`);
+    }
+    this.#temperatureLevel = level;
   }
 
   #releaseHeld(): void {
@@ -223,10 +338,13 @@ export class ModemCore implements ModemState {
 
   /** @returns undefined when the command or its answer was lost. */
   async #answer(line: string | undefined): Promise<string | undefined> {
-    const command = parse(line);
-    const fate = command === undefined ? undefined : this.#options.happenings.fateOf(command);
-    if (fate !== undefined && command !== undefined) return this.#meet(fate, command);
-    return this.#format(command === undefined ? refused("error") : await this.#reply(command));
+    if (line === undefined) return this.#format(refused("error"));
+    const signed = line.includes(";") ? authenticated(this, line) : undefined;
+    if (signed !== undefined && "type" in signed) return this.#format(signed);
+    const command = signed ?? parse(line);
+    if (command === undefined) return this.#format(refused("error"));
+    const fate = this.#options.happenings.fateOf(command);
+    return fate === undefined ? this.#format(await this.#reply(command)) : this.#meet(fate, command);
   }
 
   /** A command that a behaviour has an eye on. */
@@ -273,45 +391,13 @@ export class ModemCore implements ModemState {
   }
 
   #onLte(effect: Exclude<LteEffect, { type: "wakeAt" }>): void {
-    switch (effect.type) {
-      case "registrationChanged":
-        this.#notifyRegistration();
-        return;
-      case "rrcChanged":
-        if (isSubscribed(this, "+CSCON")) this.notify(`+CSCON: ${effect.isConnected ? 1 : 0}`);
-        return;
-      case "searchEnded":
-        if (isSubscribed(this, "%MDMEV")) this.notify(`%MDMEV: SEARCH STATUS ${effect.isFound ? 1 : 2}`);
-        return;
-      case "linkLost":
-        this.#options.onLinkLost();
-        return;
-    }
-  }
-
-  #notifyRegistration(): void {
-    const registration = this.lte.registration();
-    const level = this.subscriptions.get("+CEREG")?.[0] ?? 0;
-    const isRegistered = ["home", "roaming"].includes(effectiveStatus(registration));
-    if (isRegistered && !this.hasNetworkTime) {
-      this.hasNetworkTime = true;
-      if (isSubscribed(this, "%XTIME")) this.notify(timeNotification(this.networkTimeMs()));
-    }
-    // A modem that is switched off says no more than that.
-    const shown = formatRegistration(registration, registration.status === "notRegistered" ? 1 : level);
-    const text = `${level}:${shown}`;
-    if (text === this.#lastRegistration) return;
-    this.#lastRegistration = text;
-    if (level > 0) this.notify(`+CEREG: ${shown}`);
-    if (isRegistered && isSubscribed(this, "%CESQ")) {
-      this.notify(formatSignalNotification(this.lte.conditions.cell));
-    }
+    if (effect.type === "linkLost") this.#options.onLinkLost();
+    else this.#radio.on(effect);
   }
 }
 
-/** @returns undefined for bytes that are no text, and for text that is no command. */
-function parse(line: string | undefined): AtCommand | undefined {
-  if (line === undefined) return undefined;
+/** @returns undefined for a text that is no command. */
+function parse(line: string): AtCommand | undefined {
   try {
     return parseAtCommand(line);
   } catch (error) {

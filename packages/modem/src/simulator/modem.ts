@@ -12,9 +12,22 @@ import { bootModem } from "./booted-modem.js";
 import { identityTypes } from "./identity.js";
 import type { SimulatedModem, SimulatedModemOptions } from "./simulated-modem.js";
 import { conditionRules, timingRules } from "./surroundings.js";
-import { checkValues } from "./value-rules.js";
+import { checkValues, matching, wholeNumber } from "./value-rules.js";
 
 export type { ModemFaults, SimulatedModem, SimulatedModemOptions } from "./simulated-modem.js";
+
+const pinRule = matching(/^[0-9]{4,8}$/u, "4 to 8 digits");
+/** Credentials that a modem can come with. */
+const factoryCredentialsMax = 64;
+const factoryCredentialsRule = {
+  type: "list",
+  rules: {
+    secTag: wholeNumber(0, 4_294_967_295),
+    type: wholeNumber(0, 13),
+    content: matching(/^[^"\0]{1,4096}$/u, "a text of at most 4096 characters without quotes"),
+  },
+  lengthMax: factoryCredentialsMax,
+} as const;
 
 const optionTypes = {
   network: dialerOption,
@@ -27,6 +40,8 @@ const optionTypes = {
   firmware: "string",
   lte: "object",
   pin: "string",
+  puk: "string",
+  factoryCredentials: "array",
   storageBytesMax: "number",
   isVoltageLow: "boolean",
   countsTraffic: "boolean",
@@ -47,6 +62,11 @@ export async function createSimulatedModem(options: SimulatedModemOptions): Prom
   const { conditions, ...timing } = options.lte ?? {};
   checkValues(timing, timingRules, { of: "createSimulatedModem()", prefix: "lte." });
   checkValues(conditions ?? {}, conditionRules, { of: "createSimulatedModem()", prefix: "lte.conditions." });
+  checkValues(
+    { pin: options.pin, puk: options.puk, factoryCredentials: options.factoryCredentials },
+    { pin: pinRule, puk: pinRule, factoryCredentials: factoryCredentialsRule },
+    { of: "createSimulatedModem()" },
+  );
   if (options.behaviour !== undefined) checkModemBehaviour(options.behaviour, "behaviour.");
   const { files, folder } = options;
   if ((files === undefined) !== (folder === undefined)) {

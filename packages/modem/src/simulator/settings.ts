@@ -14,6 +14,12 @@ export interface ModemSettings {
   pagingWindow?: { 4?: string; 5?: string };
   /** `+CGDCONT` of context 0. */
   pdn: { type: string; apn: string };
+  /** PLMN that `+COPS=1` chose; of a modem that was told. */
+  operator?: string;
+  /** Values by command of settings that change nothing here. */
+  stored?: Record<string, number[]>;
+  /** `%XBANDLOCK=1`. */
+  bandLock?: string;
 }
 
 export const defaultSettings: ModemSettings = {
@@ -55,5 +61,10 @@ function checkSettings(value: unknown): ModemSettings | undefined {
   const windows = isRecord(value["pagingWindow"]) ? Object.values(value["pagingWindow"]) : [];
   if (!windows.every((window) => typeof window === "string" && /^[01]{4}$/.test(window))) return undefined;
   if (typeof pdn["type"] !== "string" || typeof pdn["apn"] !== "string") return undefined;
+  const { operator, stored, bandLock } = value;
+  if (operator !== undefined && (typeof operator !== "string" || !/^[0-9]{5,6}$/.test(operator))) return undefined;
+  if (bandLock !== undefined && (typeof bandLock !== "string" || !/^[01]{1,88}$/.test(bandLock))) return undefined;
+  const isList = (list: unknown) => Array.isArray(list) && list.every((each) => Number.isSafeInteger(each));
+  if (stored !== undefined && (!isRecord(stored) || !Object.values(stored).every(isList))) return undefined;
   return value as unknown as ModemSettings;
 }

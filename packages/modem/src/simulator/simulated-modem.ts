@@ -23,6 +23,13 @@ export interface SimulatedModemOptions {
   lte?: Partial<LteTiming> & { conditions?: RadioChanges };
   /** Of the SIM card, for `conditions.sim: "pinRequired"`. Default {@link defaultPin}. */
   pin?: string;
+  /** What unlocks the SIM card after {@link pinAttemptsMax} wrong PINs. Default {@link defaultPuk}. */
+  puk?: string;
+  /**
+   * What a vendor or an earlier owner put into the modem: the types that applications do not write, such as an ownership key (9). Listed, never
+   * on disk, and takes no room.
+   */
+  factoryCredentials?: readonly { secTag: number; type: number; content: string }[];
   /** Default 64 KiB. */
   storageBytesMax?: number;
   /** The supply is too low to write firmware when the modem starts: an update that is scheduled is put off. Default false. */
@@ -34,6 +41,7 @@ export interface SimulatedModemOptions {
 }
 
 export const defaultPin = "1234";
+export const defaultPuk = "12345678";
 
 /** Faults that can be put into a running modem. */
 export interface ModemFaults {

@@ -30,7 +30,13 @@ export const timingRules: RulesOf<LteTiming> = {
   attachMs: time,
   detachMs: time,
   rrcInactivityMs: time,
+  operatorSearchMs: time,
 };
+
+const timer = matching(/^[01]{8}$/u, "8 bits");
+const fourBits = matching(/^[01]{4}$/u, "4 bits");
+/** Networks beside the modem's own. */
+export const otherNetworksMax = 32;
 
 export const conditionRules: RulesOf<RadioConditions> = {
   hasCoverage: truth,
@@ -41,4 +47,15 @@ export const conditionRules: RulesOf<RadioConditions> = {
   sim: anyOf(...simStates),
   cell: { type: "group", rules: cellRules },
   hasData: truth,
+  isPsmGranted: truth,
+  grantedActiveTime: timer,
+  grantedPeriodicTau: timer,
+  isEdrxGranted: truth,
+  grantedEdrxCycle: fourBits,
+  grantedPagingWindow: fourBits,
+  otherNetworks: {
+    type: "list",
+    rules: { plmn: cellRules.plmn, act: cellRules.act, isForbidden: truth },
+    lengthMax: otherNetworksMax,
+  },
 };

@@ -6,7 +6,9 @@ export type ValueRule =
   | { type: "number"; lowest: number; highest: number; isInteger: boolean }
   | { type: "oneOf"; values: readonly (string | number)[] }
   | { type: "text"; pattern: RegExp; expected: string }
-  | { type: "group"; rules: ValueRules };
+  | { type: "group"; rules: ValueRules }
+  /** Every member of each element has to be there. */
+  | { type: "list"; rules: ValueRules; lengthMax: number };
 
 export type ValueRules = Readonly<Record<string, ValueRule>>;
 
@@ -71,6 +73,15 @@ function checkValue(name: string, value: unknown, rule: ValueRule, of: string): 
       throw optionInvalid(name, rule.expected, shown(value));
     case "group":
       checkValues(value, rule.rules, { of, prefix: `${name}.` });
+      return;
+    case "list":
+      if (!Array.isArray(value)) throw optionInvalid(name, "a list", shown(value));
+      if (value.length > rule.lengthMax) throw optionInvalid(name, `at most ${rule.lengthMax} of them`, value.length);
+      for (const [index, element] of value.entries()) {
+        checkValues(element, rule.rules, { of, prefix: `${name}[${index}].` });
+        const missing = Object.keys(rule.rules).find((key) => !isRecord(element) || element[key] === undefined);
+        if (missing !== undefined) throw optionInvalid(`${name}[${index}].${missing}`, "a value", "none");
+      }
   }
 }
 

@@ -1,5 +1,5 @@
 import type { CmeErrorCode } from "@thingline/protocol/at";
-import type { Cell, LteTiming, SimState } from "../lte-link.js";
+import type { Cell, LteTiming, OtherNetwork, SimState } from "../lte-link.js";
 
 /**
  * What happens to a simulated modem, as a document: plain JSON, so that it can stand in a file or on a command line.
@@ -29,6 +29,17 @@ export interface ModemSurroundings {
   isEmergencyOnly?: boolean;
   /** Whether IP packets pass: a SIM card without data registers, and connections time out. */
   hasData?: boolean;
+  /** Whether the network lets modems use PSM. */
+  isPsmGranted?: boolean;
+  /** Timers of PSM that the network gives instead of those that were asked for; eight bits. */
+  grantedActiveTime?: string;
+  grantedPeriodicTau?: string;
+  isEdrxGranted?: boolean;
+  /** What the network gives of eDRX instead of what was asked for; four bits. */
+  grantedEdrxCycle?: string;
+  grantedPagingWindow?: string;
+  /** Other networks at this place, for `AT+COPS=?`. */
+  otherNetworks?: readonly OtherNetwork[];
   /** Members that are left out stay as they are. */
   cell?: Partial<Cell>;
   /** How long the network takes. */

@@ -29,7 +29,7 @@ export const modemBehaviourPresets = {
     ],
   },
   /** An attach takes what it takes on a first start far out. */
-  slowNetwork: { set: { timing: { searchMs: 40_000, attachMs: 20_000, detachMs: 4_000 } } },
+  slowNetwork: { set: { timing: { searchMs: 40_000, attachMs: 20_000, detachMs: 4_000, operatorSearchMs: 120_000 } } },
   /** Each write takes as long as on worn flash. */
   slowFlash: { set: { writeMs: 1_500 } },
   /** The second write fails, as memory that is worn does. */

@@ -2,11 +2,16 @@ import type { AtCommand, AtCommandForm, AtParameter, FunctionalMode } from "@thi
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { CredentialSituation } from "../credential-rules.js";
 import type { FirmwareProfile } from "../firmware.js";
+import type { NetworkTime } from "../network-time.js";
+import type { PacketContexts } from "../packet-contexts.js";
+import type { PowerSaving } from "../power-saving.js";
 import type { StoredIdentity } from "../identity.js";
 import type { LteDriver } from "../lte-driver.js";
 import type { Refusal } from "../refusal.js";
 import type { SecureStorage } from "../secure-storage.js";
 import type { ModemSettings } from "../settings.js";
+import type { SimCard } from "../sim-card.js";
+import type { TrafficMeter } from "../traffic-meter.js";
 import { areAllowed, integer, type ParameterRule } from "./parameter-rules.js";
 
 /** What the commands of the simulated modem work on. */
@@ -26,21 +31,33 @@ export interface ModemState {
   subscriptions: Map<string, readonly number[]>;
   isGnssOn: boolean;
   isSimOn: boolean;
-  /** Network time came with a registration. */
-  hasNetworkTime: boolean;
+  readonly card: SimCard;
+  readonly time: NetworkTime;
+  readonly contexts: PacketContexts;
+  readonly powerSaving: PowerSaving;
+  readonly traffic: TrafficMeter;
   isPowerFailing: boolean;
-  /** The PIN that unlocks a SIM card that wants one. */
-  pin: string;
-  copsMode: number;
   copsFormat: number;
+  /** Of `+CEER`: what failed last. */
+  lastFailure: string;
+  /** `%XBANDLOCK=2`. */
+  runtimeBandLock: string | undefined;
   supplyMv: number;
   temperatureC: number;
   /** Sends a URC, after the answer to the command under way. */
   notify(line: string): void;
   saveSettings(): Promise<void>;
-  /** What the network says the time is. */
-  networkTimeMs(): number;
   situation(): CredentialSituation;
+  /** The SIM card is switched on or off; off, it forgets that its PIN was entered. */
+  switchSim(isOn: boolean): void;
+  /** The SIM card got its PIN or PUK. */
+  unlockSim(): void;
+  /** The SIM card wants its PUK from now on, or is of no use any more. */
+  blockSim(as: "pukRequired" | "failed"): void;
+  /** `%XPRODDONE`: older firmware is refused from now on. */
+  endProduction(): Promise<void>;
+  /** The names of all commands of this firmware. */
+  commandNames(): string[];
   /** A refusal that a test put in the way of the next write, if any. */
   takeInjectedRefusal(): Refusal | undefined;
 }
@@ -55,7 +72,11 @@ export interface SetForm {
   handle: CommandHandler;
 }
 
-export type CommandForms = Partial<Record<Exclude<AtCommandForm, "set">, CommandHandler>> & { set?: SetForm };
+export type CommandForms = Partial<Record<Exclude<AtCommandForm, "set">, CommandHandler>> & {
+  set?: SetForm;
+  /** Which firmware has the command. Default all. */
+  isIn?: (profile: FirmwareProfile) => boolean;
+};
 
 /** Handlers by command name and form; a form that is not there is answered with ERROR. */
 export type CommandTable = Readonly<Record<string, CommandForms>>;
@@ -69,8 +90,9 @@ export function perform(
   forms: CommandForms | undefined,
   { form, parameters }: AtCommand,
 ): Reply | Promise<Reply> {
-  if (form !== "set") return forms?.[form]?.(modem, parameters) ?? refused("error");
-  const rules = forms?.set;
+  if (forms === undefined || forms.isIn?.(modem.profile) === false) return refused("error");
+  if (form !== "set") return forms[form]?.(modem, parameters) ?? refused("error");
+  const rules = forms.set;
   return rules !== undefined && areAllowed(parameters, rules.rules)
     ? rules.handle(modem, parameters)
     : refused("error");
@@ -94,6 +116,11 @@ export function integers(parameters: readonly AtParameter[]): number[] | undefin
   return values;
 }
 
+/** Commands that only some firmware has. */
+export function since(isIn: (profile: FirmwareProfile) => boolean, table: CommandTable): CommandTable {
+  return Object.fromEntries(Object.entries(table).map(([name, forms]) => [name, { ...forms, isIn }]));
+}
+
 /** Whether the level of a subscription is not zero. */
 export function isSubscribed(modem: ModemState, name: string): boolean {
   return (modem.subscriptions.get(name)?.[0] ?? 0) !== 0;
@@ -115,13 +142,25 @@ export function subscription(
   return {
     [name]: {
       set: set(all, (modem, parameters) => {
-        const values = integers(parameters);
-        if (values === undefined) return refused("error");
-        modem.subscriptions.set(name, values);
+        // `NAME=` is 0, and so is what is left out.
+        modem.subscriptions.set(name, parameters.length === 0 ? [0] : (integers(parameters) ?? [0]));
         return ok();
       }),
       read: read ?? ((modem) => ok(`${name}: ${(modem.subscriptions.get(name) ?? [0]).join(",")}`)),
       test: () => ok(`${name}: (0-${highest})`),
+    },
+  };
+}
+
+/** A setting that is kept and shown, and changes nothing: what it is about is not simulated. */
+export function storedSetting(name: string, rules: readonly ParameterRule[], initial: readonly number[]): CommandTable {
+  return {
+    [name]: {
+      set: set(rules, (modem, parameters) => {
+        modem.settings.stored = { ...modem.settings.stored, [name]: integers(parameters) ?? [...initial] };
+        return ok();
+      }),
+      read: (modem) => ok(`${name}: ${(modem.settings.stored?.[name] ?? initial).join(",")}`),
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { AtParameter } from "@thingline/protocol/at";
-import { formatCredentialLine, integerAt, stringAt } from "@thingline/protocol/at";
+import { formatCredentialLine, integerAt, isAbsentAt, stringAt } from "@thingline/protocol/at";
 import { refusalOfDelete, refusalOfRead, refusalOfWrite } from "../credential-rules.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
 import { ok, refused, set } from "./command.js";
@@ -13,7 +13,7 @@ const credentialType = integer(0, 255);
 export const credentialCommands: CommandTable = {
   "%CMNG": {
     set: set(
-      [integer(0, 3), optional(secTag), optional(credentialType), optional(text()), optional(text())],
+      [integer(0, 3), optional(secTag), optional(credentialType), optional(text()), optional(text(/^[^"]{0,32}$/))],
       (modem, parameters) => {
         switch (integerAt(parameters, 0)) {
           case 0:
@@ -37,10 +37,9 @@ async function write(modem: ModemState, parameters: readonly AtParameter[]): Pro
   const secTag = integerAt(parameters, 1);
   const type = integerAt(parameters, 2);
   const content = stringAt(parameters, 3);
-  if (secTag === undefined || type === undefined || content === undefined || parameters.length > 4) {
-    return refused("error");
-  }
-  // A fifth parameter is the password of an encrypted key, which the simulated modem cannot take.
+  if (secTag === undefined || type === undefined || content === undefined) return refused("error");
+  // The password of an encrypted key, which the simulated modem cannot take; with other types it means nothing.
+  if (type === 2 && !isAbsentAt(parameters, 4)) return refused("error");
   const refusal = refusalOfWrite({ secTag, type, content }, modem.situation()) ?? modem.takeInjectedRefusal();
   if (refusal !== undefined) return refused(refusal);
   await modem.storage.put({ secTag, type, content });
@@ -53,7 +52,7 @@ function list(modem: ModemState, parameters: readonly AtParameter[]): Reply {
   const given = parameters.length - 1;
   if (given > 2 || (given >= 1 && secTag === undefined) || (given === 2 && type === undefined)) return refused("error");
   const entries = modem.storage.list(secTag, type);
-  return ok(...entries.map((entry) => formatCredentialLine({ ...entry, content: undefined })));
+  return ok(...entries.map((entry) => formatCredentialLine({ ...shown(entry, modem), content: undefined })));
 }
 
 function read(modem: ModemState, parameters: readonly AtParameter[]): Reply {
@@ -63,7 +62,12 @@ function read(modem: ModemState, parameters: readonly AtParameter[]): Reply {
   const refusal = refusalOfRead(secTag, type, modem.situation());
   const entry = modem.storage.get(secTag, type);
   if (refusal !== undefined || entry === undefined) return refused(refusal ?? 513);
-  return ok(formatCredentialLine(entry));
+  return ok(formatCredentialLine(shown(entry, modem)));
+}
+
+/** Old firmware lists no digests. */
+function shown<Entry extends { sha256: string }>(entry: Entry, { profile }: ModemState) {
+  return { ...entry, sha256: profile.listsDigests ? entry.sha256 : undefined };
 }
 
 async function remove(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {

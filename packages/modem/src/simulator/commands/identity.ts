@@ -1,7 +1,7 @@
 import { integerAt } from "@thingline/protocol/at";
 import type { CommandTable } from "./command.js";
-import { ok, refused, set } from "./command.js";
-import { integer } from "./parameter-rules.js";
+import { ok, set, since } from "./command.js";
+import { integer, optional } from "./parameter-rules.js";
 
 const manufacturer = "Nordic Semiconductor ASA";
 
@@ -26,12 +26,14 @@ export const identityCommands: CommandTable = {
   "%SHORTSWVER": { execute: (modem) => ok(`%SHORTSWVER: ${modem.profile.shortVersion}`) },
   "%HWVERSION": { execute: (modem) => ok(`%HWVERSION: ${modem.profile.hardware}`) },
   "%XMODEMUUID": { execute: (modem) => ok(`%XMODEMUUID: ${modem.identity.modemUuid}`) },
-  "%DEVICEUUID": {
-    execute: (modem) =>
-      modem.profile.hasDeviceUuid ? ok(`%DEVICEUUID: ${modem.identity.deviceUuid}`) : refused("error"),
-  },
+  ...since((profile) => profile.hasDeviceUuid, {
+    "%DEVICEUUID": { execute: (modem) => ok(`%DEVICEUUID: ${modem.identity.deviceUuid}`) },
+  }),
+  // The modem takes commands whenever it can answer at all.
+  "+CPAS": { execute: () => ok("+CPAS: 0") },
+  "+CLAC": { execute: (modem) => ok(...modem.commandNames()) },
   "+CMEE": {
-    set: set([integer(0, 1)], (modem, parameters) => {
+    set: set([optional(integer(0, 1))], (modem, parameters) => {
       modem.cmee = integerAt(parameters, 0) === 1 ? 1 : 0;
       return ok();
     }),

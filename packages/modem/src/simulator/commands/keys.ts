@@ -1,37 +1,47 @@
 import { isThinglineError } from "@thingline/protocol";
 import type { AtParameter } from "@thingline/protocol/at";
-import { integerAt, stringAt } from "@thingline/protocol/at";
+import { integerAt, secTagMax as applicationSecTagMax, stringAt } from "@thingline/protocol/at";
 import { CborTag, encodeCbor } from "@thingline/protocol/cbor";
 import type { DistinguishedName } from "@thingline/protocol/x509";
-import { parseCertificates } from "@thingline/protocol/x509";
+import { parseCertificates, readPem } from "@thingline/protocol/x509";
 import { encodeBase64Url, hexBytes, signCose, uuidBytes } from "../attestation.js";
 import { refusalOfGenerate } from "../credential-rules.js";
 import { defaultKeyUsage, keyUsagePattern, makeKeyRequest, parseSubject } from "../key-request.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
-import { ok, refused, set } from "./command.js";
-import { integer, optional, secTagMax, text } from "./parameter-rules.js";
+import { ok, refused, set, since } from "./command.js";
+import { integer, oneOf, optional, secTagMax, text } from "./parameter-rules.js";
 
 /** Self-described CBOR, which begins every message. */
 const selfDescribed = 55_799;
 const nonceBytes = 16;
 /** What a message is about: its first item. */
-const messageTypes = { deviceIdentity: 1, publicKey: 8, certificateRequest: 9 } as const;
+const messageTypes = { deviceIdentity: 1, claim: 7, publicKey: 8, certificateRequest: 9 } as const;
+const keyTypes = { client: 2, endorsement: 8 } as const;
+/** Of `%CMNG`: the public key of the device's owner. */
+const ownershipKeyType = 9;
+const challengeText = text(/^[0-9A-Fa-f]{32}$/);
 
 /** Keys that are made in the modem and never leave it, and what the modem says about itself. */
 export const keyCommands: CommandTable = {
-  "%KEYGEN": {
-    set: set(
-      [integer(0, secTagMax), integer(0, 255), optional(integer(0, 1)), optional(text()), optional(text())],
-      generate,
-    ),
-  },
-  "%ATTESTTOKEN": {
-    execute: (modem) => attest(modem, undefined),
-    set: set([text(/^[0-9A-Fa-f]{32}$/)], attestWithChallenge),
-  },
-  // What is injected is encrypted for one real modem by its vendor; nothing of that kind can fit here.
-  "%KEYINJECT": { set: set([text()], () => refused(513)) },
-  "%CERTEXPIRY": { set: set([integer(0, secTagMax), integer(0, 255)], expiry) },
+  ...since((profile) => profile.hasKeyGeneration, {
+    "%KEYGEN": {
+      set: set(
+        [integer(0, secTagMax), integer(0, 255), optional(integer(0, 1)), optional(text()), optional(text())],
+        generate,
+      ),
+    },
+    "%ATTESTTOKEN": {
+      execute: (modem) => attest(modem, undefined),
+      set: set([optional(challengeText)], (modem, parameters) => attest(modem, challengeAt(parameters, 0))),
+    },
+    "%KEYINJECT": { set: set([text()], inject) },
+  }),
+  ...since((profile) => profile.hasClaimToken, {
+    "%CLAIMTOKEN": { set: set([integer(0, applicationSecTagMax), optional(challengeText)], claim) },
+  }),
+  ...since((profile) => profile.hasCertificateExpiry, {
+    "%CERTEXPIRY": { set: set([integer(1, secTagMax), oneOf(0, 1, 10)], expiry) },
+  }),
 };
 
 async function generate(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {
@@ -41,22 +51,45 @@ async function generate(modem: ModemState, parameters: readonly AtParameter[]): 
   const attributes = stringAt(parameters, 3);
   const keyUsage = stringAt(parameters, 4) ?? defaultKeyUsage;
   if (secTag === undefined || keyType === undefined) return refused("error");
-  // Only client keys; the endorsement key (8) is the vendor's business.
-  if (keyType !== 2) return refused(keyType === 8 ? 514 : 50);
+  if (keyType === keyTypes.endorsement) return generateEndorsementKey(modem, secTag, parameters);
+  if (keyType !== keyTypes.client) return refused(50);
   const subject = attributes === undefined ? ([["CN", modem.identity.deviceUuid]] as const) : parseSubject(attributes);
   if (subject === undefined || !keyUsagePattern.test(keyUsage)) return refused(50);
   // A bare public key has neither subject nor key usage.
   if (content === 1 && parameters.length > 3) return refused(50);
-  const refusal = refusalOfGenerate(secTag, modem.situation()) ?? modem.takeInjectedRefusal();
+  const refusal = refusalOfGenerate(secTag, keyTypes.client, modem.situation()) ?? modem.takeInjectedRefusal();
   if (refusal !== undefined) return refused(refusal);
 
   const { privateKeyPem } = await modem.keys.generate("ec-p256");
   const body = await describeKey(modem, privateKeyPem, content === 0 ? { subject, keyUsage } : undefined);
   if (body === undefined) return refused(50);
-  await modem.storage.put({ secTag, type: 2, content: privateKeyPem, isGenerated: true });
-  const message = encodeCbor(
+  await modem.storage.put({ secTag, type: keyTypes.client, content: privateKeyPem, isGenerated: true });
+  return attestedKey(modem, secTag, body, content === 0 ? messageTypes.certificateRequest : messageTypes.publicKey);
+}
+
+/** What others encrypt for the device by. One that is there already is told again, not renewed. */
+async function generateEndorsementKey(
+  modem: ModemState,
+  secTag: number,
+  parameters: readonly AtParameter[],
+): Promise<Reply> {
+  // It has no request, so neither subject nor key usage.
+  if (parameters.length > 3 || integerAt(parameters, 2) === 0) return refused(50);
+  const refusal = refusalOfGenerate(secTag, keyTypes.endorsement, modem.situation()) ?? modem.takeInjectedRefusal();
+  if (refusal !== undefined) return refused(refusal);
+  const existing = modem.storage.get(secTag, keyTypes.endorsement)?.content;
+  const privateKeyPem = existing ?? (await modem.keys.generate("ec-p256")).privateKeyPem;
+  if (existing === undefined) {
+    await modem.storage.put({ secTag, type: keyTypes.endorsement, content: privateKeyPem, isGenerated: true });
+  }
+  return attestedKey(modem, secTag, modem.keys.publicKeyOf(privateKeyPem), messageTypes.publicKey);
+}
+
+/** The request or public key, and the modem's word that the key is its own. */
+async function attestedKey(modem: ModemState, secTag: number, body: Uint8Array, messageType: number): Promise<Reply> {
+  const payload = encodeCbor(
     new CborTag(selfDescribed, [
-      content === 0 ? messageTypes.certificateRequest : messageTypes.publicKey,
+      messageType,
       uuidBytes(modem.identity.deviceUuid),
       encodeCbor(secTag),
       modem.keys.sha256(body),
@@ -64,7 +97,7 @@ async function generate(modem: ModemState, parameters: readonly AtParameter[]): 
     ]),
   );
   const { identityKey } = modem.identity;
-  const signed = await signCose({ keys: modem.keys, identityKey, payload: message, isDetached: false });
+  const signed = await signCose({ keys: modem.keys, identityKey, payload, isDetached: false });
   return ok(`%KEYGEN: "${encodeBase64Url(body)}.${encodeBase64Url(signed)}"`);
 }
 
@@ -84,27 +117,54 @@ async function describeKey(
   }
 }
 
-async function attestWithChallenge(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {
-  return attest(modem, hexBytes(stringAt(parameters, 0) ?? ""));
+function challengeAt(parameters: readonly AtParameter[], index: number): Uint8Array | undefined {
+  const challenge = stringAt(parameters, index);
+  return challenge === undefined ? undefined : hexBytes(challenge);
 }
 
 async function attest(modem: ModemState, challenge: Uint8Array | undefined): Promise<Reply> {
+  return ok(`%ATTESTTOKEN: "${await token(modem, messageTypes.deviceIdentity, [challenge])}"`);
+}
+
+/** Which owner the device belongs to: the digest of the owner's public key, signed by the device. */
+async function claim(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {
+  const owner = modem.storage.get(integerAt(parameters, 0) ?? 0, ownershipKeyType);
+  if (owner === undefined) return refused(529);
+  const digest = modem.keys.sha256(publicKeyBytes(owner.content));
+  return ok(`%CLAIMTOKEN: "${await token(modem, messageTypes.claim, [digest, challengeAt(parameters, 1)])}"`);
+}
+
+/** What the modem says of itself, signed: who it is, what it runs, and what belongs to the kind; undefined is a number used once. */
+async function token(modem: ModemState, type: number, rest: readonly (Uint8Array | undefined)[]): Promise<string> {
   const { deviceUuid, modemUuid, identityKey } = modem.identity;
-  const nonce = challenge ?? modem.random.bytes(nonceBytes);
-  const type = modem.profile.attestationDeviceType;
+  const { attestationDeviceType } = modem.profile;
+  const facts = [type, uuidBytes(deviceUuid), attestationDeviceType, uuidBytes(modemUuid)];
   const payload = encodeCbor(
-    new CborTag(selfDescribed, [messageTypes.deviceIdentity, uuidBytes(deviceUuid), type, uuidBytes(modemUuid), nonce]),
+    new CborTag(selfDescribed, [...facts, ...rest.map((item) => item ?? modem.random.bytes(nonceBytes))]),
   );
   const signed = await signCose({ keys: modem.keys, identityKey, payload, isDetached: true });
-  return ok(`%ATTESTTOKEN: "${encodeBase64Url(payload)}.${encodeBase64Url(signed)}"`);
+  return `${encodeBase64Url(payload)}.${encodeBase64Url(signed)}`;
+}
+
+/** What is injected is encrypted for one real modem by its vendor: the key for it is not here. */
+function inject(modem: ModemState, parameters: readonly AtParameter[]): Reply {
+  if (!/^[\w-]+\.[\w-]+$/.test(stringAt(parameters, 0) ?? "")) return refused(50);
+  const { isActive, isPowerFailing } = modem.situation();
+  if (isActive) return refused(518);
+  return refused(isPowerFailing && modem.profile.guardsWrites ? 528 : 513);
+}
+
+/** DER of a public key in PEM; any other text as it stands. */
+function publicKeyBytes(content: string): Uint8Array {
+  const pem = readPem(content);
+  const [block] = "blocks" in pem ? pem.blocks : [];
+  return block?.der ?? new TextEncoder().encode(content);
 }
 
 function expiry(modem: ModemState, parameters: readonly AtParameter[]): Reply {
   const secTag = integerAt(parameters, 0);
   const type = integerAt(parameters, 1);
-  if (!modem.profile.hasDeviceUuid || secTag === undefined || type === undefined) {
-    return refused("error");
-  }
+  if (secTag === undefined || type === undefined) return refused("error");
   const entry = modem.storage.get(secTag, type);
   if (entry === undefined) return refused(513);
   try {

@@ -6,6 +6,8 @@ export type ParameterRule = (
   | { type: "text"; pattern?: RegExp }
   /** Its place is there for another kind of network; it must be left empty. */
   | { type: "reserved" }
+  /** Whatever stands there is not looked at. */
+  | { type: "ignored" }
 ) & { isOptional: boolean };
 
 export const secTagMax = 4_294_967_295;
@@ -23,6 +25,8 @@ export function text(pattern?: RegExp): ParameterRule {
 }
 
 export const reserved: ParameterRule = { type: "reserved", isOptional: true };
+
+export const ignored: ParameterRule = { type: "ignored", isOptional: true };
 
 export function optional(rule: ParameterRule): ParameterRule {
   return { ...rule, isOptional: true };
@@ -44,6 +48,8 @@ function fits(parameter: AtParameter, rule: ParameterRule): boolean {
       return rule.values?.includes(parameter.value) ?? true;
     case "text":
       return parameter.type === "string" && (rule.pattern?.test(parameter.value) ?? true);
+    case "ignored":
+      return true;
     case "reserved":
       return parameter.type === "string" && parameter.value === "";
   }

@@ -1,43 +1,49 @@
-import type { CommandTable, ModemState } from "./command.js";
-import { ok, refused, subscription } from "./command.js";
+import { integerAt } from "@thingline/protocol/at";
+import type { CommandTable, ModemState, Reply } from "./command.js";
+import { ok, refused, set, since, storedSetting, subscription } from "./command.js";
 import { integer, optional } from "./parameter-rules.js";
 
-/** How long before the event, and from which duration on it is told, in milliseconds. */
-const withTimes = [integer(0, 1), optional(integer(0, 0x7fff_ffff)), optional(integer(0, 0x7fff_ffff))];
+/** Millivolts under which `%XVBATLVL` tells of a low supply; what the part comes with. */
+export const lowSupplyMv = 3_300;
+/** Degrees from which on `%XTEMP` tells of a high temperature, and of a critical one. */
+export const highTemperatureC = 55;
+export const criticalTemperatureC = 90;
 
-/** Supply, temperature, time, and notifications about the modem itself. */
+/** Supply, temperature, and notifications about the modem itself. */
 export const systemCommands: CommandTable = {
-  "%XVBAT": { execute: (modem) => ok(`%XVBAT: ${modem.supplyMv}`) },
+  // Measured in steps of 4 mV.
+  "%XVBAT": { execute: (modem) => ok(`%XVBAT: ${Math.floor(modem.supplyMv / 4) * 4}`) },
+  ...subscription("%XVBATLVL", 1),
+  ...storedSetting("%XVBATLOWLVL", [integer(3_100, 5_000)], [lowSupplyMv]),
   "%XTEMP": {
     execute: (modem) => (modem.profile.hasTemperatureCommand ? temperature(modem) : refused("error")),
     read: (modem) => (modem.profile.hasTemperatureCommand ? refused("error") : temperature(modem)),
+    set: set([integer(0, 1)], (modem, parameters) => {
+      modem.subscriptions.set("%XTEMP", [integerAt(parameters, 0) ?? 0]);
+      return ok();
+    }),
   },
-  "+CCLK": {
-    read: (modem) => (modem.hasNetworkTime ? ok(`+CCLK: "${networkTime(modem.networkTimeMs())}"`) : refused("error")),
+  ...storedSetting("%XTEMPHIGHLVL", [integer(1, 85)], [highTemperatureC]),
+  "%XPOFWARN": {
+    set: set([integer(0, 1), optional(integer(30, 33))], (modem, parameters) => {
+      const isOn = integerAt(parameters, 0) === 1;
+      const level = integerAt(parameters, 1);
+      if (isOn && level === undefined) return refused("error");
+      modem.subscriptions.set("%XPOFWARN", isOn ? [1, level ?? 30] : [0]);
+      return ok();
+    }),
   },
-  ...subscription("%XTIME", 1),
-  ...subscription("%MDMEV", 1),
-  ...subscription("%XMODEMSLEEP", withTimes),
-  ...subscription("%XT3412", withTimes),
-  ...subscription("%XPOFWARN", [integer(0, 1), optional(integer(30, 33))]),
-  ...subscription("%XVBATLVL", 1),
+  ...since((profile) => profile.hasModemEvents, subscription("%MDMEV", 1)),
+  "%XCONNSTAT": {
+    set: set([integer(0, 1)], (modem, parameters) => {
+      if (integerAt(parameters, 0) === 1) modem.traffic.start();
+      else modem.traffic.stop();
+      return ok();
+    }),
+    read: (modem) => ok(`%XCONNSTAT: ${modem.traffic.values().join(",")}`),
+  },
 };
 
-function temperature(modem: ModemState) {
+function temperature(modem: ModemState): Reply {
   return ok(`%XTEMP: ${modem.temperatureC}`);
-}
-
-/** `%XTIME`: time zone, universal time with swapped digits (3GPP TS 24.008 10.5.3.9), daylight saving time. */
-export function timeNotification(unixMs: number): string {
-  const digits = `${new Date(unixMs)
-    .toISOString()
-    .replaceAll(/[^0-9]/g, "")
-    .slice(2, 14)}00`;
-  return `%XTIME: "00","${digits.replaceAll(/(.)(.)/g, "$2$1")}","00"`;
-}
-
-/** `yy/MM/dd,hh:mm:ss+zz` in UTC: the simulated network has no time zone. */
-function networkTime(unixMs: number): string {
-  const [date = "", time = ""] = new Date(unixMs).toISOString().split("T");
-  return `${date.slice(2).replaceAll("-", "/")},${time.slice(0, 8)}+00`;
 }

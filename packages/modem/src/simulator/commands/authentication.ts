@@ -1,0 +1,102 @@
+import { isThinglineError } from "@thingline/protocol";
+import type { AtCommand, AtParameter } from "@thingline/protocol/at";
+import { atCommandBytesMax, integerAt, isAbsentAt, parseAtCommand, stringAt } from "@thingline/protocol/at";
+import { decodeBase64, readPem, readPublicKeyKind } from "@thingline/protocol/x509";
+import { refusalOfMoment } from "../credential-rules.js";
+import { contentBytes } from "../secure-storage.js";
+import type { CommandTable, ModemState, Reply } from "./command.js";
+import { ok, refused, set } from "./command.js";
+import { integer, oneOf, optional, text } from "./parameter-rules.js";
+
+/** Of `%CMNG`: the public key of authenticated commands. Its security tag is its slot. */
+const publicKeyType = 5;
+const slot = integer(0, 9);
+
+/** Commands that somebody has signed, and the end of a device's production. */
+export const authenticationCommands: CommandTable = {
+  "%XPMNG": {
+    set: set([oneOf(0, 2), optional(text()), optional(slot)], (modem, parameters) => {
+      const key = integerAt(parameters, 2) ?? 0;
+      return integerAt(parameters, 0) === 0 ? writeKey(modem, key, parameters) : readKey(modem, key, parameters);
+    }),
+  },
+  // Without a command behind it there is nothing to authenticate; with one, `authenticated` below takes it apart.
+  "%XSUDO": {
+    set: set([integer(1, atCommandBytesMax), text(/^[A-Za-z0-9+/]+={0,2}$/), optional(slot)], () => refused("error")),
+  },
+  "%XPRODDONE": {
+    execute: endProduction,
+    set: set([optional(integer(0, 1))], endProduction),
+  },
+};
+
+async function writeKey(modem: ModemState, key: number, parameters: readonly AtParameter[]): Promise<Reply> {
+  const content = stringAt(parameters, 1);
+  if (content === undefined || content === "") return refused("error");
+  if (publicKeyOf(content) === undefined) return refused(50);
+  const refusal = refusalOfMoment(modem.situation()) ?? modem.takeInjectedRefusal();
+  if (refusal !== undefined) return refused(refusal);
+  // A key is written once: whoever may delete it may write another.
+  if (modem.storage.get(key, publicKeyType) !== undefined) return refused(519);
+  if (modem.storage.usedBytes + contentBytes(content) > modem.storage.contentBytesMax) return refused(515);
+  await modem.storage.put({ secTag: key, type: publicKeyType, content });
+  return ok();
+}
+
+function readKey(modem: ModemState, key: number, parameters: readonly AtParameter[]): Reply {
+  if (!isAbsentAt(parameters, 1) && stringAt(parameters, 1) !== "") return refused("error");
+  const content = modem.storage.get(key, publicKeyType)?.content;
+  return content === undefined ? refused(513) : ok(`%XPMNG: "${content}"`);
+}
+
+async function endProduction(modem: ModemState): Promise<Reply> {
+  const refusal = refusalOfMoment(modem.situation());
+  if (refusal !== undefined) return refused(refusal);
+  await modem.endProduction();
+  return ok();
+}
+
+const authenticatedPattern = /^AT%XSUDO=([0-9]{1,4}),"([A-Za-z0-9+/]+={0,2})"(?:,([0-9]))?;([^]*)$/iu;
+
+/**
+ * `AT%XSUDO=<length>,"<signature>"[,<slot>];<command>`: ECDSA on P-256 over so many characters of the command, which has no AT in front.
+ *
+ * @returns undefined when the line is none; else the command that was signed, or why it is not done.
+ */
+export function authenticated(modem: ModemState, line: string): AtCommand | Reply | undefined {
+  const match = authenticatedPattern.exec(line.trim());
+  if (match === null) return undefined;
+  const [, length = "", signature = "", key = "0", text = ""] = match;
+  const signed = text.slice(0, Number(length));
+  if (signed.length < Number(length) || signed.length === 0) return refused("error");
+  const content = modem.storage.get(Number(key), publicKeyType)?.content;
+  const publicKey = content === undefined ? undefined : publicKeyOf(content);
+  if (publicKey === undefined) return refused(513);
+  const isSigned = modem.keys.verify({
+    publicKey,
+    algorithm: { kind: "ecdsa", hash: "sha256" },
+    data: new TextEncoder().encode(signed),
+    signature: decodeBase64(signature) ?? new Uint8Array(0),
+  });
+  if (!isSigned) return refused(520);
+  try {
+    return parseAtCommand(`AT${signed}`);
+  } catch (error) {
+    if (isThinglineError(error, "AT_MALFORMED")) return refused("error");
+    throw error;
+  }
+}
+
+/** SubjectPublicKeyInfo of a P-256 key in PEM. @returns undefined when it is none. */
+function publicKeyOf(content: string): Uint8Array | undefined {
+  const pem = readPem(content);
+  const [block] = "blocks" in pem ? pem.blocks : [];
+  if (block === undefined) return undefined;
+  try {
+    const kind = readPublicKeyKind(block.der);
+    return kind.kind === "ec" && kind.curve === "P-256" ? block.der : undefined;
+  } catch (error) {
+    if (isThinglineError(error)) return undefined;
+    throw error;
+  }
+}
