@@ -57,9 +57,9 @@ export const arrowRules = {
       commands: ["at", "session.ts", "link-state.ts", "credential-refusal.ts"],
       "credential-writing": ["commands", "session.ts", "credential-refusal.ts"],
       "serial-modem-host": ["probe.ts", "session.ts"],
-      simulator: ["simulator/behaviour", "simulator/commands", "serial-modem", "credential-refusal.ts"],
+      simulator: ["simulator/behaviour", "simulator/commands", "at", "serial-modem", "credential-refusal.ts"],
       "simulator/behaviour": ["simulator"],
-      "simulator/commands": ["simulator"],
+      "simulator/commands": ["simulator", "at"],
       "serial-modem": ["simulator", "simulator/commands"],
     },
     "packages/cloud": {

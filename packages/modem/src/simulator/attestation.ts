@@ -1,42 +1,33 @@
-import { CborTag, encodeCbor } from "@thingline/protocol/cbor";
-import { DerReader, derTags, encodeBase64 } from "@thingline/protocol/x509";
 import type { Keys } from "@thingline/transport";
+import { coseSigned, encodeCose, formatSignedText, identityKeyId, rawSignature } from "../at/cose.js";
+import { encodeModemMessage, type ModemMessage } from "../at/messages.js";
 
-/** COSE_Sign1 (RFC 9052) with ES256 under key identifier -2, the device identity key, as an nRF91 signs. */
-export interface CoseSignOptions {
+/** Who vouches for a message. */
+export interface Signer {
   keys: Keys;
   /** P-256, PEM. */
   identityKey: string;
-  payload: Uint8Array;
-  /** The payload travels elsewhere; the structure holds null. */
-  isDetached: boolean;
 }
 
-const protectedHeader = Uint8Array.of(0xa1, 0x01, 0x26);
-const identityKeyId = Uint8Array.of(0x21);
-
-export async function signCose({ keys, identityKey, payload, isDetached }: CoseSignOptions): Promise<Uint8Array> {
-  const toBeSigned = encodeCbor(["Signature1", protectedHeader, new Uint8Array(0), payload]);
-  const signature = rawSignature(await keys.sign(identityKey, toBeSigned));
-  const unprotected = new Map([[4, identityKeyId]]);
-  return encodeCbor(new CborTag(18, [protectedHeader, unprotected, isDetached ? null : payload, signature]));
+/** A message and the signature of the device's identity key beside it: the answer of `%ATTESTTOKEN` and `%CLAIMTOKEN`. */
+export async function signMessage(message: ModemMessage, signer: Signer): Promise<string> {
+  const body = encodeModemMessage(message);
+  return formatSignedText({ body, cose: await sign(body, signer, undefined) });
 }
 
-/** `SEQUENCE { r, s }` to the 64 bytes of r and s. */
-function rawSignature(der: Uint8Array): Uint8Array {
-  const pair = new DerReader(der).enter();
-  const raw = new Uint8Array(64);
-  for (const end of [32, 64]) {
-    const { content } = pair.read(derTags.integer);
-    const digits = content.subarray(Math.max(0, content.length - 32));
-    raw.set(digits, end - digits.length);
-  }
-  return raw;
+/** Something else with a message about it, which the signature holds: the answer of `%KEYGEN`. */
+export async function signAbout(body: Uint8Array, message: ModemMessage, signer: Signer): Promise<string> {
+  const payload = encodeModemMessage(message);
+  return formatSignedText({ body, cose: await sign(payload, signer, payload) });
 }
 
-/** Without padding, RFC 4648 section 5. */
-export function encodeBase64Url(bytes: Uint8Array): string {
-  return encodeBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+async function sign(
+  signed: Uint8Array,
+  { keys, identityKey }: Signer,
+  payload: Uint8Array | undefined,
+): Promise<Uint8Array> {
+  const signature = rawSignature(await keys.sign(identityKey, coseSigned(signed)));
+  return encodeCose({ keyId: identityKeyId, payload, signature });
 }
 
 export function uuidBytes(uuid: string): Uint8Array {

@@ -1,5 +1,5 @@
 import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError, toHex } from "@thingline/protocol";
-import { atCommandBytesMax, decodeActiveTime, isLteActive, reservedSecTags, timerOff } from "@thingline/protocol/at";
+import { atCommandBytesMax, decodeActiveTime, isLteActive, reservedSecTags } from "@thingline/protocol/at";
 import type { Clock, Connection, Dialer, Keys, SecTagDialer } from "@thingline/transport";
 import type { AtPortCounters, AtPortOptions } from "./at-port.js";
 import { AtPort } from "./at-port.js";
@@ -14,6 +14,7 @@ import type { RadioChanges, RadioConditions } from "./lte-link.js";
 import { defaultConditions, defaultLteTiming } from "./lte-link.js";
 import { ModemMemory, powerLost } from "./memory.js";
 import { ModemCore } from "./modem-core.js";
+import { grantedTimers } from "./power-saving.js";
 import { RadioMeter } from "./radio-time.js";
 import type { Refusal } from "./refusal.js";
 import { SecureStorage } from "./secure-storage.js";
@@ -261,7 +262,7 @@ class BootedModem implements SimulatedModem {
     this.#checkOn();
     this.happen("reset");
     await this.firmware.start();
-    this.#core.profile = profileOf(this.identity.firmware, this.firmware.revision);
+    this.#core.profile = profileOf(this.identity.firmware, this.identity.part, this.firmware.revision);
     this.#checkOn();
   }
 
@@ -284,9 +285,9 @@ class BootedModem implements SimulatedModem {
     await this.close();
   }
 
-  /** What PSM grants: as it was asked for. */
+  /** What the network grants of PSM. */
   #activeTimeMs(): number | undefined {
-    const seconds = decodeActiveTime(this.#core.settings.psm?.activeTime ?? timerOff);
+    const seconds = decodeActiveTime(grantedTimers(this.#core.settings, this.#core.lte.conditions).activeTime);
     return seconds === undefined ? undefined : seconds * 1000;
   }
 

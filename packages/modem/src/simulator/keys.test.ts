@@ -139,7 +139,7 @@ test("a claim token holds the digest of the owner's key and is signed by the dev
   const { deviceUuid, modemUuid } = modem.identity;
   assert.equal(
     body.toString("hex"),
-    `d9d9f7860750${uuid(deviceUuid)}0150${uuid(modemUuid)}5820${digest}50${challenge}`,
+    `d9d9f7860450${uuid(deviceUuid)}0150${uuid(modemUuid)}5820${digest}50${challenge}`,
   );
   assert.notDeepEqual(partsOf(await at("AT%CLAIMTOKEN=22"))[0], partsOf(await at("AT%CLAIMTOKEN=22"))[0]);
   assert.equal(await at("AT%CLAIMTOKEN=23"), "+CME ERROR: 529\r\n");

@@ -3,7 +3,7 @@ import type { AtCommand, FinalResult, FunctionalMode } from "@thingline/protocol
 import { formatResponse, isLteActive, parseAtCommand } from "@thingline/protocol/at";
 import type { Clock, Keys, Random } from "@thingline/transport";
 import type { ModemState, Reply } from "./commands/command.js";
-import { authenticated } from "./commands/authentication.js";
+import { authenticate } from "./commands/authentication.js";
 import { timeNotification } from "./commands/clock.js";
 import { isSubscribed, perform, refused } from "./commands/command.js";
 import { announceSim } from "./commands/functional-mode.js";
@@ -339,10 +339,10 @@ export class ModemCore implements ModemState {
   /** @returns undefined when the command or its answer was lost. */
   async #answer(line: string | undefined): Promise<string | undefined> {
     if (line === undefined) return this.#format(refused("error"));
-    const signed = line.includes(";") ? authenticated(this, line) : undefined;
-    if (signed !== undefined && "type" in signed) return this.#format(signed);
-    const command = signed ?? parse(line);
-    if (command === undefined) return this.#format(refused("error"));
+    const parsed = parse(line);
+    if (parsed === undefined) return this.#format(refused("error"));
+    const command = parsed.authenticated === undefined ? parsed : authenticate(this, parsed);
+    if ("type" in command) return this.#format(command);
     const fate = this.#options.happenings.fateOf(command);
     return fate === undefined ? this.#format(await this.#reply(command)) : this.#meet(fate, command);
   }

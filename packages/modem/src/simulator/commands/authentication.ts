@@ -6,11 +6,13 @@ import { refusalOfMoment } from "../credential-rules.js";
 import { contentBytes } from "../secure-storage.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
 import { ok, refused, set } from "./command.js";
-import { integer, oneOf, optional, text } from "./parameter-rules.js";
+import { areAllowed, integer, oneOf, optional, text } from "./parameter-rules.js";
 
 /** Of `%CMNG`: the public key of authenticated commands. Its security tag is its slot. */
 const publicKeyType = 5;
 const slot = integer(0, 9);
+
+const sudoRules = [integer(1, atCommandBytesMax), text(/^[A-Za-z0-9+/]+={0,2}$/), optional(slot)];
 
 /** Commands that somebody has signed, and the end of a device's production. */
 export const authenticationCommands: CommandTable = {
@@ -56,20 +58,21 @@ async function endProduction(modem: ModemState): Promise<Reply> {
   return ok();
 }
 
-const authenticatedPattern = /^AT%XSUDO=([0-9]{1,4}),"([A-Za-z0-9+/]+={0,2})"(?:,([0-9]))?;([^]*)$/iu;
-
 /**
  * `AT%XSUDO=<length>,"<signature>"[,<slot>];<command>`: ECDSA on P-256 over so many characters of the command, which has no AT in front.
  *
- * @returns undefined when the line is none; else the command that was signed, or why it is not done.
+ * @returns the command that was signed, or why it is not done.
  */
-export function authenticated(modem: ModemState, line: string): AtCommand | Reply | undefined {
-  const match = authenticatedPattern.exec(line.trim());
-  if (match === null) return undefined;
-  const [, length = "", signature = "", key = "0", text = ""] = match;
-  const signed = text.slice(0, Number(length));
-  if (signed.length < Number(length) || signed.length === 0) return refused("error");
-  const content = modem.storage.get(Number(key), publicKeyType)?.content;
+export function authenticate(modem: ModemState, { parameters, authenticated = "" }: AtCommand): AtCommand | Reply {
+  if (!areAllowed(parameters, sudoRules)) return refused("error");
+  const [length, signature, key] = [
+    integerAt(parameters, 0) ?? 0,
+    stringAt(parameters, 1) ?? "",
+    integerAt(parameters, 2),
+  ];
+  if (authenticated.length < length) return refused("error");
+  const signed = authenticated.slice(0, length);
+  const content = modem.storage.get(key ?? 0, publicKeyType)?.content;
   const publicKey = content === undefined ? undefined : publicKeyOf(content);
   if (publicKey === undefined) return refused(513);
   const isSigned = modem.keys.verify({
@@ -80,7 +83,9 @@ export function authenticated(modem: ModemState, line: string): AtCommand | Repl
   });
   if (!isSigned) return refused(520);
   try {
-    return parseAtCommand(`AT${signed}`);
+    const command = parseAtCommand(`AT${signed}`);
+    // One signature does for one command.
+    return command.authenticated === undefined ? command : refused("error");
   } catch (error) {
     if (isThinglineError(error, "AT_MALFORMED")) return refused("error");
     throw error;

@@ -1,21 +1,16 @@
 import { isThinglineError } from "@thingline/protocol";
 import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, secTagMax as applicationSecTagMax, stringAt } from "@thingline/protocol/at";
-import { CborTag, encodeCbor } from "@thingline/protocol/cbor";
 import type { DistinguishedName } from "@thingline/protocol/x509";
 import { parseCertificates, readPem } from "@thingline/protocol/x509";
-import { encodeBase64Url, hexBytes, signCose, uuidBytes } from "../attestation.js";
+import { messageIdBytes } from "../../at/messages.js";
+import { hexBytes, signAbout, signMessage, type Signer, uuidBytes } from "../attestation.js";
 import { refusalOfGenerate } from "../credential-rules.js";
 import { defaultKeyUsage, keyUsagePattern, makeKeyRequest, parseSubject } from "../key-request.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
 import { ok, refused, set, since } from "./command.js";
 import { integer, oneOf, optional, secTagMax, text } from "./parameter-rules.js";
 
-/** Self-described CBOR, which begins every message. */
-const selfDescribed = 55_799;
-const nonceBytes = 16;
-/** What a message is about: its first item. */
-const messageTypes = { deviceIdentity: 1, claim: 7, publicKey: 8, certificateRequest: 9 } as const;
 const keyTypes = { client: 2, endorsement: 8 } as const;
 /** Of `%CMNG`: the public key of the device's owner. */
 const ownershipKeyType = 9;
@@ -64,7 +59,7 @@ async function generate(modem: ModemState, parameters: readonly AtParameter[]): 
   const body = await describeKey(modem, privateKeyPem, content === 0 ? { subject, keyUsage } : undefined);
   if (body === undefined) return refused(50);
   await modem.storage.put({ secTag, type: keyTypes.client, content: privateKeyPem, isGenerated: true });
-  return attestedKey(modem, secTag, body, content === 0 ? messageTypes.certificateRequest : messageTypes.publicKey);
+  return attestedKey(modem, secTag, body, content === 0 ? "certificateRequest" : "publicKey");
 }
 
 /** What others encrypt for the device by. One that is there already is told again, not renewed. */
@@ -82,23 +77,33 @@ async function generateEndorsementKey(
   if (existing === undefined) {
     await modem.storage.put({ secTag, type: keyTypes.endorsement, content: privateKeyPem, isGenerated: true });
   }
-  return attestedKey(modem, secTag, modem.keys.publicKeyOf(privateKeyPem), messageTypes.publicKey);
+  return attestedKey(modem, secTag, modem.keys.publicKeyOf(privateKeyPem), "publicKey");
 }
 
 /** The request or public key, and the modem's word that the key is its own. */
-async function attestedKey(modem: ModemState, secTag: number, body: Uint8Array, messageType: number): Promise<Reply> {
-  const payload = encodeCbor(
-    new CborTag(selfDescribed, [
-      messageType,
-      uuidBytes(modem.identity.deviceUuid),
-      encodeCbor(secTag),
-      modem.keys.sha256(body),
-      modem.random.bytes(nonceBytes),
-    ]),
-  );
-  const { identityKey } = modem.identity;
-  const signed = await signCose({ keys: modem.keys, identityKey, payload, isDetached: false });
-  return ok(`%KEYGEN: "${encodeBase64Url(body)}.${encodeBase64Url(signed)}"`);
+async function attestedKey(
+  modem: ModemState,
+  secTag: number,
+  body: Uint8Array,
+  type: "certificateRequest" | "publicKey",
+): Promise<Reply> {
+  const deviceUuid = uuidBytes(modem.identity.deviceUuid);
+  const nonce = modem.random.bytes(messageIdBytes);
+  const message = { type, deviceUuid, secTag, sha256: modem.keys.sha256(body), nonce };
+  return ok(`%KEYGEN: "${await signAbout(body, message, signerOf(modem))}"`);
+}
+
+function signerOf({ keys, identity }: ModemState): Signer {
+  return { keys, identityKey: identity.identityKey };
+}
+
+/** What every token says: which device it is, and what it runs. */
+function deviceFacts({ identity, profile }: ModemState) {
+  return {
+    deviceUuid: uuidBytes(identity.deviceUuid),
+    deviceType: profile.attestationDeviceType,
+    firmwareUuid: uuidBytes(identity.modemUuid),
+  };
 }
 
 /** @returns a signing request, the public key when none is wanted, undefined for a subject that DER cannot hold. */
@@ -123,27 +128,19 @@ function challengeAt(parameters: readonly AtParameter[], index: number): Uint8Ar
 }
 
 async function attest(modem: ModemState, challenge: Uint8Array | undefined): Promise<Reply> {
-  return ok(`%ATTESTTOKEN: "${await token(modem, messageTypes.deviceIdentity, [challenge])}"`);
+  const nonce = challenge ?? modem.random.bytes(messageIdBytes);
+  const message = { type: "identity", ...deviceFacts(modem), nonce } as const;
+  return ok(`%ATTESTTOKEN: "${await signMessage(message, signerOf(modem))}"`);
 }
 
 /** Which owner the device belongs to: the digest of the owner's public key, signed by the device. */
 async function claim(modem: ModemState, parameters: readonly AtParameter[]): Promise<Reply> {
   const owner = modem.storage.get(integerAt(parameters, 0) ?? 0, ownershipKeyType);
   if (owner === undefined) return refused(529);
-  const digest = modem.keys.sha256(publicKeyBytes(owner.content));
-  return ok(`%CLAIMTOKEN: "${await token(modem, messageTypes.claim, [digest, challengeAt(parameters, 1)])}"`);
-}
-
-/** What the modem says of itself, signed: who it is, what it runs, and what belongs to the kind; undefined is a number used once. */
-async function token(modem: ModemState, type: number, rest: readonly (Uint8Array | undefined)[]): Promise<string> {
-  const { deviceUuid, modemUuid, identityKey } = modem.identity;
-  const { attestationDeviceType } = modem.profile;
-  const facts = [type, uuidBytes(deviceUuid), attestationDeviceType, uuidBytes(modemUuid)];
-  const payload = encodeCbor(
-    new CborTag(selfDescribed, [...facts, ...rest.map((item) => item ?? modem.random.bytes(nonceBytes))]),
-  );
-  const signed = await signCose({ keys: modem.keys, identityKey, payload, isDetached: true });
-  return `${encodeBase64Url(payload)}.${encodeBase64Url(signed)}`;
+  const ownershipSha256 = modem.keys.sha256(publicKeyBytes(owner.content));
+  const nonce = challengeAt(parameters, 1) ?? modem.random.bytes(messageIdBytes);
+  const message = { type: "claim", ...deviceFacts(modem), ownershipSha256, nonce } as const;
+  return ok(`%CLAIMTOKEN: "${await signMessage(message, signerOf(modem))}"`);
 }
 
 /** What is injected is encrypted for one real modem by its vendor: the key for it is not here. */
