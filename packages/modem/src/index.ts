@@ -48,7 +48,7 @@ export { enterPin, readSim } from "./commands/sim.js";
 export type { SimCard, SimLock } from "./commands/sim.js";
 export { subscribeModem } from "./commands/subscriptions.js";
 export type { ModemSubscriptions, SleepSubscription } from "./commands/subscriptions.js";
-export { readAttestationToken, readClaimToken } from "./commands/tokens.js";
+export { readAttestationToken, readClaimToken, readIdentityKey } from "./commands/tokens.js";
 export type { TokenOptions } from "./commands/tokens.js";
 export { checkWritableTag, nrfCloudSecTag } from "./credential-writing/checked-plan.js";
 export { defaultScratchTag } from "./credential-writing/types.js";

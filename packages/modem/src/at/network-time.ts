@@ -14,10 +14,9 @@ function swapped(octet: string): number {
 
 /** Quarters of an hour: the sign is a bit of the octet's first digit. 3GPP TS 24.008 10.5.3.8. */
 function timeZoneOf(octet: string): number | undefined {
+  if (!/^[0-9][0-9A-Fa-f]$/.test(octet)) return undefined;
   const tens = Number.parseInt(octet[1] ?? "", 16);
-  const ones = Number.parseInt(octet[0] ?? "", 16);
-  const quarterHours = (tens & 7) * 10 + ones;
-  if (Number.isNaN(quarterHours) || ones > 9) return undefined;
+  const quarterHours = (tens & 7) * 10 + Number(octet[0]);
   return (tens & 8) !== 0 && quarterHours > 0 ? -quarterHours : quarterHours;
 }
 

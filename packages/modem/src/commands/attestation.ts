@@ -132,8 +132,7 @@ export function readKeyAnswer(
   },
 ): { body: Uint8Array; attestation: KeyAttestation } {
   const problemOf = (problem: string) => invalidKey(secTag, problem);
-  const { body, payload, signature, keyId } = openSigned(text, problemOf);
-  if (keyId !== identityKeyId) throw problemOf("the attestation is no COSE_Sign1 by the modem's identity key");
+  const { body, payload, signature } = openSigned(text, problemOf);
   if (payload === undefined) throw problemOf("the attestation lacks its payload");
   const message = decodeModemMessage(payload);
   if (message === undefined) throw problemOf("the attestation is not laid out as the modem's documentation says");
@@ -151,11 +150,12 @@ export function readKeyAnswer(
 function openSigned(
   text: string,
   problemOf: Problem,
-): { body: Uint8Array; payload: Uint8Array | undefined; signature: Uint8Array; keyId: number } {
+): { body: Uint8Array; payload: Uint8Array | undefined; signature: Uint8Array } {
   const signed = parseSignedText(text);
   if (signed === undefined) throw problemOf("expected two parts in base64url with a dot between them");
   const cose = decodeCose(signed.cose);
   if (cose === undefined) throw problemOf("the attestation is no COSE_Sign1, or lacks its payload or its signature");
+  if (cose.keyId !== identityKeyId) throw problemOf("the attestation is no COSE_Sign1 by the modem's identity key");
   return { body: signed.body, ...cose };
 }
 

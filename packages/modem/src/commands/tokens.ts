@@ -1,5 +1,7 @@
+import { fromHex, ThinglineError } from "@thingline/protocol";
+import { readPem } from "@thingline/protocol/x509";
 import type { CommandOptions, ModemSession } from "../session.js";
-import { askModem } from "./ask.js";
+import { askModem, unlessRejected } from "./ask.js";
 import {
   type AttestationTrust,
   type DeviceAttestation,
@@ -45,6 +47,30 @@ export async function readClaimToken(
   checkSecTag(secTag);
   const token = await askModem(session, "%CLAIMTOKEN=", { secTag, challenge }, options);
   return { token, claim: parseClaimToken(token, trustOf({ challenge, keys, identityKey })) };
+}
+
+/** Where a modem keeps the public half of its identity key. */
+const identityAddress = { secTag: 4_294_967_294, type: 6 } as const;
+
+/**
+ * The public half of a modem's identity key, as the modem shows it: SubjectPublicKeyInfo DER. It proves later tokens to be of the same modem; that the
+ * modem is genuine only its vendor can tell.
+ *
+ * @returns undefined where the modem has none, or keeps it to itself.
+ * @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command}.
+ */
+export async function readIdentityKey(session: Commands, options?: CommandOptions): Promise<Uint8Array | undefined> {
+  const reading = askModem(session, "%CMNG=", { operation: "read", ...identityAddress }, options);
+  const content = (await unlessRejected(reading))?.find(({ type }) => type === identityAddress.type)?.content;
+  if (content === undefined) return undefined;
+  const key = fromHex(content.trim()) ?? pemKey(content);
+  if (key !== undefined && key.length > 0) return key;
+  throw new ThinglineError("MODEM_RESPONSE_INVALID", "AT%CMNG: the identity key is neither hexadecimal nor PEM");
+}
+
+function pemKey(text: string): Uint8Array | undefined {
+  const read = readPem(text);
+  return "blocks" in read ? read.blocks.find(({ label }) => label === "PUBLIC KEY")?.der : undefined;
 }
 
 function trustOf({ challenge, keys, identityKey }: Pick<TokenOptions, "challenge" | "keys" | "identityKey">) {
