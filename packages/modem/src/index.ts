@@ -50,7 +50,11 @@ export { subscribeModem } from "./commands/subscriptions.js";
 export type { ModemSubscriptions, SleepSubscription } from "./commands/subscriptions.js";
 export { readAttestationToken, readClaimToken, readIdentityKey } from "./commands/tokens.js";
 export type { TokenOptions } from "./commands/tokens.js";
+export { checkCredentials } from "./credential-writing/check-credentials.js";
+export type { CredentialCheck, CredentialTexts } from "./credential-writing/check-credentials.js";
 export { checkWritableTag, nrfCloudSecTag } from "./credential-writing/checked-plan.js";
+export { normalizePem } from "./credential-writing/pem-text.js";
+export type { NormalizedPem, NormalizePemOptions, PemLineEnds } from "./credential-writing/pem-text.js";
 export { defaultScratchTag } from "./credential-writing/types.js";
 export type {
   CredentialPlan,
@@ -60,6 +64,7 @@ export type {
   WritingStepName,
   WrittenItem,
 } from "./credential-writing/types.js";
+export { whileOffline } from "./credential-writing/while-offline.js";
 export { writeCredentials } from "./credential-writing/write-credentials.js";
 export type { LinkEvents, LteMode } from "./link-state.js";
 export { notificationsQueuedMax } from "./notification-stream.js";

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { rootCertificates } from "node:tls";
 import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
+import { parseCertificates } from "@thingline/protocol/x509";
 import { makeTestCertificates } from "@thingline/transport/contract";
+import { normalizePem } from "./pem-text.js";
 import { defaultScratchTag } from "./types.js";
 import { writeCredentials } from "./write-credentials.js";
 import { openWritingWorld, storedIn, testKeys, type WritingWorldOptions } from "./writing-world.test.support.js";
@@ -225,3 +228,32 @@ test("a line that changes line ends is found out by the digest, and named", asyn
   assert.match(report.failure.message, /with CR LF line ends: something between here and the modem changes line ends/u);
   assert.deepEqual(new Set(report.items.map(({ state }) => state)), new Set(["differs"]));
 });
+
+// The digests of Nordic's documentation: over the exact bytes, so that each tool leaves another one for the same certificate.
+const amazonDigests: [what: string, content: (pem: string) => string, sha256: string][] = [
+  [
+    "with LF",
+    (pem) => normalizePem(pem, "certificates", { what: "it" }).text,
+    "2C43952EE9E000FF2ACC4E2ED0897C0A72AD5FA72C3D934E81741CBD54F05BD1",
+  ],
+  [
+    "with CR LF",
+    (pem) => normalizePem(pem, "certificates", { what: "it", lineEnds: "crlf" }).text,
+    "56AE01E6773BDAEC4BFB216D4005ADB06E4F680BD8BFB8BE4C683CE921681897",
+  ],
+  [
+    "without its last line end",
+    (pem) => normalizePem(pem, "certificates", { what: "it" }).text.trimEnd(),
+    "AD6FB002E6B34C0559FA8F93A3794FF12C4E3F119BD77290C52525123FB9EA74",
+  ],
+];
+for (const [what, content, digest] of amazonDigests) {
+  test(`Amazon Root CA 1 ${what} is listed with the digest that is documented for it`, async () => {
+    const isAmazon = (pem: string) => parseCertificates(pem)[0].subject.includes("Amazon Root CA 1");
+    const pem = rootCertificates.find(isAmazon) ?? "";
+    const { write } = await openWorld();
+    const report = await write({ secTag: 42, credentials: { ca: content(pem) } });
+    assert.equal(report.items[0]?.foundSha256, digest.toLowerCase());
+    assert.equal(report.items[0]?.state, "equal");
+  });
+}
