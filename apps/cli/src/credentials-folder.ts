@@ -3,6 +3,7 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { encodeKconfigString } from "@thingline/protocol/kconfig";
 import { parseCertificates, parsePrivateKey } from "@thingline/protocol/x509";
 import { type Files, makePrivateFolder } from "@thingline/transport";
+import { type CredentialSource, nordicFileInvalid, readNordicJson, type SourceText } from "./nordic-json.js";
 import { readTextFile } from "./text-file.js";
 
 /** PEM texts of one identity. File names are those of the sample's native TLS overlay. */
@@ -94,37 +95,54 @@ export interface CredentialTexts {
 /** Of a PEM file, or of a JSON file with three of them. */
 export const credentialFileBytesMax = 64 * 1024;
 
+interface SourceOptions {
+  from?: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
+}
+
 /**
  * Reads credentials from a folder (PEM files under the names above, else Nordic's certificate JSON), or a JSON file, or
  * single files. Single files win over the folder's.
  *
  * @throws {ThinglineError} FILE_NOT_FOUND, CERTIFICATE_INVALID, KEY_INVALID, CREDENTIAL_FILE_INVALID, FILE_TOO_LARGE, each with the file's name.
  */
-export async function readCredentialFiles(
-  files: Files,
-  options: { from?: string; ca?: string; cert?: string; key?: string },
-): Promise<CredentialTexts> {
-  const texts: CredentialTexts = options.from === undefined ? {} : await readFrom(files, options.from);
-  if (options.ca !== undefined) texts.ca = await readPemFile(files, options.ca, "certificate");
-  if (options.cert !== undefined) texts.certificate = await readPemFile(files, options.cert, "certificate");
-  if (options.key !== undefined) texts.privateKey = await readPemFile(files, options.key, "privateKey");
-  return texts;
+export async function readCredentialFiles(files: Files, options: SourceOptions): Promise<CredentialTexts> {
+  const { texts } = await readCredentialSource(files, options);
+  const checked: CredentialTexts = {};
+  for (const type of ["ca", "certificate", "privateKey"] as const) {
+    const source = texts[type];
+    if (source !== undefined) checked[type] = checkPem(source, type);
+  }
+  return checked;
 }
 
-async function readFrom(files: Files, from: string): Promise<CredentialTexts> {
+/** The same, as the files have it: with what is no proper PEM, and what stands beside it. */
+export async function readCredentialSource(files: Files, options: SourceOptions): Promise<CredentialSource> {
+  const source: CredentialSource =
+    options.from === undefined ? { texts: {}, ignoredMembers: [] } : await readFrom(files, options.from);
+  const { texts } = source;
+  if (options.ca !== undefined) texts.ca = await readPemFile(files, options.ca, "ca");
+  if (options.cert !== undefined) texts.certificate = await readPemFile(files, options.cert, "certificate");
+  if (options.key !== undefined) texts.privateKey = await readPemFile(files, options.key, "privateKey");
+  return source;
+}
+
+const sourceNames = {
+  ca: credentialFileNames.caPem,
+  certificate: credentialFileNames.certificatePem,
+  privateKey: credentialFileNames.privateKeyPem,
+} as const;
+
+async function readFrom(files: Files, from: string): Promise<CredentialSource> {
   if (from.endsWith(".json")) return readNordicFile(files, from);
   const names = await listFolder(files, from);
-  const texts: CredentialTexts = {};
-  if (names.includes(credentialFileNames.caPem)) {
-    texts.ca = await readPemFile(files, join(from, credentialFileNames.caPem), "certificate");
+  const texts: CredentialSource["texts"] = {};
+  for (const type of ["ca", "certificate", "privateKey"] as const) {
+    if (names.includes(sourceNames[type])) texts[type] = await readPemFile(files, join(from, sourceNames[type]), type);
   }
-  if (names.includes(credentialFileNames.certificatePem)) {
-    texts.certificate = await readPemFile(files, join(from, credentialFileNames.certificatePem), "certificate");
-  }
-  if (names.includes(credentialFileNames.privateKeyPem)) {
-    texts.privateKey = await readPemFile(files, join(from, credentialFileNames.privateKeyPem), "privateKey");
-  }
-  if (Object.keys(texts).length > 0) return texts;
+  if (Object.keys(texts).length > 0) return { texts, ignoredMembers: [] };
   if (names.includes(nordicFileName)) return readNordicFile(files, join(from, nordicFileName));
   const wanted = [...Object.values(credentialFileNames), nordicFileName].join(", ");
   throw new ThinglineError("FILE_NOT_FOUND", `${from} has none of ${wanted}`, { details: { file: from } });
@@ -143,61 +161,37 @@ async function listFolder(files: Files, folder: string): Promise<string[]> {
   throw problem("is an empty folder, or not there");
 }
 
-type PemKind = "certificate" | "privateKey";
+type PemType = keyof CredentialTexts;
 
-/** The text as it stands, byte for byte (the modem's digest is over it), once it is known to be PEM of the right kind. */
-async function readPemFile(files: Files, file: string, kind: PemKind): Promise<string> {
+async function readPemFile(files: Files, file: string, type: PemType): Promise<SourceText> {
   const onBinary = () => {
     const [code, convert] =
-      kind === "certificate"
-        ? (["CERTIFICATE_INVALID", "openssl x509 -inform der"] as const)
-        : (["KEY_INVALID", "openssl pkey -inform der"] as const);
+      type === "privateKey"
+        ? (["KEY_INVALID", "openssl pkey -inform der"] as const)
+        : (["CERTIFICATE_INVALID", "openssl x509 -inform der"] as const);
     const message = `${file} is no PEM but binary; if it is DER, \`${convert} -in ${file}\` converts it`;
     return new ThinglineError(code, message, { details: { file } });
   };
-  const text = await readTextFile(files, file, { bytesMax: credentialFileBytesMax, onBinary });
-  return checkPem(text, file, kind);
+  const text = await readTextFile(files, file, { bytesMax: credentialFileBytesMax, keepsMark: true, onBinary });
+  return { text, what: file };
 }
 
-function checkPem(text: string, where: string, kind: PemKind): string {
-  if (kind === "certificate") parseCertificates(text, where);
-  else parsePrivateKey(text, where);
-  return text;
+const byteOrderMark = "\uFEFF";
+
+/** The text as it stands, byte for byte (the modem's digest is over it), once it is known to be PEM of the right kind. */
+function checkPem({ text, what }: SourceText, type: PemType): string {
+  const pem = text.startsWith(byteOrderMark) ? text.slice(byteOrderMark.length) : text;
+  if (type === "privateKey") parsePrivateKey(pem, what);
+  else parseCertificates(pem, what);
+  return pem;
 }
 
-async function readNordicFile(files: Files, file: string): Promise<CredentialTexts> {
-  const invalid = (what: string) => {
-    const message = `${file} ${what}; expected a JSON object with caCert, clientCert, privateKey`;
-    return new ThinglineError("CREDENTIAL_FILE_INVALID", message, { details: { file } });
-  };
+async function readNordicFile(files: Files, file: string): Promise<CredentialSource> {
   const text = await readTextFile(files, file, {
     bytesMax: credentialFileBytesMax,
-    onBinary: () => invalid("is binary"),
+    onBinary: () => nordicFileInvalid(file, "is binary"),
   });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    // The parser's own message quotes the text, which may be a key.
-    throw invalid("is no JSON");
-  }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) throw invalid("holds no JSON object");
-  const members = json as Record<string, unknown>;
-  const pem = (name: string, kind: PemKind): string | undefined => {
-    const value = members[name];
-    if (value === undefined || value === null || value === "") return undefined;
-    if (typeof value !== "string") throw invalid(`has a ${name} that is no text`);
-    return checkPem(value, `${file}: ${name}`, kind);
-  };
-  const ca = pem("caCert", "certificate");
-  const certificate = pem("clientCert", "certificate");
-  const privateKey = pem("privateKey", "privateKey");
-  if (ca === undefined && certificate === undefined && privateKey === undefined) throw invalid("has none of them");
-  return {
-    ...(ca !== undefined && { ca }),
-    ...(certificate !== undefined && { certificate }),
-    ...(privateKey !== undefined && { privateKey }),
-  };
+  return readNordicJson(text, file);
 }
 
 /** `thing create` and `claim create` write them beside `prj.conf`; the sample's native TLS build has them in `certs`. */

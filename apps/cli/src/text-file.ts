@@ -2,24 +2,26 @@ import { ThinglineError } from "@thingline/protocol";
 import type { Files } from "@thingline/transport";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoderWithMark = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * A file that a person named, as text. A byte order mark is dropped. Pipes of a shell (`/dev/stdin`, `<(command)`) are taken.
  *
+ * @param options.keepsMark a byte order mark is a character of the text, U+FEFF.
  * @param options.onBinary the error for bytes that are no UTF-8. Default: FILE_UNREADABLE.
  * @throws {ThinglineError} FILE_NOT_FOUND, FILE_UNREADABLE, FILE_TOO_LARGE, each naming the file.
  */
 export async function readTextFile(
   files: Files,
   file: string,
-  options: { bytesMax: number; signal?: AbortSignal; onBinary?: () => ThinglineError },
+  options: { bytesMax: number; signal?: AbortSignal; keepsMark?: boolean; onBinary?: () => ThinglineError },
 ): Promise<string> {
-  const { bytesMax, signal, onBinary } = options;
+  const { bytesMax, signal, keepsMark, onBinary } = options;
   const bytes = await files.read(file, { bytesMax, takesStreams: true, ...(signal && { signal }) });
   try {
     // UTF-16 without its mark may be UTF-8 by its bytes, and nothing that people write has U+0000.
     if (bytes.includes(0)) throw new TypeError("U+0000 is no text");
-    return decoder.decode(bytes);
+    return (keepsMark === true ? decoderWithMark : decoder).decode(bytes);
   } catch (cause) {
     if (onBinary !== undefined && !isUtf16(bytes)) throw onBinary();
     const what = isUtf16(bytes) ? "is UTF-16 text: save it as UTF-8" : "is no text in UTF-8";
