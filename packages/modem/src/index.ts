@@ -50,9 +50,17 @@ export { subscribeModem } from "./commands/subscriptions.js";
 export type { ModemSubscriptions, SleepSubscription } from "./commands/subscriptions.js";
 export { readAttestationToken, readClaimToken, readIdentityKey } from "./commands/tokens.js";
 export type { TokenOptions } from "./commands/tokens.js";
+export {
+  deleteBoardCredentials,
+  listBoardCredentials,
+  readCertificateExpiry,
+} from "./credential-writing/board-credentials.js";
+export type { BoardCertificate, BoardCredential } from "./credential-writing/board-credentials.js";
 export { checkCredentials } from "./credential-writing/check-credentials.js";
 export type { CredentialCheck, CredentialTexts } from "./credential-writing/check-credentials.js";
 export { checkWritableTag, nrfCloudSecTag } from "./credential-writing/checked-plan.js";
+export { generateModemKey } from "./credential-writing/generate-key.js";
+export type { GeneratedKey, GenerateKeyOptions } from "./credential-writing/generate-key.js";
 export { normalizePem } from "./credential-writing/pem-text.js";
 export type { NormalizedPem, NormalizePemOptions, PemLineEnds } from "./credential-writing/pem-text.js";
 export { defaultScratchTag } from "./credential-writing/types.js";

@@ -6,10 +6,13 @@ import {
   ThinglineError,
 } from "@thingline/protocol";
 import { type DistinguishedName, parseCertificateRequest } from "@thingline/protocol/x509";
+import { checkOptionTypes, type OptionTypes, optionInvalid } from "@thingline/protocol";
+import type { DistinguishedName } from "@thingline/protocol/x509";
 import { type KeyMaker, type KeyRequestOptions, type Keys, keysOption, type MadeKey } from "@thingline/transport";
 import { type CommandValues, formatCommand, parseAnswer } from "../at/table.js";
 import { type ModemSession, sessionOption } from "../session.js";
-import { type KeyAttestation, readKeyAnswer } from "./attestation.js";
+import type { KeyAttestation } from "./attestation.js";
+import { keyByCommand, keyUsagePattern } from "./key-command.js";
 import { checkSecTag, runWithReasons } from "./reasons.js";
 
 export interface ModemKeyMakerOptions {
@@ -39,6 +42,7 @@ const optionTypes = {
   identityKey: "bytes",
 } as const satisfies OptionTypes<ModemKeyMakerOptions>;
 const clientKey = 2;
+const optionTypes = { keys: keysOption, keyUsage: "string" } as const satisfies OptionTypes<ModemKeyMakerOptions>;
 
 /**
  * The modem has to be offline, with modem firmware 1.3.0 or later. Refusals are CREDENTIAL_REFUSED with its number in `details.cme`: 518 while
@@ -52,6 +56,8 @@ export function createModemKeyMaker(session: ModemSession, options: ModemKeyMake
   checkOptionTypes(options, optionTypes, { of, required: ["keys"] });
   const { keyUsage, ...trust } = options;
   if (keyUsage !== undefined && !/^[01]{9}$/u.test(keyUsage)) {
+  const { keys, keyUsage } = options;
+  if (keyUsage !== undefined && !keyUsagePattern.test(keyUsage)) {
     throw optionInvalid("keyUsage", "nine of 0 and 1", keyUsage);
   }
   return {
@@ -61,6 +67,10 @@ export function createModemKeyMaker(session: ModemSession, options: ModemKeyMake
       const text = await generate(session, { secTag, keyType: clientKey, content: "request", attributes, keyUsage });
       const { body, attestation } = readKeyAnswer(text, { secTag, ...trust });
       const { pem: requestPem, publicKey } = readRequest(body, secTag);
+      const { requestPem, publicKey, attestation } = await keyByCommand(
+        (line) => runWithReasons(session, "generate", { secTag, type: "privateKey" }, line),
+        { secTag, keys, attributes, ...(keyUsage !== undefined && { keyUsage }) },
+      );
       return { requestPem, publicKey, attestation };
     },
     makePublicKey: async (secTag) => {
@@ -102,9 +112,4 @@ function subjectText(subject: DistinguishedName): string {
       );
     })
     .join(",");
-}
-
-function invalid(secTag: number, problem: string, cause?: unknown): ThinglineError {
-  const message = `AT%KEYGEN for security tag ${secTag}: ${problem}`;
-  return new ThinglineError("MODEM_RESPONSE_INVALID", message, { details: { secTag }, cause });
 }
