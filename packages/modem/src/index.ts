@@ -50,12 +50,8 @@ export { subscribeModem } from "./commands/subscriptions.js";
 export type { ModemSubscriptions, SleepSubscription } from "./commands/subscriptions.js";
 export { readAttestationToken, readClaimToken, readIdentityKey } from "./commands/tokens.js";
 export type { TokenOptions } from "./commands/tokens.js";
-export {
-  deleteBoardCredentials,
-  listBoardCredentials,
-  readCertificateExpiry,
-} from "./credential-writing/board-credentials.js";
-export type { BoardCertificate, BoardCredential } from "./credential-writing/board-credentials.js";
+export { deleteBoardCredentials, listBoardCredentials } from "./credential-writing/board-credentials.js";
+export type { BoardCredential } from "./credential-writing/board-credentials.js";
 export { checkCredentials } from "./credential-writing/check-credentials.js";
 export type { CredentialCheck, CredentialTexts } from "./credential-writing/check-credentials.js";
 export { checkWritableTag, nrfCloudSecTag } from "./credential-writing/checked-plan.js";

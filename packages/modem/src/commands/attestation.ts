@@ -117,20 +117,6 @@ function describeDevice(
 /**
  * Splits the answer of `%KEYGEN` and checks that its two halves belong together: the attestation is of what was asked for, of this security
  * tag, and of this very body. Whether the modem is a real one is not checked without its identity key, which its vendor knows.
-/** COSE_Sign1, tag 18: ES256 under key identifier -2, the modem's identity key. Nothing else was ever seen. */
-const coseHead = Uint8Array.of(0xd2, 0x84, 0x43, 0xa1, 0x01, 0x26, 0xa1, 0x04, 0x41, 0x21);
-/** Tag 55799, self-described CBOR. */
-const selfDescribed = Uint8Array.of(0xd9, 0xd9, 0xf7);
-const signatureBytes = 64;
-const uuidBytes = 16;
-/** What the answer holds, with the number of the message that says so. */
-const messageNumbers = { request: 9, publicKey: 8 } as const;
-export type KeyContent = keyof typeof messageNumbers;
-const pair = Uint8Array.of(0x82);
-
-/**
- * Splits the answer of `%KEYGEN` and checks that its two halves belong together: the attestation is of what was asked for, of this security
- * tag, and of this very body. Whether the modem is a real one is not checked: that takes its identity key, which its vendor knows.
  *
  * @throws {ThinglineError} MODEM_RESPONSE_INVALID
  */
@@ -144,7 +130,6 @@ export function readKeyAnswer(
     secTag: number;
     content?: "certificateRequest" | "publicKey";
   },
-  { secTag, keys, content = "request" }: { secTag: number; keys: Keys; content?: KeyContent },
 ): { body: Uint8Array; attestation: KeyAttestation } {
   const problemOf = (problem: string) => invalidKey(secTag, problem);
   const { body, payload, signature } = openSigned(text, problemOf);
@@ -172,35 +157,6 @@ function openSigned(
   if (cose === undefined) throw problemOf("the attestation is no COSE_Sign1, or lacks its payload or its signature");
   if (cose.keyId !== identityKeyId) throw problemOf("the attestation is no COSE_Sign1 by the modem's identity key");
   return { body: signed.body, ...cose };
-  if (!startsWith(cose, coseHead))
-    throw invalid(secTag, "the attestation is no COSE_Sign1 by the modem's identity key");
-  const rest = decodeCbor(concatBytes([pair, cose.subarray(coseHead.length)]));
-  const [message, signature] = Array.isArray(rest) ? (rest as unknown[]) : [];
-  if (!(message instanceof Uint8Array) || !(signature instanceof Uint8Array) || signature.length !== signatureBytes) {
-    throw invalid(secTag, "the attestation lacks its payload or its signature");
-  }
-  const attestation = readMessage(message, { secTag, content, digest: keys.sha256(body) });
-  return { body, attestation: { ...attestation, signature } };
-}
-
-const contentNames: Readonly<Record<KeyContent, string>> = { request: "certificate request", publicKey: "public key" };
-
-function readMessage(
-  message: Uint8Array,
-  { secTag, content, digest }: { secTag: number; content: KeyContent; digest: Uint8Array },
-): Omit<KeyAttestation, "signature"> {
-  const value = startsWith(message, selfDescribed) ? decodeCbor(message.subarray(selfDescribed.length)) : undefined;
-  const [type, deviceUuid, tag, sha256, nonce] = Array.isArray(value) && value.length === 5 ? (value as unknown[]) : [];
-  const name = contentNames[content];
-  if (type !== messageNumbers[content]) throw invalid(secTag, `the attestation is not of a ${name}`);
-  if (!isBytes(deviceUuid, uuidBytes) || !isBytes(nonce, uuidBytes) || !(tag instanceof Uint8Array)) {
-    throw invalid(secTag, "the attestation is not laid out as the modem's documentation says");
-  }
-  if (decodeCbor(tag) !== secTag) throw invalid(secTag, "the attestation is of another security tag");
-  if (!isBytes(sha256, digest.length) || sha256.some((byte, at) => byte !== digest[at])) {
-    throw invalid(secTag, `the attestation is of another ${name}`);
-  }
-  return { deviceUuid, secTag, nonce };
 }
 
 function verified(

@@ -1,18 +1,9 @@
-import {
-  checkOptionTypes,
-  isThinglineError,
-  type OptionTypes,
-  optionInvalid,
-  ThinglineError,
-} from "@thingline/protocol";
-import { type DistinguishedName, parseCertificateRequest } from "@thingline/protocol/x509";
 import { checkOptionTypes, type OptionTypes, optionInvalid } from "@thingline/protocol";
 import type { DistinguishedName } from "@thingline/protocol/x509";
 import { type KeyMaker, type KeyRequestOptions, type Keys, keysOption, type MadeKey } from "@thingline/transport";
-import { type CommandValues, formatCommand, parseAnswer } from "../at/table.js";
 import { type ModemSession, sessionOption } from "../session.js";
 import type { KeyAttestation } from "./attestation.js";
-import { keyByCommand, keyUsagePattern } from "./key-command.js";
+import { keyByCommand, keyUsagePattern, publicKeyByCommand } from "./key-command.js";
 import { checkSecTag, runWithReasons } from "./reasons.js";
 
 export interface ModemKeyMakerOptions {
@@ -41,8 +32,6 @@ const optionTypes = {
   keyUsage: "string",
   identityKey: "bytes",
 } as const satisfies OptionTypes<ModemKeyMakerOptions>;
-const clientKey = 2;
-const optionTypes = { keys: keysOption, keyUsage: "string" } as const satisfies OptionTypes<ModemKeyMakerOptions>;
 
 /**
  * The modem has to be offline, with modem firmware 1.3.0 or later. Refusals are CREDENTIAL_REFUSED with its number in `details.cme`: 518 while
@@ -55,49 +44,23 @@ export function createModemKeyMaker(session: ModemSession, options: ModemKeyMake
   checkOptionTypes({ session }, { session: sessionOption }, { of, required: ["session"] });
   checkOptionTypes(options, optionTypes, { of, required: ["keys"] });
   const { keyUsage, ...trust } = options;
-  if (keyUsage !== undefined && !/^[01]{9}$/u.test(keyUsage)) {
-  const { keys, keyUsage } = options;
   if (keyUsage !== undefined && !keyUsagePattern.test(keyUsage)) {
     throw optionInvalid("keyUsage", "nine of 0 and 1", keyUsage);
   }
+  const runOn = (secTag: number) => (line: string) =>
+    runWithReasons(session, "generate", { secTag, type: "privateKey" }, line);
   return {
     makeKey: async (secTag, { subject }) => {
       checkSecTag(secTag);
-      const attributes = subjectText(subject);
-      const text = await generate(session, { secTag, keyType: clientKey, content: "request", attributes, keyUsage });
-      const { body, attestation } = readKeyAnswer(text, { secTag, ...trust });
-      const { pem: requestPem, publicKey } = readRequest(body, secTag);
-      const { requestPem, publicKey, attestation } = await keyByCommand(
-        (line) => runWithReasons(session, "generate", { secTag, type: "privateKey" }, line),
-        { secTag, keys, attributes, ...(keyUsage !== undefined && { keyUsage }) },
-      );
+      const command = { secTag, attributes: subjectText(subject), keyUsage, ...trust };
+      const { requestPem, publicKey, attestation } = await keyByCommand(runOn(secTag), command);
       return { requestPem, publicKey, attestation };
     },
     makePublicKey: async (secTag) => {
       checkSecTag(secTag);
-      const text = await generate(session, { secTag, keyType: clientKey, content: "publicKey" });
-      const { body, attestation } = readKeyAnswer(text, { secTag, content: "publicKey", ...trust });
-      return { publicKey: body, attestation };
+      return publicKeyByCommand(runOn(secTag), { secTag, ...trust });
     },
   };
-}
-
-async function generate(session: ModemSession, values: CommandValues<"%KEYGEN=">): Promise<string> {
-  const { secTag } = values;
-  const line = formatCommand("%KEYGEN=", values);
-  const lines = await runWithReasons(session, "generate", { secTag, type: "privateKey" }, line);
-  const answer = parseAnswer("%KEYGEN=", lines);
-  if (answer === undefined) throw invalid(secTag, "no %KEYGEN in the answer");
-  return answer.value;
-}
-
-function readRequest(body: Uint8Array, secTag: number): ReturnType<typeof parseCertificateRequest> {
-  try {
-    return parseCertificateRequest(body);
-  } catch (error) {
-    if (!isThinglineError(error, "CERTIFICATE_INVALID")) throw error;
-    throw invalid(secTag, error.message, error);
-  }
 }
 
 /** The modem takes a subject as one text, and no way is known to write what separates its parts within one. */

@@ -1,10 +1,8 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { ThinglineError } from "@thingline/protocol";
 import {
   credentialTypeName,
-  credentialTypeNumbers,
   formatAtCommand,
   parseCredentialLine,
-  parseInformation,
   reservedSecTags,
   secTagMax,
 } from "@thingline/protocol/at";
@@ -85,47 +83,4 @@ export async function deleteBoardCredentials(
     },
     { signal },
   );
-}
-
-/** When a certificate ends, as a modem with firmware for it tells. Unix time in seconds. */
-export interface BoardCertificate {
-  serialNumber: string;
-  notBefore: number;
-  notAfter: number;
-}
-
-/**
- * `AT%CERTEXPIRY`, which newer firmware has for CA and client certificates.
- *
- * @returns undefined where the firmware does not offer it, or there is no such certificate.
- */
-export async function readCertificateExpiry(
-  session: Pick<ModemSession, "command">,
-  { secTag, type, signal }: { secTag: number; type: "ca" | "certificate"; signal?: AbortSignal | undefined },
-): Promise<BoardCertificate | undefined> {
-  const line = formatAtCommand("%CERTEXPIRY", [secTag, credentialTypeNumbers[type]]);
-  try {
-    const answer = await session.command(line, signal === undefined ? {} : { signal });
-    return answer.map(readExpiry).find((each) => each !== undefined);
-  } catch (error) {
-    if (isThinglineError(error, "MODEM_COMMAND_REJECTED")) return undefined;
-    throw error;
-  }
-}
-
-function readExpiry(line: string): BoardCertificate | undefined {
-  const information = parseInformation(line);
-  if (information?.name !== "%CERTEXPIRY") return undefined;
-  const [serialNumber = "", from = "", to = ""] = information.text.trim().replaceAll('"', "").split(",");
-  const notBefore = readCompactTime(from);
-  const notAfter = readCompactTime(to);
-  return notBefore === undefined || notAfter === undefined ? undefined : { serialNumber, notBefore, notAfter };
-}
-
-/** `yyyymmddhhmmssZ`. */
-function readCompactTime(text: string): number | undefined {
-  const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/u.exec(text.trim())?.slice(1).map(Number);
-  if (parts === undefined) return undefined;
-  const [year = 0, month = 0, ...rest] = parts as [number, number, number, number, number, number];
-  return Date.UTC(year, month - 1, ...rest) / 1000;
 }

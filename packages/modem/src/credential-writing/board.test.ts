@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
-import { parseCertificateRequest, parseCertificates } from "@thingline/protocol/x509";
+import { parseCertificateRequest } from "@thingline/protocol/x509";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
-import { deleteBoardCredentials, listBoardCredentials, readCertificateExpiry } from "./board-credentials.js";
+import { deleteBoardCredentials, listBoardCredentials } from "./board-credentials.js";
 import { generateModemKey } from "./generate-key.js";
 import { whileOffline } from "./while-offline.js";
 import {
@@ -172,17 +172,4 @@ test("what a tag has is deleted offline, all or one type, and is gone", async ()
   await assert.rejects(wait(deleteBoardCredentials(session, { secTag: 4_294_967_294, force: true })), {
     code: "CREDENTIAL_REFUSED",
   });
-});
-
-test("a modem that tells when certificates end is asked; one that does not is not blamed", async () => {
-  const [{ notBefore, notAfter, serialNumber }] = parseCertificates(client.certificatePem);
-  for (const [firmware, wanted] of [
-    ["mfw_nrf91x1_2.0.2", { serialNumber, notBefore, notAfter }],
-    ["mfw_nrf9160_1.3.2", undefined],
-  ] as const) {
-    const { session, wait } = await openWorld({ modem: { firmware } });
-    await wait(whileOffline(session, (run) => run(`AT%CMNG=0,42,1,"${client.certificatePem}"`)));
-    assert.deepEqual(await wait(readCertificateExpiry(session, { secTag: 42, type: "certificate" })), wanted);
-    assert.equal(await wait(readCertificateExpiry(session, { secTag: 43, type: "ca" })), undefined);
-  }
 });
