@@ -56,6 +56,7 @@ export const arrowRules = {
       at: [],
       commands: ["at", "session.ts", "link-state.ts", "credential-refusal.ts"],
       "credential-writing": ["commands", "session.ts", "credential-refusal.ts"],
+      "firmware-upload": ["session.ts"],
       "serial-modem-host": ["probe.ts", "session.ts"],
       simulator: ["simulator/behaviour", "simulator/commands", "at", "serial-modem", "credential-refusal.ts"],
       "simulator/behaviour": ["simulator"],

@@ -70,6 +70,25 @@ export type {
 } from "./credential-writing/types.js";
 export { whileOffline } from "./credential-writing/while-offline.js";
 export { writeCredentials } from "./credential-writing/write-credentials.js";
+export { imageSegmentsMax, readFullImage } from "./firmware-upload/full-image.js";
+export type { FullImage, ImageSegment } from "./firmware-upload/full-image.js";
+export { firmwareNeeds, judgeFirmware } from "./firmware-upload/needs.js";
+export type { FirmwareJudgement, FirmwareNeed, JudgedNeed } from "./firmware-upload/needs.js";
+export { readFirmwarePackage } from "./firmware-upload/package.js";
+export type { FirmwarePackage, ReadPackageOptions } from "./firmware-upload/package.js";
+export { compareFirmwareVersions, parseFirmwareRevision } from "./firmware-upload/revision.js";
+export type { FirmwareRevision } from "./firmware-upload/revision.js";
+export { defaultPieceBytes } from "./firmware-upload/types.js";
+export type {
+  FirmwareUpload,
+  UploadedBoardState,
+  UploadEvent,
+  UploadFirmwareOptions,
+  UploadReport,
+} from "./firmware-upload/types.js";
+export { uploadAttemptsMax, uploadFirmware, uploadPieceAttemptsMax } from "./firmware-upload/upload.js";
+export { archiveBytesMax, archiveFileBytesMax, archiveFilesMax } from "./firmware-upload/zip.js";
+export type { Inflate } from "./firmware-upload/zip.js";
 export type { LinkEvents, LteMode } from "./link-state.js";
 export { notificationsQueuedMax } from "./notification-stream.js";
 export type { ModemLineEnd, ModemManner, ModemProbe } from "./probe.js";

@@ -46,8 +46,8 @@ export const rawDataSilenceMs = 2_000;
 const endsWithResult = /(?:^|\n)(?:OK|ERROR|\+CM[ES] ERROR: ?[0-9]+)\r\n$/;
 /** What a data mode of a program that ended may still wait for: twice the longest burst of `openSerialModemSockets`. */
 const abandonedBytesMax = 16_384;
-/** The serial modem application, and the AT client, after a start. */
-const banner = "Ready";
+/** The serial modem application, and the AT client, after a start; and the application when it waits for a whole modem firmware. */
+const banners: readonly string[] = ["Ready", "Bootloader mode ready"];
 
 /** One AT channel: commands one after the other, their answers, and the URCs in between. */
 export interface ModemSession {
@@ -427,7 +427,7 @@ class OpenModemSession implements ModemSession {
 
   #onLine(text: string): void {
     const exchange = this.#exchange;
-    if (text === banner) return this.#onBanner();
+    if (banners.includes(text)) return this.#onBanner(text);
     if (exchange?.onDataModeLine(text) === true) return;
     const answering = exchange?.isAnswering === true ? exchange : undefined;
     switch (classifyLine(text, answering?.command)) {
@@ -454,7 +454,7 @@ class OpenModemSession implements ModemSession {
   }
 
   /** The board started again: what it was asked it does not know any more. */
-  #onBanner(): void {
+  #onBanner(banner: string): void {
     const exchange = this.#exchange;
     if (exchange !== undefined) {
       const message = `the board started again instead of answering ${exchange.describe()}`;

@@ -22,6 +22,8 @@ export interface WayBackTools {
 const attemptsMax = 4;
 const answerMs = 1000;
 const quietMs = 100;
+/** Something that refuses AT so often in a row is there, and means it: a board that waits for a firmware takes no other commands. */
+const refusalsMax = 3;
 /** Around the end marker of data mode: longer than its time limit at any usual line speed. */
 const dataModeSilenceMs = 500;
 
@@ -34,6 +36,7 @@ const dataModeSilenceMs = 500;
 export async function findWayBack(wayBack: WayBack, tools: WayBackTools): Promise<void> {
   const { lineEnd, write, pause, forget, ask } = tools;
   if (wayBack.type === "dataMode") await leaveDataMode(wayBack.missingBytesMax, tools);
+  let refusals = 0;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     forget();
     if (attempt > 0) {
@@ -44,9 +47,11 @@ export async function findWayBack(wayBack: WayBack, tools: WayBackTools): Promis
     try {
       await ask(answerMs);
     } catch (error) {
-      if (error instanceof ThinglineError && (error.code === "TIMEOUT" || error.code === "MODEM_COMMAND_REJECTED"))
-        continue;
-      throw error;
+      if (!(error instanceof ThinglineError)) throw error;
+      refusals = error.code === "MODEM_COMMAND_REJECTED" ? refusals + 1 : 0;
+      const isUnsettled = error.code === "TIMEOUT" || (refusals > 0 && refusals < refusalsMax);
+      if (isUnsettled) continue;
+      if (refusals === 0) throw error;
     }
     await pause(quietMs);
     return;

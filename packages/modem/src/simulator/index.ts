@@ -22,6 +22,8 @@ export { isModemBehaviourName, modemBehaviourPresets } from "./behaviour/presets
 export type { ModemBehaviourName } from "./behaviour/presets.js";
 export { makeSimulatedModemDelta } from "./delta-image.js";
 export type { SimulatedDeltaOptions } from "./delta-image.js";
+export { makeSimulatedArchive } from "./firmware-archive.js";
+export type { SimulatedArchiveOptions } from "./firmware-archive.js";
 export { firmwareAreaBytes, firmwareEraseMs } from "./firmware-area.js";
 export { defaultFirmware, firmwareProfiles, isFirmwareName, isModemPart, modemParts } from "./firmware.js";
 export type { FirmwareName, FirmwareProfile, ModemPart } from "./firmware.js";
