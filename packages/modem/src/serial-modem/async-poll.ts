@@ -9,6 +9,8 @@ interface Watch {
   requested: number;
   /** What is told when it holds: told once, then again after a command has received or sent. */
   armed: number;
+  /** Its end was told: nothing more is. */
+  isOver: boolean;
 }
 
 /** `#XAPOLL`: URCs for sockets on which something can be done. */
@@ -48,7 +50,7 @@ export class AsyncPoll {
   }
 
   start(socket: ModemSocket, events: number): void {
-    this.#watches.set(socket, { requested: events, armed: events | alwaysTold });
+    this.#watches.set(socket, { requested: events, armed: events | alwaysTold, isOver: false });
   }
 
   stop(socket: ModemSocket): void {
@@ -62,7 +64,7 @@ export class AsyncPoll {
   /** A command has received or sent: that there is more, or room again, is told once more. */
   rearm(socket: ModemSocket, bit: typeof pollBits.in | typeof pollBits.out): void {
     const watch = this.#watches.get(socket);
-    if (watch !== undefined) watch.armed |= watch.requested & bit;
+    if (watch?.isOver === false) watch.armed |= watch.requested & bit;
   }
 
   /** Tells what holds and was not told yet, when the line is free for it. */
@@ -71,8 +73,8 @@ export class AsyncPoll {
     for (const [socket, watch] of [...this.#watches]) {
       const bits = socket.poll() & watch.armed;
       if (bits === 0) continue;
-      // A connection that has ended is told once, and then no more of it.
-      watch.armed = (bits & alwaysTold) === 0 ? watch.armed & ~bits : 0;
+      watch.isOver = (bits & alwaysTold) !== 0;
+      watch.armed = watch.isOver ? 0 : watch.armed & ~bits;
       this.#services.notify(`#XAPOLL: ${socket.handle},${bits}`);
     }
   }

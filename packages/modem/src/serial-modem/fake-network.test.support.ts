@@ -29,7 +29,12 @@ export function makeFakeNetwork(): FakeNetwork {
       if (target.host === "refused") throw new ThinglineError("CONNECTION_REFUSED", "nobody listens");
       if (target.host === "unknown") throw new ThinglineError("HOST_NOT_FOUND", "no such host");
       if (target.host === "silent") await clock.sleep(10_000_000, signal === undefined ? {} : { signal });
-      const { near, far } = createConnectionPair({ clock, near: { host: "modem", port: 1 }, far: target });
+      const { near, far } = createConnectionPair({
+        clock,
+        windowBytes: 0,
+        near: { host: "modem", port: 1 },
+        far: target,
+      });
       const peer: FakePeer = {
         target,
         connection: far,

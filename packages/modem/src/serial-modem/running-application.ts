@@ -136,7 +136,9 @@ export class RunningApplication implements SerialModemApplication {
     if (this.#life !== "on") return;
     this.#host.notify(`#XMODEM: FAULT,0x${reason.toString(16)},0x${programCounter.toString(16)}`);
     void this.#restartModem()
-      .then(() => this.#host.notify("#XMODEM: INIT,0"))
+      .then(() => {
+        for (const event of ["SHUTDOWN", "INIT"]) this.#host.notify(`#XMODEM: ${event},0`);
+      })
       .catch((error: unknown) => this.#onFault(error));
   }
 

@@ -22,6 +22,8 @@ export interface SerialWireOptions {
 
 /** How often a paced wire hands on what it has carried meanwhile. */
 const paceMs = 2;
+/** What a wire without a pace hands on at a time: whoever reads may stop it behind each piece. */
+const pieceBytes = 4096;
 
 /**
  * A serial line with hardware flow control between a host and a modem: a byte stream inside the process, whose bytes take their time when it is
@@ -153,23 +155,27 @@ class WireChannel implements Channel {
   #carry(): void {
     const bytes = this.#arriving;
     if (bytes === undefined) return;
-    const count = this.#throughBytes(bytes.length - this.#readBytes);
-    const from = this.#readBytes;
-    this.#readBytes += count;
-    if (this.#bytesPerMs !== undefined) this.#startMs += count / this.#bytesPerMs;
-    if (this.#readBytes === bytes.length) {
-      this.#arriving = undefined;
-      this.#freeAtMs = this.#startMs;
-    }
-    if (count > 0) this.#events.received(bytes.subarray(from, from + count));
+    const until = this.#readBytes + this.#throughBytes(bytes.length - this.#readBytes);
+    while (this.#readBytes < until && this.#isReading && !this.#isOver) this.#handOn(bytes, until);
     if (this.#arriving === undefined) {
       this.#isInTaken = true;
       if (!this.#isOver && this.peer !== undefined) this.peer.#taken();
       this.#isInTaken = false;
-    } else if (this.#isReading && !this.#isOver) {
+    } else if (this.#bytesPerMs !== undefined && this.#isReading && !this.#isOver) {
       this.#timer?.cancel();
       this.#timer = this.#clock.setTimer(paceMs, () => this.#turn());
     }
+  }
+
+  #handOn(bytes: Uint8Array, until: number): void {
+    const from = this.#readBytes;
+    this.#readBytes = Math.min(until, from + pieceBytes);
+    if (this.#bytesPerMs !== undefined) this.#startMs += (this.#readBytes - from) / this.#bytesPerMs;
+    if (this.#readBytes === bytes.length) {
+      this.#arriving = undefined;
+      this.#freeAtMs = this.#startMs;
+    }
+    this.#events.received(bytes.subarray(from, this.#readBytes));
   }
 
   #throughBytes(restBytes: number): number {
