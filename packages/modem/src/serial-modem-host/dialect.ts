@@ -1,10 +1,10 @@
 import type { ModemProbe } from "../probe.js";
 
 /**
- * Generations of Nordic's application that turns an nRF91 into a modem behind a serial line. `slm1`: Serial LTE Modem of the nRF Connect
- * SDK up to 2.2; `slm2`: the same up to SDK 3.1; `serialModem`: the add-on that came after it.
+ * Generations of Nordic's application that turns an nRF91 into a modem behind a serial line. `slm-1.x`: Serial LTE Modem of the nRF Connect
+ * SDK up to 2.2; `slm-2.x`: the same up to SDK 3.1; `serialModem`: the add-on that came after it.
  */
-export type SerialModemDialect = "slm1" | "slm2" | "serialModem";
+export type SerialModemDialect = "slm-1.x" | "slm-2.x" | "serialModem";
 
 /** What a host must know of a dialect to use its sockets. */
 export interface DialectTraits {
@@ -24,8 +24,8 @@ export interface DialectTraits {
 }
 
 export const dialectTraits: Readonly<Record<SerialModemDialect, DialectTraits>> = {
-  slm1: {
-    dialect: "slm1",
+  "slm-1.x": {
+    dialect: "slm-1.x",
     application: "Serial LTE Modem",
     namesSockets: false,
     countsPayload: false,
@@ -33,8 +33,8 @@ export const dialectTraits: Readonly<Record<SerialModemDialect, DialectTraits>> 
     keepsNotifications: false,
     burstBytesMax: 16_384,
   },
-  slm2: {
-    dialect: "slm2",
+  "slm-2.x": {
+    dialect: "slm-2.x",
     application: "Serial LTE Modem",
     namesSockets: false,
     countsPayload: false,
@@ -58,5 +58,5 @@ export function dialectOf(probe: ModemProbe): SerialModemDialect | undefined {
   if (probe.kind !== "serialModem") return undefined;
   if (probe.dialect === "serialModem") return "serialModem";
   // `1.2` of 2022; later ones tell the version of their SDK, `2.5.0`, or none.
-  return probe.version === undefined || /^v?[01]\./.test(probe.version) ? "slm1" : "slm2";
+  return probe.version === undefined || /^v?[01]\./.test(probe.version) ? "slm-1.x" : "slm-2.x";
 }

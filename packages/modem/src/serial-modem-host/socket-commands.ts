@@ -98,7 +98,8 @@ export class SocketCommands {
   /** Asks for a URC when something comes; a build that cannot is remembered. */
   async watch(handle: number): Promise<void> {
     if (this.#lacksReadableEvents) return;
-    const parameters = this.traits.namesSockets ? [handle, 1, pollEvents.readable] : [1, pollEvents.readable, handle];
+    // A list of sockets replaces the one before; without a list every socket is watched, new ones too.
+    const parameters = this.traits.namesSockets ? [handle, 1, pollEvents.readable] : [1, pollEvents.readable];
     try {
       await this.#session.command(commandOf("#XAPOLL", parameters));
     } catch (error) {
