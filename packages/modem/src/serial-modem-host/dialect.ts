@@ -19,8 +19,10 @@ export interface DialectTraits {
   readonly tellsReadable: boolean;
   /** URCs wait while data mode lasts; older applications drop them. */
   readonly keepsNotifications: boolean;
-  /** What one data mode takes: long enough that its commands cost little, short enough that others get their turn. */
-  readonly burstBytesMax: number;
+  /** How long one data mode may hold the line: its commands should cost little, and others get their turn. */
+  readonly burstMs: number;
+  /** The end marker is seen only at the end of what is in a buffer of this size; undefined: anywhere. */
+  readonly markerBufferBytes: number | undefined;
 }
 
 export const dialectTraits: Readonly<Record<SerialModemDialect, DialectTraits>> = {
@@ -31,7 +33,9 @@ export const dialectTraits: Readonly<Record<SerialModemDialect, DialectTraits>> 
     countsPayload: false,
     tellsReadable: false,
     keepsNotifications: false,
-    burstBytesMax: 16_384,
+    // Each ends with a silence, which costs as much as a kilobyte.
+    burstMs: 250,
+    markerBufferBytes: 4_096,
   },
   "slm-2.x": {
     dialect: "slm-2.x",
@@ -40,7 +44,8 @@ export const dialectTraits: Readonly<Record<SerialModemDialect, DialectTraits>> 
     countsPayload: false,
     tellsReadable: true,
     keepsNotifications: false,
-    burstBytesMax: 16_384,
+    burstMs: 100,
+    markerBufferBytes: undefined,
   },
   serialModem: {
     dialect: "serialModem",
@@ -49,7 +54,8 @@ export const dialectTraits: Readonly<Record<SerialModemDialect, DialectTraits>> 
     countsPayload: true,
     tellsReadable: true,
     keepsNotifications: true,
-    burstBytesMax: 8_192,
+    burstMs: 100,
+    markerBufferBytes: undefined,
   },
 };
 

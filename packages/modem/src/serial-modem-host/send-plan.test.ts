@@ -42,6 +42,22 @@ test("where data mode ends by count, few bytes go as hex digits and more in burs
   assert.deepEqual(shown(pieces), ["data ++++++++", "data ++++++++", "data ++++++++", "data ++++++++", "data +"]);
 });
 
+test("the marker never lies across two buffers of an application that looks for it at the end of one", () => {
+  const options = { countsPayload: false, burstBytesMax: 100, markerBufferBytes: 16 };
+  for (let length = 1; length <= 100; length++) {
+    for (const filler of ["abcd", "ab++", "a+b+"]) {
+      const text = filler.repeat(25).slice(0, length);
+      const pieces = planSends([encode(text)], options);
+      assert.equal(new TextDecoder().decode(concatBytes(pieces.map(bytesOf))), text);
+      for (const piece of pieces) {
+        if (piece.type !== "data") continue;
+        checkPayload({ bytes: bytesOf(piece), end: "marker" });
+        assert.ok(piece.lengthBytes % 16 <= 13, `${length} bytes: a piece of ${piece.lengthBytes}`);
+      }
+    }
+  }
+});
+
 test("every byte goes out once, in order, in pieces that keep their limits", () => {
   const part = fc.array(fc.constantFrom(0x2b, 0x2b, 0x61, 0), { maxLength: 60 }).map((bytes) => Uint8Array.from(bytes));
   fc.assert(

@@ -11,6 +11,8 @@ export interface SendPlanOptions {
   /** Data mode ends by count; otherwise by the marker `+++`, which the payload must then not hold. */
   countsPayload: boolean;
   burstBytesMax: number;
+  /** The marker is seen only at the end of what is in a buffer of this size, and must not lie across two. Default: it may lie anywhere. */
+  markerBufferBytes?: number | undefined;
 }
 
 /** So few bytes go faster within a command, which takes one answer instead of two. */
@@ -24,7 +26,7 @@ const markerLength = 3;
 export function planSends(parts: readonly Uint8Array[], options: SendPlanOptions): SendPiece[] {
   const lengthBytes = parts.reduce((sum, part) => sum + part.length, 0);
   if (lengthBytes === 0) return [];
-  if (!options.countsPayload) return cutByMarker(joined(parts, lengthBytes), options.burstBytesMax);
+  if (!options.countsPayload) return cutByMarker(joined(parts, lengthBytes), options);
   if (lengthBytes <= hexBytesMax) return [{ type: "hex", bytes: joined(parts, lengthBytes) }];
   return cutByCount(parts, options.burstBytesMax);
 }
@@ -62,13 +64,22 @@ function cutByCount(parts: readonly Uint8Array[], burstBytesMax: number): SendPi
 }
 
 /** Bursts that neither hold the marker nor end with a plus sign, which would become a part of it; plus signs in between go as text. */
-function cutByMarker(bytes: Uint8Array, burstBytesMax: number): SendPiece[] {
+function cutByMarker(bytes: Uint8Array, { burstBytesMax, markerBufferBytes = Infinity }: SendPlanOptions): SendPiece[] {
   const pieces: SendPiece[] = [];
   let from = 0;
   let at = 0;
   const flush = (to: number) => {
-    if (to > from) pieces.push({ type: "data", parts: [bytes.subarray(from, to)], lengthBytes: to - from });
-    from = to;
+    while (to > from) {
+      const end = whole(from, to);
+      pieces.push({ type: "data", parts: [bytes.subarray(from, end)], lengthBytes: end - from });
+      from = end;
+    }
+  };
+  /** Up to where the marker lies in one buffer. */
+  const whole = (start: number, to: number): number => {
+    let end = to;
+    while ((end - start) % markerBufferBytes > markerBufferBytes - markerLength || bytes[end - 1] === plus) end--;
+    return end;
   };
   while (at < bytes.length) {
     const run = plusSignsAt(bytes, at);

@@ -1,5 +1,6 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { type Batch, type Channel, type ChannelEvents, type Clock, lostError, type Timer } from "@thingline/transport";
+import type { BurstSize } from "./burst-size.js";
 import { planSends, type SendPiece } from "./send-plan.js";
 import { pollEvents, pollGone, type SocketCommands } from "./socket-commands.js";
 
@@ -13,6 +14,8 @@ export interface SocketChannelOptions {
   commands: SocketCommands;
   handle: number;
   events: ChannelEvents;
+  /** Of the line, whichever socket uses it. */
+  burst: BurstSize;
   /** Called once, when the connection is over; the promise is kept once the modem has closed its socket. */
   onOver: (released: Promise<void>) => void;
 }
@@ -30,6 +33,7 @@ export class SocketChannel implements Channel {
   readonly #handle: number;
   readonly #events: ChannelEvents;
   readonly #onOver: (released: Promise<void>) => void;
+  readonly #burst: BurstSize;
   #outgoing: SendPiece[] = [];
   #isSending = false;
   #isReading = false;
@@ -42,16 +46,18 @@ export class SocketChannel implements Channel {
   #pollMs: number = receivePollMs.first;
   #timer: Timer | undefined;
 
-  constructor({ clock, commands, handle, events, onOver }: SocketChannelOptions) {
+  constructor({ clock, commands, handle, events, burst, onOver }: SocketChannelOptions) {
     this.#clock = clock;
     this.#commands = commands;
     this.#handle = handle;
     this.#events = events;
     this.#onOver = onOver;
+    this.#burst = burst;
   }
 
   send({ parts }: Batch): void {
-    this.#outgoing = planSends(parts, this.#commands.traits);
+    const { countsPayload, markerBufferBytes } = this.#commands.traits;
+    this.#outgoing = planSends(parts, { countsPayload, markerBufferBytes, burstBytesMax: this.#burst.bytesMax });
     this.#isSending = true;
     this.#pump();
   }
@@ -119,13 +125,19 @@ export class SocketChannel implements Channel {
 
   async #send(): Promise<void> {
     const piece = this.#outgoing.shift();
-    if (piece !== undefined) await this.#commands.send(this.#handle, piece);
+    if (piece !== undefined) await this.#sendPiece(piece);
     if (this.#isOver) return;
     // Where data mode drops URCs, or there are none, what came meanwhile has to be asked for.
     if (!this.#commands.tellsReadable || !this.#commands.traits.keepsNotifications) this.#expectAnswer();
     if (this.#outgoing.length > 0) return;
     this.#isSending = false;
     this.#events.sent();
+  }
+
+  async #sendPiece(piece: SendPiece): Promise<void> {
+    const startMs = this.#clock.monotonicMs();
+    await this.#commands.send(this.#handle, piece);
+    if (piece.type === "data") this.#burst.took(piece.lengthBytes, this.#clock.monotonicMs() - startMs);
   }
 
   #expectAnswer(): void {
@@ -146,8 +158,9 @@ export class SocketChannel implements Channel {
     if (received === "data") {
       // No further URC comes for a socket that is at its end.
       this.#revents |= revents & pollGone;
-      const isTold = this.#commands.tellsReadable && this.#revents === 0 && lengthBytes < fullReceiveBytes;
-      if (!isTold) this.#expectAnswer();
+      const isAll = this.#revents === 0 && lengthBytes < fullReceiveBytes;
+      // What is sent next asks again, or a URC tells.
+      if (!isAll || !(this.#commands.tellsReadable || this.#isSending)) this.#expectAnswer();
       return;
     }
     if (received === "end") {
@@ -161,7 +174,7 @@ export class SocketChannel implements Channel {
 
   /** An ERROR does not tell whether nothing came or the socket is dead; where nothing else does, it is asked. */
   async #isGone(): Promise<boolean> {
-    if (this.#commands.traits.namesSockets || this.#commands.tellsReadable) return false;
+    if (this.#commands.traits.namesSockets || this.#commands.tellsReadable || this.#isSending) return false;
     const revents = await this.#commands.poll(this.#handle);
     if ((revents & pollEvents.readable) !== 0) this.#mayRead = true;
     return (revents & pollGone) !== 0 && (revents & pollEvents.readable) === 0;

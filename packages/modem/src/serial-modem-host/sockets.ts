@@ -22,6 +22,7 @@ import {
 } from "@thingline/transport";
 import type { ModemProbe } from "../probe.js";
 import type { ModemSession } from "../session.js";
+import { BurstSize, burstBytesRange } from "./burst-size.js";
 import { explainFailure, isAddress } from "./connect-failure.js";
 import { dialectOf, dialectTraits, type SerialModemDialect } from "./dialect.js";
 import { asLost, SocketChannel } from "./socket-channel.js";
@@ -123,6 +124,7 @@ class OpenSockets implements SerialModemSockets {
   readonly #commands: SocketCommands;
   readonly #clock: Clock;
   readonly #pool = new SlabPool();
+  readonly #burst: BurstSize;
   readonly #open = new Map<number, OpenSocket>();
   readonly #dialling = new Set<AbortController>();
   /** What still goes on in the modem after a connection or a dial ended for its user. */
@@ -134,6 +136,7 @@ class OpenSockets implements SerialModemSockets {
     this.#session = session;
     this.#commands = commands;
     this.#clock = clock;
+    this.#burst = new BurstSize(commands.traits.burstMs);
     this.dialer = { dial: (target, { signal } = {}) => this.#dialPlain(target, signal) };
     this.secTagDialer = {
       name: "modem TLS",
@@ -326,13 +329,14 @@ class OpenSockets implements SerialModemSockets {
       secure,
       local: { host: "modem", port: handle },
       remote: { host, port },
-      joinBytesMax: this.#commands.traits.burstBytesMax,
+      joinBytesMax: burstBytesRange.most,
     });
     const channel: SocketChannel = new SocketChannel({
       clock: this.#clock,
       commands: this.#commands,
       handle,
       events: connection,
+      burst: this.#burst,
       onOver: (released) => {
         if (this.#open.get(handle)?.channel === channel) this.#open.delete(handle);
         this.#trail(released);

@@ -163,7 +163,7 @@ class WireChannel implements Channel {
       this.#isInTaken = false;
     } else if (this.#bytesPerMs !== undefined && this.#isReading && !this.#isOver) {
       this.#timer?.cancel();
-      this.#timer = this.#clock.setTimer(paceMs, () => this.#turn());
+      this.#timer = this.#clock.setTimer(this.#lookAgainMs(), () => this.#turn());
     }
   }
 
@@ -176,6 +176,14 @@ class WireChannel implements Channel {
       this.#freeAtMs = this.#startMs;
     }
     this.#events.received(bytes.subarray(from, this.#readBytes));
+  }
+
+  /** A short answer takes no longer than its bytes do. */
+  #lookAgainMs(): number {
+    const restBytes = (this.#arriving?.length ?? 0) - this.#readBytes;
+    const restMs = restBytes / (this.#bytesPerMs ?? Infinity);
+    const dueMs = this.#startMs + restMs - this.#clock.monotonicMs();
+    return Math.min(paceMs, Math.max(0, dueMs));
   }
 
   #throughBytes(restBytes: number): number {
