@@ -21,11 +21,13 @@ const optionTypes = {
   files: filesOption,
   folder: "string",
   resolve: "function",
+  updatedApplication: "string",
   onUnsupported: "function",
 } as const satisfies OptionTypes<SerialModemOptions>;
 
 const words: Partial<Record<keyof SerialModemOptions, readonly string[]>> = {
   dialect: Object.keys(serialModemTraits),
+  updatedApplication: ["runs", "crashes"],
   terminator: ["CR", "LF", "CR+LF"],
   whileBusy: ["lost", "queued"],
 };

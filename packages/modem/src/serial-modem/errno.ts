@@ -23,6 +23,7 @@ export const errnos = {
   EHOSTUNREACH: 118,
   ENETDOWN: 115,
   EMSGSIZE: 122,
+  EALREADY: 120,
   EOVERFLOW: 139,
   ECANCELED: 140,
 } as const;

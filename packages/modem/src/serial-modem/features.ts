@@ -1,7 +1,9 @@
+import { firmwareFeature } from "./dfu-feature.js";
 import type { SerialModemFeature } from "./feature.js";
 import { httpFeature } from "./http.js";
 import { mqttFeature } from "./mqtt.js";
 import { makeNativeTlsFeature } from "./native-tls.js";
+import { provisioningFeature } from "./provisioning.js";
 import { makeSocketFeature } from "./socket-feature.js";
 
 /** Every part of the application, in the order in which `AT#XCLAC` lists their commands. */
@@ -10,4 +12,6 @@ export const serialModemFeatures: readonly SerialModemFeature[] = [
   makeNativeTlsFeature,
   mqttFeature,
   httpFeature,
+  firmwareFeature,
+  provisioningFeature,
 ];

@@ -1,6 +1,7 @@
 import { integerAt } from "@thingline/protocol/at";
 import { integer, oneOf, optional, type ParameterRule } from "../simulator/commands/parameter-rules.js";
 import { failed, ok, type SerialModemCommand, type SerialModemHandler, type SerialModemReply } from "./command.js";
+import { updatedVersion } from "./dfu-updates.js";
 import type { SerialModemServices } from "./feature.js";
 import { timeLimitMsMin } from "./line-time.js";
 
@@ -12,8 +13,6 @@ const slmBaudRates = [
 const baudRates = [115_200, 230_400, 460_800, 921_600, 1_000_000] as const;
 /** Under which the speed of the line is kept. */
 const storedUart = "uart";
-/** What the second-stage bootloader says of itself. [nrf91-modem-and-fota.md 13.1] */
-const bootloader = { version: 1, slot: 0 };
 
 const olderDialects = ["slm-1.x", "slm-2.x"] as const;
 const newerDialects = ["slm-2.x", "serialModem"] as const;
@@ -29,7 +28,6 @@ export function makeGeneralCommands(services: SerialModemServices, commandNames:
     ...lineCommands(services),
     ...echoCommands(services),
     ...logCommands(),
-    bootInfoCommand,
   ];
 }
 
@@ -38,7 +36,8 @@ function commandLines(names: readonly string[]): string {
   return names.map((name) => `AT${name}`).join("\r\n");
 }
 
-function versionCommands({ traits, options }: SerialModemServices): SerialModemCommand[] {
+function versionCommands(services: SerialModemServices): SerialModemCommand[] {
+  const { traits, options } = services;
   const { version = traits.version, customerVersion } = options;
   const quoted = (parts: readonly (string | undefined)[]): string =>
     parts
@@ -54,7 +53,9 @@ function versionCommands({ traits, options }: SerialModemServices): SerialModemC
     {
       name: "#XSMVER",
       dialects: serialModem,
-      forms: { execute: () => ok(`#XSMVER: ${quoted([version, "3.4.0", customerVersion])}`) },
+      forms: {
+        execute: () => ok(`#XSMVER: ${quoted([updatedVersion(services) ?? version, "3.4.0", customerVersion])}`),
+      },
     },
   ];
 }
@@ -194,16 +195,3 @@ function logCommands(): SerialModemCommand[] {
   const forms = { set: { rules, handle }, read: () => ok(`#XLOG: ${mode}`), test: () => ok("#XLOG: (0,1)") };
   return [{ name: "#XLOG", dialects: serialModem, forms }];
 }
-
-const bootInfoCommand: SerialModemCommand = {
-  name: "#XBOOTINFO",
-  dialects: serialModem,
-  forms: {
-    set: {
-      rules: [oneOf(0, 1)],
-      handle: (parameters) =>
-        ok(`#XBOOTINFO: ${integerAt(parameters, 0) === 0 ? bootloader.version : bootloader.slot}`),
-    },
-    test: () => ok("#XBOOTINFO: (0,1)"),
-  },
-};

@@ -26,6 +26,8 @@ export interface SerialModemOptions {
   folder?: string;
   /** For `#XGETADDRINFO`: the addresses of a host, none when it has none. Without it only addresses and `localhost` are known. */
   resolve?: (host: string, options: { family: 4 | 6 | undefined; signal: AbortSignal }) => Promise<readonly string[]>;
+  /** What becomes of an image of the application that a bootloader has started: it may crash, and be taken back. Default `runs`. */
+  updatedApplication?: "runs" | "crashes";
   /** Told when a command asks for what is not simulated, by name; the host gets ERROR. */
   onUnsupported?: (what: string) => void;
 }

@@ -11,11 +11,14 @@ export class Peer {
   #received: Uint8Array[] = [];
   closedBy: string | undefined;
 
-  constructor(target: DialTarget, connection: Connection) {
+  constructor(target: DialTarget, connection: Connection, onData: (peer: Peer) => void) {
     this.target = target;
     this.#connection = connection;
     connection.start({
-      data: (bytes) => this.#received.push(bytes.slice()),
+      data: (bytes) => {
+        this.#received.push(bytes.slice());
+        onData(this);
+      },
       closed: (error) => (this.closedBy = error?.code ?? "closed"),
     });
   }
@@ -74,8 +77,16 @@ export interface PeerWorld extends SerialModemWorld {
   broker: () => BrokerPeer;
 }
 
+export type PeerWorldOptions = SerialModemWorldOptions & {
+  /** Something came from the modem: for peers that answer by themselves. */
+  onData?: (peer: Peer) => void;
+};
+
 /** A registered serial modem on a network whose other ends the test holds. */
-export async function makePeerWorld(options: SerialModemWorldOptions = {}): Promise<PeerWorld> {
+export async function makePeerWorld({
+  onData = () => undefined,
+  ...options
+}: PeerWorldOptions = {}): Promise<PeerWorld> {
   const clock: VirtualClock = options.clock ?? createVirtualClock();
   const peers: Peer[] = [];
   let refusal: ThinglineError | undefined;
@@ -84,14 +95,12 @@ export async function makePeerWorld(options: SerialModemWorldOptions = {}): Prom
       signal?.throwIfAborted();
       if (refusal) throw refusal;
       const { near, far } = createConnectionPair({ clock, near: { host: "modem", port: 1 }, far: target });
-      peers.push(new Peer(target, far));
+      peers.push(new Peer(target, far, onData));
       return near;
     },
   };
   const world = await makeSerialModemWorld({ clock, network, ...options });
-  await world.at("AT+CFUN=1");
-  await clock.advance(1000);
-  world.take();
+  await register(world);
   return {
     ...world,
     peers,
@@ -101,6 +110,45 @@ export async function makePeerWorld(options: SerialModemWorldOptions = {}): Prom
       if (peer === undefined) throw new Error("nobody has dialled");
       return new BrokerPeer(peer);
     },
+  };
+}
+
+/** Brings the modem into the network, as after each of its starts. */
+export async function register(world: Pick<SerialModemWorld, "at" | "clock" | "take">): Promise<void> {
+  await world.at("AT+CFUN=1");
+  await world.clock.advance(1000);
+  world.take();
+}
+
+/** Files by their path; what a test wants answered otherwise it says. */
+export interface FileAnswers {
+  files: Record<string, Uint8Array>;
+  /** The requests so far, by their request line and `Range`. */
+  requests: string[];
+  /** Instead of an answer by the book. @returns false: by the book */
+  odd?: (peer: Peer, request: { path: string; count: number }) => boolean;
+}
+
+/** Answers requests for files, whole and in ranges. */
+export function serveFiles(answers: FileAnswers): (peer: Peer) => void {
+  return (peer) => {
+    const request = peer.takeText();
+    const path = request.split(" ")[1] ?? "";
+    const range = /^Range: bytes=(\d+)-(\d*)\r$/mu.exec(request);
+    answers.requests.push(`${request.split("\r\n")[0]}${range ? ` ${range[1]}-${range[2]}` : ""}`);
+    if (answers.odd?.(peer, { path, count: answers.requests.length }) === true) return;
+    const file = answers.files[path];
+    if (file === undefined) return peer.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    if (range === null) {
+      peer.send(`HTTP/1.1 200 OK\r\nContent-Length: ${file.length}\r\n\r\n`);
+      return peer.send(file);
+    }
+    const from = Number(range[1]);
+    const part = file.subarray(from, range[2] === "" ? undefined : Number(range[2]) + 1);
+    peer.send(
+      `HTTP/1.1 206 Partial Content\r\nContent-Length: ${part.length}\r\nContent-Range: bytes ${from}-${from + part.length - 1}/${file.length}\r\n\r\n`,
+    );
+    peer.send(part);
   };
 }
 

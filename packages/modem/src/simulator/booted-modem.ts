@@ -95,6 +95,7 @@ interface BootedParts {
 
 class BootedModem implements SimulatedModem {
   readonly identity: ModemIdentity;
+  readonly keys: Keys;
   readonly secTagDialer: SecTagDialer;
   readonly dialer: Dialer;
   readonly faults: ModemFaults;
@@ -121,6 +122,7 @@ class BootedModem implements SimulatedModem {
     const { identityKey: _, ...publicIdentity } = identity;
     this.identity = publicIdentity;
     this.#clock = options.clock;
+    this.keys = options.keys;
     this.#release = release;
     this.firmware = firmware;
     this.#memory = memory;

@@ -1,5 +1,7 @@
 export type { SerialModemApplication } from "../serial-modem/application.js";
 export { createSerialModemApplication } from "../serial-modem/create.js";
+export { makeSimulatedModemPackage, readModemPackage } from "../serial-modem/dfu-modem-package.js";
+export type { ModemPackage, ModemSegment, SimulatedModemPackageOptions } from "../serial-modem/dfu-modem-package.js";
 export { isSerialModemDialect } from "../serial-modem/dialect.js";
 export type { SerialModemDialect } from "../serial-modem/dialect.js";
 export { defaultBaudRate, defaultSerialModemDialect, serialModemPortsMax } from "../serial-modem/options.js";

@@ -69,6 +69,8 @@ export interface SimulatedModemFirmware extends ModemFirmware {
 /** A simulated nRF91: an AT interface, secure storage, an LTE link, sockets. */
 export interface SimulatedModem {
   readonly identity: ModemIdentity;
+  /** What it does its cryptography with. */
+  readonly keys: Keys;
   /** TLS inside the modem with the credentials of a security tag. */
   readonly secTagDialer: SecTagDialer;
   /** Plain sockets of the modem, for TLS outside of it. */
