@@ -27,7 +27,7 @@ export interface TestLine {
 export async function startLine(t: TestContext, options: Partial<SimulatedLineOptions> = {}): Promise<TestLine> {
   const folder = await mkdtemp(join(tmpdir(), "thingline-line-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const port = join(folder, "ttyACM90");
+  const port = options.pty?.link ?? join(folder, "ttyACM90");
   const told: string[] = [];
   const waiting: { what: string; resolve: (text: string) => void }[] = [];
   const tell = (text: string): void => {

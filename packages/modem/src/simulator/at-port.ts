@@ -36,6 +36,7 @@ export interface AtPortSurroundings {
 /** The AT host application in front of the modem: a serial port with a line discipline. */
 export class AtPort {
   readonly #core: ModemCore;
+  readonly #terminator: AtTerminator;
   readonly #whileBusy: "lost" | "queued";
   readonly #reader: CommandLineReader;
   readonly #counters: AtPortCounters;
@@ -54,6 +55,7 @@ export class AtPort {
   ) {
     this.#core = core;
     this.#counters = counters;
+    this.#terminator = terminator;
     this.#whileBusy = whileBusy;
     this.#onFault = (error) => onFault(this, error);
     this.#reader = new CommandLineReader({ terminator });
@@ -110,7 +112,7 @@ export class AtPort {
       }
       const { line, next } = this.#reader.take(bytes, at);
       at = next;
-      if (line !== undefined) this.#execute(line.text);
+      if (line !== undefined) this.#execute(this.#handedOn(line.text));
     }
   }
 
@@ -118,6 +120,11 @@ export class AtPort {
     const queuedBytes = this.#queued.reduce((sum, chunk) => sum + chunk.length, 0);
     if (queuedBytes + bytes.length > memoryBufferBytesMax) this.#counters.lostBytes += bytes.length;
     else this.#queued.push(bytes);
+  }
+
+  /** Where a line feed ends commands, a carriage return before it belongs to the command: ERROR, by which Cellular Monitor knows such a port. */
+  #handedOn(text: string | undefined): string | undefined {
+    return this.#terminator === "LF" && text?.endsWith("\r") === true ? undefined : text;
   }
 
   #execute(text: string | undefined): void {
