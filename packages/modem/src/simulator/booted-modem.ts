@@ -155,7 +155,10 @@ class BootedModem implements SimulatedModem {
     this.#core.warnByDefault();
     const { network, clock, keys } = options;
     const { traffic } = this;
-    this.#sockets = new ModemSockets({ clock, keys, network, storage, lte: this.#core.lte, traffic });
+    const { statistics } = this.#core;
+    const hasGcmSuites = (): boolean => this.#core.profile.hasGcmSuites;
+    const { lte } = this.#core;
+    this.#sockets = new ModemSockets({ clock, keys, network, storage, lte, traffic, statistics, hasGcmSuites });
     this.secTagDialer = this.#sockets.secTagDialer;
     this.dialer = this.#sockets.dialer;
     this.closed = new Promise((resolve) => {

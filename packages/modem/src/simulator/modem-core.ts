@@ -14,6 +14,7 @@ import { commandTable } from "./commands/table.js";
 import type { CommandStep, ModemEvent, ModemSurroundings } from "./behaviour/behaviour.js";
 import { defaultSlowMs, resetLoopBlockMs } from "./behaviour/behaviour.js";
 import type { BehaviourRunner } from "./behaviour/runner.js";
+import { ConnectionStatistics } from "./connection-statistics.js";
 import type { CredentialSituation } from "./credential-rules.js";
 import type { FirmwareProfile } from "./firmware.js";
 import type { StoredIdentity } from "./identity.js";
@@ -28,7 +29,6 @@ import { RefusedWrite } from "./refusal.js";
 import type { SecureStorage } from "./secure-storage.js";
 import type { ModemSettings } from "./settings.js";
 import type { SimCard } from "./sim-card.js";
-import { TrafficMeter } from "./traffic-meter.js";
 
 export interface ModemCoreOptions {
   clock: Clock;
@@ -85,7 +85,7 @@ export class ModemCore implements ModemState {
   readonly time: NetworkTime;
   readonly contexts = new PacketContexts();
   readonly powerSaving: PowerSaving;
-  readonly traffic = new TrafficMeter();
+  readonly statistics = new ConnectionStatistics();
   supplyMv = 4464;
   temperatureC = 25;
   readonly #options: ModemCoreOptions;

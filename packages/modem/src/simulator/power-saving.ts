@@ -82,6 +82,8 @@ export class PowerSaving {
   readonly #options: PowerSavingOptions;
   readonly #timers = new Set<Timer>();
   #sleep: keyof typeof sleepTypes | undefined;
+  /** Only who heard of a sleep hears of its end. */
+  #isSleepTold = false;
 
   constructor(options: PowerSavingOptions) {
     this.#options = options;
@@ -138,8 +140,10 @@ export class PowerSaving {
 
   #enter(sleep: keyof typeof sleepTypes, durationMs: number): void {
     this.#sleep = sleep;
+    this.#isSleepTold = false;
     const [isOn, warningMs = 0, thresholdMs = 0] = this.#options.subscription("%XMODEMSLEEP");
     if (isOn !== 1 || durationMs < thresholdMs) return;
+    this.#isSleepTold = true;
     this.#options.notify(`%XMODEMSLEEP: ${sleepTypes[sleep]},${durationMs}`);
     if (warningMs === 0 || warningMs >= durationMs) return;
     this.#after(durationMs - warningMs, () => {
@@ -151,7 +155,7 @@ export class PowerSaving {
     if (this.#sleep === undefined) return;
     const type = sleepTypes[this.#sleep];
     this.#sleep = undefined;
-    if (this.#isSleepWanted) this.#options.notify(`%XMODEMSLEEP: ${type},0`);
+    if (this.#isSleepTold && this.#isSleepWanted) this.#options.notify(`%XMODEMSLEEP: ${type},0`);
   }
 
   #after(delayMs: number, callback: () => void): void {

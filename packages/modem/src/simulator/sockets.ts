@@ -11,6 +11,8 @@ import type {
   TlsClientOptions,
 } from "@thingline/transport";
 import { defaultConnectTimeoutMs } from "@thingline/transport";
+import type { ConnectionStatistics } from "./connection-statistics.js";
+import { CountedConnection } from "./counted-connection.js";
 import type { LteDriver } from "./lte-driver.js";
 import type { SecureStorage } from "./secure-storage.js";
 import type { SocketMeter, TrafficMeter } from "./traffic.js";
@@ -47,6 +49,10 @@ export interface ModemSocketsOptions {
   network: Dialer;
   lte: LteDriver;
   storage: SecureStorage;
+  /** Whether the firmware has ECDHE with AES-GCM. */
+  hasGcmSuites(): boolean;
+  /** Of `%XCONNSTAT`. */
+  statistics: ConnectionStatistics;
   /** Counts what the sockets carry. */
   traffic?: TrafficMeter | undefined;
 }
@@ -119,9 +125,14 @@ export class ModemSockets {
       serverName,
       minVersion: "TLSv1.2",
       maxVersion: "TLSv1.2",
-      ciphers: modemCipherSuites,
+      ciphers: this.#options.hasGcmSuites()
+        ? modemCipherSuites
+        : modemCipherSuites.filter((suite) => !suite.includes("GCM")),
       receivedRecordBytesMax,
-      onRecord: () => this.#options.lte.input({ type: "traffic" }),
+      onRecord: ({ direction, lengthBytes }) => {
+        this.#options.statistics.count(direction, lengthBytes);
+        this.#options.lte.input({ type: "traffic" });
+      },
       ...(alpnProtocols === undefined ? {} : { alpnProtocols }),
       ...this.#sessionOptions(target.handshake ?? "full", sessionKey),
     };
@@ -158,7 +169,10 @@ export class ModemSockets {
     const both = signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]);
     try {
       this.#options.lte.input({ type: "traffic" });
-      const connection = await this.#count(target, kind, (counted) => this.#reach(counted, both));
+      const connection = this.#forStatistics(
+        kind,
+        await this.#count(target, kind, (counted) => this.#reach(counted, both)),
+      );
       if (controller.signal.aborted) {
         connection.destroy();
         this.#checkLink();
@@ -200,6 +214,17 @@ export class ModemSockets {
       meter.failed();
       throw error;
     }
+  }
+
+  /** A plain socket that is opened while `%XCONNSTAT` counts. TLS in the modem tells of each record by itself. */
+  #forStatistics(kind: "tls" | "plain", connection: Connection): Connection {
+    const { statistics } = this.#options;
+    if (kind === "tls" || !statistics.isCounting) return connection;
+    return new CountedConnection(connection, {
+      sent: (bytes) => statistics.count("sent", bytes),
+      received: (bytes) => statistics.count("received", bytes.length),
+      closed: () => undefined,
+    });
   }
 
   async #reach(target: DialTarget, signal: AbortSignal): Promise<Connection> {

@@ -11,7 +11,7 @@ import type { Refusal } from "../refusal.js";
 import type { SecureStorage } from "../secure-storage.js";
 import type { ModemSettings } from "../settings.js";
 import type { SimCard } from "../sim-card.js";
-import type { TrafficMeter } from "../traffic-meter.js";
+import type { ConnectionStatistics } from "../connection-statistics.js";
 import { areAllowed, integer, type ParameterRule } from "./parameter-rules.js";
 
 /** What the commands of the simulated modem work on. */
@@ -35,7 +35,7 @@ export interface ModemState {
   readonly time: NetworkTime;
   readonly contexts: PacketContexts;
   readonly powerSaving: PowerSaving;
-  readonly traffic: TrafficMeter;
+  readonly statistics: ConnectionStatistics;
   isPowerFailing: boolean;
   copsFormat: number;
   /** Of `+CEER`: what failed last. */

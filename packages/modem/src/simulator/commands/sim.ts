@@ -7,6 +7,7 @@ import { simState } from "./functional-mode.js";
 import { integer, optional, text } from "./parameter-rules.js";
 
 const pin = text(/^[0-9]{4,8}$/);
+const pinCodes = ["SIM PIN", "SIM PUK", "SIM PIN2", "SIM PUK2"];
 /** Personalisation of the modem itself, which is never on here. */
 const personalizations = ["PN", "PU", "PP", "PC", "PS"];
 
@@ -32,13 +33,11 @@ export const simCommands: CommandTable = {
     }),
   },
   "+CPINR": {
-    set: set([text(/^SIM (?:PIN|PUK)2?$/)], (modem, parameters) => {
-      if (!isReadable(modem)) return refused("error");
-      const code = stringAt(parameters, 0) ?? "";
-      const { pinAttempts, pukAttempts } = modem.card;
-      const pinLeft = modem.lte.conditions.sim === "pukRequired" ? 0 : pinAttempts;
-      return ok(`+CPINR: "${code}",${code.includes("PUK") ? pukAttempts : pinLeft}`);
-    }),
+    execute: (modem) =>
+      isReadable(modem) ? ok(...pinCodes.map((code) => attemptsLeft(modem, code))) : refused("error"),
+    set: set([text(/^SIM (?:PIN|PUK)2?$/)], (modem, parameters) =>
+      isReadable(modem) ? ok(attemptsLeft(modem, stringAt(parameters, 0) ?? "")) : refused("error"),
+    ),
   },
   "+CPWD": {
     set: set([text(/^SC$/), pin, pin], async (modem, parameters) => {
@@ -65,6 +64,11 @@ export const simCommands: CommandTable = {
   "%XOPERID": { execute: (modem) => (isReady(modem) ? ok("%XOPERID: 0") : refused("error")) },
   ...subscription("%XSIM", 1, (modem) => ok(`%XSIM: ${simState(modem)}`)),
 };
+
+function attemptsLeft({ card, lte }: ModemState, code: string): string {
+  const pinLeft = lte.conditions.sim === "pukRequired" ? 0 : card.pinAttempts;
+  return `+CPINR: "${code}",${code.includes("PUK") ? card.pukAttempts : pinLeft}`;
+}
 
 /** The modem has the card on, and the card answers. */
 function isReadable({ isSimOn, lte }: ModemState): boolean {

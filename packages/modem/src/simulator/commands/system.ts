@@ -36,11 +36,11 @@ export const systemCommands: CommandTable = {
   ...since((profile) => profile.hasModemEvents, subscription("%MDMEV", 1)),
   "%XCONNSTAT": {
     set: set([integer(0, 1)], (modem, parameters) => {
-      if (integerAt(parameters, 0) === 1) modem.traffic.start();
-      else modem.traffic.stop();
+      if (integerAt(parameters, 0) === 1) modem.statistics.start();
+      else modem.statistics.stop();
       return ok();
     }),
-    read: (modem) => ok(`%XCONNSTAT: ${modem.traffic.values().join(",")}`),
+    read: (modem) => ok(`%XCONNSTAT: ${modem.statistics.values().join(",")}`),
   },
 };
 

@@ -1,10 +1,14 @@
 /** What `%XCONNSTAT` tells: payload of the modem's sockets while it counts. */
-export class TrafficMeter {
+export class ConnectionStatistics {
   #isCounting = false;
   #sentBytes = 0;
   #receivedBytes = 0;
   #packets = 0;
   #packetBytesMax = 0;
+
+  get isCounting(): boolean {
+    return this.#isCounting;
+  }
 
   start(): void {
     this.#isCounting = true;
