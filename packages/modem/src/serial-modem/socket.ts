@@ -84,7 +84,7 @@ export class ModemSocket {
     return this.#received.lengthBytes;
   }
 
-  /** The TLS cipher suite, by its OpenSSL name. */
+  /** The TLS cipher suite, by IANA's name. */
   get cipher(): string | undefined {
     return this.#cipher;
   }
