@@ -4,6 +4,7 @@ import { isThinglineError } from "@thingline/protocol";
 import { createVirtualFiles, createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
 import fc from "fast-check";
 import { makeModemWorld } from "../world.test.support.js";
+import { factoryCredentialsMax } from "./modem.js";
 import { queuedCommandsMax } from "./modem-core.js";
 
 const afterBoot: [command: string, answer: RegExp | string][] = [
@@ -244,4 +245,34 @@ test("options that make no sense are refused by name", async () => {
     makeModemWorld({ identity: { imei: "12" } }),
     (error) => isThinglineError(error, "OPTION_INVALID") && error.details["option"] === "identity.imei",
   );
+});
+
+test("a modem comes with factoryCredentialsMax credentials at most, which are listed and not deleted", async () => {
+  const entry = (secTag: number) => ({ secTag, type: 9, content: "owner" });
+  const most = Array.from({ length: factoryCredentialsMax }, (_none, index) => entry(index));
+  const { at, modem } = await makeModemWorld({ factoryCredentials: most });
+  assert.equal((await at("AT%CMNG=1")).match(/,9,/g)?.length, factoryCredentialsMax);
+  assert.equal(await at("AT%CMNG=3,7,9"), "ERROR\r\n");
+  await modem.close();
+  const wrong: [value: unknown, option: string][] = [
+    [[...most, entry(64)], "factoryCredentials"],
+    [[{ secTag: 1, type: 9 }], "factoryCredentials[0].content"],
+    [[{ ...entry(1), type: 14 }], "factoryCredentials[0].type"],
+    [[{ ...entry(1), content: 'a"b' }], "factoryCredentials[0].content"],
+  ];
+  for (const [factoryCredentials, option] of wrong) {
+    await assert.rejects(
+      makeModemWorld({ factoryCredentials: factoryCredentials as never }),
+      (error) => isThinglineError(error, "OPTION_INVALID") && error.details["option"] === option,
+    );
+  }
+});
+
+test("PIN and PUK are digits", async () => {
+  for (const option of ["pin", "puk"]) {
+    await assert.rejects(
+      makeModemWorld({ [option]: "12a4" }),
+      (error) => isThinglineError(error, "OPTION_INVALID") && error.details["option"] === option,
+    );
+  }
 });

@@ -18,7 +18,7 @@ export type { ModemFaults, SimulatedModem, SimulatedModemOptions } from "./simul
 
 const pinRule = matching(/^[0-9]{4,8}$/u, "4 to 8 digits");
 /** Credentials that a modem can come with. */
-const factoryCredentialsMax = 64;
+export const factoryCredentialsMax = 64;
 const factoryCredentialsRule = {
   type: "list",
   rules: {

@@ -257,3 +257,39 @@ test("a write that fails is refused and changes nothing", async () => {
   assert.equal(await at('AT%CMNG=0,5,4,"x"'), "+CME ERROR: 528\r\n");
   await modem.close();
 });
+
+test("AT+CFUN=0 saves the settings: a power cut in between leaves the old ones or the new ones", async () => {
+  const kept = new Set<string>();
+  for (const phase of ["before", "during", "after"] as const) {
+    for (let seed = 1; seed <= 4; seed++) {
+      const files = createVirtualFiles();
+      const { at, clock, modem } = await makeModemWorld({ files, folder: "modem" });
+      for (const command of ["AT%XSYSTEMMODE=0,1,0,0", "AT+CFUN=0"]) assert.equal(await at(command), "OK\r\n");
+      for (const command of ["AT%XSYSTEMMODE=1,1,0,2", 'AT+CGDCONT=0,"IPV6","iot"']) await at(command);
+      modem.apply({ seed, set: { writeMs: 300 }, steps: [{ onWrite: 1, do: "cutPower", phase }] });
+      await assert.rejects(at("AT+CFUN=0"), (error) => isThinglineError(error, "CONNECTION_LOST"));
+      assert.equal(clock.timerCount, 0);
+      const again = await makeModemWorld({ files, folder: "modem" });
+      const mode = (await again.at("AT%XSYSTEMMODE?")).trim().split("\r\n")[0] ?? "";
+      const context = (await again.at("AT+CGDCONT?")).includes("IPV6") ? "IPV6" : "IP";
+      kept.add(`${phase} ${mode.slice(-7)} ${context}`);
+      await again.modem.close();
+    }
+  }
+  const [before, after] = ["0,1,0,0 IP", "1,1,0,2 IPV6"];
+  assert.deepEqual(
+    [...kept].sort(),
+    [`after ${after}`, `before ${before}`, `during ${before}`, `during ${after}`].sort(),
+  );
+});
+
+test("settings that cannot be written are refused, and stand after a reset as they were", async () => {
+  const { at, modem } = await makeModemWorld({ behaviour: { steps: [{ onWrite: 1, do: "fail", cme: 515 }] } });
+  await at("AT+CMEE=1");
+  await at("AT%XSYSTEMMODE=0,1,0,0");
+  assert.equal(await at("AT+CFUN=0"), "+CME ERROR: 515\r\n");
+  modem.apply({ steps: [{ onCommand: "AT", do: "reset" }] });
+  await assert.rejects(at("AT"), (error) => isThinglineError(error, "TIMEOUT"));
+  assert.equal(await at("AT%XSYSTEMMODE?"), "%XSYSTEMMODE: 1,0,0,0\r\nOK\r\n");
+  await modem.close();
+});
