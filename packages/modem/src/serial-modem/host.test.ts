@@ -193,6 +193,20 @@ test("a crash of the modem is told, and its sockets are gone", async () => {
   }
 });
 
+test("a reset and noise of the modem's behaviour come over the application's line as well", async () => {
+  const { at, take, modem, clock, peer } = await makeOnlineWorld({ dialect: "slm-2.x" });
+  await at("AT#XSOCKET=1,1,0");
+  await at('AT#XCONNECT="host",1');
+  modem.apply({ steps: [{ atMs: 1, do: "reset" }] });
+  await clock.advance(2);
+  assert.equal(take(), "\r\n#XMODEM: FAULT,0x1,0x0\r\n\r\n#XMODEM: SHUTDOWN,0\r\n\r\n#XMODEM: INIT,0\r\n");
+  assert.ok(peer().isClosed);
+  modem.apply({ steps: [{ atMs: 1, do: "garbage" }] });
+  await clock.advance(2);
+  assert.notEqual(take(), "");
+  assert.match(await at("AT"), /\r\nOK\r\n$/);
+});
+
 test("the modem is reset by command, but not in SLM of 2022", async () => {
   for (const dialect of dialects) {
     const { at } = await makeOnlineWorld({ dialect });

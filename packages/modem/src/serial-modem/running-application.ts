@@ -105,6 +105,12 @@ export class RunningApplication implements SerialModemApplication {
       modem.onUnplug(() => {
         this.#line.destroy(new ThinglineError("SERIAL_PORT_UNPLUGGED", "the simulated serial modem was unplugged"));
       }),
+      modem.onNoise((noise) => this.#line.send(new TextEncoder().encode(noise))),
+      modem.onReset(() => {
+        if (this.#life !== "on") return;
+        this.#tellFault(0x1, 0);
+        this.#tellRecovery();
+      }),
     ];
     void modem.closed.then(() => this.#finish());
   }
@@ -134,11 +140,9 @@ export class RunningApplication implements SerialModemApplication {
 
   crashModem({ reason = 0x1, programCounter = 0 }: { reason?: number; programCounter?: number } = {}): void {
     if (this.#life !== "on") return;
-    this.#host.notify(`#XMODEM: FAULT,0x${reason.toString(16)},0x${programCounter.toString(16)}`);
-    void this.#restartModem()
-      .then(() => {
-        for (const event of ["SHUTDOWN", "INIT"]) this.#host.notify(`#XMODEM: ${event},0`);
-      })
+    this.#tellFault(reason, programCounter);
+    void this.#startModem()
+      .then(() => this.#tellRecovery())
       .catch((error: unknown) => this.#onFault(error));
   }
 
@@ -203,6 +207,15 @@ export class RunningApplication implements SerialModemApplication {
       await this.#switchModemOff();
     }
     if (!this.#isEnding) this.#life = "asleep";
+  }
+
+  #tellFault(reason: number, programCounter: number): void {
+    this.#host.notify(`#XMODEM: FAULT,0x${reason.toString(16)},0x${programCounter.toString(16)}`);
+    for (const feature of this.#features) feature.modemLost?.();
+  }
+
+  #tellRecovery(): void {
+    for (const event of ["SHUTDOWN", "INIT"]) this.#host.notify(`#XMODEM: ${event},0`);
   }
 
   /** The modem's library is initialised again. */

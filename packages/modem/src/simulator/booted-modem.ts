@@ -114,6 +114,8 @@ class BootedModem implements SimulatedModem {
   readonly #ports = new Set<AtPort>();
   readonly #listeners = new Set<(line: string) => void>();
   readonly #unplugListeners = new Set<() => void>();
+  readonly #noiseListeners = new Set<(noise: string) => void>();
+  readonly #resetListeners = new Set<() => void>();
   #life: "on" | "closing" | "closed" | "noPower" = "on";
   #resolveClosed: () => void = () => undefined;
 
@@ -198,6 +200,16 @@ class BootedModem implements SimulatedModem {
     return () => this.#unplugListeners.delete(listener);
   }
 
+  onNoise(listener: (noise: string) => void): () => void {
+    this.#noiseListeners.add(listener);
+    return () => this.#noiseListeners.delete(listener);
+  }
+
+  onReset(listener: () => void): () => void {
+    this.#resetListeners.add(listener);
+    return () => this.#resetListeners.delete(listener);
+  }
+
   surround({ writeMs, storageBytesMax, ...surroundings }: ModemSurroundings): void {
     if (this.#life !== "on") return;
     if (writeMs !== undefined) this.#memory.writeMs = writeMs;
@@ -210,13 +222,14 @@ class BootedModem implements SimulatedModem {
     if (event === "cutPower") this.cutPower();
     else if (event === "unplug") this.#unplug();
     else if (event === "reset") {
-      this.#sockets.linkLost();
-      this.#core.reset();
+      this.#reset();
+      for (const listener of [...this.#resetListeners]) listener();
     } else this.#core.tell(event);
   }
 
   sendNoise(noise: string): void {
     for (const port of this.#ports) port.sendNoise(noise);
+    for (const listener of [...this.#noiseListeners]) listener(noise);
   }
 
   openPort(options?: AtPortOptions): Connection {
@@ -265,7 +278,7 @@ class BootedModem implements SimulatedModem {
     this.#checkOn();
     await this.#core.idle();
     this.#checkOn();
-    this.happen("reset");
+    this.#reset();
     await this.firmware.start();
     this.#core.profile = profileOf(this.identity.firmware, this.identity.part, this.firmware.revision);
     this.#checkOn();
@@ -300,6 +313,11 @@ class BootedModem implements SimulatedModem {
     return this.#life === "closing";
   }
 
+  #reset(): void {
+    this.#sockets.linkLost();
+    this.#core.reset();
+  }
+
   #unplug(): void {
     const error = new ThinglineError("SERIAL_PORT_UNPLUGGED", "the simulated modem was unplugged");
     for (const port of [...this.#ports]) port.destroy(error);
@@ -315,6 +333,8 @@ class BootedModem implements SimulatedModem {
     for (const port of [...this.#ports]) port.destroy(error);
     this.#listeners.clear();
     this.#unplugListeners.clear();
+    this.#noiseListeners.clear();
+    this.#resetListeners.clear();
   }
 
   #notify(line: string): void {

@@ -98,6 +98,10 @@ export interface SimulatedModem {
   apply(behaviour: ModemBehaviour): void;
   /** Called when a behaviour pulls the cable: whoever stands between the modem and a host ends its own side too. @returns what ends the subscription. */
   onUnplug(listener: () => void): () => void;
+  /** Called with the bytes that nobody sent, as text, which a behaviour puts on every port. @returns what ends the subscription. */
+  onNoise(listener: (noise: string) => void): () => void;
+  /** Called when a behaviour has let the modem start again, as after a fault. @returns what ends the subscription. */
+  onReset(listener: () => void): () => void;
   /** The host's end of a serial port with the line discipline of Nordic's AT host library. */
   openPort(options?: AtPortOptions): Connection;
   /**
