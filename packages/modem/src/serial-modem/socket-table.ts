@@ -27,6 +27,7 @@ export class SocketTable {
   readonly #sockets = new Map<number, ModemSocket>();
   readonly #rankings = new Map<ModemSocket, number>();
   readonly #listeners = new Set<(socket: ModemSocket) => void>();
+  readonly #closeListeners = new Set<(socket: ModemSocket) => void>();
   #ranking = 0;
   #active: ModemSocket | undefined;
 
@@ -60,6 +61,12 @@ export class SocketTable {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Calls back before a command closes a socket. @returns what ends the subscription. */
+  onClose(listener: (socket: ModemSocket) => void): () => void {
+    this.#closeListeners.add(listener);
+    return () => this.#closeListeners.delete(listener);
+  }
+
   /** @returns undefined when all are in use. */
   open(kind: SocketKind): ModemSocket | undefined {
     const handle = this.#handles.take();
@@ -76,6 +83,7 @@ export class SocketTable {
   }
 
   close(socket: ModemSocket): void {
+    for (const listener of [...this.#closeListeners]) listener(socket);
     this.#forget(socket);
     socket.close();
   }
