@@ -41,25 +41,27 @@ export function addModemSimulate(modem: Command, command: AddCommand): void {
     .option("--slow-flash", "each write takes as long as on worn flash")
     .option("--write-failure", "the second write fails")
     .option("--power-cut", "the power goes away in the middle of the second write")
-    .option(
-      "--back-after <duration>",
-      "how long it stays away when it is unplugged or loses its power (default: 2s)",
-      optionValues.duration,
-      defaultBackAfterMs,
+    .addOption(
+      new Option("--back-after <duration>", "how long it stays away when it is unplugged or loses its power")
+        .argParser(optionValues.duration)
+        .default(defaultBackAfterMs, "2s"),
     )
     .option("--verbose", "show each command and answer; what may be a key is told by its length");
   made.addHelpText(
     "after",
     `
-While it runs it takes lines on standard input: a preset (noSim, outOfData, weakSignal, ...), unplug, cutPower,
-reset, garbage, status, each with a number for one modem of several; or a behaviour as JSON:
-  {"set":{"sim":"absent"}}   {"steps":[{"onCommand":"%CMNG","do":"loseAnswer"}]}   {"apply":"unplug","backAfterMs":500}`,
+While it runs it takes lines on standard input, each for all modems or, with a
+number behind it, for one: a preset (noSim, outOfData, weakSignal, ...), unplug,
+cutPower, reset, garbage, status; or a behaviour as JSON:
+  {"set":{"sim":"absent"}}
+  {"steps":[{"onCommand":"%CMNG","do":"loseAnswer"}]}
+  {"apply":"unplug","backAfterMs":500,"modem":2}`,
   );
   examples(
     made,
     "modem simulate",
     "modem simulate --link /dev/ttyACM90 --verbose",
-    "modem simulate --tcp 4000 --application serial-modem --baud-rate 115200",
+    "modem simulate --tcp 4000 --application serial-modem --no-sim",
     "modem simulate --count 8 --link ttyACM0 --json",
   );
 }

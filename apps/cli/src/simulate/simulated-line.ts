@@ -22,7 +22,7 @@ import { PortJoint } from "./port-joint.js";
 export type LineApplication = "at-host" | SerialModemDialect;
 
 /** What ends a command there. */
-export function terminatorOf(options: Pick<SimulatedLineOptions, "application" | "terminator">): AtTerminator {
+function terminatorOf(options: Pick<SimulatedLineOptions, "application" | "terminator">): AtTerminator {
   const { application, terminator } = options;
   return terminator ?? (application === "slm-1.x" || application === "slm-2.x" ? "CR+LF" : "CR");
 }
@@ -102,6 +102,14 @@ export class SimulatedLine {
   get modem(): SimulatedModem {
     if (this.#modem === undefined) throw new Error("a line has a modem once it has started");
     return this.#modem;
+  }
+
+  get folder(): string {
+    return this.#options.folder;
+  }
+
+  get terminator(): AtTerminator {
+    return terminatorOf(this.#options);
   }
 
   get isAway(): boolean {
