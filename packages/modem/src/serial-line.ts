@@ -2,22 +2,11 @@
 import { Buffer } from "node:buffer";
 import { read, write } from "node:fs";
 import { ThinglineError } from "@thingline/protocol";
+import type { SerialLine } from "./serial-channel.js";
 import type { SerialLibrary } from "./serial-library.js";
 
 /** A port of the package serialport as it was opened. */
 export type BoundPort = Awaited<ReturnType<SerialLibrary["binding"]["open"]>>;
-
-/** One port, read and written by one side each. */
-export interface SerialLine {
-  /** Waits for bytes. @throws when the device is gone, or the line was closed */
-  read(): Promise<Uint8Array>;
-  /** Waits until the system has all of them. @throws as `read` */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Waits until the line has them. */
-  drain(): Promise<void>;
-  /** Closes it, and with `discards` what it has not sent yet is dropped: flow control would hold up closing as long as sending. */
-  close(options: { discards: boolean }): Promise<void>;
-}
 
 /** What the package's port has on Unix beside its interface. */
 interface UnixPort extends Pick<BoundPort, "drain" | "flush" | "close"> {

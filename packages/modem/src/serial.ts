@@ -1,27 +1,12 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { platform } from "node:os";
-import {
-  checkOptionTypes,
-  concatBytes,
-  kindOf,
-  optionInvalid,
-  type OptionTypes,
-  ThinglineError,
-} from "@thingline/protocol";
-import {
-  type Batch,
-  type Channel,
-  type ChannelEvents,
-  type Clock,
-  clockOption,
-  type Connection,
-  SlabPool,
-  StreamConnection,
-} from "@thingline/transport";
+import { checkOptionTypes, kindOf, optionInvalid, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { type Clock, clockOption, type Connection } from "@thingline/transport";
 import { readHead } from "./file-head.js";
+import { connectSerialLine } from "./serial-channel.js";
 import { loadSerialLibrary } from "./serial-library.js";
-import { type BoundPort, type SerialLine, serialLineOf } from "./serial-line.js";
+import { type BoundPort, serialLineOf } from "./serial-line.js";
 
 export { listedPortsMax, listSerialPorts } from "./serial-ports.js";
 export type { ListSerialPortsOptions, SerialPortInfo } from "./serial-ports.js";
@@ -83,15 +68,7 @@ export async function openSerialPort(path: string, options: SerialPortOptions): 
     await port.close();
     throw error;
   }
-  const place = { host: path, port: 0 };
-  const connection = new StreamConnection({
-    clock,
-    pool: new SlabPool(),
-    secure: undefined,
-    local: place,
-    remote: place,
-  });
-  return connection.attach(new SerialChannel(serialLineOf(port), connection, path));
+  return connectSerialLine(serialLineOf(port), { clock, name: path });
 }
 
 /**
@@ -170,85 +147,4 @@ function openError(path: string, cause: unknown): ThinglineError {
 function checkAborted(path: string, signal: AbortSignal | undefined): void {
   if (signal?.aborted !== true) return;
   throw new ThinglineError("ABORTED", `opening ${path} was aborted`, { cause: signal.reason });
-}
-
-/** A serial port below a connection. */
-class SerialChannel implements Channel {
-  readonly #line: SerialLine;
-  readonly #events: ChannelEvents;
-  readonly #path: string;
-  #isFlowing = false;
-  #isReadUnderWay = false;
-  /** Was read while paused. */
-  #held: Uint8Array | undefined;
-  #isOver = false;
-
-  constructor(line: SerialLine, events: ChannelEvents, path: string) {
-    this.#line = line;
-    this.#events = events;
-    this.#path = path;
-  }
-
-  send({ parts }: Batch): void {
-    this.#line.write(parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts)).then(
-      () => {
-        if (!this.#isOver) this.#events.sent();
-      },
-      (error: unknown) => this.#lose(error),
-    );
-  }
-
-  end(): void {
-    this.#line.drain().then(
-      () => this.#finish(undefined, { discards: false }),
-      (error: unknown) => this.#lose(error),
-    );
-  }
-
-  destroy(): void {
-    this.#finish(undefined);
-  }
-
-  pause(): void {
-    this.#isFlowing = false;
-  }
-
-  resume(): void {
-    this.#isFlowing = true;
-    if (!this.#isReadUnderWay) void this.#read();
-  }
-
-  async #read(): Promise<void> {
-    this.#isReadUnderWay = true;
-    try {
-      // Never from inside the call that resumed.
-      await Promise.resolve();
-      while (this.#isFlowing && !this.#isOver) {
-        const bytes = this.#held ?? (await this.#line.read());
-        this.#held = undefined;
-        this.#deliver(bytes);
-      }
-    } catch (error) {
-      this.#lose(error);
-    } finally {
-      this.#isReadUnderWay = false;
-    }
-  }
-
-  #deliver(bytes: Uint8Array): void {
-    if (!this.#isFlowing) this.#held = bytes;
-    else if (!this.#isOver) this.#events.received(bytes);
-  }
-
-  #lose(cause: unknown): void {
-    const message = `${this.#path} is gone: the board was unplugged, lost its power, or its USB link failed`;
-    this.#finish(new ThinglineError("SERIAL_PORT_UNPLUGGED", message, { details: { path: this.#path }, cause }));
-  }
-
-  #finish(error: ThinglineError | undefined, { discards } = { discards: true }): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    const told = (): void => this.#events.channelClosed(error);
-    this.#line.close({ discards }).then(told, told);
-  }
 }

@@ -56,6 +56,7 @@ export type { Http, HttpRequest, HttpRequestOptions, HttpResponse } from "./http
 export type { KeyKind, KeyPair, Keys, SignedData } from "./keys.js";
 export { modemFirmwareErrors, modemUpdateResults } from "./modem-firmware.js";
 export type { ModemFirmware, ModemFirmwareError, ModemFirmwareState, ModemUpdateResult } from "./modem-firmware.js";
+export { sleep } from "./sleep.js";
 export { makePrivateFolder } from "./private-folder.js";
 export type { ChildEnd, ChildProcess, ProcessCommand, Processes } from "./processes.js";
 export type { Random } from "./random.js";

@@ -1,3 +1,4 @@
+import { atParametersMax } from "@thingline/protocol/at";
 import type { Domain } from "./domain.js";
 import type { Field, OptionalField, ReservedField } from "./fields.js";
 import { splitValues } from "./fields.js";
@@ -125,13 +126,15 @@ export function mapped<From, To>(
   };
 }
 
-/** Values in parentheses, any number of them: `(2,"","","26201",7),(1,"","","26202",9)`. Whatever follows something else is not theirs. */
-export function groups<Value>(of: LineCodec<Value>, lengthMax: number): LineCodec<Value[]> {
+/** Values in parentheses, up to {@link atParametersMax} of them: `(2,"","","26201",7),(1,"","","26202",9)`. Whatever follows something else is not theirs. */
+export function groups<Value>(of: LineCodec<Value>): LineCodec<Value[]> {
   return {
     parse: (text) => {
+      const parts = splitValues(text);
+      if (parts === undefined) return undefined;
       const values: Value[] = [];
-      for (const part of splitValues(text) ?? []) {
-        if (!part.startsWith("(") || values.length === lengthMax) break;
+      for (const part of parts) {
+        if (!part.startsWith("(")) break;
         const value = of.parse(part.slice(1, -1), true);
         if (value === undefined) return undefined;
         values.push(value);
@@ -139,7 +142,7 @@ export function groups<Value>(of: LineCodec<Value>, lengthMax: number): LineCode
       return values;
     },
     format: (values) => values.map((value) => `(${of.format(value)})`).join(","),
-    domain: { type: "list", of: of.domain, lengthMax },
+    domain: { type: "list", of: of.domain, lengthMax: atParametersMax },
   };
 }
 

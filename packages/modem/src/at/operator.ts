@@ -9,9 +9,6 @@ export const operatorModes = { 0: "automatic", 1: "manual", 3: "format" } as con
 export const operatorFormats = { 0: "long", 1: "short", 2: "numeric" } as const;
 export const operatorAvailabilities = { 0: "unknown", 1: "available", 2: "current", 3: "forbidden" } as const;
 
-/** More networks than were ever found at one place. */
-export const foundOperatorsMax = 64;
-
 const act = choice({ 7: 7, 9: 9 });
 const plmn = /^[0-9]{5,6}$/;
 
@@ -40,7 +37,7 @@ export const operatorTable = {
       act: optional(act),
     }),
   ),
-  "+COPS=?": ask(oneOrNone(groups(foundOperator, foundOperatorsMax))),
+  "+COPS=?": ask(oneOrNone(groups(foundOperator))),
   "%XCBAND": ask(one(single(integer(0, 255)))),
   "%XCBAND=?": ask(one(numbersInParentheses(1, 255))),
 };
