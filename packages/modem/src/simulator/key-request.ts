@@ -31,7 +31,12 @@ export async function makeKeyRequest({ subject, keyUsage, publicKey, sign }: Key
     encodeDer(derTags.set, sequence(keyUsageExtension)),
   );
   const version = encodeDer(derTags.integer, Uint8Array.of(0));
-  const info = sequence(version, encodeName(subject), publicKey, encodeDer(0xa0, extensionRequest));
+  const info = sequence(
+    version,
+    encodeName(subject, { takesSmallCountry: true }),
+    publicKey,
+    encodeDer(0xa0, extensionRequest),
+  );
   const algorithm = sequence(encodeObjectIdentifier("1.2.840.10045.4.3.2"), encodeDer(derTags.null));
   const signature = await sign(info);
   return sequence(info, algorithm, encodeDer(derTags.bitString, Uint8Array.of(0), signature));

@@ -78,6 +78,24 @@ test("a key is made in the modem: the request is signed by it, attested, and the
   partsOf(await at("AT%KEYGEN=50,2"));
 });
 
+test("subjects are written as they were given, in their order", async () => {
+  const { at } = await makeModemWorld({ keys });
+  const subjects: [attributes: string, values: string[]][] = [
+    ["O=Test,CN=Device", ["Test", "Device"]],
+    ["O=Nordic Semiconductor,L=Trondheim,C=no,CN=mydevice", ["Nordic Semiconductor", "Trondheim", "no", "mydevice"]],
+    ["CN=nrf-352656100367872", ["nrf-352656100367872"]],
+  ];
+  for (const [index, [attributes, values]] of subjects.entries()) {
+    const [request] = partsOf(await at(`AT%KEYGEN=${60 + index},2,0,"${attributes}"`));
+    let from = 0;
+    for (const value of values) {
+      const place = request.indexOf(Buffer.concat([Buffer.of(value.length), Buffer.from(value)]), from);
+      assert.ok(place > from, value);
+      from = place + value.length;
+    }
+  }
+});
+
 test("the public key alone is answered where it is asked for", async () => {
   const { at } = await makeModemWorld({ keys });
   const [spki] = partsOf(await at("AT%KEYGEN=50,2,1"));

@@ -95,6 +95,8 @@ export class ModemCore implements ModemState {
   #held: string[] = [];
   #stored: ModemSettings;
   #temperatureLevel = 1;
+  /** How often the modem has started: a command that began before the last one ends in nothing. */
+  #boots = 1;
   /** The SIM card asked for its PIN before it was ready. */
   #wasLocked = false;
   readonly #radio: RadioNotifications;
@@ -147,8 +149,10 @@ export class ModemCore implements ModemState {
     const turn = this.#last.then(async () => {
       this.#isExecuting = true;
       try {
+        const boots = this.#boots;
         const answer = await this.#answer(line);
-        if (answer !== undefined) onAnswer(answer);
+        if (boots !== this.#boots) this.#start();
+        else if (answer !== undefined) onAnswer(answer);
       } finally {
         this.#isExecuting = false;
         this.#waiting--;
@@ -165,8 +169,9 @@ export class ModemCore implements ModemState {
   }
 
   async saveSettings(): Promise<void> {
-    await this.#options.saveSettings(this.settings);
-    this.#stored = structuredClone(this.settings);
+    const saved = structuredClone(this.settings);
+    await this.#options.saveSettings(saved);
+    this.#stored = saved;
   }
 
   /** What a behaviour has set around the modem. */
@@ -226,8 +231,15 @@ export class ModemCore implements ModemState {
     await this.#options.endProduction();
   }
 
-  /** Starts again as after a fault: what was not stored is gone. */
+  /** Starts again as after a fault: what was not stored is gone, and a command that is under way is not answered. */
   reset(): void {
+    this.#boots++;
+    this.#start();
+  }
+
+  /** As the modem is after a boot; once more when a command ended that a reset had come over. */
+  #start(): void {
+    this.#held = [];
     this.subscriptions.clear();
     this.lte.input({ type: "radioOff" });
     this.settings = structuredClone(this.#stored);

@@ -91,14 +91,18 @@ function decodeUnits(content: Uint8Array, unitBytes: 1 | 2 | 4): string {
   return text;
 }
 
-/** @throws {ThinglineError} OPTION_INVALID for an empty or too long value, or a country that has not two letters. */
-export function encodeName(name: DistinguishedName): Uint8Array {
+/**
+ * @param options.takesSmallCountry Writes `C=no` as it stands, as an nRF91 does. Default false: a country has capital letters.
+ * @throws {ThinglineError} OPTION_INVALID for an empty or too long value, or a country that has not two letters.
+ */
+export function encodeName(name: DistinguishedName, { takesSmallCountry = false } = {}): Uint8Array {
+  const country = takesSmallCountry ? /^[A-Za-z]{2}$/u : /^[A-Z]{2}$/u;
   const sets = name.map(([type, value]) => {
     if (value === "" || value.length > nameValueCharactersMax) {
       const message = `${type} of a subject has 1 to ${nameValueCharactersMax} characters, got ${value.length}`;
       throw new ThinglineError("OPTION_INVALID", message, { details: { attribute: type } });
     }
-    if (type === "C" && !/^[A-Z]{2}$/u.test(value)) {
+    if (type === "C" && !country.test(value)) {
       throw new ThinglineError("OPTION_INVALID", `C of a subject is two capital letters, got "${value}"`);
     }
     const isAscii = /^[\x20-\x7e]*$/u.test(value);

@@ -193,6 +193,41 @@ test("a reset forgets what was not stored", async () => {
   await modem.close();
 });
 
+test("a reset comes over a command: nothing is answered, nothing of it stays, and what it had stored is there", async () => {
+  const { at, modem, clock } = await makeModemWorld({ lte: { detachMs: 2_000 } });
+  for (const command of ["AT%XSYSTEMMODE=1,1,0,0", "AT+CFUN=1"]) await at(command);
+  await clock.advance(1_000);
+  modem.apply({ steps: [{ atMs: 1_000, do: "reset" }] });
+  await assert.rejects(at("AT+CFUN=4"), (error) => isThinglineError(error, "TIMEOUT"));
+  assert.equal(await at("AT+CFUN?"), "+CFUN: 0\r\nOK\r\n");
+  assert.equal(await at("AT%XSYSTEMMODE?"), "%XSYSTEMMODE: 1,0,0,0\r\nOK\r\n");
+  // The write is under way when the reset comes, and ends as it began.
+  await at("AT%XSYSTEMMODE=0,1,0,0");
+  modem.apply({ set: { writeMs: 2_000 }, steps: [{ atMs: 1_000, do: "reset" }] });
+  await assert.rejects(at("AT+CFUN=0"), (error) => isThinglineError(error, "TIMEOUT"));
+  assert.equal(await at("AT%XSYSTEMMODE?"), "%XSYSTEMMODE: 0,1,0,0\r\nOK\r\n");
+  await modem.close();
+});
+
+test("the power goes at a time, whatever is under way, and no timer is left", async () => {
+  const { at, modem, clock } = await makeModemWorld({ lte: { detachMs: 2_000 } });
+  for (const command of ['AT+CPSMS=1,,,"00000110","00100001"', "AT+CFUN=1"]) await at(command);
+  await clock.advance(1_000);
+  modem.apply({
+    steps: [
+      { atMs: 1_000, do: "cutPower" },
+      { atMs: 500, everyMs: 500, do: "garbage" },
+    ],
+  });
+  await assert.rejects(at("AT+CFUN=0"), (error) => isThinglineError(error, "CONNECTION_LOST"));
+  await modem.closed;
+  assert.equal(clock.timerCount, 0);
+  assert.throws(
+    () => modem.apply({}),
+    (error) => isThinglineError(error, "CONNECTION_LOST"),
+  );
+});
+
 test("events are told to those who subscribed, and the network's time jumps", async () => {
   const world = await makeModemWorld({
     behaviour: {
