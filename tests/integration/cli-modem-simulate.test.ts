@@ -5,9 +5,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { openModemSession } from "@thingline/modem";
 import { openSerialPort } from "@thingline/modem/serial";
-import { eventsOf, runThingline, startThinglineIn, temporaryFolder } from "./cli-process.test.support.js";
+import { codeOf } from "@thingline/transport/contract";
+import { modemSimulate } from "thingline/dist/commands/modem-simulate.js";
+import { UsageError } from "thingline/dist/failure.js";
+import { createOutput } from "thingline/dist/output.js";
+import { startThinglineIn, temporaryFolder } from "./cli-process.test.support.js";
 import { ptyMissing } from "./pty.test.support.js";
-import { adapters } from "./simulated-line.test.support.js";
+import { adapters, startLine } from "./simulated-line.test.support.js";
 
 const { clock } = adapters;
 const skip = ptyMissing ?? false;
@@ -52,9 +56,9 @@ test(
     await first.event(({ event }) => event === "wentAway");
     await first.event(({ event, modem }) => event === "cameBack" && modem === 2);
 
-    // Another command that wants the folder is told who has it.
-    const listed = await runThingline(t, "modem", "list", "--json", "--modem-dir", `${modemDir}-1`);
-    assert.equal(eventsOf(listed)[0]?.["code"], "LOCKED", listed.stderr);
+    // Others that want the folder are told who has it.
+    const inProcess = () => startLine(t, { folder: `${modemDir}-1` });
+    assert.equal(await codeOf(inProcess()), "LOCKED");
 
     await first.end("SIGKILL");
     assert.ok((await lstat(links[0] ?? "")).isSymbolicLink());
@@ -70,20 +74,25 @@ test(
     assert.match(stdout, /\{"event":"stopped",.*\}\n$/);
     for (const link of links) await assert.rejects(lstat(link), { code: "ENOENT" });
     await assert.rejects(readFile(join(`${modemDir}-1`, "link.json")), { code: "ENOENT" });
-    assert.equal((await runThingline(t, "modem", "list", "--modem-dir", `${modemDir}-1`)).code, 0);
+    await inProcess();
   },
 );
 
-test("modem simulate says what of its options cannot be", async (t) => {
-  for (const [words, message] of [
-    [["--tcp", "nowhere"], /--tcp takes PORT or HOST:PORT/],
-    [["--tcp", "65535", "--count", "2"], /2 ports from 65535 on/],
-    [["--firmware", "mfw_1"], /--firmware is one of .*mfw_nrf9160_1\.3\.2/],
-    [["--behaviour", "nosim"], /--behaviour is a JSON file or one of .*noSim/],
-    [["--application", "serial-modem", "--terminator", "NUL"], /no terminator NUL/],
+test("modem simulate says what of its options cannot be", async () => {
+  const context = { output: createOutput({ isJson: true }), signal: AbortSignal.abort() };
+  const usual = { count: 1, modemDir: "nowhere", application: "at-host", backAfter: 2_000 } as const;
+  for (const [options, message] of [
+    [{ tcp: "nowhere" }, /--tcp takes PORT or HOST:PORT/],
+    [{ tcp: "65535", count: 2 }, /2 ports from 65535 on/],
+    [{ firmware: "mfw_1" }, /--firmware is one of .*mfw_nrf9160_1\.3\.2/],
+    [{ behaviour: ["nosim"] }, /--behaviour is a JSON file or one of .*noSim/],
+    [{ application: "serial-modem", terminator: "NUL" }, /no terminator NUL/],
   ] as const) {
-    const { code, stderr } = await runThingline(t, "modem", "simulate", ...words);
-    assert.equal(code, 2, words.join(" "));
-    assert.match(stderr, message);
+    const refused = modemSimulate(context, {
+      ...usual,
+      ...options,
+      behaviour: [...("behaviour" in options ? options.behaviour : [])],
+    });
+    await assert.rejects(refused, (error) => error instanceof UsageError && message.test(error.message));
   }
 });
