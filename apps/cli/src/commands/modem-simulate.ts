@@ -15,7 +15,15 @@ import type { Output } from "../output.js";
 import { joinBehaviours, readBehaviour } from "../simulate/behaviour-file.js";
 import { type ControlCommand, parseControlLine } from "../simulate/control.js";
 import { mayReadStandardInput, readControlLines } from "../simulate/control-input.js";
-import { lineEventsOf, reasonOf, tellApplied, tellReady, tellStatus, warnOfOthers } from "../simulate/line-output.js";
+import {
+  holdEvents,
+  lineEventsOf,
+  reasonOf,
+  tellApplied,
+  tellReady,
+  tellStatus,
+  warnOfOthers,
+} from "../simulate/line-output.js";
 import { portLinkNames } from "../simulate/port-link-names.js";
 import { type LineApplication, SimulatedLine, type SimulatedLineOptions } from "../simulate/simulated-line.js";
 
@@ -54,7 +62,10 @@ export async function modemSimulate({ output, signal }: CommandContext, options:
   const settings = await readSettings(adapters, options);
   const lines: SimulatedLine[] = [];
   let isGood = true;
-  const told = (number: number) => lineEventsOf(output, { count: options.count, number }, () => (isGood = false));
+  // The first line tells where the ports are, whatever a modem says at its start.
+  const later = holdEvents(output);
+  const spoil = () => (isGood = false);
+  const told = (number: number) => lineEventsOf(later.output, { count: options.count, number }, spoil);
   try {
     // Which of the many is which must be told by their order.
     for (const [index, each] of settings.entries()) {
@@ -63,6 +74,7 @@ export async function modemSimulate({ output, signal }: CommandContext, options:
     }
     const hasControl = await mayReadStandardInput(process.stdin.isTTY === true);
     tellReady(output, lines, { application: options.application, hasControl });
+    later.release();
     warnOfOthers(output, settings[0]?.tcp?.host);
     if (hasControl) void takeControl({ output, signal, lines });
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));

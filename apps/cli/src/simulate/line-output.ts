@@ -6,6 +6,21 @@ import type { Output } from "../output.js";
 import type { DoorPlace } from "./doors.js";
 import type { SimulatedLine, SimulatedLineEvents } from "./simulated-line.js";
 
+/** An output whose events wait until they are released. */
+export function holdEvents(output: Output): { output: Output; release: () => void } {
+  let held: (() => void)[] | undefined = [];
+  const event: Output["event"] = (fact, text) => {
+    if (held === undefined) output.event(fact, text);
+    else held.push(() => output.event(fact, text));
+  };
+  const release = () => {
+    const waiting = held ?? [];
+    held = undefined;
+    for (const tell of waiting) tell();
+  };
+  return { output: { ...output, event }, release };
+}
+
 /** Which modem, from 1 on, of how many. */
 export interface Which {
   count: number;
