@@ -23,7 +23,19 @@ test(
     const folder = await temporaryFolder(t);
     const modemDir = join(folder, "modem");
     const links = [join(folder, "ttyACM7"), join(folder, "ttyACM8")];
-    const words = ["modem", "simulate", "--json", "--application", "slm-2.x", "--count", "2", "--modem-dir", modemDir, "--link", links[0] ?? ""];
+    const words = [
+      "modem",
+      "simulate",
+      "--json",
+      "--application",
+      "slm-2.x",
+      "--count",
+      "2",
+      "--modem-dir",
+      modemDir,
+      "--link",
+      links[0] ?? "",
+    ];
 
     const first = startThinglineIn(t, { input: "pipe" }, ...words, "--tcp", "0", "--verbose", "--back-after", "1s");
     const ready = await first.event(() => true);

@@ -136,6 +136,7 @@ const linkMonitor: readonly (readonly [command: string, answer: RegExp])[] = [
 
 test("LTE Link Monitor: every automatic request has the answer that it reads", { skip }, async (t) => {
   const { line, port } = await startLine(t);
+  line.apply({ set: { timing: { searchMs: 1, attachMs: 1 } } });
   await line.modem.at("AT+CFUN=4");
   const host = await openRawHost(t, port);
   // URCs come between: those that the requests have subscribed to.
