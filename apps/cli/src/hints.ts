@@ -39,6 +39,20 @@ const credentialsFrom: Partial<Record<string, string>> = {
   "device run": "With what `thing create` wrote to FOLDER:",
 };
 
+const beginAnew = "Run the same command again: an upload begins anew.";
+const needsWhole =
+  "Run the command with a whole firmware, as soon as the board is there again: the modem works only after that.";
+
+/** By what a board is left with after an upload. */
+const afterUpload: Readonly<Record<string, string>> = {
+  scheduled: "Restart the board: AT#XRESET, or for a delta AT#XMODEMRESET. Then ask which firmware runs.",
+  applyUnanswered:
+    "Ask which firmware runs (modem firmware --port PORT); if it is the old one, run the same command again.",
+  bootloaderMode: needsWhole,
+  noFirmware: needsWhole,
+  unverified: "Ask which firmware runs: modem firmware --port PORT.",
+};
+
 /** What a person can do next, by error code. The message itself says what was wrong. */
 const hints: Partial<Record<ErrorCode, HintOf>> = {
   PORT_IN_USE: () => ({
@@ -85,6 +99,29 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
     text: "Boards have several ports. This asks what is behind each:",
     command: commandLine("modem ports"),
   }),
+  FIRMWARE_PACKAGE_INVALID: () => ({
+    text: "Download the package of the modem's family from Nordic's page of its development kit, and do not unzip it.",
+  }),
+  MODEM_DFU_FAILED: ({ details: { state } }) => ({ text: afterUpload[String(state)] ?? beginAnew }),
+  MODEM_APPLICATION_MISSING: (_, command) =>
+    command === "modem firmware program"
+      ? { text: "Without --port the firmware is programmed by Nordic's nrfutil, whatever runs on the board." }
+      : undefined,
+  PROGRAMMER_MISSING: ({ details }) =>
+    details["command"] === undefined
+      ? {
+          text:
+            "Download nRF Util from https://www.nordicsemi.com/Products/Development-tools/nRF-Util, put it on the PATH, install SEGGER's J-Link " +
+            "software, and then:",
+          command: "nrfutil install device",
+        }
+      : { text: "Install that command:", command: `nrfutil install ${details["command"]}` },
+  PROGRAMMER_FAILED: ({ details, message }) =>
+    /protect|recover/i.test(`${details["said"]} ${message}`)
+      ? {
+          text: "The board is locked. --recover unlocks it, and erases the application in its flash; program that again afterwards.",
+        }
+      : { text: "This shows the boards that nrfutil sees:", command: "nrfutil device list" },
   HOST_NOT_FOUND: () => ({ text: "Correct CONFIG_AWS_IOT_BROKER_HOST_NAME." }),
   CONNECTION_LOST: unlessTold,
   TLS_HANDSHAKE_FAILED: () => seeCloudLog,

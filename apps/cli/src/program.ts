@@ -5,6 +5,7 @@ import { optionValues } from "./option-values.js";
 import { createOutput, type Output } from "./output.js";
 import { addCert } from "./program-cert.js";
 import { addFirmware } from "./program-firmware.js";
+import { addModemFirmware } from "./program-modem-firmware.js";
 import { addFota, addGroup } from "./program-fleet.js";
 import { addModemSimulate } from "./program-modem-simulate.js";
 import { addCa, addClaimVerbs, addProvision, addTemplate } from "./program-provisioning.js";
@@ -62,7 +63,10 @@ async function runAction<Options>(
     const action = await load();
     // Words of a list are words like any other.
     const args = (command.processedArgs as (string | string[])[]).flat();
-    return (await action({ output, signal: stop.signal }, options, ...args)) ?? exitCodes.done;
+    return (
+      (await action({ output, signal: stop.signal, holdStop: (onStop) => stop.hold(onStop) }, options, ...args)) ??
+      exitCodes.done
+    );
   } catch (error) {
     const { reason } = stop;
     if (reason === undefined) return reportFailure(output, error, fullName(command), options);
@@ -143,7 +147,9 @@ export function createProgram(
   addProvision(program, command);
   addDevice(group("device", "a device as a program: run"), command);
   addFirmware(group("firmware", "MCUboot images: keygen, sign, verify, inspect"), command);
-  addModem(group("modem", "nRF91 modems: write, list, delete, at, ports"), command);
+  const modem = group("modem", "nRF91 modems: write, list, delete, at, ports, firmware");
+  addModem(modem, command);
+  addModemFirmware(modem, command);
   program.showHelpAfterError(`The commands: ${commandLine("--help")}`);
   return program;
 }

@@ -13,6 +13,11 @@ export interface StopWatch {
   readonly signal: AbortSignal;
   /** Undefined as long as nobody wants us to stop. */
   readonly reason: StopReason | undefined;
+  /**
+   * While it is held nobody is stopped: the first signal is told to `onStop` and followed when the hold is over, the second ends the process all
+   * the same.
+   */
+  hold(onStop: (why: StopReason) => void): Disposable;
   [Symbol.dispose](): void;
 }
 
@@ -21,10 +26,16 @@ export function watchForStop(streams: Pick<StandardStreams, "onFailure">): StopW
   const controller = new AbortController();
   let reason: StopReason | undefined;
   let grace: NodeJS.Timeout | undefined;
+  let held: ((why: StopReason) => void) | undefined;
+  let waiting: StopReason | undefined;
   const stop = (why: StopReason) => {
-    if (reason !== undefined) {
+    if (reason !== undefined || waiting !== undefined) {
       if (why !== "SIGPIPE" && why !== "outputUnwritable") process.exit(stopExitCodes[why]);
       return;
+    }
+    if (held !== undefined) {
+      waiting = why;
+      return held(why);
     }
     reason = why;
     grace = setTimeout(() => process.exit(stopExitCodes[why]), stopGraceMs).unref();
@@ -38,6 +49,17 @@ export function watchForStop(streams: Pick<StandardStreams, "onFailure">): StopW
     signal: controller.signal,
     get reason() {
       return reason;
+    },
+    hold(onStop) {
+      held = onStop;
+      return {
+        [Symbol.dispose]() {
+          held = undefined;
+          const why = waiting;
+          waiting = undefined;
+          if (why !== undefined) stop(why);
+        },
+      };
     },
     [Symbol.dispose]() {
       clearTimeout(grace);
