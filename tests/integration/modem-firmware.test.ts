@@ -3,11 +3,18 @@ import assert from "node:assert/strict";
 import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
-import { createSimulatedModem, makeSimulatedArchive } from "@thingline/modem/simulator";
+import {
+  createSerialModemApplication,
+  createSimulatedModem,
+  makeSimulatedArchive,
+  makeSimulatedModemDelta,
+  makeSimulatedModemPackage,
+} from "@thingline/modem/simulator";
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import { createNodeClock, createNodeKeys, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 import { modemFirmware } from "thingline/dist/commands/modem-firmware.js";
 import { modemFirmwareProgram } from "thingline/dist/commands/modem-firmware-program.js";
+import { UsageError } from "thingline/dist/failure.js";
 import { hintFor } from "thingline/dist/hints.js";
 import { programmerLineBytesMax, programmerWordsMax, runNrfutil } from "thingline/dist/modem-firmware/nrfutil.js";
 import { firmwareFileBytesMax } from "thingline/dist/modem-firmware/package-file.js";
@@ -293,6 +300,117 @@ describe("a run of nrfutil", { skip }, () => {
     const { path } = await makeNrfutil(t, { "device program": flood });
     const { ends } = await withPath(path, () => runNrfutil({ args: ["device", "program"], ...limits }));
     assert.equal(ends.length, 1);
+  });
+});
+
+describe("modem firmware program over a serial modem application", () => {
+  const keys = createNodeKeys();
+  const network = createNodeNetwork();
+  const [clock, random] = [createNodeClock(), createNodeRandom()];
+  const world = { network, clock, random, keys };
+  const from = "mfw_nrf9160_1.3.2";
+  const to = "mfw_nrf9160_1.3.7";
+  const small = { bootloaderBytes: 600, firmwareBytes: 2_000, sha256: (bytes: Uint8Array) => keys.sha256(bytes) };
+
+  /** A board behind a TCP port; `isPlain`: without the application. */
+  async function serve(t: TestContext, isPlain = false) {
+    const modem = await createSimulatedModem(world);
+    const application = await createSerialModemApplication(modem, { clock, random, dialect: "serialModem" });
+    const listener = await network.listen({ host: "127.0.0.1", port: 0 }, (outside) => {
+      const inside = (isPlain ? modem : application).openPort();
+      inside.start({ data: (bytes) => void outside.write(bytes), closed: () => outside.destroy() });
+      outside.start({ data: (bytes) => void inside.write(bytes), closed: () => inside.destroy() });
+    });
+    t.after(async () => {
+      await listener.close();
+      await application.close();
+      await modem.close();
+    });
+    const tcp = `127.0.0.1:${listener.address.port}`;
+    const program = (path: string | undefined, options: Partial<Options> = {}) =>
+      run((context) => modemFirmwareProgram(context, { with: "device", tcp, ...options }, path));
+    return { program, tcp };
+  }
+
+  const wholePackage = (t: TestContext, revision: string) => {
+    const image = { name: `${revision}.cbor`, bytes: makeSimulatedModemPackage({ to: revision, ...small }) };
+    return packageFile(t, `${revision}.zip`, makeSimulatedArchive({ image }));
+  };
+
+  test("a whole firmware out of its package; a second time it runs already", async (t) => {
+    const { program, tcp } = await serve(t);
+    const path = await wholePackage(t, to);
+    const { error, events } = await program(path);
+    assert.equal(error, undefined);
+    const [done] = named(events, "firmwareProgrammed");
+    assert.deepEqual(
+      [done?.["before"], done?.["after"], done?.["attempts"], done?.["isVerified"]],
+      [from, to, 1, true],
+    );
+    assert.equal(named(events, "firmwareProgress").at(-1)?.["percent"], 100);
+    const shown = await run((context) => modemFirmware(context, { modemDir: "none", tcp }));
+    assert.equal(shown.events[0]?.["revision"], to);
+    const again = await program(path);
+    assert.deepEqual(named(again.events, "firmwareUnchanged").length, 1);
+  });
+
+  test("a modem that waits for a whole firmware, and refuses AT, gets one", async (t) => {
+    const { program, tcp } = await serve(t);
+    const [host = "", port = ""] = tcp.split(":");
+    const line = await network.dial({ host, port: Number(port) });
+    await new Promise<void>((resolve) => {
+      let said = "";
+      line.start({
+        data: (bytes) => {
+          said += new TextDecoder().decode(bytes);
+          if (said.includes("Bootloader mode ready")) resolve();
+        },
+        closed: () => undefined,
+      });
+      line.write(new TextEncoder().encode("AT#XDFUINIT=2\r"));
+    });
+    line.destroy();
+    const { error, events } = await program(await wholePackage(t, to));
+    assert.equal(error, undefined);
+    assert.deepEqual(
+      named(events, "firmwareProgrammed").map(({ before, after }) => [before, after]),
+      [[null, to]],
+    );
+  });
+
+  test("a delta, known by its first bytes and its name; and what is no delta", async (t) => {
+    const { program } = await serve(t);
+    const image = makeSimulatedModemDelta({ from, to, sizeBytes: 5_000 });
+    const delta = await packageFile(t, "mfw_nrf9160_update_from_1.3.2_to_1.3.7.bin", image);
+    const { error, events } = await program(undefined, { delta });
+    assert.equal(error, undefined);
+    assert.equal(named(events, "firmwareProgrammed")[0]?.["after"], to);
+    const none = await program(undefined, { app: delta });
+    assert.match(none.error?.message ?? "", /is a delta for a modem, and not an MCUboot image/);
+  });
+
+  test("a package for another family, one without an image for a serial line, and a board without the application", async (t) => {
+    const { program } = await serve(t);
+    const foreign = await program(await wholePackage(t, "mfw_nrf91x1_2.0.4"));
+    assert.deepEqual([foreign.error?.code, foreign.error?.details["family"]], ["FIRMWARE_PACKAGE_INVALID", "nrf9160"]);
+    assert.match((await program(await packageFile(t))).error?.message ?? "", /no image for a serial line/);
+    const plain = await serve(t, true);
+    const missing = await plain.program(await wholePackage(t, to));
+    assert.equal(missing.error?.code, "MODEM_APPLICATION_MISSING");
+    assert.match((missing.error && hintFor(missing.error, "modem firmware program")?.text) ?? "", /nrfutil/);
+  });
+
+  test("words that do not go together are wrong usage", async () => {
+    const wrong = (options: Partial<Options>, path?: string) =>
+      assert.rejects(
+        run((context) => modemFirmwareProgram(context, { with: "device", ...options }, path)),
+        (error) => error instanceof UsageError,
+      );
+    await wrong({});
+    await wrong({ delta: "d" });
+    await wrong({ delta: "d", tcp: "localhost:1" }, "p.zip");
+    await wrong({ recover: true, tcp: "localhost:1" }, "p.zip");
+    await wrong({ force: true }, "p.zip");
   });
 });
 

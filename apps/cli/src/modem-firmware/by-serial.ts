@@ -1,6 +1,8 @@
 import {
   compareFirmwareVersions,
   type FirmwareUpload,
+  type ModemSession,
+  openModemSession,
   parseFirmwareRevision,
   uploadFirmware,
   type UploadEvent,
@@ -8,10 +10,12 @@ import {
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
-import { type DoorOptions, type OpenDoor, probeDoor } from "../modem-door.js";
+import { connectDoor, type DoorOptions, probeDoor } from "../modem-door.js";
 import type { Output } from "../output.js";
 import { readFullUpload, readImageUpload, requireSameFamily } from "./package-file.js";
 import { ProgramProgress } from "./progress.js";
+
+const waitingAnswerMs = 2_000;
 
 export interface BySerialOptions {
   delta?: string;
@@ -84,12 +88,17 @@ async function readUpload({ delta, app }: BySerialOptions, packagePath: string |
   return readFullUpload(files, packagePath ?? "");
 }
 
-/** A board that waits for a whole firmware answers everything else with ERROR, which a probe does not take for a modem. */
-async function openDoor(options: DoorOptions, signal: AbortSignal): Promise<OpenDoor> {
+/** Where the uploads go. */
+interface UploadDoor extends AsyncDisposable {
+  session: ModemSession;
+}
+
+async function openDoor(options: DoorOptions, signal: AbortSignal): Promise<UploadDoor> {
   const door = await probeDoor(options, signal);
   const { kind } = door.probe;
-  if (kind === "serialModem" || kind === "unknown") return door;
+  if (kind === "serialModem") return door;
   await door.session.close();
+  if (kind === "unknown") return openWaitingBoard(options, { name: door.name, signal });
   const [code, message] =
     kind === "silent"
       ? (["MODEM_NOT_FOUND", `nothing answers AT on ${door.name}`] as const)
@@ -100,10 +109,33 @@ async function openDoor(options: DoorOptions, signal: AbortSignal): Promise<Open
   throw new ThinglineError(code, message, { details: { where: door.name } });
 }
 
+/**
+ * A board that waits for a whole firmware answers everything else with ERROR, which a probe does not take for a modem. How it ends its lines is
+ * found by the one question that it answers: with a wrong end the first byte of each piece would be one of the line's.
+ */
+async function openWaitingBoard(
+  options: DoorOptions,
+  { name, signal }: { name: string; signal: AbortSignal },
+): Promise<UploadDoor> {
+  for (const lineEnd of ["\r", "\r\n", "\n"] as const) {
+    const { connection } = await connectDoor(options, signal);
+    const session = openModemSession(connection, { clock: nodeAdapters().clock, lineEnd });
+    try {
+      await session.command("AT#XDFUINIT=?", { timeoutMs: waitingAnswerMs, signal });
+      return { session, [Symbol.asyncDispose]: () => session.close() };
+    } catch (error) {
+      await session.close();
+      if (!isThinglineError(error, "TIMEOUT") && !isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
+    }
+  }
+  const message = `what answers on ${name} neither speaks AT nor takes firmware: a log or a shell`;
+  throw new ThinglineError("MODEM_NOT_FOUND", message, { details: { where: name } });
+}
+
 /** Refuses what is for another family; says when it runs already, or is older. */
 async function isThere(
   { output, signal }: CommandContext,
-  { door, upload, options }: { door: OpenDoor; upload: FirmwareUpload; options: BySerialOptions },
+  { door, upload, options }: { door: UploadDoor; upload: FirmwareUpload; options: BySerialOptions },
 ): Promise<boolean> {
   const revision = upload.kind === "application" ? undefined : upload.revision;
   const running = await runningRevision(door, signal);
@@ -125,7 +157,7 @@ async function isThere(
   return false;
 }
 
-async function runningRevision({ session }: OpenDoor, signal: AbortSignal): Promise<string | undefined> {
+async function runningRevision({ session }: UploadDoor, signal: AbortSignal): Promise<string | undefined> {
   try {
     return (await session.command("AT+CGMR", { signal }))[0];
   } catch (error) {

@@ -7,7 +7,14 @@ import {
 } from "@thingline/protocol";
 import { clockOption } from "@thingline/transport";
 import type { ModemSession } from "../session.js";
-import { applicationBanner, DfuCommands, type DfuType, dfuTypes, orRejected } from "./dfu-commands.js";
+import {
+  applicationBanner,
+  bootloaderBanner,
+  DfuCommands,
+  type DfuType,
+  dfuTypes,
+  orRejected,
+} from "./dfu-commands.js";
 import type { FullImage, ImageSegment } from "./full-image.js";
 import { HeardNotifications } from "./notifications.js";
 import {
@@ -23,6 +30,8 @@ import {
 export const uploadAttemptsMax = 3;
 /** A piece of modem firmware, which has an address, is sent so often before all is begun again. */
 export const uploadPieceAttemptsMax = 3;
+/** What a board says when its line is opened comes at once. */
+const bannerMs = 200;
 /** Into the bootloader's mode and back. */
 const restartMs = 60_000;
 /** MCUboot swaps an application meanwhile, or the modem applies a delta. */
@@ -129,7 +138,7 @@ class Uploading {
 
   /** @returns the version that runs, undefined when the board waits for a whole modem firmware. */
   async #prepare(): Promise<string | undefined> {
-    const isOrdinary = (await orRejected(this.#session.command("AT"))) !== undefined;
+    const isOrdinary = await this.#isOrdinary();
     const types = await this.#commands.types();
     if (types === undefined) throw missing("the board has no commands to take firmware by (AT#XDFUINIT)");
     if (!isOrdinary) {
@@ -143,6 +152,12 @@ class Uploading {
       throw missing(`the board's application takes no firmware of this kind${why}`);
     }
     return this.#askVersion();
+  }
+
+  /** Whether the board answers AT. What it says when its line is opened would be taken for a restart. */
+  async #isOrdinary(): Promise<boolean> {
+    await this.#awaitStart(bannerMs);
+    return (await orRejected(this.#session.command("AT"))) !== undefined;
   }
 
   async #askVersion(): Promise<string | undefined> {
@@ -296,7 +311,8 @@ class Uploading {
   /** Its banner may get lost; whether it is there shows when it is asked. */
   async #awaitStart(timeoutMs: number): Promise<void> {
     try {
-      await this.#heard.next((line) => (line === applicationBanner ? true : undefined), timeoutMs);
+      const isBanner = (line: string) => line === applicationBanner || line === bootloaderBanner || undefined;
+      await this.#heard.next(isBanner, timeoutMs);
     } catch (error) {
       if (!isThinglineError(error, "TIMEOUT")) throw error;
     }

@@ -8,6 +8,8 @@ export interface SimulatedModemPackageOptions {
   bootloaderBytes?: number;
   /** Of both segments of the firmware together. Default 24 KiB. */
   firmwareBytes?: number;
+  /** For the digest in its manifest, that of a device's keys for example. Without it a host that looks takes the package for damaged. */
+  sha256?: (bytes: Uint8Array) => Uint8Array;
 }
 
 /** A part of a modem's firmware and where it goes. */
@@ -25,6 +27,9 @@ export interface ModemPackage {
 export const modemPackageBytesMax = 4 * 1024 * 1024;
 
 const segmentsMax = 32;
+const digestBytes = 32;
+/** The manifest is an array: this, a flag of compatibility, the content's SHA-256, the segments. */
+const manifestVersion = 1;
 const bootloaderMagic = "simulated nRF91 bootloader\n";
 const firmwareMagic = "simulated nRF91 firmware\n";
 const factsBytesMax = 512;
@@ -41,9 +46,11 @@ export function makeSimulatedModemPackage(options: SimulatedModemPackageOptions)
   const { bootloader, firmware } = segmentsOf(options);
   const all = [bootloader, ...firmware];
   const places = encodeCbor(all.flatMap(({ address, bytes }) => [address, bytes.length]));
-  const manifest = encodeCbor(new Map<number, number | Uint8Array>([[3, places]]));
+  const content = concatBytes(all.map(({ bytes }) => bytes));
+  const digest = options.sha256?.(content) ?? new Uint8Array(digestBytes);
+  const manifest = encodeCbor([manifestVersion, 0, digest, places]);
   const head = encodeCbor(new CborTag(18, [new Uint8Array(0), new Map(), manifest, new Uint8Array(64)]));
-  return concatBytes([head, ...all.map(({ bytes }) => bytes)]);
+  return concatBytes([head, content]);
 }
 
 function segmentsOf(options: SimulatedModemPackageOptions): ModemPackage {
@@ -139,12 +146,14 @@ function placesOf(head: Uint8Array): { address: number; lengthBytes: number }[] 
   return found;
 }
 
-/** The third of the four items is a byte string with a map; its member 3 is one with the places. */
+/** The third of the four items is a byte string with an array, whose last member is a byte string with the places. */
 function manifestOf(head: Uint8Array): Uint8Array | undefined {
   const from = itemEnd(head, itemEnd(head, 2, 0) ?? head.length, 0);
   const to = from === undefined ? undefined : itemEnd(head, from, 0);
   const payload = from === undefined || to === undefined ? undefined : stringAt(head, from, to);
-  return payload && memberOf(payload, 3);
+  const manifest = payload && decodeCbor(payload);
+  const places: unknown = Array.isArray(manifest) && manifest.length === 4 ? manifest[3] : undefined;
+  return places instanceof Uint8Array ? places : undefined;
 }
 
 /** The content of a byte string from its first byte to its end. */
@@ -153,22 +162,6 @@ function stringAt(bytes: Uint8Array, from: number, to: number): Uint8Array | und
   if (first >> 5 !== 2) return undefined;
   const extraBytes = [1, 2, 4][(first & 31) - 24] ?? 0;
   return bytes.subarray(from + 1 + extraBytes, to);
-}
-
-/** A member of a map with small integers as keys, whose value is a byte string. */
-function memberOf(map: Uint8Array, key: number): Uint8Array | undefined {
-  const first = map[0] ?? 0;
-  if (first >> 5 !== 5 || (first & 31) > 23) return undefined;
-  let at = 1;
-  for (let index = 0; index < (first & 31); index++) {
-    const isWanted = map[at] === key;
-    const from = itemEnd(map, at, 0);
-    const to = from === undefined ? undefined : itemEnd(map, from, 0);
-    if (from === undefined || to === undefined) return undefined;
-    if (isWanted) return stringAt(map, from, to);
-    at = to;
-  }
-  return undefined;
 }
 
 /** Whether a segment is the bootloader of a simulated modem. */
