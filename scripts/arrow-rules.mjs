@@ -92,10 +92,11 @@ export const arrowRules = {
       mcuboot: [],
     },
     "apps/cli": {
-      commands: ["batch", "cert", "fota", "simulate", "templates", "*.ts"],
+      commands: ["batch", "cert", "fota", "modem-firmware", "simulate", "templates", "*.ts"],
       batch: ["*.ts"],
       cert: ["fota", "*.ts"],
       fota: ["*.ts"],
+      "modem-firmware": ["*.ts"],
       simulate: ["*.ts"],
       templates: ["*.ts"],
     },
