@@ -1,5 +1,6 @@
 import { Option, type Command } from "commander";
 import { optionValues } from "./option-values.js";
+import { arrangeModemHelp } from "./program-modem-help.js";
 import { examples, modemDirOption, type AddCommand } from "./program-parts.js";
 
 /** How long a board stays away that was unplugged or lost its power. */
@@ -64,4 +65,5 @@ cutPower, reset, garbage, status; or a behaviour as JSON:
     "modem simulate --tcp 4000 --application serial-modem --no-sim",
     "modem simulate --count 8 --link ttyACM0 --json",
   );
+  arrangeModemHelp(modem);
 }
