@@ -92,7 +92,8 @@ function decodeUnits(content: Uint8Array, unitBytes: 1 | 2 | 4): string {
 }
 
 /**
- * @param options.takesSmallCountry Writes `C=no` as it stands, as an nRF91 does. Default false: a country has capital letters.
+ * A country has capital letters, unless `takesSmallCountry` is set: an nRF91 writes `C=no` as it stands.
+ *
  * @throws {ThinglineError} OPTION_INVALID for an empty or too long value, or a country that has not two letters.
  */
 export function encodeName(name: DistinguishedName, { takesSmallCountry = false } = {}): Uint8Array {
