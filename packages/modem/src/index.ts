@@ -1,6 +1,6 @@
 export { createModemCredentialStore } from "./commands/credentials.js";
 export { askModem } from "./commands/ask.js";
-export type { AskParameters, SequenceSession } from "./commands/ask.js";
+export type { AskParameters, CommandSession, SequenceSession } from "./commands/ask.js";
 export type { CommandAnswer, CommandFormKey, CommandValues } from "./at/table.js";
 export type { NetworkClock } from "./at/times.js";
 export { readNetworkTimeNotification } from "./at/network-time.js";

@@ -5,6 +5,9 @@ import { formatCommand, parseAnswer } from "../at/table.js";
 
 import type { CommandOptions, ModemSession, RunCommand } from "../session.js";
 
+/** What a function that asks a modem one thing needs of its session. */
+export type CommandSession = Pick<ModemSession, "command">;
+
 /** What a function that asks a modem several things needs of its session. */
 export type SequenceSession = Pick<ModemSession, "sequence">;
 
@@ -17,7 +20,7 @@ export type SequenceSession = Pick<ModemSession, "sequence">;
  * reference has it, and those of {@link ModemSession.command}.
  */
 export function askModem<Key extends CommandFormKey>(
-  session: Pick<ModemSession, "command">,
+  session: CommandSession,
   key: Key,
   ...[values, options]: AskParameters<Key>
 ): Promise<CommandAnswer<Key>> {

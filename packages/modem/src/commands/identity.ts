@@ -1,5 +1,5 @@
-import type { CommandOptions, ModemSession, RunCommand } from "../session.js";
-import { ask, askModem, sequenceOf, type SequenceSession, unlessRejected } from "./ask.js";
+import type { CommandOptions, RunCommand } from "../session.js";
+import { ask, askModem, type CommandSession, sequenceOf, type SequenceSession, unlessRejected } from "./ask.js";
 
 export interface ModemDescription {
   manufacturer: string;
@@ -25,7 +25,7 @@ export interface ModemIdentification extends ModemDescription {
   deviceUuid: string | undefined;
 }
 
-/** @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command}. */
+/** @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of `ModemSession.command`. */
 export async function readModemDescription(
   session: SequenceSession,
   options: { signal?: AbortSignal } = {},
@@ -60,9 +60,6 @@ async function describe(run: RunCommand): Promise<ModemDescription> {
 }
 
 /** `AT+CLAC`: every command that the modem has, as `AT+CFUN`. @throws as {@link readModemDescription} */
-export function listCommands(
-  session: Pick<ModemSession, "command">,
-  options?: CommandOptions,
-): Promise<readonly string[]> {
+export function listCommands(session: CommandSession, options?: CommandOptions): Promise<readonly string[]> {
   return askModem(session, "+CLAC", undefined, options);
 }

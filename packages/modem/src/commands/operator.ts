@@ -1,27 +1,38 @@
 import type { AccessTechnology } from "@thingline/protocol/at";
-import type { CommandAnswer } from "../at/table.js";
-import type { CommandOptions, ModemSession } from "../session.js";
-import { askModem } from "./ask.js";
-
-type Commands = Pick<ModemSession, "command">;
+import type { CommandOptions } from "../session.js";
+import { askModem, type CommandSession } from "./ask.js";
 
 /** The network that the modem is registered with; only the mode while it is not. */
-export type CurrentOperator = CommandAnswer<"+COPS?">;
+export interface CurrentOperator {
+  mode: "automatic" | "manual" | "format";
+  /** How `operator` calls it: `AT+COPS=3` sets that. */
+  format?: "long" | "short" | "numeric" | undefined;
+  operator?: string | undefined;
+  act?: AccessTechnology | undefined;
+}
 
 /** A network that a search has found. */
-export type FoundOperator = NonNullable<CommandAnswer<"+COPS=?">>[number];
+export interface FoundOperator {
+  availability: "unknown" | "available" | "current" | "forbidden";
+  /** Names are empty where the modem does not know them. */
+  fullName: string;
+  shortName: string;
+  /** Country and network code, 5 or 6 digits. */
+  plmn: string;
+  act?: AccessTechnology | undefined;
+}
 
 /** Which network the modem is to look for: whichever the SIM card prefers, or one by its country and network code. */
 export type OperatorChoice = "automatic" | { plmn: string; act?: AccessTechnology };
 
-/** `AT+COPS?` @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command}. */
-export function readOperator(session: Commands, options?: CommandOptions): Promise<CurrentOperator> {
+/** `AT+COPS?` @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of `ModemSession.command`. */
+export function readOperator(session: CommandSession, options?: CommandOptions): Promise<CurrentOperator> {
   return askModem(session, "+COPS?", undefined, options);
 }
 
-/** `AT+COPS=` @throws {ThinglineError} AT_MALFORMED, and those of {@link ModemSession.command}. */
+/** `AT+COPS=` @throws {ThinglineError} AT_MALFORMED, and those of `ModemSession.command`. */
 export async function selectOperator(
-  session: Commands,
+  session: CommandSession,
   operator: OperatorChoice,
   options?: CommandOptions,
 ): Promise<void> {
@@ -37,6 +48,6 @@ export async function selectOperator(
  *
  * @throws as {@link readOperator}
  */
-export async function searchOperators(session: Commands, options?: CommandOptions): Promise<FoundOperator[]> {
+export async function searchOperators(session: CommandSession, options?: CommandOptions): Promise<FoundOperator[]> {
   return (await askModem(session, "+COPS=?", undefined, options)) ?? [];
 }

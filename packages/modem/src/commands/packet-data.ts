@@ -1,8 +1,6 @@
 import type { packetTypes } from "../at/packet-data.js";
-import type { CommandOptions, ModemSession } from "../session.js";
-import { askModem } from "./ask.js";
-
-type Commands = Pick<ModemSession, "command">;
+import type { CommandOptions } from "../session.js";
+import { askModem, type CommandSession } from "./ask.js";
 
 /** One context of `AT+CGDCONT?`. */
 export interface PacketContext {
@@ -29,14 +27,14 @@ export interface PacketAddresses {
   ipv6Address: string | undefined;
 }
 
-/** `AT+CGDCONT?` @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command}. */
-export function readPacketContexts(session: Commands, options?: CommandOptions): Promise<PacketContext[]> {
+/** `AT+CGDCONT?` @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of `ModemSession.command`. */
+export function readPacketContexts(session: CommandSession, options?: CommandOptions): Promise<PacketContext[]> {
   return askModem(session, "+CGDCONT?", undefined, options);
 }
 
-/** `AT+CGDCONT=` @throws {ThinglineError} AT_MALFORMED, and those of {@link ModemSession.command}. */
+/** `AT+CGDCONT=` @throws {ThinglineError} AT_MALFORMED, and those of `ModemSession.command`. */
 export async function setPacketContext(
-  session: Commands,
+  session: CommandSession,
   setting: PacketContextSetting,
   options?: CommandOptions,
 ): Promise<void> {
@@ -45,7 +43,7 @@ export async function setPacketContext(
 
 /** `AT+CGACT?`: which contexts are active. @throws as {@link readPacketContexts} */
 export function readActiveContexts(
-  session: Commands,
+  session: CommandSession,
   options?: CommandOptions,
 ): Promise<{ contextId: number; isActive: boolean }[]> {
   return askModem(session, "+CGACT?", undefined, options);
@@ -53,7 +51,7 @@ export function readActiveContexts(
 
 /** `AT+CGACT=`: activates a context, or deactivates it. The network answers, so that it may take minutes. @throws as {@link setPacketContext} */
 export async function activateContext(
-  session: Commands,
+  session: CommandSession,
   contextId: number,
   { isActive = true, ...options }: CommandOptions & { isActive?: boolean } = {},
 ): Promise<void> {
@@ -62,7 +60,7 @@ export async function activateContext(
 
 /** `AT+CGPADDR=` @throws as {@link readPacketContexts} */
 export async function readContextAddresses(
-  session: Commands,
+  session: CommandSession,
   contextId: number,
   options?: CommandOptions,
 ): Promise<PacketAddresses | undefined> {

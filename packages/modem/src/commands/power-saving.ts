@@ -8,10 +8,8 @@ import {
   encodePagingWindow,
   encodePeriodicTau,
 } from "../at/timers.js";
-import type { CommandOptions, ModemSession } from "../session.js";
-import { ask, askModem, sequenceOf, type SequenceSession } from "./ask.js";
-
-type Commands = Pick<ModemSession, "command">;
+import type { CommandOptions } from "../session.js";
+import { ask, askModem, type CommandSession, sequenceOf, type SequenceSession } from "./ask.js";
 
 /** Power saving mode, as it was asked for; what the network granted is in the registration. */
 export interface PowerSaving {
@@ -38,8 +36,8 @@ export interface EdrxRequest extends EdrxSetting {
   pagingWindowSeconds?: number;
 }
 
-/** `AT+CPSMS?` @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command}. */
-export async function readPowerSaving(session: Commands, options?: CommandOptions): Promise<PowerSaving> {
+/** `AT+CPSMS?` @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of `ModemSession.command`. */
+export async function readPowerSaving(session: CommandSession, options?: CommandOptions): Promise<PowerSaving> {
   const { isOn, periodicTau = "", activeTime = "" } = await askModem(session, "+CPSMS?", undefined, options);
   return {
     isOn,
@@ -51,10 +49,10 @@ export async function readPowerSaving(session: Commands, options?: CommandOption
 /**
  * `AT+CPSMS=`: asks for power saving, or for none.
  *
- * @throws {ThinglineError} OPTION_INVALID for a time that is longer than any, and those of {@link ModemSession.command}.
+ * @throws {ThinglineError} OPTION_INVALID for a time that is longer than any, and those of `ModemSession.command`.
  */
 export async function requestPowerSaving(
-  session: Commands,
+  session: CommandSession,
   request: PowerSavingRequest | "off",
   options?: CommandOptions,
 ): Promise<void> {
@@ -73,7 +71,7 @@ export async function requestPowerSaving(
 }
 
 /** `AT+CEDRXS?`: none for a technology that does without. @throws as {@link readPowerSaving} */
-export async function readEdrx(session: Commands, options?: CommandOptions): Promise<EdrxSetting[]> {
+export async function readEdrx(session: CommandSession, options?: CommandOptions): Promise<EdrxSetting[]> {
   const lines = await askModem(session, "+CEDRXS?", undefined, options);
   return lines.map(({ technology, cycle }) => ({ technology, cycleSeconds: decodeEdrxCycle(cycle) ?? 0 }));
 }

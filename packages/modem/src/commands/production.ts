@@ -1,8 +1,6 @@
 import type { factoryResetScopes } from "../at/functional-mode.js";
-import type { CommandOptions, ModemSession } from "../session.js";
-import { askModem } from "./ask.js";
-
-type Commands = Pick<ModemSession, "command">;
+import type { CommandOptions } from "../session.js";
+import { askModem, type CommandSession } from "./ask.js";
 
 /** `all`, or what a user has set only. */
 export type FactoryResetScope = (typeof factoryResetScopes)[keyof typeof factoryResetScopes];
@@ -10,10 +8,10 @@ export type FactoryResetScope = (typeof factoryResetScopes)[keyof typeof factory
 /**
  * `AT%XFACTORYRESET=`: only with the modem switched off (`AT+CFUN=0`). `all` takes credentials along.
  *
- * @throws {ThinglineError} those of {@link ModemSession.command}.
+ * @throws {ThinglineError} those of `ModemSession.command`.
  */
 export async function resetToFactory(
-  session: Commands,
+  session: CommandSession,
   scope: FactoryResetScope,
   options?: CommandOptions,
 ): Promise<void> {
@@ -27,18 +25,18 @@ export async function resetToFactory(
  * @throws as {@link resetToFactory}
  */
 export async function finishProduction(
-  session: Commands,
+  session: CommandSession,
   { keepsRadioTest = false, ...options }: CommandOptions & { keepsRadioTest?: boolean } = {},
 ): Promise<void> {
   await askModem(session, "%XPRODDONE=", { keepsRadioTest }, options);
 }
 
 /** `AT+CMEE?`: 0 is a plain ERROR, 1 and 2 tell the number. @throws as {@link resetToFactory}, and MODEM_RESPONSE_INVALID */
-export function readErrorLevel(session: Commands, options?: CommandOptions): Promise<number> {
+export function readErrorLevel(session: CommandSession, options?: CommandOptions): Promise<number> {
   return askModem(session, "+CMEE?", undefined, options);
 }
 
 /** `AT+CMEE=` @throws as {@link resetToFactory} */
-export async function setErrorLevel(session: Commands, level: 0 | 1, options?: CommandOptions): Promise<void> {
+export async function setErrorLevel(session: CommandSession, level: 0 | 1, options?: CommandOptions): Promise<void> {
   await askModem(session, "+CMEE=", { level }, options);
 }

@@ -1,17 +1,15 @@
 import { isThinglineError } from "@thingline/protocol";
 import type { NetworkClock } from "../at/times.js";
-import type { CommandOptions, ModemSession } from "../session.js";
-import { askModem } from "./ask.js";
+import type { CommandOptions } from "../session.js";
+import { askModem, type CommandSession } from "./ask.js";
 
-type Commands = Pick<ModemSession, "command">;
-
-/** `AT%XVBAT`: millivolts. @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command}. */
-export function readSupplyVoltage(session: Commands, options?: CommandOptions): Promise<number> {
+/** `AT%XVBAT`: millivolts. @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of `ModemSession.command`. */
+export function readSupplyVoltage(session: CommandSession, options?: CommandOptions): Promise<number> {
   return askModem(session, "%XVBAT", undefined, options);
 }
 
 /** `AT%XTEMP?`, and `AT%XTEMP` where that is refused: degrees Celsius. @throws as {@link readSupplyVoltage} */
-export async function readTemperature(session: Commands, options?: CommandOptions): Promise<number> {
+export async function readTemperature(session: CommandSession, options?: CommandOptions): Promise<number> {
   try {
     return await askModem(session, "%XTEMP?", undefined, options);
   } catch (error) {
@@ -21,11 +19,15 @@ export async function readTemperature(session: Commands, options?: CommandOption
 }
 
 /** `AT+CCLK?`: refused until there is a time, of the network or set. @throws as {@link readSupplyVoltage} */
-export function readNetworkTime(session: Commands, options?: CommandOptions): Promise<NetworkClock> {
+export function readNetworkTime(session: CommandSession, options?: CommandOptions): Promise<NetworkClock> {
   return askModem(session, "+CCLK?", undefined, options);
 }
 
 /** `AT+CCLK=`: for a modem whose network does not tell the time. @throws as {@link readSupplyVoltage}, and AT_MALFORMED */
-export async function setModemClock(session: Commands, clock: NetworkClock, options?: CommandOptions): Promise<void> {
+export async function setModemClock(
+  session: CommandSession,
+  clock: NetworkClock,
+  options?: CommandOptions,
+): Promise<void> {
   await askModem(session, "+CCLK=", clock, options);
 }

@@ -1,7 +1,7 @@
 import { optionInvalid } from "@thingline/protocol";
 import type { simLocks } from "../at/sim.js";
-import type { CommandOptions, ModemSession } from "../session.js";
-import { ask, askModem, sequenceOf, type SequenceSession, unlessRejected } from "./ask.js";
+import type { CommandOptions } from "../session.js";
+import { ask, askModem, type CommandSession, sequenceOf, type SequenceSession, unlessRejected } from "./ask.js";
 
 /** What a SIM card, or the device's own lock, wants before it works; `ready` wants nothing. */
 export type SimLock = (typeof simLocks)[keyof typeof simLocks];
@@ -20,7 +20,7 @@ export interface SimCard {
   iccid: string | undefined;
 }
 
-/** @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command} but MODEM_COMMAND_REJECTED. */
+/** @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of `ModemSession.command` but MODEM_COMMAND_REJECTED. */
 export function readSim(session: SequenceSession, options: { signal?: AbortSignal } = {}): Promise<SimCard> {
   return sequenceOf(session, options, async (run) => {
     const state = await unlessRejected(ask(run, "%XSIM?", undefined));
@@ -40,10 +40,10 @@ export function readSim(session: SequenceSession, options: { signal?: AbortSigna
 /**
  * `AT+CPIN`: unlocks the SIM card. Each wrong PIN takes one attempt, the last one locks the card: look at {@link readSim} before.
  *
- * @throws {ThinglineError} OPTION_INVALID for what is not 4 to 8 digits, and those of {@link ModemSession.command}.
+ * @throws {ThinglineError} OPTION_INVALID for what is not 4 to 8 digits, and those of `ModemSession.command`.
  */
 export async function enterPin(
-  session: Pick<ModemSession, "command">,
+  session: CommandSession,
   pin: string,
   { newPin, ...options }: CommandOptions & { newPin?: string } = {},
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import { fromHex, ThinglineError } from "@thingline/protocol";
 import { readPem } from "@thingline/protocol/x509";
-import type { CommandOptions, ModemSession } from "../session.js";
-import { askModem, unlessRejected } from "./ask.js";
+import type { CommandOptions } from "../session.js";
+import { askModem, type CommandSession, unlessRejected } from "./ask.js";
 import {
   type AttestationTrust,
   type DeviceAttestation,
@@ -11,8 +11,6 @@ import {
 } from "./attestation.js";
 import { checkSecTag } from "./reasons.js";
 
-type Commands = Pick<ModemSession, "command">;
-
 export interface TokenOptions extends AttestationTrust, CommandOptions {
   /** 32 hexadecimal digits that nobody could foresee: the token is then of now. Default: the modem makes some up. */
   challenge?: string;
@@ -21,10 +19,10 @@ export interface TokenOptions extends AttestationTrust, CommandOptions {
 /**
  * `AT%ATTESTTOKEN`: the token as the modem gave it, for whoever is to believe it, and what it says.
  *
- * @throws {ThinglineError} AT_MALFORMED for another challenge, MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command}.
+ * @throws {ThinglineError} AT_MALFORMED for another challenge, MODEM_RESPONSE_INVALID, and those of `ModemSession.command`.
  */
 export async function readAttestationToken(
-  session: Commands,
+  session: CommandSession,
   { challenge, keys, identityKey, ...options }: TokenOptions,
 ): Promise<{ token: string; attestation: DeviceAttestation }> {
   const token =
@@ -40,7 +38,7 @@ export async function readAttestationToken(
  * @throws {ThinglineError} OPTION_INVALID, and as {@link readAttestationToken}: 529 where the tag has no such key
  */
 export async function readClaimToken(
-  session: Commands,
+  session: CommandSession,
   secTag: number,
   { challenge, keys, identityKey, ...options }: TokenOptions,
 ): Promise<{ token: string; claim: OwnershipClaim }> {
@@ -57,9 +55,12 @@ const identityAddress = { secTag: 4_294_967_294, type: 6 } as const;
  * modem is genuine only its vendor can tell.
  *
  * @returns undefined where the modem has none, or keeps it to itself.
- * @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of {@link ModemSession.command}.
+ * @throws {ThinglineError} MODEM_RESPONSE_INVALID, and those of `ModemSession.command`.
  */
-export async function readIdentityKey(session: Commands, options?: CommandOptions): Promise<Uint8Array | undefined> {
+export async function readIdentityKey(
+  session: CommandSession,
+  options?: CommandOptions,
+): Promise<Uint8Array | undefined> {
   const reading = askModem(session, "%CMNG=", { operation: "read", ...identityAddress }, options);
   const content = (await unlessRejected(reading))?.find(({ type }) => type === identityAddress.type)?.content;
   if (content === undefined) return undefined;
