@@ -1,7 +1,7 @@
 import { integerAt, stringAt } from "@thingline/protocol/at";
 import { oneOf, optional } from "../simulator/commands/parameter-rules.js";
 import { failed, ok, type SerialModemCommand } from "./command.js";
-import type { SerialModemServices } from "./feature.js";
+import type { SerialModemFeature, SerialModemServices } from "./feature.js";
 import { resolveTimeoutMs } from "./options.js";
 import { host } from "./socket-rules.js";
 
@@ -10,7 +10,18 @@ const loopback = { 4: "127.0.0.1", 6: "::1" } as const;
 const addressesMax = 8;
 
 /** `#XGETADDRINFO="<host>"[,<family>]`: 0 any, 1 IPv4, 2 IPv6. */
-export function resolveCommand(services: SerialModemServices): SerialModemCommand {
+export const makeResolveFeature: SerialModemFeature = (services) => {
+  let running: AbortController | undefined;
+  const look = async (name: string, family: 4 | 6 | undefined): Promise<readonly string[]> => {
+    running = new AbortController();
+    return addressesOf(services, name, family, running);
+  };
+  return { commands: [resolveCommand(look)], stop: () => running?.abort() };
+};
+
+type Look = (name: string, family: 4 | 6 | undefined) => Promise<readonly string[]>;
+
+function resolveCommand(look: Look): SerialModemCommand {
   return {
     name: "#XGETADDRINFO",
     forms: {
@@ -19,7 +30,7 @@ export function resolveCommand(services: SerialModemServices): SerialModemComman
         handle: async (parameters) => {
           const families = { 1: 4, 2: 6 } as const;
           const family = families[(integerAt(parameters, 1) ?? 0) as 1 | 2] as 4 | 6 | undefined;
-          const addresses = await addressesOf(services, stringAt(parameters, 0) ?? "", family);
+          const addresses = await look(stringAt(parameters, 0) ?? "", family);
           if (addresses.length === 0) return failed('#XGETADDRINFO: "not found"');
           return ok(`#XGETADDRINFO: "${addresses.slice(0, addressesMax).join(" ")}"`);
         },
@@ -32,13 +43,13 @@ async function addressesOf(
   { modem, clock, options }: SerialModemServices,
   name: string,
   family: 4 | 6 | undefined,
+  controller: AbortController,
 ): Promise<readonly string[]> {
   const kind = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/.test(name) ? 4 : name.includes(":") ? 6 : undefined;
   if (kind !== undefined) return family === undefined || family === kind ? [name] : [];
   if (name === "localhost") return [loopback[family ?? 4]];
   const isRegistered = /\+CEREG: [0-5],[15]/.test(await modem.at("AT+CEREG?"));
   if (options.resolve === undefined || !isRegistered || !modem.conditions.hasData) return [];
-  const controller = new AbortController();
   const tooLate = new Promise<readonly string[]>((resolve) => {
     controller.signal.addEventListener("abort", () => resolve([]), { once: true });
   });

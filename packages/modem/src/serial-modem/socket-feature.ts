@@ -2,13 +2,12 @@ import { AsyncPoll } from "./async-poll.js";
 import { AutoReception } from "./auto-reception.js";
 import type { SerialModemFeature } from "./feature.js";
 import { HttpRequests } from "./http-requests.js";
-import { resolveCommand } from "./resolve.js";
 import { HandlePool, SocketTable } from "./socket-table.js";
 import { serialModemSocketCommands } from "./sockets-serial-modem.js";
 import { slmSocketCommands } from "./sockets-slm.js";
 import { TcpClient } from "./tcp-client.js";
 
-/** Sockets in each dialect, the HTTP client on them, the TCP client, names. */
+/** Sockets in each dialect, the HTTP client on them, the TCP client. */
 export const makeSocketFeature: SerialModemFeature = (services) => {
   const handles = new HandlePool();
   const table = new SocketTable(services, handles);
@@ -35,7 +34,6 @@ export const makeSocketFeature: SerialModemFeature = (services) => {
       ...serialModemSocketCommands({ services, table, poll, reception }),
       ...requests.commands,
       ...client.commands,
-      resolveCommand(services),
     ],
     lineChanged,
     modemLost: () => {

@@ -93,6 +93,7 @@ export class SocketTable {
     for (const socket of this.all) {
       this.#forget(socket);
       socket.destroy();
+      this.#changed(socket);
     }
   }
 

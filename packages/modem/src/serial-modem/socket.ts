@@ -89,13 +89,14 @@ export class ModemSocket {
     return this.#cipher;
   }
 
-  /** Which of {@link pollBits} hold. A socket that was never connected has none. */
+  /** Which of {@link pollBits} hold. A socket that was never connected has none, one that was taken away is invalid. */
   poll(): number {
     const state = this.#state;
     const bits = this.#received.lengthBytes > 0 ? pollBits.in : 0;
     if (state.name === "connected") {
       return state.connection.bufferedBytes <= socketSendBytes ? bits | pollBits.out : bits;
     }
+    if (state.name === "closed") return pollBits.invalid;
     if (state.name !== "over") return bits;
     return bits | pollBits.in | pollBits.hangUp | (state.errno === 0 ? 0 : pollBits.error);
   }
