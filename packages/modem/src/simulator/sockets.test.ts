@@ -212,3 +212,35 @@ test("the modem's close leaves no socket and no timer", async () => {
   assert.equal(clock.timerCount, 0);
   await assert.rejects(modem.secTagDialer.dial(target), (error) => isThinglineError(error, "CLOSED"));
 });
+
+test("firmware before 1.3.1 offers no AES-GCM", async () => {
+  const { modem, targets } = await openRegistered({ firmware: "mfw_nrf9160_1.3.0" });
+  await modem.secTagDialer.dial(target);
+  const [dialled] = targets;
+  assert.deepEqual(
+    dialled?.tls?.ciphers,
+    modemCipherSuites.filter((suite) => !suite.includes("GCM")),
+  );
+  await modem.close();
+});
+
+test("%XCONNSTAT counts the payload of sockets between start and stop", async () => {
+  const { modem, at, clock, targets } = await openRegistered();
+  const early = await modem.dialer.dial({ host: "localhost", port: 80 });
+  early.start({ data: () => undefined, closed: () => undefined });
+  assert.equal(await at("AT%XCONNSTAT=1"), "OK\r\n");
+  const plain = await modem.dialer.dial({ host: "localhost", port: 80 });
+  plain.start({ data: () => undefined, closed: () => undefined });
+  plain.write(new Uint8Array(3000));
+  early.write(new Uint8Array(9000));
+  await modem.secTagDialer.dial(target);
+  const onRecord = targets.at(-1)?.tls?.onRecord;
+  onRecord?.({ direction: "sent", contentType: 23, lengthBytes: 1000 });
+  onRecord?.({ direction: "received", contentType: 23, lengthBytes: 2048 });
+  await clock.advance(10);
+  assert.equal(await at("AT%XCONNSTAT?"), "%XCONNSTAT: 0,0,4,2,3000,2016\r\nOK\r\n");
+  assert.equal(await at("AT%XCONNSTAT=0"), "OK\r\n");
+  onRecord?.({ direction: "received", contentType: 23, lengthBytes: 2048 });
+  assert.equal(await at("AT%XCONNSTAT?"), "%XCONNSTAT: 0,0,4,2,3000,2016\r\nOK\r\n");
+  await modem.close();
+});
