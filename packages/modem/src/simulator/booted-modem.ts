@@ -151,6 +151,7 @@ class BootedModem implements SimulatedModem {
       happenings,
       onEvent: (event) => this.happen(event),
       onNotification: (line) => this.#notify(line),
+      onNotificationDropped: () => void this.counters.droppedNotifications++,
       onLinkLost: () => this.#sockets.linkLost(),
       onLteState: radio && ((state) => radio.enter(state)),
     });

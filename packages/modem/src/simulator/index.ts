@@ -34,7 +34,7 @@ export type { CredentialFolder, CredentialFolderOptions } from "./folder.js";
 export type { ModemIdentity } from "./identity.js";
 export { defaultCell, defaultConditions, defaultLteTiming } from "./lte-link.js";
 export type { Cell, LteTiming, OtherNetwork, RadioChanges, RadioConditions, SimState } from "./lte-link.js";
-export { queuedCommandsMax } from "./modem-core.js";
+export { heldNotificationsMax, queuedCommandsMax } from "./command-executor.js";
 export { contextIdMax } from "./packet-contexts.js";
 export { otherNetworksMax } from "./surroundings.js";
 export { commandsNotSimulated } from "./commands/absent.js";

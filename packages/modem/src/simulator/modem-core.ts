@@ -1,18 +1,17 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
-import type { AtCommand, FinalResult, FunctionalMode } from "@thingline/protocol/at";
-import { formatResponse, isLteActive, parseAtCommand } from "@thingline/protocol/at";
+import type { FunctionalMode } from "@thingline/protocol/at";
+import { isLteActive } from "@thingline/protocol/at";
 import type { Clock, Keys, Random } from "@thingline/transport";
-import type { ModemState, Reply } from "./commands/command.js";
-import { authenticate } from "./commands/authentication.js";
+import { CommandExecutor } from "./command-executor.js";
+import type { ModemState } from "./commands/command.js";
 import { timeNotification } from "./commands/clock.js";
-import { isSubscribed, perform, refused } from "./commands/command.js";
+import { isSubscribed } from "./commands/command.js";
 import { announceSim } from "./commands/functional-mode.js";
 import { notifyPacketEvent } from "./commands/packet-data.js";
 import { criticalTemperatureC, highTemperatureC, lowSupplyMv } from "./commands/system.js";
 import { bandsOf } from "./commands/signal.js";
 import { commandTable } from "./commands/table.js";
-import type { CommandStep, ModemEvent, ModemSurroundings } from "./behaviour/behaviour.js";
-import { defaultSlowMs, resetLoopBlockMs } from "./behaviour/behaviour.js";
+import type { ModemEvent, ModemSurroundings } from "./behaviour/behaviour.js";
+import { resetLoopBlockMs } from "./behaviour/behaviour.js";
 import type { BehaviourRunner } from "./behaviour/runner.js";
 import { ConnectionStatistics } from "./connection-statistics.js";
 import type { CredentialSituation } from "./credential-rules.js";
@@ -25,7 +24,6 @@ import { PacketContexts } from "./packet-contexts.js";
 import { grantedEdrx, grantedTimers, PowerSaving } from "./power-saving.js";
 import { RadioNotifications } from "./radio-notifications.js";
 import type { Refusal } from "./refusal.js";
-import { RefusedWrite } from "./refusal.js";
 import type { SecureStorage } from "./secure-storage.js";
 import type { ModemSettings } from "./settings.js";
 import type { SimCard } from "./sim-card.js";
@@ -49,17 +47,16 @@ export interface ModemCoreOptions {
   /** What befalls commands. */
   happenings: BehaviourRunner;
   /** A command brought it about. */
-  onEvent(event: "cutPower" | "unplug" | "reset"): void;
+  onEvent: (event: "cutPower" | "unplug" | "reset") => void;
   /** A URC, without line end. */
-  onNotification(line: string): void;
+  onNotification: (line: string) => void;
+  /** A URC that nobody gets, since too many wait for the end of a command. */
+  onNotificationDropped: () => void;
   /** Every socket is dead. */
   onLinkLost(): void;
   /** The LTE machine's state after each of its inputs, when somebody measures. */
   onLteState?: ((state: LteState) => void) | undefined;
 }
-
-/** Commands that may wait for the one under way; more are refused. */
-export const queuedCommandsMax = 64;
 
 /** The modem itself: state, one command at a time, URCs. Channels, sockets and disk are around it. */
 export class ModemCore implements ModemState {
@@ -89,17 +86,12 @@ export class ModemCore implements ModemState {
   supplyMv = 4464;
   temperatureC = 25;
   readonly #options: ModemCoreOptions;
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
-  #isExecuting = false;
-  #held: string[] = [];
   #stored: ModemSettings;
   #temperatureLevel = 1;
-  /** How often the modem has started: a command that began before the last one ends in nothing. */
-  #boots = 1;
   /** The SIM card asked for its PIN before it was ready. */
   #wasLocked = false;
   readonly #radio: RadioNotifications;
+  readonly #executor: CommandExecutor;
 
   constructor(options: ModemCoreOptions) {
     this.#options = options;
@@ -114,6 +106,11 @@ export class ModemCore implements ModemState {
     this.card = options.card;
     this.time = new NetworkTime(options.clock);
     this.#radio = new RadioNotifications(this);
+    const { happenings, onEvent, onNotification } = options;
+    this.#executor = new CommandExecutor(this, {
+      ...{ happenings, onEvent, onNotification, onDropped: options.onNotificationDropped },
+      onOvertaken: () => this.#start(),
+    });
     this.lte = new LteDriver({
       clock: options.clock,
       conditions: options.conditions,
@@ -134,38 +131,13 @@ export class ModemCore implements ModemState {
     this.#askForPin();
   }
 
-  /**
-   * Executes one command line, after those before it, and hands over the answer before any URC that it caused.
-   *
-   * @param line Undefined for bytes that were no text: answered with ERROR.
-   * @param onAnswer Called with the exact answer, unless it was lost; what it throws goes to the caller.
-   * @throws {ThinglineError} LIMIT_EXCEEDED when {@link queuedCommandsMax} wait already; what a handler throws.
-   */
+  /** See {@link CommandExecutor.execute}. */
   async execute(line: string | undefined, onAnswer: (answer: string) => void): Promise<void> {
-    if (this.#waiting >= queuedCommandsMax) {
-      throw new ThinglineError("LIMIT_EXCEEDED", `more than ${queuedCommandsMax} AT commands wait for the modem`);
-    }
-    this.#waiting++;
-    const turn = this.#last.then(async () => {
-      this.#isExecuting = true;
-      try {
-        const boots = this.#boots;
-        const answer = await this.#answer(line);
-        if (boots !== this.#boots) this.#start();
-        else if (answer !== undefined) onAnswer(answer);
-      } finally {
-        this.#isExecuting = false;
-        this.#waiting--;
-        this.#releaseHeld();
-      }
-    });
-    this.#last = turn.catch(() => undefined);
-    await turn;
+    await this.#executor.execute(line, onAnswer);
   }
 
   notify(line: string): void {
-    if (this.#isExecuting) this.#held.push(line);
-    else this.#options.onNotification(line);
+    this.#executor.notify(line);
   }
 
   async saveSettings(): Promise<void> {
@@ -233,13 +205,12 @@ export class ModemCore implements ModemState {
 
   /** Starts again as after a fault: what was not stored is gone, and a command that is under way is not answered. */
   reset(): void {
-    this.#boots++;
+    this.#executor.overtake();
     this.#start();
   }
 
   /** As the modem is after a boot; once more when a command ended that a reset had come over. */
   #start(): void {
-    this.#held = [];
     this.subscriptions.clear();
     this.lte.input({ type: "radioOff" });
     this.settings = structuredClone(this.#stored);
@@ -278,7 +249,7 @@ export class ModemCore implements ModemState {
 
   /** Resolves when no command is under way or waits. */
   async idle(): Promise<void> {
-    await this.#last;
+    await this.#executor.idle();
   }
 
   setPowerFailing(isFailing: boolean): void {
@@ -297,7 +268,7 @@ export class ModemCore implements ModemState {
   close(): void {
     this.lte.close();
     this.powerSaving.off();
-    this.#held = [];
+    this.#executor.close();
   }
 
   /** Whatever the modem reports of heat or supply, it does so in flight mode. */
@@ -342,78 +313,8 @@ export class ModemCore implements ModemState {
     this.#temperatureLevel = level;
   }
 
-  #releaseHeld(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const line of held) this.#options.onNotification(line);
-  }
-
-  /** @returns undefined when the command or its answer was lost. */
-  async #answer(line: string | undefined): Promise<string | undefined> {
-    if (line === undefined) return this.#format(refused("error"));
-    const parsed = parse(line);
-    if (parsed === undefined) return this.#format(refused("error"));
-    const command = parsed.authenticated === undefined ? parsed : authenticate(this, parsed);
-    if ("type" in command) return this.#format(command);
-    const fate = this.#options.happenings.fateOf(command);
-    return fate === undefined ? this.#format(await this.#reply(command)) : this.#meet(fate, command);
-  }
-
-  /** A command that a behaviour has an eye on. */
-  async #meet({ do: fault, phase = "before", ...fate }: CommandStep, command: AtCommand): Promise<string | undefined> {
-    switch (fault) {
-      case "refuse":
-        return this.#format(refused(fate.cme ?? "error"));
-      case "loseCommand":
-        return undefined;
-      case "loseAnswer":
-        await this.#reply(command);
-        return undefined;
-      case "garbage":
-        return this.#options.happenings.damage(this.#format(await this.#reply(command)));
-      case "slow": {
-        const answer = this.#format(await this.#reply(command));
-        await this.clock.sleep(fate.delayMs ?? defaultSlowMs);
-        return answer;
-      }
-      case "cutPower":
-      case "unplug":
-      case "reset":
-        if (phase === "after") await this.#reply(command);
-        this.#options.onEvent(fault);
-        return undefined;
-    }
-  }
-
-  #format(reply: Reply): string {
-    if (reply.type === "ok") return formatResponse(reply.lines, { type: "ok" });
-    const { refusal } = reply;
-    const isPlain = refusal === "error" || this.cmee === 0;
-    const result: FinalResult = isPlain ? { type: "error" } : { type: "cmeError", code: refusal };
-    return formatResponse([], result);
-  }
-
-  async #reply(command: AtCommand): Promise<Reply> {
-    try {
-      return await perform(this, commandTable.get(command.name), command);
-    } catch (error) {
-      if (error instanceof RefusedWrite) return refused(error.refusal);
-      throw error;
-    }
-  }
-
   #onLte(effect: Exclude<LteEffect, { type: "wakeAt" }>): void {
     if (effect.type === "linkLost") this.#options.onLinkLost();
     else this.#radio.on(effect);
-  }
-}
-
-/** @returns undefined for a text that is no command. */
-function parse(line: string): AtCommand | undefined {
-  try {
-    return parseAtCommand(line);
-  } catch (error) {
-    if (isThinglineError(error, "AT_MALFORMED")) return undefined;
-    throw error;
   }
 }

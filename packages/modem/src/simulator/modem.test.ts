@@ -5,7 +5,7 @@ import { createVirtualFiles, createVirtualKeys, createVirtualRandom } from "@thi
 import fc from "fast-check";
 import { makeModemWorld } from "../world.test.support.js";
 import { factoryCredentialsMax } from "./modem.js";
-import { queuedCommandsMax } from "./modem-core.js";
+import { heldNotificationsMax, queuedCommandsMax } from "./command-executor.js";
 
 const afterBoot: [command: string, answer: RegExp | string][] = [
   ["AT", "OK\r\n"],
@@ -275,4 +275,23 @@ test("PIN and PUK are digits", async () => {
       (error) => isThinglineError(error, "OPTION_INVALID") && error.details["option"] === option,
     );
   }
+});
+
+test("while a command is under way heldNotificationsMax URCs wait for its end, and the oldest of more are dropped and counted", async () => {
+  const world = await makeModemWorld({ lte: { operatorSearchMs: 1_000 } });
+  await world.at("AT+CEREG=5");
+  await world.at("AT+CFUN=1");
+  await world.clock.advance(10_000);
+  world.notifications.length = 0;
+  const search = world.modem.at("AT+COPS=?");
+  await world.clock.settle();
+  for (let cell = 0; cell < heldNotificationsMax + 3; cell++) {
+    world.modem.setConditions({ cell: { cellId: cell.toString(16).padStart(8, "0") } });
+  }
+  assert.deepEqual(world.notifications, []);
+  await world.clock.until(search);
+  assert.equal(world.notifications.length, heldNotificationsMax);
+  assert.match(world.notifications[0] ?? "", /"00000003"/);
+  assert.equal(world.modem.counters.droppedNotifications, 3);
+  await world.modem.close();
 });
