@@ -92,8 +92,9 @@ export const arrowRules = {
       mcuboot: [],
     },
     "apps/cli": {
-      commands: ["batch", "cert", "fota", "modem-firmware", "simulate", "templates", "*.ts"],
+      commands: ["batch", "boards", "cert", "fota", "modem-firmware", "simulate", "templates", "*.ts"],
       batch: ["*.ts"],
+      boards: ["batch", "*.ts"],
       cert: ["fota", "*.ts"],
       fota: ["*.ts"],
       "modem-firmware": ["*.ts"],

@@ -76,6 +76,17 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
     text: credentialsFrom[command] ?? "With what `claim create` wrote to FOLDER:",
     command: modemWrite(error, places, "--from", "FOLDER"),
   }),
+  CREDENTIAL_REFUSED: ({ details }, command) => {
+    if (details["cme"] !== 519) return undefined;
+    if (command === "modem generate-key") {
+      return {
+        text: "--replace deletes the key that is there, with the certificate that belonged to it, and makes another.",
+      };
+    }
+    return command === "modem write"
+      ? { text: "The key there was made in the modem, and nobody can bring it back. --force replaces it all the same." }
+      : undefined;
+  },
   TLS_PEER_UNTRUSTED: (error, _, places) =>
     error.details["caFile"] === undefined
       ? {

@@ -41,6 +41,37 @@ export const optionValues = {
     }
     return value;
   },
+  /** Also those that are refused for what they are: which one it is should be told. */
+  anySecTag: (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value > 4_294_967_295) {
+      throw new InvalidArgumentError("A security tag is a number from 0 to 2147483647.");
+    }
+    return value;
+  },
+  endpoint: (text: string): string => {
+    const [, digits = ""] = /^.+:(\d{1,5})$/u.exec(text) ?? [];
+    if (Number(digits) > 0 && Number(digits) <= 65_535) return text;
+    throw new InvalidArgumentError("A host and a port, such as localhost:8883.");
+  },
+  /** `all`, or paths with commas between them. */
+  ports: (text: string): string => {
+    const paths = text.split(",");
+    if (paths.every((path) => path.trim() !== "") && new Set(paths).size === paths.length) return text;
+    throw new InvalidArgumentError("It is all, or paths of ports with commas between them, each once.");
+  },
+  eachPattern: (text: string): string => {
+    if (/\{(?:imei|serial)\}/u.test(text)) return text;
+    throw new InvalidArgumentError("A path in which {imei} or {serial} stands for the board's own.");
+  },
+  subjectText: (text: string): string => {
+    if (/^[A-Za-z]+ *=[^="\p{Cc}]+(?:, *[A-Za-z]+ *=[^="\p{Cc}]+)*$/u.test(text)) return text;
+    throw new InvalidArgumentError("Names such as CN=my-thing,O=acme, without quotes.");
+  },
+  keyUsage: (text: string): string => {
+    if (/^[01]{9}$/.test(text)) return text;
+    throw new InvalidArgumentError("Nine of 0 and 1, from digitalSignature to decipherOnly, such as 101010000.");
+  },
   baudRate: (text: string): number => {
     const value = Number(text);
     if (!/^\d+$/.test(text) || value < 50 || value > 4_000_000) {

@@ -7,6 +7,7 @@ import { addCert } from "./program-cert.js";
 import { addFirmware } from "./program-firmware.js";
 import { addModemFirmware } from "./program-modem-firmware.js";
 import { addFota, addGroup } from "./program-fleet.js";
+import { addModemCredentials } from "./program-modem-credentials.js";
 import { addModemSimulate } from "./program-modem-simulate.js";
 import { addCa, addClaimVerbs, addProvision, addTemplate } from "./program-provisioning.js";
 import {
@@ -147,7 +148,10 @@ export function createProgram(
   addProvision(program, command);
   addDevice(group("device", "a device as a program: run"), command);
   addFirmware(group("firmware", "MCUboot images: keygen, sign, verify, inspect"), command);
-  const modem = group("modem", "nRF91 modems: write, list, delete, at, ports, firmware");
+  const modem = group(
+    "modem",
+    "nRF91 modems: write, verify, list, delete, generate-key, at, ports, simulate, firmware",
+  );
   addModem(modem, command);
   addModemFirmware(modem, command);
   program.showHelpAfterError(`The commands: ${commandLine("--help")}`);
@@ -369,57 +373,7 @@ function addDevice(device: Command, command: AddCommand): void {
 }
 
 function addModem(modem: Command, command: AddCommand): void {
-  const { secTag } = optionValues;
-  const write = command(
-    modem,
-    "write",
-    "write credentials to a security tag",
-    async () => (await import("./commands/modem.js")).modemWrite,
-  )
-    .addOption(modemDirOption())
-    .requiredOption("--sec-tag <tag>", "security tag", secTag)
-    .option(
-      "--from <path>",
-      "folder with ca-cert.pem, client-cert.pem, private-key.pem, or Nordic's certificate .json",
-      paths,
-    )
-    .option("--ca <file>", "CA certificate chain, PEM", paths)
-    .option("--cert <file>", "client certificate, PEM", paths)
-    .option("--key <file>", "private key, PEM", paths)
-    .option("--force", "write even though key and certificate do not belong together, or the CA is none");
-  examples(write, "modem write --sec-tag 43 --from claim", "modem write --sec-tag 43 --ca .thingline/ca.pem");
-  command(
-    modem,
-    "list",
-    "list what is stored: security tag, type and SHA-256",
-    async () => (await import("./commands/modem.js")).modemList,
-  )
-    .addOption(modemDirOption())
-    .option("--sec-tag <tag>", "only this security tag", secTag);
-  command(
-    modem,
-    "delete",
-    "delete the credentials of a security tag",
-    async () => (await import("./commands/modem.js")).modemDelete,
-  )
-    .addOption(modemDirOption())
-    .requiredOption("--sec-tag <tag>", "security tag", secTag)
-    .addOption(
-      new Option("--type <type>", "only this one").choices(["ca", "certificate", "privateKey", "psk", "pskIdentity"]),
-    );
-  const at = command(
-    modem,
-    "at",
-    "send one AT command to the modem behind a port, or boot the simulated modem for it",
-    async () => (await import("./commands/modem.js")).modemAt,
-  )
-    .argument("<command>", "the AT command")
-    .addOption(modemDirOption())
-    .addOption(new Option("--port <path>", "the board's serial port, as of `modem ports`").conflicts("tcp"))
-    .option("--tcp <host:port>", "a modem behind a TCP port")
-    .option("--baud-rate <rate>", "of the serial port (default: 115200)", optionValues.baudRate)
-    .option("--no-flow-control", "for adapters without the wires RTS and CTS");
-  examples(at, "modem at --port /dev/ttyACM0 AT+CGMR", "modem at 'AT%CMNG=1'", "modem at AT+CGSN");
+  addModemCredentials(modem, command);
   const ports = command(
     modem,
     "ports",

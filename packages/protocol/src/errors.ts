@@ -33,6 +33,7 @@ export const errorCodes = {
   CREDENTIAL_REFUSED: "the credential store refused to write, read or delete",
   KEY_INVALID: "text that is no usable private key",
   KEY_MISMATCH: "the private key does not belong to the certificate",
+  MANIFEST_INVALID: "a list of boards and their credentials cannot be read",
   SEC_TAG_RESERVED: "a security tag that another service uses",
   // Files
   FILE_EXISTS: "a file or folder that must not be written over is there already",

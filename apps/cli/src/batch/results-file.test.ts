@@ -6,12 +6,20 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { createNodeFiles } from "@thingline/transport/node";
 import type { DeviceResult } from "./result.js";
-import { BatchFolder, batchResultsName, reasonCharactersMax, resultsFileBytesMax } from "./results-file.js";
+import {
+  BatchFolder,
+  provisioningBatch,
+  batchResultsName,
+  reasonCharactersMax,
+  resultsFileBytesMax,
+} from "./results-file.js";
 
-async function open(t: TestContext): Promise<{ folder: string; batch: BatchFolder }> {
+const batchIn = (folder: string) => new BatchFolder(createNodeFiles(), folder, provisioningBatch);
+
+async function open(t: TestContext): Promise<{ folder: string; batch: ReturnType<typeof batchIn> }> {
   const folder = await mkdtemp(join(tmpdir(), "thingline-batch-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  return { folder, batch: new BatchFolder(createNodeFiles(), folder) };
+  return { folder, batch: batchIn(folder) };
 }
 
 const failed = (reason: string): DeviceResult => ({

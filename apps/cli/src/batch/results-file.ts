@@ -1,6 +1,6 @@
 import { isRecord, isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Files } from "@thingline/transport";
-import type { DeviceResult } from "./result.js";
+import type { DeviceFailure, DeviceResult } from "./result.js";
 import { batchDevicesMax } from "./result.js";
 
 /** What a batch is about: the same when it is resumed. */
@@ -21,14 +21,34 @@ const planFileBytesMax = 64 * 1024;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** What tells one kind of batch from what else may lie in a folder. */
+export interface BatchKind<Plan, Result> {
+  isPlan(value: Record<string, unknown>): value is Record<string, unknown> & Plan;
+  isResult(value: unknown): value is Result;
+}
+
+interface NamedResult {
+  readonly name: string;
+  readonly failure?: DeviceFailure | undefined;
+}
+
+/** Of `thingline provision --count`. */
+export const provisioningBatch: BatchKind<BatchPlan, DeviceResult> = {
+  isPlan: (value): value is Record<string, unknown> & BatchPlan =>
+    typeof value["method"] === "string" && typeof value["prefix"] === "string",
+  isResult,
+};
+
 /** A batch on disk: a plan, and a line for each device that ended, the newest last. What a killed process had begun is not there. */
-export class BatchFolder {
+export class BatchFolder<Plan extends object, Result extends NamedResult> {
   readonly #files: Files;
   readonly #folder: string;
+  readonly #kind: BatchKind<Plan, Result>;
 
-  constructor(files: Files, folder: string) {
+  constructor(files: Files, folder: string, kind: BatchKind<Plan, Result>) {
     this.#files = files;
     this.#folder = folder;
+    this.#kind = kind;
   }
 
   get #planPath(): string {
@@ -39,24 +59,24 @@ export class BatchFolder {
     return `${this.#folder}/${batchResultsName}`;
   }
 
-  async readPlan(): Promise<BatchPlan | undefined> {
+  async readPlan(): Promise<Plan | undefined> {
     if (!(await this.#files.exists(this.#planPath))) return undefined;
     const bytes = await this.#files.read(this.#planPath, { bytesMax: planFileBytesMax });
     const plan = parse(decoder.decode(bytes));
-    if (plan === undefined || typeof plan["method"] !== "string" || typeof plan["prefix"] !== "string") {
+    if (plan === undefined || !this.#kind.isPlan(plan)) {
       const message = `"${this.#planPath}" is not the plan of a batch; name another --batch-dir`;
       throw new ThinglineError("FILE_UNREADABLE", message, { details: { path: this.#planPath } });
     }
-    return plan as unknown as BatchPlan;
+    return plan;
   }
 
-  async writePlan(plan: BatchPlan): Promise<void> {
+  async writePlan(plan: Plan): Promise<void> {
     await this.#files.replace(this.#planPath, encoder.encode(`${JSON.stringify(plan, null, 2)}\n`));
   }
 
   /** The last result of each device. A line that was cut off by the end of a process is left out. */
-  async readResults(): Promise<Map<string, DeviceResult>> {
-    const results = new Map<string, DeviceResult>();
+  async readResults(): Promise<Map<string, Result>> {
+    const results = new Map<string, Result>();
     const text = await this.#files
       .read(this.#resultsPath, { bytesMax: resultsFileBytesMax })
       .then((bytes) => decoder.decode(bytes))
@@ -66,7 +86,7 @@ export class BatchFolder {
       });
     for (const line of text.split("\n")) {
       const result = parse(line);
-      if (result === undefined || !isResult(result)) continue;
+      if (result === undefined || !this.#kind.isResult(result)) continue;
       results.set(result.name, result);
       if (results.size > batchDevicesMax) break;
     }
@@ -74,7 +94,7 @@ export class BatchFolder {
   }
 
   /** Begins on a line of its own, whatever a process that was killed left behind. */
-  async append(result: DeviceResult): Promise<void> {
+  async append(result: Result): Promise<void> {
     await this.#files.append(this.#resultsPath, encoder.encode(`\n${JSON.stringify(bounded(result))}`));
   }
 }
@@ -101,7 +121,7 @@ function isResult(value: unknown): value is DeviceResult {
 }
 
 /** A reason is of any origin, and a server's may be long. */
-function bounded(result: DeviceResult): DeviceResult {
+function bounded<Result extends NamedResult>(result: Result): Result {
   const { failure } = result;
   if (failure === undefined || failure.reason.length <= reasonCharactersMax) return result;
   return { ...result, failure: { ...failure, reason: `${failure.reason.slice(0, reasonCharactersMax)} …` } };

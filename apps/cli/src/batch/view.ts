@@ -18,6 +18,8 @@ export interface BatchViewOptions {
   done: number;
   /** Monotonic. */
   now: () => number;
+  /** False where the batch tells programs of its devices in its own words. Default true. */
+  tellsEvents?: boolean;
   stream?: TextStream & { columns?: number };
   env?: NodeJS.ProcessEnv;
 }
@@ -27,7 +29,7 @@ const drawIntervalMs = 100;
 export const failuresToldMax = 10;
 
 export function createBatchView(output: Output, options: BatchViewOptions): BatchView {
-  const { all, now, stream = process.stdout, env = process.env } = options;
+  const { all, now, tellsEvents = true, stream = process.stdout, env = process.env } = options;
   const pace = new Pace(now());
   const steps = new Map<string, string>();
   const failures: DeviceResult[] = [];
@@ -46,7 +48,7 @@ export function createBatchView(output: Output, options: BatchViewOptions): Batc
   draw();
   const tell = (result: DeviceResult) => {
     const { steps: _steps, ...facts } = result;
-    output.event({ event: "batchDevice", ...facts });
+    if (tellsEvents) output.event({ event: "batchDevice", ...facts });
     if (output.isJson) return;
     if (result.failure !== undefined && failed <= failuresToldMax) {
       output.say(`${output.paint.red("failed")}  ${result.name}  ${output.wrap(failureText(result.failure), 8)}`);

@@ -9,7 +9,7 @@ import { summaryLines, timeText } from "../batch/progress-lines.js";
 import { createBatchView } from "../batch/view.js";
 import { renderReport, reportKind, reportKinds } from "../batch/reports.js";
 import { batchNames, type DeviceResult } from "../batch/result.js";
-import { BatchFolder, type BatchPlan } from "../batch/results-file.js";
+import { BatchFolder, type BatchPlan, provisioningBatch } from "../batch/results-file.js";
 import { runBatch, type DeviceWatch } from "../batch/run-batch.js";
 import { summarize } from "../batch/tally.js";
 import type { CommandContext } from "../command.js";
@@ -57,7 +57,7 @@ export async function provisionBatch(
   await makePrivateFolder(files, options.batchDir);
   const lock = await files.lock(options.batchDir);
   try {
-    const folder = new BatchFolder(files, options.batchDir);
+    const folder = new BatchFolder(files, options.batchDir, provisioningBatch);
     const endpoint = `${settings.host}:${settings.port}`;
     const wanted = { method: options.method, endpoint, prefix: clientId, template: methodOptions.template ?? null };
     const results = await openBatch(folder, wanted, options);
@@ -98,7 +98,7 @@ export async function provisionBatch(
 
 /** The same batch goes on; another one is never mixed with it. */
 async function openBatch(
-  folder: BatchFolder,
+  folder: BatchFolder<BatchPlan, DeviceResult>,
   wanted: BatchPlan,
   { batchDir, resume }: BatchOptions,
 ): Promise<Map<string, DeviceResult>> {

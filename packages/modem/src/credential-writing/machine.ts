@@ -1,4 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
+import type { CredentialType } from "@thingline/transport";
 import { putInTag } from "./put.js";
 import {
   attempt,
@@ -19,7 +20,8 @@ interface Course {
   before: readonly TagEntry[] | undefined;
   /** What it holds, as far as the way to success had to ask. */
   after: readonly TagEntry[] | undefined;
-  isChanged: boolean;
+  /** What was written to the tag itself. */
+  written: ReadonlySet<CredentialType>;
   isProved: boolean | undefined;
   isPutBack: boolean;
   leftInScratchTag: number | undefined;
@@ -30,7 +32,7 @@ export function* writingStory(plan: CheckedPlan, { withProof }: { withProof: boo
   const course: Course = {
     before: undefined,
     after: undefined,
-    isChanged: false,
+    written: new Set(),
     isProved: undefined,
     isPutBack: false,
     leftInScratchTag: undefined,
@@ -74,8 +76,8 @@ function isWhole({ items }: CheckedPlan): boolean {
 
 function* place(plan: CheckedPlan, course: Course): Story<ThinglineError | undefined> {
   const put = yield* putInTag(plan, plan.secTag, course.before);
+  course.written = put.written;
   if ("error" in put) return put.error;
-  course.isChanged = put.isChanged;
   course.after = put.entries;
   return undefined;
 }
@@ -186,12 +188,13 @@ function reportOf(
   const items = plan.items.map((item): WrittenItem => ({
     type: item.type,
     state: entries === undefined ? "unknown" : stateOf(item, entries),
+    isWritten: course.written.has(item.type),
     sha256: item.sha256,
     foundSha256: entries?.find(({ type }) => type === item.type)?.sha256,
   }));
   return {
     secTag: plan.secTag,
-    result: failure !== undefined ? "failed" : course.isChanged ? "written" : "unchanged",
+    result: failure !== undefined ? "failed" : course.written.size > 0 ? "written" : "unchanged",
     items,
     isProved: course.isProved,
     oldCredentials: oldCredentials(plan, course, entries),

@@ -1,4 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
+import type { CredentialType } from "@thingline/transport";
 import {
   attempt,
   type CheckedPlan,
@@ -19,7 +20,10 @@ const whileActive = 518;
 /** A key that was made in the modem is not overwritten. */
 const alreadyThere = 519;
 
-export type Put = { entries: readonly TagEntry[]; isChanged: boolean } | { error: ThinglineError };
+/** `written`: what the modem has said OK to, be it right afterwards or not. */
+export type Put = ({ entries: readonly TagEntry[] } | { error: ThinglineError }) & {
+  written: ReadonlySet<CredentialType>;
+};
 
 /**
  * Makes a tag hold what the plan says, and believes nothing but the list that the modem gives afterwards. What is there already is not written
@@ -29,33 +33,33 @@ export type Put = { entries: readonly TagEntry[]; isChanged: boolean } | { error
  */
 export function* putInTag(plan: CheckedPlan, secTag: number, known?: readonly TagEntry[]): Story<Put> {
   let listed: Listed = known === undefined ? yield* listTag(secTag) : { entries: known };
-  if ("error" in listed) return listed;
+  const written = new Set<CredentialType>();
+  if ("error" in listed) return { ...listed, written };
   let todo = plan.items.filter((item) => needsWriting(item, listed));
-  if (todo.length === 0) return { entries: listed.entries, isChanged: false };
+  if (todo.length === 0) return { entries: listed.entries, written };
   const offline = yield* attempt({ do: "offline" });
-  if ("error" in offline) return offline;
+  if ("error" in offline) return { ...offline, written };
   todo = yield* unmark(plan, { secTag, todo, entries: listed.entries });
-  const answered = new Set<PlannedItem>();
   for (let attempts = 0; attempts < attemptsMax; attempts++) {
     for (const item of inOrder(todo)) {
       const failure = yield* writeItem(plan, secTag, item);
-      if (failure !== undefined) return { error: failure };
-      answered.add(item);
+      if (failure !== undefined) return { error: failure, written };
+      written.add(item.type);
     }
     listed = yield* listTagSurelyUnless(plan, secTag);
-    if ("error" in listed) return listed;
+    if ("error" in listed) return { ...listed, written };
     const { entries } = listed;
     todo = plan.items.filter((item) => {
       const state = stateOf(item, entries);
       // A firmware that tells no digest cannot be asked; it has said OK to the writing.
-      return state !== "equal" && !(state === "unknown" && answered.has(item));
+      return state !== "equal" && !(state === "unknown" && written.has(item.type));
     });
-    if (todo.length === 0) return { entries, isChanged: true };
+    if (todo.length === 0) return { entries, written };
     const changed = todo.find((item) => variantOf(item, entries) !== undefined);
-    if (changed !== undefined) return { error: notVerified(secTag, changed, entries) };
+    if (changed !== undefined) return { error: notVerified(secTag, changed, entries), written };
   }
   const entries = "error" in listed ? [] : listed.entries;
-  return { error: notVerified(secTag, todo[0] as PlannedItem, entries) };
+  return { error: notVerified(secTag, todo[0] as PlannedItem, entries), written };
 }
 
 /** When all stands there as it should, one answer says it: no damage makes that of another one. */

@@ -45,6 +45,8 @@ export interface WrittenItem {
   type: CredentialType;
   /** `unknown`: the modem did not answer, or its firmware tells no digest of this type. */
   state: "equal" | "differs" | "missing" | "unknown";
+  /** Whether this run wrote it. What was there already is left as it is. */
+  isWritten: boolean;
   /** Of what the plan wants there, lower-case hexadecimal. */
   sha256: string;
   /** Of what the modem has there, if it told. */

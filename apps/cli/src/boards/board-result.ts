@@ -1,0 +1,48 @@
+import type { WriteCredentialsReport } from "@thingline/modem";
+import type { DeviceFailure } from "../batch/result.js";
+
+/** One credential of a board at the end. */
+export interface BoardItem {
+  readonly type: string;
+  readonly state: "equal" | "differs" | "missing" | "unknown";
+  /** Of what was wanted there. */
+  readonly sha256: string;
+}
+
+/** What became of one board of a line. */
+export interface BoardResult {
+  /** Its IMEI; its port where it never told one. */
+  readonly name: string;
+  readonly port: string;
+  readonly imei?: string | undefined;
+  readonly model?: string | undefined;
+  readonly firmware?: string | undefined;
+  readonly secTag?: number | undefined;
+  /** The folder or file that the credentials came from. */
+  readonly source?: string | undefined;
+  /** `unchanged`: all was there already, compared by digest. */
+  readonly result: "written" | "unchanged" | "failed";
+  readonly isProved?: boolean | undefined;
+  readonly items: readonly BoardItem[];
+  readonly durationMs: number;
+  readonly failure?: DeviceFailure | undefined;
+}
+
+/** Ports of one call. */
+export const boardsMax = 256;
+
+export function itemsOf({ items }: WriteCredentialsReport): BoardItem[] {
+  return items.map(({ type, state, sha256 }) => ({ type, state, sha256 }));
+}
+
+export function isBoardResult(value: unknown): value is BoardResult {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, port, result, items, durationMs } = value as Partial<BoardResult>;
+  return (
+    typeof name === "string" &&
+    typeof port === "string" &&
+    (result === "written" || result === "unchanged" || result === "failed") &&
+    Array.isArray(items) &&
+    typeof durationMs === "number"
+  );
+}

@@ -1,0 +1,137 @@
+import { createInterface } from "node:readline";
+import { isThinglineError } from "@thingline/protocol";
+import { atCommandBytesMax, describeCmeError, describeCmsError, parseFinalResult } from "@thingline/protocol/at";
+import { describeModem, type HandOptions, type ModemAtHand, modemLine, openModemAtHand } from "../boards/at-hand.js";
+import type { CommandContext } from "../command.js";
+import { exitCodes, UsageError } from "../failure.js";
+import { readLines } from "../input-lines.js";
+import type { Output } from "../output.js";
+
+interface AtOptions extends HandOptions {
+  /** Commands behind one that failed are sent all the same. */
+  keepGoing?: boolean;
+}
+
+/**
+ * `thingline modem at [COMMAND...]`: to the modem behind `--port` or `--tcp`; without them it boots the simulated modem on its folder, in functional
+ * mode 0. Without commands they are read from standard input, at a prompt where that is a terminal.
+ */
+export async function modemAt(context: CommandContext, options: AtOptions, ...commands: string[]): Promise<number> {
+  if (commands.some((command) => command.trim() === "")) {
+    throw new UsageError("say which AT command, for example 'AT%CMNG=1'");
+  }
+  const { output, signal } = context;
+  await using hand = await openModemAtHand(options, signal);
+  hand.session.onNotification((line) => output.event({ event: "notification", line }, output.paint.dim(line)));
+  if (commands.length > 0)
+    return await sendAll(context, hand, { commands: listed(commands), isScript: false, options });
+  if (process.stdin.isTTY === true && !output.isJson) return await prompt(context, hand);
+  return await sendAll(context, hand, { commands: scriptLines(signal), isScript: true, options });
+}
+
+async function* listed(commands: readonly string[]): AsyncGenerator<string> {
+  yield* commands;
+}
+
+async function sendAll(
+  { output, signal }: CommandContext,
+  hand: ModemAtHand,
+  { commands, isScript, options }: { commands: AsyncIterable<string>; isScript: boolean; options: AtOptions },
+): Promise<number> {
+  let exitCode: number = exitCodes.done;
+  let count = 0;
+  for await (const command of commands) {
+    count++;
+    const sent = await send(output, hand, command, signal);
+    if (sent === exitCodes.done) continue;
+    exitCode = sent;
+    if (options.keepGoing !== true) break;
+  }
+  if (count === 0 && isScript) throw new UsageError("no AT command on standard input; name some, or give a script");
+  return exitCode;
+}
+
+/** Commands of a script: a line each, but where a quote is open; empty lines and those that begin with # are passed over. */
+async function* scriptLines(signal: AbortSignal): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let held: string | undefined;
+  for await (const line of readLines(process.stdin, { lineBytesMax: atCommandBytesMax, signal })) {
+    if (line.type === "tooLong") {
+      throw new UsageError(
+        `line ${line.number} of standard input is longer than ${atCommandBytesMax} bytes, which is all that a modem takes`,
+      );
+    }
+    const text = decoder.decode(line.bytes);
+    if (held === undefined && (text.trim() === "" || text.trimStart().startsWith("#"))) continue;
+    held = held === undefined ? text : `${held}\n${text}`;
+    if (held.length > atCommandBytesMax)
+      throw new UsageError("a quote is not closed within what a modem takes as one command");
+    if (isQuoteOpen(held)) continue;
+    yield held;
+    held = undefined;
+  }
+  if (held !== undefined) throw new UsageError("the last command on standard input has a quote that is not closed");
+}
+
+const isQuoteOpen = (text: string): boolean => (text.split('"').length - 1) % 2 === 1;
+
+/** A person types; what the modem says by itself comes in between. */
+async function prompt({ output, signal }: CommandContext, hand: ModemAtHand): Promise<number> {
+  output.say(output.paint.dim(modemLine(hand, await describeModem(hand, signal))));
+  output.say(output.paint.dim("AT commands; Ctrl-D ends"));
+  const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: "> ", historySize: 100 });
+  const stop = () => lines.close();
+  signal.addEventListener("abort", stop, { once: true });
+  // The line editor takes Ctrl-C for itself in raw mode.
+  lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  const unsubscribe = hand.session.onNotification(() => lines.prompt(true));
+  void hand.session.closed.then(stop);
+  try {
+    lines.prompt();
+    for await (const line of lines) {
+      if (line.trim() !== "") await sendOrTell(output, hand, line.trim(), signal);
+      lines.prompt();
+    }
+  } finally {
+    unsubscribe();
+    lines.close();
+    signal.removeEventListener("abort", stop);
+  }
+  signal.throwIfAborted();
+  return exitCodes.done;
+}
+
+/** At a prompt nothing but the end of the modem ends it. */
+async function sendOrTell(output: Output, hand: ModemAtHand, command: string, signal: AbortSignal): Promise<void> {
+  try {
+    await send(output, hand, command, signal);
+  } catch (error) {
+    if (
+      !isThinglineError(error) ||
+      ["CONNECTION_LOST", "SERIAL_PORT_UNPLUGGED", "CLOSED", "ABORTED"].includes(error.code)
+    ) {
+      throw error;
+    }
+    output.complain({ kind: "error", message: error.message, code: error.code });
+  }
+}
+
+async function send(output: Output, hand: ModemAtHand, command: string, signal: AbortSignal): Promise<number> {
+  try {
+    return showAnswer(output, command, [...(await hand.session.command(command, { signal })), "OK"]);
+  } catch (error) {
+    if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
+    const { cme, cms } = error.details;
+    const final = cme !== undefined ? `+CME ERROR: ${cme}` : cms !== undefined ? `+CMS ERROR: ${cms}` : "ERROR";
+    return showAnswer(output, command, [final]);
+  }
+}
+
+function showAnswer(output: Output, command: string, lines: readonly string[]): number {
+  // Only the command's name: what follows may be a key.
+  output.event({ event: "answer", command: command.split(/[="]/)[0], lines }, lines.join("\n"));
+  const result = parseFinalResult(lines.at(-1) ?? "");
+  if (result?.type === "cmeError") output.say(output.paint.dim(describeCmeError(result.code)));
+  if (result?.type === "cmsError") output.say(output.paint.dim(describeCmsError(result.code)));
+  return result?.type === "ok" ? exitCodes.done : exitCodes.failed;
+}
