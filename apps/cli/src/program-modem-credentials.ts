@@ -69,8 +69,8 @@ function addWrite(modem: Command, command: AddCommand): void {
     write,
     "modem write --sec-tag 43 --from claim",
     "modem write --port /dev/ttyACM0 --sec-tag 42 --from my-thing",
-    "modem write --port /dev/ttyACM0 --from certificate.json --prove example.iot.eu-central-1.amazonaws.com:8883",
-    "modem write --ports all --sec-tag 42 --from-each 'things/{imei}' --report line.html",
+    "modem write --port /dev/ttyACM0 --from keys.json --prove localhost:8883",
+    "modem write --ports all --sec-tag 42 --from-each 'things/{imei}'",
   );
 }
 
@@ -134,10 +134,7 @@ function addGenerateKey(modem: Command, command: AddCommand): void {
     .option("--out <file>", "write the PEM here instead of to standard output", paths)
     .option("--replace", "delete the key that is there, and the certificate that belonged to it")
     .option("--force", forceTag);
-  examples(
-    onModem(generate),
-    "modem generate-key --port /dev/ttyACM0 --sec-tag 42 --subject CN=my-thing --out my-thing.csr",
-  );
+  examples(onModem(generate), "modem generate-key --port /dev/ttyACM0 --sec-tag 42 --out my-thing.csr");
 }
 
 function addAt(modem: Command, command: AddCommand): void {

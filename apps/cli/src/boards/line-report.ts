@@ -88,7 +88,7 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2r
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .4rem .7rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; } td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-code { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; } td b { white-space: nowrap; }
+code { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; } td b, td.port code { white-space: nowrap; } th .soft { font-weight: 400; }
 summary { cursor: pointer; color: var(--soft); } dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .75rem; margin: .25rem 0; } dt { color: var(--soft); } dd { margin: 0; }`;
 
 const marks = { written: "✓ written", unchanged: "= unchanged", failed: "✗ failed" } as const;
@@ -118,7 +118,7 @@ function renderBoard(result: BoardResult): string {
       : `<b>${html(failure.code)}</b>${failure.step === undefined ? "" : ` <span class="soft">(${html(failure.step)})</span>`}<br>${html(failure.reason)}`;
   const proved = result.isProved === true ? "<br>proved" : "";
   return (
-    `<tr><th scope="row">${html(imei ?? "not told")}<br><span class="soft">${html(what)}</span></th><td><code>${html(port)}</code></td>` +
+    `<tr><th scope="row">${html(imei ?? "not told")}<br><span class="soft">${html(what)}</span></th><td class="port"><code>${html(port)}</code></td>` +
     `<td><b class="${result.result}">${marks[result.result]}</b>${proved}</td><td class="number">${secTag ?? ""}</td>` +
     `<td>${reason}${renderDigests(result)}</td><td class="number">${(durationMs / 1000).toFixed(1)} s</td></tr>`
   );
