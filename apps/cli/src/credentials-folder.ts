@@ -10,7 +10,8 @@ import { readTextFile } from "./text-file.js";
 export interface CredentialSet {
   caPem: string;
   certificatePem: string;
-  privateKeyPem: string;
+  /** Undefined for a key that stays in a modem. */
+  privateKeyPem: string | undefined;
 }
 
 export const credentialFileNames = {
@@ -61,11 +62,11 @@ export async function writeCredentialsFolder(
   const nordic = {
     caCert: set.caPem,
     clientCert: set.certificatePem,
-    privateKey: set.privateKeyPem,
+    ...(set.privateKeyPem !== undefined && { privateKey: set.privateKeyPem }),
     secTag: options.secTag,
   };
   await makePrivateFolder(files, folder);
-  await files.replace(paths.privateKeyPem, encoder.encode(set.privateKeyPem));
+  if (set.privateKeyPem !== undefined) await files.replace(paths.privateKeyPem, encoder.encode(set.privateKeyPem));
   await files.replace(paths.certificatePem, encoder.encode(set.certificatePem), { mode: 0o644 });
   await files.replace(paths.caPem, encoder.encode(set.caPem), { mode: 0o644 });
   await files.replace(paths.nordic, encoder.encode(`${JSON.stringify(nordic, null, 2)}\n`));

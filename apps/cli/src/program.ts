@@ -300,12 +300,21 @@ function addThing(thing: Command, command: AddCommand): void {
     thing,
     "create",
     "make a thing with key, certificate and policy, and write the files to use them",
-    async () => (await import("./commands/thing.js")).thingCreate,
+    async () => (await import("./commands/thing-create.js")).thingCreate,
   ).argument("<name>", "thing name, also the client id", paths);
-  withCredentialOptions(create)
-    .option("--sec-tag <tag>", "security tag to name in the written files (default: 201)", optionValues.secTag)
-    .option("--policy <name>", "attach this existing policy instead of making one");
-  examples(create, "thing create my-thing", "thing create my-thing --aws");
+  withDoorOptions(withCredentialOptions(create))
+    .option("--sec-tag <tag>", "security tag, of the written files and of a board (default: 201)", optionValues.secTag)
+    .option("--policy <name>", "attach this existing policy instead of making one")
+    .option("--csr", "with a board: the modem makes the key, which never leaves it")
+    .option("--replace", "with --csr: also where the security tag holds a key, which is lost then")
+    .option("--prove", "with a board: connect through the modem (default: where that is possible)")
+    .option("--no-prove", "with a board: do not connect");
+  examples(
+    create,
+    "thing create my-thing",
+    "thing create my-thing --aws",
+    "thing create my-thing --port /dev/ttyACM0 --sec-tag 42 --csr",
+  );
 }
 
 function addClaim(claim: Command, command: AddCommand): void {

@@ -141,8 +141,11 @@ export interface IssueThingOptions<Result> extends IssueOptions<IssuedThing, Res
   ownPolicy?: { policyName: string; policyDocument: string } | undefined;
   /** `refused`: a thing that is there already is an error. Default `accepted`: it gets one certificate more. */
   existingThing?: "accepted" | "refused" | undefined;
-  /** A key of the caller's own, with a request for its certificate. Default: the control plane makes an RSA key. */
-  ownKey?: (() => Promise<{ privateKeyPem: string; certificateSigningRequest: string }>) | undefined;
+  /**
+   * A key of the caller's own, with a request for its certificate. Without `privateKeyPem` it stays where it was made, and what is issued has
+   * an empty one. Default: the control plane makes an RSA key.
+   */
+  ownKey?: (() => Promise<{ privateKeyPem?: string | undefined; certificateSigningRequest: string }>) | undefined;
 }
 
 /**
@@ -246,14 +249,14 @@ async function issueCertificate(
     throw new ThinglineError("CLOUD_REQUEST_REFUSED", "CreateKeysAndCertificate answered without certificate or key");
   }
   await plane.send("AttachPolicy", { policyName, target: certificateArn }, signal);
-  return { certificateArn, certificateId, certificatePem, privateKeyPem };
+  return { certificateArn, certificateId, certificatePem, privateKeyPem: privateKeyPem ?? "" };
 }
 
 async function createCertificate(
   plane: IssuingPlane,
   ownKey: CertificateWanted["ownKey"],
   signal: AbortSignal | undefined,
-): Promise<{ privateKeyPem: string; created: CertificateAnswer }> {
+): Promise<{ privateKeyPem: string | undefined; created: CertificateAnswer }> {
   if (ownKey !== undefined) {
     const { privateKeyPem, certificateSigningRequest } = await ownKey();
     const input = { certificateSigningRequest, setAsActive: true };

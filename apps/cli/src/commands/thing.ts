@@ -226,7 +226,8 @@ export async function writeIssued(
     // Only a real account needs it, and the device library takes a tenth of a second to load.
     caPem: plane.caPem ?? (await import("@thingline/device")).amazonRootCa1,
     certificatePem: issued.certificatePem,
-    privateKeyPem: issued.privateKeyPem,
+    // Empty where it was made in a modem, and stays there.
+    privateKeyPem: issued.privateKeyPem === "" ? undefined : issued.privateKeyPem,
   };
   const { host, port } = plane.device;
   const force = options.force === true;

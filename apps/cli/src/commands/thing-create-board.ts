@@ -1,0 +1,265 @@
+import { join } from "node:path";
+import { issueThing, type IssuedThing } from "@thingline/cloud/issue";
+import { checkWritableTag, generateModemKey, listBoardCredentials, type ModemDescription } from "@thingline/modem";
+import { bytesEqual, ThinglineError } from "@thingline/protocol";
+import { parseCertificateRequest } from "@thingline/protocol/x509";
+import { makePrivateFolder } from "@thingline/transport";
+import { nodeAdapters } from "../adapters.js";
+import { describeModem, type ModemAtHand, modemLine, openModemAtHand } from "../boards/at-hand.js";
+import { type BoardFile, readBoardFile, requestFileName, writeBoardFile } from "../boards/board-file.js";
+import { prepareCredentials } from "../boards/prepare.js";
+import { openProof } from "../boards/proof.js";
+import { stepText, tellReport, writeOne } from "../boards/write-one.js";
+import type { CommandContext } from "../command.js";
+import { type ControlPlane, openControlPlane } from "../control-plane.js";
+import { credentialFileNames } from "../credentials-folder.js";
+import { exitCodes } from "../failure.js";
+import { commandLine, unlessDefault } from "../invocation.js";
+import { shortenIds } from "../log.js";
+import { type DoorOptions, doorWords } from "../modem-door.js";
+import { defaultDataDir, defaultModemDir } from "../option-values.js";
+import type { Output } from "../output.js";
+import { issuingPlane } from "../registry.js";
+import { readTextFile } from "../text-file.js";
+import { assertOutIsFree, type CreateOptions, defaultThingSecTag, withProgress, writeIssued } from "./thing.js";
+
+export interface BoardCreateOptions extends CreateOptions, DoorOptions {
+  /** The key is made in the modem, and stays there. */
+  csr?: boolean;
+  /** With `csr`: also where the tag holds a key. */
+  replace?: boolean;
+  /** False by `--no-prove`; undefined: where it is possible. */
+  prove?: boolean;
+}
+
+/** What the steps share. */
+interface Creation {
+  context: CommandContext;
+  options: BoardCreateOptions;
+  name: string;
+  secTag: number;
+  folder: string;
+  plane: ControlPlane;
+  hand: ModemAtHand;
+  description: ModemDescription;
+}
+
+const requestBytesMax = 64 * 1024;
+
+/**
+ * `thingline thing create NAME --port PORT`: thing, certificate and policy, written to the board, verified, proved. What was done is in the
+ * folder, so that the same command goes on after a failure.
+ */
+export async function thingCreateOnBoard(
+  context: CommandContext,
+  options: BoardCreateOptions,
+  name: string,
+): Promise<number> {
+  const { output, signal } = context;
+  const secTag = options.secTag ?? defaultThingSecTag;
+  checkWritableTag(secTag, { force: options.force === true });
+  const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir, signal });
+  // The board is asked before anything is made: an empty socket must not cost a certificate.
+  await using hand = await openModemAtHand({ ...options, modemDir: defaultModemDir }, signal);
+  const description = await describeModem(hand, signal);
+  output.say(output.paint.dim(modemLine(hand, description)));
+  const prove = await proofOf(hand, plane, options);
+  const creation: Creation = { context, options, name, secTag, folder: options.out ?? name, plane, hand, description };
+  const before = await findEarlier(creation);
+  try {
+    const board = before?.certificateId === undefined ? await issueFor(creation, before) : before;
+    await requireCertificate(creation, board);
+    return await writeToBoard(creation, prove);
+  } catch (error) {
+    await sayHowToGoOn(creation);
+    throw error;
+  }
+}
+
+/** Where the modem can connect, and the server may be in its reach: a modem on a carrier's network knows no `localhost` of ours. */
+async function proofOf(
+  hand: ModemAtHand,
+  { device }: ControlPlane,
+  { prove }: BoardCreateOptions,
+): Promise<{ host: string; port: number } | undefined> {
+  if (prove === false) return undefined;
+  const isNear = ["localhost", "127.0.0.1", "::1"].includes(device.host);
+  if (prove === undefined && (hand.probe?.kind !== "serialModem" || isNear)) return undefined;
+  // Says by name what a board without sockets lacks, while nothing is made yet.
+  await using _proof = await openProof(hand, device);
+  return device;
+}
+
+/** What an earlier run of the same command has left. @throws {ThinglineError} FILE_EXISTS when the folder is of something else. */
+async function findEarlier({ options, name, secTag, folder, description }: Creation): Promise<BoardFile | undefined> {
+  const { files } = nodeAdapters();
+  const found = options.force === true ? undefined : await readBoardFile(files, folder);
+  if (found === undefined) {
+    await assertOutIsFree(options, name);
+    return undefined;
+  }
+  const isSame = found.thingName === name && found.imei === description.imei && found.secTag === secTag;
+  const isOfModem = found.keySha256 !== undefined;
+  if (isSame && isOfModem === (options.csr === true)) return found;
+  const what = isSame
+    ? `with a key made ${isOfModem ? "in the modem" : "in the cloud"}`
+    : `of thing ${found.thingName}, security tag ${found.secTag}, on the board with IMEI ${found.imei}`;
+  const message = `${folder} has credentials ${what}; choose another --out, or --force to write into it`;
+  throw new ThinglineError("FILE_EXISTS", message, { details: { folder } });
+}
+
+/** Thing, certificate and policy; the folder with what there is of them. */
+async function issueFor(creation: Creation, before: BoardFile | undefined): Promise<BoardFile> {
+  const { context, options, name, secTag, folder, plane, description } = creation;
+  const { output, signal } = context;
+  const { files } = nodeAdapters();
+  const { imei } = description;
+  const request = options.csr === true ? await requestFromModem(creation, before) : undefined;
+  const keep = async (issued: IssuedThing): Promise<BoardFile> => {
+    const { certificateId } = issued;
+    await writeIssued(plane, { ...options, force: true }, { name, clientId: name, issued, secTag });
+    const board = { thingName: name, imei, secTag, keySha256: request?.keySha256, certificateId };
+    await writeBoardFile(files, folder, board);
+    tellIssued(output, { issued, name, secTag, folder, plane });
+    return board;
+  };
+  return withProgress(output, `creating thing ${name} in the ${plane.description}`, async () =>
+    issueThing(await issuingPlane(plane.client), name, {
+      policyName: options.policy,
+      signal,
+      onLeftOver: (message) => output.complain({ kind: "warning", message }),
+      keep,
+      ...(request !== undefined && {
+        ownKey: async () => ({ certificateSigningRequest: request.pem }),
+      }),
+    }),
+  );
+}
+
+function tellIssued(
+  output: Output,
+  facts: { issued: IssuedThing; name: string; secTag: number; folder: string; plane: ControlPlane },
+): void {
+  const { issued, name, secTag, folder, plane } = facts;
+  const { host, port } = plane.device;
+  const { thingArn, isNew, certificateId, certificateArn, policyName } = issued;
+  output.event(
+    {
+      event: "thingCreated",
+      ...{ thingName: name, thingArn, isNew, certificateId, certificateArn, policyName, endpoint: `${host}:${port}` },
+      ...{ secTag, folder },
+    },
+    [
+      `${output.paint.green("created")}  thing ${name} in the ${plane.description}${isNew ? "" : " (it was there: one certificate more)"}`,
+      `         certificate ${shortenIds(certificateId)}, policy ${policyName}, folder ${folder}`,
+    ].join("\n"),
+  );
+}
+
+/** The request of the key in the modem: of the one that an earlier run had made, while it is still there, or of a new one. */
+async function requestFromModem(
+  { context, options, name, secTag, folder, hand, description }: Creation,
+  before: BoardFile | undefined,
+): Promise<{ pem: string; keySha256: string }> {
+  const { output, signal } = context;
+  const { files, keys } = nodeAdapters();
+  const path = join(folder, requestFileName);
+  const stored = await storedKey(hand, secTag, signal);
+  if (before?.keySha256 !== undefined && stored === before.keySha256 && (await files.exists(path))) {
+    return { pem: await readTextFile(files, path, { bytesMax: requestBytesMax }), keySha256: stored };
+  }
+  await makePrivateFolder(files, folder);
+  const replace = options.replace === true || before !== undefined;
+  const status = output.status();
+  status.show(`the modem makes a key in security tag ${secTag}`, true);
+  const made = await generateModemKey(hand.session, {
+    ...{ secTag, keys, attributes: `CN=${name}`, replace, force: options.force === true, signal },
+  }).finally(() => status.end());
+  const pem = made.requestPem ?? "";
+  const keySha256 = (await storedKey(hand, secTag, signal)) ?? "";
+  await files.replace(path, new TextEncoder().encode(pem), { mode: 0o644 });
+  await writeBoardFile(files, folder, { thingName: name, imei: description.imei, secTag, keySha256 });
+  output.event(
+    { event: "keyGenerated", secTag, subject: made.subject, replaced: made.replaced, file: path },
+    `${output.paint.green("made")}     a private key in security tag ${secTag}, which never leaves the modem`,
+  );
+  return { pem, keySha256 };
+}
+
+async function storedKey(hand: ModemAtHand, secTag: number, signal: AbortSignal): Promise<string | undefined> {
+  const entries = await listBoardCredentials(hand.session, { secTag, signal });
+  return entries.find(({ name }) => name === "privateKey")?.sha256;
+}
+
+/** A certificate of an earlier run may have been deleted or switched off since. */
+async function requireCertificate(
+  { context, plane, folder }: Creation,
+  { certificateId = "" }: BoardFile,
+): Promise<void> {
+  const sdk = await import("@aws-sdk/client-iot");
+  const { certificateDescription } = await plane.client.send(new sdk.DescribeCertificateCommand({ certificateId }), {
+    abortSignal: context.signal,
+  });
+  const status = certificateDescription?.status;
+  if (status === "ACTIVE") return;
+  const message = `the certificate of ${folder} is ${status ?? "of unknown status"} in the ${plane.description}: --force makes another`;
+  throw new ThinglineError("CERTIFICATE_STATE_INVALID", message, { details: { certificateId } });
+}
+
+async function writeToBoard(
+  { context, options, secTag, folder, hand }: Creation,
+  prove: { host: string; port: number } | undefined,
+): Promise<number> {
+  const { output, signal } = context;
+  const adapters = nodeAdapters();
+  const ca = join(folder, credentialFileNames.caPem);
+  const cert = join(folder, credentialFileNames.certificatePem);
+  const key = options.csr === true ? {} : { key: join(folder, credentialFileNames.privateKeyPem) };
+  const prepared = await prepareCredentials(adapters, { secTag, ca, cert, ...key, force: options.force === true });
+  if (options.csr === true) await requireOwnRequest(folder, prepared.credentials.certificate ?? "");
+  const status = output.status();
+  const written = await writeOne(hand, {
+    ...{ prepared, prove, signal, force: options.force === true },
+    onStep: (step, tag) => status.show(stepText(step, tag), true),
+  }).finally(() => status.end());
+  tellReport(output, written);
+  const { failure, modem } = written.report;
+  if (failure !== undefined) throw failure;
+  if (prove === undefined) {
+    output.say(
+      output.paint.dim("not proved: --prove connects through the modem, where it runs the serial modem application"),
+    );
+  }
+  return modem?.isRestored === true ? exitCodes.done : exitCodes.failed;
+}
+
+/** The certificate must be of the key that the request came from: nobody can compare it with the key itself. */
+async function requireOwnRequest(folder: string, certificatePem: string): Promise<void> {
+  const { files, keys } = nodeAdapters();
+  const request = await readTextFile(files, join(folder, requestFileName), { bytesMax: requestBytesMax });
+  const { publicKey } = parseCertificateRequest(request);
+  if (bytesEqual(publicKey, keys.certificatePublicKey(certificatePem))) return;
+  throw new ThinglineError("KEY_MISMATCH", `the certificate in ${folder} is not of the key that the modem made`);
+}
+
+/** Also what exists in the cloud by now, which nobody should have to find. */
+async function sayHowToGoOn({ context, options, name, secTag, folder }: Creation): Promise<void> {
+  const { output } = context;
+  const found = await readBoardFile(nodeAdapters().files, folder).catch(() => undefined);
+  if (found === undefined) return output.say("Nothing was kept: thing and certificate were taken back, or never made.");
+  const words = [
+    ...["thing", "create", name, ...doorWords(options), "--sec-tag", String(secTag)],
+    ...(options.csr === true ? ["--csr"] : []),
+    ...(options.aws === true ? ["--aws"] : []),
+    ...unlessDefault("--data-dir", options.dataDir, defaultDataDir),
+    ...(options.out === undefined ? [] : ["--out", options.out]),
+  ];
+  const exists =
+    found.certificateId === undefined
+      ? `There is a key in the modem, and its request in ${folder}.`
+      : `There are thing ${name} and certificate ${shortenIds(found.certificateId)} in the cloud, and their files in ${folder}.`;
+  output.event(
+    { event: "canGoOn", thingName: name, certificateId: found.certificateId, folder, command: words.join(" ") },
+    `${exists}\nThe same command goes on from there:\n  ${commandLine(words)}`,
+  );
+}
