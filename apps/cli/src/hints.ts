@@ -78,7 +78,7 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
   }),
   CREDENTIAL_REFUSED: ({ details }, command) => {
     if (details["cme"] !== 519) return undefined;
-    if (command === "modem generate-key") {
+    if (command === "modem generate-key" || command === "thing create") {
       return {
         text: "--replace deletes the key that is there, with the certificate that belonged to it, and makes another.",
       };
