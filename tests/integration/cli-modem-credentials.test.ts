@@ -1,0 +1,236 @@
+// Credentials from files and from a cloud onto boards: the commands in this process, `modem simulate` behind pseudo-terminals, a cloud on its
+// data directory.
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test, type TestContext } from "node:test";
+import { IoTClient, UpdateCertificateCommand } from "@aws-sdk/client-iot";
+import { startCloud, type StartedCloud } from "@thingline/cloud/node";
+import { isThinglineError } from "@thingline/protocol";
+import { makeTestCertificates } from "@thingline/transport/contract";
+import { modemDelete, modemList } from "thingline/dist/commands/modem-list.js";
+import { modemVerify } from "thingline/dist/commands/modem-verify.js";
+import { modemWrite } from "thingline/dist/commands/modem-write.js";
+import { thingCreate } from "thingline/dist/commands/thing-create.js";
+import { UsageError } from "thingline/dist/failure.js";
+import { createOutput } from "thingline/dist/output.js";
+import { ptyMissing } from "./pty.test.support.js";
+import { adapters, startLine } from "./simulated-line.test.support.js";
+
+const skip = ptyMissing ?? false;
+let cloud: StartedCloud;
+let dataDir: string;
+
+before(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "thingline-test-"));
+  cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, limits: "none" });
+});
+after(async () => {
+  await cloud?.close();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+interface Fact {
+  event: string;
+  [name: string]: unknown;
+}
+
+/** A command's context, and what it told programs and people. */
+function listen() {
+  const facts: Fact[] = [];
+  let said = "";
+  const out = {
+    write: (line: string) =>
+      facts.push(
+        ...line
+          .trim()
+          .split("\n")
+          .map((each) => JSON.parse(each) as Fact),
+      ),
+  };
+  const err = { write: (text: string) => (said += text) };
+  const output = createOutput({ isJson: true, out, err, env: { NO_COLOR: "1" } });
+  const { signal } = new AbortController();
+  return {
+    context: { output, signal },
+    facts,
+    said: () => said,
+    of: (event: string) => facts.filter((fact) => fact.event === event),
+  };
+}
+
+async function temporary(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "thingline-test-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A folder as `thing create` writes it, of a CA that nobody knows. */
+async function writeFolder(folder: string): Promise<void> {
+  const { ca, client } = await makeTestCertificates(adapters.keys);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "ca-cert.pem"), ca.certificatePem);
+  // As an editor on Windows may leave it.
+  await writeFile(join(folder, "client-cert.pem"), `\uFEFF${client.certificatePem.trimEnd().replaceAll("\n", "\r\n")}`);
+  await writeFile(join(folder, "private-key.pem"), client.privateKeyPem);
+}
+
+const modemDir = "nowhere";
+
+test("write brings PEM into its form, leaves the modem as it was, and verify and list agree", { skip }, async (t) => {
+  const { line, port } = await startLine(t);
+  await line.modem.at("AT+CFUN=1");
+  const from = join(await temporary(t), "board");
+  await writeFolder(from);
+  const where = { port, modemDir, secTag: 42 };
+  const written = listen();
+  assert.equal(await modemWrite(written.context, { ...where, from }), 0);
+  assert.deepEqual(
+    written.of("credentialWritten").map(({ type }) => type),
+    ["privateKey", "certificate", "ca"],
+  );
+  const remarks = written.of("remark").map(({ message }) => String(message));
+  assert.equal(remarks.length, 3, remarks.join("\n"));
+  assert.ok(remarks.every((remark) => remark.startsWith(join(from, "client-cert.pem"))));
+  assert.equal(await line.modem.at("AT+CFUN?"), "+CFUN: 1\r\nOK\r\n");
+  const verified = listen();
+  assert.equal(await modemVerify(verified.context, { ...where, from }), 0);
+  assert.deepEqual(new Set(verified.of("credentialVerified").map(({ state }) => state)), new Set(["equal"]));
+
+  await assert.rejects(
+    modemDelete(listen().context, where),
+    (error) => error instanceof UsageError && /--yes/.test(error.message),
+  );
+  await modemDelete(listen().context, { ...where, type: "certificate", yes: true });
+  const listed = listen();
+  await modemList(listed.context, where);
+  assert.deepEqual(
+    listed.of("credential").map(({ type }) => type),
+    ["ca", "privateKey"],
+  );
+  const missing = listen();
+  assert.equal(await modemVerify(missing.context, { ...where, from }), 1);
+  assert.equal(missing.of("credentialVerified").find(({ type }) => type === "certificate")?.["state"], "missing");
+
+  // An AT host has no sockets to prove anything by: said before anything is written.
+  const unproved = listen();
+  await assert.rejects(
+    modemWrite(unproved.context, { ...where, secTag: 50, from, prove: "localhost:8883" }),
+    (error) => isThinglineError(error, "MODEM_APPLICATION_MISSING") && /nothing was written/.test(error.message),
+  );
+  assert.equal(await line.modem.at("AT%CMNG=1,50"), "OK\r\n");
+  for (const heard of [written, verified, listed])
+    assert.doesNotMatch(JSON.stringify(heard.facts) + heard.said(), /BEGIN/);
+});
+
+test("a write that fails says what is in the tag, and another run completes it", { skip }, async (t) => {
+  const { line, port } = await startLine(t);
+  const from = join(await temporary(t), "board");
+  await writeFolder(from);
+  line.modem.faults.refuseWrites({ cme: 515, count: 1 });
+  const where = { port, modemDir, secTag: 42, from };
+  const failed = listen();
+  await assert.rejects(modemWrite(failed.context, where), { code: "CREDENTIAL_REFUSED" });
+  assert.deepEqual(
+    failed.of("credentialState").map(({ type, state }) => `${String(type)} ${String(state)}`),
+    ["privateKey missing", "certificate missing", "ca missing"],
+  );
+  const again = listen();
+  assert.equal(await modemWrite(again.context, where), 0);
+  assert.equal(again.of("credentialWritten").length, 3);
+});
+
+test("a line writes to many boards, reports, and goes on with those that are left", { skip }, async (t) => {
+  const cwd = await temporary(t);
+  const lines = [await startLine(t), await startLine(t)];
+  const [first, second] = lines.map(({ line }) => line.modem.identity.imei);
+  await writeFolder(join(cwd, "things", first ?? ""));
+  const reports = ["html", "csv", "json"].map((kind) => join(cwd, `line.${kind}`));
+  const options = {
+    ...{ modemDir, secTag: 42, ports: lines.map(({ port }) => port).join(","), batchDir: join(cwd, "batch") },
+    ...{ fromEach: join(cwd, "things", "{imei}"), report: reports },
+  };
+  const begun = listen();
+  assert.equal(await modemWrite(begun.context, options), 1);
+  const results = () => new Map(begun.of("board").map((board) => [board["imei"], board]));
+  assert.equal(results().get(first)?.["result"], "written");
+  assert.equal((results().get(second)?.["failure"] as Fact | undefined)?.["code"], "FILE_NOT_FOUND");
+  const page = await readFile(reports[0] ?? "", "utf8");
+  assert.ok(page.includes(first ?? "none") && page.includes("FILE_NOT_FOUND"));
+  assert.match(await readFile(reports[1] ?? "", "utf8"), new RegExp(`^${first},.*,written,`, "m"));
+
+  await assert.rejects(modemWrite(listen().context, options), { code: "FILE_EXISTS" });
+  await writeFolder(join(cwd, "things", second ?? ""));
+  const resumed = listen();
+  assert.equal(await modemWrite(resumed.context, { ...options, resume: true }), 0);
+  const ended = resumed.of("lineEnded")[0];
+  assert.deepEqual([ended?.["written"], ended?.["unchanged"], ended?.["failed"]], [1, 1, 0]);
+});
+
+test("options of a line are refused where they cannot be right", async (t) => {
+  const cwd = await temporary(t);
+  const rows: [options: object, message: RegExp][] = [
+    [{ ports: "a,b" }, /say where each board's credentials are/],
+    [{ ports: "a,b", from: "x", fromEach: "y/{imei}" }, /say where each board's credentials are/],
+    [{ ports: "a,b", port: "c", from: "x" }, /leave out --port/],
+    [{ ports: "a,b", from: "x", report: ["x.pdf"] }, /--report takes a file that ends with/],
+    [{ ports: "a,b", from: "x", resume: true }, /there is nothing in .* to resume/],
+    [{ from: "x", resume: true }, /--resume is for many boards/],
+    [{ from: "x", fromEach: "y" }, /--from-each is for many boards/],
+    [{}, /say what to write/],
+  ];
+  for (const [options, message] of rows) {
+    await assert.rejects(
+      modemWrite(listen().context, {
+        modemDir,
+        batchDir: "ports" in options ? join(cwd, "batch") : undefined,
+        ...options,
+      } as never),
+      (error) => error instanceof UsageError && message.test(error.message),
+      JSON.stringify(options),
+    );
+  }
+});
+
+test(
+  "from the board to the cloud in one command, with a key that never leaves the modem, and again after a failure",
+  { skip },
+  async (t) => {
+    const cwd = await temporary(t);
+    const { line, port, next } = await startLine(t, { application: "serialModem" });
+    const out = join(cwd, "pump-1");
+    const options = { port, dataDir, out, secTag: 42, csr: true, prove: true };
+    // The key is the first write of the storage, the certificate the second.
+    line.modem.faults.cutPowerAtWrite(2, "before");
+    const back = next("back");
+    const broken = listen();
+    await assert.rejects(thingCreate(broken.context, options, "pump-1"), (error) => isThinglineError(error));
+    assert.equal(broken.of("thingCreated").length, 1);
+    assert.match(String(broken.of("canGoOn")[0]?.["command"]), /^thing create pump-1 --port .* --csr/);
+    await back;
+    const whole = listen();
+    assert.equal(await thingCreate(whole.context, options, "pump-1"), 0);
+    assert.equal(whole.of("thingCreated").length, 0, "no second certificate");
+    assert.equal(whole.of("modemWritten")[0]?.["isProved"], true);
+    await assert.rejects(stat(join(out, "private-key.pem")));
+
+    // Proved means that the server takes it.
+    const iot = new IoTClient({
+      endpoint: cloud.addresses.api,
+      region: "us-east-1",
+      credentials: { accessKeyId: "test", secretAccessKey: "test" },
+    });
+    t.after(() => iot.destroy());
+    const { certificateId } = JSON.parse(await readFile(join(out, "board.json"), "utf8")) as { certificateId: string };
+    await iot.send(new UpdateCertificateCommand({ certificateId, newStatus: "INACTIVE" }));
+    const prove = cloud.addresses.mqtts;
+    const refused = listen();
+    await assert.rejects(
+      modemWrite(refused.context, { port, modemDir, secTag: 42, cert: join(out, "client-cert.pem"), prove }),
+      (error) => isThinglineError(error),
+    );
+    assert.equal(refused.of("modemWritten")[0]?.["isProved"], false);
+    await assert.rejects(thingCreate(listen().context, options, "pump-1"), { code: "CERTIFICATE_STATE_INVALID" });
+  },
+);
