@@ -186,7 +186,7 @@ test("options of a line are refused where they cannot be right", async (t) => {
         modemDir,
         batchDir: "ports" in options ? join(cwd, "batch") : undefined,
         ...options,
-      } as never),
+      }),
       (error) => error instanceof UsageError && message.test(error.message),
       JSON.stringify(options),
     );
