@@ -201,7 +201,8 @@ describe("thingline cloud", { concurrency: 2 }, () => {
         "thing create",
         "claim create",
       ],
-      ...["provision", "modem write", "modem list", "modem delete", "modem at", "modem ports"],
+      ...["provision", "modem write", "modem verify", "modem list", "modem delete", "modem generate-key"],
+      ...["modem at", "modem ports"],
     ];
     const surroundings: Record<string, string>[] = [{}, { npm_command: "exec" }];
     for (const env of surroundings) {

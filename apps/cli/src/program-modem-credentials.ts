@@ -69,7 +69,7 @@ function addWrite(modem: Command, command: AddCommand): void {
     write,
     "modem write --sec-tag 43 --from claim",
     "modem write --port /dev/ttyACM0 --sec-tag 42 --from my-thing",
-    "modem write --port /dev/ttyACM0 --from keys.json --prove localhost:8883",
+    "modem write --port /dev/ttyACM0 --from keys.json --prove HOST:8883",
     "modem write --ports all --sec-tag 42 --from-each 'things/{imei}'",
   );
 }
@@ -134,7 +134,7 @@ function addGenerateKey(modem: Command, command: AddCommand): void {
     .option("--out <file>", "write the PEM here instead of to standard output", paths)
     .option("--replace", "delete the key that is there, and the certificate that belonged to it")
     .option("--force", forceTag);
-  examples(onModem(generate), "modem generate-key --port /dev/ttyACM0 --sec-tag 42 --out my-thing.csr");
+  examples(onModem(generate), "modem generate-key --port /dev/ttyACM0 --sec-tag 42 --out my.csr");
 }
 
 function addAt(modem: Command, command: AddCommand): void {
