@@ -69,7 +69,7 @@ function addWrite(modem: Command, command: AddCommand): void {
     write,
     "modem write --sec-tag 43 --from claim",
     "modem write --port /dev/ttyACM0 --sec-tag 42 --from my-thing",
-    "modem write --port /dev/ttyACM0 --from keys.json --prove HOST:8883",
+    "modem write --port /dev/ttyACM0 --from my.json --prove HOST:8883",
     "modem write --ports all --sec-tag 42 --from-each 'things/{imei}'",
   );
 }

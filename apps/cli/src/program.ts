@@ -375,7 +375,7 @@ function addDevice(device: Command, command: AddCommand): void {
   examples(
     withDoorOptions(run),
     "device run --conf my-thing/prj.conf --shadow --topic my-thing/in",
-    "device run --conf my-thing/prj.conf --port /dev/ttyACM0 --sec-tag 42",
+    "device run --conf my-thing/prj.conf --port /dev/ttyACM0",
     "device run --conf my-thing/prj.conf --native-tls",
     "device run --conf my-thing/prj.conf --rotation-template rotate",
   );
