@@ -123,33 +123,41 @@ export function since(isIn: (profile: FirmwareProfile) => boolean, table: Comman
 
 /** Whether the level of a subscription is not zero. */
 export function isSubscribed(modem: ModemState, name: string): boolean {
-  return (modem.subscriptions.get(name)?.[0] ?? 0) !== 0;
+  return levelOf(modem, name) !== 0;
+}
+
+/** Forms of a subscription beside its set form; most have neither. */
+export interface SubscriptionForms {
+  read?: CommandHandler;
+  /** What stands behind the name in the answer of the test form. */
+  test?: string;
 }
 
 /**
- * A subscription `NAME=<n>[,...]` whose read form shows what was set.
+ * A subscription `NAME=<n>[,...]`. What is left out, `NAME=` too, is 0.
  *
  * @param rules of the parameters; a number: of one level from 0 up to it.
  */
 export function subscription(
   name: string,
   rules: number | readonly ParameterRule[],
-  read?: CommandHandler,
+  { read, test }: SubscriptionForms = {},
 ): CommandTable {
-  const all = typeof rules === "number" ? [integer(0, rules)] : rules;
-  const [level] = all;
-  const highest = level?.type === "integer" ? level.highest : 0;
-  return {
-    [name]: {
-      set: set(all, (modem, parameters) => {
-        // `NAME=` is 0, and so is what is left out.
-        modem.subscriptions.set(name, parameters.length === 0 ? [0] : (integers(parameters) ?? [0]));
-        return ok();
-      }),
-      read: read ?? ((modem) => ok(`${name}: ${(modem.subscriptions.get(name) ?? [0]).join(",")}`)),
-      test: () => ok(`${name}: (0-${highest})`),
-    },
+  const forms: CommandForms = {
+    set: set(typeof rules === "number" ? [integer(0, rules)] : rules, (modem, parameters) => {
+      const values = parameters.map((parameter) => (parameter.type === "integer" ? parameter.value : 0));
+      modem.subscriptions.set(name, values.length === 0 ? [0] : values);
+      return ok();
+    }),
   };
+  if (read !== undefined) forms.read = read;
+  if (test !== undefined) forms.test = () => ok(`${name}: ${test}`);
+  return { [name]: forms };
+}
+
+/** The level of a subscription. */
+export function levelOf(modem: ModemState, name: string): number {
+  return modem.subscriptions.get(name)?.[0] ?? 0;
 }
 
 /** A setting that is kept and shown, and changes nothing: what it is about is not simulated. */

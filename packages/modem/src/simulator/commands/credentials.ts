@@ -29,7 +29,6 @@ export const credentialCommands: CommandTable = {
         }
       },
     ),
-    test: () => ok("%CMNG: (0-3)"),
   },
 };
 

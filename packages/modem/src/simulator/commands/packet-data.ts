@@ -2,7 +2,7 @@ import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, isAbsentAt, isLteActive, stringAt } from "@thingline/protocol/at";
 import { addressesOf, contextIdMax, type PacketContext } from "../packet-contexts.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
-import { isSubscribed, ok, refused, set, storedSetting, subscription } from "./command.js";
+import { isSubscribed, levelOf, ok, refused, set, storedSetting, subscription } from "./command.js";
 import { ignored, integer, optional, text } from "./parameter-rules.js";
 
 const contextId = integer(0, contextIdMax);
@@ -68,12 +68,10 @@ export const packetDataCommands: CommandTable = {
       return context === undefined ? refused("error") : ok(...dynamicLines(modem, id, context));
     }),
   },
-  "+CGEREP": {
-    ...subscription("+CGEREP", [optional(isOn), optional(integer(0, 0))], (modem) =>
-      ok(`+CGEREP: ${modem.subscriptions.get("+CGEREP")?.[0] ?? 0},0`),
-    )["+CGEREP"],
-    test: () => ok("+CGEREP: (0,1),(0)"),
-  },
+  ...subscription("+CGEREP", [optional(isOn), optional(integer(0, 0))], {
+    read: (modem) => ok(`+CGEREP: ${levelOf(modem, "+CGEREP")},0`),
+    test: "(0,1),(0)",
+  }),
   "+CGAUTH": {
     set: set([contextId, optional(integer(0, 2)), optional(text()), optional(text())], authenticate),
   },

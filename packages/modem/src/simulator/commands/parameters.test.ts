@@ -233,3 +233,22 @@ test("a key usage becomes the bits of the request, as X.509 orders them", async 
     await modem.close();
   }
 });
+
+test("a form that Nordic's references do not have is refused", async () => {
+  const { at, modem } = await makeModemWorld({ keys, firmware });
+  const forms = ["%CESQ?", "%CESQ=?", "%XSNRSQ=?", "%XSIM=?", "%XTIME?", "%XVBATLVL?", "%MDMEV?", "%XPOFWARN?"];
+  const more = [
+    "+CPSMS=?",
+    "%CMNG?",
+    "%CMNG=?",
+    "%KEYGEN=?",
+    "+CESQ?",
+    "+CIMI=?",
+    "+COPS",
+    "+CFUN",
+    "%XMONITOR?",
+    "%XSUDO",
+  ];
+  for (const form of [...forms, ...more]) assert.equal(await at(`AT${form}`), "ERROR\r\n", form);
+  await modem.close();
+});

@@ -27,7 +27,6 @@ export const powerSavingCommands: CommandTable = {
     }),
     read: ({ settings: { psm } }) =>
       ok(psm === null ? "+CPSMS: 0" : `+CPSMS: 1,,,"${psm.periodicTau}","${psm.activeTime}"`),
-    test: () => ok("+CPSMS: (0,1)"),
   },
   "+CEDRXS": {
     set: set([optional(integer(0, 3)), optional(oneOf(4, 5)), optional(fourBits)], requestEdrx),

@@ -2,7 +2,6 @@ import {
   formatMonitor,
   formatRegistration,
   integerAt,
-  isAbsentAt,
   isLteActive,
   registrationStatuses,
   rsrpIndex,
@@ -10,23 +9,21 @@ import {
 } from "@thingline/protocol/at";
 import { grantedEdrx, grantedTimers, networkPeriodicTau } from "../power-saving.js";
 import type { CommandHandler, CommandTable, ModemState, Reply } from "./command.js";
-import { ok, refused, set, subscription } from "./command.js";
+import { levelOf, ok, refused, set, subscription } from "./command.js";
 import { integer, oneOf, optional, text } from "./parameter-rules.js";
 
+const isOn = integer(0, 1);
 const plmn = text(/^[0-9]{5,6}$/);
 
 /** Registration, operators, the radio connection. */
 export const registrationCommands: CommandTable = {
-  ...subscription("+CEREG", 5, (modem) => {
-    const level = modem.subscriptions.get("+CEREG")?.[0] ?? 0;
-    const registration = modem.lte.registration();
-    // As the real part fills in the fields of a modem that is not registered.
-    const shown = registration.status === "notRegistered" ? { ...registration, ...unregisteredFields } : registration;
-    return ok(`+CEREG: ${level},${formatRegistration(shown, level)}`);
-  }),
-  ...subscription("+CSCON", [optional(integer(0, 3))], (modem) => {
-    const level = modem.subscriptions.get("+CSCON")?.[0] ?? 0;
-    return ok(`+CSCON: ${level},${formatConnection(modem.lte.isConnected, level)}`);
+  ...subscription("+CEREG", 5, { read: readRegistration, test: "(0-5)" }),
+  ...subscription("+CSCON", [optional(integer(0, 3))], {
+    read: (modem) => {
+      const level = levelOf(modem, "+CSCON");
+      return ok(`+CSCON: ${level},${formatConnection(modem.lte.isConnected, level)}`);
+    },
+    test: "(0,1,2,3)",
   }),
   "%XMONITOR": { execute: monitor },
   "+COPS": {
@@ -44,13 +41,39 @@ export const registrationCommands: CommandTable = {
   "%COPS": { test: searchOperators("%COPS") },
   // The modem knows no names beside those that networks tell.
   "+COPN": { execute: () => ok() },
-  "+CNEC": {
-    ...subscription("+CNEC", [optional(oneOf(0, 8, 16, 24))])["+CNEC"],
-    test: () => ok("+CNEC: (0,8,16,24)"),
-  },
+  ...subscription("+CNEC", [optional(oneOf(0, 8, 16, 24))], {
+    read: (modem) => ok(`+CNEC: ${levelOf(modem, "+CNEC")}`),
+    test: "(0,8,16,24)",
+  }),
   "+CEER": { execute: (modem) => ok(`+CEER: "${modem.lastFailure}"`) },
-  ...indicators(),
+  "+CIND": {
+    set: set([optional(isOn), optional(isOn), optional(isOn)], (modem, parameters) => {
+      const before = indicatorsOf(modem);
+      // An indicator that is left out stays as it is.
+      modem.subscriptions.set(
+        "+CIND",
+        before.map((value, index) => integerAt(parameters, index) ?? value),
+      );
+      return ok();
+    }),
+    read: (modem) => ok(`+CIND: ${indicatorsOf(modem).join(",")}`),
+    test: () => ok('+CIND: ("service",(0,1)),("roam",(0,1)),("message",(0,1))'),
+  },
 };
+
+function readRegistration(modem: ModemState): Reply {
+  const level = levelOf(modem, "+CEREG");
+  const registration = modem.lte.registration();
+  // As the real part fills in the fields of a modem that is not registered.
+  const shown = registration.status === "notRegistered" ? { ...registration, ...unregisteredFields } : registration;
+  return ok(`+CEREG: ${level},${formatRegistration(shown, level)}`);
+}
+
+/** Service, roam and message, each off or on. */
+function indicatorsOf(modem: ModemState): number[] {
+  const [service = 0, roam = 0, message = 0] = modem.subscriptions.get("+CIND") ?? [];
+  return [service, roam, message];
+}
 
 const unregisteredFields = { act: 9, causeType: 0, rejectCause: 0 } as const;
 
@@ -112,31 +135,5 @@ function searchOperators(name: string): CommandHandler {
     const others = otherNetworks.map((other) => ({ ...other, status: other.isForbidden ? 3 : 1 }));
     const found = [...own, ...others].map(({ status, plmn: number, act }) => `(${status},"","","${number}",${act})`);
     return found.length === 0 ? ok() : ok(`${name}: ${found.join(",")}`);
-  };
-}
-
-/** `+CIND`: service, roam and message, each off or on. */
-function indicators(): CommandTable {
-  const isOn = integer(0, 1);
-  const { "+CIND": forms } = subscription("+CIND", [optional(isOn), optional(isOn), optional(isOn)], (modem) => {
-    const [service = 0, roam = 0, message = 0] = modem.subscriptions.get("+CIND") ?? [];
-    return ok(`+CIND: ${service},${roam},${message}`);
-  });
-  const { set: asSubscription } = forms ?? {};
-  if (asSubscription === undefined) return {};
-  return {
-    "+CIND": {
-      ...forms,
-      set: set(asSubscription.rules, (modem, parameters) => {
-        const before = modem.subscriptions.get("+CIND") ?? [];
-        // An indicator that is left out stays as it is.
-        const values = [0, 1, 2].map((index) =>
-          isAbsentAt(parameters, index) ? (before[index] ?? 0) : (integerAt(parameters, index) ?? 0),
-        );
-        modem.subscriptions.set("+CIND", values);
-        return ok();
-      }),
-      test: () => ok('+CIND: ("service",(0,1)),("roam",(0,1)),("message",(0,1))'),
-    },
   };
 }

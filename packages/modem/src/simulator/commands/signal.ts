@@ -23,7 +23,7 @@ export const signalCommands: CommandTable = {
   // There is neither 2G nor 3G.
   "+CSQ": { execute: () => ok("+CSQ: 99,99"), test: () => ok("+CSQ: (99),(99)") },
   ...subscription("%CESQ", 1),
-  ...subscription("%XSNRSQ", 1, (modem) => ok(`%XSNRSQ: ${snrIndex(modem)},${levelIndex(modem)},0`)),
+  ...subscription("%XSNRSQ", 1, { read: (modem) => ok(`%XSNRSQ: ${snrIndex(modem)},${levelIndex(modem)},0`) }),
   "%XCBAND": {
     execute: (modem) => ok(`%XCBAND: ${hasCell(modem) ? modem.lte.conditions.cell.band : 0}`),
     test: (modem) => ok(`%XCBAND: (${bandsOf(modem).join(",")})`),

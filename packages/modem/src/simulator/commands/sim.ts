@@ -62,7 +62,7 @@ export const simCommands: CommandTable = {
     execute: () => refused("error"),
   },
   "%XOPERID": { execute: (modem) => (isReady(modem) ? ok("%XOPERID: 0") : refused("error")) },
-  ...subscription("%XSIM", 1, (modem) => ok(`%XSIM: ${simState(modem)}`)),
+  ...subscription("%XSIM", 1, { read: (modem) => ok(`%XSIM: ${simState(modem)}`) }),
 };
 
 function attemptsLeft({ card, lte }: ModemState, code: string): string {
