@@ -44,6 +44,7 @@ const sharedTests = {
   "integration/cli-template": "provisioning-cli",
   "integration/rotation": "provisioning-cli",
   "integration/host-tools": "modem-doors",
+  "integration/modem-firmware": "modem-doors",
   "integration/modem-pty": "modem-doors",
   "integration/serial-port": "modem-doors",
   "integration/vending.": "provisioning-cli",
@@ -51,6 +52,7 @@ const sharedTests = {
   "integration/hostile-claim": "provisioning-cloud",
   "integration/just-in-time": "provisioning-cloud",
   "integration/vending-": "provisioning-cloud",
+  "simulation/main-job-bytes": "provisioning-worlds",
   "simulation/provisioning-": "provisioning-worlds",
   "simulation/rotation-": "provisioning-worlds",
 };

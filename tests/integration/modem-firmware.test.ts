@@ -28,7 +28,7 @@ const skip = process.platform === "win32" ? "a program of a script is made other
 /** Runs an action in this process, with its own PATH. */
 async function run(
   action: (context: { output: ReturnType<typeof createOutput>; signal: AbortSignal }) => Promise<unknown>,
-  path = "",
+  path?: string,
 ) {
   let written = "";
   let complained = "";
@@ -36,7 +36,7 @@ async function run(
   const err = { write: (text: string) => void (complained += text) };
   const output = createOutput({ isJson: true, out, err, env: {} });
   const before = process.env["PATH"];
-  process.env["PATH"] = path;
+  if (path !== undefined) process.env["PATH"] = path;
   let error: ThinglineError | undefined;
   let result: unknown;
   try {
@@ -45,7 +45,7 @@ async function run(
     if (!isThinglineError(failure)) throw failure;
     error = failure;
   } finally {
-    process.env["PATH"] = before;
+    if (path !== undefined) process.env["PATH"] = before;
     output.close();
   }
   const events = written
@@ -203,6 +203,23 @@ describe("modem firmware program by nrfutil", { skip }, () => {
     });
   }
 
+  test("Ctrl-C is held from before the first byte to the last, and says what a second one would do", async (t) => {
+    const nrfutil = await makeNrfutil(t, good);
+    const path = await packageFile(t);
+    const held: string[] = [];
+    const { error, complained } = await run(async (context) => {
+      const holdStop = (onStop: () => void) => {
+        held.push("held");
+        onStop();
+        return { [Symbol.dispose]: () => void held.push("let go") };
+      };
+      return modemFirmwareProgram({ ...context, holdStop }, { with: "device" }, path);
+    }, nrfutil.path);
+    assert.equal(error, undefined);
+    assert.deepEqual(held, ["held", "let go"]);
+    assert.match(complained, /it goes on\. Ctrl-C again ends Thingline, not nrfutil/);
+  });
+
   test("a locked board gets the advice to recover it", async (t) => {
     const locked = { lines: [taskEnd("program", { result: "fail", message: "Device is protected" })], code: 1 };
     const { error } = await programWith(t, { "device program": locked });
@@ -303,7 +320,7 @@ describe("a run of nrfutil", { skip }, () => {
   });
 });
 
-describe("modem firmware program over a serial modem application", () => {
+describe("modem firmware program over a serial modem application", { concurrency: true }, () => {
   const keys = createNodeKeys();
   const network = createNodeNetwork();
   const [clock, random] = [createNodeClock(), createNodeRandom()];

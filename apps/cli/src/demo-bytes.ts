@@ -28,6 +28,10 @@ export function openByteLedger(output: Output, traffic: ModemTraffic): ByteLedge
       output.event({ event: "bytes", step, ...factsOf(cost) });
     },
     show() {
+      for (const { number, host, port, protocol = null, tlsBy, isResumed = null, ...counts } of traffic.sockets) {
+        const { state: _, ...layers } = counts;
+        output.event({ event: "bytesSocket", number, host, port, protocol, tlsBy, isResumed, ...layers });
+      }
       const total = { step: "total", cost: trafficBetween(first, before) };
       output.event({ event: "bytesTotal", ...factsOf(total.cost) }, tableOf(output, [...steps, total]));
     },

@@ -10,7 +10,7 @@ export interface FirmwareNeed {
   /** Without it a device does not get its credentials, or does not connect with them. */
   readonly isRequired: boolean;
   /** By family; a family that is not there never has it. */
-  readonly since: Readonly<Partial<Record<"nrf9160" | "nrf91x1", readonly Version[]>>>;
+  readonly since: Readonly<Partial<Record<"nrf9160" | "nrf91x1", readonly FirmwareRevision["version"][]>>>;
 }
 
 const always: readonly Version[] = [[2, 0, 0]];
