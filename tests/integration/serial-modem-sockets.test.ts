@@ -201,3 +201,30 @@ test("the build with TLS outside of the modem takes credentials by its own comma
   );
   await world.close();
 });
+
+test("a real client calls the modem, whose TCP server answers it", async () => {
+  const world = await openWorld({
+    dialect: "slm-2.x",
+    listen: (options, onConnection) => network.listen(options, onConnection),
+  });
+  const { at, until } = world;
+  await world.register();
+  // A port that was free a moment ago.
+  const probe = await network.listen({ host: "127.0.0.1", port: 0 }, (connection) => connection.destroy());
+  const { port } = probe.address;
+  await probe.close();
+  assert.equal(await at(`AT#XTCPSVR=1,${port}`), `\r\n#XTCPSVR: 0,"started"\r\n${ok}`);
+  const client = await network.dial({ host: "127.0.0.1", port });
+  let received = "";
+  const ended = new Promise<void>((resolve) => {
+    client.start({ data: (bytes) => (received += Buffer.from(bytes).toString()), closed: () => resolve() });
+  });
+  assert.equal(await until('"connected"\r\n'), '\r\n#XTCPSVR: "127.0.0.1","connected"\r\n');
+  client.write(Buffer.from("Hello"));
+  assert.equal(await until("Hello"), "\r\n#XTCPDATA: 5\r\nHello");
+  assert.equal(await at('AT#XTCPSEND="Goodbye"'), `\r\n#XTCPSEND: 7\r\n${ok}`);
+  assert.equal(await at("AT#XTCPSVR=0"), `\r\n#XTCPSVR: 0,"stopped"\r\n${ok}`);
+  await ended;
+  assert.equal(received, "Goodbye");
+  await world.close();
+});

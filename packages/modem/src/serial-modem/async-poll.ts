@@ -1,5 +1,6 @@
 import type { SerialModemServices } from "./feature.js";
-import { type ModemSocket, pollBits } from "./socket.js";
+import { pollBits } from "./poll-bits.js";
+import type { ModemSocket } from "./socket.js";
 import type { SocketTable } from "./socket-table.js";
 
 const alwaysTold = pollBits.error | pollBits.hangUp | pollBits.invalid;

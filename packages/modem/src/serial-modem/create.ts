@@ -21,6 +21,7 @@ const optionTypes = {
   files: filesOption,
   folder: "string",
   resolve: "function",
+  listen: "function",
   updatedApplication: "string",
   onUnsupported: "function",
 } as const satisfies OptionTypes<SerialModemOptions>;

@@ -14,6 +14,7 @@ export const errnos = {
   EINVAL: 22,
   EMFILE: 24,
   EISCONN: 127,
+  EADDRINUSE: 112,
   ENOTSUP: 134,
   EOPNOTSUPP: 95,
   ECONNRESET: 104,

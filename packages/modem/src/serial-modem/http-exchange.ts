@@ -3,7 +3,8 @@ import type { Clock, Timer } from "@thingline/transport";
 import type { SerialModemInformation } from "./command.js";
 import { errnos } from "./errno.js";
 import { ChunkedBodyEnd, hasBody, headLength, type HttpResponseHead, parseResponseHead } from "./http-response.js";
-import { type ModemSocket, pollBits } from "./socket.js";
+import { pollBits } from "./poll-bits.js";
+import type { ModemSocket } from "./socket.js";
 
 /** One buffer of the HTTP client of the Serial Modem: the longest head, and what is handed on of a body at once. */
 export const httpReceiveBytesMax = 2048;

@@ -1,5 +1,5 @@
 import type { AtTerminator } from "@thingline/protocol/at";
-import type { Clock, Files, Random } from "@thingline/transport";
+import type { Clock, Files, Network, Random } from "@thingline/transport";
 import type { SerialModemDialect } from "./dialect.js";
 
 export interface SerialModemOptions {
@@ -28,6 +28,8 @@ export interface SerialModemOptions {
   resolve?: (host: string, options: { family: 4 | 6 | undefined; signal: AbortSignal }) => Promise<readonly string[]>;
   /** What becomes of an image of the application that a bootloader has started: it may crash, and be taken back. Default `runs`. */
   updatedApplication?: "runs" | "crashes";
+  /** Where sockets listen that are to be called, on the loopback. Without it they are refused. */
+  listen?: Network["listen"];
   /** Told when a command asks for what is not simulated, by name; the host gets ERROR. */
   onUnsupported?: (what: string) => void;
 }

@@ -3,6 +3,7 @@ import { oneOf, optional } from "../simulator/commands/parameter-rules.js";
 import { failed, ok, type SerialModemCommand } from "./command.js";
 import type { SerialModemFeature, SerialModemServices } from "./feature.js";
 import { resolveTimeoutMs } from "./options.js";
+import { isOnline } from "./online.js";
 import { host } from "./socket-rules.js";
 
 const loopback = { 4: "127.0.0.1", 6: "::1" } as const;
@@ -40,7 +41,7 @@ function resolveCommand(look: Look): SerialModemCommand {
 }
 
 async function addressesOf(
-  { modem, clock, options }: SerialModemServices,
+  services: SerialModemServices,
   name: string,
   family: 4 | 6 | undefined,
   controller: AbortController,
@@ -48,8 +49,8 @@ async function addressesOf(
   const kind = /^[0-9]{1,3}(?:\.[0-9]{1,3}){3}$/.test(name) ? 4 : name.includes(":") ? 6 : undefined;
   if (kind !== undefined) return family === undefined || family === kind ? [name] : [];
   if (name === "localhost") return [loopback[family ?? 4]];
-  const isRegistered = /\+CEREG: [0-5],[15]/.test(await modem.at("AT+CEREG?"));
-  if (options.resolve === undefined || !isRegistered || !modem.conditions.hasData) return [];
+  const { clock, options } = services;
+  if (options.resolve === undefined || !(await isOnline(services))) return [];
   const tooLate = new Promise<readonly string[]>((resolve) => {
     controller.signal.addEventListener("abort", () => resolve([]), { once: true });
   });

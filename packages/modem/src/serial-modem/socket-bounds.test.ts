@@ -10,7 +10,7 @@ import { hexSentBytesMax, hostBytesMax } from "./socket-rules.js";
 
 test("a socket reads socketReceiveBytes ahead of its host, and takes socketSendBytes that the network has not", async () => {
   const { clock, dialer, peers } = makeFakeNetwork();
-  const kind = { family: 1, cid: 0, secTag: undefined, peerVerify: 2 } as const;
+  const kind = { family: 1, role: 0, cid: 0, secTag: undefined, peerVerify: 2 } as const;
   const socket = new ModemSocket(0, kind, clock, () => undefined);
   assert.equal(await socket.connect(() => dialer.dial({ host: "host", port: 1 })), 0);
   const [peer] = peers;
@@ -40,7 +40,7 @@ test("a send that finds no room within its time says how far it came", async () 
   const { near, far } = createConnectionPair({ clock, windowBytes: 0 });
   far.start({ data: () => undefined, closed: () => undefined });
   far.pause();
-  const kind = { family: 1, cid: 0, secTag: undefined, peerVerify: 2 } as const;
+  const kind = { family: 1, role: 0, cid: 0, secTag: undefined, peerVerify: 2 } as const;
   const socket = new ModemSocket(0, kind, clock, () => undefined);
   await socket.connect(() => Promise.resolve(near));
   socket.sendTimeoutSeconds = 1;

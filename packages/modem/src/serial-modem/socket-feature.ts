@@ -5,20 +5,20 @@ import { HttpRequests } from "./http-requests.js";
 import { HandlePool, SocketTable } from "./socket-table.js";
 import { serialModemSocketCommands } from "./sockets-serial-modem.js";
 import { slmSocketCommands } from "./sockets-slm.js";
-import { TcpClient } from "./tcp-client.js";
+import { TcpProxy } from "./tcp-proxy.js";
 
-/** Sockets in each dialect, the HTTP client on them, the TCP client. */
+/** Sockets in each dialect, the HTTP client on them, the TCP client and server. */
 export const makeSocketFeature: SerialModemFeature = (services) => {
   const handles = new HandlePool();
   const table = new SocketTable(services, handles);
   const poll = new AsyncPoll(services, table);
   const reception = new AutoReception({ services, table });
   const requests = new HttpRequests({ services, table, poll, reception });
-  const client = new TcpClient(services, handles);
+  const proxy = new TcpProxy(services, handles);
   const lineChanged = (): void => {
     requests.pump();
     reception.pump();
-    client.lineChanged();
+    proxy.lineChanged();
     poll.tell();
   };
   table.onChange(lineChanged);
@@ -33,16 +33,16 @@ export const makeSocketFeature: SerialModemFeature = (services) => {
       ...slmSocketCommands({ services, table, poll }),
       ...serialModemSocketCommands({ services, table, poll, reception }),
       ...requests.commands,
-      ...client.commands,
+      ...proxy.commands,
     ],
     lineChanged,
     modemLost: () => {
       loseAll();
-      client.modemLost();
+      proxy.modemLost();
     },
     stop: () => {
       loseAll();
-      client.stop();
+      proxy.stop();
     },
   };
 };

@@ -39,7 +39,7 @@ export const secureSocketRules: readonly ParameterRule[] = [
 /** What TCP and TLS sockets are called in the answers to their opening. */
 export const protocols = { plain: "1,6", secure: "1,258" } as const;
 
-/** What is to be opened, or a refusal: the transport has neither datagrams nor a way to be called. */
+/** What is to be opened, or a refusal of what the transport does not have. */
 export function readSocketKind(
   services: SerialModemServices,
   parameters: readonly AtParameter[],
@@ -48,9 +48,12 @@ export function readSocketKind(
   const [family, type, role] = [0, 1, 2].map((index) => integerAt(parameters, index));
   if (type === 2) return services.refuse(`${isSecure ? "DTLS" : "UDP"} sockets`);
   if (type === 3) return services.refuse("raw sockets");
-  if (role === 1) return services.refuse("server sockets");
+  if (role === 1 && (isSecure || services.options.listen === undefined)) {
+    return services.refuse(isSecure ? "TLS servers" : "server sockets");
+  }
   return {
     family: family === 2 ? 2 : 1,
+    role: role === 1 ? 1 : 0,
     cid: integerAt(parameters, isSecure ? 5 : 3) ?? 0,
     secTag: isSecure ? integerAt(parameters, 3) : undefined,
     peerVerify: integerAt(parameters, 4) ?? 2,

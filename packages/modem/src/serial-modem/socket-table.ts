@@ -78,6 +78,13 @@ export class SocketTable {
     return socket;
   }
 
+  /** A number for the connection that a socket of SLM has accepted, in place of the one before. */
+  namePeer(socket: ModemSocket): number | undefined {
+    if (socket.peerHandle !== undefined) this.#handles.give(socket.peerHandle);
+    socket.peerHandle = this.#handles.take();
+    return socket.peerHandle;
+  }
+
   select(socket: ModemSocket): void {
     this.#active = socket;
   }
@@ -109,6 +116,7 @@ export class SocketTable {
     this.#sockets.delete(socket.handle);
     this.#rankings.delete(socket);
     this.#handles.give(socket.handle);
+    if (socket.peerHandle !== undefined) this.#handles.give(socket.peerHandle);
     if (this.#active !== socket) return;
     const ranked = [...this.#rankings].sort(([, one], [, other]) => other - one);
     this.#active = ranked[0]?.[0];

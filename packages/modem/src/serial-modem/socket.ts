@@ -1,6 +1,8 @@
 import type { Clock, Connection } from "@thingline/transport";
 import { ByteQueue } from "./byte-queue.js";
 import { errnoOf, errnos } from "./errno.js";
+import { pollBits } from "./poll-bits.js";
+import { ServerSocket, type ServerSocketOptions } from "./server-socket.js";
 
 /** A received stream is not read beyond this while the host does not ask; what one read of the network brings comes on top. */
 export const socketReceiveBytes = 8192;
@@ -12,13 +14,12 @@ const sendPollMs = 5;
 const sentPieceBytes = 2048;
 export const defaultSendTimeoutSeconds = 30;
 
-/** Bits of `#XPOLL` and `#XAPOLL`. */
-export const pollBits = { in: 1, out: 4, error: 8, hangUp: 16, invalid: 32 } as const;
-
 /** What a socket was opened as. */
 export interface SocketKind {
   /** 1 IPv4, 2 IPv6. */
   family: 1 | 2;
+  /** 0 calls, 1 is called. */
+  role: 0 | 1;
   /** Of the packet data network. */
   cid: number;
   /** TLS with the credentials of this tag. */
@@ -54,6 +55,8 @@ export class ModemSocket {
   sendTimeoutSeconds = defaultSendTimeoutSeconds;
   receiveTimeoutSeconds = 0;
   localPort = 0;
+  /** Of SLM: what the connection that it accepted is called. */
+  peerHandle: number | undefined;
   /** Options that are kept and change nothing, by their numbers. */
   readonly storedOptions = new Map<number, number>();
   readonly #clock: Clock;
@@ -61,6 +64,7 @@ export class ModemSocket {
   readonly #received = new ByteQueue();
   readonly #waiting = new Set<() => void>();
   #state: SocketState = { name: "idle" };
+  #server: ServerSocket | undefined;
   #cipher: string | undefined;
 
   constructor(handle: number, kind: SocketKind, clock: Clock, onChange: (socket: ModemSocket) => void) {
@@ -80,6 +84,11 @@ export class ModemSocket {
     return this.#state.name === "over";
   }
 
+  /** Set while it listens. */
+  get server(): ServerSocket | undefined {
+    return this.#server;
+  }
+
   get receivedBytes(): number {
     return this.#received.lengthBytes;
   }
@@ -89,8 +98,9 @@ export class ModemSocket {
     return this.#cipher;
   }
 
-  /** Which of {@link pollBits} hold. A socket that was never connected has none, one that was taken away is invalid. */
+  /** Which of {@link pollBits} hold. One that listens tells of callers alone; a socket that was never connected has none, one that was taken away is invalid. */
   poll(): number {
+    if (this.#server !== undefined) return this.#server.poll();
     const state = this.#state;
     const bits = this.#received.lengthBytes > 0 ? pollBits.in : 0;
     if (state.name === "connected") {
@@ -103,7 +113,7 @@ export class ModemSocket {
 
   /** @returns 0, or the negative error number. */
   async connect(dial: (signal: AbortSignal) => Promise<Connection>): Promise<number> {
-    if (this.#state.name !== "idle") return -errnos.EISCONN;
+    if (this.#state.name !== "idle" || this.#server !== undefined) return -errnos.EISCONN;
     const controller = new AbortController();
     this.#state = { name: "connecting", controller };
     let connection: Connection;
@@ -117,19 +127,46 @@ export class ModemSocket {
       connection.destroy();
       return -errnos.ECANCELED;
     }
-    this.#state = { name: "connected", connection };
+    this.adopt(connection);
+    return 0;
+  }
+
+  /** @returns 0, or the negative error number. */
+  async listen(options: Omit<ServerSocketOptions, "family" | "port" | "onChange">): Promise<number> {
+    if (this.#state.name !== "idle" || this.#server !== undefined) return -errnos.EINVAL;
+    const { family } = this.kind;
+    const server = await ServerSocket.open({
+      ...options,
+      family,
+      port: this.localPort,
+      onChange: () => this.#changed(),
+    });
+    if (typeof server === "number") return server;
+    if (this.#isClosed()) {
+      server.close();
+      return -errnos.ECANCELED;
+    }
+    this.#server = server;
+    return 0;
+  }
+
+  /** Goes on with a connection that was made, in place of the one before. */
+  adopt(connection: Connection): void {
+    if (this.#state.name === "connected") this.#state.connection.destroy();
+    this.#received.clear();
+    const state: SocketState = { name: "connected", connection };
+    this.#state = state;
     this.#cipher = connection.secure?.cipher;
     connection.start({
       data: (bytes) => this.#onData(connection, bytes),
       drained: () => this.#changed(),
       closed: (error) => {
-        if (this.#isClosed()) return;
+        if (this.#state !== state) return;
         this.#state = { name: "over", errno: error === undefined ? 0 : errnoOf(error) };
         this.#changed();
       },
     });
     this.#changed();
-    return 0;
   }
 
   /**
@@ -179,6 +216,11 @@ export class ModemSocket {
     return this.#taken({ bytesMax, timeoutMs: 0 });
   }
 
+  /** Forgets a connection that is over: one that listens takes the next. */
+  release(): void {
+    if (this.#state.name === "over") this.#state = { name: "idle" };
+  }
+
   /** Ends in order. Whoever waits gets an error. */
   close(): void {
     this.#end((connection) => void connection.close());
@@ -193,6 +235,8 @@ export class ModemSocket {
     const state = this.#state;
     this.#state = { name: "closed" };
     this.#received.clear();
+    this.#server?.close();
+    this.#server = undefined;
     if (state.name === "connecting") state.controller.abort();
     if (state.name === "connected") endConnection(state.connection);
     for (const wake of this.#waiting) wake();
@@ -203,7 +247,7 @@ export class ModemSocket {
   }
 
   #onData(connection: Connection, bytes: Uint8Array): void {
-    if (this.#isClosed()) return;
+    if (this.#state.name !== "connected" || this.#state.connection !== connection) return;
     this.#received.put(bytes);
     if (this.#received.lengthBytes >= socketReceiveBytes) connection.pause();
     this.#changed();

@@ -6,7 +6,10 @@ import { type AutoReception, receivedInformation } from "./auto-reception.js";
 import { failed, ok, type SerialModemCommand, type SerialModemHandler, type SerialModemReply } from "./command.js";
 import { errnos } from "./errno.js";
 import type { SerialModemServices } from "./feature.js";
-import { type ModemSocket, pollBits } from "./socket.js";
+import { isOnline } from "./online.js";
+import { pollBits } from "./poll-bits.js";
+import { addressOf } from "./server-socket.js";
+import type { ModemSocket } from "./socket.js";
 import { handlePlainOption, handleSecureOption, optionRules, textOptionRules } from "./socket-options.js";
 import {
   bytesAt,
@@ -49,14 +52,14 @@ export function serialModemSocketCommands(parts: SerialModemSocketParts): Serial
     optionCommand(parts, "#XSSOCKETOPT"),
     bindCommand(parts),
     connectCommand(parts),
+    listenCommand(parts),
+    acceptCommand(parts),
     sendCommand(parts),
     receiveCommand(parts),
     asyncPollCommand(parts),
     receiveConfigurationCommand(parts),
   ];
   const absent: Record<string, string> = {
-    "#XLISTEN": "server sockets",
-    "#XACCEPT": "server sockets",
     "#XSENDTO": "UDP sockets",
     "#XRECVFROM": "UDP sockets",
   };
@@ -72,7 +75,7 @@ function openCommand(
 ): SerialModemCommand {
   const isSecure = name === "#XSSOCKET";
   const show = ({ handle: number, kind }: ModemSocket): string =>
-    `${name}: ${number},${kind.family},0,1,${isSecure ? `${kind.secTag},` : ""}${kind.cid}`;
+    `${name}: ${number},${kind.family},${kind.role},1,${isSecure ? `${kind.secTag},` : ""}${kind.cid}`;
   const lists = isSecure ? "(1,2),(1,2),(0,1),<sec_tag>,<peer_verify>,<cid>" : "(1,2,3),(1,2,3),(0,1),<cid>";
   return {
     name,
@@ -166,6 +169,50 @@ function connectCommand({ table }: SerialModemSocketParts): SerialModemCommand {
     return errno === 0 ? ok(`#XCONNECT: ${socket.handle},1`) : failed();
   });
   return { name: "#XCONNECT", forms: { set: { rules: [handle, host, port], handle: connect } } };
+}
+
+/** Of a socket that is bound to a port. */
+function listenCommand({ services, table }: SerialModemSocketParts): SerialModemCommand {
+  const listenOn = onSocket(table, async (socket) => {
+    const { listen } = services.options;
+    if (listen === undefined) return services.refuse("server sockets (AT#XLISTEN)");
+    if (socket.localPort === 0 || socket.kind.secTag !== undefined || !(await isOnline(services))) return failed();
+    return (await socket.listen({ listen })) === 0 ? ok() : failed();
+  });
+  return {
+    name: "#XLISTEN",
+    forms: {
+      set: { rules: [handle], handle: listenOn },
+      read: () => {
+        const listening = table.all.filter((socket) => socket.server !== undefined);
+        return ok(...listening.map((socket) => `#XLISTEN: ${socket.handle},${socket.kind.cid},${socket.localPort}`));
+      },
+      test: () => ok("#XLISTEN: <handle>"),
+    },
+  };
+}
+
+/** Does not wait: a URC of `#XAPOLL` tells when somebody calls. */
+function acceptCommand({ table, poll, reception }: SerialModemSocketParts): SerialModemCommand {
+  const accept = onSocket(table, (listening) => {
+    const connection = listening.server?.accept();
+    if (connection === undefined) return failed();
+    const socket = table.open({ ...listening.kind, role: 0 });
+    if (socket === undefined) {
+      connection.destroy();
+      return failed();
+    }
+    poll.opened(socket);
+    reception.opened(socket);
+    poll.rearm(listening, pollBits.in);
+    socket.adopt(connection);
+    const { port: number } = connection.remote;
+    return ok(`#XACCEPT: ${socket.handle},${socket.kind.cid},"${addressOf(connection)}",${number}`);
+  });
+  return {
+    name: "#XACCEPT",
+    forms: { set: { rules: [handle], handle: accept }, test: () => ok("#XACCEPT: <handle>") },
+  };
 }
 
 /** `=<handle>,<mode>,<flags>[,<data>|,<data_len>]` */

@@ -6,7 +6,10 @@ import type { AsyncPoll } from "./async-poll.js";
 import { failed, ok, type SerialModemCommand, type SerialModemReply } from "./command.js";
 import { errnos } from "./errno.js";
 import type { SerialModemServices } from "./feature.js";
-import { type ModemSocket, pollBits } from "./socket.js";
+import { isOnline } from "./online.js";
+import { pollBits } from "./poll-bits.js";
+import { addressOf } from "./server-socket.js";
+import type { ModemSocket } from "./socket.js";
 import { handlePlainOption, handleSecureOption, optionRules, textOptionRules } from "./socket-options.js";
 import {
   bytesAt,
@@ -43,6 +46,8 @@ export function slmSocketCommands(parts: SlmSocketParts): SerialModemCommand[] {
     optionCommand(parts, "#XSSOCKETOPT"),
     bindCommand(parts),
     connectCommand(parts),
+    listenCommand(parts),
+    acceptCommand(parts),
     sendCommand(parts),
     receiveCommand(parts),
     pollCommand(parts),
@@ -71,8 +76,8 @@ function openCommand({ services, table, poll }: SlmSocketParts, name: "#XSOCKET"
   const read = (): SerialModemReply => {
     const { active } = table;
     if (active === undefined || (active.kind.secTag !== undefined) !== isSecure) return ok();
-    const { family, secTag, cid } = active.kind;
-    return ok(`${name}: ${active.handle},${family},0,1,${isSecure ? `${secTag},` : ""}${cid}`);
+    const { family, role, secTag, cid } = active.kind;
+    return ok(`${name}: ${active.handle},${family},${role},1,${isSecure ? `${secTag},` : ""}${cid}`);
   };
   const lists = isSecure ? "(0,1,2),(1,2),(0,1),<sec_tag>,<peer_verify>,<cid>" : "(0,1,2),(1,2,3),(0,1),<cid>";
   return {
@@ -90,8 +95,8 @@ function openCommand({ services, table, poll }: SlmSocketParts, name: "#XSOCKET"
 
 function selectCommand({ table }: SlmSocketParts): SerialModemCommand {
   const show = (socket: ModemSocket): string => {
-    const { family, secTag, cid } = socket.kind;
-    return `#XSOCKETSELECT: ${socket.handle},${family},0,1,${secTag ?? noSecTag},${table.rankingOf(socket)},${cid}`;
+    const { family, role, secTag, cid } = socket.kind;
+    return `#XSOCKETSELECT: ${socket.handle},${family},${role},1,${secTag ?? noSecTag},${table.rankingOf(socket)},${cid}`;
   };
   return {
     name: "#XSOCKETSELECT",
@@ -155,11 +160,56 @@ function connectCommand({ table }: SlmSocketParts): SerialModemCommand {
         rules: [host, port],
         handle: async (parameters) => {
           const { active } = table;
-          if (active === undefined) return failed();
+          if (active === undefined || active.kind.role === 1) return failed();
           const errno = await table.connect(active, stringAt(parameters, 0) ?? "", integerAt(parameters, 1) ?? 0);
           return errno === 0 ? ok("#XCONNECT: 1") : failed();
         },
       },
+    },
+  };
+}
+
+function listenCommand({ services, table }: SlmSocketParts): SerialModemCommand {
+  return {
+    name: "#XLISTEN",
+    forms: {
+      execute: async () => {
+        const { listen } = services.options;
+        const { active } = table;
+        if (listen === undefined) return services.refuse("server sockets (AT#XLISTEN)");
+        if (active?.kind.role !== 1 || !(await isOnline(services))) return failed();
+        return (await active.listen({ listen })) === 0 ? ok() : failed();
+      },
+    },
+  };
+}
+
+/** `#XACCEPT=<timeout>`: what is sent and received goes to the caller from then on; 0 waits for ever. */
+function acceptCommand({ services, table }: SlmSocketParts): SerialModemCommand {
+  return {
+    name: "#XACCEPT",
+    forms: {
+      set: {
+        rules: [timeoutSeconds],
+        handle: async (parameters) => {
+          const { active } = table;
+          const server = active?.server;
+          if (active === undefined || server === undefined) return failed();
+          const seconds = integerAt(parameters, 0) ?? 0;
+          const isSo = (): boolean => server.poll() !== 0 || active.server !== server;
+          await waitUntil({ services, table, timeoutMs: seconds === 0 ? -1 : seconds * 1000, isSo });
+          const connection = active.server === server ? server.accept() : undefined;
+          if (connection === undefined) return failed();
+          const peer = table.namePeer(active);
+          if (peer === undefined) {
+            connection.destroy();
+            return failed();
+          }
+          active.adopt(connection);
+          return ok(`#XACCEPT: ${peer},"${addressOf(connection)}"`);
+        },
+      },
+      read: () => ok(`#XTCPACCEPT: ${table.active?.peerHandle ?? 0}`),
     },
   };
 }
@@ -306,11 +356,8 @@ function asyncPollCommand({ table, poll }: SlmSocketParts): SerialModemCommand {
 /** What the transport of the simulated modem cannot do, by name. */
 function absentCommands({ services }: SlmSocketParts): SerialModemCommand[] {
   const absent: Record<string, string> = {
-    "#XLISTEN": "server sockets",
-    "#XACCEPT": "server sockets",
     "#XSENDTO": "UDP sockets",
     "#XRECVFROM": "UDP sockets",
-    "#XTCPSVR": "TCP servers",
     "#XUDPSVR": "UDP servers",
     "#XUDPCLI": "UDP clients",
   };
