@@ -57,7 +57,7 @@ export const arrowRules = {
       commands: ["at", "session.ts", "link-state.ts", "credential-refusal.ts"],
       "credential-writing": ["commands", "session.ts", "credential-refusal.ts"],
       "firmware-upload": ["session.ts"],
-      "serial-modem-host": ["probe.ts", "session.ts"],
+      "serial-modem-host": ["commands", "probe.ts", "session.ts"],
       simulator: ["simulator/behaviour", "simulator/commands", "at", "serial-modem", "credential-refusal.ts"],
       "simulator/behaviour": ["simulator"],
       "simulator/commands": ["simulator", "at"],

@@ -1,5 +1,6 @@
 // `thingline device run`: a device as a program, against a cloud in this process.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -18,8 +19,11 @@ import {
   startThinglineIn,
   temporaryFolder,
   thinglineBin,
+  type Finished,
   type JsonEvent,
+  type RunningProgram,
 } from "./cli-process.test.support.js";
+import { openTcpBoard } from "./tcp-board.test.support.js";
 import { connectClient, createDevice, iotClient, portOf } from "./cloud-world.test.support.js";
 
 const thing = "my-thing";
@@ -97,6 +101,12 @@ async function listen(
   return { client, messages };
 }
 
+/** What ends by itself. */
+async function ended(program: RunningProgram): Promise<Finished> {
+  if (program.child.exitCode === null) await once(program.child, "exit");
+  return program.end("SIGINT");
+}
+
 const is = (name: string) => (event: JsonEvent) => event.event === name;
 
 describe("thingline device run", { concurrency: 2 }, () => {
@@ -141,6 +151,36 @@ describe("thingline device run", { concurrency: 2 }, () => {
       [`${thing}/a/marker`],
       "no last will: it sent DISCONNECT",
     );
+  });
+
+  test("through a board behind a port it does the same, until somebody pulls the cable", async (t) => {
+    const cwd = await prepare(t, { hasModem: true, clientId: `${thing}.board` });
+    const board = await openTcpBoard(t, { folder: join(cwd, ".thingline/modem") });
+    const { client } = await listen(t, `${thing}.e`, `${thing}/e`);
+    const device = start(t, cwd, "--tcp", board.where, "--topic", `${thing}/e/commands/+`);
+    const ready = await device.event(is("ready"));
+    assert.deepEqual([ready["tls"], ready["refusedFilters"]], ["TLSv1.2", []]);
+    await client.publishAsync(`${thing}/e/commands/open`, "now", { qos: 1 });
+    const data = await device.event(({ topic }) => topic === `${thing}/e/commands/open`);
+    assert.deepEqual([data.event, data["payload"], data["qos"]], ["data", "now", 1]);
+    board.unplug();
+    const { code, stderr } = await ended(device);
+    assert.equal(code, 1);
+    assert.match(stderr, /the AT channel ended/);
+  });
+
+  test("a board that cannot be its way out is told by name", async (t) => {
+    const cwd = await prepare(t, { hasModem: true });
+    const { where } = await openTcpBoard(t, { folder: join(cwd, ".thingline/modem"), runs: "atClient" });
+    const plain = await run(t, cwd, "--tcp", where);
+    assert.equal(plain.code, 1);
+    assert.match(
+      plain.stderr,
+      /an AT client[^]*needs Nordic's serial modem application: Serial Modem, or Serial LTE Modem/,
+    );
+    const native = await run(t, cwd, "--tcp", where, "--native-tls");
+    assert.equal(native.code, 2);
+    assert.match(native.stderr, /leave out --native-tls/);
   });
 
   test("in a pipe it publishes every line in order and ends with the input", async (t) => {

@@ -28,6 +28,7 @@ import {
   thinglineBin,
   type Finished,
 } from "./cli-process.test.support.js";
+import { openTcpBoard } from "./tcp-board.test.support.js";
 import { portOf, RecordingLog } from "./cloud-world.test.support.js";
 
 interface Claim {
@@ -240,6 +241,19 @@ describe("from a claim to a provisioned device", { concurrency: 2 }, () => {
     assert.ok(done.some(({ name }) => name === "makeKey"));
     assert.deepEqual([events.at(-1)?.["clientId"], events.at(-1)?.["method"]], ["own-key", "split-modem-key"]);
     assert.deepEqual(await tagsOf(t, cwd), fullTags);
+  });
+
+  test("a board behind a port is provisioned the same way, and what follows names the port again", async (t) => {
+    const cwd = await prepare(t, "pump-board");
+    const { where } = await openTcpBoard(t, { folder: join(cwd, ".thingline/modem") });
+    const words = ["provision", "--conf", "prj.conf", "--tcp", where, "--method", "split-modem-key"];
+    const provisioned = await runThinglineIn(t, { cwd }, ...words);
+    assert.equal(provisioned.code, 0, provisioned.stderr);
+    assert.match(provisioned.stdout, /provisioned {2}pump-board, certificate \w+… in security tag 50/);
+    assert.match(provisioned.stdout, new RegExp(`device run --conf prj.conf --sec-tag 50 --tcp ${where}`));
+    const many = await runThinglineIn(t, { cwd }, ...words, "--count", "2");
+    assert.equal(many.code, 2);
+    assert.match(many.stderr, /leave out --port and --tcp/);
   });
 
   test("with overlay-native_tls.conf the application does TLS with the files of --certs, at a static address", async (t) => {

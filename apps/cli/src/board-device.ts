@@ -2,6 +2,7 @@ import {
   createLinkControl,
   createModemCredentialStore,
   createModemKeyMaker,
+  keepLinkAfterRestarts,
   type ModemSession,
   openModemSession,
   openSerialModemSockets,
@@ -28,7 +29,8 @@ export async function openBoardDevice(
   try {
     sockets = await openSerialModemSockets(session, { clock });
     const imei = await readImei(session);
-    const link = createLinkControl(session, { clock, ...(networkTimeoutMs !== undefined && { networkTimeoutMs }) });
+    const linkOptions = { clock, ...(networkTimeoutMs !== undefined && { networkTimeoutMs }) };
+    const link = keepLinkAfterRestarts(session, createLinkControl(session, linkOptions));
     return assemble({ session, sockets, link, imei, keys });
   } catch (error) {
     await sockets?.close();

@@ -4,8 +4,7 @@ import type { RawDataListener } from "./raw-data.js";
 
 export interface CommandOptions {
   /**
-   * From sending to the final result code, and once more from there to the end of a payload's exchange, with one more millisecond for each
-   * byte of it. Default: the command's own time, else the session's.
+   * From sending to the final result code. Default: the command's own time, else the session's.
    */
   timeoutMs?: number;
   signal?: AbortSignal;
@@ -29,14 +28,19 @@ const commandTypes = {
   signal: "signal",
   onInformation: "function",
   onRawData: "function",
-  payload: { options: { bytes: "object", end: "string", lastLine: "string" }, required: ["bytes", "end"] },
+  payload: {
+    options: { bytes: "object", end: "string", endTimeoutMs: "number", lastLine: "string" },
+    required: ["bytes", "end"],
+  },
 } as const satisfies OptionTypes<CommandOptions>;
 
 export function checkCommand(line: string, options: CommandOptions): void {
   if (typeof line !== "string") throw optionInvalid("line", "an AT command", kindOf(line));
   checkOptionTypes(options, commandTypes, { of: "command()" });
   checkTimeout("timeoutMs", options.timeoutMs);
-  if (options.payload !== undefined) checkPayload(options.payload);
+  if (options.payload === undefined) return;
+  checkTimeout("payload.endTimeoutMs", options.payload.endTimeoutMs);
+  checkPayload(options.payload);
 }
 
 export function checkTimeout(option: string, timeoutMs: number | undefined): void {

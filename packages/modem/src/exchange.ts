@@ -10,9 +10,6 @@ import type { WayBack } from "./way-back.js";
 /** Information that one answer may have in all its lines. */
 export const answerBytesMax = 65_536;
 
-/** Of the lines that are in use: 9,600 baud. */
-const slowestBytesPerMs = 1;
-
 export interface ExchangeEnd {
   /** The answer's lines, or what went wrong. */
   outcome: readonly string[] | ThinglineError;
@@ -139,7 +136,7 @@ export class Exchange {
     this.#timer.cancel();
     this.#payload = payload;
     payload.pump(this.#channel);
-    this.#timer = this.#clock.setTimer(this.#payloadTimeoutMs(payload), () => this.#onOverdue());
+    this.#timer = this.#clock.setTimer(payload.timeoutMs(this.#timeoutMs), () => this.#onOverdue());
   }
 
   #keep(text: string): void {
@@ -155,15 +152,10 @@ export class Exchange {
     this.#fail(this.#overdueError(), { type: "answer" });
   }
 
-  /** A slow line is not a modem that does not answer. */
-  #payloadTimeoutMs(payload: PayloadRun): number {
-    return this.#timeoutMs + payload.lengthBytes / slowestBytesPerMs;
-  }
-
   #overdueError(): ThinglineError {
     const command = this.describe();
     const payload = this.#payload;
-    if (payload !== undefined) return payload.overdueError(command, this.#payloadTimeoutMs(payload));
+    if (payload !== undefined) return payload.overdueError(command, payload.timeoutMs(this.#timeoutMs));
     const timeoutMs = this.#timeoutMs;
     const message = `the modem did not answer ${command} within ${timeoutMs} ms`;
     return new ThinglineError("TIMEOUT", message, { details: { command, timeoutMs } });

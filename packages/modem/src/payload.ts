@@ -11,6 +11,8 @@ export interface CommandPayload {
    * behind the payload, which must neither hold it nor end with a plus sign.
    */
   end: "count" | "marker";
+  /** From the OK to the end of the exchange, with one more millisecond for each byte. Default: the command's time. */
+  endTimeoutMs?: number;
   /** The name of the line that ends the exchange, where it is another one than `#XDATAMODE`: `#XDFU` of `#XDFUWRITE`. */
   lastLine?: string;
 }
@@ -20,6 +22,8 @@ export const dataModeMarker = "+++";
 const dataModeName = "#XDATAMODE";
 const markerBytes = new TextEncoder().encode(dataModeMarker);
 const plus = 0x2b;
+/** Of the lines that are in use: 9,600 baud. */
+const slowestBytesPerMs = 1;
 
 /** @throws {ThinglineError} OPTION_INVALID for what is no payload, and for one that its end marker would cut. */
 export function checkPayload({ bytes, end, lastLine }: CommandPayload): void {
@@ -63,6 +67,11 @@ export class PayloadRun {
     this.#lastLine = payload.lastLine ?? dataModeName;
     this.lengthBytes = parts.reduce((sum, part) => sum + part.length, 0);
     this.#unsent = payload.end === "count" ? [...parts] : [...parts, markerBytes];
+  }
+
+  /** A slow line is not a modem that does not answer. */
+  timeoutMs(commandTimeoutMs: number): number {
+    return (this.#payload.endTimeoutMs ?? commandTimeoutMs) + this.lengthBytes / slowestBytesPerMs;
   }
 
   get end(): "count" | "marker" {

@@ -336,8 +336,14 @@ class OpenModemSession implements ModemSession {
 
   async #resync(wayBack: WayBack): Promise<void> {
     this.counters.resyncs++;
-    await findWayBack(wayBack, this.#wayBackTools());
-    this.#wayBack = undefined;
+    try {
+      await findWayBack(wayBack, this.#wayBackTools());
+      this.#wayBack = undefined;
+    } catch (error) {
+      // Whatever was disturbed on the way, or a data mode that nobody knows of: the next command tries more.
+      this.#wayBack = wayBack.type === "dataMode" ? wayBack : { type: "dataMode", missingBytesMax: 0 };
+      throw error;
+    }
   }
 
   #wayBackTools(): WayBackTools {

@@ -176,8 +176,11 @@ export class SocketChannel implements Channel {
   async #isGone(): Promise<boolean> {
     if (this.#commands.traits.namesSockets || this.#commands.tellsReadable || this.#isSending) return false;
     const revents = await this.#commands.poll(this.#handle);
-    if ((revents & pollEvents.readable) !== 0) this.#mayRead = true;
-    return (revents & pollGone) !== 0 && (revents & pollEvents.readable) === 0;
+    if ((revents & pollEvents.readable) === 0) return (revents & pollGone) !== 0;
+    // Something came in between, or the socket is at its end: the next receive tells which.
+    this.#revents |= revents & pollGone;
+    this.#mayRead = true;
+    return false;
   }
 
   #askLater(): void {

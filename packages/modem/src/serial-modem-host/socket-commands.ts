@@ -22,6 +22,10 @@ export interface SocketConnect {
 /** `#XRECV` of the add-on: also the most that one of its answers has. */
 const receiveBytesMax = 2_048;
 const dontWait = 64;
+/** For what the application answers by itself, without the network. */
+const localTimeoutMs = 5_000;
+/** A send waits for room in the modem, which the network may make only after a while. */
+const sendTimeoutMs = 60_000;
 
 /** The commands of sockets, in a dialect. Where commands do not name their socket, the one that is selected is remembered. */
 export class SocketCommands {
@@ -112,27 +116,32 @@ export class SocketCommands {
   async cipherSuite(handle: number): Promise<string | undefined> {
     try {
       const lines = await this.#about(handle, "#XSSOCKETOPT", [0, 4]);
-      const { parameters } = parseInformation(lines[0] ?? "") ?? { parameters: [] };
-      const last = parameters.length - 1;
-      const number = integerAt(parameters, last) ?? Number(stringAt(parameters, last) ?? Number.NaN);
-      return Number.isInteger(number) ? `0x${number.toString(16).toUpperCase().padStart(4, "0")}` : undefined;
+      // In some builds in hexadecimal digits, in some in quotes.
+      const number = Number(/(0x[0-9a-f]+|[0-9]+)"?$/i.exec(lines[0] ?? "")?.[1] ?? 0);
+      return number > 0 ? `0x${number.toString(16).toUpperCase().padStart(4, "0")}` : undefined;
     } catch (error) {
       if (isThinglineError(error, "MODEM_COMMAND_REJECTED")) return undefined;
       throw error;
     }
   }
 
-  /** Takes what is there without waiting for more: the channel is never held by a receive. */
+  /**
+   * Takes what is there without waiting for more: the channel is never held by a receive. Bytes are handed on once the whole answer is seen to
+   * be in order: a serial line has no checksum, and what it lost or made up shows in what follows.
+   *
+   * @throws {ThinglineError} MODEM_RESPONSE_INVALID for an answer that holds more than it announced.
+   */
   async receive(handle: number, onData: (bytes: Uint8Array) => void): Promise<Received> {
-    let isData = false;
-    const onRawData = (bytes: Uint8Array) => {
-      isData = true;
-      onData(bytes);
-    };
+    const received: Uint8Array[] = [];
+    const onRawData = (bytes: Uint8Array) => void received.push(bytes);
     const parameters = this.traits.namesSockets ? [handle, 0, dontWait, 1, receiveBytesMax] : [1, dontWait];
     try {
-      await this.#selecting(handle, (run) => run(commandOf("#XRECV", parameters), { onRawData }));
-      return isData ? "data" : "end";
+      const lines = await this.#selecting(handle, (run) =>
+        run(commandOf("#XRECV", parameters), { onRawData, timeoutMs: localTimeoutMs }),
+      );
+      if (lines.length > 1 || (lines.length === 1) !== received.length > 0) throw disturbed();
+      for (const bytes of received) onData(bytes);
+      return received.length > 0 ? "data" : "end";
     } catch (error) {
       if (isThinglineError(error, "MODEM_COMMAND_REJECTED")) return "nothing";
       throw error;
@@ -141,7 +150,7 @@ export class SocketCommands {
 
   /** What `#XPOLL` tells at once. Not for the add-on, which has no such command. */
   async poll(handle: number): Promise<number> {
-    const lines = await this.#session.command(commandOf("#XPOLL", [0, handle]));
+    const lines = await this.#session.command(commandOf("#XPOLL", [0, handle]), { timeoutMs: localTimeoutMs });
     for (const line of lines) {
       const { name, parameters } = parseInformation(line) ?? { name: "", parameters: [] };
       if (name !== "#XPOLL") continue;
@@ -158,8 +167,9 @@ export class SocketCommands {
     const { namesSockets, countsPayload } = this.traits;
     if (piece.type === "data") {
       const command = namesSockets ? commandOf("#XSEND", [handle, 2, 0, piece.lengthBytes]) : "AT#XSEND";
-      const payload = { bytes: piece.parts, end: countsPayload ? "count" : "marker" } as const;
-      await this.#selecting(handle, (run) => run(command, { payload }));
+      const end = countsPayload ? "count" : "marker";
+      const payload = { bytes: piece.parts, end, endTimeoutMs: sendTimeoutMs } as const;
+      await this.#selecting(handle, (run) => run(command, { payload, timeoutMs: localTimeoutMs }));
       return;
     }
     const [text, lengthBytes] =
@@ -209,7 +219,7 @@ export class SocketCommands {
   async #select(run: RunCommand, handle: number): Promise<void> {
     if (this.#selected === handle) return;
     this.#selected = undefined;
-    await run(commandOf("#XSOCKETSELECT", [handle]));
+    await run(commandOf("#XSOCKETSELECT", [handle]), { timeoutMs: localTimeoutMs });
     this.#selected = handle;
   }
 }
@@ -224,6 +234,10 @@ function integerIn(lines: readonly string[], name: string, index: number): numbe
     if (information?.name === name) return integerAt(information.parameters, index);
   }
   return undefined;
+}
+
+function disturbed(): ThinglineError {
+  return new ThinglineError("MODEM_RESPONSE_INVALID", "AT#XRECV was answered with other bytes than it announced");
 }
 
 function unreadable(name: string): ThinglineError {

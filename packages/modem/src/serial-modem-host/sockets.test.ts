@@ -9,7 +9,9 @@ import {
   type ScriptedApplication,
   socketAnswers,
 } from "./scripted-application.test.support.js";
+import { createLinkControl } from "../commands/link-control.js";
 import { openSerialModemSockets, serialModemSocketsMax } from "./sockets.js";
+import { keepLinkAfterRestarts } from "./steady-link.js";
 
 const target = { host: "broker.example.com", port: 8883, secTag: 42 };
 
@@ -166,6 +168,66 @@ test("the end of the peer ends the connection in order, after everything it sent
   await clock.until(connection.closed);
   assert.deepEqual(seen, { text: "bye", ends: [undefined] });
   assert.equal(lines.at(-1), "AT#XCLOSE=3");
+  await clock.until(sockets.close());
+});
+
+test("an answer that holds other bytes than it announced ends the connection, and none of them are handed on", async () => {
+  for (const answer of [
+    // More than was announced.
+    "\r\n#XRECV: 3,0,4\r\nabcXd\r\nOK\r\n",
+    // Less: the end of the answer is taken for data, and the rest never comes.
+    "\r\n#XRECV: 3,0,40\r\nabc\r\nOK\r\n",
+  ]) {
+    const answers = socketAnswers("serialModem");
+    const { clock, sockets } = await openWorld("serialModem", (line) =>
+      line.startsWith("AT#XRECV=") ? answer : answers(line),
+    );
+    const connection = await clock.until(sockets.dialer.dial(target));
+    const seen = watch(connection);
+    await clock.until(connection.closed);
+    assert.deepEqual(seen, { text: "", ends: ["CONNECTION_LOST"] });
+    await clock.until(sockets.close());
+    assert.equal(sockets.socketCount, 0);
+  }
+});
+
+test("a link that was wanted is switched on again after a restart of the board, and one that was not stays off", async () => {
+  const { clock, session, lines, tell } = openScriptedApplication("serialModem", (line) =>
+    line === "AT+CEREG?" ? "\r\n+CEREG: 5,1\r\n\r\nOK\r\n" : "\r\nOK\r\n",
+  );
+  const link = keepLinkAfterRestarts(session, createLinkControl(session, { clock }));
+  const switchesOn = async () => {
+    lines.length = 0;
+    tell("\r\nReady\r\n");
+    await clock.advance(1);
+    return lines.includes("AT+CFUN=1");
+  };
+  assert.equal(await switchesOn(), false);
+  await clock.until(link.connect());
+  assert.equal(await switchesOn(), true);
+  await clock.until(link.offline());
+  assert.equal(await switchesOn(), false);
+  link.close();
+  await clock.until(session.close());
+  assert.equal(clock.timerCount, 0);
+});
+
+test("a socket that died is found out where no URC tells, after everything that it still holds", async () => {
+  let isDead = false;
+  const received = ["a"];
+  const answers = socketAnswers("slm-1.x", received);
+  const { clock, sockets, lines } = await openWorld("slm-1.x", (line) =>
+    line.startsWith("AT#XPOLL=") && isDead ? '\r\n#XPOLL: 3,"0x0019"\r\n\r\nOK\r\n' : answers(line),
+  );
+  const connection = await clock.until(sockets.dialer.dial(target));
+  const seen = watch(connection);
+  await clock.advance(5_000);
+  received.push("b");
+  isDead = true;
+  await clock.until(connection.closed);
+  assert.deepEqual(seen, { text: "ab", ends: ["CONNECTION_LOST"] });
+  assert.ok(clock.monotonicMs() < 6_000);
+  assert.ok(lines.filter((line) => line.startsWith("AT#XPOLL=")).length < 20, "it does not ask without a pause");
   await clock.until(sockets.close());
 });
 

@@ -25,6 +25,7 @@ import type { ModemSession } from "../session.js";
 import { BurstSize, burstBytesRange } from "./burst-size.js";
 import { explainFailure, isAddress } from "./connect-failure.js";
 import { dialectOf, dialectTraits, type SerialModemDialect } from "./dialect.js";
+import { isRestart } from "./restart.js";
 import { asLost, SocketChannel } from "./socket-channel.js";
 import { SocketCommands, type SocketConnect } from "./socket-commands.js";
 
@@ -352,7 +353,7 @@ class OpenSockets implements SerialModemSockets {
       const handle = integerAt(parameters, 0);
       const socket = handle === undefined ? undefined : this.#open.get(handle);
       socket?.channel.onPollEvents(integerAt(parameters, 1) ?? 0);
-    } else if (line === "Ready" || line.startsWith("#XMODEM:")) {
+    } else if (isRestart(line)) {
       const message = `the modem's socket is gone: ${line === "Ready" ? "the board started again" : line}`;
       this.#loseAll(() => new ThinglineError("CONNECTION_LOST", message, { details: { reason: "modemRestarted" } }));
     }
