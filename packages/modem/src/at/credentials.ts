@@ -3,7 +3,7 @@ import { act, ask, set } from "./entry.js";
 import { anyLines, many, one, oneOrNone } from "./answers.js";
 import type { Domain } from "./domain.js";
 import { bare, bits, choice, flag, hex, integer, optional, text } from "./fields.js";
-import { fields, type LineCodec, single } from "./lines.js";
+import { fields, type LineCodec, single, supported } from "./lines.js";
 import { compactTime } from "./times.js";
 
 export const credentialOperations = { 0: "write", 1: "list", 2: "read", 3: "delete" } as const;
@@ -80,6 +80,7 @@ export const credentialTable = {
     }),
     many(credentialLine, 4096),
   ),
+  "%CMNG=?": ask(one(supported)),
   "%KEYGEN=": set(
     fields({
       secTag,

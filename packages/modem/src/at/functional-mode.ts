@@ -27,6 +27,9 @@ export const functionalModeTable = {
   "%XSYSTEMMODE?": ask(one(fields({ ...systemMode, preference: integer(0, 4) }))),
   "%XSYSTEMMODE=": set(fields({ ...systemMode, preference: optional(integer(0, 4)) })),
   "%XSYSTEMMODE=?": ask(one(rest(range))),
+  // How much the modem may spend on finding a network: 0 least, 4 most.
+  "%XDATAPRFL?": ask(one(single(integer(0, 4)))),
+  "%XDATAPRFL=": set(fields({ level: integer(0, 4) })),
   "%XFACTORYRESET=": set(fields({ scope: choice(factoryResetScopes) })),
   "%XFACTORYRESET=?": ask(one(numbersInParentheses(0, 9))),
 };

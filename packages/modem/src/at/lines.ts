@@ -95,6 +95,12 @@ export function rest(pattern: RegExp): LineCodec<string> {
   };
 }
 
+/** What a test form lists, as it stands: `(0-3)`, `("service",(0,1)),("roam",(0,1))`. */
+export const supported: LineCodec<string> = {
+  ...rest(/^\(.*\)$/),
+  domain: { type: "text", pattern: /^\([0-9,-]{1,20}\)(?:,\([0-9,-]{1,10}\)){0,3}$/ },
+};
+
 /** The rest of a line that has a few values only, with a word for each. Some references have it in quotes. */
 export function restChoice<const Words extends Readonly<Record<string, string>>>(
   words: Words,

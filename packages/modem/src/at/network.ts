@@ -10,11 +10,11 @@ import {
   rsrqIndex,
   type SignalQuality,
 } from "@thingline/protocol/at";
-import { one } from "./answers.js";
+import { one, oneOrNone } from "./answers.js";
 import type { Domain } from "./domain.js";
-import { ask, set } from "./entry.js";
-import { bits, flag, hex, integer, optional, reserved } from "./fields.js";
-import { fields, type LineCodec, mapped, rest, single } from "./lines.js";
+import { act, ask, set } from "./entry.js";
+import { bits, flag, hex, integer, optional, reserved, text } from "./fields.js";
+import { fields, type LineCodec, mapped, rest, single, supported } from "./lines.js";
 
 const words: Domain = { type: "text", pattern: /^[A-Za-z0-9 .-]{0,16}$/ };
 const needed = (domain: Domain) => ({ domain, isOptional: false });
@@ -108,6 +108,19 @@ const signal: LineCodec<SignalQuality> = mapped(
   },
 );
 
+/** What a connection would cost now: 5 is bad, 9 excellent; no more than the result where there is no cell. */
+const evaluation = fields({
+  /** 0 done, 1 no cell, 2 no SIM card, 3 no memory, 4 no service, 5 not allowed, 6 not registered, 7 unspecified. */
+  result: integer(0, 7),
+  ...{ isConnected: optional(flag), energyEstimate: optional(integer(5, 9)) },
+  ...{ rsrp: optional(integer(0, 255)), rsrq: optional(integer(0, 255)), snr: optional(integer(0, 127)) },
+  ...{ cellId: optional(hex(8)), plmn: optional(text(/^[0-9]{5,6}$/)), physicalCellId: optional(integer(0, 503)) },
+  ...{ earfcn: optional(integer(0, 262_143)), band: optional(integer(0, 255)) },
+  ...{ isTauTriggered: optional(integer(0, 255)), coverage: optional(integer(0, 255)) },
+  ...{ transmitPowerDbm: optional(integer(-60, 23)), transmissions: optional(integer(0, 2_048)) },
+  ...{ receptions: optional(integer(0, 2_048)), pathLossDb: optional(integer(0, 255)) },
+});
+
 /** Registration, cell, signal, and the radio connection. */
 export const networkTable = {
   "+CEREG?": ask(one(registration)),
@@ -121,12 +134,29 @@ export const networkTable = {
     ),
   ),
   "+CSCON=": set(fields({ level: integer(0, 3) })),
+  "+CEREG=?": ask(one(supported)),
+  "+CSCON=?": ask(one(supported)),
+  "+CEER": ask(one(single(text()))),
+  "+CSQ": ask(one(fields({ rssi: integer(0, 99), ber: integer(0, 99) }))),
+  "+CSQ=?": ask(one(supported)),
+  "%CESQ?": ask(one(single(flag))),
+  "%CESQ=?": ask(one(supported)),
+  "%XSNRSQ?": ask(one(fields({ snr: integer(0, 127), level: integer(0, 32_767), coverage: integer(0, 255) }))),
+  "%XSNRSQ=": set(fields({ isOn: flag })),
+  "%XSNRSQ=?": ask(one(supported)),
+  "%CONEVAL": ask(one(evaluation)),
+  "%NCELLMEAS": act,
+  "%NCELLMEAS=": set(fields({ type: integer(0, 5), cells: optional(integer(2, 15)) })),
+  "%NCELLMEASSTOP": act,
+  "%NBRGRSRP": ask(oneOrNone(rest(/^[0-9]+,[0-9]+,[0-9]+(?:,[0-9]+,[0-9]+,[0-9]+)*$/))),
   "+CESQ": ask(one(signal)),
   "+CESQ=?": ask(one(rest(/^\([0-9,-]+\)(?:,\([0-9,-]+\))*$/))),
   "%CESQ=": set(fields({ isOn: flag })),
   "%XMONITOR": ask(one(monitored)),
   "+CNEC?": ask(one(single(integer(0, 24)))),
   "+CNEC=": set(fields({ level: integer(0, 24) })),
+  "+CNEC=?": ask(one(supported)),
+  "+CIND=?": ask(one(supported)),
   "+CIND?": ask(one(fields({ service: flag, roam: optional(flag), message: optional(flag) }))),
   "+CIND=": set(fields({ service: flag, roam: optional(flag), message: optional(flag) })),
 };

@@ -17,6 +17,10 @@ const foundOperator = fields({
   ...{ fullName: text(), shortName: text(), plmn: text(plmn), act: optional(act) },
 });
 
+/** The last digit is band 1. */
+const bandMask = text(/^[01]{0,88}$/);
+export const bandLocks = { 0: "remove", 1: "permanent", 2: "runtime" } as const;
+
 /** Networks, and the band that is used. */
 export const operatorTable = {
   "+COPS?": ask(
@@ -38,6 +42,10 @@ export const operatorTable = {
     }),
   ),
   "+COPS=?": ask(oneOrNone(groups(foundOperator))),
+  // A search that goes before everything else: the registration may be lost.
+  "%COPS=?": ask(oneOrNone(groups(foundOperator))),
+  "%XBANDLOCK?": ask(one(fields({ permanent: bandMask, runtime: bandMask }))),
+  "%XBANDLOCK=": set(fields({ operation: choice(bandLocks), mask: optional(bandMask) })),
   "%XCBAND": ask(one(single(integer(0, 255)))),
   "%XCBAND=?": ask(one(numbersInParentheses(1, 255))),
 };

@@ -1,7 +1,7 @@
 import { many, one } from "./answers.js";
 import { ask, set } from "./entry.js";
 import { bits, choice, flag, integer, integerOrZero, optional, reserved } from "./fields.js";
-import { fields } from "./lines.js";
+import { fields, supported } from "./lines.js";
 
 /** Access technologies of eDRX. */
 export const edrxTechnologies = { 4: "lteM", 5: "nbIot" } as const;
@@ -38,6 +38,17 @@ export const powerSavingTable = {
   ),
   "+CEDRXS?": ask(many(fields({ technology, cycle: bits(4) }), 2)),
   "+CEDRXS=": set(fields({ mode: choice(edrxModes), technology: optional(technology), cycle: optional(bits(4)) })),
+  "+CPSMS=?": ask(one(supported)),
+  "+CEDRXS=?": ask(one(supported)),
+  // What the network gave; 0 where it gave none.
+  "+CEDRXRDP": ask(
+    one(
+      fields({
+        technology: choice({ 0: "none", ...edrxTechnologies }),
+        ...{ requested: optional(bits(4)), granted: optional(bits(4)), window: optional(bits(4)) },
+      }),
+    ),
+  ),
   "%XPTW?": ask(many(fields({ technology, window: bits(4) }), 2)),
   "%XPTW=": set(fields({ technology, window: optional(bits(4)) })),
   "%XMODEMSLEEP=": set(sleepNotifications),

@@ -73,6 +73,8 @@ export function classifyLine(line: string, command: AtCommand | undefined): Line
   if (!notificationNames.has(name)) return "information";
   if (name !== command.name) return "notification";
   if (command.form === "set") return "notification";
+  // What is supported comes in parentheses, as no URC does.
+  if (command.form === "test") return information.text.startsWith("(") ? "information" : "notification";
   if (name === "+CEREG" && command.form === "read") {
     return integerAt(parameters, 1) === undefined && parameters.length !== 0 ? "notification" : "information";
   }

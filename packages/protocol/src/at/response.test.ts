@@ -109,6 +109,8 @@ const kinds: [line: string, command: string | undefined, kind: LineKind][] = [
   ["+CSCON: 1", "AT+CSCON?", "notification"],
   ["+CSCON: 1,0", "AT+CSCON?", "information"],
   ["+CEREG: 1", "AT+CFUN=4", "notification"],
+  ["+CSCON: 1", "AT+CSCON=?", "notification"],
+  ["+CSCON: (0-3)", "AT+CSCON=?", "information"],
   ["+CFUN: 4", "AT+CFUN?", "information"],
   ["%XTEMP: 25", "AT%XTEMP?", "information"],
   ["%XTEMP: 2,56", "AT+CFUN?", "notification"],
