@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { openModemSession } from "@thingline/modem";
 import { openSerialPort } from "@thingline/modem/serial";
+import { checkModemBehaviour, modemBehaviourPresets } from "@thingline/modem/simulator";
 import { codeOf } from "@thingline/transport/contract";
 import { modemSimulate } from "thingline/dist/commands/modem-simulate.js";
 import { UsageError } from "thingline/dist/failure.js";
@@ -107,4 +108,14 @@ test("modem simulate says what of its options cannot be", async () => {
     });
     await assert.rejects(refused, (error) => error instanceof UsageError && message.test(error.message));
   }
+});
+
+test("docs/modem.md names each preset, and its file of a behaviour is one", async () => {
+  const text = await readFile(new URL("../../../docs/modem.md", import.meta.url), "utf8");
+  const section = text.slice(text.indexOf("### What goes wrong"), text.indexOf("## Credentials"));
+  const table = section.slice(0, section.indexOf("A file holds"));
+  const named = [...table.matchAll(/`([a-z][A-Za-z]+)`/g)].map(([, name]) => name);
+  assert.deepEqual(named.toSorted(), Object.keys(modemBehaviourPresets).toSorted());
+  const [, example = ""] = /```json\n([^]*?)```/.exec(section) ?? [];
+  checkModemBehaviour(JSON.parse(example));
 });

@@ -16,6 +16,8 @@ const ownNetwork = ["unshare", "--map-root-user", "--net", "bash", "-c"] as cons
 const hasOwnNetwork =
   spawnSync(ownNetwork[0], [...ownNetwork.slice(1), "ip link set lo up"], { stdio: "ignore" }).status === 0;
 const skip = hasOwnNetwork ? false : "needs unshare and ip, to have the README's ports for itself";
+/** Then docs/modem.md's commands as well, in the same world. */
+const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const isThere = (program: string) => spawnSync(program, ["--version"], { stdio: "ignore" }).error === undefined;
 
 /** Waits for a line in the output of something in the background, and fails when that ends without it. */
@@ -37,7 +39,8 @@ function step(block: string, at: number): string {
   const quoted = `'${block.replaceAll("'", "'\\''")}'`;
   const [name, out] = [`step${at}`, `step${at}.out`];
   const said = `echo "ran: "${quoted}`;
-  if (/^npx thingline cloud start\n/.test(block)) return `begin ${name} ${quoted}; until_says ${name} ^ready; ${said}`;
+  if (/^npx thingline (?:cloud start|modem simulate .*)\n/.test(block))
+    return `begin ${name} ${quoted}; until_says ${name} ^ready; ${said}`;
   if (block.startsWith("mosquitto_sub")) return isThere("mosquitto_sub") ? `begin heard ${quoted}; ${said}` : "";
   if (block.startsWith("mosquitto_pub")) {
     return isThere("mosquitto_pub")
@@ -56,8 +59,9 @@ function step(block: string, at: number): string {
 }
 
 test("README.md's commands do what it says, from top to bottom", { skip, timeout: 120_000 }, async (t) => {
-  const text = await readFile(join(root, "README.md"), "utf8");
-  const blocks = [...text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, block = ""]) => block);
+  const documents = ["README.md", ...(isLong ? ["docs/modem.md"] : [])];
+  const texts = await Promise.all(documents.map((document) => readFile(join(root, document), "utf8")));
+  const blocks = texts.flatMap((text) => [...text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, block = ""]) => block));
   const [first = "", ...rest] = blocks;
   assert.match(first, /^npm start .*\nnpm test .*\n$/);
   const folder = await temporaryFolder(t);
@@ -65,8 +69,11 @@ test("README.md's commands do what it says, from top to bottom", { skip, timeout
   const empty = join(folder, "empty");
   await Promise.all([mkdir(tools), mkdir(empty)]);
   const npx = `#!/bin/sh\nshift\nexec env npm_command=exec "${process.execPath}" "${thinglineBin}" "$@"\n`;
-  await writeFile(join(tools, "npx"), npx);
-  await chmod(join(tools, "npx"), 0o755);
+  const thingline = `#!/bin/sh\nexec npx thingline "$@"\n`;
+  for (const [name, script] of Object.entries({ npx, thingline })) {
+    await writeFile(join(tools, name), script);
+    await chmod(join(tools, name), 0o755);
+  }
   const script = `${prelude}${rest.map(step).join("\n")}\necho all done\n`;
   const env = { PATH: `${tools}:${process.env["PATH"] ?? ""}`, HOME: folder };
   const { code, stdout, stderr } = await runProgram(t, ownNetwork[0], [...ownNetwork.slice(1), script], "", {

@@ -91,9 +91,9 @@ export function tellReady(output: Output, lines: readonly SimulatedLine[], facts
   // Those who open a pseudo-terminal read the first line alone.
   output.event({ event: "ready", ...first, application: facts.application, ...(!isOne && { modems }) });
   const { paint } = output;
-  const front = facts.application === "at-host" ? "" : `, ${facts.application}`;
-  const what = isOne ? `simulated nRF91, ${first.firmware}` : `${modems.length} simulated nRF91, ${first.firmware}`;
-  output.say(paint.dim(`${what}${front}${isOne ? `, IMEI ${first.imei}, folder ${first.modemDir}` : ""}`));
+  const front = facts.application === "at-host" ? "" : `  ${facts.application}`;
+  const what = isOne ? `simulated nRF91  ${first.firmware}` : `${modems.length} simulated nRF91  ${first.firmware}`;
+  output.say(paint.dim(`${what}${front}${isOne ? `  IMEI ${first.imei}  ${first.modemDir}` : ""}`));
   for (const { imei, modemDir, firmware: _, ...place } of modems) {
     output.say(`${paint.green("ready")}  ${describePlace(place)}${isOne ? "" : `  IMEI ${imei}  ${modemDir}`}`);
   }
@@ -119,7 +119,7 @@ function tellNext(
   // Enter sends a carriage return.
   const map = { CR: "", LF: "--omap crlf ", "CR+LF": "--omap crcrlf ", NUL: undefined }[terminator];
   if (port !== undefined && map !== undefined) output.say(`  picocom --echo ${map}${port}`);
-  const words = "Type noSim, outOfData, unplug, cutPower, status (--help has more); Ctrl-C ends it.";
+  const words = "Type noSim, outOfData, unplug, cutPower or status; Ctrl-C ends it.";
   output.say(hasControl ? words : "It runs until SIGTERM.");
 }
 
