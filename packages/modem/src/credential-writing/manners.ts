@@ -58,7 +58,11 @@ export async function goOffline(run: RunCommand): Promise<void> {
  */
 export async function restoreManners(run: RunCommand, manners: ModemManners): Promise<void> {
   const { functionalMode, errorLevel } = manners;
-  if ((await readMode(run)) !== functionalMode) {
+  const now = await readMode(run);
+  if (now !== functionalMode) {
+    // Modes of GNSS and SIM leave LTE as it is.
+    const leavesLte = functionalMode >= 30;
+    if (isLteActive(now) && leavesLte) await run("AT+CFUN=4");
     await run(`AT+CFUN=${functionalMode}`);
     const mode = await readMode(run);
     // Which of the two active modes is told after a change is not documented.

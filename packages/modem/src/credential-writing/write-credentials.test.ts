@@ -189,6 +189,34 @@ test("when the caller goes away the modem is put back all the same", async () =>
   assert.equal(report.items.filter(({ state }) => state === "equal").length, (await stored(42)).length);
 });
 
+for (const mode of [0, 1, 4, 31, 41, 44]) {
+  test(`a modem in functional mode ${mode} is in no other one after a write and a proof`, async () => {
+    const { write, at } = await openWorld();
+    await at(`AT+CFUN=${mode}`);
+    const before = await at("AT+CFUN?");
+    const report = await write({ secTag: 42, credentials }, { prove: async () => undefined });
+    assert.equal(report.failure, undefined);
+    assert.equal(report.modem?.isRestored, true);
+    assert.equal(await at("AT+CFUN?"), before);
+  });
+}
+
+test("without a network nothing is proved, and the tag keeps what it has", async () => {
+  const { write, modem, stored } = await openWorld();
+  await write({ secTag: 42, credentials: others });
+  const before = await stored(42);
+  modem.setConditions({ hasCoverage: false });
+  const prove = () => assert.fail("nobody can connect");
+  const report = await write({ secTag: 42, credentials }, { prove, networkTimeoutMs: 30_000 });
+  assert.ok(isThinglineError(report.failure, "TIMEOUT"), String(report.failure));
+  assert.equal(report.oldCredentials, "kept");
+  modem.setConditions({ hasCoverage: true, isDenied: true });
+  const denied = await write({ secTag: 42, credentials }, { prove, networkTimeoutMs: 30_000 });
+  assert.ok(isThinglineError(denied.failure, "LINK_FAILED"), String(denied.failure));
+  assert.deepEqual(await stored(42), before);
+  assert.deepEqual(await stored(defaultScratchTag), []);
+});
+
 const neverSent: [
   what: string,
   plan: Parameters<typeof writeCredentials>[1],
