@@ -153,7 +153,7 @@ test("a line writes to many boards, reports, and goes on with those that are lef
   };
   const begun = listen();
   assert.equal(await modemWrite(begun.context, options), 1);
-  const results = () => new Map(begun.of("board").map((board) => [board["imei"], board]));
+  const results = () => new Map(begun.of("lineBoard").map((board) => [board["imei"], board]));
   assert.equal(results().get(first)?.["result"], "written");
   assert.equal((results().get(second)?.["failure"] as Fact | undefined)?.["code"], "FILE_NOT_FOUND");
   const page = await readFile(reports[0] ?? "", "utf8");

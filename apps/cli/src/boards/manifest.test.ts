@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createVirtualFiles } from "@thingline/transport/virtual";
-import { manifestEntriesMax, readManifest } from "./manifest.js";
+import { manifestBytesMax, manifestEntriesMax, readManifest } from "./manifest.js";
 
 const read = (name: string, text: string) => readManifest(createVirtualFiles({ content: { [name]: text } }), name);
 const one = "352656100367872";
@@ -62,4 +62,9 @@ test("a manifest has a bound", async () => {
     code: "MANIFEST_INVALID",
     message: /more than 10000/,
   });
+});
+
+test("a manifest that is too large is not read", async () => {
+  const text = `imei,folder\n${one},${"f".repeat(manifestBytesMax)}\n`;
+  await assert.rejects(read("a.csv", text), { code: "FILE_TOO_LARGE" });
 });

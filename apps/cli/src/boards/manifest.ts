@@ -17,7 +17,7 @@ export interface Manifest {
 }
 
 export const manifestEntriesMax = 10_000;
-const manifestBytesMax = 4 * 1024 * 1024;
+export const manifestBytesMax = 4 * 1024 * 1024;
 const columns = ["imei", "serial", "folder", "secTag"] as const;
 type Row = Partial<Record<(typeof columns)[number], string>>;
 

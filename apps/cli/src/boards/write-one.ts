@@ -65,11 +65,11 @@ export function tellReport(output: Output, { report }: WrittenBoard): void {
   const { secTag, items, result, isProved, oldCredentials, leftInScratchTag, modem } = report;
   for (const { type, state, isWritten, sha256, foundSha256 } of items) {
     if (result !== "failed") {
-      const word = isWritten ? output.paint.green("written") : "unchanged";
-      output.event(
-        { event: isWritten ? "credentialWritten" : "credentialUnchanged", secTag, type, sha256 },
-        `${word}  security tag ${secTag}  ${type.padEnd(typeWidth)} ${digestOf(foundSha256)}`,
-      );
+      const facts = { secTag, type, sha256 };
+      const line = `security tag ${secTag}  ${type.padEnd(typeWidth)} ${digestOf(foundSha256)}`;
+      if (isWritten)
+        output.event({ event: "credentialWritten", ...facts }, `${output.paint.green("written")}  ${line}`);
+      else output.event({ event: "credentialUnchanged", ...facts }, `as it was  ${line}`);
       continue;
     }
     const word = { equal: "as wanted", differs: "another one", missing: "none", unknown: "not known" }[state];

@@ -236,7 +236,7 @@ class Line {
           const { name, durationMs, failure } = result;
           const outcome = failure === undefined ? ("provisioned" as const) : ("failed" as const);
           view.ended({ name: `${result.port}  ${name}`, result: outcome, durationMs, failure, steps });
-          output.event({ event: "board", ...result });
+          output.event({ event: "lineBoard", ...result });
         },
         atOnce,
       );

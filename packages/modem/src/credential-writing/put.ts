@@ -2,6 +2,7 @@ import { ThinglineError } from "@thingline/protocol";
 import type { CredentialType } from "@thingline/transport";
 import {
   attempt,
+  effectAttemptsMax,
   type CheckedPlan,
   type Listed,
   listTag,
@@ -14,7 +15,6 @@ import {
   writeOrder,
 } from "./story.js";
 
-const attemptsMax = 2;
 /** The modem is active: somebody else switched it on. */
 const whileActive = 518;
 /** A key that was made in the modem is not overwritten. */
@@ -40,7 +40,7 @@ export function* putInTag(plan: CheckedPlan, secTag: number, known?: readonly Ta
   const offline = yield* attempt({ do: "offline" });
   if ("error" in offline) return { ...offline, written };
   todo = yield* unmark(plan, { secTag, todo, entries: listed.entries });
-  for (let attempts = 0; attempts < attemptsMax; attempts++) {
+  for (let attempts = 0; attempts < effectAttemptsMax; attempts++) {
     for (const item of inOrder(todo)) {
       const failure = yield* writeItem(plan, secTag, item);
       if (failure !== undefined) return { error: failure, written };
@@ -97,7 +97,7 @@ function* writeItem(plan: CheckedPlan, secTag: number, item: PlannedItem): Story
     const result = yield { do: "write", secTag, type, content };
     if (!("error" in result)) return undefined;
     const { error } = result;
-    if (attempts + 1 >= attemptsMax) return error;
+    if (attempts + 1 >= effectAttemptsMax) return error;
     const { cme } = error.details;
     if (cme === whileActive) {
       const offline = yield* attempt({ do: "offline" });

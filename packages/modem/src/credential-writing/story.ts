@@ -53,8 +53,10 @@ export interface PlannedItem {
   variants: ReadonlyMap<string, string>;
 }
 
-const attemptsMax = 2;
-const agreeingAsksMax = 4;
+/** Of one effect. What fails so twice does not pass. */
+export const effectAttemptsMax = 2;
+/** How often a tag is listed until two answers in a row agree. */
+export const agreeingAsksMax = 4;
 
 /** The key first, so that a tag with a CA is a tag that was written to the end. */
 export const writeOrder: readonly CredentialType[] = ["privateKey", "psk", "pskIdentity", "certificate", "ca"];
@@ -72,7 +74,7 @@ export function isPassing(error: ThinglineError): boolean {
 /** Asks for one effect, once more where the first failure may pass. */
 export function* attempt(effect: WritingEffect): Story<EffectResult> {
   let result = yield effect;
-  for (let attempts = 1; attempts < attemptsMax && "error" in result && isPassing(result.error); attempts++) {
+  for (let attempts = 1; attempts < effectAttemptsMax && "error" in result && isPassing(result.error); attempts++) {
     result = yield effect;
   }
   return result;
