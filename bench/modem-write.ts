@@ -43,7 +43,7 @@ export async function measureWrite(): Promise<WriteTimes> {
       const startedMs = performance.now();
       const report = await writeCredentials(session, { secTag, credentials }, { keys, clock });
       times.push(performance.now() - startedMs);
-      if (report.result !== "written") throw fail(`the write to tag ${secTag} ${report.result}`);
+      if (report.result !== "written") fail(`the write to tag ${secTag} ${report.result}`);
     }
     await session.close();
     return { probeMs, writeMs: median(times) };
