@@ -60,8 +60,8 @@ function addProgram(firmware: Command, command: AddCommand): void {
     .option("--verify-port <path>", "without --port: ask on this serial port afterwards which firmware runs");
   examples(
     program,
-    "modem firmware program mfw_nrf9160_1.3.7.zip --verify-port /dev/ttyACM0",
-    "modem firmware program mfw_nrf91x1_2.0.4.zip --port /dev/ttyACM0",
-    "modem firmware program --delta mfw_nrf91x1_update_from_2.0.1_to_2.0.2.bin --port /dev/ttyACM0",
+    "modem firmware program mfw.zip --verify-port /dev/ttyACM0",
+    "modem firmware program mfw.zip --port /dev/ttyACM0",
+    "modem firmware program --delta update.bin --port /dev/ttyACM0",
   );
 }

@@ -5,6 +5,7 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { signImage } from "@thingline/protocol/image";
 import { createNodeKeys } from "@thingline/transport/node";
 import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
+import { createConnectionPair, type Clock, type Connection } from "@thingline/transport";
 import { createVirtualClock, createVirtualFiles, createVirtualRandom } from "@thingline/transport/virtual";
 import { createSerialModemApplication } from "../serial-modem/create.js";
 import { makeSimulatedModemPackage } from "../serial-modem/dfu-modem-package.js";
@@ -35,6 +36,42 @@ const uploads: Record<FirmwareUpload["kind"], FirmwareUpload> = {
   },
 };
 
+/** At the nth command of an upload, from 1. `seen` counts them. */
+interface LineFault {
+  at: number;
+  do: "unplug" | "loseAnswer" | "minusOne" | "loseCommand";
+  seen: number;
+}
+
+/** A line between host and board that goes wrong at one command. */
+function faultyLine(board: Connection, clock: Clock, fault: LineFault): Connection {
+  const { near, far } = createConnectionPair({ clock });
+  const encoder = new TextEncoder();
+  let isHit = false;
+  far.start({
+    data(bytes) {
+      const isCommand = /^AT#X(?:DFU(?:INIT|WRITE|APPLY)=\d|RESET|MODEMRESET)/.test(
+        new TextDecoder("latin1").decode(bytes.subarray(0, 20)),
+      );
+      if (isCommand) isHit = ++fault.seen === fault.at;
+      if (isCommand && isHit && fault.do === "unplug") return far.destroy();
+      if (isCommand && isHit && fault.do === "loseCommand") return;
+      board.write(bytes.slice());
+    },
+    closed: () => board.destroy(),
+  });
+  board.start({
+    data(bytes) {
+      if (isHit && fault.do === "loseAnswer") return;
+      const text = new TextDecoder("latin1").decode(bytes);
+      const isSpoiled = isHit && fault.do === "minusOne";
+      far.write(isSpoiled ? encoder.encode(text.replace(/(#XDFU: \d,\d),0/, "$1,-1")) : bytes.slice());
+    },
+    closed: () => far.destroy(),
+  });
+  return near;
+}
+
 /** A board whose memory outlives its power. */
 async function openBoard() {
   const clock = createVirtualClock();
@@ -47,9 +84,11 @@ async function openBoard() {
     return { modem, application: await createSerialModemApplication(modem, options) };
   };
   let board = await clock.untilSettled(boot());
-  const run = async (upload: FirmwareUpload, options: Partial<UploadFirmwareOptions> = {}) => {
-    const session = openModemSession(board.application.openPort(), { clock, lineEnd: "\r" });
-    const upAndDown = uploadFirmware(session, upload, { clock, pieceBytes: 2_000, ...options });
+  const run = async (upload: FirmwareUpload, options: Partial<UploadFirmwareOptions> = {}, fault?: LineFault) => {
+    const port = board.application.openPort();
+    const line = fault === undefined ? port : faultyLine(port, clock, fault);
+    const session = openModemSession(line, { clock, lineEnd: "\r" });
+    const upAndDown = uploadFirmware(session, upload, { clock, pieceBytes: 4_000, ...options });
     const outcome = await clock.until(upAndDown).catch((error: unknown) => error);
     await clock.until(session.close());
     return outcome;
@@ -105,3 +144,25 @@ test("a power cut while a delta is sent leaves what ran before", async () => {
   const report = await run(uploads.delta);
   assert.ok(!(report instanceof ThinglineError), String(report));
 });
+
+// Every command with the long variant; a few of them otherwise.
+const stride = process.env["THINGLINE_TEST_LONG"] === "1" ? 1 : 5;
+
+for (const kind of ["application", "delta", "full"] as const) {
+  test(`after a fault of the line (${kind}) the same command, run again, brings the firmware`, async () => {
+    for (const [index, fault] of (["unplug", "loseAnswer", "minusOne", "loseCommand"] as const).entries()) {
+      for (let at = 1 + (index % stride); ; at += stride) {
+        const { run, powerCycle } = await openBoard();
+        const line: LineFault = { at, do: fault, seen: 0 };
+        const first = await run(uploads[kind], {}, line);
+        if (line.seen < at) break;
+        const where = `${fault} at command ${at}: ${String(first)}`;
+        if (!(first instanceof ThinglineError)) continue;
+        assert.equal(first.code, "MODEM_DFU_FAILED", where);
+        if (fault === "unplug") await powerCycle();
+        const again = await run(uploads[kind]);
+        assert.ok(!(again instanceof ThinglineError), `${where}; again: ${String(again)}`);
+      }
+    }
+  });
+}

@@ -59,7 +59,7 @@ export const defaultPieceBytes = 4_096;
 
 export interface UploadReport {
   kind: FirmwareUpload["kind"];
-  /** How often it was begun. */
+  /** How often it was begun; 0 for a delta whose firmware runs already. */
   attempts: number;
   /** `AT+CGMR`, or `AT#XSMVER` of an application; undefined when the board could not be asked. */
   before: string | undefined;

@@ -81,6 +81,8 @@ describe("uploadFirmware()", () => {
     const { report } = await first.run(uploads.delta);
     assert.deepEqual([report?.before, report?.after, first.board.modem], [oldModem, newModem, newModem]);
     assert.ok(first.board.commands.includes("AT#XMODEMRESET"));
+    const done = await first.run(uploads.delta);
+    assert.deepEqual([done.report?.attempts, done.report?.after], [0, newModem], "it runs already");
     const second = await openBoard();
     const waiting = await second.run(uploads.delta, { activates: false });
     assert.deepEqual([waiting.report?.after, second.board.scheduled?.version], [undefined, newModem]);

@@ -124,6 +124,10 @@ class Uploading {
     try {
       this.#phase("preparing");
       const before = await this.#prepare();
+      const upload = this.#upload;
+      // No modem takes an update from what it does not run any more.
+      const isThere = upload.kind === "delta" && before !== undefined && before === upload.revision;
+      if (isThere) return { kind: upload.kind, attempts: 0, before, after: before };
       await this.#transferAnew();
       if (this.#options.activates !== false && this.#upload.kind !== "full") await this.#activate();
       const isActive = this.#options.activates !== false || this.#upload.kind === "full";
