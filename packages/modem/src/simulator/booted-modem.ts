@@ -72,8 +72,12 @@ export async function bootModem(options: SimulatedModemOptions, release: () => P
   return booted;
 }
 
-/** What Nordic puts in before a modem leaves the factory: listed, and never to be deleted. Contents are stand-ins. */
+/**
+ * What Nordic puts in before a modem leaves the factory: listed, and never to be deleted. Contents are stand-ins. Firmware that signs nothing
+ * has no such keys.
+ */
 function factoryEntries(identity: StoredIdentity, keys: Keys): { secTag: number; type: number; content: string }[] {
+  if (!firmwareProfiles[identity.firmware].hasKeyGeneration) return [];
   const [baseKeyTag = 0, rootCaTag = 0, identityKeyTag = 0] = reservedSecTags;
   return [
     { secTag: baseKeyTag, type: 11, content: "stand-in for Nordic's base public key" },

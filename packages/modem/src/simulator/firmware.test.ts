@@ -44,6 +44,9 @@ for (const name of names) {
     for (const [command, since, yes, no] of differences) {
       assert.match(await at(command), names.indexOf(name) >= names.indexOf(since) ? yes : no, command);
     }
+    // The vendor's keys came with the firmware that signs by them.
+    const vendorTags = (await at("AT%CMNG=1")).match(/%CMNG: 429496729[234],/g)?.length ?? 0;
+    assert.equal(vendorTags, names.indexOf(name) >= names.indexOf("mfw_nrf9160_1.3.0") ? 3 : 0);
     // 528 came with 1.3.2; on the newer parts the warning is on from the boot on.
     const hasGuard = names.indexOf(name) >= names.indexOf("mfw_nrf9160_1.3.2");
     const told: string[] = [];
