@@ -100,6 +100,10 @@ test("a message or signature with a byte less, more or other is not taken for on
   const signed = encodeCose({ keyId: -2, payload: undefined, signature: new Uint8Array(64) });
   for (let length = 0; length < signed.length; length++)
     assert.equal(decodeCose(signed.subarray(0, length)), undefined);
+  for (let at = 0; at < 9; at++) {
+    const changed = signed.map((byte, index) => (index === at ? byte ^ 1 : byte));
+    assert.equal(decodeCose(changed), undefined, `byte ${at}`);
+  }
   assert.equal(decodeCose(encodeCose({ keyId: -2, payload: undefined, signature: new Uint8Array(63) })), undefined);
 });
 

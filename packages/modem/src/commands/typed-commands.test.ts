@@ -93,7 +93,7 @@ test("a SIM card is read in each of its states, and unlocked by its PIN", async 
 });
 
 test("registration, radio, band, operator and packet data are those of the simulated network", async () => {
-  const { session, modem, wait, at } = await registered();
+  const { session, modem, wait, at, clock } = await registered();
   const refusals = await wait(subscribeModem(session, { registration: 5, radioConnection: 1, signal: true }));
   assert.deepEqual(refusals, []);
   const { level, registration } = await wait(readRegistration(session));
@@ -110,6 +110,10 @@ test("registration, radio, band, operator and packet data are those of the simul
   await wait(selectOperator(session, "automatic"));
   const [found] = await wait(searchOperators(session));
   assert.deepEqual([found?.availability, found?.plmn, found?.act], ["current", "00101", 7]);
+  modem.setConditions({ hasCoverage: false });
+  assert.deepEqual(await wait(searchOperators(session)), []);
+  modem.setConditions({ hasCoverage: true });
+  await clock.advance(5_000);
   const [context] = await wait(readPacketContexts(session));
   assert.deepEqual([context?.contextId, context?.type, context?.accessPoint], [0, "IP", "internet"]);
   assert.deepEqual(await wait(readActiveContexts(session)), [{ contextId: 0, isActive: true }]);
@@ -131,7 +135,7 @@ test("a modem that is offline is on no band, and takes its system mode and its p
 });
 
 test("power saving and eDRX are asked for in seconds", async () => {
-  const { session, modem, wait, notifications } = await registered();
+  const { session, modem, wait, at, notifications } = await registered();
   assert.equal((await wait(readPowerSaving(session))).isOn, false);
   await wait(requestPowerSaving(session, { periodicTauSeconds: 1_700, activeTimeSeconds: 60 }));
   const asked = await wait(readPowerSaving(session));
@@ -141,8 +145,9 @@ test("power saving and eDRX are asked for in seconds", async () => {
   const tooLong = await failure(wait(requestPowerSaving(session, { activeTimeSeconds: 100_000 })));
   assert.deepEqual([tooLong.code, tooLong.details["option"]], ["OPTION_INVALID", "activeTimeSeconds"]);
 
-  await wait(requestEdrx(session, [{ technology: "lteM", cycleSeconds: 160, pagingWindowSeconds: 5 }]));
+  await wait(requestEdrx(session, [{ technology: "lteM", cycleSeconds: 160, pagingWindowSeconds: 7 }]));
   assert.deepEqual(await wait(readEdrx(session)), [{ technology: "lteM", cycleSeconds: 163.84 }]);
+  assert.match(await at("AT%XPTW?"), /%XPTW: 4,"0101"/);
   assert.ok(
     notifications.some((line) => line.startsWith('+CEDRXP: 4,"1001"')),
     notifications.join("\n"),
