@@ -55,15 +55,21 @@ const afterUpload: Readonly<Record<string, string>> = {
 
 /** What a person can do next, by error code. The message itself says what was wrong. */
 const hints: Partial<Record<ErrorCode, HintOf>> = {
-  PORT_IN_USE: () => ({
-    text: `Stop the program that listens there, or choose another port; port 0 picks a free one. A second cloud takes ${freePorts}.`,
+  PORT_IN_USE: (_, command) => ({
+    text:
+      "Stop the program that listens there, or choose another port; port 0 picks a free one." +
+      (command.startsWith("modem") ? "" : ` A second cloud takes ${freePorts}.`),
   }),
   LOCKED: (_, command) =>
     command === "cloud start"
       ? { text: `Stop that process, or give this cloud a --data-dir of its own, and ports: ${freePorts}.` }
       : command === "cloud check"
         ? { text: "A cloud runs on it. Stop that first; a running cloud logs each damaged record that it reads." }
-        : { text: "Another command uses this simulated modem. Wait for it, or name another --modem-dir." },
+        : {
+            text:
+              "Another command uses this simulated modem: wait for it, name another --modem-dir, or, where that is `modem simulate`, " +
+              "take its --port.",
+          },
   CLOUD_NOT_RUNNING: ({ details }) => ({
     text: "Start one in another terminal, or name the --data-dir of the one that runs:",
     command: commandLine([
