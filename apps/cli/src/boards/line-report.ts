@@ -88,23 +88,26 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2r
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .4rem .7rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; } td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-code { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; } td b, td.port code { white-space: nowrap; } th .soft { font-weight: 400; }
+code { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; } td b, td.port code { white-space: nowrap; } th .soft { font-weight: 400; } td.what { min-width: 18rem; }
 summary { cursor: pointer; color: var(--soft); } dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .75rem; margin: .25rem 0; } dt { color: var(--soft); } dd { margin: 0; }`;
 
 const marks = { written: "✓ written", unchanged: "= unchanged", failed: "✗ failed" } as const;
 const stateWords = {
-  equal: "",
+  equal: ", is there",
   differs: ", another one is there",
   missing: ", nothing is there",
   unknown: ", not known",
 };
 
-function renderDigests({ items }: BoardResult): string {
+/** Of one that failed it is open: what is in the tag is what somebody wants to know. */
+function renderDigests({ items, result }: BoardResult): string {
   if (items.length === 0) return "";
   const rows = items.map(
-    ({ type, sha256, state }) => `<dt>${html(type)}</dt><dd><code>${html(sha256)}</code>${stateWords[state]}</dd>`,
+    ({ type, sha256, state }) =>
+      `<dt>${html(type)}</dt><dd><code>${html(sha256)}</code>${result === "failed" || state !== "equal" ? stateWords[state] : ""}</dd>`,
   );
-  return `<details><summary>digests</summary><dl>${rows.join("")}</dl></details>`;
+  const [open, title] = result === "failed" ? [" open", "in the tag now"] : ["", "digests"];
+  return `<details${open}><summary>${title}</summary><dl>${rows.join("")}</dl></details>`;
 }
 
 function renderBoard(result: BoardResult): string {
@@ -120,7 +123,7 @@ function renderBoard(result: BoardResult): string {
   return (
     `<tr><th scope="row">${html(imei ?? "not told")}<br><span class="soft">${html(what)}</span></th><td class="port"><code>${html(port)}</code></td>` +
     `<td><b class="${result.result}">${marks[result.result]}</b>${proved}</td><td class="number">${secTag ?? ""}</td>` +
-    `<td>${reason}${renderDigests(result)}</td><td class="number">${(durationMs / 1000).toFixed(1)} s</td></tr>`
+    `<td class="what">${reason}${renderDigests(result)}</td><td class="number">${(durationMs / 1000).toFixed(1)} s</td></tr>`
   );
 }
 
