@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
 import { createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
 import { coseSigned, encodeCose, formatSignedText, identityKeyId, rawSignature } from "../at/cose.js";
 import { encodeModemMessage, type ModemMessage } from "../at/messages.js";
@@ -181,4 +181,22 @@ test("a claim token is asked for by the security tag of the owner's key", async 
   await readClaimToken(session, 34, { keys, challenge: "03".repeat(16) });
   assert.deepEqual(sent, ["AT%CLAIMTOKEN=22", `AT%CLAIMTOKEN=34,"${"03".repeat(16)}"`]);
   await assert.rejects(readClaimToken(session, -1, { keys }), { code: "OPTION_INVALID" });
+});
+
+test("a simulated modem claims for the owner whose key it holds, and for nobody else", async () => {
+  const { publicKeyPem, privateKeyPem } = await keys.generate("ec-p256");
+  const { modem, openSession, clock } = await makeModemWorld({
+    ...{ keys, firmware: "mfw_nrf9160_1.3.4" as const },
+    factoryCredentials: [{ secTag: 22, type: 9, content: publicKeyPem }],
+  });
+  const session = openSession();
+  const own = await clock.until(readIdentityKey(session));
+  const { claim } = await clock.until(
+    readClaimToken(session, 22, { keys, challenge, ...(own === undefined ? {} : { identityKey: own }) }),
+  );
+  assert.deepEqual([claim.isVerified, claim.deviceUuid, claim.nonce], [true, modem.identity.deviceUuid, challenge]);
+  assert.equal(claim.ownershipSha256, toHex(keys.sha256(keys.publicKeyOf(privateKeyPem))));
+  await assert.rejects(clock.until(readClaimToken(session, 23, { keys })), { code: "MODEM_COMMAND_REJECTED" });
+  await clock.until(session.close());
+  await modem.close();
 });

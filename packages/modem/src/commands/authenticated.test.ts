@@ -3,13 +3,16 @@ import { verify } from "node:crypto";
 import { test } from "node:test";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { createNodeKeys } from "@thingline/transport/node";
+import { createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
 import { parseValues } from "../at/table.js";
 import type { ModemSession, RunCommand } from "../session.js";
+import { makeModemWorld } from "../world.test.support.js";
 import { readCommandKey, runAuthenticated, writeCommandKey } from "./authenticated.js";
 import { readCertificateExpiry } from "./certificate-expiry.js";
 import { finishProduction } from "./production.js";
 
 const keys = createNodeKeys();
+const virtualKeys = createVirtualKeys({ random: createVirtualRandom("keys") });
 
 /** A session whose modem answers by the function; undefined is OK alone, a number a refusal. */
 function sessionOf(answer: (line: string) => string[] | number | undefined) {
@@ -77,4 +80,25 @@ test("production ends without commands for radio tests unless they are kept", as
   await finishProduction(session);
   await finishProduction(session, { keepsRadioTest: true });
   assert.deepEqual(sent, ["AT%XPRODDONE=0", "AT%XPRODDONE=1"]);
+});
+
+test("a simulated modem takes what its key's owner has signed, and from nobody else", async () => {
+  const { modem, clock, openSession } = await makeModemWorld({ keys: virtualKeys });
+  const wait = <Value>(promise: Promise<Value>) => clock.until(promise);
+  const session = openSession();
+  const owner = await virtualKeys.generate("ec-p256");
+  const stranger = await virtualKeys.generate("ec-p256");
+  const by = (pair: typeof owner) => (data: Uint8Array) => virtualKeys.sign(pair.privateKeyPem, data);
+  assert.equal(await wait(readCommandKey(session, { slot: 2 })), undefined);
+  await wait(writeCommandKey(session, owner.publicKeyPem, { slot: 2 }));
+  assert.equal(await wait(readCommandKey(session, { slot: 2 })), owner.publicKeyPem);
+  await wait(runAuthenticated(session, 'AT%CMNG=0,43,4,"pump;7"', { sign: by(owner), slot: 2 }));
+  const [line = ""] = await wait(runAuthenticated(session, "AT%CMNG=1,43", { sign: by(owner), slot: 2 }));
+  assert.match(line, /^%CMNG: 43,4,/);
+  await assert.rejects(wait(runAuthenticated(session, "AT%CMNG=3,43,4", { sign: by(stranger), slot: 2 })), {
+    code: "MODEM_COMMAND_REJECTED",
+  });
+  assert.match((await wait(session.command("AT%CMNG=2,43,4"))).join(), /"pump;7"/);
+  await wait(session.close());
+  await modem.close();
 });
