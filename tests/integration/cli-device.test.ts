@@ -176,7 +176,7 @@ describe("thingline device run", { concurrency: 2 }, () => {
     assert.equal(plain.code, 1);
     assert.match(
       plain.stderr,
-      /an AT client[^]*needs Nordic's serial modem application: Serial Modem, or Serial LTE Modem/,
+      /an AT client[^]*needs Nordic's serial modem application: Serial Modem, or Serial LTE Modem[^]*modem ports/,
     );
     const native = await run(t, cwd, "--tcp", where, "--native-tls");
     assert.equal(native.code, 2);

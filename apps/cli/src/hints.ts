@@ -6,6 +6,9 @@ import type { Hint } from "./output.js";
 /** Folders among the options of a command. */
 export interface Places {
   modemDir?: string;
+  /** Of a board, instead of a simulated modem. */
+  port?: string | string[];
+  tcp?: string;
   dataDir?: string;
   /** A real account instead of the local cloud. */
   aws?: boolean;
@@ -123,7 +126,13 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
   MODEM_APPLICATION_MISSING: (_, command) =>
     command === "modem firmware program"
       ? { text: "Without --port the firmware is programmed by Nordic's nrfutil, whatever runs on the board." }
-      : undefined,
+      : {
+          text:
+            "Program the Serial Modem application (Serial LTE Modem of the nRF Connect SDK on an nRF9160); credentials in the modem stay. " +
+            "Boards have several ports; this tells what answers on each:",
+          command: commandLine("modem ports"),
+        },
+  SERIAL_PORT_UNPLUGGED: () => ({ text: "Plug the board in again, and run the same command." }),
   PROGRAMMER_MISSING: ({ details }) =>
     details["command"] === undefined
       ? {
@@ -141,7 +150,21 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
       : { text: "This shows the boards that nrfutil sees:", command: "nrfutil device list" },
   HOST_NOT_FOUND: () => ({ text: "Correct CONFIG_AWS_IOT_BROKER_HOST_NAME." }),
   CONNECTION_LOST: unlessTold,
-  TLS_HANDSHAKE_FAILED: () => seeCloudLog,
+  TLS_HANDSHAKE_FAILED: ({ details }, _, places) =>
+    details["errno"] === undefined
+      ? seeCloudLog
+      : {
+          text:
+            `The modem does not tell which. ${ownCa} The certificate must be ACTIVE, and the key under the tag its own. ` +
+            "This shows what lies there:",
+          command: commandLine([
+            "modem",
+            "list",
+            "--sec-tag",
+            String(details["secTag"] ?? "TAG"),
+            ...placeWords(places),
+          ]),
+        },
   TLS_RECORD_TOO_LARGE: () => ({
     text:
       "TLS inside the modem takes records of 2,048 bytes. Send less in one message; or let the application do TLS, which takes " +
@@ -210,9 +233,9 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
       : { text: `Give it a value, --parameter ${name}=VALUE, or a Default in the template.` };
   },
   KEY_MISMATCH: () => ({ text: "The private key and the certificate must come from the same set." }),
-  LINK_FAILED: () => ({
+  LINK_FAILED: (_, __, places) => ({
     text: "Check SIM and coverage; this tells the registration status:",
-    command: commandLine("modem at AT+CEREG?"),
+    command: commandLine(["modem", "at", ...placeWords(places), "AT+CEREG?"]),
   }),
 };
 
@@ -267,8 +290,14 @@ export function hintForAws(error: Error, command: string, { dataDir, aws }: Plac
   };
 }
 
-function modemWrite({ details }: ThinglineError, { modemDir }: Places, ...source: string[]): string {
+function modemWrite({ details }: ThinglineError, places: Places, ...source: string[]): string {
   const secTag = String(details["secTag"] ?? "TAG");
-  const folder = unlessDefault("--modem-dir", modemDir, defaultModemDir);
-  return commandLine(["modem", "write", "--sec-tag", secTag, ...source, ...folder]);
+  return commandLine(["modem", "write", "--sec-tag", secTag, ...source, ...placeWords(places)]);
+}
+
+/** The modem that a command was about. */
+function placeWords({ modemDir, port, tcp }: Places): string[] {
+  const [first] = [port ?? []].flat();
+  if (first !== undefined) return ["--port", first];
+  return tcp === undefined ? unlessDefault("--modem-dir", modemDir, defaultModemDir) : ["--tcp", tcp];
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { burstBytesRange, BurstSize } from "./burst-size.js";
+import { burstBytesFirst, burstBytesLeast, burstBytesMax, BurstSize } from "./burst-size.js";
 
 /** Bursts over a line of a speed, each of which costs so much besides. @returns what the last ones have */
 function settle(bytesPerMs: number, overheadMs = 1): number {
@@ -11,15 +11,15 @@ function settle(bytesPerMs: number, overheadMs = 1): number {
 
 test("bursts take about as long as they may, within their bounds", () => {
   assert.ok(Math.abs(settle(100) - 9_900) < 100, String(settle(100)));
-  assert.equal(settle(11.52), burstBytesRange.least);
-  assert.equal(settle(10_000), burstBytesRange.most);
-  assert.equal(settle(Infinity, 0), burstBytesRange.most, "a line that takes no time at all");
+  assert.equal(settle(11.52), burstBytesLeast);
+  assert.equal(settle(10_000), burstBytesMax);
+  assert.equal(settle(Infinity, 0), burstBytesMax, "a line that takes no time at all");
 });
 
 test("short bursts, and one that was lucky, decide nothing", () => {
   const size = new BurstSize(100);
   size.took(10, 0.001);
-  assert.equal(size.bytesMax, burstBytesRange.first);
+  assert.equal(size.bytesMax, burstBytesFirst);
   size.took(4_096, 0.001);
-  assert.equal(size.bytesMax, 2 * burstBytesRange.first);
+  assert.equal(size.bytesMax, 2 * burstBytesFirst);
 });

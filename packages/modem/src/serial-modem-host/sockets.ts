@@ -22,7 +22,7 @@ import {
 } from "@thingline/transport";
 import type { ModemProbe } from "../probe.js";
 import type { ModemSession } from "../session.js";
-import { BurstSize, burstBytesRange } from "./burst-size.js";
+import { burstBytesMax, BurstSize } from "./burst-size.js";
 import { explainFailure, isAddress } from "./connect-failure.js";
 import { dialectOf, dialectTraits, type SerialModemDialect } from "./dialect.js";
 import { isRestart } from "./restart.js";
@@ -330,7 +330,7 @@ class OpenSockets implements SerialModemSockets {
       secure,
       local: { host: "modem", port: handle },
       remote: { host, port },
-      joinBytesMax: burstBytesRange.most,
+      joinBytesMax: burstBytesMax,
     });
     const channel: SocketChannel = new SocketChannel({
       clock: this.#clock,
