@@ -15,7 +15,8 @@ import { isThinglineError } from "@thingline/protocol";
 import { codeOf, observe } from "@thingline/transport/contract";
 import { amazonRootCa1 } from "@thingline/device";
 import { ptyMissing } from "./pty.test.support.js";
-import { adapters, openRawHost, startLine } from "./simulated-line.test.support.js";
+import { hostsAtOnceMax } from "thingline/dist/simulate/doors.js";
+import { adapters, openRawHost, startLine, startTcpLine } from "./simulated-line.test.support.js";
 
 const { clock, keys, network } = adapters;
 const skip = ptyMissing ?? false;
@@ -152,6 +153,24 @@ test(
     await fourth.close();
   },
 );
+
+test("of a crowd at a TCP port one host has the line, and everybody else is turned away", async (t) => {
+  const { line, next } = await startTcpLine(t);
+  const [host = "", port = ""] = (line.place.tcp ?? "").split(":");
+  const dial = () => network.dial({ host, port: Number(port) }).catch(() => undefined);
+  const crowd = await Promise.all(Array.from({ length: hostsAtOnceMax + 4 }, dial));
+  const sessions = crowd
+    .filter((connection) => connection !== undefined)
+    .map((connection) => openModemSession(connection, { clock }));
+  const isServed = await Promise.all(sessions.map((session) => session.command("AT").then(Boolean, () => false)));
+  assert.equal(isServed.filter((served) => served).length, 1);
+  const left = next("tcp host left");
+  await Promise.all(sessions.map((session) => session.close()));
+  await left;
+  const later = openModemSession(await network.dial({ host, port: Number(port) }), { clock });
+  assert.deepEqual(await later.command("AT"), []);
+  await later.close();
+});
 
 test("all lines of a port are told, and none of a key", { skip }, async (t) => {
   const { port, told } = await startLine(t, { showsLines: true });

@@ -24,7 +24,20 @@ export interface TestLine {
 }
 
 /** Everything is gone when the test is over. */
-export async function startLine(t: TestContext, options: Partial<SimulatedLineOptions> = {}): Promise<TestLine> {
+export function startLine(t: TestContext, options: Partial<SimulatedLineOptions> = {}): Promise<TestLine> {
+  return start(t, (port) => ({ pty: { link: port } }), options);
+}
+
+/** The same with nothing but a TCP port, for machines without pseudo-terminals. */
+export function startTcpLine(t: TestContext): Promise<TestLine> {
+  return start(t, () => ({ tcp: { host: "127.0.0.1", port: 0 } }), {});
+}
+
+async function start(
+  t: TestContext,
+  doors: (port: string) => Pick<SimulatedLineOptions, "pty" | "tcp">,
+  options: Partial<SimulatedLineOptions>,
+): Promise<TestLine> {
   const folder = await mkdtemp(join(tmpdir(), "thingline-line-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const port = options.pty?.link ?? join(folder, "ttyACM90");
@@ -42,7 +55,7 @@ export async function startLine(t: TestContext, options: Partial<SimulatedLineOp
     {
       folder: join(folder, "modem"),
       application: "at-host",
-      pty: { link: port },
+      ...doors(port),
       backAfterMs: 10,
       showsLines: false,
       ...options,

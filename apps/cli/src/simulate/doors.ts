@@ -4,6 +4,9 @@ import { openPty, type Pty } from "../pty.js";
 import { makePortLink, type PortLink } from "./port-link.js";
 import type { PortJoint } from "./port-joint.js";
 
+/** Of one TCP door: its host, and those that are being turned away. More are not let in at all. */
+export const hostsAtOnceMax = 16;
+
 /** How hosts get to one port of a simulated modem. Plugged in and pulled out any number of times; closed once. */
 export interface Door {
   readonly kind: "pty" | "tcp";
@@ -112,7 +115,7 @@ export class TcpDoor implements Door {
   static async open(options: TcpDoorOptions): Promise<TcpDoor> {
     const door = new TcpDoor(options);
     const { network, host, port } = options;
-    door.#listener = await network.listen({ host, port, connectionsMax: connectionsMax }, (connection) =>
+    door.#listener = await network.listen({ host, port, connectionsMax: hostsAtOnceMax }, (connection) =>
       door.#accept(connection),
     );
     return door;
@@ -162,6 +165,3 @@ export class TcpDoor implements Door {
 function describeEndpoint({ host, port }: Endpoint): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
-
-/** Of one TCP door: the host, and those that are on their way out. */
-const connectionsMax = 16;
