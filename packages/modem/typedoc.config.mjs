@@ -7,6 +7,5 @@ export default {
     "src/at/lines.ts:LineCodec",
     "src/at/functional-mode.ts:factoryResetScopes",
     "src/at/sim.ts:simLocks",
-    "src/firmware-upload/needs.ts:Version",
   ],
 };
