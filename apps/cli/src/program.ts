@@ -108,6 +108,7 @@ export function createProgram(
     "modem write --sec-tag 43 --from claim # into such a device",
     "provision --conf claim/prj.conf       # what it does then",
     "device run --conf my-thing/prj.conf   # and stays connected",
+    "modem simulate                        # an nRF91 without a board",
   ).addHelpText(
     "after",
     "\nEvery command has --help and --json. NO_COLOR turns colours off.\nExit codes: 0 done, 1 failed, 2 wrong usage, 141 nobody reads.",
