@@ -1,10 +1,10 @@
-import { createInterface } from "node:readline";
+import { clearLine, createInterface, cursorTo } from "node:readline";
 import { isThinglineError } from "@thingline/protocol";
-import { atCommandBytesMax, describeCmeError, describeCmsError, parseFinalResult } from "@thingline/protocol/at";
+import { describeCmeError, describeCmsError, parseFinalResult } from "@thingline/protocol/at";
+import { scriptCommands } from "../boards/at-script.js";
 import { describeModem, type HandOptions, type ModemAtHand, modemLine, openModemAtHand } from "../boards/at-hand.js";
 import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";
-import { readLines } from "../input-lines.js";
 import type { Output } from "../output.js";
 
 interface AtOptions extends HandOptions {
@@ -22,11 +22,15 @@ export async function modemAt(context: CommandContext, options: AtOptions, ...co
   }
   const { output, signal } = context;
   await using hand = await openModemAtHand(options, signal);
-  hand.session.onNotification((line) => output.event({ event: "notification", line }, output.paint.dim(line)));
+  const isPrompt = commands.length === 0 && process.stdin.isTTY === true && !output.isJson;
+  hand.session.onNotification((line) => {
+    if (isPrompt) toLineStart();
+    output.event({ event: "notification", line }, output.paint.dim(line));
+  });
   if (commands.length > 0)
     return await sendAll(context, hand, { commands: listed(commands), isScript: false, options });
-  if (process.stdin.isTTY === true && !output.isJson) return await prompt(context, hand);
-  return await sendAll(context, hand, { commands: scriptLines(signal), isScript: true, options });
+  if (isPrompt) return await prompt(context, hand);
+  return await sendAll(context, hand, { commands: scriptCommands(process.stdin, signal), isScript: true, options });
 }
 
 async function* listed(commands: readonly string[]): AsyncGenerator<string> {
@@ -51,29 +55,11 @@ async function sendAll(
   return exitCode;
 }
 
-/** Commands of a script: a line each, but where a quote is open; empty lines and those that begin with # are passed over. */
-async function* scriptLines(signal: AbortSignal): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let held: string | undefined;
-  for await (const line of readLines(process.stdin, { lineBytesMax: atCommandBytesMax, signal })) {
-    if (line.type === "tooLong") {
-      throw new UsageError(
-        `line ${line.number} of standard input is longer than ${atCommandBytesMax} bytes, which is all that a modem takes`,
-      );
-    }
-    const text = decoder.decode(line.bytes);
-    if (held === undefined && (text.trim() === "" || text.trimStart().startsWith("#"))) continue;
-    held = held === undefined ? text : `${held}\n${text}`;
-    if (held.length > atCommandBytesMax)
-      throw new UsageError("a quote is not closed within what a modem takes as one command");
-    if (isQuoteOpen(held)) continue;
-    yield held;
-    held = undefined;
-  }
-  if (held !== undefined) throw new UsageError("the last command on standard input has a quote that is not closed");
+/** What a person has typed so far is written again below. */
+function toLineStart(): void {
+  clearLine(process.stdout, 0);
+  cursorTo(process.stdout, 0);
 }
-
-const isQuoteOpen = (text: string): boolean => (text.split('"').length - 1) % 2 === 1;
 
 /** A person types; what the modem says by itself comes in between. */
 async function prompt({ output, signal }: CommandContext, hand: ModemAtHand): Promise<number> {

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { isThinglineError, toHex } from "@thingline/protocol";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createVirtualClock, createVirtualFiles, type VirtualFiles } from "@thingline/transport/virtual";
+import { modemBehaviourPresets } from "../simulator/behaviour/presets.js";
 import type { SimulatedModem } from "../simulator/modem.js";
 import { defaultScratchTag, type WriteCredentialsReport } from "./types.js";
 import { writeCredentials } from "./write-credentials.js";
@@ -182,3 +183,27 @@ test("at every cut point of a write the report is true, and another run complete
   assert.ok(points >= 300, String(points));
   context.diagnostic(`${points} cut points, ${ran} of them in this run`);
 });
+
+for (const name of ["powerCut", "writeFailure", "slowFlash", "lostLink"] as const) {
+  test(`with the behaviour ${name} of the simulated modem a report is true, and another run completes the work`, async () => {
+    const clock = createVirtualClock();
+    const files = createVirtualFiles();
+    const first = await openWritingWorld({ files, clock, modem: { behaviour: modemBehaviourPresets[name] } });
+    const options = { keys: testKeys, clock };
+    const write = (world: typeof first) =>
+      clock.until(writeCredentials(world.session, { secTag, credentials: wanted }, options));
+    let hasPower = true;
+    void first.modem.closed.then(() => (hasPower = false));
+    const report = await write(first);
+    assert.equal(report.result === "failed", name === "powerCut" || name === "writeFailure");
+    await clock.settle();
+    if (hasPower) {
+      checkReport(report, await truthOf(first.modem, clock, secTag), name);
+      await clock.until(first.modem.close());
+    }
+    const second = await openWritingWorld({ files, clock });
+    assert.notEqual((await write(second)).result, "failed");
+    const end = await truthOf(second.modem, clock, secTag);
+    for (const type of types) assert.equal(end[type], digestOf(wanted[type]), name);
+  });
+}
