@@ -151,7 +151,7 @@ export function createProgram(
   addFirmware(group("firmware", "MCUboot images: keygen, sign, verify, inspect"), command);
   const modem = group(
     "modem",
-    "nRF91 modems: write, verify, list, delete, generate-key, at, ports, simulate, firmware",
+    "nRF91 modems: ports, at, write, verify, list, delete, generate-key, firmware, simulate",
   );
   addModem(modem, command);
   addModemFirmware(modem, command);
