@@ -248,6 +248,26 @@ test("an OK that was lost in front of a data mode leaves no data mode behind", a
   }
 });
 
+test("a probe finds an application that an earlier program left in data mode", async () => {
+  for (const [line, missingBytes] of [
+    ["AT#XSEND", 0],
+    ["AT#XSEND=5000", 5_000],
+  ] as const) {
+    const world = openWorld((text) => {
+      if (text === "AT#XSLMVER") return '\r\n#XSLMVER: "2.5.0","2.5.0"\r\n\r\nOK\r\n';
+      return text === "AT" ? "\r\nOK\r\n" : "\r\nERROR\r\n";
+    });
+    const { clock, session, far } = world;
+    const earlier = session.command(line, { payload: { bytes: new Uint8Array(missingBytes + 1), end: "count" } });
+    await clock.advance(0);
+    // Nobody is there any more to send the rest, or to end it.
+    void earlier.catch(() => undefined);
+    void far;
+    const probed = await clock.until(session.probe({ leavesDataMode: true }), { limitMs: 600_000 });
+    assert.deepEqual([probed.kind, "dialect" in probed && probed.dialect], ["serialModem", "slm"], line);
+  }
+});
+
 test("a slow line is not a modem that does not answer", async () => {
   const world = openWorld();
   const { clock, session } = world;

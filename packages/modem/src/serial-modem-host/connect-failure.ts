@@ -82,16 +82,23 @@ export function isAddress(host: string): boolean {
 }
 
 async function missingCredentials(run: RunCommand, secTag: number): Promise<ThinglineError | undefined> {
-  const lines = await asked(run, `AT%CMNG=1,${secTag}`);
-  // A build that refuses to list says nothing about what there is.
-  if (lines === undefined) return undefined;
-  const types = new Set(lines.flatMap((line) => parseCredentialLine(line)?.type ?? []));
-  if (types.has(3) && types.has(4)) return undefined;
-  const names = ["root certificate (type 0)", "client certificate (type 1)", "private key (type 2)"];
-  const missing = names.filter((_, type) => !types.has(type));
-  if (missing.length === 0) return undefined;
+  const missing = await missingIn(run, secTag);
+  // A device gives up over it, so a line that was lost must not say it: two answers have to agree.
+  if (missing.length === 0 || String(await missingIn(run, secTag)) !== String(missing)) return undefined;
   const message = `security tag ${secTag} of the modem has no ${missing.join(", no ")}`;
   return new ThinglineError("CREDENTIAL_MISSING", message, { details: { secTag, missing: missing.join(", ") } });
+}
+
+const credentialNames = ["root certificate (type 0)", "client certificate (type 1)", "private key (type 2)"] as const;
+
+async function missingIn(run: RunCommand, secTag: number): Promise<string[]> {
+  const lines = await asked(run, `AT%CMNG=1,${secTag}`);
+  // A build that refuses to list says nothing about what there is.
+  if (lines === undefined) return [];
+  const types = new Set(lines.flatMap((line) => parseCredentialLine(line)?.type ?? []));
+  // A pre-shared key takes the place of certificates.
+  if (types.has(3) && types.has(4)) return [];
+  return credentialNames.filter((_, type) => !types.has(type));
 }
 
 function tlsError({ host, port, tls }: SocketConnect, errno: number = errnos.tls): ThinglineError {

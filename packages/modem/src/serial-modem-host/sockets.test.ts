@@ -332,6 +332,19 @@ test("a connect that failed is explained", async () => {
   assert.match(String(missing.details["missing"]), /client certificate.*private key/);
 });
 
+test("a list of credentials of which the line lost a part does not make a device give up", async () => {
+  let asked = 0;
+  const answers = socketAnswers("serialModem");
+  const { clock, sockets } = await openWorld("serialModem", (line) => {
+    if (line.startsWith("AT#XCONNECT=")) return "\r\nERROR\r\n";
+    if (!line.startsWith("AT%CMNG=1")) return answers(line);
+    const lines = asked++ === 0 ? complete.split("\r\n")[0] : complete;
+    return `\r\n${lines}\r\n\r\nOK\r\n`;
+  });
+  await assert.rejects(clock.until(sockets.secTagDialer.dial(target)), codeIs("CONNECTION_REFUSED"));
+  await clock.until(sockets.close());
+});
+
 test("a build that tells the number of the error is believed", async () => {
   for (const [errno, code] of [
     [95, "TLS_HANDSHAKE_FAILED"],
