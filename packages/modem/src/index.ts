@@ -97,15 +97,10 @@ export { answerBytesMax } from "./exchange.js";
 export type { CommandPayload } from "./payload.js";
 export type { RawDataHead, RawDataListener } from "./raw-data.js";
 export { rawDataBytesMax } from "./raw-data.js";
+export { rawDataSilenceMs } from "./raw-intake.js";
 export { keepLinkAfterRestarts } from "./serial-modem-host/steady-link.js";
 export type { SerialModemDialect } from "./serial-modem-host/dialect.js";
 export { openSerialModemSockets } from "./serial-modem-host/sockets.js";
 export type { SerialModemSockets, SerialModemSocketsOptions } from "./serial-modem-host/sockets.js";
-export {
-  defaultCommandTimeoutMs,
-  defaultLineEnd,
-  openModemSession,
-  rawDataSilenceMs,
-  sessionQueueMax,
-} from "./session.js";
+export { defaultCommandTimeoutMs, defaultLineEnd, openModemSession, sessionQueueMax } from "./session.js";
 export type { ModemSession, ModemSessionCounters, ModemSessionOptions } from "./session.js";

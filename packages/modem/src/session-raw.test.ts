@@ -6,7 +6,8 @@ import { concatBytes, isThinglineError } from "@thingline/protocol";
 import { createConnectionPair } from "@thingline/transport";
 import { createVirtualClock } from "@thingline/transport/virtual";
 import { rawDataBytesMax } from "./raw-data.js";
-import { openModemSession, rawDataSilenceMs } from "./session.js";
+import { rawDataSilenceMs } from "./raw-intake.js";
+import { openModemSession } from "./session.js";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);

@@ -16,14 +16,15 @@ import {
   type ResponseSink,
   slowCommandTimeMs,
 } from "@thingline/protocol/at";
-import { type Clock, clockOption, type Connection, connectionOption, type Timer } from "@thingline/transport";
+import { type Clock, clockOption, type Connection, connectionOption } from "@thingline/transport";
 import { checkCommand, checkTimeout, type CommandOptions, type RunCommand } from "./command-options.js";
 import { answerBytesMax, Exchange, type ExchangeEnd } from "./exchange.js";
 import { NotificationStream } from "./notification-stream.js";
 import { dataModeMarker } from "./payload.js";
 import { type ModemLineEnd, type ModemProbe, probeBy } from "./probe.js";
 import { findWayBack, leaveDataMode, type WayBack, type WayBackTools } from "./way-back.js";
-import { parseRawDataHead, type RawDataListener, RawDataRun } from "./raw-data.js";
+import { parseRawDataHead, type RawDataListener } from "./raw-data.js";
+import { RawIntake } from "./raw-intake.js";
 
 export type { CommandOptions, RunCommand } from "./command-options.js";
 
@@ -39,9 +40,6 @@ export const defaultLineEnd = "\r\n";
 export const defaultCommandTimeoutMs = 15_000;
 /** Commands and sequences that may wait for their turn; more are refused. */
 export const sessionQueueMax = 64;
-/** Raw bytes that were announced and do not come for so long were lost on the line. */
-export const rawDataSilenceMs = 2_000;
-
 /** A final result code on a line of its own, and nothing behind it. */
 const endsWithResult = /(?:^|\n)(?:OK|ERROR|\+CM[ES] ERROR: ?[0-9]+)\r\n$/;
 /** What a data mode of a program that ended may still wait for: twice the longest burst of `openSerialModemSockets`. */
@@ -148,6 +146,7 @@ class OpenModemSession implements ModemSession {
   readonly #reader = new ResponseLineReader();
   readonly #encoder = new TextEncoder();
   readonly #listeners = new Set<(line: string) => void>();
+  readonly #raw: RawIntake;
   readonly #rawListeners = new Map<string, RawDataListener>();
   readonly #streams = new Set<NotificationStream>();
   #jobs: Job[] = [];
@@ -158,9 +157,6 @@ class OpenModemSession implements ModemSession {
   #exchange: Exchange | undefined;
   #answered: Promise<void> = Promise.resolve();
   #wayBack: WayBack | undefined;
-  #raw: RawDataRun | undefined;
-  #rawTimer: Timer | undefined;
-  #rawSeenMs = 0;
   #end: ThinglineError | undefined;
   #ended = new AbortController();
 
@@ -170,6 +166,10 @@ class OpenModemSession implements ModemSession {
     this.#lineEnd = options.lineEnd ?? defaultLineEnd;
     this.#timeoutMs = options.commandTimeoutMs ?? defaultCommandTimeoutMs;
     this.closed = channel.closed;
+    this.#raw = new RawIntake(this.#clock, this.#reader, (error) => {
+      this.counters.noiseLines++;
+      this.#exchange?.fail(error, { type: "answer" });
+    });
     channel.start({
       data: (bytes) => this.#receive(bytes),
       drained: () => this.#exchange?.onDrained(),
@@ -361,7 +361,7 @@ class OpenModemSession implements ModemSession {
   #loseWay(outcome: readonly string[] | ThinglineError, wayBack: WayBack): void {
     this.#wayBack = wayBack;
     if (outcome instanceof ThinglineError && outcome.code === "TIMEOUT") this.counters.timeouts++;
-    this.#endRaw();
+    this.#raw.end();
     this.#reader.reset();
   }
 
@@ -421,7 +421,7 @@ class OpenModemSession implements ModemSession {
   readonly #sink: ResponseSink = {
     line: (text) => this.#onLine(text),
     overlong: (droppedBytes) => this.#onOverlong(droppedBytes),
-    raw: (bytes) => this.#onRaw(bytes),
+    raw: (bytes) => this.#raw.take(bytes),
   };
 
   #onOverlong(droppedBytes: number): void {
@@ -441,7 +441,7 @@ class OpenModemSession implements ModemSession {
         return answering?.onFinal(text);
       case "information":
         answering?.onInformation(text);
-        if (answering?.rawListener !== undefined) this.#expectRaw(text, answering.rawListener);
+        if (answering?.rawListener !== undefined) this.#raw.expect(text, answering.rawListener);
         return;
       case "notification":
         return this.#notify(text);
@@ -454,7 +454,7 @@ class OpenModemSession implements ModemSession {
   #notify(text: string): void {
     const head = this.#rawListeners.size === 0 ? undefined : parseRawDataHead(text);
     const taker = head && this.#rawListeners.get(head.name);
-    if (taker !== undefined) this.#expectRaw(text, taker);
+    if (taker !== undefined) this.#raw.expect(text, taker);
     for (const listener of [...this.#listeners]) listener(text);
     for (const stream of this.#streams) stream.put(text);
   }
@@ -469,51 +469,12 @@ class OpenModemSession implements ModemSession {
     this.#notify(banner);
   }
 
-  #expectRaw(line: string, listener: RawDataListener): void {
-    const head = parseRawDataHead(line);
-    if (head === undefined) return;
-    this.#raw = new RawDataRun(head, listener);
-    this.#reader.expectRaw(head.lengthBytes);
-    this.#rawSeenMs = this.#clock.monotonicMs();
-    // One timer for as long as raw bytes come; each run would cost one more.
-    this.#rawTimer ??= this.#clock.setTimer(rawDataSilenceMs, () => this.#onRawSilence());
-  }
-
-  #onRaw(bytes: Uint8Array): void {
-    const run = this.#raw;
-    if (run === undefined) return;
-    this.#rawSeenMs = this.#clock.monotonicMs();
-    run.take(bytes);
-    if (run.isComplete) this.#raw = undefined;
-  }
-
-  #onRawSilence(): void {
-    this.#rawTimer = undefined;
-    const run = this.#raw;
-    if (run === undefined) return;
-    const dueMs = this.#rawSeenMs + rawDataSilenceMs - this.#clock.monotonicMs();
-    if (dueMs > 0) {
-      this.#rawTimer = this.#clock.setTimer(dueMs, () => this.#onRawSilence());
-      return;
-    }
-    this.counters.noiseLines++;
-    this.#endRaw();
-    this.#reader.reset();
-    this.#exchange?.fail(run.shortError(), { type: "answer" });
-  }
-
-  #endRaw(): void {
-    this.#raw = undefined;
-    this.#rawTimer?.cancel();
-    this.#rawTimer = undefined;
-  }
-
   #finish(error: ThinglineError): void {
     if (this.#end !== undefined) return;
     this.#end = error;
     const jobs = this.#jobs;
     this.#jobs = [];
-    this.#endRaw();
+    this.#raw.end();
     this.#exchange?.fail(error, undefined);
     this.#ended.abort();
     for (const job of jobs) job.fail(error);
