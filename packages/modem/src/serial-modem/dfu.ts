@@ -32,7 +32,7 @@ export class Dfu {
   readonly commands: readonly SerialModemCommand[];
   readonly #services: SerialModemServices;
   readonly #updates: FirmwareUpdates;
-  #transfer: { type: DfuType; hasFailed: boolean } | undefined;
+  #transfer: { type: DfuType } | undefined;
   /** Of a whole firmware of the modem. */
   #segment: { type: "bootloader" | "firmware"; content: UpdateImage } | undefined;
   /** Of the modem's area. */
@@ -73,10 +73,15 @@ export class Dfu {
     if (sizeBytes > (type === dfuTypes.modemDelta ? firmwareAreaBytes : applicationSlotBytes)) return failed();
     this.#updates.user = this;
     this.#transfer = undefined;
-    if (type === dfuTypes.modemDelta) await this.#prepareArea();
-    else await this.#updates.eraseSlot();
-    this.#transfer = { type, hasFailed: false };
-    return ok();
+    try {
+      if (type === dfuTypes.modemDelta) await this.#prepareArea();
+      else await this.#updates.eraseSlot();
+      this.#transfer = { type };
+      return ok();
+    } finally {
+      // What could not be made ready is nobody's.
+      if (this.#transfer === undefined && this.#updates.user === this) this.#updates.user = undefined;
+    }
   }
 
   get #isBusy(): boolean {

@@ -237,19 +237,28 @@ test("an image of exactly the slot's size is taken", async () => {
   assert.equal(lines(await start(1, "app.bin")).at(-1), "#XFOTA: 4,0");
 });
 
-test("over TLS ranges of 1 KB are asked for, on one connection", async () => {
-  const certificates = await makeTestCertificates(createNodeKeys());
+const certificates = await makeTestCertificates(createNodeKeys());
+
+/** A serial modem with the credentials of a file server under tag 42. */
+async function makeSecureWorld() {
   const world = await makeWorld();
-  const { at, answers, peers, clock, take } = world;
-  await at("AT+CFUN=4");
-  await at(`AT%CMNG=0,42,0,"${certificates.ca.certificatePem}"`);
-  await at(`AT%CMNG=0,42,1,"${certificates.client.certificatePem}"`);
-  await at(`AT%CMNG=0,42,2,"${certificates.client.privateKeyPem}"`);
+  await world.at("AT+CFUN=4");
+  await world.at(`AT%CMNG=0,42,0,"${certificates.ca.certificatePem}"`);
+  await world.at(`AT%CMNG=0,42,1,"${certificates.client.certificatePem}"`);
+  await world.at(`AT%CMNG=0,42,2,"${certificates.client.privateKeyPem}"`);
   await register(world);
+  const startSecure = async (): Promise<string> => {
+    const answer = await world.at('AT#XFOTA=2,"https://files.example:8443/delta.bin",42');
+    await world.clock.settle();
+    return `${answer}${world.take()}`;
+  };
+  return { ...world, startSecure };
+}
+
+test("over TLS ranges of 1 KB are asked for, on one connection", async () => {
+  const { at, answers, peers, startSecure } = await makeSecureWorld();
   assert.equal(await at('AT#XFOTA=2,"https://files.example:8443/delta.bin"'), `\r\n#XFOTA: 1,1,-22\r\n${error}`);
-  const answer = await at('AT#XFOTA=2,"https://files.example:8443/delta.bin",42');
-  await clock.settle();
-  assert.equal(lines(`${answer}${take()}`).at(-1), "#XFOTA: 4,0");
+  assert.equal(lines(await startSecure()).at(-1), "#XFOTA: 4,0");
   assert.equal(peers.length, 1);
   assert.deepEqual([peers[0]?.target.port, peers[0]?.target.tls?.serverName], [8443, "files.example"]);
   const size = fotaFragmentBytes.tls;
@@ -258,6 +267,13 @@ test("over TLS ranges of 1 KB are asked for, on one connection", async () => {
     answers.requests,
     ranges.map(([first, last]) => `GET /delta.bin HTTP/1.1 ${first}-${last}`),
   );
+});
+
+test("a server that ends its connection behind each range is connected to for the next", async () => {
+  const { answers, peers, startSecure } = await makeSecureWorld();
+  answers.closes = true;
+  assert.equal(lines(await startSecure()).at(-1), "#XFOTA: 4,0");
+  assert.equal(peers.length, 5);
 });
 
 test("a lost connection is made again where it was, so many times", async () => {

@@ -254,36 +254,45 @@ export class Fota {
   async #run(
     target: Target,
     place: FotaUrl,
-    { secTag, url, controller }: { secTag: number | undefined; url: number; controller: AbortController },
+    source: { secTag: number | undefined; url: number; controller: AbortController },
   ): Promise<void> {
-    const { signal } = controller;
+    const { controller, url } = source;
     const writer = new Writer(this.#services, this.#updates, {
       target,
-      signal,
+      signal: controller.signal,
       tell: (stage) => this.#tellErasure(stage),
       progress: (percent) => this.#tellProgress(percent),
     });
-    const canResume = this.#partial?.target === target && this.#partial.url === url;
-    const offset = await writer.offset(canResume && this.#services.traits.dialect !== "slm-1.x");
-    const { isSecure, authority, path, host, port } = place;
-    const isWhole = offset > 0 && offset === this.#partial?.sizeBytes;
-    const outcome: FotaOutcome = isWhole
-      ? { type: "finished" }
-      : await downloadImage({
-          clock: this.#services.clock,
-          signal,
-          isSecure,
-          host: authority,
-          path,
-          offset,
-          dial: () => this.#services.dial({ host, port, secTag }, { signal }),
-          take: (bytes, at) => writer.take(bytes, at),
-        });
-    this.#partial = outcome.type === "cancelled" ? { target, url, sizeBytes: writer.sizeBytes } : undefined;
-    const isHeard = this.#download?.controller === controller;
-    this.#download = undefined;
-    this.#updates.user = undefined;
-    if (isHeard) await this.#finish(target, outcome, writer);
+    const isHeard = (): boolean => this.#download?.controller === controller;
+    try {
+      const canResume = this.#partial?.target === target && this.#partial.url === url;
+      const offset = await writer.offset(canResume && this.#services.traits.dialect !== "slm-1.x");
+      const isWhole = offset > 0 && offset === this.#partial?.sizeBytes;
+      const outcome: FotaOutcome = isWhole ? { type: "finished" } : await this.#fetch(place, source, writer, offset);
+      this.#partial = outcome.type === "cancelled" ? { target, url, sizeBytes: writer.sizeBytes } : undefined;
+      if (isHeard()) await this.#finish(target, outcome, writer);
+    } finally {
+      if (isHeard()) this.#download = undefined;
+      if (this.#updates.user === this) this.#updates.user = undefined;
+    }
+  }
+
+  #fetch(
+    { isSecure, authority, path, host, port }: FotaUrl,
+    { secTag, controller: { signal } }: { secTag: number | undefined; controller: AbortController },
+    writer: Writer,
+    offset: number,
+  ): Promise<FotaOutcome> {
+    return downloadImage({
+      clock: this.#services.clock,
+      signal,
+      isSecure,
+      host: authority,
+      path,
+      offset,
+      dial: () => this.#services.dial({ host, port, secTag }, { signal }),
+      take: (bytes, at) => writer.take(bytes, at),
+    });
   }
 
   async #finish(target: Target, outcome: FotaOutcome, writer: Writer): Promise<void> {

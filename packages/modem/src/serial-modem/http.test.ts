@@ -111,6 +111,14 @@ test("chunks of a response go to the host with their sizes", async () => {
   assert.equal(take(), `${head}\r\n#XHTTPCRSP:${head.length},0\r\n${body}\r\n#XHTTPCRSP:${body.length},1\r\n`);
 });
 
+test("what comes behind the body is not the response's", async () => {
+  const { at, peer, clock, take } = await connect();
+  await at('AT#XHTTPCREQ="GET","/"');
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabc");
+  await clock.settle();
+  assert.match(take(), /\r\nab\r\n#XHTTPCRSP:2,1\r\n$/);
+});
+
 test("an interim response is told as well", async () => {
   const { at, peer, clock, take } = await connect();
   await at('AT#XHTTPCREQ="GET","/"');

@@ -12,6 +12,7 @@ import {
   mqttLoginBytesMax,
   mqttMessageBytesMax,
   mqttTopicBytesMax,
+  nextId,
 } from "./mqtt.js";
 import { latin1, makePeerWorld } from "./peers.test.support.js";
 import type { SerialModemWorldOptions } from "./world.test.support.js";
@@ -183,6 +184,10 @@ test("subscribes and unsubscribes, with identifiers of their own", async () => {
   await clock.settle();
   // What was granted is not told.
   assert.equal(take(), "\r\n#XMQTTEVT: 7,0\r\n\r\n#XMQTTEVT: 8,0\r\n");
+});
+
+test("identifiers of packets begin again before the last one", () => {
+  assert.deepEqual([0, 1, 65_533, 65_534].map(nextId), [1, 2, 65_534, 1]);
 });
 
 test("publishes with each quality of service, and acknowledges what is to be acknowledged", async () => {

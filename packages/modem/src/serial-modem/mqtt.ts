@@ -321,8 +321,8 @@ function dataModeOf(client: MqttClient, publish: Omit<MqttClientPublish, "payloa
   };
 }
 
-/** From 65,534 the original goes on with 1. */
-function nextId(id: number): number {
+/** Of packets. From 65,534 the original goes on with 1. */
+export function nextId(id: number): number {
   return id >= 65_534 ? 1 : id + 1;
 }
 

@@ -127,6 +127,8 @@ export interface FileAnswers {
   requests: string[];
   /** Instead of an answer by the book. @returns false: by the book */
   odd?: (peer: Peer, request: { path: string; count: number }) => boolean;
+  /** Ends the connection behind each part of a file, and says so. */
+  closes?: boolean;
 }
 
 /** Answers requests for files, whole and in ranges. */
@@ -145,10 +147,12 @@ export function serveFiles(answers: FileAnswers): (peer: Peer) => void {
     }
     const from = Number(range[1]);
     const part = file.subarray(from, range[2] === "" ? undefined : Number(range[2]) + 1);
+    const end = answers.closes === true ? "Connection: close\r\n" : "";
     peer.send(
-      `HTTP/1.1 206 Partial Content\r\nContent-Length: ${part.length}\r\nContent-Range: bytes ${from}-${from + part.length - 1}/${file.length}\r\n\r\n`,
+      `HTTP/1.1 206 Partial Content\r\n${end}Content-Length: ${part.length}\r\nContent-Range: bytes ${from}-${from + part.length - 1}/${file.length}\r\n\r\n`,
     );
     peer.send(part);
+    if (answers.closes === true) peer.close();
   };
 }
 
