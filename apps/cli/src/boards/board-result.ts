@@ -1,5 +1,8 @@
-import type { WriteCredentialsReport } from "@thingline/modem";
+import { createHash } from "node:crypto";
+import { listBoardCredentials, type WriteCredentialsReport } from "@thingline/modem";
 import type { DeviceFailure } from "../batch/result.js";
+import type { ModemAtHand } from "./at-hand.js";
+import type { PreparedCredentials } from "./prepare.js";
 
 /** One credential of a board at the end. */
 export interface BoardItem {
@@ -33,6 +36,22 @@ export const boardsMax = 256;
 
 export function itemsOf({ items }: WriteCredentialsReport): BoardItem[] {
   return items.map(({ type, state, sha256 }) => ({ type, state, sha256 }));
+}
+
+/** The credentials by digest, when the board has every one of them; undefined when it has not. */
+export async function heldItems(
+  { session }: Pick<ModemAtHand, "session">,
+  { secTag, credentials }: PreparedCredentials,
+  signal: AbortSignal,
+): Promise<BoardItem[] | undefined> {
+  const found = await listBoardCredentials(session, { secTag, signal });
+  const items: BoardItem[] = [];
+  for (const [type, text] of Object.entries(credentials)) {
+    const sha256 = createHash("sha256").update(text).digest("hex");
+    if (found.find(({ name }) => name === type)?.sha256 !== sha256) return undefined;
+    items.push({ type, state: "equal", sha256 });
+  }
+  return items;
 }
 
 export function isBoardResult(value: unknown): value is BoardResult {

@@ -9,7 +9,7 @@ import { timeText } from "../batch/progress-lines.js";
 import { BatchFolder, type BatchKind } from "../batch/results-file.js";
 import { createBatchView } from "../batch/view.js";
 import { describeModem, openModemAtHand } from "../boards/at-hand.js";
-import { type BoardResult, isBoardResult, itemsOf } from "../boards/board-result.js";
+import { type BoardItem, type BoardResult, heldItems, isBoardResult, itemsOf } from "../boards/board-result.js";
 import { type LinePort, linePorts } from "../boards/line-ports.js";
 import { renderLineReport, summarizeLine } from "../boards/line-report.js";
 import { type Manifest, readManifest } from "../boards/manifest.js";
@@ -193,6 +193,9 @@ interface Facts {
   firmware?: string | undefined;
   source?: string | undefined;
   prepared?: PreparedCredentials;
+  /** What the board of an earlier run has still, all of it. */
+  kept?: BoardItem[] | undefined;
+  isProved?: boolean | undefined;
   written?: Awaited<ReturnType<typeof writeOne>>;
 }
 
@@ -287,6 +290,14 @@ class Line {
     const source = sources.find({ imei, serial: port.serial });
     facts.source = source.from;
     facts.prepared = await prepareCredentials(nodeAdapters(), source);
+    const before = this.#parts.results.get(imei);
+    if (before !== undefined && before.result !== "failed") {
+      begin("compare");
+      // Proved was it already, where that was asked for.
+      facts.kept = await heldItems(hand, facts.prepared, signal);
+      facts.isProved = before.isProved;
+      if (facts.kept !== undefined) return;
+    }
     begin("write");
     facts.written = await writeOne(hand, {
       ...{ prepared: facts.prepared, force: options.force === true, prove, scratchTag: options.scratchTag, signal },
@@ -328,15 +339,15 @@ class Line {
 }
 
 function resultOf(
-  { port, imei, model, firmware, source, prepared, written }: Facts,
+  { port, imei, model, firmware, source, prepared, kept, isProved, written }: Facts,
   { durationMs, failure }: Pick<BoardResult, "durationMs" | "failure">,
 ): BoardResult {
   const report = written?.report;
   return {
     ...{ name: imei ?? port, port, imei, model, firmware, secTag: prepared?.secTag, source },
-    result: failure !== undefined || report === undefined ? "failed" : report.result,
-    isProved: report?.isProved,
-    items: report === undefined ? [] : itemsOf(report),
+    result: failure !== undefined ? "failed" : kept !== undefined ? "unchanged" : (report?.result ?? "failed"),
+    isProved: kept === undefined ? report?.isProved : isProved,
+    items: kept ?? (report === undefined ? [] : itemsOf(report)),
     ...{ durationMs, failure },
   };
 }
