@@ -11,7 +11,7 @@ import { firmwareProfiles, profileOf } from "./firmware.js";
 import type { ModemIdentity, StoredIdentity } from "./identity.js";
 import { openIdentity } from "./identity.js";
 import type { RadioChanges, RadioConditions } from "./lte-link.js";
-import { defaultConditions, defaultLteTiming } from "./lte-link.js";
+import { defaultConditions, defaultLteTiming, withChanges, withTiming } from "./lte-link.js";
 import { ModemMemory, powerLost } from "./memory.js";
 import { ModemCore } from "./modem-core.js";
 import { grantedTimers } from "./power-saving.js";
@@ -134,7 +134,7 @@ class BootedModem implements SimulatedModem {
     this.#memory = memory;
     this.#storage = storage;
     this.#happenings = happenings;
-    const { conditions: { cell, ...conditions } = {}, ...timing } = options.lte ?? {};
+    const { conditions, ...timing } = options.lte ?? {};
     const radio =
       options.countsTraffic === true ? new RadioMeter(options.clock, () => this.#activeTimeMs()) : undefined;
     this.traffic = radio && new TrafficMeter(() => radio.read());
@@ -146,8 +146,8 @@ class BootedModem implements SimulatedModem {
       identity,
       storage,
       settings,
-      conditions: { ...defaultConditions, ...conditions, cell: { ...defaultConditions.cell, ...cell } },
-      timing: { ...defaultLteTiming, ...timing },
+      conditions: withChanges(defaultConditions, conditions ?? {}),
+      timing: withTiming(defaultLteTiming, timing),
       card,
       endProduction: () => memory.write("settings", () => firmware.endProduction()),
       saveSettings: (changed) => memory.write("settings", () => writeSettings(options, changed)),

@@ -1,7 +1,7 @@
 import type { Registration } from "@thingline/protocol/at";
 import type { Clock, Timer } from "@thingline/transport";
 import type { Cell, LteEffect, LteInput, LteState, LteTiming, RadioChanges, RadioConditions } from "./lte-link.js";
-import { isRegistered, registrationOf, stepLte } from "./lte-link.js";
+import { isRegistered, registrationOf, stepLte, withChanges, withTiming } from "./lte-link.js";
 
 export interface LteDriverOptions {
   clock: Clock;
@@ -76,9 +76,9 @@ export class LteDriver {
     }
   }
 
-  change({ cell, ...conditions }: RadioChanges, timing: Partial<LteTiming> = {}): void {
-    this.#conditions = { ...this.#conditions, ...conditions, cell: { ...this.#conditions.cell, ...cell } };
-    this.#timing = { ...this.#timing, ...timing };
+  change(changes: RadioChanges, timing: Partial<LteTiming> = {}): void {
+    this.#conditions = withChanges(this.#conditions, changes);
+    this.#timing = withTiming(this.#timing, timing);
     this.input({ type: "conditionsChanged" });
   }
 

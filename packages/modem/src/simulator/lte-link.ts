@@ -111,6 +111,19 @@ export const defaultLteTiming: LteTiming = {
   operatorSearchMs: 500,
 };
 
+export function withChanges(conditions: RadioConditions, { cell, ...changes }: RadioChanges): RadioConditions {
+  return { ...conditions, ...given(changes), cell: { ...conditions.cell, ...given(cell ?? {}) } };
+}
+
+export function withTiming(timing: LteTiming, changes: Partial<LteTiming>): LteTiming {
+  return { ...timing, ...given(changes) };
+}
+
+/** What is undefined counts as absent. */
+function given<Changes extends object>(changes: Changes): Changes {
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as Changes;
+}
+
 export type LteState =
   | { name: "off" }
   /** The SIM card wants its PIN or PUK: nothing is searched. */

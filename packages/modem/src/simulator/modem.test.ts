@@ -295,3 +295,12 @@ test("while a command is under way heldNotificationsMax URCs wait for its end, a
   assert.equal(world.modem.counters.droppedNotifications, 3);
   await world.modem.close();
 });
+
+test("conditions that are undefined are left as they are", async () => {
+  const { modem } = await makeModemWorld({ lte: { conditions: { isRoaming: true, cell: { band: 4 } } } });
+  const before = modem.conditions;
+  modem.setConditions({ isRoaming: undefined, cell: { band: undefined } });
+  modem.apply({ set: { hasCoverage: undefined, timing: { searchMs: undefined } } });
+  assert.deepEqual(modem.conditions, before);
+  await modem.close();
+});
