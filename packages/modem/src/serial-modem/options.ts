@@ -15,7 +15,7 @@ export interface SerialModemOptions {
   terminator?: AtTerminator;
   /** Of the line, as far as the application knows: the time limit of data mode follows from it. Default {@link defaultBaudRate}. */
   baudRate?: number;
-  /** What becomes of bytes that come while a command is executed. Default `lost`, as on the real part. */
+  /** What becomes of bytes that come while a command is executed: lost, or held back at the host by flow control. Default: as the dialect's part does. */
   whileBusy?: "lost" | "queued";
   /** The build that tells each burst of data mode: `#XDATAMODE: <bytes>`. Default false. */
   hasDataModeUrc?: boolean;
