@@ -69,7 +69,7 @@ export function tellReport(output: Output, { report }: WrittenBoard): void {
       const line = `security tag ${secTag}  ${type.padEnd(typeWidth)} ${digestOf(foundSha256)}`;
       if (isWritten)
         output.event({ event: "credentialWritten", ...facts }, `${output.paint.green("written")}  ${line}`);
-      else output.event({ event: "credentialUnchanged", ...facts }, `as it was  ${line}`);
+      else output.event({ event: "credentialUnchanged", ...facts }, `kept     ${line}`);
       continue;
     }
     const word = { equal: "as wanted", differs: "another one", missing: "none", unknown: "not known" }[state];
