@@ -7,7 +7,7 @@ export interface SerialModemOptions {
   random: Random;
   /** Default {@link defaultSerialModemDialect}. */
   dialect?: SerialModemDialect;
-  /** What its version command tells. Default: one of the dialect's. */
+  /** What its version command tells. Default: one of the dialect's. `slm-2.x` has `#XMQTTCFG` from 2.6 on, and the `#XMQTTCON` that goes with it. */
   version?: string;
   /** A third part of the version, as customers' builds have it (not `slm-1.x`). */
   customerVersion?: string;
