@@ -13,6 +13,8 @@ import type { TagEntry } from "./story.js";
 
 // `%CMNG` on one tag, with numeric errors switched on already. Answers are believed only where every line of them is what it should be.
 
+const digestPattern = /^[0-9A-F]{64}$/iu;
+
 /** @throws {ThinglineError} MODEM_RESPONSE_INVALID for an answer that was damaged, and those of the session. */
 export async function listCredentials(
   run: RunCommand,
@@ -33,7 +35,7 @@ export async function listCredentials(
 
 function readLine(line: string, secTag: number): CredentialLine {
   const entry = parseCredentialLine(line);
-  const isSound = entry?.secTag === secTag && (entry.sha256 === undefined || /^[0-9A-F]{64}$/iu.test(entry.sha256));
+  const isSound = entry?.secTag === secTag && (entry.sha256 === undefined || digestPattern.test(entry.sha256));
   if (entry !== undefined && isSound) return entry;
   const message = `AT%CMNG=1,${secTag}: a line of the answer is not what the command promises`;
   throw new ThinglineError("MODEM_RESPONSE_INVALID", message, { details: { secTag } });
@@ -56,8 +58,11 @@ async function digestOfContent(
 export async function readCredential(run: RunCommand, secTag: number, type: CredentialType): Promise<string> {
   const number = credentialTypeNumbers[type];
   const [line = ""] = await named("read", { secTag, type }, () => run(formatAtCommand("%CMNG", [2, secTag, number])));
-  const { content } = readLine(line, secTag);
-  if (content !== undefined) return content;
+  const entry = parseCredentialLine(line);
+  // Firmware up to 1.0 has the content where a digest stands on others.
+  const isBare = entry?.content === undefined && !digestPattern.test(entry?.sha256 ?? "");
+  const content = isBare ? entry?.sha256 : readLine(line, secTag).content;
+  if (content !== undefined && entry?.secTag === secTag) return content;
   const message = `AT%CMNG=2,${secTag},${number}: no content in the answer`;
   throw new ThinglineError("MODEM_RESPONSE_INVALID", message, { details: { secTag } });
 }

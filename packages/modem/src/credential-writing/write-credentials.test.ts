@@ -217,6 +217,18 @@ test("without a network nothing is proved, and the tag keeps what it has", async
   assert.deepEqual(await stored(defaultScratchTag), []);
 });
 
+test("a firmware that lists no digests is asked for the texts, and believed for the key alone", async () => {
+  const { write, stored } = await openWorld({ modem: { firmware: "mfw_nrf9160_1.0.1" } });
+  const report = await write({ secTag: 42, credentials });
+  assert.equal(report.result, "written");
+  assert.ok((await stored(42)).every((line) => !/[0-9A-F]{64}/.test(line)));
+  const states = new Map(report.items.map(({ type, state }) => [type, state]));
+  assert.deepEqual(
+    [states.get("ca"), states.get("certificate"), states.get("privateKey")],
+    ["equal", "equal", "unknown"],
+  );
+});
+
 const neverSent: [
   what: string,
   plan: Parameters<typeof writeCredentials>[1],
