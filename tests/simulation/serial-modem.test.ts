@@ -18,7 +18,7 @@ const bytesPerSecond = 100_000;
 const sentBytes = isLong ? 300_000 : 50_000;
 const dialects: readonly SerialModemDialect[] = isLong ? ["slm-1.x", "slm-2.x", "serialModem"] : ["serialModem"];
 const seed = process.env["THINGLINE_SEED"];
-const worlds = isLong ? 120 : 2;
+const worlds = isLong ? 70 : 2;
 const seeds = seed === undefined ? Array.from({ length: worlds }, (_, index) => String(index + 1)) : [seed];
 /** A way back to the modem that is disturbed itself, out of data mode. */
 const seedsThatFailed = seed === undefined ? ["52"] : [];
@@ -31,7 +31,8 @@ for (const dialect of dialects) {
     const board = await untilDone(clock, openSerialBoard(house, { dialect, bytesPerSecond }));
     await untilDone(clock, writeOwnCredentials(house, board));
     await untilDone(clock, board.link.connect());
-    const device = createBoardDevice(house, board, `rate-${dialect}`);
+    const options = { offlineQueue: {}, reconnect: { baseMs: 100, capMs: 1_000 } };
+    const device = createBoardDevice(house, board, `rate-${dialect}`, options);
     await untilDone(clock, device.connect());
     for (const messageBytes of [256, 2_048]) {
       const publishing = publishThrough(device, { messageBytes, sentBytes, clock });
@@ -39,6 +40,19 @@ for (const dialect of dialects) {
       context.diagnostic(`${dialect}, messages of ${messageBytes} bytes: ${(100 * rate).toFixed(1)} %`);
       assert.ok(rate >= 0.8, `${messageBytes} bytes: ${(100 * rate).toFixed(1)} % of the line`);
     }
+    const lostMs = clock.monotonicMs();
+    const isLost = new Promise<void>((resolve) => device.on("disconnected", () => resolve()));
+    await untilDone(clock, board.link.offline());
+    await untilDone(clock, isLost);
+    const publishing = device.publish("p/data", "back", { qos: 1 });
+    await untilDone(clock, board.link.connect(), { stepMs: 1 });
+    const onlineMs = clock.monotonicMs();
+    await untilDone(clock, publishing, { stepMs: 1 });
+    const againMs = clock.monotonicMs() - onlineMs;
+    context.diagnostic(
+      `${dialect}: publishes ${againMs} ms after its link is back, ${onlineMs - lostMs} ms after it was lost`,
+    );
+    assert.ok(againMs <= 2_000, "a second of its own, and a few commands");
     await untilDone(clock, device.close());
     await untilDone(clock, board.close());
   });

@@ -94,6 +94,7 @@ export { notificationsQueuedMax } from "./notification-stream.js";
 export type { ModemLineEnd, ModemManner, ModemProbe } from "./probe.js";
 export type { CommandOptions, RunCommand } from "./command-options.js";
 export { answerBytesMax } from "./exchange.js";
+export { payloadBytesMax } from "./payload.js";
 export type { CommandPayload } from "./payload.js";
 export type { RawDataHead, RawDataListener } from "./raw-data.js";
 export { rawDataBytesMax } from "./raw-data.js";

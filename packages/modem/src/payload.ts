@@ -17,6 +17,9 @@ export interface CommandPayload {
   lastLine?: string;
 }
 
+/** Bytes that one payload may have. */
+export const payloadBytesMax = 4 * 1024 * 1024;
+
 /** Ends data mode. `CONFIG_SLM_DATAMODE_TERMINATOR` as it is by default. */
 export const dataModeMarker = "+++";
 const dataModeName = "#XDATAMODE";
@@ -25,12 +28,17 @@ const plus = 0x2b;
 /** Of the lines that are in use: 9,600 baud. */
 const slowestBytesPerMs = 1;
 
-/** @throws {ThinglineError} OPTION_INVALID for what is no payload, and for one that its end marker would cut. */
+/** @throws {ThinglineError} OPTION_INVALID for what is no payload, and for one that its end marker would cut; LIMIT_EXCEEDED. */
 export function checkPayload({ bytes, end, lastLine }: CommandPayload): void {
   if (end !== "count" && end !== "marker") throw optionInvalid("payload.end", `"count" or "marker"`, kindOf(end));
   const parts = partsOf(bytes);
   const stray = parts.find((part) => !(part instanceof Uint8Array));
   if (stray !== undefined) throw optionInvalid("payload.bytes", "a Uint8Array or a list of them", kindOf(stray));
+  const lengthBytes = parts.reduce((sum, part) => sum + part.length, 0);
+  if (lengthBytes > payloadBytesMax) {
+    const message = `a payload has at most ${payloadBytesMax} bytes, this one ${lengthBytes}`;
+    throw new ThinglineError("LIMIT_EXCEEDED", message, { details: { bytes: lengthBytes, limit: payloadBytesMax } });
+  }
   if (lastLine !== undefined && !lastLine.startsWith("#X")) {
     throw optionInvalid("payload.lastLine", "the name of a line: #XDFU", kindOf(lastLine));
   }

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { concatBytes, isThinglineError } from "@thingline/protocol";
-import { createConnectionPair } from "@thingline/transport";
+import { createConnectionPair, highWaterBytes } from "@thingline/transport";
 import { createVirtualClock } from "@thingline/transport/virtual";
+import { payloadBytesMax } from "./payload.js";
 import { rawDataBytesMax } from "./raw-data.js";
 import { rawDataSilenceMs } from "./raw-intake.js";
 import { openModemSession } from "./session.js";
@@ -176,6 +177,31 @@ test("a payload's exchange ends with the line that its caller names", async () =
   const payload = { bytes: encode("abc"), end: "count", lastLine: "#XDFU" } as const;
   const command = world.session.command("AT#XSEND=3", { payload });
   assert.deepEqual(await world.clock.until(command), ["#XDATAMODE: 0", "#XDFU: 0,1,0"]);
+});
+
+test("a payload waits for a line that takes no more, and has a bound", async () => {
+  const clock = createVirtualClock({ settlesBy: "microtasks" });
+  const { near, far } = createConnectionPair({ clock });
+  const session = openModemSession(near, { clock });
+  let takenBytes = -"AT#XSEND=4194304\r\n".length;
+  far.start({
+    data: (bytes) => {
+      if (takenBytes < 0) far.write(encode("\r\nOK\r\n"));
+      takenBytes += bytes.length;
+      if (takenBytes === payloadBytesMax) far.write(encode("\r\n#XDATAMODE: 0\r\n"));
+    },
+    closed: () => undefined,
+  });
+  const part = new Uint8Array(payloadBytesMax / 16);
+  const payload = { bytes: Array.from({ length: 16 }, () => part), end: "count" } as const;
+  const command = session.command("AT#XSEND=4194304", { payload });
+  await clock.advance(0);
+  const most = highWaterBytes + part.length;
+  assert.ok(near.bufferedBytes <= most, `${near.bufferedBytes} bytes wait at the channel`);
+  assert.deepEqual(await clock.until(command), ["#XDATAMODE: 0"]);
+  assert.equal(takenBytes, payloadBytesMax);
+  const more = { bytes: [...payload.bytes, Uint8Array.of(1)], end: "count" } as const;
+  await rejectsWith(clock.until(session.command("AT#XSEND=4194305", { payload: more })), "LIMIT_EXCEEDED");
 });
 
 test("a payload that its marker would cut is refused before anything is sent", async () => {
