@@ -128,6 +128,24 @@ test("a port that queues keeps memoryBufferBytesMax, and loses and counts what i
   assert.equal(world.modem.counters.lostBytes, memoryBufferBytesMax + 1);
 });
 
+// Each piece was once looked at anew behind every command: these took minutes.
+test(
+  "thousands of commands that a host sends ahead in pieces are answered as they come",
+  { timeout: 15_000 },
+  async () => {
+    const count = 3000;
+    const world = await makeModemWorld({ behaviour: { steps: [{ onCommand: "AT", do: "slow", delayMs: 60_000 }] } });
+    const { port, send } = open(world, { whileBusy: "queued" });
+    for (let sent = 0; sent < count; sent++) {
+      port.write(new TextEncoder().encode("AT\r"));
+      await world.clock.settle();
+    }
+    await world.clock.advance(60_000);
+    assert.equal(await send("AT+CFUN?\r"), `${"OK\r\n".repeat(count)}+CFUN: 0\r\nOK\r\n`);
+    assert.equal(world.modem.counters.lostBytes, 0);
+  },
+);
+
 test("packets can be reserved on the port as on any connection", async () => {
   const world = await makeModemWorld();
   const { port, send } = open(world);

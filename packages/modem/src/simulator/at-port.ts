@@ -44,7 +44,8 @@ export class AtPort {
   readonly #modemEnd: Connection;
   readonly #encoder = new TextEncoder();
   readonly #onFault: (error: unknown) => void;
-  #queued: Uint8Array[] = [];
+  readonly #queued: Uint8Array[] = [];
+  #queuedBytes = 0;
   #isBusy = false;
 
   constructor(
@@ -101,25 +102,44 @@ export class AtPort {
   }
 
   #receive(bytes: Uint8Array): void {
+    const next = this.#take(bytes);
+    if (next === bytes.length) return;
+    const rest = bytes.subarray(next);
+    if (this.#whileBusy === "queued") this.#queue(rest);
+    // The line feed behind a carriage return is still in the receiver's register.
+    else this.#counters.lostBytes += rest[0] === 0x0a ? rest.length - 1 : rest.length;
+  }
+
+  /** @returns how many bytes were taken: up to the end of the first command. */
+  #take(bytes: Uint8Array): number {
     let at = 0;
-    while (at < bytes.length) {
-      if (this.#isBusy) {
-        const rest = bytes.subarray(at);
-        if (this.#whileBusy === "queued") this.#queue(rest);
-        // The line feed behind a carriage return is still in the receiver's register.
-        else this.#counters.lostBytes += rest[0] === 0x0a ? rest.length - 1 : rest.length;
-        return;
-      }
+    while (at < bytes.length && !this.#isBusy) {
       const { line, next } = this.#reader.take(bytes, at);
       at = next;
       if (line !== undefined) this.#execute(this.#handedOn(line.text));
     }
+    return at;
   }
 
   #queue(bytes: Uint8Array): void {
-    const queuedBytes = this.#queued.reduce((sum, chunk) => sum + chunk.length, 0);
-    if (queuedBytes + bytes.length > memoryBufferBytesMax) this.#counters.lostBytes += bytes.length;
-    else this.#queued.push(bytes);
+    if (this.#queuedBytes + bytes.length > memoryBufferBytesMax) {
+      this.#counters.lostBytes += bytes.length;
+      return;
+    }
+    this.#queued.push(bytes);
+    this.#queuedBytes += bytes.length;
+  }
+
+  /** Goes on with what was sent ahead, up to the end of the next command. */
+  #takeQueued(): void {
+    while (!this.#isBusy) {
+      const bytes = this.#queued[0];
+      if (bytes === undefined) return;
+      const next = this.#take(bytes);
+      this.#queuedBytes -= next;
+      if (next === bytes.length) this.#queued.shift();
+      else this.#queued[0] = bytes.subarray(next);
+    }
   }
 
   /** Where a line feed ends commands, a carriage return before it belongs to the command: ERROR, by which Cellular Monitor knows such a port. */
@@ -138,9 +158,7 @@ export class AtPort {
       })
       .then(() => {
         this.#isBusy = false;
-        const queued = this.#queued;
-        this.#queued = [];
-        for (const bytes of queued) this.#receive(bytes);
+        this.#takeQueued();
       });
   }
 }
