@@ -14,6 +14,7 @@ import type { RadioChanges, RadioConditions } from "./lte-link.js";
 import { defaultConditions, defaultLteTiming, withChanges, withTiming } from "./lte-link.js";
 import { ModemMemory, powerLost } from "./memory.js";
 import { ModemCore } from "./modem-core.js";
+import { ModemPauses } from "./pauses.js";
 import { grantedTimers } from "./power-saving.js";
 import { RadioMeter } from "./radio-time.js";
 import type { Refusal } from "./refusal.js";
@@ -48,8 +49,9 @@ export async function bootModem(options: SimulatedModemOptions, release: () => P
     happen: (event) => booted?.happen(event),
     sendNoise: (noise) => booted?.sendNoise(noise),
   });
+  const pauses = new ModemPauses(options.clock);
   const memory = new ModemMemory({
-    clock: options.clock,
+    pauses,
     fateOfWrite: () => happenings.fateOfWrite(),
     isWritten: () => happenings.isWritten(),
     cutPower: () => booted?.cutPower(),
@@ -67,7 +69,17 @@ export async function bootModem(options: SimulatedModemOptions, release: () => P
   const { isVoltageLow = false } = options;
   const isRadioOn = (): boolean => booted?.isRadioOn ?? false;
   const firmware = await FirmwareArea.open({ ...options, factoryRevision, isVoltageLow }, isRadioOn);
-  booted = new BootedModem(options, { identity, storage, memory, happenings, card, settings, firmware, release });
+  booted = new BootedModem(options, {
+    identity,
+    storage,
+    memory,
+    pauses,
+    happenings,
+    card,
+    settings,
+    firmware,
+    release,
+  });
   if (options.behaviour !== undefined) booted.apply(options.behaviour);
   return booted;
 }
@@ -90,6 +102,7 @@ interface BootedParts {
   identity: StoredIdentity;
   storage: SecureStorage;
   memory: ModemMemory;
+  pauses: ModemPauses;
   happenings: BehaviourRunner;
   card: SimCard;
   settings: ModemSettings;
@@ -112,6 +125,7 @@ class BootedModem implements SimulatedModem {
   readonly #clock: Clock;
   readonly #release: () => Promise<void>;
   readonly #memory: ModemMemory;
+  readonly #pauses: ModemPauses;
   readonly #storage: SecureStorage;
   readonly #happenings: BehaviourRunner;
   readonly #refusals: Refusal[] = [];
@@ -124,7 +138,7 @@ class BootedModem implements SimulatedModem {
   #resolveClosed: () => void = () => undefined;
 
   constructor(options: SimulatedModemOptions, parts: BootedParts) {
-    const { identity, storage, memory, happenings, card, settings, firmware, release } = parts;
+    const { identity, storage, memory, pauses, happenings, card, settings, firmware, release } = parts;
     const { identityKey: _, ...publicIdentity } = identity;
     this.identity = publicIdentity;
     this.#clock = options.clock;
@@ -132,6 +146,7 @@ class BootedModem implements SimulatedModem {
     this.#release = release;
     this.firmware = firmware;
     this.#memory = memory;
+    this.#pauses = pauses;
     this.#storage = storage;
     this.#happenings = happenings;
     const { conditions, ...timing } = options.lte ?? {};
@@ -140,6 +155,7 @@ class BootedModem implements SimulatedModem {
     this.traffic = radio && new TrafficMeter(() => radio.read());
     this.#core = new ModemCore({
       clock: options.clock,
+      pauses,
       random: options.random,
       keys: options.keys,
       profile: profileOf(identity.firmware, identity.part, firmware.revision),
@@ -292,6 +308,7 @@ class BootedModem implements SimulatedModem {
   async close(): Promise<void> {
     if (this.#life === "on") {
       this.#life = "closing";
+      this.#pauses.end();
       await this.#core.idle();
       // The power may have gone while the last command ran.
       if (this.#isClosing()) {
@@ -332,6 +349,7 @@ class BootedModem implements SimulatedModem {
   #stop(error: ThinglineError | undefined): void {
     this.#happenings.close();
     this.#memory.powerLost();
+    this.#pauses.end();
     this.#core.close();
     this.firmware.close();
     this.#sockets.powerLost();

@@ -125,7 +125,7 @@ export class CommandExecutor {
         return this.#options.happenings.damage(this.#format(await this.#reply(command)));
       case "slow": {
         const answer = this.#format(await this.#reply(command));
-        await this.#modem.clock.sleep(fate.delayMs ?? defaultSlowMs);
+        await this.#modem.pauses.pass(fate.delayMs ?? defaultSlowMs);
         return answer;
       }
       case "cutPower":

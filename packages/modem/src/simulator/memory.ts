@@ -1,13 +1,13 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { Clock } from "@thingline/transport";
 import type { WriteStep } from "./behaviour/behaviour.js";
+import type { ModemPauses } from "./pauses.js";
 import { RefusedWrite } from "./refusal.js";
 
 /** What a write of the modem's memory is about: tests cut the power at writes of credentials only. */
 export type WriteKind = "credential" | "settings";
 
 export interface ModemMemoryOptions {
-  clock: Clock;
+  pauses: ModemPauses;
   /** What befalls the next write, if anything. */
   fateOfWrite(): WriteStep | undefined;
   /** Whether a write that the power left halfway had reached the memory. */
@@ -57,7 +57,7 @@ export class ModemMemory {
   }
 
   async #pass(timeMs: number): Promise<void> {
-    if (timeMs > 0) await this.#options.clock.sleep(timeMs);
+    if (timeMs > 0) await this.#options.pauses.pass(timeMs);
     if (!this.#isPowered) throw powerLost();
   }
 

@@ -21,6 +21,7 @@ import { LteDriver } from "./lte-driver.js";
 import type { Cell, LteEffect, LteState, LteTiming, RadioChanges, RadioConditions } from "./lte-link.js";
 import { NetworkTime } from "./network-time.js";
 import { PacketContexts } from "./packet-contexts.js";
+import type { ModemPauses } from "./pauses.js";
 import { grantedEdrx, grantedTimers, PowerSaving } from "./power-saving.js";
 import { RadioNotifications } from "./radio-notifications.js";
 import type { Refusal } from "./refusal.js";
@@ -30,6 +31,7 @@ import type { SimCard } from "./sim-card.js";
 
 export interface ModemCoreOptions {
   clock: Clock;
+  pauses: ModemPauses;
   random: Random;
   keys: Keys;
   profile: FirmwareProfile;
@@ -61,6 +63,7 @@ export interface ModemCoreOptions {
 /** The modem itself: state, one command at a time, URCs. Channels, sockets and disk are around it. */
 export class ModemCore implements ModemState {
   readonly clock: Clock;
+  readonly pauses: ModemPauses;
   readonly random: Random;
   readonly keys: Keys;
   /** Another one after an update of the firmware. */
@@ -96,6 +99,7 @@ export class ModemCore implements ModemState {
   constructor(options: ModemCoreOptions) {
     this.#options = options;
     this.clock = options.clock;
+    this.pauses = options.pauses;
     this.random = options.random;
     this.keys = options.keys;
     this.profile = options.profile;

@@ -123,7 +123,7 @@ export interface SimulatedModem {
   restart(): Promise<void>;
   /** The power goes away now: nothing is saved, nobody is told. */
   cutPower(): void;
-  /** Switches off and gives the folder back. Safe to call twice. */
+  /** Switches off and gives the folder back: a command under way ends first, but waits for no simulated time any more. Safe to call twice. */
   close(): Promise<void>;
   readonly closed: Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

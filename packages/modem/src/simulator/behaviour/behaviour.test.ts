@@ -228,6 +228,35 @@ test("the power goes at a time, whatever is under way, and no timer is left", as
   );
 });
 
+const dayMs = 24 * 60 * 60_000;
+for (const [what, command, surroundings] of [
+  ["an answer that a behaviour makes slow", "AT", { steps: [{ onCommand: "AT", do: "slow", delayMs: dayMs }] }],
+  ["a write that takes long", 'AT%CMNG=0,1,3,"AA"', { set: { writeMs: dayMs } }],
+  ["a search for networks", "AT+COPS=?", { set: { timing: { operatorSearchMs: dayMs } } }],
+  ["a network that takes its time to let go", "AT+CFUN=4", { set: { timing: { detachMs: dayMs } } }],
+  ["the same by +CGATT", "AT+CGATT=0", { set: { timing: { detachMs: dayMs } } }],
+] as const satisfies readonly (readonly [string, string, ModemBehaviour])[]) {
+  test(`neither close() nor a power cut waits for ${what}, and no timer is left`, async () => {
+    for (const end of ["close", "cutPower"] as const) {
+      const { at, modem, clock } = await makeModemWorld();
+      if (command.startsWith("AT+")) await at("AT+CFUN=1");
+      await clock.advance(60_000);
+      modem.apply(surroundings);
+      const outcome = modem.at(command).then(
+        (answer) => answer,
+        (error: unknown) => (isThinglineError(error) ? error.code : error),
+      );
+      await clock.settle();
+      void modem[end]();
+      await clock.settle();
+      assert.equal(clock.timerCount, 0, end);
+      await modem.closed;
+      if (end === "close") assert.match(String(await outcome), /OK\r\n$/);
+      else assert.equal(await outcome, "CONNECTION_LOST");
+    }
+  });
+}
+
 test("events are told to those who subscribed, and the network's time jumps", async () => {
   const world = await makeModemWorld({
     behaviour: {

@@ -4,6 +4,7 @@ import type { CredentialSituation } from "../credential-rules.js";
 import type { FirmwareProfile } from "../firmware.js";
 import type { NetworkTime } from "../network-time.js";
 import type { PacketContexts } from "../packet-contexts.js";
+import type { ModemPauses } from "../pauses.js";
 import type { PowerSaving } from "../power-saving.js";
 import type { StoredIdentity } from "../identity.js";
 import type { LteDriver } from "../lte-driver.js";
@@ -17,6 +18,7 @@ import { areAllowed, integer, type ParameterRule } from "./parameter-rules.js";
 /** What the commands of the simulated modem work on. */
 export interface ModemState {
   readonly clock: Clock;
+  readonly pauses: ModemPauses;
   readonly random: Random;
   readonly keys: Keys;
   readonly profile: FirmwareProfile;

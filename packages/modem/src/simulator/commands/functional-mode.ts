@@ -126,7 +126,7 @@ function switchLteOn(modem: ModemState, mode: 1 | 21): void {
 
 async function switchLteOff(modem: ModemState): Promise<void> {
   // Detaching takes the network's answer; only then comes the OK.
-  if (modem.lte.isRegistered) await modem.clock.sleep(modem.lte.timing.detachMs);
+  if (modem.lte.isRegistered) await modem.pauses.pass(modem.lte.timing.detachMs);
   const wasRegistered = modem.lte.isRegistered;
   modem.lte.input({ type: "radioOff" });
   if (wasRegistered) notifyPacketEvent(modem, "ME DETACH");

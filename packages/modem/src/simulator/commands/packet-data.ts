@@ -163,7 +163,7 @@ async function attach(modem: ModemState, parameters: readonly AtParameter[]): Pr
   if (!isLteActive(modem.functionalMode)) return refused("error");
   if (isWanted) modem.lte.input({ type: "radioOn" });
   else {
-    if (modem.lte.isRegistered) await modem.clock.sleep(modem.lte.timing.detachMs);
+    if (modem.lte.isRegistered) await modem.pauses.pass(modem.lte.timing.detachMs);
     modem.lte.input({ type: "radioOff" });
   }
   return ok();

@@ -129,7 +129,7 @@ function searchOperators(name: string): CommandHandler {
     if (!isLteActive(modem.functionalMode)) return refused("error");
     // 516: there is a radio connection.
     if (name === "+COPS" && modem.lte.isConnected) return refused(516);
-    await modem.clock.sleep(modem.lte.timing.operatorSearchMs);
+    await modem.pauses.pass(modem.lte.timing.operatorSearchMs);
     const { cell, hasCoverage, otherNetworks } = modem.lte.conditions;
     const own = hasCoverage ? [{ plmn: cell.plmn, act: cell.act, status: modem.lte.isRegistered ? 2 : 1 }] : [];
     const others = otherNetworks.map((other) => ({ ...other, status: other.isForbidden ? 3 : 1 }));
