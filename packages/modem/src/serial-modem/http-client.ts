@@ -4,6 +4,8 @@ import { ChunkedBodyEnd, hasBody, headLength, parseResponseHead } from "./http-r
 
 /** Longest head of a response that the HTTP client of SLM takes: its one buffer. */
 export const httpHeadBytesMax = 2048;
+/** What goes to the host at a time: between two of these the line is asked for room. */
+const pieceBytes = 2048;
 /** Socket time-out of the HTTP client of SLM. */
 export const httpTimeoutMs = 10_000;
 
@@ -27,6 +29,16 @@ export interface HttpClientEvents {
   failed(errno: number): void;
 }
 
+export interface HttpClientConnectionOptions {
+  clock: Clock;
+  /** Open, and not started. */
+  connection: Connection;
+  /** For the `Host` field. */
+  host: string;
+  /** Whether the host takes more of a response now; it is asked again by {@link HttpClientConnection.lineChanged}. */
+  hasRoom(): boolean;
+}
+
 /** What the library says with a negative number: the socket gave nothing in time, its peer is gone, or sent no HTTP. */
 const results = { timeout: -11, reset: -104, malformed: -77 } as const;
 
@@ -40,20 +52,26 @@ export class HttpClientConnection {
   readonly #clock: Clock;
   readonly #connection: Connection;
   readonly #host: string;
+  readonly #hasRoom: () => boolean;
   #request: { method: string; events: HttpClientEvents } | undefined;
   #response: ResponseState | undefined;
   #timer: Timer | undefined;
   #isOver = false;
   #wakeWriters: (() => void)[] = [];
+  /** Came, and waits until the request is whole and the host has room; the connection is paused meanwhile. */
+  #waiting: Uint8Array[] = [];
+  /** The connection ended while something waited. */
+  #isCut = false;
 
-  constructor({ clock, connection, host }: { clock: Clock; connection: Connection; host: string }) {
+  constructor({ clock, connection, host, hasRoom }: HttpClientConnectionOptions) {
     this.#clock = clock;
     this.#connection = connection;
     this.#host = host;
+    this.#hasRoom = hasRoom;
     connection.start({
       data: (bytes) => this.#received(bytes),
       drained: () => this.#wake(),
-      closed: () => this.#fail(results.reset),
+      closed: () => this.#closed(),
     });
   }
 
@@ -77,8 +95,10 @@ export class HttpClientConnection {
     if (this.#isOver) return false;
     this.#connection.write(payload.slice());
     while (!this.#isOver && this.#connection.bufferedBytes > highWaterBytes) {
+      this.#restartTimer();
       await new Promise<void>((resolve) => this.#wakeWriters.push(resolve));
     }
+    this.#timer?.cancel();
     return !this.#isOver;
   }
 
@@ -87,45 +107,62 @@ export class HttpClientConnection {
     if (this.#request === undefined) return;
     this.#response = new ResponseState(this.#request.method, this.#request.events);
     this.#restartTimer();
-    this.#connection.resume();
-    const early = this.#early;
-    this.#early = [];
-    for (const bytes of early) this.#received(bytes);
+    this.#handOn();
+  }
+
+  /** The host may take something again. */
+  lineChanged(): void {
+    if (this.#waiting.length > 0) this.#handOn();
   }
 
   /** At once, and nobody is told. */
   async stop(): Promise<void> {
     this.#isOver = true;
-    this.#request = undefined;
-    this.#timer?.cancel();
+    this.#forget();
     this.#wake();
     this.#connection.destroy();
     await this.#connection.closed;
   }
 
-  /** What came while the request was not whole; the connection is paused with the first of it. */
-  #early: Uint8Array[] = [];
-
   #received(bytes: Uint8Array): void {
-    if (this.#isOver) return;
-    const response = this.#response;
-    if (response === undefined) {
-      // Without a request it belongs to none, and is dropped as a receive buffer that nobody reads.
-      if (this.#request === undefined) return;
-      this.#early.push(bytes);
+    // Without a request it belongs to none, and is dropped as a receive buffer that nobody reads.
+    if (this.#isOver || this.#request === undefined) return;
+    this.#waiting.push(bytes);
+    this.#handOn();
+  }
+
+  /** Hands on what came, piece by piece, as long as the host has room. */
+  #handOn(): void {
+    while (this.#response !== undefined && this.#hasRoom()) {
+      const [bytes] = this.#waiting;
+      if (bytes === undefined) break;
+      if (bytes.length > pieceBytes) this.#waiting[0] = bytes.subarray(pieceBytes);
+      else this.#waiting.shift();
+      const state = this.#response.take(bytes.subarray(0, pieceBytes));
+      if (state === "malformed") return this.#fail(results.malformed);
+      if (state === "over") this.#forget();
+    }
+    if (this.#waiting.length > 0) {
+      // It is the host that the response waits for, not the server.
+      this.#timer?.cancel();
       this.#connection.pause();
       return;
     }
-    this.#restartTimer();
-    const state = response.take(bytes);
-    if (state === "malformed") this.#fail(results.malformed);
-    else if (state === "over") this.#forget();
+    if (this.#isCut) return this.#fail(results.reset);
+    if (this.#response !== undefined) this.#restartTimer();
+    this.#connection.resume();
+  }
+
+  #closed(): void {
+    if (this.#response === undefined || this.#waiting.length === 0) this.#fail(results.reset);
+    else this.#isCut = true;
   }
 
   #forget(): void {
     this.#timer?.cancel();
     this.#request = undefined;
     this.#response = undefined;
+    this.#waiting = [];
   }
 
   #restartTimer(): void {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
+import { highWaterBytes } from "@thingline/transport";
 import { httpHeadBytesMax, httpTimeoutMs } from "./http-client.js";
 import {
   httpContentTypeBytesMax,
@@ -241,4 +242,43 @@ test("nothing is left when the application ends in the middle of a request", asy
   await clock.until(modem.close());
   assert.notEqual(peer.closedBy, undefined);
   assert.equal(clock.timerCount, 0);
+});
+
+for (const dialect of dialects) {
+  test(`${dialect}: a response that is faster than the line waits at the server, and nothing of it is lost`, async () => {
+    const { at, peer, clock, take, application } = await connect({ dialect, port: { bytesPerSecond: 10_000 } });
+    await at('AT#XHTTPCREQ="GET","/"');
+    const body = "0123456789".repeat(20_000);
+    peer.send(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    peer.close();
+    // Longer than the client waits for a server that is silent.
+    await clock.advance(21_000);
+    const came = take();
+    assert.equal(came.match(/[0-9]{1000,}/)?.[0], body);
+    assert.match(came, /#XHTTPCRSP:200000,1\r\n$/);
+    assert.equal(application.counters.lostBytes, 0);
+  });
+}
+
+test("a response whose server ends before the line has taken all is told to its end first", async () => {
+  const { at, peer, clock, take } = await connect({ dialect: "slm-2.x", port: { bytesPerSecond: 10_000 } });
+  await at('AT#XHTTPCREQ="GET","/"');
+  const body = "x".repeat(50_000);
+  peer.send(`HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n${body}`);
+  await clock.advance(1_000);
+  peer.reset();
+  await clock.advance(20_000);
+  const told = "\r\n#XHTTPCRSP: 0,-104\r\n\r\n#XHTTPCCON: 0\r\n";
+  const came = take();
+  assert.equal(came.slice(came.indexOf("x".repeat(1000))), body + told);
+});
+
+test("a server that takes nothing ends the payload's mode in time", async () => {
+  const { at, send, peer, clock, take } = await connect({ dialect: "slm-1.x" });
+  const payload = "x".repeat(highWaterBytes + 128 * 1024);
+  assert.equal(await at(`AT#XHTTPCREQ="POST","/","","",${payload.length}`), `${ok}\r\n#XHTTPCREQ: 1\r\n`);
+  peer.pause();
+  await send(payload);
+  await clock.advance(httpTimeoutMs);
+  assert.equal(take(), "\r\n#XDATAMODE: -11\r\n\r\n#XHTTPCREQ: -11\r\n\r\n#XHTTPCCON: 0\r\n");
 });

@@ -39,6 +39,10 @@ class Http implements SerialModemFeatureParts {
     this.commands = [this.#connectCommand("slm-1.x"), this.#connectCommand("slm-2.x"), this.#requestCommand()];
   }
 
+  lineChanged(): void {
+    this.#connection?.lineChanged();
+  }
+
   modemLost(): void {
     this.#dialling?.abort();
   }
@@ -95,7 +99,12 @@ class Http implements SerialModemFeatureParts {
         connection.destroy();
         return failed("#XHTTPCCON: 0");
       }
-      this.#connection = new HttpClientConnection({ clock: this.#services.clock, connection, host });
+      this.#connection = new HttpClientConnection({
+        clock: this.#services.clock,
+        connection,
+        host,
+        hasRoom: () => this.#services.hasLineRoom,
+      });
       return ok("#XHTTPCCON: 1");
     } catch (error) {
       errnoOf(error);

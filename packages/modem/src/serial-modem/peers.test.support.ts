@@ -39,6 +39,11 @@ export class Peer {
     this.#connection.flush();
   }
 
+  /** Takes nothing any more. */
+  pause(): void {
+    this.#connection.pause();
+  }
+
   close(): void {
     void this.#connection.close();
   }
