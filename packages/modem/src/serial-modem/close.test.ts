@@ -11,6 +11,7 @@ const waiting: [name: string, commands: string[]][] = [
   ["a receive with a time", [connect, "AT#XRECV=1000"]],
   ["a poll", [connect, "AT#XPOLL=-1"]],
   ["a poll with a time", [connect, "AT#XPOLL=1000000"]],
+  ["a poll of no socket at all", ["AT#XSOCKET=0", "AT#XPOLL=1000000"]],
   ["a name", ['AT#XGETADDRINFO="silent"']],
   ["a send", [connect, `AT#XSEND="${"x".repeat(1252)}"`]],
   ["data mode", [connect, "AT#XSEND", "payload"]],
@@ -39,10 +40,12 @@ test("a crash of the modem ends what waits for its sockets", async () => {
   for (const [commands, answer] of [
     [["AT#XRECV=0"], "\r\nERROR\r\n"],
     [["AT#XPOLL=-1"], '\r\n#XPOLL: 0,"0x0020"\r\n\r\nOK\r\n'],
+    [["AT#XSOCKET=0", "AT#XPOLL=-1"], "\r\nOK\r\n"],
   ] as const) {
     await world.at("AT#XSOCKET=1,1,0");
     await world.at(connect);
-    for (const command of commands) assert.equal(await world.send(`${command}\r\n`), "");
+    for (const command of commands.slice(0, -1)) await world.at(command);
+    assert.equal(await world.send(`${commands.at(-1)}\r\n`), "");
     world.application.crashModem();
     await world.clock.settle();
     assert.ok(world.take().includes(answer), answer);

@@ -28,6 +28,7 @@ export class SocketTable {
   readonly #rankings = new Map<ModemSocket, number>();
   readonly #listeners = new Set<(socket: ModemSocket) => void>();
   readonly #closeListeners = new Set<(socket: ModemSocket) => void>();
+  readonly #lossListeners = new Set<() => void>();
   #ranking = 0;
   #active: ModemSocket | undefined;
 
@@ -67,6 +68,12 @@ export class SocketTable {
     return () => this.#closeListeners.delete(listener);
   }
 
+  /** Calls back when all sockets are gone, however many there were. @returns what ends the subscription. */
+  onLoss(listener: () => void): () => void {
+    this.#lossListeners.add(listener);
+    return () => this.#lossListeners.delete(listener);
+  }
+
   /** @returns undefined when all are in use. */
   open(kind: SocketKind): ModemSocket | undefined {
     const handle = this.#handles.take();
@@ -102,6 +109,7 @@ export class SocketTable {
       socket.destroy();
       this.#changed(socket);
     }
+    for (const listener of [...this.#lossListeners]) listener();
   }
 
   /** Connects by way of the modem, with what the socket was told. */

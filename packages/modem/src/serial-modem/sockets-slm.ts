@@ -306,13 +306,17 @@ function waitUntil({ services, table, timeoutMs, isSo }: Condition): Promise<voi
     if (timeoutMs === 0 || isSo()) return resolve();
     const settle = (): void => {
       timer?.cancel();
-      unsubscribe();
+      for (const unsubscribe of subscriptions) unsubscribe();
       resolve();
     };
     const timer = timeoutMs < 0 ? undefined : services.clock.setTimer(timeoutMs, settle);
-    const unsubscribe = table.onChange(() => {
-      if (isSo()) settle();
-    });
+    const subscriptions = [
+      table.onChange(() => {
+        if (isSo()) settle();
+      }),
+      // Without a socket, nothing else would end the wait.
+      table.onLoss(settle),
+    ];
   });
 }
 
