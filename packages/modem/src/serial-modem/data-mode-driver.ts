@@ -1,4 +1,3 @@
-import { concatBytes } from "@thingline/protocol";
 import type { Clock, Timer } from "@thingline/transport";
 import type { SerialModemDataMode } from "./data-mode.js";
 import type { SerialModemTraits } from "./dialect.js";
@@ -29,7 +28,8 @@ export interface DataModeDriverOptions {
 /** One stay in data mode: bytes, silence and the terminator become bursts for whom the mode belongs to. */
 export class DataModeDriver {
   readonly #options: DataModeDriverOptions;
-  readonly #buffer = new Uint8Array(dataModeBufferBytes);
+  /** With room for a terminator behind a full one. */
+  readonly #buffer = new Uint8Array(dataModeBufferBytes + terminator.length);
   #length = 0;
   /** Bytes of the terminator that have come and may still be payload. */
   #matched = 0;
@@ -37,8 +37,8 @@ export class DataModeDriver {
   #lastByteMs = 0;
   #timer: Timer | undefined;
   #isSending = false;
-  /** A burst waits for the one before: its time has come, or the buffer is full. */
-  #isBurstDue = false;
+  /** A burst of so many bytes waits for the one before: its time has come, or the buffer is full. */
+  #dueBytes: number | undefined;
   #isEnding = false;
   #isOver = false;
 
@@ -50,8 +50,8 @@ export class DataModeDriver {
   /** Takes what it can; bytes that are left wait for `onFree`, or belong to what comes behind the mode. */
   take(bytes: Uint8Array, from: number): number {
     let at = from;
-    const hasCome = !this.#isEnding && !this.#isBurstDue && at < bytes.length;
-    while (at < bytes.length && !this.#isOver && !this.#isEnding && !this.#isBurstDue) {
+    const hasCome = !this.#isEnding && this.#dueBytes === undefined && at < bytes.length;
+    while (at < bytes.length && !this.#isOver && !this.#isEnding && this.#dueBytes === undefined) {
       at = this.#restBytes === undefined ? this.#takeOne(bytes, at) : this.#takeCounted(bytes, at);
     }
     if (hasCome && !this.#isEnding && !this.#isOver) this.#restartTimer();
@@ -66,17 +66,17 @@ export class DataModeDriver {
 
   #takeCounted(bytes: Uint8Array, at: number): number {
     const rest = this.#restBytes ?? 0;
-    const count = Math.min(bytes.length - at, rest, this.#buffer.length - this.#length);
+    const count = Math.min(bytes.length - at, rest, dataModeBufferBytes - this.#length);
     this.#buffer.set(bytes.subarray(at, at + count), this.#length);
     this.#length += count;
     this.#restBytes = rest - count;
     if (this.#restBytes === 0) this.#end();
-    else if (this.#length === this.#buffer.length) this.#burst();
+    else if (this.#length === dataModeBufferBytes) this.#burst();
     return at + count;
   }
 
   #takeOne(bytes: Uint8Array, at: number): number {
-    if (this.#options.traits.terminatorCounts === "endOfBurst") return this.#takeMany(bytes, at);
+    if (this.#options.traits.terminatorCounts === "endOfBurst") return this.#takeUpToEnd(bytes, at);
     const byte = bytes[at] ?? 0;
     if (byte === plus) {
       this.#matched++;
@@ -93,19 +93,35 @@ export class DataModeDriver {
   }
 
   #takeMany(bytes: Uint8Array, at: number): number {
-    const count = Math.min(bytes.length - at, this.#buffer.length - this.#length);
+    const count = Math.min(bytes.length - at, dataModeBufferBytes - this.#length);
     this.#buffer.set(bytes.subarray(at, at + count), this.#length);
     this.#length += count;
-    if (this.#length === this.#buffer.length) this.#burst();
+    if (this.#length === dataModeBufferBytes) this.#burst();
     return at + count;
   }
 
+  /** What may be a terminator stays behind a full buffer until what follows it, or silence, tells. */
+  #takeUpToEnd(bytes: Uint8Array, at: number): number {
+    const count = Math.min(bytes.length - at, Math.max(1, dataModeBufferBytes - this.#length));
+    this.#buffer.set(bytes.subarray(at, at + count), this.#length);
+    this.#length += count;
+    if (this.#length - this.#trailingPlusCount() >= dataModeBufferBytes) this.#burst(dataModeBufferBytes);
+    return at + count;
+  }
+
+  #trailingPlusCount(): number {
+    let count = 0;
+    while (count < Math.min(terminator.length, this.#length) && this.#buffer[this.#length - 1 - count] === plus)
+      count++;
+    return count;
+  }
+
   #restoreMatched(): void {
-    while (this.#matched > 0 && this.#length < this.#buffer.length) {
+    while (this.#matched > 0 && this.#length < dataModeBufferBytes) {
       this.#buffer[this.#length++] = plus;
       this.#matched--;
     }
-    if (this.#length === this.#buffer.length) this.#burst();
+    if (this.#length === dataModeBufferBytes) this.#burst();
   }
 
   #restartTimer(): void {
@@ -140,18 +156,19 @@ export class DataModeDriver {
     this.#burst();
   }
 
-  /** Sends what is there, behind the burst that is under way. */
-  #burst(): void {
+  /** Sends what is there, or the first of it, behind the burst that is under way. */
+  #burst(lengthBytes = this.#length): void {
     if (this.#isSending) {
-      this.#isBurstDue = true;
+      this.#dueBytes = lengthBytes;
       return;
     }
-    if (this.#length === 0) {
+    if (lengthBytes === 0) {
       if (this.#isEnding) this.#finish(0);
       return;
     }
-    const bytes = concatBytes([this.#buffer.subarray(0, this.#length)]);
-    this.#length = 0;
+    const bytes = this.#buffer.slice(0, lengthBytes);
+    this.#buffer.copyWithin(0, lengthBytes, this.#length);
+    this.#length -= lengthBytes;
     this.#isSending = true;
     void this.#options.mode
       .send(bytes)
@@ -164,10 +181,11 @@ export class DataModeDriver {
     if (this.#isOver) return;
     if (sent < 0) return this.#finish(sent);
     this.#options.onSent(sent);
-    const wasHeld = this.#isBurstDue;
-    this.#isBurstDue = false;
-    if (wasHeld || this.#isEnding) this.#burst();
-    if (wasHeld && !this.#isOver) this.#options.onFree();
+    const dueBytes = this.#dueBytes;
+    this.#dueBytes = undefined;
+    if (this.#isEnding) this.#burst();
+    else if (dueBytes !== undefined) this.#burst(dueBytes);
+    if (dueBytes !== undefined && !this.#isOver) this.#options.onFree();
   }
 
   #finish(result: number): void {

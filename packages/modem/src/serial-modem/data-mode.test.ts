@@ -67,6 +67,32 @@ test("a full buffer is sent at once, and nothing is lost of a long stream", asyn
   assert.equal(peer().received, payload);
 });
 
+for (const dialect of ["slm-1.x", "slm-2.x"] as const) {
+  test(`${dialect}: the terminator counts across the end of the buffer`, async () => {
+    for (let before = dataModeBufferBytes - 5; before <= dataModeBufferBytes + 1; before++) {
+      for (const payload of ["x".repeat(before), "+".repeat(before), `${"x".repeat(before - 1)}+`]) {
+        // Where the first three count, no payload can hold them.
+        if (dialect === "slm-2.x" && payload.includes("+")) continue;
+        const { send, take, peer, clock, at } = await enterDataMode({ dialect });
+        const told = await send(`${payload}+++`);
+        await clock.advance(40);
+        assert.equal(told + take(), "\r\n#XDATAMODE: 0\r\n");
+        assert.equal(peer().received, payload);
+        assert.equal(await at("AT"), ok);
+      }
+    }
+  });
+}
+
+test("slm-1.x: pluses at the end of a full buffer that are no terminator are payload", async () => {
+  const { send, take, peer, clock } = await enterDataMode();
+  const payload = `${"x".repeat(dataModeBufferBytes - 2)}++${"y".repeat(dataModeBufferBytes)}++`;
+  await send(payload);
+  await clock.advance(40);
+  assert.equal(peer().received, payload);
+  assert.equal(take(), "");
+});
+
 test("a socket that takes nothing holds the line up instead of losing bytes", async () => {
   const { port, send, peer, clock, take } = await enterDataMode();
   peer().connection.pause();
