@@ -36,7 +36,7 @@ export interface HttpClientConnectionOptions {
   /** For the `Host` field. */
   host: string;
   /** Whether the host takes more of a response now; it is asked again by {@link HttpClientConnection.lineChanged}. */
-  hasRoom(): boolean;
+  hasRoom: () => boolean;
 }
 
 /** What the library says with a negative number: the socket gave nothing in time, its peer is gone, or sent no HTTP. */
