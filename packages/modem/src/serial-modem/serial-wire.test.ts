@@ -52,6 +52,25 @@ test("a paced wire takes the time of its bytes, in both directions at once, and 
   assert.ok(doneAtMs.host >= 50 && doneAtMs.host <= 53, `5,000 bytes took ${doneAtMs.host} ms`);
 });
 
+test("a sender that keeps up with the line loses no time to the turns between its writes", async () => {
+  const clock = createVirtualClock({ settlesBy: "microtasks" });
+  const { host, modem } = createSerialWire({ clock, bytesPerSecond: 100_000 });
+  let receivedBytes = 0;
+  modem.start({ data: (bytes) => (receivedBytes += bytes.length), closed: () => undefined });
+  host.start({ data: () => undefined, closed: () => undefined });
+  let writtenBytes = 0;
+  for (let passedMs = 0; passedMs < 100; passedMs++) {
+    // One is under way, and one is ready.
+    while (host.bufferedBytes <= 250) {
+      host.write(new Uint8Array(250));
+      host.flush();
+      writtenBytes += 250;
+    }
+    await clock.advance(1);
+  }
+  assert.ok(receivedBytes >= 9_500, `${receivedBytes} of ${writtenBytes} bytes in 100 ms`);
+});
+
 test("an end that does not read holds the line up, and what it missed does not come faster later", async () => {
   const clock = createVirtualClock({ settlesBy: "microtasks" });
   let takenCount = 0;
