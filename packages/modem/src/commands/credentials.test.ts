@@ -148,3 +148,12 @@ test("the modem finds what was written into its folder, and the folder is taken 
   await modem.close();
   assert.equal((await (await openCredentialFolder(options)).list()).length, 1);
 });
+
+test("a firmware that lists no digests gives them by its contents", async () => {
+  const { store, wait } = await overModem({ firmware: "mfw_nrf9160_1.0.1" });
+  const pem = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n";
+  await wait(store.write(50, "ca", pem));
+  assert.equal(await wait(store.read(50, "ca")), pem);
+  assert.equal(await wait(store.digest(50, "ca")), sha256(pem));
+  assert.equal(await wait(store.compare(50, "ca", pem)), true);
+});

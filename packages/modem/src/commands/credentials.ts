@@ -75,7 +75,10 @@ class ModemCredentialStore implements CredentialStore {
       if (isNotFound(error)) return undefined;
       throw error;
     }
-    const content = credentialLines(answer)[0]?.content;
+    const [entry] = credentialLines(answer);
+    // Firmware up to 1.0 has the content where a digest stands on others.
+    const isBare = entry?.content === undefined && !/^[0-9A-F]{64}$/iu.test(entry?.sha256 ?? "");
+    const content = isBare ? entry?.sha256 : entry?.content;
     if (content === undefined) throw invalidAnswer(secTag, type, "no credential in the answer to a read");
     return content;
   }
