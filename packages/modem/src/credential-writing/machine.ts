@@ -139,10 +139,14 @@ function* proveInPlace(plan: CheckedPlan, course: Course): Story<ThinglineError 
     if (!("error" in read) && typeof read.value === "string") old.push({ type, content: read.value });
   }
   const failure = yield* placeAndProve(plan, course);
-  if (failure === undefined || old.length === 0) return failure;
+  if (failure === undefined) return undefined;
+  const isKeyKept = yield* keepsKey(plan, course);
+  // The certificate belonged to the key that is gone: back in its place it would look whole with one that it is not of.
+  const back = old.filter(({ type }) => type === "ca" || isKeyKept);
+  if (back.length === 0) return failure;
   const offline = yield* attempt({ do: "offline", isClosing: true });
   let isPutBack = !("error" in offline);
-  for (const each of old) {
+  for (const each of back) {
     if (!isPutBack) break;
     const written = yield* attempt({ do: "write", secTag: plan.secTag, isClosing: true, ...each });
     isPutBack = !("error" in written);
@@ -151,14 +155,25 @@ function* proveInPlace(plan: CheckedPlan, course: Course): Story<ThinglineError 
   return failure;
 }
 
+/** Asked, where it was to be written: a write that was stopped may have been done. */
+function* keepsKey({ items, secTag }: CheckedPlan, { before = [], written }: Course): Story<boolean> {
+  if (!items.some(({ type }) => type === "privateKey")) return true;
+  if (written.has("privateKey")) return false;
+  const listed = yield* listTagSurely(secTag, { isClosing: true });
+  const keyIn = (entries: readonly TagEntry[]) => entries.find(({ type }) => type === "privateKey");
+  return !("error" in listed) && keyIn(listed.entries)?.sha256 === keyIn(before)?.sha256;
+}
+
 /** What waited for its proof is needed no more, and a private key must not lie about. */
 function* clearTag(plan: CheckedPlan, secTag: number, course: Course, onlyPlanned = false): Story<void> {
   const listed = yield* listTagSurely(secTag, { isClosing: true });
   if ("error" in listed) return;
-  const ours = listed.entries.filter(({ type, sha256 }) => {
+  const ofPlan = listed.entries.filter(({ type, sha256 }) => {
     const item = plan.items.find((each) => each.type === type);
     return item !== undefined && (!onlyPlanned || item.sha256 === sha256);
   });
+  // With others beside them it is somebody's own tag, and no earlier run's: many identities have the same CA.
+  const ours = onlyPlanned && ofPlan.length < listed.entries.length ? [] : ofPlan;
   course.leftInScratchTag = ours.length === 0 ? undefined : secTag;
   if (ours.length === 0) return;
   const offline = yield* attempt({ do: "offline", isClosing: true });

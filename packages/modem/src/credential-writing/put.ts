@@ -39,11 +39,16 @@ export function* putInTag(plan: CheckedPlan, secTag: number, known?: readonly Ta
   if (todo.length === 0) return { entries: listed.entries, written };
   const offline = yield* attempt({ do: "offline" });
   if ("error" in offline) return { ...offline, written };
-  todo = yield* unmark(plan, { secTag, todo, entries: listed.entries });
+  const before = listed.entries;
+  const unmarked = yield* unmark(plan, { secTag, todo, entries: before });
+  ({ todo } = unmarked);
   for (let attempts = 0; attempts < effectAttemptsMax; attempts++) {
     for (const item of inOrder(todo)) {
       const failure = yield* writeItem(plan, secTag, item);
-      if (failure !== undefined) return { error: failure, written };
+      if (failure !== undefined) {
+        yield* markAgain(secTag, unmarked.mark, before);
+        return { error: failure, written };
+      }
       written.add(item.type);
     }
     listed = yield* listTagSurelyUnless(plan, secTag);
@@ -75,20 +80,36 @@ const needsWriting = (item: PlannedItem, listed: Listed): boolean =>
 const inOrder = (items: readonly PlannedItem[]): PlannedItem[] =>
   [...items].sort((left, right) => writeOrder.indexOf(left.type) - writeOrder.indexOf(right.type));
 
+/** What was deleted to mark a tag as one that is not whole, as it was. */
+type Mark = { type: CredentialType; content: string } | undefined;
+
 /**
- * The CA goes first where it is written last anyway: while a key is there already and its certificate is not, the tag must not look whole, to
- * no device that boots on it.
+ * What is written last, the CA of a whole set, goes first: while a key is new and its certificate is not, the tag must not look whole, to no
+ * device that boots on it. It is read before, so that a modem that then refuses all gets it back.
  */
 function* unmark(
   { items }: CheckedPlan,
   { secTag, todo, entries }: { secTag: number; todo: PlannedItem[]; entries: readonly TagEntry[] },
-): Story<PlannedItem[]> {
-  const ca = items.find(({ type }) => type === "ca");
-  const isThere = entries.some(({ type }) => type === "ca");
-  if (ca === undefined || !isThere || todo.every((item) => item === ca)) return todo;
+): Story<{ todo: PlannedItem[]; mark: Mark }> {
+  const last = inOrder(items).at(-1);
+  const isThere = entries.some(({ type }) => type === last?.type);
+  if (last === undefined || !isThere || todo.every((item) => item === last)) return { todo, mark: undefined };
+  const { type } = last;
+  const read = todo.includes(last) ? yield* attempt({ do: "read", secTag, type }) : { value: last.content };
   // Where it could not be deleted, the tag is as it was, and the next write will fail for the same reason.
-  yield* attempt({ do: "delete", secTag, type: "ca" });
-  return todo.includes(ca) ? todo : [...todo, ca];
+  yield* attempt({ do: "delete", secTag, type });
+  const mark = "value" in read && typeof read.value === "string" ? { type, content: read.value } : undefined;
+  return { todo: todo.includes(last) ? todo : [...todo, last], mark };
+}
+
+/** Only where all else is as it was: a write whose answer was lost may have made another key of the one that was there. */
+function* markAgain(secTag: number, mark: Mark, before: readonly TagEntry[]): Story<void> {
+  if (mark === undefined) return;
+  const listed = yield* listTagSurely(secTag, { isClosing: true });
+  if ("error" in listed) return;
+  const besides = (entries: readonly TagEntry[]) => JSON.stringify(entries.filter(({ type }) => type !== mark.type));
+  if (besides(listed.entries) !== besides(before)) return;
+  yield* attempt({ do: "write", secTag, isClosing: true, ...mark });
 }
 
 function* writeItem(plan: CheckedPlan, secTag: number, item: PlannedItem): Story<ThinglineError | undefined> {

@@ -169,6 +169,81 @@ test("a key that was made in the modem is replaced by force only", async () => {
   assert.equal((await write({ secTag: 42, credentials, force: true })).result, "written");
 });
 
+test("what a key that was made in the modem refuses leaves the CA beside it as it was", async () => {
+  for (const oldCa of [ca.certificatePem, server.certificatePem]) {
+    const { write, modem, clock, stored } = await openWorld();
+    await clock.untilSettled(modem.at("AT%KEYGEN=42,2,0"));
+    await write({ secTag: 42, credentials: { ca: oldCa, certificate: server.certificatePem } });
+    const before = await stored(42);
+    const report = await write({ secTag: 42, credentials });
+    assert.equal(report.failure?.details["cme"], 519);
+    assert.deepEqual(await stored(42), before);
+    assert.equal(report.oldCredentials, "kept");
+  }
+});
+
+test("a certificate that is not of the key that is there now is not put back, whatever failed", async () => {
+  const part = { certificate: client.certificatePem, privateKey: client.privateKeyPem };
+  const types = (lines: readonly string[]) => lines.map((line) => line.slice(0, 11));
+  const unproved = await openWorld();
+  await unproved.write({ secTag: 42, credentials: others });
+  const refusal = new ThinglineError("CONNECTION_REFUSED", "the broker refuses");
+  const report = await unproved.write({ secTag: 42, credentials: part }, { prove: () => Promise.reject(refusal) });
+  assert.deepEqual([report.failure, report.oldCredentials], [refusal, "replaced"]);
+  assert.deepEqual(new Set(report.items.map(({ state }) => state)), new Set(["equal"]));
+  // A cut behind the key: the old certificate went before it.
+  const cut = await openWorld();
+  await cut.write({ secTag: 42, credentials: others });
+  cut.modem.faults.cutPowerAtWrite(2, "after");
+  await cut.write({ secTag: 42, credentials: part });
+  const again = await openWorld({ files: cut.files });
+  assert.deepEqual(types(await again.stored(42)), ["%CMNG: 42,0", "%CMNG: 42,2"]);
+  assert.equal((await again.write({ secTag: 42, credentials: part })).result, "written");
+  assert.equal((await again.stored(42)).length, 3);
+});
+
+test("wherever a key with its certificate is stopped, no key stands with the certificate of another", async () => {
+  const part = { certificate: client.certificatePem, privateKey: client.privateKeyPem };
+  let wasStopped = true;
+  let stops = 0;
+  while (wasStopped) {
+    const { write, session, at, stored } = await openWorld();
+    await write({ secTag: 42, credentials: others });
+    await at("AT+CFUN=1");
+    const stop = new AbortController();
+    const before = session.counters.commands;
+    const sequence = session.sequence.bind(session);
+    session.sequence = (steps) =>
+      sequence((run) =>
+        steps((line, options) => {
+          const isStopped = session.counters.commands - before === stops;
+          const answer = run(line, options);
+          if (isStopped) queueMicrotask(() => stop.abort());
+          return answer;
+        }),
+      );
+    const { signal } = stop;
+    const report = await write({ secTag: 42, credentials: part }, { prove: async () => undefined, signal });
+    const lines = (await stored(42)).join("\n");
+    const has = (text: string) => lines.includes(sha256(text).toUpperCase());
+    assert.ok(!(has(part.privateKey) && has(others.certificate)), `stopped at command ${stops}: ${lines}`);
+    assert.equal(report.result === "failed", signal.aborted && report.failure !== undefined);
+    assert.equal(await at("AT+CFUN?"), "+CFUN: 1\r\nOK\r\n");
+    wasStopped = signal.aborted;
+    stops++;
+  }
+  assert.ok(stops > 15, String(stops));
+});
+
+test("a scratch tag with another identity keeps the CA that both have", async () => {
+  const { write, stored } = await openWorld();
+  await write({ secTag: 50, credentials: others });
+  const before = await stored(50);
+  const prove = async () => undefined;
+  assert.equal((await write({ secTag: 42, credentials, scratchTag: 50 }, { prove })).result, "written");
+  assert.deepEqual(await stored(50), before);
+});
+
 test("when the caller goes away the modem is put back all the same", async () => {
   const { write, at, stored } = await openWorld();
   await at("AT+CFUN=1");
