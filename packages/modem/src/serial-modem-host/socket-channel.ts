@@ -43,6 +43,7 @@ export class SocketChannel implements Channel {
   #isEndRead = false;
   #isOver = false;
   #revents = 0;
+  #released: Promise<void> | undefined;
   #pollMs: number = receivePollMs.first;
   #timer: Timer | undefined;
 
@@ -69,7 +70,7 @@ export class SocketChannel implements Channel {
 
   destroy(): void {
     // Whatever command is under way: the modem's socket is closed behind it.
-    this.#clock.afterTurn(() => this.#finish(undefined, this.#release()));
+    this.#clock.afterTurn(() => this.#fail(undefined));
   }
 
   pause(): void {
@@ -201,12 +202,18 @@ export class SocketChannel implements Channel {
     this.#finish(undefined, released);
   }
 
-  #fail(error: ThinglineError): void {
+  #fail(error: ThinglineError | undefined): void {
     if (!this.#isOver) this.#finish(error, this.#release());
   }
 
-  /** Closes the modem's socket. It may be closed by the modem already, or out of reach: there is nothing left to do about it. */
-  async #release(): Promise<void> {
+  /** Closes the modem's socket, once: its handle may be another one's afterwards. */
+  #release(): Promise<void> {
+    this.#released ??= this.#closeSocket();
+    return this.#released;
+  }
+
+  /** It may be closed by the modem already, or out of reach: there is nothing left to do about it. */
+  async #closeSocket(): Promise<void> {
     try {
       await this.#commands.close(this.#handle);
     } catch (error) {

@@ -381,6 +381,35 @@ test("a dial that takes too long, or is aborted, frees its user at once and clos
   }
 });
 
+test("a connection that is dropped while it closes closes its socket once: the handle may be another one's by then", async () => {
+  const { clock, sockets, lines } = await openWorld("serialModem");
+  const connection = await clock.until(sockets.dialer.dial(target));
+  watch(connection);
+  await clock.advance(1);
+  lines.length = 0;
+  const closing = connection.close();
+  for (let turn = 0; turn < 20 && lines.length === 0; turn++) await Promise.resolve();
+  connection.destroy();
+  await clock.until(closing);
+  await clock.until(sockets.close());
+  assert.deepEqual(lines, ["AT#XCLOSE=3"]);
+});
+
+test("sockets whose closing was lost on the line are closed when the modem has no more", async () => {
+  let isFull = false;
+  const answers = socketAnswers("serialModem");
+  const { clock, sockets, lines } = await openWorld("serialModem", (line) => {
+    if (line === "AT#XCLOSE") isFull = false;
+    return line.startsWith("AT#XSOCKET=") && isFull ? "\r\nERROR\r\n" : answers(line);
+  });
+  isFull = true;
+  await clock.until(sockets.dialer.dial(target));
+  assert.deepEqual(lines.slice(0, 3), ["AT#XSOCKET=1,1,0,0", "AT#XCLOSE", "AT#XSOCKET=1,1,0,0"]);
+  isFull = true;
+  await assert.rejects(clock.until(sockets.dialer.dial(target)), codeIs("LIMIT_EXCEEDED"), "not while one is in use");
+  await clock.until(sockets.close());
+});
+
 test("more sockets than a modem has are refused before it is asked", async () => {
   let handle = 0;
   const answers = socketAnswers("serialModem");
