@@ -15,7 +15,7 @@ import { modemWrite } from "thingline/dist/commands/modem-write.js";
 import { thingCreate } from "thingline/dist/commands/thing-create.js";
 import { UsageError } from "thingline/dist/failure.js";
 import { createOutput } from "thingline/dist/output.js";
-import { ptyMissing } from "./pty.test.support.js";
+import { makePty, ptyMissing } from "./pty.test.support.js";
 import { adapters, startLine } from "./simulated-line.test.support.js";
 
 const skip = ptyMissing ?? false;
@@ -167,6 +167,35 @@ test("a line writes to many boards, reports, and goes on with those that are lef
   const ended = resumed.of("lineEnded")[0];
   assert.deepEqual([ended?.["written"], ended?.["unchanged"], ended?.["failed"]], [1, 1, 0]);
 });
+
+test(
+  "two ports of one modem: the second does not take away what the first has done, and a report that cannot be written hides no other",
+  { skip },
+  async (t) => {
+    const cwd = await temporary(t);
+    const { line, port } = await startLine(t);
+    const second = await makePty();
+    const [inside, outside] = [line.modem.openPort(), second.connection];
+    inside.start({ data: (bytes) => void outside.write(bytes), closed: () => outside.destroy() });
+    outside.start({ data: (bytes) => void inside.write(bytes), closed: () => inside.destroy() });
+    await writeFolder(join(cwd, "board"));
+    const [nowhere, csv] = [join(cwd, "board", "ca-cert.pem", "line.html"), join(cwd, "line.csv")];
+    const { context, of } = listen();
+    const options = {
+      ...{ modemDir, secTag: 42, ports: `${port},${second.path}`, batchDir: join(cwd, "batch"), atOnce: 1 },
+      ...{ from: join(cwd, "board"), report: [nowhere, csv] },
+    };
+    await assert.rejects(
+      modemWrite(context, options),
+      (error) => isThinglineError(error) && /ca-cert\.pem/.test(error.message),
+    );
+    const { imei } = line.modem.identity;
+    const report = await readFile(csv, "utf8");
+    assert.match(report, new RegExp(`^${imei},${port},.*,written,`, "m"));
+    assert.match(report, new RegExp(`^${imei},${second.path},.*,failed,.*,LOCKED,`, "m"));
+    assert.deepEqual(of("lineEnded")[0]?.["reports"], [csv]);
+  },
+);
 
 test("options of a line are refused where they cannot be right", async (t) => {
   const cwd = await temporary(t);

@@ -1,3 +1,5 @@
+import { isRecord } from "@thingline/protocol";
+
 /** One step of one device, as it ended. */
 export interface StepTime {
   readonly name: string;
@@ -13,6 +15,17 @@ export interface DeviceFailure {
   readonly reason: string;
   /** The next thing to try. */
   readonly next?: string | undefined;
+}
+
+/** Of a value from a file, which may be damaged. */
+export const isOptionalText = (value: unknown): value is string | undefined =>
+  value === undefined || typeof value === "string";
+
+/** The same: a failure that can be shown. */
+export function isDeviceFailure(value: unknown): value is DeviceFailure {
+  if (!isRecord(value)) return false;
+  const { step, code, reason, next } = value;
+  return isOptionalText(step) && typeof code === "string" && typeof reason === "string" && isOptionalText(next);
 }
 
 /** What became of one device of a batch. */

@@ -47,6 +47,18 @@ test("lines that are no results are left out", async (t) => {
   assert.deepEqual([...(await batch.readResults())], []);
 });
 
+test("a result with a member that no report can show is left out", async (t) => {
+  const { folder, batch } = await open(t);
+  const whole = { name: "x", result: "failed", durationMs: 1, steps: [{ name: "s", durationMs: 1, result: "done" }] };
+  const wrong = [
+    ...[{ thingName: 5 }, { certificateId: null }, { failure: {} }, { failure: null }, { failure: { code: "X" } }],
+    ...[{ steps: [null] }, { steps: [{ name: "s" }] }, { failure: { code: "X", reason: "y", next: [] } }],
+  ];
+  const lines = wrong.map((member, at) => JSON.stringify({ ...whole, name: `wrong${at}`, ...member }));
+  await appendFile(join(folder, batchResultsName), `\n${[...lines, JSON.stringify(whole)].join("\n")}`);
+  assert.deepEqual([...(await batch.readResults()).keys()], ["x"]);
+});
+
 test("the plan comes back, and what is none is refused by its name", async (t) => {
   const { folder, batch } = await open(t);
   assert.equal(await batch.readPlan(), undefined);

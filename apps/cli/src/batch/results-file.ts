@@ -1,7 +1,13 @@
 import { isRecord, isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Files } from "@thingline/transport";
-import type { DeviceFailure, DeviceResult } from "./result.js";
-import { batchDevicesMax } from "./result.js";
+import {
+  batchDevicesMax,
+  type DeviceFailure,
+  type DeviceResult,
+  isDeviceFailure,
+  isOptionalText,
+  type StepTime,
+} from "./result.js";
 
 /** What a batch is about: the same when it is resumed. */
 export interface BatchPlan {
@@ -111,12 +117,23 @@ function parse(line: string): Record<string, unknown> | undefined {
 
 function isResult(value: unknown): value is DeviceResult {
   if (!isRecord(value)) return false;
-  const { name, result, durationMs, steps } = value;
+  const { name, result, durationMs, steps, thingName, certificateId, failure } = value;
   return (
     typeof name === "string" &&
     (result === "provisioned" || result === "failed") &&
-    typeof durationMs === "number" &&
-    Array.isArray(steps)
+    Number.isFinite(durationMs) &&
+    [thingName, certificateId].every(isOptionalText) &&
+    (failure === undefined || isDeviceFailure(failure)) &&
+    Array.isArray(steps) &&
+    steps.every(isStep)
+  );
+}
+
+function isStep(value: unknown): value is StepTime {
+  if (!isRecord(value)) return false;
+  const { name, durationMs, result } = value;
+  return (
+    typeof name === "string" && Number.isFinite(durationMs) && ["done", "skipped", "failed"].includes(String(result))
   );
 }
 

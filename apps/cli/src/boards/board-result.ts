@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { listBoardCredentials, type WriteCredentialsReport } from "@thingline/modem";
-import type { DeviceFailure } from "../batch/result.js";
+import { isRecord } from "@thingline/protocol";
+import { type DeviceFailure, isDeviceFailure, isOptionalText } from "../batch/result.js";
 import type { ModemAtHand } from "./at-hand.js";
 import type { PreparedCredentials } from "./prepare.js";
 
@@ -54,14 +55,26 @@ export async function heldItems(
   return items;
 }
 
+/** Of a value from a file, which may be damaged: all that a report shows is what it should be. */
 export function isBoardResult(value: unknown): value is BoardResult {
-  if (typeof value !== "object" || value === null) return false;
-  const { name, port, result, items, durationMs } = value as Partial<BoardResult>;
+  if (!isRecord(value)) return false;
+  const { name, port, imei, model, firmware, secTag, source, result, isProved, items, durationMs, failure } = value;
   return (
-    typeof name === "string" &&
-    typeof port === "string" &&
-    (result === "written" || result === "unchanged" || result === "failed") &&
+    [name, port].every((each) => typeof each === "string") &&
+    [imei, model, firmware, source].every(isOptionalText) &&
+    (secTag === undefined || Number.isInteger(secTag)) &&
+    ["written", "unchanged", "failed"].includes(String(result)) &&
+    (isProved === undefined || typeof isProved === "boolean") &&
     Array.isArray(items) &&
-    typeof durationMs === "number"
+    items.every(isBoardItem) &&
+    Number.isFinite(durationMs) &&
+    (failure === undefined || isDeviceFailure(failure))
   );
+}
+
+function isBoardItem(value: unknown): value is BoardItem {
+  if (!isRecord(value)) return false;
+  const { type, state, sha256 } = value;
+  const isState = ["equal", "differs", "missing", "unknown"].includes(String(state));
+  return typeof type === "string" && isState && typeof sha256 === "string";
 }

@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { listSerialPorts, type SerialPortInfo } from "@thingline/modem/serial";
 import { isThinglineError } from "@thingline/protocol";
 import { forEachAtOnce } from "../each.js";
@@ -29,7 +30,9 @@ export async function linePorts(
     const paths = wanted.split(",").map((path) => path.trim());
     if (paths.length > boardsMax)
       throw new UsageError(`--ports takes ${boardsMax} ports at the most, got ${paths.length}`);
-    return paths.map((path) => ({ path, serial: known.find((port) => port.path === path)?.serialNumber }));
+    if (paths.includes(""))
+      throw new UsageError(`--ports takes all, or ports with commas between them, got "${wanted}"`);
+    return namedPorts(paths, known, onPassedOver);
   }
   const candidates = known.filter(({ vendorId }) => boardVendors.has(vendorId ?? "")).slice(0, boardsMax);
   if (candidates.length === 0)
@@ -49,6 +52,28 @@ export async function linePorts(
     options.atOnce,
   );
   return candidates.flatMap(({ path }) => found.get(path) ?? []);
+}
+
+/** Names of one port, links of udev's among them, are of one board. */
+async function namedPorts(
+  paths: readonly string[],
+  known: readonly SerialPortInfo[],
+  onPassedOver: (path: string, why: string) => void,
+): Promise<LinePort[]> {
+  const firsts = new Map<string, string>();
+  const ports: LinePort[] = [];
+  for (const path of paths) {
+    const device = await realpath(path).catch(() => path);
+    const first = firsts.get(device);
+    if (first !== undefined) {
+      onPassedOver(path, `the same port as ${first}`);
+      continue;
+    }
+    firsts.set(device, path);
+    const found = known.find((port) => port.path === path || port.path === device);
+    ports.push({ path, serial: found?.serialNumber });
+  }
+  return ports;
 }
 
 async function* each(ports: readonly SerialPortInfo[]): AsyncGenerator<SerialPortInfo> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BoardResult } from "./board-result.js";
+import { type BoardResult, isBoardResult } from "./board-result.js";
 import { renderLineReport, summarizeLine } from "./line-report.js";
 
 const sha256 = "ab".repeat(32);
@@ -43,6 +43,22 @@ test("a CSV has a row for each board, what is in the tag, and no cell that a spr
   assert.match(second, /"'=cmd\|""<script>alert\(1\)<\/script>"", full"$/);
   assert.ok(third.includes(`${sha256},missing,${sha256},equal,1200,,CONNECTION_LOST,gone`));
   assert.equal(heading.split(",").length, first.split(",").length);
+});
+
+test("of a damaged file of results only what a report can show is taken, and nothing that a page would run", () => {
+  const back = (value: object) => JSON.parse(JSON.stringify(value)) as unknown;
+  for (const whole of [good, bad, half]) assert.ok(isBoardResult(back(whole)));
+  const values = [null, "<script>", 1.5, [], {}, [null], [{}], [{ type: "ca", state: "<b>", sha256 }], { code: "X" }];
+  const texts = ["name", "port", "imei", "model", "firmware", "source"];
+  for (const name of [...texts, "secTag", "result", "isProved", "items", "durationMs", "failure"]) {
+    for (const value of values) {
+      const isRight =
+        (typeof value === "string" && texts.includes(name)) ||
+        (name === "items" && Array.isArray(value) && value.length === 0) ||
+        (name === "durationMs" && value === 1.5);
+      assert.equal(isBoardResult(back({ ...good, [name]: value })), isRight, `${name} ${JSON.stringify(value)}`);
+    }
+  }
 });
 
 test("a JSON has all of it", () => {

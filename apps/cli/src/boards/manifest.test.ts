@@ -43,6 +43,7 @@ const refused: [what: string, name: string, text: string, message: RegExp][] = [
   ["a tag that is none", "a.csv", `imei,folder,secTag\n${one},a,x\n`, /line 2 has a secTag that is no security tag/],
   ["too many cells", "a.csv", `imei,folder\n${one},a,b\n`, /line 2 has more cells than the heading/],
   ["a quote out of place", "a.csv", `imei,folder\n${one},a"b\n`, /has a quote that is out of place/],
+  ["a column twice", "a.csv", `imei,folder,IMEI\n${one},a,\n`, /has the column imei twice/],
   ["no JSON", "a.json", "{", /is no JSON/],
   ["an object", "a.json", "{}", /holds no list of boards/],
   ["an entry that is no object", "a.json", "[1]", /entry 1 is no object/],

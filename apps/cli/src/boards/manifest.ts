@@ -96,6 +96,8 @@ function csvRows(text: string, file: string): PlacedRow[] {
   const [head, ...rest] = lines;
   if (head === undefined) throw invalid(file, "is empty");
   const names = head.cells.map((cell) => columnOf(cell.trim(), file));
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) throw invalid(file, `has the column ${twice} twice`);
   return rest.map(({ cells, line }) => {
     const where = `line ${line}`;
     if (cells.length > names.length) throw invalid(file, `${where} has more cells than the heading`);

@@ -146,11 +146,15 @@ function fromManifest(
   return { ...common, from: entry.folder, ...(entry.secTag !== undefined && { secTag: entry.secTag }) };
 }
 
-function fillPattern(pattern: string, { imei, serial }: { imei: string; serial: string | undefined }): string {
-  if (pattern.includes("{serial}") && serial === undefined) {
-    throw new ThinglineError("CREDENTIAL_MISSING", `--from-each ${pattern}: the port tells no serial number`);
-  }
-  return pattern.replaceAll("{imei}", imei).replaceAll("{serial}", serial ?? "");
+/** What a board says of itself becomes a part of a path, and leads nowhere else. */
+export function fillPattern(pattern: string, board: { imei: string; serial: string | undefined }): string {
+  return pattern.replaceAll(/\{(imei|serial)\}/gu, (_, name: "imei" | "serial") => {
+    const text = board[name];
+    if (text !== undefined && /^[\w-]{1,64}$/u.test(text)) return text;
+    const what =
+      text === undefined ? "the port tells no serial number" : `${JSON.stringify(text)} is no name of a folder`;
+    throw new ThinglineError("CREDENTIAL_MISSING", `--from-each ${pattern}: ${what}`);
+  });
 }
 
 /** The same line goes on; another one is never mixed with it. */
@@ -188,6 +192,8 @@ interface LineParts {
 /** What is known of a board on its way. */
 interface Facts {
   port: string;
+  /** In results, where not its IMEI. */
+  name?: string;
   imei?: string | undefined;
   model?: string | undefined;
   firmware?: string | undefined;
@@ -224,17 +230,19 @@ class Line {
     const startedAt = new Date();
     const now = () => clock.monotonicMs();
     const view = createBatchView(output, { all: ports.length, done: 0, now, tellsEvents: false });
+    let unwritten: ThinglineError | undefined;
     try {
       await forEachAtOnce(
         each(ports),
         async (port) => {
           signal.throwIfAborted();
           const result = await this.#board(port, (step) => view.step(port.path, step));
-          await folder.append(result);
           // A board that failed before it said who it is stands under its port.
           results.delete(port.path);
           results.set(result.name, result);
           this.#ended.add(result.name);
+          // A disk that is full must not hide from the report what was done.
+          await folder.append(result);
           const steps: StepTime[] = [];
           const { name, durationMs, failure } = result;
           const outcome = failure === undefined ? ("provisioned" as const) : ("failed" as const);
@@ -245,8 +253,9 @@ class Line {
       );
     } finally {
       view.end();
-      await this.#conclude(startedAt);
+      unwritten = await this.#conclude(startedAt);
     }
+    if (unwritten !== undefined) throw unwritten;
     return [...this.#ended].every((name) => results.get(name)?.result !== "failed") ? exitCodes.done : exitCodes.failed;
   }
 
@@ -283,6 +292,8 @@ class Line {
     }
     Object.assign(facts, { imei, model, firmware });
     if (this.#imeis.has(imei)) {
+      // The IMEI names what became of the board behind the first port.
+      facts.name = port.path;
       throw new ThinglineError("LOCKED", `another port leads to the modem with IMEI ${imei}, and was taken first`);
     }
     this.#imeis.add(imei);
@@ -310,41 +321,50 @@ class Line {
     throw new ThinglineError("MODEM_RESPONSE_INVALID", message);
   }
 
-  /** Also of a run that was stopped: what was done is known. */
-  async #conclude(startedAt: Date): Promise<void> {
+  /** Also of a run that was stopped: what was done is known. @returns why a report could not be written. */
+  async #conclude(startedAt: Date): Promise<ThinglineError | undefined> {
     const { output, options, results } = this.#parts;
     const { files } = nodeAdapters();
     const known = [...results.values()];
     const head = { startedAt, endedAt: new Date(), prove: options.prove };
+    const reports: string[] = [];
+    let unwritten: ThinglineError | undefined;
     for (const file of options.report ?? []) {
       const text = renderLineReport(reportKind(file) ?? "json", head, known);
-      await files.replace(file, new TextEncoder().encode(text), { mode: 0o644 });
+      try {
+        await files.replace(file, new TextEncoder().encode(text), { mode: 0o644 });
+        reports.push(file);
+      } catch (error) {
+        if (!isThinglineError(error)) throw error;
+        unwritten ??= error;
+      }
     }
     const now = summarizeLine(known.filter(({ name }) => this.#ended.has(name)));
     const seconds = (head.endedAt.getTime() - startedAt.getTime()) / 1000;
     const { paint } = output;
     const failedText = now.failed === 0 ? "" : `, ${paint.red(`${now.failed} failed`)}`;
     output.event(
-      { event: "lineEnded", ...now, seconds, reports: options.report ?? [] },
+      { event: "lineEnded", ...now, seconds, reports },
       `${paint.green("written")} ${now.written}, unchanged ${now.unchanged}${failedText}, in ${timeText(seconds)}`,
     );
-    for (const file of options.report ?? []) output.say(`report  ${file}`);
-    if (now.failed === 0 || output.isJson) return;
+    for (const file of reports) output.say(`report  ${file}`);
+    if (now.failed === 0 || output.isJson) return unwritten;
     output.say(
       paint.dim(
         "Next, when the reasons are gone: the same command with --resume; boards that have theirs are only compared",
       ),
     );
+    return unwritten;
   }
 }
 
 function resultOf(
-  { port, imei, model, firmware, source, prepared, kept, isProved, written }: Facts,
+  { port, imei, name = imei ?? port, model, firmware, source, prepared, kept, isProved, written }: Facts,
   { durationMs, failure }: Pick<BoardResult, "durationMs" | "failure">,
 ): BoardResult {
   const report = written?.report;
   return {
-    ...{ name: imei ?? port, port, imei, model, firmware, secTag: prepared?.secTag, source },
+    ...{ name, port, imei, model, firmware, secTag: prepared?.secTag, source },
     result: failure !== undefined ? "failed" : kept !== undefined ? "unchanged" : (report?.result ?? "failed"),
     isProved: kept === undefined ? report?.isProved : isProved,
     items: kept ?? (report === undefined ? [] : itemsOf(report)),
