@@ -163,8 +163,10 @@ test("entries are private files and survive a restart", async () => {
   assert.equal(await again.at("AT%CMNG=1,43"), `%CMNG: 43,2,"${sha256("key")}"\r\nOK\r\n`);
 });
 
+const versions = [9, -1, "1", null].map((version) => JSON.stringify({ version, secTag: 43, type: 0 }));
+
 test("a damaged entry names its file; remains of a cut-off replacement do not matter", async () => {
-  for (const damage of ["", "{", "[]", '{"version":1}', "\xff"]) {
+  for (const damage of ["", "{", "[]", '{"version":1}', "\xff", ...versions]) {
     const files = createVirtualFiles();
     const first = await makeModemWorld({ files, folder: "modem" });
     await first.at('AT%CMNG=0,43,0,"SECRET"');

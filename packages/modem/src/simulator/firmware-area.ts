@@ -209,7 +209,7 @@ function checkRecord(value: unknown): FirmwareRecord | undefined {
   const { revision, isScheduled, isDirty, result, isProductionDone } = value;
   if (isProductionDone !== undefined && typeof isProductionDone !== "boolean") return undefined;
   const isResult = result === undefined || (typeof result === "string" && Object.hasOwn(modemUpdateResults, result));
-  const isRevision = revision === undefined || typeof revision === "string";
+  const isRevision = revision === undefined || (typeof revision === "string" && /^[\x21-\x7e]{1,128}$/.test(revision));
   if (typeof isScheduled !== "boolean" || typeof isDirty !== "boolean" || !isResult || !isRevision) return undefined;
   return value as unknown as FirmwareRecord;
 }

@@ -1,4 +1,4 @@
-import { isRecord, type OptionTypes, ThinglineError } from "@thingline/protocol";
+import { isRecord, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import type { Files, Keys, Random } from "@thingline/transport";
 import type { FirmwareName, ModemPart } from "./firmware.js";
 import { defaultFirmware, firmwareProfiles, isFirmwareName, isModemPart, modemParts } from "./firmware.js";
@@ -73,7 +73,9 @@ export async function openIdentity(options: IdentityOptions): Promise<StoredIden
   const path = `${folder}/identity.json`;
   const isKept = files !== undefined && folder !== undefined;
   const remedy = "Remove the file to give this modem a new identity.";
-  const stored = isKept ? await readRecord(files, { path, check: checkIdentity, remedy }) : undefined;
+  const stored = isKept
+    ? await readRecord(files, { path, check: (value) => checkIdentity(value, options.keys), remedy })
+    : undefined;
   const identity = withPart({ ...(stored ?? (await makeIdentity(options))), ...wanted }, wanted);
   if (isKept && (stored === undefined || JSON.stringify(stored) !== JSON.stringify(identity))) {
     await writeRecord(files, path, identity);
@@ -110,15 +112,30 @@ function withPart(identity: StoredIdentity, { firmware, part }: Partial<ModemIde
 
 const defaultFirmwares = { nrf9160: defaultFirmware, nrf91x1: "mfw_nrf91x1_2.0.2" } as const;
 
-function checkIdentity(value: unknown): StoredIdentity | undefined {
+function checkIdentity(value: unknown, keys: Keys): StoredIdentity | undefined {
   if (!isRecord(value)) return undefined;
   for (const [name, format] of Object.entries(formats)) {
     // Modems that were made before there were several parts do not name theirs.
     const text = value[name] ?? (name === "part" ? "nRF9160" : undefined);
     if (typeof text !== "string" || !format.test(text)) return undefined;
   }
-  if (typeof value["identityKey"] !== "string" || !isFirmwareName(String(value["firmware"]))) return undefined;
+  if (!isFirmwareName(String(value["firmware"])) || !isModemPart(String(value["part"] ?? "nRF9160"))) return undefined;
+  if (!isSigningKey(value["identityKey"], keys)) return undefined;
   return { part: "nRF9160", ...value } as unknown as StoredIdentity;
+}
+
+/** Bytes of the SubjectPublicKeyInfo of a P-256 key. */
+const publicKeyBytes = 91;
+
+/** The modem signs with ES256. */
+function isSigningKey(pem: unknown, keys: Keys): boolean {
+  if (typeof pem !== "string") return false;
+  try {
+    return keys.publicKeyOf(pem).length === publicKeyBytes;
+  } catch (error) {
+    if (isThinglineError(error)) return false;
+    throw error;
+  }
 }
 
 async function makeIdentity({ random, keys }: IdentityOptions): Promise<StoredIdentity> {

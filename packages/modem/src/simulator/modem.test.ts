@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { createVirtualFiles, createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
@@ -237,6 +238,30 @@ test("a damaged identity names the file and says what to do", async () => {
   );
   // And the folder is free again.
   await (await files.lock("modem")).release();
+});
+
+test("an identity whose key signs nothing, or is of no such part, is damaged", async () => {
+  const files = createVirtualFiles();
+  await (await makeModemWorld({ files, folder: "modem" })).modem.close();
+  const path = "modem/identity.json";
+  const text = new TextDecoder().decode(await files.read(path, { bytesMax: 65_536 }));
+  const otherCurve = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey.export({
+    type: "sec1",
+    format: "pem",
+  });
+  const broken = "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n";
+  for (const change of [
+    ...["", broken, otherCurve, 5].map((identityKey) => ({ identityKey })),
+    { part: "nRF1234" },
+    { firmware: "mfw_nrf9160_9.9.9" },
+  ]) {
+    await files.replace(path, new TextEncoder().encode(JSON.stringify({ ...JSON.parse(text), ...change })));
+    await assert.rejects(
+      makeModemWorld({ files, folder: "modem" }),
+      (error) => isThinglineError(error, "STORE_CORRUPT") && error.details["file"] === path,
+      JSON.stringify(change).slice(0, 60),
+    );
+  }
 });
 
 test("options that make no sense are refused by name", async () => {

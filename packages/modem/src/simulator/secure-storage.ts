@@ -113,18 +113,21 @@ export class SecureStorage {
       if (match === null) continue;
       const entry = await readRecord(files, {
         path: `${folder}/credentials/${name}`,
-        check: (value) => this.#check(value, Number(match[1]), Number(match[2])),
+        check: (value) => this.#check(value, { file: `${folder}/credentials/${name}`, match }),
         remedy: "Remove the file and write this credential again.",
       });
       if (entry !== undefined) this.#entries.set(key(entry.secTag, entry.type), entry);
     }
   }
 
-  #check(value: unknown, secTag: number, type: number): StoredCredential | undefined {
+  #check(value: unknown, { file, match }: { file: string; match: RegExpExecArray }): StoredCredential | undefined {
+    const [secTag, type] = [Number(match[1]), Number(match[2])];
     if (!isRecord(value) || value["secTag"] !== secTag || value["type"] !== type) return undefined;
-    if (value["version"] !== fileVersion) {
-      const message = `credential ${secTag},${type} has version ${String(value["version"])}; this modem reads ${fileVersion}`;
-      throw new ThinglineError("STORE_CORRUPT", message, { details: { secTag, type } });
+    const { version } = value;
+    if (!Number.isSafeInteger(version)) return undefined;
+    if (version !== fileVersion) {
+      const message = `${file} has version ${Number(version)}; this modem reads ${fileVersion}`;
+      throw new ThinglineError("STORE_CORRUPT", message, { details: { file, secTag, type } });
     }
     const { content, sha256, isGenerated } = value;
     if (typeof content !== "string" || typeof sha256 !== "string" || typeof isGenerated !== "boolean") return undefined;

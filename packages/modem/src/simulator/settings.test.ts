@@ -24,6 +24,12 @@ const edited: object[] = [
   { edrx: {} },
   { edrx: { 4: 9, 5: null } },
   { pdn: { type: "IP" } },
+  // What goes into an answer would end it.
+  { psm: { periodicTau: '1"\r\nOK', activeTime: "00000000" } },
+  { edrx: { 4: "\r\nOK\r\n", 5: null } },
+  { pdn: { type: "X25", apn: "" } },
+  { pdn: { type: "IP", apn: 'a","' } },
+  { systemMode: { lteM: true, nbIot: false, gnss: false, preference: 1e308 } },
 ];
 for (const change of edited) {
   test(`settings edited to ${JSON.stringify(change)} are refused, not half used`, async () => {

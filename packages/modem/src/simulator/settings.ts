@@ -48,22 +48,28 @@ export async function writeSettings({ files, folder }: SettingsPlace, settings: 
   await writeRecord(files, `${folder}/settings.json`, settings);
 }
 
+/** Of `%XSYSTEMMODE`. */
+const preferences: readonly unknown[] = [0, 1, 2, 3, 4];
+
+/** As strict as the commands that set them: what stands here goes into their answers. */
 function checkSettings(value: unknown): ModemSettings | undefined {
   if (!isRecord(value)) return undefined;
   const { systemMode, psm, edrx, pdn } = value;
   if (!isRecord(systemMode) || !isRecord(edrx) || !isRecord(pdn)) return undefined;
   const flags = [systemMode["lteM"], systemMode["nbIot"], systemMode["gnss"]];
-  if (!flags.every((flag) => typeof flag === "boolean") || typeof systemMode["preference"] !== "number")
+  if (!flags.every((flag) => typeof flag === "boolean") || !preferences.includes(systemMode["preference"])) {
     return undefined;
-  const hasTimers = isRecord(psm) && typeof psm["periodicTau"] === "string" && typeof psm["activeTime"] === "string";
+  }
+  const isText = (text: unknown, pattern: RegExp): boolean => typeof text === "string" && pattern.test(text);
+  const hasTimers = isRecord(psm) && isText(psm["periodicTau"], /^[01]{8}$/) && isText(psm["activeTime"], /^[01]{8}$/);
   if (psm !== null && !hasTimers) return undefined;
-  if (![edrx["4"], edrx["5"]].every((cycle) => cycle === null || typeof cycle === "string")) return undefined;
+  if (![edrx["4"], edrx["5"]].every((cycle) => cycle === null || isText(cycle, /^[01]{4}$/))) return undefined;
   const windows = isRecord(value["pagingWindow"]) ? Object.values(value["pagingWindow"]) : [];
   if (!windows.every((window) => typeof window === "string" && /^[01]{4}$/.test(window))) return undefined;
-  if (typeof pdn["type"] !== "string" || typeof pdn["apn"] !== "string") return undefined;
+  if (!isText(pdn["type"], /^(?:IP|IPV6|IPV4V6|Non-IP)$/) || !isText(pdn["apn"], /^[\w.-]{0,100}$/)) return undefined;
   const { operator, stored, bandLock } = value;
-  if (operator !== undefined && (typeof operator !== "string" || !/^[0-9]{5,6}$/.test(operator))) return undefined;
-  if (bandLock !== undefined && (typeof bandLock !== "string" || !/^[01]{1,88}$/.test(bandLock))) return undefined;
+  if (operator !== undefined && !isText(operator, /^[0-9]{5,6}$/)) return undefined;
+  if (bandLock !== undefined && !isText(bandLock, /^[01]{1,88}$/)) return undefined;
   const isList = (list: unknown) => Array.isArray(list) && list.every((each) => Number.isSafeInteger(each));
   if (stored !== undefined && (!isRecord(stored) || !Object.values(stored).every(isList))) return undefined;
   return value as unknown as ModemSettings;
