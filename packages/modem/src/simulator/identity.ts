@@ -119,9 +119,13 @@ function checkIdentity(value: unknown, keys: Keys): StoredIdentity | undefined {
     const text = value[name] ?? (name === "part" ? "nRF9160" : undefined);
     if (typeof text !== "string" || !format.test(text)) return undefined;
   }
-  if (!isFirmwareName(String(value["firmware"])) || !isModemPart(String(value["part"] ?? "nRF9160"))) return undefined;
+  if (!isFirmwareName(String(value["firmware"])) || !isPart(value["part"])) return undefined;
   if (!isSigningKey(value["identityKey"], keys)) return undefined;
   return { part: "nRF9160", ...value } as unknown as StoredIdentity;
+}
+
+function isPart(part: unknown): boolean {
+  return part === undefined || (typeof part === "string" && isModemPart(part));
 }
 
 /** Bytes of the SubjectPublicKeyInfo of a P-256 key. */
