@@ -33,6 +33,10 @@ export class SocketCommands {
   readonly #session: ModemSession;
   readonly #contextId: number;
   #selected: number | undefined;
+  /** Handles of sockets that were opened here, and that nobody has asked to close. */
+  readonly #used = new Set<number>();
+  /** The line spoilt an opening or a closing: the modem may hold a socket that nobody here knows of, and it has few. */
+  #mayHaveStrays = false;
   /** Builds without `#XAPOLL`: learnt by its refusal. */
   #lacksReadableEvents: boolean;
 
@@ -51,6 +55,8 @@ export class SocketCommands {
   /** The board started again: no socket is left. */
   forget(): void {
     this.#selected = undefined;
+    this.#used.clear();
+    this.#mayHaveStrays = false;
   }
 
   /** Sockets of a host that went away: nobody reads from them, and they count against the modem's limit. */
@@ -60,14 +66,39 @@ export class SocketCommands {
         await run("AT#XCLOSE");
         return;
       }
-      const handles = new Set<number>();
-      for (const line of await run("AT#XSOCKETSELECT?")) {
+      for (const handle of await this.#openHandles(run)) await this.#closeOne(run, handle);
+    });
+  }
+
+  /** @returns whether there is room for one more than before. */
+  async #closeStrays(run: RunCommand): Promise<boolean> {
+    let closed = 0;
+    try {
+      for (const handle of await this.#openHandles(run)) {
+        if (this.#used.has(handle)) continue;
+        await this.#closeOne(run, handle);
+        closed++;
+      }
+      this.#mayHaveStrays = false;
+    } catch (error) {
+      // It is tried again with the next socket.
+      if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
+    }
+    return closed > 0;
+  }
+
+  /** What the modem itself says it has open. */
+  async #openHandles(run: RunCommand): Promise<ReadonlySet<number>> {
+    const handles = new Set<number>();
+    for (const list of this.traits.namesSockets ? ["#XSOCKET", "#XSSOCKET"] : ["#XSOCKETSELECT"]) {
+      for (const line of await run(`AT${list}?`, { timeoutMs: localTimeoutMs })) {
         const { name, parameters } = parseInformation(line) ?? { name: "", parameters: [] };
         const handle = integerAt(parameters, 0);
-        if (name === "#XSOCKETSELECT" && handle !== undefined && parameters.length > 1) handles.add(handle);
+        // The last line of `#XSOCKETSELECT` is the one that is selected, by its handle alone.
+        if (name === list && handle !== undefined && parameters.length > 1) handles.add(handle);
       }
-      for (const handle of handles) await this.#closeOne(run, handle);
-    });
+    }
+    return handles;
   }
 
   /** @param signal drops the command while it waits for its turn; a socket that the modem has opened is always told. @returns its handle. */
@@ -77,13 +108,29 @@ export class SocketCommands {
     const secure = tls === undefined ? [] : [tls.secTag, peerVerify];
     const command = commandOf(name, [family === 4 ? 1 : 2, 1, 0, ...secure, this.#contextId]);
     const steps = async (run: RunCommand) => {
-      this.#selected = undefined;
-      const handle = integerIn(await run(command), name, 0);
-      if (handle === undefined || handle < 0) throw unreadable(name);
-      this.#selected = handle;
-      return handle;
+      if (this.#mayHaveStrays) await this.#closeStrays(run);
+      try {
+        return await this.#openOne(run, name, command);
+      } catch (error) {
+        const isRefused = isThinglineError(error, "MODEM_COMMAND_REJECTED");
+        if (!isRefused || !(await this.#closeStrays(run))) throw error;
+        return this.#openOne(run, name, command);
+      }
     };
     return this.#session.sequence(steps, { signal });
+  }
+
+  async #openOne(run: RunCommand, name: string, command: string): Promise<number> {
+    const hadStrays = this.#mayHaveStrays;
+    this.#selected = undefined;
+    // Until its handle is known.
+    this.#mayHaveStrays = true;
+    const handle = integerIn(await run(command), name, 0);
+    if (handle === undefined || handle < 0) throw unreadable(name);
+    this.#mayHaveStrays = hadStrays;
+    this.#used.add(handle);
+    this.#selected = handle;
+    return handle;
   }
 
   /** What has to be said before the connection: the server's name, and whether an old session may be resumed. */
@@ -184,8 +231,18 @@ export class SocketCommands {
     });
   }
 
+  /** A socket whose closing fails may be open still: it is looked for when the next one is opened. */
   close(handle: number): Promise<void> {
-    return this.#session.sequence((run) => this.#closeOne(run, handle));
+    return this.#session.sequence(async (run) => {
+      // Of a modem that has started again since.
+      if (!this.#used.delete(handle)) return;
+      try {
+        await this.#closeOne(run, handle);
+      } catch (error) {
+        this.#mayHaveStrays = true;
+        throw error;
+      }
+    });
   }
 
   async #closeOne(run: RunCommand, handle: number): Promise<void> {

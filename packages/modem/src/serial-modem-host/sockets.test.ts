@@ -15,7 +15,10 @@ import { keepLinkAfterRestarts } from "./steady-link.js";
 
 const target = { host: "broker.example.com", port: 8883, secTag: 42 };
 
-async function openWorld(dialect: SerialModemDialect, answer = socketAnswers(dialect)) {
+async function openWorld(
+  dialect: SerialModemDialect,
+  answer: (line: string) => string | undefined = socketAnswers(dialect),
+) {
   const application = openScriptedApplication(dialect, answer);
   const { clock, session, lines } = application;
   const sockets = await clock.until(openSerialModemSockets(session, { clock, dialect }));
@@ -310,12 +313,8 @@ async function failingDial(
 const complete = [0, 1, 2].map((type) => `%CMNG: 42,${type},"${"A".repeat(64)}"`).join("\r\n");
 
 test("a connect that failed is explained", async () => {
-  const listed = { "AT%CMNG=1": `${complete}\r\n\r\nOK` };
-  const plainWorks = {
-    ...listed,
-    "AT#XCONNECT=4": "#XCONNECT: 4,1\r\n\r\nOK",
-    "AT#XSOCKET=1": "#XSOCKET: 4,1,6\r\n\r\nOK",
-  };
+  const listed = { "AT%CMNG=1": `${complete}\r\n\r\nOK`, "AT#XSOCKET=1": "#XSOCKET: 4,1,6\r\n\r\nOK" };
+  const plainWorks = { ...listed, "AT#XCONNECT=4": "#XCONNECT: 4,1\r\n\r\nOK" };
   assert.deepEqual((await failingDial(plainWorks)).code, "TLS_HANDSHAKE_FAILED");
   assert.deepEqual((await failingDial(plainWorks)).details, { host: target.host, port: 8883, secTag: 42, errno: 95 });
   assert.equal((await failingDial(listed)).code, "CONNECTION_REFUSED");
@@ -395,21 +394,6 @@ test("a connection that is dropped while it closes closes its socket once: the h
   assert.deepEqual(lines, ["AT#XCLOSE=3"]);
 });
 
-test("sockets whose closing was lost on the line are closed when the modem has no more", async () => {
-  let isFull = false;
-  const answers = socketAnswers("serialModem");
-  const { clock, sockets, lines } = await openWorld("serialModem", (line) => {
-    if (line === "AT#XCLOSE") isFull = false;
-    return line.startsWith("AT#XSOCKET=") && isFull ? "\r\nERROR\r\n" : answers(line);
-  });
-  isFull = true;
-  await clock.until(sockets.dialer.dial(target));
-  assert.deepEqual(lines.slice(0, 3), ["AT#XSOCKET=1,1,0,0", "AT#XCLOSE", "AT#XSOCKET=1,1,0,0"]);
-  isFull = true;
-  await assert.rejects(clock.until(sockets.dialer.dial(target)), codeIs("LIMIT_EXCEEDED"), "not while one is in use");
-  await clock.until(sockets.close());
-});
-
 test("more sockets than a modem has are refused before it is asked", async () => {
   let handle = 0;
   const answers = socketAnswers("serialModem");
@@ -438,6 +422,75 @@ test("sockets that an earlier program left open are closed first", async () => {
     "AT#XSOCKETSELECT=2",
     "AT#XSOCKET=0",
   ]);
+});
+
+/** An application that has as many sockets as a modem, and tells them. */
+function countedSockets(dialect: SerialModemDialect) {
+  const open = new Set<number>();
+  const answers = socketAnswers(dialect);
+  const information = (lines: readonly string[]) => [...lines, "OK"].map((line) => `\r\n${line}\r\n`).join("");
+  let selected = -1;
+  const answer = (line: string): string => {
+    const opened = /^AT(#XS?SOCKET)=1,/.exec(line)?.[1];
+    if (opened !== undefined) {
+      const handle = [0, 1, 2, 3, 4, 5, 6, 7].find((each) => !open.has(each));
+      if (handle === undefined) return "\r\nERROR\r\n";
+      open.add((selected = handle));
+      return information([`${opened}: ${handle},1,6`]);
+    }
+    if (line === "AT#XCLOSE") open.clear();
+    const closed = line === "AT#XSOCKET=0" ? selected : Number(/^AT#XCLOSE=(\d)/.exec(line)?.[1] ?? -1);
+    if (closed >= 0) return open.delete(closed) ? information([]) : "\r\nERROR\r\n";
+    selected = Number(/^AT#XSOCKETSELECT=(\d)/.exec(line)?.[1] ?? selected);
+    if (line === "AT#XSSOCKET?") return information([]);
+    const read = /^AT(#XSOCKET|#XSOCKETSELECT)\?$/.exec(line)?.[1];
+    return read === undefined ? answers(line) : information([...open].map((handle) => `${read}: ${handle},1,0,1,0`));
+  };
+  return { open, answer };
+}
+
+for (const dialect of ["slm-1.x", "slm-2.x", "serialModem"] as const) {
+  test(`${dialect}: a socket whose opening or closing was spoilt on the line is closed before the next one is opened`, async () => {
+    const { open, answer } = countedSockets(dialect);
+    let spoils: "opening" | "closing" | undefined;
+    const { clock, sockets, lines } = await openWorld(dialect, (line) => {
+      if (spoils === "closing" && /^AT#X(?:CLOSE|SOCKET=0)/.test(line)) return "\r\nERROR\r\n";
+      const reply = answer(line);
+      return spoils === "opening" && line.startsWith("AT#XSOCKET=1") ? "\r\n~\r\nOK\r\n" : reply;
+    });
+    const kept = await clock.until(sockets.dialer.dial(target));
+    watch(kept);
+    for (let count = 0; count < 2 * serialModemSocketsMax; count++) {
+      spoils = count % 2 === 0 ? "opening" : "closing";
+      const dialled = await clock.until(sockets.dialer.dial(target).catch(codeIs("MODEM_RESPONSE_INVALID")));
+      if (typeof dialled === "boolean") assert.ok(dialled);
+      else {
+        watch(dialled);
+        await clock.until(dialled.close());
+      }
+      spoils = undefined;
+    }
+    lines.length = 0;
+    const last = await clock.until(sockets.dialer.dial(target));
+    watch(last);
+    assert.equal(open.size, 2, "the one that is used, and the new one");
+    await clock.until(last.close());
+    lines.length = 0;
+    await clock.until(sockets.dialer.dial(target));
+    assert.ok(!lines.some((line) => line.endsWith("?")), "nothing is looked for when nothing was spoilt");
+    await clock.until(sockets.close());
+    assert.equal(open.size, 0);
+  });
+}
+
+test("sockets that nobody here knows of are closed when the modem has no more", async () => {
+  const { open, answer } = countedSockets("serialModem");
+  const { clock, sockets } = await openWorld("serialModem", answer);
+  watch(await clock.until(sockets.dialer.dial(target)));
+  for (let handle = 0; handle < serialModemSocketsMax; handle++) open.add(handle);
+  watch(await clock.until(sockets.dialer.dial(target)));
+  assert.equal(open.size, 2);
+  await clock.until(sockets.close());
 });
 
 test("two connections of a dialect without names select their socket when it is another one", async () => {

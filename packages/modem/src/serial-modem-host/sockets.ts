@@ -262,7 +262,7 @@ class OpenSockets implements SerialModemSockets {
 
   async #openSocket(target: SocketConnect, signal: AbortSignal): Promise<number> {
     try {
-      return await this.#commands.open(target, signal).catch((error: unknown) => this.#reclaim(error, target, signal));
+      return await this.#commands.open(target, signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
@@ -271,14 +271,6 @@ class OpenSockets implements SerialModemSockets {
       if (reason.code === "LINK_FAILED" || reason.code === "CREDENTIAL_MISSING") throw reason;
       throw new ThinglineError("LIMIT_EXCEEDED", `the modem opens no further socket`, { cause: error });
     }
-  }
-
-  /** Sockets whose closing was lost on the line count against the modem's limit; when none is in use, all of them can go. */
-  async #reclaim(error: unknown, target: SocketConnect, signal: AbortSignal): Promise<number> {
-    const isAlone = this.#open.size === 0 && this.#dialling.size <= 1;
-    if (!isThinglineError(error, "MODEM_COMMAND_REJECTED") || !isAlone) throw error;
-    await this.#commands.closeAll();
-    return this.#commands.open(target, signal);
   }
 
   async #connectSocket(handle: number, target: SocketConnect, signal: AbortSignal): Promise<void> {
