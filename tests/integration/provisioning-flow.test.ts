@@ -14,11 +14,19 @@ import {
   loadNativeTlsCredentials,
 } from "@thingline/device";
 import { provisionDevice } from "@thingline/device/provisioning";
-import { createLinkControl, createModemCredentialStore, openModemSession } from "@thingline/modem";
-import { createSimulatedModem } from "@thingline/modem/simulator";
+import {
+  createLinkControl,
+  createModemCredentialStore,
+  createModemKeyMaker,
+  openModemSession,
+  openSerialModemSockets,
+  type SerialModemDialect,
+} from "@thingline/modem";
+import { createSerialModemApplication, createSimulatedModem } from "@thingline/modem/simulator";
 import type { ErrorCode, ThinglineError } from "@thingline/protocol";
 import { isThinglineError } from "@thingline/protocol";
 import type { CredentialStore, SecTagDialer } from "@thingline/transport";
+import { makeTestCertificates } from "@thingline/transport/contract";
 import {
   createNodeClock,
   createNodeFiles,
@@ -101,7 +109,33 @@ describe("the provisioning sample against the local cloud, with real sockets", (
     };
   }
 
-  type Board = Awaited<ReturnType<typeof openModem>>;
+  type Board = Pick<Awaited<ReturnType<typeof openModem>>, "store" | "link"> & {
+    modem: { secTagDialer: SecTagDialer };
+  };
+
+  /** The same through a serial line: TLS inside the modem, by AT commands. */
+  async function openSerialBoard(dialect: SerialModemDialect) {
+    const lte = { searchMs: 1, attachMs: 1, detachMs: 1 };
+    const modem = await createSimulatedModem({ network, clock, random, keys, lte });
+    const application = await createSerialModemApplication(modem, { clock, random, dialect, baudRate: 1_000_000 });
+    const session = openModemSession(application.openPort(), { clock });
+    const sockets = await openSerialModemSockets(session, { clock });
+    const link = createLinkControl(session, { clock });
+    return {
+      modem: sockets,
+      link,
+      store: createModemCredentialStore(session, { keys }),
+      keyMaker: createModemKeyMaker(session, { keys }),
+      async [Symbol.asyncDispose]() {
+        await sockets.close();
+        assert.equal(sockets.socketCount, 0);
+        link.close();
+        await session.close();
+        await application.close();
+        await modem.close();
+      },
+    };
+  }
 
   async function writeTag(store: CredentialStore, secTag: number, { certificate, privateKey }: Claim): Promise<void> {
     await store.write(secTag, "ca", cloud.caPem);
@@ -354,5 +388,83 @@ describe("the provisioning sample against the local cloud, with real sockets", (
     assert.equal((await ended)?.code, "TLS_RECORD_TOO_LARGE");
     await Promise.all([sender.disconnect(), overNative.disconnect()]);
     await board.close();
+  });
+
+  for (const dialect of isLong ? (["slm-1.x", "slm-2.x", "serialModem"] as const) : (["serialModem"] as const)) {
+    test(`behind a serial modem (${dialect}) a device gets its own certificate for a key that the modem made, and then publishes, receives and has a shadow`, async () => {
+      await using board = await openSerialBoard(dialect);
+      await writeTag(board.store, claimTag, claim);
+      const clientId = `serial-${dialect.replace(/\W/g, "")}`;
+      const { device, secTag, isNew } = await provisionDevice({
+        ...optionsFor(clientId, board),
+        keyMaker: board.keyMaker,
+        method: { kind: "split", keys: "modem" },
+      });
+      assert.deepEqual([secTag, isNew], [deviceTag, true]);
+      assert.equal(device.connection?.secure?.protocol, "TLSv1.2");
+      assert.equal(device.connection?.secure?.serverName, "localhost");
+      assert.match(device.connection?.secure?.cipher ?? "", /^0xC0/);
+
+      const topic = `things/${clientId}/echo`;
+      await allow(clientId, topic);
+      const echoes = await device.subscribe(topic);
+      // More than a burst of the line, more than the modem reads at once, and what an end marker would cut.
+      const payloads = ["a", "+++", "x".repeat(1_500), `${"y".repeat(1_800)}+++`];
+      for (const payload of payloads) await device.publish(topic, payload, { qos: 1 });
+      const got: string[] = [];
+      for await (const { payload } of echoes) {
+        got.push(new TextDecoder().decode(payload));
+        if (got.length === payloads.length) break;
+      }
+      assert.deepEqual(got.sort(), [...payloads].sort());
+
+      const shadow = device.shadow();
+      await shadow.update({ reported: { temperature: 21.5 } });
+      const { state } = await shadow.get();
+      assert.deepEqual(state.reported, { temperature: 21.5 });
+      await device.close();
+    });
+  }
+
+  /** Beyond what the vended policy is for. */
+  async function allow(clientId: string, topic: string): Promise<void> {
+    const { registry } = cloud;
+    const arn = (resource: string) => `arn:aws:iot:us-east-1:123456789012:${resource}`;
+    const policyDocument = JSON.stringify({
+      Version: "2012-10-17",
+      Statement: [
+        { Effect: "Allow", Action: ["iot:Publish", "iot:Receive"], Resource: arn(`topic/${topic}`) },
+        { Effect: "Allow", Action: "iot:Subscribe", Resource: arn(`topicfilter/${topic}`) },
+      ],
+    });
+    await cloud.run(registry.createPolicy, { policyName: clientId, policyDocument });
+    const { principals = [] } = await cloud.run(registry.listThingPrincipals, { thingName: clientId });
+    for (const target of principals) await cloud.run(registry.attachPolicy, { policyName: clientId, target });
+  }
+
+  test("what keeps a device behind a serial modem from connecting is told by name", async () => {
+    await using board = await openSerialBoard("serialModem");
+    const { port } = cloud.addresses.mqtts;
+    const codeOf = async (secTag: number, at = port) => {
+      const error: unknown = await board.modem.secTagDialer
+        .dial({ host: "localhost", port: at, secTag, family: 4 })
+        .then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+      assert.ok(isThinglineError(error), String(error));
+      return error.code;
+    };
+    await writeTag(board.store, claimTag, claim);
+    assert.equal(await codeOf(claimTag), "LINK_FAILED");
+    await board.link.connect();
+    assert.equal(await codeOf(44), "CREDENTIAL_MISSING");
+    assert.equal(await codeOf(claimTag, 1), "CONNECTION_REFUSED");
+    await board.link.offline();
+    const { client } = await makeTestCertificates(keys);
+    await board.store.write(claimTag, "certificate", client.certificatePem);
+    await board.store.write(claimTag, "privateKey", client.privateKeyPem);
+    await board.link.connect();
+    assert.equal(await codeOf(claimTag), "TLS_HANDSHAKE_FAILED");
   });
 });

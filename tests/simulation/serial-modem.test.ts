@@ -15,10 +15,10 @@ import {
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 const bytesPerSecond = 100_000;
-const sentBytes = isLong ? 300_000 : 50_000;
+const sentBytes = isLong ? 300_000 : 40_000;
 const dialects: readonly SerialModemDialect[] = isLong ? ["slm-1.x", "slm-2.x", "serialModem"] : ["serialModem"];
 const seed = process.env["THINGLINE_SEED"];
-const worlds = isLong ? 70 : 2;
+const worlds = isLong ? 70 : 1;
 const seeds = seed === undefined ? Array.from({ length: worlds }, (_, index) => String(index + 1)) : [seed];
 /** A way back to the modem that is disturbed itself, out of data mode. */
 const seedsThatFailed = seed === undefined ? ["52"] : [];
