@@ -17,7 +17,7 @@ import {
   makeSimulatedModemDelta,
   type SerialModemOptions,
 } from "@thingline/modem/simulator";
-import type { Connection, Listener } from "@thingline/transport";
+import type { Listener } from "@thingline/transport";
 import { makeTestCertificates, type TestCertificates } from "@thingline/transport/contract";
 import {
   createNodeClock,
@@ -26,6 +26,7 @@ import {
   createNodeNetwork,
   createNodeRandom,
 } from "@thingline/transport/node";
+import { openTextLine } from "./serial-modem-line.test.support.js";
 
 const clock = createNodeClock();
 const keys = createNodeKeys();
@@ -43,46 +44,12 @@ const policyDocument = JSON.stringify({
   ],
 });
 
-/** The host's end as text: what comes is taken up to where it was waited for, and the rest stays. */
-function openLine(port: Connection, lineEnd: string) {
-  let received = "";
-  let wake: () => void = () => undefined;
-  port.start({
-    data: (bytes) => {
-      received += Buffer.from(bytes).toString("latin1");
-      wake();
-    },
-    closed: () => wake(),
-  });
-  const send = (text: string): void => {
-    port.write(Buffer.from(text, "latin1"));
-    port.flush();
-  };
-  const until = async (end: string | RegExp): Promise<string> => {
-    for (;;) {
-      const match = typeof end === "string" ? received.indexOf(end) : received.search(end);
-      if (match >= 0) {
-        const length = typeof end === "string" ? end.length : (end.exec(received)?.[0].length ?? 0);
-        const taken = received.slice(0, match + length);
-        received = received.slice(match + length);
-        return taken;
-      }
-      await new Promise<void>((resolve) => (wake = resolve));
-    }
-  };
-  const at = (command: string): Promise<string> => {
-    send(`${command}${lineEnd}`);
-    return until(/\r\n(?:OK|ERROR)\r\n/);
-  };
-  return { send, until, at };
-}
-
 /** A registered serial modem with the credentials of a broker and of a file server, and its line. */
 async function openModem(certificates: TestCertificates, cloudCa: string, options: Partial<SerialModemOptions>) {
   const lte = { searchMs: 1, attachMs: 1, detachMs: 1 };
   const modem = await createSimulatedModem({ network, clock, random, keys, lte });
   const application = await createSerialModemApplication(modem, { clock, random, baudRate: 1_000_000, ...options });
-  const line = openLine(application.openPort(), application.dialect === "serialModem" ? "\r" : "\r\n");
+  const line = openTextLine(application.openPort(), application.dialect === "serialModem" ? "\r" : "\r\n");
   await line.until("Ready\r\n");
   const { certificatePem, privateKeyPem } = certificates.client;
   for (const [tag, ca] of [

@@ -9,6 +9,7 @@ import {
 import type { Connection, Listener, ListenOptions } from "@thingline/transport";
 import { makeTestCertificates } from "@thingline/transport/contract";
 import { createNodeClock, createNodeKeys, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { openTextLine } from "./serial-modem-line.test.support.js";
 
 const keys = createNodeKeys();
 const clock = createNodeClock();
@@ -41,7 +42,7 @@ async function openWorld(
   const lte = { searchMs: 1, attachMs: 1, detachMs: 1 };
   const modem = await createSimulatedModem({ network, clock, random, keys, lte });
   const application = await createSerialModemApplication(modem, { clock, random, ...applicationOptions });
-  const line = openLine(application.openPort(portOptions), application.dialect === "serialModem" ? "\r" : "\r\n");
+  const line = openTextLine(application.openPort(portOptions), application.dialect === "serialModem" ? "\r" : "\r\n");
   await line.until("Ready\r\n");
   return {
     accepted,
@@ -61,39 +62,6 @@ async function openWorld(
       await listener.close();
     },
   };
-}
-
-/** The host's end as text, waited for by what it ends with. */
-function openLine(port: Connection, lineEnd: string) {
-  let received = "";
-  let wake: () => void = () => undefined;
-  port.start({
-    data: (bytes) => {
-      received += Buffer.from(bytes).toString("latin1");
-      wake();
-    },
-    closed: () => wake(),
-  });
-  const send = (text: string): void => {
-    port.write(Buffer.from(text, "latin1"));
-    port.flush();
-  };
-  const until = async (end: string | RegExp | number): Promise<string> => {
-    const isThere = (): boolean => {
-      if (typeof end === "number") return received.length >= end;
-      return typeof end === "string" ? received.endsWith(end) : end.test(received);
-    };
-    while (!isThere()) await new Promise<void>((resolve) => (wake = resolve));
-    const taken = received;
-    received = "";
-    return taken;
-  };
-  const sendCommand = (command: string): void => send(`${command}${lineEnd}`);
-  const at = (command: string): Promise<string> => {
-    sendCommand(command);
-    return until(/\r\n(?:OK|ERROR)\r\n$/);
-  };
-  return { send, sendCommand, until, at };
 }
 
 const counted = Uint8Array.from({ length: 20_000 }, (_, index) => index & 0xff);

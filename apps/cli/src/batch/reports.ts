@@ -1,3 +1,4 @@
+import { csvText, htmlText as html } from "../report-text.js";
 import { stepWords, type DeviceResult } from "./result.js";
 import { summarize } from "./tally.js";
 
@@ -39,22 +40,14 @@ function cellsOf({ name, result, durationMs, thingName, certificateId, failure }
   return [name, result, time, thingName, certificateId, step, code, reason, next].map((cell) => cell ?? "");
 }
 
-/** RFC 4180. The reasons are of any origin: a cell that a spreadsheet would take for a formula begins with an apostrophe. */
 function renderCsv(_: ReportHead, results: readonly DeviceResult[]): string {
-  const cell = (text: string) => {
-    const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-  };
-  return [columns, ...results.map(cellsOf)].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+  return csvText([columns, ...results.map(cellsOf)]);
 }
 
 function renderJson({ method, endpoint, startedAt, endedAt }: ReportHead, results: readonly DeviceResult[]): string {
   const head = { method, endpoint, startedAt: startedAt.toISOString(), endedAt: endedAt.toISOString() };
   return `${JSON.stringify({ ...head, summary: summarize(results), devices: results }, null, 2)}\n`;
 }
-
-const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-const html = (text: string) => text.replace(/[&<>"]/g, (character) => escapes[character] ?? "");
 
 const style = `
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #222; background: #fff; }

@@ -1,3 +1,4 @@
+import { csvText, htmlText as html } from "../report-text.js";
 import type { BoardResult } from "./board-result.js";
 
 /** What stands above a report of a line. */
@@ -58,22 +59,14 @@ function cellsOf(result: BoardResult): string[] {
   ].map((cell) => cell ?? "");
 }
 
-/** RFC 4180. Reasons are of any origin: a cell that a spreadsheet would take for a formula begins with an apostrophe. */
 function renderCsv(_: LineHead, results: readonly BoardResult[]): string {
-  const cell = (text: string) => {
-    const safe = /^[=+\-@\t\r]/u.test(text) ? `'${text}` : text;
-    return /[",\r\n]/u.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-  };
-  return [columns, ...results.map(cellsOf)].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+  return csvText([columns, ...results.map(cellsOf)]);
 }
 
 function renderJson({ startedAt, endedAt, prove }: LineHead, results: readonly BoardResult[]): string {
   const head = { startedAt: startedAt.toISOString(), endedAt: endedAt.toISOString(), prove: prove ?? null };
   return `${JSON.stringify({ ...head, summary: summarizeLine(results), boards: results }, null, 2)}\n`;
 }
-
-const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-const html = (text: string) => text.replace(/[&<>"]/gu, (character) => escapes[character] ?? "");
 
 const style = `
 :root { color-scheme: light dark; --ink: #1d2126; --soft: #5b6470; --paper: #fff; --line: #d9dee5; --good: #11703c; --bad: #b00020; --same: #2456a6; --bar: #eef1f5; }

@@ -92,14 +92,8 @@ export const anyLines: AnswerCodec<readonly string[]> = {
   domain: { type: "list", of: { type: "text", pattern: /^[A-Za-z0-9:, ]{1,20}$/ }, lengthMax: 128 },
 };
 
-export function formatLine<Value>(name: string, line: LineCodec<Value>, value: Value): string {
+function formatLine<Value>(name: string, line: LineCodec<Value>, value: Value): string {
   return `${name}: ${line.format(value)}`;
-}
-
-/** @returns undefined when the line has another name or other values. */
-export function parseLine<Value>(name: string, line: LineCodec<Value>, text: string): Value | undefined {
-  const information = parseInformation(text);
-  return information?.name === name ? line.parse(information.text, true) : undefined;
 }
 
 function textsOf(name: string, lines: readonly string[]): string[] {
