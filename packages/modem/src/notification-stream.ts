@@ -19,14 +19,21 @@ export class NotificationStream implements AsyncIterable<string>, AsyncIterator<
   readonly #options: NotificationStreamOptions;
   readonly #lines: string[] = [];
   readonly #waiting: Waiter[] = [];
-  readonly #onAbort = () => this.end(new ThinglineError("ABORTED", "reading URCs was aborted by the caller"));
+  readonly #onAbort = () => this.end(abortedError());
   #isEnded = false;
   #error: ThinglineError | undefined;
 
   constructor(options: NotificationStreamOptions) {
     this.#options = options;
-    if (options.signal?.aborted === true) this.#onAbort();
-    else options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (options.signal?.aborted === true) {
+      // `onEnd` is not called from here: its caller does not have the stream yet.
+      this.#isEnded = true;
+      this.#error = abortedError();
+    } else options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
   }
 
   put(line: string): void {
@@ -77,4 +84,8 @@ export class NotificationStream implements AsyncIterable<string>, AsyncIterator<
     if (error === undefined) resolve({ value: undefined, done: true });
     else reject(error);
   }
+}
+
+function abortedError(): ThinglineError {
+  return new ThinglineError("ABORTED", "reading URCs was aborted by the caller");
 }

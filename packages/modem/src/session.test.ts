@@ -303,6 +303,10 @@ test("leaving the loop over URCs unsubscribes, and an abort ends it", async () =
   const next = session.notifications({ signal: controller.signal })[Symbol.asyncIterator]().next();
   controller.abort();
   await assert.rejects(next, (error) => isThinglineError(error, "ABORTED"));
+  const { signal } = controller;
+  for (const late of [session.notifications({ signal }), session.events({ signal })]) {
+    await assert.rejects(late[Symbol.asyncIterator]().next(), (error) => isThinglineError(error, "ABORTED"), "already");
+  }
 });
 
 test("noise is counted and does not disturb", async () => {

@@ -240,8 +240,8 @@ class OpenModemSession implements ModemSession {
       onDropped: () => this.counters.droppedNotifications++,
       onEnd: () => this.#streams.delete(stream),
     });
-    if (this.#end === undefined) this.#streams.add(stream);
-    else stream.end(undefined);
+    if (this.#end !== undefined) stream.end(undefined);
+    else if (!stream.isEnded) this.#streams.add(stream);
     return stream;
   }
 

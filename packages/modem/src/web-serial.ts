@@ -134,13 +134,14 @@ class WebLine implements SerialLine {
     for (;;) {
       const source = this.#port.readable;
       if (this.#isClosed || source === null) throw goneError();
-      this.#reader ??= source.getReader();
+      const reader = (this.#reader ??= source.getReader());
       try {
-        const { done, value } = await this.#reader.read();
+        const { done, value } = await reader.read();
         if (done) throw goneError();
         if (value !== undefined && value.length > 0) return value;
       } catch (error) {
-        this.#reader.releaseLock();
+        // Meanwhile `close()` may have taken it.
+        reader.releaseLock();
         this.#reader = undefined;
         // After an overrun, a wrong bit or a break there is another stream; with the device gone there is none.
         if (this.#isClosed || this.#port.readable === null || this.#port.readable === source) throw error;

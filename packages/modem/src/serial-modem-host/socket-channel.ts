@@ -1,6 +1,7 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { type Batch, type Channel, type ChannelEvents, type Clock, lostError, type Timer } from "@thingline/transport";
 import type { BurstSize } from "./burst-size.js";
+import { ignoreKnown } from "./ignore-known.js";
 import { planSends, type SendPiece } from "./send-plan.js";
 import { pollEvents, pollGone, type SocketCommands } from "./socket-commands.js";
 
@@ -214,11 +215,7 @@ export class SocketChannel implements Channel {
 
   /** It may be closed by the modem already, or out of reach: there is nothing left to do about it. */
   async #closeSocket(): Promise<void> {
-    try {
-      await this.#commands.close(this.#handle);
-    } catch (error) {
-      if (!isThinglineError(error)) throw error;
-    }
+    await this.#commands.close(this.#handle).catch(ignoreKnown);
   }
 
   #finish(error: ThinglineError | undefined, released: Promise<void>): void {

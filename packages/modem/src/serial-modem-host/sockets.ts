@@ -25,6 +25,7 @@ import type { ModemSession } from "../session.js";
 import { burstBytesMax, BurstSize } from "./burst-size.js";
 import { explainFailure, isAddress } from "./connect-failure.js";
 import { dialectOf, dialectTraits, type SerialModemDialect } from "./dialect.js";
+import { ignoreKnown } from "./ignore-known.js";
 import { isRestart } from "./restart.js";
 import { asLost, SocketChannel } from "./socket-channel.js";
 import { SocketCommands, type SocketConnect } from "./socket-commands.js";
@@ -255,6 +256,7 @@ class OpenSockets implements SerialModemSockets {
       signal.throwIfAborted();
       return this.#adopt(handle, target, cipher);
     } catch (error) {
+      // A socket that cannot be closed is gone already, or out of reach.
       await this.#commands.close(handle).catch(ignoreKnown);
       throw error;
     }
@@ -380,9 +382,4 @@ function checkTarget({ host, port }: SocketConnect): void {
   if (hostBytes === 0 || hostBytes > hostBytesMax || /["\0]/.test(host)) {
     throw optionInvalid("host", `a host name of 1 to ${hostBytesMax} bytes`, `${hostBytes} bytes`);
   }
-}
-
-/** A socket that cannot be closed is gone already, or out of reach. */
-function ignoreKnown(error: unknown): void {
-  if (!isThinglineError(error)) throw error;
 }

@@ -1,4 +1,5 @@
 import type { LteLinkControl } from "../commands/link-control.js";
+import { ignoreKnown } from "./ignore-known.js";
 import type { ModemSession } from "../session.js";
 import { isRestart } from "./restart.js";
 
@@ -13,7 +14,7 @@ export function keepLinkAfterRestarts(
   let isWanted = false;
   const unsubscribe = session.onNotification((line) => {
     // Who dials meanwhile is told LINK_FAILED, and tries again.
-    if (isWanted && isRestart(line)) void link.connect().catch(() => undefined);
+    if (isWanted && isRestart(line)) void link.connect().catch(ignoreKnown);
   });
   const want = <Result>(wanted: boolean, act: () => Promise<Result>): Promise<Result> => {
     isWanted = wanted;
