@@ -63,6 +63,7 @@ function assemble(parts: {
   };
   return {
     ...{ sockets, imei, link, lost, close },
+    leftDataMode: sockets.leftDataMode,
     credentials: createModemCredentialStore(session, { keys }),
     keyMaker: createModemKeyMaker(session, { keys }),
     firmware: undefined,

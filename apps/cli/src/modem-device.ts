@@ -6,6 +6,8 @@ import type { CredentialStore, Dialer, KeyMaker, ModemFirmware, SecTagDialer } f
 export interface ModemDevice extends AsyncDisposable {
   sockets: { dialer: Dialer; secTagDialer: SecTagDialer };
   imei: string;
+  /** The board was in data mode, left there by a program that was killed. */
+  leftDataMode?: boolean;
   credentials: CredentialStore;
   /** Makes keys inside the modem. */
   keyMaker: KeyMaker;

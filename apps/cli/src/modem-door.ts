@@ -52,8 +52,12 @@ export function doorWords({ port, tcp, baudRate, flowControl }: DoorOptions): st
 }
 
 /** @throws {ThinglineError} MODEM_NOT_FOUND when nothing there speaks AT, and those of the doors. */
-export async function openModemDoor(options: DoorOptions, signal: AbortSignal): Promise<OpenDoor> {
-  const door = await probeDoor(options, signal);
+export async function openModemDoor(
+  options: DoorOptions,
+  signal: AbortSignal,
+  how: { leavesDataMode: boolean } = { leavesDataMode: true },
+): Promise<OpenDoor> {
+  const door = await probeDoor(options, signal, how);
   const { kind } = door.probe;
   if (kind !== "silent" && kind !== "unknown") return door;
   await door.session.close();
@@ -64,12 +68,20 @@ export async function openModemDoor(options: DoorOptions, signal: AbortSignal): 
   throw new ThinglineError("MODEM_NOT_FOUND", message, { details: { where: door.name } });
 }
 
-/** The same for whoever wants to know what is there, be it nothing. */
-export async function probeDoor(options: DoorOptions, signal: AbortSignal): Promise<OpenDoor> {
+/**
+ * The same for whoever wants to know what is there, be it nothing.
+ *
+ * @param how `leavesDataMode`: a program that was killed may have left the application in data mode; for a port that a person named.
+ */
+export async function probeDoor(
+  options: DoorOptions,
+  signal: AbortSignal,
+  how: { leavesDataMode?: boolean } = {},
+): Promise<OpenDoor> {
   const { connection, name } = await connectDoor(options, signal);
   const session = openModemSession(connection, { clock: nodeAdapters().clock });
   try {
-    const probe = await session.probe({ signal });
+    const probe = await session.probe({ ...how, signal });
     return { session, probe, name, [Symbol.asyncDispose]: () => session.close() };
   } catch (error) {
     await session.close();

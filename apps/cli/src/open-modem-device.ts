@@ -1,4 +1,5 @@
 import type { Adapters } from "./adapters.js";
+import type { Output } from "./output.js";
 import type { ModemDevice } from "./modem-device.js";
 import { type DoorOptions, namesDoor } from "./modem-door.js";
 import { bootSimulatedDevice } from "./simulated-device.js";
@@ -7,9 +8,13 @@ import { bootSimulatedDevice } from "./simulated-device.js";
 export async function openModemDevice(
   adapters: Adapters,
   options: DoorOptions & { modemDir: string },
-  { networkTimeoutMs, signal }: { networkTimeoutMs: number; signal: AbortSignal },
+  { networkTimeoutMs, signal, output }: { networkTimeoutMs: number; signal: AbortSignal; output: Output },
 ): Promise<ModemDevice> {
   if (!namesDoor(options)) return bootSimulatedDevice(adapters, { modemDir: options.modemDir, networkTimeoutMs });
   const { openBoardDevice } = await import("./board-device.js");
-  return openBoardDevice(adapters, options, { networkTimeoutMs, signal });
+  const device = await openBoardDevice(adapters, options, { networkTimeoutMs, signal });
+  if (device.leftDataMode === true) {
+    output.say("the board was still in data mode, as a program that was killed leaves it; it is out of it");
+  }
+  return device;
 }

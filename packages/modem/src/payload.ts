@@ -22,7 +22,8 @@ export const payloadBytesMax = 4 * 1024 * 1024;
 
 /** Ends data mode. `CONFIG_SLM_DATAMODE_TERMINATOR` as it is by default. */
 export const dataModeMarker = "+++";
-const dataModeName = "#XDATAMODE";
+/** Of the line that tells how data mode ended. */
+export const dataModeName = "#XDATAMODE";
 const markerBytes = new TextEncoder().encode(dataModeMarker);
 const plus = 0x2b;
 /** Of the lines that are in use: 9,600 baud. */

@@ -26,6 +26,8 @@ export interface ModemManner {
   framing: AtFraming;
   /** Whether it repeats what it gets. */
   echoes: boolean;
+  /** An earlier program had left it in data mode, which was ended first. */
+  leftDataMode?: true;
 }
 
 /** Sends a text as it is; answers with what came up to a final result code, or within the time. */
@@ -34,6 +36,8 @@ export type RawExchange = (text: string, waitMs: number) => Promise<string>;
 const firstWaitMs = 300;
 const answerWaitMs = 700;
 const attemptsMax = 2;
+/** What some builds say of each piece of payload: AT means nothing to them just then. */
+const takenInDataMode = /#XDATAMODE: [0-9]+\r\n/g;
 
 /** Probes in the order that harms none of the kinds: each step is, for the others, a part of a line that a later step ends. */
 export async function probeBy(exchange: RawExchange): Promise<ModemProbe> {
@@ -59,7 +63,7 @@ async function findLineEnd(exchange: RawExchange): Promise<{ lineEnd?: ModemLine
   ];
   for (const [text, lineEnd] of steps) {
     const answer = await exchange(text, firstWaitMs);
-    isHeard ||= answer.trim() !== "";
+    isHeard ||= answer.replaceAll(takenInDataMode, "").trim() !== "";
     if (!hasResult(answer)) continue;
     const found = lineEnd === "\r\n" ? await findLineFeed(exchange) : lineEnd;
     // What lay in the line before may have made an error of it; a proper AT shows.

@@ -20,9 +20,9 @@ import { type Clock, clockOption, type Connection, connectionOption } from "@thi
 import { checkCommand, checkTimeout, type CommandOptions, type RunCommand } from "./command-options.js";
 import { answerBytesMax, Exchange, type ExchangeEnd } from "./exchange.js";
 import { NotificationStream } from "./notification-stream.js";
-import { dataModeMarker } from "./payload.js";
+import { dataModeMarker, dataModeName } from "./payload.js";
 import { type ModemLineEnd, type ModemProbe, probeBy } from "./probe.js";
-import { findWayBack, leaveDataMode, type WayBack, type WayBackTools } from "./way-back.js";
+import { abandonedBytesMax, findWayBack, leaveDataMode, type WayBack, type WayBackTools } from "./way-back.js";
 import { parseRawDataHead, type RawDataListener } from "./raw-data.js";
 import { RawIntake } from "./raw-intake.js";
 
@@ -42,8 +42,6 @@ export const defaultCommandTimeoutMs = 15_000;
 export const sessionQueueMax = 64;
 /** A final result code on a line of its own, and nothing behind it. */
 const endsWithResult = /(?:^|\n)(?:OK|ERROR|\+CM[ES] ERROR: ?[0-9]+)\r\n$/;
-/** What a data mode of a program that ended may still wait for: twice the longest burst of `openSerialModemSockets`. */
-const abandonedBytesMax = 16_384;
 /** The serial modem application, and the AT client, after a start; and the application when it waits for a whole modem firmware. */
 const banners: readonly string[] = ["Ready", "Bootloader mode ready"];
 
@@ -257,9 +255,14 @@ class OpenModemSession implements ModemSession {
       await this.#answered;
       const exchange = (text: string, waitMs: number) => this.#exchangeRaw(text, waitMs);
       let probe = await probeBy(exchange);
-      if (probe.kind === "silent" && leavesDataMode) {
-        await leaveDataMode(abandonedBytesMax, this.#wayBackTools());
+      // The marker alone first: what fills a count takes its time on a slow line, and must be through before a marker counts.
+      for (const missingBytesMax of leavesDataMode ? [0, abandonedBytesMax] : []) {
+        if (probe.kind !== "silent") break;
+        let hasLeft = false;
+        const unsubscribe = this.onNotification((line) => (hasLeft ||= line.startsWith(dataModeName)));
+        await leaveDataMode(missingBytesMax, this.#wayBackTools()).finally(unsubscribe);
         probe = await probeBy(exchange);
+        if (probe.kind === "serialModem" && hasLeft) probe.leftDataMode = true;
       }
       if ("lineEnd" in probe) {
         this.#lineEnd = probe.lineEnd;

@@ -19,6 +19,8 @@ export interface WayBackTools {
   ask: (timeoutMs: number) => Promise<unknown>;
 }
 
+/** What a data mode of a program that ended may still wait for: the longest burst of `openSerialModemSockets`. */
+export const abandonedBytesMax = 32_768;
 const attemptsMax = 4;
 const answerMs = 1000;
 const quietMs = 100;

@@ -336,7 +336,10 @@ async function openCredentials(
       [Symbol.asyncDispose]: async () => undefined,
     };
   }
-  const device = await openModemDevice(adapters, options, { networkTimeoutMs: settings.linkTimeoutMs, signal });
+  const device = await openModemDevice(adapters, options, {
+    networkTimeoutMs: settings.linkTimeoutMs,
+    ...{ signal, output },
+  });
   try {
     using _step = output.begin("the modem registers with the network");
     await device.link.connect({ signal });

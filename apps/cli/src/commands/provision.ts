@@ -32,7 +32,7 @@ export async function provision(context: CommandContext, options: ProvisionOptio
   const stateFolder = options.stateDir ?? join(options.modemDir, "device");
   await using device = await openModemDevice(adapters, options, {
     networkTimeoutMs: settings.linkTimeoutMs,
-    signal,
+    ...{ signal, output },
   });
   // Only now: the modem's lock, or the port's, says that nobody else is at work on this progress.
   if (options.reset === true) await adapters.files.remove(join(stateFolder, progressFileName));

@@ -152,7 +152,7 @@ async function verify(
 async function openStarting(options: DoorOptions, signal: AbortSignal): Promise<OpenDoor> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await openModemDoor(options, signal);
+      return await openModemDoor(options, signal, { leavesDataMode: false });
     } catch (error) {
       if (attempt >= startAttemptsMax || !isThinglineError(error, "MODEM_NOT_FOUND")) throw error;
     }

@@ -94,7 +94,7 @@ interface UploadDoor extends AsyncDisposable {
 }
 
 async function openDoor(options: DoorOptions, signal: AbortSignal): Promise<UploadDoor> {
-  const door = await probeDoor(options, signal);
+  const door = await probeDoor(options, signal, { leavesDataMode: true });
   const { kind } = door.probe;
   if (kind === "serialModem") return door;
   await door.session.close();

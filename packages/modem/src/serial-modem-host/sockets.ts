@@ -48,6 +48,8 @@ export interface SerialModemSocketsOptions {
 /** The sockets of an nRF91 that runs the serial modem application, by AT commands over one session. */
 export interface SerialModemSockets {
   readonly dialect: SerialModemDialect;
+  /** An earlier program had left the application in data mode: what it was sending then ended with bytes that mean nothing. */
+  readonly leftDataMode: boolean;
   /** Plain TCP. `tls` and `webSocket` of a target are refused with OPTION_INVALID: the modem's TLS goes by security tag. */
   readonly dialer: Dialer;
   /** TLS inside the modem, with the credentials of a security tag. Its `name` is `modem TLS`. */
@@ -90,10 +92,12 @@ export async function openSerialModemSockets(
   if (!Number.isInteger(contextId) || contextId < 0 || contextId > 10) {
     throw optionInvalid("contextId", "an integer from 0 to 10", contextId);
   }
-  const dialect = given ?? requireDialect(await session.probe({ leavesDataMode: true }));
+  const probe = given === undefined ? await session.probe({ leavesDataMode: true }) : undefined;
+  const dialect = given ?? requireDialect(probe ?? { kind: "silent" });
   const commands = new SocketCommands(session, dialectTraits[dialect], contextId);
   await commands.closeAll();
-  return new OpenSockets(session, commands, clock);
+  const leftDataMode = probe?.kind === "serialModem" && probe.leftDataMode === true;
+  return new OpenSockets(session, { commands, clock, leftDataMode });
 }
 
 function requireDialect(probe: ModemProbe): SerialModemDialect {
@@ -120,6 +124,7 @@ interface OpenSocket {
 }
 
 class OpenSockets implements SerialModemSockets {
+  readonly leftDataMode: boolean;
   readonly dialer: Dialer;
   readonly secTagDialer: SecTagDialer;
   readonly #session: ModemSession;
@@ -134,8 +139,12 @@ class OpenSockets implements SerialModemSockets {
   readonly #unsubscribe: () => void;
   #isClosed = false;
 
-  constructor(session: ModemSession, commands: SocketCommands, clock: Clock) {
+  constructor(
+    session: ModemSession,
+    { commands, clock, leftDataMode }: { commands: SocketCommands; clock: Clock; leftDataMode: boolean },
+  ) {
     this.#session = session;
+    this.leftDataMode = leftDataMode;
     this.#commands = commands;
     this.#clock = clock;
     this.#burst = new BurstSize(commands.traits.burstMs);
