@@ -271,3 +271,38 @@ test("a disk that cannot be written is told to the caller and ends the port", as
     isThinglineError(error, "CONNECTION_LOST"),
   );
 });
+
+test("what is used of the storage follows each write, overwrite, removal and start", async () => {
+  const files = createVirtualFiles();
+  const options = { files, folder: "modem", storageBytesMax: 10 };
+  const world = await makeModemWorld(options);
+  await world.at("AT+CMEE=1");
+  for (const [command, answer] of [
+    ['0,1,3,"éé"', "OK"],
+    ['0,2,3,"1234567"', "+CME ERROR: 515"],
+    ['0,2,3,"123456"', "OK"],
+    ['0,1,3,"12345"', "+CME ERROR: 515"],
+    ['0,1,3,"1"', "OK"],
+    ['0,3,3,"123"', "OK"],
+    ["3,2,3", "OK"],
+    ["3,2,3", "+CME ERROR: 513"],
+    ['0,1,3,"1234567"', "OK"],
+  ] as const) {
+    assert.equal(await world.at(`AT%CMNG=${command}`), `${answer}\r\n`, command);
+  }
+  await world.modem.close();
+  const again = await makeModemWorld(options);
+  assert.equal(await again.at('AT%CMNG=0,4,3,"1"'), "ERROR\r\n");
+  assert.equal(await again.at('AT%CMNG=0,3,3,"12"'), "OK\r\n");
+  assert.equal(await again.at('AT%CMNG=0,4,3,"1"'), "OK\r\n");
+  await again.modem.close();
+});
+
+// Each write once added up all the others: these took a minute.
+test("thousands of small credentials are written and listed", { timeout: 30_000 }, async () => {
+  const { modem } = await makeModemWorld();
+  const count = 5000;
+  for (let tag = 0; tag < count; tag++) assert.equal(await modem.at(`AT%CMNG=0,${tag},3,"a"`), "OK\r\n");
+  assert.equal((await modem.at("AT%CMNG=1")).match(/^%CMNG: [0-9]+,3,/gm)?.length, count);
+  await modem.close();
+});

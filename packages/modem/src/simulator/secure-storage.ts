@@ -44,6 +44,7 @@ export class SecureStorage {
   contentBytesMax: number;
   readonly #entries = new Map<string, StoredCredential>();
   readonly #factory = new Map<string, StoredCredential>();
+  #usedBytes = 0;
   readonly #options: SecureStorageOptions;
 
   private constructor(options: SecureStorageOptions) {
@@ -60,10 +61,9 @@ export class SecureStorage {
     return storage;
   }
 
+  /** Of what is not from the factory. */
   get usedBytes(): number {
-    let bytes = 0;
-    for (const entry of this.#entries.values()) bytes += contentBytes(entry.content);
-    return bytes;
+    return this.#usedBytes;
   }
 
   get(secTag: number, type: number): StoredCredential | undefined {
@@ -84,12 +84,23 @@ export class SecureStorage {
     await this.#change(async (files, folder) => {
       await writeRecord(files, path(folder, entry.secTag, entry.type), { version: fileVersion, ...stored });
     });
-    this.#entries.set(key(entry.secTag, entry.type), stored);
+    this.#forget(key(entry.secTag, entry.type));
+    this.#keep(stored);
   }
 
   async remove(secTag: number, type: number): Promise<void> {
     await this.#change((files, folder) => files.remove(path(folder, secTag, type)));
-    this.#entries.delete(key(secTag, type));
+    this.#forget(key(secTag, type));
+  }
+
+  #keep(entry: StoredCredential): void {
+    this.#entries.set(key(entry.secTag, entry.type), entry);
+    this.#usedBytes += contentBytes(entry.content);
+  }
+
+  #forget(name: string): void {
+    this.#usedBytes -= contentBytes(this.#entries.get(name)?.content ?? "");
+    this.#entries.delete(name);
   }
 
   #seal({ secTag, type, content, isGenerated = false }: NewCredential): StoredCredential {
@@ -116,7 +127,7 @@ export class SecureStorage {
         check: (value) => this.#check(value, { file: `${folder}/credentials/${name}`, match }),
         remedy: "Remove the file and write this credential again.",
       });
-      if (entry !== undefined) this.#entries.set(key(entry.secTag, entry.type), entry);
+      if (entry !== undefined) this.#keep(entry);
     }
   }
 
