@@ -70,10 +70,7 @@ async function programWith(
 ) {
   const nrfutil = await makeNrfutil(t, { ...good, ...answers });
   const path = await packageFile(t);
-  const done = await run(
-    (context) => modemFirmwareProgram(context, { with: "device", ...options }, path),
-    nrfutil.path,
-  );
+  const done = await run((context) => modemFirmwareProgram(context, options, path), nrfutil.path);
   return { ...done, path, calls: await nrfutil.calls() };
 }
 
@@ -106,7 +103,7 @@ describe("modem firmware program by nrfutil", { skip }, () => {
 
   test("a package that is none is refused before nrfutil is even looked for", async (t) => {
     const path = await packageFile(t, "mfw_nrf9160_1.3.2.zip", new Uint8Array(100));
-    const { error } = await run((context) => modemFirmwareProgram(context, { with: "device" }, path));
+    const { error } = await run((context) => modemFirmwareProgram(context, {}, path));
     assert.equal(error?.code, "FIRMWARE_PACKAGE_INVALID");
   });
 
@@ -114,7 +111,7 @@ describe("modem firmware program by nrfutil", { skip }, () => {
     const path = join(await temporaryFolder(t), "mfw_nrf9160_1.3.2.zip");
     await writeFile(path, "");
     await truncate(path, firmwareFileBytesMax + 1);
-    const { error } = await run((context) => modemFirmwareProgram(context, { with: "device" }, path));
+    const { error } = await run((context) => modemFirmwareProgram(context, {}, path));
     assert.equal(error?.code, "FILE_TOO_LARGE");
   });
 
@@ -135,7 +132,7 @@ describe("modem firmware program by nrfutil", { skip }, () => {
   test("without nrfutil, or without its command, it says what to install and from where", async (t) => {
     const empty = await temporaryFolder(t);
     const path = await packageFile(t);
-    const absent = await run((context) => modemFirmwareProgram(context, { with: "device" }, path), empty);
+    const absent = await run((context) => modemFirmwareProgram(context, {}, path), empty);
     assert.equal(absent.error?.code, "PROGRAMMER_MISSING");
     const hint = absent.error && hintFor(absent.error, "modem firmware program");
     assert.match(hint?.text ?? "", /nordicsemi\.com/);
@@ -213,7 +210,7 @@ describe("modem firmware program by nrfutil", { skip }, () => {
         onStop();
         return { [Symbol.dispose]: () => void held.push("let go") };
       };
-      return modemFirmwareProgram({ ...context, holdStop }, { with: "device" }, path);
+      return modemFirmwareProgram({ ...context, holdStop }, {}, path);
     }, nrfutil.path);
     assert.equal(error, undefined);
     assert.deepEqual(held, ["held", "let go"]);
@@ -345,7 +342,7 @@ describe("modem firmware program over a serial modem application", { concurrency
     });
     const tcp = `127.0.0.1:${listener.address.port}`;
     const program = (path: string | undefined, options: Partial<Options> = {}) =>
-      run((context) => modemFirmwareProgram(context, { with: "device", tcp, ...options }, path));
+      run((context) => modemFirmwareProgram(context, { tcp, ...options }, path));
     return { program, tcp };
   }
 
@@ -420,7 +417,7 @@ describe("modem firmware program over a serial modem application", { concurrency
   test("words that do not go together are wrong usage", async () => {
     const wrong = (options: Partial<Options>, path?: string) =>
       assert.rejects(
-        run((context) => modemFirmwareProgram(context, { with: "device", ...options }, path)),
+        run((context) => modemFirmwareProgram(context, options, path)),
         (error) => error instanceof UsageError,
       );
     await wrong({});
@@ -428,6 +425,11 @@ describe("modem firmware program over a serial modem application", { concurrency
     await wrong({ delta: "d", tcp: "localhost:1" }, "p.zip");
     await wrong({ recover: true, tcp: "localhost:1" }, "p.zip");
     await wrong({ force: true }, "p.zip");
+    await wrong({ restart: false }, "p.zip");
+    await wrong({ restart: false, tcp: "localhost:1" }, "p.zip");
+    await wrong({ with: "91", tcp: "localhost:1" }, "p.zip");
+    await wrong({ baudRate: 9600, tcp: "localhost:1" }, "p.zip");
+    await wrong({ flowControl: false }, "p.zip");
   });
 });
 

@@ -24,7 +24,18 @@ export interface OpenDoor {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export function namesDoor({ port, tcp }: DoorOptions): boolean {
+/**
+ * Whether a door is named.
+ *
+ * @param serialPort what the options of a serial line are for, where that is another port than `--port`
+ * @throws {UsageError} for options of a serial line without one: nothing would heed them
+ */
+export function namesDoor(options: DoorOptions, serialPort: string | undefined = options.port): boolean {
+  const { port, tcp, baudRate, flowControl } = options;
+  if (serialPort === undefined && (baudRate !== undefined || flowControl === false)) {
+    const flag = baudRate === undefined ? "--no-flow-control" : "--baud-rate";
+    throw new UsageError(`${flag} is for a serial port: name it with --port`);
+  }
   return port !== undefined || tcp !== undefined;
 }
 

@@ -1,15 +1,8 @@
 import { type Command, Option } from "commander";
 import { optionValues } from "./option-values.js";
-import { type AddCommand, examples, modemDirOption } from "./program-parts.js";
+import { type AddCommand, examples, modemDirOption, withDoorOptions } from "./program-parts.js";
 
 const paths = optionValues.path;
-
-const withDoor = (made: Command): Command =>
-  made
-    .addOption(new Option("--port <path>", "the board's serial port, as of `modem ports`").conflicts("tcp"))
-    .option("--tcp <host:port>", "a modem behind a TCP port")
-    .option("--baud-rate <rate>", "of the serial port (default: 115200)", optionValues.baudRate)
-    .option("--no-flow-control", "for adapters without the wires RTS and CTS");
 
 /** `thingline modem firmware`, and `program` below it. */
 export function addModemFirmware(modem: Command, command: AddCommand): void {
@@ -22,7 +15,7 @@ export function addModemFirmware(modem: Command, command: AddCommand): void {
     .addOption(modemDirOption())
     // Options behind `program` are that command's.
     .enablePositionalOptions();
-  withDoor(show);
+  withDoorOptions(show);
   examples(show, "modem firmware --port /dev/ttyACM0", "modem firmware program mfw_nrf9160_1.3.7.zip");
   addProgram(show, command);
 }
@@ -34,7 +27,7 @@ function addProgram(firmware: Command, command: AddCommand): void {
     "program a modem's firmware by Nordic's nrfutil, or with --port over a serial modem application",
     async () => (await import("./commands/modem-firmware-program.js")).modemFirmwareProgram,
   ).argument("[package]", "Nordic's package of a whole firmware, mfw_*.zip; with --port its mfw_*.cbor will do", paths);
-  withDoor(program)
+  withDoorOptions(program)
     .addOption(
       new Option("--delta <file>", "with --port: an update of the firmware that runs, *_update_from_*_to_*.bin")
         .argParser(paths)
@@ -53,9 +46,10 @@ function addProgram(firmware: Command, command: AddCommand): void {
       "without --port: unlock the board first, which ERASES the application in its flash and all that it keeps there",
     )
     .addOption(
-      new Option("--with <command>", "without --port: nrfutil's command that programs")
-        .choices(["device", "91"])
-        .default("device"),
+      new Option("--with <command>", "without --port: nrfutil's command that programs (default: device)").choices([
+        "device",
+        "91",
+      ]),
     )
     .option("--verify-port <path>", "without --port: ask on this serial port afterwards which firmware runs");
   examples(

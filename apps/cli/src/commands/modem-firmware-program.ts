@@ -17,8 +17,13 @@ export async function modemFirmwareProgram(
   if (files.length !== 1) {
     throw new UsageError("say what to program: a package mfw_*.zip, or with --port a --delta or an --app, one of them");
   }
-  if (namesDoor(options)) {
-    forbid(options, ["serialNumber", "recover", "verifyPort"], "is for nrfutil, which does not need --port");
+  if (namesDoor(options, options.port ?? options.verifyPort)) {
+    forbid(options, ["serialNumber", "recover", "with", "verifyPort"], "is for nrfutil, which does not need --port");
+    if (packagePath !== undefined && options.restart === false) {
+      throw new UsageError(
+        "--no-restart is for --delta and --app: a whole firmware is uploaded to a board that restarts for it",
+      );
+    }
     return programBySerial(context, options, packagePath);
   }
   if (packagePath === undefined) {
@@ -27,12 +32,14 @@ export async function modemFirmwareProgram(
     );
   }
   forbid(options, ["force"], "is for --port");
+  if (options.restart === false) throw new UsageError("--no-restart is for --port");
   return programByNrfutil(context, options, packagePath);
 }
 
 const flags = {
   serialNumber: "--serial-number",
   recover: "--recover",
+  with: "--with",
   verifyPort: "--verify-port",
   force: "--force",
 } as const;

@@ -227,7 +227,7 @@ class Line {
       ports: ports.map(({ path }) => path),
       folder: options.batchDir ?? defaultLineDir,
     });
-    const startedAt = new Date();
+    const startedAt = new Date(clock.unixMs());
     const now = () => clock.monotonicMs();
     const view = createBatchView(output, { all: ports.length, done: 0, now, tellsEvents: false });
     let unwritten: ThinglineError | undefined;
@@ -326,7 +326,7 @@ class Line {
     const { output, options, results } = this.#parts;
     const { files } = nodeAdapters();
     const known = [...results.values()];
-    const head = { startedAt, endedAt: new Date(), prove: options.prove };
+    const head = { startedAt, endedAt: new Date(nodeAdapters().clock.unixMs()), prove: options.prove };
     const reports: string[] = [];
     let unwritten: ThinglineError | undefined;
     for (const file of options.report ?? []) {

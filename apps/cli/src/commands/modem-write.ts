@@ -14,6 +14,9 @@ const lineOptions = ["manifest", "fromEach", "report", "resume", "atOnce", "batc
 
 /** `thingline modem write` */
 export async function modemWrite(context: CommandContext, options: WriteOptions): Promise<number> {
+  if (options.scratchTag !== undefined && options.prove === undefined) {
+    throw new UsageError("--scratch-tag is where credentials wait for their proof; it goes with --prove HOST:PORT");
+  }
   if (options.ports !== undefined) {
     const { modemWriteLine } = await import("./modem-write-line.js");
     return modemWriteLine(context, { ...options, ports: options.ports });

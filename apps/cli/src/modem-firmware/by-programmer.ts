@@ -21,7 +21,8 @@ const startAttemptsMax = 3;
 export interface ByProgrammerOptions {
   serialNumber?: string;
   recover?: boolean;
-  with: ProgrammerCommand;
+  /** Default `device`. */
+  with?: ProgrammerCommand;
   verifyPort?: string;
   baudRate?: number;
   flowControl?: boolean;
@@ -60,7 +61,7 @@ export async function programByNrfutil(
 
 async function program(
   context: CommandContext,
-  { recover, with: command }: ByProgrammerOptions,
+  { recover, with: command = "device" }: ByProgrammerOptions,
   { path, serialNumber }: { path: string; serialNumber: string },
 ): Promise<void> {
   const { output, signal } = context;

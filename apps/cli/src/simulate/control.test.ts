@@ -44,6 +44,9 @@ for (const line of [
   '{"set":{},"sett":{}}',
   '{"apply":"noSim","set":{}}',
   '{"apply":7}',
+  '{"status":true,"set":{"sim":"absent"}}',
+  '{"status":true,"apply":"noSim"}',
+  '{"status":false}',
   '{"apply":"noSim","backAfterMs":-1}',
   '{"apply":"noSim","modem":"1"}',
 ]) {

@@ -39,7 +39,11 @@ export function parseControlLine(line: string, words: ControlWords): ControlComm
     throw new UsageError(`unknown member ${JSON.stringify(unknown)}: expected ${members.join(", ")}`);
   const { modem, apply, status, backAfterMs, ...document } = value;
   const which = modem === undefined ? {} : { modem: wholeNumber("modem", modem, 1000) };
-  if (status !== undefined) return { type: "status", ...which };
+  if (status !== undefined) {
+    const isAlone = apply === undefined && backAfterMs === undefined && Object.keys(document).length === 0;
+    if (status === true && isAlone) return { type: "status", ...which };
+    throw new UsageError("status is true, and stands alone or with modem");
+  }
   const back =
     backAfterMs === undefined ? {} : { backAfterMs: wholeNumber("backAfterMs", backAfterMs, backAfterMsMax) };
   if (apply === undefined) {

@@ -31,10 +31,17 @@ function hideParameters(line: string): string {
   const at = line.indexOf("=");
   if (at < 0) return shorten(line);
   const parameters = line.slice(at + 1);
-  const numbers = /^[\d\s,]*/.exec(parameters)?.[0] ?? "";
-  // `=?` and numbers alone are no secrets.
+  const numbers = shownNumbers(line).exec(parameters)?.[0] ?? "";
+  // `=?` is no secret.
   const rest = parameters.slice(numbers.length);
   return `${line.slice(0, at + 1)}${numbers}${rest === "" || rest === "?" ? rest : hidden(rest)}`;
+}
+
+/** Numbers in front are no secrets, but a PIN or a key that stands where its quotes should be. */
+function shownNumbers(line: string): RegExp {
+  if (dataCommands.test(line)) return /^[\d\s,]*/;
+  if (/^AT\+CPIN/i.test(line)) return /^\s*/;
+  return /^(?:[\d\s]{1,12}(?:,|$)){0,3}/;
 }
 
 function shorten(line: string): string {
