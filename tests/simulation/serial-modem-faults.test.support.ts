@@ -178,7 +178,8 @@ class SerialWorld {
     const session = openModemSession(line.connection, { clock });
     try {
       const sockets = await openSerialModemSockets(session, { clock });
-      const link = keepLinkAfterRestarts(session, createLinkControl(session, { clock, networkTimeoutMs: 30_000 }));
+      const control = createLinkControl(session, { clock, networkTimeoutMs: 30_000 });
+      const link = keepLinkAfterRestarts(session, control, { clock });
       // Whoever dials before it is registered is told so, and tries again.
       void this.#connectLink(link, session);
       return { line, session, sockets, link };

@@ -30,7 +30,7 @@ export async function openBoardDevice(
     sockets = await openSerialModemSockets(session, { clock });
     const imei = await readImei(session);
     const linkOptions = { clock, ...(networkTimeoutMs !== undefined && { networkTimeoutMs }) };
-    const link = keepLinkAfterRestarts(session, createLinkControl(session, linkOptions));
+    const link = keepLinkAfterRestarts(session, createLinkControl(session, linkOptions), { clock });
     return assemble({ session, sockets, link, imei, keys });
   } catch (error) {
     await sockets?.close();

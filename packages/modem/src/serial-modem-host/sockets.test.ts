@@ -198,7 +198,7 @@ test("a link that was wanted is switched on again after a restart of the board, 
   const { clock, session, lines, tell } = openScriptedApplication("serialModem", (line) =>
     line === "AT+CEREG?" ? "\r\n+CEREG: 5,1\r\n\r\nOK\r\n" : "\r\nOK\r\n",
   );
-  const link = keepLinkAfterRestarts(session, createLinkControl(session, { clock }));
+  const link = keepLinkAfterRestarts(session, createLinkControl(session, { clock }), { clock });
   const switchesOn = async () => {
     lines.length = 0;
     tell("\r\nReady\r\n");
@@ -210,6 +210,32 @@ test("a link that was wanted is switched on again after a restart of the board, 
   assert.equal(await switchesOn(), true);
   await clock.until(link.offline());
   assert.equal(await switchesOn(), false);
+  link.close();
+  await clock.until(session.close());
+  assert.equal(clock.timerCount, 0);
+});
+
+test("a link is switched on again however often the board that starts spoils the commands for it", async () => {
+  let spoilt = 0;
+  const { clock, session, lines, tell } = openScriptedApplication("serialModem", (line) => {
+    if (line === "AT+CFUN=1" && spoilt > 0) return spoilt-- === 3 ? undefined : "\r\nERROR\r\n";
+    return line === "AT+CEREG?" ? "\r\n+CEREG: 5,1\r\n\r\nOK\r\n" : "\r\nOK\r\n";
+  });
+  const link = keepLinkAfterRestarts(session, createLinkControl(session, { clock }), { clock });
+  await clock.until(link.connect());
+  lines.length = 0;
+  spoilt = 3;
+  tell("\r\nReady\r\n");
+  await clock.advance(120_000);
+  assert.equal(lines.filter((line) => line === "AT+CFUN=1").length, 4);
+  spoilt = 3;
+  tell("\r\nReady\r\n");
+  await clock.advance(1);
+  lines.length = 0;
+  // Its own command waits for the one that is not answered.
+  await clock.until(link.offline());
+  await clock.advance(600_000);
+  assert.deepEqual(lines.at(-1), "AT+CFUN=4", "who wants it off is not overruled");
   link.close();
   await clock.until(session.close());
   assert.equal(clock.timerCount, 0);

@@ -1,7 +1,14 @@
+import { isThinglineError } from "@thingline/protocol";
+import type { Clock } from "@thingline/transport";
 import type { LteLinkControl } from "../commands/link-control.js";
 import { ignoreKnown } from "./ignore-known.js";
 import type { ModemSession } from "../session.js";
 import { isRestart } from "./restart.js";
+
+/** Between two attempts to switch a link on again; twice as long each time. */
+export const restoreDelayMs = { first: 1_000, longest: 60_000 } as const;
+/** Of a session that has ended: nothing can be switched on by it. */
+const endCodes: readonly string[] = ["CLOSED", "CONNECTION_LOST", "SERIAL_PORT_UNPLUGGED"];
 
 /**
  * A link control for a board that may start again by itself, or whose modem may: its radio is off then, and whoever wanted to be
@@ -10,14 +17,20 @@ import { isRestart } from "./restart.js";
 export function keepLinkAfterRestarts(
   session: Pick<ModemSession, "onNotification">,
   link: LteLinkControl,
+  { clock }: { clock: Clock },
 ): LteLinkControl {
   let isWanted = false;
+  let restoring = new AbortController();
   const unsubscribe = session.onNotification((line) => {
+    if (!isWanted || !isRestart(line)) return;
+    restoring.abort();
+    restoring = new AbortController();
     // Who dials meanwhile is told LINK_FAILED, and tries again.
-    if (isWanted && isRestart(line)) void link.connect().catch(ignoreKnown);
+    void restore(link, clock, restoring.signal).catch(ignoreKnown);
   });
   const want = <Result>(wanted: boolean, act: () => Promise<Result>): Promise<Result> => {
     isWanted = wanted;
+    restoring.abort();
     return act();
   };
   return {
@@ -31,7 +44,21 @@ export function keepLinkAfterRestarts(
     powerOff: () => want(false, () => link.powerOff()),
     close() {
       unsubscribe();
+      restoring.abort();
       link.close();
     },
   };
+}
+
+/** A board that has just started may spoil commands as it starts, and nobody else would switch its radio on. */
+async function restore(link: LteLinkControl, clock: Clock, signal: AbortSignal): Promise<void> {
+  for (let delayMs: number = restoreDelayMs.first; !signal.aborted; delayMs *= 2) {
+    try {
+      await link.connect({ signal });
+      return;
+    } catch (error) {
+      if (!isThinglineError(error) || endCodes.includes(error.code)) throw error;
+    }
+    await clock.sleep(Math.min(delayMs, restoreDelayMs.longest), { signal });
+  }
 }
