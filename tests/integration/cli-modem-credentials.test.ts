@@ -161,7 +161,15 @@ test("a line writes to many boards, reports, and goes on with those that are lef
   assert.match(await readFile(reports[1] ?? "", "utf8"), new RegExp(`^${first},.*,written,`, "m"));
 
   await assert.rejects(modemWrite(listen().context, options), { code: "FILE_EXISTS" });
+  const otherTag = { ...options, secTag: 43, resume: true };
+  await assert.rejects(modemWrite(listen().context, otherTag), { message: /other credentials .*, security tag 42\)/ });
   await writeFolder(join(cwd, "things", second ?? ""));
+  lines[1]?.line.modem.faults.refuseWrites({ cme: 515, count: 1 });
+  const refused = listen();
+  assert.equal(await modemWrite(refused.context, { ...options, resume: true }), 1);
+  // Not `restore`, which is what was done last.
+  const { step } = refused.of("lineBoard").find(({ imei }) => imei === second)?.["failure"] as Fact;
+  assert.equal(step, "write");
   const resumed = listen();
   assert.equal(await modemWrite(resumed.context, { ...options, resume: true }), 0);
   const ended = resumed.of("lineEnded")[0];
@@ -240,6 +248,7 @@ test(
     await back;
     const whole = listen();
     assert.equal(await thingCreate(whole.context, options, "pump-1"), 0);
+    assert.ok(whole.said().includes(`device run --conf ${join(out, "prj.conf")} --port ${port}`));
     assert.equal(whole.of("thingCreated").length, 0, "no second certificate");
     assert.equal(whole.of("modemWritten")[0]?.["isProved"], true);
     await assert.rejects(stat(join(out, "private-key.pem")));

@@ -104,7 +104,9 @@ test("a path without a port, a file that is none, and options that are wrong are
   const file = join(folder, "file");
   await writeFile(file, "");
   assert.equal(await codeOf(openSerialPort(join(folder, "ttyACM0"), { clock })), "SERIAL_PORT_NOT_FOUND");
-  assert.equal(await codeOf(openSerialPort(file, { clock })), "SERIAL_PORT_FAILED");
+  for (const path of [file, folder, "/dev/null"]) {
+    await assert.rejects(openSerialPort(path, { clock }), { code: "SERIAL_PORT_FAILED", message: /is no serial port/ });
+  }
   for (const options of [{ baudRate: 0 }, { baudRate: 1.5 }, { flowControl: "xon" }, { baud: 9_600 }]) {
     assert.equal(await codeOf(openSerialPort(file, { clock, ...options } as never)), "OPTION_INVALID");
   }

@@ -121,6 +121,12 @@ test("hints go by the command and hold what was tried", () => {
   assert.match(elsewhere?.command ?? "", /modem write --sec-tag 43 --from FOLDER --modem-dir 'my modem'$/);
   assert.match(hint("CREDENTIAL_MISSING", { secTag: 43 }, "demo"), /--without-claim/);
   assert.match(hint("CONNECTION_LOST", {}, "provision"), /log of the local cloud/);
+  assert.match(hint("CONNECTION_REFUSED", {}, "modem write"), /correct the port of --prove: \S.*cloud start$/);
+  assert.match(hint("CONNECTION_REFUSED", {}, "provision"), /correct CONFIG_AWS_IOT_PORT: /);
+  assert.match(hint("HOST_NOT_FOUND", {}, "modem write"), /the host of --prove/);
+  assert.match(hint("SERIAL_PORT_FAILED", {}, "modem list"), /modem ports$/);
+  assert.match(hint("FIRMWARE_PACKAGE_INVALID", {}, "modem firmware program"), /do not unzip/);
+  assert.match(hint("FIRMWARE_PACKAGE_INVALID", { kind: "application" }, "modem firmware program"), /signed image/);
   assert.match(hint("TLS_PEER_UNTRUSTED", { secTag: 43 }, "provision"), /modem write --sec-tag 43 --ca /);
   assert.match(hint("TLS_PEER_UNTRUSTED", { caFile: "certs/ca-cert.pem" }, "provision"), /certs\/ca-cert\.pem\. $/);
 });

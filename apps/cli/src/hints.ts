@@ -42,6 +42,12 @@ const credentialsFrom: Partial<Record<string, string>> = {
   "device run": "With what `thing create` wrote to FOLDER:",
 };
 
+/** Where a command has the place from that it connects to. */
+function settingsOf(command: string): { host: string; port: string } {
+  if (command === "modem write") return { host: "the host of --prove", port: "the port of --prove" };
+  return { host: "CONFIG_AWS_IOT_BROKER_HOST_NAME", port: "CONFIG_AWS_IOT_PORT" };
+}
+
 const beginAnew = "Run the same command again: an upload begins anew.";
 const needsWhole =
   "Run the command with a whole firmware, as soon as the board is there again: the modem works only after that.";
@@ -107,10 +113,11 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
     command === "provision" && /(?:-cert|private-key)\.pem$/.test(String(details["path"]))
       ? { text: "Name the folder that `claim create` wrote: --certs FOLDER, or --claim FOLDER." }
       : undefined,
-  CONNECTION_REFUSED: () => ({
-    text: "Does the cloud run, and on this port? Start one in another terminal, or correct CONFIG_AWS_IOT_PORT:",
+  CONNECTION_REFUSED: (_, command) => ({
+    text: `Does the cloud run, and on this port? Start one in another terminal, or correct ${settingsOf(command).port}:`,
     command: commandLine("cloud start"),
   }),
+  SERIAL_PORT_FAILED: () => ({ text: "This lists what is there:", command: commandLine("modem ports") }),
   SERIAL_PORT_NOT_FOUND: () => ({
     text: "Plug the board in. This lists what is there:",
     command: commandLine("modem ports"),
@@ -119,9 +126,12 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
     text: "Boards have several ports. This asks what is behind each:",
     command: commandLine("modem ports"),
   }),
-  FIRMWARE_PACKAGE_INVALID: () => ({
-    text: "Download the package of the modem's family from Nordic's page of its development kit, and do not unzip it.",
-  }),
+  FIRMWARE_PACKAGE_INVALID: ({ details }) =>
+    details["kind"] === "application"
+      ? { text: "Give the application's signed image for updates, which its build makes beside the others." }
+      : {
+          text: "Download the package of the modem's family from Nordic's page of its development kit, and do not unzip it.",
+        },
   MODEM_DFU_FAILED: ({ details: { state } }) => ({ text: afterUpload[String(state)] ?? beginAnew }),
   MODEM_APPLICATION_MISSING: (_, command) =>
     command === "modem firmware program"
@@ -148,7 +158,7 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
           text: "The board is locked. --recover unlocks it, and erases the application in its flash; program that again afterwards.",
         }
       : { text: "This shows the boards that nrfutil sees:", command: "nrfutil device list" },
-  HOST_NOT_FOUND: () => ({ text: "Correct CONFIG_AWS_IOT_BROKER_HOST_NAME." }),
+  HOST_NOT_FOUND: (_, command) => ({ text: `Correct ${settingsOf(command).host}.` }),
   CONNECTION_LOST: unlessTold,
   TLS_HANDSHAKE_FAILED: ({ details }, _, places) =>
     details["errno"] === undefined

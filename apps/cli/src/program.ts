@@ -21,6 +21,7 @@ import {
   withDoorOptions,
 } from "./program-parts.js";
 import type { StandardStreams } from "./standard-streams.js";
+import { usageText } from "./terminal-text.js";
 import { stopExitCodes, watchForStop } from "./stop.js";
 import { programVersion } from "./version.js";
 
@@ -98,7 +99,11 @@ export function createProgram(
     .version(programVersion(), "-V, --version")
     // `--version` behind a command is that command's.
     .enablePositionalOptions()
-    .exitOverride();
+    .exitOverride()
+    // Commands have it from here.
+    .configureOutput({
+      outputError: (text, write) => write(usageText(text, process.stderr.isTTY ? process.stderr.columns : undefined)),
+    });
   examples(
     program,
     "demo                                  # everything, in seconds",

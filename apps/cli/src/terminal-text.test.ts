@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { escapeControls, fitLines, wrapText } from "./terminal-text.js";
+import { escapeControls, fitLines, usageText, wrapText } from "./terminal-text.js";
 
 test("nothing that moves a cursor, forges a line or turns text around reaches a terminal", () => {
   const cases: [string, string][] = [
@@ -63,4 +63,13 @@ test("a printed line breaks at blanks where a terminal ends, colours counted as 
     assert.equal(fitLines(line, 40), fitted);
     assert.equal(fitLines(line, undefined), line);
   }
+});
+
+test("what is said of wrong words breaks at blanks, below its beginning", () => {
+  const text = "error: option '--prove <host:port>' is invalid. A host and a port.\n(Did you mean --port?)\n";
+  assert.equal(
+    usageText(text, 40),
+    "error: option '--prove <host:port>' is\n       invalid. A host and a port.\n(Did you mean --port?)\n",
+  );
+  assert.equal(usageText(text, undefined), text);
 });

@@ -42,6 +42,20 @@ export function wrapText(
   return lines.join(`\n${" ".repeat(indent)}`);
 }
 
+/**
+ * What is said of words that cannot be right, its lines broken at blanks as those of other errors.
+ *
+ * @param columns undefined: it is not a terminal.
+ */
+export function usageText(text: string, columns: number | undefined): string {
+  const beginning = "error: ";
+  const wrapped = text.split("\n").map((line) => {
+    if (!line.startsWith(beginning)) return wrapText(line, { columns, indent: 0 });
+    return `${beginning}${wrapText(line.slice(beginning.length), { columns, indent: beginning.length })}`;
+  });
+  return wrapped.join("\n");
+}
+
 // Built from its code, so that no control character stands in the source.
 const colorSequence = new RegExp(`${String.fromCharCode(0x1b)}\\[[0-9;]*m`, "g");
 /** As `commandLine` begins, and the programs beside it. */

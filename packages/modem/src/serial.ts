@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, type Stats } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { platform } from "node:os";
 import { checkOptionTypes, kindOf, optionInvalid, type OptionTypes, ThinglineError } from "@thingline/protocol";
@@ -53,6 +53,7 @@ export async function openSerialPort(path: string, options: SerialPortOptions): 
   checkOptions(path, options);
   const { clock, baudRate = defaultBaudRate, flowControl = "hardware", isExclusive = true, signal } = options;
   const library = await loadSerialLibrary();
+  checkAborted(path, signal);
   await checkPath(path);
   checkAborted(path, signal);
   let port: BoundPort;
@@ -97,18 +98,23 @@ function checkOptions(path: string, options: SerialPortOptions): void {
 /** What can be said before opening: the library has no codes, only words of the system. */
 async function checkPath(path: string): Promise<void> {
   if (platform() === "win32") return;
-  let groupId: number;
+  let found: Stats;
   try {
-    groupId = (await stat(path)).gid;
+    found = await stat(path);
   } catch (cause) {
     const message = `there is no serial port ${path}: plug the board in, or see which ports there are`;
     throw new ThinglineError("SERIAL_PORT_NOT_FOUND", message, { details: { path }, cause });
   }
+  if (!found.isCharacterDevice()) throw noSerialPort(path, `it is a ${found.isDirectory() ? "folder" : "file"}`);
   try {
     await access(path, constants.R_OK | constants.W_OK);
   } catch (cause) {
-    throw forbidden(path, await groupName(groupId), cause);
+    throw forbidden(path, await groupName(found.gid), cause);
   }
+}
+
+function noSerialPort(path: string, why: string, cause?: unknown): ThinglineError {
+  return new ThinglineError("SERIAL_PORT_FAILED", `${path} is no serial port: ${why}`, { details: { path }, cause });
 }
 
 function forbidden(path: string, group: string, cause: unknown): ThinglineError {
@@ -127,7 +133,7 @@ async function groupName(groupId: number): Promise<string> {
 
 /** The library tells what the system said in words only. */
 function openError(path: string, cause: unknown): ThinglineError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/^Error:? /, "");
   const details = { path };
   if (/lock port|temporarily unavailable|busy|Access denied/i.test(reason)) {
     const message =
@@ -140,6 +146,8 @@ function openError(path: string, cause: unknown): ThinglineError {
     return new ThinglineError("SERIAL_PORT_NOT_FOUND", message, { details, cause });
   }
   if (/permission denied/i.test(reason)) return forbidden(path, "of the port", cause);
+  // ENOTTY: no terminal is behind the path, such as of /dev/null.
+  if (/inappropriate ioctl/i.test(reason)) return noSerialPort(path, "it takes no baud rate", cause);
   const message = `${path} could not be opened as a serial port: ${reason}`;
   return new ThinglineError("SERIAL_PORT_FAILED", message, { details, cause });
 }

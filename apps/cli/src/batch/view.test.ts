@@ -53,5 +53,17 @@ test("a terminal gets a block that is drawn over again", () => {
   const last = text.slice(text.lastIndexOf("\r"));
   assert.match(last, /[█░]+ 1\/20 {2}5 % {2}1 failed/);
   assert.match(last, /now: 1 request/);
-  assert.match(last, /✗ p-0002 {2}request: no answer/);
+});
+
+test("what failed stays on a terminal with its whole reason, as far as it can be read", () => {
+  const reason = `there is no serial port ttyACM7: ${"plug the board in ".repeat(4)}or not`;
+  const text = shown({ isTTY: true }, (view) => {
+    for (const name of batchNames("p", failuresToldMax + 2)) {
+      view.ended({ ...bad(name), failure: { code: "SERIAL_PORT_NOT_FOUND", reason } });
+    }
+  });
+  const [, told = ""] = text.split(`the last ${failuresToldMax} of ${failuresToldMax + 2} that failed:\n`);
+  assert.equal(told.match(/^failed {2}p-/gm)?.length, failuresToldMax);
+  assert.ok(told.replaceAll(/\n +/g, " ").includes(`${reason} (SERIAL_PORT_NOT_FOUND)`));
+  assert.ok(told.split("\n").every((line) => line.length <= 60));
 });

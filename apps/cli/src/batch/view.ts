@@ -1,6 +1,6 @@
 import { LiveBlock } from "../live-block.js";
 import type { Output, TextStream } from "../output.js";
-import { failureText, failuresShownMax, progressLines, progressText, type BatchProgress } from "./progress-lines.js";
+import { failureText, progressLines, progressText, type BatchProgress } from "./progress-lines.js";
 import type { DeviceResult } from "./result.js";
 import { Pace } from "./tally.js";
 
@@ -25,7 +25,7 @@ export interface BatchViewOptions {
 }
 
 const drawIntervalMs = 100;
-/** Failures told one by one where nothing is drawn; further ones are counted. */
+/** Failures told one by one: the first where nothing is drawn, and the last when what is drawn has ended. Others are counted. */
 export const failuresToldMax = 10;
 
 export function createBatchView(output: Output, options: BatchViewOptions): BatchView {
@@ -69,14 +69,20 @@ export function createBatchView(output: Output, options: BatchViewOptions): Batc
       if (result.failure !== undefined) {
         failed++;
         failures.push(result);
-        if (failures.length > failuresShownMax) failures.shift();
+        if (failures.length > failuresToldMax) failures.shift();
       }
       if (live === undefined) tell(result);
     },
     end() {
       clearInterval(timer);
-      draw();
-      live?.end();
+      if (live === undefined) return;
+      // The newest failures stay, whole: while the block was drawn over again each had one line.
+      live.show(progressLines({ ...progress(), failures: [] }, { paint: output.paint, columns: stream.columns ?? 80 }));
+      live.end();
+      if (failures.length < failed) output.say(`the last ${failures.length} of ${failed} that failed:`);
+      for (const { name, failure } of failures) {
+        output.say(`${output.paint.red("failed")}  ${name}  ${output.wrap(failureText(failure), 8)}`);
+      }
     },
   };
 }

@@ -174,7 +174,8 @@ async function openBatch(
     throw new ThinglineError("FILE_EXISTS", message, { details: { folder: batchDir } });
   }
   if (found.source !== wanted.source || found.secTag !== wanted.secTag) {
-    throw new UsageError(`${batchDir} is of other credentials (${found.source}): name another --batch-dir`);
+    const tag = found.secTag === null ? "" : `, security tag ${found.secTag}`;
+    throw new UsageError(`${batchDir} is of other credentials (${found.source}${tag}): name another --batch-dir`);
   }
   return folder.readResults();
 }
@@ -203,6 +204,8 @@ interface Facts {
   kept?: BoardItem[] | undefined;
   isProved?: boolean | undefined;
   written?: Awaited<ReturnType<typeof writeOne>>;
+  /** All was written, and the modem may not be as it was. */
+  isLeftOtherwise?: boolean;
 }
 
 class Line {
@@ -246,7 +249,8 @@ class Line {
           const steps: StepTime[] = [];
           const { name, durationMs, failure } = result;
           const outcome = failure === undefined ? ("provisioned" as const) : ("failed" as const);
-          view.ended({ name: `${result.port}  ${name}`, result: outcome, durationMs, failure, steps });
+          const shownName = name === result.port ? name : `${result.port}  ${name}`;
+          view.ended({ name: shownName, result: outcome, durationMs, failure, steps });
           output.event({ event: "lineBoard", ...result });
         },
         atOnce,
@@ -265,7 +269,8 @@ class Line {
     const facts: Facts = { port: port.path };
     let step = "open";
     const begin = (name: string) => {
-      step = name;
+      // A board is put back as it was after a failure as well, which was in the step before.
+      if (name !== "restore") step = name;
       onStep(name);
     };
     try {
@@ -275,7 +280,8 @@ class Line {
     } catch (error) {
       if (this.#parts.signal.aborted && facts.written === undefined) throw this.#parts.signal.reason;
       if (!isThinglineError(error)) throw error;
-      const failure = { step, code: error.code, reason: error.message };
+      const failedStep = facts.isLeftOtherwise === true ? "restore" : step;
+      const failure = { step: failedStep, code: error.code, reason: error.message };
       return resultOf(facts, { durationMs: clock.monotonicMs() - startedMs, failure });
     } finally {
       onStep(undefined);
@@ -317,6 +323,7 @@ class Line {
     const { failure, modem } = facts.written.report;
     if (failure !== undefined) throw failure;
     if (modem?.isRestored === true) return;
+    facts.isLeftOtherwise = true;
     const message = `all was written, and the modem may not be in functional mode ${modem?.functionalMode ?? ""} as it was`;
     throw new ThinglineError("MODEM_RESPONSE_INVALID", message);
   }

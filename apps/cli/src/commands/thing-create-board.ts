@@ -206,10 +206,8 @@ async function requireCertificate(
   throw new ThinglineError("CERTIFICATE_STATE_INVALID", message, { details: { certificateId } });
 }
 
-async function writeToBoard(
-  { context, options, secTag, folder, hand }: Creation,
-  prove: { host: string; port: number } | undefined,
-): Promise<number> {
+async function writeToBoard(creation: Creation, prove: { host: string; port: number } | undefined): Promise<number> {
+  const { context, options, secTag, folder, hand } = creation;
   const { output, signal } = context;
   const adapters = nodeAdapters();
   const ca = join(folder, credentialFileNames.caPem);
@@ -225,12 +223,20 @@ async function writeToBoard(
   tellReport(output, written);
   const { failure, modem } = written.report;
   if (failure !== undefined) throw failure;
-  if (prove === undefined) {
-    output.say(
-      output.paint.dim("not proved: --prove connects through the modem, where it runs the serial modem application"),
-    );
+  if (prove === undefined) output.say(output.paint.dim(`not proved: ${whyNotProved(creation)}`));
+  const hasSockets = hand.probe?.kind === "serialModem";
+  if (hasSockets) {
+    const words = ["device", "run", "--conf", join(folder, "prj.conf"), ...doorWords(options)];
+    output.say(`Next, as a device that stays connected:\n  ${commandLine(words)}`);
   }
   return modem?.isRestored === true ? exitCodes.done : exitCodes.failed;
+}
+
+function whyNotProved({ options, plane, hand }: Creation): string {
+  if (options.prove === false) return "--no-prove";
+  return hand.probe?.kind === "serialModem"
+    ? `a modem on a carrier's network does not reach ${plane.device.host}; --prove connects, as a simulated one can`
+    : "what runs on the board has no sockets to connect with; Nordic's serial modem application has";
 }
 
 /** The certificate must be of the key that the request came from: nobody can compare it with the key itself. */

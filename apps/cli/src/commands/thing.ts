@@ -211,7 +211,8 @@ export async function assertOutIsFree(options: CreateOptions, name: string): Pro
       const message = `${folder} is a file; choose another folder with --out`;
       throw new ThinglineError("FILE_EXISTS", message, { details: { folder }, cause: error });
     });
-  if (options.force === true || names.length === 0) return;
+  // What a command leaves that failed before it had anything to keep.
+  if (options.force === true || names.every((each) => each === ".gitignore")) return;
   const message = `${folder} is already there and not empty; choose another folder with --out, or --force to write into it`;
   throw new ThinglineError("FILE_EXISTS", message, { details: { folder } });
 }

@@ -47,7 +47,10 @@ export async function readImageUpload(
   const image = await files.read(path, { bytesMax: firmwareFileBytesMax });
   const expected: FirmwareKind = kind === "delta" ? "modemDelta" : "application";
   const found = identifyFirmware(image);
-  if (found !== expected) throw invalid(path, `is ${kinds[found]}, and not ${kinds[expected]}`);
+  if (found !== expected) {
+    const message = `${path} is ${kinds[found]}, and not ${kinds[expected]}`;
+    throw new ThinglineError("FIRMWARE_PACKAGE_INVALID", message, { details: { path, kind } });
+  }
   if (kind === "application") return { kind, image };
   const [, family, to] = /_?(nrf91[a-z0-9]*)_.*_to_(\d+\.\d+\.\d+)/.exec(basename(path)) ?? [];
   return { kind, image, revision: family === undefined ? undefined : `mfw_${family}_${to}` };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
@@ -65,6 +65,13 @@ test("what was not made by it is never replaced: a file, and links to somewhere 
     assert.equal(await codeOf(make()), "FILE_EXISTS", elsewhere);
     assert.equal(await readlink(path), elsewhere);
   }
+});
+
+test("a link to a terminal that is there is told to be in use", { skip: platform() !== "linux" }, async (t) => {
+  const { path, make } = await makeFolder(t);
+  // Of all pseudo-terminals this one is always there, whoever has which others.
+  await symlink("/dev/pts/ptmx", path);
+  await assert.rejects(make(), { code: "FILE_EXISTS", message: /leads to \/dev\/pts\/ptmx, which is in use/ });
 });
 
 test("a link that somebody has put another one in place of stays when this one is removed", async (t) => {

@@ -37,7 +37,10 @@ export async function makePortLink({ path: wanted, target, files, recordFile }: 
     await symlink(target, path);
   } catch (cause) {
     await files.remove(recordFile);
-    throw refusal(path, cause);
+    const terminal = await terminalInUse(path);
+    if (terminal === undefined) throw refusal(path, cause);
+    const message = `${path} leads to ${terminal}, which is in use, as by another \`modem simulate\`: end that, or choose another --link`;
+    throw new ThinglineError("FILE_EXISTS", message, { details: { path }, cause });
   }
   return {
     path,
@@ -74,6 +77,12 @@ async function isLeftBehind(path: string, ownTarget: string, record: LinkRecord 
   if (target === ownTarget) return true;
   if (record?.link === path && record.target === target) return true;
   return /^\/dev\/(?:pts\/\d+|ttys\d+)$/.test(target) && !(await exists(target));
+}
+
+/** Undefined when it does not lead to a terminal that somebody has. */
+async function terminalInUse(path: string): Promise<string | undefined> {
+  const target = await targetOf(path);
+  return target !== undefined && /^\/dev\/(?:pts\/|ttys)/.test(target) && (await exists(target)) ? target : undefined;
 }
 
 /** Undefined when it is no symbolic link. */

@@ -224,10 +224,15 @@ async function optional(run: RunCommand, line: string): Promise<void> {
   }
 }
 
-function linkFailed(status: RegistrationStatus): ThinglineError {
-  const reason =
-    status === "denied"
-      ? "the network denied the registration (+CEREG: 3); check the subscription of the SIM card"
-      : "the SIM card failed (+CEREG: 90); check that it is there and activated";
+const linkReasons: Partial<Record<RegistrationStatus, string>> = {
+  denied: "the network denied the registration (+CEREG: 3); check the subscription of the SIM card",
+  uiccFailure: "the SIM card failed (+CEREG: 90); check that it is there and activated",
+  searching: "the modem is searching for a network (+CEREG: 2)",
+  notRegistered: "the modem is registered nowhere and does not search (+CEREG: 0)",
+};
+
+/** Why there is no link, in words. */
+export function linkFailed(status: RegistrationStatus): ThinglineError {
+  const reason = linkReasons[status] ?? `the modem is not registered (+CEREG says ${status})`;
   return new ThinglineError("LINK_FAILED", reason, { details: { status } });
 }

@@ -32,7 +32,7 @@ export function checkWritableTag(secTag: number, { force = false, option = "secT
     throw optionInvalid(option, `a security tag from 0 to ${secTagMax}`, secTag);
   }
   if (force) return;
-  if (secTag === nrfCloudSecTag) throw refused("is that of nRF Cloud; --force, or `force`, takes it all the same");
+  if (secTag === nrfCloudSecTag) throw refused("is that of nRF Cloud; --force takes it all the same");
   if (isTraceable)
     throw refused("is for tests: a modem trace shows what its TLS carries; --force takes it all the same");
 }

@@ -32,7 +32,7 @@ export interface WriteCredentialsOptions {
   prove?: ProveCredentials;
   /** For the network before a proof. Default that of `createLinkControl()`, five minutes. */
   networkTimeoutMs?: number;
-  /** Each step as it begins, for progress. */
+  /** Each step as it begins, for progress. `restore` is all that is done at the end, after a failure as well: that was in the step before. */
   onStep?: (step: WritingStepName, secTag: number) => void;
   /** The modem is put back as it was all the same. */
   signal?: AbortSignal;

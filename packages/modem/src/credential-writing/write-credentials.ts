@@ -97,7 +97,8 @@ class Writing {
   async #result(effect: WritingEffect, act: () => Promise<EffectValue>): Promise<EffectResult> {
     const { signal, onStep } = this.#options;
     if (signal?.aborted === true && effect.isClosing !== true) return { error: aborted(signal) };
-    const step = stepNames[effect.do];
+    // Whatever is done after a failure belongs to its end: the step in which it failed is the last one before.
+    const step = effect.isClosing === true ? "restore" : stepNames[effect.do];
     if (step !== this.#step) onStep?.(step, "secTag" in effect ? effect.secTag : -1);
     this.#step = step;
     try {

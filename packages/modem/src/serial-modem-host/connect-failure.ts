@@ -1,5 +1,6 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { integerAt, parseCredentialLine, parseInformation, parseRegistrationRead } from "@thingline/protocol/at";
+import { linkFailed } from "../commands/link-control.js";
 import type { RunCommand } from "../session.js";
 import type { SocketConnect } from "./socket-commands.js";
 
@@ -64,7 +65,7 @@ async function linkFault(run: RunCommand): Promise<ThinglineError | undefined> {
   const status = line === undefined ? undefined : parseRegistrationRead(line)?.registration.status;
   if (status === undefined) return undefined;
   if (status === "home" || status === "roaming") return undefined;
-  return new ThinglineError("LINK_FAILED", `the modem is not registered: ${status}`, { details: { status } });
+  return linkFailed(status);
 }
 
 async function hasAddress(run: RunCommand, { host }: SocketConnect): Promise<boolean> {

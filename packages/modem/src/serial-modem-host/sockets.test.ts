@@ -304,7 +304,12 @@ test("a port that is unplugged ends connections, and dials fail", async () => {
 async function failingDial(
   replies: Readonly<Record<string, string>>,
   { secure = true, tookMs = 0 } = {},
-): Promise<{ code: string; details: Readonly<Record<string, string | number>>; lines: readonly string[] }> {
+): Promise<{
+  code: string;
+  message: string;
+  details: Readonly<Record<string, string | number>>;
+  lines: readonly string[];
+}> {
   const answers = socketAnswers("serialModem");
   const application: ScriptedApplication = openScriptedApplication("serialModem", (line) => {
     const reply = Object.entries(replies).find(([start]) => line.startsWith(start))?.[1];
@@ -333,7 +338,7 @@ async function failingDial(
     "what was opened was closed",
   );
   await clock.until(sockets.close());
-  return { code: error.code, details: error.details, lines };
+  return { code: error.code, message: error.message, details: error.details, lines };
 }
 
 const complete = [0, 1, 2].map((type) => `%CMNG: 42,${type},"${"A".repeat(64)}"`).join("\r\n");
@@ -346,7 +351,15 @@ test("a connect that failed is explained", async () => {
   assert.equal((await failingDial(listed)).code, "CONNECTION_REFUSED");
   assert.equal((await failingDial(listed, { tookMs: 30_000 })).code, "TIMEOUT");
   assert.equal((await failingDial({}, { secure: false })).code, "CONNECTION_REFUSED");
-  assert.equal((await failingDial({ "AT+CEREG?": "+CEREG: 0,2\r\n\r\nOK" })).code, "LINK_FAILED");
+  for (const [stat, words] of [
+    [2, /searching for a network \(\+CEREG: 2\)/],
+    [90, /the SIM card failed \(\+CEREG: 90\); check/],
+    [8, /not registered \(\+CEREG says emergencyOnly\)/],
+  ] as const) {
+    const { code, message } = await failingDial({ "AT+CEREG?": `+CEREG: 0,${stat}\r\n\r\nOK` });
+    assert.equal(code, "LINK_FAILED");
+    assert.match(message, words);
+  }
   assert.equal(
     (await failingDial({ "AT#XGETADDRINFO": '#XGETADDRINFO: "not found"\r\n\r\nERROR' })).code,
     "HOST_NOT_FOUND",
