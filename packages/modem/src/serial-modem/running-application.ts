@@ -6,6 +6,7 @@ import {
   ThinglineError,
 } from "@thingline/protocol";
 import type { Connection } from "@thingline/transport";
+import { noiseBytes } from "../simulator/at-port.js";
 import type { SimulatedModem } from "../simulator/simulated-modem.js";
 import { frameForwarded } from "./answer.js";
 import type { SerialModemApplication } from "./application.js";
@@ -105,7 +106,7 @@ export class RunningApplication implements SerialModemApplication {
       modem.onUnplug(() => {
         this.#line.destroy(new ThinglineError("SERIAL_PORT_UNPLUGGED", "the simulated serial modem was unplugged"));
       }),
-      modem.onNoise((noise) => this.#line.send(new TextEncoder().encode(noise))),
+      modem.onNoise((noise) => this.#line.send(noiseBytes(noise))),
       modem.onReset(() => {
         if (this.#life !== "on") return;
         this.#tellFault(0x1, 0);

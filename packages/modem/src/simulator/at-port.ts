@@ -18,6 +18,11 @@ export interface AtPortOptions {
 /** Bytes that wait for a host that reads too slowly, and bytes of a host that sends ahead; what comes on top is dropped and counted. */
 export const memoryBufferBytesMax = 65_536;
 
+/** What a disturbed line carries: one byte for each character, which need not make a text. */
+export function noiseBytes(noise: string): Uint8Array {
+  return Uint8Array.from(noise, (character) => character.charCodeAt(0));
+}
+
 /** What went past the ports of a modem. */
 export interface AtPortCounters {
   /** Bytes that came while a command was executed, and of answers that a host which reads too slowly did not get. */
@@ -84,9 +89,7 @@ export class AtPort {
 
   /** What a disturbed line adds; characters up to U+00FF are one byte each. */
   sendNoise(noise: string): void {
-    if (this.#modemEnd.bufferedBytes <= memoryBufferBytesMax) {
-      this.#modemEnd.write(Uint8Array.from(noise, (character) => character.charCodeAt(0)));
-    }
+    if (this.#modemEnd.bufferedBytes <= memoryBufferBytesMax) this.#modemEnd.write(noiseBytes(noise));
   }
 
   /** The modem is gone: the host gets the error as the reason. */
@@ -94,8 +97,8 @@ export class AtPort {
     this.#hostEnd.destroy(error);
   }
 
-  #send(text: string): void {
-    const bytes = this.#encoder.encode(text);
+  #send(text: string, isDamaged = false): void {
+    const bytes = isDamaged ? noiseBytes(text) : this.#encoder.encode(text);
     // A host that asks and does not read: without flow control its own port would overrun.
     if (this.#modemEnd.bufferedBytes > memoryBufferBytesMax) this.#counters.lostBytes += bytes.length;
     else this.#modemEnd.write(bytes);
@@ -150,7 +153,7 @@ export class AtPort {
   #execute(text: string | undefined): void {
     this.#isBusy = true;
     void this.#core
-      .execute(text, (answer) => this.#send(answer))
+      .execute(text, (answer, isDamaged) => this.#send(answer, isDamaged))
       .catch((error: unknown) => {
         // Too many commands from all sides is an answer; a file that cannot be written is the modem's fault.
         if (isThinglineError(error, "LIMIT_EXCEEDED")) this.#send("ERROR\r\n");

@@ -13,6 +13,15 @@ export const queuedCommandsMax = 64;
 /** URCs that wait for the end of a command; the oldest of more are dropped. */
 export const heldNotificationsMax = 256;
 
+/** Characters of a damaged answer are bytes. */
+export type AnswerListener = (answer: string, isDamaged: boolean) => void;
+
+/** What a command is answered with. */
+interface Answer {
+  text: string;
+  isDamaged: boolean;
+}
+
 export interface CommandExecutorOptions {
   /** What befalls commands. */
   happenings: BehaviourRunner;
@@ -49,7 +58,7 @@ export class CommandExecutor {
    * @param onAnswer Called with the exact answer, unless it was lost; what it throws goes to the caller.
    * @throws {ThinglineError} LIMIT_EXCEEDED when {@link queuedCommandsMax} wait already; what a handler throws.
    */
-  async execute(line: string | undefined, onAnswer: (answer: string) => void): Promise<void> {
+  async execute(line: string | undefined, onAnswer: AnswerListener): Promise<void> {
     if (this.#waiting >= queuedCommandsMax) {
       throw new ThinglineError("LIMIT_EXCEEDED", `more than ${queuedCommandsMax} AT commands wait for the modem`);
     }
@@ -60,7 +69,7 @@ export class CommandExecutor {
         const resets = this.#resets;
         const answer = await this.#answer(line);
         if (resets !== this.#resets) this.#options.onOvertaken();
-        else if (answer !== undefined) onAnswer(answer);
+        else if (answer !== undefined) onAnswer(answer.text, answer.isDamaged);
       } finally {
         this.#isExecuting = false;
         this.#waiting--;
@@ -101,7 +110,7 @@ export class CommandExecutor {
   }
 
   /** @returns undefined when the command or its answer was lost. */
-  async #answer(line: string | undefined): Promise<string | undefined> {
+  async #answer(line: string | undefined): Promise<Answer | undefined> {
     if (line === undefined) return this.#format(refused("error"));
     const parsed = parse(line);
     if (parsed === undefined) return this.#format(refused("error"));
@@ -112,7 +121,7 @@ export class CommandExecutor {
   }
 
   /** A command that a behaviour has an eye on. */
-  async #meet({ do: fault, phase = "before", ...fate }: CommandStep, command: AtCommand): Promise<string | undefined> {
+  async #meet({ do: fault, phase = "before", ...fate }: CommandStep, command: AtCommand): Promise<Answer | undefined> {
     switch (fault) {
       case "refuse":
         return this.#format(refused(fate.cme ?? "error"));
@@ -122,7 +131,10 @@ export class CommandExecutor {
         await this.#reply(command);
         return undefined;
       case "garbage":
-        return this.#options.happenings.damage(this.#format(await this.#reply(command)));
+        return {
+          text: this.#options.happenings.damage(this.#format(await this.#reply(command)).text),
+          isDamaged: true,
+        };
       case "slow": {
         const answer = this.#format(await this.#reply(command));
         await this.#modem.pauses.pass(fate.delayMs ?? defaultSlowMs);
@@ -137,12 +149,12 @@ export class CommandExecutor {
     }
   }
 
-  #format(reply: Reply): string {
-    if (reply.type === "ok") return formatResponse(reply.lines, { type: "ok" });
+  #format(reply: Reply): Answer {
+    if (reply.type === "ok") return { text: formatResponse(reply.lines, { type: "ok" }), isDamaged: false };
     const { refusal } = reply;
     const isPlain = refusal === "error" || this.#modem.cmee === 0;
     const result: FinalResult = isPlain ? { type: "error" } : { type: "cmeError", code: refusal };
-    return formatResponse([], result);
+    return { text: formatResponse([], result), isDamaged: false };
   }
 
   async #reply(command: AtCommand): Promise<Reply> {

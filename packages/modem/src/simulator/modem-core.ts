@@ -1,7 +1,7 @@
 import type { FunctionalMode } from "@thingline/protocol/at";
 import { isLteActive } from "@thingline/protocol/at";
 import type { Clock, Keys, Random } from "@thingline/transport";
-import { CommandExecutor } from "./command-executor.js";
+import { type AnswerListener, CommandExecutor } from "./command-executor.js";
 import type { ModemState } from "./commands/command.js";
 import { timeNotification } from "./commands/clock.js";
 import { isSubscribed } from "./commands/command.js";
@@ -136,7 +136,7 @@ export class ModemCore implements ModemState {
   }
 
   /** See {@link CommandExecutor.execute}. */
-  async execute(line: string | undefined, onAnswer: (answer: string) => void): Promise<void> {
+  async execute(line: string | undefined, onAnswer: AnswerListener): Promise<void> {
     await this.#executor.execute(line, onAnswer);
   }
 

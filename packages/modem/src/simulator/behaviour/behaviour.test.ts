@@ -166,6 +166,19 @@ test("a slow answer comes as late as it was said, and noise comes between", asyn
   assert.ok(received.startsWith("OK\r\n") && received.length > 4);
 });
 
+test("what a disturbed line changes are bytes, which need not make a text", async () => {
+  const isText = (latin1: string): boolean => !Buffer.from(latin1, "latin1").toString().includes("\ufffd");
+  const damaged: string[] = [];
+  for (let seed = 1; seed <= 8; seed++) {
+    const behaviour: ModemBehaviour = { seed, steps: [{ onCommand: "+CGMI", do: "garbage" }] };
+    const { received } = await overPort(behaviour, "AT+CGMI");
+    const { at } = await makeModemWorld({ behaviour });
+    assert.equal(received, await at("AT+CGMI"), "one byte for each character");
+    damaged.push(received);
+  }
+  assert.ok(damaged.some(isText) && !damaged.every(isText));
+});
+
 test("the cable is pulled: ports end, the modem lives on and takes new ports", async () => {
   const { world, ended, received } = await overPort(
     { steps: [{ onCommand: "+CMEE", phase: "after", do: "unplug" }] },

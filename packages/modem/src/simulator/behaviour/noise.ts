@@ -22,10 +22,11 @@ export class SeededChance {
     return Math.floor(this.fraction() * limit);
   }
 
-  /** A piece of the text is lost, and two of its characters are others; an empty text becomes noise. */
+  /** A piece of the text is lost, and two of its bytes are others; an empty text becomes noise. @returns a character for each byte */
   damage(text: string): string {
-    const from = this.below(text.length);
-    let damaged = text.slice(0, from) + text.slice(from + 1 + this.below(4));
+    const bytes = Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
+    const from = this.below(bytes.length);
+    let damaged = bytes.slice(0, from) + bytes.slice(from + 1 + this.below(4));
     for (let hit = 0; hit < 2; hit++) {
       const at = this.below(Math.max(1, damaged.length));
       damaged = damaged.slice(0, at) + this.character() + damaged.slice(at + 1);
