@@ -1,4 +1,4 @@
-import { type Clock, sleep, type Timer } from "@thingline/transport";
+import { type Clock, createTurnEnds, sleep, type Timer } from "@thingline/transport";
 
 /** The longest delay that `setTimeout` takes; longer ones fire at once. */
 const timeoutMsMax = 2 ** 31 - 1;
@@ -34,29 +34,11 @@ class WebTimer implements Timer {
 
 /** The clocks and the event loop of a browser. */
 export function createWebClock(): Clock {
-  let waiting: (() => void)[] = [];
-  const runTurnEnd = () => {
-    const callbacks = waiting;
-    waiting = [];
-    let done = 0;
-    try {
-      while (done < callbacks.length) callbacks[done++]?.();
-    } finally {
-      // A callback that threw must not take the others with it.
-      if (done < callbacks.length) {
-        if (waiting.length === 0) setTimeout(runTurnEnd, 0);
-        waiting = [...callbacks.slice(done), ...waiting];
-      }
-    }
-  };
-
   const clock: Clock = {
     monotonicMs: () => Math.floor(performance.now()),
     unixMs: () => Date.now(),
     setTimer: (delayMs, callback) => new WebTimer(delayMs, callback),
-    afterTurn(callback) {
-      if (waiting.push(callback) === 1) setTimeout(runTurnEnd, 0);
-    },
+    afterTurn: createTurnEnds((run) => setTimeout(run, 0)),
     sleep: (delayMs, { signal } = {}) => sleep(clock, delayMs, signal),
   };
   return clock;

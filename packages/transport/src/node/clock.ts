@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../clock.js";
 import { sleep } from "../sleep.js";
+import { createTurnEnds } from "../turn-ends.js";
 
 /** The longest delay that `setTimeout` takes; longer ones fire at once. */
 const timeoutMsMax = 2 ** 31 - 1;
@@ -38,33 +39,12 @@ class NodeTimer implements Timer {
 
 /** The system's clocks and Node's event loop. */
 export function createNodeClock(): Clock {
-  let waiting: (() => void)[] = [];
-
-  // One setImmediate for a whole turn: with thousands of connections each call costs one array push.
-  function runTurnEnd(): void {
-    const callbacks = waiting;
-    waiting = [];
-    let done = 0;
-    try {
-      while (done < callbacks.length) callbacks[done++]?.();
-    } finally {
-      // A callback that threw must not take the others with it.
-      if (done < callbacks.length) {
-        const isScheduled = waiting.length > 0;
-        waiting = [...callbacks.slice(done), ...waiting];
-        if (!isScheduled) setImmediate(runTurnEnd);
-      }
-    }
-  }
-
   const clock: Clock = {
     // Whole: kept in an object, a fraction would take memory of its own.
     monotonicMs: () => Math.floor(performance.now()),
     unixMs: () => Date.now(),
     setTimer: (delayMs, callback) => new NodeTimer(delayMs, callback),
-    afterTurn(callback) {
-      if (waiting.push(callback) === 1) setImmediate(runTurnEnd);
-    },
+    afterTurn: createTurnEnds((run) => setImmediate(run)),
     sleep: (delayMs, { signal } = {}) => sleep(clock, delayMs, signal),
   };
   return clock;
