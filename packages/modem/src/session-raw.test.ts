@@ -313,7 +313,7 @@ test("a board that starts again fails the command that waits, at once, and tells
   assert.deepEqual(told, ["Ready"]);
 });
 
-const numRuns = process.env["THINGLINE_TEST_LONG"] === "1" ? 500 : 30;
+const numRuns = process.env["THINGLINE_TEST_LONG"] === "1" ? 500 : 12;
 const disturbance = fc.record({
   direction: fc.constantFrom("toHost" as const, "toModem" as const),
   at: fc.integer({ min: 0, max: 3_000 }),

@@ -332,7 +332,7 @@ test("a text that cannot be quoted is refused, without being repeated", () => {
   );
 });
 
-const numRuns = process.env["THINGLINE_TEST_LONG"] === "1" ? 1_000 : 6;
+const numRuns = process.env["THINGLINE_TEST_LONG"] === "1" ? 1_000 : 3;
 
 test("whatever a command is given, its line gives back", () => {
   for (const [key, { values }] of entries) {
@@ -371,5 +371,5 @@ test("no answer and no command makes the table throw", () => {
       assert.ok(isThinglineError(error, "AT_MALFORMED"), String(error));
     }
   });
-  fc.assert(property, { numRuns: numRuns * 50 });
+  fc.assert(property, { numRuns: numRuns * 25 });
 });

@@ -158,7 +158,7 @@ function refuseLater(modem: SimulatedModem, { cme }: { write: number; cme: 515 |
 
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 /** Of the ordinary run; each scenario begins at another place. */
-const sampleEvery = 41;
+const sampleEvery = 101;
 
 test("at every cut point of a write the report is true, and another run completes it", async (context) => {
   let points = 0;

@@ -146,7 +146,7 @@ test("a power cut while a delta is sent leaves what ran before", async () => {
 });
 
 // Every command with the long variant; a few of them otherwise.
-const stride = process.env["THINGLINE_TEST_LONG"] === "1" ? 1 : 5;
+const stride = process.env["THINGLINE_TEST_LONG"] === "1" ? 1 : 13;
 
 for (const kind of ["application", "delta", "full"] as const) {
   test(`after a fault of the line (${kind}) the same command, run again, brings the firmware`, async () => {

@@ -7,12 +7,12 @@ import { createVirtualClock } from "@thingline/transport/virtual";
 import { makeModemWorld } from "../world.test.support.js";
 import type { SimulatedModem } from "./simulated-modem.js";
 
-const modemCount = 200;
+const modemCount = process.env["THINGLINE_TEST_LONG"] === "1" ? 200 : 50;
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-test("200 modems live in one process, each with its own state, and leave neither timers nor memory", async () => {
+test(`${modemCount} modems live in one process, each with its own state, and leave neither timers nor memory`, async () => {
   const clock = createVirtualClock();
   const keys = createNodeKeys();
   const remains: WeakRef<SimulatedModem>[] = [];

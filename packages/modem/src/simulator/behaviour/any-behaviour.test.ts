@@ -107,6 +107,6 @@ test("whatever happens to a modem, each command ends, the modem can be closed, a
       assert.match(await again.at("AT%CMNG=1"), answer);
       await again.modem.close();
     }),
-    { numRuns: isLong ? 1_500 : 60, ...(isLong ? {} : { seed: 275 }) },
+    { numRuns: isLong ? 1_500 : 20, ...(isLong ? {} : { seed: 275 }) },
   );
 });
