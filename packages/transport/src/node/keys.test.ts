@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from "node:crypto";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
+import { encodePem } from "@thingline/protocol/x509";
+import { makeTestCertificates } from "../contract/test-certificates.js";
 import type { KeyPair } from "../keys.js";
 import { createNodeKeys, publicKeysRememberedMax, readPrivateKey } from "./keys.js";
 
@@ -32,6 +34,19 @@ test("what is no key is refused each time", () => {
       (error) => isThinglineError(error, "CERTIFICATE_INVALID"),
     );
   }
+});
+
+test("a certificate with a public key that OpenSSL cannot read is refused as such", async () => {
+  const keys = createNodeKeys();
+  const { client } = await makeTestCertificates(keys);
+  const der = Buffer.from(client.certificatePem.replaceAll(/-----[^-]+-----|\s/g, ""), "base64");
+  const curve = Buffer.from("06082a8648ce3d030107", "hex");
+  // The last byte of the curve's name: no curve that anybody knows.
+  der[der.indexOf(curve) + curve.length - 1] = 0x7f;
+  assert.throws(
+    () => keys.certificatePublicKey(encodePem("CERTIFICATE", der)),
+    (error) => isThinglineError(error, "CERTIFICATE_INVALID"),
+  );
 });
 
 const { privateKey: ecKey, publicKey: ecPublicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

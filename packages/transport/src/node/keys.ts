@@ -11,7 +11,7 @@ import {
   X509Certificate,
 } from "node:crypto";
 import { promisify } from "node:util";
-import { BoundedMap, concatBytes, ThinglineError } from "@thingline/protocol";
+import { BoundedMap, concatBytes, isThinglineError, ThinglineError } from "@thingline/protocol";
 import { encodePem, parseCertificates, parsePrivateKey, type Pem, pemText } from "@thingline/protocol/x509";
 import type { KeyKind, KeyPair, Keys, SignedData } from "../keys.js";
 
@@ -62,12 +62,31 @@ const [ofPrivateKeys, ofCertificates] = [new PublicKeys(), new PublicKeys()];
 
 /** SubjectPublicKeyInfo. @throws {ThinglineError} KEY_INVALID */
 export function publicKeyOf(privateKeyPem: string, what?: string): Uint8Array {
-  return ofPrivateKeys.of(privateKeyPem, () => createPublicKey(readPrivateKey(privateKeyPem, what)));
+  const fault = () =>
+    new ThinglineError("KEY_INVALID", `${what ?? "the private key"}: OpenSSL makes no public key of it`);
+  return asThingline(
+    () => ofPrivateKeys.of(privateKeyPem, () => createPublicKey(readPrivateKey(privateKeyPem, what))),
+    fault,
+  );
 }
 
 /** Of the first certificate. @throws {ThinglineError} CERTIFICATE_INVALID */
 export function certificatePublicKey(certificatePem: string, what?: string): Uint8Array {
-  return ofCertificates.of(certificatePem, () => readCertificate(certificatePem, what).publicKey);
+  const fault = () =>
+    new ThinglineError("CERTIFICATE_INVALID", `${what ?? "the certificate"}: OpenSSL cannot read the public key in it`);
+  return asThingline(
+    () => ofCertificates.of(certificatePem, () => readCertificate(certificatePem, what).publicKey),
+    fault,
+  );
+}
+
+/** OpenSSL looks into a key only when somebody asks for it: a text that it has taken may still be damaged there. */
+function asThingline<Result>(read: () => Result, fault: () => ThinglineError): Result {
+  try {
+    return read();
+  } catch (error) {
+    throw isThinglineError(error) ? error : fault();
+  }
 }
 
 /** Which keys OpenSSL may try an algorithm with: it would take an RSA key for a DSA signature to no end. */
