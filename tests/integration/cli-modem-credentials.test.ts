@@ -9,6 +9,7 @@ import { IoTClient, UpdateCertificateCommand } from "@aws-sdk/client-iot";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { isThinglineError } from "@thingline/protocol";
 import { makeTestCertificates } from "@thingline/transport/contract";
+import { modemGenerateKey } from "thingline/dist/commands/modem-generate-key.js";
 import { modemDelete, modemList } from "thingline/dist/commands/modem-list.js";
 import { modemVerify } from "thingline/dist/commands/modem-verify.js";
 import { modemWrite } from "thingline/dist/commands/modem-write.js";
@@ -205,6 +206,15 @@ test(
   },
 );
 
+test("a request that cannot be written to its file is not lost", async (t) => {
+  const cwd = await temporary(t);
+  await writeFile(join(cwd, "file"), "");
+  const { context, of } = listen();
+  const options = { modemDir: join(cwd, "modem"), secTag: 42, out: join(cwd, "file", "request.csr") };
+  await assert.rejects(modemGenerateKey(context, options), (error) => isThinglineError(error));
+  assert.match(String(of("keyGenerated")[0]?.["pem"]), /^-----BEGIN CERTIFICATE REQUEST-----/);
+});
+
 test("options of a line are refused where they cannot be right", async (t) => {
   const cwd = await temporary(t);
   const rows: [options: object, message: RegExp][] = [
@@ -238,9 +248,17 @@ test(
     const { line, port, next } = await startLine(t, { application: "serialModem" });
     const out = join(cwd, "pump-1");
     const options = { port, dataDir, out, secTag: 42, csr: true, prove: true };
-    // The key is the first write of the storage, the certificate the second.
-    line.modem.faults.cutPowerAtWrite(2, "before");
-    const back = next("back");
+    // The key is the first write of the storage: of this one nobody hears.
+    line.modem.faults.cutPowerAtWrite(1, "after");
+    let back = next("back");
+    const unheard = listen();
+    await assert.rejects(thingCreate(unheard.context, options, "pump-1"), (error) => isThinglineError(error));
+    assert.equal(unheard.of("thingCreated").length, 0);
+    assert.equal(unheard.of("canGoOn").length, 1);
+    await back;
+    // The old key goes, a new one comes, the certificate is the third.
+    line.modem.faults.cutPowerAtWrite(3, "before");
+    back = next("back");
     const broken = listen();
     await assert.rejects(thingCreate(broken.context, options, "pump-1"), (error) => isThinglineError(error));
     assert.equal(broken.of("thingCreated").length, 1);
@@ -251,6 +269,12 @@ test(
     assert.ok(whole.said().includes(`device run --conf ${join(out, "prj.conf")} --port ${port}`));
     assert.equal(whole.of("thingCreated").length, 0, "no second certificate");
     assert.equal(whole.of("modemWritten")[0]?.["isProved"], true);
+    await assert.rejects(stat(join(out, "private-key.pem")));
+
+    for (const command of ["AT+CFUN=4", "AT%CMNG=3,42,2", "AT%KEYGEN=42,2,0"]) {
+      assert.match(await line.modem.at(command), /OK/);
+    }
+    await assert.rejects(thingCreate(listen().context, options, "pump-1"), { code: "KEY_MISMATCH" });
     await assert.rejects(stat(join(out, "private-key.pem")));
 
     // Proved means that the server takes it.

@@ -37,7 +37,6 @@ export async function modemGenerateKey({ output, signal }: CommandContext, optio
     ...(keyUsage !== undefined && { keyUsage }),
   }).finally(() => status.end());
   const pem = made.requestPem ?? encodePem("PUBLIC KEY", made.publicKey);
-  if (out !== undefined) await files.replace(out, new TextEncoder().encode(pem), { mode: 0o644 });
   const { deviceUuid } = made.attestation;
   const fact = {
     event: "keyGenerated",
@@ -46,14 +45,21 @@ export async function modemGenerateKey({ output, signal }: CommandContext, optio
     subject: made.subject,
     deviceUuid: toHex(deviceUuid),
     replaced: made.replaced,
-    ...(out === undefined ? { pem } : { file: out }),
   };
   // The PEM alone goes to standard output, so that it can be piped to a CA.
-  if (out === undefined) return output.event(fact, pem.trimEnd());
+  const print = () => output.event({ ...fact, pem }, pem.trimEnd());
+  if (out === undefined) return print();
+  try {
+    await files.replace(out, new TextEncoder().encode(pem), { mode: 0o644 });
+  } catch (error) {
+    // The modem makes no second request of the same key.
+    print();
+    throw error;
+  }
   output.say(output.paint.dim(modemLine(hand, description)));
   const what = isBare ? "its public key" : `a certificate request for ${made.subject ?? ""}`;
   output.event(
-    fact,
+    { ...fact, file: out },
     [
       `${output.paint.green("made")}  a private key in security tag ${secTag}, which nobody ever reads`,
       `      ${what}: ${out}`,

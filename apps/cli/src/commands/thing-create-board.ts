@@ -1,6 +1,12 @@
 import { join } from "node:path";
 import { issueThing, type IssuedThing } from "@thingline/cloud/issue";
-import { checkWritableTag, generateModemKey, listBoardCredentials, type ModemDescription } from "@thingline/modem";
+import {
+  checkWritableTag,
+  generateModemKey,
+  listBoardCredentials,
+  type BoardCredential,
+  type ModemDescription,
+} from "@thingline/modem";
 import { bytesEqual, ThinglineError } from "@thingline/protocol";
 import { parseCertificateRequest } from "@thingline/protocol/x509";
 import { makePrivateFolder } from "@thingline/transport";
@@ -69,7 +75,7 @@ export async function thingCreateOnBoard(
   try {
     const board = before?.certificateId === undefined ? await issueFor(creation, before) : before;
     await requireCertificate(creation, board);
-    return await writeToBoard(creation, prove);
+    return await writeToBoard(creation, board, prove);
   } catch (error) {
     await sayHowToGoOn(creation);
     throw error;
@@ -98,7 +104,9 @@ async function findEarlier({ options, name, secTag, folder, description }: Creat
     await assertOutIsFree(options, name);
     return undefined;
   }
-  const isSame = found.thingName === name && found.imei === description.imei && found.secTag === secTag;
+  // Of two boards that both tell no IMEI nobody knows whether they are one.
+  const isSameBoard = found.imei !== "" && found.imei === description.imei;
+  const isSame = found.thingName === name && isSameBoard && found.secTag === secTag;
   const isOfModem = found.keySha256 !== undefined;
   if (isSame && isOfModem === (options.csr === true)) return found;
   const what = isSame
@@ -164,19 +172,23 @@ async function requestFromModem(
   const { output, signal } = context;
   const { files, keys } = nodeAdapters();
   const path = join(folder, requestFileName);
-  const stored = await storedKey(hand, secTag, signal);
-  if (before?.keySha256 !== undefined && stored === before.keySha256 && (await files.exists(path))) {
-    return { pem: await readTextFile(files, path, { bytesMax: requestBytesMax }), keySha256: stored };
+  const [stored] = await storedKeys(hand, secTag, signal);
+  if (stored?.sha256 !== undefined && stored.sha256 === before?.keySha256 && (await files.exists(path))) {
+    return { pem: await readTextFile(files, path, { bytesMax: requestBytesMax }), keySha256: stored.sha256 };
   }
   await makePrivateFolder(files, folder);
   const replace = options.replace === true || before !== undefined;
+  // Before the key is made: of one whose request is lost by a cut, the next run has to know that it may go.
+  if (replace || stored === undefined) {
+    await writeBoardFile(files, folder, { thingName: name, imei: description.imei, secTag, keySha256: "" });
+  }
   const status = output.status();
   status.show(`the modem makes a key in security tag ${secTag}`, true);
   const made = await generateModemKey(hand.session, {
     ...{ secTag, keys, attributes: `CN=${name}`, replace, force: options.force === true, signal },
   }).finally(() => status.end());
   const pem = made.requestPem ?? "";
-  const keySha256 = (await storedKey(hand, secTag, signal)) ?? "";
+  const keySha256 = (await storedKeys(hand, secTag, signal))[0]?.sha256 ?? "";
   await files.replace(path, new TextEncoder().encode(pem), { mode: 0o644 });
   await writeBoardFile(files, folder, { thingName: name, imei: description.imei, secTag, keySha256 });
   output.event(
@@ -186,9 +198,22 @@ async function requestFromModem(
   return { pem, keySha256 };
 }
 
-async function storedKey(hand: ModemAtHand, secTag: number, signal: AbortSignal): Promise<string | undefined> {
+/** One, or none. */
+async function storedKeys(hand: ModemAtHand, secTag: number, signal: AbortSignal): Promise<BoardCredential[]> {
   const entries = await listBoardCredentials(hand.session, { secTag, signal });
-  return entries.find(({ name }) => name === "privateKey")?.sha256;
+  return entries.filter(({ name }) => name === "privateKey");
+}
+
+/** A key that was made in the modem since is none that the certificate is of; no digest of it tells nothing. */
+async function requireSameKey(
+  { context, secTag, hand, folder }: Creation,
+  { keySha256 = "" }: BoardFile,
+): Promise<void> {
+  const [stored] = await storedKeys(hand, secTag, context.signal);
+  if (keySha256 === "" || stored?.sha256 === keySha256 || (stored !== undefined && stored.sha256 === undefined)) return;
+  const what = stored === undefined ? "has no key any more" : "has another key than the one";
+  const message = `security tag ${secTag} ${what} that the certificate in ${folder} was made for: --force --replace makes both anew`;
+  throw new ThinglineError("KEY_MISMATCH", message, { details: { secTag } });
 }
 
 /** A certificate of an earlier run may have been deleted or switched off since. */
@@ -206,7 +231,11 @@ async function requireCertificate(
   throw new ThinglineError("CERTIFICATE_STATE_INVALID", message, { details: { certificateId } });
 }
 
-async function writeToBoard(creation: Creation, prove: { host: string; port: number } | undefined): Promise<number> {
+async function writeToBoard(
+  creation: Creation,
+  board: BoardFile,
+  prove: { host: string; port: number } | undefined,
+): Promise<number> {
   const { context, options, secTag, folder, hand } = creation;
   const { output, signal } = context;
   const adapters = nodeAdapters();
@@ -214,7 +243,10 @@ async function writeToBoard(creation: Creation, prove: { host: string; port: num
   const cert = join(folder, credentialFileNames.certificatePem);
   const key = options.csr === true ? {} : { key: join(folder, credentialFileNames.privateKeyPem) };
   const prepared = await prepareCredentials(adapters, { secTag, ca, cert, ...key, force: options.force === true });
-  if (options.csr === true) await requireOwnRequest(folder, prepared.credentials.certificate ?? "");
+  if (options.csr === true) {
+    await requireOwnRequest(folder, prepared.credentials.certificate ?? "");
+    await requireSameKey(creation, board);
+  }
   const status = output.status();
   const written = await writeOne(hand, {
     ...{ prepared, prove, signal, force: options.force === true },
@@ -256,13 +288,17 @@ async function sayHowToGoOn({ context, options, name, secTag, folder }: Creation
   const words = [
     ...["thing", "create", name, ...doorWords(options), "--sec-tag", String(secTag)],
     ...(options.csr === true ? ["--csr"] : []),
+    ...(options.policy === undefined ? [] : ["--policy", options.policy]),
+    ...(options.prove === undefined ? [] : [options.prove ? "--prove" : "--no-prove"]),
     ...(options.aws === true ? ["--aws"] : []),
     ...unlessDefault("--data-dir", options.dataDir, defaultDataDir),
     ...(options.out === undefined ? [] : ["--out", options.out]),
   ];
   const exists =
     found.certificateId === undefined
-      ? `There is a key in the modem, and its request in ${folder}.`
+      ? found.keySha256 === ""
+        ? "There may be a key in the modem whose request is lost; another one is made in its place."
+        : `There is a key in the modem, and its request in ${folder}.`
       : `There are thing ${name} and certificate ${shortenIds(found.certificateId)} in the cloud, and their files in ${folder}.`;
   output.event(
     { event: "canGoOn", thingName: name, certificateId: found.certificateId, folder, command: words.join(" ") },
