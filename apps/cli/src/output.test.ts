@@ -44,6 +44,21 @@ test("without --json people read the text of a fact, and nothing of facts that h
   assert.equal(out.text, "ready now\n");
 });
 
+test("colours and lines reach a terminal, and nothing that a board or a program says moves its cursor", () => {
+  const { out, output } = open({ isTTY: true, env: { TERM: "xterm" } });
+  const hostile = `${escapeCode}]0;title\u0007${escapeCode}[2J\r\u009b1A\u202e`;
+  output.event({ event: "answer" }, `${output.paint.green("ok")}\n\tmfw${hostile}`);
+  output.say(hostile);
+  output.begin("a\nb").end(hostile);
+  const status = output.status();
+  status.show(hostile, false);
+  status.end();
+  const own = out.text.replaceAll(`\r${escapeCode}[K`, "").replaceAll(new RegExp(`${escapeCode}\\[\\d+m`, "g"), "");
+  assert.doesNotMatch(own, /[^\P{C}\n\t]/u);
+  assert.ok(out.text.startsWith(output.paint.green("ok")));
+  assert.ok(own.startsWith("ok\n\tmfw\\u001b]0;title\\u0007\\u001b[2J\\u000d\\u009b1A\\u202e\n"), own);
+});
+
 test("nothing moves and nothing is coloured when the output is not a terminal", () => {
   const { out, err, output } = open();
   const step = output.begin("working");

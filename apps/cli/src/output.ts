@@ -1,5 +1,5 @@
 import picocolors from "picocolors";
-import { escapeControls, fitLines, wrapText } from "./terminal-text.js";
+import { escapeControls, escapeMoving, fitLines, wrapText } from "./terminal-text.js";
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -189,7 +189,7 @@ class LiveLine {
   print(text: string): void {
     this.pause();
     const columns = this.#stream.isTTY === true ? (this.#stream.columns ?? 80) : undefined;
-    this.#stream.write(`${fitLines(text, columns)}\n`);
+    this.#stream.write(`${fitLines(escapeMoving(text), columns)}\n`);
     this.resume();
   }
 
@@ -258,6 +258,6 @@ class LiveLine {
     if (live === undefined) return;
     const mark = live.isBusy ? (spinnerFrames[this.#frame++ % spinnerFrames.length] ?? "") : steadyMark;
     const width = Math.max(20, (this.#stream.columns ?? 80) - 3);
-    this.#stream.write(`${eraseLine}${mark} ${live.text.slice(0, width)}`);
+    this.#stream.write(`${eraseLine}${mark} ${escapeMoving(live.text.replaceAll("\n", " ")).slice(0, width)}`);
   }
 }

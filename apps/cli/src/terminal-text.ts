@@ -12,6 +12,24 @@ export function escapeControls(text: string): string {
   });
 }
 
+// Built from its code, so that no control character stands in the source.
+const colorOrUnprintable = new RegExp(
+  `${String.fromCharCode(0x1b)}\\[(?:[0-4]|2[2-4]|3\\d|9\\d)m|${unprintable.source}`,
+  "gu",
+);
+const needsEscape = /[^\n\t -~]/;
+
+/**
+ * Lines that were put together of our own words, colours, and what a board, a program or a server said: nothing in them moves the cursor, sets the
+ * title of a window or turns text around. Whoever shows one line of others' words uses `escapeControls`, which leaves neither colours nor line ends.
+ */
+export function escapeMoving(text: string): string {
+  if (!needsEscape.test(text)) return text;
+  return text.replace(colorOrUnprintable, (found) =>
+    found.length > 2 || found === "\n" || found === "\t" ? found : escapeControls(found),
+  );
+}
+
 /**
  * Breaks prose at blanks. Words that are longer than a line stay whole, so that they can be copied.
  *
