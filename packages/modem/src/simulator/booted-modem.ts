@@ -32,7 +32,7 @@ import {
 import { ModemSockets } from "./sockets.js";
 import { conditionRules } from "./surroundings.js";
 import { TrafficMeter } from "./traffic.js";
-import { checkValues } from "./value-rules.js";
+import { checkedCopy, checkValues } from "./value-rules.js";
 
 const portTypes = { terminator: "string", whileBusy: "string" } as const satisfies OptionTypes<AtPortOptions>;
 
@@ -205,15 +205,16 @@ class BootedModem implements SimulatedModem {
   }
 
   setConditions(conditions: RadioChanges): void {
-    checkValues(conditions, conditionRules, { of: "setConditions()" });
-    if (this.#life === "on") this.#core.changeConditions(conditions);
+    const checked = checkedCopy(conditions, "conditions", (each) => {
+      checkValues(each, conditionRules, { of: "setConditions()" });
+    });
+    if (this.#life === "on") this.#core.changeConditions(checked);
   }
 
   apply(behaviour: ModemBehaviour): void {
-    checkModemBehaviour(behaviour);
+    const checked = checkModemBehaviour(behaviour);
     this.#checkOn();
-    // A copy: the caller's document may change later.
-    this.#happenings.apply(structuredClone(behaviour));
+    this.#happenings.apply(checked);
   }
 
   onUnplug(listener: () => void): () => void {

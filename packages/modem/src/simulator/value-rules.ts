@@ -1,4 +1,4 @@
-import { checkOptionNames, isRecord, kindOf, optionInvalid } from "@thingline/protocol";
+import { checkOptionNames, isRecord, isThinglineError, kindOf, optionInvalid } from "@thingline/protocol";
 
 /** What one member of a document may be. */
 export type ValueRule =
@@ -51,6 +51,24 @@ export function checkValues(document: unknown, rules: ValueRules, { of, prefix =
   for (const [name, rule] of Object.entries(rules)) {
     const value = document[name];
     if (value !== undefined) checkValue(`${prefix}${name}`, value, rule, of);
+  }
+}
+
+/**
+ * A copy of a document that passes a check, and the original as well: what a getter says the next time changes nothing.
+ *
+ * @param name how the document is called in the error.
+ * @throws {ThinglineError} OPTION_INVALID, also for one that throws when it is read; what the check throws.
+ */
+export function checkedCopy<Document>(document: Document, name: string, check: (document: Document) => void): Document {
+  try {
+    check(document);
+    const copy = structuredClone(document);
+    check(copy);
+    return copy;
+  } catch (error) {
+    if (isThinglineError(error)) throw error;
+    throw optionInvalid(name, "plain values that can be read", kindOf(document));
   }
 }
 

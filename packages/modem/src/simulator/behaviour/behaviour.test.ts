@@ -23,6 +23,7 @@ const refusals: [name: string, document: unknown, option: string][] = [
   ["a step that is no object", { steps: [null] }, "steps[0]"],
   ["a timed step that does nothing", { steps: [{ atMs: 1 }] }, "steps[0]"],
   ["a timed step with a fault of commands", { steps: [{ atMs: 1, do: "loseAnswer" }] }, "steps[0].do"],
+  ["a count of what is not done again", { steps: [{ atMs: 1, count: 2, do: "unplug" }] }, "steps[0].count"],
   ["a step of every 0 ms", { steps: [{ atMs: 1, everyMs: 0, do: "garbage" }] }, "steps[0].everyMs"],
   ["a command in lower case", { steps: [{ onCommand: "%cmng", do: "slow" }] }, "steps[0].onCommand"],
   ["a command step that does nothing", { steps: [{ onCommand: "AT" }] }, "steps[0].do"],
@@ -45,6 +46,38 @@ test("a document is checked whole, and what is wrong is named", () => {
   }
   const most = { steps: Array.from({ length: behaviourStepsMax }, () => ({ atMs: 1, do: "garbage" })) };
   assert.deepEqual(checkModemBehaviour(most), most);
+});
+
+test("a document is read before it is used, whatever it says the next time", async () => {
+  const thrower = {
+    get seed(): number {
+      throw new Error("not now");
+    },
+  };
+  assert.throws(
+    () => checkModemBehaviour(thrower, "behaviour."),
+    (error) => isThinglineError(error, "OPTION_INVALID") && error.details["option"] === "behaviour",
+  );
+  let asked = 0;
+  const changing = {
+    get set(): { isRoaming: boolean } {
+      return { isRoaming: ++asked > 2 ? (7 as never) : true };
+    },
+  };
+  const { modem } = await makeModemWorld();
+  assert.throws(
+    () => modem.apply(thrower),
+    (error) => isThinglineError(error, "OPTION_INVALID"),
+  );
+  for (const change of [() => modem.apply(changing), () => modem.setConditions(changing.set)]) {
+    try {
+      change();
+    } catch (error) {
+      assert.ok(isThinglineError(error, "OPTION_INVALID"));
+    }
+    assert.equal(typeof modem.conditions.isRoaming, "boolean");
+  }
+  await modem.close();
 });
 
 test("presets are documents that pass the check and survive JSON", () => {

@@ -62,7 +62,7 @@ export interface TimedStep {
   atMs: number;
   /** The step is done again after as long. */
   everyMs?: number;
-  /** How often at all. Default once, without end with `everyMs`. */
+  /** How often at all; more than once only with `everyMs`, which has no end without it. Default once. */
   count?: number;
   /** Each time comes up to so much later, by the seed. Default 0. */
   jitterMs?: number;

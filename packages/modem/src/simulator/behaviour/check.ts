@@ -1,7 +1,16 @@
 import { isRecord, optionInvalid } from "@thingline/protocol";
 import { cmeErrors } from "@thingline/protocol/at";
 import { cellRules, conditionRules, timeMsMax, timingRules } from "../surroundings.js";
-import { anyOf, checkValues, matching, type RulesOf, truth, type ValueRules, wholeNumber } from "../value-rules.js";
+import {
+  anyOf,
+  checkedCopy,
+  checkValues,
+  matching,
+  type RulesOf,
+  truth,
+  type ValueRules,
+  wholeNumber,
+} from "../value-rules.js";
 import {
   behaviourCountMax,
   behaviourStepsMax,
@@ -101,21 +110,26 @@ const onlyWith: readonly { member: string; trigger: string; actions: readonly st
  * Checks a document from outside, whole, before any of it is used.
  *
  * @param prefix Goes before the names of members in errors. Default none.
+ * @returns a copy.
  * @throws {ThinglineError} OPTION_INVALID with the member in `details.option`: `steps[2].onCommand`.
  */
 export function checkModemBehaviour(document: unknown, prefix = ""): ModemBehaviour {
+  const name = prefix.replace(/[.: ]+$/u, "") || "behaviour";
+  return checkedCopy(document, name, (each) => checkDocument(each, prefix)) as ModemBehaviour;
+}
+
+function checkDocument(document: unknown, prefix: string): void {
   const of = "a modem behaviour";
   const name = (member: string): string => `${prefix}${member}`;
   // Steps have rules by their kind.
   const { steps, ...rest } = isRecord(document) ? document : { steps: undefined };
   checkValues(isRecord(document) ? rest : document, { seed: wholeNumber(0, 0xffff_ffff), set }, { of, prefix });
-  if (steps === undefined) return document as ModemBehaviour;
+  if (steps === undefined) return;
   if (!Array.isArray(steps)) throw optionInvalid(name("steps"), "a list of steps", typeof steps);
   if (steps.length > behaviourStepsMax) {
     throw optionInvalid(name("steps"), `at most ${behaviourStepsMax} steps`, steps.length);
   }
   for (const [index, step] of steps.entries()) checkStep(step, name(`steps[${index}]`));
-  return document as ModemBehaviour;
 }
 
 function checkStep(step: unknown, name: string): void {
@@ -129,6 +143,9 @@ function checkStep(step: unknown, name: string): void {
   checkValues(step, kind.rules, { of: `a step with ${kind.trigger}`, prefix: `${name}.` });
   if (kind.trigger === "atMs") {
     if (step["set"] === undefined && step["do"] === undefined) throw optionInvalid(name, "set or do", "neither");
+    if (step["everyMs"] === undefined && (step["count"] ?? 1) !== 1) {
+      throw optionInvalid(`${name}.count`, "1 without everyMs", Number(step["count"]));
+    }
     return;
   }
   const action = step["do"];
