@@ -124,6 +124,11 @@ test("hints go by the command and hold what was tried", () => {
   assert.match(hint("CONNECTION_REFUSED", {}, "modem write"), /correct the port of --prove: \S.*cloud start$/);
   assert.match(hint("CONNECTION_REFUSED", {}, "provision"), /correct CONFIG_AWS_IOT_PORT: /);
   assert.match(hint("HOST_NOT_FOUND", {}, "modem write"), /the host of --prove/);
+  const door = "localhost:4000";
+  assert.match(hint("CONNECTION_REFUSED", { door }, "modem list"), /--tcp.* modem simulate --tcp 4000$/);
+  assert.match(hint("HOST_NOT_FOUND", { door }, "device run"), /^Correct --tcp\. $/);
+  assert.match(hint("CONNECTION_LOST", { door }, "device run"), /^One host at a time/);
+  assert.equal(hintFor(new ThinglineError("CONNECTION_LOST", "x"), "modem list"), undefined);
   assert.match(hint("SERIAL_PORT_FAILED", {}, "modem list"), /modem ports$/);
   assert.match(hint("FIRMWARE_PACKAGE_INVALID", {}, "modem firmware program"), /do not unzip/);
   assert.match(hint("FIRMWARE_PACKAGE_INVALID", { kind: "application" }, "modem firmware program"), /signed image/);

@@ -48,6 +48,8 @@ function settingsOf(command: string): { host: string; port: string } {
   return { host: "CONFIG_AWS_IOT_BROKER_HOST_NAME", port: "CONFIG_AWS_IOT_PORT" };
 }
 
+const simulateAt = (door: unknown) => commandLine(`modem simulate --tcp ${String(door).replace(/^.*:/, "")}`);
+
 const beginAnew = "Run the same command again: an upload begins anew.";
 const needsWhole =
   "Run the command with a whole firmware, as soon as the board is there again: the modem works only after that.";
@@ -113,10 +115,18 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
     command === "provision" && /(?:-cert|private-key)\.pem$/.test(String(details["path"]))
       ? { text: "Name the folder that `claim create` wrote: --certs FOLDER, or --claim FOLDER." }
       : undefined,
-  CONNECTION_REFUSED: (_, command) => ({
-    text: `Does the cloud run, and on this port? Start one in another terminal, or correct ${settingsOf(command).port}:`,
-    command: commandLine("cloud start"),
-  }),
+  CONNECTION_REFUSED: ({ details }, command) => {
+    if (details["door"] !== undefined) {
+      return {
+        text: "Correct --tcp, or start what listens there; a simulated modem:",
+        command: simulateAt(details["door"]),
+      };
+    }
+    return {
+      text: `Does the cloud run, and on this port? Start one in another terminal, or correct ${settingsOf(command).port}:`,
+      command: commandLine("cloud start"),
+    };
+  },
   SERIAL_PORT_FAILED: () => ({ text: "This lists what is there:", command: commandLine("modem ports") }),
   SERIAL_PORT_NOT_FOUND: () => ({
     text: "Plug the board in. This lists what is there:",
@@ -158,8 +168,15 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
           text: "The board is locked. --recover unlocks it, and erases the application in its flash; program that again afterwards.",
         }
       : { text: "This shows the boards that nrfutil sees:", command: "nrfutil device list" },
-  HOST_NOT_FOUND: (_, command) => ({ text: `Correct ${settingsOf(command).host}.` }),
-  CONNECTION_LOST: unlessTold,
+  HOST_NOT_FOUND: ({ details }, command) => ({
+    text: `Correct ${details["door"] === undefined ? settingsOf(command).host : "--tcp"}.`,
+  }),
+  CONNECTION_LOST: (error, command, places) => {
+    if (error.details["door"] !== undefined)
+      return { text: "One host at a time has a modem: end the other, or correct --tcp." };
+    // Of these only a proof connects to a cloud; the others lost the modem.
+    return command.startsWith("modem ") && command !== "modem write" ? undefined : unlessTold(error, command, places);
+  },
   TLS_HANDSHAKE_FAILED: ({ details }, _, places) =>
     details["errno"] === undefined
       ? seeCloudLog

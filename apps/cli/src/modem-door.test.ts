@@ -1,15 +1,23 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
-import { UsageError } from "./failure.js";
-import { namesDoor } from "./modem-door.js";
+import { openModemDoor } from "./modem-door.js";
 
-test("options of a serial line without a serial port are wrong usage: they would be ignored", () => {
-  assert.equal(namesDoor({}), false);
-  assert.equal(namesDoor({ flowControl: true }), false);
-  assert.equal(namesDoor({ tcp: "localhost:4000" }), true);
-  assert.equal(namesDoor({ port: "/dev/ttyACM0", baudRate: 9600, flowControl: false }), true);
-  assert.equal(namesDoor({ baudRate: 9600 }, "/dev/ttyACM1"), false, "the port that is asked afterwards");
-  for (const options of [{ baudRate: 9600 }, { flowControl: false }, { tcp: "localhost:4000", baudRate: 9600 }]) {
-    assert.throws(() => namesDoor(options), UsageError);
-  }
+test("a TCP port that is no modem's is told as such, and not as a cloud's", async () => {
+  const server = createServer((socket) => socket.once("data", () => socket.destroy())).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const door = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { signal } = new AbortController();
+  await assert.rejects(openModemDoor({ tcp: door }, signal), (error: Error & { details?: Record<string, unknown> }) => {
+    assert.equal(error.details?.["door"], door);
+    assert.match(error.message, /ended the connection: another host/);
+    return true;
+  });
+  server.close();
+  await once(server, "close");
+  await assert.rejects(openModemDoor({ tcp: door }, signal), (error: Error & { details?: Record<string, unknown> }) => {
+    assert.equal(error.details?.["door"], door);
+    return true;
+  });
 });

@@ -1,6 +1,6 @@
 import { openModemSession, type ModemProbe, type ModemSession } from "@thingline/modem";
 import { openSerialPort } from "@thingline/modem/serial";
-import { ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Connection } from "@thingline/transport";
 import { nodeAdapters } from "./adapters.js";
 import { UsageError } from "./failure.js";
@@ -96,8 +96,15 @@ export async function probeDoor(
     return { session, probe, name, [Symbol.asyncDispose]: () => session.close() };
   } catch (error) {
     await session.close();
-    throw error;
+    if (options.tcp === undefined || !isThinglineError(error, "CONNECTION_LOST")) throw error;
+    const message = `${name} ended the connection: another host has the modem there, or what listens speaks no AT`;
+    throw atDoor(error, message, name);
   }
+}
+
+/** Tells trouble with the way to a modem from trouble with what the modem connects to. */
+function atDoor(cause: ThinglineError, message: string, door: string): ThinglineError {
+  return new ThinglineError(cause.code, message, { details: { ...cause.details, door }, cause });
 }
 
 /** The byte stream of a door, before anything is asked. @throws {ThinglineError} those of the doors. */
@@ -110,7 +117,11 @@ export async function connectDoor(
     const [, host = "", digits = ""] = /^(.+):(\d{1,5})$/.exec(tcp) ?? [];
     if (host === "") throw new UsageError(`--tcp takes HOST:PORT, got ${tcp}`);
     const target = { host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(digits) };
-    return { connection: await network.dial(target, { signal }), name: tcp };
+    try {
+      return { connection: await network.dial(target, { signal }), name: tcp };
+    } catch (error) {
+      throw isThinglineError(error) ? atDoor(error, error.message, tcp) : error;
+    }
   }
   if (port === undefined) throw new UsageError("say where the modem is: --port /dev/ttyACM0, or --tcp HOST:PORT");
   const connection = await openSerialPort(port, {
