@@ -85,19 +85,19 @@ code { font: .85em ui-monospace, monospace; overflow-wrap: anywhere; } td b, td.
 summary { cursor: pointer; color: var(--soft); } dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .75rem; margin: .25rem 0; } dt { color: var(--soft); } dd { margin: 0; }`;
 
 const marks = { written: "✓ written", unchanged: "= unchanged", failed: "✗ failed" } as const;
+/** In front of the digest, which is of what was wanted: it must not pass for what is there. */
 const stateWords = {
-  equal: ", is there",
-  differs: ", another one is there",
-  missing: ", nothing is there",
-  unknown: ", not known",
+  equal: "",
+  differs: "another one, instead of ",
+  missing: "nothing, instead of ",
+  unknown: "not known, wanted ",
 };
 
 /** Of one that failed it is open: what is in the tag is what somebody wants to know. */
 function renderDigests({ items, result }: BoardResult): string {
   if (items.length === 0) return "";
   const rows = items.map(
-    ({ type, sha256, state }) =>
-      `<dt>${html(type)}</dt><dd><code>${html(sha256)}</code>${result === "failed" || state !== "equal" ? stateWords[state] : ""}</dd>`,
+    ({ type, sha256, state }) => `<dt>${html(type)}</dt><dd>${stateWords[state]}<code>${html(sha256)}</code></dd>`,
   );
   const [open, title] = result === "failed" ? [" open", "in the tag now"] : ["", "digests"];
   return `<details${open}><summary>${title}</summary><dl>${rows.join("")}</dl></details>`;

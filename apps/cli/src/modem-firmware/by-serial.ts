@@ -37,7 +37,7 @@ export async function programBySerial(
   const revision = upload.kind === "application" ? undefined : upload.revision;
   output.event(
     { event: "firmwarePackage", kind: upload.kind, revision: revision ?? null, bytes: sizeBytes },
-    `${output.paint.green("checked")}  ${revision ?? `an image of kind ${upload.kind}`}, ${sizeBytes} bytes`,
+    `${output.paint.green("checked")}  ${revision ?? uploadWords[upload.kind]}, ${sizeBytes} bytes`,
   );
   await using door = await openDoor(options, signal);
   if (upload.kind !== "application" && (await isThere(context, { door, upload, options }))) return;
@@ -165,6 +165,8 @@ async function runningRevision({ session }: UploadDoor, signal: AbortSignal): Pr
     throw error;
   }
 }
+
+const uploadWords = { full: "a whole firmware", delta: "a delta", application: "an application's image" } as const;
 
 const phases = {
   preparing: "making room, which takes up to two minutes",

@@ -15,9 +15,11 @@ export class ProgramProgress {
 
   /** @param name for programs @param words for people */
   phase(name: string, words: string): void {
+    // A phase of which there are several parts has one line.
+    const line = name === this.#phase ? undefined : `  ${words}`;
     this.#phase = name;
     this.#percent = -1;
-    this.#output.event({ event: "firmwarePhase", phase: name }, `  ${words}`);
+    this.#output.event({ event: "firmwarePhase", phase: name }, line);
     this.#status.show(words, true);
   }
 
