@@ -3,7 +3,7 @@
 import { answerOwnRows, ownRowsOptions } from "./own-rows.js";
 import { measurePty, ptyCommandsMin, ptyMeasurements } from "./modem-pty.js";
 import { measureWrite, writeMeasurements, writeMsMax } from "./modem-write.js";
-import { positive, readOptions, row, say } from "./tools.js";
+import { fail, positive, readOptions, row, say } from "./tools.js";
 
 const values = readOptions({
   seconds: { type: "string", default: "1" },
@@ -29,6 +29,11 @@ async function showPty(): Promise<void> {
     `three credentials, the modem offline and back: ${write.writeMs.toFixed(0)} ms, with the probe ${all.toFixed(0)} ms`,
   );
   say(`asked for: less than ${writeMsMax.toLocaleString("en")} ms\n`);
+  const slowest = Math.min(
+    ...rows.filter(({ name }) => name.endsWith("a bare host")).map((each) => each.commandsPerSecond),
+  );
+  if (slowest < ptyCommandsMin) fail(`${slowest.toFixed(0)} commands a second, ${ptyCommandsMin} are required`);
+  if (all > writeMsMax) fail(`three credentials took ${all.toFixed(0)} ms, less than ${writeMsMax} are required`);
 }
 
 if (!(await answerOwnRows(values, [...ptyMeasurements(seconds), ...writeMeasurements()]))) await showPty();
