@@ -54,10 +54,10 @@ export const arrowRules = {
     },
     "packages/modem": {
       at: [],
-      commands: ["at", "session.ts", "link-state.ts", "credential-refusal.ts"],
+      commands: ["at", "session.ts", "link-state.ts", "credential-refusal.ts", "unless-rejected.ts"],
       "credential-writing": ["commands", "session.ts", "credential-refusal.ts"],
-      "firmware-upload": ["session.ts"],
-      "serial-modem-host": ["commands", "probe.ts", "session.ts"],
+      "firmware-upload": ["session.ts", "unless-rejected.ts"],
+      "serial-modem-host": ["commands", "probe.ts", "session.ts", "unless-rejected.ts"],
       simulator: ["simulator/behaviour", "simulator/commands", "at", "serial-modem", "credential-refusal.ts"],
       "simulator/behaviour": ["simulator"],
       "simulator/commands": ["simulator", "at"],

@@ -1,8 +1,7 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { ThinglineError } from "@thingline/protocol";
 import { credentialTable } from "../at/credentials.js";
 import type { CommandAnswer, CommandFormKey, CommandValues } from "../at/table.js";
 import { formatCommand, parseAnswer } from "../at/table.js";
-
 import type { CommandOptions, ModemSession, RunCommand } from "../session.js";
 
 /** What a function that asks a modem one thing needs of its session. */
@@ -67,14 +66,4 @@ export function sequenceOf<Result>(
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
   return session.sequence((run) => steps((line, options) => run(line, { ...common, ...options })), common);
-}
-
-/** Undefined where the modem answers ERROR: it does not have the command, or nothing to tell. */
-export async function unlessRejected<Value>(asking: Promise<Value>): Promise<Value | undefined> {
-  try {
-    return await asking;
-  } catch (error) {
-    if (isThinglineError(error, "MODEM_COMMAND_REJECTED")) return undefined;
-    throw error;
-  }
 }

@@ -1,7 +1,8 @@
 import { optionInvalid } from "@thingline/protocol";
 import type { simLocks } from "../at/sim.js";
 import type { CommandOptions } from "../session.js";
-import { ask, askModem, type CommandSession, sequenceOf, type SequenceSession, unlessRejected } from "./ask.js";
+import { ask, askModem, type CommandSession, sequenceOf, type SequenceSession } from "./ask.js";
+import { unlessRejected } from "../unless-rejected.js";
 
 /** What a SIM card, or the device's own lock, wants before it works; `ready` wants nothing. */
 export type SimLock = (typeof simLocks)[keyof typeof simLocks];

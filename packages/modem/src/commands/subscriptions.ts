@@ -1,7 +1,8 @@
 import { optionInvalid } from "@thingline/protocol";
 import { formatCommand } from "../at/table.js";
 import type { CommandOptions } from "../session.js";
-import { sequenceOf, type SequenceSession, unlessRejected } from "./ask.js";
+import { sequenceOf, type SequenceSession } from "./ask.js";
+import { unlessRejected } from "../unless-rejected.js";
 
 /** From which length of a sleep on, and how long before its end, the modem tells. */
 export interface SleepSubscription {

@@ -1,7 +1,7 @@
 import { fromHex, ThinglineError } from "@thingline/protocol";
 import { readPem } from "@thingline/protocol/x509";
 import type { CommandOptions } from "../session.js";
-import { askModem, type CommandSession, unlessRejected } from "./ask.js";
+import { askModem, type CommandSession } from "./ask.js";
 import {
   type AttestationTrust,
   type DeviceAttestation,
@@ -10,6 +10,7 @@ import {
   parseClaimToken,
 } from "./attestation.js";
 import { checkSecTag } from "./reasons.js";
+import { unlessRejected } from "../unless-rejected.js";
 
 export interface TokenOptions extends AttestationTrust, CommandOptions {
   /** 32 hexadecimal digits that nobody could foresee: the token is then of now. Default: the modem makes some up. */

@@ -2,6 +2,7 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { integerAt, parseInformation } from "@thingline/protocol/at";
 import type { ModemSession } from "../session.js";
 import type { HeardNotifications } from "./notifications.js";
+import { unlessRejected } from "../unless-rejected.js";
 
 /** What `#XDFU...` calls the kinds of firmware. */
 export const dfuTypes = { application: 0, delta: 1, full: 2 } as const;
@@ -26,7 +27,7 @@ export class DfuCommands {
 
   /** The types that the build takes; undefined when it has no such commands. */
   async types(): Promise<readonly number[] | undefined> {
-    const lines = await orRejected(this.#session.command("AT#XDFUINIT=?"));
+    const lines = await unlessRejected(this.#session.command("AT#XDFUINIT=?"));
     if (lines === undefined) return undefined;
     const list = lines.map((line) => /^#XDFUINIT: \(([\d,]+)\)/.exec(line)?.[1]).find((found) => found !== undefined);
     if (list === undefined) {
@@ -94,14 +95,4 @@ function statusOf(line: string, type: number, operation: number): number | undef
   if (information?.name !== "#XDFU") return undefined;
   const [ofType, ofOperation, status] = [0, 1, 2].map((index) => integerAt(information.parameters, index));
   return ofType === type && ofOperation === operation ? status : undefined;
-}
-
-/** The answer, or undefined for an ERROR. */
-export async function orRejected<Result>(answer: Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (isThinglineError(error, "MODEM_COMMAND_REJECTED")) return undefined;
-    throw error;
-  }
 }

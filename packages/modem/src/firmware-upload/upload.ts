@@ -7,14 +7,7 @@ import {
 } from "@thingline/protocol";
 import { clockOption } from "@thingline/transport";
 import type { ModemSession } from "../session.js";
-import {
-  applicationBanner,
-  bootloaderBanner,
-  DfuCommands,
-  type DfuType,
-  dfuTypes,
-  orRejected,
-} from "./dfu-commands.js";
+import { applicationBanner, bootloaderBanner, DfuCommands, type DfuType, dfuTypes } from "./dfu-commands.js";
 import type { FullImage, ImageSegment } from "./full-image.js";
 import { HeardNotifications } from "./notifications.js";
 import {
@@ -25,6 +18,7 @@ import {
   type UploadFirmwareOptions,
   type UploadReport,
 } from "./types.js";
+import { unlessRejected } from "../unless-rejected.js";
 
 /** An upload is begun so often, when the board lost or refused a piece that cannot be sent by itself again. */
 export const uploadAttemptsMax = 3;
@@ -161,12 +155,12 @@ class Uploading {
   /** Whether the board answers AT. What it says when its line is opened would be taken for a restart. */
   async #isOrdinary(): Promise<boolean> {
     await this.#awaitStart(bannerMs);
-    return (await orRejected(this.#session.command("AT"))) !== undefined;
+    return (await unlessRejected(this.#session.command("AT"))) !== undefined;
   }
 
   async #askVersion(): Promise<string | undefined> {
     const command = this.#upload.kind === "application" ? "AT#XSMVER" : "AT+CGMR";
-    const [line] = (await orRejected(this.#session.command(command))) ?? [];
+    const [line] = (await unlessRejected(this.#session.command(command))) ?? [];
     return line;
   }
 

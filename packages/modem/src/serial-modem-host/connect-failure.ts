@@ -1,8 +1,9 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { ThinglineError } from "@thingline/protocol";
 import { integerAt, parseCredentialLine, parseInformation, parseRegistrationRead } from "@thingline/protocol/at";
 import { linkFailed } from "../commands/link-control.js";
 import type { RunCommand } from "../session.js";
 import type { SocketConnect } from "./socket-commands.js";
+import { unlessRejected } from "../unless-rejected.js";
 
 /** Error numbers of the modem library that a connect may fail with. */
 const errnos = { badKey: 22, tls: 95, refused: 111, timedOut: [110, 116], noHost: [113, 118] } as const;
@@ -126,15 +127,10 @@ function unreachable({ host, port }: SocketConnect, tookMs: number): ThinglineEr
 const askedFor = async (run: RunCommand, line: string): Promise<readonly string[]> => (await asked(run, line)) ?? [];
 
 /** @returns undefined when the modem refuses to tell. */
-async function asked(
+function asked(
   run: RunCommand,
   line: string,
   onInformation: (line: string) => void = () => undefined,
 ): Promise<readonly string[] | undefined> {
-  try {
-    return await run(line, { onInformation });
-  } catch (error) {
-    if (isThinglineError(error, "MODEM_COMMAND_REJECTED")) return undefined;
-    throw error;
-  }
+  return unlessRejected(run(line, { onInformation }));
 }
