@@ -66,4 +66,5 @@ test("what failed stays on a terminal with its whole reason, as far as it can be
   assert.equal(told.match(/^failed {2}p-/gm)?.length, failuresToldMax);
   assert.ok(told.replaceAll(/\n +/g, " ").includes(`${reason} (SERIAL_PORT_NOT_FOUND)`));
   assert.ok(told.split("\n").every((line) => line.length <= 60));
+  assert.match(told, /^(?:(?:failed| {6}) {2}\S.*\n)+$/, "broken once, below the first line's beginning");
 });

@@ -46,12 +46,14 @@ export function createBatchView(output: Output, options: BatchViewOptions): Batc
   const draw = () => live?.show(progressLines(progress(), { paint: output.paint, columns: stream.columns ?? 80 }));
   const timer = live === undefined ? undefined : setInterval(draw, drawIntervalMs);
   draw();
+  const failedLine = ({ name, failure }: DeviceResult) =>
+    output.wrap(`failed  ${name}  ${failureText(failure)}`, 8).replace(/^failed/, output.paint.red("failed"));
   const tell = (result: DeviceResult) => {
     const { steps: _steps, ...facts } = result;
     if (tellsEvents) output.event({ event: "batchDevice", ...facts });
     if (output.isJson) return;
     if (result.failure !== undefined && failed <= failuresToldMax) {
-      output.say(`${output.paint.red("failed")}  ${result.name}  ${output.wrap(failureText(result.failure), 8)}`);
+      output.say(failedLine(result));
       if (failed === failuresToldMax) output.say("further failures are only counted");
     }
     // Every tenth part, so that a log of many devices stays short.
@@ -80,9 +82,7 @@ export function createBatchView(output: Output, options: BatchViewOptions): Batc
       live.show(progressLines({ ...progress(), failures: [] }, { paint: output.paint, columns: stream.columns ?? 80 }));
       live.end();
       if (failures.length < failed) output.say(`the last ${failures.length} of ${failed} that failed:`);
-      for (const { name, failure } of failures) {
-        output.say(`${output.paint.red("failed")}  ${name}  ${output.wrap(failureText(failure), 8)}`);
-      }
+      for (const result of failures) output.say(failedLine(result));
     },
   };
 }

@@ -131,7 +131,9 @@ async function verifyAsBootloader(
 function refuse(output: Output, file: string, { code, message, details }: ImageRefusal): number {
   output.event(
     { event: "imageRefused", file, reason: code, message, details },
-    `${output.paint.red("refused")}  ${file}  ${output.wrap(`${shortVersions(message)} (${code})`, 9)}`,
+    output
+      .wrap(`refused  ${file}  ${shortVersions(message)} (${code})`, 9)
+      .replace(/^refused/, output.paint.red("refused")),
   );
   return exitCodes.failed;
 }
