@@ -56,6 +56,8 @@ function checkBytes(events: JsonEvent[]): void {
   assert.ok(Number((total?.["radio"] as Record<string, number>)["connectedMs"]) > 0);
 }
 
+const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
+
 describe("thingline demo", { concurrency: 2 }, () => {
   test("demo --json prints the whole flow as one object a line; --keep lets it go on, --bad-firmware ends with the old image", async (t) => {
     const folder = join(await temporaryFolder(t), "kept");
@@ -104,6 +106,8 @@ describe("thingline demo", { concurrency: 2 }, () => {
     checkBytes(events);
     assert.doesNotMatch(finished.stdout + finished.stderr, /PRIVATE KEY|X-Amz-Signature/);
 
+    // Once more is as much again, and both halves are elsewhere: cli-provision resumes, cli-device-fota is sent what is bad.
+    if (!isLong) return;
     // The device is provisioned already, and what it is sent is bad.
     const again = await runThinglineIn(t, {}, "demo", "--keep", folder, "--bad-firmware", "--json");
     assert.equal(again.code, 0, again.stderr);

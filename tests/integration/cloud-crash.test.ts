@@ -4,7 +4,7 @@ import { X509Certificate } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { after, before, test, type TestContext } from "node:test";
 import {
   AttachPolicyCommand,
   CreateJobCommand,
@@ -21,12 +21,37 @@ import { originalClaimPolicyDocument as claimPolicyDocument } from "@thingline/c
 import type mqtt from "mqtt";
 import { connectClient, iotClient, type Credentials, type Reachable } from "./cloud-world.test.support.js";
 
+/** Each process costs a second: the tests stand one behind the other in one data directory, and a process that one has started the next kills. */
+let dataDir: string;
+let running: Child | undefined;
+
+before(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "thingline-crash-"));
+});
+
+after(async () => {
+  await running?.kill();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
 interface Child extends Reachable {
   /** kill -9, and the death that follows. */
   kill(): Promise<void>;
 }
 
-async function startChild(context: TestContext, dataDir: string): Promise<Child> {
+async function runningChild(): Promise<Child> {
+  running ??= await startChild();
+  return running;
+}
+
+/** kill -9, and a process that goes on with what is on disk. */
+async function killAndStart(): Promise<Child> {
+  await running?.kill();
+  running = undefined;
+  return runningChild();
+}
+
+async function startChild(): Promise<Child> {
   const script = new URL("cloud-child.test.support.js", import.meta.url).pathname;
   const child = spawn(process.execPath, [script, dataDir], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -34,7 +59,6 @@ async function startChild(context: TestContext, dataDir: string): Promise<Child>
     child.kill("SIGKILL");
     await exited;
   };
-  context.after(kill);
   const line = await new Promise<string>((resolve, reject) => {
     child.stdout.once("data", (bytes: Buffer) => resolve(bytes.toString()));
     child.once("exit", (code) => reject(new Error(`the cloud ended with ${code} before it was ready`)));
@@ -46,11 +70,12 @@ async function startChild(context: TestContext, dataDir: string): Promise<Child>
 async function createClaim(
   context: TestContext,
   child: Child,
+  policyName: string,
 ): Promise<Pick<Credentials, "certificatePem" | "privateKey">> {
   const iot = iotClient(context, child.addresses.api);
   const created = await iot.send(new CreateKeysAndCertificateCommand({ setAsActive: true }));
-  await iot.send(new CreatePolicyCommand({ policyName: "claim", policyDocument: claimPolicyDocument }));
-  await iot.send(new AttachPolicyCommand({ policyName: "claim", target: created.certificateArn ?? "" }));
+  await iot.send(new CreatePolicyCommand({ policyName, policyDocument: claimPolicyDocument }));
+  await iot.send(new AttachPolicyCommand({ policyName, target: created.certificateArn ?? "" }));
   return { certificatePem: created.certificatePem ?? "", privateKey: created.keyPair?.PrivateKey ?? "" };
 }
 
@@ -66,24 +91,16 @@ function collectAnswers(client: mqtt.MqttClient, answers = new Map<string, strin
   return { answers, atLeast };
 }
 
-async function makeFolder(context: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "thingline-crash-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 test("after kill -9 right behind the published certificate the device connects with it", async (context) => {
-  const dataDir = await makeFolder(context);
-  const first = await startChild(context, dataDir);
-  const claim = await createClaim(context, first);
+  const first = await runningChild();
+  const claim = await createClaim(context, first, "claim-1");
   const device = await connectClient(context, first, claim, { clientId: "dev-1" });
   const { answers, atLeast } = collectAnswers(device);
   await device.subscribeAsync("certificate/dev-1/create/accepted/+", { qos: 1 });
   device.publish("certificate/dev-1/create", "", { qos: 1 });
   await atLeast(2);
-  await first.kill();
 
-  const second = await startChild(context, dataDir);
+  const second = await killAndStart();
   assert.equal(second.caPem, first.caPem);
   const certificatePem = answers.get("cert") ?? "";
   const credentials = { certificatePem, privateKey: answers.get("key") ?? "" };
@@ -98,25 +115,23 @@ test("after kill -9 right behind the published certificate the device connects w
 });
 
 test("after kill -9 between the two messages a persistent session gets what is missing", async (context) => {
-  const dataDir = await makeFolder(context);
-  const first = await startChild(context, dataDir);
-  const claim = await createClaim(context, first);
+  const first = await runningChild();
+  const claim = await createClaim(context, first, "claim-2");
   const device = await connectClient(context, first, claim, { clientId: "dev-2", clean: false });
   const before = collectAnswers(device);
   await device.subscribeAsync("certificate/dev-2/create/accepted/+", { qos: 1 });
   device.publish("certificate/dev-2/create", "", { qos: 1 });
   await before.atLeast(1);
-  await first.kill();
 
-  const second = await startChild(context, dataDir);
+  const second = await killAndStart();
   const answers = new Map(before.answers);
-  let after: ReturnType<typeof collectAnswers> | undefined;
+  let later: ReturnType<typeof collectAnswers> | undefined;
   await connectClient(context, second, claim, {
     clientId: "dev-2",
     clean: false,
-    prepare: (client) => void (after = collectAnswers(client, answers)),
+    prepare: (client) => void (later = collectAnswers(client, answers)),
   });
-  await after?.atLeast(2);
+  await later?.atLeast(2);
   const certificate = new X509Certificate(answers.get("cert") ?? "");
   assert.match(certificate.subject, /AWS IoT Certificate/);
   const credentials = { certificatePem: answers.get("cert") ?? "", privateKey: answers.get("key") ?? "" };
@@ -124,9 +139,8 @@ test("after kill -9 between the two messages a persistent session gets what is m
 });
 
 test("after kill -9 amid a row of updates a shadow has all that was acknowledged or told", async (context) => {
-  const dataDir = await makeFolder(context);
-  const first = await startChild(context, dataDir);
-  const claim = await createClaim(context, first);
+  const first = await runningChild();
+  const claim = await createClaim(context, first, "claim-3");
   const iot = iotClient(context, first.addresses.api);
   const Statement = [{ Effect: "Allow", Action: "iot:*", Resource: "*" }];
   const policyDocument = JSON.stringify({ Version: "2012-10-17", Statement });
@@ -153,9 +167,8 @@ test("after kill -9 amid a row of updates a shadow has all that was acknowledged
     });
   }
   await seen;
-  await first.kill();
 
-  const second = await startChild(context, dataDir);
+  const second = await killAndStart();
   const answer = await fetch(`${second.addresses.api}/things/dev-3/shadow`);
   const shadow = (await answer.json()) as { version: number; state: { reported: Record<string, number> } };
   assert.ok(told > 0 && shadow.version >= Math.max(told, acknowledged), `${shadow.version}, ${told}, ${acknowledged}`);
@@ -168,17 +181,15 @@ test("after kill -9 amid a row of updates a shadow has all that was acknowledged
 });
 
 test("after kill -9 in the middle of a rollout the next process goes on with it, and no thing gets the job twice", async (context) => {
-  const dataDir = await makeFolder(context);
-  const child = await startChild(context, dataDir);
+  const child = await runningChild();
   const iot = iotClient(context, child.addresses.api);
   const thingNames = Array.from({ length: 100 }, (_, at) => `thing-${at}`);
   await Promise.all(thingNames.map((thingName) => iot.send(new CreateThingCommand({ thingName }))));
   const targets = thingNames.map((name) => `arn:aws:iot:us-east-1:123456789012:thing/${name}`);
   // Answered after its first step, of seven.
   await iot.send(new CreateJobCommand({ jobId: "job", targets, document: '{"operation":"test"}' }));
-  await child.kill();
 
-  const next = await startChild(context, dataDir);
+  const next = await killAndStart();
   const client = iotClient(context, next.addresses.api);
   let isRollingOut = true;
   while (isRollingOut) {
@@ -201,18 +212,17 @@ test(
   "after kill -9 right behind its answers a device registers with its token, and connects with its certificate",
   { skip: !isLong && "each process costs a second; the kills before each commit are in fleet-crash.test.ts" },
   async (context) => {
-    const dataDir = await makeFolder(context);
-    const first = await startChild(context, dataDir);
+    const first = await runningChild();
     const iot = iotClient(context, first.addresses.api);
     const Statement = [{ Effect: "Allow", Action: "iot:*", Resource: "*" }];
     const policyDocument = JSON.stringify({ Version: "2012-10-17", Statement });
-    await iot.send(new CreatePolicyCommand({ policyName: "all", policyDocument }));
+    await iot.send(new CreatePolicyCommand({ policyName: "fleet", policyDocument }));
     const properties = { CertificateId: { Ref: "AWS::IoT::Certificate::Id" }, Status: "ACTIVE" };
     const templateBody = JSON.stringify({
       Resources: {
         thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: "dev-4" } },
         certificate: { Type: "AWS::IoT::Certificate", Properties: properties },
-        policy: { Type: "AWS::IoT::Policy", Properties: { PolicyName: "all" } },
+        policy: { Type: "AWS::IoT::Policy", Properties: { PolicyName: "fleet" } },
       },
     });
     const provisioningRoleArn = "arn:aws:iam::123456789012:role/provisioning";
@@ -234,13 +244,11 @@ test(
       return JSON.parse((await answer).toString()) as Record<string, string>;
     };
     const created = await ask(first, accepted[0] ?? "", "{}");
-    await first.kill();
-    const second = await startChild(context, dataDir);
+    const second = await killAndStart();
     const { certificateOwnershipToken } = created;
     const register = JSON.stringify({ certificateOwnershipToken, parameters: {} });
     assert.equal((await ask(second, accepted[1] ?? "", register))["thingName"], "dev-4");
-    await second.kill();
-    const third = await startChild(context, dataDir);
+    const third = await killAndStart();
     assert.equal((await ask(third, accepted[1] ?? "", register))["thingName"], "dev-4", "the same answer again");
     const credentials = { certificatePem: created["certificatePem"] ?? "", privateKey: created["privateKey"] ?? "" };
     await connectClient(context, third, credentials, { clientId: "dev-4" });

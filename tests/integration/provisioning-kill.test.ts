@@ -21,7 +21,7 @@ import { createVirtualRandom } from "@thingline/transport/virtual";
 import { startProgram, temporaryFolder, type JsonEvent, type RunningProgram } from "./cli-process.test.support.js";
 
 /** Points at which `npm test` kills; each is two processes and a provisioning, some 0.7 s of processor time. */
-const sampledPoints = 6;
+const sampledPoints = 3;
 const childFile = fileURLToPath(new URL("./device-process.test.support.js", import.meta.url));
 
 let cloud: StartedCloud;

@@ -7,5 +7,5 @@ testWorlds({
   file: "simulation/broker-cluster",
   run: (number) => runBrokerCluster(number),
   promise: "messages, sessions and retained copies outlive nodes and what the bus does to them",
-  worlds: { inLongRun: 4_000, otherwise: 10 },
+  worlds: { inLongRun: 2_600, otherwise: 10 },
 });

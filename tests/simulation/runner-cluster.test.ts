@@ -11,7 +11,7 @@ const areAllTested = testWorlds({
   file: "simulation/runner-cluster",
   run: (number) => runRunnerCluster(number),
   promise: "effects and wake-ups outlive the nodes that began them",
-  worlds: { inLongRun: 6_000, otherwise: 10 },
+  worlds: { inLongRun: 3_600, otherwise: 10 },
 });
 
 const faults: [name: string, plant: StoreFault, sign: RegExp][] = [
