@@ -7,6 +7,7 @@ import {
   createVirtualNetwork,
   createVirtualRandom,
 } from "@thingline/transport/virtual";
+import { makeModemWorld } from "../world.test.support.js";
 import { makeSimulatedModemDelta } from "./delta-image.js";
 import { firmwareAreaBytes, firmwareEraseMs } from "./firmware-area.js";
 import { createSimulatedModem } from "./modem.js";
@@ -76,6 +77,24 @@ test("what is no image of this modem is refused while it is written", async () =
   const large = makeSimulatedModemDelta({ from, to, sizeBytes: firmwareAreaBytes + 1 });
   await assert.rejects(firmware.write(0, large), { details: { modemError: "writeError", modemErrorCode: 12 } });
   assert.equal((await firmware.state()).writtenBytes, 0);
+});
+
+// The area was once copied for each piece: this took half a minute.
+test("an image may fill the area to its last byte, in pieces of any size", { timeout: 20_000 }, async () => {
+  const { at, modem } = await makeModemWorld();
+  const full = makeSimulatedModemDelta({ from, to, sizeBytes: firmwareAreaBytes });
+  let offset = 0;
+  while (offset < full.length) {
+    const piece = full.subarray(offset, offset + 1 + ((offset * 7) % 255));
+    await modem.firmware.write(offset, piece);
+    offset += piece.length;
+  }
+  await assert.rejects(modem.firmware.write(full.length, Uint8Array.of(0)), {
+    details: { modemError: "writeError", modemErrorCode: 12 },
+  });
+  await modem.firmware.schedule();
+  await modem.restart();
+  assert.match(await at("AT+CGMR"), /1\.3\.7/);
 });
 
 test("an image that was changed is found at the start, and one without power for it waits", async () => {

@@ -47,7 +47,9 @@ export class FirmwareArea implements SimulatedModemFirmware {
   readonly #options: FirmwareAreaOptions;
   readonly #isRadioOn: () => boolean;
   #record: FirmwareRecord;
-  #content: Uint8Array;
+  /** What was written, with room behind it. */
+  #buffer: Uint8Array;
+  #length: number;
   /** Of the erasure under way. */
   #erasure: object | undefined;
   #isOver = false;
@@ -60,7 +62,8 @@ export class FirmwareArea implements SimulatedModemFirmware {
     this.#options = options;
     this.#isRadioOn = isRadioOn;
     this.#record = stored.record;
-    this.#content = stored.content;
+    this.#buffer = stored.content;
+    this.#length = stored.content.length;
   }
 
   /** The modem starts: what is scheduled is applied. @throws {ThinglineError} STORE_CORRUPT, FILE_UNREADABLE */
@@ -116,7 +119,8 @@ export class FirmwareArea implements SimulatedModemFirmware {
       if (this.#erasure !== erasure) throw refused("eraseError");
       const { files, folder } = this.#options;
       if (files !== undefined && folder !== undefined) await files.remove(contentPath(folder));
-      this.#content = new Uint8Array(0);
+      this.#buffer = new Uint8Array(0);
+      this.#length = 0;
       await this.#save({ ...this.#withRevision, ...blank });
     } finally {
       if (this.#erasure === erasure) this.#erasure = undefined;
@@ -131,7 +135,11 @@ export class FirmwareArea implements SimulatedModemFirmware {
     if (isDirty) throw refused("areaNotBlank");
     if (offset !== this.#content.length) throw refused("invalidOffset");
     if (offset + bytes.length > firmwareAreaBytes) throw refused("writeError");
-    const content = concatBytes([this.#content, bytes]);
+    // Behind what counts, until it is accepted.
+    this.#makeRoom(bytes.length);
+    const buffer = this.#buffer;
+    buffer.set(bytes, offset);
+    const content = buffer.subarray(0, offset + bytes.length);
     const head = readDeltaHead(content);
     if (head === "invalid") throw refused("invalidHeader");
     if (head && head.from !== this.revision) throw refused("invalidUuid");
@@ -144,7 +152,19 @@ export class FirmwareArea implements SimulatedModemFirmware {
       await files.append(contentPath(folder), bytes);
       await files.flush(contentPath(folder));
     }
-    this.#content = content;
+    // Erased meanwhile: it is gone.
+    if (this.#buffer === buffer) this.#length = content.length;
+  }
+
+  get #content(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  #makeRoom(lengthBytes: number): void {
+    const needed = this.#length + lengthBytes;
+    if (needed <= this.#buffer.length) return;
+    const room = Math.min(firmwareAreaBytes, Math.max(2 * this.#buffer.length, needed));
+    this.#buffer = concatBytes([this.#content, new Uint8Array(room - this.#length)]);
   }
 
   async schedule(): Promise<void> {
