@@ -112,6 +112,43 @@ test("a log that nobody asked for is no modem", async () => {
   assert.deepEqual(await deaf.until(openModemSession(near, { clock: deaf }).probe()), { kind: "unknown" });
 });
 
+test("the line that spoils a version, or answers twice, does not make another dialect of the application", async () => {
+  for (const [spoilt, answers] of [
+    ["\r\n~\r\nOK\r\n", { "AT#XSMVER": '\r\n#XSMVER: "v2.0.0"\r\n\r\nOK\r\n' }],
+    ["\r\nERROR\r\n", { "AT#XSMVER": '\r\n#XSMVER: "v2.0.0"\r\n\r\nOK\r\n' }],
+    ["\r\nOK\r\n", { "AT#XSLMVER": "\r\n#XSLMVER: 1.2\r\n\r\nOK\r\n" }],
+  ] as const) {
+    const clock = createVirtualClock();
+    const { near, far } = createConnectionPair({ clock });
+    let isSpoilt = false;
+    const say = (text: string) => void far.write(new TextEncoder().encode(text));
+    let line = "";
+    const onLine = (command: string) => {
+      const answer =
+        command === "AT" ? "\r\nOK\r\n" : ((answers as Record<string, string>)[command] ?? "\r\nERROR\r\n");
+      // The answer to its command before, once more: each that follows is taken for that of the next.
+      if (command === "AT#XSMVER" && !isSpoilt) {
+        isSpoilt = true;
+        say(spoilt);
+        if (!spoilt.includes("~")) clock.setTimer(1, () => say(answer));
+      } else say(answer);
+    };
+    far.start({
+      data: (bytes) => {
+        for (const char of new TextDecoder().decode(bytes)) {
+          if (char === "\r") onLine(line);
+          line = char === "\r" || char === "\n" ? "" : line + char;
+        }
+      },
+      closed: () => undefined,
+    });
+    const probe = await clock.until(openModemSession(near, { clock }).probe());
+    assert.ok(probe.kind === "serialModem");
+    const expected = "AT#XSMVER" in answers ? ["serialModem", "v2.0.0"] : ["slm", "1.2"];
+    assert.deepEqual([probe.dialect, probe.version], expected, spoilt);
+  }
+});
+
 test("commands wait for the probe, and an unplugged board ends it", async () => {
   const { clock, session, far } = openWorld({ terminator: "LF" });
   const probing = session.probe();

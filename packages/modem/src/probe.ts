@@ -87,12 +87,27 @@ async function describe(exchange: RawExchange, lineEnd: ModemLineEnd): Promise<M
   if (!isFramed) return { kind: lineEnd === "" ? "modem" : "atHost", lineEnd, framing: "modemLibrary", echoes };
   const manner = { lineEnd, framing: "serialModem", echoes } as const;
   const ask = (command: string) => exchange(`${command}${lineEnd}`, answerWaitMs);
+  const echoCommand = echoes ? "ATE1" : "ATE0";
+  for (let attempt = 1; ; attempt++) {
+    const { isCertain, ...application } = await identify(ask, echoCommand);
+    if (isCertain || attempt === attemptsMax) return { kind: "serialModem", ...application, ...manner };
+    // A version that was lost on the line, or that came late: whoever took the dialect for another one would be refused everything.
+    await exchange("", answerWaitMs);
+  }
+}
+
+/** @param echoCommand leaves the echo as it is. @returns also whether the application told its version. */
+async function identify(
+  ask: (command: string) => Promise<string>,
+  echoCommand: string,
+): Promise<{ dialect: "slm" | "serialModem"; version: string | undefined; isCertain: boolean }> {
   const newer = versionOf(await ask("AT#XSMVER"), "#XSMVER");
-  if (newer !== undefined) return { kind: "serialModem", dialect: "serialModem", version: newer, ...manner };
+  if (newer !== undefined) return { dialect: "serialModem", version: newer, isCertain: true };
   const version = versionOf(await ask("AT#XSLMVER"), "#XSLMVER");
-  // Early versions of the add-on kept the old name, but switch their echo, which the older application cannot.
-  const switchesEcho = /(?:^|\n)OK\r\n/.test(await ask(echoes ? "ATE1" : "ATE0"));
-  return { kind: "serialModem", dialect: switchesEcho ? "serialModem" : "slm", version, ...manner };
+  const isOk = async () => /(?:^|\n)OK\r\n/.test(await ask(echoCommand));
+  // Early versions of the add-on kept the old name, but switch their echo, which the older application cannot. One OK may be a late one.
+  const switchesEcho = (await isOk()) && (await isOk());
+  return { dialect: switchesEcho ? "serialModem" : "slm", version, isCertain: version !== undefined };
 }
 
 /** `#XSLMVER: 1.2` and `#XSMVER: "v2.0.0","sdk"`. */
