@@ -52,10 +52,11 @@ export class SocketCommands {
     return !this.#lacksReadableEvents;
   }
 
-  /** The board started again: no socket is left. */
-  forget(): void {
-    this.#selected = undefined;
+  /** The board started again: no socket is left but, where it was found out by one, that. */
+  forget(opened?: number): void {
+    this.#selected = opened;
     this.#used.clear();
+    if (opened !== undefined) this.#used.add(opened);
     this.#mayHaveStrays = false;
   }
 

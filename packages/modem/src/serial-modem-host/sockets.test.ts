@@ -287,6 +287,20 @@ test("a modem that starts again takes every connection with it", async () => {
   }
 });
 
+test("a modem whose start was lost on the line is known by a handle that is in use: no two connections share a socket", async () => {
+  const { clock, sockets, lines } = await openWorld("serialModem", socketAnswers("serialModem", ["mine"]));
+  const before = await clock.until(sockets.dialer.dial(target));
+  const seen = watch(before);
+  await clock.advance(1);
+  const after = watch(await clock.until(sockets.dialer.dial(target)));
+  await clock.advance(1);
+  assert.deepEqual([seen.ends, after.ends], [["CONNECTION_LOST"], []]);
+  assert.equal(sockets.socketCount, 1);
+  assert.ok(!lines.some((line) => line.startsWith("AT#XCLOSE=")), "the new one keeps its socket");
+  await clock.until(sockets.close());
+  assert.equal(lines.filter((line) => line.startsWith("AT#XCLOSE=")).length, 1);
+});
+
 test("a port that is unplugged ends connections, and dials fail", async () => {
   const { clock, sockets, unplug } = await openWorld("serialModem");
   const connection = await clock.until(sockets.secTagDialer.dial(target));

@@ -256,6 +256,7 @@ class OpenSockets implements SerialModemSockets {
   async #connect(target: SocketConnect, signal: AbortSignal): Promise<Connection> {
     signal.throwIfAborted();
     const handle = await this.#openSocket(target, signal);
+    if (this.#open.has(handle)) this.#loseAll(() => restarted("it gave a handle that was in use"), handle);
     try {
       signal.throwIfAborted();
       await this.#commands.setOptions(handle, target);
@@ -365,13 +366,13 @@ class OpenSockets implements SerialModemSockets {
       const socket = handle === undefined ? undefined : this.#open.get(handle);
       socket?.channel.onPollEvents(integerAt(parameters, 1) ?? 0);
     } else if (isRestart(line)) {
-      const message = `the modem's socket is gone: ${line === "Ready" ? "the board started again" : line}`;
-      this.#loseAll(() => new ThinglineError("CONNECTION_LOST", message, { details: { reason: "modemRestarted" } }));
+      this.#loseAll(() => restarted(line === "Ready" ? "the board started again" : line));
     }
   }
 
-  #loseAll(makeError: () => ThinglineError): void {
-    this.#commands.forget();
+  /** @param opened the handle of a socket that is new, and no loss */
+  #loseAll(makeError: () => ThinglineError, opened?: number): void {
+    this.#commands.forget(opened);
     for (const { channel } of [...this.#open.values()]) channel.lose(makeError());
   }
 
@@ -383,6 +384,12 @@ class OpenSockets implements SerialModemSockets {
     );
     this.#loseAll(() => error);
   }
+}
+
+/** A start that the line did not tell shows in handles that are given again: two connections would read from one socket. */
+function restarted(how: string): ThinglineError {
+  const message = `the modem's socket is gone: ${how}`;
+  return new ThinglineError("CONNECTION_LOST", message, { details: { reason: "modemRestarted" } });
 }
 
 function checkTarget({ host, port }: SocketConnect): void {
