@@ -100,6 +100,7 @@ test("modem simulate says what of its options cannot be", async () => {
     [{ firmware: "mfw_1" }, /--firmware is one of .*mfw_nrf9160_1\.3\.2/],
     [{ behaviour: ["nosim"] }, /--behaviour is a JSON file or one of .*noSim/],
     [{ application: "serial-modem", terminator: "NUL" }, /no terminator NUL/],
+    [{ link: "./nowhere" }, /--link and --modem-dir are both .\/nowhere/],
   ] as const) {
     const refused = modemSimulate(context, {
       ...usual,

@@ -37,6 +37,14 @@ test("with --json only facts reach standard output, one object a line", () => {
   assert.equal(err.text, "a heading\nworked\n");
 });
 
+test("with --json nothing moves on a terminal: the objects may come to the same one", () => {
+  const { err, output } = open({ isJson: true, isTTY: true });
+  const step = output.begin("working");
+  output.event({ event: "ready" });
+  step.end("worked");
+  assert.equal(err.text, "worked\n");
+});
+
 test("without --json people read the text of a fact, and nothing of facts that have none", () => {
   const { out, output } = open();
   output.event({ event: "ready" }, "ready now");

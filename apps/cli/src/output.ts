@@ -101,7 +101,8 @@ export function createOutput(options: OutputOptions): Output {
   const logPaint = colorsOf(err);
   let draining: Promise<void> | undefined;
   let linesLeftOut = 0;
-  const live = new LiveLine(people, people.isTTY === true && env["TERM"] !== "dumb");
+  // The objects of `--json` may come to the same terminal, through whatever reads them: nothing moves beside them.
+  const live = new LiveLine(people, !isJson && people.isTTY === true && env["TERM"] !== "dumb");
   const toError = (text: string) => {
     live.pause();
     err.write(text);

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { isThinglineError } from "@thingline/protocol";
 import type { AtTerminator } from "@thingline/protocol/at";
 import {
@@ -99,6 +100,9 @@ async function readSettings({ files }: Adapters, options: SimulateOptions): Prom
   }
   const hasPty = options.pty === true || link !== undefined || tcp === undefined;
   const links = link === undefined ? undefined : portLinkNames(link, count);
+  if (link !== undefined && resolve(link) === resolve(modemDir)) {
+    throw new UsageError(`--link and --modem-dir are both ${link}: the folder needs a name of its own`);
+  }
   const names = [...presetsOfFlags(options), ...(options.behaviour ?? [])];
   const behaviour = joinBehaviours(await Promise.all(names.map((name) => readBehaviour(files, name))));
   return Array.from({ length: count }, (_, index) => {
