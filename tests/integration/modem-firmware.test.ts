@@ -13,6 +13,7 @@ import {
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import { createNodeClock, createNodeKeys, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
 import { modemFirmware } from "thingline/dist/commands/modem-firmware.js";
+import { modemAt } from "thingline/dist/commands/modem-at.js";
 import { modemFirmwareProgram } from "thingline/dist/commands/modem-firmware-program.js";
 import { UsageError } from "thingline/dist/failure.js";
 import { hintFor } from "thingline/dist/hints.js";
@@ -412,6 +413,13 @@ describe("modem firmware program over a serial modem application", { concurrency
     const missing = await plain.program(await wholePackage(t, to));
     assert.equal(missing.error?.code, "MODEM_APPLICATION_MISSING");
     assert.match((missing.error && hintFor(missing.error, "modem firmware program")?.text) ?? "", /nrfutil/);
+  });
+
+  test("modem at shows what a serial modem tells in front of an ERROR", async (t) => {
+    const { tcp } = await serve(t);
+    const commands = ["AT#XSOCKET=1,1,0", 'AT#XSEND=0,0,0,"x"'];
+    const { events } = await run((context) => modemAt(context, { tcp, modemDir: "unused" }, ...commands));
+    assert.deepEqual(events.at(-1)?.["lines"], ["#XSEND: 0,0,0", "ERROR"]);
   });
 
   test("words that do not go together are wrong usage", async () => {

@@ -102,14 +102,19 @@ async function sendOrTell(output: Output, hand: ModemAtHand, command: string, si
   }
 }
 
+const toldLinesMost = 64;
+
 async function send(output: Output, hand: ModemAtHand, command: string, signal: AbortSignal): Promise<number> {
+  // What stands before an ERROR may be its reason: `#XSEND: 0,0,0`.
+  const told: string[] = [];
+  const onInformation = (line: string) => void (told.length < toldLinesMost && told.push(line));
   try {
-    return showAnswer(output, command, [...(await hand.session.command(command, { signal })), "OK"]);
+    return showAnswer(output, command, [...(await hand.session.command(command, { signal, onInformation })), "OK"]);
   } catch (error) {
     if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
     const { cme, cms } = error.details;
     const final = cme !== undefined ? `+CME ERROR: ${cme}` : cms !== undefined ? `+CMS ERROR: ${cms}` : "ERROR";
-    return showAnswer(output, command, [final]);
+    return showAnswer(output, command, [...told, final]);
   }
 }
 
