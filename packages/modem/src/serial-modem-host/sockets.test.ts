@@ -11,7 +11,7 @@ import {
 } from "./scripted-application.test.support.js";
 import { createLinkControl } from "../commands/link-control.js";
 import { openSerialModemSockets, serialModemSocketsMax } from "./sockets.js";
-import { keepLinkAfterRestarts } from "./steady-link.js";
+import { keepLinkAfterRestarts, linkGuardMs } from "./steady-link.js";
 
 const target = { host: "broker.example.com", port: 8883, secTag: 42 };
 
@@ -236,6 +236,29 @@ test("a link is switched on again however often the board that starts spoils the
   await clock.until(link.offline());
   await clock.advance(600_000);
   assert.deepEqual(lines.at(-1), "AT+CFUN=4", "who wants it off is not overruled");
+  link.close();
+  await clock.until(session.close());
+  assert.equal(clock.timerCount, 0);
+});
+
+test("a link whose board started without a word is switched on again in time, and one that is not wanted is left alone", async () => {
+  let mode = 1;
+  const { clock, session, lines } = openScriptedApplication("serialModem", (line) => {
+    const set = /^AT\+CFUN=(\d)$/.exec(line)?.[1];
+    if (set !== undefined) mode = Number(set);
+    if (line === "AT+CFUN?") return `\r\n+CFUN: ${mode}\r\n\r\nOK\r\n`;
+    return line === "AT+CEREG?" ? "\r\n+CEREG: 5,1\r\n\r\nOK\r\n" : "\r\nOK\r\n";
+  });
+  const link = keepLinkAfterRestarts(session, createLinkControl(session, { clock }), { clock });
+  await clock.until(link.connect());
+  mode = 0;
+  await clock.advance(linkGuardMs + 1);
+  assert.equal(mode, 1);
+  await clock.until(link.offline());
+  lines.length = 0;
+  await clock.advance(3 * linkGuardMs);
+  assert.deepEqual([mode, lines], [4, []]);
+  await clock.until(link.connect());
   link.close();
   await clock.until(session.close());
   assert.equal(clock.timerCount, 0);

@@ -1,5 +1,5 @@
 import { isThinglineError } from "@thingline/protocol";
-import type { Clock } from "@thingline/transport";
+import type { Clock, Timer } from "@thingline/transport";
 import type { LteLinkControl } from "../commands/link-control.js";
 import { ignoreKnown } from "./ignore-known.js";
 import type { ModemSession } from "../session.js";
@@ -7,6 +7,8 @@ import { isRestart } from "./restart.js";
 
 /** Between two attempts to switch a link on again; twice as long each time. */
 export const restoreDelayMs = { first: 1_000, longest: 60_000 } as const;
+/** A start whose word the line lost leaves the radio off: how often a link that is wanted is looked after without a word. */
+export const linkGuardMs = 300_000;
 /** Of a session that has ended: nothing can be switched on by it. */
 const endCodes: readonly string[] = ["CLOSED", "CONNECTION_LOST", "SERIAL_PORT_UNPLUGGED"];
 
@@ -15,12 +17,29 @@ const endCodes: readonly string[] = ["CLOSED", "CONNECTION_LOST", "SERIAL_PORT_U
  * registered has it switched on again. `close()` closes the link control too.
  */
 export function keepLinkAfterRestarts(
-  session: Pick<ModemSession, "onNotification">,
+  session: Pick<ModemSession, "onNotification" | "closed">,
   link: LteLinkControl,
   { clock }: { clock: Clock },
 ): LteLinkControl {
   let isWanted = false;
   let restoring = new AbortController();
+  let guard: Timer | undefined;
+  const watch = (): void => {
+    guard?.cancel();
+    guard = clock.setTimer(linkGuardMs, () => {
+      // Commands of the line only: nothing goes on air for a link that is there.
+      void link.connect({ signal: restoring.signal }).catch(ignoreKnown).finally(watchAgain);
+    });
+  };
+  const watchAgain = (): void => {
+    if (isWanted) watch();
+  };
+  const stop = (): void => {
+    isWanted = false;
+    guard?.cancel();
+    restoring.abort();
+  };
+  void session.closed.then(stop);
   const unsubscribe = session.onNotification((line) => {
     if (!isWanted || !isRestart(line)) return;
     restoring.abort();
@@ -31,6 +50,9 @@ export function keepLinkAfterRestarts(
   const want = <Result>(wanted: boolean, act: () => Promise<Result>): Promise<Result> => {
     isWanted = wanted;
     restoring.abort();
+    restoring = new AbortController();
+    if (wanted) watch();
+    else guard?.cancel();
     return act();
   };
   return {
@@ -44,7 +66,7 @@ export function keepLinkAfterRestarts(
     powerOff: () => want(false, () => link.powerOff()),
     close() {
       unsubscribe();
-      restoring.abort();
+      stop();
       link.close();
     },
   };
