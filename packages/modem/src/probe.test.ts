@@ -121,6 +121,7 @@ test("the line that spoils a version, or answers twice, does not make another di
     const clock = createVirtualClock();
     const { near, far } = createConnectionPair({ clock });
     let isSpoilt = false;
+    let asked = 0;
     const say = (text: string) => void far.write(new TextEncoder().encode(text));
     let line = "";
     const onLine = (command: string) => {
@@ -131,7 +132,7 @@ test("the line that spoils a version, or answers twice, does not make another di
         isSpoilt = true;
         say(spoilt);
         if (!spoilt.includes("~")) clock.setTimer(1, () => say(answer));
-      } else say(answer);
+      } else say(command === "AT" && ++asked === 3 ? "~\r\nOK\r\n" : answer);
     };
     far.start({
       data: (bytes) => {

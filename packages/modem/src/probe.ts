@@ -80,10 +80,10 @@ async function findLineFeed(exchange: RawExchange): Promise<ModemLineEnd> {
 }
 
 async function describe(exchange: RawExchange, lineEnd: ModemLineEnd): Promise<ModemProbe> {
-  const answer = await exchange(`AT${lineEnd}`, answerWaitMs);
-  const echo = /^AT[\r\n\0]*?(?=\r\n|OK)/.exec(answer)?.[0];
-  const echoes = echo !== undefined;
-  const isFramed = answer.slice(echo?.length ?? 0).startsWith("\r\n");
+  const askFraming = async () => framingOf(await exchange(`AT${lineEnd}`, answerWaitMs));
+  const first = await askFraming();
+  // A byte of noise in front of one answer hides the frame.
+  const { isFramed, echoes } = first.isFramed ? first : await askFraming();
   if (!isFramed) return { kind: lineEnd === "" ? "modem" : "atHost", lineEnd, framing: "modemLibrary", echoes };
   const manner = { lineEnd, framing: "serialModem", echoes } as const;
   const ask = (command: string) => exchange(`${command}${lineEnd}`, answerWaitMs);
@@ -94,6 +94,11 @@ async function describe(exchange: RawExchange, lineEnd: ModemLineEnd): Promise<M
     // A version that was lost on the line, or that came late: whoever took the dialect for another one would be refused everything.
     await exchange("", answerWaitMs);
   }
+}
+
+function framingOf(answer: string): { isFramed: boolean; echoes: boolean } {
+  const echo = /^AT[\r\n\0]*?(?=\r\n|OK)/.exec(answer)?.[0];
+  return { isFramed: answer.slice(echo?.length ?? 0).startsWith("\r\n"), echoes: echo !== undefined };
 }
 
 /** @param echoCommand leaves the echo as it is. @returns also whether the application told its version. */
