@@ -215,6 +215,24 @@ test("a request that cannot be written to its file is not lost", async (t) => {
   assert.match(String(of("keyGenerated")[0]?.["pem"]), /^-----BEGIN CERTIFICATE REQUEST-----/);
 });
 
+test("verify says of another certificate than the one in the file nothing that the file says", async (t) => {
+  const cwd = await temporary(t);
+  const { ca, client, server } = await makeTestCertificates(adapters.keys);
+  const [there, other] = [join(cwd, "there.pem"), join(cwd, "other.pem")];
+  await writeFile(there, client.certificatePem);
+  await writeFile(other, server.certificatePem);
+  const where = { modemDir: join(cwd, "modem"), secTag: 42, ca: join(cwd, "ca.pem") };
+  await writeFile(where.ca, ca.certificatePem);
+  assert.equal(await modemWrite(listen().context, { ...where, cert: there }), 0);
+  const { context, of } = listen();
+  assert.equal(await modemVerify(context, { ...where, cert: other }), 1);
+  const told = of("certificateExpiry").filter(({ isToldByModem }) => isToldByModem === false);
+  assert.deepEqual(
+    told.map(({ type }) => type),
+    ["ca"],
+  );
+});
+
 test("options of a line are refused where they cannot be right", async (t) => {
   const cwd = await temporary(t);
   const rows: [options: object, message: RegExp][] = [

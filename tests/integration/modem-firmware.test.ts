@@ -175,7 +175,13 @@ describe("modem firmware program by nrfutil", { skip }, () => {
     ],
     [
       "a task that fails although the program ends well",
-      { lines: [taskEnd("program", { result: "fail", message: "No such firmware" })] },
+      {
+        lines: [
+          // More than are kept.
+          ...Array.from({ length: 64 }, () => taskEnd("program")),
+          taskEnd("program", { result: "fail", message: "No such firmware" }),
+        ],
+      },
       /failed: No such firmware/,
     ],
     [

@@ -47,7 +47,9 @@ export async function modemVerify({ output, signal }: CommandContext, options: V
       fact,
       `${`${word}${form}`.padEnd(12)}  security tag ${secTag}  ${type.padEnd(typeWidth)} ${compared.foundSha256 ?? ""}`,
     );
-    if (entry !== undefined && type !== "privateKey") await tellExpiry(output, hand, { secTag, type, text, signal });
+    if (entry === undefined || type === "privateKey") continue;
+    // A file says when the credential in the tag ends only where it is the same one.
+    await tellExpiry(output, hand, { secTag, type, text: compared.state === "equal" ? text : undefined, signal });
   }
   for (const message of doubts) output.complain({ kind: "warning", message });
   return isAllThere ? exitCodes.done : exitCodes.failed;

@@ -61,6 +61,8 @@ class RunningNrfutil {
   readonly #limit: NodeJS.Timeout;
   #silence: NodeJS.Timeout;
   #kill: NodeJS.Timeout | undefined;
+  /** The first, however many ends came before it. */
+  #failedEnd: NrfutilResult["ends"][number] | undefined;
   #rest = "";
   #isOverlong = false;
   #words = "";
@@ -113,7 +115,10 @@ class RunningNrfutil {
     const line = readNrfutilLine(text);
     if (line.type === "other") this.#hear(`${text.slice(0, programmerWordsMax)}\n`);
     if (line.type === "log" && /^(?:error|critical)$/i.test(line.level)) this.#hear(`${line.message}\n`);
-    if (line.type === "end" && this.#result.ends.length < keptMax) this.#result.ends.push(line);
+    if (line.type === "end") {
+      if (!line.isSuccess) this.#failedEnd ??= line;
+      if (this.#result.ends.length < keptMax) this.#result.ends.push(line);
+    }
     if (line.type === "info" && this.#result.infos.length < keptMax) this.#result.infos.push(line.data);
     this.#run.onLine?.(line);
   }
@@ -143,7 +148,7 @@ class RunningNrfutil {
   #closed(code: number | null, signal: NodeJS.Signals | null): void {
     if (this.#rest !== "" && !this.#isOverlong) this.#line(this.#rest);
     if (this.#ended !== undefined) return this.#over(this.#ended);
-    const failed = this.#result.ends.find(({ isSuccess }) => !isSuccess);
+    const failed = this.#failedEnd;
     const command = `nrfutil ${this.#run.args.slice(0, 2).join(" ")}`;
     if (code === 0 && failed === undefined) return this.#over(undefined);
     const how = failed?.message ?? (code === null ? `it was ended by ${signal}` : `it ended with code ${code}`);

@@ -53,6 +53,13 @@ describe("a package of modem firmware", () => {
     assert.equal(read(makeSimulatedArchive(), "download.zip").revision, undefined);
   });
 
+  test("a file with a name that leads out of where a programmer unpacks it is refused", () => {
+    for (const name of ["../x", "a/../../x", "/etc/x", "C:\\x", "a\\..\\x", "..", "x\u001b[2J", "x".repeat(256)]) {
+      refuses(() => read(makeSimulatedArchive({ files: { [name]: text("x") } })), /leads out of the folder/);
+    }
+    assert.ok(read(makeSimulatedArchive({ files: { "doc/a..b/..c": text("x") } })));
+  });
+
   for (const [what, bytes, words] of [
     ["no archive", text("<html>not found</html>"), /no zip archive/],
     ["nothing", new Uint8Array(0), /no zip archive/],

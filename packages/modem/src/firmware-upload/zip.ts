@@ -27,6 +27,8 @@ interface Entry {
   localOffset: number;
 }
 
+/** What file systems take. */
+const nameCharactersMax = 255;
 const endSignature = 0x06054b50;
 const centralSignature = 0x02014b50;
 const localSignature = 0x04034b50;
@@ -79,6 +81,8 @@ function readDirectory(bytes: Uint8Array, view: DataView): Entry[] {
     const next = offset + centralBytes + nameBytes + extraBytes + noteBytes;
     if (next > end) throw invalid("its directory is damaged");
     const name = new TextDecoder().decode(bytes.subarray(offset + centralBytes, offset + centralBytes + nameBytes));
+    if (leadsOut(name))
+      throw invalid(`the name of its file ${index + 1} leads out of the folder that it is unpacked to`);
     if ((view.getUint16(offset + 8, true) & encryptedFlag) !== 0) throw invalid(`${name} is encrypted`);
     entries.push({
       name,
@@ -94,6 +98,10 @@ function readDirectory(bytes: Uint8Array, view: DataView): Entry[] {
   if (names.size < entries.length) throw invalid("two of its files have one name");
   return entries.filter(({ name }) => !name.endsWith("/"));
 }
+
+/** Nothing is unpacked here, but the same file goes to a programmer that does. */
+const leadsOut = (name: string): boolean =>
+  /^(?:[A-Za-z]:|[/\\])|(?:^|[/\\])\.\.(?:[/\\]|$)|\p{Cc}/u.test(name) || name.length > nameCharactersMax;
 
 /** The end of the directory stands last, with a comment behind it at most. */
 function findEnd(view: DataView): number {
