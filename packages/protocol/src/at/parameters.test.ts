@@ -5,6 +5,11 @@ import { isThinglineError } from "../errors.js";
 import type { AtParameter, AtValue } from "./parameters.js";
 import { atParametersMax, formatAtParameters, parseAtParameters } from "./parameters.js";
 
+/** What `unit: "binary"` means, whose tables take fast-check 0.7 s to make: any code point but surrogates. */
+const anyCharacter = fc
+  .integer({ min: 0, max: 0x10_f7ff })
+  .map((point) => String.fromCodePoint(point < 0xd800 ? point : point + 0x800));
+
 const integer = (value: number): AtParameter => ({ type: "integer", value });
 const string = (value: string): AtParameter => ({ type: "string", value });
 const token = (value: string): AtParameter => ({ type: "token", value });
@@ -56,7 +61,7 @@ test("a refusal never repeats what was in the text", () => {
 test("values come back as they were formatted", () => {
   const value: fc.Arbitrary<AtValue> = fc.oneof(
     fc.integer(),
-    fc.string({ unit: "binary" }).map((text) => text.replaceAll(/["\0]/g, "")),
+    fc.string({ unit: anyCharacter }).map((text) => text.replaceAll(/["\0]/g, "")),
     fc.constant(undefined),
   );
   fc.assert(
@@ -74,7 +79,7 @@ test("values come back as they were formatted", () => {
 test("no text makes the parser throw anything but AT_MALFORMED", () => {
   const alphabet = fc.string({ unit: fc.constantFrom('"', ",", "(", ")", "1", "-", "a", "\r", "\n", " ") });
   fc.assert(
-    fc.property(fc.oneof(alphabet, fc.string({ unit: "binary" })), (text) => {
+    fc.property(fc.oneof(alphabet, fc.string({ unit: anyCharacter })), (text) => {
       try {
         parseAtParameters(text);
       } catch (error) {

@@ -8,6 +8,11 @@ import { packetBytesLimit, PacketDecoder } from "./decoder.js";
 import { encodePacket, encodeToBytes, packetLength } from "./encoder.js";
 import { validVectors, bytesOf } from "./vectors.test.support.js";
 
+/** What `unit: "binary"` means, whose tables take fast-check 0.7 s to make: any code point but surrogates. */
+const anyCharacter = fc
+  .integer({ min: 0, max: 0x10_f7ff })
+  .map((point) => String.fromCodePoint(point < 0xd800 ? point : point + 0x800));
+
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 /** Per version. The long run makes 2 x 60,000 round trips. */
 const roundTrips = isLong ? 60_000 : 800;
@@ -16,7 +21,7 @@ const fuzzRuns = isLong ? 30_000 : 1000;
 // Arbitraries. Texts hold every plane of Unicode, U+FEFF and control characters, but no U+0000 and no lone surrogate.
 
 const text = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 12 }).map((value) => value.replaceAll("\u0000", "\ufeff")),
+  fc.string({ unit: anyCharacter, maxLength: 12 }).map((value) => value.replaceAll("\u0000", "\ufeff")),
   fc.string({ unit: "grapheme", maxLength: 12 }),
   fc.string({ unit: "grapheme-ascii", minLength: 60, maxLength: 70 }),
 );
