@@ -40,6 +40,8 @@ import { awsQuotas, type DeviceQuotas, mqttQuotas, QuotaGate, topicLimitsOf, use
 /** Room for everything but the payload in the largest packet that is taken: AWS IoT's 146 KB less 128 KB. */
 export const packetOverheadBytes = 18_432;
 
+/** So long a PUBACK may be waited for. */
+export const ackTimeoutMsMax = 3_600_000;
 const alpnOnPort443 = "x-amzn-mqtt-ca";
 const encoder = new TextEncoder();
 
@@ -154,7 +156,7 @@ function sessionOf(options: DeviceOptions, { isDriven, packetBytesMax, quotas }:
     isKeepAliveAutomatic: !isDriven,
     maximumPacketBytes: Math.min(packetBytesMax, recordBytesMaxOf(options)),
     ...optional("connackTimeoutMs", options.connackTimeoutMs, 1, 3_600_000),
-    ...optional("ackTimeoutMs", options.ackTimeoutMs, 1, 3_600_000),
+    ...optional("ackTimeoutMs", options.ackTimeoutMs, 1, ackTimeoutMsMax),
     ...optional("inflightMax", options.inflightMax, 1, 65_535),
     ...optional("resendAfterMs", options.resendAfterMs, 1, 3_600_000),
     ...optional("queueMax", options.queueMax, 0, 1_000_000),

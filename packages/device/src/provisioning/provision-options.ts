@@ -97,7 +97,10 @@ export interface ProvisionDeviceOptions {
   random: Random;
   /** PEM for the device's tag. Default: the claim tag's CA, else Amazon Root CA 1. */
   ca?: Pem;
-  /** For the connections. The claim's session is always clean, so that none of it is left to the device's. */
+  /**
+   * For the connections. The claim's session is always clean, so that none of it is left to the device's; without `ackTimeoutMs`, a PUBACK is
+   * waited for there as long as the answer.
+   */
   settings?: Omit<DeviceSettings, "clientId" | "clock" | "random" | "applicationTopics" | "on" | "reconnect">;
   /** Application topics of the device's own connection. Default none, as in the sample. */
   applicationTopics?: Iterable<string>;

@@ -136,6 +136,29 @@ test("the claim's list of subscriptions is not taken over to the device's connec
   await device.disconnect();
 });
 
+test("with the claim a PUBACK is waited for as long as an answer, and else as long as ever", async () => {
+  for (const [given, answerTimeoutMs, expected] of [
+    [undefined, 60_000, 60_000],
+    [undefined, 10_000, 30_000],
+    [undefined, 5_000_000, 3_600_000],
+    [2_000, 60_000, 2_000],
+  ] as const) {
+    const world = makeWorld();
+    const { connect } = world.options();
+    const asked: (number | undefined)[] = [];
+    const { device } = await world.provision({
+      limits: { answerTimeoutMs },
+      settings: given === undefined ? {} : { ackTimeoutMs: given },
+      connect: (options) => {
+        asked.push(options.ackTimeoutMs);
+        return connect!(options);
+      },
+    });
+    assert.deepEqual(asked, [expected, given]);
+    await device.disconnect();
+  }
+});
+
 test("the CA is the option, else the claim's, else Amazon Root CA 1", async () => {
   const other = pki.selfSigned.certificatePem;
   const cases: [name: string, prepare: (world: World) => { ca?: string }, expected: string, source: string][] = [

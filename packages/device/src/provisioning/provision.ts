@@ -1,5 +1,7 @@
 import { isThinglineError, ThinglineError, type JsonObject } from "@thingline/protocol";
+import { defaultAckTimeoutMs } from "@thingline/protocol/mqtt/client";
 import type { Timer } from "@thingline/transport";
+import { ackTimeoutMsMax } from "../client/check-options.js";
 import { connectDevice } from "../client/create-device.js";
 import { isRecordTooLarge, sameRecordCutsMax } from "../connection/records.js";
 import type { Device } from "../device.js";
@@ -16,6 +18,7 @@ import type {
   CaSource,
   ProvisioningEffect,
   ProvisioningInput,
+  ProvisioningLimits,
   ProvisioningOutcome,
   ProvisioningOutput,
 } from "./types.js";
@@ -212,6 +215,7 @@ class Provisioner {
       secTag: as === "claim" ? config.claimTag : config.deviceTag,
       handshake: "full",
       ...(as === "claim" || discardsSession ? { isCleanSession: true } : {}),
+      ...(as === "claim" ? { ackTimeoutMs: claimAckTimeoutMs(settings?.ackTimeoutMs, config.limits) } : {}),
       ...(as === "claim" ? {} : { applicationTopics: [...topics, ...(applicationTopics ?? [])] }),
       signal,
     });
@@ -223,6 +227,14 @@ class Provisioner {
     const usesThingName = method.kind === "fleet" && method.connectsAs === "thingName";
     return (usesThingName ? this.#state.progress.registration?.thingName : undefined) ?? options.clientId;
   }
+}
+
+/**
+ * A cloud that makes keys for many devices may acknowledge a request only when its turn comes. Whoever gives up before the answer is
+ * late asks for one more key then, and is later still.
+ */
+function claimAckTimeoutMs(given: number | undefined, { answerTimeoutMs }: ProvisioningLimits): number {
+  return given ?? Math.min(Math.max(answerTimeoutMs, defaultAckTimeoutMs), ackTimeoutMsMax);
 }
 
 function wireOf({ method, options: { keys }, claimClientId }: CheckedProvisioning): ProvisioningWire | undefined {

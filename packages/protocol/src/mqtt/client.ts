@@ -6,6 +6,7 @@ export { publishBytes, writeMeasuredPublish } from "./codec/publish.js";
 export { ClientSession } from "./client-session.js";
 export { OutboundPublish, OutboundSubscribe, OutboundUnsubscribe } from "./client-session-inflight.js";
 export { describeReasonCode } from "./client-session-reasons.js";
+export { defaultAckTimeoutMs } from "./client-session-types.js";
 export type {
   ClientPacket,
   ClientSessionEffects,
