@@ -1,10 +1,12 @@
 // Credentials from files and from a cloud onto boards: the commands in this process, `modem simulate` behind pseudo-terminals, a cloud on its
 // data directory.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { existsSync, readdirSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { IoTClient, UpdateCertificateCommand } from "@aws-sdk/client-iot";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { isThinglineError } from "@thingline/protocol";
@@ -312,5 +314,27 @@ test(
     );
     assert.equal(refused.of("modemWritten")[0]?.["isProved"], false);
     await assert.rejects(thingCreate(listen().context, options, "pump-1"), { code: "CERTIFICATE_STATE_INVALID" });
+
+    // With a key of the cloud: killed before its last write, it goes on; what fails and is taken back leaves nothing in the way.
+    const ofCloud = { port, dataDir, out: join(cwd, "pump-2"), secTag: 43, prove: false };
+    const unknown = { ...ofCloud, policy: "no-such-policy" };
+    await assert.rejects(thingCreate(listen().context, unknown, "pump-2"), { name: "ResourceNotFoundException" });
+    assert.ok((await readdir(ofCloud.out).catch(() => [])).every((file) => file === ".gitignore"));
+    const created = thingCreate(listen().context, ofCloud, "pump-2");
+    let isOver = false;
+    const whenOver = created.catch(() => 1).then(() => (isOver = true));
+    const hasFiles = () => existsSync(ofCloud.out) && readdirSync(ofCloud.out).some((file) => file.endsWith(".pem"));
+    while (!isOver && !hasFiles()) await nextTurn();
+    const isKnown = existsSync(join(ofCloud.out, "board.json"));
+    await whenOver;
+    assert.equal(await created, 0);
+    assert.ok(isKnown, "known before there is anything to know it by");
+    const { certificateId: _, ...begun } = JSON.parse(await readFile(join(ofCloud.out, "board.json"), "utf8")) as {
+      certificateId?: string;
+    };
+    await writeFile(join(ofCloud.out, "board.json"), JSON.stringify(begun));
+    const again = listen();
+    assert.equal(await thingCreate(again.context, ofCloud, "pump-2"), 0);
+    assert.equal(again.of("thingCreated").length, 1);
   },
 );

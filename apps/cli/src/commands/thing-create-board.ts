@@ -12,7 +12,7 @@ import { parseCertificateRequest } from "@thingline/protocol/x509";
 import { makePrivateFolder } from "@thingline/transport";
 import { nodeAdapters } from "../adapters.js";
 import { describeModem, type ModemAtHand, modemLine, openModemAtHand } from "../boards/at-hand.js";
-import { type BoardFile, readBoardFile, requestFileName, writeBoardFile } from "../boards/board-file.js";
+import { type BoardFile, boardFileName, readBoardFile, requestFileName, writeBoardFile } from "../boards/board-file.js";
 import { prepareCredentials } from "../boards/prepare.js";
 import { openProof } from "../boards/proof.js";
 import { stepText, tellReport, writeOne } from "../boards/write-one.js";
@@ -123,6 +123,11 @@ async function issueFor(creation: Creation, before: BoardFile | undefined): Prom
   const { files } = nodeAdapters();
   const { imei } = description;
   const request = options.csr === true ? await requestFromModem(creation, before) : undefined;
+  if (request === undefined) {
+    // First of all, so that a folder that a cut leaves half full is known to the same command.
+    await makePrivateFolder(files, folder);
+    await writeBoardFile(files, folder, { thingName: name, imei, secTag });
+  }
   const keep = async (issued: IssuedThing): Promise<BoardFile> => {
     const { certificateId } = issued;
     await writeIssued(plane, { ...options, force: true }, { name, clientId: name, issued, secTag });
@@ -283,8 +288,13 @@ async function requireOwnRequest(folder: string, certificatePem: string): Promis
 /** Also what exists in the cloud by now, which nobody should have to find. */
 async function sayHowToGoOn({ context, options, name, secTag, folder }: Creation): Promise<void> {
   const { output } = context;
-  const found = await readBoardFile(nodeAdapters().files, folder).catch(() => undefined);
-  if (found === undefined) return output.say("Nothing was kept: thing and certificate were taken back, or never made.");
+  const { files } = nodeAdapters();
+  const found = await readBoardFile(files, folder).catch(() => undefined);
+  const isKept = found?.keySha256 !== undefined || found?.certificateId !== undefined;
+  if (found === undefined || !isKept) {
+    if (found !== undefined) await files.remove(join(folder, boardFileName));
+    return output.say("Nothing was kept: thing and certificate were taken back, or never made.");
+  }
   const words = [
     ...["thing", "create", name, ...doorWords(options), "--sec-tag", String(secTag)],
     ...(options.csr === true ? ["--csr"] : []),
