@@ -39,7 +39,7 @@ function step(block: string, at: number): string {
   const quoted = `'${block.replaceAll("'", "'\\''")}'`;
   const [name, out] = [`step${at}`, `step${at}.out`];
   const said = `echo "ran: "${quoted}`;
-  if (/^npx thingline (?:cloud start|modem simulate .*)\n/.test(block))
+  if (/^(?:npx )?thingline (?:cloud start|modem simulate .*)\n/.test(block))
     return `begin ${name} ${quoted}; until_says ${name} ^ready; ${said}`;
   if (block.startsWith("mosquitto_sub")) return isThere("mosquitto_sub") ? `begin heard ${quoted}; ${said}` : "";
   if (block.startsWith("mosquitto_pub")) {
