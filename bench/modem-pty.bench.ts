@@ -29,6 +29,8 @@ async function showPty(): Promise<void> {
     `three credentials, the modem offline and back: ${write.writeMs.toFixed(0)} ms, with the probe ${all.toFixed(0)} ms`,
   );
   say(`asked for: less than ${writeMsMax.toLocaleString("en")} ms\n`);
+  // A quick look says nothing of speed, and CI's machine has neighbours.
+  if (values.quick === true) return;
   const slowest = Math.min(
     ...rows.filter(({ name }) => name.endsWith("a bare host")).map((each) => each.commandsPerSecond),
   );
