@@ -1,7 +1,8 @@
-import { concatBytes, type ThinglineError } from "@thingline/protocol";
+import { concatBytes } from "@thingline/protocol";
 import type { Clock } from "./clock.js";
 import type { Connection, Endpoint } from "./connection.js";
-import { type Channel, type ChannelEvents, lostError, StreamConnection } from "./stream-connection.js";
+import { PairedChannel } from "./paired-channel.js";
+import { type ChannelEvents, StreamConnection } from "./stream-connection.js";
 import { type Batch, SlabPool } from "./write-plan.js";
 
 /** Default of {@link ConnectionPairOptions.windowBytes}. */
@@ -36,106 +37,44 @@ export function createConnectionPair(options: ConnectionPairOptions): { near: Co
 }
 
 /** One direction of a pair and a half: what its end sends, and what has come for it. */
-class PairChannel implements Channel {
-  peer: PairChannel | undefined;
-  readonly #clock: Clock;
+class PairChannel extends PairedChannel<PairChannel> {
   readonly #windowBytes: number;
-  readonly #events: ChannelEvents;
   /** Came for this end and was not read yet. */
   #arrived: Uint8Array[] = [];
   #unreadBytes = 0;
-  #isReading = false;
-  #isTurnPlanned = false;
   /** The other end waits to hear that its write was taken. */
   #isTakenDue = false;
-  #isEndSent = false;
-  #isEndArrived = false;
-  #isEndRead = false;
-  /** Nothing more is read or told but the end itself. */
-  #isOver = false;
-  #isToldOver = false;
-  #error: ThinglineError | undefined;
 
   constructor(clock: Clock, windowBytes: number, events: ChannelEvents) {
-    this.#clock = clock;
+    super(clock, events);
     this.#windowBytes = windowBytes;
-    this.#events = events;
   }
 
-  send({ parts, lengthBytes }: Batch): void {
-    const { peer } = this;
-    if (this.#isOver || peer === undefined) return;
+  protected override get isEmpty(): boolean {
+    return this.#arrived.length === 0;
+  }
+
+  protected override carryTo(peer: PairChannel, { parts, lengthBytes }: Batch): void {
     // A copy: the slab belongs to somebody else once this write is taken.
     peer.#arrived.push(concatBytes(parts));
     peer.#unreadBytes += lengthBytes;
     peer.#isTakenDue = true;
-    peer.#plan();
+    peer.plan();
   }
 
-  end(): void {
-    if (this.#isOver || this.#isEndSent) return;
-    this.#isEndSent = true;
-    if (this.peer !== undefined) {
-      this.peer.#isEndArrived = true;
-      this.peer.#plan();
-    }
-    if (this.#isEndRead) this.#finish(undefined);
-  }
-
-  destroy(): void {
-    if (this.peer !== undefined) this.peer.#finish(lostError("ECONNRESET"));
-    this.#finish(undefined);
-  }
-
-  pause(): void {
-    this.#isReading = false;
-  }
-
-  resume(): void {
-    this.#isReading = true;
-    this.#plan();
-  }
-
-  #finish(error: ThinglineError | undefined): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#error = error;
-    this.#arrived = [];
-    this.#plan();
-  }
-
-  #plan(): void {
-    if (this.#isTurnPlanned) return;
-    this.#isTurnPlanned = true;
-    this.#clock.afterTurn(() => {
-      this.#isTurnPlanned = false;
-      this.#turn();
-    });
-  }
-
-  #turn(): void {
-    while (this.#isReading && !this.#isOver) {
+  protected override handOn(): void {
+    while (this.isFlowing) {
       const bytes = this.#arrived.shift();
       if (bytes === undefined) break;
       this.#unreadBytes -= bytes.length;
-      this.#events.received(bytes);
+      this.events.received(bytes);
     }
-    if (this.#isTakenDue && this.#unreadBytes <= this.#windowBytes && !this.#isOver) {
-      this.#isTakenDue = false;
-      if (this.peer !== undefined) this.peer.#taken();
-    }
-    const isAllRead = this.#isReading && this.#arrived.length === 0;
-    if (this.#isEndArrived && !this.#isEndRead && isAllRead && !this.#isOver) {
-      this.#isEndRead = true;
-      this.#events.ended();
-      if (this.#isEndSent) this.#finish(undefined);
-    }
-    if (!this.#isOver || this.#isToldOver) return;
-    this.#isToldOver = true;
-    this.#events.channelClosed(this.#error);
+    if (!this.#isTakenDue || this.#unreadBytes > this.#windowBytes || this.isOver) return;
+    this.#isTakenDue = false;
+    this.peer?.taken();
   }
 
-  #taken(): void {
-    if (!this.#isOver) this.#events.sent();
+  protected override drop(): void {
+    this.#arrived = [];
   }
 }

@@ -1,16 +1,14 @@
 import { concatBytes } from "@thingline/protocol";
 import {
   type Batch,
-  type Channel,
   type ChannelEvents,
   type Clock,
   type Connection,
-  lostError,
+  PairedChannel,
   SlabPool,
   StreamConnection,
   type Timer,
 } from "@thingline/transport";
-import type { ThinglineError } from "@thingline/protocol";
 
 export interface SerialWireOptions {
   clock: Clock;
@@ -54,12 +52,9 @@ export function createSerialWire(options: SerialWireOptions): { host: Connection
 }
 
 /** One end of the wire, and what is on its way to it: one write of the other end at most. */
-class WireChannel implements Channel {
-  peer: WireChannel | undefined;
-  readonly #clock: Clock;
+class WireChannel extends PairedChannel<WireChannel> {
   /** Undefined: no pace. */
   readonly #bytesPerMs: number | undefined;
-  readonly #events: ChannelEvents;
   #arriving: Uint8Array | undefined;
   #readBytes = 0;
   /** When the first byte of what is arriving that was not read yet began its way. */
@@ -68,106 +63,66 @@ class WireChannel implements Channel {
   #freeAtMs = 0;
   #isInTaken = false;
   #timer: Timer | undefined;
-  #isReading = false;
-  #isTurnPlanned = false;
-  #isEndSent = false;
-  #isEndArrived = false;
-  #isEndRead = false;
-  #isOver = false;
-  #isToldOver = false;
-  #error: ThinglineError | undefined;
 
   constructor(clock: Clock, bytesPerSecond: number | undefined, events: ChannelEvents) {
-    this.#clock = clock;
+    super(clock, events);
     this.#bytesPerMs = bytesPerSecond === undefined ? undefined : bytesPerSecond / 1000;
-    this.#events = events;
   }
 
-  send({ parts }: Batch): void {
-    const { peer } = this;
-    if (this.#isOver || peer === undefined) return;
-    // A copy: the slab belongs to somebody else once this write is taken.
-    peer.#arrive(concatBytes(parts));
-  }
-
-  end(): void {
-    if (this.#isOver || this.#isEndSent) return;
-    this.#isEndSent = true;
-    if (this.peer !== undefined) {
-      this.peer.#isEndArrived = true;
-      this.peer.#plan();
-    }
-    if (this.#isEndRead) this.#finish(undefined);
-  }
-
-  destroy(): void {
-    if (this.peer !== undefined) this.peer.#finish(lostError("ECONNRESET"));
-    this.#finish(undefined);
-  }
-
-  pause(): void {
-    this.#isReading = false;
+  override pause(): void {
+    super.pause();
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
-  resume(): void {
+  override resume(): void {
     // Flow control held the line up: its bytes start their way now.
-    if (!this.#isReading && this.#arriving !== undefined) {
-      this.#startMs = Math.max(this.#startMs, this.#clock.monotonicMs());
+    if (!this.isFlowing && this.#arriving !== undefined) {
+      this.#startMs = Math.max(this.#startMs, this.clock.monotonicMs());
     }
-    this.#isReading = true;
-    this.#plan();
+    super.resume();
+  }
+
+  protected override get isEmpty(): boolean {
+    return this.#arriving === undefined;
+  }
+
+  protected override carryTo(peer: WireChannel, { parts }: Batch): void {
+    // A copy: the slab belongs to somebody else once this write is taken.
+    peer.#arrive(concatBytes(parts));
+  }
+
+  protected override drop(): void {
+    this.#arriving = undefined;
+    this.#timer?.cancel();
+  }
+
+  /** Hands on what has come through by now, and looks again when more has. */
+  protected override handOn(): void {
+    const bytes = this.#arriving;
+    if (bytes === undefined || !this.isFlowing) return;
+    const until = this.#readBytes + this.#throughBytes(bytes.length - this.#readBytes);
+    while (this.#readBytes < until && this.isFlowing) this.#handOnPiece(bytes, until);
+    if (this.#arriving === undefined) {
+      this.#isInTaken = true;
+      if (!this.isOver) this.peer?.taken();
+      this.#isInTaken = false;
+    } else if (this.#bytesPerMs !== undefined && this.isFlowing) {
+      this.#timer?.cancel();
+      this.#timer = this.clock.setTimer(this.#lookAgainMs(), () => this.turn());
+    }
   }
 
   #arrive(bytes: Uint8Array): void {
     this.#arriving = bytes;
     this.#readBytes = 0;
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.clock.monotonicMs();
     // A sender that had it ready sends without a gap, however late the turn of the event loop comes.
     this.#startMs = this.#isInTaken ? this.#freeAtMs : Math.max(this.#freeAtMs, nowMs);
-    this.#plan();
+    this.plan();
   }
 
-  #plan(): void {
-    if (this.#isTurnPlanned) return;
-    this.#isTurnPlanned = true;
-    this.#clock.afterTurn(() => {
-      this.#isTurnPlanned = false;
-      this.#turn();
-    });
-  }
-
-  #turn(): void {
-    if (this.#isReading && !this.#isOver) this.#carry();
-    const isAllRead = this.#isReading && this.#arriving === undefined;
-    if (this.#isEndArrived && !this.#isEndRead && isAllRead && !this.#isOver) {
-      this.#isEndRead = true;
-      this.#events.ended();
-      if (this.#isEndSent) this.#finish(undefined);
-    }
-    if (!this.#isOver || this.#isToldOver) return;
-    this.#isToldOver = true;
-    this.#events.channelClosed(this.#error);
-  }
-
-  /** Hands on what has come through by now, and looks again when more has. */
-  #carry(): void {
-    const bytes = this.#arriving;
-    if (bytes === undefined) return;
-    const until = this.#readBytes + this.#throughBytes(bytes.length - this.#readBytes);
-    while (this.#readBytes < until && this.#isReading && !this.#isOver) this.#handOn(bytes, until);
-    if (this.#arriving === undefined) {
-      this.#isInTaken = true;
-      if (!this.#isOver && this.peer !== undefined) this.peer.#taken();
-      this.#isInTaken = false;
-    } else if (this.#bytesPerMs !== undefined && this.#isReading && !this.#isOver) {
-      this.#timer?.cancel();
-      this.#timer = this.#clock.setTimer(this.#lookAgainMs(), () => this.#turn());
-    }
-  }
-
-  #handOn(bytes: Uint8Array, until: number): void {
+  #handOnPiece(bytes: Uint8Array, until: number): void {
     const from = this.#readBytes;
     this.#readBytes = Math.min(until, from + pieceBytes);
     if (this.#bytesPerMs !== undefined) this.#startMs += (this.#readBytes - from) / this.#bytesPerMs;
@@ -175,34 +130,21 @@ class WireChannel implements Channel {
       this.#arriving = undefined;
       this.#freeAtMs = this.#startMs;
     }
-    this.#events.received(bytes.subarray(from, this.#readBytes));
+    this.events.received(bytes.subarray(from, this.#readBytes));
   }
 
   /** A short answer takes no longer than its bytes do. */
   #lookAgainMs(): number {
     const restBytes = (this.#arriving?.length ?? 0) - this.#readBytes;
     const restMs = restBytes / (this.#bytesPerMs ?? Infinity);
-    const dueMs = this.#startMs + restMs - this.#clock.monotonicMs();
+    const dueMs = this.#startMs + restMs - this.clock.monotonicMs();
     return Math.min(paceMs, Math.max(0, dueMs));
   }
 
   #throughBytes(restBytes: number): number {
     if (this.#bytesPerMs === undefined) return restBytes;
     // The last byte may be a fraction of a millisecond late by rounding: a thousandth of a byte makes up for it.
-    const passed = (this.#clock.monotonicMs() - this.#startMs) * this.#bytesPerMs;
+    const passed = (this.clock.monotonicMs() - this.#startMs) * this.#bytesPerMs;
     return Math.min(restBytes, Math.max(0, Math.floor(passed + 0.001)));
-  }
-
-  #taken(): void {
-    if (!this.#isOver) this.#events.sent();
-  }
-
-  #finish(error: ThinglineError | undefined): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#error = error;
-    this.#arriving = undefined;
-    this.#timer?.cancel();
-    this.#plan();
   }
 }
