@@ -197,6 +197,17 @@ describe("modem firmware program by nrfutil", { skip }, () => {
     ],
     ["garbage", { lines: ["{", "[1,2", '{"type":7}', "null", "\u0000\u001b[2J"] }, /without saying that it has done/],
     ["nothing", {}, /without saying that it has done/],
+    [
+      "a task that begins and never ends, behind one that went well",
+      {
+        lines: [
+          taskBegin("erase"),
+          taskEnd("erase"),
+          { type: "task_begin", data: { task: { id: "2", name: "program" } } },
+        ],
+      },
+      /failed: it ended without saying how its task "program" went/,
+    ],
   ] satisfies [string, FakeAnswer, RegExp][]) {
     test(`${what} is told as a failure, with what it means for the modem`, async (t) => {
       const { error, calls } = await programWith(t, { "device program": answer });

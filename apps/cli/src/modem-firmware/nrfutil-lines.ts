@@ -2,9 +2,10 @@ import { isRecord } from "@thingline/protocol";
 
 /** One line of `nrfutil ... --json`, as far as it is of use. */
 export type NrfutilLine =
-  | { type: "begin"; task: string }
+  /** `id`: the task's, by which its end is known; its name where it has none. */
+  | { type: "begin"; id: string; task: string }
   | { type: "progress"; percent: number; description: string | undefined }
-  | { type: "end"; task: string; isSuccess: boolean; message: string | undefined; data: unknown }
+  | { type: "end"; id: string; task: string; isSuccess: boolean; message: string | undefined; data: unknown }
   | { type: "info"; data: unknown }
   | { type: "log"; level: string; message: string }
   /** Text that is no JSON, or JSON of another kind. */
@@ -36,14 +37,15 @@ function lineOf(type: unknown, data: unknown): NrfutilLine | undefined {
   const members = isRecord(data) ? data : {};
   if (type === "log") return { type: "log", level: textOf(members["level"]), message: textOf(members["message"]) };
   const task = nameOf(members["task"]);
-  if (type === "task_begin") return { type: "begin", task };
+  const id = idOf(members["task"]) || task;
+  if (type === "task_begin") return { type: "begin", id, task };
   if (type === "task_progress") return progressOf(members["progress"]);
   if (type === "task_end") {
     const { result, message, error } = members;
     const description = isRecord(error) ? textOf(error["description"]) : "";
     const words = textOf(message) === "" ? description : textOf(message);
     const isSuccess = result === "success" || (result === undefined && error === undefined);
-    return { type: "end", task, isSuccess, message: words === "" ? undefined : words, data: members["data"] };
+    return { type: "end", id, task, isSuccess, message: words === "" ? undefined : words, data: members["data"] };
   }
   return undefined;
 }
@@ -64,6 +66,8 @@ function progressOf(value: unknown): NrfutilLine | undefined {
 }
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
+
+const idOf = (task: unknown): string => (isRecord(task) ? textOf(task["id"]) : "");
 
 function nameOf(task: unknown): string {
   if (!isRecord(task)) return "";

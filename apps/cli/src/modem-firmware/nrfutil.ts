@@ -63,6 +63,8 @@ class RunningNrfutil {
   #kill: NodeJS.Timeout | undefined;
   /** The first, however many ends came before it. */
   #failedEnd: NrfutilResult["ends"][number] | undefined;
+  /** Tasks that began and have not ended, their names by their ids. */
+  readonly #open = new Map<string, string>();
   #rest = "";
   #isOverlong = false;
   #words = "";
@@ -115,7 +117,9 @@ class RunningNrfutil {
     const line = readNrfutilLine(text);
     if (line.type === "other") this.#hear(`${text.slice(0, programmerWordsMax)}\n`);
     if (line.type === "log" && /^(?:error|critical)$/i.test(line.level)) this.#hear(`${line.message}\n`);
+    if (line.type === "begin" && this.#open.size < keptMax) this.#open.set(line.id, line.task);
     if (line.type === "end") {
+      this.#open.delete(line.id);
       if (!line.isSuccess) this.#failedEnd ??= line;
       if (this.#result.ends.length < keptMax) this.#result.ends.push(line);
     }
@@ -150,8 +154,9 @@ class RunningNrfutil {
     if (this.#ended !== undefined) return this.#over(this.#ended);
     const failed = this.#failedEnd;
     const command = `nrfutil ${this.#run.args.slice(0, 2).join(" ")}`;
-    if (code === 0 && failed === undefined) return this.#over(undefined);
-    const how = failed?.message ?? (code === null ? `it was ended by ${signal}` : `it ended with code ${code}`);
+    const [open] = this.#open.values();
+    if (code === 0 && failed === undefined && open === undefined) return this.#over(undefined);
+    const how = failed?.message ?? endText(code, signal, open);
     this.#over(this.#failed(`${command} failed: ${how}`));
   }
 
@@ -167,6 +172,12 @@ class RunningNrfutil {
     if (error === undefined) this.#settle.resolve(this.#result);
     else this.#settle.reject(error);
   }
+}
+
+function endText(code: number | null, signal: NodeJS.Signals | null, open: string | undefined): string {
+  if (code === null) return `it was ended by ${signal}`;
+  if (code !== 0 || open === undefined) return `it ended with code ${code}`;
+  return `it ended without saying how its task${open === "" ? "" : ` "${open}"`} went`;
 }
 
 function startError(cause: Error): ThinglineError {
