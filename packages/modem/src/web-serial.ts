@@ -6,10 +6,13 @@ import {
   type OptionTypes,
   ThinglineError,
 } from "@thingline/protocol";
-import { type Clock, clockOption, type Connection } from "@thingline/transport";
+import { type Clock, clockOption, type Connection, createSystemClock } from "@thingline/transport";
 import { connectSerialLine, type SerialLine } from "./serial-channel.js";
 
-export { createWebClock } from "./web-clock.js";
+/** The clocks and the event loop of a browser. */
+export function createWebClock(): Clock {
+  return createSystemClock();
+}
 
 /** As much of the browser's `ReadableStream` as is used. */
 export interface WebByteSource {

@@ -57,7 +57,7 @@ export type { KeyKind, KeyPair, Keys, SignedData } from "./keys.js";
 export { modemFirmwareErrors, modemUpdateResults } from "./modem-firmware.js";
 export type { ModemFirmware, ModemFirmwareError, ModemFirmwareState, ModemUpdateResult } from "./modem-firmware.js";
 export { sleep } from "./sleep.js";
-export { createTurnEnds } from "./turn-ends.js";
+export { createSystemClock } from "./system-clock.js";
 export { PairedChannel } from "./paired-channel.js";
 export { makePrivateFolder } from "./private-folder.js";
 export type { ChildEnd, ChildProcess, ProcessCommand, Processes } from "./processes.js";
