@@ -1,12 +1,9 @@
 import { type Command, Option } from "commander";
 import { optionValues } from "./option-values.js";
-import { type AddCommand, examples, modemDirOption, withDoorOptions } from "./program-parts.js";
+import { type AddCommand, examples, withModemOptions } from "./program-parts.js";
 
 const { path: paths, anySecTag } = optionValues;
 const forceTag = "also the tag of nRF Cloud, and tags whose TLS a modem trace shows";
-
-/** Where the modem is: a board behind a door, or the folder of a simulated one. */
-const onModem = (made: Command): Command => withDoorOptions(made.addOption(modemDirOption()));
 
 const withSources = (made: Command): Command =>
   made
@@ -36,7 +33,7 @@ function addWrite(modem: Command, command: AddCommand): void {
     "write credentials to a security tag, and compare what is there then",
     async () => (await import("./commands/modem-write.js")).modemWrite,
   );
-  withSources(onModem(write))
+  withSources(withModemOptions(write))
     .addOption(
       new Option("--line-ends <kind>", "of what is written; the modem's digest is over them (default: lf)").choices([
         "lf",
@@ -81,7 +78,7 @@ function addVerify(modem: Command, command: AddCommand): void {
     "compare what a security tag holds with files, by digest",
     async () => (await import("./commands/modem-verify.js")).modemVerify,
   );
-  withSources(onModem(verify));
+  withSources(withModemOptions(verify));
   examples(verify, "modem verify --port /dev/ttyACM0 --sec-tag 42 --from my-thing");
 }
 
@@ -92,7 +89,7 @@ function addLists(modem: Command, command: AddCommand): void {
     "list what is stored: security tag, type and SHA-256",
     async () => (await import("./commands/modem-list.js")).modemList,
   ).option("--sec-tag <tag>", "only this security tag", anySecTag);
-  examples(onModem(list), "modem list --port /dev/ttyACM0", "modem list --sec-tag 42 --json");
+  examples(withModemOptions(list), "modem list --port /dev/ttyACM0", "modem list --sec-tag 42 --json");
   const remove = command(
     modem,
     "delete",
@@ -106,7 +103,7 @@ function addLists(modem: Command, command: AddCommand): void {
     .option("--force", forceTag)
     .option("--yes", "needed for a board: nobody can bring a key back");
   examples(
-    onModem(remove),
+    withModemOptions(remove),
     "modem delete --sec-tag 43",
     "modem delete --port /dev/ttyACM0 --sec-tag 42 --type ca --yes",
   );
@@ -134,7 +131,7 @@ function addGenerateKey(modem: Command, command: AddCommand): void {
     .option("--out <file>", "write the PEM here instead of to standard output", paths)
     .option("--replace", "delete the key that is there, and the certificate that belonged to it")
     .option("--force", forceTag);
-  examples(onModem(generate), "modem generate-key --port /dev/ttyACM0 --sec-tag 42 --out my.csr");
+  examples(withModemOptions(generate), "modem generate-key --port /dev/ttyACM0 --sec-tag 42 --out my.csr");
 }
 
 function addAt(modem: Command, command: AddCommand): void {
@@ -147,7 +144,7 @@ function addAt(modem: Command, command: AddCommand): void {
     .argument("[commands...]", "AT commands, one after the other")
     .option("--keep-going", "send the others also when one is answered with an error");
   examples(
-    onModem(at),
+    withModemOptions(at),
     "modem at --port /dev/ttyACM0 AT+CGMR AT+CFUN?",
     "modem at 'AT%CMNG=1'",
     "modem at --port /dev/ttyACM0 < script.txt",

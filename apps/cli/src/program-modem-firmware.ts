@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { optionValues } from "./option-values.js";
-import { type AddCommand, examples, modemDirOption, withDoorOptions } from "./program-parts.js";
+import { type AddCommand, examples, withDoorOptions, withModemOptions } from "./program-parts.js";
 
 const paths = optionValues.path;
 
@@ -12,11 +12,13 @@ export function addModemFirmware(modem: Command, command: AddCommand): void {
     "say which firmware a modem runs, and what it is good for; exit code 1 when it is too old",
     async () => (await import("./commands/modem-firmware.js")).modemFirmware,
   )
-    .addOption(modemDirOption())
     // Options behind `program` are that command's.
     .enablePositionalOptions();
-  withDoorOptions(show);
-  examples(show, "modem firmware --port /dev/ttyACM0", "modem firmware program mfw_nrf9160_1.3.7.zip");
+  examples(
+    withModemOptions(show),
+    "modem firmware --port /dev/ttyACM0",
+    "modem firmware program mfw_nrf9160_1.3.7.zip",
+  );
   addProgram(show, command);
 }
 

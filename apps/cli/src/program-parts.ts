@@ -34,6 +34,33 @@ export const withDoorOptions = (command: Command): Command =>
     .option("--baud-rate <rate>", "of the serial port (default: 115200)", optionValues.baudRate)
     .option("--no-flow-control", "for adapters without the wires RTS and CTS");
 
+/** For commands that work on a board behind a door, or else on the simulated modem of a folder: of no use to them is a folder beside a door. */
+export const withModemOptions = (command: Command): Command =>
+  withDoorOptions(command.addOption(modemDirOption())).hook("preAction", (made) => refuseBesideDoor(made));
+
+/** The option has a default and a variable of the environment, which hold for all commands: only one that was typed is refused. */
+function refuseBesideDoor(command: Command): void {
+  const isTyped = (name: string) => command.getOptionValueSource(name) === "cli";
+  const door = ["port", "tcp", "ports"].find(isTyped);
+  if (door === undefined || !isTyped("modemDir")) return;
+  command.error(
+    `error: option '${flagsOf(command, "modemDir")}' cannot be used with option '${flagsOf(command, door)}'`,
+  );
+}
+
+/** An option in front of the name of a command below belongs to the one above, which does not run: nobody would heed it. */
+export function refuseInFront(command: Command): void {
+  for (let above = command.parent; above !== null; above = above.parent) {
+    const { options } = above;
+    const typed = options.find((option) => above?.getOptionValueSource(option.attributeName()) === "cli");
+    if (typed === undefined) continue;
+    command.error(`error: option '${typed.flags}' has to stand behind '${command.name()}'`);
+  }
+}
+
+const flagsOf = (command: Command, name: string): string =>
+  command.options.find((option) => option.attributeName() === name)?.flags ?? name;
+
 export const awsOption = () =>
   new Option("--aws", "a real AWS account instead of the local cloud (standard AWS environment, profile and region)");
 

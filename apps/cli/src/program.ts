@@ -15,6 +15,7 @@ import {
   dataDirOption,
   examples,
   modemDirOption,
+  refuseInFront,
   verboseText,
   type Action,
   type AddCommand,
@@ -99,6 +100,7 @@ export function createProgram(
     .version(programVersion(), "-V, --version")
     // `--version` behind a command is that command's.
     .enablePositionalOptions()
+    .hook("preAction", (_, command) => refuseInFront(command))
     .exitOverride()
     // Commands have it from here.
     .configureOutput({
