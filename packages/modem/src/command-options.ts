@@ -23,6 +23,11 @@ export interface CommandOptions {
 /** Sends one command and waits for its answer. See `ModemSession.command`. */
 export type RunCommand = (line: string, options?: CommandOptions) => Promise<readonly string[]>;
 
+/** Has every command end with its caller's signal. */
+export function withSignal(run: RunCommand, signal: AbortSignal | undefined): RunCommand {
+  return signal === undefined ? run : (line, options) => run(line, { ...options, signal });
+}
+
 const commandTypes = {
   timeoutMs: "number",
   signal: "signal",

@@ -26,6 +26,7 @@ import { abandonedBytesMax, findWayBack, leaveDataMode, type WayBack, type WayBa
 import { parseRawDataHead, type RawDataListener } from "./raw-data.js";
 import { RawIntake } from "./raw-intake.js";
 
+export { withSignal } from "./command-options.js";
 export type { CommandOptions, RunCommand } from "./command-options.js";
 
 export interface ModemSessionOptions {

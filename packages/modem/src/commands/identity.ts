@@ -1,6 +1,6 @@
 import type { CommandOptions, RunCommand } from "../session.js";
 import { ask, askModem, type CommandSession, sequenceOf, type SequenceSession } from "./ask.js";
-import { unlessRejected } from "../unless-rejected.js";
+import { unlessRejected } from "../failures.js";
 
 export interface ModemDescription {
   manufacturer: string;

@@ -4,7 +4,8 @@ import { formatSystemMode, parseFunctionalMode, parseRegistrationRead, parseSyst
 import { type Clock, clockOption, type LinkControl, type Timer } from "@thingline/transport";
 import type { LinkEvent, LinkEvents, LinkState } from "../link-state.js";
 import { initialLinkState, stepLinkNotification, stepRegistration } from "../link-state.js";
-import { type ModemSession, type RunCommand, sessionOption } from "../session.js";
+import { unlessRejected } from "../failures.js";
+import { type ModemSession, type RunCommand, sessionOption, withSignal } from "../session.js";
 
 export interface LinkControlOptions {
   clock: Clock;
@@ -124,7 +125,8 @@ class SessionLinkControl implements LteLinkControl {
   async #activate(run: RunCommand): Promise<void> {
     await run("AT+CEREG=5");
     await run("AT+CSCON=1");
-    await optional(run, "AT%MDMEV=1");
+    // Not every firmware has it.
+    await unlessRejected(run("AT%MDMEV=1"));
     await this.#readRegistration(run);
     const [line = ""] = await run("AT+CFUN?");
     const mode = parseFunctionalMode(line);
@@ -151,10 +153,8 @@ class SessionLinkControl implements LteLinkControl {
   }
 
   async #change(steps: (run: RunCommand) => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-    const abortable: (run: RunCommand) => Promise<void> = (run) =>
-      steps((line, options) => run(line, signal === undefined ? options : { ...options, signal }));
     try {
-      await this.#session.sequence(abortable, signal === undefined ? {} : { signal });
+      await this.#session.sequence((run) => steps(withSignal(run, signal)), signal === undefined ? {} : { signal });
     } catch (error) {
       if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
       const message = `the modem refused a change of the LTE link: ${error.message}`;
@@ -212,15 +212,6 @@ class SessionLinkControl implements LteLinkControl {
 
   #checkOpen(): void {
     if (this.#isClosed) throw new ThinglineError("CLOSED", "link control was closed");
-  }
-}
-
-/** A command that not every firmware has. */
-async function optional(run: RunCommand, line: string): Promise<void> {
-  try {
-    await run(line);
-  } catch (error) {
-    if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
   }
 }
 

@@ -2,7 +2,7 @@ import { optionInvalid } from "@thingline/protocol";
 import type { simLocks } from "../at/sim.js";
 import type { CommandOptions } from "../session.js";
 import { ask, askModem, type CommandSession, sequenceOf, type SequenceSession } from "./ask.js";
-import { unlessRejected } from "../unless-rejected.js";
+import { unlessRejected } from "../failures.js";
 
 /** What a SIM card, or the device's own lock, wants before it works; `ready` wants nothing. */
 export type SimLock = (typeof simLocks)[keyof typeof simLocks];

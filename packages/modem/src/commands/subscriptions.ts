@@ -2,7 +2,7 @@ import { optionInvalid } from "@thingline/protocol";
 import { formatCommand } from "../at/table.js";
 import type { CommandOptions } from "../session.js";
 import { sequenceOf, type SequenceSession } from "./ask.js";
-import { unlessRejected } from "../unless-rejected.js";
+import { unlessRejected } from "../failures.js";
 
 /** From which length of a sleep on, and how long before its end, the modem tells. */
 export interface SleepSubscription {

@@ -10,7 +10,7 @@ import {
   parseClaimToken,
 } from "./attestation.js";
 import { checkSecTag } from "./reasons.js";
-import { unlessRejected } from "../unless-rejected.js";
+import { unlessRejected } from "../failures.js";
 
 export interface TokenOptions extends AttestationTrust, CommandOptions {
   /** 32 hexadecimal digits that nobody could foresee: the token is then of now. Default: the modem makes some up. */

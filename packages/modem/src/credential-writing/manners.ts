@@ -1,4 +1,4 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { ThinglineError } from "@thingline/protocol";
 import {
   type FunctionalMode,
   integerAt,
@@ -8,6 +8,7 @@ import {
   parseRegistrationRead,
 } from "@thingline/protocol/at";
 import type { Clock } from "@thingline/transport";
+import { unlessRejected } from "../failures.js";
 import type { RunCommand } from "../session.js";
 import type { ModemManners } from "./story.js";
 
@@ -21,12 +22,9 @@ export async function readManners(run: RunCommand): Promise<ModemManners> {
   const functionalMode = await readMode(run);
   const told: [string, number][] = [];
   for (const name of subscriptions) {
-    try {
-      told.push([name, await readLevel(run, name)]);
-    } catch (error) {
-      // Not every state answers them.
-      if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
-    }
+    // Not every state answers them.
+    const level = await unlessRejected(readLevel(run, name));
+    if (level !== undefined) told.push([name, level]);
   }
   return { errorLevel, functionalMode, subscriptions: told };
 }

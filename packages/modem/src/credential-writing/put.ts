@@ -1,5 +1,6 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { CredentialType } from "@thingline/transport";
+import { isPassing } from "../failures.js";
 import {
   attempt,
   effectAttemptsMax,
@@ -7,7 +8,6 @@ import {
   type Listed,
   listTag,
   listTagSurely,
-  isPassing,
   type PlannedItem,
   stateOf,
   type Story,

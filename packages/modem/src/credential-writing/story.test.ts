@@ -2,15 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
-import {
-  agreeingAsksMax,
-  attempt,
-  effectAttemptsMax,
-  type EffectResult,
-  isPassing,
-  listTagSurely,
-  type Story,
-} from "./story.js";
+import { agreeingAsksMax, attempt, effectAttemptsMax, type EffectResult, listTagSurely, type Story } from "./story.js";
+import { isPassing } from "../failures.js";
 
 /** Follows a story with results made up by number. */
 function follow<Result>(story: Story<Result>, resultOf: (number: number) => EffectResult): [Result, effects: number] {

@@ -1,6 +1,7 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { ThinglineError } from "@thingline/protocol";
 import type { FunctionalMode } from "@thingline/protocol/at";
 import type { CredentialType } from "@thingline/transport";
+import { isPassing } from "../failures.js";
 import type { CredentialPlan } from "./types.js";
 
 /** How a modem was found, to leave it so. */
@@ -60,16 +61,6 @@ export const agreeingAsksMax = 4;
 
 /** The key first, so that a tag with a CA is a tag that was written to the end. */
 export const writeOrder: readonly CredentialType[] = ["privateKey", "psk", "pskIdentity", "certificate", "ca"];
-
-/**
- * What may be another the next time: an answer that was lost or damaged on its way, or a command that was. A modem that refuses for a reason
- * gives its number.
- */
-export function isPassing(error: ThinglineError): boolean {
-  if (error.code === "TIMEOUT" || error.code === "MODEM_RESPONSE_INVALID") return true;
-  const isRefusal = isThinglineError(error, "CREDENTIAL_REFUSED") || isThinglineError(error, "MODEM_COMMAND_REJECTED");
-  return isRefusal && error.details["cme"] === undefined;
-}
 
 /** Asks for one effect, once more where the first failure may pass. */
 export function* attempt(effect: WritingEffect): Story<EffectResult> {

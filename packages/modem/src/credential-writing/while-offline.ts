@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { ModemSession, RunCommand } from "../session.js";
+import { type ModemSession, type RunCommand, withSignal } from "../session.js";
 import { goOffline, readManners, restoreManners } from "./manners.js";
 
 /**
@@ -17,8 +17,7 @@ export async function whileOffline<Result>(
   return session.sequence(async (runAlways) => {
     if (signal?.aborted === true)
       throw new ThinglineError("ABORTED", "stopped by the caller", { cause: signal.reason });
-    const run: RunCommand =
-      signal === undefined ? runAlways : (line, options) => runAlways(line, { ...options, signal });
+    const run = withSignal(runAlways, signal);
     const manners = await readManners(run);
     let result: Result;
     try {

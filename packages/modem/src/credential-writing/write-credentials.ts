@@ -1,7 +1,7 @@
 import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { clockOption, keysOption } from "@thingline/transport";
 import { defaultNetworkTimeoutMs } from "../commands/link-control.js";
-import { type ModemSession, type RunCommand, sessionOption } from "../session.js";
+import { type ModemSession, type RunCommand, sessionOption, withSignal } from "../session.js";
 import { checkPlan } from "./checked-plan.js";
 import { writingStory } from "./machine.js";
 import { goOffline, goOnline, readManners, restoreManners } from "./manners.js";
@@ -146,9 +146,6 @@ class Writing {
     }
   }
 }
-
-const withSignal = (run: RunCommand, signal: AbortSignal | undefined): RunCommand =>
-  signal === undefined ? run : (line, options) => run(line, { ...options, signal });
 
 const aborted = (signal: AbortSignal) =>
   new ThinglineError("ABORTED", "the writing was stopped by its caller", { cause: signal.reason });

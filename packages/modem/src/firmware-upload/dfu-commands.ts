@@ -2,7 +2,7 @@ import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { integerAt, parseInformation } from "@thingline/protocol/at";
 import type { ModemSession } from "../session.js";
 import type { HeardNotifications } from "./notifications.js";
-import { unlessRejected } from "../unless-rejected.js";
+import { unlessRejected } from "../failures.js";
 
 /** What `#XDFU...` calls the kinds of firmware. */
 export const dfuTypes = { application: 0, delta: 1, full: 2 } as const;

@@ -18,7 +18,7 @@ import {
   type UploadFirmwareOptions,
   type UploadReport,
 } from "./types.js";
-import { unlessRejected } from "../unless-rejected.js";
+import { isSessionOver, unlessRejected } from "../failures.js";
 
 /** An upload is begun so often, when the board lost or refused a piece that cannot be sent by itself again. */
 export const uploadAttemptsMax = 3;
@@ -38,9 +38,6 @@ const optionTypes = {
   pieceBytes: "number",
   activates: "boolean",
 } as const satisfies OptionTypes<UploadFirmwareOptions>;
-
-/** After these the line itself is gone: nothing can be sent over it any more. */
-const lineEnds = ["SERIAL_PORT_UNPLUGGED", "CONNECTION_LOST", "CLOSED"] as const;
 
 const words: Readonly<Record<UploadedBoardState, string>> = {
   unchanged: "the board runs what it ran before",
@@ -179,8 +176,8 @@ class Uploading {
     }
   }
 
-  #isWorthAnother({ code }: ThinglineError): boolean {
-    return code !== "ABORTED" && !lineEnds.some((end) => end === code);
+  #isWorthAnother(error: ThinglineError): boolean {
+    return error.code !== "ABORTED" && !isSessionOver(error);
   }
 
   async #transferImage(): Promise<void> {

@@ -3,7 +3,7 @@ import { integerAt, parseCredentialLine, parseInformation, parseRegistrationRead
 import { linkFailed } from "../commands/link-control.js";
 import type { RunCommand } from "../session.js";
 import type { SocketConnect } from "./socket-commands.js";
-import { unlessRejected } from "../unless-rejected.js";
+import { unlessRejected } from "../failures.js";
 
 /** Error numbers of the modem library that a connect may fail with. */
 const errnos = { badKey: 22, tls: 95, refused: 111, timedOut: [110, 116], noHost: [113, 118] } as const;

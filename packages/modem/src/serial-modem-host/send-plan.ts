@@ -1,3 +1,5 @@
+import { concatBytes } from "@thingline/protocol";
+
 /** One command that sends a part of a stream. */
 export type SendPiece =
   /** In data mode. The parts are views of what was given. */
@@ -26,19 +28,9 @@ const markerLength = 3;
 export function planSends(parts: readonly Uint8Array[], options: SendPlanOptions): SendPiece[] {
   const lengthBytes = parts.reduce((sum, part) => sum + part.length, 0);
   if (lengthBytes === 0) return [];
-  if (!options.countsPayload) return cutByMarker(joined(parts, lengthBytes), options);
-  if (lengthBytes <= hexBytesMax) return [{ type: "hex", bytes: joined(parts, lengthBytes) }];
+  if (!options.countsPayload) return cutByMarker(concatBytes(parts), options);
+  if (lengthBytes <= hexBytesMax) return [{ type: "hex", bytes: concatBytes(parts) }];
   return cutByCount(parts, options.burstBytesMax);
-}
-
-function joined(parts: readonly Uint8Array[], lengthBytes: number): Uint8Array {
-  const bytes = new Uint8Array(lengthBytes);
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
 }
 
 function cutByCount(parts: readonly Uint8Array[], burstBytesMax: number): SendPiece[] {

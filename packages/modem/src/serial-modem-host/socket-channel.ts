@@ -1,7 +1,7 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { type Batch, type Channel, type ChannelEvents, type Clock, lostError, type Timer } from "@thingline/transport";
 import type { BurstSize } from "./burst-size.js";
-import { ignoreKnown } from "./ignore-known.js";
+import { ignoreKnown } from "../failures.js";
 import { planSends, type SendPiece } from "./send-plan.js";
 import { pollEvents, pollGone, type SocketCommands } from "./socket-commands.js";
 

@@ -1,5 +1,6 @@
 import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
-import { type AtValue, formatAtParameters, integerAt, parseInformation, stringAt } from "@thingline/protocol/at";
+import { type AtValue, formatAtCommand, integerAt, parseInformation, stringAt } from "@thingline/protocol/at";
+import { unlessRejected } from "../failures.js";
 import type { CommandOptions, ModemSession, RunCommand } from "../session.js";
 import type { DialectTraits } from "./dialect.js";
 import type { SendPiece } from "./send-plan.js";
@@ -107,7 +108,7 @@ export class SocketCommands {
     const name = tls === undefined ? "#XSOCKET" : "#XSSOCKET";
     const peerVerify = 2;
     const secure = tls === undefined ? [] : [tls.secTag, peerVerify];
-    const command = commandOf(name, [family === 4 ? 1 : 2, 1, 0, ...secure, this.#contextId]);
+    const command = formatAtCommand(name, [family === 4 ? 1 : 2, 1, 0, ...secure, this.#contextId]);
     const steps = async (run: RunCommand) => {
       if (this.#mayHaveStrays) await this.#closeStrays(run);
       try {
@@ -152,25 +153,16 @@ export class SocketCommands {
     if (this.#lacksReadableEvents) return;
     // A list of sockets replaces the one before; without a list every socket is watched, new ones too.
     const parameters = this.traits.namesSockets ? [handle, 1, pollEvents.readable] : [1, pollEvents.readable];
-    try {
-      await this.#session.command(commandOf("#XAPOLL", parameters));
-    } catch (error) {
-      if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
-      this.#lacksReadableEvents = true;
-    }
+    const answer = await unlessRejected(this.#session.command(formatAtCommand("#XAPOLL", parameters)));
+    if (answer === undefined) this.#lacksReadableEvents = true;
   }
 
   /** Whether TLS took up an old session cannot be asked; which cipher suite it uses can. @returns undefined for a build that does not tell. */
   async cipherSuite(handle: number): Promise<string | undefined> {
-    try {
-      const lines = await this.#about(handle, "#XSSOCKETOPT", [0, 4]);
-      // In some builds in hexadecimal digits, in some in quotes.
-      const number = Number(/(0x[0-9a-f]+|[0-9]+)"?$/i.exec(lines[0] ?? "")?.[1] ?? 0);
-      return number > 0 ? `0x${number.toString(16).toUpperCase().padStart(4, "0")}` : undefined;
-    } catch (error) {
-      if (isThinglineError(error, "MODEM_COMMAND_REJECTED")) return undefined;
-      throw error;
-    }
+    const [line = ""] = (await unlessRejected(this.#about(handle, "#XSSOCKETOPT", [0, 4]))) ?? [];
+    // In some builds in hexadecimal digits, in some in quotes.
+    const number = Number(/(0x[0-9a-f]+|[0-9]+)"?$/i.exec(line)?.[1] ?? 0);
+    return number > 0 ? `0x${number.toString(16).toUpperCase().padStart(4, "0")}` : undefined;
   }
 
   /**
@@ -185,7 +177,7 @@ export class SocketCommands {
     const parameters = this.traits.namesSockets ? [handle, 0, dontWait, 1, receiveBytesMax] : [1, dontWait];
     try {
       const lines = await this.#selecting(handle, (run) =>
-        run(commandOf("#XRECV", parameters), { onRawData, timeoutMs: localTimeoutMs }),
+        run(formatAtCommand("#XRECV", parameters), { onRawData, timeoutMs: localTimeoutMs }),
       );
       if (lines.length > 1 || (lines.length === 1) !== received.length > 0) throw disturbed();
       for (const bytes of received) onData(bytes);
@@ -198,7 +190,7 @@ export class SocketCommands {
 
   /** What `#XPOLL` tells at once. Not for the add-on, which has no such command. */
   async poll(handle: number): Promise<number> {
-    const lines = await this.#session.command(commandOf("#XPOLL", [0, handle]), { timeoutMs: localTimeoutMs });
+    const lines = await this.#session.command(formatAtCommand("#XPOLL", [0, handle]), { timeoutMs: localTimeoutMs });
     for (const line of lines) {
       const { name, parameters } = parseInformation(line) ?? { name: "", parameters: [] };
       if (name !== "#XPOLL") continue;
@@ -214,7 +206,7 @@ export class SocketCommands {
   async send(handle: number, piece: SendPiece): Promise<void> {
     const { namesSockets, countsPayload } = this.traits;
     if (piece.type === "data") {
-      const command = namesSockets ? commandOf("#XSEND", [handle, 2, 0, piece.lengthBytes]) : "AT#XSEND";
+      const command = namesSockets ? formatAtCommand("#XSEND", [handle, 2, 0, piece.lengthBytes]) : "AT#XSEND";
       const end = countsPayload ? "count" : "marker";
       const payload = { bytes: piece.parts, end, endTimeoutMs: sendTimeoutMs } as const;
       await this.#selecting(handle, (run) => run(command, { payload, timeoutMs: localTimeoutMs }));
@@ -223,7 +215,7 @@ export class SocketCommands {
     const [text, lengthBytes] =
       piece.type === "hex" ? [toHex(piece.bytes), piece.bytes.length] : [piece.text, piece.text.length];
     const parameters = namesSockets ? [handle, piece.type === "hex" ? 1 : 0, 0, text] : [text];
-    const lines = await this.#selecting(handle, (run) => run(commandOf("#XSEND", parameters)));
+    const lines = await this.#selecting(handle, (run) => run(formatAtCommand("#XSEND", parameters)));
     const sent = integerIn(lines, "#XSEND", namesSockets ? 2 : 0);
     if (sent === lengthBytes) return;
     const details = { expected: lengthBytes, got: sent ?? "nothing" };
@@ -248,7 +240,7 @@ export class SocketCommands {
 
   async #closeOne(run: RunCommand, handle: number): Promise<void> {
     if (this.traits.namesSockets) {
-      await run(commandOf("#XCLOSE", [handle]));
+      await run(formatAtCommand("#XCLOSE", [handle]));
       return;
     }
     await this.#select(run, handle);
@@ -264,7 +256,7 @@ export class SocketCommands {
     options: CommandOptions = {},
   ): Promise<readonly string[]> {
     const all = this.traits.namesSockets ? [handle, ...parameters] : parameters;
-    return this.#selecting(handle, (run) => run(commandOf(name, all), options));
+    return this.#selecting(handle, (run) => run(formatAtCommand(name, all), options));
   }
 
   #selecting<Result>(handle: number, steps: (run: RunCommand) => Promise<Result>): Promise<Result> {
@@ -277,13 +269,9 @@ export class SocketCommands {
   async #select(run: RunCommand, handle: number): Promise<void> {
     if (this.#selected === handle) return;
     this.#selected = undefined;
-    await run(commandOf("#XSOCKETSELECT", [handle]), { timeoutMs: localTimeoutMs });
+    await run(formatAtCommand("#XSOCKETSELECT", [handle]), { timeoutMs: localTimeoutMs });
     this.#selected = handle;
   }
-}
-
-function commandOf(name: string, parameters: readonly AtValue[]): string {
-  return `AT${name}=${formatAtParameters(parameters)}`;
 }
 
 function integerIn(lines: readonly string[], name: string, index: number): number | undefined {

@@ -25,7 +25,7 @@ import type { ModemSession } from "../session.js";
 import { burstBytesMax, BurstSize } from "./burst-size.js";
 import { explainFailure, isAddress } from "./connect-failure.js";
 import { dialectOf, dialectTraits, type SerialModemDialect } from "./dialect.js";
-import { ignoreKnown } from "./ignore-known.js";
+import { ignoreKnown } from "../failures.js";
 import { isRestart } from "./restart.js";
 import { asLost, SocketChannel } from "./socket-channel.js";
 import { SocketCommands, type SocketConnect } from "./socket-commands.js";

@@ -1,7 +1,7 @@
 import { isThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "@thingline/transport";
 import type { LteLinkControl } from "../commands/link-control.js";
-import { ignoreKnown } from "./ignore-known.js";
+import { ignoreKnown, isSessionOver } from "../failures.js";
 import type { ModemSession } from "../session.js";
 import { isRestart } from "./restart.js";
 
@@ -9,8 +9,6 @@ import { isRestart } from "./restart.js";
 export const restoreDelayMs = { first: 1_000, longest: 60_000 } as const;
 /** A start whose word the line lost leaves the radio off: how often a link that is wanted is looked after without a word. */
 export const linkGuardMs = 300_000;
-/** Of a session that has ended: nothing can be switched on by it. */
-const endCodes: readonly string[] = ["CLOSED", "CONNECTION_LOST", "SERIAL_PORT_UNPLUGGED"];
 
 /**
  * A link control for a board that may start again by itself, or whose modem may: its radio is off then, and whoever wanted to be
@@ -79,7 +77,7 @@ async function restore(link: LteLinkControl, clock: Clock, signal: AbortSignal):
       await link.connect({ signal });
       return;
     } catch (error) {
-      if (!isThinglineError(error) || endCodes.includes(error.code)) throw error;
+      if (!isThinglineError(error) || isSessionOver(error)) throw error;
     }
     await clock.sleep(Math.min(delayMs, restoreDelayMs.longest), { signal });
   }
