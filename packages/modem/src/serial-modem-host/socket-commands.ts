@@ -1,6 +1,6 @@
 import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
 import { type AtValue, formatAtCommand, integerAt, parseInformation, stringAt } from "@thingline/protocol/at";
-import { unlessRejected } from "../failures.js";
+import { isPassing, unlessRejected } from "../failures.js";
 import type { CommandOptions, ModemSession, RunCommand } from "../session.js";
 import type { DialectTraits } from "./dialect.js";
 import type { SendPiece } from "./send-plan.js";
@@ -64,12 +64,22 @@ export class SocketCommands {
   /** Sockets of a host that went away: nobody reads from them, and they count against the modem's limit. */
   closeAll(): Promise<void> {
     return this.#session.sequence(async (run) => {
-      if (this.traits.namesSockets) {
-        await run("AT#XCLOSE");
-        return;
+      try {
+        await this.#closeEvery(run);
+      } catch (error) {
+        // The line may have spoilt it; what the application means it says again.
+        if (!isThinglineError(error) || !isPassing(error)) throw error;
+        await this.#closeEvery(run);
       }
-      for (const handle of await this.#openHandles(run)) await this.#closeOne(run, handle);
     });
+  }
+
+  async #closeEvery(run: RunCommand): Promise<void> {
+    if (this.traits.namesSockets) {
+      await run("AT#XCLOSE");
+      return;
+    }
+    for (const handle of await this.#openHandles(run)) await this.#closeOne(run, handle);
   }
 
   /** @returns whether there is room for one more than before. */

@@ -500,6 +500,25 @@ test("sockets that an earlier program left open are closed first", async () => {
   ]);
 });
 
+test("noise in the first answer does not keep the sockets from being opened, and a refusal that stays does", async () => {
+  const spoilt = { "slm-1.x": "AT#XSOCKETSELECT?", "slm-2.x": "AT#XSOCKETSELECT?", serialModem: "AT#XCLOSE" } as const;
+  for (const dialect of ["slm-1.x", "slm-2.x", "serialModem"] as const) {
+    for (const reply of ["\r\nERROR\r\n", undefined]) {
+      for (const times of [1, 2]) {
+        let left = times;
+        const answers = socketAnswers(dialect);
+        const { clock, session, lines } = openScriptedApplication(dialect, (line) =>
+          line === spoilt[dialect] && left-- > 0 ? reply : answers(line),
+        );
+        const opening = clock.until(openSerialModemSockets(session, { clock, dialect }));
+        if (times === 1) await opening;
+        else await assert.rejects(opening, codeIs(reply === undefined ? "TIMEOUT" : "MODEM_COMMAND_REJECTED"));
+        assert.equal(lines.filter((line) => line === spoilt[dialect]).length, 2, `${dialect}, ${reply}`);
+      }
+    }
+  }
+});
+
 /** An application that has as many sockets as a modem, and tells them. */
 function countedSockets(dialect: SerialModemDialect) {
   const open = new Set<number>();
