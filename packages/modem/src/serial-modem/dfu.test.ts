@@ -6,6 +6,7 @@ import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
 import { createVirtualFiles } from "@thingline/transport/virtual";
 import { makeSimulatedModemDelta } from "../simulator/delta-image.js";
 import { firmwareAreaBytes, firmwareEraseMs } from "../simulator/firmware-area.js";
+import { ModemMemory } from "./dfu-modem-memory.js";
 import { makeSimulatedModemPackage, modemPackageBytesMax, readModemPackage } from "./dfu-modem-package.js";
 import { applicationSlotBytes } from "./dfu-updates.js";
 import { makeSerialModemWorld, type SerialModemWorld, type SerialModemWorldOptions } from "./world.test.support.js";
@@ -139,6 +140,37 @@ test("the whole firmware of the modem goes through its bootloader", async () => 
   await clock.advance(1_000);
   assert.equal(`${answer}${take()}`, `${ok}#XDFU: 2,2,0\r\nReady\r\n`);
   assert.equal(await at("AT+CGMR"), `\r\nmfw_nrf9160_1.3.9\r\n${ok}`);
+});
+
+test("a piece of the modem's firmware goes to its address, sent twice, late, or over others", async () => {
+  const world = await makeWorld();
+  const parts = readModemPackage(makeSimulatedModemPackage({ to: "mfw_nrf9160_1.3.9" }));
+  assert.ok(parts);
+  const [low, high] = parts.firmware;
+  assert.ok(low && high);
+  await world.at("AT#XDFUINIT=2", { limitMs: 100 });
+  await upload(world, 2, parts.bootloader.bytes);
+  await world.at("AT#XDFUAPPLY=2");
+  await upload(world, 2, high.bytes, high.address);
+  await write(world, 2, low.address + 100, new Uint8Array(5_000));
+  await upload(world, 2, low.bytes, low.address);
+  await write(world, 2, low.address + 50, low.bytes.subarray(50, 5_050));
+  await world.at("AT#XDFUAPPLY=2");
+  await world.clock.advance(1_000);
+  world.take();
+  assert.equal(await world.at("AT+CGMR"), `\r\nmfw_nrf9160_1.3.9\r\n${ok}`);
+});
+
+test("the memory that firmware goes to is bounded, and what is written over needs no room", () => {
+  const memory = new ModemMemory(10);
+  assert.equal(memory.write(100, Uint8Array.of(1, 2, 3, 4, 5, 6)), true);
+  assert.equal(memory.write(200, new Uint8Array(5)), false);
+  assert.equal(memory.write(102, Uint8Array.of(7, 8)), true);
+  assert.equal(memory.write(98, Uint8Array.of(9, 9, 9)), true);
+  assert.deepEqual([...memory.content], [9, 9, 9, 2, 7, 8, 5, 6]);
+  assert.equal(memory.write(0, Uint8Array.of(0, 0)), true);
+  assert.equal(memory.write(106, Uint8Array.of(1)), false);
+  assert.deepEqual([...memory.content], [0, 0, 9, 9, 9, 2, 7, 8, 5, 6]);
 });
 
 test("a modem whose firmware was only begun has none, until one is complete", async () => {

@@ -5,6 +5,7 @@ import { integer, oneOf, optional } from "../simulator/commands/parameter-rules.
 import { failed, ok, type SerialModemCommand, type SerialModemReply } from "./command.js";
 import type { SerialModemDataMode } from "./data-mode.js";
 import { UpdateImage } from "./dfu-image.js";
+import { ModemMemory } from "./dfu-modem-memory.js";
 import { isSimulatedBootloader, modemPackageBytesMax, revisionOfFirmware } from "./dfu-modem-package.js";
 import { applicationSlotBytes, type FirmwareUpdates } from "./dfu-updates.js";
 import type { SerialModemServices } from "./feature.js";
@@ -33,8 +34,8 @@ export class Dfu {
   readonly #services: SerialModemServices;
   readonly #updates: FirmwareUpdates;
   #transfer: { type: DfuType } | undefined;
-  /** Of a whole firmware of the modem. */
-  #segment: { type: "bootloader" | "firmware"; content: UpdateImage } | undefined;
+  /** Of a whole firmware of the modem: its bootloader has no addresses. */
+  #segment: { type: "bootloader"; content: UpdateImage } | { type: "firmware"; content: ModemMemory } | undefined;
   /** Of the modem's area. */
   #erasing: AbortController | undefined;
 
@@ -123,24 +124,28 @@ export class Dfu {
   #write(parameters: readonly AtParameter[]): SerialModemReply {
     const type = integerAt(parameters, 0) as DfuType;
     if (this.#updates.isInBootloader !== (type === dfuTypes.modemFull)) return failed();
-    return { type: "dataMode", information: [], mode: this.#pieceOf(type, integerAt(parameters, 2) ?? 0) };
+    const [address = 0, lengthBytes = 0] = [integerAt(parameters, 1), integerAt(parameters, 2)];
+    return { type: "dataMode", information: [], mode: this.#pieceOf(type, address, lengthBytes) };
   }
 
   /** Whatever cannot be written is taken off the line all the same, so that the host's bytes are never read as commands. */
-  #pieceOf(type: DfuType, lengthBytes: number): SerialModemDataMode {
+  #pieceOf(type: DfuType, address: number, lengthBytes: number): SerialModemDataMode {
     let hasFailed = false;
+    let nextAddress = address;
     return {
       dataBytes: lengthBytes,
       send: async (bytes) => {
-        if (!hasFailed) hasFailed = !(await this.#append(type, bytes));
+        if (!hasFailed) hasFailed = !(await this.#append(type, nextAddress, bytes));
+        nextAddress += bytes.length;
         return bytes.length;
       },
       ended: (result) => this.#tell(type, "write", !hasFailed && result === 0),
     };
   }
 
-  async #append(type: DfuType, bytes: Uint8Array): Promise<boolean> {
-    if (type === dfuTypes.modemFull) return this.#appendSegment(bytes);
+  /** Only firmware of the modem goes to its address: everything else is added to what is there. */
+  async #append(type: DfuType, address: number, bytes: Uint8Array): Promise<boolean> {
+    if (type === dfuTypes.modemFull) return this.#writeSegment(address, bytes);
     if (this.#transfer?.type !== type) return false;
     if (type !== dfuTypes.modemDelta) return this.#updates.slot.append(bytes);
     const { firmware } = this.#services.modem;
@@ -149,10 +154,12 @@ export class Dfu {
     return this.#isDone(firmware.write(writtenBytes, bytes));
   }
 
-  async #appendSegment(bytes: Uint8Array): Promise<boolean> {
-    this.#segment ??= await newSegment("bootloader");
-    if (this.#segment.type === "firmware" && this.#segment.content.sizeBytes === 0) await this.#updates.breakModem();
-    return this.#segment.content.append(bytes);
+  async #writeSegment(address: number, bytes: Uint8Array): Promise<boolean> {
+    this.#segment ??= { type: "bootloader", content: await newBootloader() };
+    if (this.#segment.type === "bootloader") return this.#segment.content.append(bytes);
+    const { content } = this.#segment;
+    if (content.sizeBytes === 0) await this.#updates.breakModem();
+    return content.write(address, bytes);
   }
 
   async #isDone(work: Promise<void>): Promise<boolean> {
@@ -200,7 +207,7 @@ export class Dfu {
     const segment = this.#segment;
     if (segment?.type !== "firmware") {
       const isTaken = segment !== undefined && isSimulatedBootloader(segment.content.content);
-      this.#segment = isTaken ? await newSegment("firmware") : undefined;
+      this.#segment = isTaken ? { type: "firmware", content: new ModemMemory(modemPackageBytesMax) } : undefined;
       return { type: "ok", information: [], afterwards: () => this.#tell(dfuTypes.modemFull, "apply", isTaken) };
     }
     const revision = revisionOfFirmware(segment.content.content);
@@ -242,11 +249,8 @@ export class Dfu {
   }
 }
 
-async function newSegment(type: "bootloader" | "firmware") {
-  return {
-    type,
-    content: await UpdateImage.open({ files: undefined, path: undefined, bytesMax: modemPackageBytesMax }),
-  };
+function newBootloader(): Promise<UpdateImage> {
+  return UpdateImage.open({ files: undefined, path: undefined, bytesMax: modemPackageBytesMax });
 }
 
 function isRefusal(error: unknown): error is ThinglineError {
