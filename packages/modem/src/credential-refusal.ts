@@ -1,4 +1,4 @@
-import { ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { describeCmeError } from "@thingline/protocol/at";
 import type { CredentialType } from "@thingline/transport";
 
@@ -18,6 +18,8 @@ const advice: Readonly<Record<number, string>> = {
   528: "the supply voltage is too low for writing; charge or change the battery",
 };
 
+export type CredentialVerb = "write" | "read" | "delete" | "list" | "generate";
+
 /** One credential that was asked for, for errors. Never its content. */
 export interface CredentialAddress {
   secTag: number;
@@ -30,7 +32,7 @@ export interface CredentialAddress {
  * @param cme Undefined for a plain ERROR.
  */
 export function credentialRefused(
-  verb: "write" | "read" | "delete" | "list" | "generate",
+  verb: CredentialVerb,
   { secTag, type }: CredentialAddress,
   cme: number | undefined,
   cause?: unknown,
@@ -44,4 +46,24 @@ export function credentialRefused(
     details: { secTag, type, ...(cme === undefined ? {} : { cme }) },
     cause,
   });
+}
+
+/** What a command answers, its refusal with a reason in words. @throws {ThinglineError} CREDENTIAL_REFUSED, and whatever else `act` throws */
+export async function withReason<Answer>(
+  verb: CredentialVerb,
+  address: CredentialAddress,
+  act: () => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
+    const { cme } = error.details;
+    throw credentialRefused(verb, address, typeof cme === "number" ? cme : undefined, error);
+  }
+}
+
+/** Whether a modem refused because nothing is stored there. */
+export function isNotStored(error: unknown): boolean {
+  return isThinglineError(error, "CREDENTIAL_REFUSED") && error.details["cme"] === 513;
 }

@@ -1,6 +1,7 @@
-import { isThinglineError, optionInvalid, ThinglineError } from "@thingline/protocol";
+import { optionInvalid, ThinglineError } from "@thingline/protocol";
 import { encodeBase64 } from "@thingline/protocol/x509";
 import { formatCommand, parseAnswer } from "../at/table.js";
+import { isNotStored } from "../credential-refusal.js";
 import type { CommandOptions, ModemSession } from "../session.js";
 import { ask, type SequenceSession } from "./ask.js";
 import { runWithReasons } from "./reasons.js";
@@ -40,7 +41,7 @@ export async function readCommandKey(
     if (answer?.value !== undefined) return answer.value;
     throw new ThinglineError("MODEM_RESPONSE_INVALID", "AT%XPMNG: no public key in the answer to a read");
   } catch (error) {
-    if (isThinglineError(error, "CREDENTIAL_REFUSED") && error.details["cme"] === 513) return undefined;
+    if (isNotStored(error)) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,8 @@
-import { checkOptionTypes, isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
+import { checkOptionTypes, ThinglineError, toHex } from "@thingline/protocol";
 import type { CredentialLine } from "@thingline/protocol/at";
 import {
   atCommandBytesMax,
+  contentOfLine,
   credentialTypeName,
   credentialTypeNumbers,
   formatAtCommand,
@@ -15,6 +16,7 @@ import {
   type Keys,
   keysOption,
 } from "@thingline/transport";
+import { isNotStored } from "../credential-refusal.js";
 import { type ModemSession, sessionOption } from "../session.js";
 import { checkSecTag, runWithReasons } from "./reasons.js";
 
@@ -72,13 +74,11 @@ class ModemCredentialStore implements CredentialStore {
     try {
       answer = await this.#run("read", secTag, type, line);
     } catch (error) {
-      if (isNotFound(error)) return undefined;
+      if (isNotStored(error)) return undefined;
       throw error;
     }
     const [entry] = credentialLines(answer);
-    // Firmware up to 1.0 has the content where a digest stands on others.
-    const isBare = entry?.content === undefined && !/^[0-9A-F]{64}$/iu.test(entry?.sha256 ?? "");
-    const content = isBare ? entry?.sha256 : entry?.content;
+    const content = entry && contentOfLine(entry);
     if (content === undefined) throw invalidAnswer(secTag, type, "no credential in the answer to a read");
     return content;
   }
@@ -92,7 +92,7 @@ class ModemCredentialStore implements CredentialStore {
     try {
       await this.#run("delete", secTag, type, formatAtCommand("%CMNG", [3, secTag, credentialTypeNumbers[type]]));
     } catch (error) {
-      if (!isNotFound(error)) throw error;
+      if (!isNotStored(error)) throw error;
     }
   }
 
@@ -130,10 +130,6 @@ class ModemCredentialStore implements CredentialStore {
 
 function credentialLines(answer: readonly string[]): CredentialLine[] {
   return answer.map(parseCredentialLine).filter((line) => line !== undefined);
-}
-
-function isNotFound(error: unknown): boolean {
-  return isThinglineError(error, "CREDENTIAL_REFUSED") && error.details["cme"] === 513;
 }
 
 function checkContent(secTag: number, type: CredentialType, content: string): void {

@@ -1,12 +1,12 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { integerAt, parseInformation, secTagMax } from "@thingline/protocol/at";
-import { type CredentialAddress, credentialRefused } from "../credential-refusal.js";
+import { type CredentialAddress, type CredentialVerb, withReason } from "../credential-refusal.js";
 import type { ModemSession, RunCommand } from "../session.js";
 
 /** Runs one command on a credential with numeric errors switched on, since a plain ERROR tells nothing, and puts that back. */
 export async function runWithReasons(
   session: ModemSession,
-  verb: Parameters<typeof credentialRefused>[0],
+  verb: CredentialVerb,
   address: CredentialAddress,
   line: string,
 ): Promise<readonly string[]> {
@@ -14,13 +14,11 @@ export async function runWithReasons(
     const wasPlain = await raiseErrorLevel(run);
     let answer: readonly string[];
     try {
-      answer = await run(line);
+      answer = await withReason(verb, address, () => run(line));
     } catch (error) {
       // Only when the modem still speaks; otherwise the first error is the one to tell.
-      if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
-      if (wasPlain) await run("AT+CMEE=0");
-      const { cme } = error.details;
-      throw credentialRefused(verb, address, typeof cme === "number" ? cme : undefined, error);
+      if (wasPlain && isThinglineError(error, "CREDENTIAL_REFUSED")) await run("AT+CMEE=0");
+      throw error;
     }
     if (wasPlain) await run("AT+CMEE=0");
     return answer;

@@ -1,19 +1,19 @@
 import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
 import {
+  contentOfLine,
   type CredentialLine,
   credentialTypeName,
   credentialTypeNumbers,
   formatAtCommand,
+  hasSoundDigest,
   parseCredentialLine,
 } from "@thingline/protocol/at";
 import type { CredentialType, Keys } from "@thingline/transport";
-import { credentialRefused } from "../credential-refusal.js";
+import { isNotStored, withReason } from "../credential-refusal.js";
 import type { RunCommand } from "../session.js";
 import type { TagEntry } from "./story.js";
 
 // `%CMNG` on one tag, with numeric errors switched on already. Answers are believed only where every line of them is what it should be.
-
-const digestPattern = /^[0-9A-F]{64}$/iu;
 
 /** @throws {ThinglineError} MODEM_RESPONSE_INVALID for an answer that was damaged, and those of the session. */
 export async function listCredentials(
@@ -35,8 +35,7 @@ export async function listCredentials(
 
 function readLine(line: string, secTag: number): CredentialLine {
   const entry = parseCredentialLine(line);
-  const isSound = entry?.secTag === secTag && (entry.sha256 === undefined || digestPattern.test(entry.sha256));
-  if (entry !== undefined && isSound) return entry;
+  if (entry?.secTag === secTag && hasSoundDigest(entry)) return entry;
   const message = `AT%CMNG=1,${secTag}: a line of the answer is not what the command promises`;
   throw new ThinglineError("MODEM_RESPONSE_INVALID", message, { details: { secTag } });
 }
@@ -57,11 +56,11 @@ async function digestOfContent(
 
 export async function readCredential(run: RunCommand, secTag: number, type: CredentialType): Promise<string> {
   const number = credentialTypeNumbers[type];
-  const [line = ""] = await named("read", { secTag, type }, () => run(formatAtCommand("%CMNG", [2, secTag, number])));
+  const [line = ""] = await withReason("read", { secTag, type }, () =>
+    run(formatAtCommand("%CMNG", [2, secTag, number])),
+  );
   const entry = parseCredentialLine(line);
-  // Firmware up to 1.0 has the content where a digest stands on others.
-  const isBare = entry?.content === undefined && !digestPattern.test(entry?.sha256 ?? "");
-  const content = isBare ? entry?.sha256 : readLine(line, secTag).content;
+  const content = entry?.content === undefined ? entry && contentOfLine(entry) : readLine(line, secTag).content;
   if (content !== undefined && entry?.secTag === secTag) return content;
   const message = `AT%CMNG=2,${secTag},${number}: no content in the answer`;
   throw new ThinglineError("MODEM_RESPONSE_INVALID", message, { details: { secTag } });
@@ -72,7 +71,7 @@ export async function writeCredential(
   { secTag, type, content }: { secTag: number; type: CredentialType; content: string },
 ): Promise<void> {
   const line = formatAtCommand("%CMNG", [0, secTag, credentialTypeNumbers[type], content]);
-  await named("write", { secTag, type }, () => run(line));
+  await withReason("write", { secTag, type }, () => run(line));
 }
 
 /** What is not there is as good as deleted. */
@@ -82,22 +81,8 @@ export async function deleteCredential(
 ): Promise<void> {
   const number = typeof type === "number" ? type : credentialTypeNumbers[type];
   try {
-    await named("delete", { secTag, type }, () => run(formatAtCommand("%CMNG", [3, secTag, number])));
+    await withReason("delete", { secTag, type }, () => run(formatAtCommand("%CMNG", [3, secTag, number])));
   } catch (error) {
-    if (!isThinglineError(error, "CREDENTIAL_REFUSED") || error.details["cme"] !== 513) throw error;
-  }
-}
-
-async function named<Answer>(
-  verb: "write" | "read" | "delete",
-  address: { secTag: number; type: CredentialType | number },
-  act: () => Promise<Answer>,
-): Promise<Answer> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
-    const { cme } = error.details;
-    throw credentialRefused(verb, address, typeof cme === "number" ? cme : undefined, error);
+    if (!isNotStored(error)) throw error;
   }
 }

@@ -42,6 +42,18 @@ export function parseCredentialLine(line: string): CredentialLine | undefined {
   return { secTag, type, sha256, content: stringAt(information.parameters, 3) };
 }
 
+const digestPattern = /^[0-9A-F]{64}$/i;
+
+/** Whether a line has a digest as modems write it, or none at all. */
+export function hasSoundDigest({ sha256 }: CredentialLine): boolean {
+  return sha256 === undefined || digestPattern.test(sha256);
+}
+
+/** Of a read answer. Firmware up to 1.0 has the content where a digest stands on others. */
+export function contentOfLine(line: CredentialLine): string | undefined {
+  return line.content ?? (hasSoundDigest(line) ? undefined : line.sha256);
+}
+
 export function formatCredentialLine({ secTag, type, sha256, content }: CredentialLine): string {
   const digest = sha256 === undefined ? "" : `,"${sha256}"`;
   return `%CMNG: ${secTag},${type}${digest}${content === undefined ? "" : `,"${content}"`}`;

@@ -4,9 +4,11 @@ export { slowCommandTimeMs } from "./command-times.js";
 export { atCommandBytesMax, formatAtCommand, parseAtCommand } from "./command.js";
 export type { AtCommand, AtCommandForm } from "./command.js";
 export {
+  contentOfLine,
   credentialTypeName,
   credentialTypeNumbers,
   formatCredentialLine,
+  hasSoundDigest,
   parseCredentialLine,
   reservedSecTags,
   secTagMax,
