@@ -29,6 +29,8 @@ const edited: object[] = [
   { edrx: { 4: "\r\nOK\r\n", 5: null } },
   { pdn: { type: "X25", apn: "" } },
   { pdn: { type: "IP", apn: 'a","' } },
+  { pagingWindow: null },
+  { pagingWindow: { 4: "0011", 5: 3 } },
   { systemMode: { lteM: true, nbIot: false, gnss: false, preference: 1e308 } },
 ];
 for (const change of edited) {

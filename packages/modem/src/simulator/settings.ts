@@ -64,8 +64,10 @@ function checkSettings(value: unknown): ModemSettings | undefined {
   const hasTimers = isRecord(psm) && isText(psm["periodicTau"], /^[01]{8}$/) && isText(psm["activeTime"], /^[01]{8}$/);
   if (psm !== null && !hasTimers) return undefined;
   if (![edrx["4"], edrx["5"]].every((cycle) => cycle === null || isText(cycle, /^[01]{4}$/))) return undefined;
-  const windows = isRecord(value["pagingWindow"]) ? Object.values(value["pagingWindow"]) : [];
-  if (!windows.every((window) => typeof window === "string" && /^[01]{4}$/.test(window))) return undefined;
+  const { pagingWindow = {} } = value;
+  if (!isRecord(pagingWindow) || !Object.values(pagingWindow).every((window) => isText(window, /^[01]{4}$/))) {
+    return undefined;
+  }
   if (!isText(pdn["type"], /^(?:IP|IPV6|IPV4V6|Non-IP)$/) || !isText(pdn["apn"], /^[\w.-]{0,100}$/)) return undefined;
   const { operator, stored, bandLock } = value;
   if (operator !== undefined && !isText(operator, /^[0-9]{5,6}$/)) return undefined;
