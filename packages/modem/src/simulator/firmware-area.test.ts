@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isThinglineError } from "@thingline/protocol";
 import {
   createVirtualClock,
   createVirtualFiles,
@@ -185,6 +186,8 @@ test("a firmware that was programmed whole runs after the next start", async () 
   const { start } = benchOf();
   const modem = await start();
   await modem.firmware.write(0, delta);
+  const wrong = modem.firmware.program("mfw nrf9160\r\n");
+  await assert.rejects(wrong, (error) => isThinglineError(error, "OPTION_INVALID"));
   await modem.firmware.program("mfw_nrf9160_1.3.9");
   assert.equal(await modem.at("AT+CGMR"), `${from}\r\nOK\r\n`);
   await modem.restart();

@@ -1,4 +1,4 @@
-import { concatBytes, isRecord, isThinglineError, ThinglineError } from "@thingline/protocol";
+import { concatBytes, isRecord, isThinglineError, optionInvalid, ThinglineError } from "@thingline/protocol";
 import {
   type Clock,
   type Files,
@@ -40,6 +40,8 @@ export interface FirmwareAreaOptions {
   isVoltageLow: boolean;
 }
 
+/** What `AT+CGMR` can tell. */
+const revisionPattern = /^[\x21-\x7e]{1,128}$/;
 const blank: FirmwareRecord = { isScheduled: false, isDirty: false };
 
 /** The firmware of a simulated modem: which one runs, and the area for the next. */
@@ -83,7 +85,14 @@ export class FirmwareArea implements SimulatedModemFirmware {
   /** A whole firmware was programmed through the bootloader: it runs from the next start on, and nothing is known of an update. */
   async program(revision: string): Promise<void> {
     this.#checkOn();
-    await this.#save({ ...blank, revision, isDirty: this.#record.isDirty || this.#content.length > 0 });
+    if (!revisionPattern.test(revision))
+      throw optionInvalid("revision", "a name of 1 to 128 characters", "something else");
+    await this.#save({
+      ...this.#withRevision,
+      ...blank,
+      revision,
+      isDirty: this.#record.isDirty || this.#content.length > 0,
+    });
   }
 
   get revision(): string {
@@ -229,7 +238,7 @@ function checkRecord(value: unknown): FirmwareRecord | undefined {
   const { revision, isScheduled, isDirty, result, isProductionDone } = value;
   if (isProductionDone !== undefined && typeof isProductionDone !== "boolean") return undefined;
   const isResult = result === undefined || (typeof result === "string" && Object.hasOwn(modemUpdateResults, result));
-  const isRevision = revision === undefined || (typeof revision === "string" && /^[\x21-\x7e]{1,128}$/.test(revision));
+  const isRevision = revision === undefined || (typeof revision === "string" && revisionPattern.test(revision));
   if (typeof isScheduled !== "boolean" || typeof isDirty !== "boolean" || !isResult || !isRevision) return undefined;
   return value as unknown as FirmwareRecord;
 }

@@ -61,7 +61,8 @@ export interface SimulatedModemFirmware extends ModemFirmware {
   /**
    * The whole firmware, as Nordic's tools and the modem's bootloader program it: it runs from the next start on.
    *
-   * @param revision as `AT+CGMR` tells it: `mfw_nrf9160_1.3.7`.
+   * @param revision as `AT+CGMR` tells it: `mfw_nrf9160_1.3.7`; up to 128 printable characters without blanks.
+   * @throws {ThinglineError} OPTION_INVALID, CLOSED, and those of the files.
    */
   program(revision: string): Promise<void>;
 }

@@ -81,6 +81,7 @@ test("the end of production refuses older firmware from then on", async () => {
   assert.equal(await first.at("AT%XPRODDONE=1"), "OK\r\n");
   await first.modem.close();
   const { modem } = await makeModemWorld({ files, folder: "modem" });
+  await modem.firmware.program("mfw_nrf9160_1.3.2");
   await assert.rejects(modem.firmware.write(0, delta("mfw_nrf9160_1.3.1")), /notAllowed/);
   await modem.firmware.write(0, delta("mfw_nrf9160_1.3.4"));
   await modem.close();
