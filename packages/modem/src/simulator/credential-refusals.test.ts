@@ -28,6 +28,7 @@ const changes = [
   "AT%KEYGEN=44,8",
   `AT%XPMNG=0,"${publicKey}"`,
 ];
+const comesWith: ModemWorldOptions = { factoryCredentials: [{ secTag: 7, type: 4, content: "identity" }] };
 const powerFailing: ModemWorldOptions = { behaviour: { set: { isPowerFailing: true } } };
 
 const refusals: Refusal[] = [
@@ -55,6 +56,18 @@ const refusals: Refusal[] = [
     ...{ command: 'AT%CMNG=0,1,4,"four"', options: { storageBytesMax: 3 } },
   },
   { name: "a key without room", code: 515, command: "AT%KEYGEN=1,2", options: { storageBytesMax: 0 } },
+  {
+    name: "a key that is longer than the room",
+    code: 515,
+    command: "AT%KEYGEN=1,2",
+    options: { storageBytesMax: 100 },
+  },
+  {
+    ...{ name: "an endorsement key that is longer than the room", code: 515 as const },
+    ...{ command: "AT%KEYGEN=1,8", options: { storageBytesMax: 100 } },
+  },
+  { name: "write over what came with the modem", code: 514, command: 'AT%CMNG=0,7,4,"x"', options: comesWith },
+  { name: "deletion of what came with the modem", code: 514, command: "AT%CMNG=3,7,4", options: comesWith },
   ...active.flatMap((when) =>
     changes.map(
       (command) => ({ name: `${command.slice(0, 14)} after ${when.at(-1)}`, code: 518, when, command }) as const,
@@ -85,6 +98,7 @@ const refusals: Refusal[] = [
         ...{ command, options: powerFailing },
       }) as const,
   ),
+  { name: "a reset under a power-off warning", code: 528, command: "AT%XFACTORYRESET=1", options: powerFailing },
   { name: "claim without an owner", code: 529, command: "AT%CLAIMTOKEN=1", options: newer },
   { name: "a type that no firmware knows", code: 50, command: 'AT%CMNG=0,1,14,"x"' },
   { name: "a key of another kind", code: 50, command: "AT%KEYGEN=1,3" },

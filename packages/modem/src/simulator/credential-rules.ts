@@ -4,7 +4,6 @@ import type { Keys } from "@thingline/transport";
 import type { FirmwareProfile } from "./firmware.js";
 import type { Refusal } from "./refusal.js";
 import type { SecureStorage } from "./secure-storage.js";
-import { contentBytes } from "./secure-storage.js";
 
 /** What `%CMNG` and `%KEYGEN` go by. */
 export interface CredentialSituation {
@@ -63,12 +62,11 @@ export function refusalOfWrite(
   if (content === "" || content.includes('"') || content.includes("\0")) return "error";
   const refusal = refusalOfChange(secTag, type, situation);
   if (refusal !== undefined) return refusal;
-  const old = situation.storage.get(secTag, type);
-  if (old?.isGenerated === true) return 519;
+  if (situation.storage.isFromFactory(secTag, type)) return 514;
+  if (situation.storage.get(secTag, type)?.isGenerated === true) return 519;
   const isCertificate = type <= 1;
   if (isCertificate && situation.profile.checksCertificates && !areCertificates(content, situation.keys)) return 527;
-  const bytes = situation.storage.usedBytes - contentBytes(old?.content ?? "") + contentBytes(content);
-  return bytes > situation.storage.contentBytesMax ? 515 : undefined;
+  return situation.storage.hasRoomFor(entry) ? undefined : 515;
 }
 
 /** `AT%CMNG=2`. */
@@ -86,16 +84,15 @@ export function refusalOfDelete(secTag: number, type: number, situation: Credent
     ? (refusalOfAddress(secTag, type, situation.profile) ?? refusalOfMoment(situation))
     : refusalOfChange(secTag, type, situation);
   if (refusal !== undefined) return refusal;
+  if (situation.storage.isFromFactory(secTag, type)) return 514;
   return situation.storage.get(secTag, type) === undefined ? 513 : undefined;
 }
 
-/** `AT%KEYGEN` for a client key (2), or an endorsement key (8), which is told again where it is already. */
+/** `AT%KEYGEN` for a client key (2), or an endorsement key (8), which is told again where it is already. Whether it has room shows when it is made. */
 export function refusalOfGenerate(secTag: number, type: 2 | 8, situation: CredentialSituation): Refusal | undefined {
   const refusal = refusalOfChange(secTag, 2, situation);
   if (refusal !== undefined) return refusal;
-  const hasKey = situation.storage.get(secTag, type) !== undefined;
-  if (hasKey) return type === 8 ? undefined : 519;
-  return situation.storage.usedBytes >= situation.storage.contentBytesMax ? 515 : undefined;
+  return type === 2 && situation.storage.get(secTag, type) !== undefined ? 519 : undefined;
 }
 
 const certificate = /-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+?\r?\n-----END CERTIFICATE-----/g;

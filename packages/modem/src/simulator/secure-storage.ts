@@ -61,9 +61,15 @@ export class SecureStorage {
     return storage;
   }
 
-  /** Of what is not from the factory. */
-  get usedBytes(): number {
-    return this.#usedBytes;
+  /** Whether an entry has room, in place of the one that is there. What is from the factory takes none. */
+  hasRoomFor({ secTag, type, content }: NewCredential): boolean {
+    const old = this.#entries.get(key(secTag, type))?.content ?? "";
+    return this.#usedBytes - contentBytes(old) + contentBytes(content) <= this.contentBytesMax;
+  }
+
+  /** Whether an entry came with the modem: it stays as it is. */
+  isFromFactory(secTag: number, type: number): boolean {
+    return this.#factory.has(key(secTag, type));
   }
 
   get(secTag: number, type: number): StoredCredential | undefined {
@@ -147,7 +153,7 @@ export class SecureStorage {
   }
 }
 
-export function contentBytes(content: string): number {
+function contentBytes(content: string): number {
   return new TextEncoder().encode(content).length;
 }
 

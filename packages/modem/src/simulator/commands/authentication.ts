@@ -3,7 +3,6 @@ import type { AtCommand, AtParameter } from "@thingline/protocol/at";
 import { atCommandBytesMax, integerAt, isAbsentAt, parseAtCommand, stringAt } from "@thingline/protocol/at";
 import { decodeBase64, readPem, readPublicKeyKind } from "@thingline/protocol/x509";
 import { refusalOfMoment } from "../credential-rules.js";
-import { contentBytes } from "../secure-storage.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
 import { ok, refused, set } from "./command.js";
 import { areAllowed, integer, oneOf, optional, text } from "./parameter-rules.js";
@@ -24,7 +23,7 @@ export const authenticationCommands: CommandTable = {
   },
   // Without a command behind it there is nothing to authenticate; with one, `authenticated` below takes it apart.
   "%XSUDO": {
-    set: set([integer(1, atCommandBytesMax), text(/^[A-Za-z0-9+/]+={0,2}$/), optional(slot)], () => refused("error")),
+    set: set(sudoRules, () => refused("error")),
   },
   "%XPRODDONE": {
     execute: endProduction,
@@ -40,8 +39,9 @@ async function writeKey(modem: ModemState, key: number, parameters: readonly AtP
   if (refusal !== undefined) return refused(refusal);
   // A key is written once: whoever may delete it may write another.
   if (modem.storage.get(key, publicKeyType) !== undefined) return refused(519);
-  if (modem.storage.usedBytes + contentBytes(content) > modem.storage.contentBytesMax) return refused(515);
-  await modem.storage.put({ secTag: key, type: publicKeyType, content });
+  const entry = { secTag: key, type: publicKeyType, content };
+  if (!modem.storage.hasRoomFor(entry)) return refused(515);
+  await modem.storage.put(entry);
   return ok();
 }
 

@@ -1,12 +1,6 @@
 import type { FunctionalMode } from "@thingline/protocol/at";
-import {
-  formatSystemMode,
-  functionalModes,
-  integerAt,
-  isFunctionalMode,
-  isLteActive,
-  reservedSecTags,
-} from "@thingline/protocol/at";
+import { formatSystemMode, functionalModes, integerAt, isFunctionalMode, isLteActive } from "@thingline/protocol/at";
+import { refusalOfMoment } from "../credential-rules.js";
 import { defaultSettings } from "../settings.js";
 import type { CommandTable, ModemState } from "./command.js";
 import { integers, isSubscribed, ok, refused, set, storedSetting } from "./command.js";
@@ -46,12 +40,14 @@ export const functionalModeCommands: CommandTable = {
     set: set([integer(0, 1)], async (modem, parameters) => {
       const scope = integerAt(parameters, 0);
       if (modem.functionalMode !== 0) return refused("error");
+      const refusal = refusalOfMoment(modem.situation());
+      if (refusal !== undefined) return refused(refusal);
       modem.settings = structuredClone(defaultSettings);
       modem.contexts.clear();
       await modem.saveSettings();
       if (scope === 1) return ok();
       for (const { secTag, type } of modem.storage.list()) {
-        if (!reservedSecTags.includes(secTag)) await modem.storage.remove(secTag, type);
+        if (!modem.storage.isFromFactory(secTag, type)) await modem.storage.remove(secTag, type);
       }
       return ok();
     }),

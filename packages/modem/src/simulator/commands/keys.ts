@@ -1,11 +1,11 @@
-import { isThinglineError } from "@thingline/protocol";
+import { fromHex, isThinglineError } from "@thingline/protocol";
 import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, secTagMax as applicationSecTagMax, stringAt } from "@thingline/protocol/at";
 import type { DistinguishedName } from "@thingline/protocol/x509";
 import { parseCertificates, readPem } from "@thingline/protocol/x509";
 import { messageIdBytes } from "../../at/messages.js";
-import { hexBytes, signAbout, signMessage, type Signer, uuidBytes } from "../attestation.js";
-import { refusalOfGenerate } from "../credential-rules.js";
+import { signAbout, signMessage, type Signer } from "../attestation.js";
+import { refusalOfGenerate, refusalOfMoment } from "../credential-rules.js";
 import { defaultKeyUsage, keyUsagePattern, makeKeyRequest, parseSubject } from "../key-request.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
 import { ok, refused, set, since } from "./command.js";
@@ -55,10 +55,11 @@ async function generate(modem: ModemState, parameters: readonly AtParameter[]): 
   const refusal = refusalOfGenerate(secTag, keyTypes.client, modem.situation()) ?? modem.takeInjectedRefusal();
   if (refusal !== undefined) return refused(refusal);
 
-  const { privateKeyPem } = await modem.keys.generate("ec-p256");
-  const body = await describeKey(modem, privateKeyPem, content === 0 ? { subject, keyUsage } : undefined);
+  const key = await makeKey(modem, secTag, keyTypes.client);
+  if (key === undefined) return refused(515);
+  const body = await describeKey(modem, key.content, content === 0 ? { subject, keyUsage } : undefined);
   if (body === undefined) return refused(50);
-  await modem.storage.put({ secTag, type: keyTypes.client, content: privateKeyPem, isGenerated: true });
+  await modem.storage.put(key);
   return attestedKey(modem, secTag, body, content === 0 ? "certificateRequest" : "publicKey");
 }
 
@@ -72,12 +73,18 @@ async function generateEndorsementKey(
   if (parameters.length > 3 || integerAt(parameters, 2) === 0) return refused(50);
   const refusal = refusalOfGenerate(secTag, keyTypes.endorsement, modem.situation()) ?? modem.takeInjectedRefusal();
   if (refusal !== undefined) return refused(refusal);
-  const existing = modem.storage.get(secTag, keyTypes.endorsement)?.content;
-  const privateKeyPem = existing ?? (await modem.keys.generate("ec-p256")).privateKeyPem;
-  if (existing === undefined) {
-    await modem.storage.put({ secTag, type: keyTypes.endorsement, content: privateKeyPem, isGenerated: true });
-  }
-  return attestedKey(modem, secTag, modem.keys.publicKeyOf(privateKeyPem), "publicKey");
+  const existing = modem.storage.get(secTag, keyTypes.endorsement);
+  const key = existing ?? (await makeKey(modem, secTag, keyTypes.endorsement));
+  if (key === undefined) return refused(515);
+  if (existing === undefined) await modem.storage.put(key);
+  return attestedKey(modem, secTag, modem.keys.publicKeyOf(key.content), "publicKey");
+}
+
+/** A key to be stored. @returns undefined when there is no room for it. */
+async function makeKey({ keys, storage }: ModemState, secTag: number, type: number) {
+  const { privateKeyPem } = await keys.generate("ec-p256");
+  const key = { secTag, type, content: privateKeyPem, isGenerated: true };
+  return storage.hasRoomFor(key) ? key : undefined;
 }
 
 /** The request or public key, and the modem's word that the key is its own. */
@@ -87,7 +94,7 @@ async function attestedKey(
   body: Uint8Array,
   type: "certificateRequest" | "publicKey",
 ): Promise<Reply> {
-  const deviceUuid = uuidBytes(modem.identity.deviceUuid);
+  const deviceUuid = idBytes(modem.identity.deviceUuid);
   const nonce = modem.random.bytes(messageIdBytes);
   const message = { type, deviceUuid, secTag, sha256: modem.keys.sha256(body), nonce };
   return ok(`%KEYGEN: "${await signAbout(body, message, signerOf(modem))}"`);
@@ -100,9 +107,9 @@ function signerOf({ keys, identity }: ModemState): Signer {
 /** What every token says: which device it is, and what it runs. */
 function deviceFacts({ identity, profile }: ModemState) {
   return {
-    deviceUuid: uuidBytes(identity.deviceUuid),
+    deviceUuid: idBytes(identity.deviceUuid),
     deviceType: profile.attestationDeviceType,
-    firmwareUuid: uuidBytes(identity.modemUuid),
+    firmwareUuid: idBytes(identity.modemUuid),
   };
 }
 
@@ -124,7 +131,12 @@ async function describeKey(
 
 function challengeAt(parameters: readonly AtParameter[], index: number): Uint8Array | undefined {
   const challenge = stringAt(parameters, index);
-  return challenge === undefined ? undefined : hexBytes(challenge);
+  return challenge === undefined ? undefined : idBytes(challenge);
+}
+
+/** A UUID or a challenge, whose digits were checked. */
+function idBytes(digits: string): Uint8Array {
+  return fromHex(digits.replaceAll("-", "")) ?? new Uint8Array(0);
 }
 
 async function attest(modem: ModemState, challenge: Uint8Array | undefined): Promise<Reply> {
@@ -146,9 +158,7 @@ async function claim(modem: ModemState, parameters: readonly AtParameter[]): Pro
 /** What is injected is encrypted for one real modem by its vendor: the key for it is not here. */
 function inject(modem: ModemState, parameters: readonly AtParameter[]): Reply {
   if (!/^[\w-]+\.[\w-]+$/.test(stringAt(parameters, 0) ?? "")) return refused(50);
-  const { isActive, isPowerFailing } = modem.situation();
-  if (isActive) return refused(518);
-  return refused(isPowerFailing && modem.profile.guardsWrites ? 528 : 513);
+  return refused(refusalOfMoment(modem.situation()) ?? 513);
 }
 
 /** DER of a public key in PEM; any other text as it stands. */
