@@ -29,11 +29,3 @@ async function sign(
   const signature = rawSignature(await keys.sign(identityKey, coseSigned(signed)));
   return encodeCose({ keyId: identityKeyId, payload, signature });
 }
-
-export function uuidBytes(uuid: string): Uint8Array {
-  return hexBytes(uuid.replaceAll("-", ""));
-}
-
-export function hexBytes(hex: string): Uint8Array {
-  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-}

@@ -29,6 +29,7 @@ export interface StoredIdentity extends ModemIdentity {
   identityKey: string;
 }
 
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const formats: Readonly<Record<keyof ModemIdentity, RegExp>> = {
   firmware: /^[\w.]+$/,
   part: /^nRF[0-9]{4}$/,
@@ -37,8 +38,8 @@ const formats: Readonly<Record<keyof ModemIdentity, RegExp>> = {
   serialNumber: /^[0-9A-Za-z]{1,32}$/,
   imsi: /^[0-9]{14,15}$/,
   iccid: /^[0-9]{19,20}$/,
-  modemUuid: /^[0-9a-f-]{36}$/,
-  deviceUuid: /^[0-9a-f-]{36}$/,
+  modemUuid: uuid,
+  deviceUuid: uuid,
 };
 
 export const identityTypes = {

@@ -271,10 +271,13 @@ test("an identity whose key signs nothing, or is of no such part, is damaged", a
 
 test("options that make no sense are refused by name", async () => {
   await assert.rejects(makeModemWorld({ folder: "modem" }), (error) => isThinglineError(error, "OPTION_INVALID"));
-  await assert.rejects(
-    makeModemWorld({ identity: { imei: "12" } }),
-    (error) => isThinglineError(error, "OPTION_INVALID") && error.details["option"] === "identity.imei",
-  );
+  const wrong = { imei: "12", deviceUuid: "-".repeat(36) };
+  for (const [name, value] of Object.entries(wrong)) {
+    await assert.rejects(
+      makeModemWorld({ identity: { [name]: value } }),
+      (error) => isThinglineError(error, "OPTION_INVALID") && error.details["option"] === `identity.${name}`,
+    );
+  }
 });
 
 test("a modem comes with factoryCredentialsMax credentials at most, which are listed and not deleted", async () => {
