@@ -2,7 +2,6 @@ import type { Adapters } from "./adapters.js";
 import type { Output } from "./output.js";
 import type { ModemDevice } from "./modem-device.js";
 import { type DoorOptions, namesDoor } from "./modem-door.js";
-import { bootSimulatedDevice } from "./simulated-device.js";
 
 /** The board behind a port, or the simulated modem of a folder. */
 export async function openModemDevice(
@@ -10,7 +9,10 @@ export async function openModemDevice(
   options: DoorOptions & { modemDir: string },
   { networkTimeoutMs, signal, output }: { networkTimeoutMs: number; signal: AbortSignal; output: Output },
 ): Promise<ModemDevice> {
-  if (!namesDoor(options)) return bootSimulatedDevice(adapters, { modemDir: options.modemDir, networkTimeoutMs });
+  if (!namesDoor(options)) {
+    const { bootSimulatedDevice } = await import("./simulated-device.js");
+    return bootSimulatedDevice(adapters, { modemDir: options.modemDir, networkTimeoutMs });
+  }
   const { openBoardDevice } = await import("./board-device.js");
   const device = await openBoardDevice(adapters, options, { networkTimeoutMs, signal });
   if (device.leftDataMode === true) {

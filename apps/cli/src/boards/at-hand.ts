@@ -5,14 +5,13 @@ import {
   openModemSession,
   readModemDescription,
 } from "@thingline/modem";
-import { createSimulatedModem, type SimulatedModem } from "@thingline/modem/simulator";
+import type { SimulatedModem } from "@thingline/modem/simulator";
 import { isThinglineError } from "@thingline/protocol";
 import { nodeAdapters } from "../adapters.js";
 import { commandLine, unlessDefault } from "../invocation.js";
 import { type DoorOptions, namesDoor, openModemDoor } from "../modem-door.js";
 import { defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
-import { nearbyNetwork } from "../simulated-device.js";
 
 export interface HandOptions extends DoorOptions {
   modemDir: string;
@@ -36,6 +35,9 @@ export async function openModemAtHand(options: HandOptions, signal: AbortSignal)
     const { session, probe, name: where } = door;
     return { session, probe, where, simulated: undefined, [Symbol.asyncDispose]: () => session.close() };
   }
+  // For a board it would be a hundred modules too many.
+  const { createSimulatedModem } = await import("@thingline/modem/simulator");
+  const { nearbyNetwork } = await import("../simulated-device.js");
   const { network, clock, random, files, keys } = nodeAdapters();
   const { modemDir: folder } = options;
   const modem = await createSimulatedModem({ network, clock, random, files, keys, folder, lte: nearbyNetwork });
@@ -49,16 +51,19 @@ export async function openModemAtHand(options: HandOptions, signal: AbortSignal)
   };
 }
 
-/** Looking must not make a modem: the name of the folder may be mistyped. @returns undefined when it was said that there is none. */
+/** Whether there is a modem to look at: looking must not make one, since the name of the folder may be mistyped. Of a board it is not known yet. */
+export async function isAtHand(options: HandOptions): Promise<boolean> {
+  return namesDoor(options) || (await nodeAdapters().files.list(options.modemDir)).length > 0;
+}
+
+/** The modem, where there is one. @returns undefined when it was said that there is none. */
 export async function openToLook(
   output: Output,
   options: HandOptions,
   signal: AbortSignal,
 ): Promise<ModemAtHand | undefined> {
   const { modemDir } = options;
-  if (namesDoor(options) || (await nodeAdapters().files.list(modemDir)).length > 0) {
-    return openModemAtHand(options, signal);
-  }
+  if (await isAtHand(options)) return openModemAtHand(options, signal);
   output.say(`there is no simulated modem in ${modemDir}; writing credentials makes one:`);
   output.say(
     `  ${commandLine(["modem", "write", "--sec-tag", "43", "--from", "FOLDER", ...unlessDefault("--modem-dir", modemDir, defaultModemDir)])}`,

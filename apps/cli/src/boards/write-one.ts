@@ -1,4 +1,3 @@
-import { openCredentialFolder } from "@thingline/modem/simulator";
 import {
   type ModemDescription,
   writeCredentials,
@@ -122,6 +121,7 @@ export async function isPair(
 
 /** The same of a folder that no modem has open. */
 export async function isPairInFolder(modemDir: string, secTag: number): Promise<boolean> {
+  const { openCredentialFolder } = await import("@thingline/modem/simulator");
   const { files, keys, random } = nodeAdapters();
   await using folder = await openCredentialFolder({ files, keys, random, folder: modemDir });
   return folder.isPair(secTag);
