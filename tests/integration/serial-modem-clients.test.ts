@@ -111,7 +111,10 @@ describe("clients of the serial modem application over real TLS inside the modem
 
   for (const dialect of ["slm-1.x", "serialModem"] as const) {
     test(`${dialect}: messages go to the local cloud and come back, by command and by data mode`, async () => {
-      const { at, send, until, close } = await openModem(certificates, cloud.caPem, { dialect });
+      const { at, send, until, close } = await openModem(certificates, cloud.caPem, {
+        dialect,
+        hasDataModeUrc: true,
+      });
       const { port } = cloud.addresses.mqtts;
       for (const command of connects[dialect](`modem-${dialect}`, port)) assert.equal(await at(command), ok);
       await until("\r\n#XMQTTEVT: 0,0\r\n");
@@ -129,10 +132,11 @@ describe("clients of the serial modem application over real TLS inside the modem
       assert.equal(await at(`AT#XMQTTPUB="${topic}","",0,0`), ok);
       const payload = "line\r\nOK\r\nover the TLS record ".repeat(60);
       send(payload);
-      await clock.sleep(60);
+      // The silence behind the burst has passed when the modem tells that it was sent.
+      let came = await until(`\r\n#XDATAMODE: ${payload.length}\r\n`);
       send("+++");
       // SLM hands a message on in data mode as well, the Serial Modem when the line is free.
-      let came = await until("\r\n#XDATAMODE: 0\r\n");
+      came += await until("\r\n#XDATAMODE: 0\r\n");
       if (!came.includes("#XMQTTEVT: 2,0\r\n")) came += await until("#XMQTTEVT: 2,0\r\n");
       assert.ok(came.includes(message(payload)), came);
       await close();
