@@ -67,6 +67,15 @@ test("what is kept is bounded, and a damaged file is named", async () => {
   await storage.set("longest", undefined);
   await storage.set("one more", "fits");
   assert.equal((await openSerialModemStorage({ files, folder: "/modem" })).get("one more"), "fits");
+  // A download ends while a command changes something else.
+  await Promise.all([
+    storage.set("one more", "at once"),
+    storage.set("entry 1", undefined),
+    storage.set("entry 2", "2"),
+  ]);
+  const reopened = await openSerialModemStorage({ files, folder: "/modem" });
+  const kept = ["one more", "entry 1", "entry 2"].map((name) => reopened.get(name));
+  assert.deepEqual(kept, ["at once", undefined, "2"]);
   await files.replace("/modem/serial-modem.json", new TextEncoder().encode('{"uart":1}'));
   await assert.rejects(openSerialModemStorage({ files, folder: "/modem" }), { code: "STORE_CORRUPT" });
 });

@@ -15,18 +15,24 @@ export async function openSerialModemStorage({
   const path = `${folder}/serial-modem.json`;
   const remedy = "Remove the file to give the application its factory settings.";
   const isKept = files !== undefined && folder !== undefined;
-  const entries =
+  let entries: ReadonlyMap<string, string> =
     (isKept ? await readRecord(files, { path, check: checkEntries, remedy }) : undefined) ?? new Map<string, string>();
+  const set = async (name: string, value: string | undefined): Promise<void> => {
+    const next = new Map(entries);
+    if (value === undefined) next.delete(name);
+    else next.set(name, value);
+    checkSize(next, value);
+    if (isKept) await writeRecord(files, path, Object.fromEntries(next));
+    entries = next;
+  };
+  let last: Promise<void> = Promise.resolve();
   return {
     get: (name) => entries.get(name),
-    set: async (name, value) => {
-      const next = new Map(entries);
-      if (value === undefined) next.delete(name);
-      else next.set(name, value);
-      checkSize(next, value);
-      if (isKept) await writeRecord(files, path, Object.fromEntries(next));
-      if (value === undefined) entries.delete(name);
-      else entries.set(name, value);
+    // One after the other, for each writes the whole record: a download ends while a command changes something else.
+    set: (name, value) => {
+      const mine = last.then(() => set(name, value));
+      last = mine.catch(() => undefined);
+      return mine;
     },
   };
 }
