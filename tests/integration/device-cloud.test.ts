@@ -1,16 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import {
-  type CertificateIssuer,
-  type Cloud,
-  createCloud,
-  createMemoryStore,
-  createRegistry,
-  silentLog,
-} from "@thingline/cloud";
+import type { Cloud } from "@thingline/cloud";
 import {
   connectDevice,
   connectResultOf,
@@ -21,13 +11,8 @@ import {
 import { ThinglineError } from "@thingline/protocol";
 import type { MqttVersion } from "@thingline/protocol/mqtt";
 import { makeTestCertificates, type TestCertificate } from "@thingline/transport/contract";
-import {
-  createNodeClock,
-  createNodeFiles,
-  createNodeKeys,
-  createNodeNetwork,
-  createNodeRandom,
-} from "@thingline/transport/node";
+import { createNodeClock, createNodeKeys, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { openRegisteredCloud } from "./registered-cloud.test.support.js";
 
 const policyDocument = JSON.stringify({
   Version: "2012-10-17",
@@ -54,40 +39,25 @@ describe("the device library against the local cloud over mutual TLS", () => {
   const keys = createNodeKeys();
   const network = createNodeNetwork({ clock });
   const random = createNodeRandom();
-  let folder = "";
   let cloud: Cloud;
+  let close: () => Promise<void>;
   let known: TestCertificate;
   let inactive: TestCertificate;
   let unknown: TestCertificate;
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "thingline-device-"));
     const certificates = await makeTestCertificates(keys);
     ({ client: known, otherClient: inactive, selfSigned: unknown } = certificates);
-    const listen = { host: "127.0.0.1", port: 0, optionName: "port" };
-    cloud = await createCloud(
-      { network, clock, random, files: createNodeFiles(), keys, store: createMemoryStore(), log: silentLog },
-      { folder, mqtts: listen, https: listen, limits: "none" },
-    );
-    const registry = createRegistry({
-      issuer: {} as CertificateIssuer,
-      parsePolicyDocument: () => undefined,
-      endpointAddress: () => undefined,
-    });
-    await cloud.run(registry.createPolicy, { policyName: "device", policyDocument });
-    for (const [{ certificatePem }, status] of [
-      [known, "ACTIVE"],
-      [inactive, "INACTIVE"],
-    ] as const) {
-      const { certificateArn } = await cloud.run(registry.registerCertificateWithoutCa, { certificatePem, status });
-      await cloud.run(registry.attachPolicy, { policyName: "device", target: certificateArn });
-    }
+    ({ cloud, close } = await openRegisteredCloud({
+      ...{ clock, keys, network, random, policyDocument },
+      certificates: [
+        [known, "ACTIVE"],
+        [inactive, "INACTIVE"],
+      ],
+    }));
   });
 
-  after(async () => {
-    await cloud.close();
-    await rm(folder, { recursive: true, force: true });
-  });
+  after(() => close());
 
   function connect(
     clientId: string,

@@ -1,16 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import {
-  type CertificateIssuer,
-  type Cloud,
-  createCloud,
-  createMemoryStore,
-  createRegistry,
-  silentLog,
-} from "@thingline/cloud";
+import type { Cloud } from "@thingline/cloud";
 import {
   createSerialModemApplication,
   createSimulatedModem,
@@ -19,13 +9,8 @@ import {
 } from "@thingline/modem/simulator";
 import type { Listener } from "@thingline/transport";
 import { makeTestCertificates, type TestCertificates } from "@thingline/transport/contract";
-import {
-  createNodeClock,
-  createNodeFiles,
-  createNodeKeys,
-  createNodeNetwork,
-  createNodeRandom,
-} from "@thingline/transport/node";
+import { createNodeClock, createNodeKeys, createNodeNetwork, createNodeRandom } from "@thingline/transport/node";
+import { openRegisteredCloud } from "./registered-cloud.test.support.js";
 import { openTextLine } from "./serial-modem-line.test.support.js";
 
 const clock = createNodeClock();
@@ -73,33 +58,19 @@ async function openModem(certificates: TestCertificates, cloudCa: string, option
 }
 
 describe("clients of the serial modem application over real TLS inside the modem", () => {
-  let folder = "";
   let cloud: Cloud;
+  let close: () => Promise<void>;
   let certificates: TestCertificates;
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "thingline-serial-modem-"));
     certificates = await makeTestCertificates(keys);
-    const listen = { host: "127.0.0.1", port: 0, optionName: "port" };
-    cloud = await createCloud(
-      { network, clock, random, files: createNodeFiles(), keys, store: createMemoryStore(), log: silentLog },
-      { folder, mqtts: listen, https: listen, limits: "none" },
-    );
-    const registry = createRegistry({
-      issuer: {} as CertificateIssuer,
-      parsePolicyDocument: () => undefined,
-      endpointAddress: () => undefined,
-    });
-    await cloud.run(registry.createPolicy, { policyName: "device", policyDocument });
-    const { certificatePem } = certificates.client;
-    const registered = await cloud.run(registry.registerCertificateWithoutCa, { certificatePem, status: "ACTIVE" });
-    await cloud.run(registry.attachPolicy, { policyName: "device", target: registered.certificateArn });
+    ({ cloud, close } = await openRegisteredCloud({
+      ...{ clock, keys, network, random, policyDocument },
+      certificates: [[certificates.client, "ACTIVE"]],
+    }));
   });
 
-  after(async () => {
-    await cloud.close();
-    await rm(folder, { recursive: true, force: true });
-  });
+  after(() => close());
 
   const connects = {
     "slm-1.x": (id: string, port: number) => [`AT#XMQTTCON=1,"${id}","","","localhost",${port},${brokerTag}`],
