@@ -34,14 +34,31 @@ for (const dialect of dialects) {
   test(`${dialect}: what is not a command is an error or nothing, and the next command is answered`, async () => {
     const { at, send } = await makeSerialModemWorld({ dialect });
     assert.equal(await send("\r\n"), "", "a line without anything");
-    const noise = ["AT&F", "AT+", "AT#XSOCKET=1?=", "AT+CFUN?1", "ATX"];
-    for (const line of noise.slice(1)) {
-      assert.match(await at(line), /^\r\nERROR\r\n$/, line);
+    for (const line of ["AT&F", "AT+", "AT#XSOCKET=1?=", "AT+CFUN?1", "ATX", "at AT"]) {
+      assert.equal(await at(line), "\r\nERROR\r\n", line);
     }
-    assert.equal(
-      await at("at AT"),
-      dialect === "slm-1.x" ? "\r\nERROR\r\n" : dialect === "slm-2.x" ? "\r\nERROR\r\n" : "\r\nERROR\r\n",
-    );
     assert.equal(await at("AT"), "\r\nOK\r\n");
+  });
+
+  test(`${dialect}: lists its commands and no other's, tells the device's UUID, and whether its log is on`, async () => {
+    const { at, modem } = await makeSerialModemWorld({ dialect });
+    const listed = (await at("AT#XCLAC")).split("\r\n").filter((line) => line !== "");
+    assert.equal(listed.pop(), "OK");
+    assert.ok(listed.length > 20 && new Set(listed).size === listed.length, listed.join(" "));
+    const own = dialect === "serialModem" ? ["AT#XSMVER", "AT#XCLOSE", "ATE1"] : ["AT#XSLMVER", "AT#XSOCKETSELECT"];
+    for (const name of ["AT#XCLAC", "AT#XSOCKET", ...own]) assert.ok(listed.includes(name), name);
+    for (const other of dialect === "serialModem"
+      ? ["AT#XSLMVER", "AT#XSOCKETSELECT"]
+      : ["AT#XSMVER", "AT#XLOG", "ATE1"]) {
+      assert.ok(!listed.includes(other), other);
+    }
+    assert.match(modem.identity.deviceUuid, /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    assert.equal(await at("AT#XUUID"), `\r\n#XUUID: ${modem.identity.deviceUuid}\r\n\r\nOK\r\n`);
+    const log = dialect === "serialModem" ? ["OK", "#XLOG: 1\r\n\r\nOK"] : ["ERROR", "ERROR"];
+    assert.deepEqual(
+      [await at("AT#XLOG=1"), await at("AT#XLOG?")],
+      log.map((answer) => `\r\n${answer}\r\n`),
+    );
+    assert.equal(await at("AT#XLOG=2"), "\r\nERROR\r\n");
   });
 }

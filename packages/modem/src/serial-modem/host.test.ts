@@ -45,13 +45,21 @@ test("asleep, the application loses what is sent; it wakes with its banner, and 
   await clock.settle();
   assert.equal(take(), "Ready\r\n");
   assert.equal(await at('AT#XSEND="still"'), `\r\n#XSEND: 5\r\n${ok}`);
-  assert.equal(await at("AT#XSLEEP=1"), ok);
-  await clock.advance(2000);
-  assert.ok(peers[0]?.isClosed);
-  await application.wake();
-  await clock.settle();
-  assert.equal(await at("AT#XSOCKET?"), `Ready\r\n${ok}`);
-  assert.equal(await at("AT+CFUN?"), `\r\n+CFUN: 0\r\n${ok}`);
+  for (const command of ["AT#XSLEEP=1", "AT#XSHUTDOWN"]) {
+    assert.equal(await at(command), ok);
+    await clock.advance(2000);
+    assert.ok(peers.at(-1)?.isClosed, command);
+    assert.equal(await send("AT\r\n"), "", command);
+    await application.wake();
+    await clock.settle();
+    assert.equal(await at("AT#XSOCKET?"), `Ready\r\n${ok}`);
+    assert.equal(await at("AT+CFUN?"), `\r\n+CFUN: 0\r\n${ok}`);
+    await at("AT+CFUN=1");
+    await clock.advance(2000);
+    take();
+    await at("AT#XSOCKET=1,1,0");
+    await at('AT#XCONNECT="host",1');
+  }
 });
 
 test("slm-1.x loses what comes while a command is executed; later ones hold the line up", async () => {
