@@ -39,7 +39,7 @@ const scenarios: readonly Scenario[] = [
 type Fault =
   | { kind: ChunkFault; chunk: number }
   | { kind: "cutAtStorage"; write: number; phase: "before" | "after" }
-  | { kind: "refuse"; write: number; cme: 515 | 528 };
+  | { kind: "refuse"; cme: 515 | 528 };
 
 const chunkFaults: readonly ChunkFault[] = ["unplug", "halfThenUnplug", "lose", "garble", "mute", "cutPower"];
 
@@ -93,7 +93,7 @@ async function run(scenario: Scenario, fault: Fault | undefined): Promise<Run> {
     fault: isChunkFault ? fault : undefined,
   });
   if (fault?.kind === "cutAtStorage") first.modem.faults.cutPowerAtWrite(fault.write, fault.phase);
-  if (fault?.kind === "refuse") refuseLater(first.modem, fault);
+  if (fault?.kind === "refuse") first.modem.faults.refuseWrites({ cme: fault.cme, count: 1 });
   let hasPower = true;
   void first.modem.closed.then(() => (hasPower = false));
   let isProved = false;
@@ -151,11 +151,6 @@ function checkReport(report: WriteCredentialsReport, truth: Truth, label: string
   }
 }
 
-/** The writes before the one that is refused go well. */
-function refuseLater(modem: SimulatedModem, { cme }: { write: number; cme: 515 | 528 }): void {
-  modem.faults.refuseWrites({ cme, count: 1 });
-}
-
 const isLong = process.env["THINGLINE_TEST_LONG"] === "1";
 /** Of the ordinary run; each scenario begins at another place. */
 const sampleEvery = 101;
@@ -172,7 +167,7 @@ test("at every cut point of a write the report is true, and another run complete
     for (let write = 1; write <= clean.storageWrites; write++) {
       for (const phase of ["before", "after"] as const) faults.push({ kind: "cutAtStorage", write, phase });
     }
-    for (const cme of [515, 528] as const) faults.push({ kind: "refuse", write: 1, cme });
+    for (const cme of [515, 528] as const) faults.push({ kind: "refuse", cme });
     points += faults.length;
     for (const [at, fault] of faults.entries()) {
       if (!isLong && (at + offset * 7) % sampleEvery !== 0) continue;

@@ -150,12 +150,14 @@ const stride = process.env["THINGLINE_TEST_LONG"] === "1" ? 1 : 13;
 
 for (const kind of ["application", "delta", "full"] as const) {
   test(`after a fault of the line (${kind}) the same command, run again, brings the firmware`, async () => {
+    let hit = 0;
     for (const [index, fault] of (["unplug", "loseAnswer", "minusOne", "loseCommand"] as const).entries()) {
       for (let at = 1 + (index % stride); ; at += stride) {
         const { run, powerCycle } = await openBoard();
         const line: LineFault = { at, do: fault, seen: 0 };
         const first = await run(uploads[kind], {}, line);
         if (line.seen < at) break;
+        hit++;
         const where = `${fault} at command ${at}: ${String(first)}`;
         if (!(first instanceof ThinglineError)) continue;
         assert.equal(first.code, "MODEM_DFU_FAILED", where);
@@ -164,5 +166,6 @@ for (const kind of ["application", "delta", "full"] as const) {
         assert.ok(!(again instanceof ThinglineError), `${where}; again: ${String(again)}`);
       }
     }
+    assert.ok(hit >= 20 / stride, `${hit} faults`);
   });
 }

@@ -18,10 +18,7 @@ export interface ScriptedApplication {
 }
 
 /** @param answer what a command is answered with, framing included; undefined: nothing. */
-export function openScriptedApplication(
-  dialect: SerialModemDialect,
-  answer: (line: string) => string | undefined,
-): ScriptedApplication {
+export function openScriptedApplication(answer: (line: string) => string | undefined): ScriptedApplication {
   const clock = createVirtualClock({ settlesBy: "microtasks" });
   const { near, far } = createConnectionPair({ clock });
   const lines: string[] = [];
@@ -60,7 +57,6 @@ export function openScriptedApplication(
     },
     closed: () => undefined,
   });
-  void dialectTraits[dialect];
   return { clock, session: openModemSession(near, { clock }), lines, payloads, tell, unplug: () => far.destroy() };
 }
 

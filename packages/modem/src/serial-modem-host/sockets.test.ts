@@ -19,7 +19,7 @@ async function openWorld(
   dialect: SerialModemDialect,
   answer: (line: string) => string | undefined = socketAnswers(dialect),
 ) {
-  const application = openScriptedApplication(dialect, answer);
+  const application = openScriptedApplication(answer);
   const { clock, session, lines } = application;
   const sockets = await clock.until(openSerialModemSockets(session, { clock, dialect }));
   lines.length = 0;
@@ -195,7 +195,7 @@ test("an answer that holds other bytes than it announced ends the connection, an
 });
 
 test("a link that was wanted is switched on again after a restart of the board, and one that was not stays off", async () => {
-  const { clock, session, lines, tell } = openScriptedApplication("serialModem", (line) =>
+  const { clock, session, lines, tell } = openScriptedApplication((line) =>
     line === "AT+CEREG?" ? "\r\n+CEREG: 5,1\r\n\r\nOK\r\n" : "\r\nOK\r\n",
   );
   const link = keepLinkAfterRestarts(session, createLinkControl(session, { clock }), { clock });
@@ -217,7 +217,7 @@ test("a link that was wanted is switched on again after a restart of the board, 
 
 test("a link is switched on again however often the board that starts spoils the commands for it", async () => {
   let spoilt = 0;
-  const { clock, session, lines, tell } = openScriptedApplication("serialModem", (line) => {
+  const { clock, session, lines, tell } = openScriptedApplication((line) => {
     if (line === "AT+CFUN=1" && spoilt > 0) return spoilt-- === 3 ? undefined : "\r\nERROR\r\n";
     return line === "AT+CEREG?" ? "\r\n+CEREG: 5,1\r\n\r\nOK\r\n" : "\r\nOK\r\n";
   });
@@ -243,7 +243,7 @@ test("a link is switched on again however often the board that starts spoils the
 
 test("a link whose board started without a word is switched on again in time, and one that is not wanted is left alone", async () => {
   let mode = 1;
-  const { clock, session, lines } = openScriptedApplication("serialModem", (line) => {
+  const { clock, session, lines } = openScriptedApplication((line) => {
     const set = /^AT\+CFUN=(\d)$/.exec(line)?.[1];
     if (set !== undefined) mode = Number(set);
     if (line === "AT+CFUN?") return `\r\n+CFUN: ${mode}\r\n\r\nOK\r\n`;
@@ -348,7 +348,7 @@ async function failingDial(
   lines: readonly string[];
 }> {
   const answers = socketAnswers("serialModem");
-  const application: ScriptedApplication = openScriptedApplication("serialModem", (line) => {
+  const application: ScriptedApplication = openScriptedApplication((line) => {
     const reply = Object.entries(replies).find(([start]) => line.startsWith(start))?.[1];
     if (reply !== undefined) return `\r\n${reply}\r\n`;
     if (!line.startsWith("AT#XCONNECT=")) return answers(line);
@@ -438,7 +438,7 @@ test("a build that tells the number of the error is believed", async () => {
 test("a dial that takes too long, or is aborted, frees its user at once and closes its socket when the modem has answered", async () => {
   for (const by of ["time", "abort"] as const) {
     const answers = socketAnswers("serialModem");
-    const application = openScriptedApplication("serialModem", (line) =>
+    const application = openScriptedApplication((line) =>
       line.startsWith("AT#XCONNECT=") ? undefined : answers(line),
     );
     const { clock, session, lines, tell } = application;
@@ -484,7 +484,7 @@ test("more sockets than a modem has are refused before it is asked", async () =>
 
 test("sockets that an earlier program left open are closed first", async () => {
   const answers = socketAnswers("slm-1.x");
-  const application = openScriptedApplication("slm-1.x", (line) =>
+  const application = openScriptedApplication((line) =>
     line === "AT#XSOCKETSELECT?"
       ? "\r\n#XSOCKETSELECT: 0,1,0,1,-1,1,0\r\n\r\n#XSOCKETSELECT: 2,1,0,1,42,2,0\r\n\r\n#XSOCKETSELECT: 2\r\n\r\nOK\r\n"
       : answers(line),
@@ -507,7 +507,7 @@ test("noise in the first answer does not keep the sockets from being opened, and
       for (const times of [1, 2]) {
         let left = times;
         const answers = socketAnswers(dialect);
-        const { clock, session, lines } = openScriptedApplication(dialect, (line) =>
+        const { clock, session, lines } = openScriptedApplication((line) =>
           line === spoilt[dialect] && left-- > 0 ? reply : answers(line),
         );
         const opening = clock.until(openSerialModemSockets(session, { clock, dialect }));
@@ -615,7 +615,7 @@ test("what answers is named when it has no sockets", async () => {
     ["OK\r\n", "MODEM_APPLICATION_MISSING"],
     [undefined, "MODEM_NOT_FOUND"],
   ] as const) {
-    const { clock, session } = openScriptedApplication("serialModem", () => reply);
+    const { clock, session } = openScriptedApplication(() => reply);
     await assert.rejects(clock.until(openSerialModemSockets(session, { clock })), codeIs(code));
   }
 });

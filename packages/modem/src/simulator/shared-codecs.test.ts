@@ -65,19 +65,11 @@ test("whatever the table writes, the rules of the simulated modem take", () => {
     assert.ok(rules !== undefined, `the simulated modem has no ${key}`);
     fc.assert(
       fc.property(arbitraryOf(values.domain), (made) => {
-        let line: string;
-        try {
-          line = formatCommand(key, made as never);
-        } catch {
-          return;
-        }
-        if (!areAllowed(parseAtCommand(line).parameters, rules)) refused.add(key);
+        const { parameters } = parseAtCommand(formatCommand(key, made as never));
+        if (!areAllowed(parameters, rules)) refused.add(key);
       }),
       { numRuns: 20, seed: 7 },
     );
   }
-  assert.deepEqual(
-    [...refused].filter((key) => !widerForHosts.includes(key)),
-    [],
-  );
+  assert.deepEqual([...refused].sort(), [...widerForHosts].sort());
 });
