@@ -113,9 +113,14 @@ test("URCs come taken apart, and what is not known as it came", async () => {
   answer("+CSCON: 1\r\n%NEWS: 1\r\n");
   assert.deepEqual((await clock.until(first)).value, { type: "rrc", mode: "connected" });
   assert.deepEqual((await events.next()).value, { type: "other", line: "%NEWS: 1", name: "%NEWS" });
+  const later = session.events()[Symbol.asyncIterator]();
+  answer("+CSCON: 0\r\n");
+  await clock.advance(0);
+  assert.deepEqual((await events.next()).value, { type: "rrc", mode: "idle" });
   const last = events.next();
   await clock.until(session.close());
   assert.equal((await last).done, true);
+  assert.deepEqual((await later.next()).value, { type: "rrc", mode: "idle" }, "from the call on, as notifications()");
 });
 
 test("the reason for which the channel ended is that of the session", async () => {

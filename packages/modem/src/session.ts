@@ -147,7 +147,7 @@ class OpenModemSession implements ModemSession {
   readonly #listeners = new Set<(line: string) => void>();
   readonly #raw: RawIntake;
   readonly #rawListeners = new Map<string, RawDataListener>();
-  readonly #streams = new Set<NotificationStream>();
+  readonly #streams = new Set<Pick<NotificationStream<unknown>, "put" | "end">>();
   #jobs: Job[] = [];
   #lineEnd: string;
   /** Takes what comes while the session probes. */
@@ -233,8 +233,17 @@ class OpenModemSession implements ModemSession {
     };
   }
 
-  notifications({ signal }: { signal?: AbortSignal } = {}): AsyncIterable<string> {
+  notifications(options: { signal?: AbortSignal } = {}): AsyncIterable<string> {
+    return this.#stream((line) => line, options);
+  }
+
+  events(options: { signal?: AbortSignal } = {}): AsyncIterable<ModemNotification> {
+    return this.#stream(parseNotification, options);
+  }
+
+  #stream<Item>(read: (line: string) => Item, { signal }: { signal?: AbortSignal }): AsyncIterable<Item> {
     const stream = new NotificationStream({
+      read,
       signal,
       onDropped: () => this.counters.droppedNotifications++,
       onEnd: () => this.#streams.delete(stream),
@@ -242,10 +251,6 @@ class OpenModemSession implements ModemSession {
     if (this.#end !== undefined) stream.end(undefined);
     else if (!stream.isEnded) this.#streams.add(stream);
     return stream;
-  }
-
-  async *events(options: { signal?: AbortSignal } = {}): AsyncGenerator<ModemNotification, void, undefined> {
-    for await (const line of this.notifications(options)) yield parseNotification(line);
   }
 
   probe({
