@@ -243,6 +243,16 @@ test("nobody's command comes between those of a sequence", async () => {
   assert.deepEqual(sent, ["AT+CMEE=1\r\n", "AT+CMEE=0\r\n", "AT+CGMI\r\n"]);
 });
 
+test("steps that throw instead of returning a promise fail their sequence, and the channel goes on", async () => {
+  const { clock, session, answerBy } = openWorld();
+  answerBy(() => "OK\r\n");
+  const refuse = () => {
+    throw new ThinglineError("AT_MALFORMED", "a text that cannot be quoted");
+  };
+  await assert.rejects(session.sequence(refuse), (error) => isThinglineError(error, "AT_MALFORMED"));
+  assert.deepEqual(await clock.until(session.command("AT")), []);
+});
+
 test("the queue is bounded", async () => {
   const { clock, session } = openWorld();
   const waiting = Array.from({ length: sessionQueueMax + 1 }, () => session.command("AT"));

@@ -208,7 +208,12 @@ class OpenModemSession implements ModemSession {
             checkCommand(line, options);
             return this.#run(line, options);
           };
-          await steps(run).then(resolve, reject);
+          try {
+            resolve(await steps(run));
+          } catch (error) {
+            // Also of steps that threw before there was a promise.
+            reject(error);
+          }
         },
         fail: (error) => {
           signal?.removeEventListener("abort", onAbort);
