@@ -100,7 +100,7 @@ export class Exchange {
     const meaning = payload?.lineOf(text);
     if (payload === undefined || meaning === undefined) return false;
     this.#keep(text);
-    if (meaning.type === "failed") this.#fail(payload.failedError(this.describe(), meaning.status), undefined);
+    if (meaning.type === "failed") this.fail(payload.failedError(this.describe(), meaning.status), undefined);
     else if (meaning.type === "end") this.#end(this.#fault ?? this.#information);
     return true;
   }
@@ -121,9 +121,14 @@ export class Exchange {
     this.#payload?.pump(this.#channel);
   }
 
-  /** Ends the exchange with what happened to its channel. */
+  /** Also with what happened to its channel. */
   fail(error: ThinglineError, wayBack: WayBack | undefined): void {
-    this.#fail(error, wayBack);
+    const { payload } = this.#options;
+    // Its OK may have been lost: the modem may be in data mode whether or not anything was sent.
+    const isLost = wayBack !== undefined && payload !== undefined;
+    const missingBytesMax = payload?.end === "count" ? new PayloadRun(payload).lengthBytes : 0;
+    this.#payload?.drop();
+    this.#end(error, isLost ? { type: "dataMode", missingBytesMax } : wayBack);
   }
 
   /** The command without its values: they may be a private key. */
@@ -149,7 +154,7 @@ export class Exchange {
   }
 
   #onOverdue(): void {
-    this.#fail(this.#overdueError(), { type: "answer" });
+    this.fail(this.#overdueError(), { type: "answer" });
   }
 
   #overdueError(): ThinglineError {
@@ -159,15 +164,6 @@ export class Exchange {
     const timeoutMs = this.#timeoutMs;
     const message = `the modem did not answer ${command} within ${timeoutMs} ms`;
     return new ThinglineError("TIMEOUT", message, { details: { command, timeoutMs } });
-  }
-
-  #fail(error: ThinglineError, wayBack: WayBack | undefined): void {
-    const { payload } = this.#options;
-    // Its OK may have been lost: the modem may be in data mode whether or not anything was sent.
-    const isLost = wayBack !== undefined && payload !== undefined;
-    const missingBytesMax = payload?.end === "count" ? new PayloadRun(payload).lengthBytes : 0;
-    this.#payload?.drop();
-    this.#end(error, isLost ? { type: "dataMode", missingBytesMax } : wayBack);
   }
 
   #end(outcome: readonly string[] | ThinglineError, wayBack?: WayBack): void {

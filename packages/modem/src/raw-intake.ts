@@ -1,7 +1,7 @@
 import type { ThinglineError } from "@thingline/protocol";
 import type { ResponseLineReader } from "@thingline/protocol/at";
 import type { Clock, Timer } from "@thingline/transport";
-import { parseRawDataHead, type RawDataListener, RawDataRun } from "./raw-data.js";
+import { type RawDataHead, type RawDataListener, RawDataRun } from "./raw-data.js";
 
 /** Raw bytes that were announced and do not come for so long were lost on the line. */
 export const rawDataSilenceMs = 2_000;
@@ -23,8 +23,7 @@ export class RawIntake {
   }
 
   /** What a line announces, if it does, goes to the listener. To be called while the reader tells that line. */
-  expect(line: string, listener: RawDataListener): void {
-    const head = parseRawDataHead(line);
+  expect(head: RawDataHead | undefined, listener: RawDataListener): void {
     if (head === undefined) return;
     this.#run = new RawDataRun(head, listener);
     this.#reader.expectRaw(head.lengthBytes);

@@ -184,7 +184,7 @@ class OpenModemSession implements ModemSession {
 
   async command(line: string, options: CommandOptions = {}): Promise<readonly string[]> {
     checkCommand(line, options);
-    return this.sequence((run) => run(line, options), options);
+    return this.sequence(() => this.#run(line, options), options);
   }
 
   sequence<Result>(
@@ -342,8 +342,11 @@ class OpenModemSession implements ModemSession {
       };
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#reader.dropNoise();
-      const { channel, clock } = { channel: this.#channel, clock: this.#clock };
-      this.#exchange = new Exchange({ line, command, timeoutMs, options, channel, clock, onEnd });
+      this.#exchange = new Exchange({
+        ...{ line, command, timeoutMs, options, onEnd },
+        channel: this.#channel,
+        clock: this.#clock,
+      });
       this.#write(line + this.#lineEnd);
     });
   }
@@ -408,8 +411,7 @@ class OpenModemSession implements ModemSession {
         answer += decoder.decode(bytes, { stream: true });
         if (answer.length > answerBytesMax || endsWithResult.test(answer)) finish();
       };
-      this.#channel.write(this.#encoder.encode(text));
-      this.#channel.flush();
+      this.#write(text);
     });
   }
 
@@ -455,7 +457,7 @@ class OpenModemSession implements ModemSession {
         return answering?.onFinal(text);
       case "information":
         answering?.onInformation(text);
-        if (answering?.rawListener !== undefined) this.#raw.expect(text, answering.rawListener);
+        if (answering?.rawListener !== undefined) this.#raw.expect(parseRawDataHead(text), answering.rawListener);
         return;
       case "notification":
         return this.#notify(text);
@@ -468,7 +470,7 @@ class OpenModemSession implements ModemSession {
   #notify(text: string): void {
     const head = this.#rawListeners.size === 0 ? undefined : parseRawDataHead(text);
     const taker = head && this.#rawListeners.get(head.name);
-    if (taker !== undefined) this.#raw.expect(text, taker);
+    if (taker !== undefined) this.#raw.expect(head, taker);
     for (const listener of [...this.#listeners]) listener(text);
     for (const stream of this.#streams) stream.put(text);
   }
