@@ -103,5 +103,6 @@ export { keepLinkAfterRestarts } from "./serial-modem-host/steady-link.js";
 export type { SerialModemDialect } from "./serial-modem-host/dialect.js";
 export { openSerialModemSockets } from "./serial-modem-host/sockets.js";
 export type { SerialModemSockets, SerialModemSocketsOptions } from "./serial-modem-host/sockets.js";
-export { defaultCommandTimeoutMs, defaultLineEnd, openModemSession, sessionQueueMax } from "./session.js";
+export { defaultCommandTimeoutMs, defaultLineEnd, openModemSession } from "./session.js";
 export type { ModemSession, ModemSessionCounters, ModemSessionOptions } from "./session.js";
+export { sessionQueueMax } from "./turn-queue.js";

@@ -5,7 +5,8 @@ import { createConnectionPair } from "@thingline/transport";
 import { createVirtualClock } from "@thingline/transport/virtual";
 import { notificationsQueuedMax } from "./notification-stream.js";
 import { answerBytesMax } from "./exchange.js";
-import { defaultCommandTimeoutMs, openModemSession, sessionQueueMax } from "./session.js";
+import { defaultCommandTimeoutMs, openModemSession } from "./session.js";
+import { sessionQueueMax } from "./turn-queue.js";
 
 /** A session whose other end is the test. */
 function openWorld() {

@@ -25,6 +25,7 @@ import { type ModemLineEnd, type ModemProbe, probeBy } from "./probe.js";
 import { abandonedBytesMax, findWayBack, leaveDataMode, type WayBack, type WayBackTools } from "./way-back.js";
 import { parseRawDataHead, type RawDataListener } from "./raw-data.js";
 import { RawIntake } from "./raw-intake.js";
+import { commandAborted, TurnQueue } from "./turn-queue.js";
 
 export { withSignal } from "./command-options.js";
 export type { CommandOptions, RunCommand } from "./command-options.js";
@@ -39,8 +40,6 @@ export interface ModemSessionOptions {
 
 export const defaultLineEnd = "\r\n";
 export const defaultCommandTimeoutMs = 15_000;
-/** Commands and sequences that may wait for their turn; more are refused. */
-export const sessionQueueMax = 64;
 /** A final result code on a line of its own, and nothing behind it. */
 const endsWithResult = /(?:^|\n)(?:OK|ERROR|\+CM[ES] ERROR: ?[0-9]+)\r\n$/;
 /** The serial modem application, and the AT client, after a start; and the application when it waits for a whole modem firmware. */
@@ -99,11 +98,6 @@ export interface ModemSessionCounters {
   droppedNotifications: number;
 }
 
-interface Job {
-  start(): Promise<void>;
-  fail(error: ThinglineError): void;
-}
-
 const optionTypes = {
   clock: clockOption,
   lineEnd: "string",
@@ -147,12 +141,11 @@ class OpenModemSession implements ModemSession {
   readonly #listeners = new Set<(line: string) => void>();
   readonly #raw: RawIntake;
   readonly #rawListeners = new Map<string, RawDataListener>();
+  readonly #turns = new TurnQueue();
   readonly #streams = new Set<Pick<NotificationStream<unknown>, "put" | "end">>();
-  #jobs: Job[] = [];
   #lineEnd: string;
   /** Takes what comes while the session probes. */
   #tap: ((bytes: Uint8Array) => void) | undefined;
-  #isBusy = false;
   #exchange: Exchange | undefined;
   #answered: Promise<void> = Promise.resolve();
   #wayBack: WayBack | undefined;
@@ -191,39 +184,13 @@ class OpenModemSession implements ModemSession {
     steps: (run: RunCommand) => Promise<Result>,
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<Result> {
-    return new Promise<Result>((resolve, reject) => {
-      if (this.#end !== undefined) throw this.#end;
-      if (signal?.aborted === true) throw aborted(signal);
-      if (this.#jobs.length >= sessionQueueMax) {
-        throw new ThinglineError("LIMIT_EXCEEDED", `more than ${sessionQueueMax} AT commands wait for the modem`);
-      }
-      const onAbort = () => {
-        this.#jobs = this.#jobs.filter((other) => other !== job);
-        reject(aborted(signal));
+    return this.#turns.take(() => {
+      const run: RunCommand = async (line, options = {}) => {
+        checkCommand(line, options);
+        return this.#run(line, options);
       };
-      const job: Job = {
-        start: async () => {
-          signal?.removeEventListener("abort", onAbort);
-          const run: RunCommand = async (line, options = {}) => {
-            checkCommand(line, options);
-            return this.#run(line, options);
-          };
-          try {
-            resolve(await steps(run));
-          } catch (error) {
-            // Also of steps that threw before there was a promise.
-            reject(error);
-          }
-        },
-        fail: (error) => {
-          signal?.removeEventListener("abort", onAbort);
-          reject(error);
-        },
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-      this.#jobs.push(job);
-      this.#next();
-    });
+      return steps(run);
+    }, signal);
   }
 
   onNotification(listener: (line: string) => void): () => void {
@@ -292,17 +259,6 @@ class OpenModemSession implements ModemSession {
     await this.close();
   }
 
-  #next(): void {
-    if (this.#isBusy) return;
-    const job = this.#jobs.shift();
-    if (job === undefined) return;
-    this.#isBusy = true;
-    void job.start().then(() => {
-      this.#isBusy = false;
-      this.#next();
-    });
-  }
-
   async #run(line: string, options: CommandOptions = {}): Promise<readonly string[]> {
     const command = parseAtCommand(line);
     const bytes = this.#encoder.encode(line).length;
@@ -326,12 +282,12 @@ class OpenModemSession implements ModemSession {
     return new Promise((resolve, reject) => {
       const { signal } = options;
       if (this.#end !== undefined) throw this.#end;
-      if (signal?.aborted === true) throw aborted(signal);
+      if (signal?.aborted === true) throw commandAborted(signal);
       let release: () => void = () => undefined;
       this.#answered = new Promise((resolveAnswered) => {
         release = resolveAnswered;
       });
-      const onAbort = () => reject(aborted(signal));
+      const onAbort = () => reject(commandAborted(signal));
       const onEnd = ({ outcome, wayBack }: ExchangeEnd) => {
         signal?.removeEventListener("abort", onAbort);
         this.#exchange = undefined;
@@ -488,17 +444,11 @@ class OpenModemSession implements ModemSession {
   #finish(error: ThinglineError): void {
     if (this.#end !== undefined) return;
     this.#end = error;
-    const jobs = this.#jobs;
-    this.#jobs = [];
     this.#raw.end();
     this.#exchange?.fail(error, undefined);
     this.#ended.abort();
-    for (const job of jobs) job.fail(error);
+    this.#turns.end(error);
     for (const stream of [...this.#streams]) stream.end(error.code === "CLOSED" ? undefined : error);
     this.#listeners.clear();
   }
-}
-
-function aborted(signal: AbortSignal | undefined): ThinglineError {
-  return new ThinglineError("ABORTED", "the AT command was aborted by its caller", { cause: signal?.reason });
 }
