@@ -17,6 +17,7 @@ import {
   slowCommandTimeMs,
 } from "@thingline/protocol/at";
 import { type Clock, clockOption, type Connection, connectionOption } from "@thingline/transport";
+import { isBanner } from "./board-start.js";
 import { checkCommand, checkTimeout, type CommandOptions, type RunCommand } from "./command-options.js";
 import { answerBytesMax, Exchange, type ExchangeEnd } from "./exchange.js";
 import { NotificationStream } from "./notification-stream.js";
@@ -42,8 +43,6 @@ export const defaultLineEnd = "\r\n";
 export const defaultCommandTimeoutMs = 15_000;
 /** A final result code on a line of its own, and nothing behind it. */
 const endsWithResult = /(?:^|\n)(?:OK|ERROR|\+CM[ES] ERROR: ?[0-9]+)\r\n$/;
-/** The serial modem application, and the AT client, after a start; and the application when it waits for a whole modem firmware. */
-const banners: readonly string[] = ["Ready", "Bootloader mode ready"];
 
 /** One AT channel: commands one after the other, their answers, and the URCs in between. */
 export interface ModemSession {
@@ -405,7 +404,7 @@ class OpenModemSession implements ModemSession {
 
   #onLine(text: string): void {
     const exchange = this.#exchange;
-    if (banners.includes(text)) return this.#onBanner(text);
+    if (isBanner(text)) return this.#onBanner(text);
     if (exchange?.onDataModeLine(text) === true) return;
     const answering = exchange?.isAnswering === true ? exchange : undefined;
     switch (classifyLine(text, answering?.command)) {

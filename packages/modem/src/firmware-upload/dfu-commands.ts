@@ -1,5 +1,6 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { integerAt, parseInformation } from "@thingline/protocol/at";
+import { bootloaderBanner, isBanner } from "../board-start.js";
 import type { ModemSession } from "../session.js";
 import type { HeardNotifications } from "./notifications.js";
 import { unlessRejected } from "../failures.js";
@@ -9,8 +10,6 @@ export const dfuTypes = { application: 0, delta: 1, full: 2 } as const;
 export type DfuType = (typeof dfuTypes)[keyof typeof dfuTypes];
 
 const operations = { write: 1, apply: 2 } as const;
-export const bootloaderBanner = "Bootloader mode ready";
-export const applicationBanner = "Ready";
 
 /** Verifying, and with a slow flash. */
 const applyTimeoutMs = 120_000;
@@ -79,7 +78,7 @@ export class DfuCommands {
       throw error;
     }
     const outcome = await this.#heard.next((line) => {
-      if (line === applicationBanner || line === bootloaderBanner) return "restarted" as const;
+      if (isBanner(line)) return "restarted" as const;
       return statusOf(line, type, operations.apply);
     }, applyTimeoutMs);
     if (outcome === "restarted") return outcome;

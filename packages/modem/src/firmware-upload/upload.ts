@@ -6,8 +6,9 @@ import {
   ThinglineError,
 } from "@thingline/protocol";
 import { clockOption } from "@thingline/transport";
+import { isBanner } from "../board-start.js";
 import type { ModemSession } from "../session.js";
-import { applicationBanner, bootloaderBanner, DfuCommands, type DfuType, dfuTypes } from "./dfu-commands.js";
+import { DfuCommands, type DfuType, dfuTypes } from "./dfu-commands.js";
 import type { FullImage, ImageSegment } from "./full-image.js";
 import { HeardNotifications } from "./notifications.js";
 import {
@@ -306,8 +307,7 @@ class Uploading {
   /** Its banner may get lost; whether it is there shows when it is asked. */
   async #awaitStart(timeoutMs: number): Promise<void> {
     try {
-      const isBanner = (line: string) => line === applicationBanner || line === bootloaderBanner || undefined;
-      await this.#heard.next(isBanner, timeoutMs);
+      await this.#heard.next((line) => isBanner(line) || undefined, timeoutMs);
     } catch (error) {
       if (!isThinglineError(error, "TIMEOUT")) throw error;
     }

@@ -26,7 +26,7 @@ import { burstBytesMax, BurstSize } from "./burst-size.js";
 import { explainFailure, isAddress } from "./connect-failure.js";
 import { dialectOf, dialectTraits, type SerialModemDialect } from "./dialect.js";
 import { ignoreKnown } from "../failures.js";
-import { isRestart } from "./restart.js";
+import { isBanner, isRestart } from "../board-start.js";
 import { asLost, SocketChannel } from "./socket-channel.js";
 import { SocketCommands, type SocketConnect } from "./socket-commands.js";
 
@@ -366,7 +366,7 @@ class OpenSockets implements SerialModemSockets {
       const socket = handle === undefined ? undefined : this.#open.get(handle);
       socket?.channel.onPollEvents(integerAt(parameters, 1) ?? 0);
     } else if (isRestart(line)) {
-      this.#loseAll(() => restarted(line === "Ready" ? "the board started again" : line));
+      this.#loseAll(() => restarted(isBanner(line) ? "the board started again" : line));
     }
   }
 

@@ -3,7 +3,7 @@ import type { Clock, Timer } from "@thingline/transport";
 import type { LteLinkControl } from "../commands/link-control.js";
 import { ignoreKnown, isSessionOver } from "../failures.js";
 import type { ModemSession } from "../session.js";
-import { isRestart } from "./restart.js";
+import { isRestart } from "../board-start.js";
 
 /** Between two attempts to switch a link on again; twice as long each time. */
 export const restoreDelayMs = { first: 1_000, longest: 60_000 } as const;
