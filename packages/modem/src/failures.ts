@@ -10,6 +10,11 @@ export async function unlessRejected<Value>(asking: Promise<Value>): Promise<Val
   }
 }
 
+/** As {@link unlessRejected}, where one ERROR must not be believed: noise in front of a command makes one, and a modem that means it says it again. */
+export async function unlessRejectedTwice<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
+  return (await unlessRejected(ask())) ?? (await unlessRejected(ask()));
+}
+
 /** For what may fail without anybody minding: refusals, time-outs, a line that is gone. A defect is thrown on. */
 export function ignoreKnown(error: unknown): void {
   if (!isThinglineError(error)) throw error;

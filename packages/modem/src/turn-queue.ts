@@ -34,12 +34,9 @@ export class TurnQueue {
       const turn: Turn = {
         start: async () => {
           signal?.removeEventListener("abort", onAbort);
-          try {
-            resolve(await act());
-          } catch (error) {
-            // Also of one that threw before there was a promise.
-            reject(error);
-          }
+          // One that throws before there is a promise fails all the same.
+          const acting = async () => act();
+          await acting().then(resolve, reject);
         },
         fail: (error) => {
           signal?.removeEventListener("abort", onAbort);

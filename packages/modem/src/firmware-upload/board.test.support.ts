@@ -27,6 +27,8 @@ export class FakeBoard {
   /** At the nth command of those that are counted, from 1. */
   fault: { at: number; do: BoardFault } | undefined;
   counted = 0;
+  /** The next command that it fits is answered with ERROR, as noise in front of it would have it. */
+  spoilt: RegExp | undefined;
   #open: Connection | undefined;
   #line = "";
   #payload: { bytes: number[]; wanted: number; isCut: boolean; done: (bytes: Uint8Array) => void } | undefined;
@@ -77,6 +79,10 @@ export class FakeBoard {
     this.#line = "";
     if (line === "") return;
     this.commands.push(line);
+    if (this.spoilt?.test(line) === true) {
+      this.spoilt = undefined;
+      return this.#say("ERROR");
+    }
     const isCounted = /^AT(?:#XDFU(?:INIT|WRITE|APPLY)=\d|#XRESET|#XMODEMRESET)/.test(line);
     if (isCounted) this.counted++;
     const fault = isCounted && this.counted === this.fault?.at ? this.fault.do : undefined;

@@ -3,7 +3,7 @@ import { integerAt, parseInformation } from "@thingline/protocol/at";
 import { bootloaderBanner, isBanner } from "../board-start.js";
 import type { ModemSession } from "../session.js";
 import type { HeardNotifications } from "./notifications.js";
-import { unlessRejected } from "../failures.js";
+import { unlessRejectedTwice } from "../failures.js";
 
 /** What `#XDFU...` calls the kinds of firmware. */
 export const dfuTypes = { application: 0, delta: 1, full: 2 } as const;
@@ -26,7 +26,7 @@ export class DfuCommands {
 
   /** The types that the build takes; undefined when it has no such commands. */
   async types(): Promise<readonly number[] | undefined> {
-    const lines = await unlessRejected(this.#session.command("AT#XDFUINIT=?"));
+    const lines = await unlessRejectedTwice(() => this.#session.command("AT#XDFUINIT=?"));
     if (lines === undefined) return undefined;
     const list = lines.map((line) => /^#XDFUINIT: \(([\d,]+)\)/.exec(line)?.[1]).find((found) => found !== undefined);
     if (list === undefined) {

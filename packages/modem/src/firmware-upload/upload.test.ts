@@ -113,6 +113,23 @@ describe("uploadFirmware()", () => {
     }
   });
 
+  test("one ERROR that noise made is not taken for what a board cannot do, or for what it runs", async () => {
+    for (const phase of ["preparing", "verifying"] as const) {
+      for (const spoilt of phase === "preparing" ? [/^AT$/, /^AT#XDFUINIT=\?/, /^AT\+CGMR/] : [/^AT\+CGMR/]) {
+        const { board, run } = await openBoard();
+        const onEvent = (event: UploadEvent) => {
+          if (event.type === "phase" && event.phase === phase) board.spoilt = spoilt;
+        };
+        const { report, error } = await run(uploads.delta, { onEvent });
+        assert.deepEqual(
+          [report?.before, report?.after, error?.message],
+          [oldModem, newModem, undefined],
+          String(spoilt),
+        );
+      }
+    }
+  });
+
   test("a modem that waits for a whole firmware takes nothing else, and that without being sent there", async () => {
     const { board, run } = await openBoard();
     board.mode = "bootloader";

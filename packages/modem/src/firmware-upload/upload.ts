@@ -19,7 +19,7 @@ import {
   type UploadFirmwareOptions,
   type UploadReport,
 } from "./types.js";
-import { isSessionOver, unlessRejected } from "../failures.js";
+import { isSessionOver, unlessRejectedTwice } from "../failures.js";
 
 /** An upload is begun so often, when the board lost or refused a piece that cannot be sent by itself again. */
 export const uploadAttemptsMax = 3;
@@ -153,12 +153,12 @@ class Uploading {
   /** Whether the board answers AT. What it says when its line is opened would be taken for a restart. */
   async #isOrdinary(): Promise<boolean> {
     await this.#awaitStart(bannerMs);
-    return (await unlessRejected(this.#session.command("AT"))) !== undefined;
+    return (await unlessRejectedTwice(() => this.#session.command("AT"))) !== undefined;
   }
 
   async #askVersion(): Promise<string | undefined> {
     const command = this.#upload.kind === "application" ? "AT#XSMVER" : "AT+CGMR";
-    const [line] = (await unlessRejected(this.#session.command(command))) ?? [];
+    const [line] = (await unlessRejectedTwice(() => this.#session.command(command))) ?? [];
     return line;
   }
 
