@@ -8,6 +8,7 @@ import {
   registrationStatuses,
   rsrpIndex,
   rsrqIndex,
+  signalOf,
   type SignalQuality,
 } from "@thingline/protocol/at";
 import { one, oneOrNone } from "./answers.js";
@@ -86,9 +87,6 @@ const registration: LineCodec<RegistrationRead> = {
   },
 };
 
-/** dB from the index of the reference; 255 is not known. */
-const rsrqDb = (index: number) => (index <= 34 ? -19.5 + index / 2 : undefined);
-const rsrpDbm = (index: number) => (index <= 97 ? -140 + index : undefined);
 const rsrqSteps = Array.from({ length: 35 }, (_, index) => -19.5 + index / 2);
 
 export const signalDomains = {
@@ -102,7 +100,7 @@ const signal: LineCodec<SignalQuality> = mapped(
     ...{ rsrq: integer(0, 255), rsrp: integer(0, 255) },
   }),
   {
-    to: ({ rsrq, rsrp }) => ({ rsrqDb: rsrqDb(rsrq), rsrpDbm: rsrpDbm(rsrp) }),
+    to: signalOf,
     from: (quality) => ({ rsrq: rsrqIndex(quality.rsrqDb), rsrp: rsrpIndex(quality.rsrpDbm) }),
     domain: { type: "fields", fields: signalDomains },
   },

@@ -15,7 +15,7 @@ import { systemTable } from "./system.js";
 
 /**
  * What every command of an nRF91 takes and answers, by the command as it is written behind `AT`: `+CFUN?` reads, `+CFUN=` sets, `+CFUN=?`
- * tests, `+CGMI` executes. Host and simulated modem both go by it.
+ * tests, `+CGMI` executes. The host goes by it; the simulated modem has rules of its own, which tests hold against it.
  *
  * @see nRF9160 and nRF91x1 AT Commands reference guides
  */

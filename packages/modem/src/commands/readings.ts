@@ -1,5 +1,5 @@
-import { isThinglineError } from "@thingline/protocol";
 import type { NetworkClock } from "../at/times.js";
+import { unlessRejected } from "../failures.js";
 import type { CommandOptions } from "../session.js";
 import { askModem, type CommandSession } from "./ask.js";
 
@@ -10,12 +10,8 @@ export function readSupplyVoltage(session: CommandSession, options?: CommandOpti
 
 /** `AT%XTEMP?`, and `AT%XTEMP` where that is refused: degrees Celsius. @throws as {@link readSupplyVoltage} */
 export async function readTemperature(session: CommandSession, options?: CommandOptions): Promise<number> {
-  try {
-    return await askModem(session, "%XTEMP?", undefined, options);
-  } catch (error) {
-    if (!isThinglineError(error, "MODEM_COMMAND_REJECTED")) throw error;
-    return askModem(session, "%XTEMP", undefined, options);
-  }
+  const degrees = await unlessRejected(askModem(session, "%XTEMP?", undefined, options));
+  return degrees ?? askModem(session, "%XTEMP", undefined, options);
 }
 
 /** `AT+CCLK?`: refused until there is a time, of the network or set. @throws as {@link readSupplyVoltage} */

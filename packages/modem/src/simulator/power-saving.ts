@@ -1,5 +1,6 @@
 import { decodeActiveTime, decodePeriodicTau, timerOff } from "@thingline/protocol/at";
 import type { Clock, Timer } from "@thingline/transport";
+import { decodeEdrxCycle } from "../at/timers.js";
 import type { RadioConditions } from "./lte-link.js";
 import type { ModemSettings } from "./settings.js";
 
@@ -53,16 +54,6 @@ export function edrxTechnologyOf({ cell }: RadioConditions): EdrxTechnology {
   return cell.act === 7 ? 4 : 5;
 }
 
-/** 3GPP TS 24.008 10.5.5.32: a step of 5.12 s. */
-const cycleSteps: Readonly<Record<string, number>> = {
-  ...{ "0000": 1, "0001": 2, "0010": 4, "0011": 8, "0100": 12, "0101": 16, "0110": 20, "0111": 24 },
-  ...{ "1000": 28, "1001": 32, "1010": 64, "1011": 128, "1100": 256, "1101": 512, "1110": 1024, "1111": 2048 },
-};
-
-export function edrxCycleMs(cycle: string): number {
-  return (cycleSteps[cycle] ?? 1) * 5_120;
-}
-
 /** Types of `%XMODEMSLEEP`. */
 const sleepTypes = { psm: 1, radioInactivity: 2 } as const;
 
@@ -104,7 +95,10 @@ export class PowerSaving {
     const [isTauWanted, warningMs = 0, thresholdMs = 0] = this.#options.subscription("%XT3412");
     const granted = this.#options.edrx();
     if (hasPsm) this.#after(activeMs, () => this.#enter("psm", tauMs - activeMs));
-    else if (granted !== undefined && this.#isSleepWanted) this.#cycle(edrxCycleMs(granted.cycle));
+    else if (granted !== undefined && this.#isSleepWanted) {
+      const cycleMs = seconds(decodeEdrxCycle(granted.cycle));
+      if (cycleMs !== undefined) this.#cycle(cycleMs);
+    }
     if (isTauWanted === 1 && tauMs >= thresholdMs && warningMs > 0 && warningMs < tauMs) {
       this.#after(tauMs - warningMs, () => this.#options.notify(`%XT3412: ${warningMs}`));
     }

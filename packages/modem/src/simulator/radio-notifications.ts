@@ -1,21 +1,18 @@
 import {
   effectiveStatus,
   formatRegistration,
-  rsrpIndex,
-  rsrqIndex,
   formatSignalNotification,
+  signalThresholds,
 } from "@thingline/protocol/at";
 import { timeNotification } from "./commands/clock.js";
-import { isSubscribed, type ModemState } from "./commands/command.js";
+import { isSubscribed, levelOf, type ModemState } from "./commands/command.js";
 import { notifyPacketEvent } from "./commands/packet-data.js";
 import { notifyEdrx } from "./commands/power-saving.js";
 import { formatConnection } from "./commands/registration.js";
-import { hasCell, snrIndex } from "./commands/signal.js";
+import { hasCell, levelIndex, snrIndex } from "./commands/signal.js";
 import type { LteEffect } from "./lte-link.js";
 
-/** Thresholds of `%CESQ` and `%XSNRSQ`, as they come from the factory. */
-const rsrpThresholds = [20, 40, 60, 80];
-const rsrqThresholds = [7, 14, 21, 28];
+/** Thresholds of `%XSNRSQ`, as they come from the factory. */
 const snrThresholds = [16, 24, 32, 40];
 
 /** The URCs that follow from what happens on the radio, in the order of a real modem. */
@@ -38,7 +35,7 @@ export class RadioNotifications {
         this.#onRegistration();
         return;
       case "rrcChanged": {
-        const level = modem.subscriptions.get("+CSCON")?.[0] ?? 0;
+        const level = levelOf(modem, "+CSCON");
         if (level > 0) modem.notify(`+CSCON: ${formatConnection(effect.isConnected, level)}`);
         if (!modem.lte.isRegistered) return;
         if (effect.isConnected) modem.powerSaving.connected();
@@ -93,16 +90,15 @@ export class RadioNotifications {
   #denied(): void {
     const modem = this.#modem;
     const { rejectCause } = modem.lte.conditions;
-    const failure = `EMM ${rejectCause}`;
-    modem.lastFailure = failure;
-    const level = modem.subscriptions.get("+CNEC")?.[0] ?? 0;
+    modem.lastFailure = `EMM ${rejectCause}`;
+    const level = levelOf(modem, "+CNEC");
     if (level === 8 || level === 24) modem.notify(`+CNEC_EMM: ${rejectCause}`);
   }
 
   #tellRegistration(): void {
     const modem = this.#modem;
     const registration = modem.lte.registration();
-    const level = modem.subscriptions.get("+CEREG")?.[0] ?? 0;
+    const level = levelOf(modem, "+CEREG");
     // A modem that is switched off says no more than that.
     const shown = formatRegistration(registration, registration.status === "notRegistered" ? 1 : level);
     const text = `${level}:${shown}`;
@@ -130,21 +126,16 @@ export class RadioNotifications {
       return;
     }
     const { cell } = modem.lte.conditions;
-    const rsrp = stepOf(rsrpIndex(cell.rsrpDbm), rsrpThresholds);
-    const signal = `${rsrp},${stepOf(rsrqIndex(cell.rsrqDb), rsrqThresholds)}`;
+    const { rsrp, rsrq } = signalThresholds(cell);
+    const signal = `${rsrp},${rsrq}`;
     if (signal !== this.#signal && modem.lte.isRegistered) {
       this.#signal = signal;
       if (isSubscribed(modem, "%CESQ")) modem.notify(formatSignalNotification(cell));
     }
     const index = snrIndex(modem);
-    const snr = String(stepOf(index, snrThresholds));
+    const snr = String(snrThresholds.filter((threshold) => index >= threshold).length);
     if (snr === this.#snr || !modem.lte.isRegistered) return;
     this.#snr = snr;
-    const level = Math.min(255, Math.max(0, Math.round(cell.rsrpDbm + 140 + 127)));
-    if (isSubscribed(modem, "%XSNRSQ")) modem.notify(`%XSNRSQ: ${index},${snr},${level},0`);
+    if (isSubscribed(modem, "%XSNRSQ")) modem.notify(`%XSNRSQ: ${index},${snr},${levelIndex(modem)},0`);
   }
-}
-
-function stepOf(index: number, thresholds: readonly number[]): number {
-  return thresholds.filter((threshold) => index >= threshold).length;
 }

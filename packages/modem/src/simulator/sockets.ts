@@ -1,5 +1,5 @@
 import { bytesEqual, isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
-import { credentialTypeNumbers, registrationStatuses } from "@thingline/protocol/at";
+import { credentialTypeNumbers, registrationNumber } from "@thingline/protocol/at";
 import type {
   Clock,
   Connection,
@@ -65,8 +65,6 @@ interface Credentials {
   digest: string;
 }
 
-const statusNumbers = new Map(Object.entries(registrationStatuses).map(([number, status]) => [status, number]));
-
 /** The IP side of the modem: sockets that live as long as the LTE link does. */
 export class ModemSockets {
   /** TLS inside the modem, with the credentials of a security tag. */
@@ -92,10 +90,6 @@ export class ModemSockets {
       dial: (target, { signal } = {}) => this.#dialSecTag(target, signal),
     };
     this.dialer = { dial: (target, { signal } = {}) => this.#dial(target, "plain", signal) };
-  }
-
-  get socketCount(): number {
-    return this.#socketCount;
   }
 
   /** LTE went away: every socket is dead, every dial fails. */
@@ -246,7 +240,7 @@ export class ModemSockets {
     if (this.#isOff) throw new ThinglineError("CLOSED", "the simulated modem is off");
     if (lte.isRegistered) return;
     const { status } = lte.registration();
-    throw linkFailed(`the modem is not registered (+CEREG: ${statusNumbers.get(status)}, ${status})`);
+    throw linkFailed(`the modem is not registered (+CEREG: ${registrationNumber(status)}, ${status})`);
   }
 
   #checkLimits(kind: "tls" | "plain"): void {
@@ -275,7 +269,7 @@ export class ModemSockets {
     const credentials = { ca: content("ca"), certificate: content("certificate"), privateKey: content("privateKey") };
     checkPair(secTag, credentials, keys);
     const joined = new TextEncoder().encode(Object.values(credentials).join("\0"));
-    return { ...credentials, digest: toHex(keys.sha256(joined)).toUpperCase() };
+    return { ...credentials, digest: toHex(keys.sha256(joined)) };
   }
 }
 

@@ -38,6 +38,7 @@ export {
   formatRegistration,
   parseRegistrationNotification,
   parseRegistrationRead,
+  registrationNumber,
   registrationStatuses,
 } from "./registration.js";
 export type { AccessTechnology, Registration, RegistrationStatus } from "./registration.js";
@@ -54,7 +55,15 @@ export {
   parseFinalResult,
 } from "./result.js";
 export type { AtFraming, CmeErrorCode, FinalResult } from "./result.js";
-export { formatSignalNotification, formatSignalQuality, parseSignalQuality, rsrpIndex, rsrqIndex } from "./signal.js";
+export {
+  formatSignalNotification,
+  formatSignalQuality,
+  parseSignalQuality,
+  rsrpIndex,
+  rsrqIndex,
+  signalOf,
+  signalThresholds,
+} from "./signal.js";
 export type { SignalQuality, SignalThresholds } from "./signal.js";
 export { formatSystemMode, parseSystemMode } from "./system-mode.js";
 export type { SystemMode } from "./system-mode.js";

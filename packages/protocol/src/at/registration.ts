@@ -84,12 +84,17 @@ export function effectiveStatus(registration: Registration): RegistrationStatus 
 
 const numbers = new Map(Object.entries(registrationStatuses).map(([number, status]) => [status, Number(number)]));
 
+/** The number of a status in `+CEREG`. */
+export function registrationNumber(status: RegistrationStatus): number {
+  return numbers.get(status) ?? 4;
+}
+
 /**
  * The values of a URC at a subscription level: 1 the status, 2 adds the cell, 3 the reject cause, 4 the timers, 5 all.
  * The read command puts `<n>,` in front.
  */
 export function formatRegistration(registration: Registration, level: number): string {
-  const status = String(numbers.get(registration.status) ?? 4);
+  const status = String(registrationNumber(registration.status));
   if (level <= 1) return status;
   const text = (value: string | undefined) => (value === undefined ? "" : `"${value}"`);
   const number = (value: number | undefined) => (value === undefined ? "" : String(value));

@@ -18,6 +18,8 @@ export interface SignalThresholds {
 }
 
 const unknown = 255;
+const rsrpThresholds = [20, 40, 60, 80];
+const rsrqThresholds = [7, 14, 21, 28];
 
 /** `+CESQ: <rxlev>,<ber>,<rscp>,<ecno>,<rsrq>,<rsrp>`. 3GPP TS 27.007 8.69. */
 export function parseSignalQuality(line: string): SignalQuality | undefined {
@@ -26,10 +28,12 @@ export function parseSignalQuality(line: string): SignalQuality | undefined {
   const rsrq = integerAt(information.parameters, 4);
   const rsrp = integerAt(information.parameters, 5);
   if (rsrq === undefined || rsrp === undefined) return undefined;
-  return {
-    rsrqDb: rsrq <= 34 ? -19.5 + rsrq / 2 : undefined,
-    rsrpDbm: rsrp <= 97 ? -140 + rsrp : undefined,
-  };
+  return signalOf({ rsrp, rsrq });
+}
+
+/** What the two indexes stand for; any that is above the last one, 255 for example, is not known. */
+export function signalOf({ rsrp, rsrq }: { rsrp: number; rsrq: number }): SignalQuality {
+  return { rsrqDb: rsrq <= 34 ? -19.5 + rsrq / 2 : undefined, rsrpDbm: rsrp <= 97 ? -140 + rsrp : undefined };
 }
 
 /** Index 0 to 97, or 255. */
@@ -50,12 +54,18 @@ function threshold(index: number, thresholds: readonly number[]): number {
   return index === unknown ? unknown : thresholds.filter((limit) => index >= limit).length;
 }
 
-/** `%CESQ: <rsrp>,<threshold>,<rsrq>,<threshold>`; thresholds 20, 40, 60, 80 and 7, 14, 21, 28. */
+/** How many of the thresholds that a modem comes with the signal has reached. */
+export function signalThresholds(quality: SignalQuality): SignalThresholds {
+  return {
+    rsrp: threshold(rsrpIndex(quality.rsrpDbm), rsrpThresholds),
+    rsrq: threshold(rsrqIndex(quality.rsrqDb), rsrqThresholds),
+  };
+}
+
+/** `%CESQ: <rsrp>,<threshold>,<rsrq>,<threshold>`, with {@link signalThresholds}. */
 export function formatSignalNotification(quality: SignalQuality): string {
-  const rsrp = rsrpIndex(quality.rsrpDbm);
-  const rsrq = rsrqIndex(quality.rsrqDb);
-  const rsrpThreshold = threshold(rsrp, [20, 40, 60, 80]);
-  return `%CESQ: ${rsrp},${rsrpThreshold},${rsrq},${threshold(rsrq, [7, 14, 21, 28])}`;
+  const { rsrp, rsrq } = signalThresholds(quality);
+  return `%CESQ: ${rsrpIndex(quality.rsrpDbm)},${rsrp},${rsrqIndex(quality.rsrqDb)},${rsrq}`;
 }
 
 /** `%CESQ: <rsrp>,<threshold>,<rsrq>,<threshold>`. @returns undefined when it is none. */
@@ -66,10 +76,7 @@ export function readSignalNotification(
   if (information?.name !== "%CESQ") return undefined;
   const [rsrp, rsrpThreshold, rsrq, rsrqThreshold] = [0, 1, 2, 3].map((at) => integerAt(information.parameters, at));
   if (rsrp === undefined || rsrq === undefined) return undefined;
-  const quality: SignalQuality = {
-    rsrpDbm: rsrp <= 97 ? -140 + rsrp : undefined,
-    rsrqDb: rsrq <= 34 ? -19.5 + rsrq / 2 : undefined,
-  };
+  const quality = signalOf({ rsrp, rsrq });
   if (rsrpThreshold === undefined || rsrqThreshold === undefined) return { quality };
   return { quality, thresholds: { rsrp: rsrpThreshold, rsrq: rsrqThreshold } };
 }

@@ -2,7 +2,7 @@ import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, isLteActive, stringAt, timerOff } from "@thingline/protocol/at";
 import { type EdrxTechnology, edrxTechnologyOf, grantedEdrx } from "../power-saving.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
-import { ok, refused, set, since } from "./command.js";
+import { isSubscribed, ok, refused, set, since } from "./command.js";
 import { integer, oneOf, optional, type ParameterRule, reserved, text } from "./parameter-rules.js";
 
 const fourBits = text(/^[01]{4}$/);
@@ -100,7 +100,7 @@ function edrxValues({ settings, lte }: ModemState): string | undefined {
 
 /** `+CEDRXP`, for those who asked with `AT+CEDRXS=2`. */
 export function notifyEdrx(modem: ModemState): void {
-  if (modem.subscriptions.get("+CEDRXP")?.[0] !== 1) return;
+  if (!isSubscribed(modem, "+CEDRXP")) return;
   const technology = edrxTechnologyOf(modem.lte.conditions);
   // The access technology alone: eDRX is not used.
   modem.notify(`+CEDRXP: ${edrxValues(modem) ?? technology}`);

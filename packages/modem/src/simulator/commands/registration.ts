@@ -3,7 +3,7 @@ import {
   formatRegistration,
   integerAt,
   isLteActive,
-  registrationStatuses,
+  registrationNumber,
   rsrpIndex,
   stringAt,
 } from "@thingline/protocol/at";
@@ -77,15 +77,13 @@ function indicatorsOf(modem: ModemState): number[] {
 
 const unregisteredFields = { act: 9, causeType: 0, rejectCause: 0 } as const;
 
-const statusNumbers = new Map(Object.entries(registrationStatuses).map(([number, status]) => [status, Number(number)]));
-
 /** `<mode>`, from level 2 on with the state, E-UTRAN connected, and from 3 on with the access, E-UTRAN FDD. */
 export function formatConnection(isConnected: boolean, level: number): string {
   return [isConnected ? 1 : 0, ...(level >= 2 ? [7] : []), ...(level >= 3 ? [4] : [])].join(",");
 }
 
 function monitor(modem: ModemState): Reply {
-  const status = statusNumbers.get(modem.lte.registration().status) ?? 0;
+  const status = registrationNumber(modem.lte.registration().status);
   if (!modem.lte.isRegistered) return ok(formatMonitor(status));
   const { settings, profile } = modem;
   const { conditions } = modem.lte;

@@ -57,7 +57,7 @@ export function snrIndex(modem: ModemState): number {
 }
 
 /** How far the cell is above what it asks for at least, and 127. */
-function levelIndex(modem: ModemState): number {
+export function levelIndex(modem: ModemState): number {
   if (!hasCell(modem)) return 32_767;
   return Math.min(255, Math.max(0, Math.round(modem.lte.conditions.cell.rsrpDbm + 140 + 127)));
 }
