@@ -10,13 +10,14 @@ import {
 import { checkModemBehaviour } from "./behaviour/check.js";
 import { bootModem } from "./booted-modem.js";
 import { identityTypes } from "./identity.js";
+import { pinPattern } from "./sim-card.js";
 import type { SimulatedModem, SimulatedModemOptions } from "./simulated-modem.js";
 import { conditionRules, timingRules } from "./surroundings.js";
 import { checkValues, matching, wholeNumber } from "./value-rules.js";
 
 export type { ModemFaults, SimulatedModem, SimulatedModemOptions } from "./simulated-modem.js";
 
-const pinRule = matching(/^[0-9]{4,8}$/u, "4 to 8 digits");
+const pinRule = matching(pinPattern, "4 to 8 digits");
 /** Credentials that a modem can come with. */
 export const factoryCredentialsMax = 64;
 const factoryCredentialsRule = {

@@ -22,6 +22,16 @@ export interface ModemSettings {
   bandLock?: string;
 }
 
+/** What stands in the settings goes into answers: commands that set them and the check of the file go by the same. */
+export const settingPatterns = {
+  timer: /^[01]{8}$/,
+  fourBits: /^[01]{4}$/,
+  packetType: /^(?:IP|IPV6|IPV4V6|Non-IP)$/,
+  accessPoint: /^[\w.-]{0,100}$/,
+  operator: /^[0-9]{5,6}$/,
+  bandLock: /^[01]{1,88}$/,
+} as const;
+
 export const defaultSettings: ModemSettings = {
   systemMode: { lteM: true, nbIot: false, gnss: false, preference: 0 },
   psm: null,
@@ -51,7 +61,7 @@ export async function writeSettings({ files, folder }: SettingsPlace, settings: 
 /** Of `%XSYSTEMMODE`. */
 const preferences: readonly unknown[] = [0, 1, 2, 3, 4];
 
-/** As strict as the commands that set them: what stands here goes into their answers. */
+/** As strict as the commands that set them. */
 function checkSettings(value: unknown): ModemSettings | undefined {
   if (!isRecord(value)) return undefined;
   const { systemMode, psm, edrx, pdn } = value;
@@ -60,18 +70,19 @@ function checkSettings(value: unknown): ModemSettings | undefined {
   if (!flags.every((flag) => typeof flag === "boolean") || !preferences.includes(systemMode["preference"])) {
     return undefined;
   }
-  const isText = (text: unknown, pattern: RegExp): boolean => typeof text === "string" && pattern.test(text);
-  const hasTimers = isRecord(psm) && isText(psm["periodicTau"], /^[01]{8}$/) && isText(psm["activeTime"], /^[01]{8}$/);
+  const is = (name: keyof typeof settingPatterns, text: unknown): boolean =>
+    typeof text === "string" && settingPatterns[name].test(text);
+  const hasTimers = isRecord(psm) && is("timer", psm["periodicTau"]) && is("timer", psm["activeTime"]);
   if (psm !== null && !hasTimers) return undefined;
-  if (![edrx["4"], edrx["5"]].every((cycle) => cycle === null || isText(cycle, /^[01]{4}$/))) return undefined;
+  if (![edrx["4"], edrx["5"]].every((cycle) => cycle === null || is("fourBits", cycle))) return undefined;
   const { pagingWindow = {} } = value;
-  if (!isRecord(pagingWindow) || !Object.values(pagingWindow).every((window) => isText(window, /^[01]{4}$/))) {
+  if (!isRecord(pagingWindow) || !Object.values(pagingWindow).every((window) => is("fourBits", window))) {
     return undefined;
   }
-  if (!isText(pdn["type"], /^(?:IP|IPV6|IPV4V6|Non-IP)$/) || !isText(pdn["apn"], /^[\w.-]{0,100}$/)) return undefined;
+  if (!is("packetType", pdn["type"]) || !is("accessPoint", pdn["apn"])) return undefined;
   const { operator, stored, bandLock } = value;
-  if (operator !== undefined && !isText(operator, /^[0-9]{5,6}$/)) return undefined;
-  if (bandLock !== undefined && !isText(bandLock, /^[01]{1,88}$/)) return undefined;
+  if (operator !== undefined && !is("operator", operator)) return undefined;
+  if (bandLock !== undefined && !is("bandLock", bandLock)) return undefined;
   const isList = (list: unknown) => Array.isArray(list) && list.every((each) => Number.isSafeInteger(each));
   if (stored !== undefined && (!isRecord(stored) || !Object.values(stored).every(isList))) return undefined;
   return value as unknown as ModemSettings;

@@ -2,6 +2,8 @@ import { isRecord } from "@thingline/protocol";
 import type { Files } from "@thingline/transport";
 import { readRecord, writeRecord } from "./record-file.js";
 
+/** Of a PIN, and of a PUK. */
+export const pinPattern = /^[0-9]{4,8}$/u;
 /** Wrong PINs in a row before a SIM card wants its PUK. */
 export const pinAttemptsMax = 3;
 /** Wrong PUKs in a row before a SIM card is of no use any more. */
@@ -113,6 +115,6 @@ function check(value: unknown): CardRecord | undefined {
     Number.isInteger(count) && Number(count) >= 0 && Number(count) <= max;
   if (!isCount(pinAttempts, pinAttemptsMax) || !isCount(pukAttempts, pukAttemptsMax)) return undefined;
   if (isPinWanted !== undefined && typeof isPinWanted !== "boolean") return undefined;
-  if (pin !== undefined && (typeof pin !== "string" || !/^[0-9]{4,8}$/u.test(pin))) return undefined;
+  if (pin !== undefined && (typeof pin !== "string" || !pinPattern.test(pin))) return undefined;
   return value as unknown as CardRecord;
 }

@@ -1,12 +1,13 @@
 import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, isAbsentAt, isLteActive, stringAt } from "@thingline/protocol/at";
 import { addressesOf, contextIdMax, type PacketContext } from "../packet-contexts.js";
+import { settingPatterns } from "../settings.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
 import { isSubscribed, levelOf, ok, refused, set, storedSetting, subscription } from "./command.js";
 import { ignored, integer, optional, text } from "./parameter-rules.js";
 
 const contextId = integer(0, contextIdMax);
-const accessPoint = text(/^[\w.-]{0,100}$/);
+const accessPoint = text(settingPatterns.accessPoint);
 const isOn = integer(0, 1);
 /** Name servers and longest packet of the simulated network. */
 const nameServers = ["192.0.2.1", "192.0.2.2"] as const;
@@ -17,7 +18,7 @@ export const packetDataCommands: CommandTable = {
   "+CGDCONT": {
     set: set(
       [
-        ...[contextId, optional(text(/^(?:IP|IPV6|IPV4V6|Non-IP)$/)), optional(accessPoint)],
+        ...[contextId, optional(text(settingPatterns.packetType)), optional(accessPoint)],
         ...[ignored, ignored, ignored, optional(isOn), ignored, ignored, ignored, optional(isOn), optional(isOn)],
       ],
       define,

@@ -1,12 +1,13 @@
 import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, isLteActive, stringAt, timerOff } from "@thingline/protocol/at";
 import { type EdrxTechnology, edrxTechnologyOf, grantedEdrx } from "../power-saving.js";
+import { settingPatterns } from "../settings.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
 import { isSubscribed, ok, refused, set, since } from "./command.js";
 import { integer, oneOf, optional, type ParameterRule, reserved, text } from "./parameter-rules.js";
 
-const fourBits = text(/^[01]{4}$/);
-const timer = text(/^[01]{8}$/);
+const fourBits = text(settingPatterns.fourBits);
+const timer = text(settingPatterns.timer);
 /** Cycle that is asked for when none is named. */
 const defaultCycle = "1001";
 const defaultWindow = "0011";

@@ -8,12 +8,13 @@ import {
   stringAt,
 } from "@thingline/protocol/at";
 import { grantedEdrx, grantedTimers, networkPeriodicTau } from "../power-saving.js";
+import { settingPatterns } from "../settings.js";
 import type { CommandHandler, CommandTable, ModemState, Reply } from "./command.js";
 import { levelOf, ok, refused, set, subscription } from "./command.js";
 import { integer, oneOf, optional, text } from "./parameter-rules.js";
 
 const isOn = integer(0, 1);
-const plmn = text(/^[0-9]{5,6}$/);
+const plmn = text(settingPatterns.operator);
 
 /** Registration, operators, the radio connection. */
 export const registrationCommands: CommandTable = {

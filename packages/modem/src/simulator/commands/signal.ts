@@ -1,4 +1,5 @@
 import { formatSignalQuality, integerAt, isLteActive, rsrpIndex, rsrqIndex } from "@thingline/protocol/at";
+import { settingPatterns } from "../settings.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
 import { ok, refused, set, since, subscription } from "./command.js";
 import { integer, optional, text } from "./parameter-rules.js";
@@ -29,7 +30,7 @@ export const signalCommands: CommandTable = {
     test: (modem) => ok(`%XCBAND: (${bandsOf(modem).join(",")})`),
   },
   "%XBANDLOCK": {
-    set: set([integer(0, 2), optional(text(/^[01]{1,88}$/))], lockBands),
+    set: set([integer(0, 2), optional(text(settingPatterns.bandLock))], lockBands),
     read: (modem) => {
       const shown = (mask: string | undefined) => (mask === undefined ? "" : mask.padStart(88, "0"));
       return ok(`%XBANDLOCK: "${shown(modem.settings.bandLock)}","${shown(modem.runtimeBandLock)}"`);

@@ -1,12 +1,12 @@
 import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, stringAt } from "@thingline/protocol/at";
-import type { CardAnswer } from "../sim-card.js";
+import { type CardAnswer, pinPattern } from "../sim-card.js";
 import type { CommandTable, ModemState, Reply } from "./command.js";
 import { ok, refused, set, subscription } from "./command.js";
 import { simState } from "./functional-mode.js";
 import { integer, optional, text } from "./parameter-rules.js";
 
-const pin = text(/^[0-9]{4,8}$/);
+const pin = text(pinPattern);
 const pinCodes = ["SIM PIN", "SIM PUK", "SIM PIN2", "SIM PUK2"];
 /** Personalisation of the modem itself, which is never on here. */
 const personalizations = ["PN", "PU", "PP", "PC", "PS"];
