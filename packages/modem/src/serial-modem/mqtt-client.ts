@@ -1,6 +1,7 @@
 import { concatBytes, isThinglineError, type ThinglineError } from "@thingline/protocol";
 import { encodeToBytes, PacketDecoder, type MqttPacket, type PublishPacket, type QoS } from "@thingline/protocol/mqtt";
 import { type Clock, type Connection, highWaterBytes, type Timer } from "@thingline/transport";
+import { defaultSendTimeoutSeconds } from "./socket.js";
 
 /** Room of the application's MQTT library for one packet, the payload of a PUBLISH not counted, in each direction. */
 export const mqttBufferBytesMax = 512;
@@ -24,6 +25,7 @@ export type MqttEvent = keyof typeof mqttEvents;
 
 /** What the library says with a negative number. */
 const results = {
+  timeout: -11,
   malformed: -22,
   noRoom: -12,
   tooLarge: -122,
@@ -122,7 +124,7 @@ export class MqttClient {
     this.#readPackets();
   }
 
-  /** Resolves when the transport has taken it. */
+  /** Resolves when the transport has taken it. What it has not taken within its socket's time is the end of the connection: event 1,-11. */
   async publish({ topic, payload, qos, isRetained, packetId }: MqttClientPublish): Promise<MqttRefusal | undefined> {
     const refusal = this.#request({
       type: "publish",
@@ -134,10 +136,17 @@ export class MqttClient {
       ...(qos > 0 && { packetId }),
     });
     if (refusal !== undefined) return refusal;
+    await this.#waitForRoom();
+    return this.isOver ? "notConnected" : undefined;
+  }
+
+  async #waitForRoom(): Promise<void> {
+    if (this.#connection.bufferedBytes <= highWaterBytes) return;
+    const timer = this.#options.clock.setTimer(defaultSendTimeoutSeconds * 1000, () => this.#end(results.timeout));
     while (this.#state !== "over" && this.#connection.bufferedBytes > highWaterBytes) {
       await new Promise<void>((resolve) => this.#wakeWriters.push(resolve));
     }
-    return this.isOver ? "notConnected" : undefined;
+    timer.cancel();
   }
 
   subscribe(filter: string, qos: QoS, packetId: number): MqttRefusal | undefined {

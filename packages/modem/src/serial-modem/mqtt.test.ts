@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThinglineError } from "@thingline/protocol";
 import type { QoS } from "@thingline/protocol/mqtt";
+import { highWaterBytes } from "@thingline/transport";
 import { dataModeBufferBytes } from "./data-mode-driver.js";
 import type { SerialModemDialect } from "./dialect.js";
 import { mqttBufferBytesMax, mqttPayloadBytesMax } from "./mqtt-client.js";
@@ -14,6 +15,7 @@ import {
   mqttTopicBytesMax,
   nextId,
 } from "./mqtt.js";
+import { defaultSendTimeoutSeconds } from "./socket.js";
 import { latin1, makePeerWorld } from "./peers.test.support.js";
 import type { SerialModemWorldOptions } from "./world.test.support.js";
 
@@ -399,6 +401,19 @@ test("a burst that fills the buffer of data mode is not a message", async () => 
   came += take();
   assert.equal(came, "\r\n#XDATAMODE: -139\r\n");
   assert.deepEqual(broker.take(), []);
+});
+
+test("a broker that takes nothing is given up in time", async () => {
+  const { at, broker, clock } = await connect();
+  broker.peer.pause();
+  const publish = `AT#XMQTTPUB="t","${"x".repeat(8_000)}"`;
+  let [told, beforeMs] = [ok, 0];
+  for (let sentBytes = 0; told === ok && sentBytes <= 2 * highWaterBytes; sentBytes += 8_000) {
+    beforeMs = clock.monotonicMs();
+    told = await at(publish);
+  }
+  assert.equal(told, `${error}\r\n#XMQTTEVT: 1,-11\r\n`);
+  assert.equal(clock.monotonicMs() - beforeMs, defaultSendTimeoutSeconds * 1000);
 });
 
 test("nothing is left when the application ends", async () => {
