@@ -1,4 +1,5 @@
 import type { SerialModemDialect } from "./dialect.js";
+import { isWithin } from "./is-within.js";
 
 /** Where an image lies. */
 export interface FotaUrl {
@@ -28,11 +29,10 @@ export function parseFotaUrl(url: string, dialect: SerialModemDialect): FotaUrl 
   const isSecure = scheme.toLowerCase() === "https";
   const port = portText === undefined ? (isSecure ? 443 : 80) : Number(portText);
   const { urlBytesMax, hostBytesMax, pathBytesMax } = fotaUrlLimits[dialect];
-  const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
   const fits =
-    bytesOf(url) <= urlBytesMax &&
-    bytesOf(`${scheme}://${authority}`) <= hostBytesMax &&
-    bytesOf(path) <= pathBytesMax &&
+    isWithin(url, urlBytesMax) &&
+    isWithin(`${scheme}://${authority}`, hostBytesMax) &&
+    isWithin(path, pathBytesMax) &&
     port <= 65_535;
   return fits ? { isSecure, host: host.replace(/^\[(.*)\]$/u, "$1"), port, authority, path } : undefined;
 }

@@ -6,6 +6,7 @@ import type { AutoReception } from "./auto-reception.js";
 import { failed, ok, type SerialModemCommand, type SerialModemInformation, type SerialModemReply } from "./command.js";
 import type { SerialModemServices } from "./feature.js";
 import { HttpExchange, httpReceiveBytesMax } from "./http-exchange.js";
+import { isWithin } from "./is-within.js";
 import type { ModemSocket } from "./socket.js";
 import { handle } from "./socket-rules.js";
 import type { SocketTable } from "./socket-table.js";
@@ -191,11 +192,10 @@ function endedByLine({ head, data }: { head: string; data: Uint8Array }): Serial
 
 /** `https://host:8443/path?query`: the connection is there already, so scheme and port say nothing. */
 function placeOf(url: string): { host: string; path: string } | undefined {
-  const bytesOf = (value: string): number => new TextEncoder().encode(value).length;
   const match = /^[a-z][a-z0-9+.-]*:\/\/([^/?#:@\s]+)(?::\d{1,5})?(\/[^#\s]*)?(?:#\S*)?$/iu.exec(url);
-  if (match === null || bytesOf(url) > httpUrlBytesMax) return undefined;
+  if (match === null || !isWithin(url, httpUrlBytesMax)) return undefined;
   const [, host = "", path = "/"] = match;
-  return bytesOf(host) <= httpUrlHostBytesMax && bytesOf(path) <= httpUrlPathBytesMax ? { host, path } : undefined;
+  return isWithin(host, httpUrlHostBytesMax) && isWithin(path, httpUrlPathBytesMax) ? { host, path } : undefined;
 }
 
 /** Each with its line end; empty ones are passed over. @returns undefined: too much */
@@ -204,7 +204,7 @@ function fieldsOf(parameters: readonly AtParameter[]): string | undefined {
     .map((_parameter, index) => stringAt(parameters, index) ?? "")
     .filter((field) => field !== "");
   const all = fields.map((field) => `${field}\r\n`).join("");
-  return new TextEncoder().encode(all).length <= httpFieldsBytesMax ? all : undefined;
+  return isWithin(all, httpFieldsBytesMax) ? all : undefined;
 }
 
 function headOf({

@@ -5,6 +5,7 @@ import type { SerialModemDataMode } from "./data-mode.js";
 import { errnoOf, errnos } from "./errno.js";
 import type { SerialModemFeature, SerialModemFeatureParts, SerialModemServices } from "./feature.js";
 import { HttpClientConnection, type HttpRequest } from "./http-client.js";
+import { isWithin } from "./is-within.js";
 
 /** Buffers of the HTTP client of SLM, less the zero behind a text. */
 export const httpMethodBytesMax = 19;
@@ -226,8 +227,4 @@ function requestOf(parameters: readonly AtParameter[]): HttpRequest | undefined 
 /** Exactly one line end behind the last of them. */
 function areHeaders(headers: string): boolean {
   return headers === "" || (headers.endsWith("\r\n") && !headers.endsWith("\r\n\r\n"));
-}
-
-function isWithin(value: string, bytesMax: number): boolean {
-  return new TextEncoder().encode(value).length <= bytesMax;
 }

@@ -7,6 +7,7 @@ import type { SerialModemDataMode } from "./data-mode.js";
 import { dataModeBufferBytes } from "./data-mode-driver.js";
 import { errnoOf, errnos } from "./errno.js";
 import type { SerialModemFeature, SerialModemFeatureParts, SerialModemServices } from "./feature.js";
+import { isWithin } from "./is-within.js";
 import { formatMqttMessage, MqttClient, type MqttClientPublish, mqttEvents, type MqttRefusal } from "./mqtt-client.js";
 import { isVersionBefore } from "./version-before.js";
 
@@ -324,8 +325,4 @@ function dataModeOf(client: MqttClient, publish: Omit<MqttClientPublish, "payloa
 /** Of packets. From 65,534 the original goes on with 1. */
 export function nextId(id: number): number {
   return id >= 65_534 ? 1 : id + 1;
-}
-
-function isWithin(value: string, bytesMax: number): boolean {
-  return new TextEncoder().encode(value).length <= bytesMax;
 }

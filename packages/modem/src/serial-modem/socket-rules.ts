@@ -1,3 +1,4 @@
+import { fromHex } from "@thingline/protocol";
 import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, stringAt } from "@thingline/protocol/at";
 import { socketsMax } from "../simulator/sockets.js";
@@ -93,7 +94,5 @@ export function bytesAt(parameters: readonly AtParameter[], index: number): Uint
 /** Undefined for what is not an even number of hexadecimal digits, or too many of them. */
 export function hexAt(parameters: readonly AtParameter[], index: number): Uint8Array | undefined {
   const digits = stringAt(parameters, index) ?? "";
-  if (digits.length === 0 || digits.length > 2 * hexSentBytesMax || !/^(?:[0-9a-f]{2})+$/i.test(digits))
-    return undefined;
-  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+  return digits.length === 0 || digits.length > 2 * hexSentBytesMax ? undefined : fromHex(digits);
 }
