@@ -1,5 +1,5 @@
-import { concatBytes } from "@thingline/protocol";
-import type { SerialModemInformation } from "./command.js";
+import { concatBytes, toHex } from "@thingline/protocol";
+import type { InformationWithData, SerialModemInformation } from "./command.js";
 
 /** What the application writes a line of its own into. */
 export const informationBytesMax = 2100;
@@ -7,6 +7,7 @@ export const informationBytesMax = 2100;
 export const forwardedAnswerBytesMax = 4094;
 
 const encoder = new TextEncoder();
+const lineEnd = Uint8Array.of(0x0d, 0x0a);
 
 export const okText = "\r\nOK\r\n";
 export const errorText = "\r\nERROR\r\n";
@@ -15,6 +16,16 @@ export const errorText = "\r\nERROR\r\n";
 export function frameInformation(information: SerialModemInformation): Uint8Array {
   if (typeof information === "string") return encoder.encode(frameLine(information));
   return concatBytes([encoder.encode(frameLine(information.head)), information.data]);
+}
+
+/** Received bytes as they are, or as hexadecimal digits. */
+export function writtenAs(bytes: Uint8Array, isHex: boolean): Uint8Array {
+  return isHex ? encoder.encode(toHex(bytes)) : bytes;
+}
+
+/** Data that is not part of an answer has a line end behind it. */
+export function endedByLine({ head, data }: InformationWithData): InformationWithData {
+  return { head, data: concatBytes([data, lineEnd]) };
 }
 
 /** An answer in one piece, so that no URC comes into it. */

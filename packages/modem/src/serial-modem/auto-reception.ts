@@ -1,4 +1,5 @@
-import { concatBytes, toHex } from "@thingline/protocol";
+import { endedByLine, writtenAs } from "./answer.js";
+import type { InformationWithData } from "./command.js";
 import { errnos } from "./errno.js";
 import type { SerialModemServices } from "./feature.js";
 import type { ModemSocket } from "./socket.js";
@@ -12,7 +13,6 @@ export interface ReceiveConfiguration {
 }
 
 const receptionFlags = { commandMode: 1, dataMode: 2 } as const;
-const lineEnd = Uint8Array.of(0x0d, 0x0a);
 
 export interface AutoReceptionOptions {
   services: SerialModemServices;
@@ -24,9 +24,8 @@ export function receivedInformation(
   { handle: number }: ModemSocket,
   bytes: Uint8Array,
   isHex: boolean,
-): { head: string; data: Uint8Array } {
-  const data = isHex ? new TextEncoder().encode(toHex(bytes)) : bytes;
-  return { head: `#XRECV: ${number},${isHex ? 1 : 0},${bytes.length}`, data };
+): InformationWithData {
+  return { head: `#XRECV: ${number},${isHex ? 1 : 0},${bytes.length}`, data: writtenAs(bytes, isHex) };
 }
 
 /** `#XRECVCFG`: what sockets receive goes to the host by itself, as fast as the line takes it. */
@@ -96,8 +95,7 @@ export class AutoReception {
     if ((flags & receptionFlags.commandMode) === 0) return;
     while (socket.receivedBytes > 0 && services.isLineFree && services.hasLineRoom) {
       const bytes = socket.takeReceived(services.traits.receivedBytesMax);
-      const { head, data } = receivedInformation(socket, bytes, isHex);
-      services.notify({ head, data: concatBytes([data, lineEnd]) });
+      services.notify(endedByLine(receivedInformation(socket, bytes, isHex)));
     }
   }
 }

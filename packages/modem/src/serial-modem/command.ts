@@ -3,8 +3,13 @@ import type { ParameterRule } from "../simulator/commands/parameter-rules.js";
 import type { SerialModemDataMode } from "./data-mode.js";
 import type { SerialModemDialect } from "./dialect.js";
 
-/** A line, or a line with bytes behind it whose count the line tells: `{ head: "#XRECV: 5", data }`. */
-export type SerialModemInformation = string | { head: string; data: Uint8Array };
+/** A line with bytes behind it whose count the line tells: `{ head: "#XRECV: 5", data }`. */
+export interface InformationWithData {
+  head: string;
+  data: Uint8Array;
+}
+
+export type SerialModemInformation = string | InformationWithData;
 
 export type SerialModemReply =
   | {

@@ -11,6 +11,12 @@ export const httpReceiveBytesMax = 2048;
 /** So long nothing may be sent or received. */
 export const httpIdleTimeoutMs = 30_000;
 
+/** Of a body, and what was handed on of it before. */
+export interface HttpPiece {
+  offset: number;
+  bytes: Uint8Array;
+}
+
 export interface HttpExchangeOptions {
   clock: Clock;
   socket: ModemSocket;
@@ -20,8 +26,7 @@ export interface HttpExchangeOptions {
   /** Whether something longer can be sent to the host now. */
   isLineFree: () => boolean;
   tell: (information: SerialModemInformation) => void;
-  /** A piece of the body, with what was handed on before. */
-  tellData: (offset: number, bytes: Uint8Array) => void;
+  tellData: (piece: HttpPiece) => void;
   /** Before the end is told. */
   onEnd: () => void;
 }
@@ -123,13 +128,13 @@ export class HttpExchange {
       return false;
     }
     const offset = this.#handOn(bytes.length);
-    this.#options.tellData(offset, bytes);
+    this.#options.tellData({ offset, bytes });
     if (this.#isWhole) this.#finish();
     return !this.#isOver();
   }
 
   /** The host asks for a piece. @returns `over`: there is no more, and the end was told */
-  pull(bytesMax: number): { offset: number; bytes: Uint8Array } | "over" | "refused" {
+  pull(bytesMax: number): HttpPiece | "over" | "refused" {
     if (this.#state !== "body" || this.#options.isAutomatic) return "refused";
     if (this.#buffer.length === 0) this.#takeMore(bytesMax);
     if (this.#isOver()) return "refused";

@@ -1,11 +1,11 @@
-import { concatBytes, toHex } from "@thingline/protocol";
 import { type AtParameter, integerAt, stringAt } from "@thingline/protocol/at";
 import { integer, oneOf, optional, type ParameterRule, text } from "../simulator/commands/parameter-rules.js";
+import { endedByLine, writtenAs } from "./answer.js";
 import type { AsyncPoll } from "./async-poll.js";
 import type { AutoReception } from "./auto-reception.js";
-import { failed, ok, type SerialModemCommand, type SerialModemInformation, type SerialModemReply } from "./command.js";
+import { failed, type InformationWithData, ok, type SerialModemCommand, type SerialModemReply } from "./command.js";
 import type { SerialModemServices } from "./feature.js";
-import { HttpExchange, httpReceiveBytesMax } from "./http-exchange.js";
+import { HttpExchange, type HttpPiece, httpReceiveBytesMax } from "./http-exchange.js";
 import { isWithin } from "./is-within.js";
 import type { ModemSocket } from "./socket.js";
 import { handle } from "./socket-rules.js";
@@ -24,7 +24,6 @@ export const httpFieldsMax = 32;
 const methods = ["GET", "POST", "PUT", "DELETE", "HEAD"] as const;
 const methodRule = oneOf(...methods.keys());
 const lengthMax = 2_147_483_647;
-const lineEnd = Uint8Array.of(0x0d, 0x0a);
 const dialects = ["serialModem"] as const;
 
 export interface HttpRequestsParts {
@@ -44,24 +43,22 @@ const optionalNumbers: readonly ParameterRule[] = [oneOf(0, 1), oneOf(0, 1), int
 export class HttpRequests {
   readonly commands: readonly SerialModemCommand[];
   readonly #parts: HttpRequestsParts;
-  readonly #exchanges = new Map<ModemSocket, HttpExchange>();
-  /** Those that write bodies as hex digits. */
-  readonly #hex = new WeakMap<HttpExchange, boolean>();
+  readonly #exchanges = new Map<ModemSocket, { exchange: HttpExchange; isHex: boolean }>();
 
   constructor(parts: HttpRequestsParts) {
     this.#parts = parts;
     this.commands = [this.#requestCommand(), this.#dataCommand(), this.#cancelCommand()];
-    parts.table.onClose((socket) => this.#exchanges.get(socket)?.cancel());
+    parts.table.onClose((socket) => this.#exchanges.get(socket)?.exchange.cancel());
   }
 
   /** Something came, or the line has room: responses go on. */
   pump(): void {
-    for (const exchange of [...this.#exchanges.values()]) exchange.pump();
+    for (const { exchange } of [...this.#exchanges.values()]) exchange.pump();
   }
 
   /** All sockets are gone: nobody is told. */
   clear(): void {
-    for (const exchange of this.#exchanges.values()) exchange.drop();
+    for (const { exchange } of this.#exchanges.values()) exchange.drop();
     this.#exchanges.clear();
   }
 
@@ -104,18 +101,17 @@ export class HttpRequests {
       isAutomatic: numberCount < 1 || integerAt(parameters, 3) !== 0,
       isLineFree: () => this.#parts.services.isLineFree && this.#parts.services.hasLineRoom,
       tell: (information) => this.#parts.services.notify(information),
-      tellData: (offset, bytes) => this.#parts.services.notify(endedByLine(this.#dataOf(socket, isHex, offset, bytes))),
+      tellData: (piece) => this.#parts.services.notify(endedByLine(informationOf(socket, isHex, piece))),
       onEnd: () => this.#exchanges.delete(socket),
     });
     const head = headOf({ method, ...place, bodyBytes, fields });
-    this.#hex.set(exchange, isHex);
     const reply = `#XHTTPCREQ: ${socket.handle}`;
     if (bodyBytes === 0) {
-      this.#exchanges.set(socket, exchange);
+      this.#exchanges.set(socket, { exchange, isHex });
       return { type: "ok", information: [reply], afterwards: () => exchange.begin(head) };
     }
     if (!(await exchange.sendHead(head))) return failed();
-    this.#exchanges.set(socket, exchange);
+    this.#exchanges.set(socket, { exchange, isHex });
     return {
       type: "dataMode",
       information: [reply],
@@ -125,16 +121,6 @@ export class HttpRequests {
         ended: (result) => exchange.bodyEnded(result),
       },
     };
-  }
-
-  #dataOf(
-    { handle: number }: ModemSocket,
-    isHex: boolean,
-    offset: number,
-    bytes: Uint8Array,
-  ): { head: string; data: Uint8Array } {
-    const data = isHex ? new TextEncoder().encode(toHex(bytes)) : bytes;
-    return { head: `#XHTTPCDATA: ${number},${offset},${bytes.length}`, data };
   }
 
   #dataCommand(): SerialModemCommand {
@@ -153,16 +139,15 @@ export class HttpRequests {
 
   #pull(parameters: readonly AtParameter[]): SerialModemReply {
     const socket = this.#parts.table.get(integerAt(parameters, 0));
-    const exchange = socket && this.#exchanges.get(socket);
-    if (socket === undefined || exchange === undefined) return failed();
+    const running = socket && this.#exchanges.get(socket);
+    if (socket === undefined || running === undefined) return failed();
     // 0 is as much as there is room for.
     const asked = integerAt(parameters, 1) ?? 0;
-    const pulled = exchange.pull(asked === 0 ? httpReceiveBytesMax : Math.min(asked, httpReceiveBytesMax));
+    const pulled = running.exchange.pull(asked === 0 ? httpReceiveBytesMax : Math.min(asked, httpReceiveBytesMax));
     if (pulled === "refused") return failed();
     if (pulled === "over") return ok();
-    const { offset, bytes } = pulled;
-    if (bytes.length === 0) return ok(`#XHTTPCDATA: ${socket.handle},${offset},0`);
-    return ok(this.#dataOf(socket, this.#hex.get(exchange) === true, offset, bytes));
+    const information = informationOf(socket, running.isHex, pulled);
+    return ok(pulled.bytes.length === 0 ? information.head : information);
   }
 
   #cancelCommand(): SerialModemCommand {
@@ -174,9 +159,9 @@ export class HttpRequests {
           rules: [handle],
           handle: (parameters) => {
             const socket = this.#parts.table.get(integerAt(parameters, 0));
-            const exchange = socket && this.#exchanges.get(socket);
-            if (exchange === undefined) return failed();
-            return { type: "ok", information: [], afterwards: () => exchange.cancel() };
+            const running = socket && this.#exchanges.get(socket);
+            if (running === undefined) return failed();
+            return { type: "ok", information: [], afterwards: () => running.exchange.cancel() };
           },
         },
         test: () => ok("#XHTTPCCANCEL: <handle>"),
@@ -185,9 +170,12 @@ export class HttpRequests {
   }
 }
 
-/** Data that is not part of an answer has a line end behind it. */
-function endedByLine({ head, data }: { head: string; data: Uint8Array }): SerialModemInformation {
-  return { head, data: concatBytes([data, lineEnd]) };
+function informationOf(
+  { handle: number }: ModemSocket,
+  isHex: boolean,
+  { offset, bytes }: HttpPiece,
+): InformationWithData {
+  return { head: `#XHTTPCDATA: ${number},${offset},${bytes.length}`, data: writtenAs(bytes, isHex) };
 }
 
 /** `https://host:8443/path?query`: the connection is there already, so scheme and port say nothing. */
