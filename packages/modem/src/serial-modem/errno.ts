@@ -2,20 +2,14 @@ import { isThinglineError, type ErrorCode } from "@thingline/protocol";
 
 /** Error numbers of the modem library, as the application tells them with a minus sign. [NXLIB nrf_errno] */
 export const errnos = {
-  EPERM: 1,
   ENOENT: 2,
   EIO: 5,
   EBADF: 9,
   EAGAIN: 11,
   ENOMEM: 12,
-  EACCES: 13,
-  EFAULT: 14,
-  EBUSY: 16,
   EINVAL: 22,
-  EMFILE: 24,
   EISCONN: 127,
   EADDRINUSE: 112,
-  ENOTSUP: 134,
   EOPNOTSUPP: 95,
   ECONNRESET: 104,
   ENOTCONN: 128,

@@ -33,10 +33,6 @@ export class FotaConnection {
     void connection.closed.then(() => signal.removeEventListener("abort", cancel));
   }
 
-  get isOver(): boolean {
-    return this.#silence !== undefined;
-  }
-
   send(text: string): void {
     this.#connection.write(new TextEncoder().encode(text));
   }

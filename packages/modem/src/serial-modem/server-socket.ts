@@ -39,10 +39,6 @@ export class ServerSocket {
     }
   }
 
-  get port(): number {
-    return this.#listener?.address.port ?? 0;
-  }
-
   poll(): number {
     return this.#pending.length > 0 ? pollBits.in : 0;
   }
