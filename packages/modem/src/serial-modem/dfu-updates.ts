@@ -1,4 +1,4 @@
-import { concatBytes, isRecord } from "@thingline/protocol";
+import { concatBytes, isRecord, isThinglineError } from "@thingline/protocol";
 import { compareVersions, formatVersion, parseVersion } from "@thingline/protocol/image";
 import { modemUpdateResults } from "@thingline/transport";
 import { checkImage, headerOf } from "./dfu-image-check.js";
@@ -293,4 +293,15 @@ export function formatResult({ stage, status, info }: UpdateResult): string {
 function opened(image: UpdateImage | undefined): UpdateImage {
   if (image === undefined) throw new Error("the application has not started");
   return image;
+}
+
+/** Whether the modem took it. @throws what is not a refusal of its firmware */
+export async function accepted(work: Promise<void>): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (isThinglineError(error, "MODEM_FIRMWARE_REFUSED")) return false;
+    throw error;
+  }
 }

@@ -1,4 +1,3 @@
-import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import { type AtParameter, integerAt } from "@thingline/protocol/at";
 import { firmwareAreaBytes } from "../simulator/firmware-area.js";
 import { integer, oneOf, optional } from "../simulator/commands/parameter-rules.js";
@@ -7,7 +6,7 @@ import type { SerialModemDataMode } from "./data-mode.js";
 import { UpdateImage } from "./dfu-image.js";
 import { ModemMemory } from "./dfu-modem-memory.js";
 import { isSimulatedBootloader, modemPackageBytesMax, revisionOfFirmware } from "./dfu-modem-package.js";
-import { applicationSlotBytes, type FirmwareUpdates } from "./dfu-updates.js";
+import { accepted, applicationSlotBytes, type FirmwareUpdates } from "./dfu-updates.js";
 import type { SerialModemServices } from "./feature.js";
 
 /** What an upload is of, by the numbers of the commands. */
@@ -151,7 +150,7 @@ export class Dfu {
     const { firmware } = this.#services.modem;
     const { writtenBytes } = await firmware.state();
     if (writtenBytes === "dirty") return false;
-    return this.#isDone(firmware.write(writtenBytes, bytes));
+    return accepted(firmware.write(writtenBytes, bytes));
   }
 
   async #writeSegment(address: number, bytes: Uint8Array): Promise<boolean> {
@@ -160,16 +159,6 @@ export class Dfu {
     const { content } = this.#segment;
     if (content.sizeBytes === 0) await this.#updates.breakModem();
     return content.write(address, bytes);
-  }
-
-  async #isDone(work: Promise<void>): Promise<boolean> {
-    try {
-      await work;
-      return true;
-    } catch (error) {
-      if (isRefusal(error)) return false;
-      throw error;
-    }
   }
 
   // ---- end -----------------------------------------------------------------------------------------------------
@@ -197,7 +186,7 @@ export class Dfu {
   }
 
   async #request(type: DfuType): Promise<boolean> {
-    if (type === dfuTypes.modemDelta) return this.#isDone(this.#updates.requestDelta());
+    if (type === dfuTypes.modemDelta) return accepted(this.#updates.requestDelta());
     await this.#updates.requestSlot(type === dfuTypes.application ? "application" : "bootloader", { isTold: false });
     return true;
   }
@@ -251,8 +240,4 @@ export class Dfu {
 
 function newBootloader(): Promise<UpdateImage> {
   return UpdateImage.open({ files: undefined, path: undefined, bytesMax: modemPackageBytesMax });
-}
-
-function isRefusal(error: unknown): error is ThinglineError {
-  return isThinglineError(error, "MODEM_FIRMWARE_REFUSED");
 }

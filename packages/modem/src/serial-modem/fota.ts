@@ -4,7 +4,7 @@ import { type FirmwareKind, identifiedBytes, identifyFirmware } from "@thingline
 import { firmwareAreaBytes } from "../simulator/firmware-area.js";
 import { integer, oneOf, optional, secTagMax, text } from "../simulator/commands/parameter-rules.js";
 import { failed, ok, type SerialModemCommand, type SerialModemReply } from "./command.js";
-import { type FirmwareUpdates, fotaStages, fotaStatuses } from "./dfu-updates.js";
+import { accepted, type FirmwareUpdates, fotaStages, fotaStatuses } from "./dfu-updates.js";
 import type { SerialModemDialect } from "./dialect.js";
 import { errnos } from "./errno.js";
 import type { SerialModemServices } from "./feature.js";
@@ -430,16 +430,6 @@ async function completed(work: Promise<void>): Promise<boolean> {
     return true;
   } catch (error) {
     if (isThinglineError(error)) return false;
-    throw error;
-  }
-}
-
-async function accepted(work: Promise<void>): Promise<boolean> {
-  try {
-    await work;
-    return true;
-  } catch (error) {
-    if (isThinglineError(error, "MODEM_FIRMWARE_REFUSED")) return false;
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { isThinglineError } from "@thingline/protocol";
 import { ok, type SerialModemCommand } from "./command.js";
 import type { SerialModemFeature, SerialModemServices } from "./feature.js";
+import { isRegistered } from "./online.js";
 
 /** What `#XNRFPROV: <n>` says. */
 export const provisioningStatuses = { failed: -1, notClaimed: -2 } as const;
@@ -50,7 +51,7 @@ class Attempt {
 
   async #isRegistered(): Promise<boolean> {
     try {
-      return /^\+CEREG: \d,[15](?:,|\r)/u.test(await this.#services.modem.at("AT+CEREG?"));
+      return await isRegistered(this.#services);
     } catch (error) {
       // The modem has ended, or a behaviour lost the answer.
       if (isThinglineError(error)) return false;

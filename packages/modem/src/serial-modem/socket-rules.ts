@@ -3,7 +3,7 @@ import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, stringAt } from "@thingline/protocol/at";
 import { socketsMax } from "../simulator/sockets.js";
 import { integer, oneOf, optional, type ParameterRule, text } from "../simulator/commands/parameter-rules.js";
-import type { SerialModemReply } from "./command.js";
+import { failed, ok, type SerialModemCommand, type SerialModemReply, type SerialModemSetForm } from "./command.js";
 import type { SerialModemServices } from "./feature.js";
 import type { SocketKind } from "./socket.js";
 
@@ -95,4 +95,37 @@ export function bytesAt(parameters: readonly AtParameter[], index: number): Uint
 export function hexAt(parameters: readonly AtParameter[], index: number): Uint8Array | undefined {
   const digits = stringAt(parameters, index) ?? "";
   return digits.length === 0 || digits.length > 2 * hexSentBytesMax ? undefined : fromHex(digits);
+}
+
+/** The form of SLM's send commands that carries its text: `#XSEND: <bytes sent>`, and ERROR when those are not all. */
+export function textSendForm(
+  { traits }: SerialModemServices,
+  name: string,
+  send: (bytes: Uint8Array) => Promise<number>,
+): SerialModemSetForm {
+  return {
+    rules: [text()],
+    handle: async (parameters) => {
+      const bytes = bytesAt(parameters, 0);
+      if (bytes.length > (traits.sentTextBytesMax ?? bytes.length)) return failed();
+      const sent = await send(bytes);
+      const line = `${name}: ${Math.max(0, sent)}`;
+      return sent === bytes.length ? ok(line) : failed(line);
+    },
+  };
+}
+
+/** A command that is known and not simulated: each form is an ERROR, and told by name. */
+export function refusedCommand(
+  services: SerialModemServices,
+  name: string,
+  what: string,
+  of: SerialModemCommand["dialects"] & object,
+): SerialModemCommand {
+  const refuse = (): SerialModemReply => services.refuse(`${what} (AT${name})`);
+  return {
+    name,
+    dialects: of,
+    forms: { execute: refuse, read: refuse, test: refuse, set: { rules: "any", handle: refuse } },
+  };
 }

@@ -22,11 +22,11 @@ import {
   readReceiveFlags,
   readSocketKind,
   receiveTimeoutMs,
+  refusedCommand,
   secureSocketRules,
   timeoutSeconds,
 } from "./socket-rules.js";
 import type { SocketTable } from "./socket-table.js";
-import { refusedCommand } from "./sockets-slm.js";
 
 const dialects = ["serialModem"] as const;
 

@@ -1,6 +1,6 @@
 import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, stringAt } from "@thingline/protocol/at";
-import { integer, oneOf, optional, text } from "../simulator/commands/parameter-rules.js";
+import { integer, oneOf, optional } from "../simulator/commands/parameter-rules.js";
 import { socketsMax } from "../simulator/sockets.js";
 import type { AsyncPoll } from "./async-poll.js";
 import { failed, ok, type SerialModemCommand, type SerialModemReply } from "./command.js";
@@ -12,7 +12,6 @@ import { addressOf } from "./server-socket.js";
 import type { ModemSocket } from "./socket.js";
 import { handlePlainOption, handleSecureOption, optionRules, textOptionRules } from "./socket-options.js";
 import {
-  bytesAt,
   handle,
   host,
   plainSocketRules,
@@ -21,7 +20,9 @@ import {
   readReceiveFlags,
   readSocketKind,
   receiveTimeoutMs,
+  refusedCommand,
   secureSocketRules,
+  textSendForm,
   timeoutSeconds,
 } from "./socket-rules.js";
 import type { SocketTable } from "./socket-table.js";
@@ -227,16 +228,7 @@ function sendCommand({ services, table, poll }: SlmSocketParts): SerialModemComm
     name: "#XSEND",
     forms: {
       execute: () => ({ type: "dataMode", information: [], mode: { send } }),
-      set: {
-        rules: [text()],
-        handle: async (parameters) => {
-          const bytes = bytesAt(parameters, 0);
-          if (bytes.length > (services.traits.sentTextBytesMax ?? bytes.length)) return failed();
-          const sent = await send(bytes);
-          const line = `#XSEND: ${Math.max(0, sent)}`;
-          return sent === bytes.length ? ok(line) : failed(line);
-        },
-      },
+      set: textSendForm(services, "#XSEND", send),
     },
   };
 }
@@ -366,19 +358,4 @@ function absentCommands({ services }: SlmSocketParts): SerialModemCommand[] {
     "#XUDPCLI": "UDP clients",
   };
   return Object.entries(absent).map(([name, what]) => refusedCommand(services, name, what, dialects));
-}
-
-/** A command that is known and not simulated: each form is an ERROR, and told by name. */
-export function refusedCommand(
-  services: SerialModemServices,
-  name: string,
-  what: string,
-  of: SerialModemCommand["dialects"] & object,
-): SerialModemCommand {
-  const refuse = (): SerialModemReply => services.refuse(`${what} (AT${name})`);
-  return {
-    name,
-    dialects: of,
-    forms: { execute: refuse, read: refuse, test: refuse, set: { rules: "any", handle: refuse } },
-  };
 }

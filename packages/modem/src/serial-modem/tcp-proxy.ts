@@ -1,13 +1,13 @@
 import type { AtParameter } from "@thingline/protocol/at";
 import { integerAt, isAbsentAt, stringAt } from "@thingline/protocol/at";
-import { oneOf, optional, text } from "../simulator/commands/parameter-rules.js";
+import { oneOf, optional } from "../simulator/commands/parameter-rules.js";
 import { failed, ok, type SerialModemCommand, type SerialModemReply } from "./command.js";
 import { errnos } from "./errno.js";
 import type { SerialModemFeatureParts, SerialModemServices } from "./feature.js";
 import { isOnline } from "./online.js";
 import { addressOf } from "./server-socket.js";
 import { ModemSocket } from "./socket.js";
-import { bytesAt, host, port, secTag } from "./socket-rules.js";
+import { host, port, secTag, textSendForm } from "./socket-rules.js";
 import type { HandlePool } from "./socket-table.js";
 
 const dialects = ["slm-1.x", "slm-2.x"] as const;
@@ -186,16 +186,7 @@ export class TcpProxy implements SerialModemFeatureParts {
       dialects,
       forms: {
         execute: () => (this.#socket === undefined ? failed() : { type: "dataMode", information: [], mode: { send } }),
-        set: {
-          rules: [text()],
-          handle: async (parameters) => {
-            const bytes = bytesAt(parameters, 0);
-            if (bytes.length > (this.#services.traits.sentTextBytesMax ?? bytes.length)) return failed();
-            const sent = await send(bytes);
-            const line = `#XTCPSEND: ${Math.max(0, sent)}`;
-            return sent === bytes.length ? ok(line) : failed(line);
-          },
-        },
+        set: textSendForm(this.#services, "#XTCPSEND", send),
       },
     };
   }
