@@ -177,6 +177,12 @@ test("a line writes to many boards, reports, and goes on with those that are lef
   assert.equal(await modemWrite(resumed.context, { ...options, resume: true }), 0);
   const ended = resumed.of("lineEnded")[0];
   assert.deepEqual([ended?.["written"], ended?.["unchanged"], ended?.["failed"]], [1, 1, 0]);
+
+  // They have all of theirs, and nothing of it was proved: an AT host cannot.
+  const unproved = listen();
+  assert.equal(await modemWrite(unproved.context, { ...options, resume: true, prove: "localhost:8883" }), 1);
+  const codes = unproved.of("lineBoard").map(({ failure }) => (failure as Fact)["code"]);
+  assert.deepEqual(codes, ["MODEM_APPLICATION_MISSING", "MODEM_APPLICATION_MISSING"]);
 });
 
 test(

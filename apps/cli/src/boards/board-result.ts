@@ -27,6 +27,8 @@ export interface BoardResult {
   /** `unchanged`: all was there already, compared by digest. */
   readonly result: "written" | "unchanged" | "failed";
   readonly isProved?: boolean | undefined;
+  /** Where that was tried: `HOST:PORT`. */
+  readonly prove?: string | undefined;
   readonly items: readonly BoardItem[];
   readonly durationMs: number;
   readonly failure?: DeviceFailure | undefined;
@@ -58,10 +60,11 @@ export async function heldItems(
 /** Of a value from a file, which may be damaged: all that a report shows is what it should be. */
 export function isBoardResult(value: unknown): value is BoardResult {
   if (!isRecord(value)) return false;
-  const { name, port, imei, model, firmware, secTag, source, result, isProved, items, durationMs, failure } = value;
+  const { name, port, imei, model, firmware, secTag, source, result, isProved, prove, items, durationMs, failure } =
+    value;
   return (
     [name, port].every((each) => typeof each === "string") &&
-    [imei, model, firmware, source].every(isOptionalText) &&
+    [imei, model, firmware, source, prove].every(isOptionalText) &&
     (secTag === undefined || Number.isInteger(secTag)) &&
     ["written", "unchanged", "failed"].includes(String(result)) &&
     (isProved === undefined || typeof isProved === "boolean") &&

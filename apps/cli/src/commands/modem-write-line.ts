@@ -203,6 +203,7 @@ interface Facts {
   /** What the board of an earlier run has still, all of it. */
   kept?: BoardItem[] | undefined;
   isProved?: boolean | undefined;
+  prove?: string | undefined;
   written?: Awaited<ReturnType<typeof writeOne>>;
   /** All was written, and the modem may not be as it was. */
   isLeftOtherwise?: boolean;
@@ -310,12 +311,16 @@ class Line {
     const before = this.#parts.results.get(imei);
     if (before !== undefined && before.result !== "failed") {
       begin("compare");
-      // Proved was it already, where that was asked for.
-      facts.kept = await heldItems(hand, facts.prepared, signal);
-      facts.isProved = before.isProved;
-      if (facts.kept !== undefined) return;
+      const kept = await heldItems(hand, facts.prepared, signal);
+      // What is there and was not proved there has to be proved still, which the writing does where nothing is left to write.
+      const isProved = before.isProved === true && before.prove === options.prove;
+      if (kept !== undefined && (prove === undefined || isProved)) {
+        Object.assign(facts, { kept, isProved: before.isProved, prove: before.prove });
+        return;
+      }
     }
     begin("write");
+    facts.prove = options.prove;
     facts.written = await writeOne(hand, {
       ...{ prepared: facts.prepared, force: options.force === true, prove, scratchTag: options.scratchTag, signal },
       onStep: begin,
@@ -366,7 +371,7 @@ class Line {
 }
 
 function resultOf(
-  { port, imei, name = imei ?? port, model, firmware, source, prepared, kept, isProved, written }: Facts,
+  { port, imei, name = imei ?? port, model, firmware, source, prepared, kept, isProved, prove, written }: Facts,
   { durationMs, failure }: Pick<BoardResult, "durationMs" | "failure">,
 ): BoardResult {
   const report = written?.report;
@@ -374,6 +379,7 @@ function resultOf(
     ...{ name, port, imei, model, firmware, secTag: prepared?.secTag, source },
     result: failure !== undefined ? "failed" : kept !== undefined ? "unchanged" : (report?.result ?? "failed"),
     isProved: kept === undefined ? report?.isProved : isProved,
+    prove,
     items: kept ?? (report === undefined ? [] : itemsOf(report)),
     ...{ durationMs, failure },
   };
