@@ -153,9 +153,11 @@ test("a batch by request is provisioned, gone on with when its cloud says yes, a
       ],
       ...["--parameter", "SerialNumber={name}", "--count", "2", "--batch-dir", "batch", "--json", ...words],
     );
-  const failed = await batch("--report", "devices.csv");
+  // The first cannot be written, and hides neither the second nor the end.
+  const failed = await batch("--report", "lamps-claim/prj.conf/devices.html", "--report", "devices.csv");
   assert.equal(failed.code, 1);
-  const ended = eventsOf(failed).at(-1);
+  const [ended, unwritten] = eventsOf(failed).slice(-2);
+  assert.deepEqual([ended?.["reports"], unwritten?.["event"]], [["devices.csv"], "error"]);
   assert.deepEqual([ended?.["provisioned"], ended?.["failed"], ended?.["left"]], [0, 2, 2]);
   const csv = await readFile(join(folder, "devices.csv"), "utf8");
   assert.match(csv, /\r\nl-000[12],failed,\d+,,,registerThing,PROVISIONING_REJECTED,/);

@@ -14,7 +14,9 @@ export const defaultClaimSecTag = 43;
 export const defaultModemDir = ".thingline/modem";
 /** Where a batch keeps its devices. */
 export const defaultBatchDir = ".thingline/batch";
-/** Devices of a batch that are under way. */
+/** Where it is kept what was done to the boards of a line. */
+export const defaultLineDir = ".thingline/line";
+/** Devices of a batch, or boards of a line, that are under way. */
 export const defaultAtOnce = 8;
 
 /** A time as options take it: `90m`, `2d`. */

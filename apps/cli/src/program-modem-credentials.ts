@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { optionValues } from "./option-values.js";
+import { defaultAtOnce, defaultLineDir, optionValues } from "./option-values.js";
 import { type AddCommand, examples, withModemOptions } from "./program-parts.js";
 
 const { path: paths, anySecTag } = optionValues;
@@ -59,8 +59,8 @@ function addWrite(modem: Command, command: AddCommand): void {
       optionValues.eachPattern,
     )
     .option("--report <file>", "with --ports: .csv, .json or .html; may be repeated", optionValues.list)
-    .option("--at-once <count>", "with --ports: boards under way (default: 8)", optionValues.count)
-    .option("--batch-dir <dir>", "with --ports: where it is kept what was done (default: .thingline/line)", paths)
+    .option("--at-once <count>", `with --ports: boards under way (default: ${defaultAtOnce})`, optionValues.count)
+    .option("--batch-dir <dir>", `with --ports: where it is kept what was done (default: ${defaultLineDir})`, paths)
     .option("--resume", "with --ports: go on; boards that were done are compared and passed over");
   examples(
     write,

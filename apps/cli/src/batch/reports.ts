@@ -1,3 +1,6 @@
+import { isThinglineError, type ThinglineError } from "@thingline/protocol";
+import type { Files } from "@thingline/transport";
+import { UsageError } from "../failure.js";
 import { csvText, htmlText as html } from "../report-text.js";
 import { stepWords, type DeviceResult } from "./result.js";
 import { summarize } from "./tally.js";
@@ -10,12 +13,42 @@ export interface ReportHead {
   endedAt: Date;
 }
 
-export const reportKinds = ["csv", "json", "html"] as const;
+const reportKinds = ["csv", "json", "html"] as const;
 export type ReportKind = (typeof reportKinds)[number];
 
 /** By the end of the file's name; undefined for one that says nothing. */
 export function reportKind(file: string): ReportKind | undefined {
   return reportKinds.find((kind) => file.toLowerCase().endsWith(`.${kind}`));
+}
+
+/** Before anything is begun. @throws {UsageError} for a file whose name does not say what to write. */
+export function checkReportNames(reports: readonly string[] = []): void {
+  for (const file of reports) {
+    if (reportKind(file) !== undefined) continue;
+    const ends = reportKinds.map((kind) => `.${kind}`).join(", ");
+    throw new UsageError(`--report takes a file that ends with ${ends}, got "${file}"`);
+  }
+}
+
+/** One that cannot be written hides no other, and not what was done: `unwritten` is why the first of them was not. */
+export async function writeReports(
+  files: Files,
+  reports: readonly string[] = [],
+  render: (kind: ReportKind) => string,
+): Promise<{ written: string[]; unwritten: ThinglineError | undefined }> {
+  const written: string[] = [];
+  let unwritten: ThinglineError | undefined;
+  for (const file of reports) {
+    const text = render(reportKind(file) ?? "json");
+    try {
+      await files.replace(file, new TextEncoder().encode(text), { mode: 0o644 });
+      written.push(file);
+    } catch (error) {
+      if (!isThinglineError(error)) throw error;
+      unwritten ??= error;
+    }
+  }
+  return { written, unwritten };
 }
 
 export function renderReport(kind: ReportKind, head: ReportHead, results: readonly DeviceResult[]): string {

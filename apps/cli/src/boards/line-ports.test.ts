@@ -3,7 +3,7 @@ import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fillPattern } from "../commands/modem-write-line.js";
+import { fillPattern } from "./line-sources.js";
 import { UsageError } from "../failure.js";
 import { boardsMax } from "./board-result.js";
 import { linePorts } from "./line-ports.js";

@@ -7,7 +7,7 @@ import { makePrivateFolder } from "@thingline/transport";
 import type { Adapters } from "../adapters.js";
 import { summaryLines, timeText } from "../batch/progress-lines.js";
 import { createBatchView } from "../batch/view.js";
-import { renderReport, reportKind, reportKinds } from "../batch/reports.js";
+import { checkReportNames, renderReport, writeReports } from "../batch/reports.js";
 import { batchNames, type DeviceResult } from "../batch/result.js";
 import { BatchFolder, type BatchPlan, provisioningBatch } from "../batch/results-file.js";
 import { runBatch, type DeviceWatch } from "../batch/run-batch.js";
@@ -37,13 +37,7 @@ export async function provisionBatch(
   const { atOnce = defaultAtOnce, batchDir = defaultBatchDir } = given;
   const options: BatchOptions = { ...given, atOnce, batchDir };
   const { files, clock } = adapters;
-  for (const file of options.report ?? []) {
-    if (reportKind(file) === undefined) {
-      throw new UsageError(
-        `--report takes a file that ends with ${reportKinds.map((kind) => `.${kind}`).join(", ")}, got "${file}"`,
-      );
-    }
-  }
+  checkReportNames(options.report);
   const { settings, clientId, count, methodOptions } = plan;
   if (options.method === "own-certificate") {
     throw new UsageError(
@@ -71,6 +65,7 @@ export async function provisionBatch(
     output.event({ event: "batchStarted", ...wanted, devices: count, left: todo.length, folder: options.batchDir });
     const startedAt = new Date();
     const view = createBatchView(output, { all: count, done: count - todo.length, now: () => clock.monotonicMs() });
+    let unwritten: ThinglineError | undefined;
     try {
       await runBatch({
         ...{ names: todo, atOnce: options.atOnce, perSecond, signal },
@@ -86,10 +81,13 @@ export async function provisionBatch(
     } finally {
       view.end();
       const known = names.flatMap((name) => results.get(name) ?? []);
-      await writeReports(adapters, options.report ?? [], { method: options.method, endpoint, startedAt }, known);
+      const head = { method: options.method, endpoint, startedAt, endedAt: new Date() };
+      const reports = await writeReports(files, options.report, (kind) => renderReport(kind, head, known));
+      unwritten = reports.unwritten;
       const seconds = (Date.now() - startedAt.getTime()) / 1_000;
-      conclude({ output, options, names, known, seconds });
+      conclude({ output, reports: reports.written, names, known, seconds });
     }
+    if (unwritten !== undefined) throw unwritten;
     return names.every((name) => results.get(name)?.result === "provisioned") ? exitCodes.done : exitCodes.failed;
   } finally {
     await lock.release();
@@ -172,27 +170,16 @@ function watchEvent(watch: DeviceWatch, event: ProvisioningEvent): void {
   if (event.result === "failed") watch.advice(event.next);
 }
 
-async function writeReports(
-  { files }: Adapters,
-  reports: readonly string[],
-  head: { method: string; endpoint: string; startedAt: Date },
-  results: readonly DeviceResult[],
-): Promise<void> {
-  for (const file of reports) {
-    const text = renderReport(reportKind(file) ?? "json", { ...head, endedAt: new Date() }, results);
-    await files.replace(file, new TextEncoder().encode(text), { mode: 0o644 });
-  }
-}
-
 /** Also of a batch that was stopped: what was done is known. */
 function conclude(facts: {
   output: CommandContext["output"];
-  options: BatchOptions;
+  /** Those that were written. */
+  reports: readonly string[];
   names: readonly string[];
   known: readonly DeviceResult[];
   seconds: number;
 }): void {
-  const { output, options, names, known, seconds } = facts;
+  const { output, reports, names, known, seconds } = facts;
   const { paint } = output;
   const summary = summarize(known);
   const left = names.length - summary.provisioned;
@@ -203,7 +190,7 @@ function conclude(facts: {
       ...summary,
       left,
       seconds: Math.round(seconds * 1_000) / 1_000,
-      reports: options.report ?? [],
+      reports,
     },
     [
       `${paint.green("provisioned")} ${summary.provisioned} of ${names.length} devices${failedText}, in ${timeText(seconds)}`,
@@ -211,7 +198,7 @@ function conclude(facts: {
       ...summaryLines(summary, paint, process.stdout.isTTY ? process.stdout.columns : undefined),
     ].join("\n"),
   );
-  for (const file of options.report ?? []) output.say(`report  ${file}`);
+  for (const file of reports) output.say(`report  ${file}`);
   if (left > 0 && !output.isJson) {
     output.say("");
     output.say(paint.dim(`Next, those that are left: the same command with --resume`));
