@@ -9,6 +9,8 @@ import {
 } from "@thingline/transport/virtual";
 import { createModemCredentialStore } from "./commands/credentials.js";
 import { createLinkControl } from "./commands/link-control.js";
+import { writeCredentials } from "./credential-writing/write-credentials.js";
+import { uploadFirmware } from "./firmware-upload/upload.js";
 import { openModemSession } from "./session.js";
 import { openCredentialFolder } from "./simulator/folder.js";
 import { createSimulatedModem } from "./simulator/modem.js";
@@ -34,6 +36,16 @@ const cases: [name: string, call: () => unknown, option: string][] = [
     "link control with a time-out as text",
     () => createLinkControl(session, { clock, networkTimeoutMs: "1" } as never),
     "networkTimeoutMs",
+  ],
+  [
+    "a writing that waits for the network without end",
+    () => writeCredentials(session, { secTag: 42, credentials: { ca: "x" } }, { keys, clock, networkTimeoutMs: NaN }),
+    "networkTimeoutMs",
+  ],
+  [
+    "an upload without a session",
+    () => uploadFirmware(undefined as never, { kind: "delta", image: Uint8Array.of(1) }, { clock }),
+    "session",
   ],
   ["a credential store without keys", () => createModemCredentialStore(session, {} as never), "keys"],
   ["a modem without a network", () => createSimulatedModem({ clock, random, keys } as never), "network"],

@@ -28,7 +28,7 @@ import { parseRawDataHead, type RawDataListener } from "./raw-data.js";
 import { RawIntake } from "./raw-intake.js";
 import { commandAborted, TurnQueue } from "./turn-queue.js";
 
-export { withSignal } from "./command-options.js";
+export { checkTimeout, withSignal } from "./command-options.js";
 export type { CommandOptions, RunCommand } from "./command-options.js";
 
 export interface ModemSessionOptions {

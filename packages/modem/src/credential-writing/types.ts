@@ -30,7 +30,7 @@ export interface WriteCredentialsOptions {
   clock: Clock;
   /** Without it nothing is proved, and other credentials in the tag are replaced at once. */
   prove?: ProveCredentials;
-  /** For the network before a proof. Default that of `createLinkControl()`, five minutes. */
+  /** For the network before a proof. Default that of `createLinkControl()`, ten minutes. */
   networkTimeoutMs?: number;
   /** Each step as it begins, for progress. `restore` is all that is done at the end, after a failure as well: that was in the step before. */
   onStep?: (step: WritingStepName, secTag: number) => void;

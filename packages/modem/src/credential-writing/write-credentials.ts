@@ -1,7 +1,7 @@
 import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { clockOption, keysOption } from "@thingline/transport";
 import { defaultNetworkTimeoutMs } from "../commands/link-control.js";
-import { type ModemSession, type RunCommand, sessionOption, withSignal } from "../session.js";
+import { checkTimeout, type ModemSession, type RunCommand, sessionOption, withSignal } from "../session.js";
 import { checkPlan } from "./checked-plan.js";
 import { writingStory } from "./machine.js";
 import { goOffline, goOnline, readManners, restoreManners } from "./manners.js";
@@ -37,6 +37,7 @@ export async function writeCredentials(
   const of = "writeCredentials()";
   checkOptionTypes({ session }, { session: sessionOption }, { of, required: ["session"] });
   checkOptionTypes(options, optionTypes, { of, required: ["keys", "clock"] });
+  checkTimeout("networkTimeoutMs", options.networkTimeoutMs);
   const checked = checkPlan(plan, options.keys);
   const writing = new Writing(session, options);
   return writing.follow(writingStory(checked, { withProof: options.prove !== undefined }));

@@ -7,7 +7,7 @@ import {
 } from "@thingline/protocol";
 import { clockOption } from "@thingline/transport";
 import { isBanner } from "../board-start.js";
-import type { ModemSession } from "../session.js";
+import { type ModemSession, sessionOption } from "../session.js";
 import { DfuCommands, type DfuType, dfuTypes } from "./dfu-commands.js";
 import type { FullImage, ImageSegment } from "./full-image.js";
 import { HeardNotifications } from "./notifications.js";
@@ -66,7 +66,9 @@ export async function uploadFirmware(
   upload: FirmwareUpload,
   options: UploadFirmwareOptions,
 ): Promise<UploadReport> {
-  checkOptionTypes(options, optionTypes, { of: "uploadFirmware()", required: ["clock"] });
+  const of = "uploadFirmware()";
+  checkOptionTypes({ session }, { session: sessionOption }, { of, required: ["session"] });
+  checkOptionTypes(options, optionTypes, { of, required: ["clock"] });
   const { pieceBytes = defaultPieceBytes } = options;
   if (!Number.isInteger(pieceBytes) || pieceBytes < 1 || pieceBytes > 65_535) {
     throw optionInvalid("pieceBytes", "a whole number from 1 to 65535", pieceBytes);
@@ -121,10 +123,11 @@ class Uploading {
       const isThere = upload.kind === "delta" && before !== undefined && before === upload.revision;
       if (isThere) return { kind: upload.kind, attempts: 0, before, after: before };
       await this.#transferAnew();
-      if (this.#options.activates !== false && this.#upload.kind !== "full") await this.#activate();
-      const isActive = this.#options.activates !== false || this.#upload.kind === "full";
-      const after = isActive ? await this.#verify(before) : undefined;
-      return { kind: this.#upload.kind, attempts: this.#attempts, before, after };
+      const activates = this.#options.activates !== false;
+      // A whole firmware runs by itself.
+      if (activates && upload.kind !== "full") await this.#activate();
+      const after = activates || upload.kind === "full" ? await this.#verify(before) : undefined;
+      return { kind: upload.kind, attempts: this.#attempts, before, after };
     } catch (error) {
       throw this.#told(error);
     }
@@ -167,7 +170,9 @@ class Uploading {
   async #transferAnew(): Promise<void> {
     for (this.#attempts = 1; ; this.#attempts++) {
       try {
-        await (this.#upload.kind === "full" ? this.#transferFull(this.#upload.image) : this.#transferImage());
+        await (this.#upload.kind === "full"
+          ? this.#transferFull(this.#upload.image)
+          : this.#transferImage(this.#upload.image));
         return;
       } catch (error) {
         if (this.#attempts >= uploadAttemptsMax || !isThinglineError(error) || !this.#isWorthAnother(error))
@@ -181,20 +186,13 @@ class Uploading {
     return error.code !== "ABORTED" && !isSessionOver(error);
   }
 
-  async #transferImage(): Promise<void> {
-    if (this.#upload.kind === "full") return;
-    const { image } = this.#upload;
+  async #transferImage(image: Uint8Array): Promise<void> {
     this.#phase("preparing");
     this.#checkAborted();
     await this.#commands.begin(this.#type, image.length);
     this.#state = "transferOpen";
     this.#phase("image");
-    this.#sent(0);
-    for (const { address, bytes } of this.#pieces({ address: 0, bytes: image })) {
-      this.#checkAborted();
-      await this.#commands.write(this.#type, address, bytes);
-      this.#sent(this.#sentBytes + bytes.length);
-    }
+    await this.#writeFirst({ address: 0, bytes: image });
     if ((await this.#apply()) === "restarted") {
       throw new ThinglineError("MODEM_RESPONSE_INVALID", "the board started again instead of applying the firmware");
     }
@@ -206,12 +204,7 @@ class Uploading {
     this.#phase("preparing");
     await this.#enterBootloader();
     this.#phase("bootloader");
-    this.#sent(0);
-    for (const { address, bytes } of this.#pieces(bootloader)) {
-      this.#checkAborted();
-      await this.#commands.write(this.#type, address, bytes);
-      this.#sent(this.#sentBytes + bytes.length);
-    }
+    await this.#writeFirst(bootloader);
     if ((await this.#commands.apply(this.#type)) === "restarted") {
       throw new ThinglineError("MODEM_RESPONSE_INVALID", "the board started again instead of starting the bootloader");
     }
@@ -251,6 +244,16 @@ class Uploading {
       if (isThinglineError(error) && ["MODEM_DFU_FAILED", "MODEM_COMMAND_REJECTED"].includes(error.code))
         this.#state = before;
       throw error;
+    }
+  }
+
+  /** What is sent first, each piece once: the board adds it to what it has. */
+  async #writeFirst(segment: ImageSegment): Promise<void> {
+    this.#sent(0);
+    for (const { address, bytes } of this.#pieces(segment)) {
+      this.#checkAborted();
+      await this.#commands.write(this.#type, address, bytes);
+      this.#sent(this.#sentBytes + bytes.length);
     }
   }
 
