@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { openSerialPort } from "@thingline/modem/serial";
+import { holdSerialPort, openSerialPort } from "@thingline/modem/serial";
 import { codeOf, observe, streamContract } from "@thingline/transport/contract";
 import { createNodeClock } from "@thingline/transport/node";
 import { makePty, ptyMissing } from "./pty.test.support.js";
@@ -104,6 +104,7 @@ test("a path without a port, a file that is none, and options that are wrong are
   const file = join(folder, "file");
   await writeFile(file, "");
   assert.equal(await codeOf(openSerialPort(join(folder, "ttyACM0"), { clock })), "SERIAL_PORT_NOT_FOUND");
+  assert.equal(await codeOf(holdSerialPort(join(folder, "ttyACM0"))), "SERIAL_PORT_NOT_FOUND");
   for (const path of [file, folder, "/dev/null"]) {
     await assert.rejects(openSerialPort(path, { clock }), { code: "SERIAL_PORT_FAILED", message: /is no serial port/ });
   }

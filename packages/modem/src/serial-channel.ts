@@ -1,4 +1,4 @@
-import { concatBytes, ThinglineError } from "@thingline/protocol";
+import { concatBytes, optionInvalid, ThinglineError } from "@thingline/protocol";
 import {
   type Batch,
   type Channel,
@@ -19,6 +19,25 @@ export interface SerialLine {
   drain(): Promise<void>;
   /** Closes it, and with `discards` what it has not sent yet is dropped: flow control would hold up closing as long as sending. */
   close(options: { discards: boolean }): Promise<void>;
+}
+
+/** What Nordic's boards and host tools use. */
+export const defaultBaudRate = 115_200;
+
+/** What a port is opened with, whoever opens it. */
+export interface LineSettings {
+  baudRate: number;
+  flowControl: "hardware" | "none";
+}
+
+/** @throws {ThinglineError} OPTION_INVALID */
+export function lineSettingsOf(options: Partial<LineSettings>): LineSettings {
+  const { baudRate = defaultBaudRate, flowControl = "hardware" } = options;
+  if (!Number.isInteger(baudRate) || baudRate < 50 || baudRate > 4_000_000) {
+    throw optionInvalid("baudRate", "bits per second from 50 to 4000000", baudRate);
+  }
+  if (!["hardware", "none"].includes(flowControl)) throw optionInvalid("flowControl", "hardware or none", flowControl);
+  return { baudRate, flowControl };
 }
 
 /** Puts a connection on a port that is open. @param name What both ends of it are called, and errors speak of. */

@@ -4,15 +4,13 @@ import { platform } from "node:os";
 import { checkOptionTypes, kindOf, optionInvalid, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { type Clock, clockOption, type Connection } from "@thingline/transport";
 import { readHead } from "./file-head.js";
-import { connectSerialLine } from "./serial-channel.js";
-import { loadSerialLibrary } from "./serial-library.js";
+import { connectSerialLine, defaultBaudRate, type LineSettings, lineSettingsOf } from "./serial-channel.js";
+import { loadSerialLibrary, type SerialLibrary } from "./serial-library.js";
 import { type BoundPort, serialLineOf } from "./serial-line.js";
 
+export { defaultBaudRate } from "./serial-channel.js";
 export { listedPortsMax, listSerialPorts } from "./serial-ports.js";
 export type { ListSerialPortsOptions, SerialPortInfo } from "./serial-ports.js";
-
-/** What Nordic's boards and host tools use. */
-export const defaultBaudRate = 115_200;
 
 export interface SerialPortOptions {
   clock: Clock;
@@ -50,19 +48,13 @@ const optionTypes = {
  * DEPENDENCY_MISSING without the package serialport, OPTION_INVALID, ABORTED.
  */
 export async function openSerialPort(path: string, options: SerialPortOptions): Promise<Connection> {
-  checkOptions(path, options);
-  const { clock, baudRate = defaultBaudRate, flowControl = "hardware", isExclusive = true, signal } = options;
+  const { baudRate, flowControl } = checkOptions(path, options);
+  const { clock, isExclusive = true, signal } = options;
   const library = await loadSerialLibrary();
   checkAborted(path, signal);
   await checkPath(path);
   checkAborted(path, signal);
-  let port: BoundPort;
-  try {
-    const rtscts = flowControl === "hardware";
-    port = await library.binding.open({ path, baudRate, rtscts, lock: isExclusive });
-  } catch (error) {
-    throw openError(path, error);
-  }
+  const port = await openBound(library, { path, baudRate, rtscts: flowControl === "hardware", lock: isExclusive });
   try {
     checkAborted(path, signal);
   } catch (error) {
@@ -77,22 +69,30 @@ export async function openSerialPort(path: string, options: SerialPortOptions): 
  * must not hang up while no host is there.
  *
  * @returns what closes it.
- * @throws {ThinglineError} DEPENDENCY_MISSING
+ * @throws {ThinglineError} DEPENDENCY_MISSING, SERIAL_PORT_NOT_FOUND, SERIAL_PORT_FORBIDDEN, SERIAL_PORT_BUSY, SERIAL_PORT_FAILED.
  */
 export async function holdSerialPort(path: string): Promise<() => Promise<void>> {
   const library = await loadSerialLibrary();
-  const port = await library.binding.open({ path, baudRate: defaultBaudRate, lock: false });
+  await checkPath(path);
+  const port = await openBound(library, { path, baudRate: defaultBaudRate, lock: false });
   return () => port.close();
 }
 
-function checkOptions(path: string, options: SerialPortOptions): void {
+async function openBound(
+  library: SerialLibrary,
+  settings: { path: string; baudRate: number; rtscts?: boolean; lock: boolean },
+): Promise<BoundPort> {
+  try {
+    return await library.binding.open(settings);
+  } catch (error) {
+    throw openError(settings.path, error);
+  }
+}
+
+function checkOptions(path: string, options: SerialPortOptions): LineSettings {
   if (typeof path !== "string" || path === "") throw optionInvalid("path", "the path of a serial port", kindOf(path));
   checkOptionTypes(options, optionTypes, { of: "openSerialPort()", required: ["clock"] });
-  const { baudRate = defaultBaudRate, flowControl = "hardware" } = options;
-  if (!Number.isInteger(baudRate) || baudRate < 50 || baudRate > 4_000_000) {
-    throw optionInvalid("baudRate", "bits per second from 50 to 4000000", baudRate);
-  }
-  if (!["hardware", "none"].includes(flowControl)) throw optionInvalid("flowControl", "hardware or none", flowControl);
+  return lineSettingsOf(options);
 }
 
 /** What can be said before opening: the library has no codes, only words of the system. */

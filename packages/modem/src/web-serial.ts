@@ -1,13 +1,8 @@
-import {
-  checkOptionTypes,
-  kindOf,
-  methodsOf,
-  optionInvalid,
-  type OptionTypes,
-  ThinglineError,
-} from "@thingline/protocol";
+import { checkOptionTypes, methodsOf, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { type Clock, clockOption, type Connection, createSystemClock } from "@thingline/transport";
-import { connectSerialLine, type SerialLine } from "./serial-channel.js";
+import { connectSerialLine, lineSettingsOf, type SerialLine } from "./serial-channel.js";
+
+export { defaultBaudRate } from "./serial-channel.js";
 
 /** The clocks and the event loop of a browser. */
 export function createWebClock(): Clock {
@@ -47,14 +42,11 @@ export interface WebSerialPort {
 export interface WebSerialOptions {
   /** `createWebClock()` makes one. */
   clock: Clock;
-  /** Bits per second. Default {@link defaultWebBaudRate}. */
+  /** Bits per second. Default {@link defaultBaudRate}. */
   baudRate?: number;
   /** `hardware`: RTS and CTS, as Nordic's host tools have it; `none` for adapters without these wires. Default `hardware`. */
   flowControl?: "hardware" | "none";
 }
-
-/** What Nordic's boards and host tools use. */
-export const defaultWebBaudRate = 115_200;
 
 /** Of the browser's own buffers: the longest answer of a modem at once, and what comes while the page is busy. */
 const bufferBytes = 65_536;
@@ -83,20 +75,14 @@ export async function openWebSerialPort(port: WebSerialPort, options: WebSerialO
   const of = "openWebSerialPort()";
   checkOptionTypes({ port }, { port: portOption }, { of, required: ["port"] });
   checkOptionTypes(options, optionTypes, { of, required: ["clock"] });
-  const { clock, baudRate = defaultWebBaudRate, flowControl = "hardware" } = options;
-  if (!Number.isInteger(baudRate) || baudRate < 50 || baudRate > 4_000_000) {
-    throw optionInvalid("baudRate", "bits per second from 50 to 4000000", baudRate);
-  }
-  if (flowControl !== "hardware" && flowControl !== "none") {
-    throw optionInvalid("flowControl", "hardware or none", kindOf(flowControl));
-  }
+  const { baudRate, flowControl } = lineSettingsOf(options);
   const name = nameOf(port);
   try {
     await port.open({ baudRate, flowControl, bufferSize: bufferBytes });
   } catch (error) {
     throw openError(name, error);
   }
-  return connectSerialLine(new WebLine(port), { clock, name });
+  return connectSerialLine(new WebLine(port), { clock: options.clock, name });
 }
 
 /** A page does not learn the path of a port. */
