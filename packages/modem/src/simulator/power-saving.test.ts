@@ -36,6 +36,15 @@ test("in PSM the modem sleeps after the active time, warns before it wakes, and 
   assert.equal(clock.timerCount, 0);
 });
 
+test("a period of nothing is the network's own, so that updates do not follow each other for ever", async () => {
+  const ask = ['AT+CPSMS=1,"","","00000000","00100001"', "AT%XT3412=1,10000,0", "AT+CSCON=1"];
+  const { modem, clock, notifications } = await start({ lte: { rrcInactivityMs: 0 } }, ...ask);
+  notifications.length = 0;
+  await clock.advance(hour);
+  assert.deepEqual(notifications, ["%XT3412: 10000", "+CSCON: 1", "+CSCON: 0"]);
+  await modem.close();
+});
+
 test("sleeps shorter than the threshold are not told, and flight mode at once", async () => {
   const { at, modem, clock, notifications } = await start({}, 'AT+CPSMS=1,"","","00000110","00100001"');
   await at("AT%XMODEMSLEEP=1,5000,7200000");

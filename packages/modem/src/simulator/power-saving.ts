@@ -90,7 +90,8 @@ export class PowerSaving {
     this.#clear();
     const { activeTime, periodicTau } = this.#options.timers();
     const activeMs = seconds(decodeActiveTime(activeTime));
-    const tauMs = seconds(decodePeriodicTau(periodicTau)) ?? networkTauMs;
+    // A period of nothing is none: each update would be followed by the next at once.
+    const tauMs = seconds(decodePeriodicTau(periodicTau)) || networkTauMs;
     const hasPsm = activeMs !== undefined && activeMs < tauMs;
     const [isTauWanted, warningMs = 0, thresholdMs = 0] = this.#options.subscription("%XT3412");
     const granted = this.#options.edrx();
