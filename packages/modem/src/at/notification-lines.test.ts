@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type ModemNotification, parseNotification, registrationStatuses } from "@thingline/protocol/at";
 import { formatNetworkTimeNotification, type NetworkTime, readNetworkTimeNotification } from "./network-time.js";
-import { formatModemNotification } from "./notification-lines.js";
+import { formatModemNotification } from "./notification-lines.test.support.js";
 
 /** As Nordic's AT references show them. */
 const samples = [

@@ -9,7 +9,7 @@ function values(...all: readonly (string | number | undefined)[]): string {
 
 const quoted = (text: string | undefined) => (text === undefined ? undefined : `"${text}"`);
 
-/** A URC as a modem sends it: `parseNotification` of the protocol reads it back. A registration comes with all that is known of it. */
+/** A URC as a modem sends it, for tests: `parseNotification` of the protocol reads it back. A registration comes with all that is known of it. */
 export function formatModemNotification(said: ModemNotification): string {
   switch (said.type) {
     case "registration":
