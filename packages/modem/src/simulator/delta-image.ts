@@ -34,7 +34,9 @@ export function makeSimulatedModemDelta({ from, to, sizeBytes = 16_384 }: Simula
   if (facts.length > factsBytesMax) throw optionInvalid("to", `a name of at most ${factsBytesMax} bytes`, to.length);
   const fillBytes = sizeBytes - headBytes - facts.length - sumBytes;
   if (fillBytes < 0) throw optionInvalid("sizeBytes", `at least ${sizeBytes - fillBytes}`, sizeBytes);
-  const fill = Uint8Array.from({ length: fillBytes }, (_none, index) => (index * 31 + (index >> 8)) & 0xff);
+  const fill = new Uint8Array(fillBytes);
+  // An image may be 2.5 MiB, for which `Uint8Array.from` takes eight times as long.
+  for (let index = 0; index < fillBytes; index++) fill[index] = (index * 31 + (index >> 8)) & 0xff;
   const body = concatBytes([uint32(facts.length), uint32(magic), facts, fill]);
   return concatBytes([body, uint32(crc32(body))]);
 }
