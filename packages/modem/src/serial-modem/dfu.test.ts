@@ -90,6 +90,10 @@ test("an application is uploaded, and its version is told after the restart", as
   assert.equal(await at(`AT#XDFUINIT=0,${application.length}`), ok);
   await upload(world, 0, application);
   assert.equal(`${await at("AT#XDFUAPPLY=0")}${take()}`, `${ok}#XDFU: 0,2,0\r\n`);
+  await at("AT#XSLEEP=2");
+  await world.application.wake();
+  await world.clock.settle();
+  assert.equal(take(), "Ready\r\n", "the line was off, and nothing has started anew");
   assert.equal(await reset(world), "Ready\r\n\r\n#XFOTA: 5,0\r\n");
   assert.equal(await at("AT#XSMVER"), `\r\n#XSMVER: "v2.1.0","3.4.0"\r\n${ok}`);
   // An older one is refused by the bootloader, and nothing is said of it.

@@ -50,7 +50,7 @@ test("asleep, the application loses what is sent; it wakes with its banner, and 
     await clock.advance(2000);
     assert.ok(peers.at(-1)?.isClosed, command);
     assert.equal(await send("AT\r\n"), "", command);
-    await application.wake();
+    await Promise.all([application.wake(), application.wake()]);
     await clock.settle();
     assert.equal(await at("AT#XSOCKET?"), `Ready\r\n${ok}`);
     assert.equal(await at("AT+CFUN?"), `\r\n+CFUN: 0\r\n${ok}`);

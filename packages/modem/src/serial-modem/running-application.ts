@@ -54,7 +54,7 @@ export class RunningApplication implements SerialModemApplication {
   readonly #features: SerialModemFeatureParts[];
   readonly #commands: CommandForms;
   readonly #unsubscribe: (() => void)[];
-  #life: "on" | "starting" | "asleep" | "closed" = "starting";
+  #life: "on" | "starting" | "idle" | "asleep" | "closed" = "starting";
   /** What was started in place of the application. */
   #bootMode: SerialModemBootMode | undefined;
   /** Nobody was on the line when the application started. */
@@ -149,6 +149,8 @@ export class RunningApplication implements SerialModemApplication {
 
   async wake(): Promise<void> {
     if (this.#life === "asleep") await this.boot();
+    // Everything but the line went on meanwhile.
+    else if (this.#life === "idle") await this.#goOn();
   }
 
   async close(): Promise<void> {
@@ -162,9 +164,13 @@ export class RunningApplication implements SerialModemApplication {
 
   /** Starts, or starts again: features are told, and the banner is sent. */
   async boot(): Promise<void> {
+    this.#life = "starting";
     this.#bootMode = undefined;
     for (const feature of this.#features) this.#bootMode ??= await feature.starting?.();
-    if (this.#isEnding) return;
+    if (!this.#isEnding) await this.#goOn();
+  }
+
+  async #goOn(): Promise<void> {
     this.#life = "on";
     this.#host.start();
     if (this.#line.portCount === 0) this.#isBannerDue = true;
@@ -207,7 +213,7 @@ export class RunningApplication implements SerialModemApplication {
       await this.#stopFeatures();
       await this.#switchModemOff();
     }
-    if (!this.#isEnding) this.#life = "asleep";
+    if (!this.#isEnding) this.#life = depth === "idle" ? "idle" : "asleep";
   }
 
   #tellFault(reason: number, programCounter: number): void {
