@@ -1,8 +1,9 @@
 import { type AtParameter, integerAt, isAbsentAt, stringAt } from "@thingline/protocol/at";
 import { integer, oneOf, optional, secTagMax, text } from "../simulator/commands/parameter-rules.js";
+import { ClientDial } from "./client-dial.js";
 import { failed, ok, type SerialModemCommand, type SerialModemReply } from "./command.js";
 import type { SerialModemDataMode } from "./data-mode.js";
-import { errnoOf, errnos } from "./errno.js";
+import { errnos } from "./errno.js";
 import type { SerialModemFeature, SerialModemFeatureParts, SerialModemServices } from "./feature.js";
 import { HttpClientConnection, type HttpRequest } from "./http-client.js";
 import { isWithin } from "./is-within.js";
@@ -33,10 +34,11 @@ class Http implements SerialModemFeatureParts {
   readonly #services: SerialModemServices;
   #connection: HttpClientConnection | undefined;
   #target = { host: "", port: 0, secTag: undefined as number | undefined };
-  #dialling: AbortController | undefined;
+  readonly #dial: ClientDial;
 
   constructor(services: SerialModemServices) {
     this.#services = services;
+    this.#dial = new ClientDial(services);
     this.commands = [this.#connectCommand("slm-1.x"), this.#connectCommand("slm-2.x"), this.#requestCommand()];
   }
 
@@ -45,11 +47,11 @@ class Http implements SerialModemFeatureParts {
   }
 
   modemLost(): void {
-    this.#dialling?.abort();
+    this.#dial.abort();
   }
 
   async stop(): Promise<void> {
-    this.#dialling?.abort();
+    this.#dial.abort();
     const connection = this.#connection;
     this.#connection = undefined;
     this.#target = { host: "", port: 0, secTag: undefined };
@@ -89,30 +91,17 @@ class Http implements SerialModemFeatureParts {
   async #connect(parameters: readonly AtParameter[], operation: number | undefined): Promise<SerialModemReply> {
     const [host, port] = [stringAt(parameters, 1), integerAt(parameters, 2)];
     if (host === undefined || port === undefined || !isWithin(host, httpHostBytesMax)) return failed();
-    if (this.#connection || this.#dialling) return failed();
+    if (this.#connection || this.#dial.isUnderWay) return failed();
     this.#target = { host, port, secTag: integerAt(parameters, 3) };
-    const controller = new AbortController();
-    this.#dialling = controller;
-    const family = operation === 2 ? 6 : 4;
-    try {
-      const connection = await this.#services.dial({ ...this.#target, family }, { signal: controller.signal });
-      if (controller.signal.aborted) {
-        connection.destroy();
-        return failed("#XHTTPCCON: 0");
-      }
-      this.#connection = new HttpClientConnection({
-        clock: this.#services.clock,
-        connection,
-        host,
-        hasRoom: () => this.#services.hasLineRoom,
-      });
-      return ok("#XHTTPCCON: 1");
-    } catch (error) {
-      errnoOf(error);
-      return failed("#XHTTPCCON: 0");
-    } finally {
-      this.#dialling = undefined;
-    }
+    const connection = await this.#dial.dial({ ...this.#target, family: operation === 2 ? 6 : 4 });
+    if (connection === undefined) return failed("#XHTTPCCON: 0");
+    this.#connection = new HttpClientConnection({
+      clock: this.#services.clock,
+      connection,
+      host,
+      hasRoom: () => this.#services.hasLineRoom,
+    });
+    return ok("#XHTTPCCON: 1");
   }
 
   async #disconnect(): Promise<SerialModemReply> {

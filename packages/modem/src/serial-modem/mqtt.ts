@@ -2,10 +2,11 @@ import { type AtParameter, integerAt, stringAt } from "@thingline/protocol/at";
 import type { QoS } from "@thingline/protocol/mqtt";
 import type { Connection } from "@thingline/transport";
 import { integer, oneOf, optional, secTagMax, text } from "../simulator/commands/parameter-rules.js";
+import { ClientDial } from "./client-dial.js";
 import { failed, ok, type SerialModemCommand, type SerialModemReply } from "./command.js";
 import type { SerialModemDataMode } from "./data-mode.js";
 import { dataModeBufferBytes } from "./data-mode-driver.js";
-import { errnoOf, errnos } from "./errno.js";
+import { errnos } from "./errno.js";
 import type { SerialModemFeature, SerialModemFeatureParts, SerialModemServices } from "./feature.js";
 import { isWithin } from "./is-within.js";
 import { formatMqttMessage, MqttClient, type MqttClientPublish, mqttEvents, type MqttRefusal } from "./mqtt-client.js";
@@ -56,7 +57,7 @@ class Mqtt implements SerialModemFeatureParts {
   #configuration: MqttConfiguration;
   #client: MqttClient | undefined;
   #broker: MqttBroker | undefined;
-  #dialling: AbortController | undefined;
+  readonly #dial: ClientDial;
   /** Counts commands, not packets: the bursts of one data mode share their identifier. */
   #publishId = 0;
   #subscribeId = 0;
@@ -64,6 +65,7 @@ class Mqtt implements SerialModemFeatureParts {
   constructor(services: SerialModemServices) {
     const { dialect, version } = services.traits;
     this.#services = services;
+    this.#dial = new ClientDial(services);
     this.#isConfigured =
       dialect === "serialModem" ||
       (dialect === "slm-2.x" && !isVersionBefore(services.options.version ?? version, 2, 6));
@@ -83,11 +85,11 @@ class Mqtt implements SerialModemFeatureParts {
 
   modemLost(): void {
     // Its sockets are dead, and tell so by themselves: the dial that is under way is what is left.
-    this.#dialling?.abort();
+    this.#dial.abort();
   }
 
   async stop(): Promise<void> {
-    this.#dialling?.abort();
+    this.#dial.abort();
     const client = this.#client;
     this.#client = undefined;
     this.#broker = undefined;
@@ -171,7 +173,7 @@ class Mqtt implements SerialModemFeatureParts {
     const [username, password, host] = [stringAt(login, 0), stringAt(login, 1), stringAt(login, 2)];
     const port = integerAt(login, 3);
     if (clientId === undefined || username === undefined || password === undefined) return failed();
-    if (host === undefined || port === undefined || this.#connected || this.#dialling) return failed();
+    if (host === undefined || port === undefined || this.#connected || this.#dial.isUnderWay) return failed();
     const fits =
       isWithin(clientId, mqttClientIdBytesMax) &&
       isWithin(username, mqttLoginBytesMax) &&
@@ -179,30 +181,15 @@ class Mqtt implements SerialModemFeatureParts {
       isWithin(host, mqttHostBytesMax);
     if (!fits) return failed();
     const family = operation?.type === "integer" && operation.value === 2 ? 6 : 4;
-    this.#broker = { clientId, host, port, secTag: integerAt(login, 4) };
-    const connection = await this.#dial(this.#broker, family);
-    return connection ? this.#start(connection, this.#broker, { username, password }) : failed();
-  }
-
-  async #dial({ host, port, secTag }: MqttBroker, family: 4 | 6): Promise<Connection | undefined> {
-    const controller = new AbortController();
-    this.#dialling = controller;
-    try {
-      const connection = await this.#services.dial({ host, port, secTag, family }, { signal: controller.signal });
-      if (!controller.signal.aborted) return connection;
-      connection.destroy();
-    } catch (error) {
-      // The command knows nothing but ERROR; a defect is thrown on.
-      errnoOf(error);
-    } finally {
-      this.#dialling = undefined;
-    }
-    return undefined;
+    const secTag = integerAt(login, 4);
+    this.#broker = { clientId, host, port, secTag };
+    const connection = await this.#dial.dial({ host, port, secTag, family });
+    return connection ? this.#start(connection, clientId, { username, password }) : failed();
   }
 
   #start(
     connection: Connection,
-    { clientId }: MqttBroker,
+    clientId: string,
     { username, password }: { username: string; password: string },
   ): SerialModemReply {
     const services = this.#services;
