@@ -81,7 +81,7 @@ export type ModemEvent = "unplug" | "cutPower" | "reset" | "resetLoop" | "overhe
 
 /** Something that happens to a command. */
 export interface CommandStep {
-  /** Name of the command with its sign, `%CMNG`; `AT` for the bare one; `*` for any. */
+  /** Name of the command with its sign, `%CMNG`; `AT` for the bare one; `*` for any of the modem's. Those of a serial modem application (`#X…`) do not meet it. */
   onCommand: string;
   /** Only this form. Default any. */
   form?: "execute" | "set" | "read" | "test";
