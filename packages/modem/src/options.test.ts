@@ -60,6 +60,16 @@ const cases: [name: string, call: () => unknown, option: string][] = [
     "lte.conditions.cell",
   ],
   ["conditions of another name", async () => (await running()).setConditions({ coverage: 1 } as never), "coverage"],
+  [
+    "a modem whose storage holds less than nothing",
+    () => createSimulatedModem({ network, clock, random, keys, storageBytesMax: -1 }),
+    "storageBytesMax",
+  ],
+  [
+    "a port with a terminator that no line ends with",
+    async () => (await running()).openPort({ terminator: "CRLF" } as never),
+    "terminator",
+  ],
   ["a port with an option of another name", async () => (await running()).openPort({ busy: 1 } as never), "busy"],
   [
     "a credential folder without a folder",

@@ -1,4 +1,4 @@
-import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError, toHex } from "@thingline/protocol";
+import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
 import { atCommandBytesMax, decodeActiveTime, isLteActive, reservedSecTags } from "@thingline/protocol/at";
 import type { Clock, Connection, Dialer, Keys, SecTagDialer } from "@thingline/transport";
 import type { AtPortCounters, AtPortOptions } from "./at-port.js";
@@ -32,9 +32,12 @@ import {
 import { ModemSockets } from "./sockets.js";
 import { conditionRules } from "./surroundings.js";
 import { TrafficMeter } from "./traffic.js";
-import { checkedCopy, checkValues } from "./value-rules.js";
+import { anyOf, checkedCopy, checkValues, type RulesOf } from "./value-rules.js";
 
-const portTypes = { terminator: "string", whileBusy: "string" } as const satisfies OptionTypes<AtPortOptions>;
+const portRules: RulesOf<AtPortOptions> = {
+  terminator: anyOf("CR", "LF", "CR+LF", "NUL"),
+  whileBusy: anyOf("lost", "queued"),
+};
 
 /** Opens what the folder holds and switches the modem on. The options were checked. */
 export async function bootModem(options: SimulatedModemOptions, release: () => Promise<void>): Promise<SimulatedModem> {
@@ -255,7 +258,7 @@ class BootedModem implements SimulatedModem {
   }
 
   openPort(options?: AtPortOptions): Connection {
-    checkOptionTypes(options ?? {}, portTypes, { of: "openPort()" });
+    checkValues(options ?? {}, portRules, { of: "openPort()" });
     this.#checkOn();
     const onEnd = (port: AtPort) => this.#ports.delete(port);
     const onFault = (port: AtPort, error: unknown) => {

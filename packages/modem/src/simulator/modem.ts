@@ -12,7 +12,7 @@ import { bootModem } from "./booted-modem.js";
 import { identityTypes } from "./identity.js";
 import { pinPattern } from "./sim-card.js";
 import type { SimulatedModem, SimulatedModemOptions } from "./simulated-modem.js";
-import { conditionRules, timingRules } from "./surroundings.js";
+import { conditionRules, storageBytesRule, timingRules } from "./surroundings.js";
 import { checkValues, matching, wholeNumber } from "./value-rules.js";
 
 export type { ModemFaults, SimulatedModem, SimulatedModemOptions } from "./simulated-modem.js";
@@ -63,9 +63,10 @@ export async function createSimulatedModem(options: SimulatedModemOptions): Prom
   const { conditions, ...timing } = options.lte ?? {};
   checkValues(timing, timingRules, { of: "createSimulatedModem()", prefix: "lte." });
   checkValues(conditions ?? {}, conditionRules, { of: "createSimulatedModem()", prefix: "lte.conditions." });
+  const { pin, puk, factoryCredentials, storageBytesMax } = options;
   checkValues(
-    { pin: options.pin, puk: options.puk, factoryCredentials: options.factoryCredentials },
-    { pin: pinRule, puk: pinRule, factoryCredentials: factoryCredentialsRule },
+    { pin, puk, factoryCredentials, storageBytesMax },
+    { pin: pinRule, puk: pinRule, factoryCredentials: factoryCredentialsRule, storageBytesMax: storageBytesRule },
     { of: "createSimulatedModem()" },
   );
   if (options.behaviour !== undefined) checkModemBehaviour(options.behaviour, "behaviour.");

@@ -4,6 +4,8 @@ import { anyOf, decimalNumber, matching, type RulesOf, truth, wholeNumber } from
 /** Longest time that a timer takes, in milliseconds. */
 export const timeMsMax = 2_147_483_647;
 const time = wholeNumber(0, timeMsMax);
+/** What the credential storage may be told to hold. */
+export const storageBytesRule = wholeNumber(0, 2_147_483_647);
 
 const simStates: readonly SimState[] = ["ready", "pinRequired", "pukRequired", "failed", "absent"];
 // Names stand between quotes in answers; a comma or a quote would make them something else.

@@ -1,6 +1,6 @@
 import { isRecord, optionInvalid } from "@thingline/protocol";
 import { cmeErrors } from "@thingline/protocol/at";
-import { cellRules, conditionRules, timeMsMax, timingRules } from "../surroundings.js";
+import { cellRules, conditionRules, storageBytesRule, timeMsMax, timingRules } from "../surroundings.js";
 import {
   anyOf,
   checkedCopy,
@@ -56,7 +56,7 @@ const surroundingsRules: RulesOf<ModemSurroundings> = {
   temperatureC: wholeNumber(-273, 1_000),
   isPowerFailing: truth,
   writeMs: time,
-  storageBytesMax: wholeNumber(0, timeMsMax),
+  storageBytesMax: storageBytesRule,
   networkTimeOffsetMs: wholeNumber(-8_640_000_000_000, 8_640_000_000_000),
 };
 const set = { type: "group", rules: surroundingsRules } as const;
