@@ -143,8 +143,8 @@ export class HttpClientConnection {
       if (state === "over") this.#forget();
     }
     if (this.#waiting.length > 0) {
-      // It is the host that the response waits for, not the server.
-      this.#timer?.cancel();
+      // It is the host that the response waits for, not the server; while the request is sent, the server still has to take it.
+      if (this.#response !== undefined) this.#timer?.cancel();
       this.#connection.pause();
       return;
     }

@@ -273,12 +273,15 @@ test("a response whose server ends before the line has taken all is told to its 
   assert.equal(came.slice(came.indexOf("x".repeat(1000))), body + told);
 });
 
-test("a server that takes nothing ends the payload's mode in time", async () => {
-  const { at, send, peer, clock, take } = await connect({ dialect: "slm-1.x" });
-  const payload = "x".repeat(highWaterBytes + 128 * 1024);
-  assert.equal(await at(`AT#XHTTPCREQ="POST","/","","",${payload.length}`), `${ok}\r\n#XHTTPCREQ: 1\r\n`);
-  peer.pause();
-  await send(payload);
-  await clock.advance(httpTimeoutMs);
-  assert.equal(take(), "\r\n#XDATAMODE: -11\r\n\r\n#XHTTPCREQ: -11\r\n\r\n#XHTTPCCON: 0\r\n");
+test("a server that takes nothing ends the payload's mode in time, whether or not it has answered already", async () => {
+  for (const answer of ["", "HTTP/1.1 413 Content Too Large\r\n\r\n"]) {
+    const { at, send, peer, clock, take } = await connect({ dialect: "slm-1.x" });
+    const payload = "x".repeat(highWaterBytes + 128 * 1024);
+    assert.equal(await at(`AT#XHTTPCREQ="POST","/","","",${payload.length}`), `${ok}\r\n#XHTTPCREQ: 1\r\n`);
+    peer.pause();
+    await send(payload);
+    if (answer !== "") peer.send(answer);
+    await clock.advance(httpTimeoutMs);
+    assert.equal(take(), "\r\n#XDATAMODE: -11\r\n\r\n#XHTTPCREQ: -11\r\n\r\n#XHTTPCCON: 0\r\n", answer);
+  }
 });
