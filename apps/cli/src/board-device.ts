@@ -27,7 +27,7 @@ export async function openBoardDevice(
   const session = openModemSession(connection, { clock });
   let sockets: SerialModemSockets | undefined;
   try {
-    sockets = await openSerialModemSockets(session, { clock });
+    sockets = await openSerialModemSockets(session, { clock, signal });
     const imei = await readImei(session);
     const linkOptions = { clock, ...(networkTimeoutMs !== undefined && { networkTimeoutMs }) };
     const link = keepLinkAfterRestarts(session, createLinkControl(session, linkOptions), { clock });

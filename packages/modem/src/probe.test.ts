@@ -150,6 +150,33 @@ test("the line that spoils a version, or answers twice, does not make another di
   }
 });
 
+test("a probe that is aborted ends soon, and the next command finds the modem", async () => {
+  for (const leavesDataMode of [false, true]) {
+    const clock = createVirtualClock();
+    const { near, far } = createConnectionPair({ clock });
+    let isDeaf = true;
+    far.start({
+      data: (bytes) => {
+        const isCommand = new TextDecoder().decode(bytes).startsWith("AT");
+        if (!isDeaf && isCommand) far.write(new TextEncoder().encode("OK\r\n"));
+      },
+      closed: () => undefined,
+    });
+    const session = openModemSession(near, { clock });
+    const controller = new AbortController();
+    const abortMs = leavesDataMode ? 5_000 : 500;
+    clock.setTimer(abortMs, () => controller.abort());
+    const probing = session.probe({ leavesDataMode, signal: controller.signal });
+    await assert.rejects(clock.until(probing), (error) => isThinglineError(error, "ABORTED"));
+    assert.ok(clock.monotonicMs() <= abortMs + 1_000);
+    isDeaf = false;
+    assert.deepEqual(await clock.until(session.command("AT")), []);
+    assert.equal(session.counters.resyncs, 1);
+    await clock.until(session.close());
+    assert.equal(clock.timerCount, 0);
+  }
+});
+
 test("commands wait for the probe, and an unplugged board ends it", async () => {
   const { clock, session, far } = openWorld({ terminator: "LF" });
   const probing = session.probe();

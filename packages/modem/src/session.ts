@@ -75,7 +75,7 @@ export interface ModemSession {
    * modem application would take the probe for payload.
    *
    * @param options `leavesDataMode`: when nothing answers, ends a data mode that an earlier program may have left, and asks again. What it
-   * sends for that goes to whatever that data mode sends to.
+   * sends for that goes to whatever that data mode sends to. An abort is followed within a second.
    * @throws {ThinglineError} LIMIT_EXCEEDED, ABORTED, CLOSED, CONNECTION_LOST, and those of the channel.
    */
   probe(options?: { signal?: AbortSignal; leavesDataMode?: boolean }): Promise<ModemProbe>;
@@ -226,27 +226,52 @@ class OpenModemSession implements ModemSession {
 
   probe({
     leavesDataMode = false,
-    ...options
+    signal,
   }: { signal?: AbortSignal; leavesDataMode?: boolean } = {}): Promise<ModemProbe> {
-    return this.sequence(async () => {
+    return this.#turns.take(async () => {
       await this.#answered;
-      const exchange = (text: string, waitMs: number) => this.#exchangeRaw(text, waitMs);
-      let probe = await probeBy(exchange);
+      try {
+        const probe = await this.#findModem(leavesDataMode, signal);
+        if ("lineEnd" in probe) {
+          this.#lineEnd = probe.lineEnd;
+          this.#wayBack = undefined;
+        }
+        return probe;
+      } catch (error) {
+        // A part of it may lie in the modem's line.
+        this.#wayBack ??= leavesDataMode ? { type: "dataMode", missingBytesMax: 0 } : { type: "answer" };
+        throw error;
+      }
+    }, signal);
+  }
+
+  async #findModem(leavesDataMode: boolean, signal: AbortSignal | undefined): Promise<ModemProbe> {
+    const checkSignal = () => {
+      if (signal?.aborted === true) throw commandAborted(signal);
+    };
+    const exchange = async (text: string, waitMs: number) => {
+      checkSignal();
+      return this.#exchangeRaw(text, waitMs);
+    };
+    const pause = async (delayMs: number) => {
+      checkSignal();
+      await this.#pause(delayMs);
+    };
+    const tools = { ...this.#wayBackTools(), pause };
+    let probe = await probeBy(exchange);
+    let hasLeft = false;
+    const unsubscribe = this.onNotification((line) => (hasLeft ||= line.startsWith(dataModeName)));
+    try {
       // The marker alone first: what fills a count takes its time on a slow line, and must be through before a marker counts.
       for (const missingBytesMax of leavesDataMode ? [0, abandonedBytesMax] : []) {
         if (probe.kind !== "silent") break;
-        let hasLeft = false;
-        const unsubscribe = this.onNotification((line) => (hasLeft ||= line.startsWith(dataModeName)));
-        await leaveDataMode(missingBytesMax, this.#wayBackTools()).finally(unsubscribe);
+        await leaveDataMode(missingBytesMax, tools);
         probe = await probeBy(exchange);
-        if (probe.kind === "serialModem" && hasLeft) probe.leftDataMode = true;
       }
-      if ("lineEnd" in probe) {
-        this.#lineEnd = probe.lineEnd;
-        this.#wayBack = undefined;
-      }
-      return probe;
-    }, options);
+    } finally {
+      unsubscribe();
+    }
+    return probe.kind === "serialModem" && hasLeft ? { ...probe, leftDataMode: true } : probe;
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
 import { type AtValue, formatAtCommand, integerAt, parseInformation, stringAt } from "@thingline/protocol/at";
 import { isPassing, unlessRejected } from "../failures.js";
-import type { CommandOptions, ModemSession, RunCommand } from "../session.js";
+import { type CommandOptions, type ModemSession, type RunCommand, withSignal } from "../session.js";
 import type { DialectTraits } from "./dialect.js";
 import type { SendPiece } from "./send-plan.js";
 
@@ -62,8 +62,9 @@ export class SocketCommands {
   }
 
   /** Sockets of a host that went away: nobody reads from them, and they count against the modem's limit. */
-  closeAll(): Promise<void> {
-    return this.#session.sequence(async (run) => {
+  closeAll(signal: AbortSignal | undefined): Promise<void> {
+    const steps = async (runAlways: RunCommand) => {
+      const run = withSignal(runAlways, signal);
       try {
         await this.#closeEvery(run);
       } catch (error) {
@@ -71,7 +72,8 @@ export class SocketCommands {
         if (!isThinglineError(error) || !isPassing(error)) throw error;
         await this.#closeEvery(run);
       }
-    });
+    };
+    return this.#session.sequence(steps, signal && { signal });
   }
 
   async #closeEvery(run: RunCommand): Promise<void> {

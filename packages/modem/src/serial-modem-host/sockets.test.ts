@@ -519,6 +519,19 @@ test("noise in the first answer does not keep the sockets from being opened, and
   }
 });
 
+test("opening the sockets of a board that does not answer is given up when the caller goes", async () => {
+  for (const options of [{}, { dialect: "serialModem" }] as const) {
+    const { clock, session } = openScriptedApplication(() => undefined);
+    const controller = new AbortController();
+    clock.setTimer(1_000, () => controller.abort());
+    const opening = openSerialModemSockets(session, { clock, ...options, signal: controller.signal });
+    await assert.rejects(clock.until(opening), codeIs("ABORTED"));
+    assert.ok(clock.monotonicMs() <= 2_000);
+    await clock.until(session.close());
+    assert.equal(clock.timerCount, 0);
+  }
+});
+
 /** An application that has as many sockets as a modem, and tells them. */
 function countedSockets(dialect: SerialModemDialect) {
   const open = new Set<number>();

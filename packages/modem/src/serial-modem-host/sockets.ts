@@ -43,6 +43,8 @@ export interface SerialModemSocketsOptions {
   dialect?: SerialModemDialect;
   /** The packet data network of `+CGDCONT` that sockets use. Default 0. */
   contextId?: number;
+  /** Of the opening alone. */
+  signal?: AbortSignal;
 }
 
 /** The sockets of an nRF91 that runs the serial modem application, by AT commands over one session. */
@@ -65,6 +67,7 @@ const optionTypes = {
   clock: clockOption,
   dialect: "string",
   contextId: "number",
+  signal: "signal",
 } as const satisfies OptionTypes<SerialModemSocketsOptions>;
 
 const sessionOption = methodsOf<Pick<ModemSession, "command" | "sequence" | "onNotification" | "probe">>(
@@ -85,17 +88,18 @@ export async function openSerialModemSockets(
   const of = "openSerialModemSockets()";
   checkOptionTypes({ session }, { session: sessionOption }, { of, required: ["session"] });
   checkOptionTypes(options, optionTypes, { of, required: ["clock"] });
-  const { dialect: given, contextId = 0, clock } = options;
+  const { dialect: given, contextId = 0, clock, signal } = options;
   if (given !== undefined && !Object.hasOwn(dialectTraits, given)) {
     throw optionInvalid("dialect", Object.keys(dialectTraits).join(", "), given);
   }
   if (!Number.isInteger(contextId) || contextId < 0 || contextId > 10) {
     throw optionInvalid("contextId", "an integer from 0 to 10", contextId);
   }
-  const probe = given === undefined ? await session.probe({ leavesDataMode: true }) : undefined;
+  const probe =
+    given === undefined ? await session.probe({ leavesDataMode: true, ...(signal && { signal }) }) : undefined;
   const dialect = given ?? requireDialect(probe ?? { kind: "silent" });
   const commands = new SocketCommands(session, dialectTraits[dialect], contextId);
-  await commands.closeAll();
+  await commands.closeAll(signal);
   const leftDataMode = probe?.kind === "serialModem" && probe.leftDataMode === true;
   return new OpenSockets(session, { commands, clock, leftDataMode });
 }
