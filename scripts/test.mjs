@@ -146,6 +146,9 @@ const childEnv = {
 const task = join(folder, "task.json");
 const limits = { concurrency, processMaxMs, aloneMaxMs, fileBudgetSeconds };
 writeFileSync(task, JSON.stringify({ processes, folder, childEnv, ...limits }));
+// Results come in the order in which processes begin, the longest first: until that one ends there are none.
+if (!isIsolated)
+  console.error(`Running ${files.length} test files; the longest come first, and nothing is told before their end ...`);
 const nodeArgs = ["--enable-source-maps", join(root, "scripts/test-run.mjs"), task];
 const status = flags.has("--coverage")
   ? run(process.execPath, [join(root, "node_modules/c8/bin/c8.js"), process.execPath, ...nodeArgs], {

@@ -55,6 +55,14 @@ function step(block: string, at: number): string {
     const device = `'${(runs[2] ?? "").replaceAll("'", "'\\''")}'`;
     return `${before}begin ${name} ${device}; until_says ${name} connected; kill $last; wait $last || true; ${said}`;
   }
+  // What a block starts in its own background is to have done all that it was told before the block ends it.
+  const own = /^([^]*>(\S+\.log) &\n[^]*)^(kill \$![^]*)$/m.exec(block);
+  if (own !== null) {
+    const [, before = "", log = "", end = ""] = own;
+    const isDone = `last=$!; until grep -q cameBack ${log}; do kill -0 $last; ! grep Refused ${log}; read -rt 0.05 <> <(:) || true; done`;
+    const whole = `'${`${before}${isDone}\n${end.replace("$!", "$last")}wait $last`.replaceAll("'", "'\\''")}'`;
+    return `bash -euc ${whole} >${out} 2>&1 || { cat ${out} ${log}; exit 1; }\n${said}`;
+  }
   return `bash -euo pipefail -c ${quoted} >${out} 2>&1 || { cat ${out}; exit 1; }\n${said}`;
 }
 
