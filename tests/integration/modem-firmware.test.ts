@@ -106,6 +106,7 @@ describe("modem firmware program by nrfutil", { skip }, () => {
     const path = await packageFile(t, "mfw_nrf9160_1.3.2.zip", new Uint8Array(100));
     const { error } = await run((context) => modemFirmwareProgram(context, {}, path));
     assert.equal(error?.code, "FIRMWARE_PACKAGE_INVALID");
+    assert.ok(error.message.startsWith(`${path}: this is no usable package: `), error.message);
   });
 
   test("a file of more than firmwareFileBytesMax is not read", async (t) => {

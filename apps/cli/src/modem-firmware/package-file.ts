@@ -4,12 +4,11 @@ import { inflateRawSync } from "node:zlib";
 import {
   type FirmwarePackage,
   type FirmwareUpload,
-  type FullImage,
   parseFirmwareRevision,
   readFirmwarePackage,
   readFullImage,
 } from "@thingline/modem";
-import { ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { type FirmwareKind, identifyFirmware } from "@thingline/protocol/image";
 import type { Files } from "@thingline/transport";
 
@@ -23,7 +22,18 @@ const inflate = (bytes: Uint8Array, bytesMax: number): Uint8Array =>
 /** @throws {ThinglineError} FIRMWARE_PACKAGE_INVALID, FILE_TOO_LARGE, and those of the files. */
 export async function readPackageFile(files: Files, path: string): Promise<FirmwarePackage> {
   const bytes = await files.read(path, { bytesMax: firmwareFileBytesMax });
-  return readFirmwarePackage(bytes, { name: basename(path), inflate, sha256 });
+  return naming(path, () => readFirmwarePackage(bytes, { name: basename(path), inflate, sha256 }));
+}
+
+/** What is wrong with bytes is told without the name of their file, which nobody below knows. */
+function naming<Value>(path: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    if (!isThinglineError(error, "FIRMWARE_PACKAGE_INVALID")) throw error;
+    const { code, message, details } = error;
+    throw new ThinglineError(code, `${path}: ${message}`, { details: { path, ...details }, cause: error });
+  }
 }
 
 /** What is to be sent over a serial line: a whole firmware, in its package or alone. */
@@ -33,7 +43,8 @@ export async function readFullUpload(files: Files, path: string): Promise<Firmwa
     if (fullImage !== undefined) return { kind: "full", image: fullImage, revision };
     throw invalid(path, "has no image for a serial line (*.cbor); a programmer takes it: leave out --port");
   }
-  const image: FullImage = readFullImage(await files.read(path, { bytesMax: firmwareFileBytesMax }), sha256);
+  const bytes = await files.read(path, { bytesMax: firmwareFileBytesMax });
+  const image = naming(path, () => readFullImage(bytes, sha256));
   const name = basename(path).replace(/\.cbor$/, "");
   return { kind: "full", image, revision: parseFirmwareRevision(name) === undefined ? undefined : name };
 }
