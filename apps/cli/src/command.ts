@@ -6,5 +6,5 @@ export interface CommandContext {
   /** Aborted when the user wants it to stop; see `watchForStop`. */
   signal: AbortSignal;
   /** For what must not be left half done; see `StopWatch.hold`. Not there in tests. */
-  holdStop?: (onStop: () => void) => Disposable;
+  holdStop?: (onStop: () => void, how?: { aborts?: boolean }) => Disposable;
 }

@@ -67,8 +67,11 @@ async function runAction<Options>(
     // Words of a list are words like any other.
     const args = (command.processedArgs as (string | string[])[]).flat();
     return (
-      (await action({ output, signal: stop.signal, holdStop: (onStop) => stop.hold(onStop) }, options, ...args)) ??
-      exitCodes.done
+      (await action(
+        { output, signal: stop.signal, holdStop: (onStop, how) => stop.hold(onStop, how) },
+        options,
+        ...args,
+      )) ?? exitCodes.done
     );
   } catch (error) {
     const { reason } = stop;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { watchForStop } from "./stop.js";
+import { stopGraceMs, watchForStop } from "./stop.js";
 
 const streams = { onFailure() {} };
 
@@ -26,4 +26,28 @@ test("a hold that nobody disturbed leaves nothing behind", () => {
   assert.equal(stop.signal.aborted, false);
   process.emit("SIGINT", "SIGINT");
   assert.equal(stop.signal.aborted, true);
+});
+
+test("what tidies up after a signal is not ended in the middle of it; the grace begins behind it", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const exit = t.mock.method(process, "exit", () => undefined as never);
+  using stop = watchForStop(streams);
+  const told: string[] = [];
+  const hold = stop.hold((why) => told.push(why), { aborts: true });
+  process.emit("SIGINT", "SIGINT");
+  assert.deepEqual([told, stop.signal.aborted, stop.reason], [["SIGINT"], true, "SIGINT"]);
+  t.mock.timers.tick(stopGraceMs);
+  assert.equal(exit.mock.callCount(), 0);
+  hold[Symbol.dispose]();
+  t.mock.timers.tick(stopGraceMs);
+  assert.deepEqual(exit.mock.calls[0]?.arguments, [130]);
+});
+
+test("a second signal ends the process also while it tidies up", (t) => {
+  const exit = t.mock.method(process, "exit", () => undefined as never);
+  using stop = watchForStop(streams);
+  using _hold = stop.hold(() => undefined, { aborts: true });
+  process.emit("SIGINT", "SIGINT");
+  process.emit("SIGTERM", "SIGTERM");
+  assert.deepEqual(exit.mock.calls[0]?.arguments, [143]);
 });

@@ -16,8 +16,10 @@ export interface StopWatch {
   /**
    * While it is held nobody is stopped: the first signal is told to `onStop` and followed when the hold is over, the second ends the process all
    * the same.
+   *
+   * @param how.aborts the signal is followed at once, and only the tidying up takes its time: the grace begins when the hold is over
    */
-  hold(onStop: (why: StopReason) => void): Disposable;
+  hold(onStop: (why: StopReason) => void, how?: { aborts?: boolean }): Disposable;
   [Symbol.dispose](): void;
 }
 
@@ -26,19 +28,23 @@ export function watchForStop(streams: Pick<StandardStreams, "onFailure">): StopW
   const controller = new AbortController();
   let reason: StopReason | undefined;
   let grace: NodeJS.Timeout | undefined;
-  let held: ((why: StopReason) => void) | undefined;
+  let held: { onStop: (why: StopReason) => void; aborts: boolean } | undefined;
   let waiting: StopReason | undefined;
+  const beginGrace = (why: StopReason) => {
+    grace = setTimeout(() => process.exit(stopExitCodes[why]), stopGraceMs).unref();
+  };
   const stop = (why: StopReason) => {
     if (reason !== undefined || waiting !== undefined) {
       if (why !== "SIGPIPE" && why !== "outputUnwritable") process.exit(stopExitCodes[why]);
       return;
     }
-    if (held !== undefined) {
+    if (held !== undefined && !held.aborts) {
       waiting = why;
-      return held(why);
+      return held.onStop(why);
     }
     reason = why;
-    grace = setTimeout(() => process.exit(stopExitCodes[why]), stopGraceMs).unref();
+    if (held === undefined) beginGrace(why);
+    else held.onStop(why);
     controller.abort(new ThinglineError("ABORTED", `stopped by ${why}`));
   };
   const signals = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
@@ -50,11 +56,12 @@ export function watchForStop(streams: Pick<StandardStreams, "onFailure">): StopW
     get reason() {
       return reason;
     },
-    hold(onStop) {
-      held = onStop;
+    hold(onStop, { aborts = false } = {}) {
+      held = { onStop, aborts };
       return {
         [Symbol.dispose]() {
           held = undefined;
+          if (reason !== undefined && grace === undefined) beginGrace(reason);
           const why = waiting;
           waiting = undefined;
           if (why !== undefined) stop(why);

@@ -8,6 +8,7 @@ import {
 import type { SimulatedModem } from "@thingline/modem/simulator";
 import { isThinglineError } from "@thingline/protocol";
 import { nodeAdapters } from "../adapters.js";
+import type { CommandContext } from "../command.js";
 import { commandLine, unlessDefault } from "../invocation.js";
 import { type DoorOptions, namesDoor, openModemDoor } from "../modem-door.js";
 import { defaultModemDir } from "../option-values.js";
@@ -70,6 +71,19 @@ export async function openToLook(
   );
   return undefined;
 }
+
+/**
+ * While a modem is changed, which is put back as it was also when a person wants the command to stop: that takes as long as the modem takes, and a
+ * program that ends before leaves it offline.
+ */
+export const holdUntilRestored = ({ output, holdStop }: CommandContext): Disposable | undefined =>
+  holdStop?.(
+    () => {
+      const message = "the modem is put back as it was; Ctrl-C again ends it at once, and may leave the modem offline";
+      output.complain({ kind: "warning", message });
+    },
+    { aborts: true },
+  );
 
 /** What a modem says of itself; empty where an application in front of it refuses to tell. */
 export async function describeModem(hand: ModemAtHand, signal: AbortSignal): Promise<ModemDescription> {

@@ -2,7 +2,7 @@ import { generateModemKey } from "@thingline/modem";
 import { toHex } from "@thingline/protocol";
 import { encodePem } from "@thingline/protocol/x509";
 import { nodeAdapters } from "../adapters.js";
-import { describeModem, type HandOptions, modemLine, openModemAtHand } from "../boards/at-hand.js";
+import { describeModem, type HandOptions, holdUntilRestored, modemLine, openModemAtHand } from "../boards/at-hand.js";
 import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
 import { commandLine } from "../invocation.js";
@@ -19,7 +19,8 @@ interface GenerateOptions extends HandOptions {
 }
 
 /** `thingline modem generate-key`: the private key stays in the modem; what a CA needs comes out, as PEM. */
-export async function modemGenerateKey({ output, signal }: CommandContext, options: GenerateOptions): Promise<void> {
+export async function modemGenerateKey(context: CommandContext, options: GenerateOptions): Promise<void> {
+  const { output, signal } = context;
   const { secTag, subject: attributes, keyUsage, out, replace = false, force = false } = options;
   const isBare = options.publicKey === true;
   if (isBare && (attributes !== undefined || keyUsage !== undefined)) {
@@ -28,6 +29,7 @@ export async function modemGenerateKey({ output, signal }: CommandContext, optio
   const { files, keys } = nodeAdapters();
   await using hand = await openModemAtHand(options, signal);
   const description = await describeModem(hand, signal);
+  using _held = holdUntilRestored(context);
   const status = output.status();
   status.show(`the modem makes a key in security tag ${secTag}`, true);
   const made = await generateModemKey(hand.session, {

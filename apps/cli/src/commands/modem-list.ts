@@ -1,7 +1,7 @@
 import { type BoardCredential, deleteBoardCredentials, listBoardCredentials } from "@thingline/modem";
 import { credentialTypeNumbers } from "@thingline/protocol/at";
 import type { CredentialType } from "@thingline/transport";
-import { describeModem, type HandOptions, modemLine, openToLook } from "../boards/at-hand.js";
+import { describeModem, type HandOptions, holdUntilRestored, modemLine, openToLook } from "../boards/at-hand.js";
 import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
 import { namesDoor } from "../modem-door.js";
@@ -56,9 +56,10 @@ export async function modemList(
 
 /** `thingline modem delete` */
 export async function modemDelete(
-  { output, signal }: CommandContext,
+  context: CommandContext,
   options: HandOptions & { secTag: number; type?: CredentialType; force?: boolean; yes?: boolean },
 ): Promise<void> {
+  const { output, signal } = context;
   const { secTag, force = false } = options;
   if (namesDoor(options) && options.yes !== true) {
     throw new UsageError("what is deleted from a board is lost for ever: say --yes");
@@ -66,6 +67,7 @@ export async function modemDelete(
   await using hand = await openToLook(output, options, signal);
   if (hand === undefined) return;
   const type = options.type === undefined ? undefined : credentialTypeNumbers[options.type];
+  using _held = holdUntilRestored(context);
   const deleted = await deleteBoardCredentials(hand.session, { secTag, type, force, signal });
   for (const entry of deleted) {
     const text = typeText(entry);

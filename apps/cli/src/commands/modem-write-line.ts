@@ -4,6 +4,7 @@ import { makePrivateFolder } from "@thingline/transport";
 import { nodeAdapters } from "../adapters.js";
 import { checkReportNames } from "../batch/reports.js";
 import { BatchFolder, type BatchKind } from "../batch/results-file.js";
+import { holdUntilRestored } from "../boards/at-hand.js";
 import { type BoardResult, isBoardResult } from "../boards/board-result.js";
 import { Line } from "../boards/line.js";
 import { linePorts } from "../boards/line-ports.js";
@@ -59,6 +60,7 @@ export async function modemWriteLine(context: CommandContext, options: LineOptio
           output.event({ event: "portPassedOver", port: path, why }, output.paint.dim(`passed over  ${path}  ${why}`)),
       },
     );
+    using _held = holdUntilRestored(context);
     const keep = (result: BoardResult) => folder.append(result);
     const all = { ...options, atOnce, batchDir };
     return await new Line({ output, options: all, prove, sources, keep, results: before, signal }).run(ports);

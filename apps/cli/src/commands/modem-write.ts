@@ -1,6 +1,6 @@
 import { createModemCredentialStore } from "@thingline/modem";
 import { nodeAdapters } from "../adapters.js";
-import { modemLine, openModemAtHand } from "../boards/at-hand.js";
+import { holdUntilRestored, modemLine, openModemAtHand } from "../boards/at-hand.js";
 import { prepareCredentials, type PreparedCredentials } from "../boards/prepare.js";
 import { proofTarget } from "../boards/proof.js";
 import { isPair, isPairInFolder, stepText, tellReport, writeOne } from "../boards/write-one.js";
@@ -37,7 +37,7 @@ export async function modemWrite(context: CommandContext, options: WriteOptions)
 
 /** @returns false where all was written, and the modem could not be put back. */
 async function writeToOne(
-  { output }: CommandContext,
+  context: CommandContext,
   options: WriteOptions,
   {
     prepared,
@@ -45,7 +45,9 @@ async function writeToOne(
     signal,
   }: { prepared: PreparedCredentials; prove: { host: string; port: number } | undefined; signal: AbortSignal },
 ): Promise<boolean> {
+  const { output } = context;
   await using hand = await openModemAtHand(options, signal);
+  using _held = holdUntilRestored(context);
   const status = output.status();
   const written = await writeOne(hand, {
     ...{ prepared, prove, signal, scratchTag: options.scratchTag, force: options.force === true },

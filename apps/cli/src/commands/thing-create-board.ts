@@ -11,7 +11,7 @@ import { bytesEqual, ThinglineError } from "@thingline/protocol";
 import { parseCertificateRequest } from "@thingline/protocol/x509";
 import { makePrivateFolder } from "@thingline/transport";
 import { nodeAdapters } from "../adapters.js";
-import { describeModem, type ModemAtHand, modemLine, openModemAtHand } from "../boards/at-hand.js";
+import { describeModem, holdUntilRestored, type ModemAtHand, modemLine, openModemAtHand } from "../boards/at-hand.js";
 import { type BoardFile, boardFileName, readBoardFile, requestFileName, writeBoardFile } from "../boards/board-file.js";
 import { prepareCredentials } from "../boards/prepare.js";
 import { openProof } from "../boards/proof.js";
@@ -187,6 +187,7 @@ async function requestFromModem(
   if (replace || stored === undefined) {
     await writeBoardFile(files, folder, { thingName: name, imei: description.imei, secTag, keySha256: "" });
   }
+  using _held = holdUntilRestored(context);
   const status = output.status();
   status.show(`the modem makes a key in security tag ${secTag}`, true);
   const made = await generateModemKey(hand.session, {
@@ -252,6 +253,7 @@ async function writeToBoard(
     await requireOwnRequest(folder, prepared.credentials.certificate ?? "");
     await requireSameKey(creation, board);
   }
+  using _held = holdUntilRestored(context);
   const status = output.status();
   const written = await writeOne(hand, {
     ...{ prepared, prove, signal, force: options.force === true },
