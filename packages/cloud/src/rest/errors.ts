@@ -1,6 +1,6 @@
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
 import type { RestJsonError } from "@thingline/protocol/restjson";
-import type { ApiName } from "../model/table.js";
+import type { ModelOperation } from "../model/model.js";
 
 export interface WireError extends RestJsonError {
   status: number;
@@ -62,8 +62,31 @@ const nameImpossible: WireError = {
   message: "A name in the request is longer than any that can exist, or is not well-formed text",
 };
 
+/** What newer operations of AWS say instead: each has its own list of errors. */
+const newerErrors: Readonly<Record<string, readonly string[]>> = {
+  InternalFailureException: ["InternalServerException"],
+  InvalidRequestException: ["ValidationException"],
+  LimitExceededException: ["ServiceQuotaExceededException"],
+};
+
+/** The error under the name that the operation has for it. */
+export function asOperationSays<Error extends { status: number; code: string }>(
+  error: Error,
+  { errors }: Pick<ModelOperation, "errors">,
+): Error {
+  if (errors.has(error.code)) return error;
+  const code = newerErrors[error.code]?.find((name) => errors.has(name));
+  return code === undefined ? error : { ...error, code, status: errors.get(code) ?? error.status };
+}
+
+type Told = Pick<ModelOperation, "api" | "errors">;
+
 /** What AWS would answer; `isDefect` for what should not happen. */
-export function toWireError(error: unknown, api: ApiName): WireError & { isDefect?: true } {
+export function toWireError(error: unknown, operation: Told): WireError & { isDefect?: true } {
+  return asOperationSays(wireErrorOf(error, operation), operation);
+}
+
+function wireErrorOf(error: unknown, { api }: Told): WireError & { isDefect?: true } {
   if (isThinglineError(error, "OPTION_INVALID") && error.details["option"] === "key") return nameImpossible;
   const wire = isThinglineError(error) ? wireErrors[error.code] : undefined;
   if (!isThinglineError(error) || wire === undefined) return { ...internalFailure, isDefect: true };

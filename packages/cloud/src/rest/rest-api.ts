@@ -7,7 +7,7 @@ import { encodeOutput } from "../model/encode.js";
 import { loadModel, modelIfLoaded, type Model, type ModelOperation, type Route } from "../model/model.js";
 import type { ServedOperation } from "../services/aws-operation.js";
 import type { OperationRunner, Scope } from "../services/operation.js";
-import { toWireError } from "./errors.js";
+import { asOperationSays, toWireError } from "./errors.js";
 import { ServedOperations } from "./operations.js";
 import { originFault } from "./origin-guard.js";
 import { accountOf, defaultAccessKey, type AccessKey } from "./access-keys.js";
@@ -172,7 +172,7 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     const { operation, labels, served: built, scope } = target;
     const { headers, body = new Uint8Array() } = request;
     const decoded = decodeInput(operation, { labels, headers, body, rawQuery: withoutSignature(request.rawQuery) });
-    if ("code" in decoded) return answerError({ status: 400, ...decoded }, requestId);
+    if ("code" in decoded) return answerError(asOperationSays({ status: 400, ...decoded }, operation), requestId);
     try {
       const result = await deps.run(scope, built, decoded.input as never);
       return answer(operation, built.aws.output?.(result as never) ?? result, requestId);
@@ -181,8 +181,9 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     }
   };
 
-  const fail = ({ api, name }: ModelOperation, error: unknown, requestId: string): HttpResponse => {
-    const { isDefect, ...wire } = toWireError(error, api);
+  const fail = (operation: ModelOperation, error: unknown, requestId: string): HttpResponse => {
+    const { api, name } = operation;
+    const { isDefect, ...wire } = toWireError(error, operation);
     // AWS never tells the cause; the log does.
     if (isThinglineError(error, "REQUEST_FORBIDDEN")) {
       log.warn("forbidden", { operation: name, requestId, explanation: error.message });
