@@ -1,4 +1,5 @@
 import { caKeys, placesOfCa, type CaCertificateRecord } from "./services/certificate-authorities/model.js";
+import { resourceOfTags } from "./services/tags/model.js";
 import { templateKeys, type TemplateRecord } from "./services/fleet-provisioning/model.js";
 import { pendingKeys, type PendingOfClientRecord } from "./services/fleet-provisioning/pending-model.js";
 import { listKeysOf } from "./services/registry/records.js";
@@ -49,7 +50,9 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
       const want = (other: StoreKey) => wanted.push([other, key]);
       const name = String(first);
       const other = String(second);
-      if (kind === "certificate" && key.length === 4) seeCertificate(key, value as CertificateRecord);
+      const tagged = resourceOfTags(key);
+      if (tagged !== undefined) want(tagged);
+      else if (kind === "certificate" && key.length === 4) seeCertificate(key, value as CertificateRecord);
       else if (kind === "certificateByTime") want(registryKeys.certificate(scope, other));
       else if (kind === "certificateByCa") want(registryKeys.certificate(scope, String(key[5])));
       else if (kind === "pendingOfCa") want(registryKeys.certificate(scope, other));

@@ -13,9 +13,10 @@ test("what is not acted on is refused by name, and what says nothing is not ther
   const { send } = await openApi();
   const policyDocument = '{"Version":"2012-10-17","Statement":[]}';
   const body = (value: object) => ({ body: new TextEncoder().encode(JSON.stringify(value)) });
-  const tagged = await send("POST", "/policies/p", body({ policyDocument, tags: [{ Key: "a", Value: "b" }] }));
-  assert.equal(tagged.status, 400);
-  assert.match(String(tagged.body["message"]), /'tags' failed to satisfy constraint: Member is not supported/);
+  const job = { targets: ["arn:aws:iot:us-east-1:123456789012:thing/t"], document: "{}", namespaceId: "n" };
+  const named = await send("PUT", "/jobs/j", body(job));
+  assert.equal(named.status, 400);
+  assert.match(String(named.body["message"]), /'namespaceId' failed to satisfy constraint: Member is not supported/);
   assert.equal((await send("POST", "/policies/p", body({ policyDocument, tags: [] }))).status, 200);
   assert.equal((await send("POST", "/policies/q", body({ policyDocument, unknownToAws: 1 }))).status, 200);
   for (const path of ["/principal-policies", "/policy-principals"]) {

@@ -63,6 +63,7 @@ async function openKnownWorld() {
     target: principal,
     certificateId,
     taskId,
+    resourceArn: "arn:aws:iot:us-east-1:123456789012:thinggroup/known",
     templateName: knownTemplate.templateName,
   };
   return { ...world, known, commitCount: () => commits };

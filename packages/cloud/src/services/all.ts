@@ -29,6 +29,7 @@ import {
 } from "./shadow/index.js";
 import { createSplitProvisioningService, type SplitProvisioning, type Vending } from "./split-provisioning/index.js";
 import { createStreamsService, type Streams } from "./streams/index.js";
+import { createTagsService, type Tags } from "./tags/index.js";
 import { createThingProvisioningService, type ThingProvisioning } from "./thing-provisioning/index.js";
 
 // The only place that names the services.
@@ -79,6 +80,8 @@ export interface NamedOperations {
   readonly streams: Streams;
   /** OTA updates of FreeRTOS. */
   readonly otaUpdates: OtaUpdates;
+  /** Tags of the resources of all services. */
+  readonly tags: Tags;
   /** What provisioning templates ask for: registered things, and the operation that all ways of provisioning end with. */
   readonly thingProvisioning: ThingProvisioning;
   /** CAs of the account, and certificates that they signed. */
@@ -139,21 +142,23 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     },
     { vending: options.vending, isLimited },
   );
+  const owners: CloudService[] = [
+    registry,
+    shadows,
+    messages,
+    objects,
+    jobTemplates,
+    jobs,
+    streams,
+    otaUpdates,
+    thingProvisioning,
+    certificateAuthorities,
+    fleetProvisioning,
+    splitProvisioning,
+  ];
+  const tags = createTagsService(owners.flatMap((service) => service.taggable ?? []));
   return {
-    all: [
-      registry,
-      shadows,
-      messages,
-      objects,
-      jobTemplates,
-      jobs,
-      streams,
-      otaUpdates,
-      thingProvisioning,
-      certificateAuthorities,
-      fleetProvisioning,
-      splitProvisioning,
-    ],
+    all: [...owners, tags],
     named: {
       registry: registry.operations,
       shadows: shadows.operations,
@@ -163,6 +168,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       jobs: jobs.operations,
       streams: streams.operations,
       otaUpdates: otaUpdates.operations,
+      tags: tags.operations,
       thingProvisioning: thingProvisioning.operations,
       certificateAuthorities: certificateAuthorities.operations,
       splitProvisioning: splitProvisioning.operations,

@@ -1,6 +1,7 @@
 import type { ServedOperation } from "./aws-operation.js";
 import type { LifecycleEvent } from "./lifecycle.js";
 import type { OperationRunner, ServiceTopics } from "./operation.js";
+import type { TaggableKind } from "./taggable.js";
 import type { WakeHandler } from "./wake-ups.js";
 
 /**
@@ -24,6 +25,8 @@ export interface CloudService<Operations extends object = object> {
   readonly rest?: readonly ServedOperation[];
   /** The MQTT face. */
   readonly topics?: ServiceTopics;
+  /** Kinds of its resources that may have tags. */
+  readonly taggable?: readonly TaggableKind[];
   /** Called when a `wakeAt` with the service's name is due. */
   readonly wake?: WakeHandler;
   /**

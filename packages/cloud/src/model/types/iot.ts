@@ -1146,6 +1146,16 @@ export interface ListStreamsResponse {
   nextToken?: string | undefined;
 }
 
+export interface ListTagsForResourceRequest {
+  resourceArn: string;
+  nextToken?: string | undefined;
+}
+
+export interface ListTagsForResourceResponse {
+  tags?: readonly Tag[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListTargetsForPolicyRequest {
   policyName: string;
   marker?: string | undefined;
@@ -1504,6 +1514,13 @@ export interface Tag {
   Value?: string | undefined;
 }
 
+export interface TagResourceRequest {
+  resourceArn: string;
+  tags: readonly Tag[];
+}
+
+export type TagResourceResponse = Readonly<Record<never, never>>;
+
 export interface ThingAttribute {
   thingName?: string | undefined;
   thingTypeName?: string | undefined;
@@ -1539,6 +1556,13 @@ export interface TransferData {
   acceptDate?: number | undefined;
   rejectDate?: number | undefined;
 }
+
+export interface UntagResourceRequest {
+  resourceArn: string;
+  tagKeys: readonly string[];
+}
+
+export type UntagResourceResponse = Readonly<Record<never, never>>;
 
 export interface UpdateCACertificateRequest {
   certificateId: string;
@@ -1718,6 +1742,7 @@ export interface IotOperations {
   ListProvisioningTemplateVersions: { input: ListProvisioningTemplateVersionsRequest; output: ListProvisioningTemplateVersionsResponse };
   ListProvisioningTemplates: { input: ListProvisioningTemplatesRequest; output: ListProvisioningTemplatesResponse };
   ListStreams: { input: ListStreamsRequest; output: ListStreamsResponse };
+  ListTagsForResource: { input: ListTagsForResourceRequest; output: ListTagsForResourceResponse };
   ListTargetsForPolicy: { input: ListTargetsForPolicyRequest; output: ListTargetsForPolicyResponse };
   ListThingGroups: { input: ListThingGroupsRequest; output: ListThingGroupsResponse };
   ListThingGroupsForThing: { input: ListThingGroupsForThingRequest; output: ListThingGroupsForThingResponse };
@@ -1735,6 +1760,8 @@ export interface IotOperations {
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
   StartThingRegistrationTask: { input: StartThingRegistrationTaskRequest; output: StartThingRegistrationTaskResponse };
   StopThingRegistrationTask: { input: StopThingRegistrationTaskRequest; output: StopThingRegistrationTaskResponse };
+  TagResource: { input: TagResourceRequest; output: TagResourceResponse };
+  UntagResource: { input: UntagResourceRequest; output: UntagResourceResponse };
   UpdateCACertificate: { input: UpdateCACertificateRequest; output: Readonly<Record<never, never>> };
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
   UpdateCertificateProvider: { input: UpdateCertificateProviderRequest; output: UpdateCertificateProviderResponse };

@@ -6,6 +6,7 @@ import { awsOperation } from "../aws-operation.js";
 import { answer, type OperationContext, type Scope } from "../operation.js";
 import { lastName, readPage } from "../page.js";
 import { arnOf } from "../registry/index.js";
+import { tagsGone, tagsOfNew } from "../tags/index.js";
 import {
   caKeys,
   casPerSubjectMax,
@@ -46,7 +47,7 @@ export function registerCaCertificateOperation(findTemplate: FindTemplate) {
       "registrationConfig.templateBody",
       "registrationConfig.roleArn",
       "registrationConfig.templateName",
-      "certificateMode",
+      ...(["certificateMode", "tags.Key", "tags.Value"] as const),
     ],
     async (context, input) => {
       const { scope, store, keys, nowMs, random } = context;
@@ -72,7 +73,8 @@ export function registerCaCertificateOperation(findTemplate: FindTemplate) {
         ...{ notBeforeMs: ca.notBefore * 1000, notAfterMs: ca.notAfter * 1000 },
         ...{ createdAtMs: nowMs, modifiedAtMs: nowMs, generationId: random.uuid(), customerVersion: 1 },
       };
-      const operations = await addOperations(context, record);
+      const tags = tagsOfNew(caKeys.ca(scope, certificateId), input.tags);
+      const operations = [...(await addOperations(context, record)), ...tags];
       return { result: { certificateArn, certificateId }, operations, effects: [] };
     },
   );
@@ -233,6 +235,7 @@ export const deleteCaCertificate = awsOperation(
     const isLast = same.length === 1;
     const operations: StoreOperation[] = [
       { key: caKeys.ca(scope, certificateId), expectedRevision: revision, delete: true },
+      tagsGone(caKeys.ca(scope, certificateId)),
       isLast
         ? { key: subjectKey, expectedRevision: subjectRevision, delete: true }
         : { key: subjectKey, expectedRevision: subjectRevision, value: null },

@@ -1,4 +1,6 @@
 import type { CloudService } from "../service.js";
+import { taggable } from "../taggable.js";
+import { caKeys } from "./model.js";
 import {
   certificateAuthoritiesName,
   createAuthorities,
@@ -31,6 +33,7 @@ export function createCertificateAuthoritiesService(
     name: certificateAuthoritiesName,
     operations,
     rest: Object.values(operations),
+    taggable: [taggable("cacert", caKeys.ca)],
     firstConnections: createFirstConnections(deps, options),
   };
 }

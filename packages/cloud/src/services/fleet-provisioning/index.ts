@@ -1,7 +1,8 @@
 import type { OperationRunner, Scope } from "../operation.js";
 import type { CloudService } from "../service.js";
+import { taggable } from "../taggable.js";
 import { claimOfWake, expireClaim } from "./claims.js";
-import { fleetProvisioningName } from "./model.js";
+import { fleetProvisioningName, templateKeys } from "./model.js";
 import { expireToken } from "./pending.js";
 import {
   createFleetProvisioning,
@@ -27,6 +28,7 @@ export function createFleetProvisioningService(
     name: fleetProvisioningName,
     operations,
     rest: Object.values(operations),
+    taggable: [taggable("provisioningtemplate", templateKeys.template)],
     topics: createFleetProvisioningTopics({ requests: createProvisioningRequests(deps, options), log }),
 
     async wake(scope: Scope, name: string, runner: OperationRunner) {

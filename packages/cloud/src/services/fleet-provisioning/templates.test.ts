@@ -104,8 +104,8 @@ test("what is no template, or one of its type, is refused with its path, and so 
   await assert.rejects(run(operations.updateProvisioningTemplate, update), hooked);
   const version = { templateName: "line", templateBody: "{}x" };
   await assert.rejects(run(createProvisioningTemplateVersion, version), hasCode("PROVISIONING_TEMPLATE_INVALID"));
-  const tagged = { ...template, templateName: "tagged", tags: [{ Key: "a", Value: "b" }] };
-  await assert.rejects(run(createProvisioningTemplate, tagged), hasCode("REQUEST_INVALID", /tags/));
+  const tagged = { ...template, templateName: "tagged", tags: [{ Key: "aws:a", Value: "b" }] };
+  await assert.rejects(run(createProvisioningTemplate, tagged), hasCode("REQUEST_INVALID", /aws:/));
 });
 
 test("a template has so many versions, their numbers are never used twice, and the default one is not deleted", async () => {

@@ -4,6 +4,7 @@ import { parseTemplate } from "../../provisioning-template/index.js";
 import { awsOperation } from "../aws-operation.js";
 import { answer, type Operation } from "../operation.js";
 import { readPage } from "../page.js";
+import { tagsGone, tagsOfNew } from "../tags/index.js";
 import {
   kindOf,
   provisioningTemplatesMax,
@@ -48,6 +49,7 @@ function createTemplateOperation(isLimited: boolean) {
     [
       ...(["templateName", "description", "templateBody", "enabled", "provisioningRoleArn", "type"] as const),
       ...(["preProvisioningHook.payloadVersion", "preProvisioningHook.targetArn"] as const),
+      ...(["tags.Key", "tags.Value"] as const),
     ],
     async ({ scope, store, nowMs }, input) => {
       const { templateName, description, templateBody, enabled = false, provisioningRoleArn } = input;
@@ -79,6 +81,7 @@ function createTemplateOperation(isLimited: boolean) {
         operations: [
           { key, expectedRevision: 0, value },
           { key: templateKeys.version(scope, templateName, 1), value: version },
+          ...tagsOfNew(key, input.tags),
         ],
         effects: [],
       };
@@ -149,6 +152,7 @@ function deleteTemplateOperation(findCaOfTemplate: FindCaOfTemplate | undefined)
       result: {},
       operations: [
         { key, expectedRevision: revision, delete: true as const },
+        tagsGone(key),
         ...versions.map((version) => ({ key: version.key, delete: true as const })),
       ],
       effects: [],

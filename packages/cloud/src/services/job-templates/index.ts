@@ -1,6 +1,7 @@
 import type { FindJobContent, FindJobTemplate } from "../jobs/index.js";
 import type { CloudService } from "../service.js";
-import { jobTemplatesServiceName } from "./model.js";
+import { taggable } from "../taggable.js";
+import { jobTemplateKeys, jobTemplatesServiceName } from "./model.js";
 import { createJobTemplates, findJobTemplate, type JobTemplates } from "./service.js";
 
 export type { JobTemplates } from "./service.js";
@@ -17,5 +18,8 @@ export interface JobTemplateService extends CloudService<JobTemplates> {
  */
 export function createJobTemplateService({ findJobContent }: { findJobContent: FindJobContent }): JobTemplateService {
   const operations = createJobTemplates(findJobContent);
-  return { name: jobTemplatesServiceName, operations, rest: Object.values(operations), findJobTemplate };
+  return {
+    ...{ name: jobTemplatesServiceName, operations, rest: Object.values(operations), findJobTemplate },
+    taggable: [taggable("jobtemplate", jobTemplateKeys.one)],
+  };
 }

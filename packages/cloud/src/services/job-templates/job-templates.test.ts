@@ -94,7 +94,7 @@ describe("templates of the account", () => {
         /maintenanceWindows\[0\]\.startTime: the maintenance window never opens/,
       ],
       [{ document, maintenanceWindows: [{ startTime: "cron(0 2 * * ? *)", durationInMinutes: 1431 }] }, /1430/],
-      [{ document, tags: [{ Key: "a", Value: "b" }] }, /'tags' failed to satisfy constraint: Member is not supported/],
+      [{ document, tags: [{ Key: "aws:a", Value: "b" }] }, /'aws:a' begins with aws:/],
     ];
     for (const [input, why] of refused) {
       await assert.rejects(

@@ -12,6 +12,7 @@ import {
 } from "../jobs/index.js";
 import { answer, type OperationContext } from "../operation.js";
 import { readPage } from "../page.js";
+import { tagsGone, tagsOfNew } from "../tags/index.js";
 import {
   checkParameters,
   managedTemplateArn,
@@ -61,8 +62,9 @@ export function createJobTemplateOperation(findJob: FindJobContent) {
       "jobExecutionsRetryConfig.criteriaList.numberOfRetries",
       "maintenanceWindows.startTime",
       "maintenanceWindows.durationInMinutes",
+      ...(["tags.Key", "tags.Value"] as const),
     ],
-    async (context, { jobTemplateId, jobArn, ...given }) => {
+    async (context, { jobTemplateId, jobArn, tags, ...given }) => {
       const { scope, store, nowMs } = context;
       const existing = await store.get(jobTemplateKeys.one(scope, jobTemplateId));
       if (existing !== undefined) {
@@ -77,7 +79,10 @@ export function createJobTemplateOperation(findJob: FindJobContent) {
       const record: JobTemplateRecord = { ...content, jobTemplateId, createdAtMs: nowMs };
       return {
         result: { jobTemplateArn: jobTemplateArn(scope, jobTemplateId), jobTemplateId },
-        operations: [{ key: jobTemplateKeys.one(scope, jobTemplateId), expectedRevision: 0, value: record }],
+        operations: [
+          { key: jobTemplateKeys.one(scope, jobTemplateId), expectedRevision: 0, value: record },
+          ...tagsOfNew(jobTemplateKeys.one(scope, jobTemplateId), tags),
+        ],
         effects: [],
       };
     },
@@ -114,7 +119,8 @@ export const describeJobTemplate = awsOperation(
 
 export const deleteJobTemplate = awsOperation("iot", "DeleteJobTemplate", ["jobTemplateId"], async (context, input) => {
   const { key, revision } = await requireTemplate(context, input.jobTemplateId);
-  return { result: {}, operations: [{ key, expectedRevision: revision, delete: true as const }], effects: [] };
+  const operations = [{ key, expectedRevision: revision, delete: true as const }, tagsGone(key)];
+  return { result: {}, operations, effects: [] };
 });
 
 export const listJobTemplates = awsOperation(

@@ -15,6 +15,7 @@ import {
   type TargetGroup,
 } from "./model.js";
 import type { JobsDependencies } from "./operations.js";
+import { tagsOfNew } from "../tags/index.js";
 import { checkNewSchedule } from "./schedule.js";
 import { checkJobSettings } from "./settings.js";
 import type { Job, JobsUnit } from "./unit.js";
@@ -63,6 +64,7 @@ export async function createJob(unit: JobsUnit, input: NewJob, deps: JobsDepende
     ...given("beforeSubstitution", input.documentBeforeSubstitution),
   };
   unit.put(jobKeys.document(scope, jobId), document);
+  unit.store.write(tagsOfNew(jobKeys.definition(scope, jobId), input.tags));
   indexGroups(unit, job, groups);
   await addWaiting(unit, job, namesOf(targets, "thing"));
   await advanceJob(unit, job, deps);

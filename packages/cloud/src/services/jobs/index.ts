@@ -2,8 +2,9 @@ import type { Clock } from "@thingline/transport";
 import type { Log } from "../../log.js";
 import type { ObjectsService } from "../objects/index.js";
 import type { CloudService } from "../service.js";
+import { taggable } from "../taggable.js";
 import { objectDocuments } from "./documents.js";
-import { jobsServiceName } from "./model.js";
+import { jobKeys, jobsServiceName } from "./model.js";
 import { createMqttRequests } from "./mqtt-operations.js";
 import { createJobs, servedJobOperations, type Jobs } from "./service.js";
 import type { FindJobTemplate } from "./settings.js";
@@ -46,6 +47,7 @@ export function createJobsService(
     name: jobsServiceName,
     operations,
     rest: servedJobOperations(operations),
+    taggable: [taggable("job", jobKeys.definition)],
     topics: createJobsTopics({ answer: createMqttRequests(deps), clock, log, limits }),
     wake: createJobsWake(deps),
   };

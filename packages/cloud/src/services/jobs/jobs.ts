@@ -54,6 +54,7 @@ export function createJobOperations(deps: JobsDependencies) {
         ...(["jobTemplateArn", "documentParameters"] as const),
         ...configMembers,
         ...scheduleMembers,
+        ...(["tags.Key", "tags.Value"] as const),
       ],
       async ({ run }, input) => run(createJobWithDocument, await completeJob(run, input, deps)),
     ),

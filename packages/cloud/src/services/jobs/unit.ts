@@ -3,6 +3,7 @@ import type { StoreEntry, StoreKey, StoreOperation, StoreValue } from "../../sto
 import { draftOver, type Draft } from "../draft.js";
 import type { Effect, OperationContext, Outcome, Scope } from "../operation.js";
 import { lastName } from "../page.js";
+import { tagsGone } from "../tags/index.js";
 import {
   jobKeys,
   jobsServiceName,
@@ -379,6 +380,7 @@ export class JobsUnit {
     if (isDeleted) {
       this.store.write([
         { key: definitionKey, expectedRevision: revisions.definition, delete: true },
+        tagsGone(definitionKey),
         { key: progressKey, ...expected, delete: true },
       ]);
       return;

@@ -6,6 +6,7 @@ import type { Jobs } from "../jobs/index.js";
 import { answer, type OperationContext } from "../operation.js";
 import { lastName, readPage } from "../page.js";
 import type { Stored } from "../stored.js";
+import { tagsGone, tagsOfNew } from "../tags/index.js";
 import { unless } from "../unless.js";
 import { otaDocument, type DocumentFile } from "./document.js";
 import { resolveFiles, type FileSources } from "./files.js";
@@ -38,7 +39,7 @@ const createMembers = [
   "files.codeSigning.customCodeSigning.certificateChain.inlineDocument",
   "files.codeSigning.customCodeSigning.hashAlgorithm",
   "files.codeSigning.customCodeSigning.signatureAlgorithm",
-  "additionalParameters",
+  ...(["additionalParameters", "tags.Key", "tags.Value"] as const),
 ] as const;
 
 /** In seconds, as AWS has it for URLs of a job. */
@@ -84,7 +85,9 @@ export function createOtaUpdates({ jobs, streams, objects }: OtaDependencies) {
       ...{ otaUpdateId, awsIotJobId: job.jobId, awsIotJobArn: job.jobArn },
       ...{ otaUpdateArn: otaUpdateArn(scope, otaUpdateId), otaUpdateStatus: "CREATE_COMPLETE" as const },
     };
-    return { result, operations: [{ key, expectedRevision: 0, value }], effects: [] };
+    // They are the update's own, as AWS has it: the job and the stream have none.
+    const operations = [{ key, expectedRevision: 0, value }, ...tagsOfNew(key, input.tags)];
+    return { result, operations, effects: [] };
   };
 
   const createOTAUpdate = awsOperation("iot", "CreateOTAUpdate", createMembers, decideCreate);
@@ -136,7 +139,8 @@ export function createOtaUpdates({ jobs, streams, objects }: OtaDependencies) {
           else await context.call(streams.leaveStream, { streamId });
         });
       }
-      return { result: {}, operations: [{ key, expectedRevision: revision, delete: true as const }], effects: [] };
+      const operations = [{ key, expectedRevision: revision, delete: true as const }, tagsGone(key)];
+      return { result: {}, operations, effects: [] };
     },
   );
 

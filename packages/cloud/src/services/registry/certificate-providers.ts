@@ -3,6 +3,7 @@ import type { StoreEntry, StoreReader } from "../../store/store.js";
 import { awsOperation } from "../aws-operation.js";
 import { answer, type OperationContext, type Scope } from "../operation.js";
 import { readPage } from "../page.js";
+import { tagsGone, tagsOfNew } from "../tags/index.js";
 import { arnOf, registryKeys } from "./model.js";
 
 /** A function that signs certificate requests instead of the local cloud's own CA. */
@@ -39,7 +40,14 @@ async function requireProvider(
 export const createCertificateProvider = awsOperation(
   "iot",
   "CreateCertificateProvider",
-  ["certificateProviderName", "lambdaFunctionArn", "accountDefaultForOperations", "clientToken"],
+  [
+    "certificateProviderName",
+    "lambdaFunctionArn",
+    "accountDefaultForOperations",
+    "clientToken",
+    "tags.Key",
+    "tags.Value",
+  ],
   async ({ store, scope, nowMs }, input) => {
     const { certificateProviderName, lambdaFunctionArn, accountDefaultForOperations, clientToken } = input;
     const key = registryKeys.certificateProvider(scope, certificateProviderName);
@@ -66,6 +74,7 @@ export const createCertificateProvider = awsOperation(
     };
     const operations = [
       { key, expectedRevision: 0, value },
+      ...tagsOfNew(key, input.tags),
       // Two at once would each have found none.
       { key: guardKey, expectedRevision: guardRevision, value: null },
     ];
@@ -117,7 +126,8 @@ export const deleteCertificateProvider = awsOperation(
   async (context, input) => {
     const { value, revision } = await requireProvider(context, input.certificateProviderName);
     const key = registryKeys.certificateProvider(context.scope, value.certificateProviderName);
-    return { result: {}, operations: [{ key, expectedRevision: revision, delete: true as const }], effects: [] };
+    const operations = [{ key, expectedRevision: revision, delete: true as const }, tagsGone(key)];
+    return { result: {}, operations, effects: [] };
   },
 );
 

@@ -5,9 +5,10 @@ import { parsePolicyDocument } from "../../policy/document.js";
 import type { LifecycleEvent } from "../lifecycle.js";
 import type { OperationRunner } from "../operation.js";
 import type { CloudService } from "../service.js";
+import { taggable } from "../taggable.js";
 import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } from "./certificate-issuer.js";
 import { endpointAddressOf } from "./endpoints.js";
-import { registryServiceName, rotationOverlapDefaultMs } from "./model.js";
+import { registryKeys, registryServiceName, rotationOverlapDefaultMs } from "./model.js";
 import { recordConnection, type ConnectionNews } from "./proofs.js";
 import { createRegistry, type Registry } from "./service.js";
 import { createRequestSigner, type SignRequest } from "./sign-request.js";
@@ -86,6 +87,11 @@ export function createRegistryService(deps: RegistryServiceDependencies): Regist
     name: registryServiceName,
     operations,
     rest: Object.values(operations),
+    taggable: [
+      taggable("thinggroup", registryKeys.thingGroup),
+      taggable("policy", registryKeys.policy),
+      { resource: /^certificateprovider:([\w=,@-]{1,128})$/, keyOf: registryKeys.certificateProvider },
+    ],
     issuer,
     signRequest,
     wake,

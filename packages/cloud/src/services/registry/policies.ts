@@ -4,6 +4,7 @@ import type { StoreEntry, StoreOperation } from "../../store/store.js";
 import { answer, type OperationContext, type Scope } from "../operation.js";
 import { lastName, readPage } from "../page.js";
 import { awsOperation } from "../aws-operation.js";
+import { tagsGone, tagsOfNew } from "../tags/index.js";
 import { arnOf, policyVersionsMax, registryKeys, type PolicyRecord, type PolicyVersionRecord } from "./model.js";
 import { recheckPolicy } from "./recheck.js";
 
@@ -58,7 +59,7 @@ export function createPolicyOperation(parse: (text: string) => unknown) {
   return awsOperation(
     "iot",
     "CreatePolicy",
-    ["policyName", "policyDocument"],
+    ["policyName", "policyDocument", "tags.Key", "tags.Value"],
     async ({ scope, store, nowMs, random }, input) => {
       parse(input.policyDocument);
       const name = input.policyName;
@@ -75,7 +76,10 @@ export function createPolicyOperation(parse: (text: string) => unknown) {
           policyDocument: input.policyDocument,
           policyVersionId: "1",
         },
-        operations: newPolicy({ scope, ...input, generationId: random.uuid(), nowMs }),
+        operations: [
+          ...newPolicy({ scope, ...input, generationId: random.uuid(), nowMs }),
+          ...tagsOfNew(registryKeys.policy(scope, name), input.tags),
+        ],
         effects: [],
       };
     },
@@ -152,6 +156,7 @@ export const deletePolicy = awsOperation("iot", "DeletePolicy", ["policyName"], 
     result: {},
     operations: [
       { key: registryKeys.policy(scope, name), expectedRevision: revision, delete: true as const },
+      tagsGone(registryKeys.policy(scope, name)),
       { key: registryKeys.policyByTime(scope, policy.createdAtMs, name), delete: true as const },
       { key: registryKeys.policyVersion(scope, name, policy.defaultVersionId), delete: true as const },
       { key: guardKey, expectedRevision: guardRevision, delete: true as const },

@@ -4,6 +4,7 @@ import type { ThingGroupProperties } from "../../model/types/iot.js";
 import { awsOperation, type InputOf } from "../aws-operation.js";
 import { answer, type OperationContext, type Scope } from "../operation.js";
 import { lastName, readPage } from "../page.js";
+import { hasTags, tagsGone, tagsOfNew } from "../tags/index.js";
 import { isSame, updateAttributes, withoutEmpty } from "./attributes.js";
 import { groupEvent, hierarchyEvents, publishEvents } from "./events.js";
 import { findGroup, requireGroup } from "./group-directory.js";
@@ -32,6 +33,7 @@ export const createThingGroup = awsOperation(
     "thingGroupProperties.thingGroupDescription",
     "thingGroupProperties.attributePayload.attributes",
     "thingGroupProperties.attributePayload.merge",
+    ...(["tags.Key", "tags.Value"] as const),
   ],
   async (context, input) => {
     const { scope, store, nowMs, random } = context;
@@ -45,7 +47,8 @@ export const createThingGroup = awsOperation(
       const isSameGroup =
         ancestors.at(-1)?.thingGroupName === parentGroupName &&
         description === properties?.thingGroupDescription &&
-        isSame(existing.value.attributes, attributes);
+        isSame(existing.value.attributes, attributes) &&
+        (await hasTags(context, existing.key, input.tags));
       if (!isSameGroup) throw groupExists(scope, existing.value);
       return answer(describeCreated(scope, existing.value));
     }
@@ -63,6 +66,7 @@ export const createThingGroup = awsOperation(
       result: describeCreated(scope, group),
       operations: [
         { key: registryKeys.thingGroup(scope, name), expectedRevision: 0, value: group },
+        ...tagsOfNew(registryKeys.thingGroup(scope, name), input.tags),
         ...placesOfGroup(scope, group).map((key) => ({ key, value: null })),
         ...(parent === undefined ? [] : await belowParent(context, parent)),
       ],
@@ -173,6 +177,7 @@ export function deleteThingGroupOperation(watchers: readonly string[]) {
       result: {},
       operations: [
         { key, expectedRevision: revision, delete: true as const },
+        tagsGone(key),
         { key: guardKey, expectedRevision: guardRevision, delete: true as const },
         ...placesOfGroup(scope, group).map((place) => ({ key: place, delete: true as const })),
         ...policies.operations,

@@ -6,6 +6,7 @@ import { awsOperation } from "../aws-operation.js";
 import type { Objects } from "../objects/index.js";
 import { answer, type Operation, type OperationContext, type Scope } from "../operation.js";
 import { lastName, readPage } from "../page.js";
+import { tagsGone, tagsOfNew, type GivenTags } from "../tags/index.js";
 import {
   requireFewFiles,
   requireFileBytes,
@@ -24,6 +25,7 @@ export interface NewStream {
   description?: string | undefined;
   files: readonly StreamFile[];
   roleArn: string;
+  tags?: GivenTags | undefined;
   /** Whose it is; nobody else may delete it. */
   otaUpdateId?: string;
 }
@@ -74,6 +76,7 @@ export function createStreamsControl({ headObject }: Pick<Objects, "headObject">
     };
     const operations: StoreOperation[] = [
       { key, expectedRevision: 0, value },
+      ...tagsOfNew(key, input.tags),
       { ...counter, value: count + 1 },
     ];
     return { result: describeChanged(scope, streamId, value), operations, effects: [] };
@@ -88,6 +91,7 @@ export function createStreamsControl({ headObject }: Pick<Objects, "headObject">
       [
         ...(["streamId", "description", "roleArn", "files.fileId"] as const),
         ...(["files.s3Location.bucket", "files.s3Location.key", "files.s3Location.version"] as const),
+        ...(["tags.Key", "tags.Value"] as const),
       ],
       decideCreate,
     ),
@@ -144,6 +148,7 @@ export function createStreamsControl({ headObject }: Pick<Objects, "headObject">
     const { count, ...counter } = await countOf(context);
     const operations: StoreOperation[] = [
       { key, expectedRevision: revision, delete: true },
+      tagsGone(key),
       { ...counter, value: Math.max(0, count - 1) },
     ];
     return { result: {}, operations, effects: [] };

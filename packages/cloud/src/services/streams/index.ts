@@ -1,9 +1,10 @@
 import type { Log } from "../../log.js";
 import type { Objects } from "../objects/index.js";
 import type { CloudService } from "../service.js";
+import { taggable } from "../taggable.js";
 import { createStreamsControl, type StreamsControl } from "./control.js";
 import { createStreamDelivery } from "./delivery.js";
-import { streamsServiceName } from "./model.js";
+import { streamKeys, streamsServiceName } from "./model.js";
 import { createStreamTopics } from "./topics.js";
 
 // What other services may know of this one.
@@ -33,6 +34,7 @@ export function createStreamsService(
     name: streamsServiceName,
     operations: control.served,
     rest: Object.values(control.served),
+    taggable: [taggable("stream", streamKeys.stream)],
     topics: createStreamTopics({ delivery: createStreamDelivery(objects), log }),
     ofUpdates: { addStream, deleteStreamOf, findStreamFiles, leaveStream },
   };
