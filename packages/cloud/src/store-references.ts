@@ -32,7 +32,13 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
 
   const seeCertificate = (key: StoreKey, record: CertificateRecord) => {
     const { certificateId, certificatePem } = record;
-    for (const place of listKeysOf(scopeOf(key), record)) wanted.push([place, key]);
+    const scope = scopeOf(key);
+    for (const place of listKeysOf(scope, record)) wanted.push([place, key]);
+    const { toAccount, atMs = 0 } = record.transfer ?? {};
+    if (toAccount !== undefined) {
+      wanted.push([registryKeys.certificate({ ...scope, account: toAccount }, certificateId), key]);
+      wanted.push([registryKeys.outgoingCertificate(scope, atMs, certificateId), key]);
+    }
     try {
       if (certificateId !== key[3] || certificateIdOf(certificatePem) !== certificateId) {
         faults.push(`the record ${show(key)} has the certificate of another id`);
@@ -55,8 +61,9 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
       else if (kind === "certificate" && key.length === 4) seeCertificate(key, value as CertificateRecord);
       else if (kind === "certificateByTime") want(registryKeys.certificate(scope, other));
       else if (kind === "certificateByCa") want(registryKeys.certificate(scope, String(key[5])));
-      else if (kind === "pendingOfCa") want(registryKeys.certificate(scope, other));
-      else if (kind === "caCertificate") {
+      else if (kind === "pendingOfCa" || kind === "outgoingCertificate") {
+        want(registryKeys.certificate(scope, other));
+      } else if (kind === "caCertificate") {
         for (const place of placesOfCa(scope, value as CaCertificateRecord)) want(place);
       } else if (kind === "caCertificateByTime" || kind === "caCertificateBySubject") want(caKeys.ca(scope, other));
       else if (kind === "caCertificateByTemplate") want(caKeys.ca(scope, String(key[5])));

@@ -42,6 +42,8 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   // Others changed the same record again and again: asking once more is right.
   STORE_CONFLICT: [503, "ServiceUnavailableException"],
   THROTTLED: [400, "ThrottlingException"],
+  TRANSFER_COMPLETED: [410, "TransferAlreadyCompletedException"],
+  TRANSFER_CONFLICT: [409, "TransferConflictException"],
   VERSIONS_LIMIT_EXCEEDED: [409, "VersionsLimitExceededException"],
   VERSION_CONFLICT: [409, "VersionConflictException"],
 };

@@ -11,6 +11,11 @@ export interface AbortCriteria {
   minNumberOfExecutedThings: number;
 }
 
+export interface AcceptCertificateTransferRequest {
+  certificateId: string;
+  setAsActive?: boolean | undefined;
+}
+
 export interface AddThingToThingGroupRequest {
   thingGroupName?: string | undefined;
   thingGroupArn?: string | undefined;
@@ -112,6 +117,10 @@ export interface CACertificateDescription {
   generationId?: string | undefined;
   validity?: CertificateValidity | undefined;
   certificateMode?: "DEFAULT" | "SNI_ONLY" | undefined;
+}
+
+export interface CancelCertificateTransferRequest {
+  certificateId: string;
 }
 
 export interface CancelJobExecutionRequest {
@@ -1048,6 +1057,17 @@ export interface ListOTAUpdatesResponse {
   nextToken?: string | undefined;
 }
 
+export interface ListOutgoingCertificatesRequest {
+  pageSize?: number | undefined;
+  marker?: string | undefined;
+  ascendingOrder?: boolean | undefined;
+}
+
+export interface ListOutgoingCertificatesResponse {
+  outgoingCertificates?: readonly OutgoingCertificate[] | undefined;
+  nextMarker?: string | undefined;
+}
+
 export interface ListPoliciesRequest {
   marker?: string | undefined;
   pageSize?: number | undefined;
@@ -1311,6 +1331,15 @@ export interface OTAUpdateSummary {
   creationDate?: number | undefined;
 }
 
+export interface OutgoingCertificate {
+  certificateArn?: string | undefined;
+  certificateId?: string | undefined;
+  transferredTo?: string | undefined;
+  transferDate?: number | undefined;
+  transferMessage?: string | undefined;
+  creationDate?: number | undefined;
+}
+
 export interface Policy {
   policyName?: string | undefined;
   policyArn?: string | undefined;
@@ -1409,6 +1438,11 @@ export interface RegistrationConfig {
   templateBody?: string | undefined;
   roleArn?: string | undefined;
   templateName?: string | undefined;
+}
+
+export interface RejectCertificateTransferRequest {
+  certificateId: string;
+  rejectReason?: string | undefined;
 }
 
 export interface RemoveThingFromThingGroupRequest {
@@ -1549,6 +1583,16 @@ export interface TimeoutConfig {
   inProgressTimeoutInMinutes?: number | undefined;
 }
 
+export interface TransferCertificateRequest {
+  certificateId: string;
+  targetAwsAccount: string;
+  transferMessage?: string | undefined;
+}
+
+export interface TransferCertificateResponse {
+  transferredCertificateArn?: string | undefined;
+}
+
 export interface TransferData {
   transferMessage?: string | undefined;
   rejectReason?: string | undefined;
@@ -1662,11 +1706,13 @@ export type UpdateThingResponse = Readonly<Record<never, never>>;
 
 /** Input and output by operation. */
 export interface IotOperations {
+  AcceptCertificateTransfer: { input: AcceptCertificateTransferRequest; output: Readonly<Record<never, never>> };
   AddThingToThingGroup: { input: AddThingToThingGroupRequest; output: AddThingToThingGroupResponse };
   AssociateTargetsWithJob: { input: AssociateTargetsWithJobRequest; output: AssociateTargetsWithJobResponse };
   AttachPolicy: { input: AttachPolicyRequest; output: Readonly<Record<never, never>> };
   AttachPrincipalPolicy: { input: AttachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   AttachThingPrincipal: { input: AttachThingPrincipalRequest; output: AttachThingPrincipalResponse };
+  CancelCertificateTransfer: { input: CancelCertificateTransferRequest; output: Readonly<Record<never, never>> };
   CancelJob: { input: CancelJobRequest; output: CancelJobResponse };
   CancelJobExecution: { input: CancelJobExecutionRequest; output: Readonly<Record<never, never>> };
   CreateCertificateFromCsr: { input: CreateCertificateFromCsrRequest; output: CreateCertificateFromCsrResponse };
@@ -1733,6 +1779,7 @@ export interface IotOperations {
   ListJobs: { input: ListJobsRequest; output: ListJobsResponse };
   ListManagedJobTemplates: { input: ListManagedJobTemplatesRequest; output: ListManagedJobTemplatesResponse };
   ListOTAUpdates: { input: ListOTAUpdatesRequest; output: ListOTAUpdatesResponse };
+  ListOutgoingCertificates: { input: ListOutgoingCertificatesRequest; output: ListOutgoingCertificatesResponse };
   ListPolicies: { input: ListPoliciesRequest; output: ListPoliciesResponse };
   ListPolicyPrincipals: { input: ListPolicyPrincipalsRequest; output: ListPolicyPrincipalsResponse };
   ListPolicyVersions: { input: ListPolicyVersionsRequest; output: ListPolicyVersionsResponse };
@@ -1756,11 +1803,13 @@ export interface IotOperations {
   RegisterCertificate: { input: RegisterCertificateRequest; output: RegisterCertificateResponse };
   RegisterCertificateWithoutCA: { input: RegisterCertificateWithoutCARequest; output: RegisterCertificateWithoutCAResponse };
   RegisterThing: { input: RegisterThingRequest; output: RegisterThingResponse };
+  RejectCertificateTransfer: { input: RejectCertificateTransferRequest; output: Readonly<Record<never, never>> };
   RemoveThingFromThingGroup: { input: RemoveThingFromThingGroupRequest; output: RemoveThingFromThingGroupResponse };
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
   StartThingRegistrationTask: { input: StartThingRegistrationTaskRequest; output: StartThingRegistrationTaskResponse };
   StopThingRegistrationTask: { input: StopThingRegistrationTaskRequest; output: StopThingRegistrationTaskResponse };
   TagResource: { input: TagResourceRequest; output: TagResourceResponse };
+  TransferCertificate: { input: TransferCertificateRequest; output: TransferCertificateResponse };
   UntagResource: { input: UntagResourceRequest; output: UntagResourceResponse };
   UpdateCACertificate: { input: UpdateCACertificateRequest; output: Readonly<Record<never, never>> };
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };

@@ -13,6 +13,7 @@ import {
   policiesPerTargetMax,
   registryKeys,
   thingGroupOfArn,
+  type CertificateRecord,
   type ThingPrincipalRecord,
 } from "./model.js";
 import { describePolicy, policiesOf, requirePolicy } from "./policies.js";
@@ -46,11 +47,18 @@ async function requireTarget(context: OperationContext, target: string) {
     const { key, revision, value } = await requireGroup(context, group);
     const guardKey = registryKeys.guard(scope, "thingGroup", group);
     const above = value.ancestors.map(({ thingGroupName }) => arnOf.thingGroup(scope, thingGroupName));
-    return { key, revision, guardKey, policiesMax: policiesPerGroupMax, above };
+    return { key, revision, guardKey, policiesMax: policiesPerGroupMax, above, certificate: undefined };
   }
   const { key, revision, value } = await requirePrincipal(context, target);
   const guardKey = registryKeys.guard(scope, "certificate", value.certificateId);
-  return { key, revision, guardKey, policiesMax: policiesPerTargetMax, above: [] };
+  return { key, revision, guardKey, policiesMax: policiesPerTargetMax, above: [], certificate: value };
+}
+
+/** @throws {ThinglineError} REQUEST_INVALID for a certificate that two accounts have */
+function requireStays(certificate: CertificateRecord | undefined): void {
+  if (certificate?.status !== "PENDING_TRANSFER") return;
+  const message = `Nothing is attached to a certificate that is PENDING_TRANSFER (id=${certificate.certificateId})`;
+  throw new ThinglineError("REQUEST_INVALID", message);
 }
 
 /** What a policy is attached to; the older operations of AWS call it a principal. */
@@ -70,7 +78,8 @@ async function attach(context: OperationContext, input: PolicyTarget): Promise<O
   const { scope, store } = context;
   const { target } = input;
   const policy = await requirePolicy(context, input.policyName);
-  const { key, revision, guardKey, policiesMax } = await requireTarget(context, target);
+  const { key, revision, guardKey, policiesMax, certificate } = await requireTarget(context, target);
+  requireStays(certificate);
   const guardRevision = (await store.get(guardKey))?.revision ?? 0;
   if ((await store.get(registryKeys.policyOfTarget(scope, target, input.policyName))) !== undefined) return answer({});
   const attached = await store.list(registryKeys.policiesOfTarget(scope, target), { limit: policiesMax });
@@ -201,6 +210,7 @@ export const attachThingPrincipal = awsOperation(
     const type = input.thingPrincipalType ?? "NON_EXCLUSIVE_THING";
     const thing = await requireThing(context, input.thingName);
     const certificate = await requirePrincipal(context, input.principal);
+    requireStays(certificate.value);
     const id = certificate.value.certificateId;
     const guardKey = registryKeys.guard(scope, "certificate", id);
     const guardRevision = (await store.get(guardKey))?.revision ?? 0;

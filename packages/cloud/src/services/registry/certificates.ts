@@ -14,6 +14,7 @@ import { lifeOf, type CertificateLife } from "./certificate-lives.js";
 import { addCertificate } from "./issued-certificates.js";
 import { arnOf, registryKeys, registryServiceName, type CertificateRecord } from "./model.js";
 import { policiesOf } from "./policies.js";
+import { describeTransfer, forgetTransfer } from "./transfer-records.js";
 import type { SignRequest } from "./sign-request.js";
 import { detachPolicyOperations, changeStatus, unlistCertificate } from "./records.js";
 
@@ -67,6 +68,13 @@ export const registerCertificateWithoutCa = awsOperation(
   },
 );
 
+/** Nothing is changed on a certificate that two accounts have. @throws {ThinglineError} CERTIFICATE_STATE_INVALID */
+export function requireNoTransfer(scope: Scope, { certificateId, status }: CertificateRecord): void {
+  if (status !== "PENDING_TRANSFER") return;
+  const message = `The certificate is PENDING_TRANSFER until its transfer is accepted, rejected or canceled (arn: ${arnOf.certificate(scope, certificateId)})`;
+  throw new ThinglineError("CERTIFICATE_STATE_INVALID", message);
+}
+
 /** A certificate can be registered as what it can be set to. Default INACTIVE. @throws {ThinglineError} CERTIFICATE_STATE_INVALID */
 export function requireRegisteredStatus(status: CertificateRecord["status"] = "INACTIVE") {
   if (status === "ACTIVE" || status === "INACTIVE" || status === "REVOKED") return status;
@@ -87,10 +95,11 @@ export const describeCertificate = awsOperation(
         status: certificate.status,
         certificatePem: certificate.certificatePem,
         ownedBy: context.scope.account,
+        ...(certificate.transfer?.fromAccount !== undefined && { previousOwnedBy: certificate.transfer.fromAccount }),
         creationDate: certificate.createdAtMs / 1000,
         lastModifiedDate: certificate.modifiedAtMs / 1000,
         customerVersion: certificate.customerVersion,
-        transferData: {},
+        transferData: describeTransfer(certificate),
         generationId: certificate.generationId,
         validity: { notBefore: certificate.notBeforeMs / 1000, notAfter: certificate.notAfterMs / 1000 },
         certificateMode: certificate.certificateMode,
@@ -124,6 +133,7 @@ export const updateCertificate = awsOperation(
       throw new ThinglineError("CERTIFICATE_STATE_INVALID", `A certificate cannot be set to ${newStatus} by a request`);
     }
     const entry = await requireCertificate(context, input.certificateId);
+    requireNoTransfer(context.scope, entry.value);
     if (entry.value.status === newStatus) return answer({});
     const value: CertificateRecord = { ...entry.value, status: newStatus, modifiedAtMs: context.nowMs };
     return {
@@ -147,6 +157,7 @@ export const deleteCertificate = awsOperation(
       const message = `Certificate must be deactivated (not ACTIVE) before deletion. (arn: ${arn})`;
       throw new ThinglineError("CERTIFICATE_STATE_INVALID", message);
     }
+    requireNoTransfer(scope, certificate);
     const guardKey = registryKeys.guard(scope, "certificate", id);
     const guardRevision = (await store.get(guardKey))?.revision ?? 0;
     const [thing] = await store.list(registryKeys.thingsOfPrincipal(scope, arn), { limit: 1 });
@@ -166,6 +177,7 @@ export const deleteCertificate = awsOperation(
         { key: registryKeys.certificate(scope, id), expectedRevision: revision, delete: true as const },
         { key: guardKey, expectedRevision: guardRevision, delete: true as const },
         ...unlistCertificate(scope, certificate),
+        ...forgetTransfer(scope, certificate),
         ...policies.flatMap((name) => detachPolicyOperations(scope, name, arn)),
       ],
       effects: [{ type: "recheckPrincipal" as const, certificateId: id }],

@@ -21,6 +21,8 @@ export type CertificateSource =
   | "just-in-time-registration"
   | "just-in-time-provisioning"
   | "split-provisioning"
+  /** Another account of the same cloud gave it away. */
+  | "TransferCertificate"
   | "rotation";
 
 /** Where a certificate came from: nothing that may connect stays unexplained. */
@@ -37,6 +39,8 @@ export type CertificateOrigin = {
   taskId?: string;
   /** Who signed it instead of the local cloud's own CA. */
   certificateProviderName?: string;
+  /** Of `TransferCertificate`: whose it was. */
+  fromAccount?: string;
 };
 
 export type CertificateStatus =
@@ -71,8 +75,22 @@ export type CertificateRecord = {
   provedAtMs?: number | null;
   /** Of a connection, to the day: the next one is only written after `lastConnectionKeptMs`. */
   lastConnectedAtMs?: number;
+  /** On its way to another account or from one, or what became of that. */
+  transfer?: CertificateTransfer;
   /** Another certificate of the same thing took its place, and this one ends being ACTIVE. */
   replacedBy?: CertificateReplacement;
+};
+
+export type CertificateTransfer = {
+  atMs: number;
+  message?: string;
+  /** Where it goes: on the side of the account that gives it away, while that is not decided. */
+  toAccount?: string;
+  /** Where it came from: on the side of the account that gets it, also afterwards. */
+  fromAccount?: string;
+  acceptedAtMs?: number;
+  rejectedAtMs?: number;
+  rejectReason?: string;
 };
 
 /** Set when the new certificate was proved. */
@@ -168,6 +186,12 @@ export const registryKeys = {
   certificatesByCa: (scope: Scope, caCertificateId: string) => key(scope, "certificateByCa", caCertificateId),
   certificateByCa: (scope: Scope, caCertificateId: string, createdAtMs: number, certificateId: string) =>
     key(scope, "certificateByCa", caCertificateId, createdAtMs, certificateId),
+  /** Given away, and not accepted yet. */
+  outgoingCertificates: (scope: Scope) => key(scope, "outgoingCertificate"),
+  outgoingCertificate: (scope: Scope, transferredAtMs: number, certificateId: string) =>
+    key(scope, "outgoingCertificate", transferredAtMs, certificateId),
+  /** That another account has it now, as long as it has it. */
+  transferredCertificate: (scope: Scope, certificateId: string) => key(scope, "transferredCertificate", certificateId),
   certificateProviders: (scope: Scope) => key(scope, "certificateProvider"),
   certificateProvider: (scope: Scope, name: string) => key(scope, "certificateProvider", name),
   certificateProvidersGuard: (scope: Scope) => key(scope, "guard", "certificateProviders"),

@@ -26,6 +26,13 @@ import {
   updateCertificateProvider,
 } from "./certificate-providers.js";
 import {
+  acceptCertificateTransfer,
+  cancelCertificateTransfer,
+  listOutgoingCertificates,
+  rejectCertificateTransfer,
+  transferCertificate,
+} from "./certificate-transfers.js";
+import {
   createCertificateFromCsrOperation,
   createKeysAndCertificateOperation,
   deleteCertificate,
@@ -106,6 +113,11 @@ export function createRegistry({
     deleteCertificate,
     listCertificates,
     listCertificatesByCA: listCertificatesByCa,
+    transferCertificate,
+    cancelCertificateTransfer,
+    acceptCertificateTransfer,
+    rejectCertificateTransfer,
+    listOutgoingCertificates,
     createCertificateProvider,
     describeCertificateProvider,
     updateCertificateProvider,
