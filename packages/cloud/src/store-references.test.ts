@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createAuthorizers } from "./services/authorizers/service.js";
 import {
   jitpTemplate,
   openAuthoritiesWorld,
 } from "./services/certificate-authorities/authorities-world.test.support.js";
+import { findDomainOfAuthorizer } from "./services/domain-configurations/index.js";
+import { createDomainConfigurations } from "./services/domain-configurations/service.js";
 import { addTemplate, openFleetWorld, templateName } from "./services/fleet-provisioning/fleet-world.test.support.js";
 import { openServiceWorld } from "./services/world.test.support.js";
 import { clearedThingsMax } from "./services/registry/group-sweep.js";
@@ -101,5 +104,24 @@ test("what templates and ownership tokens are told by is there, and its loss is 
     const lost = entries.findIndex(({ key }) => key[2] === kind);
     assert.ok(lost >= 0, kind);
     assert.equal(missing(entries.toSpliced(lost, 1)).length, 1, kind);
+  }
+});
+
+test("a domain configuration, its name and its authorizer stand together, and the loss of one is told", async () => {
+  const { run, store } = await openServiceWorld();
+  const functions = { has: () => false, invoke: () => Promise.reject(new Error("nobody asks")) };
+  const authorizers = createAuthorizers({ functions, findDomainOfAuthorizer });
+  const authorizer = { authorizerName: "a", authorizerFunctionArn: "arn", signingDisabled: true };
+  await run(authorizers.createAuthorizer, { ...authorizer, status: "ACTIVE" });
+  await run(authorizers.setDefaultAuthorizer, { authorizerName: "a" });
+  const domains = createDomainConfigurations({ hasAuthorizer: async () => true, endpointHost: () => "localhost" });
+  const authorizerConfig = { defaultAuthorizerName: "a" };
+  await run(domains.createDomainConfiguration, { domainConfigurationName: "d", authorizerConfig });
+  const entries: StoreEntry[] = [];
+  for await (const entry of iterate(store, [])) entries.push(entry);
+  assert.deepEqual(dangling(entries), []);
+  for (const [kind, count] of Object.entries({ authorizer: 2, domainConfiguration: 1, domainName: 1 })) {
+    const left = entries.filter(({ key }) => key[2] !== kind);
+    assert.equal(dangling(left).length, count, kind);
   }
 });

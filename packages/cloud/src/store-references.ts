@@ -1,3 +1,5 @@
+import { authorizerKeys } from "./services/authorizers/model.js";
+import { domainKeys, type DomainConfigurationRecord } from "./services/domain-configurations/model.js";
 import { caKeys, placesOfCa, type CaCertificateRecord } from "./services/certificate-authorities/model.js";
 import { resourceOfTags } from "./services/tags/model.js";
 import { templateKeys, type TemplateRecord } from "./services/fleet-provisioning/model.js";
@@ -59,7 +61,16 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
       const tagged = resourceOfTags(key);
       if (tagged !== undefined) want(tagged);
       else if (kind === "certificate" && key.length === 4) seeCertificate(key, value as CertificateRecord);
-      else if (kind === "certificateByTime") want(registryKeys.certificate(scope, other));
+      else if (kind === "defaultAuthorizer") {
+        want(authorizerKeys.one(scope, (value as { authorizerName: string }).authorizerName));
+      } else if (kind === "domainConfiguration") {
+        const { domainName, authorizerConfig } = value as DomainConfigurationRecord;
+        if (domainName !== undefined) want(domainKeys.byName(scope, domainName));
+        const authorizer = authorizerConfig?.defaultAuthorizerName;
+        if (authorizer !== undefined) want(authorizerKeys.one(scope, authorizer));
+      } else if (kind === "domainName") {
+        want(domainKeys.one(scope, (value as { domainConfigurationName: string }).domainConfigurationName));
+      } else if (kind === "certificateByTime") want(registryKeys.certificate(scope, other));
       else if (kind === "certificateByCa") want(registryKeys.certificate(scope, String(key[5])));
       else if (kind === "pendingOfCa" || kind === "outgoingCertificate") {
         want(registryKeys.certificate(scope, other));

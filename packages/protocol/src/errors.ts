@@ -53,6 +53,7 @@ export const errorCodes = {
   STORE_UNWRITABLE: "the store could not be written, for example because the disk is full",
   STORE_VERSION_UNKNOWN: "the store was written by a newer version",
   // Cloud services; the REST face answers each with the AWS error of its table
+  AUTHORIZER_ANSWER_INVALID: "the function of a custom authorizer answered something else than AWS IoT takes",
   CERTIFICATE_CONFLICT: "several registered CAs may have signed a certificate, and the request does not say which",
   CERTIFICATE_PROVIDER_FAILED: "the account's certificate provider did not sign a certificate request",
   CERTIFICATE_STATE_INVALID: "the status of a certificate does not allow the operation",

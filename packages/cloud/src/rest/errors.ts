@@ -10,6 +10,7 @@ type Wire = readonly [status: number, code: string];
 
 /** The one map from codes to what AWS IoT answers. What is missing here is a failure of the service. */
 export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
+  AUTHORIZER_ANSWER_INVALID: [400, "InvalidResponseException"],
   CERTIFICATE_CONFLICT: [409, "CertificateConflictException"],
   CERTIFICATE_INVALID: [400, "CertificateValidationException"],
   CERTIFICATE_PROVIDER_FAILED: [400, "InvalidRequestException"],

@@ -1,9 +1,13 @@
 // What the tests of REST share: the API over the services in virtual time. Every answer is held against AWS's model.
 import { ThinglineError } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
+import type { Functions } from "../functions/index.js";
 import { answerFaults } from "../model/answers.test.support.js";
 import { loadModel, type Model, type ModelOperation } from "../model/model.js";
 import type { ServedOperation } from "../services/aws-operation.js";
+import { createAuthorizers } from "../services/authorizers/service.js";
+import { findDomainOfAuthorizer } from "../services/domain-configurations/index.js";
+import { createDomainConfigurations } from "../services/domain-configurations/service.js";
 import type { FindTemplate } from "../services/certificate-authorities/index.js";
 import { createAuthorities } from "../services/certificate-authorities/service.js";
 import { createFleetProvisioning } from "../services/fleet-provisioning/service.js";
@@ -64,6 +68,11 @@ const jobDependencies = {
   isLimited: true,
 };
 
+const noFunctions: Functions = {
+  has: () => false,
+  invoke: (name) => Promise.reject(new ThinglineError("FUNCTION_UNKNOWN", `no function ${name}`)),
+};
+
 const findTemplate: FindTemplate = (_context, { templateName }) => {
   throw new ThinglineError("RESOURCE_NOT_FOUND", `no template ${templateName}`);
 };
@@ -82,6 +91,8 @@ export async function openRestWorld(
   const built: readonly ServedOperation[] = [
     ...Object.values(world.registry),
     ...Object.values(createAuthorities({ findTemplate })),
+    ...Object.values(createAuthorizers({ functions: noFunctions, findDomainOfAuthorizer })),
+    ...Object.values(createDomainConfigurations({ hasAuthorizer: async () => true, endpointHost: () => "localhost" })),
     ...servedShadowOperations(createShadows()),
     ...servedJobOperations(jobs),
     ...Object.values(createMessages(messageLimits)),

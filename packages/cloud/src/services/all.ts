@@ -1,12 +1,18 @@
 import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
 import type { Functions } from "../functions/index.js";
 import type { Log } from "../log.js";
+import { createAuthorizersService, findAuthorizer, type Authorizers } from "./authorizers/index.js";
 import {
   createCertificateAuthoritiesService,
   findCaOfTemplate,
   type CertificateAuthorities,
   type FirstConnections,
 } from "./certificate-authorities/index.js";
+import {
+  createDomainConfigurationsService,
+  findDomainOfAuthorizer,
+  type DomainConfigurations,
+} from "./domain-configurations/index.js";
 import {
   createFleetProvisioningService,
   findProvisioningTemplate,
@@ -86,6 +92,10 @@ export interface NamedOperations {
   readonly thingProvisioning: ThingProvisioning;
   /** CAs of the account, and certificates that they signed. */
   readonly certificateAuthorities: CertificateAuthorities;
+  /** Functions that say who a client is, instead of a certificate. */
+  readonly authorizers: Authorizers;
+  /** What the server names of the endpoint stand for. */
+  readonly domainConfigurations: DomainConfigurations;
   /** The built-in vending service, and its switch. */
   readonly splitProvisioning: SplitProvisioning;
   /** Provisioning templates, and claims for them. */
@@ -132,6 +142,11 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     { ...deps, provisionThing: thingProvisioning.operations.provisionThing, findTemplate: findProvisioningTemplate },
     { isLimited },
   );
+  const authorizers = createAuthorizersService({ ...deps, findDomainOfAuthorizer });
+  const domainConfigurations = createDomainConfigurationsService({
+    hasAuthorizer: async (reader, name) => (await findAuthorizer(reader, name)) !== undefined,
+    endpointHost: () => deps.mqttsEndpoint().host,
+  });
   const splitProvisioning = createSplitProvisioningService(
     {
       ...deps,
@@ -153,6 +168,8 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     otaUpdates,
     thingProvisioning,
     certificateAuthorities,
+    authorizers,
+    domainConfigurations,
     fleetProvisioning,
     splitProvisioning,
   ];
@@ -171,6 +188,8 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       tags: tags.operations,
       thingProvisioning: thingProvisioning.operations,
       certificateAuthorities: certificateAuthorities.operations,
+      authorizers: authorizers.operations,
+      domainConfigurations: domainConfigurations.operations,
       splitProvisioning: splitProvisioning.operations,
       fleetProvisioning: fleetProvisioning.operations,
     },

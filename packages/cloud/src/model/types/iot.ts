@@ -62,6 +62,29 @@ export interface AttributePayload {
   merge?: boolean | undefined;
 }
 
+export interface AuthorizerConfig {
+  defaultAuthorizerName?: string | undefined;
+  allowAuthorizerOverride?: boolean | undefined;
+}
+
+export interface AuthorizerDescription {
+  authorizerName?: string | undefined;
+  authorizerArn?: string | undefined;
+  authorizerFunctionArn?: string | undefined;
+  tokenKeyName?: string | undefined;
+  tokenSigningPublicKeys?: Readonly<Record<string, string>> | undefined;
+  status?: "ACTIVE" | "INACTIVE" | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+  signingDisabled?: boolean | undefined;
+  enableCachingForHttp?: boolean | undefined;
+}
+
+export interface AuthorizerSummary {
+  authorizerName?: string | undefined;
+  authorizerArn?: string | undefined;
+}
+
 export interface AwsJobAbortConfig {
   abortCriteriaList: readonly AwsJobAbortCriteria[];
 }
@@ -179,6 +202,14 @@ export interface CertificateValidity {
   notAfter?: number | undefined;
 }
 
+export type ClearDefaultAuthorizerRequest = Readonly<Record<never, never>>;
+
+export type ClearDefaultAuthorizerResponse = Readonly<Record<never, never>>;
+
+export interface ClientCertificateConfig {
+  clientCertificateCallbackArn?: string | undefined;
+}
+
 export interface CodeSigning {
   awsSignerJobId?: string | undefined;
   startSigningJobParameter?: StartSigningJobParameter | undefined;
@@ -196,6 +227,22 @@ export interface CodeSigningSignature {
 
 export interface Configuration {
   Enabled?: boolean | undefined;
+}
+
+export interface CreateAuthorizerRequest {
+  authorizerName: string;
+  authorizerFunctionArn: string;
+  tokenKeyName?: string | undefined;
+  tokenSigningPublicKeys?: Readonly<Record<string, string>> | undefined;
+  status?: "ACTIVE" | "INACTIVE" | undefined;
+  tags?: readonly Tag[] | undefined;
+  signingDisabled?: boolean | undefined;
+  enableCachingForHttp?: boolean | undefined;
+}
+
+export interface CreateAuthorizerResponse {
+  authorizerName?: string | undefined;
+  authorizerArn?: string | undefined;
 }
 
 export interface CreateCertificateFromCsrRequest {
@@ -220,6 +267,26 @@ export interface CreateCertificateProviderRequest {
 export interface CreateCertificateProviderResponse {
   certificateProviderName?: string | undefined;
   certificateProviderArn?: string | undefined;
+}
+
+export interface CreateDomainConfigurationRequest {
+  domainConfigurationName: string;
+  domainName?: string | undefined;
+  serverCertificateArns?: readonly string[] | undefined;
+  validationCertificateArn?: string | undefined;
+  authorizerConfig?: AuthorizerConfig | undefined;
+  serviceType?: "DATA" | "CREDENTIAL_PROVIDER" | "JOBS" | undefined;
+  tags?: readonly Tag[] | undefined;
+  tlsConfig?: TlsConfig | undefined;
+  serverCertificateConfig?: ServerCertificateConfig | undefined;
+  authenticationType?: "CUSTOM_AUTH_X509" | "CUSTOM_AUTH" | "AWS_X509" | "AWS_SIGV4" | "DEFAULT" | undefined;
+  applicationProtocol?: "SECURE_MQTT" | "MQTT_WSS" | "HTTPS" | "DEFAULT" | undefined;
+  clientCertificateConfig?: ClientCertificateConfig | undefined;
+}
+
+export interface CreateDomainConfigurationResponse {
+  domainConfigurationName?: string | undefined;
+  domainConfigurationArn?: string | undefined;
 }
 
 export interface CreateJobRequest {
@@ -419,6 +486,12 @@ export interface CustomCodeSigning {
   signatureAlgorithm?: string | undefined;
 }
 
+export interface DeleteAuthorizerRequest {
+  authorizerName: string;
+}
+
+export type DeleteAuthorizerResponse = Readonly<Record<never, never>>;
+
 export interface DeleteCACertificateRequest {
   certificateId: string;
 }
@@ -435,6 +508,12 @@ export interface DeleteCertificateRequest {
   certificateId: string;
   forceDelete?: boolean | undefined;
 }
+
+export interface DeleteDomainConfigurationRequest {
+  domainConfigurationName: string;
+}
+
+export type DeleteDomainConfigurationResponse = Readonly<Record<never, never>>;
 
 export interface DeleteJobExecutionRequest {
   jobId: string;
@@ -508,6 +587,14 @@ export interface DeleteThingRequest {
 
 export type DeleteThingResponse = Readonly<Record<never, never>>;
 
+export interface DescribeAuthorizerRequest {
+  authorizerName: string;
+}
+
+export interface DescribeAuthorizerResponse {
+  authorizerDescription?: AuthorizerDescription | undefined;
+}
+
 export interface DescribeCACertificateRequest {
   certificateId: string;
 }
@@ -536,6 +623,33 @@ export interface DescribeCertificateRequest {
 
 export interface DescribeCertificateResponse {
   certificateDescription?: CertificateDescription | undefined;
+}
+
+export type DescribeDefaultAuthorizerRequest = Readonly<Record<never, never>>;
+
+export interface DescribeDefaultAuthorizerResponse {
+  authorizerDescription?: AuthorizerDescription | undefined;
+}
+
+export interface DescribeDomainConfigurationRequest {
+  domainConfigurationName: string;
+}
+
+export interface DescribeDomainConfigurationResponse {
+  domainConfigurationName?: string | undefined;
+  domainConfigurationArn?: string | undefined;
+  domainName?: string | undefined;
+  serverCertificates?: readonly ServerCertificateSummary[] | undefined;
+  authorizerConfig?: AuthorizerConfig | undefined;
+  domainConfigurationStatus?: "ENABLED" | "DISABLED" | undefined;
+  serviceType?: "DATA" | "CREDENTIAL_PROVIDER" | "JOBS" | undefined;
+  domainType?: "ENDPOINT" | "AWS_MANAGED" | "CUSTOMER_MANAGED" | undefined;
+  lastStatusChangeDate?: number | undefined;
+  tlsConfig?: TlsConfig | undefined;
+  serverCertificateConfig?: ServerCertificateConfig | undefined;
+  authenticationType?: "CUSTOM_AUTH_X509" | "CUSTOM_AUTH" | "AWS_X509" | "AWS_SIGV4" | "DEFAULT" | undefined;
+  applicationProtocol?: "SECURE_MQTT" | "MQTT_WSS" | "HTTPS" | "DEFAULT" | undefined;
+  clientCertificateConfig?: ClientCertificateConfig | undefined;
 }
 
 export interface DescribeEndpointRequest {
@@ -727,6 +841,12 @@ export interface DocumentParameter {
   optional?: boolean | undefined;
 }
 
+export interface DomainConfigurationSummary {
+  domainConfigurationName?: string | undefined;
+  domainConfigurationArn?: string | undefined;
+  serviceType?: "DATA" | "CREDENTIAL_PROVIDER" | "JOBS" | undefined;
+}
+
 export interface EffectivePolicy {
   policyName?: string | undefined;
   policyArn?: string | undefined;
@@ -815,6 +935,11 @@ export interface GetRegistrationCodeResponse {
 export interface GroupNameAndArn {
   groupName?: string | undefined;
   groupArn?: string | undefined;
+}
+
+export interface HttpContext {
+  headers?: Readonly<Record<string, string>> | undefined;
+  queryString?: string | undefined;
 }
 
 export interface Job {
@@ -939,6 +1064,18 @@ export interface ListAttachedPoliciesResponse {
   nextMarker?: string | undefined;
 }
 
+export interface ListAuthorizersRequest {
+  pageSize?: number | undefined;
+  marker?: string | undefined;
+  ascendingOrder?: boolean | undefined;
+  status?: "ACTIVE" | "INACTIVE" | undefined;
+}
+
+export interface ListAuthorizersResponse {
+  authorizers?: readonly AuthorizerSummary[] | undefined;
+  nextMarker?: string | undefined;
+}
+
 export interface ListCACertificatesRequest {
   pageSize?: number | undefined;
   marker?: string | undefined;
@@ -981,6 +1118,17 @@ export interface ListCertificatesRequest {
 
 export interface ListCertificatesResponse {
   certificates?: readonly Certificate[] | undefined;
+  nextMarker?: string | undefined;
+}
+
+export interface ListDomainConfigurationsRequest {
+  marker?: string | undefined;
+  pageSize?: number | undefined;
+  serviceType?: "DATA" | "CREDENTIAL_PROVIDER" | "JOBS" | undefined;
+}
+
+export interface ListDomainConfigurationsResponse {
+  domainConfigurations?: readonly DomainConfigurationSummary[] | undefined;
   nextMarker?: string | undefined;
 }
 
@@ -1297,6 +1445,12 @@ export interface ManagedJobTemplateSummary {
   templateVersion?: string | undefined;
 }
 
+export interface MqttContext {
+  username?: string | undefined;
+  password?: Uint8Array | undefined;
+  clientId?: string | undefined;
+}
+
 export interface OTAUpdateFile {
   fileName?: string | undefined;
   fileType?: number | undefined;
@@ -1481,6 +1635,27 @@ export interface SchedulingConfig {
   maintenanceWindows?: readonly MaintenanceWindow[] | undefined;
 }
 
+export interface ServerCertificateConfig {
+  enableOCSPCheck?: boolean | undefined;
+  ocspLambdaArn?: string | undefined;
+  ocspAuthorizedResponderArn?: string | undefined;
+}
+
+export interface ServerCertificateSummary {
+  serverCertificateArn?: string | undefined;
+  serverCertificateStatus?: "INVALID" | "VALID" | undefined;
+  serverCertificateStatusDetail?: string | undefined;
+}
+
+export interface SetDefaultAuthorizerRequest {
+  authorizerName: string;
+}
+
+export interface SetDefaultAuthorizerResponse {
+  authorizerName?: string | undefined;
+  authorizerArn?: string | undefined;
+}
+
 export interface SetDefaultPolicyVersionRequest {
   policyName: string;
   policyVersionId: string;
@@ -1555,6 +1730,23 @@ export interface TagResourceRequest {
 
 export type TagResourceResponse = Readonly<Record<never, never>>;
 
+export interface TestInvokeAuthorizerRequest {
+  authorizerName: string;
+  token?: string | undefined;
+  tokenSignature?: string | undefined;
+  httpContext?: HttpContext | undefined;
+  mqttContext?: MqttContext | undefined;
+  tlsContext?: TlsContext | undefined;
+}
+
+export interface TestInvokeAuthorizerResponse {
+  isAuthenticated?: boolean | undefined;
+  principalId?: string | undefined;
+  policyDocuments?: readonly string[] | undefined;
+  refreshAfterInSeconds?: number | undefined;
+  disconnectAfterInSeconds?: number | undefined;
+}
+
 export interface ThingAttribute {
   thingName?: string | undefined;
   thingTypeName?: string | undefined;
@@ -1583,6 +1775,14 @@ export interface TimeoutConfig {
   inProgressTimeoutInMinutes?: number | undefined;
 }
 
+export interface TlsConfig {
+  securityPolicy?: string | undefined;
+}
+
+export interface TlsContext {
+  serverName?: string | undefined;
+}
+
 export interface TransferCertificateRequest {
   certificateId: string;
   targetAwsAccount: string;
@@ -1608,6 +1808,20 @@ export interface UntagResourceRequest {
 
 export type UntagResourceResponse = Readonly<Record<never, never>>;
 
+export interface UpdateAuthorizerRequest {
+  authorizerName: string;
+  authorizerFunctionArn?: string | undefined;
+  tokenKeyName?: string | undefined;
+  tokenSigningPublicKeys?: Readonly<Record<string, string>> | undefined;
+  status?: "ACTIVE" | "INACTIVE" | undefined;
+  enableCachingForHttp?: boolean | undefined;
+}
+
+export interface UpdateAuthorizerResponse {
+  authorizerName?: string | undefined;
+  authorizerArn?: string | undefined;
+}
+
 export interface UpdateCACertificateRequest {
   certificateId: string;
   newStatus?: "ACTIVE" | "INACTIVE" | undefined;
@@ -1630,6 +1844,23 @@ export interface UpdateCertificateProviderResponse {
 export interface UpdateCertificateRequest {
   certificateId: string;
   newStatus: "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION";
+}
+
+export interface UpdateDomainConfigurationRequest {
+  domainConfigurationName: string;
+  authorizerConfig?: AuthorizerConfig | undefined;
+  domainConfigurationStatus?: "ENABLED" | "DISABLED" | undefined;
+  removeAuthorizerConfig?: boolean | undefined;
+  tlsConfig?: TlsConfig | undefined;
+  serverCertificateConfig?: ServerCertificateConfig | undefined;
+  authenticationType?: "CUSTOM_AUTH_X509" | "CUSTOM_AUTH" | "AWS_X509" | "AWS_SIGV4" | "DEFAULT" | undefined;
+  applicationProtocol?: "SECURE_MQTT" | "MQTT_WSS" | "HTTPS" | "DEFAULT" | undefined;
+  clientCertificateConfig?: ClientCertificateConfig | undefined;
+}
+
+export interface UpdateDomainConfigurationResponse {
+  domainConfigurationName?: string | undefined;
+  domainConfigurationArn?: string | undefined;
 }
 
 export interface UpdateEventConfigurationsRequest {
@@ -1715,8 +1946,11 @@ export interface IotOperations {
   CancelCertificateTransfer: { input: CancelCertificateTransferRequest; output: Readonly<Record<never, never>> };
   CancelJob: { input: CancelJobRequest; output: CancelJobResponse };
   CancelJobExecution: { input: CancelJobExecutionRequest; output: Readonly<Record<never, never>> };
+  ClearDefaultAuthorizer: { input: ClearDefaultAuthorizerRequest; output: ClearDefaultAuthorizerResponse };
+  CreateAuthorizer: { input: CreateAuthorizerRequest; output: CreateAuthorizerResponse };
   CreateCertificateFromCsr: { input: CreateCertificateFromCsrRequest; output: CreateCertificateFromCsrResponse };
   CreateCertificateProvider: { input: CreateCertificateProviderRequest; output: CreateCertificateProviderResponse };
+  CreateDomainConfiguration: { input: CreateDomainConfigurationRequest; output: CreateDomainConfigurationResponse };
   CreateJob: { input: CreateJobRequest; output: CreateJobResponse };
   CreateJobTemplate: { input: CreateJobTemplateRequest; output: CreateJobTemplateResponse };
   CreateKeysAndCertificate: { input: CreateKeysAndCertificateRequest; output: CreateKeysAndCertificateResponse };
@@ -1729,9 +1963,11 @@ export interface IotOperations {
   CreateStream: { input: CreateStreamRequest; output: CreateStreamResponse };
   CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
   CreateThingGroup: { input: CreateThingGroupRequest; output: CreateThingGroupResponse };
+  DeleteAuthorizer: { input: DeleteAuthorizerRequest; output: DeleteAuthorizerResponse };
   DeleteCACertificate: { input: DeleteCACertificateRequest; output: DeleteCACertificateResponse };
   DeleteCertificate: { input: DeleteCertificateRequest; output: Readonly<Record<never, never>> };
   DeleteCertificateProvider: { input: DeleteCertificateProviderRequest; output: DeleteCertificateProviderResponse };
+  DeleteDomainConfiguration: { input: DeleteDomainConfigurationRequest; output: DeleteDomainConfigurationResponse };
   DeleteJob: { input: DeleteJobRequest; output: Readonly<Record<never, never>> };
   DeleteJobExecution: { input: DeleteJobExecutionRequest; output: Readonly<Record<never, never>> };
   DeleteJobTemplate: { input: DeleteJobTemplateRequest; output: Readonly<Record<never, never>> };
@@ -1744,9 +1980,12 @@ export interface IotOperations {
   DeleteStream: { input: DeleteStreamRequest; output: DeleteStreamResponse };
   DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
   DeleteThingGroup: { input: DeleteThingGroupRequest; output: DeleteThingGroupResponse };
+  DescribeAuthorizer: { input: DescribeAuthorizerRequest; output: DescribeAuthorizerResponse };
   DescribeCACertificate: { input: DescribeCACertificateRequest; output: DescribeCACertificateResponse };
   DescribeCertificate: { input: DescribeCertificateRequest; output: DescribeCertificateResponse };
   DescribeCertificateProvider: { input: DescribeCertificateProviderRequest; output: DescribeCertificateProviderResponse };
+  DescribeDefaultAuthorizer: { input: DescribeDefaultAuthorizerRequest; output: DescribeDefaultAuthorizerResponse };
+  DescribeDomainConfiguration: { input: DescribeDomainConfigurationRequest; output: DescribeDomainConfigurationResponse };
   DescribeEndpoint: { input: DescribeEndpointRequest; output: DescribeEndpointResponse };
   DescribeEventConfigurations: { input: DescribeEventConfigurationsRequest; output: DescribeEventConfigurationsResponse };
   DescribeJob: { input: DescribeJobRequest; output: DescribeJobResponse };
@@ -1769,10 +2008,12 @@ export interface IotOperations {
   GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
   GetRegistrationCode: { input: GetRegistrationCodeRequest; output: GetRegistrationCodeResponse };
   ListAttachedPolicies: { input: ListAttachedPoliciesRequest; output: ListAttachedPoliciesResponse };
+  ListAuthorizers: { input: ListAuthorizersRequest; output: ListAuthorizersResponse };
   ListCACertificates: { input: ListCACertificatesRequest; output: ListCACertificatesResponse };
   ListCertificateProviders: { input: ListCertificateProvidersRequest; output: ListCertificateProvidersResponse };
   ListCertificates: { input: ListCertificatesRequest; output: ListCertificatesResponse };
   ListCertificatesByCA: { input: ListCertificatesByCARequest; output: ListCertificatesByCAResponse };
+  ListDomainConfigurations: { input: ListDomainConfigurationsRequest; output: ListDomainConfigurationsResponse };
   ListJobExecutionsForJob: { input: ListJobExecutionsForJobRequest; output: ListJobExecutionsForJobResponse };
   ListJobExecutionsForThing: { input: ListJobExecutionsForThingRequest; output: ListJobExecutionsForThingResponse };
   ListJobTemplates: { input: ListJobTemplatesRequest; output: ListJobTemplatesResponse };
@@ -1805,15 +2046,19 @@ export interface IotOperations {
   RegisterThing: { input: RegisterThingRequest; output: RegisterThingResponse };
   RejectCertificateTransfer: { input: RejectCertificateTransferRequest; output: Readonly<Record<never, never>> };
   RemoveThingFromThingGroup: { input: RemoveThingFromThingGroupRequest; output: RemoveThingFromThingGroupResponse };
+  SetDefaultAuthorizer: { input: SetDefaultAuthorizerRequest; output: SetDefaultAuthorizerResponse };
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
   StartThingRegistrationTask: { input: StartThingRegistrationTaskRequest; output: StartThingRegistrationTaskResponse };
   StopThingRegistrationTask: { input: StopThingRegistrationTaskRequest; output: StopThingRegistrationTaskResponse };
   TagResource: { input: TagResourceRequest; output: TagResourceResponse };
+  TestInvokeAuthorizer: { input: TestInvokeAuthorizerRequest; output: TestInvokeAuthorizerResponse };
   TransferCertificate: { input: TransferCertificateRequest; output: TransferCertificateResponse };
   UntagResource: { input: UntagResourceRequest; output: UntagResourceResponse };
+  UpdateAuthorizer: { input: UpdateAuthorizerRequest; output: UpdateAuthorizerResponse };
   UpdateCACertificate: { input: UpdateCACertificateRequest; output: Readonly<Record<never, never>> };
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
   UpdateCertificateProvider: { input: UpdateCertificateProviderRequest; output: UpdateCertificateProviderResponse };
+  UpdateDomainConfiguration: { input: UpdateDomainConfigurationRequest; output: UpdateDomainConfigurationResponse };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
   UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };
   UpdateProvisioningTemplate: { input: UpdateProvisioningTemplateRequest; output: UpdateProvisioningTemplateResponse };

@@ -45,7 +45,7 @@ type Given = { tags?: readonly { Key: string; Value?: string }[] };
 
 /** For each kind that can have tags: how one is made, under which ARN it is, and how it is deleted. */
 async function kindsOf({ run, named, keys, random }: World) {
-  const { registry, jobs, jobTemplates, objects, streams, otaUpdates, fleetProvisioning } = named;
+  const { registry, jobs, jobTemplates, objects, streams, otaUpdates, fleetProvisioning, authorizers } = named;
   const { certificateAuthorities: authorities } = named;
   const policyDocument = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}';
   await run(objects.createBucket, { bucket: "firmware" });
@@ -66,6 +66,14 @@ async function kindsOf({ run, named, keys, random }: World) {
       create: (given) => run(registry.createThingGroup, { thingGroupName: "g", ...given }),
       arn: arnOf("thinggroup/g"),
       remove: () => run(registry.deleteThingGroup, { thingGroupName: "g" }),
+    },
+    {
+      create: (given) =>
+        run(authorizers.createAuthorizer, {
+          ...{ authorizerName: "a=1", authorizerFunctionArn: lambdaFunctionArn, signingDisabled: true, ...given },
+        }),
+      arn: arnOf("authorizer/a=1"),
+      remove: () => run(authorizers.deleteAuthorizer, { authorizerName: "a=1" }),
     },
     {
       create: (given) => run(registry.createPolicy, { policyName: "p@1", policyDocument, ...given }),
