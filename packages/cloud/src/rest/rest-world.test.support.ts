@@ -19,11 +19,13 @@ import { createJobTemplates, findJobTemplate } from "../services/job-templates/s
 import { createMessages } from "../services/messages/service.js";
 import { headObject } from "../services/objects/read.js";
 import { createShadows, servedShadowOperations } from "../services/shadow/service.js";
+import { createPackages } from "../services/packages/service.js";
 import { createOtaUpdates } from "../services/ota/service.js";
 import { createStreamsControl } from "../services/streams/control.js";
 import { registryKeys } from "../services/registry/model.js";
 import { taggable } from "../services/taggable.js";
 import { createTags } from "../services/tags/service.js";
+import { createRoleAliases } from "../services/role-aliases/service.js";
 import { createThingProvisioningService } from "../services/thing-provisioning/index.js";
 import { openObjects } from "../services/thing-provisioning/provisioning-world.test.support.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../services/world.test.support.js";
@@ -101,6 +103,8 @@ export async function openRestWorld(
     ...Object.values(createFleetProvisioning(world, { isLimited: true })),
     ...(createThingProvisioningService({ ...world, objects: openObjects(world.keys) }).rest ?? []),
     ...Object.values(createTags([taggable("thinggroup", registryKeys.thingGroup)])),
+    ...Object.values(createPackages({ objects: { headObject } }, { isLimited: true })),
+    ...Object.values(createRoleAliases({ isLimited: true })),
     ...Object.values(createOtaUpdates({ jobs, streams, objects: { headObject } })),
   ];
   const operations = [...built.filter((operation) => !names.has(nameOf(operation))), ...replaced];

@@ -150,17 +150,11 @@ test("every wrong member of every operation is refused by its name, and nothing 
   );
   assert.equal(ids.size, variants.length, "two variants are the same");
   const untouched = operations.filter(({ aws }) => !variants.some(({ operation }) => operation.name === aws.name));
-  // Most take nothing; of the last, a topic is any text to AWS's model, and stands in the path.
+  const isAsked = ({ aws }: (typeof operations)[number]) => model.operation(aws.api, aws.name).input.members.size > 0;
+  // Others take nothing; here a topic is any text to AWS's model, and stands in the path.
   assert.deepEqual(
-    untouched.map(({ aws }) => aws.name),
-    [
-      "DescribeEventConfigurations",
-      "GetRegistrationCode",
-      "DeleteRegistrationCode",
-      "ClearDefaultAuthorizer",
-      "DescribeDefaultAuthorizer",
-      "GetRetainedMessage",
-    ],
+    untouched.filter(isAsked).map(({ aws }) => aws.name),
+    ["GetRetainedMessage"],
   );
   assert.ok(variants.length >= 3_000, String(variants.length));
   const tried = isLong ? variants : sample(variants, sampleSize);

@@ -24,7 +24,9 @@ import type { MessageLimits } from "./message-limits.js";
 import { createMessageService, type Messages } from "./messages/index.js";
 import { createObjectsService, type Objects, type ObjectsEndpoint, type SigningKey } from "./objects/index.js";
 import { createOtaService, type OtaUpdates } from "./ota/index.js";
+import { createPackagesService, type Packages } from "./packages/index.js";
 import { createRegistryService, type Registry } from "./registry/index.js";
+import { createRoleAliasService, type RoleAliases } from "./role-aliases/index.js";
 import type { CloudService } from "./service.js";
 import {
   awsShadowLimits,
@@ -100,6 +102,10 @@ export interface NamedOperations {
   readonly splitProvisioning: SplitProvisioning;
   /** Provisioning templates, and claims for them. */
   readonly fleetProvisioning: FleetProvisioning;
+  /** The software package catalog. */
+  readonly packages: Packages;
+  /** Roles that devices assume by a name. */
+  readonly roleAliases: RoleAliases;
 }
 
 export interface Services {
@@ -122,6 +128,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const shadows = createShadowService(deps, { unknownThings, limits: isLimited ? awsShadowLimits : noShadowLimits });
   const messages = createMessageService({ limits: messageLimits });
   const objects = createObjectsService({ ...deps, endpoint: deps.objectsEndpoint });
+  const packages = createPackagesService({ objects: objects.operations }, { isLimited });
   const jobTemplates = createJobTemplateService({ findJobContent });
   const jobs = createJobsService({ ...deps, objects, findJobTemplate: jobTemplates.findJobTemplate }, { isLimited });
   const streams = createStreamsService({ ...deps, objects: objects.operations }, { isLimited });
@@ -157,11 +164,13 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     },
     { vending: options.vending, isLimited },
   );
+  const roleAliases = createRoleAliasService({ isLimited });
   const owners: CloudService[] = [
     registry,
     shadows,
     messages,
     objects,
+    packages,
     jobTemplates,
     jobs,
     streams,
@@ -172,6 +181,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     domainConfigurations,
     fleetProvisioning,
     splitProvisioning,
+    roleAliases,
   ];
   const tags = createTagsService(owners.flatMap((service) => service.taggable ?? []));
   return {
@@ -181,6 +191,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       shadows: shadows.operations,
       messages: messages.operations,
       objects: objects.operations,
+      packages: packages.operations,
       jobTemplates: jobTemplates.operations,
       jobs: jobs.operations,
       streams: streams.operations,
@@ -192,6 +203,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       domainConfigurations: domainConfigurations.operations,
       splitProvisioning: splitProvisioning.operations,
       fleetProvisioning: fleetProvisioning.operations,
+      roleAliases: roleAliases.operations,
     },
     firstConnections: certificateAuthorities.firstConnections,
   };

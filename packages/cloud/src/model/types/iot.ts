@@ -371,6 +371,40 @@ export interface CreateOTAUpdateResponse {
   otaUpdateStatus?: "CREATE_PENDING" | "CREATE_IN_PROGRESS" | "CREATE_COMPLETE" | "CREATE_FAILED" | "DELETE_IN_PROGRESS" | "DELETE_FAILED" | undefined;
 }
 
+export interface CreatePackageRequest {
+  packageName: string;
+  description?: string | undefined;
+  tags?: Readonly<Record<string, string>> | undefined;
+  clientToken?: string | undefined;
+}
+
+export interface CreatePackageResponse {
+  packageName?: string | undefined;
+  packageArn?: string | undefined;
+  description?: string | undefined;
+}
+
+export interface CreatePackageVersionRequest {
+  packageName: string;
+  versionName: string;
+  description?: string | undefined;
+  attributes?: Readonly<Record<string, string>> | undefined;
+  artifact?: PackageVersionArtifact | undefined;
+  recipe?: string | undefined;
+  tags?: Readonly<Record<string, string>> | undefined;
+  clientToken?: string | undefined;
+}
+
+export interface CreatePackageVersionResponse {
+  packageVersionArn?: string | undefined;
+  packageName?: string | undefined;
+  versionName?: string | undefined;
+  description?: string | undefined;
+  attributes?: Readonly<Record<string, string>> | undefined;
+  status?: "DRAFT" | "PUBLISHED" | "DEPRECATED" | undefined;
+  errorReason?: string | undefined;
+}
+
 export interface CreatePolicyRequest {
   policyName: string;
   policyDocument: string;
@@ -436,6 +470,18 @@ export interface CreateProvisioningTemplateVersionResponse {
   templateName?: string | undefined;
   versionId?: number | undefined;
   isDefaultVersion?: boolean | undefined;
+}
+
+export interface CreateRoleAliasRequest {
+  roleAlias: string;
+  roleArn: string;
+  credentialDurationSeconds?: number | undefined;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreateRoleAliasResponse {
+  roleAlias?: string | undefined;
+  roleAliasArn?: string | undefined;
 }
 
 export interface CreateStreamRequest {
@@ -541,6 +587,21 @@ export interface DeleteOTAUpdateRequest {
 
 export type DeleteOTAUpdateResponse = Readonly<Record<never, never>>;
 
+export interface DeletePackageRequest {
+  packageName: string;
+  clientToken?: string | undefined;
+}
+
+export type DeletePackageResponse = Readonly<Record<never, never>>;
+
+export interface DeletePackageVersionRequest {
+  packageName: string;
+  versionName: string;
+  clientToken?: string | undefined;
+}
+
+export type DeletePackageVersionResponse = Readonly<Record<never, never>>;
+
 export interface DeletePolicyRequest {
   policyName: string;
 }
@@ -566,6 +627,12 @@ export type DeleteProvisioningTemplateVersionResponse = Readonly<Record<never, n
 export type DeleteRegistrationCodeRequest = Readonly<Record<never, never>>;
 
 export type DeleteRegistrationCodeResponse = Readonly<Record<never, never>>;
+
+export interface DeleteRoleAliasRequest {
+  roleAlias: string;
+}
+
+export type DeleteRoleAliasResponse = Readonly<Record<never, never>>;
 
 export interface DeleteStreamRequest {
   streamId: string;
@@ -753,6 +820,14 @@ export interface DescribeProvisioningTemplateVersionResponse {
   isDefaultVersion?: boolean | undefined;
 }
 
+export interface DescribeRoleAliasRequest {
+  roleAlias: string;
+}
+
+export interface DescribeRoleAliasResponse {
+  roleAliasDescription?: RoleAliasDescription | undefined;
+}
+
 export interface DescribeStreamRequest {
   streamId: string;
 }
@@ -894,6 +969,46 @@ export interface GetOTAUpdateRequest {
 
 export interface GetOTAUpdateResponse {
   otaUpdateInfo?: OTAUpdateInfo | undefined;
+}
+
+export type GetPackageConfigurationRequest = Readonly<Record<never, never>>;
+
+export interface GetPackageConfigurationResponse {
+  versionUpdateByJobsConfig?: VersionUpdateByJobsConfig | undefined;
+}
+
+export interface GetPackageRequest {
+  packageName: string;
+}
+
+export interface GetPackageResponse {
+  packageName?: string | undefined;
+  packageArn?: string | undefined;
+  description?: string | undefined;
+  defaultVersionName?: string | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+}
+
+export interface GetPackageVersionRequest {
+  packageName: string;
+  versionName: string;
+}
+
+export interface GetPackageVersionResponse {
+  packageVersionArn?: string | undefined;
+  packageName?: string | undefined;
+  versionName?: string | undefined;
+  description?: string | undefined;
+  attributes?: Readonly<Record<string, string>> | undefined;
+  artifact?: PackageVersionArtifact | undefined;
+  status?: "DRAFT" | "PUBLISHED" | "DEPRECATED" | undefined;
+  errorReason?: string | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+  sbom?: Sbom | undefined;
+  sbomValidationStatus?: "IN_PROGRESS" | "FAILED" | "SUCCEEDED" | undefined;
+  recipe?: string | undefined;
 }
 
 export interface GetPolicyRequest {
@@ -1216,6 +1331,28 @@ export interface ListOutgoingCertificatesResponse {
   nextMarker?: string | undefined;
 }
 
+export interface ListPackageVersionsRequest {
+  packageName: string;
+  status?: "DRAFT" | "PUBLISHED" | "DEPRECATED" | undefined;
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListPackageVersionsResponse {
+  packageVersionSummaries?: readonly PackageVersionSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListPackagesRequest {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListPackagesResponse {
+  packageSummaries?: readonly PackageSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListPoliciesRequest {
   marker?: string | undefined;
   pageSize?: number | undefined;
@@ -1301,6 +1438,17 @@ export interface ListProvisioningTemplatesRequest {
 export interface ListProvisioningTemplatesResponse {
   templates?: readonly ProvisioningTemplateSummary[] | undefined;
   nextToken?: string | undefined;
+}
+
+export interface ListRoleAliasesRequest {
+  pageSize?: number | undefined;
+  marker?: string | undefined;
+  ascendingOrder?: boolean | undefined;
+}
+
+export interface ListRoleAliasesResponse {
+  roleAliases?: readonly string[] | undefined;
+  nextMarker?: string | undefined;
 }
 
 export interface ListStreamsRequest {
@@ -1494,6 +1642,25 @@ export interface OutgoingCertificate {
   creationDate?: number | undefined;
 }
 
+export interface PackageSummary {
+  packageName?: string | undefined;
+  defaultVersionName?: string | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+}
+
+export interface PackageVersionArtifact {
+  s3Location?: S3Location | undefined;
+}
+
+export interface PackageVersionSummary {
+  packageName?: string | undefined;
+  versionName?: string | undefined;
+  status?: "DRAFT" | "PUBLISHED" | "DEPRECATED" | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+}
+
 export interface Policy {
   policyName?: string | undefined;
   policyArn?: string | undefined;
@@ -1613,6 +1780,16 @@ export interface RetryCriteria {
   numberOfRetries: number;
 }
 
+export interface RoleAliasDescription {
+  roleAlias?: string | undefined;
+  roleAliasArn?: string | undefined;
+  roleArn?: string | undefined;
+  owner?: string | undefined;
+  credentialDurationSeconds?: number | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+}
+
 export interface S3Destination {
   bucket?: string | undefined;
   prefix?: string | undefined;
@@ -1622,6 +1799,10 @@ export interface S3Location {
   bucket?: string | undefined;
   key?: string | undefined;
   version?: string | undefined;
+}
+
+export interface Sbom {
+  s3Location?: S3Location | undefined;
 }
 
 export interface ScheduledJobRollout {
@@ -1880,6 +2061,36 @@ export interface UpdateJobRequest {
   jobExecutionsRetryConfig?: JobExecutionsRetryConfig | undefined;
 }
 
+export interface UpdatePackageConfigurationRequest {
+  versionUpdateByJobsConfig?: VersionUpdateByJobsConfig | undefined;
+  clientToken?: string | undefined;
+}
+
+export type UpdatePackageConfigurationResponse = Readonly<Record<never, never>>;
+
+export interface UpdatePackageRequest {
+  packageName: string;
+  description?: string | undefined;
+  defaultVersionName?: string | undefined;
+  unsetDefaultVersion?: boolean | undefined;
+  clientToken?: string | undefined;
+}
+
+export type UpdatePackageResponse = Readonly<Record<never, never>>;
+
+export interface UpdatePackageVersionRequest {
+  packageName: string;
+  versionName: string;
+  description?: string | undefined;
+  attributes?: Readonly<Record<string, string>> | undefined;
+  artifact?: PackageVersionArtifact | undefined;
+  action?: "PUBLISH" | "DEPRECATE" | undefined;
+  recipe?: string | undefined;
+  clientToken?: string | undefined;
+}
+
+export type UpdatePackageVersionResponse = Readonly<Record<never, never>>;
+
 export interface UpdateProvisioningTemplateRequest {
   templateName: string;
   description?: string | undefined;
@@ -1891,6 +2102,17 @@ export interface UpdateProvisioningTemplateRequest {
 }
 
 export type UpdateProvisioningTemplateResponse = Readonly<Record<never, never>>;
+
+export interface UpdateRoleAliasRequest {
+  roleAlias: string;
+  roleArn?: string | undefined;
+  credentialDurationSeconds?: number | undefined;
+}
+
+export interface UpdateRoleAliasResponse {
+  roleAlias?: string | undefined;
+  roleAliasArn?: string | undefined;
+}
 
 export interface UpdateStreamRequest {
   streamId: string;
@@ -1935,6 +2157,11 @@ export interface UpdateThingRequest {
 
 export type UpdateThingResponse = Readonly<Record<never, never>>;
 
+export interface VersionUpdateByJobsConfig {
+  enabled?: boolean | undefined;
+  roleArn?: string | undefined;
+}
+
 /** Input and output by operation. */
 export interface IotOperations {
   AcceptCertificateTransfer: { input: AcceptCertificateTransferRequest; output: Readonly<Record<never, never>> };
@@ -1955,11 +2182,14 @@ export interface IotOperations {
   CreateJobTemplate: { input: CreateJobTemplateRequest; output: CreateJobTemplateResponse };
   CreateKeysAndCertificate: { input: CreateKeysAndCertificateRequest; output: CreateKeysAndCertificateResponse };
   CreateOTAUpdate: { input: CreateOTAUpdateRequest; output: CreateOTAUpdateResponse };
+  CreatePackage: { input: CreatePackageRequest; output: CreatePackageResponse };
+  CreatePackageVersion: { input: CreatePackageVersionRequest; output: CreatePackageVersionResponse };
   CreatePolicy: { input: CreatePolicyRequest; output: CreatePolicyResponse };
   CreatePolicyVersion: { input: CreatePolicyVersionRequest; output: CreatePolicyVersionResponse };
   CreateProvisioningClaim: { input: CreateProvisioningClaimRequest; output: CreateProvisioningClaimResponse };
   CreateProvisioningTemplate: { input: CreateProvisioningTemplateRequest; output: CreateProvisioningTemplateResponse };
   CreateProvisioningTemplateVersion: { input: CreateProvisioningTemplateVersionRequest; output: CreateProvisioningTemplateVersionResponse };
+  CreateRoleAlias: { input: CreateRoleAliasRequest; output: CreateRoleAliasResponse };
   CreateStream: { input: CreateStreamRequest; output: CreateStreamResponse };
   CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
   CreateThingGroup: { input: CreateThingGroupRequest; output: CreateThingGroupResponse };
@@ -1972,11 +2202,14 @@ export interface IotOperations {
   DeleteJobExecution: { input: DeleteJobExecutionRequest; output: Readonly<Record<never, never>> };
   DeleteJobTemplate: { input: DeleteJobTemplateRequest; output: Readonly<Record<never, never>> };
   DeleteOTAUpdate: { input: DeleteOTAUpdateRequest; output: DeleteOTAUpdateResponse };
+  DeletePackage: { input: DeletePackageRequest; output: DeletePackageResponse };
+  DeletePackageVersion: { input: DeletePackageVersionRequest; output: DeletePackageVersionResponse };
   DeletePolicy: { input: DeletePolicyRequest; output: Readonly<Record<never, never>> };
   DeletePolicyVersion: { input: DeletePolicyVersionRequest; output: Readonly<Record<never, never>> };
   DeleteProvisioningTemplate: { input: DeleteProvisioningTemplateRequest; output: DeleteProvisioningTemplateResponse };
   DeleteProvisioningTemplateVersion: { input: DeleteProvisioningTemplateVersionRequest; output: DeleteProvisioningTemplateVersionResponse };
   DeleteRegistrationCode: { input: DeleteRegistrationCodeRequest; output: DeleteRegistrationCodeResponse };
+  DeleteRoleAlias: { input: DeleteRoleAliasRequest; output: DeleteRoleAliasResponse };
   DeleteStream: { input: DeleteStreamRequest; output: DeleteStreamResponse };
   DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
   DeleteThingGroup: { input: DeleteThingGroupRequest; output: DeleteThingGroupResponse };
@@ -1994,6 +2227,7 @@ export interface IotOperations {
   DescribeManagedJobTemplate: { input: DescribeManagedJobTemplateRequest; output: DescribeManagedJobTemplateResponse };
   DescribeProvisioningTemplate: { input: DescribeProvisioningTemplateRequest; output: DescribeProvisioningTemplateResponse };
   DescribeProvisioningTemplateVersion: { input: DescribeProvisioningTemplateVersionRequest; output: DescribeProvisioningTemplateVersionResponse };
+  DescribeRoleAlias: { input: DescribeRoleAliasRequest; output: DescribeRoleAliasResponse };
   DescribeStream: { input: DescribeStreamRequest; output: DescribeStreamResponse };
   DescribeThing: { input: DescribeThingRequest; output: DescribeThingResponse };
   DescribeThingGroup: { input: DescribeThingGroupRequest; output: DescribeThingGroupResponse };
@@ -2004,6 +2238,9 @@ export interface IotOperations {
   GetEffectivePolicies: { input: GetEffectivePoliciesRequest; output: GetEffectivePoliciesResponse };
   GetJobDocument: { input: GetJobDocumentRequest; output: GetJobDocumentResponse };
   GetOTAUpdate: { input: GetOTAUpdateRequest; output: GetOTAUpdateResponse };
+  GetPackage: { input: GetPackageRequest; output: GetPackageResponse };
+  GetPackageConfiguration: { input: GetPackageConfigurationRequest; output: GetPackageConfigurationResponse };
+  GetPackageVersion: { input: GetPackageVersionRequest; output: GetPackageVersionResponse };
   GetPolicy: { input: GetPolicyRequest; output: GetPolicyResponse };
   GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
   GetRegistrationCode: { input: GetRegistrationCodeRequest; output: GetRegistrationCodeResponse };
@@ -2021,6 +2258,8 @@ export interface IotOperations {
   ListManagedJobTemplates: { input: ListManagedJobTemplatesRequest; output: ListManagedJobTemplatesResponse };
   ListOTAUpdates: { input: ListOTAUpdatesRequest; output: ListOTAUpdatesResponse };
   ListOutgoingCertificates: { input: ListOutgoingCertificatesRequest; output: ListOutgoingCertificatesResponse };
+  ListPackageVersions: { input: ListPackageVersionsRequest; output: ListPackageVersionsResponse };
+  ListPackages: { input: ListPackagesRequest; output: ListPackagesResponse };
   ListPolicies: { input: ListPoliciesRequest; output: ListPoliciesResponse };
   ListPolicyPrincipals: { input: ListPolicyPrincipalsRequest; output: ListPolicyPrincipalsResponse };
   ListPolicyVersions: { input: ListPolicyVersionsRequest; output: ListPolicyVersionsResponse };
@@ -2029,6 +2268,7 @@ export interface IotOperations {
   ListPrincipalThingsV2: { input: ListPrincipalThingsV2Request; output: ListPrincipalThingsV2Response };
   ListProvisioningTemplateVersions: { input: ListProvisioningTemplateVersionsRequest; output: ListProvisioningTemplateVersionsResponse };
   ListProvisioningTemplates: { input: ListProvisioningTemplatesRequest; output: ListProvisioningTemplatesResponse };
+  ListRoleAliases: { input: ListRoleAliasesRequest; output: ListRoleAliasesResponse };
   ListStreams: { input: ListStreamsRequest; output: ListStreamsResponse };
   ListTagsForResource: { input: ListTagsForResourceRequest; output: ListTagsForResourceResponse };
   ListTargetsForPolicy: { input: ListTargetsForPolicyRequest; output: ListTargetsForPolicyResponse };
@@ -2061,7 +2301,11 @@ export interface IotOperations {
   UpdateDomainConfiguration: { input: UpdateDomainConfigurationRequest; output: UpdateDomainConfigurationResponse };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
   UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };
+  UpdatePackage: { input: UpdatePackageRequest; output: UpdatePackageResponse };
+  UpdatePackageConfiguration: { input: UpdatePackageConfigurationRequest; output: UpdatePackageConfigurationResponse };
+  UpdatePackageVersion: { input: UpdatePackageVersionRequest; output: UpdatePackageVersionResponse };
   UpdateProvisioningTemplate: { input: UpdateProvisioningTemplateRequest; output: UpdateProvisioningTemplateResponse };
+  UpdateRoleAlias: { input: UpdateRoleAliasRequest; output: UpdateRoleAliasResponse };
   UpdateStream: { input: UpdateStreamRequest; output: UpdateStreamResponse };
   UpdateThing: { input: UpdateThingRequest; output: UpdateThingResponse };
   UpdateThingGroup: { input: UpdateThingGroupRequest; output: UpdateThingGroupResponse };
