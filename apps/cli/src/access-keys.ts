@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { checkAccessKeys, defaultAccessKey, type AccessKey } from "@thingline/cloud";
+import { checkAccessKeys, defaultAccessKey, type AccessKey } from "@thingline/cloud/node";
 import { ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
 

@@ -1,12 +1,5 @@
-import {
-  type AccessKey,
-  type CloudFunction,
-  defaultAccessKey,
-  type Log,
-  provisionedPolicyDocument,
-  provisionedPolicyName,
-  type Vending,
-} from "@thingline/cloud";
+import type { CloudFunction, Log, Vending } from "@thingline/cloud";
+import { type AccessKey, defaultAccessKey } from "@thingline/cloud/node";
 import { awsHandlerName } from "./option-values.js";
 
 export interface AwsHandler {
@@ -31,7 +24,10 @@ export async function openAwsHandler(options: AwsHandlerOptions): Promise<AwsHan
   const isWanted = typeof vending === "object" && vending.function === awsHandlerName && !(awsHandlerName in functions);
   if (!isWanted) return { functions, close: () => undefined };
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
-  const { createLocalVending } = await import("@thingline/certificate-vending");
+  const [{ createLocalVending }, { provisionedPolicyDocument, provisionedPolicyName }] = await Promise.all([
+    import("@thingline/certificate-vending"),
+    import("@thingline/cloud"),
+  ]);
   const { accessKeyId, secretAccessKey } = accessKeys[0] ?? defaultAccessKey;
   const local = createLocalVending({
     ...{ endpoint, region, log, credentials: { accessKeyId, secretAccessKey } },

@@ -10,7 +10,8 @@ import {
 } from "@thingline/modem";
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Adapters } from "./adapters.js";
-import { connectDoor, type DoorOptions } from "./modem-door.js";
+import type { DoorOptions } from "./door-options.js";
+import { connectDoor } from "./modem-door.js";
 import type { ModemDevice } from "./modem-device.js";
 
 /**

@@ -1,4 +1,5 @@
 import type { IoTClient, IoTClientConfig } from "@aws-sdk/client-iot";
+import { iotSdk } from "./aws-sdk.js";
 import { localAccessKey } from "./access-keys.js";
 import { findRunningCloud } from "@thingline/cloud/node";
 import { ThinglineError } from "@thingline/protocol";
@@ -59,7 +60,7 @@ async function openAws(signal: AbortSignal | undefined): Promise<ControlPlane> {
     const message = "no AWS region: set AWS_REGION, or the region of the profile that AWS_PROFILE names";
     throw new ThinglineError("OPTION_INVALID", message, { details: { option: "AWS_REGION" }, cause });
   });
-  const { DescribeEndpointCommand } = await import("@aws-sdk/client-iot");
+  const { DescribeEndpointCommand } = iotSdk();
   const command = new DescribeEndpointCommand({ endpointType: "iot:Data-ATS" });
   const { endpointAddress = "" } = await client.send(command, { ...(signal && { abortSignal: signal }) });
   return {
@@ -80,7 +81,7 @@ export function createAwsClient(): Promise<IoTClient> {
 async function createClient(config: IoTClientConfig): Promise<IoTClient> {
   // The SDK's notice about old Node versions is for its users' developers, not for the users of a command.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
-  const { IoTClient } = await import("@aws-sdk/client-iot");
+  const { IoTClient } = iotSdk();
   return new IoTClient(config);
 }
 

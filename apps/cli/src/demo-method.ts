@@ -1,5 +1,6 @@
 import type { ClaimPolicies } from "@thingline/cloud/issue";
 import type { ProvisioningMethod } from "@thingline/device/provisioning";
+import { iotSdk } from "./aws-sdk.js";
 import type { ControlPlane } from "./control-plane.js";
 import { UsageError } from "./failure.js";
 import { provisioningMethod, type MethodName } from "./provisioning-method.js";
@@ -53,7 +54,7 @@ export function demoWay(method: DemoMethod, { deviceId, isNative }: { deviceId: 
 
 /** What becomes of a device of the demonstration. */
 export async function createDemoTemplate(plane: ControlPlane, signal: AbortSignal): Promise<void> {
-  const { CreateProvisioningTemplateCommand } = await import("@aws-sdk/client-iot");
+  const { CreateProvisioningTemplateCommand } = iotSdk();
   const templateBody = startingTemplate({ kind: "fleet", prefix: "", groups: [] });
   const { account, region } = plane;
   const provisioningRoleArn = roleArn(undefined, { aws: false, account, region });

@@ -7,6 +7,7 @@ import type { ImageCrypto } from "@thingline/protocol/image";
 import { type Board, type BoardApplication, makeSimulatedFirmware, runBoard } from "@thingline/sim";
 import { makePrivateFolder, type Random, type SecTagDialer } from "@thingline/transport";
 import { createNodeImageCrypto } from "@thingline/transport/node/firmware";
+import { iotSdk, s3Sdk } from "./aws-sdk.js";
 import { localAccessKey } from "./access-keys.js";
 import type { Adapters } from "./adapters.js";
 import type { ControlPlane } from "./control-plane.js";
@@ -160,7 +161,7 @@ async function publishImage(
 
 /** As with S3: the client of AWS, and nothing that it would not do there. */
 async function upload({ cloud, signal }: DemoUpdate, key: string, image: Uint8Array): Promise<void> {
-  const { S3Client, CreateBucketCommand, PutObjectCommand } = await import("@aws-sdk/client-s3");
+  const { S3Client, CreateBucketCommand, PutObjectCommand } = s3Sdk();
   const credentials = await localAccessKey();
   const client = new S3Client({ endpoint: cloud.addresses.api, region: demoRegion, credentials, forcePathStyle: true });
   const call = { abortSignal: signal };
@@ -180,7 +181,7 @@ async function createJob(
   { jobId, key, newVersion }: Update,
   size: number,
 ): Promise<void> {
-  const { CreateJobCommand, DescribeThingCommand } = await import("@aws-sdk/client-iot");
+  const { CreateJobCommand, DescribeThingCommand } = iotSdk();
   const call = { abortSignal: signal };
   const { thingArn = "" } = await plane.client.send(new DescribeThingCommand({ thingName }), call);
   const url = `\${aws:iot:s3-presigned-url:https://s3.${demoRegion}.amazonaws.com/${bucket}/${key}}`;
@@ -215,7 +216,7 @@ async function showOutcome(
   { update, running }: { update: Update; running: string },
 ): Promise<void> {
   const { jobId, oldVersion, newVersion } = update;
-  const { DescribeJobExecutionCommand } = await import("@aws-sdk/client-iot");
+  const { DescribeJobExecutionCommand } = iotSdk();
   const { execution } = await plane.client.send(new DescribeJobExecutionCommand({ jobId, thingName }), {
     abortSignal: signal,
   });

@@ -1,7 +1,7 @@
 import type { Adapters } from "./adapters.js";
 import type { Output } from "./output.js";
 import type { ModemDevice } from "./modem-device.js";
-import { type DoorOptions, namesDoor } from "./modem-door.js";
+import { type DoorOptions, namesDoor } from "./door-options.js";
 
 /** The board behind a port, or the simulated modem of a folder. */
 export async function openModemDevice(

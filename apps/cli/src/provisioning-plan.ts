@@ -13,7 +13,7 @@ import { defaultClaimSecTag } from "./option-values.js";
 import type { Output } from "./output.js";
 import { isSplit, provisioningMethod, type MethodName, type MethodOptions } from "./provisioning-method.js";
 import type { SimulatedProvisioning } from "./provisioning.js";
-import { type DoorOptions, usesBoard } from "./modem-door.js";
+import { type DoorOptions, usesBoard } from "./door-options.js";
 import type { ModemDevice } from "./modem-device.js";
 import { readClaimFolder } from "./claim-folder.js";
 

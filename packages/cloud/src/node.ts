@@ -36,6 +36,8 @@ import type { Durability, Store } from "./store/store.js";
 // Most of the cloud is loaded where it is used: whoever only asks where one runs does not wait for it.
 export { damagesMax } from "./check-result.js";
 export type { CheckResult, Damage } from "./check-result.js";
+export { checkAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
+export type { AccessKey } from "./rest/access-keys.js";
 export { snapshotBytesMax } from "./rest/admission.js";
 export type { RunningCloud } from "./cloud-file.js";
 export type { CreatedThing, CreateThingOptions } from "./create-thing.js";

@@ -10,7 +10,8 @@ import { isThinglineError } from "@thingline/protocol";
 import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { commandLine, unlessDefault } from "../invocation.js";
-import { type DoorOptions, namesDoor, openModemDoor } from "../modem-door.js";
+import { type DoorOptions, namesDoor } from "../door-options.js";
+import { openModemDoor } from "../modem-door.js";
 import { defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
 

@@ -3,7 +3,7 @@ import { listSerialPorts, type SerialPortInfo } from "@thingline/modem/serial";
 import { isThinglineError } from "@thingline/protocol";
 import { forEachAtOnce } from "../each.js";
 import { UsageError } from "../failure.js";
-import type { DoorOptions } from "../modem-door.js";
+import type { DoorOptions } from "../door-options.js";
 import { describeModem, openModemAtHand } from "./at-hand.js";
 import { boardsMax } from "./board-result.js";
 

@@ -1,5 +1,5 @@
 import type { PemLineEnds } from "@thingline/modem";
-import type { DoorOptions } from "../modem-door.js";
+import type { DoorOptions } from "../door-options.js";
 
 /** Of `thingline modem write`. */
 export interface WriteOptions extends DoorOptions {

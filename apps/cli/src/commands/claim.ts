@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { ThinglineError } from "@thingline/protocol";
 import { createNodeFiles } from "@thingline/transport/node";
+import { iotSdk } from "../aws-sdk.js";
 import type { CommandContext } from "../command.js";
 import { openControlPlane } from "../control-plane.js";
 import { commandLine } from "../invocation.js";
@@ -28,7 +29,7 @@ export async function claimTemporary(
   const secTag = options.secTag ?? defaultClaimSecTag;
   const plane = await openControlPlane({ aws: options.aws === true, dataDir: options.dataDir, signal });
   await assertOutIsFree(options, name);
-  const { CreateProvisioningClaimCommand } = await import("@aws-sdk/client-iot");
+  const { CreateProvisioningClaimCommand } = iotSdk();
   const command = new CreateProvisioningClaimCommand({ templateName });
   const {
     certificateId = "",

@@ -12,6 +12,7 @@ import {
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { receivedRecordBytesMax } from "@thingline/modem/simulator";
 import type { CredentialStore, SecTagDialer } from "@thingline/transport";
+import { iotSdk } from "../aws-sdk.js";
 import { nodeAdapters, type Adapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
@@ -232,7 +233,7 @@ async function showProvisioning(stage: Stage, nativeTls: SimulatedProvisioning["
     },
   });
   try {
-    const { DescribeThingCommand, ListThingPrincipalsCommand } = await import("@aws-sdk/client-iot");
+    const { DescribeThingCommand, ListThingPrincipalsCommand } = iotSdk();
     const thingName = options.deviceId;
     const call = { abortSignal: signal };
     const thing = await plane.client.send(new DescribeThingCommand({ thingName }), call);

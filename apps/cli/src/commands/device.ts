@@ -32,7 +32,7 @@ import {
 } from "../device-rotation.js";
 import { createDeviceView, type DeviceView } from "../device-view.js";
 import { exitCodes, UsageError } from "../failure.js";
-import { type DoorOptions, usesBoard } from "../modem-door.js";
+import { type DoorOptions, usesBoard } from "../door-options.js";
 import { openModemDevice } from "../open-modem-device.js";
 import type { Output } from "../output.js";
 import { publishLines } from "../publish-lines.js";

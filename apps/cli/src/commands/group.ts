@@ -1,4 +1,5 @@
 import type { IoTClient, ListAttachedPoliciesCommandInput, ListThingGroupsCommandInput } from "@aws-sdk/client-iot";
+import { iotSdk } from "../aws-sdk.js";
 import type { CommandContext } from "../command.js";
 import { openControlPlane } from "../control-plane.js";
 import { forEachAtOnce } from "../each.js";
@@ -39,7 +40,7 @@ const refusalsShownMax = 10;
 
 async function open({ signal }: CommandContext, { aws, dataDir }: PlaceOptions) {
   const plane = await openControlPlane({ aws: aws === true, dataDir, signal });
-  return { plane, client: plane.client, sdk: await import("@aws-sdk/client-iot"), send: { abortSignal: signal } };
+  return { plane, client: plane.client, sdk: iotSdk(), send: { abortSignal: signal } };
 }
 
 type Opened = Awaited<ReturnType<typeof open>>;
@@ -170,7 +171,7 @@ async function policyNames(
   input: ListAttachedPoliciesCommandInput,
   send: { abortSignal: AbortSignal },
 ): Promise<string[]> {
-  const { paginateListAttachedPolicies } = await import("@aws-sdk/client-iot");
+  const { paginateListAttachedPolicies } = iotSdk();
   const names: string[] = [];
   for await (const page of paginateListAttachedPolicies({ client, pageSize }, input, send)) {
     names.push(...(page.policies ?? []).map(({ policyName = "" }) => policyName));
@@ -288,7 +289,7 @@ export async function groupDelete(context: CommandContext, options: RecursiveOpt
 
 /** Every group below one, children before their parents. */
 async function namesBelow(client: IoTClient, name: string, send: { abortSignal: AbortSignal }): Promise<string[]> {
-  const { paginateListThingGroups } = await import("@aws-sdk/client-iot");
+  const { paginateListThingGroups } = iotSdk();
   const names: string[] = [];
   for await (const page of paginateListThingGroups({ client, pageSize }, { parentGroup: name }, send)) {
     for (const { groupName = "" } of page.thingGroups ?? []) {

@@ -1,6 +1,6 @@
 import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
-import { type DoorOptions, namesDoor } from "../modem-door.js";
+import { type DoorOptions, namesDoor } from "../door-options.js";
 import { type ByProgrammerOptions, programByNrfutil } from "../modem-firmware/by-programmer.js";
 import { type BySerialOptions, programBySerial } from "../modem-firmware/by-serial.js";
 

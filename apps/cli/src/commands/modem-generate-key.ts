@@ -6,7 +6,7 @@ import { describeModem, type HandOptions, holdUntilRestored, modemLine, openMode
 import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
 import { commandLine } from "../invocation.js";
-import { doorWords } from "../modem-door.js";
+import { doorWords } from "../door-options.js";
 
 interface GenerateOptions extends HandOptions {
   secTag: number;

@@ -4,7 +4,7 @@ import type { CredentialType } from "@thingline/transport";
 import { describeModem, type HandOptions, holdUntilRestored, modemLine, openToLook } from "../boards/at-hand.js";
 import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
-import { namesDoor } from "../modem-door.js";
+import { namesDoor } from "../door-options.js";
 
 /** Types of `%CMNG` that no application writes. */
 const vendorTypes: Readonly<Record<number, string>> = {

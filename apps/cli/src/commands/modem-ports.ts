@@ -3,7 +3,8 @@ import { listSerialPorts, type SerialPortInfo } from "@thingline/modem/serial";
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
 import type { CommandContext } from "../command.js";
 import { exitCodes } from "../failure.js";
-import { type DoorOptions, probeDoor } from "../modem-door.js";
+import type { DoorOptions } from "../door-options.js";
+import { probeDoor } from "../modem-door.js";
 
 interface PortsOptions extends Pick<DoorOptions, "baudRate" | "flowControl"> {
   /** Every port is probed, and not only those of Nordic's boards. */

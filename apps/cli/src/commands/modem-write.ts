@@ -7,7 +7,7 @@ import { isPair, isPairInFolder, stepText, tellReport, writeOne } from "../board
 import type { WriteOptions } from "../boards/write-options.js";
 import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";
-import { namesDoor } from "../modem-door.js";
+import { namesDoor } from "../door-options.js";
 import type { Output } from "../output.js";
 
 const lineOptions = ["manifest", "fromEach", "report", "resume", "atOnce", "batchDir"] as const;

@@ -16,7 +16,7 @@ import {
   type ProvisionPlan,
 } from "../provisioning-plan.js";
 import { progressFileName, provisionSimulatedDevice } from "../provisioning.js";
-import { doorWords } from "../modem-door.js";
+import { doorWords } from "../door-options.js";
 import { openModemDevice } from "../open-modem-device.js";
 
 /** `thingline provision --conf prj.conf [--conf overlay.conf]` */

@@ -1,5 +1,6 @@
 import type { ProvisioningHook } from "@aws-sdk/client-iot";
 import { createNodeFiles } from "@thingline/transport/node";
+import { iotSdk } from "../aws-sdk.js";
 import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { UsageError } from "../failure.js";
@@ -36,7 +37,7 @@ const pageSize = 100;
 
 export async function openTemplates({ signal }: CommandContext, { aws, dataDir }: PlaceOptions) {
   const plane = await openControlPlane({ aws: aws === true, dataDir, signal });
-  return { plane, client: plane.client, sdk: await import("@aws-sdk/client-iot"), send: { abortSignal: signal } };
+  return { plane, client: plane.client, sdk: iotSdk(), send: { abortSignal: signal } };
 }
 
 const placeOf = ({ account, region }: ControlPlane, { aws }: PlaceOptions) => ({ aws: aws === true, account, region });

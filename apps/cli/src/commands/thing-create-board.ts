@@ -10,6 +10,7 @@ import {
 import { bytesEqual, ThinglineError } from "@thingline/protocol";
 import { parseCertificateRequest } from "@thingline/protocol/x509";
 import { makePrivateFolder } from "@thingline/transport";
+import { iotSdk } from "../aws-sdk.js";
 import { nodeAdapters } from "../adapters.js";
 import { describeModem, holdUntilRestored, type ModemAtHand, modemLine, openModemAtHand } from "../boards/at-hand.js";
 import { type BoardFile, boardFileName, readBoardFile, requestFileName, writeBoardFile } from "../boards/board-file.js";
@@ -22,7 +23,7 @@ import { credentialFileNames } from "../credentials-folder.js";
 import { exitCodes } from "../failure.js";
 import { commandLine, unlessDefault } from "../invocation.js";
 import { shortenIds } from "../log.js";
-import { type DoorOptions, doorWords } from "../modem-door.js";
+import { type DoorOptions, doorWords } from "../door-options.js";
 import { defaultDataDir, defaultModemDir } from "../option-values.js";
 import type { Output } from "../output.js";
 import { issuingPlane } from "../registry.js";
@@ -227,7 +228,7 @@ async function requireCertificate(
   { context, plane, folder }: Creation,
   { certificateId = "" }: BoardFile,
 ): Promise<void> {
-  const sdk = await import("@aws-sdk/client-iot");
+  const sdk = iotSdk();
   const { certificateDescription } = await plane.client.send(new sdk.DescribeCertificateCommand({ certificateId }), {
     abortSignal: context.signal,
   });

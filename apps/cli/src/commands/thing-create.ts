@@ -1,6 +1,6 @@
 import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
-import { namesDoor } from "../modem-door.js";
+import { namesDoor } from "../door-options.js";
 import { thingCreate as createInCloud } from "./thing.js";
 import type { BoardCreateOptions } from "./thing-create-board.js";
 

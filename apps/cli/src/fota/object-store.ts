@@ -1,6 +1,7 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { ThinglineError } from "@thingline/protocol";
 import { findRunningCloud } from "@thingline/cloud/node";
+import { s3Sdk } from "../aws-sdk.js";
 import { localAccessKey } from "../access-keys.js";
 import { UsageError } from "../failure.js";
 import { isAwsError, type PlaceOptions } from "./plane.js";
@@ -45,7 +46,7 @@ async function openLocal(dataDir: string, bucket: string): Promise<ObjectStore> 
       "the cloud that runs there has no objects: it is of an earlier version",
     );
   }
-  const { S3Client, CreateBucketCommand } = await import("@aws-sdk/client-s3");
+  const { S3Client, CreateBucketCommand } = s3Sdk();
   const credentials = await localAccessKey();
   const client = new S3Client({ endpoint: running.api, region: running.region, credentials, forcePathStyle: true });
   const { host, protocol } = new URL(objects);
@@ -65,7 +66,7 @@ async function openLocal(dataDir: string, bucket: string): Promise<ObjectStore> 
 
 async function openAws(bucket: string | undefined, signal: AbortSignal): Promise<ObjectStore> {
   if (bucket === undefined) throw bucketMissing();
-  const { HeadBucketCommand, S3Client } = await import("@aws-sdk/client-s3");
+  const { HeadBucketCommand, S3Client } = s3Sdk();
   // An endpoint of one's own mostly has one name for all buckets.
   const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
   const forcePathStyle = (AWS_ENDPOINT_URL_S3 ?? AWS_ENDPOINT_URL) !== undefined;
@@ -91,7 +92,7 @@ function storeOf(where: {
   return {
     bucket,
     async put(key, bytes, signal) {
-      const { HeadObjectCommand, PutObjectCommand } = await import("@aws-sdk/client-s3");
+      const { HeadObjectCommand, PutObjectCommand } = s3Sdk();
       await where.prepare(signal);
       const send = { abortSignal: signal };
       const there = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), send).catch(absent);
@@ -102,7 +103,7 @@ function storeOf(where: {
       return { isNew: true };
     },
     async get({ bucket: from, key }, { bytesMax, signal }) {
-      const { GetObjectCommand } = await import("@aws-sdk/client-s3");
+      const { GetObjectCommand } = s3Sdk();
       const found = await client.send(new GetObjectCommand({ Bucket: from, Key: key }), { abortSignal: signal });
       const { ContentLength: length = 0, Body: body } = found;
       if (length > bytesMax || body === undefined) {

@@ -1,4 +1,5 @@
 import type { IoTClient } from "@aws-sdk/client-iot";
+import { iotSdk } from "../aws-sdk.js";
 import type { CommandContext } from "../command.js";
 import { openControlPlane, type ControlPlane } from "../control-plane.js";
 
@@ -7,9 +8,8 @@ export interface PlaceOptions {
   aws?: boolean;
 }
 
-const loadSdk = () => import("@aws-sdk/client-iot");
 /** Loaded when a command runs, so that `--help` stays fast. */
-type Sdk = Awaited<ReturnType<typeof loadSdk>>;
+type Sdk = ReturnType<typeof iotSdk>;
 
 /** AWS IoT, local or real, as the commands for updates need it. */
 export interface FotaPlane {
@@ -22,7 +22,7 @@ export interface FotaPlane {
 
 export async function openFotaPlane({ signal }: CommandContext, { aws, dataDir }: PlaceOptions): Promise<FotaPlane> {
   const plane = await openControlPlane({ aws: aws === true, dataDir, signal });
-  return { plane, client: plane.client, sdk: await loadSdk(), send: { abortSignal: signal } };
+  return { plane, client: plane.client, sdk: iotSdk(), send: { abortSignal: signal } };
 }
 
 /** Whether it is an error of AWS with this name. */

@@ -1,7 +1,8 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
-import { type DoorOptions, type OpenDoor, openModemDoor } from "../modem-door.js";
+import type { DoorOptions } from "../door-options.js";
+import { type OpenDoor, openModemDoor } from "../modem-door.js";
 import type { Output } from "../output.js";
 import {
   listBoards,

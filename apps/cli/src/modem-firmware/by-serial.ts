@@ -10,7 +10,8 @@ import {
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
-import { connectDoor, type DoorOptions, probeDoor } from "../modem-door.js";
+import type { DoorOptions } from "../door-options.js";
+import { connectDoor, probeDoor } from "../modem-door.js";
 import type { Output } from "../output.js";
 import { readFullUpload, readImageUpload, requireSameFamily } from "./package-file.js";
 import { ProgramProgress } from "./progress.js";
