@@ -9,14 +9,15 @@ import { findDomainOfAuthorizer } from "./services/domain-configurations/index.j
 import { createDomainConfigurations } from "./services/domain-configurations/service.js";
 import { addTemplate, openFleetWorld, templateName } from "./services/fleet-provisioning/fleet-world.test.support.js";
 import { openServiceWorld } from "./services/world.test.support.js";
+import { clearedBillingThingsMax } from "./services/registry/billing-group-sweep.js";
 import { clearedThingsMax } from "./services/registry/group-sweep.js";
 import { iterate } from "./store/iterate.js";
 import type { StoreEntry } from "./store/store.js";
 import { createReferenceCheck } from "./store-references.js";
 
-/** Groups with things and a policy, and one that is still being cleared away. */
+/** Groups with things and a policy, and ones that are still being cleared away; a thing of a type. */
 async function groups(): Promise<StoreEntry[]> {
-  const { run, registry, store } = await openServiceWorld();
+  const { run, registry, store } = await openServiceWorld({ isStarted: false });
   await run(registry.createThingGroup, { thingGroupName: "fleet" });
   for (const thingGroupName of ["north", "south"]) {
     await run(registry.createThingGroup, { thingGroupName, parentGroupName: "fleet" });
@@ -33,6 +34,13 @@ async function groups(): Promise<StoreEntry[]> {
   await run(registry.createThing, { thingName: "t" });
   await run(registry.addThingToThingGroup, { thingName: "t", thingGroupName: "north" });
   await run(registry.deleteThingGroup, { thingGroupName: "south" });
+  await run(registry.createThingType, { thingTypeName: "pump" });
+  for (const billingGroupName of ["old", "new"]) await run(registry.createBillingGroup, { billingGroupName });
+  for (let at = 0; at <= clearedBillingThingsMax; at++) {
+    await run(registry.createThing, { thingName: `b-${at}`, billingGroupName: "old" });
+  }
+  await run(registry.createThing, { thingName: "typed", thingTypeName: "pump", billingGroupName: "new" });
+  await run(registry.deleteBillingGroup, { billingGroupName: "old" });
   const entries: StoreEntry[] = [];
   for await (const entry of iterate(store, [])) entries.push(entry);
   return entries;
@@ -55,6 +63,7 @@ test("what the records of groups say of each other is there, and its loss is tol
     "thingOfGroup",
     "deletedGroup",
     "targetOfPolicy",
+    ...["thingType", "thingOfType", "billingGroup", "deletedBillingGroup", "thingOfBillingGroup"],
   ]) {
     const lost = entries.findIndex(({ key }) => key[2] === kind);
     assert.ok(lost >= 0, kind);

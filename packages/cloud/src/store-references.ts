@@ -4,6 +4,7 @@ import { caKeys, placesOfCa, type CaCertificateRecord } from "./services/certifi
 import { resourceOfTags } from "./services/tags/model.js";
 import { templateKeys, type TemplateRecord } from "./services/fleet-provisioning/model.js";
 import { pendingKeys, type PendingOfClientRecord } from "./services/fleet-provisioning/pending-model.js";
+import type { BillingGroupRecord } from "./services/registry/billing-group-model.js";
 import { listKeysOf } from "./services/registry/records.js";
 import { placesOfGroup } from "./services/registry/group-records.js";
 import { arnOf, certificateIdOfArn, registryKeys, thingGroupOfArn } from "./services/registry/model.js";
@@ -97,9 +98,22 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
         wantCertificate(scope, other, want);
       } else if (kind === "thingOfPrincipal") want(registryKeys.principalOfThing(scope, other, name));
       else if (kind === "thing" && key.length === 4) {
-        for (const { thingGroupId } of (value as ThingRecord).groups ?? []) {
-          want(registryKeys.thingOfGroup(scope, thingGroupId, name));
+        const { groups = [], thingTypeName, billingGroupId } = value as ThingRecord;
+        for (const { thingGroupId } of groups) want(registryKeys.thingOfGroup(scope, thingGroupId, name));
+        if (thingTypeName !== undefined) {
+          want(registryKeys.thingType(scope, thingTypeName));
+          want(registryKeys.thingOfType(scope, thingTypeName, name));
         }
+        if (billingGroupId !== undefined) want(registryKeys.thingOfBillingGroup(scope, billingGroupId, name));
+      } else if (kind === "thingOfType") {
+        want(registryKeys.thingType(scope, name));
+        want(registryKeys.thing(scope, other));
+      } else if (kind === "billingGroup") {
+        seen.add(show(idOfBillingGroup(scope, (value as BillingGroupRecord).billingGroupId)));
+      } else if (kind === "deletedBillingGroup") seen.add(show(idOfBillingGroup(scope, name)));
+      else if (kind === "thingOfBillingGroup") {
+        want(idOfBillingGroup(scope, name));
+        want(registryKeys.thing(scope, other));
       } else if (kind === "thingGroup") {
         const group = value as ThingGroupRecord;
         seen.add(show(idOfGroup(scope, group.thingGroupId)));
@@ -141,6 +155,14 @@ const idOfGroup = ({ account, region }: ReturnType<typeof scopeOf>, thingGroupId
   region,
   "thingGroupId",
   thingGroupId,
+];
+
+/** As {@link idOfGroup}, of a billing group. */
+const idOfBillingGroup = ({ account, region }: ReturnType<typeof scopeOf>, billingGroupId: string): StoreKey => [
+  account,
+  region,
+  "billingGroupId",
+  billingGroupId,
 ];
 
 const scopeOf = ([account, region]: StoreKey) => ({ account: String(account), region: String(region) });

@@ -2,12 +2,15 @@ import { BoundedMap } from "@thingline/protocol";
 import type { Authorizer, BrokerAction } from "../policy/authorizer.js";
 import type { ReceiveRights } from "./client.js";
 import type { BrokerContext } from "./context.js";
+import { createEnrichment, type Enrichment } from "./enrichment.js";
 import type { BrokerRoute } from "./routes.js";
 
 /** What a connection remembers of a topic that it published to. */
 export interface PublishGrant {
   readonly topic: string;
   isAllowed: boolean;
+  /** Allowed, and nothing is added to the message: the one thing that an ordinary message asks. */
+  isPlain: boolean;
   /** Of the authorizer when it was asked. */
   generation: number;
   route: BrokerRoute;
@@ -20,6 +23,8 @@ const noDecisions = new BoundedMap<string, boolean>(1);
 /** What the policy lets one connected client do, remembered by topic until the policy changes. */
 export class ClientRights implements ReceiveRights {
   authorizer: Authorizer;
+  /** What is added to each message that the client publishes. */
+  enrichment: Enrichment | undefined;
   /** The one asked for last: a publisher has few topics, and most of them one. */
   private lastGrant: PublishGrant | undefined;
   private grants = noGrants;
@@ -38,6 +43,7 @@ export class ClientRights implements ReceiveRights {
     this.clientId = clientId;
     this.certificateId = certificateId;
     this.authorizer = authorizer;
+    this.enrichment = createEnrichment(context, clientId, authorizer.enrichment);
   }
 
   /** Whether the policy lets the client receive the topic; remembered until the policy changes. */
@@ -68,6 +74,7 @@ export class ClientRights implements ReceiveRights {
   /** Policies of the principal were loaded again. */
   replace(authorizer: Authorizer): void {
     this.authorizer = authorizer;
+    this.enrichment = createEnrichment(this.context, this.clientId, authorizer.enrichment);
     this.receiveGeneration = -1;
     this.grants = noGrants;
     this.lastGrant = undefined;

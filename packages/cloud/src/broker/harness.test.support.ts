@@ -10,6 +10,7 @@ import {
   type PublishAckPacket,
   type PublishPacket,
   type Subscription,
+  type UserProperties,
 } from "@thingline/protocol/mqtt";
 import { SlabPool, StreamConnection, type Batch, type Channel, type Clock, type Random } from "@thingline/transport";
 import {
@@ -226,6 +227,8 @@ export class TestIdentity implements ConnectionIdentity {
   requests: ConnectRequest[] = [];
   /** The thing that the certificate is attached to. */
   thingName: string | undefined;
+  /** What the type of that thing adds to its messages. */
+  enrichment: UserProperties | undefined;
 
   constructor(rule: Rule = () => true, certificateId?: string) {
     this.rule = rule;
@@ -240,6 +243,7 @@ export class TestIdentity implements ConnectionIdentity {
         return { isAllowed, explanation: isAllowed ? "statement 1" : `no statement allows ${action} on ${resource}` };
       },
       thingName: this.thingName,
+      ...(this.enrichment !== undefined && { enrichment: this.enrichment }),
       generation: 0,
     };
     Object.defineProperty(authorizer, "generation", { get: () => this.generation });

@@ -6,6 +6,7 @@ import type { PublishGrant } from "./client-rights.js";
 import type { ConnectedClient } from "./connected-client.js";
 import type { BrokerContext } from "./context.js";
 import type { BrokerCounters } from "./counters.js";
+import { enriched } from "./enrichment.js";
 import type { Intake } from "./intake.js";
 import type { Pubacks } from "./puback.js";
 import type { BrokerIndex } from "./routes.js";
@@ -52,9 +53,7 @@ export class InboundPublishes {
     }
     const grant = client.rights.grantOf(topic) ?? this.grant(client, topic);
     if (grant === undefined) return;
-    if (!grant.isAllowed) {
-      return this.denied(turn, client, packet, topic, "an earlier decision, see the first line of the log");
-    }
+    if (!grant.isPlain) return this.receiveOther(turn, client, packet, grant);
     if (!this.index.isCurrent(grant.route)) grant.route = this.index.route(topic);
     if (isRetained || properties !== undefined) return this.receiveSlowly(turn, client, packet, grant);
     const { publication } = turn;
@@ -63,7 +62,17 @@ export class InboundPublishes {
     this.pubacks.settle(turn, client, packet);
   }
 
-  /** Everything that an ordinary message does not need: properties, RETAIN. */
+  /** To a topic that the client may not publish to, or from a client whose messages are enriched. */
+  private receiveOther(turn: Turn, client: ConnectedClient, packet: PublishPacket, grant: PublishGrant): void {
+    const { topic } = grant;
+    if (!grant.isAllowed) {
+      return this.denied(turn, client, packet, topic, "an earlier decision, see the first line of the log");
+    }
+    if (!this.index.isCurrent(grant.route)) grant.route = this.index.route(topic);
+    this.receiveSlowly(turn, client, packet, grant);
+  }
+
+  /** Everything that an ordinary message does not need: properties, RETAIN, what the type of the client's thing adds. */
   private receiveSlowly(turn: Turn, client: ConnectedClient, packet: PublishPacket, grant: PublishGrant): void {
     const { topic, route } = grant;
     const { isRetained, payload, properties } = packet;
@@ -72,6 +81,8 @@ export class InboundPublishes {
     const { publication } = turn;
     publication.reset(topic, payload, packet.qos === 0 ? 0 : 1, isRetained, client.session);
     this.intake.describe(publication, properties);
+    const { enrichment } = client.rights;
+    if (enrichment !== undefined) publication.properties = enriched(publication.properties, enrichment);
     if (this.intake.take(turn, publication, route, client)) this.pubacks.settle(turn, client, packet);
     else this.throttled(turn, client, packet);
   }
@@ -112,7 +123,8 @@ export class InboundPublishes {
     }
     const { generation } = client.rights.authorizer;
     const isAllowed = this.mayPublish(client, topic);
-    const grant: PublishGrant = { topic, isAllowed, generation, route: this.index.route(topic) };
+    const isPlain = isAllowed && client.rights.enrichment === undefined;
+    const grant: PublishGrant = { topic, isAllowed, isPlain, generation, route: this.index.route(topic) };
     client.rights.remember(grant);
     return grant;
   }

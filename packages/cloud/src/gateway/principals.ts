@@ -35,7 +35,8 @@ export function createPrincipals({ store, scope, unixMs }: PrincipalsOptions): P
       const policies = (principal?.policies ?? []).map((policy) => cache.get(policy));
       const connection = { clientId, certificateId, certificate, sourceIp, serverName, isSecure: true };
       const facts = { ...connection, thing, attachedThingNames };
-      const authorizer = new PrincipalAuthorizer({ ...scope, unixMs, policies, facts });
+      const enrichment = principal?.enrichment;
+      const authorizer = new PrincipalAuthorizer({ ...scope, unixMs, policies, facts, enrichment });
       const refusal = whyNot(principal, { facts: certificate, serverName, nowMs: unixMs() });
       if (refusal === undefined) return { authorizer, decision: authorizer.authorizeConnect(request) };
       const explanation = `certificate ${certificateId} ${refusal}`;

@@ -1,3 +1,5 @@
+import type { UserProperties } from "@thingline/protocol/mqtt";
+
 /** Actions that the broker asks about. The resource is the part after `arn:aws:iot:<region>:<account>:`. */
 export type BrokerAction = "iot:Connect" | "iot:Publish" | "iot:RetainPublish" | "iot:Subscribe" | "iot:Receive";
 
@@ -30,6 +32,8 @@ export interface Authorizer {
   readonly generation: number;
   /** The associated thing, as lifecycle events name it. */
   readonly thingName: string | undefined;
+  /** User properties that every message of the connection gets, by the type of its thing. Undefined for nearly all connections. */
+  readonly enrichment?: UserProperties | undefined;
 }
 
 /** Who is at the other end of a transport connection, before any MQTT. */

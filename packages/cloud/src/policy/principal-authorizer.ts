@@ -18,6 +18,7 @@ export interface PrincipalAuthorizerOptions extends PrincipalPolicies {
   account: string;
   region: string;
   unixMs: () => number;
+  enrichment?: Authorizer["enrichment"];
 }
 
 interface ActionState {
@@ -27,6 +28,7 @@ interface ActionState {
 
 /** An {@link Authorizer} over compiled policies. Lives as long as its connection; {@link update} brings changes. */
 export class PrincipalAuthorizer implements Authorizer {
+  readonly enrichment: Authorizer["enrichment"];
   #generation = 0;
   #arnPrefix: string;
   #unixMs: () => number;
@@ -34,7 +36,8 @@ export class PrincipalAuthorizer implements Authorizer {
   #bound: BoundPolicies;
   #actions = new Map<BrokerAction, ActionState>();
 
-  constructor({ account, region, unixMs, policies, facts }: PrincipalAuthorizerOptions) {
+  constructor({ account, region, unixMs, policies, facts, enrichment }: PrincipalAuthorizerOptions) {
+    this.enrichment = enrichment;
     this.#arnPrefix = `arn:aws:iot:${region}:${account}:`;
     this.#unixMs = unixMs;
     this.#principal = { policies, facts };

@@ -26,7 +26,12 @@ const knownTemplate = {
 async function openKnownWorld() {
   const world = await openRestWorld({ signatures: "any" });
   const { registry, run } = world;
-  for (const thingName of ["known", "other"]) await run(registry.createThing, { thingName });
+  const billingGroupName = "known";
+  for (const name of ["known", "other"]) {
+    await run(registry.createBillingGroup, { billingGroupName: name });
+    await run(registry.createThingType, { thingTypeName: name });
+    await run(registry.createThing, { thingName: name, billingGroupName });
+  }
   const policyDocument = '{"Version":"2012-10-17","Statement":[]}';
   for (const policyName of ["known", "other"]) await run(registry.createPolicy, { policyName, policyDocument });
   const { certificateArn: principal, certificateId } = await run(registry.createKeysAndCertificate, {});
@@ -58,6 +63,7 @@ async function openKnownWorld() {
   const known = {
     thingName: "known",
     thingGroupName: "known",
+    billingGroupName,
     policyName: "known",
     principal,
     target: principal,

@@ -16,6 +16,15 @@ export interface AcceptCertificateTransferRequest {
   setAsActive?: boolean | undefined;
 }
 
+export interface AddThingToBillingGroupRequest {
+  billingGroupName?: string | undefined;
+  billingGroupArn?: string | undefined;
+  thingName?: string | undefined;
+  thingArn?: string | undefined;
+}
+
+export type AddThingToBillingGroupResponse = Readonly<Record<never, never>>;
+
 export interface AddThingToThingGroupRequest {
   thingGroupName?: string | undefined;
   thingGroupArn?: string | undefined;
@@ -118,6 +127,14 @@ export interface AwsJobRateIncreaseCriteria {
 
 export interface AwsJobTimeoutConfig {
   inProgressTimeoutInMinutes?: number | undefined;
+}
+
+export interface BillingGroupMetadata {
+  creationDate?: number | undefined;
+}
+
+export interface BillingGroupProperties {
+  billingGroupDescription?: string | undefined;
 }
 
 export interface CACertificate {
@@ -243,6 +260,18 @@ export interface CreateAuthorizerRequest {
 export interface CreateAuthorizerResponse {
   authorizerName?: string | undefined;
   authorizerArn?: string | undefined;
+}
+
+export interface CreateBillingGroupRequest {
+  billingGroupName: string;
+  billingGroupProperties?: BillingGroupProperties | undefined;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreateBillingGroupResponse {
+  billingGroupName?: string | undefined;
+  billingGroupArn?: string | undefined;
+  billingGroupId?: string | undefined;
 }
 
 export interface CreateCertificateFromCsrRequest {
@@ -525,6 +554,18 @@ export interface CreateThingResponse {
   thingId?: string | undefined;
 }
 
+export interface CreateThingTypeRequest {
+  thingTypeName: string;
+  thingTypeProperties?: ThingTypeProperties | undefined;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreateThingTypeResponse {
+  thingTypeName?: string | undefined;
+  thingTypeArn?: string | undefined;
+  thingTypeId?: string | undefined;
+}
+
 export interface CustomCodeSigning {
   signature?: CodeSigningSignature | undefined;
   certificateChain?: CodeSigningCertificateChain | undefined;
@@ -537,6 +578,13 @@ export interface DeleteAuthorizerRequest {
 }
 
 export type DeleteAuthorizerResponse = Readonly<Record<never, never>>;
+
+export interface DeleteBillingGroupRequest {
+  billingGroupName: string;
+  expectedVersion?: number | undefined;
+}
+
+export type DeleteBillingGroupResponse = Readonly<Record<never, never>>;
 
 export interface DeleteCACertificateRequest {
   certificateId: string;
@@ -654,12 +702,38 @@ export interface DeleteThingRequest {
 
 export type DeleteThingResponse = Readonly<Record<never, never>>;
 
+export interface DeleteThingTypeRequest {
+  thingTypeName: string;
+}
+
+export type DeleteThingTypeResponse = Readonly<Record<never, never>>;
+
+export interface DeprecateThingTypeRequest {
+  thingTypeName: string;
+  undoDeprecate?: boolean | undefined;
+}
+
+export type DeprecateThingTypeResponse = Readonly<Record<never, never>>;
+
 export interface DescribeAuthorizerRequest {
   authorizerName: string;
 }
 
 export interface DescribeAuthorizerResponse {
   authorizerDescription?: AuthorizerDescription | undefined;
+}
+
+export interface DescribeBillingGroupRequest {
+  billingGroupName: string;
+}
+
+export interface DescribeBillingGroupResponse {
+  billingGroupName?: string | undefined;
+  billingGroupId?: string | undefined;
+  billingGroupArn?: string | undefined;
+  version?: number | undefined;
+  billingGroupProperties?: BillingGroupProperties | undefined;
+  billingGroupMetadata?: BillingGroupMetadata | undefined;
 }
 
 export interface DescribeCACertificateRequest {
@@ -885,6 +959,18 @@ export interface DescribeThingResponse {
   attributes?: Readonly<Record<string, string>> | undefined;
   version?: number | undefined;
   billingGroupName?: string | undefined;
+}
+
+export interface DescribeThingTypeRequest {
+  thingTypeName: string;
+}
+
+export interface DescribeThingTypeResponse {
+  thingTypeName?: string | undefined;
+  thingTypeId?: string | undefined;
+  thingTypeArn?: string | undefined;
+  thingTypeProperties?: ThingTypeProperties | undefined;
+  thingTypeMetadata?: ThingTypeMetadata | undefined;
 }
 
 export interface Destination {
@@ -1189,6 +1275,17 @@ export interface ListAuthorizersRequest {
 export interface ListAuthorizersResponse {
   authorizers?: readonly AuthorizerSummary[] | undefined;
   nextMarker?: string | undefined;
+}
+
+export interface ListBillingGroupsRequest {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+  namePrefixFilter?: string | undefined;
+}
+
+export interface ListBillingGroupsResponse {
+  billingGroups?: readonly GroupNameAndArn[] | undefined;
+  nextToken?: string | undefined;
 }
 
 export interface ListCACertificatesRequest {
@@ -1554,6 +1651,28 @@ export interface ListThingRegistrationTasksResponse {
   nextToken?: string | undefined;
 }
 
+export interface ListThingTypesRequest {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+  thingTypeName?: string | undefined;
+}
+
+export interface ListThingTypesResponse {
+  thingTypes?: readonly ThingTypeDefinition[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListThingsInBillingGroupRequest {
+  billingGroupName: string;
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+}
+
+export interface ListThingsInBillingGroupResponse {
+  things?: readonly string[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListThingsInThingGroupRequest {
   thingGroupName: string;
   recursive?: boolean | undefined;
@@ -1591,6 +1710,10 @@ export interface ManagedJobTemplateSummary {
   description?: string | undefined;
   environments?: readonly string[] | undefined;
   templateVersion?: string | undefined;
+}
+
+export interface Mqtt5Configuration {
+  propagatingAttributes?: readonly PropagatingAttribute[] | undefined;
 }
 
 export interface MqttContext {
@@ -1682,6 +1805,12 @@ export interface PrincipalThingObject {
   thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING" | undefined;
 }
 
+export interface PropagatingAttribute {
+  userPropertyKey?: string | undefined;
+  thingAttribute?: string | undefined;
+  connectionAttribute?: string | undefined;
+}
+
 export interface ProvisioningHook {
   payloadVersion?: string | undefined;
   targetArn: string;
@@ -1765,6 +1894,15 @@ export interface RejectCertificateTransferRequest {
   certificateId: string;
   rejectReason?: string | undefined;
 }
+
+export interface RemoveThingFromBillingGroupRequest {
+  billingGroupName?: string | undefined;
+  billingGroupArn?: string | undefined;
+  thingName?: string | undefined;
+  thingArn?: string | undefined;
+}
+
+export type RemoveThingFromBillingGroupResponse = Readonly<Record<never, never>>;
 
 export interface RemoveThingFromThingGroupRequest {
   thingGroupName?: string | undefined;
@@ -1952,6 +2090,25 @@ export interface ThingPrincipalObject {
   thingPrincipalType?: "EXCLUSIVE_THING" | "NON_EXCLUSIVE_THING" | undefined;
 }
 
+export interface ThingTypeDefinition {
+  thingTypeName?: string | undefined;
+  thingTypeArn?: string | undefined;
+  thingTypeProperties?: ThingTypeProperties | undefined;
+  thingTypeMetadata?: ThingTypeMetadata | undefined;
+}
+
+export interface ThingTypeMetadata {
+  deprecated?: boolean | undefined;
+  deprecationDate?: number | undefined;
+  creationDate?: number | undefined;
+}
+
+export interface ThingTypeProperties {
+  thingTypeDescription?: string | undefined;
+  searchableAttributes?: readonly string[] | undefined;
+  mqtt5Configuration?: Mqtt5Configuration | undefined;
+}
+
 export interface TimeoutConfig {
   inProgressTimeoutInMinutes?: number | undefined;
 }
@@ -2001,6 +2158,16 @@ export interface UpdateAuthorizerRequest {
 export interface UpdateAuthorizerResponse {
   authorizerName?: string | undefined;
   authorizerArn?: string | undefined;
+}
+
+export interface UpdateBillingGroupRequest {
+  billingGroupName: string;
+  billingGroupProperties: BillingGroupProperties;
+  expectedVersion?: number | undefined;
+}
+
+export interface UpdateBillingGroupResponse {
+  version?: number | undefined;
 }
 
 export interface UpdateCACertificateRequest {
@@ -2157,6 +2324,13 @@ export interface UpdateThingRequest {
 
 export type UpdateThingResponse = Readonly<Record<never, never>>;
 
+export interface UpdateThingTypeRequest {
+  thingTypeName: string;
+  thingTypeProperties?: ThingTypeProperties | undefined;
+}
+
+export type UpdateThingTypeResponse = Readonly<Record<never, never>>;
+
 export interface VersionUpdateByJobsConfig {
   enabled?: boolean | undefined;
   roleArn?: string | undefined;
@@ -2165,6 +2339,7 @@ export interface VersionUpdateByJobsConfig {
 /** Input and output by operation. */
 export interface IotOperations {
   AcceptCertificateTransfer: { input: AcceptCertificateTransferRequest; output: Readonly<Record<never, never>> };
+  AddThingToBillingGroup: { input: AddThingToBillingGroupRequest; output: AddThingToBillingGroupResponse };
   AddThingToThingGroup: { input: AddThingToThingGroupRequest; output: AddThingToThingGroupResponse };
   AssociateTargetsWithJob: { input: AssociateTargetsWithJobRequest; output: AssociateTargetsWithJobResponse };
   AttachPolicy: { input: AttachPolicyRequest; output: Readonly<Record<never, never>> };
@@ -2175,6 +2350,7 @@ export interface IotOperations {
   CancelJobExecution: { input: CancelJobExecutionRequest; output: Readonly<Record<never, never>> };
   ClearDefaultAuthorizer: { input: ClearDefaultAuthorizerRequest; output: ClearDefaultAuthorizerResponse };
   CreateAuthorizer: { input: CreateAuthorizerRequest; output: CreateAuthorizerResponse };
+  CreateBillingGroup: { input: CreateBillingGroupRequest; output: CreateBillingGroupResponse };
   CreateCertificateFromCsr: { input: CreateCertificateFromCsrRequest; output: CreateCertificateFromCsrResponse };
   CreateCertificateProvider: { input: CreateCertificateProviderRequest; output: CreateCertificateProviderResponse };
   CreateDomainConfiguration: { input: CreateDomainConfigurationRequest; output: CreateDomainConfigurationResponse };
@@ -2193,7 +2369,9 @@ export interface IotOperations {
   CreateStream: { input: CreateStreamRequest; output: CreateStreamResponse };
   CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
   CreateThingGroup: { input: CreateThingGroupRequest; output: CreateThingGroupResponse };
+  CreateThingType: { input: CreateThingTypeRequest; output: CreateThingTypeResponse };
   DeleteAuthorizer: { input: DeleteAuthorizerRequest; output: DeleteAuthorizerResponse };
+  DeleteBillingGroup: { input: DeleteBillingGroupRequest; output: DeleteBillingGroupResponse };
   DeleteCACertificate: { input: DeleteCACertificateRequest; output: DeleteCACertificateResponse };
   DeleteCertificate: { input: DeleteCertificateRequest; output: Readonly<Record<never, never>> };
   DeleteCertificateProvider: { input: DeleteCertificateProviderRequest; output: DeleteCertificateProviderResponse };
@@ -2213,7 +2391,10 @@ export interface IotOperations {
   DeleteStream: { input: DeleteStreamRequest; output: DeleteStreamResponse };
   DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
   DeleteThingGroup: { input: DeleteThingGroupRequest; output: DeleteThingGroupResponse };
+  DeleteThingType: { input: DeleteThingTypeRequest; output: DeleteThingTypeResponse };
+  DeprecateThingType: { input: DeprecateThingTypeRequest; output: DeprecateThingTypeResponse };
   DescribeAuthorizer: { input: DescribeAuthorizerRequest; output: DescribeAuthorizerResponse };
+  DescribeBillingGroup: { input: DescribeBillingGroupRequest; output: DescribeBillingGroupResponse };
   DescribeCACertificate: { input: DescribeCACertificateRequest; output: DescribeCACertificateResponse };
   DescribeCertificate: { input: DescribeCertificateRequest; output: DescribeCertificateResponse };
   DescribeCertificateProvider: { input: DescribeCertificateProviderRequest; output: DescribeCertificateProviderResponse };
@@ -2232,6 +2413,7 @@ export interface IotOperations {
   DescribeThing: { input: DescribeThingRequest; output: DescribeThingResponse };
   DescribeThingGroup: { input: DescribeThingGroupRequest; output: DescribeThingGroupResponse };
   DescribeThingRegistrationTask: { input: DescribeThingRegistrationTaskRequest; output: DescribeThingRegistrationTaskResponse };
+  DescribeThingType: { input: DescribeThingTypeRequest; output: DescribeThingTypeResponse };
   DetachPolicy: { input: DetachPolicyRequest; output: Readonly<Record<never, never>> };
   DetachPrincipalPolicy: { input: DetachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   DetachThingPrincipal: { input: DetachThingPrincipalRequest; output: DetachThingPrincipalResponse };
@@ -2246,6 +2428,7 @@ export interface IotOperations {
   GetRegistrationCode: { input: GetRegistrationCodeRequest; output: GetRegistrationCodeResponse };
   ListAttachedPolicies: { input: ListAttachedPoliciesRequest; output: ListAttachedPoliciesResponse };
   ListAuthorizers: { input: ListAuthorizersRequest; output: ListAuthorizersResponse };
+  ListBillingGroups: { input: ListBillingGroupsRequest; output: ListBillingGroupsResponse };
   ListCACertificates: { input: ListCACertificatesRequest; output: ListCACertificatesResponse };
   ListCertificateProviders: { input: ListCertificateProvidersRequest; output: ListCertificateProvidersResponse };
   ListCertificates: { input: ListCertificatesRequest; output: ListCertificatesResponse };
@@ -2278,13 +2461,16 @@ export interface IotOperations {
   ListThingPrincipalsV2: { input: ListThingPrincipalsV2Request; output: ListThingPrincipalsV2Response };
   ListThingRegistrationTaskReports: { input: ListThingRegistrationTaskReportsRequest; output: ListThingRegistrationTaskReportsResponse };
   ListThingRegistrationTasks: { input: ListThingRegistrationTasksRequest; output: ListThingRegistrationTasksResponse };
+  ListThingTypes: { input: ListThingTypesRequest; output: ListThingTypesResponse };
   ListThings: { input: ListThingsRequest; output: ListThingsResponse };
+  ListThingsInBillingGroup: { input: ListThingsInBillingGroupRequest; output: ListThingsInBillingGroupResponse };
   ListThingsInThingGroup: { input: ListThingsInThingGroupRequest; output: ListThingsInThingGroupResponse };
   RegisterCACertificate: { input: RegisterCACertificateRequest; output: RegisterCACertificateResponse };
   RegisterCertificate: { input: RegisterCertificateRequest; output: RegisterCertificateResponse };
   RegisterCertificateWithoutCA: { input: RegisterCertificateWithoutCARequest; output: RegisterCertificateWithoutCAResponse };
   RegisterThing: { input: RegisterThingRequest; output: RegisterThingResponse };
   RejectCertificateTransfer: { input: RejectCertificateTransferRequest; output: Readonly<Record<never, never>> };
+  RemoveThingFromBillingGroup: { input: RemoveThingFromBillingGroupRequest; output: RemoveThingFromBillingGroupResponse };
   RemoveThingFromThingGroup: { input: RemoveThingFromThingGroupRequest; output: RemoveThingFromThingGroupResponse };
   SetDefaultAuthorizer: { input: SetDefaultAuthorizerRequest; output: SetDefaultAuthorizerResponse };
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
@@ -2295,6 +2481,7 @@ export interface IotOperations {
   TransferCertificate: { input: TransferCertificateRequest; output: TransferCertificateResponse };
   UntagResource: { input: UntagResourceRequest; output: UntagResourceResponse };
   UpdateAuthorizer: { input: UpdateAuthorizerRequest; output: UpdateAuthorizerResponse };
+  UpdateBillingGroup: { input: UpdateBillingGroupRequest; output: UpdateBillingGroupResponse };
   UpdateCACertificate: { input: UpdateCACertificateRequest; output: Readonly<Record<never, never>> };
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
   UpdateCertificateProvider: { input: UpdateCertificateProviderRequest; output: UpdateCertificateProviderResponse };
@@ -2310,4 +2497,5 @@ export interface IotOperations {
   UpdateThing: { input: UpdateThingRequest; output: UpdateThingResponse };
   UpdateThingGroup: { input: UpdateThingGroupRequest; output: UpdateThingGroupResponse };
   UpdateThingGroupsForThing: { input: UpdateThingGroupsForThingRequest; output: UpdateThingGroupsForThingResponse };
+  UpdateThingType: { input: UpdateThingTypeRequest; output: UpdateThingTypeResponse };
 }

@@ -24,7 +24,7 @@ import {
   detachPolicyOperations,
   detachThingOperations,
 } from "./records.js";
-import { requireThing } from "./things.js";
+import { requireThing } from "./thing-directory.js";
 
 /** @throws {ThinglineError} REQUEST_INVALID, RESOURCE_NOT_FOUND */
 export async function requirePrincipal(context: OperationContext, arn: string) {

@@ -4,7 +4,7 @@ import { answer } from "../operation.js";
 import { requirePrincipal } from "./attachments.js";
 import { arnOf } from "./model.js";
 import { addMissing, policiesAttached, policiesOfGroups, type PrincipalPolicy } from "./principal.js";
-import { requireThing } from "./things.js";
+import { requireThing } from "./thing-directory.js";
 
 /** Those of the certificate, and those of the thing's groups and of all groups above them. */
 export const getEffectivePolicies = awsOperation(

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openServiceWorld, type NotedEffect, type ServiceWorld } from "../world.test.support.js";
 import { eventTypes, isEventTypeEnabled, type EventType } from "./event-configurations.js";
+import { deprecationMs } from "./thing-type-model.js";
 
 const accountId = "123456789012";
 
@@ -63,8 +64,9 @@ test("all events are off in a new account, and each is switched by itself", asyn
 test("nothing is published of what is off", async () => {
   const world = await openServiceWorld();
   const { run, registry } = world;
-  await switchOn(world, "POLICY", "CERTIFICATE", "JOB", "THING_TYPE");
-  await run(registry.createThing, { thingName: "t" });
+  await switchOn(world, "POLICY", "CERTIFICATE", "JOB");
+  await run(registry.createThingType, { thingTypeName: "lamp" });
+  await run(registry.createThing, { thingName: "t", thingTypeName: "lamp" });
   await run(registry.createThingGroup, { thingGroupName: "g" });
   await run(registry.addThingToThingGroup, { thingName: "t", thingGroupName: "g" });
   await run(registry.deleteThing, { thingName: "t" });
@@ -171,4 +173,62 @@ test("a thing that joins and leaves is told, also when it or the group is delete
     assert.deepEqual(added, { topic: `${topic}/added`, event: { ...event, operation: "ADDED", thingId: id } });
     assert.deepEqual(removed, { topic: `${topic}/removed`, event: { ...event, operation: "REMOVED", thingId: id } });
   }
+});
+
+test("a thing type is told with what it is, and so is a thing that gets, changes and loses its type", async () => {
+  const world = await openServiceWorld();
+  const { run, registry, clock } = world;
+  await switchOn(world, "THING_TYPE", "THING_TYPE_ASSOCIATION");
+  const thingTypeName = "lamp";
+  const propagatingAttributes = [{ userPropertyKey: "k", thingAttribute: "a" }];
+  const properties = { thingTypeDescription: "a lamp", searchableAttributes: ["watts"] };
+  const made = await run(registry.createThingType, { thingTypeName, thingTypeProperties: properties });
+  await run(registry.createThingType, { thingTypeName, thingTypeProperties: properties });
+  await run(registry.updateThingType, {
+    thingTypeName,
+    thingTypeProperties: { mqtt5Configuration: { propagatingAttributes } },
+  });
+  await run(registry.deprecateThingType, { thingTypeName });
+  await run(registry.deprecateThingType, { thingTypeName, undoDeprecate: true });
+  const deprecationDate = clock.unixMs();
+  const type = {
+    ...{ eventType: "THING_TYPE_EVENT", accountId, thingTypeId: made.thingTypeId, thingTypeName },
+    ...{ isDeprecated: false, deprecationDate: null, searchableAttributes: ["watts"], description: "a lamp" },
+  };
+  const updated = { ...type, operation: "UPDATED", propagatingAttributes };
+  const topic = "$aws/events/thingType/lamp";
+  assert.deepEqual(await published(world), [
+    { topic: `${topic}/created`, event: { ...type, operation: "CREATED", propagatingAttributes: [] } },
+    { topic: `${topic}/updated`, event: updated },
+    { topic: `${topic}/updated`, event: { ...updated, isDeprecated: true, deprecationDate } },
+    { topic: `${topic}/updated`, event: updated },
+  ]);
+
+  const thingName = "t";
+  await run(registry.createThingType, { thingTypeName: "pump" });
+  await published(world);
+  const { thingId } = await run(registry.createThing, { thingName, thingTypeName });
+  await run(registry.updateThing, { thingName, thingTypeName: "pump" });
+  await run(registry.updateThing, { thingName, thingTypeName: "pump" });
+  await run(registry.updateThing, { thingName, removeThingType: true });
+  await run(registry.updateThing, { thingName, thingTypeName });
+  await run(registry.deleteThing, { thingName });
+  const association = { eventType: "THING_TYPE_ASSOCIATION_EVENT", thingId, thingName };
+  const told = (operation: "ADDED" | "REMOVED", name: string) => ({
+    topic: `$aws/events/thingTypeAssociation/thing/t/thingType/${name}/${operation.toLowerCase()}`,
+    event: { ...association, operation, thingTypeName: name },
+  });
+  assert.deepEqual(await published(world), [
+    told("ADDED", "lamp"),
+    ...[told("REMOVED", "lamp"), told("ADDED", "pump")],
+    told("REMOVED", "pump"),
+    ...[told("ADDED", "lamp"), told("REMOVED", "lamp")],
+  ]);
+
+  await run(registry.deprecateThingType, { thingTypeName });
+  await clock.advance(deprecationMs);
+  await run(registry.deleteThingType, { thingTypeName });
+  const [, deleted] = publishedBy(await world.takeEffects());
+  assert.equal(deleted?.topic, `${topic}/deleted`);
+  assert.deepEqual([deleted?.event["operation"], deleted?.event["isDeprecated"]], ["DELETED", true]);
 });

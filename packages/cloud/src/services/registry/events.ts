@@ -1,6 +1,7 @@
 import type { Effect, OperationContext, Scope } from "../operation.js";
 import { enabledEvents, type EventType } from "./event-configurations.js";
 import { arnOf, type ThingGroupRecord, type ThingMembership, type ThingRecord } from "./model.js";
+import type { ThingTypeRecord } from "./thing-type-model.js";
 
 // The registry's events, as AWS publishes them where UpdateEventConfigurations switched them on.
 
@@ -12,6 +13,8 @@ export interface RegistryEvent {
   topic: string;
   /** Without what every event has. */
   body: Record<string, unknown>;
+  /** AWS names the account in every event but those about a thing and its type. */
+  isWithoutAccount?: true;
 }
 
 /** @see AWS IoT developer guide, "Registry events" */
@@ -23,13 +26,13 @@ export async function publishEvents(
   const enabled = await enabledEvents(context.store, context.scope);
   if (enabled === undefined) return [];
   const wanted = events.filter(({ type }) => enabled[type] === true);
-  return wanted.map(({ type, topic, body }) => {
+  return wanted.map(({ type, topic, body, isWithoutAccount = false }) => {
     const event = {
       eventType: `${type}_EVENT`,
       eventId: context.random.uuid(),
       timestamp: context.nowMs,
       ...body,
-      accountId: context.scope.account,
+      ...(!isWithoutAccount && { accountId: context.scope.account }),
     };
     return { type: "publish", topic: `$aws/events/${topic}`, payload: encoder.encode(JSON.stringify(event)), qos: 1 };
   });
@@ -51,6 +54,38 @@ export function thingEvent(operation: Change, thing: ThingRecord): RegistryEvent
       thingTypeName: thingTypeName ?? null,
       attributes,
     },
+  };
+}
+
+/** Deprecating and its undoing are updates. The date is in milliseconds, as the event's own time. */
+export function thingTypeEvent(operation: Change, type: ThingTypeRecord): RegistryEvent {
+  const { thingTypeId, thingTypeName, searchableAttributes, propagatingAttributes, description, deprecatedAtMs } = type;
+  return {
+    type: "THING_TYPE",
+    topic: `thingType/${thingTypeName}/${operation.toLowerCase()}`,
+    body: {
+      operation,
+      thingTypeId,
+      thingTypeName,
+      isDeprecated: deprecatedAtMs !== undefined,
+      deprecationDate: deprecatedAtMs ?? null,
+      searchableAttributes,
+      propagatingAttributes: propagatingAttributes ?? [],
+      description: description ?? null,
+    },
+  };
+}
+
+export function typeAssociationEvent(
+  operation: Move,
+  { thingName, thingId }: Pick<ThingRecord, "thingName" | "thingId">,
+  thingTypeName: string,
+): RegistryEvent {
+  return {
+    type: "THING_TYPE_ASSOCIATION",
+    topic: `thingTypeAssociation/thing/${thingName}/thingType/${thingTypeName}/${operation.toLowerCase()}`,
+    body: { operation, thingId, thingName, thingTypeName },
+    isWithoutAccount: true,
   };
 }
 

@@ -5,6 +5,7 @@ import { awsOperation, type InputOf } from "../aws-operation.js";
 import { answer, type OperationContext, type Outcome, type Scope } from "../operation.js";
 import { lastName, pageOf, readPage } from "../page.js";
 import { membershipEvent, publishEvents, type RegistryEvent } from "./events.js";
+import { readName, readThingName } from "./given-names.js";
 import { livingMemberships, requireGroup } from "./group-directory.js";
 import { joinOperations, leaveOperations } from "./group-records.js";
 import { wakeWatchers } from "./membership-watchers.js";
@@ -19,7 +20,7 @@ import {
 } from "./model.js";
 import { recheckThing } from "./recheck.js";
 import { listed } from "./thing-groups.js";
-import { requireThing } from "./things.js";
+import { requireThing } from "./thing-directory.js";
 
 const invalid = (message: string, details = {}) => new ThinglineError("REQUEST_INVALID", message, { details });
 
@@ -74,33 +75,13 @@ export function membershipOperations(watchers: readonly string[]) {
   };
 }
 
-/** What is given by name, by ARN, or by both when they are of the same. */
-function readNames(scope: Scope, { thingName, thingArn, thingGroupName, thingGroupArn }: Moved) {
-  const thingPrefix = arnOf.thing(scope, "");
-  const thingOfArn = thingArn?.startsWith(thingPrefix) === true ? thingArn.slice(thingPrefix.length) : undefined;
-  const groupOfArn = thingGroupArn === undefined ? undefined : thingGroupOfArn(scope, thingGroupArn);
+function readNames(scope: Scope, { thingGroupName, thingGroupArn, ...thing }: Moved) {
+  const ofArn = thingGroupArn === undefined ? undefined : thingGroupOfArn(scope, thingGroupArn);
+  const expectedArn = arnOf.thingGroup(scope, "<thingGroupName>");
   return {
-    thingName: readName("thing", arnOf.thing(scope, "<thingName>"), [thingName, thingArn, thingOfArn]),
-    thingGroupName: readName("thingGroup", arnOf.thingGroup(scope, "<thingGroupName>"), [
-      thingGroupName,
-      thingGroupArn,
-      groupOfArn,
-    ]),
+    thingName: readThingName(scope, thing),
+    thingGroupName: readName("thingGroup", expectedArn, [thingGroupName, thingGroupArn, ofArn]),
   };
-}
-
-type GivenName = [name: string | undefined, arn: string | undefined, nameOfArn: string | undefined];
-
-function readName(what: "thing" | "thingGroup", expectedArn: string, [name, arn, ofArn]: GivenName): string {
-  if (arn !== undefined && ofArn === undefined) {
-    throw invalid(`Invalid ${what}Arn: expected ${expectedArn}, got ${arn}`);
-  }
-  if (name !== undefined && ofArn !== undefined && name !== ofArn) {
-    throw invalid(`${what}Name and ${what}Arn are of different things: ${name} and ${ofArn}`);
-  }
-  const found = name ?? ofArn;
-  if (found === undefined) throw invalid(`${what}Name or ${what}Arn is missing`);
-  return found;
 }
 
 /** All of it or nothing. First out of groups, then into others, so that a thing can be moved within its hierarchy. */

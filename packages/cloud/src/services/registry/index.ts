@@ -25,7 +25,7 @@ export type { CertificateOrigin, CertificateSource, CertificateStatus } from "./
 export type { CertificateIssuer, IssuedCertificate } from "./certificate-issuer.js";
 export type { RequestToSign, SignedRequest, SignRequest } from "./sign-request.js";
 export type { Registry } from "./service.js";
-export { isThing, requireExistingThing } from "./things.js";
+export { isThing, requireExistingThing } from "./thing-directory.js";
 export {
   findThing,
   findThingGroup,
@@ -89,6 +89,8 @@ export function createRegistryService(deps: RegistryServiceDependencies): Regist
     rest: Object.values(operations),
     taggable: [
       taggable("thinggroup", registryKeys.thingGroup),
+      taggable("thingtype", registryKeys.thingType),
+      taggable("billinggroup", registryKeys.billingGroup),
       taggable("policy", registryKeys.policy),
       { resource: /^certificateprovider:([\w=,@-]{1,128})$/, keyOf: registryKeys.certificateProvider },
     ],

@@ -14,7 +14,7 @@ import {
   newCertificate,
   unlistCertificate,
 } from "./records.js";
-import { requireThing } from "./things.js";
+import { requireThing } from "./thing-directory.js";
 
 // Operations that AWS does not have: for services of the cloud that issue certificates and let go of them. They are called with what a
 // service decided, never with what a client sent.

@@ -114,7 +114,9 @@ export type ThingRecord = {
   thingName: string;
   thingId: string;
   thingTypeName?: string;
+  /** Counts while there is a group of that name with the id of {@link billingGroupId}. */
   billingGroupName?: string;
+  billingGroupId?: string;
   attributes: { [name: string]: string };
   version: number;
   createdAtMs: number;
@@ -163,6 +165,7 @@ export const policyVersionsMax = 5;
 export const policiesPerTargetMax = 10;
 export const policiesPerGroupMax = 2;
 export const attributesWithoutTypeMax = 3;
+export const attributesWithTypeMax = 50;
 export const attributesPerGroupMax = 50;
 export const groupsPerThingMax = 10;
 /** Levels of a hierarchy of groups, the root's included. */
@@ -170,6 +173,8 @@ export const groupLevelsMax = 7;
 export const childGroupsMax = 100;
 
 const key = (scope: Scope, ...rest: (string | number)[]): StoreKey => [scope.account, scope.region, ...rest];
+
+type GuardedKind = "thing" | "certificate" | "policy" | "thingGroup" | "thingType" | "billingGroup";
 
 /**
  * Every key of the registry. A guard is a record without content: who adds a child of a record writes the record's
@@ -240,9 +245,21 @@ export const registryKeys = {
     key(scope, "thingBelowGroup", thingGroupId, thingName),
   /** What there is still to clear away of a group. */
   deletedGroup: (scope: Scope, thingGroupId: string) => key(scope, "deletedGroup", thingGroupId),
+  thingTypes: (scope: Scope) => key(scope, "thingType"),
+  thingType: (scope: Scope, thingTypeName: string) => key(scope, "thingType", thingTypeName),
+  thingsOfType: (scope: Scope, thingTypeName: string) => key(scope, "thingOfType", thingTypeName),
+  thingOfType: (scope: Scope, thingTypeName: string, thingName: string) =>
+    key(scope, "thingOfType", thingTypeName, thingName),
+  billingGroups: (scope: Scope) => key(scope, "billingGroup"),
+  billingGroup: (scope: Scope, billingGroupName: string) => key(scope, "billingGroup", billingGroupName),
+  // By the id, as with thing groups.
+  thingsOfBillingGroup: (scope: Scope, billingGroupId: string) => key(scope, "thingOfBillingGroup", billingGroupId),
+  thingOfBillingGroup: (scope: Scope, billingGroupId: string, thingName: string) =>
+    key(scope, "thingOfBillingGroup", billingGroupId, thingName),
+  /** Things are still to be taken out of it. */
+  deletedBillingGroup: (scope: Scope, billingGroupId: string) => key(scope, "deletedBillingGroup", billingGroupId),
   eventConfigurations: (scope: Scope) => key(scope, "eventConfigurations"),
-  guard: (scope: Scope, kind: "thing" | "certificate" | "policy" | "thingGroup", name: string) =>
-    key(scope, "guard", kind, name),
+  guard: (scope: Scope, kind: GuardedKind, name: string) => key(scope, "guard", kind, name),
 };
 
 export const arnOf = {
@@ -252,6 +269,8 @@ export const arnOf = {
   certificateProvider: (scope: Scope, name: string) => arn(scope, `certificateprovider:${name}`),
   policy: (scope: Scope, policyName: string) => arn(scope, `policy/${policyName}`),
   thingGroup: (scope: Scope, thingGroupName: string) => arn(scope, `thinggroup/${thingGroupName}`),
+  thingType: (scope: Scope, thingTypeName: string) => arn(scope, `thingtype/${thingTypeName}`),
+  billingGroup: (scope: Scope, billingGroupName: string) => arn(scope, `billinggroup/${billingGroupName}`),
 };
 
 const arn = (scope: Scope, resource: string) => `arn:aws:iot:${scope.region}:${scope.account}:${resource}`;
@@ -266,6 +285,12 @@ export function certificateIdOfArn(scope: Scope, principal: string): string | un
 /** The name of a group by an ARN of this account and region, or undefined. */
 export function thingGroupOfArn(scope: Scope, arn: string): string | undefined {
   const prefix = arnOf.thingGroup(scope, "");
+  return arn.startsWith(prefix) && arn.length > prefix.length ? arn.slice(prefix.length) : undefined;
+}
+
+/** The name of a billing group by an ARN of this account and region, or undefined. */
+export function billingGroupOfArn(scope: Scope, arn: string): string | undefined {
+  const prefix = arnOf.billingGroup(scope, "");
   return arn.startsWith(prefix) && arn.length > prefix.length ? arn.slice(prefix.length) : undefined;
 }
 

@@ -1,3 +1,4 @@
+import type { UserProperties } from "@thingline/protocol/mqtt";
 import type { StoreReader } from "../../store/store.js";
 import type { Scope } from "../operation.js";
 import { lastName } from "../page.js";
@@ -13,6 +14,8 @@ import {
   type ThingPrincipalRecord,
   type ThingRecord,
 } from "./model.js";
+import { enrichmentOf } from "./thing-type-model.js";
+import { findThingType } from "./thing-type-of-thing.js";
 
 /** The default version of a policy that speaks for a connection. */
 export interface PrincipalPolicy {
@@ -30,6 +33,8 @@ export interface Principal {
   policies: PrincipalPolicy[];
   /** See {@link loadPrincipal}. */
   thing: { thingName: string; thingTypeName: string | undefined; attributes: Record<string, string> } | undefined;
+  /** What the thing's type adds to the messages of the connection. */
+  enrichment: UserProperties | undefined;
 }
 
 /** By which a denial names the policy of a certificate that ends soon: no policy of an account can be called so. */
@@ -56,10 +61,12 @@ export async function loadPrincipal(
   const { temporaryPolicyDocument: document } = certificate;
   if (document !== undefined) policies.push({ policyName: temporaryPolicyName, versionId: "1", document });
   const thing = await associatedThing(store, scope, principal, clientId);
-  if (thing === undefined) return { certificate, policies, thing: undefined };
+  if (thing === undefined) return { certificate, policies, thing: undefined, enrichment: undefined };
   addMissing(policies, await policiesOfGroups(store, scope, thing));
   const { thingName, thingTypeName, attributes } = thing;
-  return { certificate, policies, thing: { thingName, thingTypeName, attributes } };
+  const type = thingTypeName === undefined ? undefined : await findThingType(store, scope, thingTypeName);
+  const enrichment = type === undefined ? undefined : enrichmentOf(type.value, thing, clientId);
+  return { certificate, policies, thing: { thingName, thingTypeName, attributes }, enrichment };
 }
 
 export async function policiesAttached(store: StoreReader, scope: Scope, target: string): Promise<PrincipalPolicy[]> {

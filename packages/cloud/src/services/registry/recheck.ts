@@ -48,6 +48,27 @@ export async function recheckTarget(
   return group === undefined ? [] : recheckGroup(context, group.value.thingGroupId, undefined);
 }
 
+/** What messages are enriched with is of the thing's type: the first of its things, and a wake-up goes on with the others. */
+export async function recheckType(
+  context: Reader & Pick<OperationContext, "nowMs">,
+  thingTypeName: string,
+  after?: string,
+): Promise<Effect[]> {
+  const { store, scope, nowMs } = context;
+  const listed = await store.list(registryKeys.thingsOfType(scope, thingTypeName), {
+    limit: recheckedThingsMax + 1,
+    ...(after !== undefined && { after: registryKeys.thingOfType(scope, thingTypeName, after) }),
+  });
+  const thingNames = listed.slice(0, recheckedThingsMax).map(({ key }) => lastName(key));
+  const effects: Effect[] = [];
+  for (const thingName of thingNames) effects.push(...(await recheckThing(context, thingName)));
+  const last = thingNames.at(-1);
+  if (listed.length > recheckedThingsMax && last !== undefined) {
+    effects.push(wake(`${typeWakePrefix}${thingTypeName}/${last}`, nowMs));
+  }
+  return effects;
+}
+
 /** The first things after `after`; a wake-up goes on with the others. */
 async function recheckGroup(
   context: Reader & Pick<OperationContext, "nowMs">,
@@ -57,30 +78,36 @@ async function recheckGroup(
   const { thingNames, next } = await pageBelow(context, { thingGroupId, after, limit: recheckedThingsMax });
   const effects: Effect[] = [];
   for (const thingName of thingNames) effects.push(...(await recheckThing(context, thingName)));
-  if (next !== undefined) effects.push(recheckWake(thingGroupId, next, context.nowMs));
+  if (next !== undefined) effects.push(wake(`${groupWakePrefix}${thingGroupId}/${next}`, context.nowMs));
   return effects;
 }
 
-const wakePrefix = "recheck/";
+const groupWakePrefix = "recheck/";
+const typeWakePrefix = "recheckType/";
 
-function recheckWake(thingGroupId: string, after: string, nowMs: number): Effect {
-  return {
-    type: "wakeAt",
-    service: registryServiceName,
-    name: `${wakePrefix}${thingGroupId}/${after}`,
-    atUnixMs: nowMs,
-  };
+const wake = (name: string, nowMs: number): Effect => ({
+  ...{ type: "wakeAt", service: registryServiceName, name },
+  atUnixMs: nowMs,
+});
+
+/** Of which list of things a wake-up goes on, and after which of them. */
+interface Recheck {
+  of: "group" | "type";
+  /** The id of the group, or the name of the type. */
+  name: string;
+  after: string;
 }
 
-/** What a wake-up of {@link recheckGroup} asks for; undefined for one of another kind. */
-export function readRecheckWake(name: string): { thingGroupId: string; after: string } | undefined {
-  if (!name.startsWith(wakePrefix)) return undefined;
-  const [thingGroupId = "", after = ""] = name.slice(wakePrefix.length).split("/");
-  return { thingGroupId, after };
+/** What a wake-up of {@link recheckGroup} or {@link recheckType} asks for; undefined for one of another kind. */
+export function readRecheckWake(name: string): Recheck | undefined {
+  const of = name.startsWith(groupWakePrefix) ? "group" : name.startsWith(typeWakePrefix) ? "type" : undefined;
+  if (of === undefined) return undefined;
+  const [, list = "", after = ""] = name.split("/");
+  return { of, name: list, after };
 }
 
-export const continueRecheck: Operation<{ thingGroupId: string; after: string }, void> = async (context, input) => ({
+export const continueRecheck: Operation<Recheck, void> = async (context, { of, name, after }) => ({
   result: undefined,
   operations: [],
-  effects: await recheckGroup(context, input.thingGroupId, input.after),
+  effects: await (of === "group" ? recheckGroup : recheckType)(context, name, after),
 });

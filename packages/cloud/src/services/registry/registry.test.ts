@@ -97,7 +97,7 @@ test("an update merges or replaces attributes, counts versions and honours the e
   assert.equal((await run(registry.describeThing, { thingName })).version, 3);
   await assert.rejects(
     run(registry.updateThing, { thingName, thingTypeName: "x", removeThingType: true }),
-    fails("REQUEST_INVALID"),
+    fails("REQUEST_INVALID", /cannot be given together/),
   );
   await assert.rejects(run(registry.updateThing, { thingName: "none" }), fails("RESOURCE_NOT_FOUND"));
 });

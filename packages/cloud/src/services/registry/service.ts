@@ -17,6 +17,14 @@ import {
   listThingPrincipals,
   listThingPrincipalsV2,
 } from "./attachments.js";
+import {
+  createBillingGroup,
+  deleteBillingGroup,
+  describeBillingGroup,
+  listBillingGroups,
+  updateBillingGroup,
+} from "./billing-groups.js";
+import { addThingToBillingGroup, listThingsInBillingGroup, removeThingFromBillingGroup } from "./billing-membership.js";
 import type { CertificateIssuer } from "./certificate-issuer.js";
 import {
   createCertificateProvider,
@@ -44,6 +52,7 @@ import {
 } from "./certificates.js";
 import { getEffectivePolicies } from "./effective-policies.js";
 import { describeEventConfigurations, updateEventConfigurations } from "./event-configurations.js";
+import { listThings } from "./list-things.js";
 import { listThingGroupsForThing, listThingsInThingGroup, membershipOperations } from "./group-membership.js";
 import {
   createPolicyOperation,
@@ -64,7 +73,15 @@ import {
   listThingGroups,
   updateThingGroup,
 } from "./thing-groups.js";
-import { createThing, deleteThingOperation, describeThing, listThings, updateThing } from "./things.js";
+import {
+  createThingType,
+  deleteThingType,
+  deprecateThingType,
+  describeThingType,
+  listThingTypes,
+  updateThingType,
+} from "./thing-types.js";
+import { createThing, deleteThingOperation, describeThing, updateThing } from "./things.js";
 
 export interface RegistryDependencies {
   issuer: CertificateIssuer;
@@ -97,6 +114,20 @@ export function createRegistry({
     updateThing,
     deleteThing: deleteThingOperation(watchers),
     listThings,
+    createThingType,
+    describeThingType,
+    listThingTypes,
+    updateThingType,
+    deprecateThingType,
+    deleteThingType,
+    createBillingGroup,
+    describeBillingGroup,
+    updateBillingGroup,
+    deleteBillingGroup,
+    listBillingGroups,
+    addThingToBillingGroup,
+    removeThingFromBillingGroup,
+    listThingsInBillingGroup,
     createThingGroup,
     describeThingGroup,
     updateThingGroup,

@@ -1,4 +1,5 @@
 import type { WakeHandler } from "../wake-ups.js";
+import { billingGroupOfSweepWake, continueBillingSweep } from "./billing-group-sweep.js";
 import { continueSweep, groupOfSweepWake } from "./group-sweep.js";
 import { endReplaced, readReplacedWake } from "./proofs.js";
 import { continueRecheck, readRecheckWake } from "./recheck.js";
@@ -9,6 +10,8 @@ export function registryWake(watchers: readonly string[]): WakeHandler {
   return async (scope, name, runner) => {
     const thingGroupId = groupOfSweepWake(name);
     if (thingGroupId !== undefined) await runner.run(scope, sweep, { thingGroupId });
+    const billingGroupId = billingGroupOfSweepWake(name);
+    if (billingGroupId !== undefined) await runner.run(scope, continueBillingSweep, { billingGroupId });
     const recheck = readRecheckWake(name);
     if (recheck !== undefined) await runner.run(scope, continueRecheck, recheck);
     const certificateId = readReplacedWake(name);

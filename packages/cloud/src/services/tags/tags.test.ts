@@ -6,6 +6,7 @@ import { createVirtualFiles } from "@thingline/transport/virtual";
 import { iterate } from "../../store/iterate.js";
 import type { StoreEntry } from "../../store/store.js";
 import { createReferenceCheck } from "../../store-references.js";
+import { deprecationMs } from "../registry/thing-type-model.js";
 import { createServices } from "../all.js";
 import { createTestCas } from "../certificate-authorities/authorities-world.test.support.js";
 import { templateBody } from "../fleet-provisioning/fleet-world.test.support.js";
@@ -44,7 +45,7 @@ type World = Awaited<ReturnType<typeof openWorld>>;
 type Given = { tags?: readonly { Key: string; Value?: string }[] };
 
 /** For each kind that can have tags: how one is made, under which ARN it is, and how it is deleted. */
-async function kindsOf({ run, named, keys, random }: World) {
+async function kindsOf({ run, named, keys, random, clock }: World) {
   const { registry, jobs, jobTemplates, objects, streams, otaUpdates, fleetProvisioning, authorizers } = named;
   const { certificateAuthorities: authorities } = named;
   const policyDocument = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}';
@@ -74,6 +75,20 @@ async function kindsOf({ run, named, keys, random }: World) {
         }),
       arn: arnOf("authorizer/a=1"),
       remove: () => run(authorizers.deleteAuthorizer, { authorizerName: "a=1" }),
+    },
+    {
+      create: (given) => run(registry.createBillingGroup, { billingGroupName: "b", ...given }),
+      arn: arnOf("billinggroup/b"),
+      remove: () => run(registry.deleteBillingGroup, { billingGroupName: "b" }),
+    },
+    {
+      create: (given) => run(registry.createThingType, { thingTypeName: "lamp", ...given }),
+      arn: arnOf("thingtype/lamp"),
+      remove: async () => {
+        await run(registry.deprecateThingType, { thingTypeName: "lamp" });
+        await clock.advance(deprecationMs);
+        await run(registry.deleteThingType, { thingTypeName: "lamp" });
+      },
     },
     {
       create: (given) => run(registry.createPolicy, { policyName: "p@1", policyDocument, ...given }),

@@ -3,11 +3,11 @@ import type { OutputOf } from "../aws-operation.js";
 import type { OperationContext } from "../operation.js";
 import { groupsOfThing, type Registry } from "../registry/index.js";
 import { unless } from "../unless.js";
-import { at, conflict, failed } from "./failures.js";
+import { at, conflict } from "./failures.js";
 
 export type ThingOperations = Pick<
   Registry,
-  "createThing" | "describeThing" | "updateThing" | "updateThingGroupsForThing"
+  "addThingToBillingGroup" | "createThing" | "describeThing" | "updateThing" | "updateThingGroupsForThing"
 >;
 
 type ExistingThing = OutputOf<"iot", "DescribeThing">;
@@ -46,14 +46,25 @@ async function updateThing(
   planned: PlannedThing,
   existing: ExistingThing,
 ): Promise<void> {
-  const { path, thingName, billingGroupName } = planned;
-  if (billingGroupName !== undefined && billingGroupName !== existing.billingGroupName) {
-    // No operation makes billing groups, so there is none of that name.
-    throw failed(`${path}.Properties.BillingGroup`, `Billing group ${billingGroupName} not found.`);
-  }
+  const { path, thingName } = planned;
   const changes = { ...attributeChange(planned, existing), ...typeChange(planned, existing) };
-  if (Object.keys(changes).length === 0) return;
-  await at(`${path}.Properties`, () => context.call(registry.updateThing, { thingName, ...changes }));
+  if (Object.keys(changes).length > 0) {
+    await at(`${path}.Properties`, () => context.call(registry.updateThing, { thingName, ...changes }));
+  }
+  await joinBillingGroup(context, registry, planned, existing);
+}
+
+/** AWS has no override setting for it: a thing without a billing group gets the template's, and one that is in another stays there and fails. */
+async function joinBillingGroup(
+  context: OperationContext,
+  registry: ThingOperations,
+  { path, thingName, billingGroupName }: PlannedThing,
+  { billingGroupName: current }: ExistingThing,
+): Promise<void> {
+  if (billingGroupName === undefined || billingGroupName === current) return;
+  const propertyPath = `${path}.Properties.BillingGroup`;
+  if (current !== undefined) throw conflict(propertyPath, `the thing exists and is in billing group ${current}`);
+  await at(propertyPath, () => context.call(registry.addThingToBillingGroup, { thingName, billingGroupName }));
 }
 
 function attributeChange({ path, attributes, override }: PlannedThing, { attributes: current = {} }: ExistingThing) {

@@ -174,7 +174,6 @@ test("a thing that exists keeps, loses or gets what its override settings say", 
   await assert.rejects(provisioned(wanted, {}), conflict("AttributePayload"));
   await assert.rejects(provisioned({ ThingGroups: ["b", "c"] }, { THING_GROUPS: "FAIL" }), conflict("ThingGroups"));
   await assert.rejects(provisioned({ ThingTypeName: "lamp" }, {}), conflict("ThingTypeName"));
-  // There are no thing types, so that none can be put in its place.
   const noType = failsAt("PROVISIONING_FAILED", "Resources.thing.Properties", /Thing type lamp not found/);
   await assert.rejects(provisioned({ ThingTypeName: "lamp" }, { ThingTypeName: "REPLACE" }), noType);
   const kept = { attributes: before, version: 1, groups };
@@ -194,6 +193,42 @@ test("a thing that exists keeps, loses or gets what its override settings say", 
     version: 2,
     groups,
   });
+});
+
+test("a thing gets the type and the billing group of its template, and changes them as the settings say", async () => {
+  const { run, registry, provisioning } = await openProvisioningWorld();
+  for (const thingTypeName of ["lamp", "pump"]) await run(registry.createThingType, { thingTypeName });
+  for (const billingGroupName of ["north", "south"]) await run(registry.createBillingGroup, { billingGroupName });
+  const provision = async (thingName: string, properties: object, OverrideSettings: object = {}) => {
+    const { thing } = templateOf(properties).Resources;
+    const template = { Resources: { thing: { ...thing, OverrideSettings } }, Parameters: templateOf().Parameters };
+    const plan = planOf(template, { Name: thingName, CertificateId: "a" });
+    await run(provisioning.provisionThing, { plan, certificate: undefined });
+    const { thingTypeName, billingGroupName, attributes } = await run(registry.describeThing, { thingName });
+    return [thingTypeName, billingGroupName, Object.keys(attributes ?? {}).length];
+  };
+  const many = Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`a${at}`, "x"]));
+  const wanted = { ThingTypeName: "lamp", BillingGroup: "north", AttributePayload: many };
+  assert.deepEqual(await provision("t", wanted), ["lamp", "north", 9]);
+  // Once more: nothing differs.
+  assert.deepEqual(await provision("t", wanted), ["lamp", "north", 9]);
+  const other = { ThingTypeName: "pump" };
+  const conflict = (path: string) =>
+    failsAt("PROVISIONING_CONFLICT", `Resources.thing.Properties.${path}`, /the thing exists and/);
+  await assert.rejects(provision("t", other), conflict("ThingTypeName"));
+  await assert.rejects(provision("t", other, { ThingTypeName: "FAIL" }), conflict("ThingTypeName"));
+  assert.deepEqual(await provision("t", other, { ThingTypeName: "DO_NOTHING" }), ["lamp", "north", 9]);
+  assert.deepEqual(await provision("t", other, { ThingTypeName: "REPLACE" }), ["pump", "north", 9]);
+  await assert.rejects(provision("t", { BillingGroup: "south" }), conflict("BillingGroup"));
+  // A thing that was made without gets them, attributes beyond three with the type.
+  await run(registry.createThing, { thingName: "bare" });
+  const replace = { ThingTypeName: "REPLACE", AttributePayload: "REPLACE" };
+  assert.deepEqual(await provision("bare", wanted, replace), ["lamp", "north", 9]);
+  await run(registry.deprecateThingType, { thingTypeName: "lamp" });
+  await assert.rejects(
+    provision("new", wanted),
+    failsAt("PROVISIONING_FAILED", "Resources.thing.Properties", /depreated thing type:lamp/),
+  );
 });
 
 test("the status of a certificate follows its override setting, and one that waits for its activation the template", async () => {
