@@ -66,6 +66,8 @@ export const arrowRules = {
     "packages/cloud": {
       policy: [],
       "provisioning-template": ["policy"],
+      "rules-sql": ["rules-sql/functions"],
+      "rules-sql/functions": ["rules-sql"],
       bus: [],
       store: [],
       functions: ["log.ts"],

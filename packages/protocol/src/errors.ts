@@ -77,6 +77,8 @@ export const errorCodes = {
   RESOURCE_CONFLICT: "a resource of that name exists already, where AWS answers with ConflictException",
   RESOURCE_EXISTS: "a resource of that name exists already",
   RESOURCE_NOT_FOUND: "a named thing, certificate, policy or version does not exist",
+  RULE_SQL_FAILED: "the statement or a template of a rule could not be worked out for a message",
+  RULE_SQL_INVALID: "the statement or a template of a rule is no AWS IoT SQL",
   THROTTLED: "too many requests of one kind in a short time",
   VERSIONS_LIMIT_EXCEEDED: "a policy has its maximum number of versions",
   VERSION_CONFLICT: "the expected version is not the current one",

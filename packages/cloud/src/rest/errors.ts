@@ -33,6 +33,8 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   RESOURCE_CONFLICT: [409, "ConflictException"],
   RESOURCE_EXISTS: [409, "ResourceAlreadyExistsException"],
   RESOURCE_NOT_FOUND: [404, "ResourceNotFoundException"],
+  RULE_SQL_FAILED: [400, "InvalidRequestException"],
+  RULE_SQL_INVALID: [400, "SqlParseException"],
   SHADOW_DOCUMENT_INVALID: [400, "InvalidRequestException"],
   SHADOW_ENCODING_UNSUPPORTED: [415, "UnsupportedDocumentEncodingException"],
   SHADOW_NOT_FOUND: [404, "ResourceNotFoundException"],

@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isThinglineError } from "@thingline/protocol";
+import { ExternalNeeded, sqlFunctions } from "./index.js";
+import { select, valueOf } from "./rules-sql.test.support.js";
+
+const none = undefined;
+
+/** Results as the developer guide gives them, or follow from its tables. */
+const results: readonly [expression: string, result: unknown][] = [
+  // Arithmetic and comparison
+  ["1 + 2 * 3 - 4 / 2 % 3", 5],
+  ["7 / 2", 3.5],
+  ["1 / 3", 1 / 3],
+  ["1 / 0", none],
+  ["'a' + 1", "a1"],
+  ["1 + true", none],
+  ["'5' * '2'", 10],
+  ["'6.5' > 6", true],
+  ["'b' > 'a'", none],
+  ["1 = 1.0", true],
+  ["1 = '1'", false],
+  ["1 <> '1'", true],
+  ["NULL = NULL", true],
+  ["NULL <> NULL", false],
+  ["missing = missing", none],
+  ["[1,2] = [1,2]", true],
+  ["[1,2] = [2,1]", false],
+  ["{'a':1,'b':2} = {'b':2,'a':1}", true],
+  ["'TRUE' AND true", true],
+  ["true AND 1", none],
+  ["false OR 'false'", false],
+  ["NOT 'false'", true],
+  ["2 IN [1, 2]", true],
+  ["-'2'", -2],
+  ["- 2 + 3", 1],
+  // Conversion
+  ["cast(true as Int)", 1],
+  ["cast(0 as Boolean)", false],
+  ["cast('4.6' as Int)", 4],
+  ["cast(4.6 as Int)", 5],
+  ["cast('x' as Double)", none],
+  ["cast('1e3' as Decimal)", 1000],
+  ["cast([1, 'a'] as String)", '[1,"a"]'],
+  ["cast(NULL as String)", none],
+  // Numbers
+  ["abs(-5)", 5],
+  ["acos(2)", none],
+  ["atan2(1, 0)", Math.PI / 2],
+  ["bitand(13, 5)", 5],
+  ["bitor(8, 5)", 13],
+  ["bitxor(13, 5)", 8],
+  ["bitnot(13)", -14],
+  ["ceil(1.2)", 2],
+  ["floor(-1.2)", -2],
+  ["chr(65)", "A"],
+  ["chr(300)", none],
+  ["exp('1')", Math.E],
+  ["ln(-5)", none],
+  ["log(100)", 2],
+  ["mod(8, 3)", 2],
+  ["remainder('8', 3)", 2],
+  ["nanvl('x', 7)", 7],
+  ["nanvl(8, 7)", 8],
+  ["power(2, 5)", 32],
+  ["round(123.45678)", 123],
+  ["round(1.5)", 2],
+  ["round(-1.5)", -2],
+  ["sign(-7)", -1],
+  ["sqrt(9)", 3],
+  ["trunc(2.316, 2)", 2.31],
+  ["trunc(2.31000, 34)", 2.31],
+  ["trunc('2.3', -1)", none],
+  ["rand()", 0.5],
+  // Texts
+  ["concat()", none],
+  ["concat(1)", 1],
+  ["concat('he', 'llo')", "hello"],
+  ["concat('abc', true, 1)", "abctrue1"],
+  ["concat(1, 2)", none],
+  ["concat([1], 2, [3, [4]])", [1, 2, 3, [4]]],
+  ["endswith('cat', 'at')", true],
+  ["startswith('ranger', 'ran')", true],
+  ["startswith(NULL, 'a')", none],
+  ["indexof('abcd', 'bc')", 1],
+  ["length('hé😀')", 3],
+  ["numbytes('hé')", 3],
+  ["lower('HELLO')", "hello"],
+  ["upper('hello')", "HELLO"],
+  ["lpad('hello', 2)", "  hello"],
+  ["rpad(1, 3)", "1   "],
+  ["ltrim(' h i ')", "h i "],
+  ["rtrim(' h i ')", " h i"],
+  ["trim(' h i ')", "h i"],
+  ["regexp_matches('aaaa', 'a{2,}')", true],
+  ["regexp_matches('aaaa', 'b')", false],
+  ["regexp_replace('abcd', 'bc', 'x')", "axd"],
+  ["regexp_replace('abcd', 'b(.*)d', '$1')", "ac"],
+  ["regexp_substr('hihihello', '(hi)*')", "hihi"],
+  ["regexp_substr('hihihello', 'x')", none],
+  ["regexp_matches('a-1', '\\\\p{Alpha}-[\\\\p{Digit}]')", true],
+  ["replace('abcd', 'bc', 'x')", "axd"],
+  ["substring('012345', 0)", "012345"],
+  ["substring('012345', 2, 4)", "23"],
+  ["substring('012345', -1)", "012345"],
+  ["substring('012345', 6)", ""],
+  ["substring('012345', 4, 2)", ""],
+  // Hashes
+  ["sha1('hello')", "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d"],
+  ["sha256(missing)", none],
+  // Objects and lists
+  ["get([7, 8], 1)", 8],
+  ["get([7], 5)", none],
+  ["get({'a':'b'}, 'a')", "b"],
+  ["get('abc', 0)", "a"],
+  ["isNull(NULL)", true],
+  ["isNull(missing)", false],
+  ["isUndefined(missing)", true],
+  ["encode('{\"a\":1}', 'base64')", "eyJhIjoxfQ=="],
+  ["decode('eyJhIjoxfQ==', 'base64')", { a: 1 }],
+  ["decode('////', 'base64')", null],
+  ["decode('aGk=', 'base64')", "hi"],
+  ["transform('enrichArray', {'d': {'x': 1}}, [{'a': 'v1'}, 2])", [{ a: "v1", d: { x: 1 } }, 2]],
+  // The message
+  ["topic()", "a/b"],
+  ["topic(1)", "a"],
+  ["topic(3)", none],
+  ["CLIENTID()", "client-1"],
+  ["accountid()", "123456789012"],
+  ["sql_version()", "2016-03-23"],
+  ["timestamp()", 1_700_000_000_123],
+  ["get_mqtt_property('format_indicator')", "UNSPECIFIED_BYTES"],
+  ["get_mqtt_property('content_type')", none],
+  ["get_user_properties('a')", none],
+  // Times
+  [
+    'parse_time("yyyy.MM.dd G \'at\' HH:mm:ss z", 100000000, "America/Belize")',
+    "1970.01.01 AD at 21:46:40 America/Belize",
+  ],
+  ["parse_time('E MMM dd HH:mm:ss yyyy', 100000000)", "Fri Jan 02 03:46:40 1970"],
+  ["parse_time('y-D w hh a', 100000000)", "1970-2 1 03 AM"],
+  ["time_to_epoch('2020-04-03 09:45:18 UTC+01:00', 'yyyy-MM-dd HH:mm:ss VV')", 1_585_903_518_000],
+  ["time_to_epoch('18 December 2015', 'dd MMMM yyyy')", 1_450_396_800_000],
+  ["time_to_epoch('2007-12-03 10:15:30.592 America/Los_Angeles', 'yyyy-MM-dd HH:mm:ss.SSS z')", 1_196_705_730_592],
+  ["time_to_epoch('2015-02-30', 'yyyy-MM-dd')", none],
+  ["time_to_epoch('x', 'yyyy')", none],
+  // What may fail
+  ["get_or_default(missing, 5)", 5],
+  ["get_or_default(NULL, 5)", 5],
+  ["get_or_default(regexp_matches('a', '('), 'no pattern')", "no pattern"],
+];
+
+test("functions and operators give what the guide says", () => {
+  for (const [expression, expected] of results) {
+    assert.deepEqual(valueOf(expression), expected, expression);
+  }
+});
+
+test("every function is known by its name in upper and lower case, and says how many arguments it takes", () => {
+  for (const name of sqlFunctions) {
+    const many = Array.from({ length: 300 }, () => "1").join(", ");
+    for (const word of [name.toUpperCase(), name.toLowerCase()]) {
+      assert.throws(
+        () => select(`SELECT ${word}(${many}) FROM 'a'`),
+        (error) => isThinglineError(error, "RULE_SQL_INVALID") && error.message.includes(`${name}() takes`),
+      );
+    }
+  }
+});
+
+test("properties of MQTT 5 are there", () => {
+  const properties = {
+    contentType: "text/plain",
+    responseTopic: "r/t",
+    payloadFormatIndicator: 1 as const,
+    correlationData: Uint8Array.of(1, 2),
+    userProperties: [
+      ["k", "1"],
+      ["k", "2"],
+      ["l", "3"],
+    ] as [string, string][],
+  };
+  const of = (expression: string) => valueOf(expression, {}, { properties });
+  assert.deepEqual(of("get_user_properties('k')"), ["1", "2"]);
+  assert.deepEqual(of("get_user_properties()"), [{ k: "1" }, { k: "2" }, { l: "3" }]);
+  const names = ["content_type", "format_indicator", "response_topic", "correlation_data"];
+  assert.deepEqual(
+    names.map((name) => of(`get_mqtt_property('${name}')`)),
+    ["text/plain", "UTF8_DATA", "r/t", "AQI="],
+  );
+});
+
+test("what leaves the statement is asked for with its arguments, and ends it when it fails", () => {
+  const sql = "SELECT get_thing_shadow(concat('thing-', id), 'arn:aws:iam::1:role/r').state.reported.x FROM 'a'";
+  assert.throws(
+    () => select(sql, { id: 1 }),
+    (error) => error instanceof ExternalNeeded && error.call.args[0] === "thing-1",
+  );
+  const answer = JSON.parse('{"state":{"reported":{"x":7}}}') as never;
+  assert.equal(select(sql, { id: 1 }, {}, { external: () => answer }), '{"x":7}');
+});
+
+test("what a statement makes is bounded, and says so", () => {
+  const doubled = Array.from({ length: 9 }, (_, at) => `@v${at + 1} = @v${at} + @v${at}`).join(", ");
+  const payload = { text: "x".repeat(10_000) };
+  assert.throws(
+    () => select(`SET @v0 = text, ${doubled} SELECT @v9 FROM 'a'`, payload),
+    (error) => isThinglineError(error, "RULE_SQL_FAILED") && /262144 characters/.test(error.message),
+  );
+  for (const pattern of ["''", "'x'"]) {
+    assert.throws(
+      () => select(`SELECT regexp_replace(text, ${pattern}, '${"y".repeat(2_000)}') FROM 'a'`, payload),
+      (error) => isThinglineError(error, "RULE_SQL_FAILED"),
+    );
+  }
+  assert.equal(valueOf("mod(1e6000, 7)"), 1);
+});

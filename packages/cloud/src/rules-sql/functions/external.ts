@@ -1,0 +1,19 @@
+import type { ExternalCall } from "../host.js";
+import { functionsOf, type SqlFunction } from "./function.js";
+
+const external =
+  (name: ExternalCall["name"]): SqlFunction["run"] =>
+  (args, host) =>
+    host.external({ name, args });
+
+const newer = { isNewer: true } as const;
+
+/** What leaves the statement. What fails ends it, unless `get_or_default` stands around it. */
+export const externalFunctions = functionsOf({
+  aws_lambda: [2, 2, external("aws_lambda"), newer],
+  get_dynamodb: [4, 6, external("get_dynamodb"), newer],
+  get_registry_data: [3, 3, external("get_registry_data"), newer],
+  get_secret: [3, 4, external("get_secret"), newer],
+  get_thing_shadow: [2, 3, external("get_thing_shadow"), newer],
+  machinelearning_predict: [3, 3, external("machinelearning_predict")],
+});

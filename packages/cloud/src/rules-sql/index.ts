@@ -1,0 +1,12 @@
+export type { Expression, SqlVersion, Statement } from "./ast.js";
+export { readStatement } from "./check.js";
+export { sqlDepthMax } from "./cursor.js";
+export { queriedElementsMax, type Scope } from "./evaluate.js";
+export { sqlFunctions } from "./functions/table.js";
+export { ExternalNeeded, type ExternalCall, type HashName, type MessageHost, type RuleMessage } from "./host.js";
+export { messageDepthMax, own, readJsonText, writeJson } from "./json.js";
+export { sqlVariablesMax } from "./parse.js";
+export { runStatement, type Selected } from "./run.js";
+export { fillTemplate, parseTemplate, type Template } from "./template.js";
+export { topicFilterFault } from "./topic-filter.js";
+export { isBytes, isObject, type SqlValue } from "./values.js";
