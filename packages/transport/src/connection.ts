@@ -159,9 +159,27 @@ export interface TlsServerOptions {
   /** Default {@link defaultHandshakeTimeoutMs}. */
   handshakeTimeoutMs?: number;
   /**
-   * Asked for each handshake when set (SNI): another certificate for this name, or undefined for the default.
+   * Asked for each handshake when set: what to show, and how to speak, to a client that asks for this name (SNI; undefined without one), or
+   * undefined for the default. A handshake for which it throws fails.
    */
-  selectCertificate?: (serverName: string) => { certificate: string; privateKey: string } | undefined;
+  selectServer?: (serverName: string | undefined) => ServerChoice | undefined | Promise<ServerChoice | undefined>;
+}
+
+/** What one server name of a listener has instead of the listener's own. */
+export interface ServerChoice {
+  /** PEM, leaf first. */
+  certificate: string;
+  privateKey: string;
+  /** Default: the listener's. */
+  requestsClientCertificate?: boolean;
+  /** Default TLSv1.2. */
+  minVersion?: "TLSv1.2" | "TLSv1.3";
+  /** Default TLSv1.3. */
+  maxVersion?: "TLSv1.2" | "TLSv1.3";
+  /** IANA or OpenSSL names; default: the system's. */
+  ciphers?: readonly string[];
+  /** Raw bytes on a `webSocket` listener, whatever was negotiated by ALPN. Default false. */
+  isRaw?: boolean;
 }
 
 export interface ListenOptions extends Endpoint {

@@ -23,6 +23,7 @@ export type {
   SecureInfo,
   TlsClientOptions,
   TlsRecord,
+  ServerChoice,
   TlsServerOptions,
   WebSocketRequest,
 } from "./connection.js";

@@ -134,7 +134,7 @@ const tlsServerTypes = {
   requestsClientCertificate: "boolean",
   alpnProtocols: "array",
   handshakeTimeoutMs: "number",
-  selectCertificate: "function",
+  selectServer: "function",
 } as const satisfies OptionTypes<TlsServerOptions>;
 
 export const listenOptionTypes = {

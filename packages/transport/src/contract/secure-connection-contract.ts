@@ -1,5 +1,5 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { Connection, SecureInfo, TlsClientOptions, TlsRecord } from "../connection.js";
+import type { Connection, SecureInfo, ServerChoice, TlsClientOptions, TlsRecord } from "../connection.js";
 import { clientTlsOf, type ConnectionWorld, openPair, serverTlsOf } from "./connection-harness.js";
 import { codeOf, type ContractHarness, observe } from "./harness.js";
 
@@ -304,26 +304,62 @@ function refusalContract({ test, assert }: ContractHarness, name: string, open: 
     assert.equal(await code({ ca: ca.certificatePem, certificate: client.certificatePem }), "OPTION_INVALID");
   });
 
-  test(`${name}: a listener shows another certificate for another name`, async () => {
+  test(`${name}: a listener shows another certificate, and speaks another way, for another name`, async () => {
     const world = await open();
     const { certificates } = world;
-    const names: string[] = [];
-    const selectCertificate = (serverName: string): { certificate: string; privateKey: string } | undefined => {
+    const names: (string | undefined)[] = [];
+    const { certificatePem: certificate, privateKeyPem: privateKey } = certificates.second;
+    const selectServer = async (serverName: string | undefined): Promise<ServerChoice | undefined> => {
       names.push(serverName);
       if (serverName !== "second.test") return undefined;
-      return { certificate: certificates.second.certificatePem, privateKey: certificates.second.privateKeyPem };
+      return { certificate, privateKey, maxVersion: "TLSv1.2", requestsClientCertificate: false };
     };
-    for (const [serverName, shown] of [
-      ["localhost", certificates.server],
-      ["second.test", certificates.second],
+    const listen = { tls: serverTlsOf(certificates, { selectServer }) };
+    for (const [serverName, shown, protocol, proved] of [
+      ["localhost", certificates.server, "TLSv1.3", certificates.client.certificateDer],
+      ["second.test", certificates.second, "TLSv1.2", undefined],
     ] as const) {
       const tls = clientTlsOf(certificates, certificates.client, { serverName });
-      const pair = await openPair(world, { tls: serverTlsOf(certificates, { selectCertificate }) }, { tls });
+      const pair = await openPair(world, listen, { tls });
       assert.deepEqual(pair.client.secure?.peerCertificate, shown.certificateDer);
-      assert.deepEqual(pair.server.secure?.peerCertificate, certificates.client.certificateDer);
+      assert.deepEqual(pair.server.secure?.peerCertificate, proved);
+      assert.deepEqual([pair.server.secure?.protocol, pair.server.secure?.serverName], [protocol, serverName]);
       pair.client.destroy();
       await world.wait(pair.listener.close());
     }
     assert.deepEqual(names, ["localhost", "second.test"]);
+  });
+
+  test(`${name}: a client that speaks none of a name's versions, and one whose name has no server, are refused`, async () => {
+    const world = await open();
+    const { certificates } = world;
+    const refused: ThinglineError[] = [];
+    const { certificatePem: certificate, privateKeyPem: privateKey } = certificates.second;
+    const selectServer = (serverName: string | undefined): ServerChoice => {
+      if (serverName === "second.test") return { certificate, privateKey, minVersion: "TLSv1.3" };
+      throw new Error("nobody is called that");
+    };
+    const tls = serverTlsOf(certificates, { selectServer });
+    let resolve: () => void = () => undefined;
+    const bothRefused = new Promise<void>((done) => (resolve = done));
+    const onRefused = (error: ThinglineError): void => {
+      if (refused.push(error) === 2) resolve();
+    };
+    const options = { host: "127.0.0.1", port: 0, tls, onRefused };
+    const listener = await world.wait(world.network.listen(options, () => undefined));
+    for (const client of [
+      { serverName: "second.test", maxVersion: "TLSv1.2" as const },
+      { serverName: "third.test" },
+    ]) {
+      const target = { ...listener.address, tls: clientTlsOf(certificates, undefined, client) };
+      assert.ok((await world.wait(codeOf(world.network.dial(target)))) !== "none");
+    }
+    await world.wait(bothRefused);
+    await world.wait(listener.close());
+    assert.deepEqual(
+      refused.map(({ code }) => code),
+      ["TLS_HANDSHAKE_FAILED", "TLS_HANDSHAKE_FAILED"],
+    );
+    assert.ok(refused.some(({ message }) => message.includes("nobody is called that")));
   });
 }

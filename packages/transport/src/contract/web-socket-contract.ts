@@ -76,6 +76,16 @@ export function webSocketContract(
     assert.equal(raw.server.webSocketRequest, undefined);
     raw.client.destroy();
     await world.wait(raw.listener.close());
+    const { certificatePem: certificate, privateKeyPem: privateKey } = certificates.server;
+    const selectServer = () => ({ certificate, privateKey, isRaw: true });
+    const rawName = await openPair(
+      world,
+      { ...listen, tls: { ...tls, selectServer } },
+      { tls: clientTlsOf(certificates, undefined) },
+    );
+    assert.equal(rawName.server.webSocketRequest, undefined);
+    rawName.client.destroy();
+    await world.wait(rawName.listener.close());
     for (const offered of [undefined, ["http/1.1"]]) {
       const client = clientTlsOf(certificates, undefined, offered === undefined ? {} : { alpnProtocols: offered });
       const upgraded = await openPair(world, listen, { tls: client, webSocket });

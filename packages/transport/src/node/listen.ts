@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from "node:http";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { createSecureContext, createServer as createTlsServer, type SecureContext, type TLSSocket } from "node:tls";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
 import { ThinglineError } from "@thingline/protocol";
 import type { WebSocket, WebSocketServer } from "ws";
@@ -15,17 +15,19 @@ import {
   type Listener,
   type ListenOptions,
   type SecureInfo,
+  type ServerChoice,
   type TlsServerOptions,
   type WebSocketRequest,
 } from "../connection.js";
 import { lostError, StreamConnection } from "../stream-connection.js";
 import type { SlabPool } from "../write-plan.js";
+import { ChosenServers } from "./chosen-servers.js";
 import { clientHelloBytesMax, readClientHello } from "./client-hello.js";
 import { tlsError } from "./errors.js";
 import { codeOf } from "./files.js";
 import { Handshakes, type Handshake } from "./handshakes.js";
 import { localOf, remoteOf, SocketChannel } from "./socket-channel.js";
-import { checkPair, serverSecureInfo, serverTlsOptions } from "./tls-options.js";
+import { serverSecureInfo, serverTlsOptions } from "./tls-options.js";
 import { WebSocketChannel, webSocketJoinBytesMax, webSocketOptions } from "./web-socket-channel.js";
 import { loadWebSocketLibrary, type WebSocketLibrary } from "./web-socket-library.js";
 
@@ -35,9 +37,6 @@ export interface ListenContext {
   /** Of all listeners together. */
   handshakes: Handshakes;
 }
-
-/** Certificates for server names that are kept ready; the oldest goes first. */
-export const contextsMax = 64;
 
 /** Target, names and values of the header fields of a request for an upgrade together have less than this. */
 export const upgradeHeadBytesMax = 16 * 1024;
@@ -83,6 +82,12 @@ class NodeListener implements Listener {
   readonly #upgrades: WebSocketServer | undefined;
   /** Every TCP connection, from its first packet on, by its ends: a TLS socket does not tell which one is below it. */
   readonly #arrivals = new Map<string, Arrival>();
+  /** For server names that have rules of their own; none of them ever listens. */
+  readonly #chosen = new ChosenServers<Server>((choice) => {
+    const { tls } = this.#options;
+    if (tls === undefined) throw new Error("only a TLS listener chooses");
+    return this.#createSecureServer({ ...tls, ...choice });
+  });
   /** Those that are no connections yet, of this listener and of all. */
   readonly #handshakes: Handshakes;
   readonly #allHandshakes: Handshakes;
@@ -211,13 +216,12 @@ class NodeListener implements Listener {
     this.#allHandshakes.end(arrival);
   }
 
-  #createSecureServer(tls: TlsServerOptions): Server {
+  #createSecureServer(tls: TlsServerOptions & Partial<ServerChoice>): Server {
     const tlsOptions = serverTlsOptions(tls);
     // A browser or HTTP client that offers ALPN offers http/1.1 for WebSocket.
     if (this.#http !== undefined && tls.alpnProtocols !== undefined) {
       tlsOptions.ALPNProtocols = [...new Set([...tls.alpnProtocols, "http/1.1"])];
     }
-    if (tls.selectCertificate !== undefined) tlsOptions.SNICallback = sniCallback(tls.selectCertificate);
     const server = createTlsServer(tlsOptions, (socket) => {
       const arrival = this.#arrivals.get(endsOf(socket));
       // What was queued on half an open connection still goes out, from here on.
@@ -225,7 +229,7 @@ class NodeListener implements Listener {
       arrival?.handshakeDone?.();
       const secure = serverSecureInfo(socket);
       const serverName = arrival?.serverName ?? secure.serverName;
-      this.#accept(socket, arrival?.socket, { ...secure, serverName });
+      this.#accept(socket, arrival?.socket, { ...secure, serverName }, tls.isRaw);
     });
     server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
       const tcp = socketBelow(socket);
@@ -269,7 +273,7 @@ class NodeListener implements Listener {
       // Gone while its hello waited to be read.
       if (socket.destroyed) return this.#refuse(lostError("close before the TLS handshake"), remote);
       socket.unshift(bytes);
-      handToTls(arrival, secureServer);
+      this.#chooseServer(arrival, secureServer);
     };
     // Stays for good: an error without a listener would end the process.
     socket.on("error", () => undefined);
@@ -278,8 +282,32 @@ class NodeListener implements Listener {
     socket.once("close", settle);
   }
 
-  #accept(socket: Socket, tcp: Socket | undefined, secure: SecureInfo | undefined): void {
-    const isRaw = secure?.alpnProtocol !== undefined && this.#options.rawAlpnProtocols?.includes(secure.alpnProtocol);
+  /** Versions and ciphers cannot change once TLS has begun: whose rules hold is found out before. */
+  #chooseServer(arrival: Arrival, own: Server): void {
+    const { tls } = this.#options;
+    if (tls?.selectServer === undefined) return handToTls(arrival, own);
+    const { socket, serverName } = arrival;
+    const remote = remoteOf(socket);
+    const go = (choice: ServerChoice | undefined): void => {
+      if (socket.destroyed) return this.#refuse(lostError("close before the TLS handshake"), remote);
+      handToTls(arrival, choice === undefined ? own : this.#chosen.of(choice));
+    };
+    const fail = (error: unknown): void => {
+      const why = error instanceof Error ? error.message : String(error);
+      const message = `there is no server for the name ${JSON.stringify(serverName ?? "")}: ${why}`;
+      this.#refuse(new ThinglineError("TLS_HANDSHAKE_FAILED", message, { cause: error }), remote);
+      socket.destroy();
+    };
+    Promise.resolve()
+      .then(() => tls.selectServer?.(serverName))
+      .then(go)
+      .catch(fail);
+  }
+
+  #accept(socket: Socket, tcp: Socket | undefined, secure: SecureInfo | undefined, isRawName = false): void {
+    const isRaw =
+      isRawName ||
+      (secure?.alpnProtocol !== undefined && this.#options.rawAlpnProtocols?.includes(secure.alpnProtocol));
     if (this.#http !== undefined && isRaw !== true) return this.#awaitUpgrade(socket, secure, this.#http);
     // Gone between the handshake and now.
     if (socket.destroyed) return;
@@ -441,32 +469,4 @@ function listenError(error: Error, host: string, port: number): ThinglineError {
     return new ThinglineError("PORT_IN_USE", `another process already listens on ${host}:${port}`, options);
   }
   return new ThinglineError("OPTION_INVALID", `cannot listen on ${host}:${port}: ${systemCode}`, options);
-}
-
-type SniCallback = (name: string, done: (error: Error | null, context?: SecureContext) => void) => void;
-
-/** Exported for its test: nobody outside of this folder asks for a certificate without a handshake. */
-export function sniCallback(select: NonNullable<TlsServerOptions["selectCertificate"]>): SniCallback {
-  const contexts = new Map<string, SecureContext>();
-  return (name, done) => {
-    try {
-      const chosen = select(name);
-      if (chosen === undefined) return done(null);
-      let secureContext = contexts.get(chosen.certificate);
-      if (secureContext === undefined) {
-        checkPair(chosen.certificate, chosen.privateKey);
-        secureContext = createSecureContext({
-          cert: chosen.certificate,
-          key: chosen.privateKey,
-          minVersion: "TLSv1.2",
-        });
-        const oldest = contexts.keys().next();
-        if (contexts.size >= contextsMax && oldest.done !== true) contexts.delete(oldest.value);
-        contexts.set(chosen.certificate, secureContext);
-      }
-      done(null, secureContext);
-    } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
-    }
-  };
 }

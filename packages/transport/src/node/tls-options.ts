@@ -13,7 +13,7 @@ import {
 import { bytesEqual, isBytes, ThinglineError } from "@thingline/protocol";
 import { checkTlsPems, parseCertificates, type Pem, pemText } from "@thingline/protocol/x509";
 import { defaultHandshakeTimeoutMs } from "../connection.js";
-import type { SecureInfo, TlsClientOptions, TlsServerOptions } from "../connection.js";
+import type { SecureInfo, ServerChoice, TlsClientOptions, TlsServerOptions } from "../connection.js";
 import { codeOf } from "./files.js";
 import { certificateBlocks, certificatePublicKey, publicKeyOf, readCertificate, readPrivateKey } from "./keys.js";
 import { decodeSession } from "./session.js";
@@ -112,7 +112,7 @@ export function clientTlsOptions(tls: TlsClientOptions, host: string, contexts: 
  * never a `ca` here: it would name CAs in the certificate request, and a client whose certificate is from another one
  * would then send none.
  */
-export function serverTlsOptions(tls: TlsServerOptions): TlsOptions {
+export function serverTlsOptions(tls: TlsServerOptions & Partial<ServerChoice>): TlsOptions {
   checkPair(tls.certificate, tls.privateKey);
   return {
     cert: tls.certificate,
@@ -121,8 +121,9 @@ export function serverTlsOptions(tls: TlsServerOptions): TlsOptions {
     rejectUnauthorized: false,
     ALPNProtocols: tls.alpnProtocols?.slice(),
     handshakeTimeout: tls.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs,
-    minVersion: "TLSv1.2",
-    maxVersion: "TLSv1.3",
+    minVersion: tls.minVersion ?? "TLSv1.2",
+    maxVersion: tls.maxVersion ?? "TLSv1.3",
+    ...(tls.ciphers !== undefined && { ciphers: tls.ciphers.map(opensslName).join(":") }),
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_CIPHER_SERVER_PREFERENCE,
   };
 }

@@ -1,6 +1,6 @@
 import { bytesEqual, concatBytes, ThinglineError, toHex } from "@thingline/protocol";
 import { checkTlsPems, pemText } from "@thingline/protocol/x509";
-import type { SecureInfo, TlsClientOptions, TlsRecord, TlsServerOptions } from "../connection.js";
+import type { SecureInfo, ServerChoice, TlsClientOptions, TlsRecord, TlsServerOptions } from "../connection.js";
 import type { Random } from "../random.js";
 import { distrust, readCertificates, type VirtualCertificate } from "./certificate.js";
 import { handshakeRecords, type HandshakeShape } from "./handshake-records.js";
@@ -31,7 +31,7 @@ export interface VirtualTlsClient {
 
 /** `records`: what the client sees below TLS, where somebody looks. */
 export type HandshakeOutcome = { records: readonly TlsRecord[] } & (
-  | { type: "secured"; client: SecureInfo; server: SecureInfo; session: Uint8Array; roundTrips: number }
+  | { type: "secured"; client: SecureInfo; server: SecureInfo; session: Uint8Array; roundTrips: number; isRaw?: true }
   | { type: "failed"; client: ThinglineError; server: ThinglineError }
 );
 
@@ -72,11 +72,24 @@ export class VirtualTlsServer {
     this.#chain = readPair(options.certificate, options.privateKey);
   }
 
-  shake(client: VirtualTlsClient, unixMs: number): HandshakeOutcome {
+  shake(client: VirtualTlsClient, unixMs: number): HandshakeOutcome | Promise<HandshakeOutcome> {
+    const { selectServer } = this.#options;
+    if (selectServer === undefined) return this.#shake(client, unixMs, undefined);
+    const refuse = (error: unknown) => {
+      const refusedHello = { client, protocol: client.options.maxVersion ?? "TLSv1.3", end: "refusedHello" } as const;
+      const why = error instanceof Error ? error.message : String(error);
+      return failed(`handshake_failure: ${why}`, this.#records(refusedHello));
+    };
+    const chosen = Promise.resolve().then(() => selectServer(client.serverName));
+    return chosen.then((choice) => this.#shake(client, unixMs, choice)).catch(refuse);
+  }
+
+  #shake(client: VirtualTlsClient, unixMs: number, choice: ServerChoice | undefined): HandshakeOutcome {
     const { minVersion = "TLSv1.2", maxVersion = "TLSv1.3", alpnProtocols: offered } = client.options;
     const refusedHello = { client, protocol: maxVersion, end: "refusedHello" } as const;
-    if (minVersion > maxVersion) return failed("protocol_version", this.#records(refusedHello));
-    const protocol = maxVersion;
+    const { minVersion: ownMin = "TLSv1.2", maxVersion: ownMax = "TLSv1.3" } = choice ?? {};
+    const protocol = maxVersion < ownMax ? maxVersion : ownMax;
+    if (minVersion > protocol || ownMin > protocol) return failed("protocol_version", this.#records(refusedHello));
     const alpnProtocol = this.#alpnProtocols?.find((name) => offered?.includes(name));
     if (
       offered !== undefined &&
@@ -87,14 +100,15 @@ export class VirtualTlsServer {
       return failed("no_application_protocol", this.#records(refusedHello));
     }
     const ticket = this.#resume(client, protocol);
-    const chain = this.#chainFor(client.serverName);
+    const chain = choice === undefined ? this.#chain : readPair(choice.certificate, choice.privateKey);
     const reason = ticket === undefined ? distrust(chain, client.authorities, client.host, unixMs) : undefined;
     if (reason !== undefined) {
       const records = this.#records({ client, protocol, chain, alpnProtocol, end: "refusedServer" });
       return untrusted(reason, client.host, records);
     }
 
-    const asked = this.#options.requestsClientCertificate ? client.chain[0]?.bytes : undefined;
+    const isAsked = choice?.requestsClientCertificate ?? this.#options.requestsClientCertificate;
+    const asked = isAsked ? client.chain[0]?.bytes : undefined;
     const clientCertificate = ticket === undefined ? asked : ticket.clientCertificate;
     const serverCertificate = ticket === undefined ? chain[0]?.bytes : client.options.session?.slice(ticketBytes);
     const common = {
@@ -108,6 +122,7 @@ export class VirtualTlsServer {
     this.#remember(toHex(id), { protocol, clientCertificate });
     return {
       type: "secured",
+      ...(choice?.isRaw === true && { isRaw: true }),
       client: { ...common, peerCertificate: serverCertificate },
       server: { ...common, peerCertificate: clientCertificate },
       session: concatBytes([id, serverCertificate ?? new Uint8Array(0)]),
@@ -143,11 +158,6 @@ export class VirtualTlsServer {
     const oldest = this.#tickets.keys().next();
     if (this.#tickets.size >= virtualTicketsMax && oldest.done !== true) this.#tickets.delete(oldest.value);
     this.#tickets.set(id, ticket);
-  }
-
-  #chainFor(serverName: string | undefined): readonly VirtualCertificate[] {
-    const chosen = serverName === undefined ? undefined : this.#options.selectCertificate?.(serverName);
-    return chosen === undefined ? this.#chain : readPair(chosen.certificate, chosen.privateKey);
   }
 }
 

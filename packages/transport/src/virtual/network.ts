@@ -18,7 +18,13 @@ import type { Random } from "../random.js";
 import { sleep } from "../sleep.js";
 import { lostError, StreamConnection } from "../stream-connection.js";
 import { joinBytesMaxOf, SlabPool } from "../write-plan.js";
-import { prepareTlsClient, recordOverheadBytes, type VirtualTlsClient, VirtualTlsServer } from "./handshake.js";
+import {
+  type HandshakeOutcome,
+  prepareTlsClient,
+  recordOverheadBytes,
+  type VirtualTlsClient,
+  VirtualTlsServer,
+} from "./handshake.js";
 import { LinkRate } from "./link-rate.js";
 import { Link, type LinkFaults, type Side, type VirtualLink } from "./link.js";
 
@@ -173,7 +179,8 @@ class MemoryNetwork implements VirtualNetwork {
     }
     const remote = { host: "127.0.0.1", port: this.#freePort() };
     if (!listener.hasRoom(remote)) throw lostError("ECONNRESET");
-    const secured = listener.shake(tls, remote);
+    const shaken = listener.shake(tls, remote);
+    const secured = shaken instanceof Promise ? await shaken : shaken;
     if (secured?.type === "failed") {
       await roundTrip(1);
       for (const record of secured.records) target.tls?.onRecord?.(record);
@@ -181,7 +188,7 @@ class MemoryNetwork implements VirtualNetwork {
     }
     if (secured !== undefined) await roundTrip(secured.roundTrips);
     for (const record of secured?.records ?? []) target.tls?.onRecord?.(record);
-    const upgrade = listener.upgrade(target, secured?.server, remote);
+    const upgrade = listener.upgrade(target, secured, remote);
     if (upgrade?.type === "refused") {
       await roundTrip(1);
       throw upgrade.error;
@@ -351,14 +358,26 @@ class VirtualListener implements Listener {
       return { type: "failed", client: seen, server: error, records: [] } as const;
     }
     const outcome = this.#tls.shake(client, this.#network.clock.unixMs());
+    return outcome instanceof Promise
+      ? outcome.then((late) => this.#shaken(late, remote))
+      : this.#shaken(outcome, remote);
+  }
+
+  #shaken(outcome: HandshakeOutcome, remote: Endpoint): HandshakeOutcome {
     if (outcome.type === "failed") this.#refuse(outcome.server, remote);
     return outcome;
   }
 
   /** @returns undefined when the connection carries raw bytes. */
-  upgrade({ webSocket }: DialTarget, secure: SecureInfo | undefined, remote: Endpoint): Upgrade | undefined {
-    const alpnProtocol = secure?.alpnProtocol;
-    const isRaw = alpnProtocol !== undefined && this.#options.rawAlpnProtocols?.includes(alpnProtocol) === true;
+  upgrade(
+    { webSocket }: DialTarget,
+    secured: { server: SecureInfo; isRaw?: true } | undefined,
+    remote: Endpoint,
+  ): Upgrade | undefined {
+    const alpnProtocol = secured?.server.alpnProtocol;
+    const isRaw =
+      secured?.isRaw === true ||
+      (alpnProtocol !== undefined && this.#options.rawAlpnProtocols?.includes(alpnProtocol) === true);
     const isExpected = this.#options.webSocket !== undefined && !isRaw;
     if (!isExpected && webSocket === undefined) return undefined;
     const path = webSocket?.path.replace(/\?.*$/, "");
