@@ -17,6 +17,7 @@ export default {
     // The structures of AWS's answers about jobs.
     ...["Job", "JobExecution", "JobExecutionSummary", "JobSummary"].map((name) => `src/model/types/iot.ts:${name}`),
     "src/model/types/iot.ts:OTAUpdateFile",
+    "src/model/types/iot-data.ts:GetConnectionResponse",
     "src/broker/disconnect-reasons.ts:DisconnectRule",
     "src/model/deviations.ts:DeviatingOutputs",
     "src/model/types/operations.ts:BuiltOperations",

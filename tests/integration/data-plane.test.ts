@@ -2,11 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  DeleteConnectionCommand,
+  GatewayTimeoutException,
+  GetConnectionCommand,
   GetRetainedMessageCommand,
   InvalidRequestException,
   ListRetainedMessagesCommand,
+  ListSubscriptionsCommand,
   PublishCommand,
   ResourceNotFoundException,
+  SendDirectMessageCommand,
 } from "@aws-sdk/client-iot-data-plane";
 import type mqtt from "mqtt";
 import { connectClient, createDevice, nextEvent, openDataPlane, openWorld } from "./cloud-world.test.support.js";
@@ -150,4 +155,51 @@ test("a shadow request that is published over HTTP is answered on MQTT before HT
   assert.deepEqual(shadow.state, { reported: { on: true } });
   await bothCame;
   assert.deepEqual(came.sort(), ["update/accepted", "update/documents"]);
+});
+
+test("the AWS SDK describes connections, lists subscriptions, sends to one client and disconnects it", async (context) => {
+  const world = await openWorld(context);
+  const data = openDataPlane(context, world);
+  const clientId = "pump/1";
+  const credentials = await createDevice(world.iot, { thingName: "pump" });
+  const device = await connectClient(context, world.started, credentials, { clientId, version: 5, clean: false });
+  await device.subscribeAsync(["pump/a", "pump/b"], { qos: 1 });
+  const got = await data.send(new GetConnectionCommand({ clientId, includeSocketInformation: true }));
+  const { connected, cleanSession, targetPort, connectedSince = 0, sessionExpiry, disconnectReason } = got;
+  const { mqtts } = world.started.addresses;
+  assert.deepEqual(
+    [got.clientId, connected, cleanSession, `localhost:${targetPort}`, sessionExpiry, disconnectReason],
+    [clientId, true, true, mqtts, 0, undefined],
+  );
+  assert.ok(Math.abs(Date.now() - connectedSince) < 60_000);
+  const first = await data.send(new ListSubscriptionsCommand({ clientId, maxResults: 1 }));
+  const { nextToken } = first;
+  const second = await data.send(new ListSubscriptionsCommand({ clientId, maxResults: 1, nextToken }));
+  assert.deepEqual(
+    [first.subscriptions, second.subscriptions, second.nextToken],
+    [[{ topicFilter: "pump/a", qos: 1 }], [{ topicFilter: "pump/b", qos: 1 }], undefined],
+  );
+  const arrived = nextEvent(device, "message") as Promise<Arrival>;
+  const answer = await data.send(
+    new SendDirectMessageCommand({
+      ...{ clientId, topic: "anything/else", payload: encode("now"), confirmation: true, timeout: 15 },
+      ...{ contentType: "text/plain", userProperties: JSON.stringify([{ site: "a" }]) },
+    }),
+  );
+  assert.deepEqual([answer.message, typeof answer.traceId], ["OK", "string"]);
+  const [topic, payload, { qos, properties }] = await arrived;
+  assert.deepEqual([topic, decode(payload), qos, properties?.contentType], ["anything/else", "now", 1, "text/plain"]);
+  const ended = nextEvent(device, "disconnect") as Promise<[{ reasonCode: number }]>;
+  await data.send(new DeleteConnectionCommand({ clientId, cleanSession: true, preventWillMessage: true }));
+  assert.equal((await ended)[0].reasonCode, 0x98);
+  const after = await data.send(new GetConnectionCommand({ clientId }));
+  assert.deepEqual([after.connected, after.disconnectReason], [false, "API_INITIATED_DISCONNECT"]);
+  const api = `${world.started.addresses.api}/connections/pump%2F1`;
+  const again = await fetch(`${api}?cleanSession=TRUE`, { method: "DELETE" });
+  assert.deepEqual([again.status, again.headers.get("x-amzn-errortype")], [404, "ResourceNotFoundException"]);
+  await again.arrayBuffer();
+  const silent = await connectClient(context, world.started, credentials, { clientId });
+  silent.handleMessage = () => undefined;
+  const confirmed = { clientId, topic: "t", confirmation: true, timeout: 1 };
+  await assert.rejects(data.send(new SendDirectMessageCommand(confirmed)), GatewayTimeoutException);
 });

@@ -27,6 +27,7 @@ function world(restore: (snapshot: unknown) => Promise<void> = async () => undef
           return { certificateId };
         },
         listCertificates: async (page) => ({ page }),
+        listConnections: async (page) => ({ connections: page }),
         vending: { get: async () => ({ vending: "off" }), set: async (input) => input },
       },
     );
@@ -77,6 +78,10 @@ test("health and the reason of a certificate are told", async () => {
   assert.deepEqual(await send("GET", `${base}/certificates?nextToken=a%2Bb&pageSize=3`), {
     status: 200,
     body: { page: { nextToken: "a+b", pageSize: 3 } },
+  });
+  assert.deepEqual(await send("GET", `${base}/connections?pageSize=3`), {
+    status: 200,
+    body: { connections: { pageSize: 3 } },
   });
 });
 

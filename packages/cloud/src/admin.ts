@@ -37,6 +37,8 @@ export interface AdminOptions {
   explainCertificate: (certificateId: string) => Promise<object>;
   /** What is known of the lives of certificates, a page of them. @throws {ThinglineError} REQUEST_INVALID. */
   listCertificates: (page: { nextToken?: string; pageSize?: number }) => Promise<object>;
+  /** Who is connected or has a persistent session, a page of them. @throws {ThinglineError} REQUEST_INVALID. */
+  listConnections: (page: { nextToken?: string; pageSize?: number }) => Promise<object>;
   /** Who answers devices that ask for a certificate: what it is, and what it is to be. @throws {ThinglineError} REQUEST_INVALID. */
   vending: {
     get: () => Promise<object>;
@@ -47,12 +49,12 @@ export interface AdminOptions {
 }
 
 /**
- * `GET health`, `GET stats`, `GET certificates`, `GET certificates/<id>`, `GET vending`, `POST vending`, `POST reset`, `GET snapshot`,
- * `POST restore`. Not signed, so a web page in a browser of the same machine must not be able to send them: see {@link originFault}.
+ * `GET health`, `GET stats`, `GET certificates`, `GET certificates/<id>`, `GET connections`, `GET vending`, `POST vending`, `POST reset`,
+ * `GET snapshot`, `POST restore`. Not signed, so a web page in a browser of the same machine must not be able to send them: see {@link originFault}.
  */
 export async function handleAdmin(
   request: HttpRequest,
-  { cloud, explainCertificate, listCertificates, vending, ownNames }: AdminOptions,
+  { cloud, explainCertificate, listCertificates, listConnections, vending, ownNames }: AdminOptions,
 ): Promise<HttpResponse> {
   const [, host = "", name = ""] = adminUrl.exec(request.url) ?? [];
   const fault = originFault(request.headers ?? {}, request.headers?.["host"] ?? host, ownNames);
@@ -65,6 +67,8 @@ export async function handleAdmin(
     switch (`${request.method} ${name}`) {
       case "GET certificates":
         return answer(200, await listCertificates(readPage(request.url)));
+      case "GET connections":
+        return answer(200, await listConnections(readPage(request.url)));
       case "GET vending":
         return answer(200, await vending.get());
       case "POST vending":
@@ -95,6 +99,7 @@ const adminRequests = [
   "GET stats",
   "GET certificates",
   "GET certificates/<id>",
+  "GET connections",
   "GET vending",
   "POST vending",
   "POST reset",

@@ -6,7 +6,7 @@ import type { Cloud, CloudAddresses, CloudStats } from "./cloud-facts.js";
 import { brokerLimitsOf, checkCloudOptions, objectsEndpointOf, serviceOptionsOf } from "./cloud-options.js";
 import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 import { createHttpDoor, openMqttDoor, openMqttIdentity, type HttpDoor, type MqttIdentity } from "./doors.js";
-import { openEngine } from "./engine.js";
+import { isSameScope, openEngine } from "./engine.js";
 import { createFunctions, type OpenFunctions } from "./functions/functions.js";
 import { rotationHook, rotationHookName } from "./rotation-hook.js";
 import { isOfThing } from "./services/registry/index.js";
@@ -17,6 +17,7 @@ import { checkAccessKeys, cloudAccessKeys, defaultAccessKey } from "./rest/acces
 import type { RequestHead, ServedResponse, Verdict } from "./rest/admission.js";
 import { createServices, type NamedOperations } from "./services/all.js";
 import type { FirstConnections } from "./services/certificate-authorities/index.js";
+import type { Clients } from "./services/client-directory.js";
 import type { Operation, OperationRunner, Scope } from "./services/operation.js";
 import type { CloudService } from "./services/service.js";
 import { createMemoryBlobStore } from "./store/blob-memory.js";
@@ -85,6 +86,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     const deps = { ...dependencies, keys, blobs, functions };
     const scope = { account, region };
     const mqttsEndpoint = () => this.addresses.mqtts;
+    const clients = (of: Scope) => (isSameScope(of, scope) ? this.#clients : undefined);
     const isAnyTaken = options.signatures === "any";
     const givenKeys = checkAccessKeys(options.accessKeys ?? [defaultAccessKey]);
     const { accessKeys, signingKey } = cloudAccessKeys(givenKeys, { account, random: dependencies.random, isAnyTaken });
@@ -93,7 +95,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       named,
       firstConnections,
     } = listServices(
-      { ...deps, folder, mqttsEndpoint, signingKey, objectsEndpoint: objectsEndpointOf(options) },
+      { ...deps, folder, mqttsEndpoint, signingKey, objectsEndpoint: objectsEndpointOf(options), clients },
       serviceOptionsOf(options),
     );
     const engineOptions = { scope, limits: brokerLimitsOf(options), sessionOwner: options.sessionOwner, services };
@@ -104,6 +106,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       services,
       objects: named.objects,
       splitProvisioning: named.splitProvisioning,
+      connections: named.connections,
       run,
       accessKeys,
       cloud: this,
@@ -207,6 +210,14 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     await this.#blobs.close();
     await this.#dependencies.store.close();
     this.#resolveClosed();
+  }
+
+  /** Of the engine that there is: a request that is under way must not wait for the next one. @throws {ThinglineError} CLOSED */
+  get #clients(): Clients {
+    const engine = this.#maintenance.current;
+    if (engine === undefined)
+      throw new ThinglineError("CLOSED", "everybody is being disconnected for a reset or a restore");
+    return engine.broker.clients;
   }
 
   /** @throws {ThinglineError} CLOSED */

@@ -17,6 +17,7 @@ import type { OperationRunner, Scope } from "./services/operation.js";
 import { readDeviceAuthority } from "./services/registry/certificate-issuer.js";
 import { explainCertificate, listCertificateLives } from "./services/registry/index.js";
 import { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
+import type { Connections } from "./services/connections/index.js";
 import type { CloudService } from "./services/service.js";
 import type { SplitProvisioning } from "./services/split-provisioning/index.js";
 
@@ -43,13 +44,14 @@ export interface HttpDoorOptions {
   /** For requests below `/_thingline/`. */
   cloud: AdministeredCloud;
   splitProvisioning: Pick<SplitProvisioning, "getVending" | "setVending">;
+  connections: Pick<Connections, "listConnections">;
 }
 
 /** AWS's APIs, and Thingline's own beside them. */
 export function createHttpDoor(
   deps: Pick<CloudDependencies, "clock" | "random" | "keys" | "log">,
   options: CloudOptions,
-  { scope, services, objects, run, accessKeys, cloud, splitProvisioning }: HttpDoorOptions,
+  { scope, services, objects, run, accessKeys, cloud, splitProvisioning, connections }: HttpDoorOptions,
 ): HttpDoor {
   const ownNames = options.serverNames ?? [];
   const operations = services.flatMap(({ rest = [] }) => rest);
@@ -84,7 +86,9 @@ export function createHttpDoor(
         get: () => run(scope, splitProvisioning.getVending, undefined),
         set: (input) => run(scope, splitProvisioning.setVending, input),
       };
-      return handleAdmin(request, { cloud, explainCertificate: explain, listCertificates: list, vending, ownNames });
+      const listConnections: AdminOptions["listConnections"] = (page) => run(scope, connections.listConnections, page);
+      const lists = { listCertificates: list, listConnections };
+      return handleAdmin(request, { cloud, explainCertificate: explain, ...lists, vending, ownNames });
     },
   };
 }

@@ -108,7 +108,7 @@ function requireOwnNames(services: readonly CloudService[]): void {
 
 /** Clients are in one account and region; requests over REST may name others, and nobody is connected there. */
 function createPerformer(broker: Broker, { blobs, log }: EngineDependencies, own: Scope): EffectPerformer {
-  const isOurs = (other: Scope) => isSame(other, own);
+  const isOurs = (other: Scope) => isSameScope(other, own);
   const explanation = `devices connect to ${own.account} in ${own.region}, nobody can hear what is published elsewhere`;
   return {
     async publish(other, effect, id) {
@@ -125,6 +125,6 @@ function createPerformer(broker: Broker, { blobs, log }: EngineDependencies, own
   };
 }
 
-function isSame(one: Scope, other: Scope): boolean {
+export function isSameScope(one: Scope, other: Scope): boolean {
   return one === other || (one.account === other.account && one.region === other.region);
 }

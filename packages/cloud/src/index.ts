@@ -31,7 +31,8 @@ export type { AccessKey } from "./rest/access-keys.js";
 export { defaultRestLimits } from "./rest/admission.js";
 export type { RequestHead, RestLimits, RouteDemands, ServedResponse, Verdict } from "./rest/admission.js";
 export type { MessageLimits } from "./services/message-limits.js";
-export { createMessages, retainedPageSizeMax, userPropertiesMax } from "./services/messages/service.js";
+export { userPropertiesMax } from "./services/message-input.js";
+export { createMessages, retainedPageSizeMax } from "./services/messages/service.js";
 export type { Messages, PublishInput } from "./services/messages/service.js";
 export { createCertificateIssuer, openDeviceAuthority } from "./services/registry/certificate-issuer.js";
 export type {
@@ -134,6 +135,15 @@ export type { BlobRoom } from "./services/blob-room.js";
 export { blobRecordKey, keepBlob, releaseBlob } from "./services/blob-records.js";
 export type { BlobRecord } from "./services/blob-records.js";
 export { callDepthMax } from "./services/draft-context.js";
+export type {
+  ClientFacts,
+  Clients,
+  ClientSocket,
+  ClientSubscription,
+  DirectMessage,
+  DirectOutcome,
+  DisconnectTerms,
+} from "./services/client-directory.js";
 export type { ConnectedEvent, DisconnectedEvent, LifecycleEvent, SubscriptionEvent } from "./services/lifecycle.js";
 export { saga } from "./services/saga.js";
 export type { CloudService } from "./services/service.js";
@@ -190,6 +200,18 @@ export type {
 } from "./broker/index.js";
 export { busAttemptsMax, busRetryDelayMs, busUnsettledMax } from "./bus/bus-link.js";
 export { busTimeoutMs } from "./bus/bus.js";
-export type { Bus, BusControl, BusId, BusMessage, BusOrder, BusPort, BusReceiver, RetainedCount } from "./bus/bus.js";
+export type {
+  Bus,
+  BusControl,
+  BusId,
+  BusMessage,
+  BusOrder,
+  BusPort,
+  BusReceiver,
+  ClientAnswer,
+  ClientQuestion,
+  RetainedCount,
+} from "./bus/bus.js";
+export { openQuestionsMax } from "./broker/inquiries.js";
 export { createLocalBus } from "./bus/local-bus.js";
 export { rotationHookName, rotationThingParameter } from "./rotation-hook.js";

@@ -47,6 +47,7 @@ export const errorCodes = {
   FLASH_NOT_ERASED: "a write to a flash would have to set bits, or would write a unit too often",
   // Store
   DATA_DIRECTORY_INVALID: "the files of a local cloud's data directory do not belong together, or one is damaged",
+  NODE_SILENT: "another node of the same store does not answer, and what it has is nobody's yet",
   NODE_OVER: "another node of the same store has taken what this one had",
   STORE_CONFLICT: "another commit changed the key first",
   STORE_CORRUPT: "the store holds something that it cannot read",
@@ -58,6 +59,7 @@ export const errorCodes = {
   CERTIFICATE_PROVIDER_FAILED: "the account's certificate provider did not sign a certificate request",
   CERTIFICATE_STATE_INVALID: "the status of a certificate does not allow the operation",
   DELETE_CONFLICT: "something is still attached to what should be deleted",
+  CLIENT_SILENT: "a client did not acknowledge a message within the stated time",
   DEVICE_ID_MISMATCH: "a request names another device than the client that sent it",
   FUNCTION_FAILED:
     "a function that a cloud service called threw, could not be reached, or answered something else than JSON",

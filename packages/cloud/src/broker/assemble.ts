@@ -4,6 +4,7 @@ import { BusLink } from "../bus/bus-link.js";
 import { createLocalBus } from "../bus/local-bus.js";
 import { BusEar } from "./bus-ear.js";
 import type { ClientConnectionParts } from "./client-connection.js";
+import { ClientDesk } from "./client-desk.js";
 import { ClientIdOrder } from "./client-id-order.js";
 import { ClientPackets } from "./client-packets.js";
 import { CommitGate } from "./commit-gate.js";
@@ -16,12 +17,14 @@ import { GroupDelivery } from "./group-delivery.js";
 import { GroupQueues } from "./group-queue.js";
 import { InFlight } from "./in-flight.js";
 import { InboundPublishes } from "./inbound-publish.js";
+import { Inquiries } from "./inquiries.js";
 import { Intake } from "./intake.js";
 import { LifecycleEvents } from "./lifecycle-events.js";
 import { Listeners, type Audience } from "./listener.js";
 import { Pubacks } from "./puback.js";
 import { QueueLedger } from "./queue-ledger.js";
 import { isForServicesAlone, mayMatchEvents } from "./reserved-topics.js";
+import { RecentEnds } from "./recent-ends.js";
 import { RetainedMessages } from "./retained.js";
 import type { BrokerIndex } from "./routes.js";
 import { MovingSessions } from "./moving-sessions.js";
@@ -52,6 +55,7 @@ export interface BrokerParts {
   events: LifecycleEvents;
   groups: GroupQueues;
   index: BrokerIndex;
+  inquiries: Inquiries;
   intake: Intake;
   ledger: QueueLedger;
   lifecycle: SessionLifecycle;
@@ -118,10 +122,14 @@ export function assembleBroker(options: BrokerOptions): BrokerParts {
   const connector = new Connector(context, {
     ...{ connections, delivery, events, groups, lifecycle, order, rate, sessions, turns, unsent },
   });
+  const ends = new RecentEnds(clock);
+  const desk = new ClientDesk(context, { ends, lifecycle, order, sender, sessions, turns });
+  const inquiries = new Inquiries(context, { desk, lifecycle, order, port });
   const ear = new BusEar(context, {
     connections,
     delivery,
     index,
+    inquiries,
     lifecycle,
     moving,
     retained,
@@ -131,10 +139,10 @@ export function assembleBroker(options: BrokerOptions): BrokerParts {
   });
   sessions.onArrival = (session) => others.arrived((message) => ear.bring(message, session));
   const clients: ClientConnectionParts = {
-    ...{ connections, connector, events, groups, packets, lifecycle, turns, wills },
+    ...{ connections, connector, ends, events, groups, packets, lifecycle, turns, wills },
   };
   return {
     ...{ context, clients, connections, connector, delivery, ear, events, groups, index, intake },
-    ...{ ledger, lifecycle, listeners, order, others, port, retained, sessions, turns },
+    ...{ inquiries, ledger, lifecycle, listeners, order, others, port, retained, sessions, turns },
   };
 }

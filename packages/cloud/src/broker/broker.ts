@@ -3,6 +3,7 @@ import { checkTopicName } from "@thingline/protocol/mqtt";
 import type { Connection } from "@thingline/transport";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
 import { noClientId } from "../services/operation.js";
+import type { Clients } from "../services/client-directory.js";
 import type { HandedOver } from "../services/outbox.js";
 import { assembleBroker, type BrokerParts } from "./assemble.js";
 import { ClientConnection } from "./client-connection.js";
@@ -95,6 +96,11 @@ export class LocalBroker implements Broker {
     answered?.catch(() => undefined);
     if (stored !== undefined) await stored;
     return answered && { answered };
+  }
+
+  get clients(): Clients {
+    if (this.isClosed) throw closed();
+    return this.parts.inquiries;
   }
 
   announceWakeUp(atUnixMs: number): void {

@@ -6,6 +6,7 @@ import { addresseeOf, isAddressed } from "./addressee.js";
 import type { Connections } from "./connections.js";
 import type { BrokerContext } from "./context.js";
 import type { Delivery } from "./delivery.js";
+import type { Inquiries } from "./inquiries.js";
 import type { MovingSessions } from "./moving-sessions.js";
 import type { Publication } from "./publication.js";
 import type { RetainedMessages } from "./retained.js";
@@ -20,6 +21,7 @@ export interface BusEarParts {
   connections: Connections;
   delivery: Delivery;
   index: BrokerIndex;
+  inquiries: Inquiries;
   lifecycle: SessionLifecycle;
   moving: MovingSessions;
   retained: RetainedMessages;
@@ -141,6 +143,12 @@ export class BusEar implements BusReceiver {
         return undefined;
       case "retainedSoFar":
         this.gaps.ended(control.sent);
+        return undefined;
+      case "clientQuestion":
+        // Its clients may be another node's by now.
+        return this.context.node.mayAct() ? this.parts.inquiries.hear(control) : Promise.reject(leaseIsOver());
+      case "clientAnswer":
+        this.parts.inquiries.answered(control);
         return undefined;
     }
   }

@@ -22,6 +22,7 @@ import type { GroupQueues } from "./group-queue.js";
 import { InputFlow } from "./input-flow.js";
 import { KeepAlive } from "./keep-alive.js";
 import type { LifecycleEvents } from "./lifecycle-events.js";
+import type { RecentEnds } from "./recent-ends.js";
 import type { SessionLifecycle } from "./session-lifecycle.js";
 import type { Turn, Turns } from "./turn.js";
 import { unfinishedBytesShare } from "./unfinished-input.js";
@@ -47,6 +48,7 @@ export interface ClientConnectionParts {
   connections: Connections;
   connector: Connector;
   events: LifecycleEvents;
+  ends: RecentEnds;
   groups: GroupQueues;
   packets: ClientPackets;
   lifecycle: SessionLifecycle;
@@ -270,16 +272,16 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
   }
 
   /** Says good-bye as far as the version can, and closes. Safe to call twice. */
-  end(reason: DisconnectReason, { reasonCode, reasonString }: EndDetails = {}): void {
+  end(reason: DisconnectReason, { reasonCode, reasonString, preventsWill = false }: EndDetails = {}): void {
     const { phase } = this;
     if (phase === closed) return;
     const code = reasonCode ?? disconnectReasons[reason].reasonCode;
     if (phase.name === "connected") phase.client.sayGoodbye(code, reasonString);
-    this.finish(reason, reasonString);
+    this.finish(reason, reasonString, preventsWill);
     void this.connection.close();
   }
 
-  private finish(reason: DisconnectReason, explanation: string | undefined): void {
+  private finish(reason: DisconnectReason, explanation: string | undefined, preventsWill = false): void {
     const { phase, clientId, connection, identity } = this;
     const { log } = this.context;
     this.phase = closed;
@@ -289,7 +291,7 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     if (phase.name === "connected") {
       phase.keepAlive.stop();
       log.info("disconnected", { clientId, reason, explanation });
-      this.leave(phase.client, reason);
+      this.leave(phase.client, reason, preventsWill);
       return;
     }
     if (phase.name !== "closed") phase.timer.cancel();
@@ -297,8 +299,9 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     log.info("connectionClosed", { clientId, remote, reason, explanation, connected: false });
   }
 
-  private leave(client: ConnectedClient, reason: DisconnectReason): void {
-    const { events, lifecycle, wills } = this.parts;
+  private leave(client: ConnectedClient, reason: DisconnectReason, preventsWill: boolean): void {
+    const { ends, events, lifecycle, wills } = this.parts;
+    const { awsReason, sendsWill } = disconnectReasons[reason];
     const { clientId, session, attempt } = client;
     const step = (work: () => void): void => {
       try {
@@ -309,9 +312,10 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
       }
     };
     client.stop();
-    step(() => lifecycle.detach(session, client, client.sessionExpirySeconds));
+    ends.add(client.describe(), awsReason);
+    step(() => lifecycle.detach(session, client, client.sessionExpirySeconds, awsReason));
     const { will } = attempt;
-    if (will !== undefined && disconnectReasons[reason].sendsWill) step(() => wills.send(client, will));
+    if (will !== undefined && sendsWill && !preventsWill) step(() => wills.send(client, will));
     step(() => events.disconnected(client, reason));
   }
 }

@@ -1,6 +1,7 @@
 import type { MqttVersion } from "@thingline/protocol/mqtt";
 import type { Connection } from "@thingline/transport";
 import type { Authorizer } from "../policy/authorizer.js";
+import type { ClientFacts } from "../services/client-directory.js";
 import type { ConnectionFlow } from "./connection-flow.js";
 import type { DisconnectReason } from "./disconnect-reasons.js";
 
@@ -9,6 +10,8 @@ export interface EndDetails {
   /** Default: that of the reason. */
   reasonCode?: number | undefined;
   reasonString?: string | undefined;
+  /** Its last will is not published, whatever the reason says. */
+  preventsWill?: boolean;
 }
 
 /** What a client may receive. */
@@ -29,6 +32,7 @@ export interface Client {
   readonly packetBytesMax: number;
   readonly flow: ConnectionFlow;
   readonly rights: ReceiveRights;
+  describe(): ClientFacts;
   /** Says good-bye as far as the version can, and closes. Safe to call twice. */
   end(reason: DisconnectReason, details?: EndDetails): void;
 }

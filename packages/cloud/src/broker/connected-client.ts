@@ -13,6 +13,7 @@ import {
 } from "@thingline/protocol/mqtt";
 import type { Connection } from "@thingline/transport";
 import type { Authorizer } from "../policy/authorizer.js";
+import type { ClientFacts } from "../services/client-directory.js";
 import type { Client, EndDetails } from "./client.js";
 import { ClientRights } from "./client-rights.js";
 import type { ClientLink, ConnectAttempt } from "./connect-attempt.js";
@@ -49,6 +50,8 @@ export class ConnectedClient implements Client, FlowOwner, Origin {
   /** How long the session outlives this connection. */
   sessionExpirySeconds: number;
   isConnected = true;
+  /** Unix time. */
+  readonly connectedAtMs: number;
   /** Of the connections of this client id. */
   connectionNumber = 0;
   private readonly link: ClientLink;
@@ -75,6 +78,7 @@ export class ConnectedClient implements Client, FlowOwner, Origin {
     this.aliases = new InboundTopicAliases(topicAliasMax);
     this.rights = new ClientRights(context, this, authorizer);
     this.sessionExpirySeconds = terms.sessionExpirySeconds;
+    this.connectedAtMs = context.clock.unixMs();
     this.link = link;
     this.context = context;
     this.delivery = parts.delivery;
@@ -85,6 +89,22 @@ export class ConnectedClient implements Client, FlowOwner, Origin {
 
   drain(turn: Turn): void {
     this.delivery.drain(turn, this.session);
+  }
+
+  describe(): ClientFacts {
+    const { connection, session, attempt, sessionExpirySeconds } = this;
+    const { local, remote } = connection;
+    return {
+      clientId: this.clientId,
+      isConnected: this.isConnected,
+      thingName: this.rights.authorizer.thingName,
+      isCleanSession: session.stored === undefined,
+      keepAliveSeconds: attempt.terms.keepAliveSeconds,
+      sessionExpirySeconds,
+      sinceMs: this.connectedAtMs,
+      disconnectReason: undefined,
+      socket: { sourceIp: remote.host, sourcePort: remote.port, targetIp: local.host, targetPort: local.port },
+    };
   }
 
   // Answers

@@ -22,6 +22,7 @@ export class InFlight {
     // Of a clean session nothing is kept, unless it is a member of a group that keeps it.
     if (session.stored !== undefined || session.groups !== undefined)
       this.forgetKept(session, inflight.message(packetId));
+    if (session.awaited !== undefined) session.awaited.get(packetId)?.(true);
     return inflight.release(packetId);
   }
 

@@ -14,7 +14,7 @@ import { RateBucket } from "./rate.js";
 import { restoredPublication } from "./retained.js";
 import type { BrokerSession } from "./session.js";
 import { clientIdOfName, nameBeside, thingOwner, type SessionName, type SessionOwner } from "./session-owner.js";
-import { loadSession, type SessionRecord, type StoredSession } from "./session-store.js";
+import { loadSession, storedNamesOf, type SessionRecord, type StoredSession } from "./session-store.js";
 import { SessionWriter } from "./session-writer.js";
 import type { Sessions } from "./sessions.js";
 import type { Turns } from "./turn.js";
@@ -159,11 +159,14 @@ export class SessionLifecycle {
   // A session and its connection
 
   /** The connection of a session ended: a clean session ends with it, a persistent one waits for its client. */
-  detach(session: BrokerSession, client: Client, expirySeconds: number): void {
+  detach(session: BrokerSession, client: Client, expirySeconds: number, endReason: string): void {
     if (session.connection !== client) return;
     session.connection = undefined;
+    const { awaited } = session;
+    session.awaited = undefined;
+    for (const settle of awaited?.values() ?? []) settle(false);
     const open = this.parts.groups.giveBack(session);
-    this.abandon(session, expirySeconds);
+    this.abandon(session, expirySeconds, endReason);
     if (this.isClosed || open.length === 0) return;
     const { turns, groupDelivery } = this.parts;
     const turn = turns.begin();
@@ -172,7 +175,7 @@ export class SessionLifecycle {
   }
 
   /** A session has no connection: see {@link detach}. */
-  abandon(session: BrokerSession, expirySeconds: number): void {
+  abandon(session: BrokerSession, expirySeconds: number, endReason?: string): void {
     const { queue, stored } = session;
     if (stored === undefined || session.isEnded) {
       this.parts.sessions.forget(session);
@@ -182,7 +185,7 @@ export class SessionLifecycle {
     for (const { sizeBytes } of queue.inflight?.kept() ?? []) this.parts.ledger.returned(sizeBytes);
     queue.detach();
     const expiresAtMs = this.context.clock.unixMs() + expirySeconds * 1000;
-    stored.record = { ...stored.record, expirySeconds, expiresAtMs };
+    stored.record = { ...stored.record, expirySeconds, expiresAtMs, ...(endReason !== undefined && { endReason }) };
     void stored.writer.writeRecord(stored.record).catch(() => undefined);
     this.waitOffline(session);
   }
@@ -219,11 +222,39 @@ export class SessionLifecycle {
     await stored?.writer.deleteSession([...subscriptionKeys, ...messageKeys]).catch(() => undefined);
   }
 
-  /** Another broker holds the session of that name under this epoch, and its client is connected there. */
+  /**
+   * Ends the sessions of a client id that are here, for good.
+   *
+   * @param isEverywhere also those that the store has and no broker: whoever asked all others calls with this
+   * @returns whether there was one
+   */
+  async endAll(clientId: string, isEverywhere: boolean): Promise<boolean> {
+    const { sessions, moving } = this.parts;
+    const names = new Set([clientId, ...(await storedNamesOf(this.context, clientId))]);
+    const current = sessions.get(clientId);
+    if (current !== undefined) names.add(current.name);
+    let isAny = false;
+    for (const name of names) {
+      const here = sessions.named(name);
+      const session =
+        here ??
+        (isEverywhere && this.hasMetOthers()
+          ? await moving.fetch(name, (loaded: StoredSession) => this.restore(loaded))
+          : undefined);
+      if (session === undefined) continue;
+      isAny = true;
+      await this.end(session);
+    }
+    return isAny;
+  }
+
+  /** Another broker holds the session of that name under this epoch, 0 for a clean one, and its client is connected there. */
   taken({ clientId, name, epoch }: { clientId: string; name: SessionName; epoch: number }): void {
     const { sessions } = this.parts;
     const session = sessions.named(name);
-    if (session !== undefined && (session.stored?.record.epoch ?? 0) < epoch) this.lose(session);
+    // A clean session has no epoch: what this broker has of the name is older than what the other one says now.
+    const isOlder = epoch === 0 || (session?.stored?.record.epoch ?? 0) < epoch;
+    if (session !== undefined && isOlder) this.lose(session);
     const current = sessions.get(clientId);
     if (current !== undefined && current.name !== name) current.connection?.end("DUPLICATE_CLIENTID");
   }
@@ -408,7 +439,7 @@ export class SessionLifecycle {
       const record = { epoch: 0, identifier, owner: "", version, expirySeconds, expiresAtMs: undefined };
       this.makeStored(session, record, 0);
       await this.own(session, expirySeconds);
-    } else if (name !== clientId) this.tellTaken(session, 0);
+    } else this.tellTaken(session, 0);
     return { session, isPresent: false };
   }
 

@@ -35,8 +35,11 @@ export function ownerOf(
 export type SessionName = string;
 
 export function nameBeside(clientId: string, owner: SessionOwner): SessionName {
-  return clientId + separator + owner;
+  return besidePrefix(clientId) + owner;
 }
+
+/** What the names of a client id's sessions begin with, but for the one that has the client id itself. */
+export const besidePrefix = (clientId: string): string => clientId + separator;
 
 export function clientIdOfName(name: SessionName): string {
   const end = name.indexOf(separator);

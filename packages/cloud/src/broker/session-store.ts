@@ -3,7 +3,7 @@ import { retainedKeys, type MessageRecord, type StoredProperties } from "../serv
 import type { Scope } from "../services/operation.js";
 import { iterate, iterateSound } from "../store/iterate.js";
 import type { StoreKey, StoreReader } from "../store/store.js";
-import type { SessionName, SessionOwner } from "./session-owner.js";
+import { besidePrefix, type SessionName, type SessionOwner } from "./session-owner.js";
 
 /** A persistent session as it is stored. Who holds its newest revision owns the session. */
 export type SessionRecord = {
@@ -19,6 +19,8 @@ export type SessionRecord = {
   expirySeconds: number;
   /** Unix time; undefined while a client is connected. */
   expiresAtMs: number | undefined;
+  /** Why its last connection ended, in AWS's words; not in records of earlier releases, nor where nobody could write it. */
+  endReason?: string;
 };
 
 export type SubscriptionRecord = {
@@ -92,6 +94,27 @@ export async function loadSession(
     messages.push({ sequence: key.at(-1) as number, record: value });
   }
   return { name, record: entry.value, revision: entry.revision, subscriptions, messages };
+}
+
+/** Sessions of one client id that are looked at: one for each owner that came while another's was there. */
+export const sessionsPerClientIdMax = 100;
+
+/** The names of a client id's sessions in the store, its own first. */
+export async function storedNamesOf(
+  { store, keys }: { store: StoreReader; keys: StoreKeys },
+  clientId: string,
+): Promise<SessionName[]> {
+  const own = keys.session(clientId);
+  const prefix = besidePrefix(clientId);
+  const names: SessionName[] = (await store.get(own)) === undefined ? [] : [clientId];
+  const beside = await store.list(keys.sessions, { after: own, limit: sessionsPerClientIdMax });
+  for (const { key } of beside) {
+    const name = key.at(-1) as SessionName;
+    // A separator stands below whatever a client id may go on with.
+    if (!name.startsWith(prefix)) break;
+    names.push(name);
+  }
+  return names;
 }
 
 export function subscriptionRecord(options: SubscriptionOptions): SubscriptionRecord {

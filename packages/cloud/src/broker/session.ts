@@ -69,6 +69,8 @@ export class BrokerSession {
   offlineRate: RateBucket | undefined;
   queueFullLoggedMs = -Infinity;
   isEnded = false;
+  /** Who waits for the PUBACK of a packet identifier. Undefined while nobody does. */
+  awaited: Map<number, (isAcknowledged: boolean) => void> | undefined;
   /** Queues of the shared groups that it is a member of. */
   groups: Set<GroupQueue> | undefined;
 

@@ -9,6 +9,7 @@ import { nodeKeys, type CloudNode } from "../nodes/node.js";
 import { createMemoryStore } from "../store/memory.js";
 import type { Store } from "../store/store.js";
 import { quickLimits, TestIdentity, World } from "./harness.test.support.js";
+import { openQuestionsMax } from "./inquiries.js";
 import { retainedGapMs } from "./retained-gaps.js";
 import { adoptedAtOnceMax, openAttemptsMax } from "./session-lifecycle.js";
 import { silentLog } from "../log.js";
@@ -318,4 +319,85 @@ test("a session that somebody else writes each time it was read is given up afte
   const taken = await two.connect("c", persistent);
   await clock.advance(10);
   assert.equal(taken.connack?.isSessionPresent, true);
+});
+
+test("clients of other nodes are described, listed, sent to and disconnected; a node that is silent is not passed over", async () => {
+  const { clock, bus, members } = await openCluster(3);
+  const [one, two, three] = members as [Member, Member, Member];
+  const ask = <T>(work: Promise<T>) => clock.until(work);
+  const keep = { endsSession: false, preventsWill: false };
+  const client = await two.connect("c", { ...persistent, version: 5, properties: { sessionExpirySeconds: 600 } });
+  void client.subscribe("t");
+  await clock.advance(10);
+  await three.connect("d");
+  const { clients } = one.broker;
+  assert.equal((await ask(clients.describe("c")))?.isConnected, true);
+  assert.deepEqual(await ask(clients.subscriptions("c")), [{ topicFilter: "t", qos: 1 }]);
+  assert.deepEqual(
+    (await ask(clients.list({ after: "", limit: 9 }))).map(({ clientId }) => clientId),
+    ["c", "d"],
+  );
+  const message = { topic: "direct", payload: new Uint8Array([0x78]), properties: { contentType: "x" } };
+  assert.equal(await ask(clients.send("c", message, undefined)), "sent");
+  assert.equal(await ask(clients.send("c", message, 5_000)), "acknowledged");
+  assert.deepEqual(client.messages, ["direct=x", "direct=x"]);
+  client.acknowledges = false;
+  assert.equal(await ask(clients.send("c", message, 15_000)), "unanswered", "longer than the bus waits");
+  assert.equal(client.publishes.length, 3, "and sent once");
+  assert.equal(await ask(clients.send("nobody", message, 1_000)), "notConnected");
+  assert.equal(one.parts.inquiries.openCount, 0);
+  assert.equal(await ask(clients.disconnect("c", keep)), true);
+  assert.deepEqual([client.isClosed, client.last("disconnect")?.reasonCode], [true, 0x98]);
+  const ended = await ask(clients.describe("c"));
+  assert.deepEqual([ended?.isConnected, ended?.disconnectReason], [false, "API_INITIATED_DISCONNECT"]);
+  assert.equal(await ask(clients.send("c", message, 1_000)), "sessionOffline");
+  bus.part(one.node.id, three.node.id);
+  assert.equal((await ask(clients.subscriptions("c")))?.length, 1, "who knows has said enough");
+  await assert.rejects(ask(clients.describe("nobody")), (error) => isThinglineError(error, "NODE_SILENT"));
+  bus.heal();
+  assert.equal(await ask(clients.disconnect("c", { endsSession: true, preventsWill: false })), true);
+  assert.equal(await ask(clients.disconnect("c", { endsSession: true, preventsWill: false })), false);
+  assert.equal(await ask(clients.subscriptions("c")), undefined);
+});
+
+test("more than openQuestionsMax questions to others are refused until some are answered", async () => {
+  const { clock, bus, members } = await openCluster(2);
+  const [one, two] = members as [Member, Member];
+  const { clients } = one.broker;
+  bus.part(one.node.id, two.node.id);
+  const open = Array.from({ length: openQuestionsMax }, () => clients.describe("nobody"));
+  await assert.rejects(clients.describe("nobody"), (error) => isThinglineError(error, "LIMIT_EXCEEDED"));
+  bus.heal();
+  assert.deepEqual([...new Set(await clock.until(Promise.all(open)))], [undefined]);
+  assert.equal(await clock.until(clients.describe("nobody")), undefined);
+});
+
+test("a session that a dead node left is found, and ended, before anybody has adopted it", async () => {
+  const { clock, members, kill } = await openCluster(2);
+  const [one, two] = members as [Member, Member];
+  const ask = <T>(work: Promise<T>) => clock.until(work);
+  const client = await two.connect("c", persistent);
+  void client.subscribe("t");
+  await clock.advance(10);
+  await kill(two);
+  const { clients } = one.broker;
+  const isSilent = (error: unknown) => isThinglineError(error, "NODE_SILENT");
+  const found = await ask(clients.describe("c")).catch((error: unknown) => {
+    assert.ok(isSilent(error));
+    return ask(clients.describe("c"));
+  });
+  assert.equal(found?.isConnected, false);
+  await clock.advance(deathMs);
+  assert.equal(await ask(clients.disconnect("c", { endsSession: true, preventsWill: false })), true);
+  assert.equal(await ask(clients.describe("c")), undefined);
+});
+
+test("a client id is connected at one node, with clean sessions too", async () => {
+  const { clock, members } = await openCluster(2);
+  const [one, two] = members as [Member, Member];
+  const first = await one.connect("c", { version: 5 });
+  await clock.advance(10);
+  const second = await two.connect("c", { version: 5 });
+  await clock.advance(10);
+  assert.deepEqual([first.isClosed, first.last("disconnect")?.reasonCode, second.isClosed], [true, 0x8e, false]);
 });

@@ -2,6 +2,7 @@ import type { Clock, Connection, Random } from "@thingline/transport";
 import type { Bus } from "../bus/bus.js";
 import type { Log } from "../log.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
+import type { Clients } from "../services/client-directory.js";
 import type { LifecycleEvent } from "../services/lifecycle.js";
 import type { OperationRunner, Scope, ServiceTopics } from "../services/operation.js";
 import type { EffectId, HandedOver, PublishEffect } from "../services/outbox.js";
@@ -65,6 +66,8 @@ export interface Broker {
    * @throws {ThinglineError} CLOSED, TOPIC_NAME_INVALID.
    */
   publish(effect: Omit<PublishEffect, "type">, id?: EffectId): Promise<void | HandedOver>;
+  /** What is known of clients, and done with them, whichever node they are at. @throws {ThinglineError} CLOSED */
+  readonly clients: Clients;
   /** Tells other nodes that a wake-up for this Unix time is stored. It may get lost. */
   announceWakeUp(atUnixMs: number): void;
   /** Whether anybody subscribes to the topic, connected or not, or hears it. True when other brokers might know of somebody. */

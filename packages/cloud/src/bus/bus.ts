@@ -36,7 +36,7 @@ export interface BusMessage {
 /** What brokers tell each other beyond messages. */
 export type BusOrder =
   /**
-   * The sender holds the session of this name now, under this epoch: let go of it. Who is connected under the client id with another
+   * The sender holds the session of this name now, under this epoch, 0 for a clean one: let go of it. Who is connected under the client id with another
    * session gives way.
    */
   | { type: "sessionTaken"; clientId: string; name: string; epoch: number }
@@ -45,7 +45,34 @@ export type BusOrder =
   /** The sender has stored a wake-up for this Unix time. */
   | { type: "wakeUpStored"; atUnixMs: number }
   /** The sender gave up one of these: whoever has not had them all reads the store. */
-  | { type: "retainedSoFar"; sent: RetainedCount };
+  | { type: "retainedSoFar"; sent: RetainedCount }
+  /** The broker `from` asks about a client; who has nothing to say confirms. */
+  | { type: "clientQuestion"; from: string; number: number; question: ClientQuestion }
+  /** For the broker `to`. Of one question there may be several, also of one broker. */
+  | { type: "clientAnswer"; to: string; number: number; answer: ClientAnswer };
+
+/** What a broker asks the others about their clients. */
+export type ClientQuestion =
+  | { type: "describe"; clientId: string }
+  | { type: "subscriptions"; clientId: string }
+  | { type: "list"; after: string; limit: number }
+  | { type: "disconnect"; clientId: string; endsSession: boolean; preventsWill: boolean }
+  | {
+      type: "send";
+      clientId: string;
+      topic: string;
+      payload: Uint8Array;
+      properties: PublishProperties | undefined;
+      waitMs: number | undefined;
+    };
+
+/** Of what the brokers say about clients, the bus carries it and looks at nothing. */
+export type ClientAnswer =
+  | { type: "described"; facts: readonly object[] }
+  | { type: "subscriptions"; subscriptions: readonly { readonly topicFilter: string; readonly qos: 0 | 1 }[] }
+  | { type: "disconnected" }
+  /** `waiting`: it was sent, and another answer follows. */
+  | { type: "sent"; outcome: string };
 
 export type BusControl = BusOrder & { id: BusId };
 

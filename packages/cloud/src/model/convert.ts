@@ -58,7 +58,8 @@ export function fromText(shape: Shape, text: string, format: TimestampFormat): u
     case "double":
       return /^-?\d{1,15}(?:\.\d{1,15})?(?:[eE][+-]?\d{1,3})?$/.test(text) ? Number(text) : text;
     case "boolean":
-      return text === "true" ? true : text === "false" ? false : text;
+      // AWS's own examples of queries have both ways of writing them.
+      return text === "true" || text === "TRUE" ? true : text === "false" || text === "FALSE" ? false : text;
     case "timestamp":
       return timeOf(text, shape.format ?? format) ?? text;
     case "blob":

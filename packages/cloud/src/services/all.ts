@@ -8,6 +8,8 @@ import {
   type CertificateAuthorities,
   type FirstConnections,
 } from "./certificate-authorities/index.js";
+import type { ClientDirectory } from "./client-directory.js";
+import { createConnectionsService, type Connections } from "./connections/index.js";
 import {
   createDomainConfigurationsService,
   findDomainOfAuthorizer,
@@ -51,6 +53,8 @@ export interface ServiceDependencies {
   /** What AWS would call by the ARN of a Lambda function. */
   functions: Functions;
   log: Log;
+  /** Who is connected, and who was; known when the cloud is open. */
+  clients: ClientDirectory;
   /** For files of a service's own. */
   folder: string;
   /** Where devices connect; known when the cloud is open. */
@@ -78,6 +82,8 @@ export interface NamedOperations {
   readonly shadows: Shadows;
   /** Publish and retained messages without MQTT. */
   readonly messages: Messages;
+  /** Clients of the broker: who is connected, and what is done with them. */
+  readonly connections: Connections;
   /** AWS IoT Jobs: the control plane, and what devices ask over HTTP. */
   readonly jobs: Jobs;
   /** Job templates, AWS's managed ones too. */
@@ -127,6 +133,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const registry = createRegistryService({ ...deps, membershipWatchers, rotationOverlapMs: options.rotationOverlapMs });
   const shadows = createShadowService(deps, { unknownThings, limits: isLimited ? awsShadowLimits : noShadowLimits });
   const messages = createMessageService({ limits: messageLimits });
+  const connections = createConnectionsService({ clients: deps.clients, messageLimits, isLimited });
   const objects = createObjectsService({ ...deps, endpoint: deps.objectsEndpoint });
   const packages = createPackagesService({ objects: objects.operations }, { isLimited });
   const jobTemplates = createJobTemplateService({ findJobContent });
@@ -169,6 +176,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     registry,
     shadows,
     messages,
+    connections,
     objects,
     packages,
     jobTemplates,
@@ -190,6 +198,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       registry: registry.operations,
       shadows: shadows.operations,
       messages: messages.operations,
+      connections: connections.operations,
       objects: objects.operations,
       packages: packages.operations,
       jobTemplates: jobTemplates.operations,

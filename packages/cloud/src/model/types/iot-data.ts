@@ -1,5 +1,11 @@
 // Written by `npm run model` from the table of iot-data: what the operations that are built take and give. Times are Unix seconds.
 
+export interface DeleteConnectionRequest {
+  clientId: string;
+  cleanSession?: boolean | undefined;
+  preventWillMessage?: boolean | undefined;
+}
+
 export interface DeleteThingShadowRequest {
   thingName: string;
   shadowName?: string | undefined;
@@ -7,6 +13,28 @@ export interface DeleteThingShadowRequest {
 
 export interface DeleteThingShadowResponse {
   payload: Uint8Array;
+}
+
+export interface GetConnectionRequest {
+  clientId: string;
+  includeSocketInformation?: boolean | undefined;
+}
+
+export interface GetConnectionResponse {
+  connected?: boolean | undefined;
+  thingName?: string | undefined;
+  cleanSession?: boolean | undefined;
+  sourceIp?: string | undefined;
+  sourcePort?: number | undefined;
+  targetIp?: string | undefined;
+  targetPort?: number | undefined;
+  keepAliveDuration?: number | undefined;
+  connectedSince?: number | undefined;
+  disconnectedSince?: number | undefined;
+  disconnectReason?: string | undefined;
+  sessionExpiry?: number | undefined;
+  clientId?: string | undefined;
+  vpcEndpointId?: string | undefined;
 }
 
 export interface GetRetainedMessageRequest {
@@ -52,6 +80,17 @@ export interface ListRetainedMessagesResponse {
   nextToken?: string | undefined;
 }
 
+export interface ListSubscriptionsRequest {
+  clientId: string;
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+}
+
+export interface ListSubscriptionsResponse {
+  subscriptions?: readonly SubscriptionSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface PublishRequest {
   topic: string;
   qos?: number | undefined;
@@ -72,6 +111,29 @@ export interface RetainedMessageSummary {
   lastModifiedTime?: number | undefined;
 }
 
+export interface SendDirectMessageRequest {
+  clientId: string;
+  topic: string;
+  contentType?: string | undefined;
+  responseTopic?: string | undefined;
+  confirmation?: boolean | undefined;
+  timeout?: number | undefined;
+  payload?: Uint8Array | undefined;
+  userProperties?: string | undefined;
+  payloadFormatIndicator?: "UNSPECIFIED_BYTES" | "UTF8_DATA" | undefined;
+  correlationData?: string | undefined;
+}
+
+export interface SendDirectMessageResponse {
+  message?: string | undefined;
+  traceId?: string | undefined;
+}
+
+export interface SubscriptionSummary {
+  topicFilter: string;
+  qos: number;
+}
+
 export interface UpdateThingShadowRequest {
   thingName: string;
   shadowName?: string | undefined;
@@ -84,11 +146,15 @@ export interface UpdateThingShadowResponse {
 
 /** Input and output by operation. */
 export interface IotDataOperations {
+  DeleteConnection: { input: DeleteConnectionRequest; output: Readonly<Record<never, never>> };
   DeleteThingShadow: { input: DeleteThingShadowRequest; output: DeleteThingShadowResponse };
+  GetConnection: { input: GetConnectionRequest; output: GetConnectionResponse };
   GetRetainedMessage: { input: GetRetainedMessageRequest; output: GetRetainedMessageResponse };
   GetThingShadow: { input: GetThingShadowRequest; output: GetThingShadowResponse };
   ListNamedShadowsForThing: { input: ListNamedShadowsForThingRequest; output: ListNamedShadowsForThingResponse };
   ListRetainedMessages: { input: ListRetainedMessagesRequest; output: ListRetainedMessagesResponse };
+  ListSubscriptions: { input: ListSubscriptionsRequest; output: ListSubscriptionsResponse };
   Publish: { input: PublishRequest; output: Readonly<Record<never, never>> };
+  SendDirectMessage: { input: SendDirectMessageRequest; output: SendDirectMessageResponse };
   UpdateThingShadow: { input: UpdateThingShadowRequest; output: UpdateThingShadowResponse };
 }
