@@ -33,6 +33,7 @@ async function openWorld() {
       mqttsEndpoint: () => ({ host: "localhost", port: 8883 }),
       objectsEndpoint: () => ({ scheme: "https", host: "localhost", port: 9_000 }),
       signingKey: () => ({ accessKeyId: "test", secretAccessKey: "test" }),
+      clients: () => undefined,
     },
     { messageLimits, isLimited: true, shadowsOfUnknownThings: "accepted", vending: undefined },
   );
