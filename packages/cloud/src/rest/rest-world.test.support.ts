@@ -16,6 +16,7 @@ import { createJobs, servedJobOperations } from "../services/jobs/service.js";
 import { registryTargets } from "../services/jobs/targets.js";
 import type { MessageLimits } from "../services/message-limits.js";
 import { createJobTemplates, findJobTemplate } from "../services/job-templates/service.js";
+import { createConnectionsService } from "../services/connections/index.js";
 import { createMessages } from "../services/messages/service.js";
 import { headObject } from "../services/objects/read.js";
 import { createShadows, servedShadowOperations } from "../services/shadow/service.js";
@@ -75,6 +76,11 @@ const noFunctions: Functions = {
   invoke: (name) => Promise.reject(new ThinglineError("FUNCTION_UNKNOWN", `no function ${name}`)),
 };
 
+/** Nobody is connected. */
+const { rest: connectionOperations = [] } = createConnectionsService({
+  ...{ clients: () => undefined, messageLimits, isLimited: true },
+});
+
 const findTemplate: FindTemplate = (_context, { templateName }) => {
   throw new ThinglineError("RESOURCE_NOT_FOUND", `no template ${templateName}`);
 };
@@ -98,6 +104,7 @@ export async function openRestWorld(
     ...servedShadowOperations(createShadows()),
     ...servedJobOperations(jobs),
     ...Object.values(createMessages(messageLimits)),
+    ...connectionOperations,
     ...Object.values(createJobTemplates(findJobContent)),
     ...Object.values(streams.served),
     ...Object.values(createFleetProvisioning(world, { isLimited: true })),
