@@ -81,6 +81,42 @@ test("aws iot", { skip }, async (t) => {
     assert.deepEqual(namesOf(await aws.ok<ThingPage>(t, "list-things")), ["pump"]);
   });
 
+  await t.test(
+    "thing types and billing groups: made, described, listed, and deprecated before they are deleted",
+    async (t) => {
+      const properties =
+        "thingTypeDescription=a-lamp,searchableAttributes=watts,mqtt5Configuration={propagatingAttributes=[{userPropertyKey=w,thingAttribute=watts}]}";
+      const [type] = await Promise.all([
+        aws.ok<Record<string, string>>(
+          t,
+          `create-thing-type --thing-type-name lamp --thing-type-properties ${properties}`,
+        ),
+        aws.ok(t, "create-billing-group --billing-group-name north"),
+      ]);
+      assert.equal(type["thingTypeArn"], `${account}:thingtype/lamp`);
+      await aws.ok(t, "create-thing --thing-name lamp-1 --thing-type-name lamp --billing-group-name north");
+      const [described, ofType, inGroup, early] = await Promise.all([
+        aws.ok<Record<string, unknown>>(t, "describe-thing-type --thing-type-name lamp"),
+        aws.ok<ThingPage>(t, "list-things --thing-type-name lamp"),
+        aws.ok(t, "list-things-in-billing-group --billing-group-name north"),
+        aws
+          .ok(t, "deprecate-thing-type --thing-type-name lamp")
+          .then(() => aws.fails(t, "delete-thing-type --thing-type-name lamp")),
+      ]);
+      assert.deepEqual(described["thingTypeProperties"], {
+        ...{ thingTypeDescription: "a-lamp", searchableAttributes: ["watts"] },
+        mqtt5Configuration: { propagatingAttributes: [{ userPropertyKey: "w", thingAttribute: "watts" }] },
+      });
+      assert.deepEqual(namesOf(ofType), ["lamp-1"]);
+      assert.deepEqual(inGroup, { things: ["lamp-1"] });
+      assert.match(
+        early,
+        /\(InvalidRequestException\) when calling the DeleteThingType operation: Cannot delete thing type : lamp\. Please wait for 5 minutes/,
+      );
+      await aws.ok(t, "delete-thing --thing-name lamp-1");
+    },
+  );
+
   await t.test("a certificate's life, from its keys to its end", async (t) => {
     const [made, policy, ...broken] = await Promise.all([
       aws.ok<Made>(t, "create-keys-and-certificate --set-as-active"),

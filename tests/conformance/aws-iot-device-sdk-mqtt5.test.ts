@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { CreateThingTypeCommand, UpdateThingCommand } from "@aws-sdk/client-iot";
 import type { mqtt5 as Mqtt5 } from "aws-iot-device-sdk-v2";
 import { startLocalCloud, subtests, type LocalCloud, type ThingFiles } from "./local-cloud.test.support.js";
 import type { Command, Events, Report } from "./mqtt5-sdk-process.test.support.js";
@@ -71,6 +72,27 @@ test("AWS IoT Device SDK v2: the MQTT 5 client", { skip }, async (t) => {
     assert.deepEqual([text(received.payload), text(received.correlationData)], ["one", "42"]);
     assert.ok((received.messageExpiryIntervalSeconds ?? 99) <= 60);
     await client.stop();
+  });
+
+  await check("gets the attributes that a thing type adds to messages", async () => {
+    const propagatingAttributes = [
+      { userPropertyKey: "site", thingAttribute: "site" },
+      { userPropertyKey: "id", connectionAttribute: "iot:ClientId" },
+    ];
+    const thingTypeProperties = { mqtt5Configuration: { propagatingAttributes } };
+    await cloud.iot.send(new CreateThingTypeCommand({ thingTypeName: "pump", thingTypeProperties }));
+    const attributePayload = { attributes: { site: "north" } };
+    await cloud.iot.send(new UpdateThingCommand({ thingName: "pump", thingTypeName: "pump", attributePayload }));
+    const client = await clients.open("pump.typed");
+    await client.subscribe({ subscriptions: [{ topicFilter: "pump/typed", qos }] });
+    const message = client.next("messageReceived");
+    await client.publish({ topicName: "pump/typed", qos, payload: "x" });
+    assert.deepEqual((await message).userProperties, [
+      { name: "site", value: "north" },
+      { name: "id", value: "pump.typed" },
+    ]);
+    await client.stop();
+    await cloud.iot.send(new UpdateThingCommand({ thingName: "pump", removeThingType: true }));
   });
 
   await check("resumes its session and gets what came while it was away", async () => {

@@ -1,31 +1,44 @@
-// Thing groups, their policies and the registry's events: the unmodified AWS SDK and MQTT.js against a whole local cloud.
+// Thing groups, their policies, thing types, billing groups and the registry's events: the unmodified AWS SDK and MQTT.js against a whole local cloud.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   AddThingToThingGroupCommand,
   AttachPolicyCommand,
+  AttachThingPrincipalCommand,
+  CreateBillingGroupCommand,
   CreatePolicyCommand,
   CreateThingCommand,
   CreateThingGroupCommand,
+  CreateThingTypeCommand,
+  DeleteBillingGroupCommand,
   DeleteThingCommand,
   DeleteThingGroupCommand,
+  DeleteThingTypeCommand,
+  DeprecateThingTypeCommand,
   DescribeEventConfigurationsCommand,
+  DescribeThingCommand,
   DescribeThingGroupCommand,
+  DescribeThingTypeCommand,
   DetachPolicyCommand,
   GetEffectivePoliciesCommand,
   InvalidRequestException,
   LimitExceededException,
   ListAttachedPoliciesCommand,
+  ListTagsForResourceCommand,
   ListTargetsForPolicyCommand,
   ListThingGroupsForThingCommand,
+  ListThingsCommand,
+  ListThingsInBillingGroupCommand,
   paginateListThingGroups,
   paginateListThingsInThingGroup,
   RemoveThingFromThingGroupCommand,
   ResourceAlreadyExistsException,
   ResourceNotFoundException,
   UpdateEventConfigurationsCommand,
+  UpdateThingCommand,
   UpdateThingGroupCommand,
   UpdateThingGroupsForThingCommand,
+  UpdateThingTypeCommand,
   VersionConflictException,
   type IoTClient,
 } from "@aws-sdk/client-iot";
@@ -230,4 +243,83 @@ test("events of the registry are published when they are switched on", async (co
       "thing/t/deleted",
     ],
   );
+});
+
+test("the AWS SDK makes thing types and billing groups, and a type's attributes come with messages", async (context) => {
+  const { iot, started } = await openWorld(context);
+  const propagatingAttributes = [
+    { userPropertyKey: "site", thingAttribute: "site" },
+    { userPropertyKey: "id", connectionAttribute: "iot:ClientId" },
+  ];
+  const thingTypeName = "pump";
+  const thingTypeProperties = { thingTypeDescription: "a pump", searchableAttributes: ["site"] };
+  const tags = [{ Key: "team", Value: "water" }];
+  const type = await iot.send(new CreateThingTypeCommand({ thingTypeName, thingTypeProperties, tags }));
+  assert.equal(type.thingTypeArn, "arn:aws:iot:us-east-1:123456789012:thingtype/pump");
+  const { tags: kept } = await iot.send(new ListTagsForResourceCommand({ resourceArn: type.thingTypeArn }));
+  assert.deepEqual(kept, tags);
+  await iot.send(
+    new UpdateThingTypeCommand({
+      ...{ thingTypeName, thingTypeProperties: { mqtt5Configuration: { propagatingAttributes } } },
+    }),
+  );
+  const described = await iot.send(new DescribeThingTypeCommand({ thingTypeName }));
+  assert.deepEqual(described.thingTypeProperties, {
+    ...{ ...thingTypeProperties, mqtt5Configuration: { propagatingAttributes } },
+  });
+  assert.equal(described.thingTypeMetadata?.deprecated, false);
+  assert.ok(described.thingTypeMetadata.creationDate instanceof Date);
+
+  await iot.send(new CreateBillingGroupCommand({ billingGroupName: "north" }));
+  const attributes = Object.fromEntries(["site", "a", "b", "c"].map((name) => [name, `${name}-1`]));
+  const pump = { thingName: "pump-7", thingTypeName, attributePayload: { attributes }, billingGroupName: "north" };
+  await iot.send(new CreateThingCommand(pump));
+  const { things } = await iot.send(new ListThingsCommand({ thingTypeName }));
+  assert.deepEqual(
+    things?.map((thing) => [thing.thingName, thing.thingTypeName, thing.attributes]),
+    [["pump-7", "pump", attributes]],
+  );
+  const inGroup = new ListThingsInBillingGroupCommand({ billingGroupName: "north" });
+  assert.deepEqual((await iot.send(inGroup)).things, ["pump-7"]);
+  assert.equal((await iot.send(new DescribeThingCommand({ thingName: "pump-7" }))).billingGroupName, "north");
+
+  // The device speaks MQTT 3.1.1; who listens speaks 5.
+  const credentials = await createDevice(iot);
+  const attach = { thingName: "pump-7", principal: credentials.certificateArn };
+  await iot.send(new AttachThingPrincipalCommand(attach));
+  const device = await connectClient(context, started, credentials, { clientId: "pump-7" });
+  const listener = await connectClient(context, started, credentials, { clientId: "listener", version: 5 });
+  await listener.subscribeAsync("plant/#", { qos: 1 });
+  const userProperties = async (text: string) => {
+    const message = nextEvent(listener, "message");
+    await device.publishAsync("plant/7", text, { qos: 1 });
+    const [, , packet] = await message;
+    return { ...(packet as mqtt.IPublishPacket).properties?.userProperties };
+  };
+  assert.deepEqual(await userProperties("1"), { site: "site-1", id: "pump-7" });
+  const moved = { attributes: { site: "oslo" }, merge: true };
+  await iot.send(new UpdateThingCommand({ thingName: "pump-7", attributePayload: moved }));
+  assert.deepEqual(await userProperties("2"), { site: "oslo", id: "pump-7" });
+  await iot.send(
+    new UpdateThingTypeCommand({
+      ...{ thingTypeName, thingTypeProperties: { mqtt5Configuration: { propagatingAttributes: [] } } },
+    }),
+  );
+  assert.deepEqual(await userProperties("3"), {});
+
+  await iot.send(new DeprecateThingTypeCommand({ thingTypeName }));
+  await assert.rejects(
+    iot.send(new CreateThingCommand({ thingName: "pump-8", thingTypeName })),
+    (error) =>
+      error instanceof InvalidRequestException &&
+      error.message === "Can not create new thing with depreated thing type:pump",
+  );
+  await assert.rejects(
+    iot.send(new DeleteThingTypeCommand({ thingTypeName })),
+    (error) =>
+      error instanceof InvalidRequestException &&
+      error.message === "Cannot delete thing type : pump. Please wait for 5 minutes after deprecation and then retry",
+  );
+  await iot.send(new DeleteBillingGroupCommand({ billingGroupName: "north" }));
+  assert.equal((await iot.send(new DescribeThingCommand({ thingName: "pump-7" }))).billingGroupName, undefined);
 });

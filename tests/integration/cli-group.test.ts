@@ -1,10 +1,16 @@
-// `thingline group`, as people and programs run it, against a running local cloud.
+// `thingline group`, `thing-type` and `billing-group`, as people and programs run it, against a running local cloud.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { AttachPolicyCommand, CreatePolicyCommand, CreateThingCommand, IoTClient } from "@aws-sdk/client-iot";
+import {
+  AttachPolicyCommand,
+  CreatePolicyCommand,
+  CreateThingCommand,
+  DescribeThingCommand,
+  IoTClient,
+} from "@aws-sdk/client-iot";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { eventsOf, runProgram, runCommandLine, temporaryFolder, thinglineBin } from "./cli-process.test.support.js";
 
@@ -144,6 +150,93 @@ test("names come from a file as well, and one that is refused does not stop the 
   const removed = await runProgram(t, process.execPath, words, names.join("\n"));
   assert.equal(removed.code, 0, removed.stderr);
   assert.equal(eventsOf(removed).at(-1)?.["things"], 30);
+});
+
+const line = (...words: string[]) => runCommandLine({ words: [...words, "--data-dir", dataDir] });
+const lineEvents = async (...words: string[]) => eventsOf(await line(...words, "--json"));
+
+test("thing types are made, changed, shown with their things, and deprecated before they are deleted", async (t) => {
+  const created = await line(
+    ...["thing-type", "create", "pump", "--description", "of the plant", "--searchable", "site"],
+    ...["--propagate", "site", "--propagate", "id=iot:ClientId"],
+  );
+  assert.equal(created.code, 0, created.stderr);
+  assert.match(created.stdout, /^created thing type pump in the local cloud at http/);
+  assert.match(created.stdout, /thingline thing create THING --type pump/);
+  await line("billing-group", "create", "north");
+  const out = await temporaryFolder(t);
+  const place = ["--type", "pump", "--billing-group", "north", "--out", join(out, "typed")];
+  const made = await line("thing", "create", "typed-1", ...place);
+  assert.equal(made.code, 0, made.stderr);
+  const { thingTypeName, billingGroupName } = await iot.send(new DescribeThingCommand({ thingName: "typed-1" }));
+  assert.deepEqual([thingTypeName, billingGroupName], ["pump", "north"]);
+  const shown = await line("thing-type", "show", "pump");
+  assert.equal(
+    shown.stdout,
+    [
+      "pump",
+      "  description  of the plant",
+      "  searchable   site",
+      "  propagates   site=site, id=iot:ClientId",
+      "things",
+      "  typed-1",
+      "",
+    ].join("\n"),
+  );
+  // A thing of another type is not the one that is wanted, and nothing is made for it.
+  await line("thing-type", "create", "lamp");
+  const [other] = await lineEvents("thing", "create", "typed-1", "--type", "lamp", "--out", join(out, "other"));
+  assert.deepEqual([other?.["event"], other?.["code"]], ["error", "RESOURCE_EXISTS"]);
+  assert.match(String(other?.["message"]), /there is a thing "typed-1" already of type pump/);
+
+  const updated = await lineEvents("thing-type", "update", "pump", "--propagate", "where=site");
+  assert.deepEqual(updated, [
+    {
+      event: "thingTypeUpdated",
+      thingTypeName: "pump",
+      propagatingAttributes: [{ userPropertyKey: "where", thingAttribute: "site" }],
+    },
+  ]);
+  await line("thing-type", "update", "lamp", "--no-propagate");
+  const deprecated = await line("thing-type", "deprecate", "lamp");
+  assert.match(deprecated.stdout, /^deprecated thing type lamp[^]*thingline thing-type delete lamp/);
+  assert.equal((await line("thing-type", "list")).stdout, "lamp  deprecated\npump\n");
+  const listed = await lineEvents("thing-type", "list", "--prefix", "la");
+  assert.deepEqual(
+    listed.map(({ event, thingTypeName: name, deprecated: isDeprecated }) => [event, name, isDeprecated]),
+    [["thingType", "lamp", true]],
+  );
+  const [early] = await lineEvents("thing-type", "delete", "lamp");
+  assert.equal(early?.["code"], "InvalidRequestException");
+  assert.match(String(early?.["message"]), /Please wait for 5 minutes after deprecation and then retry/);
+  assert.match((await line("thing-type", "deprecate", "lamp", "--undo")).stdout, /^valid again: thing type lamp/);
+});
+
+test("billing groups are made, filled, shown, emptied and deleted", async () => {
+  const [created] = await lineEvents("billing-group", "create", "plant", "--description", "who pays");
+  assert.equal(created?.["billingGroupArn"], "arn:aws:iot:us-east-1:123456789012:billinggroup/plant");
+  await makeThings("billed-1", "billed-2");
+  const added = await line("billing-group", "add", "plant", "billed-1", "billed-2", "unknown", "--json");
+  assert.equal(added.code, 1);
+  const [refused, changed] = eventsOf(added);
+  assert.deepEqual([refused?.["event"], refused?.["thingName"]], ["billingGroupRefused", "unknown"]);
+  assert.deepEqual(changed, {
+    event: "billingGroupChanged",
+    ...{ billingGroupName: "plant", what: "added", things: 2, refused: 1 },
+  });
+  await line("billing-group", "remove", "plant", "billed-2");
+  const shown = await line("billing-group", "show", "plant");
+  assert.equal(shown.stdout, "plant\n  description  who pays\nthings\n  billed-1\n");
+  assert.equal((await line("billing-group", "list", "--prefix", "pl")).stdout, "plant\n");
+  assert.match((await line("billing-group", "delete", "plant")).stdout, /^deleted billing group plant in the local/);
+  assert.match((await line("billing-group", "list", "--prefix", "pl")).stdout, /^no billing groups in the local cloud/);
+});
+
+test("what is missing or wrong about a type is said", async () => {
+  const [nothing] = await lineEvents("thing-type", "update", "x");
+  assert.match(String(nothing?.["message"]), /say what it propagates with --propagate, or --no-propagate/);
+  const [half] = await lineEvents("thing-type", "create", "x", "--propagate", "=site");
+  assert.match(String(half?.["message"]), /--propagate takes KEY=ATTRIBUTE/);
 });
 
 const mistakes: [why: string, args: string[], code: string, message: RegExp][] = [

@@ -49,6 +49,17 @@ test("a policy and a P-256 key of one's own; names that no policy could have", a
   assert.equal(again.policyName, "valve.1");
 });
 
+test("a thing gets the type and the billing group that it is made with", async () => {
+  const local = cloud.cloud;
+  const { registry } = local;
+  await local.run(registry.createThingType, { thingTypeName: "pump" });
+  await local.run(registry.createBillingGroup, { billingGroupName: "north" });
+  const place = { thingTypeName: "pump", billingGroupName: "north" };
+  await cloud.createThing("typed", { ...place, keyType: "ec-p256" });
+  const { thingTypeName, billingGroupName } = await local.run(registry.describeThing, { thingName: "typed" });
+  assert.deepEqual({ thingTypeName, billingGroupName }, place);
+});
+
 test("neither the log nor what Node prints of a thing holds its key", async () => {
   const thing = await cloud.createThing("secret");
   assert.doesNotMatch(inspect(thing, { depth: 9, showHidden: true }), /BEGIN|PRIVATE KEY/);
@@ -72,6 +83,9 @@ test("what cannot be made is an error with its reason, and leaves nothing", asyn
     ["x".repeat(129), {}, "REQUEST_INVALID", /thingName/],
     [undefined, {}, "REQUEST_INVALID", /thingName/],
     [7, { policyDocument: all }, "REQUEST_INVALID", /thingName/],
+    ["new", { thingTypeName: "no-type" }, "RESOURCE_NOT_FOUND", /Thing type no-type not found/],
+    ["new", { billingGroupName: "no-group" }, "RESOURCE_NOT_FOUND", /Billing group no-group not found/],
+    ["new", { thingTypeName: 7 }, "OPTION_INVALID", /thingTypeName/],
     ["new", { policyName: "nobody-made-it" }, "RESOURCE_NOT_FOUND", /nobody-made-it/],
     ["new", { policyDocument: "{" }, "POLICY_MALFORMED", /./],
     ["new", { policyDocument: 7 }, "OPTION_INVALID", /policyDocument/],

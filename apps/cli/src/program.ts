@@ -9,6 +9,7 @@ import { addModemFirmware } from "./program-modem-firmware.js";
 import { addFota, addGroup } from "./program-fleet.js";
 import { addModemCredentials } from "./program-modem-credentials.js";
 import { addModemSimulate } from "./program-modem-simulate.js";
+import { addBillingGroup, addThingType } from "./program-registry.js";
 import { addCa, addClaimVerbs, addProvision, addTemplate } from "./program-provisioning.js";
 import {
   awsOption,
@@ -155,6 +156,8 @@ export function createProgram(
   );
   addCert(group("cert", "certificates: list, show, orphans, rotate, template, revoke"), command);
   addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
+  addThingType(group("thing-type", "thing types: create, list, show, update, deprecate, delete"), command);
+  addBillingGroup(group("billing-group", "billing groups: create, list, show, add, remove, delete"), command);
   addFota(group("fota", "firmware over the air: deploy, status, cancel, rollback, doctor"), command);
   addProvision(program, command);
   addDevice(group("device", "a device as a program: run"), command);
@@ -316,6 +319,8 @@ function addThing(thing: Command, command: AddCommand): void {
   withDoorOptions(withCredentialOptions(create))
     .option("--sec-tag <tag>", "security tag, of the written files and of a board (default: 201)", optionValues.secTag)
     .option("--policy <name>", "attach this existing policy instead of making one")
+    .option("--type <name>", "its thing type", optionValues.name)
+    .option("--billing-group <name>", "its billing group", optionValues.name)
     .option("--csr", "with a board: the modem makes the key, which never leaves it")
     .option("--replace", "with --csr: also where the security tag holds a key, which is lost then")
     .option("--prove", "with a board: connect through the modem (default: where that is possible)")
@@ -324,6 +329,7 @@ function addThing(thing: Command, command: AddCommand): void {
     create,
     "thing create my-thing",
     "thing create my-thing --aws",
+    "thing create my-thing --type pump",
     "thing create my-thing --port /dev/ttyACM0 --sec-tag 42 --csr",
   );
 }

@@ -12,6 +12,10 @@ export interface CreateThingOptions {
   policyDocument?: string | object;
   /** An existing policy. Default: that of `thingline thing create`, by which a thing uses its own names and topics. */
   policyName?: string;
+  /** An existing thing type. */
+  thingTypeName?: string;
+  /** An existing billing group. */
+  billingGroupName?: string;
   /** `rsa-2048`, the default, is the kind that AWS IoT makes. `ec-p256` takes a millisecond. */
   keyType?: KeyKind;
   signal?: AbortSignal;
@@ -38,6 +42,8 @@ export interface CreatedThing {
 const optionTypes = {
   policyDocument: "any",
   policyName: "string",
+  thingTypeName: "string",
+  billingGroupName: "string",
   keyType: "string",
   signal: "signal",
 } satisfies OptionTypes<CreateThingOptions>;
@@ -47,7 +53,7 @@ const keyTypes: readonly string[] = ["rsa-2048", "ec-p256"] satisfies readonly K
  * Makes what `thingline thing create` makes, in a cloud of this process.
  *
  * @throws {ThinglineError} OPTION_INVALID; REQUEST_INVALID for a name that AWS would not take; RESOURCE_EXISTS when the thing is
- * there already; RESOURCE_NOT_FOUND when `policyName` is not; POLICY_MALFORMED. Nothing is left of a thing that could not be made.
+ * there already; RESOURCE_NOT_FOUND when `policyName`, `thingTypeName` or `billingGroupName` is not; POLICY_MALFORMED. Nothing is left of a thing that could not be made.
  */
 export async function createThing(
   where: { cloud: Cloud; keys: Keys; endpoint: string },
@@ -56,11 +62,11 @@ export async function createThing(
 ): Promise<CreatedThing> {
   const { cloud, keys, endpoint } = where;
   checkOptionTypes(options, optionTypes, { of: "createThing()" });
-  const { keyType = "rsa-2048", policyName, signal } = options;
+  const { keyType = "rsa-2048", policyName, thingTypeName, billingGroupName, signal } = options;
   if (!keyTypes.includes(keyType)) throw invalid("keyType", keyTypes.join(" or "), keyType);
   signal?.throwIfAborted();
   const issueOptions: IssueThingOptions<IssuedThing> = {
-    policyName,
+    ...{ policyName, thingTypeName, billingGroupName },
     ownPolicy: ownPolicyOf(thingName, options),
     existingThing: "refused",
     ownKey: keyType === "rsa-2048" ? undefined : () => requestFor(keys, keyType, thingName),

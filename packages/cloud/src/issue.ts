@@ -66,8 +66,8 @@ export const thingPolicyDocument = JSON.stringify({
 
 /** The operations of AWS IoT that issuing needs: what goes in, and what is read of the answer. */
 export interface IssuingOperations {
-  DescribeThing: [input: { thingName: string }, answer: object];
-  CreateThing: [input: { thingName: string }, answer: { thingArn?: string | undefined }];
+  DescribeThing: [input: { thingName: string }, answer: DescribedThing];
+  CreateThing: [input: { thingName: string } & ThingPlace, answer: { thingArn?: string | undefined }];
   DeleteThing: [input: { thingName: string }, answer: object];
   GetPolicy: [input: { policyName: string }, answer: { policyDocument?: string | undefined }];
   CreatePolicy: [input: { policyName: string; policyDocument: string }, answer: object];
@@ -89,6 +89,17 @@ export interface IssuingOperations {
     answer: object,
   ];
   DetachThingPrincipal: [input: { thingName: string; principal: string }, answer: object];
+}
+
+/** What a thing is put into when it is made. */
+export interface ThingPlace {
+  thingTypeName?: string | undefined;
+  billingGroupName?: string | undefined;
+}
+
+/** What is read of a thing that is there. */
+export interface DescribedThing extends ThingPlace {
+  thingArn?: string | undefined;
 }
 
 /** What is read of a certificate that was just made. */
@@ -134,7 +145,7 @@ export interface IssueOptions<Issued, Result> {
   onLeftOver?: ((message: string) => void) | undefined;
 }
 
-export interface IssueThingOptions<Result> extends IssueOptions<IssuedThing, Result> {
+export interface IssueThingOptions<Result> extends IssueOptions<IssuedThing, Result>, ThingPlace {
   /** An existing policy instead of {@link thingPolicyDocument}. */
   policyName?: string | undefined;
   /** A policy made for this thing, and taken back with it. */
@@ -158,17 +169,19 @@ export async function issueThing<Result>(
   thingName: string,
   options: IssueThingOptions<Result>,
 ): Promise<Result> {
-  const { signal, ownPolicy } = options;
+  const { signal, ownPolicy, thingTypeName, billingGroupName } = options;
   // Before anything is made.
   if (options.policyName !== undefined) await plane.send("GetPolicy", { policyName: options.policyName }, signal);
-  const isNew = !(await thingExists(plane, thingName, signal));
-  if (!isNew && options.existingThing === "refused") {
-    const message = `there is a thing "${thingName}" already; use another name, or delete it first`;
-    throw new ThinglineError("RESOURCE_EXISTS", message, { details: { thingName } });
-  }
+  const existing = await findThing(plane, thingName, signal);
+  const isNew = existing === undefined;
+  if (existing !== undefined) requireAccepted(thingName, existing, options);
   const undo = new UndoList(options.onLeftOver);
   try {
-    const { thingArn } = await plane.send("CreateThing", { thingName }, signal);
+    const place = {
+      ...(thingTypeName !== undefined && { thingTypeName }),
+      ...(billingGroupName !== undefined && { billingGroupName }),
+    };
+    const { thingArn } = existing ?? (await plane.send("CreateThing", { thingName, ...place }, signal));
     if (isNew) undo.add(`thing ${thingName}`, () => plane.send("DeleteThing", { thingName }));
     if (ownPolicy !== undefined) {
       await plane.send("CreatePolicy", ownPolicy, signal);
@@ -218,13 +231,36 @@ export async function issueClaim<Result>(plane: IssuingPlane, options: IssueClai
   }
 }
 
-async function thingExists(plane: IssuingPlane, thingName: string, signal: AbortSignal | undefined): Promise<boolean> {
+async function findThing(
+  plane: IssuingPlane,
+  thingName: string,
+  signal: AbortSignal | undefined,
+): Promise<DescribedThing | undefined> {
   try {
-    await plane.send("DescribeThing", { thingName }, signal);
-    return true;
+    return await plane.send("DescribeThing", { thingName }, signal);
   } catch (error) {
-    if (plane.isError(error, "ResourceNotFoundException")) return false;
+    if (plane.isError(error, "ResourceNotFoundException")) return undefined;
     throw error;
+  }
+}
+
+/** A thing that is there stays as it is: one of another type, or in another billing group, is not the one that is wanted. */
+function requireAccepted(
+  thingName: string,
+  existing: DescribedThing,
+  { existingThing, thingTypeName, billingGroupName }: IssueThingOptions<unknown>,
+): void {
+  const refused = (why: string) => {
+    const message = `there is a thing "${thingName}" already${why}; use another name, or delete it first`;
+    return new ThinglineError("RESOURCE_EXISTS", message, { details: { thingName } });
+  };
+  if (existingThing === "refused") throw refused("");
+  if (thingTypeName !== undefined && thingTypeName !== existing.thingTypeName) {
+    throw refused(existing.thingTypeName === undefined ? " without a type" : ` of type ${existing.thingTypeName}`);
+  }
+  if (billingGroupName !== undefined && billingGroupName !== existing.billingGroupName) {
+    const { billingGroupName: other } = existing;
+    throw refused(other === undefined ? " in no billing group" : ` in billing group ${other}`);
   }
 }
 

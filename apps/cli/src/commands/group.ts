@@ -1,18 +1,20 @@
 import type { IoTClient, ListAttachedPoliciesCommandInput, ListThingGroupsCommandInput } from "@aws-sdk/client-iot";
 import { iotSdk } from "../aws-sdk.js";
 import type { CommandContext } from "../command.js";
-import { openControlPlane } from "../control-plane.js";
-import { forEachAtOnce } from "../each.js";
-import { exitCodes, UsageError } from "../failure.js";
+import { UsageError } from "../failure.js";
 import { commandLine } from "../invocation.js";
 import { readNameValues } from "../name-values.js";
 import type { Output } from "../output.js";
-import { readThingNames } from "../thing-names.js";
-
-interface PlaceOptions {
-  dataDir: string;
-  aws?: boolean;
-}
+import {
+  changeMembers,
+  describeRows,
+  openIot,
+  pageSize,
+  type MembersChange,
+  type MembersOptions,
+  type OpenedIot,
+  type PlaceOptions,
+} from "./members.js";
 
 interface CreateOptions extends PlaceOptions {
   parent?: string;
@@ -30,26 +32,11 @@ interface RecursiveOptions extends PlaceOptions {
   recursive?: boolean;
 }
 
-interface MembersOptions extends PlaceOptions {
-  from?: string;
-}
-
-const pageSize = 250;
-/** Things that could not be added, told one by one to people. */
-const refusalsShownMax = 10;
-
-async function open({ signal }: CommandContext, { aws, dataDir }: PlaceOptions) {
-  const plane = await openControlPlane({ aws: aws === true, dataDir, signal });
-  return { plane, client: plane.client, sdk: iotSdk(), send: { abortSignal: signal } };
-}
-
-type Opened = Awaited<ReturnType<typeof open>>;
-
 /** `thingline group create NAME` */
 export async function groupCreate(context: CommandContext, options: CreateOptions, name = ""): Promise<void> {
   const { output } = context;
   const attributes = readNameValues(options.attribute ?? [], "--attribute");
-  const { plane, client, sdk, send } = await open(context, options);
+  const { plane, client, sdk, send } = await openIot(context, options);
   const hasAttributes = Object.keys(attributes).length > 0;
   const command = new sdk.CreateThingGroupCommand({
     thingGroupName: name,
@@ -84,7 +71,7 @@ export async function groupList(context: CommandContext, options: ListOptions): 
   if (options.recursive === true && options.parent === undefined) {
     throw new UsageError("--recursive needs --parent: without it all groups are listed");
   }
-  const { plane, client, sdk, send } = await open(context, options);
+  const { plane, client, sdk, send } = await openIot(context, options);
   const input: ListThingGroupsCommandInput = {
     ...(options.parent !== undefined && { parentGroup: options.parent, recursive: options.recursive === true }),
     ...(options.prefix !== undefined && { namePrefixFilter: options.prefix }),
@@ -103,7 +90,7 @@ export async function groupList(context: CommandContext, options: ListOptions): 
 /** `thingline group show NAME` */
 export async function groupShow(context: CommandContext, options: RecursiveOptions, name = ""): Promise<void> {
   const { output } = context;
-  const { client, sdk, send } = await open(context, options);
+  const { client, sdk, send } = await openIot(context, options);
   const group = await client.send(new sdk.DescribeThingGroupCommand({ thingGroupName: name }), send);
   const { thingGroupArn = "", thingGroupId, version, thingGroupProperties, thingGroupMetadata } = group;
   const own = await policyNames(client, { target: thingGroupArn }, send);
@@ -160,10 +147,7 @@ function describeGroup(
     ],
     ["policies", policies.join(", ")],
   ];
-  return [
-    [...path, output.paint.bold(name)].join(" / "),
-    ...rows.filter(([, text]) => text !== "").map(([title, text]) => `  ${title.padEnd(13)}${output.wrap(text, 15)}`),
-  ].join("\n");
+  return [[...path, output.paint.bold(name)].join(" / "), ...describeRows(output, rows)].join("\n");
 }
 
 async function policyNames(
@@ -187,7 +171,8 @@ export async function groupAdd(
   ...things: string[]
 ): Promise<number> {
   return changeMembers(context, options, {
-    ...{ name, things, verbs: ["adding", "added"], preposition: "to" },
+    ...{ name, events: eventsOf(name), things, verbs: ["adding", "added"], preposition: "to" },
+    find: (where) => findGroup(where, name),
     change: ({ client, sdk, send }, thingName) =>
       client.send(new sdk.AddThingToThingGroupCommand({ thingName, thingGroupName: name }), send),
   });
@@ -201,81 +186,25 @@ export async function groupRemove(
   ...things: string[]
 ): Promise<number> {
   return changeMembers(context, options, {
-    ...{ name, things, verbs: ["removing", "removed"], preposition: "from" },
+    ...{ name, events: eventsOf(name), things, verbs: ["removing", "removed"], preposition: "from" },
+    find: (where) => findGroup(where, name),
     change: ({ client, sdk, send }, thingName) =>
       client.send(new sdk.RemoveThingFromThingGroupCommand({ thingName, thingGroupName: name }), send),
   });
 }
 
-interface MembersChange {
-  name: string;
-  things: readonly string[];
-  verbs: [doing: string, done: string];
-  preposition: string;
-  change: (where: Opened, thingName: string) => Promise<unknown>;
-}
+const eventsOf = (thingGroupName: string): MembersChange["events"] => ({
+  changed: (facts) => ({ event: "groupChanged", thingGroupName, ...facts }),
+  refused: (facts) => ({ event: "groupRefused", thingGroupName, ...facts }),
+});
 
-/** One that is refused does not stop the others. */
-async function changeMembers(
-  context: CommandContext,
-  options: MembersOptions,
-  { name, things, verbs, preposition, change }: MembersChange,
-): Promise<number> {
-  const { output, signal } = context;
-  const { from } = options;
-  if (things.length === 0 && from === undefined) throw new UsageError("name things, or a file of names with --from");
-  const where = await open(context, options);
-  // From here on a resource that is not found is the thing.
-  await where.client.send(new where.sdk.DescribeThingGroupCommand({ thingGroupName: name }), where.send);
-  const [doing, done] = verbs;
-  let changed = 0;
-  let refused = 0;
-  const status = output.status();
-  const show = () => status.show(`${doing} things ${preposition} ${name}: ${changed} done, ${refused} refused`, true);
-  show();
-  try {
-    await forEachAtOnce(readThingNames(things, { from, signal }), async (thingName) => {
-      try {
-        await change(where, thingName);
-        changed++;
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        refused++;
-        tellRefusal(output, { name, thingName, error, count: refused });
-      }
-      show();
-    });
-  } finally {
-    status.end();
-  }
-  const event = { thingGroupName: name, what: done, things: changed, refused };
-  const more = refused === 0 ? "" : `, ${output.paint.red(`${refused} refused`)}`;
-  const word = changed === 1 ? "thing" : "things";
-  output.event(
-    { event: "groupChanged", ...event },
-    `${output.paint.green(done)} ${changed} ${word} ${preposition} ${name} in the ${where.plane.description}${more}`,
-  );
-  return refused === 0 ? exitCodes.done : exitCodes.failed;
-}
-
-/** What is about this thing, and says nothing of the others. */
-function isRefusal(error: unknown): error is Error {
-  return error instanceof Error && ["ResourceNotFoundException", "InvalidRequestException"].includes(error.name);
-}
-
-function tellRefusal(
-  output: Output,
-  { name, thingName, error, count }: { name: string; thingName: string; error: Error; count: number },
-): void {
-  output.event({ event: "groupRefused", thingGroupName: name, thingName, code: error.name, message: error.message });
-  if (count <= refusalsShownMax) output.complain({ kind: "warning", message: `${thingName}: ${error.message}` });
-  if (count === refusalsShownMax) output.complain({ kind: "warning", message: "further refusals are only counted" });
-}
+const findGroup = ({ client, sdk, send }: OpenedIot, thingGroupName: string) =>
+  client.send(new sdk.DescribeThingGroupCommand({ thingGroupName }), send);
 
 /** `thingline group delete NAME` */
 export async function groupDelete(context: CommandContext, options: RecursiveOptions, name = ""): Promise<void> {
   const { output } = context;
-  const { plane, client, sdk, send } = await open(context, options);
+  const { plane, client, sdk, send } = await openIot(context, options);
   const names = options.recursive === true ? await namesBelow(client, name, send) : [];
   // A group goes before the one above it; the deepest are known by the groups above them.
   for (const thingGroupName of [...names, name]) {

@@ -140,6 +140,8 @@ async function issueFor(creation: Creation, before: BoardFile | undefined): Prom
   return withProgress(output, `creating thing ${name} in the ${plane.description}`, async () =>
     issueThing(await issuingPlane(plane.client), name, {
       policyName: options.policy,
+      thingTypeName: options.type,
+      billingGroupName: options.billingGroup,
       signal,
       onLeftOver: (message) => output.complain({ kind: "warning", message }),
       keep,

@@ -22,6 +22,8 @@ export interface CreateOptions {
   secTag?: number;
   force?: boolean;
   policy?: string;
+  type?: string;
+  billingGroup?: string;
 }
 
 /** Security tag of the original aws_iot sample. */
@@ -38,6 +40,8 @@ export async function thingCreate(context: CommandContext, options: CreateOption
   const [issued, written] = await withProgress(output, `creating thing ${name} in the ${plane.description}`, async () =>
     issueThing(await issuingPlane(plane.client), name, {
       policyName: options.policy,
+      thingTypeName: options.type,
+      billingGroupName: options.billingGroup,
       signal,
       onLeftOver: (message) => warn(output, message),
       keep: async (made) =>

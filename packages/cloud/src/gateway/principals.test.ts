@@ -147,6 +147,34 @@ test("a thing without groups costs a connection no read more", async () => {
   assert.equal(reads, 6);
 });
 
+test("the type of the thing speaks in policies, and says what its messages get", async () => {
+  const policyDocument = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: { Effect: "Allow", Action: "iot:Publish", Resource: "*:topic/${iot:Connection.Thing.ThingTypeName}" },
+  });
+  const { principals, store } = await registry({ policyDocument, thingName: "other", exclusive: true });
+  const untyped = (await principals.authorizeConnect(origin, request)).authorizer;
+  assert.equal(untyped.enrichment, undefined);
+  assert.equal(untyped.authorize("iot:Publish", "topic/pump").isAllowed, false);
+  const propagatingAttributes = [
+    { userPropertyKey: "where", thingAttribute: "site" },
+    { userPropertyKey: "who", connectionAttribute: "iot:Thing.ThingName" },
+    { userPropertyKey: "as", connectionAttribute: "iot:ClientId" },
+  ];
+  const thing = { thingName: "other", attributes: { site: "north" }, thingTypeName: "pump" };
+  await store.commit([
+    { key: registryKeys.thing(scope, "other"), value: thing },
+    { key: registryKeys.thingType(scope, "pump"), value: { thingTypeName: "pump", propagatingAttributes } },
+  ]);
+  const { authorizer } = await principals.authorizeConnect(origin, request);
+  assert.equal(authorizer.authorize("iot:Publish", "topic/pump").isAllowed, true);
+  assert.deepEqual(authorizer.enrichment, [
+    ["where", "north"],
+    ["who", "other"],
+    ["as", "dev-1"],
+  ]);
+});
+
 test("a certificate that was deactivated between its handshake and its CONNECT is refused", async () => {
   const { principals } = await registry({ status: "INACTIVE" });
   const { decision } = await principals.authorizeConnect(origin, request);
