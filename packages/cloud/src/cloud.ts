@@ -18,6 +18,7 @@ import type { RequestHead, ServedResponse, Verdict } from "./rest/admission.js";
 import { createServices, type NamedOperations } from "./services/all.js";
 import type { FirstConnections } from "./services/certificate-authorities/index.js";
 import type { Clients } from "./services/client-directory.js";
+import type { IotLog } from "./services/iot-log.js";
 import type { Operation, OperationRunner, Scope } from "./services/operation.js";
 import type { CloudService } from "./services/service.js";
 import { createMemoryBlobStore } from "./store/blob-memory.js";
@@ -69,6 +70,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
   readonly #dependencies: CloudDependencies;
   readonly #options: CloudOptions;
   readonly #firstConnections: FirstConnections;
+  readonly #iotLog: IotLog | undefined;
   #gateway: Gateway | undefined;
   #identity: MqttIdentity | undefined;
   #closing: Promise<void> | undefined;
@@ -94,11 +96,18 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       all: services,
       named,
       firstConnections,
+      iotLog,
     } = listServices(
       { ...deps, folder, mqttsEndpoint, signingKey, objectsEndpoint: objectsEndpointOf(options), clients },
       serviceOptionsOf(options),
     );
-    const engineOptions = { scope, limits: brokerLimitsOf(options), sessionOwner: options.sessionOwner, services };
+    const engineOptions = {
+      scope,
+      limits: brokerLimitsOf(options),
+      sessionOwner: options.sessionOwner,
+      services,
+      iotLog,
+    };
     this.#maintenance = new Maintenance({ ...deps, scope, openEngine: () => openEngine(deps, engineOptions) });
     const run: OperationRunner["run"] = (from, operation, input) => this.run(operation, input, from);
     this.#http = createHttpDoor(deps, options, {
@@ -109,8 +118,10 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       connections: named.connections,
       run,
       accessKeys,
+      iotLog,
       cloud: this,
     });
+    this.#iotLog = iotLog;
     [this.scope, this.named, this.#keys, this.#blobs, this.#services] = [scope, named, keys, blobs, services];
     this.#functions = functions;
     this.#firstConnections = firstConnections;
@@ -124,6 +135,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       server,
       scope: this.scope,
       firstConnections: this.#firstConnections,
+      iotLog: this.#iotLog,
       run: (from, operation, input) => this.run(operation, input, from),
       accept: (connection, identity) => {
         // Whoever comes between two engines has to come again.

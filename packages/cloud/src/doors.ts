@@ -13,6 +13,7 @@ import { isS3Request } from "./rest/s3/detect.js";
 import type { S3Api } from "./rest/s3/s3-api.js";
 import type { FirstConnections } from "./services/certificate-authorities/index.js";
 import type { Objects } from "./services/objects/index.js";
+import type { IotLog } from "./services/iot-log.js";
 import type { OperationRunner, Scope } from "./services/operation.js";
 import { readDeviceAuthority } from "./services/registry/certificate-issuer.js";
 import { explainCertificate, listCertificateLives } from "./services/registry/index.js";
@@ -41,6 +42,7 @@ export interface HttpDoorOptions {
   run: OperationRunner["run"];
   /** Whose signatures count. */
   accessKeys: readonly AccessKey[];
+  iotLog?: IotLog | undefined;
   /** For requests below `/_thingline/`. */
   cloud: AdministeredCloud;
   splitProvisioning: Pick<SplitProvisioning, "getVending" | "setVending">;
@@ -51,13 +53,13 @@ export interface HttpDoorOptions {
 export function createHttpDoor(
   deps: Pick<CloudDependencies, "clock" | "random" | "keys" | "log">,
   options: CloudOptions,
-  { scope, services, objects, run, accessKeys, cloud, splitProvisioning, connections }: HttpDoorOptions,
+  { scope, services, objects, run, accessKeys, iotLog, cloud, splitProvisioning, connections }: HttpDoorOptions,
 ): HttpDoor {
   const ownNames = options.serverNames ?? [];
   const operations = services.flatMap(({ rest = [] }) => rest);
   const { signatures = "verify", unsignedRequests = "allowed" } = options;
   const apiOptions = { scope, ownNames, signatures, unsignedRequests, accessKeys };
-  const api = createRestApi({ ...deps, operations, run }, apiOptions);
+  const api = createRestApi({ ...deps, operations, run, iotLog }, apiOptions);
   let s3: S3Api | undefined;
   /** Read when somebody asks for an object: a cloud starts without it. */
   const loadS3 = async (): Promise<S3Api> => {
@@ -129,6 +131,7 @@ export interface MqttDoorOptions {
   accept: GatewayOptions["accept"];
   /** What comes of certificates that are not ACTIVE. */
   firstConnections: FirstConnections;
+  iotLog?: IotLog | undefined;
   run: OperationRunner["run"];
 }
 
@@ -136,11 +139,11 @@ export interface MqttDoorOptions {
 export function openMqttDoor(
   { clock, keys, log, network, store }: CloudDependencies,
   options: CloudOptions,
-  { server, scope, accept, firstConnections: { judge, connect }, run }: MqttDoorOptions,
+  { server, scope, accept, firstConnections: { judge, connect }, iotLog, run }: MqttDoorOptions,
 ): Promise<Gateway> {
   const { serverNames = [], mqtts, https, mqtt, connectionsMax, handshakeTimeoutMs, onConnectionRefused } = options;
   return openGateway({
-    ...{ network, clock, log, accept, server, mqtts, https, mqtt },
+    ...{ network, clock, log, accept, iotLog, server, mqtts, https, mqtt },
     fingerprint: (der) => toHex(keys.sha256(der)),
     principals: createPrincipals({ store, scope, unixMs: () => clock.unixMs() }),
     firstConnections: {

@@ -8,6 +8,7 @@ import { LifecycleHook } from "./lifecycle-hook.js";
 import type { Log } from "./log.js";
 import { soleNode, type CloudNode } from "./nodes/node.js";
 import { blobRecords, deleteOrphans, findOrphans, tellMissingBlobs } from "./services/blob-records.js";
+import type { IotLog } from "./services/iot-log.js";
 import type { Operation, Scope } from "./services/operation.js";
 import type { EffectPerformer } from "./services/outbox.js";
 import { isThing } from "./services/registry/index.js";
@@ -36,6 +37,8 @@ export interface EngineOptions {
   /** Whose a session is. Default `principal`. */
   sessionOwner?: SessionOwnerRule | undefined;
   services: readonly CloudService[];
+  /** What the account has logged of its clients. */
+  iotLog?: IotLog | undefined;
 }
 
 /** A runner and a broker over one store, and the services between them: what a reset and a restore replace. */
@@ -67,9 +70,10 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
     await broker?.close();
   };
   try {
+    for (const service of services) await service.onOpen?.(scope, runner);
     broker = await createBroker({
       ...deps,
-      ...{ scope, runner, limits: options.limits, sessionOwner: options.sessionOwner },
+      ...{ scope, runner, limits: options.limits, sessionOwner: options.sessionOwner, iotLog: options.iotLog },
       isThing: (name) => isThing(store, scope, name),
       onWakeUpStored: (atUnixMs) => runner.expectWakeUp(atUnixMs),
       services: services.flatMap(({ topics }) => topics ?? []),

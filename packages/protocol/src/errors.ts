@@ -68,6 +68,7 @@ export const errorCodes = {
   JOB_EXECUTION_ENDED: "an execution of a job was asked for that is in a terminal state",
   JOB_STATE_INVALID: "the state of a job or of its execution does not allow the operation",
   QUOTA_EXCEEDED: "a quota of AWS IoT would be exceeded, of resources or of a device's request",
+  LOGGING_NOT_CONFIGURED: "the account has no logging options yet",
   TRANSFER_COMPLETED: "the transfer of a certificate to another account is over: it cannot be decided again",
   TRANSFER_CONFLICT:
     "a certificate is not transferred to another account while something is attached to it, or that account has it",

@@ -9,6 +9,7 @@ import {
   type MqttVersion,
 } from "@thingline/protocol/mqtt";
 import type { Connection, Timer } from "@thingline/transport";
+import { verbosityOf } from "../services/iot-log.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
 import type { EndDetails } from "./client.js";
 import type { ClientPackets } from "./client-packets.js";
@@ -20,6 +21,7 @@ import type { BrokerContext } from "./context.js";
 import { disconnectReasons, type DisconnectReason } from "./disconnect-reasons.js";
 import type { GroupQueues } from "./group-queue.js";
 import { InputFlow } from "./input-flow.js";
+import { clientEntry } from "./iot-entries.js";
 import { KeepAlive } from "./keep-alive.js";
 import type { LifecycleEvents } from "./lifecycle-events.js";
 import type { RecentEnds } from "./recent-ends.js";
@@ -283,7 +285,7 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
 
   private finish(reason: DisconnectReason, explanation: string | undefined, preventsWill = false): void {
     const { phase, clientId, connection, identity } = this;
-    const { log } = this.context;
+    const { iotLog, log } = this.context;
     this.phase = closed;
     this.input.stop();
     if (this.countedBytes !== 0) this.countInput(0, false);
@@ -291,6 +293,16 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     if (phase.name === "connected") {
       phase.keepAlive.stop();
       log.info("disconnected", { clientId, reason, explanation });
+      if (iotLog.verbosity >= verbosityOf.INFO) {
+        const disconnectReason = disconnectReasons[reason].awsReason;
+        const entry = {
+          level: "INFO",
+          eventType: "Disconnect",
+          more: { disconnectReason },
+          details: explanation,
+        } as const;
+        iotLog.write(clientEntry(phase.client, entry));
+      }
       this.leave(phase.client, reason, preventsWill);
       return;
     }

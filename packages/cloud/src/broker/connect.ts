@@ -6,6 +6,7 @@ import {
   type ConnectPacket,
   type MqttVersion,
 } from "@thingline/protocol/mqtt";
+import { verbosityOf } from "../services/iot-log.js";
 import type { Authorizer, ConnectRequest, Decision } from "../policy/authorizer.js";
 import type { ClientIdOrder } from "./client-id-order.js";
 import { Principal, type ClientLink, type ConnectAttempt } from "./connect-attempt.js";
@@ -16,6 +17,7 @@ import type { Connections } from "./connections.js";
 import type { BrokerContext } from "./context.js";
 import type { Delivery } from "./delivery.js";
 import type { GroupQueues } from "./group-queue.js";
+import { clientEntry, unauthorized } from "./iot-entries.js";
 import type { LifecycleEvents } from "./lifecycle-events.js";
 import type { BrokerSession } from "./session.js";
 import type { SessionLifecycle } from "./session-lifecycle.js";
@@ -197,6 +199,10 @@ export class Connector {
       isPresent,
       remote: link.connection.remote.host,
     });
+    const { iotLog } = this.context;
+    if (iotLog.verbosity >= verbosityOf.INFO) {
+      iotLog.write(clientEntry(client, { level: "INFO", eventType: "Connect" }));
+    }
     events.connected(client);
     groups.changed(session);
     delivery.drain(turn, session);
@@ -207,11 +213,15 @@ export class Connector {
 
   /** MQTT 3.1.1: AWS closes without a CONNACK. MQTT 5: a CONNACK that says so, then the end. */
   private deny({ link, clientId, version }: ConnectAttempt, { explanation, isSilent = false }: Decision): void {
-    const { counters, log, random } = this.context;
+    const { counters, iotLog, log, random } = this.context;
     const { certificateId } = link.identity;
     counters.connectsDenied++;
     if (isSilent) return link.end("AUTH_ERROR", { reasonString: explanation });
     log.warn("connectDenied", { action: "iot:Connect", clientId, certificateId, explanation });
+    if (iotLog.verbosity >= verbosityOf.ERROR) {
+      const { connection } = link;
+      iotLog.write(clientEntry({ clientId, certificateId, connection }, unauthorized("Connect", explanation)));
+    }
     if (version === 5) {
       // AWS's own words, with an id that finds the line in its log; ours is found by the client id.
       const reasonString = `CONNACK:Client is not authenticated/authorized to send the message:${random.uuid()}`;
@@ -235,7 +245,14 @@ export class Connector {
   ): void {
     if (!link.isUnanswered) return;
     this.context.counters.limitsHit++;
-    this.context.log.warn("connectRefused", { clientId, remote: link.connection.remote.host, reason });
+    const { iotLog, log } = this.context;
+    const { connection, identity } = link;
+    log.warn("connectRefused", { clientId, remote: connection.remote.host, reason });
+    if (iotLog.verbosity >= verbosityOf.ERROR) {
+      const { certificateId } = identity;
+      const refused = { level: "ERROR", eventType: "Connect", isFailure: true, details: reason } as const;
+      iotLog.write(clientEntry({ clientId, certificateId, connection }, { ...refused, reason: "CLIENT_ERROR" }));
+    }
     if (returnCode !== undefined) sendRefusal(link, version, returnCode, reason);
     link.end("CONNECT_REFUSED", { reasonString: reason });
   }

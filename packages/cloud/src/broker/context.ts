@@ -1,6 +1,7 @@
 import type { Clock, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
 import { soleNode, type CloudNode } from "../nodes/node.js";
+import { noIotLog, type IotLog } from "../services/iot-log.js";
 import type { Scope } from "../services/operation.js";
 import type { Store } from "../store/store.js";
 import { createCounters, type BrokerCounters } from "./counters.js";
@@ -12,6 +13,7 @@ export interface ContextOptions {
   clock: Clock;
   random: Random;
   log: Log;
+  iotLog?: IotLog | undefined;
   store: Store;
   scope: Scope;
   limits?: BrokerLimits | undefined;
@@ -25,6 +27,8 @@ export class BrokerContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** What the account has logged of its clients. */
+  readonly iotLog: IotLog;
   readonly store: Store;
   readonly scope: Scope;
   readonly limits: BrokerLimits;
@@ -42,6 +46,7 @@ export class BrokerContext {
     this.clock = clock;
     this.random = random;
     this.log = log;
+    this.iotLog = options.iotLog ?? noIotLog;
     this.store = store;
     this.scope = scope;
     this.limits = limits;

@@ -1,3 +1,4 @@
+import { verbosityOf } from "../services/iot-log.js";
 import type { Addressee } from "./addressee.js";
 import type { BrokerContext } from "./context.js";
 import type { Client } from "./client.js";
@@ -202,6 +203,12 @@ export class Delivery {
     };
     queue.enqueue(message);
     session.nextSequence++;
+    const { iotLog } = this.context;
+    if (session.connection === undefined && iotLog.verbosity >= verbosityOf.INFO) {
+      const { clientId } = session;
+      const more = { qos: "1" };
+      iotLog.write({ level: "INFO", eventType: "Queued", protocol: "MQTT", topicName: kept.topic, clientId, more });
+    }
     this.ledger.queued(sizeBytes);
     if (stored === undefined) return;
     const record = { ...messageRecord(kept), isRetained };

@@ -1,5 +1,6 @@
 import { checkTopicName, reasonCodes, type PublishPacket } from "@thingline/protocol/mqtt";
 import { isThinglineError, type ThinglineError } from "@thingline/protocol";
+import { verbosityOf } from "../services/iot-log.js";
 import { faultOfProperties, faultOfResponseTopic, topicLimits } from "../services/message-limits.js";
 import { isPublishableReservedTopic, isReservedTopic } from "../services/publishable-topics.js";
 import type { PublishGrant } from "./client-rights.js";
@@ -7,6 +8,7 @@ import type { ConnectedClient } from "./connected-client.js";
 import type { BrokerContext } from "./context.js";
 import type { BrokerCounters } from "./counters.js";
 import { enriched } from "./enrichment.js";
+import { clientEntry, unauthorized } from "./iot-entries.js";
 import type { Intake } from "./intake.js";
 import type { Pubacks } from "./puback.js";
 import type { BrokerIndex } from "./routes.js";
@@ -46,7 +48,7 @@ export class InboundPublishes {
     const topic = properties?.topicAlias === undefined ? packet.topic : resolveAlias(client, packet);
     if (topic === undefined) return;
     if (qos === 1 && client.inbound.count > 0 && !this.checkPacketId(client, packet.packetId!)) return;
-    if (rate !== undefined && !rate.take(turn.nowMs)) return this.throttled(turn, client, packet);
+    if (rate !== undefined && !rate.take(turn.nowMs)) return this.throttled(turn, client, packet, topic);
     if (payload.length > this.payloadBytesMax) {
       this.context.hit("payloadBytesMax", { clientId: client.clientId, topic, payloadBytes: payload.length });
       return client.misuse("packetTooLarge", `a payload of ${payload.length} bytes`);
@@ -56,6 +58,8 @@ export class InboundPublishes {
     if (!grant.isPlain) return this.receiveOther(turn, client, packet, grant);
     if (!this.index.isCurrent(grant.route)) grant.route = this.index.route(topic);
     if (isRetained || properties !== undefined) return this.receiveSlowly(turn, client, packet, grant);
+    const { iotLog } = this.context;
+    if (iotLog.verbosity >= verbosityOf.INFO) iotLog.write(clientEntry(client, publishedIn(topic)));
     const { publication } = turn;
     publication.reset(topic, payload, qos, false, client.session);
     this.intake.take(turn, publication, grant.route, client);
@@ -78,13 +82,18 @@ export class InboundPublishes {
     const { isRetained, payload, properties } = packet;
     if (!this.checkProperties(turn, client, packet, topic)) return;
     if (isRetained && !this.mayRetain(turn, client, packet, topic)) return;
+    const { iotLog } = this.context;
     const { publication } = turn;
     publication.reset(topic, payload, packet.qos === 0 ? 0 : 1, isRetained, client.session);
     this.intake.describe(publication, properties);
     const { enrichment } = client.rights;
     if (enrichment !== undefined) publication.properties = enriched(publication.properties, enrichment);
-    if (this.intake.take(turn, publication, route, client)) this.pubacks.settle(turn, client, packet);
-    else this.throttled(turn, client, packet);
+    const isLogged = iotLog.verbosity >= verbosityOf.INFO;
+    // Before its deliveries, but for one that may still be refused.
+    if (isLogged && !isRetained) iotLog.write(clientEntry(client, publishedIn(topic)));
+    if (!this.intake.take(turn, publication, route, client)) return this.throttled(turn, client, packet, topic);
+    if (isLogged && isRetained) iotLog.write(clientEntry(client, publishedIn(topic, true)));
+    this.pubacks.settle(turn, client, packet);
   }
 
   private checkProperties(turn: Turn, client: ConnectedClient, packet: PublishPacket, topic: string): boolean {
@@ -160,8 +169,12 @@ export class InboundPublishes {
   // No
 
   /** AWS discards what is over the rate: MQTT 3.1.1 gets no PUBACK, MQTT 5 one that says so. */
-  private throttled(turn: Turn, client: ConnectedClient, { qos, packetId }: PublishPacket): void {
+  private throttled(turn: Turn, client: ConnectedClient, { qos, packetId }: PublishPacket, topicName: string): void {
+    const { iotLog } = this.context;
     this.counters.droppedThrottled++;
+    if (iotLog.verbosity >= verbosityOf.ERROR) {
+      iotLog.write(clientEntry(client, { ...publishedIn(topicName), ...failed, reason: "THROTTLED" }));
+    }
     client.flow.logThrottled(turn, "in");
     if (qos !== 1 || client.version !== 5) return;
     this.pubacks.refused(turn, client, packetId!, reasonCodes.quotaExceeded, "throttled");
@@ -177,6 +190,10 @@ export class InboundPublishes {
   ): void {
     const { clientId } = client;
     this.counters.publishesDenied++;
+    const { iotLog } = this.context;
+    if (iotLog.verbosity >= verbosityOf.ERROR) {
+      iotLog.write(clientEntry(client, { ...unauthorized("Publish-In"), topicName: topic }));
+    }
     if (explanation !== undefined)
       this.context.log.debug("denied", { action: "iot:Publish", clientId, topic, explanation });
     if (packet.qos === 1 && client.version === 5) {
@@ -196,12 +213,22 @@ export class InboundPublishes {
   ): void {
     const { clientId } = client;
     this.counters.publishesDenied++;
-    this.context.log.warn("publishRefused", { clientId, reason });
+    const { iotLog, log } = this.context;
+    log.warn("publishRefused", { clientId, reason });
+    if (iotLog.verbosity >= verbosityOf.ERROR) {
+      const refused = { ...publishedIn(packet.topic), ...failed, reason: "CLIENT_ERROR", details: reason };
+      iotLog.write(clientEntry(client, refused));
+    }
     if (packet.qos === 1 && client.version === 5)
       this.pubacks.refused(turn, client, packet.packetId!, reasonCode, reason);
     else client.end("CLIENT_ERROR", { reasonCode, reasonString: reason });
   }
 }
+
+const failed = { level: "ERROR", isFailure: true } as const;
+
+const publishedIn = (topicName: string, isRetained = false) =>
+  ({ level: "INFO", eventType: "Publish-In", topicName, ...(isRetained && { more: { retain: "True" } }) }) as const;
 
 function faultOfTopic({ limits }: BrokerContext, topic: string): ThinglineError | undefined {
   try {

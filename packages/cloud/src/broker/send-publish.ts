@@ -1,7 +1,9 @@
 import type { Clock } from "@thingline/transport";
+import { verbosityOf } from "../services/iot-log.js";
 import type { BrokerContext } from "./context.js";
 import type { Client } from "./client.js";
 import type { BrokerCounters } from "./counters.js";
+import { clientEntry } from "./iot-entries.js";
 import type { InFlight } from "./in-flight.js";
 import type { Publication } from "./publication.js";
 import type { BrokerSession } from "./session.js";
@@ -43,6 +45,10 @@ export class PublishSender {
       return;
     }
     this.counters.publishesDelivered++;
+    const { iotLog } = this.context;
+    if (iotLog.verbosity >= verbosityOf.INFO) {
+      iotLog.write(clientEntry(client, { level: "INFO", eventType: "Publish-Out", topicName: publication.topic }));
+    }
     const patch = publication.expiresAtMs === undefined ? undefined : publication.patch(this.clock.unixMs());
     if (lengthBytes < byReferenceBytesMin) {
       const at = connection.reserve(lengthBytes);

@@ -7,10 +7,12 @@ import {
   type UnsubscribePacket,
 } from "@thingline/protocol/mqtt";
 import { isThinglineError } from "@thingline/protocol";
+import { verbosityOf } from "../services/iot-log.js";
 import { topicLimits } from "../services/message-limits.js";
 import type { ConnectedClient } from "./connected-client.js";
 import type { BrokerContext } from "./context.js";
 import type { Delivery } from "./delivery.js";
+import { clientEntry } from "./iot-entries.js";
 import type { GroupDelivery } from "./group-delivery.js";
 import type { LifecycleEvents } from "./lifecycle-events.js";
 import type { BrokerLimits } from "./limits.js";
@@ -124,6 +126,7 @@ export class Subscriptions {
     // Nobody waits for commits: what is retained is stored already.
     turn.dropWaits();
     const filters = granted.map(({ filter }) => filter);
+    this.logSubscriptions(client, "Subscribe", filters);
     this.parts.events.subscriptionsChanged(client, "subscribed", filters);
   }
 
@@ -136,17 +139,20 @@ export class Subscriptions {
     if (fault !== undefined) {
       counters.subscriptionsDenied++;
       log.warn("subscribeRefused", { clientId, filter, reason: fault.reason });
+      this.logFailure(client, filter, "CLIENT_ERROR", fault.reason);
       return refuse(fault.code);
     }
     const isNew = !session.subscriptions.has(filter);
     const limit = isNew ? this.limitOf(session.subscriptions.size) : undefined;
     if (limit !== undefined) {
       this.context.hit(limit, { clientId, filter });
+      this.logFailure(client, filter, "CLIENT_ERROR", limit);
       return refuse(reasonCodes.quotaExceeded);
     }
     if (isNew && this.isGroupFull(clientId, filter)) return refuse(reasonCodes.quotaExceeded);
     if (!client.rights.authorize("iot:Subscribe", `topicfilter/${filter}`)) {
       counters.subscriptionsDenied++;
+      this.logFailure(client, filter, "AUTHORIZATION_FAILURE");
       return refuse(reasonCodes.notAuthorized);
     }
     const qos = subscription.qos === 0 ? 0 : 1;
@@ -154,6 +160,19 @@ export class Subscriptions {
     const known = this.parts.sessions.subscribe(session, filter, options);
     granted.push({ filter, options, isNew, known });
     return qos;
+  }
+
+  private logSubscriptions(client: ConnectedClient, eventType: string, filters: readonly string[]): void {
+    const { iotLog } = this.context;
+    if (iotLog.verbosity < verbosityOf.INFO) return;
+    for (const topicName of filters) iotLog.write(clientEntry(client, { level: "INFO", eventType, topicName }));
+  }
+
+  private logFailure(client: ConnectedClient, topicName: string, reason: string, details?: string): void {
+    const { iotLog } = this.context;
+    if (iotLog.verbosity < verbosityOf.ERROR) return;
+    const failed = { level: "ERROR", eventType: "Subscribe", isFailure: true, topicName, reason, details } as const;
+    iotLog.write(clientEntry(client, failed));
   }
 
   /** The limit that one more subscription would break, if any. */
@@ -221,6 +240,7 @@ export class Subscriptions {
     const answer = (during: Turn): void => {
       if (!client.isConnected) return;
       client.send(during, { type: "unsuback", packetId, reasonCodes: codes });
+      this.logSubscriptions(client, "Unsubscribe", given);
       this.parts.events.subscriptionsChanged(client, "unsubscribed", given);
     };
     if (deletes.length === 0) return answer(turn);

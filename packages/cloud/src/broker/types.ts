@@ -3,6 +3,7 @@ import type { Bus } from "../bus/bus.js";
 import type { Log } from "../log.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
 import type { Clients } from "../services/client-directory.js";
+import type { IotLog } from "../services/iot-log.js";
 import type { LifecycleEvent } from "../services/lifecycle.js";
 import type { OperationRunner, Scope, ServiceTopics } from "../services/operation.js";
 import type { EffectId, HandedOver, PublishEffect } from "../services/outbox.js";
@@ -16,6 +17,8 @@ export interface BrokerOptions {
   clock: Clock;
   random: Random;
   log: Log;
+  /** What the account has logged of its clients. Default: nothing. */
+  iotLog?: IotLog | undefined;
   /** Persistent sessions, their queues and retained messages live here. Clean sessions never touch it. */
   store: Store;
   /** The account and region whose clients connect here. */

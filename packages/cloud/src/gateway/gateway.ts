@@ -4,6 +4,7 @@ import type { Log } from "../log.js";
 import type { ConnectionIdentity } from "../policy/authorizer.js";
 import type { CertificateFacts } from "../policy/certificate-facts.js";
 import { allowAllAuthorizer } from "../policy/principal-authorizer.js";
+import { noIotLog, verbosityOf, type IotLog, type IotLogEntry } from "../services/iot-log.js";
 import { checkCertificate } from "./certificate-check.js";
 import type { Refusal, RefusalReason } from "./certificate-check.js";
 import { firstIdentity, type FirstConnections } from "./first-connections.js";
@@ -58,6 +59,8 @@ export interface GatewayOptions {
   mqtt: ListenAddress | undefined;
   /** Of all listeners together. Default {@link connectionsTotalMax}. */
   connectionsMax?: number;
+  /** What the account has logged of its clients. Default: nothing. */
+  iotLog?: IotLog | undefined;
   /** Default: the transport's. */
   handshakeTimeoutMs?: number;
   /** Called for each refused connection, after it was logged and counted. */
@@ -114,6 +117,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       ...(refusal.certificateId === undefined ? {} : { certificateId: refusal.certificateId }),
       remote: `${remote.host}:${remote.port}`,
     });
+    const { iotLog = noIotLog } = options;
+    if (iotLog.verbosity >= verbosityOf.ERROR) iotLog.write(refusedEntry(refusal, remote));
     options.onRefused?.({ ...refusal, remote });
   };
 
@@ -263,3 +268,10 @@ function explainTransportRefusal({ code, message, details }: ThinglineError): Re
 
 /** RFC 8446 §6.2: what a client says that could not verify the server's certificate. */
 const distrustAlerts: ReadonlySet<string> = new Set(["unknown_ca", "bad_certificate", "certificate_unknown"]);
+
+/** A client that did not come as far as its CONNECT. */
+function refusedEntry({ reason, explanation, certificateId }: Refusal, { host, port }: Endpoint): IotLogEntry {
+  const eventType = "Connection.AuthNError";
+  const who = { principalId: certificateId, sourceIp: host, sourcePort: port };
+  return { level: "ERROR", eventType, isFailure: true, protocol: "MQTT", ...who, reason, details: explanation };
+}

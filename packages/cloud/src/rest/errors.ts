@@ -21,6 +21,7 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   JOB_EXECUTION_ENDED: [410, "TerminalStateException"],
   JOB_STATE_INVALID: [409, "InvalidStateTransitionException"],
   LIMIT_EXCEEDED: [503, "ServiceUnavailableException"],
+  LOGGING_NOT_CONFIGURED: [404, "NotConfiguredException"],
   NODE_OVER: [503, "ServiceUnavailableException"],
   NODE_SILENT: [503, "ServiceUnavailableException"],
   POLICY_MALFORMED: [400, "MalformedPolicyException"],

@@ -6,8 +6,10 @@ import { decodeInput } from "../model/decode.js";
 import { encodeOutput } from "../model/encode.js";
 import { loadModel, modelIfLoaded, type Model, type ModelOperation, type Route } from "../model/model.js";
 import type { ServedOperation } from "../services/aws-operation.js";
+import { isLogged, noIotLog, type IotLog } from "../services/iot-log.js";
 import type { OperationRunner, Scope } from "../services/operation.js";
 import { asOperationSays, toWireError } from "./errors.js";
+import { logRequest } from "./iot-entries.js";
 import { ServedOperations } from "./operations.js";
 import { originFault } from "./origin-guard.js";
 import { accountOf, defaultAccessKey, type AccessKey } from "./access-keys.js";
@@ -33,6 +35,8 @@ export interface RestApiDependencies {
   random: Random;
   keys: Keys;
   log: Log;
+  /** Default: nothing is logged. */
+  iotLog?: IotLog | undefined;
 }
 
 export interface RestApiOptions {
@@ -96,7 +100,7 @@ interface ReadRequest {
 
 /** AWS's REST APIs over the operations of the services. It holds no rules of its own but those of HTTP and signatures. */
 export function createRestApi(deps: RestApiDependencies, options: RestApiOptions): RestApi {
-  const { clock, keys, log, random } = deps;
+  const { clock, iotLog = noIotLog, keys, log, random } = deps;
   const { accessKeys = [defaultAccessKey], signatures = "verify", unsignedRequests = "allowed" } = options;
   const served = new ServedOperations(deps.operations);
 
@@ -175,8 +179,10 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     if ("code" in decoded) return answerError(asOperationSays({ status: 400, ...decoded }, operation), requestId);
     try {
       const result = await deps.run(scope, built, decoded.input as never);
+      if (isLogged(iotLog, "INFO", options.scope, scope)) logRequest(iotLog, operation, decoded.input);
       return answer(operation, built.aws.output?.(result as never) ?? result, requestId);
     } catch (error) {
+      if (isLogged(iotLog, "ERROR", options.scope, scope)) logRequest(iotLog, operation, decoded.input, error);
       return fail(operation, error, requestId);
     }
   };

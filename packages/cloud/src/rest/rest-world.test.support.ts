@@ -14,6 +14,7 @@ import { createFleetProvisioning } from "../services/fleet-provisioning/service.
 import { findJobContent } from "../services/jobs/index.js";
 import { createJobs, servedJobOperations } from "../services/jobs/service.js";
 import { registryTargets } from "../services/jobs/targets.js";
+import { createLogging } from "../services/logging/service.js";
 import type { MessageLimits } from "../services/message-limits.js";
 import { createJobTemplates, findJobTemplate } from "../services/job-templates/service.js";
 import { createConnectionsService } from "../services/connections/index.js";
@@ -109,6 +110,7 @@ export async function openRestWorld(
     ...Object.values(streams.served),
     ...Object.values(createFleetProvisioning(world, { isLimited: true })),
     ...(createThingProvisioningService({ ...world, objects: openObjects(world.keys) }).rest ?? []),
+    ...Object.values(createLogging({ applied: async () => undefined })),
     ...Object.values(createTags([taggable("thinggroup", registryKeys.thingGroup)])),
     ...Object.values(createPackages({ objects: { headObject } }, { isLimited: true })),
     ...Object.values(createRoleAliases({ isLimited: true })),

@@ -22,6 +22,8 @@ import {
 } from "./fleet-provisioning/index.js";
 import { createJobTemplateService, type JobTemplates } from "./job-templates/index.js";
 import { createJobsService, findJobContent, jobsServiceName, type Jobs } from "./jobs/index.js";
+import type { IotLog } from "./iot-log.js";
+import { createLoggingService, type Logging } from "./logging/index.js";
 import type { MessageLimits } from "./message-limits.js";
 import { createMessageService, type Messages } from "./messages/index.js";
 import { createObjectsService, type Objects, type ObjectsEndpoint, type SigningKey } from "./objects/index.js";
@@ -94,6 +96,8 @@ export interface NamedOperations {
   readonly streams: Streams;
   /** OTA updates of FreeRTOS. */
   readonly otaUpdates: OtaUpdates;
+  /** What is logged of devices. */
+  readonly logging: Logging;
   /** Tags of the resources of all services. */
   readonly tags: Tags;
   /** What provisioning templates ask for: registered things, and the operation that all ways of provisioning end with. */
@@ -119,6 +123,8 @@ export interface Services {
   named: NamedOperations;
   /** For the gateway: what certificates come to that are not ACTIVE. */
   firstConnections: FirstConnections;
+  /** The log of the account; undefined: it keeps none. */
+  iotLog?: IotLog;
 }
 
 /** What the original's device waits for its answer. */
@@ -129,15 +135,23 @@ const membershipWatchers: readonly string[] = [jobsServiceName];
 
 /** Makes every service of the cloud, once for its whole life. */
 export function createServices(deps: ServiceDependencies, options: ServiceOptions): Services {
+  const logging = createLoggingService(deps);
+  const { iotLog } = logging;
   const { messageLimits, isLimited, shadowsOfUnknownThings: unknownThings } = options;
   const registry = createRegistryService({ ...deps, membershipWatchers, rotationOverlapMs: options.rotationOverlapMs });
-  const shadows = createShadowService(deps, { unknownThings, limits: isLimited ? awsShadowLimits : noShadowLimits });
+  const shadows = createShadowService(
+    { ...deps, iotLog },
+    { unknownThings, limits: isLimited ? awsShadowLimits : noShadowLimits },
+  );
   const messages = createMessageService({ limits: messageLimits });
   const connections = createConnectionsService({ clients: deps.clients, messageLimits, isLimited });
   const objects = createObjectsService({ ...deps, endpoint: deps.objectsEndpoint });
   const packages = createPackagesService({ objects: objects.operations }, { isLimited });
   const jobTemplates = createJobTemplateService({ findJobContent });
-  const jobs = createJobsService({ ...deps, objects, findJobTemplate: jobTemplates.findJobTemplate }, { isLimited });
+  const jobs = createJobsService(
+    { ...deps, iotLog, objects, findJobTemplate: jobTemplates.findJobTemplate },
+    { isLimited },
+  );
   const streams = createStreamsService({ ...deps, objects: objects.operations }, { isLimited });
   const otaUpdates = createOtaService({
     ...{ jobs: jobs.operations, objects: objects.operations, streams: streams.ofUpdates },
@@ -148,7 +162,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const fleetProvisioning = createFleetProvisioningService(
     {
       ...{ ...deps, issuer: registry.issuer, signRequest: registry.signRequest },
-      ...{ provisionThing: thingProvisioning.operations.provisionThing, findCaOfTemplate },
+      ...{ provisionThing: thingProvisioning.operations.provisionThing, findCaOfTemplate, iotLog },
     },
     { isLimited },
   );
@@ -193,7 +207,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   ];
   const tags = createTagsService(owners.flatMap((service) => service.taggable ?? []));
   return {
-    all: [...owners, tags],
+    all: [...owners, tags, logging],
     named: {
       registry: registry.operations,
       shadows: shadows.operations,
@@ -206,6 +220,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       streams: streams.operations,
       otaUpdates: otaUpdates.operations,
       tags: tags.operations,
+      logging: logging.operations,
       thingProvisioning: thingProvisioning.operations,
       certificateAuthorities: certificateAuthorities.operations,
       authorizers: authorizers.operations,
@@ -215,5 +230,6 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       roleAliases: roleAliases.operations,
     },
     firstConnections: certificateAuthorities.firstConnections,
+    iotLog,
   };
 }

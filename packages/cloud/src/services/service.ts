@@ -1,6 +1,6 @@
 import type { ServedOperation } from "./aws-operation.js";
 import type { LifecycleEvent } from "./lifecycle.js";
-import type { OperationRunner, ServiceTopics } from "./operation.js";
+import type { OperationRunner, Scope, ServiceTopics } from "./operation.js";
 import type { TaggableKind } from "./taggable.js";
 import type { WakeHandler } from "./wake-ups.js";
 
@@ -29,6 +29,11 @@ export interface CloudService<Operations extends object = object> {
   readonly taggable?: readonly TaggableKind[];
   /** Called when a `wakeAt` with the service's name is due. */
   readonly wake?: WakeHandler;
+  /**
+   * Called when the store is there, before the first client: at the start, and again after a reset or restore. It reads what it has to know
+   * at once.
+   */
+  onOpen?(scope: Scope, runner: OperationRunner): Promise<void>;
   /**
    * Hears what happens to clients. The client waits for nothing of it, and what it throws or rejects with is logged: whoever must not
    * miss an event learns of it by its state as well, because an event is lost with its process.

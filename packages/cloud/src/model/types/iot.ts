@@ -708,6 +708,11 @@ export interface DeleteThingTypeRequest {
 
 export type DeleteThingTypeResponse = Readonly<Record<never, never>>;
 
+export interface DeleteV2LoggingLevelRequest {
+  targetType: "DEFAULT" | "THING_GROUP" | "CLIENT_ID" | "SOURCE_IP" | "PRINCIPAL_ID";
+  targetName: string;
+}
+
 export interface DeprecateThingTypeRequest {
   thingTypeName: string;
   undoDeprecate?: boolean | undefined;
@@ -1049,6 +1054,13 @@ export interface GetJobDocumentResponse {
   document?: string | undefined;
 }
 
+export type GetLoggingOptionsRequest = Readonly<Record<never, never>>;
+
+export interface GetLoggingOptionsResponse {
+  roleArn?: string | undefined;
+  logLevel?: "DEBUG" | "INFO" | "ERROR" | "WARN" | "DISABLED" | undefined;
+}
+
 export interface GetOTAUpdateRequest {
   otaUpdateId: string;
 }
@@ -1131,6 +1143,17 @@ export type GetRegistrationCodeRequest = Readonly<Record<never, never>>;
 
 export interface GetRegistrationCodeResponse {
   registrationCode?: string | undefined;
+}
+
+export interface GetV2LoggingOptionsRequest {
+  verbose?: boolean | undefined;
+}
+
+export interface GetV2LoggingOptionsResponse {
+  roleArn?: string | undefined;
+  defaultLogLevel?: "DEBUG" | "INFO" | "ERROR" | "WARN" | "DISABLED" | undefined;
+  disableAllLogs?: boolean | undefined;
+  eventConfigurations?: readonly LogEventConfiguration[] | undefined;
 }
 
 export interface GroupNameAndArn {
@@ -1699,6 +1722,38 @@ export interface ListThingsResponse {
   nextToken?: string | undefined;
 }
 
+export interface ListV2LoggingLevelsRequest {
+  targetType?: "DEFAULT" | "THING_GROUP" | "CLIENT_ID" | "SOURCE_IP" | "PRINCIPAL_ID" | undefined;
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+}
+
+export interface ListV2LoggingLevelsResponse {
+  logTargetConfigurations?: readonly LogTargetConfiguration[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface LogEventConfiguration {
+  eventType: string;
+  logLevel?: "DEBUG" | "INFO" | "ERROR" | "WARN" | "DISABLED" | undefined;
+  logDestination?: string | undefined;
+}
+
+export interface LogTarget {
+  targetType: "DEFAULT" | "THING_GROUP" | "CLIENT_ID" | "SOURCE_IP" | "PRINCIPAL_ID";
+  targetName?: string | undefined;
+}
+
+export interface LogTargetConfiguration {
+  logTarget?: LogTarget | undefined;
+  logLevel?: "DEBUG" | "INFO" | "ERROR" | "WARN" | "DISABLED" | undefined;
+}
+
+export interface LoggingOptionsPayload {
+  roleArn: string;
+  logLevel?: "DEBUG" | "INFO" | "ERROR" | "WARN" | "DISABLED" | undefined;
+}
+
 export interface MaintenanceWindow {
   startTime: string;
   durationInMinutes: number;
@@ -1978,6 +2033,22 @@ export interface SetDefaultAuthorizerResponse {
 export interface SetDefaultPolicyVersionRequest {
   policyName: string;
   policyVersionId: string;
+}
+
+export interface SetLoggingOptionsRequest {
+  loggingOptionsPayload: LoggingOptionsPayload;
+}
+
+export interface SetV2LoggingLevelRequest {
+  logTarget: LogTarget;
+  logLevel: "DEBUG" | "INFO" | "ERROR" | "WARN" | "DISABLED";
+}
+
+export interface SetV2LoggingOptionsRequest {
+  roleArn?: string | undefined;
+  defaultLogLevel?: "DEBUG" | "INFO" | "ERROR" | "WARN" | "DISABLED" | undefined;
+  disableAllLogs?: boolean | undefined;
+  eventConfigurations?: readonly LogEventConfiguration[] | undefined;
 }
 
 export interface SigningProfileParameter {
@@ -2392,6 +2463,7 @@ export interface IotOperations {
   DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
   DeleteThingGroup: { input: DeleteThingGroupRequest; output: DeleteThingGroupResponse };
   DeleteThingType: { input: DeleteThingTypeRequest; output: DeleteThingTypeResponse };
+  DeleteV2LoggingLevel: { input: DeleteV2LoggingLevelRequest; output: Readonly<Record<never, never>> };
   DeprecateThingType: { input: DeprecateThingTypeRequest; output: DeprecateThingTypeResponse };
   DescribeAuthorizer: { input: DescribeAuthorizerRequest; output: DescribeAuthorizerResponse };
   DescribeBillingGroup: { input: DescribeBillingGroupRequest; output: DescribeBillingGroupResponse };
@@ -2419,6 +2491,7 @@ export interface IotOperations {
   DetachThingPrincipal: { input: DetachThingPrincipalRequest; output: DetachThingPrincipalResponse };
   GetEffectivePolicies: { input: GetEffectivePoliciesRequest; output: GetEffectivePoliciesResponse };
   GetJobDocument: { input: GetJobDocumentRequest; output: GetJobDocumentResponse };
+  GetLoggingOptions: { input: GetLoggingOptionsRequest; output: GetLoggingOptionsResponse };
   GetOTAUpdate: { input: GetOTAUpdateRequest; output: GetOTAUpdateResponse };
   GetPackage: { input: GetPackageRequest; output: GetPackageResponse };
   GetPackageConfiguration: { input: GetPackageConfigurationRequest; output: GetPackageConfigurationResponse };
@@ -2426,6 +2499,7 @@ export interface IotOperations {
   GetPolicy: { input: GetPolicyRequest; output: GetPolicyResponse };
   GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
   GetRegistrationCode: { input: GetRegistrationCodeRequest; output: GetRegistrationCodeResponse };
+  GetV2LoggingOptions: { input: GetV2LoggingOptionsRequest; output: GetV2LoggingOptionsResponse };
   ListAttachedPolicies: { input: ListAttachedPoliciesRequest; output: ListAttachedPoliciesResponse };
   ListAuthorizers: { input: ListAuthorizersRequest; output: ListAuthorizersResponse };
   ListBillingGroups: { input: ListBillingGroupsRequest; output: ListBillingGroupsResponse };
@@ -2465,6 +2539,7 @@ export interface IotOperations {
   ListThings: { input: ListThingsRequest; output: ListThingsResponse };
   ListThingsInBillingGroup: { input: ListThingsInBillingGroupRequest; output: ListThingsInBillingGroupResponse };
   ListThingsInThingGroup: { input: ListThingsInThingGroupRequest; output: ListThingsInThingGroupResponse };
+  ListV2LoggingLevels: { input: ListV2LoggingLevelsRequest; output: ListV2LoggingLevelsResponse };
   RegisterCACertificate: { input: RegisterCACertificateRequest; output: RegisterCACertificateResponse };
   RegisterCertificate: { input: RegisterCertificateRequest; output: RegisterCertificateResponse };
   RegisterCertificateWithoutCA: { input: RegisterCertificateWithoutCARequest; output: RegisterCertificateWithoutCAResponse };
@@ -2474,6 +2549,9 @@ export interface IotOperations {
   RemoveThingFromThingGroup: { input: RemoveThingFromThingGroupRequest; output: RemoveThingFromThingGroupResponse };
   SetDefaultAuthorizer: { input: SetDefaultAuthorizerRequest; output: SetDefaultAuthorizerResponse };
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
+  SetLoggingOptions: { input: SetLoggingOptionsRequest; output: Readonly<Record<never, never>> };
+  SetV2LoggingLevel: { input: SetV2LoggingLevelRequest; output: Readonly<Record<never, never>> };
+  SetV2LoggingOptions: { input: SetV2LoggingOptionsRequest; output: Readonly<Record<never, never>> };
   StartThingRegistrationTask: { input: StartThingRegistrationTaskRequest; output: StartThingRegistrationTaskResponse };
   StopThingRegistrationTask: { input: StopThingRegistrationTaskRequest; output: StopThingRegistrationTaskResponse };
   TagResource: { input: TagResourceRequest; output: TagResourceResponse };

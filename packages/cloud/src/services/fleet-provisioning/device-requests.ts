@@ -31,6 +31,8 @@ export interface DeviceRequestsDependencies {
   registerThing: RegisterThing;
   throttle: ProvisioningThrottle;
   log: Log;
+  /** Hears of each certificate that a device was given. */
+  onIssued: (asker: Asker, certificateId: string) => void;
 }
 
 export type DeviceRequests = ReturnType<typeof createDeviceRequests>;
@@ -42,6 +44,7 @@ export function createDeviceRequests({
   registerThing,
   throttle,
   log,
+  onIssued,
 }: DeviceRequestsDependencies) {
   const createKeysAndCertificate = async (context: SagaContext, asker: Asker): Promise<void> => {
     await context.run(requireRoom, asker);
@@ -54,6 +57,7 @@ export function createDeviceRequests({
         asker.topic.format,
       ),
     );
+    onIssued(asker, issued.certificateId);
   };
 
   const createCertificateFromCsr = async (
@@ -70,6 +74,7 @@ export function createDeviceRequests({
     await addWithToken(context, asker, { issued, signer }, (token) =>
       encodeCreateCertificateFromCsrAnswer({ ...issued, certificateOwnershipToken: token }, asker.topic.format),
     );
+    onIssued(asker, issued.certificateId);
   };
 
   const answer = (context: SagaContext, asker: Asker, asked: Exclude<Asked, { type: "rejected" }>): Promise<void> => {

@@ -22,14 +22,14 @@ export function createFleetProvisioningService(
   deps: FleetProvisioningDependencies,
   options: { isLimited: boolean },
 ): CloudService<FleetProvisioning> {
-  const { log } = deps;
+  const { log, iotLog } = deps;
   const operations = createFleetProvisioning(deps, options);
   return {
     name: fleetProvisioningName,
     operations,
     rest: Object.values(operations),
     taggable: [taggable("provisioningtemplate", templateKeys.template)],
-    topics: createFleetProvisioningTopics({ requests: createProvisioningRequests(deps, options), log }),
+    topics: createFleetProvisioningTopics({ requests: createProvisioningRequests(deps, options), log, iotLog }),
 
     async wake(scope: Scope, name: string, runner: OperationRunner) {
       const claim = claimOfWake(name);

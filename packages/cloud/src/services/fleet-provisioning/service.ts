@@ -1,8 +1,10 @@
 import type { Clock } from "@thingline/transport";
 import type { Functions } from "../../functions/index.js";
 import type { Log } from "../../log.js";
+import { noIotLog, verbosityOf, type IotLog } from "../iot-log.js";
 import type { CertificateIssuer, SignRequest } from "../registry/index.js";
 import type { ProvisionThing } from "../thing-provisioning/index.js";
+import type { Asker } from "./asker.js";
 import { createClaimOperation } from "./claims.js";
 import { createDeviceRequests, type DeviceRequests } from "./device-requests.js";
 import { createHookCaller } from "./hook.js";
@@ -14,6 +16,8 @@ import { versionOperations } from "./versions.js";
 export interface FleetProvisioningDependencies {
   clock: Clock;
   log: Log;
+  /** Default: nothing is logged. */
+  iotLog?: IotLog | undefined;
   issuer: CertificateIssuer;
   signRequest: SignRequest;
   provisionThing: ProvisionThing;
@@ -39,7 +43,7 @@ export function createFleetProvisioning(
 
 /** What devices ask for over MQTT. @param options.isLimited AWS's rates are kept */
 export function createProvisioningRequests(
-  { clock, log, issuer, signRequest, provisionThing, functions }: FleetProvisioningDependencies,
+  { clock, log, iotLog = noIotLog, issuer, signRequest, provisionThing, functions }: FleetProvisioningDependencies,
   { isLimited }: { isLimited: boolean },
 ): DeviceRequests {
   const registerThing = createRegisterThing({
@@ -47,8 +51,17 @@ export function createProvisioningRequests(
     askHook: createHookCaller({ functions, log }),
     onRegistered: ({ asker: { clientId, claimCertificateId }, templateName, thingName, certificateId }) => {
       log.info("fleetProvisioned", { clientId, thingName, templateName, certificateId, claimCertificateId });
+      if (iotLog.verbosity < verbosityOf.INFO) return;
+      const more = { provisioningTemplateName: templateName, deviceCertificateId: certificateId };
+      const who = { protocol: "MQTT", clientId, principalId: claimCertificateId } as const;
+      iotLog.write({ level: "INFO", eventType: "ProvisionDevice", ...who, more });
     },
   });
+  const onIssued = ({ clientId, claimCertificateId }: Asker, deviceCertificateId: string): void => {
+    if (iotLog.verbosity < verbosityOf.INFO) return;
+    const who = { protocol: "MQTT", clientId, principalId: claimCertificateId } as const;
+    iotLog.write({ level: "INFO", eventType: "GetDeviceCredentials", ...who, more: { deviceCertificateId } });
+  };
   const throttle = new ProvisioningThrottle(clock, isLimited ? awsProvisioningRates : undefined);
-  return createDeviceRequests({ issuer, signRequest, registerThing, throttle, log });
+  return createDeviceRequests({ issuer, signRequest, registerThing, throttle, log, onIssued });
 }

@@ -8,6 +8,7 @@ import {
 } from "@thingline/protocol/fleet-provisioning";
 import type { Log } from "../../log.js";
 import { ClientTurns } from "../client-turns.js";
+import { noIotLog, verbosityOf, type IotLog, type IotLogEntry } from "../iot-log.js";
 import type { OperationRunner, ServiceMessage, ServiceTopics } from "../operation.js";
 import type { Asker } from "./asker.js";
 import type { Asked, DeviceRequests } from "./device-requests.js";
@@ -22,10 +23,16 @@ export const provisioningRequestsMax = 1_024;
 export interface FleetProvisioningTopicsDependencies {
   requests: DeviceRequests;
   log: Log;
+  /** Default: nothing is logged. */
+  iotLog?: IotLog | undefined;
 }
 
 /** The MQTT face. The answer goes to the client that asked, whoever else has subscribed to the topic. */
-export function createFleetProvisioningTopics({ requests, log }: FleetProvisioningTopicsDependencies): ServiceTopics {
+export function createFleetProvisioningTopics({
+  requests,
+  log,
+  iotLog = noIotLog,
+}: FleetProvisioningTopicsDependencies): ServiceTopics {
   const turns = new ClientTurns({
     waitingMax: waitingProvisioningRequestsMax,
     answeredMax: answeredProvisioningRequestsMax,
@@ -33,13 +40,19 @@ export function createFleetProvisioningTopics({ requests, log }: FleetProvisioni
   });
 
   const answer = (
-    { scope, topic, clientId }: ServiceMessage,
+    { scope, topic, clientId, certificateId: principalId }: ServiceMessage,
     request: { asker: Asker; asked: Asked },
     runner: OperationRunner,
     settled: (error: Error | undefined) => void,
   ): void => {
     runner.submit(scope, requests.answerRequest, request, (error, rejection) => {
-      if (rejection !== undefined) log.warn("fleetProvisioningRejected", { clientId, topic, ...rejection });
+      if (rejection !== undefined) {
+        log.warn("fleetProvisioningRejected", { clientId, topic, ...rejection });
+        if (iotLog.verbosity >= verbosityOf.ERROR) {
+          const who = { protocol: "MQTT", clientId, principalId } as const;
+          iotLog.write({ ...failureEntry(request.asker, rejection), ...who, topicName: topic });
+        }
+      }
       settled(error);
     });
   };
@@ -68,6 +81,15 @@ export function createFleetProvisioningTopics({ requests, log }: FleetProvisioni
       answer(message, { asker, asked: { type: "rejected", rejection } }, runner, done);
     },
   };
+}
+
+function failureEntry(
+  { topic }: Asker,
+  { errorCode, errorMessage }: { errorCode: string; errorMessage: string },
+): IotLogEntry {
+  const failed = { level: "ERROR", isFailure: true, reason: errorCode, details: errorMessage } as const;
+  if (topic.operation !== "registerThing") return { ...failed, eventType: "GetDeviceCredentials" };
+  return { ...failed, eventType: "ProvisionDevice", more: { provisioningTemplateName: topic.templateName } };
 }
 
 function readRequest(payload: Uint8Array, topic: FleetProvisioningRequestTopic): Asked {

@@ -1,5 +1,6 @@
 import type { Clock } from "@thingline/transport";
 import type { Log } from "../../log.js";
+import type { IotLog } from "../iot-log.js";
 import type { ObjectsService } from "../objects/index.js";
 import type { CloudService } from "../service.js";
 import { taggable } from "../taggable.js";
@@ -24,6 +25,8 @@ export { checkJobSettings, type FindJobContent, type FindJobTemplate, type JobCo
 export interface JobsServiceDependencies {
   clock: Clock;
   log: Log;
+  /** Default: nothing is logged. */
+  iotLog?: IotLog | undefined;
   /** Where documents are read from, and the files that they name. */
   objects: Pick<ObjectsService, "operations" | "presignedUrl">;
   findJobTemplate: FindJobTemplate;
@@ -36,7 +39,7 @@ export interface JobsServiceOptions {
 
 /** AWS IoT Jobs. The registry has to wake it when a thing joins or leaves a group, or is deleted. */
 export function createJobsService(
-  { clock, log, objects, findJobTemplate }: JobsServiceDependencies,
+  { clock, log, iotLog, objects, findJobTemplate }: JobsServiceDependencies,
   { isLimited }: JobsServiceOptions,
 ): CloudService<Jobs> {
   const documents = objectDocuments(objects);
@@ -48,7 +51,7 @@ export function createJobsService(
     operations,
     rest: servedJobOperations(operations),
     taggable: [taggable("job", jobKeys.definition)],
-    topics: createJobsTopics({ answer: createMqttRequests(deps), clock, log, limits }),
+    topics: createJobsTopics({ answer: createMqttRequests(deps), clock, log, iotLog, limits }),
     wake: createJobsWake(deps),
   };
 }

@@ -2,6 +2,7 @@ import { isThinglineError } from "@thingline/protocol";
 import { parseJobsTopic, type JobsRejected, type JobsRejectionCode } from "@thingline/protocol/jobs";
 import type { Clock } from "@thingline/transport";
 import type { Log } from "../../log.js";
+import { noIotLog, verbosityOf, type IotLog, type IotLogEntry } from "../iot-log.js";
 import type { Operation, OperationRunner, ServiceMessage, ServiceTopics } from "../operation.js";
 import { reject, type JobsRequestTopic, type MqttRequest } from "./mqtt-operations.js";
 import { JobRefusal } from "./refusals.js";
@@ -13,23 +14,35 @@ export interface JobsTopicsDependencies {
   answer: Operation<MqttRequest, void>;
   clock: Clock;
   log: Log;
+  /** Default: nothing is logged. */
+  iotLog?: IotLog | undefined;
   limits: JobsLimits;
 }
 
 /** The MQTT face of the service. What is published below `jobs/` and is no request is answered as well: InvalidTopic. */
-export function createJobsTopics({ answer, clock, log, limits }: JobsTopicsDependencies): ServiceTopics {
+export function createJobsTopics({
+  answer,
+  clock,
+  log,
+  iotLog = noIotLog,
+  limits,
+}: JobsTopicsDependencies): ServiceTopics {
   const throttle = new JobsThrottle(limits);
 
   /** Answered with a message of its own; what is a fault of ours is told as well. */
   const answerRejected = (
-    { topic, scope, clientId }: ServiceMessage,
+    message: ServiceMessage,
     { members, error }: { members: RequestMembers; error: Error },
     runner: OperationRunner,
     done: (error?: Error) => void,
   ): void => {
+    const { topic, scope, clientId } = message;
     const rejected = describeRejection(error, clock.unixMs(), clientTokenOf(members));
     const why = isThinglineError(error) ? error.details : { error: String(error) };
     log.warn("jobsRequestRejected", { clientId, topic, code: rejected.code, message: rejected.message, ...why });
+    if (iotLog.verbosity >= verbosityOf.ERROR) {
+      iotLog.write(requestEntry(message, members, { code: rejected.code, message: rejected.message }));
+    }
     runner.submit(scope, reject, { topic, rejected, clientId }, (failure) => {
       done(failure ?? (rejected.code === "InternalError" ? error : undefined));
     });
@@ -50,10 +63,41 @@ export function createJobsTopics({ answer, clock, log, limits }: JobsTopicsDepen
         return answerRejected(message, { members, error: error as Error }, runner, done);
       }
       runner.submit(scope, answer, { request, members, clientId }, (error) => {
-        if (error === undefined) done();
-        else answerRejected(message, { members, error }, runner, done);
+        if (error !== undefined) return answerRejected(message, { members, error }, runner, done);
+        if (iotLog.verbosity >= verbosityOf.DEBUG) iotLog.write(requestEntry(message, members));
+        done();
       });
     },
+  };
+}
+
+const eventTypes = {
+  get: "GetPendingJobExecution",
+  "start-next": "StartNextPendingJobExecution",
+  describe: "DescribeJobExecution",
+  update: "UpdateJobExecution",
+} as const;
+
+/** As AWS has it: what went well is for DEBUG. */
+function requestEntry(
+  { topic, clientId, certificateId }: ServiceMessage,
+  members: RequestMembers,
+  refusal?: { code: string; message: string },
+): IotLogEntry {
+  const parsed = parseJobsTopic(topic);
+  const type = parsed !== undefined && parsed.type in eventTypes ? (parsed.type as keyof typeof eventTypes) : "get";
+  const { status, expectedVersion } = members as Record<string, unknown>;
+  const sayStatus = type === "update" && typeof status === "string" ? `The destination status is ${status}. ` : "";
+  return {
+    ...{ level: refusal === undefined ? "DEBUG" : "ERROR", eventType: eventTypes[type], protocol: "MQTT" },
+    ...{ isFailure: refusal !== undefined, topicName: topic, clientId, principalId: certificateId },
+    more: {
+      ...(parsed !== undefined && "jobId" in parsed && { jobId: parsed.jobId }),
+      clientToken: clientTokenOf(members),
+      ...(typeof expectedVersion === "number" && { versionNumber: String(expectedVersion) }),
+    },
+    reason: refusal?.code,
+    details: `${sayStatus}The request status is ${refusal === undefined ? "SUCCESS" : "FAILURE"}.${refusal === undefined ? "" : ` ${refusal.message}`}`,
   };
 }
 

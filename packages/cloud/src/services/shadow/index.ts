@@ -1,5 +1,6 @@
 import type { Clock } from "@thingline/transport";
 import type { Log } from "../../log.js";
+import type { IotLog } from "../iot-log.js";
 import type { CloudService } from "../service.js";
 import { shadowServiceName } from "./model.js";
 import { createShadows, servedShadowOperations, wakeShadow, type ShadowOptions, type Shadows } from "./service.js";
@@ -12,11 +13,13 @@ export { awsShadowLimits, noShadowLimits } from "./throttle.js";
 export interface ShadowServiceDependencies {
   clock: Clock;
   log: Log;
+  /** Default: nothing is logged. */
+  iotLog?: IotLog | undefined;
 }
 
 /** The Device Shadow service. */
 export function createShadowService(
-  { clock, log }: ShadowServiceDependencies,
+  { clock, log, iotLog }: ShadowServiceDependencies,
   { limits, ...options }: ShadowOptions & { limits: ShadowLimits },
 ): CloudService<Shadows> {
   const operations = createShadows(options);
@@ -24,7 +27,7 @@ export function createShadowService(
     name: shadowServiceName,
     operations,
     rest: servedShadowOperations(operations),
-    topics: createShadowTopics({ shadows: operations, clock, log, limits }),
+    topics: createShadowTopics({ shadows: operations, clock, log, iotLog, limits }),
     wake: wakeShadow,
   };
 }

@@ -11,6 +11,7 @@ import {
 } from "@thingline/protocol/shadow";
 import type { Clock } from "@thingline/transport";
 import type { Log } from "../../log.js";
+import { noIotLog, verbosityOf, type IotLog, type IotLogEntry } from "../iot-log.js";
 import type { Operation, OperationRunner, ServiceMessage, ServiceTopics } from "../operation.js";
 import { publishJson } from "./model.js";
 import { addressShadow, type Shadows } from "./service.js";
@@ -21,6 +22,8 @@ export interface ShadowTopicsDependencies {
   shadows: Shadows;
   clock: Clock;
   log: Log;
+  /** Default: nothing is logged. */
+  iotLog?: IotLog | undefined;
   /** Default {@link awsShadowLimits}. */
   limits?: ShadowLimits;
 }
@@ -32,7 +35,13 @@ type Request = { id: ShadowId; type: ShadowRequestType };
 type Addressed = { shadow: ShadowAddress; type: ShadowRequestType };
 
 /** The MQTT face of the Device Shadow service. */
-export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimits }: ShadowTopicsDependencies) {
+export function createShadowTopics({
+  shadows,
+  clock,
+  log,
+  iotLog = noIotLog,
+  limits = awsShadowLimits,
+}: ShadowTopicsDependencies) {
   const throttle = new ShadowThrottle(limits);
   /** Of topics with good names only. */
   const remembered = new BoundedMap<string, Addressed>(rememberedTopicsMax);
@@ -55,6 +64,15 @@ export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimi
     const rejected = describeRejection(error, clock.unixMs(), findClientToken(message.payload));
     const why = isThinglineError(error) ? error.details : { error: String(error) };
     log.warn("shadowRequestRejected", { clientId, topic, code: rejected.code, message: rejected.message, ...why });
+    if (iotLog.verbosity >= verbosityOf.ERROR) {
+      const failed = {
+        level: "ERROR",
+        isFailure: true,
+        reason: String(rejected.code),
+        details: rejected.message,
+      } as const;
+      iotLog.write({ ...requestEntry(message, request), ...failed });
+    }
     runner.submit(message.scope, reject, { ...request, rejected }, (failure) => {
       done(failure ?? (rejected.code === 500 ? error : undefined));
     });
@@ -82,12 +100,23 @@ export function createShadowTopics({ shadows, clock, log, limits = awsShadowLimi
       if (refusal !== undefined) return answerRejected(message, { id, type }, runner, refusal, done);
       runner.submit(scope, shadows.addressed[type], { shadow, payload }, (error) => {
         throttle.end(clientId);
-        if (error === undefined) done();
-        else answerRejected(message, { id, type }, runner, error, done);
+        if (error !== undefined) return answerRejected(message, { id, type }, runner, error, done);
+        if (iotLog.verbosity >= verbosityOf.INFO) iotLog.write(requestEntry(message, { id, type }));
+        done();
       });
     },
   };
   return topics;
+}
+
+const eventTypes = { get: "GetThingShadow", update: "UpdateThingShadow", delete: "DeleteThingShadow" } as const;
+
+/** As AWS has it: `deviceShadowName` is the name of the thing for its classic shadow. */
+function requestEntry({ topic, clientId, certificateId, source }: ServiceMessage, { id, type }: Request): IotLogEntry {
+  const more = { deviceShadowName: id.shadowName ?? id.thingName };
+  const protocol = source === "http" ? "HTTP" : "MQTT";
+  const who = source === "http" ? {} : { clientId, principalId: certificateId };
+  return { level: "INFO", eventType: eventTypes[type], protocol, topicName: topic, ...who, more };
 }
 
 function parseRequest(topic: string): Request | undefined {
