@@ -68,6 +68,8 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
   private readonly decoder: PacketDecoder;
   /** Of an unfinished packet, as it counts for all connections together. */
   private countedBytes = 0;
+  /** Of a WebSocket. */
+  private lifetime: Timer | undefined;
   private phase: Phase;
 
   constructor(
@@ -197,6 +199,10 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
         turns.end(turn);
       },
     });
+    const { webSocketSecondsMax } = this.context.limits;
+    if (this.connection.webSocketRequest !== undefined && webSocketSecondsMax !== Infinity) {
+      this.lifetime = clock.setTimer(webSocketSecondsMax * 1000, () => this.end("WEBSOCKET_TTL_EXPIRATION"));
+    }
     this.phase = { name: "connected", client, keepAlive };
     keepAlive.check();
   }
@@ -287,6 +293,7 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     const { phase, clientId, connection, identity } = this;
     const { iotLog, log } = this.context;
     this.phase = closed;
+    this.lifetime?.cancel();
     this.input.stop();
     if (this.countedBytes !== 0) this.countInput(0, false);
     this.parts.connections.remove(this, phase.name === "connected", identity.certificateId);

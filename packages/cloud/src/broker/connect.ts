@@ -212,7 +212,8 @@ export class Connector {
   // No
 
   /** MQTT 3.1.1: AWS closes without a CONNACK. MQTT 5: a CONNACK that says so, then the end. */
-  private deny({ link, clientId, version }: ConnectAttempt, { explanation, isSilent = false }: Decision): void {
+  private deny(attempt: ConnectAttempt, { explanation, isSilent = false }: Decision): void {
+    const { link, clientId, version } = attempt;
     const { counters, iotLog, log, random } = this.context;
     const { certificateId } = link.identity;
     counters.connectsDenied++;
@@ -228,6 +229,7 @@ export class Connector {
       sendRefusal(link, version, reasonCodes.notAuthorized, reasonString);
     }
     link.end("AUTH_ERROR", { reasonString: explanation });
+    this.parts.events.connectFailed(attempt);
   }
 
   private refuseForRoom(attempt: ConnectAttempt): void {

@@ -38,6 +38,8 @@ export const disconnectReasons = {
   SERVER_ERROR: rule(reasonCodes.unspecifiedError, true, "SERVER_ERROR"),
   SERVER_INITIATED_DISCONNECT: rule(reasonCodes.serverShuttingDown, true, "SERVER_INITIATED_DISCONNECT"),
   API_INITIATED_DISCONNECT: rule(reasonCodes.administrativeAction, true, "API_INITIATED_DISCONNECT"),
+  /** AWS's documents do not list a reason code for it; MQTT 5 has one of that meaning. */
+  WEBSOCKET_TTL_EXPIRATION: rule(reasonCodes.maximumConnectTime, true, "WEBSOCKET_TTL_EXPIRATION"),
   SLOW_CONSUMER: rule(reasonCodes.quotaExceeded, true, "SERVER_INITIATED_DISCONNECT"),
 } as const;
 

@@ -227,6 +227,8 @@ export class TestIdentity implements ConnectionIdentity {
   requests: ConnectRequest[] = [];
   /** The thing that the certificate is attached to. */
   thingName: string | undefined;
+  /** And to no other. */
+  isExclusiveThing = false;
   /** What the type of that thing adds to its messages. */
   enrichment: UserProperties | undefined;
 
@@ -243,6 +245,7 @@ export class TestIdentity implements ConnectionIdentity {
         return { isAllowed, explanation: isAllowed ? "statement 1" : `no statement allows ${action} on ${resource}` };
       },
       thingName: this.thingName,
+      isExclusiveThing: this.isExclusiveThing,
       ...(this.enrichment !== undefined && { enrichment: this.enrichment }),
       generation: 0,
     };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LifecycleEvent } from "../services/lifecycle.js";
 import type { OperationRunner } from "../services/operation.js";
+import { awsLimits, noLimits } from "./limits.js";
 import { closeWorld, scope, startWorld, TestIdentity, type TestClient, type World } from "./harness.test.support.js";
 
 const persistent = { isCleanStart: false } as const;
@@ -210,13 +211,10 @@ test("an event that cannot be handed on concerns neither its client nor the one 
   await closeWorld(world);
 });
 
-test("there are no events of a client id with + or #, of clients that were not let in, or at the end of the broker", async () => {
+test("there are no events of a client id with + or #, or at the end of the broker", async () => {
   const world = await startWorld();
   const watcher = await watch(world, "#");
   await world.connect("a+b");
-  const denied = new TestIdentity();
-  denied.mayConnect = false;
-  await world.connect("denied", { identity: denied });
   await world.connect("c");
   await closeWorld(world);
   assert.deepEqual(
@@ -254,5 +252,65 @@ test("without a listener an event is not made: no route, no message, nothing wit
   assert.deepEqual([world.broker.stats().publishesWithoutReceiver, wide.messages], [0, []], "but not for another");
   await world.connect("c1");
   assert.equal(wide.messages.length, 1);
+  await closeWorld(world);
+});
+
+test("a CONNECT that the policy denies is told as connect_failed, for its last will too, and nothing else of it", async () => {
+  const world = await startWorld();
+  const watcher = await watch(world, "presence/+/+");
+  watcher.packets.length = 0;
+  const identity = new TestIdentity(() => true, certificateId);
+  identity.mayConnect = false;
+  const will = { topic: "no", payload: new Uint8Array(), qos: 0, isRetained: false } as const;
+  const denied = await world.connect("pump", { identity, will });
+  await world.connect("with#wildcard", { identity });
+  await world.connect("c".repeat(129), { identity });
+  assert.ok(denied.isClosed);
+  const [event, ...others] = eventsOf(watcher);
+  assert.deepEqual(others, []);
+  assert.match(String(event?.["sessionIdentifier"]), uuid);
+  assert.deepEqual(event, {
+    ...{ topic: "presence/connect_failed/pump", clientId: "pump", timestamp: world.clock.unixMs() },
+    ...{ eventType: "connect_failed", connectFailureReason: "AUTHORIZATION_FAILED" },
+    ...{ sessionIdentifier: event?.["sessionIdentifier"], principalIdentifier: certificateId, ipAddress: "127.0.0.1" },
+  });
+  await closeWorld(world);
+});
+
+test("a thing is named when the certificate is attached to it and to no other, at the end as well", async () => {
+  for (const isExclusiveThing of [true, false]) {
+    const world = await startWorld();
+    const watcher = await watch(world, "presence/+/client");
+    const identity = new TestIdentity(() => true, certificateId);
+    Object.assign(identity, { thingName: "pump", isExclusiveThing });
+    await (await world.connect("client", { identity })).disconnect();
+    const names = eventsOf(watcher).map(({ thingName }) => thingName);
+    assert.deepEqual(names, isExclusiveThing ? ["pump", "pump"] : [undefined, undefined]);
+    await closeWorld(world);
+  }
+});
+
+test("a WebSocket connection ends after webSocketSecondsMax seconds, a day, however alive it is", async () => {
+  const limits = { ...awsLimits, webSocketSecondsMax: 100 };
+  assert.deepEqual([awsLimits.webSocketSecondsMax, noLimits.webSocketSecondsMax], [86_400, Infinity]);
+  const world = await startWorld({ limits });
+  const watcher = await watch(world, "presence/disconnected/+");
+  const open = async (clientId: string, isWebSocket: boolean) => {
+    const client = world.open(5);
+    if (isWebSocket) Object.assign(client.connection, { webSocketRequest: { path: "/mqtt", headers: {} } });
+    client.send({ type: "connect", version: 5, clientId, isCleanStart: true, keepAliveSeconds: 60 });
+    await world.clock.settle();
+    return client;
+  };
+  const [over, plain] = [await open("over", true), await open("plain", false)];
+  for (const seconds of [50, 49]) {
+    await world.clock.advance(seconds * 1_000);
+    for (const client of [over, plain, watcher]) client.send({ type: "pingreq" });
+    await world.clock.settle();
+  }
+  assert.equal(over.isClosed, false);
+  await world.clock.advance(1_000);
+  assert.deepEqual([over.isClosed, over.last("disconnect")?.reasonCode, plain.isClosed], [true, 0xa0, false]);
+  assert.equal(eventsOf(watcher)[0]?.["disconnectReason"], "WEBSOCKET_TTL_EXPIRATION");
   await closeWorld(world);
 });

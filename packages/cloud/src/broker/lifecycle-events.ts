@@ -1,6 +1,7 @@
 import type { BusLink } from "../bus/bus-link.js";
 import type { LifecycleEvent } from "../services/lifecycle.js";
 import { noClientId } from "../services/operation.js";
+import type { ConnectAttempt } from "./connect-attempt.js";
 import type { ConnectedClient } from "./connected-client.js";
 import { ConnectionNumbers } from "./connection-numbers.js";
 import type { BrokerContext } from "./context.js";
@@ -69,8 +70,26 @@ export class LifecycleEvents {
       sessionIdentifier: session.identifier,
       principalIdentifier: certificateId ?? anonymous,
       certificateId,
+      ...exclusiveThingOf(client),
       ipAddress: connection.remote.host,
       versionNumber,
+    });
+  }
+
+  /** A CONNECT that is not allowed. Its session identifier is its own: there is no session. */
+  connectFailed({ clientId, link }: Pick<ConnectAttempt, "clientId" | "link">): void {
+    if (!this.isWanted()) return;
+    const { certificateId } = link.identity;
+    this.tell("presence", {
+      eventType: "connect_failed",
+      scope: this.context.scope,
+      clientId,
+      timestamp: this.context.clock.unixMs(),
+      connectFailureReason: "AUTHORIZATION_FAILED",
+      sessionIdentifier: this.context.random.uuid(),
+      principalIdentifier: certificateId ?? anonymous,
+      certificateId,
+      ipAddress: link.connection.remote.host,
     });
   }
 
@@ -87,6 +106,7 @@ export class LifecycleEvents {
       sessionIdentifier: session.identifier,
       principalIdentifier: certificateId ?? anonymous,
       certificateId,
+      ...exclusiveThingOf(client),
       clientInitiatedDisconnect,
       disconnectReason,
       versionNumber,
@@ -154,6 +174,11 @@ export class LifecycleEvents {
     // Nobody waits for an event; what cannot be stored is logged by the writer.
     turns.end(turn);
   }
+}
+
+function exclusiveThingOf({ rights: { authorizer } }: ConnectedClient): { thingName?: string } | undefined {
+  const { thingName, isExclusiveThing } = authorizer;
+  return isExclusiveThing === true && thingName !== undefined ? { thingName } : undefined;
 }
 
 /** The members that AWS publishes. */

@@ -40,6 +40,8 @@ export interface BrokerLimits {
   redeliverySecondsMax: { 4: number; 5: number };
   /** CONNECTs of one client id per second. The excess waits. */
   connectsPerSecondPerClientId: number;
+  /** A WebSocket connection ends after so long, whoever uses it. */
+  webSocketSecondsMax: number;
   keepAliveSecondsMin: number;
   keepAliveSecondsMax: number;
   retainedPublishesPerSecondPerTopic: number;
@@ -139,6 +141,7 @@ export const awsLimits: BrokerLimits = {
   outboundInflightMax: 100,
   redeliverySecondsMax: { 4: 3_600, 5: 960 },
   connectsPerSecondPerClientId: 1,
+  webSocketSecondsMax: 86_400,
   keepAliveSecondsMin: 30,
   keepAliveSecondsMax: 1_200,
   retainedPublishesPerSecondPerTopic: 1,
@@ -173,6 +176,7 @@ export const noLimits: BrokerLimits = {
   inboundInflightMax: 65_535,
   outboundInflightMax: 65_535,
   connectsPerSecondPerClientId: Infinity,
+  webSocketSecondsMax: Infinity,
   retainedPublishesPerSecondPerTopic: Infinity,
   queuedReplaysPerSecond: Infinity,
   groupReplaysPerSecond: Infinity,

@@ -89,7 +89,7 @@ test("an exclusive thing is associated under any client id", async () => {
   const { principals } = await registry({ thingName: "other", exclusive: true });
   const { decision, authorizer } = await principals.authorizeConnect(origin, request);
   assert.equal(decision.isAllowed, true, decision.explanation);
-  assert.equal(authorizer.thingName, "other");
+  assert.deepEqual([authorizer.thingName, authorizer.isExclusiveThing], ["other", true]);
 });
 
 test("a policy of a group of the thing speaks for it, and the explanation names the group", async () => {

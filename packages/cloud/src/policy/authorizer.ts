@@ -30,8 +30,10 @@ export interface Authorizer {
   authorize(action: BrokerAction, resource: string): Decision;
   /** Rises when a policy, attachment or certificate of the principal changed: drop what was cached. */
   readonly generation: number;
-  /** The associated thing, as lifecycle events name it. */
+  /** The associated thing. */
   readonly thingName: string | undefined;
+  /** Whether that thing is the only one that the principal is attached to: lifecycle events name it then. */
+  readonly isExclusiveThing?: boolean;
   /** User properties that every message of the connection gets, by the type of its thing. Undefined for nearly all connections. */
   readonly enrichment?: UserProperties | undefined;
 }

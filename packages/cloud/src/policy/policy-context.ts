@@ -18,6 +18,8 @@ export interface AssociatedThing {
   thingName: string;
   thingTypeName: string | undefined;
   attributes: Readonly<Record<string, string>>;
+  /** The certificate is attached to it and to no other. */
+  isExclusive?: boolean;
 }
 
 /** Everything known about a connection when it asks for something. */

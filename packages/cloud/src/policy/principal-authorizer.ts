@@ -53,6 +53,10 @@ export class PrincipalAuthorizer implements Authorizer {
     return this.#principal.facts.thing?.thingName;
   }
 
+  get isExclusiveThing(): boolean {
+    return this.#principal.facts.thing?.isExclusive === true;
+  }
+
   get certificateId(): string | undefined {
     return this.#principal.facts.certificateId;
   }

@@ -22,6 +22,8 @@ interface LifecycleFacts {
 /** A CONNECT was accepted. */
 export interface ConnectedEvent extends LifecycleFacts {
   eventType: "connected";
+  /** The thing that the client's certificate is attached to exclusively. */
+  thingName?: string;
   ipAddress: string;
   /** Rises with each connection of a client id; the end of a connection has the number of its beginning. */
   versionNumber: number;
@@ -30,11 +32,20 @@ export interface ConnectedEvent extends LifecycleFacts {
 /** A connection that was accepted ended. */
 export interface DisconnectedEvent extends LifecycleFacts {
   eventType: "disconnected";
+  /** As for {@link ConnectedEvent}. */
+  thingName?: string;
   versionNumber: number;
   /** The client sent DISCONNECT. */
   clientInitiatedDisconnect: boolean;
   /** In AWS's words, as `CLIENT_INITIATED_DISCONNECT` or `MQTT_KEEP_ALIVE_TIMEOUT`. */
   disconnectReason: string;
+}
+
+/** A CONNECT was not allowed: by the policies of the principal, its last will included. */
+export interface ConnectFailedEvent extends LifecycleFacts {
+  eventType: "connect_failed";
+  connectFailureReason: "AUTHORIZATION_FAILED";
+  ipAddress: string;
 }
 
 /** Topic filters of one SUBSCRIBE that were granted, or those of one UNSUBSCRIBE. */
@@ -44,4 +55,4 @@ export interface SubscriptionEvent extends LifecycleFacts {
 }
 
 /** What happened to a client, as services hear it. At least once and, between connections, in no order: as on AWS. */
-export type LifecycleEvent = ConnectedEvent | DisconnectedEvent | SubscriptionEvent;
+export type LifecycleEvent = ConnectedEvent | DisconnectedEvent | ConnectFailedEvent | SubscriptionEvent;

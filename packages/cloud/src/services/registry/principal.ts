@@ -32,7 +32,15 @@ export interface Principal {
   /** Those of the certificate first. A policy that is attached in several places stands there once. */
   policies: PrincipalPolicy[];
   /** See {@link loadPrincipal}. */
-  thing: { thingName: string; thingTypeName: string | undefined; attributes: Record<string, string> } | undefined;
+  thing:
+    | {
+        thingName: string;
+        thingTypeName: string | undefined;
+        attributes: Record<string, string>;
+        /** The certificate is attached to it and to no other. */
+        isExclusive: boolean;
+      }
+    | undefined;
   /** What the thing's type adds to the messages of the connection. */
   enrichment: UserProperties | undefined;
 }
@@ -63,10 +71,10 @@ export async function loadPrincipal(
   const thing = await associatedThing(store, scope, principal, clientId);
   if (thing === undefined) return { certificate, policies, thing: undefined, enrichment: undefined };
   addMissing(policies, await policiesOfGroups(store, scope, thing));
-  const { thingName, thingTypeName, attributes } = thing;
+  const { thingName, thingTypeName, attributes, isExclusive } = thing;
   const type = thingTypeName === undefined ? undefined : await findThingType(store, scope, thingTypeName);
   const enrichment = type === undefined ? undefined : enrichmentOf(type.value, thing, clientId);
-  return { certificate, policies, thing: { thingName, thingTypeName, attributes }, enrichment };
+  return { certificate, policies, thing: { thingName, thingTypeName, attributes, isExclusive }, enrichment };
 }
 
 export async function policiesAttached(store: StoreReader, scope: Scope, target: string): Promise<PrincipalPolicy[]> {
@@ -113,11 +121,13 @@ async function associatedThing(
   scope: Scope,
   principal: string,
   clientId: string,
-): Promise<ThingRecord | undefined> {
-  const isNamed = await store.get(registryKeys.thingOfPrincipal(scope, principal, clientId));
-  const thingName = isNamed === undefined ? await exclusiveThing(store, scope, principal) : clientId;
+): Promise<(ThingRecord & { isExclusive: boolean }) | undefined> {
+  const named = await store.get<ThingPrincipalRecord>(registryKeys.thingOfPrincipal(scope, principal, clientId));
+  const thingName = named === undefined ? await exclusiveThing(store, scope, principal) : clientId;
   if (thingName === undefined) return undefined;
-  return (await store.get<ThingRecord>(registryKeys.thing(scope, thingName)))?.value;
+  const thing = await store.get<ThingRecord>(registryKeys.thing(scope, thingName));
+  const isExclusive = named === undefined || named.value.thingPrincipalType === "EXCLUSIVE_THING";
+  return thing && { ...thing.value, isExclusive };
 }
 
 async function exclusiveThing(store: StoreReader, scope: Scope, principal: string): Promise<string | undefined> {
