@@ -41,6 +41,7 @@ export const arrowRules = {
     "packages/device": {
       topics: ["errors.ts"],
       connection: ["errors.ts"],
+      credentials: ["errors.ts"],
       "offline-queue": ["errors.ts"],
       shadow: ["topics", "errors.ts"],
       client: ["connection", "topics", "offline-queue", "shadow", "device.ts", "errors.ts"],

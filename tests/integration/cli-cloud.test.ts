@@ -61,9 +61,10 @@ describe("thingline cloud", { concurrency: 2 }, () => {
     const dataDir = join(await temporaryFolder(t), "cloud");
     const cloud = startThingline(t, "cloud", "start", "--data-dir", dataDir, ...freePorts, "--json", ...aFunction);
     const ready = await cloud.event(() => true);
-    const { mqtts, https, api, objects, ca, ...rest } = ready;
+    const { mqtts, https, api, objects, credentials, ca, ...rest } = ready;
     assert.deepEqual(rest, { event: "ready", mqtt: null, vending: "off" });
     assert.match(String(objects), /^https:\/\/localhost:\d+$/);
+    assert.match(String(credentials), /^localhost:\d+$/);
     assert.match(String(mqtts), /^localhost:\d+$/);
     assert.match(String(https), /^localhost:\d+$/);
     assert.match(String(api), /^http:\/\/localhost:\d+$/);

@@ -82,7 +82,7 @@ test("the file of a cloud that was killed is not taken for a running one, and th
   assert.equal((await findRunningCloud(dataDir)).processId, process.pid);
 });
 
-for (const option of ["mqttsPort", "httpsPort", "apiPort", "objectsPort", "mqttPort"] as const) {
+for (const option of ["mqttsPort", "httpsPort", "apiPort", "objectsPort", "credentialsPort", "mqttPort"] as const) {
   test(`when the port of ${option} is taken, the error names both and nothing stays open`, async (context) => {
     const dataDir = await makeFolder(context);
     const server = createServer().listen(0, "127.0.0.1");

@@ -216,6 +216,11 @@ function addCloud(cloud: Command, command: AddCommand): void {
     .option("--https-port <port>", "TLS with ALPN or WebSocket; 0 picks a free port", port, 8443)
     .option("--api-port <port>", "HTTP for AWS SDKs and the AWS CLI; 0 picks a free port", port, 4680)
     .option("--objects-port <port>", "HTTPS for firmware and other objects (default: the API port and one)", port)
+    .option(
+      "--credentials-port <port>",
+      "credentials for role aliases, by certificate (default: the API port and two)",
+      port,
+    )
     .option("--mqtt-port <port>", "plain MQTT on the loopback: anonymous, allow-all; off unless given", port)
     .option("--account <id>", "AWS account id", "123456789012")
     .option("--region <name>", "AWS region", "us-east-1")

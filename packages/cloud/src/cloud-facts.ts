@@ -2,7 +2,7 @@ import type { RestApiStats } from "./rest/rest-api.js";
 import type { Endpoint, HttpRequest, HttpResponse } from "@thingline/transport";
 import type { BrokerStats } from "./broker/types.js";
 import type { GatewayStats } from "./gateway/gateway.js";
-import type { RequestHead, ServedResponse, Verdict } from "./rest/admission.js";
+import type { RequestHead, RestPeer, ServedResponse, Verdict } from "./rest/admission.js";
 import type { NamedOperations } from "./services/all.js";
 import type { Operation, Scope } from "./services/operation.js";
 import type { StoreSnapshot } from "./store/snapshot.js";
@@ -37,6 +37,11 @@ export interface Cloud extends NamedOperations {
   judgeObjects(head: RequestHead): Verdict | Promise<Verdict>;
   /** Serves what was judged to be a request of S3, piece by piece in and out. Never throws. */
   serveObjects(head: RequestHead, body: AsyncIterable<Uint8Array>): Promise<ServedResponse>;
+  /**
+   * The credentials provider, without a server in between: `GET /role-aliases/<alias>/credentials` of a device that has shown its
+   * certificate. Never throws.
+   */
+  handleCredentials(request: HttpRequest, peer: RestPeer): Promise<HttpResponse>;
   /** Runs a service's operation as MQTT and REST do. `scope` defaults to that of the cloud. */
   run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope?: Scope): Promise<Result>;
   stats(): CloudStats;

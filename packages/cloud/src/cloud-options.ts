@@ -1,6 +1,6 @@
 import { checkOptionTypes, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { clockOption, filesOption, httpOption, keysOption, networkOption, randomOption } from "@thingline/transport";
-import type { Clock, Files, Http, Keys, Network, Random } from "@thingline/transport";
+import type { Clock, Endpoint, Files, Http, Keys, Network, Random } from "@thingline/transport";
 import { checkAccountAndRegion } from "./account-region.js";
 import { awsLimits, noLimits, type BrokerLimits } from "./broker/limits.js";
 import type { SessionOwnerRule } from "./broker/session-owner.js";
@@ -52,6 +52,8 @@ export interface CloudOptions {
    * `mqtts`, port {@link defaultObjectsPort}.
    */
   objectsEndpoint?: () => ObjectsEndpoint;
+  /** Where devices fetch credentials for roles, as DescribeEndpoint tells it. Default: where they connect by MQTT. */
+  credentialsEndpoint?: () => Endpoint;
   /** Names and addresses of the server certificate besides localhost, 127.0.0.1 and ::1. */
   serverNames?: readonly string[];
   /** `aws`: the quotas of AWS IoT Core; `none` for load tests. Default `aws`. */
@@ -120,6 +122,7 @@ const optionTypes = {
   https: listens,
   mqtt: listens,
   objectsEndpoint: "function",
+  credentialsEndpoint: "function",
   serverNames: "array",
   // `aws`, `none` or limits of one's own.
   limits: "any",

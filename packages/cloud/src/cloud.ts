@@ -14,7 +14,8 @@ import type { Gateway } from "./gateway/gateway.js";
 import { createKeyPool, type KeyPool } from "./key-pool.js";
 import { Maintenance } from "./maintenance.js";
 import { checkAccessKeys, cloudAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
-import type { RequestHead, ServedResponse, Verdict } from "./rest/admission.js";
+import type { CredentialsDoor } from "./credentials-door.js";
+import type { RequestHead, RestPeer, ServedResponse, Verdict } from "./rest/admission.js";
 import { createServices, type NamedOperations } from "./services/all.js";
 import type { FirstConnections } from "./services/certificate-authorities/index.js";
 import type { Clients } from "./services/client-directory.js";
@@ -73,6 +74,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
   readonly #iotLog: IotLog | undefined;
   #gateway: Gateway | undefined;
   #identity: MqttIdentity | undefined;
+  #credentials: CredentialsDoor | undefined;
   #closing: Promise<void> | undefined;
   #resolveClosed: () => void = () => undefined;
 
@@ -89,6 +91,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     const scope = { account, region };
     const mqttsEndpoint = () => this.addresses.mqtts;
     const clients = (of: Scope) => (isSameScope(of, scope) ? this.#clients : undefined);
+    const { credentialsEndpoint = mqttsEndpoint } = options;
     const isAnyTaken = options.signatures === "any";
     const givenKeys = checkAccessKeys(options.accessKeys ?? [defaultAccessKey]);
     const { accessKeys, signingKey } = cloudAccessKeys(givenKeys, { account, random: dependencies.random, isAnyTaken });
@@ -98,7 +101,10 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       firstConnections,
       iotLog,
     } = listServices(
-      { ...deps, folder, mqttsEndpoint, signingKey, objectsEndpoint: objectsEndpointOf(options), clients },
+      {
+        ...{ ...deps, folder, mqttsEndpoint, credentialsEndpoint, signingKey, clients },
+        objectsEndpoint: objectsEndpointOf(options),
+      },
       serviceOptionsOf(options),
     );
     const engineOptions = {
@@ -173,6 +179,18 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
 
   serveObjects(head: RequestHead, body: AsyncIterable<Uint8Array>): Promise<ServedResponse> {
     return this.#http.serveObjects(head, body);
+  }
+
+  async handleCredentials(request: HttpRequest, peer: RestPeer): Promise<HttpResponse> {
+    return (this.#credentials ??= await this.#openCredentials())(request, peer);
+  }
+
+  /** Read when a device asks for credentials: a cloud starts without it. */
+  async #openCredentials(): Promise<CredentialsDoor> {
+    const { createCredentialsDoor } = await import("./credentials-door.js");
+    const run: OperationRunner["run"] = (from, operation, input) => this.run(operation, input, from);
+    const { serverNames: ownNames = [] } = this.#options;
+    return createCredentialsDoor({ ...this.#dependencies, run }, { scope: this.scope, ownNames });
   }
 
   async run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope = this.scope): Promise<Result> {

@@ -11,6 +11,7 @@ import { originFault } from "./rest/origin-guard.js";
 import { createRestApi, type RestApiStats } from "./rest/rest-api.js";
 import { isS3Request } from "./rest/s3/detect.js";
 import type { S3Api } from "./rest/s3/s3-api.js";
+import type { FindSessionKey } from "./rest/session-keys.js";
 import type { FirstConnections } from "./services/certificate-authorities/index.js";
 import type { Objects } from "./services/objects/index.js";
 import type { IotLog } from "./services/iot-log.js";
@@ -19,6 +20,7 @@ import { readDeviceAuthority } from "./services/registry/certificate-issuer.js";
 import { explainCertificate, listCertificateLives } from "./services/registry/index.js";
 import { loadServerCertificateIssuer } from "./services/registry/server-certificates.js";
 import type { Connections } from "./services/connections/index.js";
+import { findSession } from "./services/role-aliases/index.js";
 import type { CloudService } from "./services/service.js";
 import type { SplitProvisioning } from "./services/split-provisioning/index.js";
 
@@ -58,7 +60,14 @@ export function createHttpDoor(
   const ownNames = options.serverNames ?? [];
   const operations = services.flatMap(({ rest = [] }) => rest);
   const { signatures = "verify", unsignedRequests = "allowed" } = options;
-  const apiOptions = { scope, ownNames, signatures, unsignedRequests, accessKeys };
+  const findSessionKey: FindSessionKey = async (question) => {
+    const found = await run(scope, findSession, question);
+    if ("fault" in found) return { fault: found.fault };
+    const { secretAccessKey, claims } = found;
+    const accessKey = { accessKeyId: question.accessKeyId, secretAccessKey, account: claims.account };
+    return { accessKey, roleArn: claims.roleArn };
+  };
+  const apiOptions = { scope, ownNames, signatures, unsignedRequests, accessKeys, findSessionKey };
   const api = createRestApi({ ...deps, operations, run, iotLog }, apiOptions);
   let s3: S3Api | undefined;
   /** Read when somebody asks for an object: a cloud starts without it. */

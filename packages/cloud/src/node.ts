@@ -27,7 +27,7 @@ import { nameOption } from "./gateway/listen.js";
 import type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { RequestHead } from "./rest/admission.js";
-import type { RestServerOptions } from "./rest/server.js";
+import type { RestServer, RestServerOptions } from "./rest/server.js";
 import type { ObjectsEndpoint } from "./services/objects/index.js";
 import { type Log, logOption, silentLog } from "./log.js";
 import type { BlobStore } from "./store/blobs.js";
@@ -76,6 +76,11 @@ export interface StartCloudOptions {
    * that is 0, or when somebody listens there already.
    */
   objectsPort?: number;
+  /**
+   * Credentials for the roles behind role aliases, over HTTPS with a device's certificate. AWS's own clients always ask at port 443. Default:
+   * {@link apiPort} and two, or a free one when that is 0, or when somebody listens there already.
+   */
+  credentialsPort?: number;
   /** Plain MQTT, anonymous, everything allowed, on the loopback only. Default: off. */
   mqttPort?: number;
   account?: string;
@@ -116,7 +121,14 @@ export interface StartCloudOptions {
 /** A local cloud with its REST server, in this process. */
 export interface StartedCloud {
   /** Texts `HOST:PORT`; `api` and `objects` are URLs. */
-  readonly addresses: { mqtts: string; https: string; api: string; objects: string; mqtt: string | undefined };
+  readonly addresses: {
+    mqtts: string;
+    https: string;
+    api: string;
+    objects: string;
+    credentials: string;
+    mqtt: string | undefined;
+  };
   readonly caFile: string;
   readonly caPem: string;
   readonly cloud: Cloud;
@@ -199,6 +211,7 @@ class NodeCloud implements StartedCloud {
   #cloud: Cloud | undefined;
   #addresses: StartedCloud["addresses"] | undefined;
   #objectsPort: number | undefined;
+  #credentialsPort: number | undefined;
   #closing: Promise<void> | undefined;
   #resolveClosed: () => void = () => undefined;
 
@@ -267,6 +280,7 @@ class NodeCloud implements StartedCloud {
         ...(rotationOverlapMs === undefined ? {} : { rotationOverlapMs }),
         keyPoolSize: this.#options.keyPoolSize ?? defaultKeyPoolSize,
         objectsEndpoint: () => this.#objectsEndpoint,
+        credentialsEndpoint: () => this.#credentialsEndpoint,
         serverNames: [...(this.#options.serverNames ?? []), ...serverNamesOf(host)],
         ...(limits === undefined ? {} : { limits }),
       },
@@ -284,16 +298,18 @@ class NodeCloud implements StartedCloud {
     this.#closers.push(() => cloud.close());
     const api = await this.#openRest(cloud, { host, log, folder });
     const objects = await this.#openObjects(cloud, { host, log, folder });
+    const credentials = await this.#openCredentials(cloud, { host, log, folder });
     const { mqtts, https, mqtt } = cloud.addresses;
     this.#addresses = {
       mqtts: show(mqtts),
       https: show(https),
       api: `http://${show(api)}`,
       objects: `https://${show(objects)}`,
+      credentials: show(credentials),
       mqtt: mqtt === undefined ? undefined : show(mqtt),
     };
     if (this.#options.memory !== true) {
-      const { mqtt: plain = null, ...tls } = this.#addresses;
+      const { mqtt: plain = null, credentials: _told, ...tls } = this.#addresses;
       const ca = resolve(cloud.caFile);
       await writeCloudFile(this.#files, folder, { ...tls, mqtt: plain, ca, account, region, processId: process.pid });
       this.#closers.push(() => this.#files.remove(join(folder, cloudFileName)));
@@ -387,32 +403,55 @@ class NodeCloud implements StartedCloud {
     cloud: Cloud,
     { host, log, folder }: { host: string; log: Log; folder: string },
   ): Promise<Endpoint> {
-    const port = objectsPortOf(this.#options);
-    const [{ startRestServer }, { objectServerLimits }] = await Promise.all([
-      import("./rest/server.js"),
-      import("./rest/admission.js"),
-    ]);
-    const read = async (name: string) =>
-      new TextDecoder().decode(await this.#files.read(join(folder, name), { bytesMax: pemBytesMax }));
-    const options: RestServerOptions = {
-      ...{ log, host, port, limits: objectServerLimits },
-      tls: { certificate: await read("server.pem"), privateKey: await read("server-key.pem") },
+    const { objectServerLimits } = await import("./rest/admission.js");
+    const server = await this.#openTls("objectsPort", objectsPortOf(this.#options), {
+      ...{ log, host, limits: objectServerLimits },
+      tls: await this.#serverPair(folder),
       handle: (request) => cloud.handleRest(request),
       judge: (head) => cloud.judgeObjects(head),
       serve: (head, body) => cloud.serveObjects(head, body),
-    };
-    const server = await startRestServer(options).catch((error: unknown) => {
+    });
+    this.#objectsPort = server.address.port;
+    return { host, port: server.address.port };
+  }
+
+  /** Asks for the certificates of devices. */
+  async #openCredentials(
+    cloud: Cloud,
+    { host, log, folder }: { host: string; log: Log; folder: string },
+  ): Promise<Endpoint> {
+    const server = await this.#openTls("credentialsPort", credentialsPortOf(this.#options), {
+      ...{ log, host },
+      tls: { ...(await this.#serverPair(folder)), requestsClientCertificate: true },
+      handle: (request, peer) => cloud.handleCredentials(request, peer),
+    });
+    this.#credentialsPort = server.address.port;
+    return { host, port: server.address.port };
+  }
+
+  async #serverPair(folder: string): Promise<{ certificate: string; privateKey: string }> {
+    const read = async (name: string) =>
+      new TextDecoder().decode(await this.#files.read(join(folder, name), { bytesMax: pemBytesMax }));
+    return { certificate: await read("server.pem"), privateKey: await read("server-key.pem") };
+  }
+
+  async #openTls(
+    optionName: "objectsPort" | "credentialsPort",
+    port: number,
+    options: Omit<RestServerOptions, "port"> & { host: string; log: Log },
+  ): Promise<RestServer> {
+    const { startRestServer } = await import("./rest/server.js");
+    const { host, log } = options;
+    const server = await startRestServer({ ...options, port }).catch((error: unknown) => {
       // Nobody asked for this port: any other is as good, and what is made of it says which it is.
-      const isAsked = this.#options.objectsPort !== undefined || port === 0;
-      if (isAsked || !isThinglineError(error, "PORT_IN_USE")) {
-        throw nameOption(error, { host, port, optionName: "objectsPort" });
-      }
-      log.warn("objectsPortTaken", { port });
+      const isAsked = this.#options[optionName] !== undefined || port === 0;
+      if (isAsked || !isThinglineError(error, "PORT_IN_USE")) throw nameOption(error, { host, port, optionName });
+      if (optionName === "objectsPort") log.warn("objectsPortTaken", { port });
+      else log.warn("credentialsPortTaken", { port });
       return startRestServer({ ...options, port: 0 });
     });
     this.#closers.push(() => server.close());
-    this.#objectsPort = server.address.port;
-    return { host, port: server.address.port };
+    return server;
   }
 
   #functions(clock: Clock): Pick<CloudDependencies, "functions" | "http"> {
@@ -420,22 +459,43 @@ class NodeCloud implements StartedCloud {
     return functions === undefined ? {} : { functions, http: createNodeHttp({ clock }) };
   }
 
-  /** By a name that devices can reach: listening at every address is none. */
-  get #objectsEndpoint(): ObjectsEndpoint {
+  /** By which devices can reach this cloud: listening at every address is no name. */
+  get #reachableHost(): string {
     const { host = defaultHost, serverNames = [] } = this.#options;
     const isEverywhere = host === "0.0.0.0" || host === "::";
-    const name = isEverywhere ? (serverNames.find((each) => !each.startsWith("*")) ?? defaultHost) : host;
+    return isEverywhere ? (serverNames.find((each) => !each.startsWith("*")) ?? defaultHost) : host;
+  }
+
+  get #credentialsEndpoint(): Endpoint {
+    const port = this.#credentialsPort ?? credentialsPortOf(this.#options);
+    return { host: this.#reachableHost, port };
+  }
+
+  get #objectsEndpoint(): ObjectsEndpoint {
+    const name = this.#reachableHost;
     // What is stored is done again before the port is open: by then it was the one that was asked for.
     const asked = objectsPortOf(this.#options);
     return { scheme: "https", host: name, port: this.#objectsPort ?? (asked === 0 ? defaultObjectsPort : asked) };
   }
 }
 
-function objectsPortOf({ objectsPort, apiPort = defaultApiPort, ...others }: StartCloudOptions): number {
-  if (objectsPort !== undefined) return objectsPort;
-  const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort } = others;
-  const next = apiPort + 1;
-  return apiPort === 0 || next > 65_535 || [mqttsPort, httpsPort, mqttPort].includes(next) ? 0 : next;
+function objectsPortOf(options: StartCloudOptions): number {
+  return options.objectsPort ?? portBehindApi(1, options, [options.credentialsPort]);
+}
+
+function credentialsPortOf(options: StartCloudOptions): number {
+  return options.credentialsPort ?? portBehindApi(2, options, [options.objectsPort]);
+}
+
+/** 0 where another listener is to be. */
+function portBehindApi(
+  distance: number,
+  { apiPort = defaultApiPort, mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort }: StartCloudOptions,
+  others: readonly (number | undefined)[],
+): number {
+  const port = apiPort + distance;
+  const isTaken = [mqttsPort, httpsPort, mqttPort, ...others].includes(port);
+  return apiPort === 0 || port > 65_535 || isTaken ? 0 : port;
 }
 
 /** There is nothing that this start or this run could add. */
@@ -459,6 +519,7 @@ const optionTypes = {
   httpsPort: "number",
   apiPort: "number",
   objectsPort: "number",
+  credentialsPort: "number",
   mqttPort: "number",
   account: "string",
   region: "string",
@@ -494,7 +555,7 @@ function checkOptions(options: StartCloudOptions): void {
     });
   if (options.memory !== true && (typeof options.dataDir !== "string" || options.dataDir === ""))
     throw invalid("dataDir", "a path unless memory is true", options.dataDir);
-  for (const name of ["mqttsPort", "httpsPort", "apiPort", "objectsPort", "mqttPort"] as const) {
+  for (const name of ["mqttsPort", "httpsPort", "apiPort", "objectsPort", "credentialsPort", "mqttPort"] as const) {
     const port = options[name];
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
       throw invalid(name, "a port from 0 to 65535", port);

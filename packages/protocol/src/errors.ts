@@ -34,6 +34,7 @@ export const errorCodes = {
   KEY_INVALID: "text that is no usable private key",
   KEY_MISMATCH: "the private key does not belong to the certificate",
   MANIFEST_INVALID: "a list of boards and their credentials cannot be read",
+  ROLE_CREDENTIALS_FAILED: "the credentials provider of AWS IoT refused, or answered something else",
   SEC_TAG_RESERVED: "a security tag that another service uses",
   // Files
   FILE_EXISTS: "a file or folder that must not be written over is there already",

@@ -23,6 +23,7 @@ interface StartOptions {
   httpsPort: number;
   apiPort: number;
   objectsPort?: number;
+  credentialsPort?: number;
   mqttPort?: number;
   account: string;
   region: string;
@@ -60,6 +61,7 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
     httpsPort: options.httpsPort,
     apiPort: options.apiPort,
     ...(options.objectsPort === undefined ? {} : { objectsPort: options.objectsPort }),
+    ...(options.credentialsPort === undefined ? {} : { credentialsPort: options.credentialsPort }),
     ...(options.mqttPort === undefined ? {} : { mqttPort: options.mqttPort }),
     account: options.account,
     region: options.region,
@@ -101,8 +103,9 @@ function checkOptions(options: StartOptions): void {
       name.length <= 253 && /^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(name);
     if (!isHostName && isIP(name) === 0) throw new UsageError(`--name is a host name or an address, got "${name}"`);
   }
-  const { mqttsPort, httpsPort, apiPort, objectsPort = 0, mqttPort = 0 } = options;
-  const ports = [mqttsPort, httpsPort, apiPort, objectsPort, mqttPort].filter((port) => port !== 0);
+  const { mqttsPort, httpsPort, apiPort, objectsPort = 0, credentialsPort = 0, mqttPort = 0 } = options;
+  const all = [mqttsPort, httpsPort, apiPort, objectsPort, credentialsPort, mqttPort];
+  const ports = all.filter((port) => port !== 0);
   if (new Set(ports).size < ports.length) throw new UsageError("two of the ports are the same");
 }
 
@@ -134,7 +137,7 @@ function showReady(
   options: StartOptions,
   { cloud, keys, vending }: { cloud: StartedCloud; keys: string; vending: Vending },
 ): void {
-  const { mqtts, https, api, objects, mqtt } = cloud.addresses;
+  const { mqtts, https, api, objects, credentials, mqtt } = cloud.addresses;
   const { paint } = output;
   const next =
     options.memory === true
@@ -144,13 +147,14 @@ function showReady(
           `  ${commandLine(["thing", "create", "my-thing", ...unlessDefault("--data-dir", options.dataDir, defaultDataDir)])}`,
         ];
   output.event(
-    { event: "ready", mqtts, https, api, objects, mqtt: mqtt ?? null, ca: cloud.caFile, vending },
+    { event: "ready", mqtts, https, api, objects, credentials, mqtt: mqtt ?? null, ca: cloud.caFile, vending },
     [
       `${paint.green("ready")}  local AWS IoT Core, account ${options.account}, region ${options.region}`,
       `  MQTT over mutual TLS    ${paint.bold(mqtts)}`,
       `  TLS: ALPN, WebSocket    ${https}`,
       `  AWS SDKs and AWS CLI    ${api}  (${keys})`,
       `  objects for devices     ${objects}`,
+      `  credentials by role     ${credentials}`,
       ...(mqtt === undefined ? [] : [`  plain MQTT, allow-all   ${mqtt}`]),
       `  CA to trust             ${cloud.caFile}`,
       `  vending service         ${describeVending(vending)}`,

@@ -45,8 +45,12 @@ export function createPrincipals({ store, scope, unixMs }: PrincipalsOptions): P
   };
 }
 
-/** @see AWS IoT API reference, CertificateDescription: with a certificate in mode SNI_ONLY a device must send SNI. */
-function whyNot(
+/**
+ * Why a certificate speaks for nobody now, in words about it; undefined for one that does.
+ *
+ * @see AWS IoT API reference, CertificateDescription: with a certificate in mode SNI_ONLY a device must send SNI.
+ */
+export function whyNot(
   principal: Principal | undefined,
   connection: { facts: CertificateFacts; serverName: string | undefined; nowMs: number },
 ): string | undefined {

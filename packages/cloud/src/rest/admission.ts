@@ -66,6 +66,15 @@ export interface RequestHead {
   headers: Readonly<Record<string, string>>;
 }
 
+/** Who is at the other end of a connection. */
+export interface RestPeer {
+  /** DER of what the client proved to hold the key of. */
+  certificate: Uint8Array | undefined;
+  /** SNI. */
+  serverName: string | undefined;
+  sourceIp: string;
+}
+
 /** What a route takes besides an ordinary request. */
 export interface RouteDemands {
   /** Its body may have up to `uploadBytesMax`, and goes through a file. */

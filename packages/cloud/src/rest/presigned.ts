@@ -60,7 +60,10 @@ export function parsePresigned(rawQuery: string): Authorization | SignatureFault
     ...scope,
     signedHeaders: text("X-Amz-SignedHeaders").toLowerCase().split(";"),
     signature: text("X-Amz-Signature"),
-    presigned: { date: text("X-Amz-Date"), expiresSeconds, bodyHash: found.get("X-Amz-Content-Sha256") },
+    presigned: {
+      ...{ date: text("X-Amz-Date"), expiresSeconds, bodyHash: found.get("X-Amz-Content-Sha256") },
+      sessionToken: found.get("X-Amz-Security-Token"),
+    },
   };
 }
 

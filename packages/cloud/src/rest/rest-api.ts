@@ -15,6 +15,7 @@ import { originFault } from "./origin-guard.js";
 import { accountOf, defaultAccessKey, type AccessKey } from "./access-keys.js";
 import type { RequestHead } from "./admission.js";
 import { parsePresigned, withoutSignature } from "./presigned.js";
+import { sessionFaults, sessionQuestion, type FindSessionKey, type SessionKey } from "./session-keys.js";
 import {
   parseAuthorization,
   verifyClaims,
@@ -44,6 +45,8 @@ export interface RestApiOptions {
   scope: Scope;
   /** Known access keys. Default: {@link defaultAccessKey}. */
   accessKeys?: readonly AccessKey[];
+  /** Keys that come with a session token. Default: there are none. */
+  findSessionKey?: FindSessionKey;
   /** `any` takes a signature by whatever key, wrong or expired, and reads only what it claims. Default `verify`. */
   signatures?: "verify" | "any";
   /**
@@ -98,17 +101,39 @@ interface ReadRequest {
   body: Uint8Array | undefined;
 }
 
+/** How a request says who has made it. */
+interface Signer {
+  authorization: Authorization | SignatureFault | undefined;
+  /** Of a signer whose key is one of a session. */
+  session?: SessionKey;
+  /** Why it could not be looked up. */
+  failure?: Refusal;
+}
+
 /** AWS's REST APIs over the operations of the services. It holds no rules of its own but those of HTTP and signatures. */
 export function createRestApi(deps: RestApiDependencies, options: RestApiOptions): RestApi {
   const { clock, iotLog = noIotLog, keys, log, random } = deps;
   const { accessKeys = [defaultAccessKey], signatures = "verify", unsignedRequests = "allowed" } = options;
+  const { findSessionKey = () => Promise.resolve({ fault: "invalid" }) } = options;
   const served = new ServedOperations(deps.operations);
 
+  /** A promise only for a key of a session. */
+  const signerOf = (request: ReadRequest): Signer | Promise<Signer> => {
+    const authorization = readAuthorization(request);
+    const isRead = authorization !== undefined && !("code" in authorization) && signatures === "verify";
+    const question = isRead ? sessionQuestion(authorization, request.headers, accessKeys) : undefined;
+    if (question === undefined) return { authorization };
+    return findSessionKey(question).then(
+      (session) => ({ authorization, session }),
+      (error: unknown) => ({ authorization, failure: toWireError(error, { api: "iot", errors: new Map() }) }),
+    );
+  };
+
   /** Who speaks, and what is asked for. */
-  const findAsked = (model: Model, request: ReadRequest): Asked | Refusal => {
+  const findAsked = (model: Model, request: ReadRequest, signer: Signer): Asked | Refusal => {
+    const { authorization, session, failure } = signer;
     const foreign = originFault(request.headers, request.host, options.ownNames ?? []);
     if (foreign !== undefined) return refuse(403, "AccessDeniedException", foreign);
-    const authorization = readAuthorization(request);
     if (authorization === undefined) {
       if (unsignedRequests === "refused") {
         return refuse(403, "MissingAuthenticationTokenException", "Missing Authentication Token");
@@ -116,13 +141,16 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
       return { route: model.route(routed(request)), scope: options.scope, isProven: true };
     }
     if ("code" in authorization) return { status: 403, ...authorization };
+    if (failure !== undefined) return failure;
+    if (session !== undefined && "fault" in session) return { status: 403, ...sessionFaults[session.fault] };
+    const known = session === undefined ? accessKeys : [session.accessKey];
     if (signatures === "verify") {
       const nowMs = clock.unixMs();
       const { body } = request;
       const fault =
         body === undefined
-          ? verifyClaims(request, authorization, { accessKeys, nowMs })
-          : verifySignature({ ...request, body }, authorization, { accessKeys, keys, nowMs });
+          ? verifyClaims(request, authorization, { accessKeys: known, nowMs })
+          : verifySignature({ ...request, body }, authorization, { accessKeys: known, keys, nowMs });
       if (fault !== undefined) return { status: 403, ...fault };
     }
     const { accessKeyId, region, service } = authorization;
@@ -131,7 +159,7 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     if (service !== expected && !others.includes(service)) return { status: 403, ...wrongServiceFault(expected) };
     const isProven = signatures === "any" || request.body !== undefined;
     const isAnyTaken = signatures === "any";
-    const account = accountOf(accessKeyId, { accessKeys, own: options.scope.account, isAnyTaken });
+    const account = accountOf(accessKeyId, { accessKeys: known, own: options.scope.account, isAnyTaken });
     return { route, scope: { account, region }, isProven };
   };
 
@@ -170,7 +198,11 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
 
   const run = async (request: ReadRequest, requestId: string): Promise<HttpResponse> => {
     const model = modelIfLoaded() ?? (await loadModel());
-    const asked = findAsked(model, request);
+    const signer = await signerOf(request);
+    if (signer.session !== undefined && "roleArn" in signer.session) {
+      log.debug("sessionRequest", { roleArn: signer.session.roleArn, requestId });
+    }
+    const asked = findAsked(model, request, signer);
     const target = "code" in asked ? asked : targetOf(model, request, asked);
     if (!("served" in target)) return answerError(target, requestId);
     const { operation, labels, served: built, scope } = target;
@@ -204,13 +236,19 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     operationNames: served.names,
     stats: () => ({ notBuilt: served.refused() }),
     refuse(head) {
-      const judge = (model: Model) => {
-        const request = { ...readRequest(head), body: undefined };
-        const asked = findAsked(model, request);
+      const request = { ...readRequest(head), body: undefined };
+      const judgeSigned = (model: Model, signer: Signer) => {
+        const asked = findAsked(model, request, signer);
         // What there is and what is counted is nothing for a signature that may be wrong, and it is over the body.
         if (!("code" in asked) && !asked.isProven) return undefined;
         const target = "code" in asked ? asked : targetOf(model, request, asked);
         return "served" in target ? undefined : answerError(target, random.uuid());
+      };
+      const judge = (model: Model) => {
+        const signer = signerOf(request);
+        return signer instanceof Promise
+          ? signer.then((found) => judgeSigned(model, found))
+          : judgeSigned(model, signer);
       };
       const model = modelIfLoaded();
       return model === undefined ? loadModel().then(judge) : judge(model);

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
@@ -18,6 +19,7 @@ import {
   type HeldBody,
   type RequestHead,
   type RestLimits,
+  type RestPeer,
   type RouteDemands,
   type ServedResponse,
   type Verdict,
@@ -28,7 +30,7 @@ import { openUploads } from "./uploads.js";
 
 export interface RestServerOptions extends Partial<Endpoint> {
   /** Answers every request; `url` has the path as it was sent. */
-  handle: (request: HttpRequest) => Promise<HttpResponse>;
+  handle: (request: HttpRequest, peer: RestPeer) => Promise<HttpResponse>;
   /** Judges a request before any of its body is taken. Default: all are ordinary requests. */
   judge?: (head: RequestHead) => Verdict | Promise<Verdict>;
   /**
@@ -36,8 +38,11 @@ export interface RestServerOptions extends Partial<Endpoint> {
    * thrown away.
    */
   serve?: (head: RequestHead, body: AsyncIterable<Uint8Array>) => Promise<ServedResponse>;
-  /** With this the port speaks HTTPS, to clients that show no certificate. PEM. */
-  tls?: { certificate: string; privateKey: string };
+  /**
+   * With this the port speaks HTTPS. PEM. Clients show no certificate unless they are asked for one: any is taken, whoever signed it, as
+   * what it is worth is for `handle` to say.
+   */
+  tls?: { certificate: string; privateKey: string; requestsClientCertificate?: boolean };
   log: Log;
   /** Default {@link defaultRestLimits}. */
   limits?: Partial<RestLimits>;
@@ -205,9 +210,11 @@ class RestFront {
     return server;
   }
 
-  #createTls({ certificate: cert, privateKey: key }: NonNullable<RestServerOptions["tls"]>, options: object): Server {
+  #createTls(tls: NonNullable<RestServerOptions["tls"]>, options: object): Server {
+    const { certificate: cert, privateKey: key, requestsClientCertificate: requestCert = false } = tls;
     const { connectionsMax, headersTimeoutMs: handshakeTimeout } = this.#limits;
-    const server = createTlsServer({ ...options, cert, key, handshakeTimeout });
+    const asked = { requestCert, rejectUnauthorized: false };
+    const server = createTlsServer({ ...options, ...asked, cert, key, handshakeTimeout });
     // A connection counts for its requests when its handshake is done.
     server.maxConnections = connectionsMax;
     server.on("connection", (socket: Socket) => this.#handshakes.begun(socket));
@@ -251,7 +258,7 @@ class RestFront {
       }
       const body = await this.#receive(request, admitted);
       serving.isWhole = true;
-      await this.#answer(response, { ...admitted.head, body });
+      await this.#answer(response, { ...admitted.head, body }, peerOf(request.socket));
     } catch (error) {
       this.#fail(error as Error & { statusCode?: number }, request, response);
     }
@@ -370,8 +377,8 @@ class RestFront {
     }
   }
 
-  async #answer(response: ServerResponse, request: HttpRequest): Promise<void> {
-    const answer = await this.#options.handle(request);
+  async #answer(response: ServerResponse, request: HttpRequest, peer: RestPeer): Promise<void> {
+    const answer = await this.#options.handle(request, peer);
     if (response.destroyed) return;
     this.#watchAnswer(response, answer.body.length);
     send(response, answer);
@@ -501,6 +508,19 @@ function readHead(request: IncomingMessage): RequestHead {
   }
   const scheme = "encrypted" in request.socket ? "https" : "http";
   return { method, url: `${scheme}://${authority}${target}`, headers };
+}
+
+function peerOf(socket: Socket): RestPeer {
+  const sourceIp = socket.remoteAddress ?? "";
+  if (!(socket instanceof TLSSocket)) return { certificate: undefined, serverName: undefined, sourceIp };
+  const certificate = socket.getPeerX509Certificate();
+  // What the client sent; @types/node does not know it.
+  const { servername } = socket as TLSSocket & { servername?: string | false };
+  return {
+    certificate: certificate && new Uint8Array(certificate.raw),
+    serverName: servername === false || servername === "" ? undefined : servername,
+    sourceIp,
+  };
 }
 
 /** The kind of error that clients of AWS look for, for what is refused before any API sees it. */

@@ -27,7 +27,12 @@ export interface Authorization {
   signedHeaders: readonly string[];
   signature: string;
   /** Set when the query has the signature. */
-  presigned?: { date: string; expiresSeconds: number; bodyHash: string | undefined };
+  presigned?: {
+    date: string;
+    expiresSeconds: number;
+    bodyHash: string | undefined;
+    sessionToken: string | undefined;
+  };
 }
 
 /** A refusal, worded as AWS does. */

@@ -61,6 +61,8 @@ export interface ServiceDependencies {
   folder: string;
   /** Where devices connect; known when the cloud is open. */
   mqttsEndpoint: () => Endpoint;
+  /** Where devices fetch credentials; known when the cloud is open. Default: where they connect. */
+  credentialsEndpoint?: () => Endpoint;
   /** Where devices fetch objects; known when the cloud is open. */
   objectsEndpoint: () => ObjectsEndpoint;
   /** What URLs for objects of an account are signed with. @throws {ThinglineError} REQUEST_INVALID */

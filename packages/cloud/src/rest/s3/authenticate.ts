@@ -3,6 +3,7 @@ import type { Scope } from "../../services/operation.js";
 import { basicDate, parseBasicDate } from "../../signature.js";
 import { accountOf, type AccessKey } from "../access-keys.js";
 import { parsePresigned } from "../presigned.js";
+import { sessionQuestion, type SessionKey, type SessionQuestion } from "../session-keys.js";
 import { clockSkewMinutesMax, isSignedBy, parseAuthorization, type Authorization } from "../sigv4.js";
 import { S3Fault } from "./fault.js";
 import type { S3Request } from "./request.js";
@@ -26,20 +27,48 @@ export interface AuthenticateOptions {
 
 export const unsignedPayload = "UNSIGNED-PAYLOAD";
 
-/** Who asks. The signature is over the head, so the body need not be there. @throws {S3Fault} */
-export function authenticate(request: S3Request, options: AuthenticateOptions): S3Identity {
-  const { scope, signatures, unsignedRequests, accessKeys } = options;
+/** What has to be looked up before {@link authenticate}: undefined where the signer's key is none of a session. @throws {S3Fault} */
+export function sessionOfRequest(
+  request: S3Request,
+  { signatures, accessKeys }: Pick<AuthenticateOptions, "signatures" | "accessKeys">,
+): SessionQuestion | undefined {
+  if (signatures === "any") return undefined;
+  const authorization = readAuthorization(request);
+  return authorization && sessionQuestion(authorization, request.headers, accessKeys);
+}
+
+/** @throws {S3Fault} */
+function accessKeysWith(session: SessionKey | undefined, accessKeys: readonly AccessKey[]): readonly AccessKey[] {
+  if (session === undefined) return accessKeys;
+  if (!("fault" in session)) return [session.accessKey];
+  if (session.fault === "expired") throw new S3Fault("ExpiredToken", "The provided token has expired.");
+  throw new S3Fault("InvalidToken", "The provided token is malformed or otherwise invalid.");
+}
+
+/**
+ * Who asks. The signature is over the head, so the body need not be there.
+ *
+ * @param session what {@link sessionOfRequest} asked for
+ * @throws {S3Fault}
+ */
+export function authenticate(
+  request: S3Request,
+  { accessKeys: permanentKeys, ...options }: AuthenticateOptions,
+  session: SessionKey | undefined,
+): S3Identity {
+  const { scope, signatures, unsignedRequests } = options;
   const authorization = readAuthorization(request);
   if (authorization === undefined) {
     if (unsignedRequests === "refused") throw new S3Fault("AccessDenied", "Access Denied");
     return { scope, isSigned: false, bodyHash: request.headers["x-amz-content-sha256"] ?? unsignedPayload };
   }
+  const accessKeys = accessKeysWith(session, permanentKeys);
   const { accessKeyId, region, presigned } = authorization;
   const bodyHash = request.headers["x-amz-content-sha256"] ?? (presigned && (presigned.bodyHash ?? unsignedPayload));
   if (bodyHash === undefined) {
     throw new S3Fault("InvalidRequest", "Missing required header for this request: x-amz-content-sha256");
   }
-  if (signatures === "verify") verify(request, authorization, bodyHash, options);
+  if (signatures === "verify") verify(request, authorization, bodyHash, { ...options, accessKeys });
   const account = accountOf(accessKeyId, { accessKeys, own: scope.account, isAnyTaken: signatures === "any" });
   const owner = request.headers["x-amz-expected-bucket-owner"];
   if (owner !== undefined && owner !== account) throw new S3Fault("AccessDenied", "Access Denied");

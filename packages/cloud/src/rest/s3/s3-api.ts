@@ -5,13 +5,14 @@ import type { OperationRunner, Scope } from "../../services/operation.js";
 import type { AccessKey } from "../access-keys.js";
 import { Budget, HttpRefusal, readBody, type RequestHead, type ServedResponse, type Verdict } from "../admission.js";
 import { originFault } from "../origin-guard.js";
-import { authenticate } from "./authenticate.js";
+import type { FindSessionKey, SessionKey } from "../session-keys.js";
+import { authenticate, sessionOfRequest } from "./authenticate.js";
 import { methodNotAllowed, serveBucket, serveService, xmlBodyBytesMax } from "./buckets.js";
 import { copyObject, isCopy, readCopySource } from "./copy.js";
 import { answerFault, faultOf, internalFault, notBuilt, S3Fault } from "./fault.js";
 import { getObject, type S3Turn } from "./get.js";
 import { putObject, readUpload, requireDocument } from "./put.js";
-import { readRequest, refuseUnbuilt } from "./request.js";
+import { readRequest, refuseUnbuilt, type S3Request } from "./request.js";
 
 export interface S3ApiDependencies {
   clock: Clock;
@@ -26,6 +27,8 @@ export interface S3ApiOptions {
   /** Account and region of unsigned requests; the account of all others, unless their key has one. */
   scope: Scope;
   accessKeys: readonly AccessKey[];
+  /** Keys that come with a session token. Default: there are none. */
+  findSessionKey?: FindSessionKey;
   signatures: "verify" | "any";
   unsignedRequests: "allowed" | "refused";
   /** Host names of this cloud besides addresses, local names and AWS's own. */
@@ -34,8 +37,8 @@ export interface S3ApiOptions {
 
 /** As much of S3 as firmware needs, in front of buckets and objects. It holds no rules but those of HTTP and signatures. */
 export interface S3Api {
-  /** Judges a request by its head, which is all that its signature is over. Never throws. */
-  judge(head: RequestHead): Verdict;
+  /** Judges a request by its head, which is all that its signature is over. Never throws. A promise only for a key of a session. */
+  judge(head: RequestHead): Verdict | Promise<Verdict>;
   /** Never throws. What is not taken of the body is the caller's to throw away. */
   serve(head: RequestHead, body: AsyncIterable<Uint8Array>): Promise<ServedResponse>;
 }
@@ -45,17 +48,24 @@ export const s3BodyBytesMax = 512 * 1024 * 1024;
 
 export function createS3Api(deps: S3ApiDependencies, options: S3ApiOptions): S3Api {
   const { clock, random, keys, log, run, objects } = deps;
-  const { ownNames, ...identification } = options;
+  const { ownNames, findSessionKey = () => Promise.resolve({ fault: "invalid" }), ...identification } = options;
   const handlers = { run, objects, keys, log };
   /** Heads that were judged and are not served yet. */
   const judged = new WeakMap<RequestHead, S3Turn>();
 
-  /** @throws {S3Fault} */
-  const read = (head: RequestHead, requestId: string): S3Turn => {
+  /** A promise only for a key of a session. @throws {S3Fault} */
+  const read = (head: RequestHead, requestId: string): S3Turn | Promise<S3Turn> => {
     const request = readRequest(head, ownNames);
     const foreign = originFault(head.headers, request.host, ownNames);
     if (foreign !== undefined) throw new S3Fault("AccessDenied", foreign);
-    const identity = authenticate(request, { ...identification, keys, nowMs: clock.unixMs() });
+    const question = sessionOfRequest(request, identification);
+    if (question === undefined) return readSigned(request, undefined, requestId);
+    return findSessionKey(question).then((session) => readSigned(request, session, requestId));
+  };
+
+  /** @throws {S3Fault} */
+  const readSigned = (request: S3Request, session: SessionKey | undefined, requestId: string): S3Turn => {
+    const identity = authenticate(request, { ...identification, keys, nowMs: clock.unixMs() }, session);
     refuseUnbuilt(request);
     const turn = { request, identity, requestId };
     if (request.method === "PUT" && request.key !== "") {
@@ -109,18 +119,25 @@ export function createS3Api(deps: S3ApiDependencies, options: S3ApiOptions): S3A
   return {
     judge(head) {
       const requestId = requestIdOf(random);
-      try {
-        judged.set(head, read(head, requestId));
+      const take = (turn: S3Turn): Verdict => {
+        judged.set(head, turn);
         return { streamBytesMax: s3BodyBytesMax };
-      } catch (error) {
+      };
+      const fail = (error: unknown): Verdict => {
         const { body, ...refusal } = refuse(error, head, requestId);
         return { refusal: { ...refusal, body: body instanceof Uint8Array ? body : new Uint8Array() } };
+      };
+      try {
+        const turn = read(head, requestId);
+        return turn instanceof Promise ? turn.then(take).catch(fail) : take(turn);
+      } catch (error) {
+        return fail(error);
       }
     },
     async serve(head, body) {
       const requestId = judged.get(head)?.requestId ?? requestIdOf(random);
       try {
-        const turn = judged.get(head) ?? read(head, requestId);
+        const turn = judged.get(head) ?? (await read(head, requestId));
         return await serveTurn(turn, body);
       } catch (error) {
         return refuse(error, head, requestId);

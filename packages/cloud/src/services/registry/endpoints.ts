@@ -1,6 +1,8 @@
 import type { Endpoint } from "@thingline/transport";
 
 const awsMqttsPort = 8883;
+/** Where AWS serves credentials. */
+const httpsPort = 443;
 const endpointTypes = new Set(["iot:Data", "iot:Data-ATS", "iot:CredentialProvider", "iot:Jobs"]);
 
 /**
@@ -9,8 +11,12 @@ const endpointTypes = new Set(["iot:Data", "iot:Data-ATS", "iot:CredentialProvid
  *
  * @returns undefined for a type that there is not
  */
-export function endpointAddressOf(endpointType: string, mqttsEndpoint: () => Endpoint): string | undefined {
+export function endpointAddressOf(
+  endpointType: string,
+  { mqttsEndpoint, credentialsEndpoint }: { mqttsEndpoint: () => Endpoint; credentialsEndpoint: () => Endpoint },
+): string | undefined {
   if (!endpointTypes.has(endpointType)) return undefined;
-  const { host, port } = mqttsEndpoint();
-  return port === awsMqttsPort ? host : `${host}:${port}`;
+  const isOfCredentials = endpointType === "iot:CredentialProvider";
+  const { host, port } = isOfCredentials ? credentialsEndpoint() : mqttsEndpoint();
+  return port === (isOfCredentials ? httpsPort : awsMqttsPort) ? host : `${host}:${port}`;
 }

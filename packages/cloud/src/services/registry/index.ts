@@ -53,6 +53,8 @@ export interface RegistryServiceDependencies {
   rotationOverlapMs?: number | undefined;
   /** Where devices connect: asked for when somebody asks for an endpoint. */
   mqttsEndpoint: () => Endpoint;
+  /** Where devices fetch credentials. Default: {@link mqttsEndpoint}. */
+  credentialsEndpoint?: () => Endpoint;
   /**
    * Names of services that hear when a thing joins or leaves a group, also by the deletion of either: their `wake` is called with
    * {@link membershipWakeName}. It is stored with the change, may come twice, and tells nothing but that there is something to look at.
@@ -70,6 +72,7 @@ export interface RegistryService extends CloudService<Registry> {
 /** Things, certificates, policies, and what is attached to what. */
 export function createRegistryService(deps: RegistryServiceDependencies): RegistryService {
   const { clock, random, keys, files, folder, functions, log, mqttsEndpoint, membershipWatchers } = deps;
+  const { credentialsEndpoint = mqttsEndpoint } = deps;
   const { rotationOverlapMs = rotationOverlapDefaultMs } = deps;
   const storage = { files, folder };
   const authority = openDeviceAuthority({ storage, keys, random, nowMs: () => clock.unixMs() });
@@ -79,7 +82,7 @@ export function createRegistryService(deps: RegistryServiceDependencies): Regist
     issuer,
     signRequest,
     parsePolicyDocument,
-    endpointAddress: (type) => endpointAddressOf(type, mqttsEndpoint),
+    endpointAddress: (type) => endpointAddressOf(type, { mqttsEndpoint, credentialsEndpoint }),
     membershipWatchers,
   });
   const wake = registryWake(membershipWatchers);

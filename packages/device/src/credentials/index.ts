@@ -1,0 +1,12 @@
+export {
+  createRoleCredentials,
+  roleCredentialsBytesMax,
+  roleCredentialsRefreshMs,
+  roleCredentialsTimeoutMsDefault,
+} from "./role-credentials.js";
+export type {
+  RoleCredentials,
+  RoleCredentialsOptions,
+  RoleCredentialsProvider,
+  RoleCredentialsRequest,
+} from "./role-credentials.js";
