@@ -209,20 +209,27 @@ test("events of the registry are published when they are switched on", async (co
   const { eventConfigurations = {} } = await iot.send(new DescribeEventConfigurationsCommand({}));
   assert.equal(Object.keys(eventConfigurations).length, 11);
   assert.ok(Object.values(eventConfigurations).every(({ Enabled }) => Enabled === false));
-  const types = ["THING", "THING_GROUP", "THING_GROUP_MEMBERSHIP", "THING_GROUP_HIERARCHY"] as const;
+  const groupTypes = ["THING_GROUP", "THING_GROUP_MEMBERSHIP", "THING_GROUP_HIERARCHY"] as const;
+  const types = ["THING", "THING_TYPE", "THING_TYPE_ASSOCIATION", ...groupTypes] as const;
   const enabled = Object.fromEntries(types.map((type) => [type, { Enabled: true }]));
   await iot.send(new UpdateEventConfigurationsCommand({ eventConfigurations: enabled }));
   const topics: string[] = [];
   const prepare = (client: mqtt.MqttClient) => void client.on("message", (topic) => topics.push(topic));
   const device = await connectClient(context, started, credentials, { clientId: "listener", prepare });
   await device.subscribeAsync(
-    ["thing/+/+", "thingGroup/#", "thingGroupMembership/#", "thingGroupHierarchy/#"].map(
-      (tail) => `$aws/events/${tail}`,
-    ),
+    [
+      "thing/+/+",
+      "thingType/#",
+      "thingTypeAssociation/#",
+      "thingGroup/#",
+      "thingGroupMembership/#",
+      "thingGroupHierarchy/#",
+    ].map((tail) => `$aws/events/${tail}`),
     { qos: 1 },
   );
   await makeGroups(iot, ["fleet"], ["north", "fleet"]);
-  await iot.send(new CreateThingCommand({ thingName: "t" }));
+  await iot.send(new CreateThingTypeCommand({ thingTypeName: "pump" }));
+  await iot.send(new CreateThingCommand({ thingName: "t", thingTypeName: "pump" }));
   await iot.send(new AddThingToThingGroupCommand({ thingName: "t", thingGroupName: "north" }));
   await iot.send(new UpdateThingGroupCommand({ thingGroupName: "north", thingGroupProperties: {} }));
   const last = new Promise<void>((resolve) => {
@@ -236,10 +243,13 @@ test("events of the registry are published when they are switched on", async (co
       "thingGroup/fleet/created",
       "thingGroup/north/created",
       "thingGroupHierarchy/thingGroup/fleet/childThingGroup/north/added",
+      "thingType/pump/created",
       "thing/t/created",
+      "thingTypeAssociation/thing/t/thingType/pump/added",
       "thingGroupMembership/thingGroup/north/thing/t/added",
       "thingGroup/north/updated",
       "thingGroupMembership/thingGroup/north/thing/t/removed",
+      "thingTypeAssociation/thing/t/thingType/pump/removed",
       "thing/t/deleted",
     ],
   );

@@ -74,6 +74,23 @@ for (const format of ["json", "cbor"] as const) {
   });
 }
 
+test("a template gives the thing its type and its billing group, and says when there is none", async () => {
+  const world = await openFleetWorld();
+  const template = JSON.parse(templateBody) as { Resources: { thing: { Properties: object } } };
+  Object.assign(template.Resources.thing.Properties, { ThingTypeName: "pump", BillingGroup: "north" });
+  await addTemplate(world, { body: JSON.stringify(template) });
+  const { certificateOwnershipToken } = await world.createKeys();
+  const { errorMessage } = await world.refusedRegister(certificateOwnershipToken);
+  assert.match(errorMessage, /Billing group north not found/);
+  const { run, registry } = world;
+  await run(registry.createThingType, { thingTypeName: "pump" });
+  await run(registry.createBillingGroup, { billingGroupName: "north" });
+  await world.takePublishes();
+  assert.equal((await world.register(certificateOwnershipToken)).thingName, "pump-7");
+  const { thingTypeName, billingGroupName } = await run(registry.describeThing, { thingName: "pump-7" });
+  assert.deepEqual([thingTypeName, billingGroupName], ["pump", "north"]);
+});
+
 test("a request for a key that the device keeps is signed, and an invalid one is refused", async () => {
   const world = await openFleetWorld();
   await addTemplate(world);

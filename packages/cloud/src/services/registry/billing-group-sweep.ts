@@ -35,7 +35,7 @@ async function clearThings({ store, scope }: OperationContext, billingGroupId: s
   for (const { key, revision } of listed.slice(0, clearedBillingThingsMax)) {
     operations.push({ key, expectedRevision: revision, delete: true });
     const thing = await store.get<ThingRecord>(registryKeys.thing(scope, lastName(key)));
-    // It may have joined another group since then.
+    // A thing that is deleted or joins another group leaves this list, so this one is there and in no other.
     if (thing?.value.billingGroupId !== billingGroupId) continue;
     const { billingGroupName: _name, billingGroupId: _id, ...value } = thing.value;
     operations.push({ key: thing.key, expectedRevision: thing.revision, value });

@@ -168,17 +168,24 @@ test("the things of a deleted billing group leave it part by part, also after a 
 test("a thing that joins a billing group while that is deleted is in none, or the deletion takes it out", async () => {
   const world = await openServiceWorld();
   const { run, registry, store } = world;
-  for (const isFirst of [true, false]) {
+  const join = () => run(registry.addThingToBillingGroup, { thingName: "t", billingGroupName: "g" });
+  const remove = () => run(registry.deleteBillingGroup, { billingGroupName: "g" });
+  await run(registry.createThing, { thingName: "t" });
+  for (const isJoinedFirst of [true, false]) {
     await makeGroups(world, "g");
-    const thingName = `t-${isFirst}`;
-    await run(registry.createThing, { thingName });
-    const steps = [
-      () => run(registry.addThingToBillingGroup, { thingName, billingGroupName: "g" }),
-      () => run(registry.deleteBillingGroup, { billingGroupName: "g" }),
-    ];
-    if (!isFirst) steps.reverse();
-    await Promise.allSettled(steps.map((step) => step()));
-    assert.equal(await groupOf(world, thingName), undefined);
+    const [first, second] = isJoinedFirst ? [join, remove] : [remove, join];
+    // The one that comes first does so between what the other has read and its commit.
+    const commit = store.commit.bind(store);
+    store.commit = async (...args) => {
+      store.commit = commit;
+      await first();
+      return commit(...args);
+    };
+    const outcome = second();
+    if (isJoinedFirst) await outcome;
+    else await assert.rejects(outcome, fails("RESOURCE_NOT_FOUND", /Billing group g not found/));
+    assert.equal(await groupOf(world, "t"), undefined);
     assert.deepEqual(await store.list([scope.account, scope.region, "thingOfBillingGroup"], { limit: 1 }), []);
+    assert.equal((await store.get<ThingRecord>(registryKeys.thing(scope, "t")))?.value.billingGroupId, undefined);
   }
 });

@@ -174,7 +174,7 @@ export const childGroupsMax = 100;
 
 const key = (scope: Scope, ...rest: (string | number)[]): StoreKey => [scope.account, scope.region, ...rest];
 
-type GuardedKind = "thing" | "certificate" | "policy" | "thingGroup" | "thingType" | "billingGroup";
+type GuardedKind = "thing" | "certificate" | "policy" | "thingGroup" | "billingGroup";
 
 /**
  * Every key of the registry. A guard is a record without content: who adds a child of a record writes the record's

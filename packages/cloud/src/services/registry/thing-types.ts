@@ -134,17 +134,11 @@ export const deleteThingType = awsOperation("iot", "DeleteThingType", ["thingTyp
   if (nowMs - type.deprecatedAtMs < deprecationMs) {
     throw invalid(`Cannot delete thing type : ${name}. Please wait for 5 minutes after deprecation and then retry`);
   }
-  const guardKey = registryKeys.guard(scope, "thingType", name);
-  const guardRevision = (await store.get(guardKey))?.revision ?? 0;
   const [thing] = await store.list(registryKeys.thingsOfType(scope, name), { limit: 1 });
   if (thing !== undefined) throw invalid(`Cannot delete thing type : ${name}. Things are still associated with it`);
   return {
     result: {},
-    operations: [
-      { key, expectedRevision: revision, delete: true as const },
-      tagsGone(key),
-      { key: guardKey, expectedRevision: guardRevision, delete: true as const },
-    ],
+    operations: [{ key, expectedRevision: revision, delete: true as const }, tagsGone(key)],
     effects: await publishEvents(context, [thingTypeEvent("DELETED", type)]),
   };
 });
