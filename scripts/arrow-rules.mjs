@@ -22,6 +22,7 @@ export const arrowRules = {
     "packages/protocol": {
       at: ["errors.ts"],
       cbor: [],
+      commands: ["cbor", "base64.ts"],
       "fleet-provisioning": ["cbor", "provisioning", "errors.ts", "json.ts"],
       image: ["x509", "bytes.ts", "errors.ts", "options.ts"],
       jobs: ["errors.ts", "json.ts"],
