@@ -1,8 +1,8 @@
-import { encodeToBytes, PacketDecoder, type MqttPacket } from "@thingline/protocol/mqtt";
+import { encodeToBytes, PacketDecoder, type ConnectPacket, type MqttPacket } from "@thingline/protocol/mqtt";
 import type { Connection } from "@thingline/transport";
 
-/** Speaks MQTT 5 over a connection: sends a CONNECT and collects what comes back. */
-export function mqttOver(connection: Connection, clientId: string) {
+/** Speaks MQTT 5 over a connection: sends a CONNECT and collects what comes back. @param more of the CONNECT */
+export function mqttOver(connection: Connection, clientId: string, more: Partial<ConnectPacket> = {}) {
   const packets: MqttPacket[] = [];
   const decoder = new PacketDecoder({ receiver: "client", version: 5, packetBytesMax: 100_000 });
   const closed = new Promise<void>((resolve) => {
@@ -15,6 +15,6 @@ export function mqttOver(connection: Connection, clientId: string) {
     });
   });
   const send = (packet: MqttPacket) => void connection.write(encodeToBytes(packet, 5));
-  send({ type: "connect", version: 5, clientId, isCleanStart: true, keepAliveSeconds: 60 });
+  send({ type: "connect", version: 5, clientId, isCleanStart: true, keepAliveSeconds: 60, ...more });
   return { packets, closed, send };
 }

@@ -2,6 +2,7 @@ import { authorizerKeys } from "./services/authorizers/model.js";
 import { domainKeys, type DomainConfigurationRecord } from "./services/domain-configurations/model.js";
 import { caKeys, placesOfCa, type CaCertificateRecord } from "./services/certificate-authorities/model.js";
 import { resourceOfTags } from "./services/tags/model.js";
+import { commandKeys } from "./services/commands/model.js";
 import { templateKeys, type TemplateRecord } from "./services/fleet-provisioning/model.js";
 import { pendingKeys, type PendingOfClientRecord } from "./services/fleet-provisioning/pending-model.js";
 import type { BillingGroupRecord } from "./services/registry/billing-group-model.js";
@@ -79,6 +80,9 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
         for (const place of placesOfCa(scope, value as CaCertificateRecord)) want(place);
       } else if (kind === "caCertificateByTime" || kind === "caCertificateBySubject") want(caKeys.ca(scope, other));
       else if (kind === "caCertificateByTemplate") want(caKeys.ca(scope, String(key[5])));
+      else if (kind === "commandByTime") want(commandKeys.command(scope, other));
+      else if (kind === "commandToken") want(commandKeys.execution(scope, value as string));
+      else if (executionLists.includes(String(kind))) want(commandKeys.execution(scope, String(key.at(-1))));
       else if (kind === "policy" && key.length === 4) {
         const { defaultVersionId, createdAtMs } = value as PolicyRecord;
         want(registryKeys.policyVersion(scope, name, defaultVersionId));
@@ -142,6 +146,9 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
     },
   };
 }
+
+/** Lists whose keys end with the id of a command's execution. */
+const executionLists = ["commandExecutionByStart", "commandExecutionByEnd", "commandExecutionOpen"];
 
 function wantCertificate(scope: ReturnType<typeof scopeOf>, target: string, want: (other: StoreKey) => void): void {
   if (!target.startsWith(arnOf.certificate(scope, ""))) return;

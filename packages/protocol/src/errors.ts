@@ -59,6 +59,7 @@ export const errorCodes = {
   CERTIFICATE_CONFLICT: "several registered CAs may have signed a certificate, and the request does not say which",
   CERTIFICATE_PROVIDER_FAILED: "the account's certificate provider did not sign a certificate request",
   CERTIFICATE_STATE_INVALID: "the status of a certificate does not allow the operation",
+  COMMAND_STATE_INVALID: "the state of a command's execution does not allow what a device reports",
   DELETE_CONFLICT: "something is still attached to what should be deleted",
   CLIENT_SILENT: "a client did not acknowledge a message within the stated time",
   DEVICE_ID_MISMATCH: "a request names another device than the client that sent it",

@@ -299,8 +299,13 @@ function routed({ method, rawPath, headers }: ReadRequest): Parameters<Model["ro
 function answer(operation: ModelOperation, result: object, requestId: string): HttpResponse {
   const isTraced = operation.output.members.has("traceId");
   const { status, headers, body } = encodeOutput(operation, isTraced ? { ...result, traceId: requestId } : result);
-  return { status, headers: { "content-type": "application/json", [requestIdHeader]: requestId, ...headers }, body };
+  const told = { [requestIdHeader]: requestId, ...headers };
+  if (status === noContentStatus) return { status, headers: told, body: new Uint8Array() };
+  return { status, headers: { "content-type": "application/json", ...told }, body };
 }
+
+/** HTTP has no body with it. */
+const noContentStatus = 204;
 
 function answerError({ status, ...error }: Refusal, requestId: string): HttpResponse {
   return { status, ...encodeRestJsonError(error, requestId) };

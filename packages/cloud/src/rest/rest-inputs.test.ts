@@ -110,7 +110,7 @@ test("no text in any member of any operation is a failure of the service", async
       count++;
       const told = `${operation.method} ${target.slice(0, 200)} answers ${status} ${JSON.stringify(body).slice(0, 200)}`;
       assert.ok(status < 500, told);
-      assert.ok(status === 200 || typeof body["message"] === "string", told);
+      assert.ok(status < 300 || typeof body["message"] === "string", told);
     }
   }
   assert.ok(count > 1_000, String(count));

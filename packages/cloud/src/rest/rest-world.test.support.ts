@@ -10,6 +10,7 @@ import { findDomainOfAuthorizer } from "../services/domain-configurations/index.
 import { createDomainConfigurations } from "../services/domain-configurations/service.js";
 import type { FindTemplate } from "../services/certificate-authorities/index.js";
 import { createAuthorities } from "../services/certificate-authorities/service.js";
+import { createCommands } from "../services/commands/service.js";
 import { createFleetProvisioning } from "../services/fleet-provisioning/service.js";
 import { findJobContent } from "../services/jobs/index.js";
 import { createJobs, servedJobOperations } from "../services/jobs/service.js";
@@ -104,6 +105,7 @@ export async function openRestWorld(
     ...Object.values(createDomainConfigurations({ hasAuthorizer: async () => true, endpointHost: () => "localhost" })),
     ...servedShadowOperations(createShadows()),
     ...servedJobOperations(jobs),
+    ...Object.values(createCommands({ isLimited: true })),
     ...Object.values(createMessages(messageLimits)),
     ...connectionOperations,
     ...Object.values(createJobTemplates(findJobContent)),
@@ -122,7 +124,8 @@ export async function openRestWorld(
   const send = async (method: string, target: string, request: Partial<HttpRequest> = {}): Promise<RestAnswer> => {
     const answer = await api.handle({ method, url: `http://localhost:4680${target}`, ...request });
     checkAnswer(model, { method, target, headers: request.headers ?? {} }, answer);
-    return { ...answer, body: JSON.parse(new TextDecoder().decode(answer.body)) as Record<string, unknown> };
+    const text = new TextDecoder().decode(answer.body);
+    return { ...answer, body: JSON.parse(text === "" ? "{}" : text) as Record<string, unknown> };
   };
   return { ...world, api, model, operations, send };
 }

@@ -9,6 +9,7 @@ import {
   type FirstConnections,
 } from "./certificate-authorities/index.js";
 import type { ClientDirectory } from "./client-directory.js";
+import { createCommandsService, type Commands } from "./commands/index.js";
 import { createConnectionsService, type Connections } from "./connections/index.js";
 import {
   createDomainConfigurationsService,
@@ -90,6 +91,8 @@ export interface NamedOperations {
   readonly connections: Connections;
   /** AWS IoT Jobs: the control plane, and what devices ask over HTTP. */
   readonly jobs: Jobs;
+  /** AWS IoT Commands: commands, and what becomes of them. */
+  readonly commands: Commands;
   /** Job templates, AWS's managed ones too. */
   readonly jobTemplates: JobTemplates;
   /** Buckets and objects. */
@@ -154,6 +157,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     { ...deps, iotLog, objects, findJobTemplate: jobTemplates.findJobTemplate },
     { isLimited },
   );
+  const commands = createCommandsService(deps, { isLimited });
   const streams = createStreamsService({ ...deps, objects: objects.operations }, { isLimited });
   const otaUpdates = createOtaService({
     ...{ jobs: jobs.operations, objects: objects.operations, streams: streams.ofUpdates },
@@ -197,6 +201,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     packages,
     jobTemplates,
     jobs,
+    commands,
     streams,
     otaUpdates,
     thingProvisioning,
@@ -219,6 +224,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       packages: packages.operations,
       jobTemplates: jobTemplates.operations,
       jobs: jobs.operations,
+      commands: commands.operations,
       streams: streams.operations,
       otaUpdates: otaUpdates.operations,
       tags: tags.operations,

@@ -44,6 +44,10 @@ const spoken: readonly string[] = [
     `$aws/things/+/jobs/${request}/accepted`,
     `$aws/things/+/jobs/${request}/rejected`,
   ]),
+  ...["things", "clients"].flatMap((kind) => [
+    `$aws/commands/${kind}/+/executions/+/response/accepted`,
+    `$aws/commands/${kind}/+/executions/+/response/rejected`,
+  ]),
 ];
 
 const rows = publishable.map(([filter, by]) => ({ levels: filter.split("/"), by }));

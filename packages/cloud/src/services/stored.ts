@@ -4,6 +4,8 @@
  */
 export type Stored<T> = T extends readonly (infer Item)[]
   ? readonly Stored<Item>[]
-  : T extends object
-    ? { [Name in keyof T]: Stored<T[Name]> }
-    : T;
+  : T extends Uint8Array
+    ? T
+    : T extends object
+      ? { [Name in keyof T]: Stored<T[Name]> }
+      : T;

@@ -10,8 +10,13 @@ export type CborValue =
   | readonly CborValue[]
   | { readonly [member: string]: CborValue | undefined }
   | CborMap;
-/** What can be written, and is never read. */
-export type CborWritable = CborValue | CborTag | readonly CborWritable[] | ReadonlyMap<number, CborWritable>;
+/** What can be written, and is never read: tags, numbers as keys, and integers of 64 bits. */
+export type CborWritable =
+  | CborValue
+  | bigint
+  | CborTag
+  | readonly CborWritable[]
+  | ReadonlyMap<number | string, CborWritable>;
 /** As it is decoded: no member can be taken for one of an object's own. */
 export type CborMap = ReadonlyMap<string, CborValue>;
 
@@ -70,7 +75,10 @@ export function decodeCbor(bytes: Uint8Array, { hasFloats = false }: DecodeCborO
   }
 }
 
-type Members = { readonly [member: string]: CborValue | undefined } | CborMap | ReadonlyMap<number, CborWritable>;
+type Members =
+  | { readonly [member: string]: CborValue | undefined }
+  | CborMap
+  | ReadonlyMap<number | string, CborWritable>;
 type Member = [key: string | number, value: CborWritable];
 
 const isMembers = (value: CborWritable): value is Members =>
@@ -90,6 +98,7 @@ function membersOf(value: Members): Member[] {
 
 function writeValue(writer: Writer, value: CborWritable): void {
   if (typeof value === "number") return writer.number(value);
+  if (typeof value === "bigint") return writer.bigint(value);
   if (typeof value === "string") {
     const text = encoder.encode(value);
     writer.head(3, text.length);
@@ -145,6 +154,16 @@ class Writer {
     new DataView(float.buffer).setFloat64(0, value);
     this.byte(0xfb);
     this.bytes(float);
+  }
+
+  /** Of 64 bits at most. */
+  bigint(value: bigint): void {
+    const number = Number(value);
+    if (Number.isSafeInteger(number)) return this.number(number);
+    const argument = new Uint8Array(8);
+    new DataView(argument.buffer).setBigUint64(0, value < 0n ? -1n - value : value);
+    this.byte(value < 0n ? 0x3b : 0x1b);
+    this.bytes(argument);
   }
 
   /** In the shortest form. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeCbor, type CborValue } from "../cbor/index.js";
 import {
+  commandClientTokenCharactersMax,
   commandReasonCodeCharactersMax,
   commandReasonDescriptionCharactersMax,
   commandResultEntriesMax,
@@ -20,7 +21,7 @@ const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 test("an update is read as it was written, in either format", () => {
   const updates: CommandUpdate[] = [
     { status: "IN_PROGRESS" },
-    { status: "TIMED_OUT", clientToken: "t" },
+    { status: "TIMED_OUT", clientToken: "t".repeat(commandClientTokenCharactersMax) },
     { status: "REJECTED", statusReason: { reasonCode: "A-1_2" } },
     {
       status: "FAILED",
@@ -126,7 +127,7 @@ test("what is no object, and a token that cannot be echoed, are refused", () => 
   assert.deepEqual(text(Uint8Array.of(0xff), "json"), ["InvalidJson", undefined]);
   assert.deepEqual(text(Uint8Array.of(0xbf), "cbor"), ["InvalidRequest", undefined]);
   const token = (clientToken: unknown) => text(JSON.stringify({ status: "FAILED", clientToken }), "json");
-  assert.deepEqual(token("x".repeat(1_025)), ["InvalidRequest", undefined]);
+  assert.deepEqual(token("x".repeat(commandClientTokenCharactersMax + 1)), ["InvalidRequest", undefined]);
   assert.deepEqual(token(7), ["InvalidRequest", undefined]);
 });
 

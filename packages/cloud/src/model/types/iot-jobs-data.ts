@@ -1,5 +1,15 @@
 // Written by `npm run model` from the table of iot-jobs-data: what the operations that are built take and give. Times are Unix seconds.
 
+export interface CommandParameterValue {
+  S?: string | undefined;
+  B?: boolean | undefined;
+  I?: number | undefined;
+  L?: number | undefined;
+  D?: number | undefined;
+  BIN?: Uint8Array | undefined;
+  UL?: string | undefined;
+}
+
 export interface DescribeJobExecutionRequest {
   jobId: string;
   thingName: string;
@@ -49,6 +59,18 @@ export interface JobExecutionSummary {
   executionNumber?: number | undefined;
 }
 
+export interface StartCommandExecutionRequest {
+  targetArn: string;
+  commandArn: string;
+  parameters?: Readonly<Record<string, CommandParameterValue>> | undefined;
+  executionTimeoutSeconds?: number | undefined;
+  clientToken?: string | undefined;
+}
+
+export interface StartCommandExecutionResponse {
+  executionId?: string | undefined;
+}
+
 export interface StartNextPendingJobExecutionRequest {
   thingName: string;
   statusDetails?: Readonly<Record<string, string>> | undefined;
@@ -80,6 +102,7 @@ export interface UpdateJobExecutionResponse {
 export interface IotJobsDataOperations {
   DescribeJobExecution: { input: DescribeJobExecutionRequest; output: DescribeJobExecutionResponse };
   GetPendingJobExecutions: { input: GetPendingJobExecutionsRequest; output: GetPendingJobExecutionsResponse };
+  StartCommandExecution: { input: StartCommandExecutionRequest; output: StartCommandExecutionResponse };
   StartNextPendingJobExecution: { input: StartNextPendingJobExecutionRequest; output: StartNextPendingJobExecutionResponse };
   UpdateJobExecution: { input: UpdateJobExecutionRequest; output: UpdateJobExecutionResponse };
 }

@@ -129,6 +129,10 @@ export interface AwsJobTimeoutConfig {
   inProgressTimeoutInMinutes?: number | undefined;
 }
 
+export interface AwsJsonSubstitutionCommandPreprocessorConfig {
+  outputFormat: "JSON" | "CBOR";
+}
+
 export interface BillingGroupMetadata {
   creationDate?: number | undefined;
 }
@@ -242,6 +246,78 @@ export interface CodeSigningSignature {
   inlineDocument?: Uint8Array | undefined;
 }
 
+export interface CommandExecutionResult {
+  S?: string | undefined;
+  B?: boolean | undefined;
+  BIN?: Uint8Array | undefined;
+}
+
+export interface CommandExecutionSummary {
+  commandArn?: string | undefined;
+  executionId?: string | undefined;
+  targetArn?: string | undefined;
+  status?: "CREATED" | "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "REJECTED" | "TIMED_OUT" | undefined;
+  createdAt?: number | undefined;
+  startedAt?: number | undefined;
+  completedAt?: number | undefined;
+}
+
+export interface CommandParameter {
+  name: string;
+  type?: "STRING" | "INTEGER" | "DOUBLE" | "LONG" | "UNSIGNEDLONG" | "BOOLEAN" | "BINARY" | undefined;
+  value?: CommandParameterValue | undefined;
+  defaultValue?: CommandParameterValue | undefined;
+  valueConditions?: readonly CommandParameterValueCondition[] | undefined;
+  description?: string | undefined;
+}
+
+export interface CommandParameterValue {
+  S?: string | undefined;
+  B?: boolean | undefined;
+  I?: number | undefined;
+  L?: number | undefined;
+  D?: number | undefined;
+  BIN?: Uint8Array | undefined;
+  UL?: string | undefined;
+}
+
+export interface CommandParameterValueComparisonOperand {
+  number?: string | undefined;
+  numbers?: readonly string[] | undefined;
+  string?: string | undefined;
+  strings?: readonly string[] | undefined;
+  numberRange?: CommandParameterValueNumberRange | undefined;
+}
+
+export interface CommandParameterValueCondition {
+  comparisonOperator: "EQUALS" | "NOT_EQUALS" | "LESS_THAN" | "LESS_THAN_EQUALS" | "GREATER_THAN" | "GREATER_THAN_EQUALS" | "IN_SET" | "NOT_IN_SET" | "IN_RANGE" | "NOT_IN_RANGE";
+  operand: CommandParameterValueComparisonOperand;
+}
+
+export interface CommandParameterValueNumberRange {
+  min: string;
+  max: string;
+}
+
+export interface CommandPayload {
+  content?: Uint8Array | undefined;
+  contentType?: string | undefined;
+}
+
+export interface CommandPreprocessor {
+  awsJsonSubstitution?: AwsJsonSubstitutionCommandPreprocessorConfig | undefined;
+}
+
+export interface CommandSummary {
+  commandArn?: string | undefined;
+  commandId?: string | undefined;
+  displayName?: string | undefined;
+  deprecated?: boolean | undefined;
+  createdAt?: number | undefined;
+  lastUpdatedAt?: number | undefined;
+  pendingDeletion?: boolean | undefined;
+}
+
 export interface Configuration {
   Enabled?: boolean | undefined;
 }
@@ -296,6 +372,24 @@ export interface CreateCertificateProviderRequest {
 export interface CreateCertificateProviderResponse {
   certificateProviderName?: string | undefined;
   certificateProviderArn?: string | undefined;
+}
+
+export interface CreateCommandRequest {
+  commandId: string;
+  namespace?: "AWS-IoT" | "AWS-IoT-FleetWise" | undefined;
+  displayName?: string | undefined;
+  description?: string | undefined;
+  payload?: CommandPayload | undefined;
+  payloadTemplate?: string | undefined;
+  preprocessor?: CommandPreprocessor | undefined;
+  mandatoryParameters?: readonly CommandParameter[] | undefined;
+  roleArn?: string | undefined;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreateCommandResponse {
+  commandId?: string | undefined;
+  commandArn?: string | undefined;
 }
 
 export interface CreateDomainConfigurationRequest {
@@ -601,6 +695,21 @@ export type DeleteCertificateProviderResponse = Readonly<Record<never, never>>;
 export interface DeleteCertificateRequest {
   certificateId: string;
   forceDelete?: boolean | undefined;
+}
+
+export interface DeleteCommandExecutionRequest {
+  executionId: string;
+  targetArn: string;
+}
+
+export type DeleteCommandExecutionResponse = Readonly<Record<never, never>>;
+
+export interface DeleteCommandRequest {
+  commandId: string;
+}
+
+export interface DeleteCommandResponse {
+  statusCode?: number | undefined;
 }
 
 export interface DeleteDomainConfigurationRequest {
@@ -1035,6 +1144,49 @@ export interface FileLocation {
   s3Location?: S3Location | undefined;
 }
 
+export interface GetCommandExecutionRequest {
+  executionId: string;
+  targetArn: string;
+  includeResult?: boolean | undefined;
+}
+
+export interface GetCommandExecutionResponse {
+  executionId?: string | undefined;
+  commandArn?: string | undefined;
+  targetArn?: string | undefined;
+  status?: "CREATED" | "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "REJECTED" | "TIMED_OUT" | undefined;
+  statusReason?: StatusReason | undefined;
+  result?: Readonly<Record<string, CommandExecutionResult>> | undefined;
+  parameters?: Readonly<Record<string, CommandParameterValue>> | undefined;
+  executionTimeoutSeconds?: number | undefined;
+  createdAt?: number | undefined;
+  lastUpdatedAt?: number | undefined;
+  startedAt?: number | undefined;
+  completedAt?: number | undefined;
+  timeToLive?: number | undefined;
+}
+
+export interface GetCommandRequest {
+  commandId: string;
+}
+
+export interface GetCommandResponse {
+  commandId?: string | undefined;
+  commandArn?: string | undefined;
+  namespace?: "AWS-IoT" | "AWS-IoT-FleetWise" | undefined;
+  displayName?: string | undefined;
+  description?: string | undefined;
+  mandatoryParameters?: readonly CommandParameter[] | undefined;
+  payload?: CommandPayload | undefined;
+  payloadTemplate?: string | undefined;
+  preprocessor?: CommandPreprocessor | undefined;
+  roleArn?: string | undefined;
+  createdAt?: number | undefined;
+  lastUpdatedAt?: number | undefined;
+  deprecated?: boolean | undefined;
+  pendingDeletion?: boolean | undefined;
+}
+
 export interface GetEffectivePoliciesRequest {
   principal?: string | undefined;
   cognitoIdentityPoolId?: string | undefined;
@@ -1354,6 +1506,36 @@ export interface ListCertificatesRequest {
 export interface ListCertificatesResponse {
   certificates?: readonly Certificate[] | undefined;
   nextMarker?: string | undefined;
+}
+
+export interface ListCommandExecutionsRequest {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+  namespace?: "AWS-IoT" | "AWS-IoT-FleetWise" | undefined;
+  status?: "CREATED" | "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "REJECTED" | "TIMED_OUT" | undefined;
+  sortOrder?: "ASCENDING" | "DESCENDING" | undefined;
+  startedTimeFilter?: TimeFilter | undefined;
+  completedTimeFilter?: TimeFilter | undefined;
+  targetArn?: string | undefined;
+  commandArn?: string | undefined;
+}
+
+export interface ListCommandExecutionsResponse {
+  commandExecutions?: readonly CommandExecutionSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListCommandsRequest {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+  namespace?: "AWS-IoT" | "AWS-IoT-FleetWise" | undefined;
+  commandParameterName?: string | undefined;
+  sortOrder?: "ASCENDING" | "DESCENDING" | undefined;
+}
+
+export interface ListCommandsResponse {
+  commands?: readonly CommandSummary[] | undefined;
+  nextToken?: string | undefined;
 }
 
 export interface ListDomainConfigurationsRequest {
@@ -2074,6 +2256,11 @@ export interface StartThingRegistrationTaskResponse {
   taskId?: string | undefined;
 }
 
+export interface StatusReason {
+  reasonCode: string;
+  reasonDescription?: string | undefined;
+}
+
 export interface StopThingRegistrationTaskRequest {
   taskId: string;
 }
@@ -2180,6 +2367,11 @@ export interface ThingTypeProperties {
   mqtt5Configuration?: Mqtt5Configuration | undefined;
 }
 
+export interface TimeFilter {
+  after?: string | undefined;
+  before?: string | undefined;
+}
+
 export interface TimeoutConfig {
   inProgressTimeoutInMinutes?: number | undefined;
 }
@@ -2263,6 +2455,21 @@ export interface UpdateCertificateProviderResponse {
 export interface UpdateCertificateRequest {
   certificateId: string;
   newStatus: "ACTIVE" | "INACTIVE" | "REVOKED" | "PENDING_TRANSFER" | "REGISTER_INACTIVE" | "PENDING_ACTIVATION";
+}
+
+export interface UpdateCommandRequest {
+  commandId: string;
+  displayName?: string | undefined;
+  description?: string | undefined;
+  deprecated?: boolean | undefined;
+}
+
+export interface UpdateCommandResponse {
+  commandId?: string | undefined;
+  displayName?: string | undefined;
+  description?: string | undefined;
+  deprecated?: boolean | undefined;
+  lastUpdatedAt?: number | undefined;
 }
 
 export interface UpdateDomainConfigurationRequest {
@@ -2424,6 +2631,7 @@ export interface IotOperations {
   CreateBillingGroup: { input: CreateBillingGroupRequest; output: CreateBillingGroupResponse };
   CreateCertificateFromCsr: { input: CreateCertificateFromCsrRequest; output: CreateCertificateFromCsrResponse };
   CreateCertificateProvider: { input: CreateCertificateProviderRequest; output: CreateCertificateProviderResponse };
+  CreateCommand: { input: CreateCommandRequest; output: CreateCommandResponse };
   CreateDomainConfiguration: { input: CreateDomainConfigurationRequest; output: CreateDomainConfigurationResponse };
   CreateJob: { input: CreateJobRequest; output: CreateJobResponse };
   CreateJobTemplate: { input: CreateJobTemplateRequest; output: CreateJobTemplateResponse };
@@ -2446,6 +2654,8 @@ export interface IotOperations {
   DeleteCACertificate: { input: DeleteCACertificateRequest; output: DeleteCACertificateResponse };
   DeleteCertificate: { input: DeleteCertificateRequest; output: Readonly<Record<never, never>> };
   DeleteCertificateProvider: { input: DeleteCertificateProviderRequest; output: DeleteCertificateProviderResponse };
+  DeleteCommand: { input: DeleteCommandRequest; output: DeleteCommandResponse };
+  DeleteCommandExecution: { input: DeleteCommandExecutionRequest; output: DeleteCommandExecutionResponse };
   DeleteDomainConfiguration: { input: DeleteDomainConfigurationRequest; output: DeleteDomainConfigurationResponse };
   DeleteJob: { input: DeleteJobRequest; output: Readonly<Record<never, never>> };
   DeleteJobExecution: { input: DeleteJobExecutionRequest; output: Readonly<Record<never, never>> };
@@ -2489,6 +2699,8 @@ export interface IotOperations {
   DetachPolicy: { input: DetachPolicyRequest; output: Readonly<Record<never, never>> };
   DetachPrincipalPolicy: { input: DetachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   DetachThingPrincipal: { input: DetachThingPrincipalRequest; output: DetachThingPrincipalResponse };
+  GetCommand: { input: GetCommandRequest; output: GetCommandResponse };
+  GetCommandExecution: { input: GetCommandExecutionRequest; output: GetCommandExecutionResponse };
   GetEffectivePolicies: { input: GetEffectivePoliciesRequest; output: GetEffectivePoliciesResponse };
   GetJobDocument: { input: GetJobDocumentRequest; output: GetJobDocumentResponse };
   GetLoggingOptions: { input: GetLoggingOptionsRequest; output: GetLoggingOptionsResponse };
@@ -2507,6 +2719,8 @@ export interface IotOperations {
   ListCertificateProviders: { input: ListCertificateProvidersRequest; output: ListCertificateProvidersResponse };
   ListCertificates: { input: ListCertificatesRequest; output: ListCertificatesResponse };
   ListCertificatesByCA: { input: ListCertificatesByCARequest; output: ListCertificatesByCAResponse };
+  ListCommandExecutions: { input: ListCommandExecutionsRequest; output: ListCommandExecutionsResponse };
+  ListCommands: { input: ListCommandsRequest; output: ListCommandsResponse };
   ListDomainConfigurations: { input: ListDomainConfigurationsRequest; output: ListDomainConfigurationsResponse };
   ListJobExecutionsForJob: { input: ListJobExecutionsForJobRequest; output: ListJobExecutionsForJobResponse };
   ListJobExecutionsForThing: { input: ListJobExecutionsForThingRequest; output: ListJobExecutionsForThingResponse };
@@ -2563,6 +2777,7 @@ export interface IotOperations {
   UpdateCACertificate: { input: UpdateCACertificateRequest; output: Readonly<Record<never, never>> };
   UpdateCertificate: { input: UpdateCertificateRequest; output: Readonly<Record<never, never>> };
   UpdateCertificateProvider: { input: UpdateCertificateProviderRequest; output: UpdateCertificateProviderResponse };
+  UpdateCommand: { input: UpdateCommandRequest; output: UpdateCommandResponse };
   UpdateDomainConfiguration: { input: UpdateDomainConfigurationRequest; output: UpdateDomainConfigurationResponse };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
   UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };

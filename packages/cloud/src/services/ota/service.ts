@@ -100,7 +100,7 @@ export function createOtaUpdates({ jobs, streams, objects }: OtaDependencies) {
       otaUpdateInfo: {
         ...{ otaUpdateId, otaUpdateArn: otaUpdateArn(context.scope, otaUpdateId), ...told },
         ...{ creationDate: createdAtMs / 1_000, lastModifiedDate: createdAtMs / 1_000 },
-        ...{ otaUpdateFiles: files as readonly OTAUpdateFile[], otaUpdateStatus: "CREATE_COMPLETE" as const },
+        ...{ otaUpdateFiles: files, otaUpdateStatus: "CREATE_COMPLETE" as const },
         ...{ awsIotJobId: jobId, awsIotJobArn: jobArn },
       },
     });
