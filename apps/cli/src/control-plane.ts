@@ -14,6 +14,8 @@ export interface ControlPlane {
   description: string;
   /** Host and port that devices connect to. */
   device: DeviceEndpoint;
+  /** URL of the data plane. */
+  dataEndpoint: string;
   /** Undefined where only AWS knows it. */
   account: string | undefined;
   region: string;
@@ -48,6 +50,7 @@ export async function openControlPlane(options: {
     client,
     description: `local cloud at ${running.api}`,
     device: reachable(parseEndpoint(running.mqtts)),
+    dataEndpoint: running.api,
     account: running.account,
     region: running.region,
     caPem: await readTextFile(createNodeFiles(), running.ca, { bytesMax: credentialFileBytesMax }),
@@ -67,6 +70,7 @@ async function openAws(signal: AbortSignal | undefined): Promise<ControlPlane> {
     client,
     description: `AWS account, region ${region}`,
     device: parseEndpoint(endpointAddress),
+    dataEndpoint: `https://${endpointAddress}`,
     account: undefined,
     region,
     caPem: undefined,

@@ -6,6 +6,7 @@ import { createOutput, type Output } from "./output.js";
 import { addCert } from "./program-cert.js";
 import { addFirmware } from "./program-firmware.js";
 import { addModemFirmware } from "./program-modem-firmware.js";
+import { addConnection } from "./program-connection.js";
 import { addFota, addGroup } from "./program-fleet.js";
 import { addModemCredentials } from "./program-modem-credentials.js";
 import { addModemSimulate } from "./program-modem-simulate.js";
@@ -155,6 +156,7 @@ export function createProgram(
     command,
   );
   addCert(group("cert", "certificates: list, show, orphans, rotate, template, revoke"), command);
+  addConnection(group("connection", "clients of the broker: list, show, delete, send"), command);
   addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
   addThingType(group("thing-type", "thing types: create, list, show, update, deprecate, delete"), command);
   addBillingGroup(group("billing-group", "billing groups: create, list, show, add, remove, delete"), command);

@@ -1,0 +1,49 @@
+import type { Command } from "commander";
+import { optionValues } from "./option-values.js";
+import { awsOption, dataDirOption, examples, type AddCommand } from "./program-parts.js";
+
+const load = async () => import("./commands/connection.js");
+
+const withPlaceOptions = (made: Command) => made.addOption(dataDirOption()).addOption(awsOption());
+const clientArgument = ["<client>", "client id, as in its CONNECT"] as const;
+
+/** Clients of the broker, one by one. */
+export function addConnection(connection: Command, command: AddCommand): void {
+  const list = command(
+    connection,
+    "list",
+    "list clients that are connected or have a persistent session; the local cloud's own list, AWS has none",
+    async () => (await load()).connectionList,
+  );
+  examples(withPlaceOptions(list), "connection list", "connection list --json");
+  const show = command(
+    connection,
+    "show",
+    "show a client: since when, from where, its session, its subscriptions",
+    async () => (await load()).connectionShow,
+  ).argument(...clientArgument);
+  examples(withPlaceOptions(show), "connection show pump-7", "connection show pump-7 --aws");
+  const end = command(connection, "delete", "end a client's connection", async () => (await load()).connectionDelete)
+    .argument(...clientArgument)
+    .option("--clean-session", "its persistent session too, with subscriptions and queue")
+    .option("--no-will", "its last will is not published");
+  examples(withPlaceOptions(end), "connection delete pump-7", "connection delete pump-7 --clean-session --no-will");
+  const send = command(
+    connection,
+    "send",
+    "send a message to one client that is connected, subscribed or not",
+    async () => (await load()).connectionSend,
+  )
+    .argument(...clientArgument)
+    .argument("<topic>", "topic of the message")
+    .argument("[text]", "the message (default: an empty one)")
+    .option("--from <file>", "the message is this file", optionValues.path)
+    .option("--content-type <type>", "told to a client of MQTT 5")
+    .option("--confirm", "wait until the client has acknowledged it")
+    .option("--timeout <seconds>", "with --confirm: how long, 1 to 15 (default: 5)", optionValues.seconds);
+  examples(
+    withPlaceOptions(send),
+    "connection send pump-7 commands/reboot '{\"delay\":5}' --confirm",
+    "connection send pump-7 settings --from settings.json --content-type application/json",
+  );
+}
