@@ -60,6 +60,21 @@ test("what AWS has not found can be looked for in the same place", () => {
   assert.equal(hintForAws(missing("Policy not found"), "thing create"), undefined);
 });
 
+test("what is wrong with a thing type or a billing group leads to those that there are", () => {
+  const told = (name: string, message: string, command: string) =>
+    hintForAws(Object.assign(new Error(message), { name }), command, { dataDir: "other" })?.command ?? "";
+  const missing = "ResourceNotFoundException";
+  assert.match(told(missing, "Thing type x not found.", "thing create"), / thing-type list --data-dir other$/);
+  assert.match(
+    told(missing, "Billing group x not found.", "billing-group add"),
+    / billing-group list --data-dir other$/,
+  );
+  const deprecated = "Can not create new thing with depreated thing type:x";
+  assert.match(told("InvalidRequestException", deprecated, "thing create"), / thing-type deprecate NAME --undo /);
+  const early = "Cannot delete thing type : x. Please wait for 5 minutes after deprecation and then retry";
+  assert.match(told("InvalidRequestException", early, "thing-type delete"), / thing-type show NAME --data-dir other$/);
+});
+
 test("a board whose images nobody knows says how there can be another", () => {
   const error = new ThinglineError("IMAGE_INVALID", "nothing on the board may run", {
     details: { reason: "KEY_UNKNOWN" },

@@ -294,6 +294,8 @@ export function hintForAws(error: Error, command: string, { dataDir, aws }: Plac
       command: commandLine(["template", "version", "create", "NAME", "FILE", "--set-default", ...where]),
     };
   }
+  const ofPlace = hintForThingPlace(error, command, where);
+  if (ofPlace !== undefined) return ofPlace;
   if (error.name !== "ResourceNotFoundException") return undefined;
   if (command.startsWith("template version") && /version/i.test(error.message)) {
     return {
@@ -314,6 +316,27 @@ export function hintForAws(error: Error, command: string, { dataDir, aws }: Plac
   return {
     text: "A thing with all that it connects with:",
     command: commandLine(["thing", "create", "NAME", ...where]),
+  };
+}
+
+/** About thing types and billing groups, whichever command names one. */
+function hintForThingPlace(error: Error, command: string, where: readonly string[]): Hint | undefined {
+  if (error.name === "ResourceNotFoundException" && /thing type/i.test(error.message)) {
+    return { text: "The thing types that there are:", command: commandLine(["thing-type", "list", ...where]) };
+  }
+  if (error.name === "ResourceNotFoundException" && /billing group/i.test(error.message)) {
+    return { text: "The billing groups that there are:", command: commandLine(["billing-group", "list", ...where]) };
+  }
+  if (error.name === "InvalidRequestException" && /depreated thing type/.test(error.message)) {
+    return {
+      text: "It is deprecated: no thing gets it any more. To have it valid again:",
+      command: commandLine(["thing-type", "deprecate", "NAME", "--undo", ...where]),
+    };
+  }
+  if (command !== "thing-type delete" || error.name !== "InvalidRequestException") return undefined;
+  return {
+    text: "A type is deleted five minutes after it was deprecated, when no thing has it:",
+    command: commandLine(["thing-type", "show", "NAME", ...where]),
   };
 }
 
