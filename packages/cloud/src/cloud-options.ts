@@ -6,6 +6,7 @@ import { awsLimits, noLimits, type BrokerLimits } from "./broker/limits.js";
 import type { SessionOwnerRule } from "./broker/session-owner.js";
 import { defaultObjectsPort } from "./default-ports.js";
 import type { CloudFunction } from "./functions/index.js";
+import type { ServerPair } from "./gateway/domains.js";
 import type { GatewayOptions } from "./gateway/gateway.js";
 import type { ListenAddress } from "./gateway/listen.js";
 import { type Log, logOption } from "./log.js";
@@ -56,6 +57,11 @@ export interface CloudOptions {
   credentialsEndpoint?: () => Endpoint;
   /** Names and addresses of the server certificate besides localhost, 127.0.0.1 and ::1. */
   serverNames?: readonly string[];
+  /**
+   * Server certificates of domain configurations, by the ARNs that `serverCertificateArns` names: certificate with its chain, and key, as
+   * PEM. For an ARN that is not here the cloud's own CA issues a certificate of the domain's name. Default: none.
+   */
+  serverCertificates?: Readonly<Record<string, ServerPair>>;
   /** `aws`: the quotas of AWS IoT Core; `none` for load tests. Default `aws`. */
   limits?: "aws" | "none" | BrokerLimits;
   /** `refused`: a shadow needs a thing in the registry. Default `accepted`, as AWS is reported to do. */
@@ -124,6 +130,7 @@ const optionTypes = {
   objectsEndpoint: "function",
   credentialsEndpoint: "function",
   serverNames: "array",
+  serverCertificates: "object",
   // `aws`, `none` or limits of one's own.
   limits: "any",
   shadowsOfUnknownThings: "string",

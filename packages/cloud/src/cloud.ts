@@ -140,6 +140,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     this.#gateway = await openMqttDoor(this.#dependencies, this.#options, {
       server,
       scope: this.scope,
+      functions: this.#functions,
       firstConnections: this.#firstConnections,
       iotLog: this.#iotLog,
       run: (from, operation, input) => this.run(operation, input, from),

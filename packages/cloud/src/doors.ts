@@ -2,9 +2,11 @@ import { concatBytes, toHex } from "@thingline/protocol";
 import type { HttpRequest, HttpResponse } from "@thingline/transport";
 import { handleAdmin, isAdminUrl, judgeAdmin, type AdministeredCloud, type AdminOptions } from "./admin.js";
 import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
+import type { Functions } from "./functions/index.js";
+import { Domains, withoutPort } from "./gateway/domains.js";
 import { openGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.js";
 import { createPrincipals } from "./gateway/principals.js";
-import { openServerIdentity } from "./gateway/server-identity.js";
+import { issueServerCertificate, openServerIdentity } from "./gateway/server-identity.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { RequestHead, ServedResponse, Verdict } from "./rest/admission.js";
 import { originFault } from "./rest/origin-guard.js";
@@ -142,24 +144,38 @@ export interface MqttDoorOptions {
   firstConnections: FirstConnections;
   iotLog?: IotLog | undefined;
   run: OperationRunner["run"];
+  /** Those of authorizers, and of domains for client certificates. */
+  functions: Functions;
 }
 
 /** @throws {ThinglineError} PORT_IN_USE */
 export function openMqttDoor(
-  { clock, keys, log, network, store }: CloudDependencies,
+  deps: CloudDependencies,
   options: CloudOptions,
-  { server, scope, accept, firstConnections: { judge, connect }, iotLog, run }: MqttDoorOptions,
+  { server, scope, accept, firstConnections: { judge, connect }, iotLog, run, functions }: MqttDoorOptions,
 ): Promise<Gateway> {
+  const { clock, keys, log, network, store, files, random } = deps;
+  const domains = new Domains({
+    ...{ store, scope, keys, random, clock, log, functions, server },
+    serverCertificates: options.serverCertificates ?? {},
+    issue: (name) =>
+      issueServerCertificate({ files, keys, clock, folder: options.folder }, name, () =>
+        loadServerCertificateIssuer({ keys, random }),
+      ),
+  });
   const { serverNames = [], mqtts, https, mqtt, connectionsMax, handshakeTimeoutMs, onConnectionRefused } = options;
   return openGateway({
-    ...{ network, clock, log, accept, iotLog, server, mqtts, https, mqtt },
+    ...{ network, clock, log, accept, iotLog, server, mqtts, https, mqtt, domains },
     fingerprint: (der) => toHex(keys.sha256(der)),
     principals: createPrincipals({ store, scope, unixMs: () => clock.unixMs() }),
     firstConnections: {
       judge: (certificate, serverName) => run(scope, judge, { certificate, serverName }),
       connect: (connection) => run(scope, connect, connection),
     },
-    upgradeFault: (headers) => originFault(headers, headers["host"] ?? "", serverNames),
+    upgradeFault: (headers) => {
+      const { host = "" } = headers;
+      return originFault(headers, host, domains.isKnown(host) ? [...serverNames, withoutPort(host)] : serverNames);
+    },
     ...(connectionsMax === undefined ? {} : { connectionsMax }),
     ...(handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs }),
     ...(onConnectionRefused === undefined ? {} : { onRefused: onConnectionRefused }),

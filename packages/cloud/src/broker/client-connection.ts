@@ -41,7 +41,13 @@ const wireFaults: ReadonlySet<string> = new Set([
 type Phase =
   | { readonly name: "awaitingConnect"; readonly timer: Timer }
   | { readonly name: "connecting"; readonly attempt: ConnectAttempt; readonly timer: Timer }
-  | { readonly name: "connected"; readonly client: ConnectedClient; readonly keepAlive: KeepAlive }
+  | {
+      readonly name: "connected";
+      readonly client: ConnectedClient;
+      readonly keepAlive: KeepAlive;
+      /** Tells the identity that it is over. */
+      readonly leave: (() => void) | undefined;
+    }
   | { readonly name: "closed" };
 
 const closed: Phase = { name: "closed" };
@@ -203,7 +209,11 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     if (this.connection.webSocketRequest !== undefined && webSocketSecondsMax !== Infinity) {
       this.lifetime = clock.setTimer(webSocketSecondsMax * 1000, () => this.end("WEBSOCKET_TTL_EXPIRATION"));
     }
-    this.phase = { name: "connected", client, keepAlive };
+    const leave = this.identity.attend?.({
+      recheck: () => this.recheck(),
+      expire: () => this.end("CUSTOMAUTH_TTL_EXPIRATION"),
+    });
+    this.phase = { name: "connected", client, keepAlive, leave };
     keepAlive.check();
   }
 
@@ -299,6 +309,7 @@ export class ClientConnection implements OpenConnection, ConnectingLink {
     this.parts.connections.remove(this, phase.name === "connected", identity.certificateId);
     if (phase.name === "connected") {
       phase.keepAlive.stop();
+      phase.leave?.();
       log.info("disconnected", { clientId, reason, explanation });
       if (iotLog.verbosity >= verbosityOf.INFO) {
         const disconnectReason = disconnectReasons[reason].awsReason;

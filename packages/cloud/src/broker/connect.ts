@@ -78,6 +78,7 @@ export class Connector {
       return undefined;
     }
     const { terms } = negotiation;
+    link.identity.present?.({ clientId, username: packet.username, password: packet.password });
     const assignedClientId = terms.clientId === "" ? `$GEN/${random.uuid()}` : undefined;
     const request: ConnectRequest = {
       clientId: assignedClientId ?? terms.clientId,
@@ -128,7 +129,7 @@ export class Connector {
     });
     authorizer = this.isGone(attempt) ? undefined : await this.authorizeAgain(attempt, authorizer);
     if (authorizer === undefined) return;
-    const owner = ownerOf(clientId, authorizer, link.identity.certificateId);
+    const owner = ownerOf(clientId, authorizer, link.identity);
     const known = sessions.get(clientId);
     if (known?.connection !== undefined) {
       // Before the other connection is thrown off, which would be for nothing.
@@ -145,7 +146,7 @@ export class Connector {
       lifecycle.abandon(session, expirySeconds);
       return;
     }
-    if (ownerOf(clientId, authorizer, link.identity.certificateId) !== owner) {
+    if (ownerOf(clientId, authorizer, link.identity) !== owner) {
       lifecycle.abandon(session, expirySeconds);
       const code = version === 5 ? reasonCodes.serverBusy : connectReturnCodes.serverUnavailable;
       return this.refuse(attempt, code, "the thing of the certificate changed while it connected; connect again");
@@ -193,6 +194,7 @@ export class Connector {
     log.info("connected", {
       clientId,
       certificateId: client.certificateId,
+      ...(link.identity.principalId !== undefined && { principalId: link.identity.principalId }),
       version: version === 5 ? "5" : "3.1.1",
       keepAliveSeconds,
       sessionExpirySeconds,

@@ -38,6 +38,8 @@ export class ConnectedClient implements Client, FlowOwner, Origin {
   readonly clientId: string;
   readonly version: MqttVersion;
   readonly certificateId: string | undefined;
+  /** As events name who it is: its certificate, or what an authorizer calls it. */
+  readonly principalId: string | undefined;
   readonly connection: Connection;
   readonly session: BrokerSession;
   /** What its CONNECT said. */
@@ -70,6 +72,7 @@ export class ConnectedClient implements Client, FlowOwner, Origin {
     this.clientId = attempt.clientId;
     this.version = attempt.version;
     this.certificateId = link.identity.certificateId;
+    this.principalId = this.certificateId ?? link.identity.principalId;
     this.connection = link.connection;
     this.session = session;
     this.attempt = attempt;

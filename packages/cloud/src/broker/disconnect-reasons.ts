@@ -27,6 +27,8 @@ export const disconnectReasons = {
   /** MQTT 5 DISCONNECT 0x04 and above. [MQTT-3.14.4-3] only discards the will for 0x00. */
   CLIENT_DISCONNECT_WITH_WILL: rule(undefined, true, "CLIENT_INITIATED_DISCONNECT", true),
   CLIENT_ERROR: rule(reasonCodes.protocolError, true, "CLIENT_ERROR"),
+  /** The time that an authorizer gave it is over. */
+  CUSTOMAUTH_TTL_EXPIRATION: rule(reasonCodes.maximumConnectTime, true, "CUSTOMAUTH_TTL_EXPIRATION"),
   CONNECTION_LOST: rule(undefined, true, "CONNECTION_LOST"),
   CONNECT_TIMEOUT: rule(undefined, false, "CLIENT_ERROR"),
   /** It made room for another that had not said CONNECT either. */

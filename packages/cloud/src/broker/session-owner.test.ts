@@ -32,10 +32,14 @@ async function leaveQueue(world: World, identity: TestIdentity, count = 2): Prom
 }
 
 test("an owner is the thing of that name, else the certificate, else nobody that can be told", () => {
-  assert.equal(ownerOf("pump", { thingName: "pump" }, "c"), "thing");
-  assert.equal(ownerOf("pump-tool", { thingName: "pump" }, "c"), "c", "another name than its thing's");
-  assert.equal(ownerOf("pump", { thingName: undefined }, "c"), "c");
-  assert.equal(ownerOf("pump", { thingName: undefined }, undefined), "anonymous");
+  assert.equal(ownerOf("pump", { thingName: "pump" }, { certificateId: "c" }), "thing");
+  assert.equal(
+    ownerOf("pump-tool", { thingName: "pump" }, { certificateId: "c" }),
+    "c",
+    "another name than its thing's",
+  );
+  assert.equal(ownerOf("pump", { thingName: undefined }, { certificateId: "c" }), "c");
+  assert.equal(ownerOf("pump", { thingName: undefined }, { certificateId: undefined }), "anonymous");
   assert.equal(clientIdOfName("pump"), "pump");
   assert.equal(clientIdOfName(nameBeside("pump", "c")), "pump");
 });

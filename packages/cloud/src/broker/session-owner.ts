@@ -1,4 +1,4 @@
-import type { Authorizer } from "../policy/authorizer.js";
+import type { Authorizer, ConnectionIdentity } from "../policy/authorizer.js";
 
 // The one place that says whose a session is. AWS does not document it; `sessionOwner: "clientId"` is what is believed of AWS.
 
@@ -13,7 +13,7 @@ export const thingOwner = "thing";
 /** Nobody can tell the clients of the plain TCP port apart. */
 export const anonymousOwner = "anonymous";
 
-/** {@link thingOwner}, {@link anonymousOwner}, or a certificate id. Undefined in records of earlier releases. */
+/** {@link thingOwner}, {@link anonymousOwner}, a certificate id, or a principal of an authorizer. Undefined in records of earlier releases. */
 export type SessionOwner = string;
 
 /** Stands in no client id. */
@@ -22,10 +22,12 @@ const separator = "\0";
 export function ownerOf(
   clientId: string,
   { thingName }: Pick<Authorizer, "thingName">,
-  certificateId: string | undefined,
+  { certificateId, principalId }: Pick<ConnectionIdentity, "certificateId" | "principalId">,
 ): SessionOwner {
   if (thingName === clientId) return thingOwner;
-  return certificateId ?? anonymousOwner;
+  if (certificateId !== undefined) return certificateId;
+  // No certificate has such an id, whatever an authorizer calls somebody.
+  return principalId === undefined ? anonymousOwner : `authorizer ${principalId}`;
 }
 
 /**

@@ -15,7 +15,9 @@ export type RefusalReason =
   | "handshakeFailed"
   | "handshakeTimeout"
   | "upgradeRefused"
-  | "connectionLimit";
+  | "connectionLimit"
+  | "domainRefused"
+  | "callbackRefused";
 
 /** For the log: what is wrong and what a person can do about it. */
 export interface Refusal {

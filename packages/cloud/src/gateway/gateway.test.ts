@@ -50,6 +50,7 @@ async function openWorld(principals: Partial<PrincipalDirectory> = {}, options: 
       findStatus: async () => "ACTIVE",
       findElsewhere: async () => undefined,
       authorizeConnect: () => Promise.reject(new Error("not asked")),
+      authorizeOther: () => Promise.reject(new Error("not asked")),
       ...principals,
     },
     accept: (_connection, identity) => void accepted.push(identity),
@@ -107,12 +108,12 @@ test("listeners ask for client certificates, and only the HTTPS port speaks WebS
   const { listeners } = await openWorld();
   const [mqtts, https, mqtt] = listeners.map(({ options }) => options);
   assert.equal(mqtts?.tls?.requestsClientCertificate, true);
-  assert.deepEqual(mqtts?.tls?.alpnProtocols, ["x-amzn-mqtt-ca"]);
+  assert.deepEqual(mqtts?.tls?.alpnProtocols, ["x-amzn-mqtt-ca", "mqtt"]);
   assert.equal(mqtts?.webSocket, undefined);
   assert.equal(https?.tls?.requestsClientCertificate, true);
   assert.equal(https?.webSocket?.path, "/mqtt");
   assert.equal(typeof https.webSocket.faultOf, "function");
-  assert.deepEqual(https?.rawAlpnProtocols, ["x-amzn-mqtt-ca"]);
+  assert.deepEqual(https?.rawAlpnProtocols, ["x-amzn-mqtt-ca", "mqtt"]);
   assert.equal(mqtt?.tls, undefined);
 });
 

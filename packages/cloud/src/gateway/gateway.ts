@@ -1,12 +1,14 @@
 import type { ThinglineError } from "@thingline/protocol";
 import type { Clock, Connection, Endpoint, Listener, ListenOptions, Network } from "@thingline/transport";
 import type { Log } from "../log.js";
-import type { ConnectionIdentity } from "../policy/authorizer.js";
+import type { ConnectionIdentity, ConnectRequest } from "../policy/authorizer.js";
 import type { CertificateFacts } from "../policy/certificate-facts.js";
+import type { CompiledPolicy } from "../policy/evaluate.js";
 import { allowAllAuthorizer } from "../policy/principal-authorizer.js";
 import { noIotLog, verbosityOf, type IotLog, type IotLogEntry } from "../services/iot-log.js";
 import { checkCertificate } from "./certificate-check.js";
 import type { Refusal, RefusalReason } from "./certificate-check.js";
+import { customAlpnProtocol, type DomainConnection, type Domains } from "./domains.js";
 import { firstIdentity, type FirstConnections } from "./first-connections.js";
 import { listenTogether } from "./listen.js";
 import type { ListenAddress } from "./listen.js";
@@ -14,6 +16,7 @@ import type { ListenAddress } from "./listen.js";
 /** MQTT on a port that HTTP uses too. @see AWS IoT developer guide, "Device communication protocols" */
 export const mqttAlpnProtocol = "x-amzn-mqtt-ca";
 export const webSocketPath = "/mqtt";
+const rawAlpnProtocols = [mqttAlpnProtocol, customAlpnProtocol];
 
 /** Connections of all listeners of a cloud together. */
 export const connectionsTotalMax = 100_000;
@@ -27,7 +30,15 @@ export interface PrincipalDirectory {
   /** What {@link ConnectionIdentity} needs, for a connection that passed the check. */
   authorizeConnect(
     connection: ConnectionOrigin,
-    request: Parameters<ConnectionIdentity["authorizeConnect"]>[0],
+    request: ConnectRequest,
+    /** Besides the certificate's own. */
+    policies?: readonly CompiledPolicy[],
+  ): ReturnType<ConnectionIdentity["authorizeConnect"]>;
+  /** The same for a connection without a certificate, which has these policies and no others. */
+  authorizeOther(
+    connection: Pick<ConnectionOrigin, "sourceIp" | "serverName">,
+    policies: readonly CompiledPolicy[],
+    request: ConnectRequest,
   ): ReturnType<ConnectionIdentity["authorizeConnect"]>;
 }
 
@@ -48,6 +59,8 @@ export interface GatewayOptions {
   principals: PrincipalDirectory;
   /** Default: whoever is not ACTIVE is refused before any MQTT. */
   firstConnections?: FirstConnections;
+  /** What server names stand for. Default: all of them for the same, and clients have certificates. */
+  domains?: Pick<Domains, "find" | "selectServer" | "demandOf" | "askCallback" | "customIdentity">;
   /** Takes over a connection before its first byte. */
   accept(connection: Connection, identity: ConnectionIdentity): void;
   server: { certificate: string; privateKey: string };
@@ -103,6 +116,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     handshakeTimeout: 0,
     upgradeRefused: 0,
     connectionLimit: 0,
+    domainRefused: 0,
+    callbackRefused: 0,
   };
   const listeners: Listener[] = [];
   let accepted = 0;
@@ -123,7 +138,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   };
 
   const countOpen = () => listeners.reduce((sum, { connectionCount }) => sum + connectionCount, 0);
-  const { connectionsMax = connectionsTotalMax } = options;
+  const { connectionsMax = connectionsTotalMax, domains } = options;
 
   /** A listener keeps the bound for itself, and knows nothing of the others. What it has just handed over counts already. */
   const isTurnedAway = (connection: Connection) => {
@@ -171,6 +186,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     privateKey: options.server.privateKey,
     requestsClientCertificate: true,
     alpnProtocols,
+    ...(domains !== undefined && {
+      selectServer: (serverName: string | undefined) => domains.selectServer(serverName),
+    }),
     ...(options.handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs: options.handshakeTimeoutMs }),
   });
 
@@ -189,13 +207,13 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     await Promise.all(listeners.map((listener) => listener.close()));
   };
   try {
-    const mqtts = await open(options.mqtts, { tls: tls([mqttAlpnProtocol]) }, acceptSecure);
+    const mqtts = await open(options.mqtts, { tls: tls(rawAlpnProtocols) }, acceptSecure);
     const https = await open(
       options.https,
       {
-        tls: tls([mqttAlpnProtocol, "http/1.1"]),
+        tls: tls([...rawAlpnProtocols, "http/1.1"]),
         webSocket: { path: webSocketPath, faultOf: ({ headers }) => options.upgradeFault(headers) },
-        rawAlpnProtocols: [mqttAlpnProtocol],
+        rawAlpnProtocols,
       },
       acceptSecure,
     );
@@ -218,9 +236,57 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
-type Identified = { identity: ConnectionIdentity } | { refusal: Refusal };
+/** `origin`: of a certificate that is ACTIVE. */
+type Identified = { identity: ConnectionIdentity; origin?: ConnectionOrigin } | { refusal: Refusal };
 
-async function identify(
+async function identify(connection: Connection, options: GatewayOptions): Promise<Identified> {
+  const { domains } = options;
+  if (domains === undefined) return identifyCertificate(connection, options);
+  const at = seenBy(connection);
+  const domain = await domains.find(at.serverName);
+  const demand = await domains.demandOf(domain, at);
+  if (typeof demand === "object") return { refusal: { reason: "domainRefused", explanation: demand.refusal } };
+  const { principals } = options;
+  const { serverName } = at;
+  if (demand === "credentials") {
+    const facts = { sourceIp: connection.remote.host, serverName };
+    const identity = domains.customIdentity(domain, at, {
+      certificateId: undefined,
+      authorize: (policies, request) => principals.authorizeOther(facts, policies, request),
+    });
+    return { identity };
+  }
+  const known = await identifyCertificate(connection, options);
+  // A certificate that is not registered yet has its own way.
+  if ("refusal" in known || known.origin === undefined) return known;
+  const { origin } = known;
+  if (at.certificate !== undefined) {
+    const { certificateId } = origin;
+    const facts = { certificateId, certificate: at.certificate, serverName };
+    const explanation = await domains.askCallback(domain, facts);
+    if (explanation !== undefined) return { refusal: { reason: "callbackRefused", explanation, certificateId } };
+  }
+  if (demand === "certificate") return known;
+  const identity = domains.customIdentity(domain, at, {
+    certificateId: origin.certificateId,
+    authorize: (policies, request) => principals.authorizeConnect(origin, request, policies),
+  });
+  return { identity };
+}
+
+function seenBy({ secure, webSocketRequest }: Connection): DomainConnection {
+  const { path = "", headers = {} } = webSocketRequest ?? {};
+  const question = path.indexOf("?");
+  const http = { headers, queryString: question < 0 ? "" : path.slice(question) };
+  return {
+    serverName: secure?.serverName,
+    alpnProtocol: secure?.alpnProtocol,
+    certificate: secure?.peerCertificate,
+    http: webSocketRequest === undefined ? undefined : http,
+  };
+}
+
+async function identifyCertificate(
   connection: Connection,
   { clock, fingerprint, principals, firstConnections }: GatewayOptions,
 ): Promise<Identified> {
@@ -240,12 +306,8 @@ async function identify(
     return { identity: firstIdentity(firstConnections, { certificate, certificateId, caCertificateId }) };
   }
   const origin: ConnectionOrigin = { certificateId, facts, sourceIp: connection.remote.host, serverName };
-  return {
-    identity: {
-      certificateId: check.certificateId,
-      authorizeConnect: (request) => principals.authorizeConnect(origin, request),
-    },
-  };
+  const authorizeConnect = (request: ConnectRequest) => principals.authorizeConnect(origin, request);
+  return { origin, identity: { certificateId, authorizeConnect } };
 }
 
 const anonymousIdentity: ConnectionIdentity = {

@@ -26,13 +26,13 @@ export function createPrincipals({ store, scope, unixMs }: PrincipalsOptions): P
   return {
     findStatus: async (certificateId) => (await findCertificate(store, scope, certificateId))?.status,
     findElsewhere: (certificateId) => findScope(store, certificateId),
-    async authorizeConnect({ certificateId, facts: certificate, sourceIp, serverName }, request) {
+    async authorizeConnect({ certificateId, facts: certificate, sourceIp, serverName }, request, others = []) {
       const { clientId } = request;
       const principal = await loadPrincipal(store, scope, { certificateId, clientId });
       const thing = principal?.thing;
       const attachedThingNames =
         thing === undefined ? await someThingNames(store, scope, certificateId) : [thing.thingName];
-      const policies = (principal?.policies ?? []).map((policy) => cache.get(policy));
+      const policies = [...(principal?.policies ?? []).map((policy) => cache.get(policy)), ...others];
       const connection = { clientId, certificateId, certificate, sourceIp, serverName, isSecure: true };
       const facts = { ...connection, thing, attachedThingNames };
       const enrichment = principal?.enrichment;
@@ -41,6 +41,13 @@ export function createPrincipals({ store, scope, unixMs }: PrincipalsOptions): P
       if (refusal === undefined) return { authorizer, decision: authorizer.authorizeConnect(request) };
       const explanation = `certificate ${certificateId} ${refusal}`;
       return { authorizer, decision: { isAllowed: false, explanation } };
+    },
+    async authorizeOther({ sourceIp, serverName }, policies, request) {
+      const { clientId } = request;
+      const connection = { clientId, certificateId: undefined, certificate: undefined, sourceIp, serverName };
+      const facts = { ...connection, isSecure: true, thing: undefined, attachedThingNames: [] };
+      const authorizer = new PrincipalAuthorizer({ ...scope, unixMs, policies, facts });
+      return { authorizer, decision: authorizer.authorizeConnect(request) };
     },
   };
 }

@@ -121,6 +121,26 @@ export async function readServer(
   throw new ThinglineError("CERTIFICATE_INVALID", message, { details: { path: serverFiles.certificatePath } });
 }
 
+/**
+ * A certificate for one more name, by the root of the folder. It is kept nowhere: clients trust the root.
+ *
+ * @throws {ThinglineError} what {@link readRoot} throws; CERTIFICATE_INVALID when there is no root
+ */
+export async function issueServerCertificate(
+  options: Pick<ServerIdentityOptions, "files" | "keys" | "clock" | "folder">,
+  name: string,
+  loadIssuer: () => Promise<ServerCertificateIssuer>,
+): Promise<{ certificate: string; privateKey: string }> {
+  const root = await readRoot(options);
+  if (root === undefined)
+    throw new ThinglineError("CERTIFICATE_INVALID", "the CA of the cloud is gone from its folder");
+  const nowMs = options.clock.unixMs();
+  const { certificatePem, privateKeyPem } = await (
+    await loadIssuer()
+  ).createServer({ root, names: [name], notBeforeMs: nowMs - backdatedMs, notAfterMs: nowMs + serverDays * dayMs });
+  return { certificate: certificatePem, privateKey: privateKeyPem };
+}
+
 /** The key first: a certificate without its key would be taken for a pair that somebody tore apart. */
 async function writePair(
   files: Files,

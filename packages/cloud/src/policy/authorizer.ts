@@ -38,10 +38,35 @@ export interface Authorizer {
   readonly enrichment?: UserProperties | undefined;
 }
 
+/** User name and password of a CONNECT, and the client id as the client sent it. */
+export interface PresentedCredentials {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly password: Uint8Array | undefined;
+}
+
+/** A connection in the hands of an identity that has its own mind about how long it may last. */
+export interface AttendedConnection {
+  /** Has `authorizeConnect` asked again, and ends the connection when that says no. */
+  recheck(): Promise<void>;
+  /** The time of the connection is over. */
+  expire(): void;
+}
+
 /** Who is at the other end of a transport connection, before any MQTT. */
 export interface ConnectionIdentity {
-  /** Certificate id; undefined for the anonymous plain TCP port. */
+  /** Certificate id; undefined for the anonymous plain TCP port, and for whoever an authorizer knows by other means. */
   certificateId: string | undefined;
+  /** Who it is by the word of an authorizer, where there is no certificate: known when a CONNECT was allowed. */
+  readonly principalId?: string | undefined;
+  /** Called with what the CONNECT says of who it is, before anything is asked. Absent where nobody looks at it. */
+  present?(credentials: PresentedCredentials): void;
+  /**
+   * The CONNECT was accepted. Absent for a connection that nothing but its principal ends.
+   *
+   * @returns called when the connection is over
+   */
+  attend?(connection: AttendedConnection): () => void;
   /**
    * Loads policies for a CONNECT. `decision` is about the CONNECT itself, with `iot:ConnectAttributes` and the will.
    */

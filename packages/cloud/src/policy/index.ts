@@ -1,4 +1,12 @@
-export type { Authorizer, BrokerAction, ConnectionIdentity, ConnectRequest, Decision } from "./authorizer.js";
+export type {
+  AttendedConnection,
+  Authorizer,
+  BrokerAction,
+  ConnectionIdentity,
+  ConnectRequest,
+  Decision,
+  PresentedCredentials,
+} from "./authorizer.js";
 export { readCertificateFacts } from "./certificate-facts.js";
 export type { CertificateFacts } from "./certificate-facts.js";
 export { parsePolicyDocument, policyCharactersMax, policyRawCharactersMax } from "./document.js";

@@ -121,10 +121,14 @@ function normalizeKey(key: string): string {
   return bracket < 0 ? key.toLowerCase() : key.slice(0, bracket).toLowerCase() + key.slice(bracket);
 }
 
-function whyMissing(key: string, { clientId, thing, attachedThingNames, certificate }: ConnectionFacts): string {
+function whyMissing(
+  key: string,
+  { clientId, thing, attachedThingNames, certificate, certificateId }: ConnectionFacts,
+): string {
   const normal = normalizeKey(key);
   if (normal.startsWith("iot:connection.thing.")) {
     if (thing !== undefined) return `thing ${thing.thingName} has no such value`;
+    if (certificateId === undefined) return "no thing is attached to a client that an authorizer let in";
     const attached =
       attachedThingNames.length === 0 ? "no thing" : `other things only (${attachedThingNames.slice(0, 3).join(", ")})`;
     return `the certificate is attached to no thing named like the client id ${clientId}; it is attached to ${attached}`;

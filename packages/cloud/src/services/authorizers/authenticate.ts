@@ -101,7 +101,7 @@ async function chooseName(
 ): Promise<string | Refused> {
   const named = credentials.authorizerName;
   if (named !== undefined && (allowsOverride || named === defaultAuthorizerName)) return named;
-  if (named !== undefined && defaultAuthorizerName !== undefined)
+  if (named !== undefined)
     return {
       refusal: `the client names authorizer ${shown(named)}, and its domain allows none but its own (allowAuthorizerOverride)`,
     };
