@@ -23,6 +23,8 @@ export type {
   StatementReference,
 } from "./evaluate.js";
 export { connectionContext } from "./policy-context.js";
+export { testPolicies } from "./test-policies.js";
+export type { PolicyTest, PolicyTestRequest } from "./test-policies.js";
 export type { AssociatedThing, ConnectFacts, ConnectionFacts, ContextValue, PolicyContext } from "./policy-context.js";
 export { allowAllAuthorizer, decisionCacheEntriesMax, PrincipalAuthorizer } from "./principal-authorizer.js";
 export type { PrincipalAuthorizerOptions, PrincipalPolicies } from "./principal-authorizer.js";

@@ -8,6 +8,7 @@ import { encodeRequest, sampleStructure } from "../model/samples.test.support.js
 import { variantsOf, type Variant } from "../model/variants.test.support.js";
 import { createTemplateOperations } from "../services/fleet-provisioning/templates.js";
 import { versionOperations } from "../services/fleet-provisioning/versions.js";
+import { createLogging } from "../services/logging/service.js";
 import { startThingRegistrationTask } from "../services/thing-provisioning/registration-tasks.js";
 import { claimFor, openRestWorld, type RestWorld } from "./rest-world.test.support.js";
 
@@ -47,6 +48,8 @@ async function openKnownWorld() {
       templateName: knownTemplate.templateName,
       templateBody: knownTemplate.templateBody,
     });
+  const { setV2LoggingOptions } = createLogging({ applied: async () => undefined });
+  await run(setV2LoggingOptions, { roleArn: "arn:aws:iam::123456789012:role/logging" });
   const input = { inputFileBucket: "factory", inputFileKey: "things.json" };
   const templateBody =
     '{"Parameters":{"N":{"Type":"String"}},"Resources":{"t":{"Type":"AWS::IoT::Thing","Properties":{"ThingName":{"Ref":"N"}}}}}';

@@ -35,6 +35,10 @@ export interface AddThingToThingGroupRequest {
 
 export type AddThingToThingGroupResponse = Readonly<Record<never, never>>;
 
+export interface Allowed {
+  policies?: readonly Policy[] | undefined;
+}
+
 export interface AssociateTargetsWithJobRequest {
   targets: readonly string[];
   jobId: string;
@@ -69,6 +73,19 @@ export type AttachThingPrincipalResponse = Readonly<Record<never, never>>;
 export interface AttributePayload {
   attributes?: Readonly<Record<string, string>> | undefined;
   merge?: boolean | undefined;
+}
+
+export interface AuthInfo {
+  actionType?: "PUBLISH" | "SUBSCRIBE" | "RECEIVE" | "CONNECT" | undefined;
+  resources: readonly string[];
+}
+
+export interface AuthResult {
+  authInfo?: AuthInfo | undefined;
+  allowed?: Allowed | undefined;
+  denied?: Denied | undefined;
+  authDecision?: "ALLOWED" | "EXPLICIT_DENY" | "IMPLICIT_DENY" | undefined;
+  missingContextValues?: readonly string[] | undefined;
 }
 
 export interface AuthorizerConfig {
@@ -320,6 +337,12 @@ export interface CommandSummary {
 
 export interface Configuration {
   Enabled?: boolean | undefined;
+}
+
+export interface ConfigurationDetails {
+  configurationStatus?: "HEALTHY" | "UNHEALTHY" | undefined;
+  errorCode?: string | undefined;
+  errorMessage?: string | undefined;
 }
 
 export interface CreateAuthorizerRequest {
@@ -822,6 +845,11 @@ export interface DeleteV2LoggingLevelRequest {
   targetName: string;
 }
 
+export interface Denied {
+  implicitDeny?: ImplicitDeny | undefined;
+  explicitDeny?: ExplicitDeny | undefined;
+}
+
 export interface DeprecateThingTypeRequest {
   thingTypeName: string;
   undoDeprecate?: boolean | undefined;
@@ -905,6 +933,16 @@ export interface DescribeDomainConfigurationResponse {
   authenticationType?: "CUSTOM_AUTH_X509" | "CUSTOM_AUTH" | "AWS_X509" | "AWS_SIGV4" | "DEFAULT" | undefined;
   applicationProtocol?: "SECURE_MQTT" | "MQTT_WSS" | "HTTPS" | "DEFAULT" | undefined;
   clientCertificateConfig?: ClientCertificateConfig | undefined;
+}
+
+export type DescribeEncryptionConfigurationRequest = Readonly<Record<never, never>>;
+
+export interface DescribeEncryptionConfigurationResponse {
+  encryptionType?: "CUSTOMER_MANAGED_KMS_KEY" | "AWS_OWNED_KMS_KEY" | undefined;
+  kmsKeyArn?: string | undefined;
+  kmsAccessRoleArn?: string | undefined;
+  configurationDetails?: ConfigurationDetails | undefined;
+  lastModifiedDate?: number | undefined;
 }
 
 export interface DescribeEndpointRequest {
@@ -1133,6 +1171,10 @@ export interface ErrorInfo {
   message?: string | undefined;
 }
 
+export interface ExplicitDeny {
+  policies?: readonly Policy[] | undefined;
+}
+
 export interface ExponentialRolloutRate {
   baseRatePerMinute: number;
   incrementFactor: number;
@@ -1316,6 +1358,10 @@ export interface GroupNameAndArn {
 export interface HttpContext {
   headers?: Readonly<Record<string, string>> | undefined;
   queryString?: string | undefined;
+}
+
+export interface ImplicitDeny {
+  policies?: readonly Policy[] | undefined;
 }
 
 export interface Job {
@@ -2307,6 +2353,19 @@ export interface TagResourceRequest {
 
 export type TagResourceResponse = Readonly<Record<never, never>>;
 
+export interface TestAuthorizationRequest {
+  principal?: string | undefined;
+  cognitoIdentityPoolId?: string | undefined;
+  authInfos: readonly AuthInfo[];
+  clientId?: string | undefined;
+  policyNamesToAdd?: readonly string[] | undefined;
+  policyNamesToSkip?: readonly string[] | undefined;
+}
+
+export interface TestAuthorizationResponse {
+  authResults?: readonly AuthResult[] | undefined;
+}
+
 export interface TestInvokeAuthorizerRequest {
   authorizerName: string;
   token?: string | undefined;
@@ -2488,6 +2547,14 @@ export interface UpdateDomainConfigurationResponse {
   domainConfigurationName?: string | undefined;
   domainConfigurationArn?: string | undefined;
 }
+
+export interface UpdateEncryptionConfigurationRequest {
+  encryptionType: "CUSTOMER_MANAGED_KMS_KEY" | "AWS_OWNED_KMS_KEY";
+  kmsKeyArn?: string | undefined;
+  kmsAccessRoleArn?: string | undefined;
+}
+
+export type UpdateEncryptionConfigurationResponse = Readonly<Record<never, never>>;
 
 export interface UpdateEventConfigurationsRequest {
   eventConfigurations?: Readonly<Record<string, Configuration>> | undefined;
@@ -2682,6 +2749,7 @@ export interface IotOperations {
   DescribeCertificateProvider: { input: DescribeCertificateProviderRequest; output: DescribeCertificateProviderResponse };
   DescribeDefaultAuthorizer: { input: DescribeDefaultAuthorizerRequest; output: DescribeDefaultAuthorizerResponse };
   DescribeDomainConfiguration: { input: DescribeDomainConfigurationRequest; output: DescribeDomainConfigurationResponse };
+  DescribeEncryptionConfiguration: { input: DescribeEncryptionConfigurationRequest; output: DescribeEncryptionConfigurationResponse };
   DescribeEndpoint: { input: DescribeEndpointRequest; output: DescribeEndpointResponse };
   DescribeEventConfigurations: { input: DescribeEventConfigurationsRequest; output: DescribeEventConfigurationsResponse };
   DescribeJob: { input: DescribeJobRequest; output: DescribeJobResponse };
@@ -2769,6 +2837,7 @@ export interface IotOperations {
   StartThingRegistrationTask: { input: StartThingRegistrationTaskRequest; output: StartThingRegistrationTaskResponse };
   StopThingRegistrationTask: { input: StopThingRegistrationTaskRequest; output: StopThingRegistrationTaskResponse };
   TagResource: { input: TagResourceRequest; output: TagResourceResponse };
+  TestAuthorization: { input: TestAuthorizationRequest; output: TestAuthorizationResponse };
   TestInvokeAuthorizer: { input: TestInvokeAuthorizerRequest; output: TestInvokeAuthorizerResponse };
   TransferCertificate: { input: TransferCertificateRequest; output: TransferCertificateResponse };
   UntagResource: { input: UntagResourceRequest; output: UntagResourceResponse };
@@ -2779,6 +2848,7 @@ export interface IotOperations {
   UpdateCertificateProvider: { input: UpdateCertificateProviderRequest; output: UpdateCertificateProviderResponse };
   UpdateCommand: { input: UpdateCommandRequest; output: UpdateCommandResponse };
   UpdateDomainConfiguration: { input: UpdateDomainConfigurationRequest; output: UpdateDomainConfigurationResponse };
+  UpdateEncryptionConfiguration: { input: UpdateEncryptionConfigurationRequest; output: UpdateEncryptionConfigurationResponse };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
   UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };
   UpdatePackage: { input: UpdatePackageRequest; output: UpdatePackageResponse };

@@ -258,6 +258,7 @@ export const registryKeys = {
     key(scope, "thingOfBillingGroup", billingGroupId, thingName),
   /** Things are still to be taken out of it. */
   deletedBillingGroup: (scope: Scope, billingGroupId: string) => key(scope, "deletedBillingGroup", billingGroupId),
+  encryptionConfiguration: (scope: Scope) => key(scope, "encryptionConfiguration"),
   eventConfigurations: (scope: Scope) => key(scope, "eventConfigurations"),
   guard: (scope: Scope, kind: GuardedKind, name: string) => key(scope, "guard", kind, name),
 };

@@ -46,7 +46,7 @@ export interface Principal {
 }
 
 /** By which a denial names the policy of a certificate that ends soon: no policy of an account can be called so. */
-const temporaryPolicyName = "(temporary claim)";
+export const temporaryPolicyName = "(temporary claim)";
 
 /**
  * Loads a principal for one connection. The connection has a thing when the certificate is attached to a thing whose

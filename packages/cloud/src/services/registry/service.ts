@@ -51,6 +51,7 @@ import {
   updateCertificate,
 } from "./certificates.js";
 import { getEffectivePolicies } from "./effective-policies.js";
+import { describeEncryptionConfiguration, updateEncryptionConfiguration } from "./encryption-configuration.js";
 import { describeEventConfigurations, updateEventConfigurations } from "./event-configurations.js";
 import { listThings } from "./list-things.js";
 import { listThingGroupsForThing, listThingsInThingGroup, membershipOperations } from "./group-membership.js";
@@ -66,6 +67,7 @@ import {
   setDefaultPolicyVersion,
 } from "./policies.js";
 import { createRequestSigner, type SignRequest } from "./sign-request.js";
+import { testAuthorization } from "./test-authorization.js";
 import {
   createThingGroup,
   deleteThingGroupOperation,
@@ -178,6 +180,9 @@ export function createRegistry({
     listThingPrincipalsV2,
     listPrincipalThings,
     listPrincipalThingsV2,
+    testAuthorization,
+    describeEncryptionConfiguration,
+    updateEncryptionConfiguration,
     describeEventConfigurations,
     updateEventConfigurations,
     describeEndpoint: awsOperation("iot", "DescribeEndpoint", ["endpointType"], async (_context, input) => {
