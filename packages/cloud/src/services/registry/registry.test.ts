@@ -444,10 +444,11 @@ test("a principal has a thing when names agree, or when it is attached exclusive
   const thingFor = async (clientId: string) => (await loadPrincipal(store, scope, { certificateId, clientId }))?.thing;
   assert.equal(await thingFor("a"), undefined);
   await run(registry.attachThingPrincipal, { thingName: "a", principal });
-  assert.deepEqual(await thingFor("a"), { thingName: "a", thingTypeName: undefined, attributes: { name: "a" } });
+  const a = { thingName: "a", thingTypeName: undefined, attributes: { name: "a" } };
+  assert.deepEqual(await thingFor("a"), { ...a, isExclusive: false });
   assert.equal(await thingFor("other"), undefined);
   await run(registry.attachThingPrincipal, { thingName: "a", principal, thingPrincipalType: "EXCLUSIVE_THING" });
-  assert.equal((await thingFor("other"))?.thingName, "a");
+  assert.deepEqual(await thingFor("other"), { ...a, isExclusive: true });
   await assert.rejects(
     run(registry.attachThingPrincipal, { thingName: "b", principal }),
     fails("REQUEST_INVALID", /exclusively/),
