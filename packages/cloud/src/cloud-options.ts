@@ -9,6 +9,7 @@ import type { CloudFunction } from "./functions/index.js";
 import type { ServerPair } from "./gateway/domains.js";
 import type { GatewayOptions } from "./gateway/gateway.js";
 import type { ListenAddress } from "./gateway/listen.js";
+import type { Hash } from "./hashes.js";
 import { type Log, logOption } from "./log.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { ServiceOptions } from "./services/all.js";
@@ -32,8 +33,10 @@ export interface CloudDependencies {
    * What AWS would call by the ARN of a Lambda function (hooks of provisioning, certificate providers), by its name or its ARN. Default: none.
    */
   functions?: Readonly<Record<string, CloudFunction>>;
-  /** Needed when one of the functions is an endpoint. */
+  /** For functions that are endpoints, and for HTTP actions of rules. */
   http?: Http;
+  /** For the hash functions of rules. Default: SHA-256 and MD2 alone. */
+  hash?: Hash;
   log: Log;
 }
 
@@ -55,6 +58,8 @@ export interface CloudOptions {
   objectsEndpoint?: () => ObjectsEndpoint;
   /** Where devices fetch credentials for roles, as DescribeEndpoint tells it. Default: where they connect by MQTT. */
   credentialsEndpoint?: () => Endpoint;
+  /** Where REST is answered, for the URL by which an endpoint of a rule confirms; asked for when it is made. Default: nowhere. */
+  apiUrl?: () => string | undefined;
   /** Names and addresses of the server certificate besides localhost, 127.0.0.1 and ::1. */
   serverNames?: readonly string[];
   /**
@@ -108,9 +113,10 @@ const dependencyTypes = {
   blobs: "object",
   functions: "object",
   http: httpOption,
+  hash: "function",
   log: logOption,
 } as const satisfies OptionTypes<CloudDependencies>;
-const optionalDependencies = ["blobs", "functions", "http"];
+const optionalDependencies = ["blobs", "functions", "http", "hash"];
 const requiredDependencies = Object.keys(dependencyTypes).filter((name) => !optionalDependencies.includes(name));
 
 const addressTypes = {
@@ -129,6 +135,7 @@ const optionTypes = {
   mqtt: listens,
   objectsEndpoint: "function",
   credentialsEndpoint: "function",
+  apiUrl: "function",
   serverNames: "array",
   serverCertificates: "object",
   // `aws`, `none` or limits of one's own.

@@ -10,6 +10,7 @@ import { isSameScope, openEngine } from "./engine.js";
 import { createFunctions, type OpenFunctions } from "./functions/functions.js";
 import { rotationHook, rotationHookName } from "./rotation-hook.js";
 import { isOfThing } from "./services/registry/index.js";
+import { hashBy } from "./hashes.js";
 import type { Gateway } from "./gateway/gateway.js";
 import { createKeyPool, type KeyPool } from "./key-pool.js";
 import { Maintenance } from "./maintenance.js";
@@ -104,6 +105,8 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       {
         ...{ ...deps, folder, mqttsEndpoint, credentialsEndpoint, signingKey, clients },
         objectsEndpoint: objectsEndpointOf(options),
+        ...{ http: dependencies.http, hash: hashBy(keys, dependencies.hash) },
+        apiUrl: () => options.apiUrl?.(),
       },
       serviceOptionsOf(options),
     );

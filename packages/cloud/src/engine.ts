@@ -64,6 +64,9 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
   const hooks = services.flatMap((service) =>
     service.onLifecycle === undefined ? [] : [new LifecycleHook(service, runner, deps)],
   );
+  const refresh = async (name: string, of: Scope): Promise<void> => {
+    await services.find((service) => service.name === name)?.onRefresh?.(of, runner);
+  };
   let broker: Broker | undefined;
   const close = async () => {
     await runner.close();
@@ -76,6 +79,7 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
       ...{ scope, runner, limits: options.limits, sessionOwner: options.sessionOwner, iotLog: options.iotLog },
       isThing: (name) => isThing(store, scope, name),
       onWakeUpStored: (atUnixMs) => runner.expectWakeUp(atUnixMs),
+      onRefresh: (name) => refresh(name, scope),
       services: services.flatMap(({ topics }) => topics ?? []),
       onLifecycle(event) {
         for (const hook of hooks) hook.hear(event);
@@ -86,7 +90,7 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
     const orphans = isAlone ? await findOrphans(blobs, store) : [];
     await runner.start({
       wakeHandlers: new Map(services.flatMap(({ name, wake }) => (wake === undefined ? [] : [[name, wake]]))),
-      performer: createPerformer(broker, deps, scope),
+      performer: { ...createPerformer(broker, deps, scope), refresh: refreshAll(broker, refresh) },
     });
     await deleteOrphans(blobs, orphans, log);
     await tellMissingBlobs(blobs, blobRecords(store, scope), log);
@@ -108,6 +112,13 @@ function requireOwnNames(services: readonly CloudService[]): void {
   const names = services.map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw new Error(`there are two services with the name "${twice}"`);
+}
+
+/** Here, and wherever else the store is served. */
+function refreshAll(broker: Broker, refresh: (name: string, of: Scope) => Promise<void>): EffectPerformer["refresh"] {
+  return async (scope, { service }) => {
+    await Promise.all([refresh(service, scope), broker.refreshOthers(service)]);
+  };
 }
 
 /** Clients are in one account and region; requests over REST may name others, and nobody is connected there. */

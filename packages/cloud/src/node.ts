@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -24,6 +24,7 @@ import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 import type { DataDirectory, DataDirectoryDependencies } from "./data-directory.js";
 import type { CloudFunction } from "./functions/index.js";
 import { nameOption } from "./gateway/listen.js";
+import type { HashName } from "./hashes.js";
 import type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { RequestHead } from "./rest/admission.js";
@@ -264,7 +265,7 @@ class NodeCloud implements StartedCloud {
     const { unsignedRequests, accessKeys, vending, sessionOwner, rotationOverlapMs } = this.#options;
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
-      { ...adapters, files: this.#files, store, ...(blobs && { blobs }), ...this.#functions(clock), log },
+      { ...adapters, files: this.#files, store, ...(blobs && { blobs }), ...this.#functions(clock), hash, log },
       {
         folder,
         account,
@@ -281,6 +282,7 @@ class NodeCloud implements StartedCloud {
         keyPoolSize: this.#options.keyPoolSize ?? defaultKeyPoolSize,
         objectsEndpoint: () => this.#objectsEndpoint,
         credentialsEndpoint: () => this.#credentialsEndpoint,
+        apiUrl: () => this.#addresses?.api,
         serverNames: [...(this.#options.serverNames ?? []), ...serverNamesOf(host)],
         ...(limits === undefined ? {} : { limits }),
       },
@@ -456,7 +458,7 @@ class NodeCloud implements StartedCloud {
 
   #functions(clock: Clock): Pick<CloudDependencies, "functions" | "http"> {
     const { functions } = this.#options;
-    return functions === undefined ? {} : { functions, http: createNodeHttp({ clock }) };
+    return { ...(functions && { functions }), http: createNodeHttp({ clock }) };
   }
 
   /** By which devices can reach this cloud: listening at every address is no name. */
@@ -575,3 +577,5 @@ function serverNamesOf(host: string): string[] {
 function show({ host, port }: Endpoint): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+const hash = (name: HashName, data: Uint8Array): Uint8Array => new Uint8Array(createHash(name).update(data).digest());

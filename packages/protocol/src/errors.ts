@@ -79,6 +79,7 @@ export const errorCodes = {
   REQUEST_FORBIDDEN: "a request over HTTP asks for what nobody may do, or this caller may not",
   REQUEST_INVALID: "a request to a cloud service has a wrong or missing member",
   REQUEST_TOO_LARGE: "a request over HTTP has more bytes than its operation takes",
+  REQUEST_UNAUTHORIZED: "a resource that is not there, where AWS tells that from what one may not see by nothing",
   RESOURCE_CONFLICT: "a resource of that name exists already, where AWS answers with ConflictException",
   RESOURCE_EXISTS: "a resource of that name exists already",
   RESOURCE_NOT_FOUND: "a named thing, certificate, policy or version does not exist",

@@ -136,6 +136,7 @@ export function assembleBroker(options: BrokerOptions): BrokerParts {
     sessions,
     turns,
     onWakeUpStored: options.onWakeUpStored,
+    onRefresh: options.onRefresh,
   });
   sessions.onArrival = (session) => others.arrived((message) => ear.bring(message, session));
   const clients: ClientConnectionParts = {

@@ -33,6 +33,11 @@ const noClient = { clientId: noClientId, certificateId: undefined };
 const ofService: Origin = { source: "service", ...noClient };
 const overHttp: Origin = { source: "http", ...noClient };
 
+function originOf({ source, ruleDepth }: Omit<PublishEffect, "type">): Origin {
+  const origin = source === "http" ? overHttp : ofService;
+  return ruleDepth === undefined ? origin : { ...origin, ruleDepth };
+}
+
 /** What an earlier process left. */
 async function loadBroker(parts: BrokerParts): Promise<void> {
   const { context, groups, lifecycle, port, retained } = parts;
@@ -128,7 +133,7 @@ export class LocalBroker implements Broker {
       }
     }
     if (only === undefined) {
-      intake.take(turn, publication, index.route(topic), effect.source === "http" ? overHttp : ofService);
+      intake.take(turn, publication, index.route(topic), originOf(effect));
     } else {
       const session = sessions.addressed(only);
       // Where it is subscribed, it says with which quality.
@@ -148,6 +153,11 @@ export class LocalBroker implements Broker {
     const { connections, port } = this.parts;
     const others = port.isAlone ? undefined : port.control({ type: "recheckPrincipal", certificateId });
     await Promise.all([others, connections.recheckPrincipal(certificateId)]);
+  }
+
+  async refreshOthers(service: string): Promise<void> {
+    const { port } = this.parts;
+    if (!port.isAlone) await port.control({ type: "refreshService", service });
   }
 
   async disconnectClient(clientId: string, reason: string): Promise<void> {

@@ -28,6 +28,7 @@ export interface BusEarParts {
   sessions: Sessions;
   turns: Turns;
   onWakeUpStored: ((atUnixMs: number) => void) | undefined;
+  onRefresh: ((service: string) => Promise<void>) | undefined;
 }
 
 /** What other brokers ask of this one. What came before is confirmed again and not done again. */
@@ -138,6 +139,8 @@ export class BusEar implements BusReceiver {
         return undefined;
       case "recheckPrincipal":
         return this.recheck(control.certificateId);
+      case "refreshService":
+        return this.parts.onRefresh?.(control.service);
       case "wakeUpStored":
         this.parts.onWakeUpStored?.(control.atUnixMs);
         return undefined;

@@ -3,7 +3,7 @@ import type { Scope, ServiceMessage } from "../services/operation.js";
 import { expiresAt, forwardedProperties } from "../services/message-limits.js";
 import type { BrokerContext } from "./context.js";
 import type { Delivery } from "./delivery.js";
-import type { Publication } from "./publication.js";
+import { ownProperties, type Publication } from "./publication.js";
 import type { RetainedMessages } from "./retained.js";
 import type { BrokerRoute } from "./routes.js";
 import { SmallCopies } from "./small-copies.js";
@@ -67,6 +67,9 @@ export class Intake {
       clientId: origin.clientId,
       certificateId: origin.certificateId,
       source: origin.source,
+      properties: ownProperties(publication.properties),
+      sourceIp: origin.sourceIp,
+      ruleDepth: origin.ruleDepth,
     };
     for (const listener of audience.listeners) {
       if ((listener.sources & bit) === 0) continue;

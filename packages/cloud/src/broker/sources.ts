@@ -26,4 +26,6 @@ export interface Origin {
   readonly source: MessageSource;
   readonly clientId: string;
   readonly certificateId: string | undefined;
+  readonly sourceIp?: string | undefined;
+  readonly ruleDepth?: number | undefined;
 }

@@ -33,6 +33,8 @@ export interface BrokerOptions {
   node?: CloudNode;
   /** Another node has stored a wake-up for this Unix time. */
   onWakeUpStored?: (atUnixMs: number) => void;
+  /** Another node has changed records of this service that every node keeps ready. */
+  onRefresh?: (service: string) => Promise<void>;
   /** Default `awsLimits`. */
   limits?: BrokerLimits;
   /** Whose a session is. Default `principal`. */
@@ -77,6 +79,8 @@ export interface Broker {
   isWanted(topic: string, source?: "service" | "http"): boolean;
   /** Asks `authorizeConnect` again for each live connection of the certificate and closes those that it refuses. */
   recheckPrincipal(certificateId: string): Promise<void>;
+  /** Tells other nodes that records of a service have changed which they keep ready. Resolves when they have read them. */
+  refreshOthers(service: string): Promise<void>;
   /** Closes the client's connection (MQTT 5: DISCONNECT 0x98). Its will is sent. Not connected: nothing happens. */
   disconnectClient(clientId: string, reason: string): Promise<void>;
   stats(): BrokerStats;

@@ -42,6 +42,8 @@ export type BusOrder =
   | { type: "sessionTaken"; clientId: string; name: string; epoch: number }
   | { type: "disconnectClient"; clientId: string; reason: string }
   | { type: "recheckPrincipal"; certificateId: string }
+  /** Records of a service have changed that every node keeps ready. */
+  | { type: "refreshService"; service: string }
   /** The sender has stored a wake-up for this Unix time. */
   | { type: "wakeUpStored"; atUnixMs: number }
   /** The sender gave up one of these: whoever has not had them all reads the store. */

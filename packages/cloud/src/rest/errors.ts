@@ -32,6 +32,7 @@ export const wireErrors: Readonly<Partial<Record<ErrorCode, Wire>>> = {
   REGISTRATION_CODE_INVALID: [400, "RegistrationCodeValidationException"],
   REQUEST_FORBIDDEN: [403, "ForbiddenException"],
   REQUEST_INVALID: [400, "InvalidRequestException"],
+  REQUEST_UNAUTHORIZED: [401, "UnauthorizedException"],
   REQUEST_TOO_LARGE: [413, "RequestEntityTooLargeException"],
   RESOURCE_CONFLICT: [409, "ConflictException"],
   RESOURCE_EXISTS: [409, "ResourceAlreadyExistsException"],

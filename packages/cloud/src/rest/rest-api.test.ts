@@ -217,22 +217,22 @@ test("a signature that is wrong is told before what there is, and is not counted
 
 test("an operation that is not built says so by its name, and is counted", async () => {
   const { send, api } = await openApi({ signatures: "any" });
-  const rule = await send("POST", "/rules/j");
+  const profile = await send("POST", "/security-profiles/j");
   assert.deepEqual(
-    [rule.status, rule.headers["x-amzn-errortype"], rule.body],
-    [501, "NotImplementedException", { message: "The local cloud has not built CreateTopicRule of iot yet" }],
+    [profile.status, profile.headers["x-amzn-errortype"], profile.body],
+    [501, "NotImplementedException", { message: "The local cloud has not built CreateSecurityProfile of iot yet" }],
   );
   const headers = { ...credential("IoTSecuredTunneling"), "x-amz-target": "IoTSecuredTunneling.OpenTunnel" };
   const tunnel = await send("POST", "/", { headers, body: json({}) });
   assert.match(String(tunnel.body["message"]), /has not built OpenTunnel of iotsecuretunneling yet/);
-  await send("POST", "/rules/k");
+  await send("POST", "/security-profiles/k");
   // What is told without the body counts as well, once.
-  const head = { method: "GET", url: "http://localhost:4680/rules/k", headers: {} };
+  const head = { method: "GET", url: "http://localhost:4680/security-profiles/k", headers: {} };
   assert.equal((await api.refuse(head))?.status, 501);
   assert.deepEqual(api.stats().notBuilt, {
-    "iot:CreateTopicRule": 2,
+    "iot:CreateSecurityProfile": 2,
     "iotsecuretunneling:OpenTunnel": 1,
-    "iot:GetTopicRule": 1,
+    "iot:DescribeSecurityProfile": 1,
   });
   assert.equal((await api.refuse({ ...head, headers: credential("iot") }))?.status, 501);
   const unknown = { ...credential("IoTSecuredTunneling"), "x-amz-target": "IoTSecuredTunneling.DigTunnel" };

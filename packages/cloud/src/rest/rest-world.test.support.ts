@@ -5,6 +5,9 @@ import type { Functions } from "../functions/index.js";
 import { answerFaults } from "../model/answers.test.support.js";
 import { loadModel, type Model, type ModelOperation } from "../model/model.js";
 import type { ServedOperation } from "../services/aws-operation.js";
+import { createDestinations } from "../services/rules/destinations.js";
+import { RuleSet } from "../services/rules/rule-set.js";
+import { createTopicRules } from "../services/rules/service.js";
 import { createAuthorizers } from "../services/authorizers/service.js";
 import { findDomainOfAuthorizer } from "../services/domain-configurations/index.js";
 import { createDomainConfigurations } from "../services/domain-configurations/service.js";
@@ -116,6 +119,8 @@ export async function openRestWorld(
     ...Object.values(createTags([taggable("thinggroup", registryKeys.thingGroup)])),
     ...Object.values(createPackages({ objects: { headObject } }, { isLimited: true })),
     ...Object.values(createRoleAliases({ isLimited: true })),
+    ...Object.values(createTopicRules(new RuleSet(world.log))),
+    ...Object.values(createDestinations({ http: undefined, log: world.log, apiUrl: () => undefined })),
     ...Object.values(createOtaUpdates({ jobs, streams, objects: { headObject } })),
   ];
   const operations = [...built.filter((operation) => !names.has(nameOf(operation))), ...replaced];

@@ -5,6 +5,7 @@ export { queriedElementsMax, type Scope } from "./evaluate.js";
 export { sqlFunctions } from "./functions/table.js";
 export { ExternalNeeded, type ExternalCall, type HashName, type MessageHost, type RuleMessage } from "./host.js";
 export { messageDepthMax, own, readJsonText, writeJson } from "./json.js";
+export { md2 } from "./md2.js";
 export { sqlVariablesMax } from "./parse.js";
 export { runStatement, type Selected } from "./run.js";
 export { fillTemplate, parseTemplate, type Template } from "./template.js";

@@ -1,4 +1,4 @@
-import type { Clock, Endpoint, Files, Keys, Random } from "@thingline/transport";
+import type { Clock, Endpoint, Files, Http, Keys, Random } from "@thingline/transport";
 import type { Functions } from "../functions/index.js";
 import type { Log } from "../log.js";
 import { createAuthorizersService, findAuthorizer, type Authorizers } from "./authorizers/index.js";
@@ -40,6 +40,8 @@ import {
   type ShadowOptions,
   type Shadows,
 } from "./shadow/index.js";
+import { createRulesService, type Rules } from "./rules/index.js";
+import type { Hash } from "../hashes.js";
 import { createSplitProvisioningService, type SplitProvisioning, type Vending } from "./split-provisioning/index.js";
 import { createStreamsService, type Streams } from "./streams/index.js";
 import { createTagsService, type Tags } from "./tags/index.js";
@@ -58,6 +60,12 @@ export interface ServiceDependencies {
   log: Log;
   /** Who is connected, and who was; known when the cloud is open. */
   clients: ClientDirectory;
+  /** For HTTP actions of rules; without it they fail. */
+  http: Http | undefined;
+  /** For statements of rules. */
+  hash: Hash;
+  /** Where this cloud answers REST; undefined where it does not. */
+  apiUrl: () => string | undefined;
   /** For files of a service's own. */
   folder: string;
   /** Where devices connect; known when the cloud is open. */
@@ -119,6 +127,8 @@ export interface NamedOperations {
   readonly fleetProvisioning: FleetProvisioning;
   /** The software package catalog. */
   readonly packages: Packages;
+  /** Topic rules, and endpoints of their HTTP actions. */
+  readonly rules: Rules;
   /** Roles that devices assume by a name. */
   readonly roleAliases: RoleAliases;
 }
@@ -192,6 +202,9 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     { vending: options.vending, isLimited },
   );
   const roleAliases = createRoleAliasService({ isLimited });
+  const rules = createRulesService({
+    ...{ ...deps, objects: objects.operations, registry: registry.operations, shadows: shadows.operations },
+  });
   const owners: CloudService[] = [
     registry,
     shadows,
@@ -211,6 +224,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     fleetProvisioning,
     splitProvisioning,
     roleAliases,
+    rules,
   ];
   const tags = createTagsService(owners.flatMap((service) => service.taggable ?? []));
   return {
@@ -227,6 +241,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       commands: commands.operations,
       streams: streams.operations,
       otaUpdates: otaUpdates.operations,
+      rules: rules.operations,
       tags: tags.operations,
       logging: logging.operations,
       thingProvisioning: thingProvisioning.operations,

@@ -26,6 +26,8 @@ export type Effect =
        * when those that hold acknowledgements have answered it. Default `service`.
        */
       source?: "service" | "http";
+      /** Of a message that a rule republishes: how many of them followed from each other. */
+      ruleDepth?: number;
       /** Deliver to this client only, subscribed or not (job responses). */
       onlyToClientId?: string;
       /**
@@ -35,6 +37,8 @@ export type Effect =
       onlyToCertificateId?: string;
     }
   | { type: "disconnect"; clientId: string; reason: string }
+  /** What a service keeps ready of its records has changed: every node reads it anew, see `CloudService.onRefresh`. */
+  | { type: "refresh"; service: string }
   /** Policies, status or attachments of a certificate changed: look again at its live connections. */
   | { type: "recheckPrincipal"; certificateId: string }
   /** The blob is wanted no more: {@link releaseBlob} makes it together with what the commit writes. */
@@ -147,6 +151,12 @@ export interface ServiceMessage {
   /** Certificate id; undefined for an anonymous plain TCP client, and for a message that no client has sent. */
   certificateId: string | undefined;
   source: MessageSource;
+  /** Of MQTT 5. Nobody changes them. */
+  properties?: Readonly<PublishProperties> | undefined;
+  /** Where its client connects from, as far as the connection tells. */
+  sourceIp?: string | undefined;
+  /** Of a message that a rule has republished: how many of them followed from each other. */
+  ruleDepth?: number | undefined;
 }
 
 /** The MQTT face of a service (`topics.ts`): which topics it hears from whom, and what it does with a message. */

@@ -40,6 +40,8 @@ export interface EffectPerformer {
   isWanted?(scope: Scope, topic: string, source: "service" | "http"): boolean;
   disconnect(scope: Scope, effect: Extract<PerformedEffect, { type: "disconnect" }>): Promise<void>;
   recheckPrincipal(scope: Scope, effect: Extract<PerformedEffect, { type: "recheckPrincipal" }>): Promise<void>;
+  /** Without it nothing is kept ready by any service. */
+  refresh?(scope: Scope, effect: Extract<PerformedEffect, { type: "refresh" }>): Promise<void>;
   /** Without it a blob that is wanted no more goes when the next engine opens. */
   deleteBlob?(scope: Scope, effect: Extract<PerformedEffect, { type: "deleteBlob" }>): Promise<void>;
   /** A wake-up for this Unix time was stored: other nodes may like to know before they look by themselves. */
@@ -305,6 +307,8 @@ export class Outbox {
         return performer.disconnect(scope, effect);
       case "recheckPrincipal":
         return performer.recheckPrincipal(scope, effect);
+      case "refresh":
+        return performer.refresh?.(scope, effect);
       case "deleteBlob":
         return performer.deleteBlob?.(scope, effect);
     }

@@ -9,7 +9,7 @@ import type { WakeHandler } from "./wake-ups.js";
  * `all.ts` lists it; nothing else names it.
  *
  * It is made once for a cloud. A reset or a restore changes the store below it, and another node may write there as well, so it keeps
- * nothing of the store in memory. Its faces hold no rules: they call `operations`. It asks the rest of the cloud for nothing but by
+ * nothing of the store in memory but what `onOpen` and `onRefresh` read. Its faces hold no rules: they call `operations`. It asks the rest of the cloud for nothing but by
  * effects, and another service for nothing but by `context.call`.
  *
  * Two places are kept for what comes with its first user: `changes` (what the store was told of records under a prefix, for search and
@@ -39,6 +39,8 @@ export interface CloudService<Operations extends object = object> {
    * miss an event learns of it by its state as well, because an event is lost with its process.
    */
   onLifecycle?(event: LifecycleEvent, runner: OperationRunner): void | Promise<void>;
+  /** After a `refresh` effect with the service's name, of any node: what it read when it was opened is read anew. */
+  onRefresh?(scope: Scope, runner: Pick<OperationRunner, "run">): Promise<void>;
   /** Ends what the service keeps open. No operation runs then. */
   close?(): void | Promise<void>;
 }

@@ -16,6 +16,32 @@ export interface AcceptCertificateTransferRequest {
   setAsActive?: boolean | undefined;
 }
 
+export interface Action {
+  dynamoDB?: DynamoDBAction | undefined;
+  dynamoDBv2?: DynamoDBv2Action | undefined;
+  lambda?: LambdaAction | undefined;
+  sns?: SnsAction | undefined;
+  sqs?: SqsAction | undefined;
+  kinesis?: KinesisAction | undefined;
+  republish?: RepublishAction | undefined;
+  s3?: S3Action | undefined;
+  firehose?: FirehoseAction | undefined;
+  cloudwatchMetric?: CloudwatchMetricAction | undefined;
+  cloudwatchAlarm?: CloudwatchAlarmAction | undefined;
+  cloudwatchLogs?: CloudwatchLogsAction | undefined;
+  elasticsearch?: ElasticsearchAction | undefined;
+  salesforce?: SalesforceAction | undefined;
+  iotAnalytics?: IotAnalyticsAction | undefined;
+  iotEvents?: IotEventsAction | undefined;
+  iotSiteWise?: IotSiteWiseAction | undefined;
+  stepFunctions?: StepFunctionsAction | undefined;
+  timestream?: TimestreamAction | undefined;
+  http?: HttpAction | undefined;
+  kafka?: KafkaAction | undefined;
+  openSearch?: OpenSearchAction | undefined;
+  location?: LocationAction | undefined;
+}
+
 export interface AddThingToBillingGroupRequest {
   billingGroupName?: string | undefined;
   billingGroupArn?: string | undefined;
@@ -37,6 +63,24 @@ export type AddThingToThingGroupResponse = Readonly<Record<never, never>>;
 
 export interface Allowed {
   policies?: readonly Policy[] | undefined;
+}
+
+export interface AssetPropertyTimestamp {
+  timeInSeconds: string;
+  offsetInNanos?: string | undefined;
+}
+
+export interface AssetPropertyValue {
+  value: AssetPropertyVariant;
+  timestamp: AssetPropertyTimestamp;
+  quality?: string | undefined;
+}
+
+export interface AssetPropertyVariant {
+  stringValue?: string | undefined;
+  integerValue?: string | undefined;
+  doubleValue?: string | undefined;
+  booleanValue?: string | undefined;
 }
 
 export interface AssociateTargetsWithJobRequest {
@@ -150,6 +194,13 @@ export interface AwsJsonSubstitutionCommandPreprocessorConfig {
   outputFormat: "JSON" | "CBOR";
 }
 
+export interface BatchConfig {
+  maxBatchOpenMs?: number | undefined;
+  maxBatchSize?: number | undefined;
+  maxBatchSizeBytes?: number | undefined;
+  batchAcrossTopics?: boolean | undefined;
+}
+
 export interface BillingGroupMetadata {
   creationDate?: number | undefined;
 }
@@ -248,6 +299,28 @@ export interface ClientCertificateConfig {
   clientCertificateCallbackArn?: string | undefined;
 }
 
+export interface CloudwatchAlarmAction {
+  roleArn: string;
+  alarmName: string;
+  stateReason: string;
+  stateValue: string;
+}
+
+export interface CloudwatchLogsAction {
+  roleArn: string;
+  logGroupName: string;
+  batchMode?: boolean | undefined;
+}
+
+export interface CloudwatchMetricAction {
+  roleArn: string;
+  metricNamespace: string;
+  metricName: string;
+  metricValue: string;
+  metricUnit: string;
+  metricTimestamp?: string | undefined;
+}
+
 export interface CodeSigning {
   awsSignerJobId?: string | undefined;
   startSigningJobParameter?: StartSigningJobParameter | undefined;
@@ -344,6 +417,12 @@ export interface ConfigurationDetails {
   errorCode?: string | undefined;
   errorMessage?: string | undefined;
 }
+
+export interface ConfirmTopicRuleDestinationRequest {
+  confirmationToken: string;
+}
+
+export type ConfirmTopicRuleDestinationResponse = Readonly<Record<never, never>>;
 
 export interface CreateAuthorizerRequest {
   authorizerName: string;
@@ -683,6 +762,20 @@ export interface CreateThingTypeResponse {
   thingTypeId?: string | undefined;
 }
 
+export interface CreateTopicRuleDestinationRequest {
+  destinationConfiguration: TopicRuleDestinationConfiguration;
+}
+
+export interface CreateTopicRuleDestinationResponse {
+  topicRuleDestination?: TopicRuleDestination | undefined;
+}
+
+export interface CreateTopicRuleRequest {
+  ruleName: string;
+  topicRulePayload: TopicRulePayload;
+  tags?: string | undefined;
+}
+
 export interface CustomCodeSigning {
   signature?: CodeSigningSignature | undefined;
   certificateChain?: CodeSigningCertificateChain | undefined;
@@ -839,6 +932,16 @@ export interface DeleteThingTypeRequest {
 }
 
 export type DeleteThingTypeResponse = Readonly<Record<never, never>>;
+
+export interface DeleteTopicRuleDestinationRequest {
+  arn: string;
+}
+
+export type DeleteTopicRuleDestinationResponse = Readonly<Record<never, never>>;
+
+export interface DeleteTopicRuleRequest {
+  ruleName: string;
+}
 
 export interface DeleteV2LoggingLevelRequest {
   targetType: "DEFAULT" | "THING_GROUP" | "CLIENT_ID" | "SOURCE_IP" | "PRINCIPAL_ID";
@@ -1146,6 +1249,10 @@ export interface DetachThingPrincipalRequest {
 
 export type DetachThingPrincipalResponse = Readonly<Record<never, never>>;
 
+export interface DisableTopicRuleRequest {
+  ruleName: string;
+}
+
 export interface DocumentParameter {
   key?: string | undefined;
   description?: string | undefined;
@@ -1160,10 +1267,40 @@ export interface DomainConfigurationSummary {
   serviceType?: "DATA" | "CREDENTIAL_PROVIDER" | "JOBS" | undefined;
 }
 
+export interface DynamoDBAction {
+  tableName: string;
+  roleArn: string;
+  operation?: string | undefined;
+  hashKeyField: string;
+  hashKeyValue: string;
+  hashKeyType?: "STRING" | "NUMBER" | undefined;
+  rangeKeyField?: string | undefined;
+  rangeKeyValue?: string | undefined;
+  rangeKeyType?: "STRING" | "NUMBER" | undefined;
+  payloadField?: string | undefined;
+}
+
+export interface DynamoDBv2Action {
+  roleArn: string;
+  putItem: PutItemInput;
+}
+
 export interface EffectivePolicy {
   policyName?: string | undefined;
   policyArn?: string | undefined;
   policyDocument?: string | undefined;
+}
+
+export interface ElasticsearchAction {
+  roleArn: string;
+  endpoint: string;
+  index: string;
+  type: string;
+  id: string;
+}
+
+export interface EnableTopicRuleRequest {
+  ruleName: string;
 }
 
 export interface ErrorInfo {
@@ -1184,6 +1321,13 @@ export interface ExponentialRolloutRate {
 export interface FileLocation {
   stream?: Stream | undefined;
   s3Location?: S3Location | undefined;
+}
+
+export interface FirehoseAction {
+  roleArn: string;
+  deliveryStreamName: string;
+  separator?: string | undefined;
+  batchMode?: boolean | undefined;
 }
 
 export interface GetCommandExecutionRequest {
@@ -1339,6 +1483,23 @@ export interface GetRegistrationCodeResponse {
   registrationCode?: string | undefined;
 }
 
+export interface GetTopicRuleDestinationRequest {
+  arn: string;
+}
+
+export interface GetTopicRuleDestinationResponse {
+  topicRuleDestination?: TopicRuleDestination | undefined;
+}
+
+export interface GetTopicRuleRequest {
+  ruleName: string;
+}
+
+export interface GetTopicRuleResponse {
+  ruleArn?: string | undefined;
+  rule?: TopicRule | undefined;
+}
+
 export interface GetV2LoggingOptionsRequest {
   verbose?: boolean | undefined;
 }
@@ -1355,13 +1516,62 @@ export interface GroupNameAndArn {
   groupArn?: string | undefined;
 }
 
+export interface HttpAction {
+  url: string;
+  confirmationUrl?: string | undefined;
+  headers?: readonly HttpActionHeader[] | undefined;
+  auth?: HttpAuthorization | undefined;
+  enableBatching?: boolean | undefined;
+  batchConfig?: BatchConfig | undefined;
+}
+
+export interface HttpActionHeader {
+  key: string;
+  value: string;
+}
+
+export interface HttpAuthorization {
+  sigv4?: SigV4Authorization | undefined;
+}
+
 export interface HttpContext {
   headers?: Readonly<Record<string, string>> | undefined;
   queryString?: string | undefined;
 }
 
+export interface HttpUrlDestinationConfiguration {
+  confirmationUrl: string;
+}
+
+export interface HttpUrlDestinationProperties {
+  confirmationUrl?: string | undefined;
+}
+
+export interface HttpUrlDestinationSummary {
+  confirmationUrl?: string | undefined;
+}
+
 export interface ImplicitDeny {
   policies?: readonly Policy[] | undefined;
+}
+
+export interface IotAnalyticsAction {
+  channelArn?: string | undefined;
+  channelName?: string | undefined;
+  batchMode?: boolean | undefined;
+  roleArn?: string | undefined;
+}
+
+export interface IotEventsAction {
+  inputName: string;
+  messageId?: string | undefined;
+  batchMode?: boolean | undefined;
+  roleArn: string;
+}
+
+export interface IotSiteWiseAction {
+  putAssetPropertyValueEntries: readonly PutAssetPropertyValueEntry[];
+  roleArn: string;
 }
 
 export interface Job {
@@ -1469,9 +1679,33 @@ export interface JobTemplateSummary {
   createdAt?: number | undefined;
 }
 
+export interface KafkaAction {
+  destinationArn: string;
+  topic: string;
+  key?: string | undefined;
+  partition?: string | undefined;
+  clientProperties: Readonly<Record<string, string>>;
+  headers?: readonly KafkaActionHeader[] | undefined;
+}
+
+export interface KafkaActionHeader {
+  key: string;
+  value: string;
+}
+
 export interface KeyPair {
   PublicKey?: string | undefined;
   PrivateKey?: string | undefined;
+}
+
+export interface KinesisAction {
+  roleArn: string;
+  streamName: string;
+  partitionKey?: string | undefined;
+}
+
+export interface LambdaAction {
+  functionArn: string;
 }
 
 export interface ListAttachedPoliciesRequest {
@@ -1950,6 +2184,28 @@ export interface ListThingsResponse {
   nextToken?: string | undefined;
 }
 
+export interface ListTopicRuleDestinationsRequest {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListTopicRuleDestinationsResponse {
+  destinationSummaries?: readonly TopicRuleDestinationSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListTopicRulesRequest {
+  topic?: string | undefined;
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+  ruleDisabled?: boolean | undefined;
+}
+
+export interface ListTopicRulesResponse {
+  rules?: readonly TopicRuleListItem[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListV2LoggingLevelsRequest {
   targetType?: "DEFAULT" | "THING_GROUP" | "CLIENT_ID" | "SOURCE_IP" | "PRINCIPAL_ID" | undefined;
   nextToken?: string | undefined;
@@ -1959,6 +2215,20 @@ export interface ListV2LoggingLevelsRequest {
 export interface ListV2LoggingLevelsResponse {
   logTargetConfigurations?: readonly LogTargetConfiguration[] | undefined;
   nextToken?: string | undefined;
+}
+
+export interface LocationAction {
+  roleArn: string;
+  trackerName: string;
+  deviceId: string;
+  timestamp?: LocationTimestamp | undefined;
+  latitude: string;
+  longitude: string;
+}
+
+export interface LocationTimestamp {
+  value: string;
+  unit?: string | undefined;
 }
 
 export interface LogEventConfiguration {
@@ -2005,6 +2275,15 @@ export interface MqttContext {
   clientId?: string | undefined;
 }
 
+export interface MqttHeaders {
+  payloadFormatIndicator?: string | undefined;
+  contentType?: string | undefined;
+  responseTopic?: string | undefined;
+  correlationData?: string | undefined;
+  messageExpiry?: string | undefined;
+  userProperties?: readonly UserProperty[] | undefined;
+}
+
 export interface OTAUpdateFile {
   fileName?: string | undefined;
   fileType?: number | undefined;
@@ -2037,6 +2316,14 @@ export interface OTAUpdateSummary {
   otaUpdateId?: string | undefined;
   otaUpdateArn?: string | undefined;
   creationDate?: number | undefined;
+}
+
+export interface OpenSearchAction {
+  roleArn: string;
+  endpoint: string;
+  index: string;
+  type: string;
+  id: string;
 }
 
 export interface OutgoingCertificate {
@@ -2113,6 +2400,18 @@ export interface ProvisioningTemplateVersionSummary {
   versionId?: number | undefined;
   creationDate?: number | undefined;
   isDefaultVersion?: boolean | undefined;
+}
+
+export interface PutAssetPropertyValueEntry {
+  entryId?: string | undefined;
+  assetId?: string | undefined;
+  propertyId?: string | undefined;
+  propertyAlias?: string | undefined;
+  propertyValues: readonly AssetPropertyValue[];
+}
+
+export interface PutItemInput {
+  tableName: string;
 }
 
 export interface RateIncreaseCriteria {
@@ -2196,6 +2495,18 @@ export interface RemoveThingFromThingGroupRequest {
 
 export type RemoveThingFromThingGroupResponse = Readonly<Record<never, never>>;
 
+export interface ReplaceTopicRuleRequest {
+  ruleName: string;
+  topicRulePayload: TopicRulePayload;
+}
+
+export interface RepublishAction {
+  roleArn: string;
+  topic: string;
+  qos?: number | undefined;
+  headers?: MqttHeaders | undefined;
+}
+
 export interface RetryCriteria {
   failureType: "FAILED" | "TIMED_OUT" | "ALL";
   numberOfRetries: number;
@@ -2211,6 +2522,13 @@ export interface RoleAliasDescription {
   lastModifiedDate?: number | undefined;
 }
 
+export interface S3Action {
+  roleArn: string;
+  bucketName: string;
+  key: string;
+  cannedAcl?: "private" | "public-read" | "public-read-write" | "aws-exec-read" | "authenticated-read" | "bucket-owner-read" | "bucket-owner-full-control" | "log-delivery-write" | undefined;
+}
+
 export interface S3Destination {
   bucket?: string | undefined;
   prefix?: string | undefined;
@@ -2220,6 +2538,11 @@ export interface S3Location {
   bucket?: string | undefined;
   key?: string | undefined;
   version?: string | undefined;
+}
+
+export interface SalesforceAction {
+  token: string;
+  url: string;
 }
 
 export interface Sbom {
@@ -2279,10 +2602,28 @@ export interface SetV2LoggingOptionsRequest {
   eventConfigurations?: readonly LogEventConfiguration[] | undefined;
 }
 
+export interface SigV4Authorization {
+  signingRegion: string;
+  serviceName: string;
+  roleArn: string;
+}
+
 export interface SigningProfileParameter {
   certificateArn?: string | undefined;
   platform?: string | undefined;
   certificatePathOnDevice?: string | undefined;
+}
+
+export interface SnsAction {
+  targetArn: string;
+  roleArn: string;
+  messageFormat?: "RAW" | "JSON" | undefined;
+}
+
+export interface SqsAction {
+  roleArn: string;
+  queueUrl: string;
+  useBase64?: boolean | undefined;
 }
 
 export interface StartSigningJobParameter {
@@ -2305,6 +2646,12 @@ export interface StartThingRegistrationTaskResponse {
 export interface StatusReason {
   reasonCode: string;
   reasonDescription?: string | undefined;
+}
+
+export interface StepFunctionsAction {
+  executionNamePrefix?: string | undefined;
+  stateMachineName: string;
+  roleArn: string;
 }
 
 export interface StopThingRegistrationTaskRequest {
@@ -2435,12 +2782,83 @@ export interface TimeoutConfig {
   inProgressTimeoutInMinutes?: number | undefined;
 }
 
+export interface TimestreamAction {
+  roleArn: string;
+  databaseName: string;
+  tableName: string;
+  dimensions: readonly TimestreamDimension[];
+  timestamp?: TimestreamTimestamp | undefined;
+}
+
+export interface TimestreamDimension {
+  name: string;
+  value: string;
+}
+
+export interface TimestreamTimestamp {
+  value: string;
+  unit: string;
+}
+
 export interface TlsConfig {
   securityPolicy?: string | undefined;
 }
 
 export interface TlsContext {
   serverName?: string | undefined;
+}
+
+export interface TopicRule {
+  ruleName?: string | undefined;
+  sql?: string | undefined;
+  description?: string | undefined;
+  createdAt?: number | undefined;
+  actions?: readonly Action[] | undefined;
+  ruleDisabled?: boolean | undefined;
+  awsIotSqlVersion?: string | undefined;
+  errorAction?: Action | undefined;
+}
+
+export interface TopicRuleDestination {
+  arn?: string | undefined;
+  status?: "ENABLED" | "IN_PROGRESS" | "DISABLED" | "ERROR" | "DELETING" | undefined;
+  createdAt?: number | undefined;
+  lastUpdatedAt?: number | undefined;
+  statusReason?: string | undefined;
+  httpUrlProperties?: HttpUrlDestinationProperties | undefined;
+  vpcProperties?: VpcDestinationProperties | undefined;
+}
+
+export interface TopicRuleDestinationConfiguration {
+  httpUrlConfiguration?: HttpUrlDestinationConfiguration | undefined;
+  vpcConfiguration?: VpcDestinationConfiguration | undefined;
+}
+
+export interface TopicRuleDestinationSummary {
+  arn?: string | undefined;
+  status?: "ENABLED" | "IN_PROGRESS" | "DISABLED" | "ERROR" | "DELETING" | undefined;
+  createdAt?: number | undefined;
+  lastUpdatedAt?: number | undefined;
+  statusReason?: string | undefined;
+  httpUrlSummary?: HttpUrlDestinationSummary | undefined;
+  vpcDestinationSummary?: VpcDestinationSummary | undefined;
+}
+
+export interface TopicRuleListItem {
+  ruleArn?: string | undefined;
+  ruleName?: string | undefined;
+  topicPattern?: string | undefined;
+  createdAt?: number | undefined;
+  ruleDisabled?: boolean | undefined;
+}
+
+export interface TopicRulePayload {
+  sql: string;
+  description?: string | undefined;
+  actions: readonly Action[];
+  ruleDisabled?: boolean | undefined;
+  awsIotSqlVersion?: string | undefined;
+  errorAction?: Action | undefined;
 }
 
 export interface TransferCertificateRequest {
@@ -2676,8 +3094,41 @@ export interface UpdateThingTypeRequest {
 
 export type UpdateThingTypeResponse = Readonly<Record<never, never>>;
 
+export interface UpdateTopicRuleDestinationRequest {
+  arn: string;
+  status: "ENABLED" | "IN_PROGRESS" | "DISABLED" | "ERROR" | "DELETING";
+}
+
+export type UpdateTopicRuleDestinationResponse = Readonly<Record<never, never>>;
+
+export interface UserProperty {
+  key: string;
+  value: string;
+}
+
 export interface VersionUpdateByJobsConfig {
   enabled?: boolean | undefined;
+  roleArn?: string | undefined;
+}
+
+export interface VpcDestinationConfiguration {
+  subnetIds: readonly string[];
+  securityGroups?: readonly string[] | undefined;
+  vpcId: string;
+  roleArn: string;
+}
+
+export interface VpcDestinationProperties {
+  subnetIds?: readonly string[] | undefined;
+  securityGroups?: readonly string[] | undefined;
+  vpcId?: string | undefined;
+  roleArn?: string | undefined;
+}
+
+export interface VpcDestinationSummary {
+  subnetIds?: readonly string[] | undefined;
+  securityGroups?: readonly string[] | undefined;
+  vpcId?: string | undefined;
   roleArn?: string | undefined;
 }
 
@@ -2694,6 +3145,7 @@ export interface IotOperations {
   CancelJob: { input: CancelJobRequest; output: CancelJobResponse };
   CancelJobExecution: { input: CancelJobExecutionRequest; output: Readonly<Record<never, never>> };
   ClearDefaultAuthorizer: { input: ClearDefaultAuthorizerRequest; output: ClearDefaultAuthorizerResponse };
+  ConfirmTopicRuleDestination: { input: ConfirmTopicRuleDestinationRequest; output: ConfirmTopicRuleDestinationResponse };
   CreateAuthorizer: { input: CreateAuthorizerRequest; output: CreateAuthorizerResponse };
   CreateBillingGroup: { input: CreateBillingGroupRequest; output: CreateBillingGroupResponse };
   CreateCertificateFromCsr: { input: CreateCertificateFromCsrRequest; output: CreateCertificateFromCsrResponse };
@@ -2716,6 +3168,8 @@ export interface IotOperations {
   CreateThing: { input: CreateThingRequest; output: CreateThingResponse };
   CreateThingGroup: { input: CreateThingGroupRequest; output: CreateThingGroupResponse };
   CreateThingType: { input: CreateThingTypeRequest; output: CreateThingTypeResponse };
+  CreateTopicRule: { input: CreateTopicRuleRequest; output: Readonly<Record<never, never>> };
+  CreateTopicRuleDestination: { input: CreateTopicRuleDestinationRequest; output: CreateTopicRuleDestinationResponse };
   DeleteAuthorizer: { input: DeleteAuthorizerRequest; output: DeleteAuthorizerResponse };
   DeleteBillingGroup: { input: DeleteBillingGroupRequest; output: DeleteBillingGroupResponse };
   DeleteCACertificate: { input: DeleteCACertificateRequest; output: DeleteCACertificateResponse };
@@ -2740,6 +3194,8 @@ export interface IotOperations {
   DeleteThing: { input: DeleteThingRequest; output: DeleteThingResponse };
   DeleteThingGroup: { input: DeleteThingGroupRequest; output: DeleteThingGroupResponse };
   DeleteThingType: { input: DeleteThingTypeRequest; output: DeleteThingTypeResponse };
+  DeleteTopicRule: { input: DeleteTopicRuleRequest; output: Readonly<Record<never, never>> };
+  DeleteTopicRuleDestination: { input: DeleteTopicRuleDestinationRequest; output: DeleteTopicRuleDestinationResponse };
   DeleteV2LoggingLevel: { input: DeleteV2LoggingLevelRequest; output: Readonly<Record<never, never>> };
   DeprecateThingType: { input: DeprecateThingTypeRequest; output: DeprecateThingTypeResponse };
   DescribeAuthorizer: { input: DescribeAuthorizerRequest; output: DescribeAuthorizerResponse };
@@ -2767,6 +3223,8 @@ export interface IotOperations {
   DetachPolicy: { input: DetachPolicyRequest; output: Readonly<Record<never, never>> };
   DetachPrincipalPolicy: { input: DetachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   DetachThingPrincipal: { input: DetachThingPrincipalRequest; output: DetachThingPrincipalResponse };
+  DisableTopicRule: { input: DisableTopicRuleRequest; output: Readonly<Record<never, never>> };
+  EnableTopicRule: { input: EnableTopicRuleRequest; output: Readonly<Record<never, never>> };
   GetCommand: { input: GetCommandRequest; output: GetCommandResponse };
   GetCommandExecution: { input: GetCommandExecutionRequest; output: GetCommandExecutionResponse };
   GetEffectivePolicies: { input: GetEffectivePoliciesRequest; output: GetEffectivePoliciesResponse };
@@ -2779,6 +3237,8 @@ export interface IotOperations {
   GetPolicy: { input: GetPolicyRequest; output: GetPolicyResponse };
   GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
   GetRegistrationCode: { input: GetRegistrationCodeRequest; output: GetRegistrationCodeResponse };
+  GetTopicRule: { input: GetTopicRuleRequest; output: GetTopicRuleResponse };
+  GetTopicRuleDestination: { input: GetTopicRuleDestinationRequest; output: GetTopicRuleDestinationResponse };
   GetV2LoggingOptions: { input: GetV2LoggingOptionsRequest; output: GetV2LoggingOptionsResponse };
   ListAttachedPolicies: { input: ListAttachedPoliciesRequest; output: ListAttachedPoliciesResponse };
   ListAuthorizers: { input: ListAuthorizersRequest; output: ListAuthorizersResponse };
@@ -2821,6 +3281,8 @@ export interface IotOperations {
   ListThings: { input: ListThingsRequest; output: ListThingsResponse };
   ListThingsInBillingGroup: { input: ListThingsInBillingGroupRequest; output: ListThingsInBillingGroupResponse };
   ListThingsInThingGroup: { input: ListThingsInThingGroupRequest; output: ListThingsInThingGroupResponse };
+  ListTopicRuleDestinations: { input: ListTopicRuleDestinationsRequest; output: ListTopicRuleDestinationsResponse };
+  ListTopicRules: { input: ListTopicRulesRequest; output: ListTopicRulesResponse };
   ListV2LoggingLevels: { input: ListV2LoggingLevelsRequest; output: ListV2LoggingLevelsResponse };
   RegisterCACertificate: { input: RegisterCACertificateRequest; output: RegisterCACertificateResponse };
   RegisterCertificate: { input: RegisterCertificateRequest; output: RegisterCertificateResponse };
@@ -2829,6 +3291,7 @@ export interface IotOperations {
   RejectCertificateTransfer: { input: RejectCertificateTransferRequest; output: Readonly<Record<never, never>> };
   RemoveThingFromBillingGroup: { input: RemoveThingFromBillingGroupRequest; output: RemoveThingFromBillingGroupResponse };
   RemoveThingFromThingGroup: { input: RemoveThingFromThingGroupRequest; output: RemoveThingFromThingGroupResponse };
+  ReplaceTopicRule: { input: ReplaceTopicRuleRequest; output: Readonly<Record<never, never>> };
   SetDefaultAuthorizer: { input: SetDefaultAuthorizerRequest; output: SetDefaultAuthorizerResponse };
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
   SetLoggingOptions: { input: SetLoggingOptionsRequest; output: Readonly<Record<never, never>> };
@@ -2861,4 +3324,5 @@ export interface IotOperations {
   UpdateThingGroup: { input: UpdateThingGroupRequest; output: UpdateThingGroupResponse };
   UpdateThingGroupsForThing: { input: UpdateThingGroupsForThingRequest; output: UpdateThingGroupsForThingResponse };
   UpdateThingType: { input: UpdateThingTypeRequest; output: UpdateThingTypeResponse };
+  UpdateTopicRuleDestination: { input: UpdateTopicRuleDestinationRequest; output: UpdateTopicRuleDestinationResponse };
 }

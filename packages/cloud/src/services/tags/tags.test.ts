@@ -30,6 +30,7 @@ async function openWorld() {
     {
       ...{ ...world, files: createVirtualFiles(), folder: "/cloud" },
       functions: { has: () => false, invoke: () => Promise.reject(new Error("there are no functions")) },
+      ...{ http: undefined, hash: (_name: string, data: Uint8Array) => data, apiUrl: () => undefined },
       mqttsEndpoint: () => ({ host: "localhost", port: 8883 }),
       objectsEndpoint: () => ({ scheme: "https", host: "localhost", port: 9_000 }),
       signingKey: () => ({ accessKeyId: "test", secretAccessKey: "test" }),
@@ -47,7 +48,7 @@ type Given = { tags?: readonly { Key: string; Value?: string }[] };
 
 /** For each kind that can have tags: how one is made, under which ARN it is, and how it is deleted. */
 async function kindsOf({ run, named, keys, random, clock }: World) {
-  const { registry, jobs, jobTemplates, objects, streams, otaUpdates, fleetProvisioning, authorizers } = named;
+  const { registry, jobs, jobTemplates, objects, streams, otaUpdates, fleetProvisioning, authorizers, rules } = named;
   const { certificateAuthorities: authorities } = named;
   const policyDocument = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}';
   await run(objects.createBucket, { bucket: "firmware" });
@@ -76,6 +77,18 @@ async function kindsOf({ run, named, keys, random, clock }: World) {
         }),
       arn: arnOf("authorizer/a=1"),
       remove: () => run(authorizers.deleteAuthorizer, { authorizerName: "a=1" }),
+    },
+    {
+      // Its tags come in a header, as a query string.
+      create: ({ tags }) => {
+        const header = tags?.map(({ Key, Value = "" }) => `${encodeURIComponent(Key)}=${encodeURIComponent(Value)}`);
+        const given = header === undefined ? {} : { tags: header.join("&") };
+        return run(rules.createTopicRule, {
+          ...{ ruleName: "r", topicRulePayload: { sql: "SELECT * FROM 'a'", actions: [] }, ...given },
+        });
+      },
+      arn: arnOf("rule/r"),
+      remove: () => run(rules.deleteTopicRule, { ruleName: "r" }),
     },
     {
       create: (given) => run(registry.createBillingGroup, { billingGroupName: "b", ...given }),
