@@ -1,5 +1,6 @@
 // Publish and retained messages of a whole local cloud, by the unmodified AWS SDK and by plain HTTP, on real sockets.
 import assert from "node:assert/strict";
+import { request as httpsRequest } from "node:https";
 import { test } from "node:test";
 import {
   DeleteConnectionCommand,
@@ -14,7 +15,16 @@ import {
   SendDirectMessageCommand,
 } from "@aws-sdk/client-iot-data-plane";
 import type mqtt from "mqtt";
-import { connectClient, createDevice, nextEvent, openDataPlane, openWorld } from "./cloud-world.test.support.js";
+import {
+  connectClient,
+  createDevice,
+  nextEvent,
+  openDataPlane,
+  openWorld,
+  portOf,
+  type Credentials,
+  type World,
+} from "./cloud-world.test.support.js";
 
 type Arrival = [topic: string, payload: Buffer, packet: mqtt.IPublishPacket];
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -202,4 +212,90 @@ test("the AWS SDK describes connections, lists subscriptions, sends to one clien
   silent.handleMessage = () => undefined;
   const confirmed = { clientId, topic: "t", confirmation: true, timeout: 1 };
   await assert.rejects(data.send(new SendDirectMessageCommand(confirmed)), GatewayTimeoutException);
+});
+
+interface DeviceAnswer {
+  status: number;
+  body: Record<string, unknown>;
+}
+
+/** A request by who shows a certificate, at the port of WebSockets. */
+function ask(
+  { started }: World,
+  credentials: Pick<Credentials, "certificatePem" | "privateKey"> | undefined,
+  path: string,
+  { method = "GET", body = "", alpn = "x-amzn-http-ca" }: { method?: string; body?: string; alpn?: string } = {},
+): Promise<DeviceAnswer> {
+  const identity = credentials && { cert: credentials.certificatePem, key: credentials.privateKey };
+  const target = { host: "localhost", port: portOf(started.addresses.https), path, method, agent: false };
+  // The types of Node leave ALPN out here.
+  const options = { ...target, ...identity, ca: started.caPem, ALPNProtocols: [alpn] };
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest(options, (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("end", () => {
+        const text = Buffer.concat(parts).toString();
+        resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Record<string, unknown> });
+      });
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+test("a device asks the data plane over HTTPS by its certificate, and its policies say what it may", async (context) => {
+  const world = await openWorld(context);
+  const arn = "arn:aws:iot:us-east-1:123456789012:";
+  const credentials = await createDevice(world.iot, {
+    statements: [
+      { Effect: "Allow", Action: "iot:Publish", Resource: [`${arn}topic/pump/a`, `${arn}topic/no/retain`] },
+      { Effect: "Allow", Action: ["iot:GetThingShadow", "iot:UpdateThingShadow"], Resource: `${arn}thing/pump/own` },
+      {
+        Effect: "Allow",
+        Action: "iot:GetPendingJobExecutions",
+        Resource: `${arn}thing/\${iot:Connection.Thing.ThingName}`,
+      },
+      {
+        ...{ Effect: "Allow", Action: "iot:SendDirectMessage", Resource: `${arn}client/other` },
+        Condition: { StringEquals: { "iot:Topic": "commands" } },
+      },
+      {
+        ...{ Effect: "Allow", Action: "iot:GetConnection", Resource: "*" },
+        Condition: { StringEquals: { "iot:IncludeSocketInformation": "false" } },
+      },
+    ],
+    thingName: "pump",
+  });
+  const other = await connectClient(context, world.started, await createDevice(world.iot), { clientId: "other" });
+  await other.subscribeAsync("pump/a", { qos: 1 });
+  const arrived = nextEvent(other, "message") as Promise<Arrival>;
+  const post = (path: string, body = "x") => ask(world, credentials, path, { method: "POST", body });
+  const published = await post("/topics/pump%2Fa?qos=1", "by HTTPS");
+  assert.deepEqual([published.status, published.body["message"]], [200, "OK"]);
+  assert.equal(decode((await arrived)[1]), "by HTTPS");
+  const update = await post("/things/pump/shadow?name=own", '{"state":{"reported":{"on":true}}}');
+  assert.equal(update.status, 200);
+  assert.equal((await ask(world, credentials, "/connections/other", { alpn: "http/1.1" })).body["connected"], true);
+  assert.equal((await post("/connections/other/messages?topic=commands&confirmation=true")).status, 200);
+  const denied: [path: string, method?: string][] = [
+    ["/topics/pump%2Fb?qos=1", "POST"],
+    ["/topics/no%2Fretain?qos=1&retain=true", "POST"],
+    ["/things/pump/shadow"],
+    ["/things/other/shadow?name=own"],
+    ["/things/pump/jobs"],
+    ["/connections/other?includeSocketInformation=true"],
+    ["/connections/other", "DELETE"],
+    ["/connections/other/messages?topic=no", "POST"],
+    ["/retainedMessage"],
+  ];
+  for (const [path, method = "GET"] of denied) {
+    const { status, body } = await ask(world, credentials, path, { method });
+    assert.deepEqual([path, status, body["message"]], [path, 403, "Forbidden"]);
+  }
+  const { facts } = await world.log.line(({ event }) => event === "forbidden");
+  assert.match(String(facts["explanation"]), /iot:Publish/);
+  assert.equal((await ask(world, credentials, "/things")).status, 404, "the control plane is not there");
+  const { status } = await ask(world, undefined, "/topics/pump%2Fa", { method: "POST" });
+  assert.equal(status, 403);
 });

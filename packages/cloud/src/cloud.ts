@@ -145,6 +145,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       scope: this.scope,
       functions: this.#functions,
       firstConnections: this.#firstConnections,
+      handleHttp: (request, peer) => this.#http.handleDevice(request, peer),
       iotLog: this.#iotLog,
       run: (from, operation, input) => this.run(operation, input, from),
       accept: (connection, identity) => {

@@ -1,7 +1,8 @@
 import { concatBytes, toHex } from "@thingline/protocol";
-import type { HttpRequest, HttpResponse } from "@thingline/transport";
+import type { HttpPeer, HttpRequest, HttpResponse } from "@thingline/transport";
 import { handleAdmin, isAdminUrl, judgeAdmin, type AdministeredCloud, type AdminOptions } from "./admin.js";
 import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
+import { createDevicePlane } from "./device-plane.js";
 import type { Functions } from "./functions/index.js";
 import { Domains, withoutPort } from "./gateway/domains.js";
 import { openGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.js";
@@ -36,6 +37,8 @@ export interface HttpDoor {
   judgeObjects(head: RequestHead): Verdict | Promise<Verdict>;
   /** A request for objects, piece by piece. Never throws. */
   serveObjects(head: RequestHead, body: AsyncIterable<Uint8Array>): Promise<ServedResponse>;
+  /** A request to the data plane by who shows a certificate. Never throws, but for a defect. */
+  handleDevice(request: HttpRequest, peer: HttpPeer): Promise<HttpResponse>;
   stats(): RestApiStats;
 }
 
@@ -55,7 +58,7 @@ export interface HttpDoorOptions {
 
 /** AWS's APIs, and Thingline's own beside them. */
 export function createHttpDoor(
-  deps: Pick<CloudDependencies, "clock" | "random" | "keys" | "log">,
+  deps: Pick<CloudDependencies, "clock" | "random" | "keys" | "log" | "store">,
   options: CloudOptions,
   { scope, services, objects, run, accessKeys, iotLog, cloud, splitProvisioning, connections }: HttpDoorOptions,
 ): HttpDoor {
@@ -71,6 +74,7 @@ export function createHttpDoor(
   };
   const apiOptions = { scope, ownNames, signatures, unsignedRequests, accessKeys, findSessionKey };
   const api = createRestApi({ ...deps, operations, run, iotLog }, apiOptions);
+  const devicePlane = createDevicePlane({ ...deps, api }, { scope, ownNames });
   let s3: S3Api | undefined;
   /** Read when somebody asks for an object: a cloud starts without it. */
   const loadS3 = async (): Promise<S3Api> => {
@@ -89,6 +93,7 @@ export function createHttpDoor(
       return refusal instanceof Promise ? refusal.then(verdictOf) : verdictOf(refusal);
     },
     stats: () => api.stats(),
+    handleDevice: (request, peer) => devicePlane(request, peer),
     async handle(request) {
       const head: RequestHead = { headers: {}, ...request };
       if (!isAdminUrl(request.url))
@@ -140,6 +145,8 @@ export interface MqttDoorOptions {
   server: MqttIdentity;
   scope: Scope;
   accept: GatewayOptions["accept"];
+  /** Requests over HTTP at the port of WebSockets. */
+  handleHttp: NonNullable<GatewayOptions["handleHttp"]>;
   /** What comes of certificates that are not ACTIVE. */
   firstConnections: FirstConnections;
   iotLog?: IotLog | undefined;
@@ -152,7 +159,7 @@ export interface MqttDoorOptions {
 export function openMqttDoor(
   deps: CloudDependencies,
   options: CloudOptions,
-  { server, scope, accept, firstConnections: { judge, connect }, iotLog, run, functions }: MqttDoorOptions,
+  { server, scope, accept, handleHttp, firstConnections: { judge, connect }, iotLog, run, functions }: MqttDoorOptions,
 ): Promise<Gateway> {
   const { clock, keys, log, network, store, files, random } = deps;
   const domains = new Domains({
@@ -165,7 +172,7 @@ export function openMqttDoor(
   });
   const { serverNames = [], mqtts, https, mqtt, connectionsMax, handshakeTimeoutMs, onConnectionRefused } = options;
   return openGateway({
-    ...{ network, clock, log, accept, iotLog, server, mqtts, https, mqtt, domains },
+    ...{ network, clock, log, accept, handleHttp, iotLog, server, mqtts, https, mqtt, domains },
     fingerprint: (der) => toHex(keys.sha256(der)),
     principals: createPrincipals({ store, scope, unixMs: () => clock.unixMs() }),
     firstConnections: {

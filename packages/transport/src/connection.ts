@@ -1,5 +1,6 @@
 import type { Pem } from "@thingline/protocol/x509";
 import type { ThinglineError } from "@thingline/protocol";
+import type { HttpRequest, HttpResponse } from "./http.js";
 
 /** One TLS record, seen below the TLS socket. `lengthBytes` is the record's fragment length, header excluded. */
 export interface TlsRecord {
@@ -182,6 +183,17 @@ export interface ServerChoice {
   isRaw?: boolean;
 }
 
+/** Who sends a request over HTTP. */
+export interface HttpPeer {
+  readonly secure: SecureInfo | undefined;
+  readonly remote: Endpoint;
+}
+
+/** Of a request over HTTP that a listener answers; a longer one is answered with 413. */
+export const requestBodyBytesMax = 256 * 1024;
+/** Requests over HTTP that a listener answers at once; more are answered with 503. */
+export const requestsAtOnceMax = 256;
+
 export interface ListenOptions extends Endpoint {
   tls?: TlsServerOptions;
   /** Accept WebSocket upgrades on this path with subprotocol `mqtt` instead of raw bytes. */
@@ -192,6 +204,11 @@ export interface ListenOptions extends Endpoint {
      * are one, joined by `, `.
      */
     faultOf?: (request: WebSocketRequest) => string | undefined;
+    /**
+     * Answers requests over HTTP that are no upgrades, whatever their path: one on each connection. Never throws. Bodies have at most
+     * {@link requestBodyBytesMax}. Default: they are refused. Only where there are sockets; a virtual network has none.
+     */
+    handle?: (request: HttpRequest, peer: HttpPeer) => Promise<HttpResponse>;
   };
   /** On a `webSocket` listener: connections that negotiated one of these by ALPN get raw bytes all the same. */
   rawAlpnProtocols?: readonly string[];

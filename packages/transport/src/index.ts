@@ -9,6 +9,8 @@ export {
   defaultHandshakeTimeoutMs,
   highWaterBytes,
   lowWaterBytes,
+  requestBodyBytesMax,
+  requestsAtOnceMax,
   webSocketMessageBytesMax,
 } from "./connection.js";
 export type {
@@ -17,6 +19,7 @@ export type {
   Dialer,
   DialTarget,
   Endpoint,
+  HttpPeer,
   Listener,
   ListenOptions,
   Network,

@@ -141,7 +141,7 @@ export const listenOptionTypes = {
   host: "string",
   port: "number",
   tls: { options: tlsServerTypes, required: ["certificate", "privateKey", "requestsClientCertificate"] },
-  webSocket: { options: { path: "string", faultOf: "function" }, required: ["path"] },
+  webSocket: { options: { path: "string", faultOf: "function", handle: "function" }, required: ["path"] },
   rawAlpnProtocols: "array",
   connectionsMax: "number",
   handshakesMax: "number",

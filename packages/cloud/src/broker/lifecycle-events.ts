@@ -79,7 +79,7 @@ export class LifecycleEvents {
   /** A CONNECT that is not allowed. Its session identifier is its own: there is no session. */
   connectFailed({ clientId, link }: Pick<ConnectAttempt, "clientId" | "link">): void {
     if (!this.isWanted()) return;
-    const { certificateId } = link.identity;
+    const { certificateId, principalId } = link.identity;
     this.tell("presence", {
       eventType: "connect_failed",
       scope: this.context.scope,
@@ -87,7 +87,7 @@ export class LifecycleEvents {
       timestamp: this.context.clock.unixMs(),
       connectFailureReason: "AUTHORIZATION_FAILED",
       sessionIdentifier: this.context.random.uuid(),
-      principalIdentifier: certificateId ?? anonymous,
+      principalIdentifier: certificateId ?? principalId ?? anonymous,
       certificateId,
       ipAddress: link.connection.remote.host,
     });

@@ -1,5 +1,15 @@
 import type { ThinglineError } from "@thingline/protocol";
-import type { Clock, Connection, Endpoint, Listener, ListenOptions, Network } from "@thingline/transport";
+import type {
+  Clock,
+  Connection,
+  Endpoint,
+  HttpPeer,
+  HttpRequest,
+  HttpResponse,
+  Listener,
+  ListenOptions,
+  Network,
+} from "@thingline/transport";
 import type { Log } from "../log.js";
 import type { ConnectionIdentity, ConnectRequest } from "../policy/authorizer.js";
 import type { CertificateFacts } from "../policy/certificate-facts.js";
@@ -15,6 +25,8 @@ import type { ListenAddress } from "./listen.js";
 
 /** MQTT on a port that HTTP uses too. @see AWS IoT developer guide, "Device communication protocols" */
 export const mqttAlpnProtocol = "x-amzn-mqtt-ca";
+/** Requests over HTTP with a client certificate on a port that MQTT uses too. */
+export const httpAlpnProtocol = "x-amzn-http-ca";
 export const webSocketPath = "/mqtt";
 const rawAlpnProtocols = [mqttAlpnProtocol, customAlpnProtocol];
 
@@ -61,6 +73,8 @@ export interface GatewayOptions {
   firstConnections?: FirstConnections;
   /** What server names stand for. Default: all of them for the same, and clients have certificates. */
   domains?: Pick<Domains, "find" | "selectServer" | "demandOf" | "askCallback" | "customIdentity">;
+  /** Answers requests over HTTP at the port of WebSockets. Default: there is nothing. */
+  handleHttp?: (request: HttpRequest, peer: HttpPeer) => Promise<HttpResponse>;
   /** Takes over a connection before its first byte. */
   accept(connection: Connection, identity: ConnectionIdentity): void;
   server: { certificate: string; privateKey: string };
@@ -211,8 +225,12 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     const https = await open(
       options.https,
       {
-        tls: tls([...rawAlpnProtocols, "http/1.1"]),
-        webSocket: { path: webSocketPath, faultOf: ({ headers }) => options.upgradeFault(headers) },
+        tls: tls([...rawAlpnProtocols, httpAlpnProtocol, "http/1.1"]),
+        webSocket: {
+          path: webSocketPath,
+          faultOf: ({ headers }) => options.upgradeFault(headers),
+          ...(options.handleHttp !== undefined && { handle: options.handleHttp }),
+        },
         rawAlpnProtocols,
       },
       acceptSecure,

@@ -1,10 +1,11 @@
-import { isThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import { decodePercent, encodeRestJsonError, requestIdHeader, type RestJsonError } from "@thingline/protocol/restjson";
 import type { Clock, HttpRequest, HttpResponse, Keys, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
 import { decodeInput } from "../model/decode.js";
 import { encodeOutput } from "../model/encode.js";
 import { loadModel, modelIfLoaded, type Model, type ModelOperation, type Route } from "../model/model.js";
+import type { ApiName } from "../model/table.js";
 import type { ServedOperation } from "../services/aws-operation.js";
 import { isLogged, noIotLog, type IotLog } from "../services/iot-log.js";
 import type { OperationRunner, Scope } from "../services/operation.js";
@@ -58,9 +59,19 @@ export interface RestApiOptions {
   ownNames?: readonly string[];
 }
 
+/** Who speaks where nothing is signed, as for a device that has shown its certificate. */
+export interface RestCaller {
+  /** What it may ask for. Where paths overlap, the first of them. */
+  apis: readonly ApiName[];
+  /** @returns why it may not; undefined: it may */
+  judge(operation: ModelOperation, input: Readonly<Record<string, unknown>>): Promise<string | undefined>;
+}
+
 export interface RestApi {
   /** Never throws. The path of the URL is used as it stands. */
   handle(request: HttpRequest): Promise<HttpResponse>;
+  /** The same for a caller that is known by other means than a signature. */
+  handleFor(request: HttpRequest, caller: RestCaller): Promise<HttpResponse>;
   /**
    * What can be told without the body: the answer to a request that is wrong whatever it is; undefined for any other. A promise only
    * while AWS's model is being read, for the first request.
@@ -204,12 +215,34 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     }
     const asked = findAsked(model, request, signer);
     const target = "code" in asked ? asked : targetOf(model, request, asked);
-    if (!("served" in target)) return answerError(target, requestId);
-    const { operation, labels, served: built, scope } = target;
+    return "served" in target ? perform(target, request, requestId) : answerError(target, requestId);
+  };
+
+  /** Of whoever is known by other means than a signature. */
+  const runFor = async (caller: RestCaller, request: ReadRequest, requestId: string): Promise<HttpResponse> => {
+    const model = modelIfLoaded() ?? (await loadModel());
+    let route: Route | undefined;
+    for (const api of caller.apis) {
+      const [signingName] = model.signingNames(api);
+      const found = model.route(routed(request), signingName);
+      if (found?.operation.api === api) route ??= found;
+    }
+    const target = targetOf(model, request, { route, scope: options.scope, isProven: true });
+    return "served" in target ? perform(target, request, requestId, caller) : answerError(target, requestId);
+  };
+
+  const perform = async (
+    { operation, labels, served: built, scope }: Target,
+    request: ReadRequest,
+    requestId: string,
+    caller?: RestCaller,
+  ): Promise<HttpResponse> => {
     const { headers, body = new Uint8Array() } = request;
     const decoded = decodeInput(operation, { labels, headers, body, rawQuery: withoutSignature(request.rawQuery) });
     if ("code" in decoded) return answerError(asOperationSays({ status: 400, ...decoded }, operation), requestId);
     try {
+      const explanation = await caller?.judge(operation, decoded.input);
+      if (explanation !== undefined) throw new ThinglineError("REQUEST_FORBIDDEN", explanation);
       const result = await deps.run(scope, built, decoded.input as never);
       if (isLogged(iotLog, "INFO", options.scope, scope)) logRequest(iotLog, operation, decoded.input);
       return answer(operation, built.aws.output?.(result as never) ?? result, requestId);
@@ -253,17 +286,21 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
       const model = modelIfLoaded();
       return model === undefined ? loadModel().then(judge) : judge(model);
     },
-    async handle(request) {
-      const requestId = random.uuid();
-      const read = readRequest(request);
-      const response =
-        (request.body?.length ?? 0) > restBodyBytesMax
-          ? answerError(refuse(413, "RequestEntityTooLargeException", tooLarge), requestId)
-          : await run(read, requestId);
-      log.debug("restRequest", { method: read.method, path: read.rawPath, status: response.status, requestId });
-      return response;
-    },
+    handle: (request) => handle(request, run),
+    handleFor: (request, caller) => handle(request, (read, requestId) => runFor(caller, read, requestId)),
   };
+
+  /** Never throws, but for a defect. */
+  async function handle(request: HttpRequest, answerTo: typeof run): Promise<HttpResponse> {
+    const requestId = random.uuid();
+    const read = readRequest(request);
+    const response =
+      (request.body?.length ?? 0) > restBodyBytesMax
+        ? answerError(refuse(413, "RequestEntityTooLargeException", tooLarge), requestId)
+        : await answerTo(read, requestId);
+    log.debug("restRequest", { method: read.method, path: read.rawPath, status: response.status, requestId });
+    return response;
+  }
 }
 
 /** Longer than any path of AWS with names in it. */

@@ -1,4 +1,9 @@
-import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from "node:http";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server as HttpServer,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
@@ -26,6 +31,7 @@ import { clientHelloBytesMax, readClientHello } from "./client-hello.js";
 import { tlsError } from "./errors.js";
 import { codeOf } from "./files.js";
 import { Handshakes, type Handshake } from "./handshakes.js";
+import { HttpRequests } from "./http-requests.js";
 import { localOf, remoteOf, SocketChannel } from "./socket-channel.js";
 import { serverSecureInfo, serverTlsOptions } from "./tls-options.js";
 import { WebSocketChannel, webSocketJoinBytesMax, webSocketOptions } from "./web-socket-channel.js";
@@ -359,11 +365,16 @@ class NodeListener implements Listener {
   /** Never listens: it is handed the sockets. */
   #createHttp(): HttpServer {
     const answered = new WeakSet<Socket>();
+    const { webSocket, tls } = this.#options;
+    const answerTimeoutMs = tls?.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
+    const requests =
+      webSocket?.handle && new HttpRequests({ clock: this.#clock, handle: webSocket.handle, answerTimeoutMs });
     const http = createHttpServer({ keepAlive: false, maxHeaderSize: upgradeHeadBytesMax }, (request, response) => {
       // Pipelined behind the one that is answered: the connection ends with that answer.
       if (answered.has(request.socket)) return void request.resume();
       answered.add(request.socket);
       const isPath = pathOf(request) === this.#options.webSocket?.path;
+      if (requests !== undefined && !isPath) return void this.#serve(requests, request, response);
       const [status, text] = isPath
         ? ([426, "this is an MQTT over WebSocket endpoint: upgrade with subprotocol mqtt\n"] as const)
         : ([404, "nothing here\n"] as const);
@@ -380,6 +391,21 @@ class NodeListener implements Listener {
       socket.destroy();
     });
     return http;
+  }
+
+  async #serve(requests: HttpRequests, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    const peer = { secure: this.#upgrading.get(socket), remote: remoteOf(socket) };
+    try {
+      await requests.serve(request, response, peer, () => {
+        // As with an upgrade: what had to come has come.
+        socket.emit("thingline:upgraded");
+        this.#settled(socket);
+      });
+    } catch (error) {
+      this.#refuse(lostError(`a request that could not be answered: ${String(error)}`), remoteOf(socket));
+      socket.destroy();
+    }
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
