@@ -1,6 +1,6 @@
 // What npm runs around `npm pack`, in the package's folder. What is shipped has no source maps, so nothing may point at them (bundlers warn of
 // each one), and with `small` its JavaScript has no comments: declarations keep the comments, which is where editors read them,
-// and small machines keep the room. `strip` makes dist so, `restore` puts it back for work in this tree.
+// and small machines keep the room. Its package.json does not name what only a run of tests here asks for. `strip` makes dist so, `restore` puts it back for work in this tree.
 import {
   existsSync,
   mkdirSync,
@@ -14,9 +14,11 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundleCondition } from "./workspace.mjs";
 
 /** In the package's folder: what `strip` has replaced. */
 const keptFolder = ".packing";
+const keptManifest = join(keptFolder, "package.json");
 const pointer = /\n?\/\/# sourceMappingURL=.*\.map\n?$/;
 
 /**
@@ -34,6 +36,14 @@ export function shippedScript(transform, text, path = "module.js") {
     lineLimit: 120,
   };
   return transform(text.replace(pointer, "\n"), options).code;
+}
+
+/** @returns a package.json without the doors that only a run of tests here asks for */
+export function shippedManifest(text) {
+  const manifest = JSON.parse(text);
+  for (const doors of [manifest.exports ?? {}, manifest.imports ?? {}])
+    for (const targets of Object.values(doors)) delete targets[bundleCondition];
+  return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }
 
 /** Programs may be reading dist, and the compiler goes by its times: a file is replaced at once, as old as it was. */
@@ -63,6 +73,10 @@ async function strip(isSmall) {
     writeFileSync(kept, text);
     replace(path, shipped);
   }
+  const manifest = readFileSync("package.json", "utf8");
+  mkdirSync(keptFolder, { recursive: true });
+  writeFileSync(keptManifest, manifest);
+  replace("package.json", shippedManifest(manifest));
 }
 
 /** Also what a run that was ended has left. A file that was built meanwhile is newer than what was kept of it. */
@@ -72,6 +86,10 @@ function restore() {
     const path = join("dist", file);
     if (existsSync(path) && !pointer.test(readFileSync(path, "utf8")))
       replace(path, readFileSync(join(keptFolder, file)));
+  }
+  if (existsSync(keptManifest)) {
+    const kept = readFileSync(keptManifest, "utf8");
+    if (readFileSync("package.json", "utf8") === shippedManifest(kept)) replace("package.json", kept);
   }
   rmSync(keptFolder, { recursive: true });
 }

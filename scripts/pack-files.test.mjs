@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { transformSync } from "esbuild";
-import { shippedScript } from "./pack-files.mjs";
+import { shippedManifest, shippedScript } from "./pack-files.mjs";
 
 test("what is shipped has no comment and no pointer to a map, and is the same program", () => {
   const text = [
@@ -29,4 +29,11 @@ test("a text over several lines keeps the blanks at the beginning of its lines",
 test("lines stay short, so that a stack trace still says where", () => {
   const text = Array.from({ length: 200 }, (_none, at) => `export const value${at} = ${at};`).join("\n");
   for (const line of shippedScript(transformSync, text).split("\n")) assert.ok(line.length < 200, line);
+});
+
+test("a manifest is shipped without the doors of test runs, and otherwise as it is", () => {
+  const doors = (bundle) => ({ "./node": { types: "./dist/node.d.ts", ...bundle, default: "./dist/node.js" } });
+  const manifest = (bundle) => ({ name: "x", exports: doors(bundle), imports: doors(bundle), files: ["dist"] });
+  const shipped = shippedManifest(JSON.stringify(manifest({ "thingline-bundle": "./.bundle/node.js" })));
+  assert.equal(shipped, `${JSON.stringify(manifest({}), undefined, 2)}\n`);
 });

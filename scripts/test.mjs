@@ -9,8 +9,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { availableParallelism } from "node:os";
 import { dirname, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { ensureBundles } from "./test-bundles.mjs";
 import { groupModule, planProcesses } from "./test-groups.mjs";
-import { ensureBuilt, ensureInstalled, root, run } from "./workspace.mjs";
+import { bundleCondition, ensureBuilt, ensureInstalled, root, run } from "./workspace.mjs";
 
 const words = process.argv.slice(2);
 const nodeAt = words.indexOf("--node");
@@ -132,11 +133,18 @@ const processes = planProcesses(files, {
   files: one.files.map((file) => join(root, file)),
   entry: entryOf(one),
 }));
+// All else runs the modules as they were built: the long run, outside clients, unit tests by themselves, and files that somebody asked for.
+const isBundled = groups.includes("--integration") && !isLong && !isIsolated && !flags.has("--coverage");
+if (isBundled) await ensureBundles();
+const nodeOptions = [
+  process.env.NODE_OPTIONS ?? "",
+  `--import ${pathToFileURL(join(root, "scripts/test-preload.mjs")).href}`,
+  isBundled ? `--conditions ${bundleCondition}` : "",
+];
 // Of the processes of tests, not of the one that runs them.
 const childEnv = {
   THINGLINE_TEST_RUN: folder,
-  NODE_OPTIONS:
-    `${process.env.NODE_OPTIONS ?? ""} --import ${pathToFileURL(join(root, "scripts/test-preload.mjs")).href}`.trim(),
+  NODE_OPTIONS: nodeOptions.join(" ").trim(),
   ...(isLong
     ? { THINGLINE_TEST_LONG: "1" }
     : groups.includes("--conformance")

@@ -6,6 +6,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { removeOrphans } from "./dist-orphans.mjs";
 
+/**
+ * In `exports` and `imports` of a package.json: where a run of tests finds the package's files joined (see test-bundles.mjs). It is not shipped.
+ */
+export const bundleCondition = "thingline-bundle";
+
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
 const installStamp = join(root, "node_modules/.thingline-installed");

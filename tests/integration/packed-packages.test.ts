@@ -36,6 +36,10 @@ interface Manifest {
   bin?: Record<string, string>;
 }
 
+const { shippedManifest } = (await import(new URL("../../../scripts/pack-files.mjs", import.meta.url).href)) as {
+  shippedManifest: (text: string) => string;
+};
+
 let place: string;
 const manifests: Manifest[] = [];
 const folderOf = (name: string) => join(place, "node_modules", name);
@@ -196,15 +200,17 @@ const unwantedFiles = /\.test\.|\.map$|\.tsbuildinfo$/;
 /** What is to be in the package by its manifest, without npm. */
 async function copy(folder: string): Promise<void> {
   const from = join(root, folder);
-  const manifest = JSON.parse(await readFile(join(from, "package.json"), "utf8")) as Manifest;
+  const manifestText = shippedManifest(await readFile(join(from, "package.json"), "utf8"));
+  const manifest = JSON.parse(manifestText) as Manifest;
   manifests.push(manifest);
   const wanted = manifest.files.filter((name) => !name.startsWith("!"));
   const left = manifest.files.filter((name) => name.startsWith("!")).sort();
   assert.deepEqual(left, ["!dist/**/*.map", "!dist/**/*.test.*", "!dist/**/*.tsbuildinfo"], manifest.name);
-  for (const name of ["package.json", "README.md", "LICENSE", ...wanted]) {
+  for (const name of ["README.md", "LICENSE", ...wanted]) {
     const filter = (path: string) => !unwantedFiles.test(path);
     await cp(join(from, name), join(folderOf(manifest.name), name), { recursive: true, filter });
   }
+  await writeFile(join(folderOf(manifest.name), "package.json"), manifestText);
 }
 
 async function install(tarball: string): Promise<void> {
