@@ -1,7 +1,6 @@
 // What makes processes of a test run start in half the time: the built files of each package, joined into a few by esbuild, which Node loads
 // where the run tells it to (`--conditions thingline-bundle`). Node needs 0.7 ms of processor time for a module, a cloud has 450 of
 // them, and a run of all tests starts 300 processes. See decision 287.
-import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -12,6 +11,16 @@ const bundleFolder = ".bundle";
 
 const packageFolders = () =>
   ["packages", "apps"].flatMap((group) => readdirSync(join(root, group)).map((name) => join(root, group, name)));
+
+/** @returns {string[]} what {@link doorsOf} would say */
+export function doorFaults(manifest) {
+  try {
+    doorsOf(manifest);
+    return [];
+  } catch (error) {
+    return [error.message];
+  }
+}
 
 /**
  * The doors of a package, each with its built file.
@@ -61,6 +70,7 @@ async function joinPackage(folder) {
   const doors = doorsOf(JSON.parse(readFileSync(join(folder, "package.json"), "utf8")));
   if (Object.keys(doors).length === 0) return;
   const outdir = join(folder, bundleFolder);
+  const { build } = await import("esbuild");
   // Other packages, ours too, stay imports: what two packages use is there once.
   const { outputFiles } = await build({
     entryPoints: Object.fromEntries(Object.entries(doors).map(([name, built]) => [name, join(folder, built)])),
