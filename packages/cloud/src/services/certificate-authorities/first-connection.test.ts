@@ -128,7 +128,10 @@ test("with a template the first connection provisions the device, and the next o
   const certificateId = world.idOf(device);
   const principal = await loadPrincipal(world.store, scope, { certificateId, clientId: "pump-7" });
   assert.equal(principal?.certificate.status, "ACTIVE");
-  assert.deepEqual(principal?.thing, { thingName: "pump-7", thingTypeName: undefined, attributes: { from: "jitp" } });
+  assert.deepEqual(principal?.thing, {
+    ...{ thingName: "pump-7", thingTypeName: undefined, attributes: { from: "jitp" } },
+    isExclusive: false,
+  });
   assert.deepEqual(
     principal?.policies.map(({ policyName }) => policyName),
     ["devices"],
