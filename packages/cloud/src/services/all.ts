@@ -164,7 +164,10 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const packages = createPackagesService({ objects: objects.operations }, { isLimited });
   const jobTemplates = createJobTemplateService({ findJobContent });
   const jobs = createJobsService(
-    { ...deps, iotLog, objects, findJobTemplate: jobTemplates.findJobTemplate },
+    {
+      ...{ ...deps, iotLog, objects, findJobTemplate: jobTemplates.findJobTemplate },
+      updateShadow: shadows.operations.addressed.update,
+    },
     { isLimited },
   );
   const commands = createCommandsService(deps, { isLimited });

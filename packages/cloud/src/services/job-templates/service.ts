@@ -5,6 +5,7 @@ import {
   checkJobDocument,
   checkJobSettings,
   checkNewWindows,
+  readDestinations,
   fillParameters,
   type FindJobContent,
   type FindJobTemplate,
@@ -62,7 +63,7 @@ export function createJobTemplateOperation(findJob: FindJobContent) {
       "jobExecutionsRetryConfig.criteriaList.numberOfRetries",
       "maintenanceWindows.startTime",
       "maintenanceWindows.durationInMinutes",
-      ...(["tags.Key", "tags.Value"] as const),
+      ...(["destinationPackageVersions", "tags.Key", "tags.Value"] as const),
     ],
     async (context, { jobTemplateId, jobArn, tags, ...given }) => {
       const { scope, store, nowMs } = context;
@@ -76,6 +77,8 @@ export function createJobTemplateOperation(findJob: FindJobContent) {
       checkJobSettings(content);
       checkNewWindows(content.maintenanceWindows ?? [], nowMs);
       if (content.document !== undefined) checkJobDocument(content.document);
+      // Which versions there are, counts when a job is made.
+      readDestinations(scope, content.destinationPackageVersions ?? []);
       const record: JobTemplateRecord = { ...content, jobTemplateId, createdAtMs: nowMs };
       return {
         result: { jobTemplateArn: jobTemplateArn(scope, jobTemplateId), jobTemplateId },

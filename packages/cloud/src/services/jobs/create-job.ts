@@ -1,7 +1,8 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { InputOf } from "../aws-operation.js";
 import { addWaiting, advanceJob } from "./advance.js";
-import { checkJobDocument } from "./document.js";
+import { arnsOfDestinations, findDestinations } from "./destinations.js";
+import { checkFilledDocument, checkJobDocument } from "./document.js";
 import { checkS3Urls, requireDocumentRoom } from "./documents.js";
 import {
   arnOf,
@@ -16,6 +17,7 @@ import {
 } from "./model.js";
 import type { JobsDependencies } from "./operations.js";
 import { tagsOfNew } from "../tags/index.js";
+import { fillPackages, hasPackagePlaceholders } from "./package-placeholders.js";
 import { checkNewSchedule } from "./schedule.js";
 import { checkJobSettings } from "./settings.js";
 import type { Job, JobsUnit } from "./unit.js";
@@ -44,8 +46,8 @@ export async function createJob(unit: JobsUnit, input: NewJob, deps: JobsDepende
   const { scope, nowMs } = unit;
   const { jobId, description } = input;
   const targets = parseTargets(unit, input.targets);
-  checkS3Urls(checkJobDocument(input.document).presignedUrls);
-  await requireDocumentRoom(unit, input.document, deps.documents);
+  const { document, beforeSubstitution, ...packages } = await withPackages(unit, input);
+  await requireDocumentRoom(unit, document, deps.documents);
   checkJobSettings(input);
   const schedule = input.schedulingConfig && checkNewSchedule(input.schedulingConfig, nowMs);
   if ((await unit.job(jobId)) !== undefined) throw jobExists(unit, jobId);
@@ -55,20 +57,42 @@ export async function createJob(unit: JobsUnit, input: NewJob, deps: JobsDepende
     throw quotaExceeded(`There are ${activeJobsMax[targetSelection]} active ${targetSelection} jobs already`);
   }
   const groups = await resolveTargets(unit, targets, deps);
-  const definition = defineJob({ ...input, targetSelection }, { order: totals.nextOrder, nowMs, groups });
+  const definition = defineJob({ ...input, ...packages, targetSelection }, { order: totals.nextOrder, nowMs, groups });
   const isScheduled = schedule?.startMs !== undefined && schedule.startMs > nowMs;
   await unit.setTotals({ ...totals, nextOrder: totals.nextOrder + 1 });
   const job = await unit.createJob(definition, newProgress(groups, nowMs, isScheduled ? "SCHEDULED" : "IN_PROGRESS"));
-  const document: JobDocumentRecord = {
-    document: input.document,
-    ...given("beforeSubstitution", input.documentBeforeSubstitution),
-  };
-  unit.put(jobKeys.document(scope, jobId), document);
+  const record: JobDocumentRecord = { document, ...given("beforeSubstitution", beforeSubstitution) };
+  unit.put(jobKeys.document(scope, jobId), record);
   unit.store.write(tagsOfNew(jobKeys.definition(scope, jobId), input.tags));
   indexGroups(unit, job, groups);
   await addWaiting(unit, job, namesOf(targets, "thing"));
   await advanceJob(unit, job, deps);
   return { jobArn: arnOf.job(scope, jobId), jobId, ...(description !== undefined && { description }) };
+}
+
+interface PackagesOfJob {
+  document: string;
+  /** Undefined: the same. */
+  beforeSubstitution: string | undefined;
+  destinationPackageVersions?: readonly string[];
+  destinationsBeforeSubstitution?: readonly string[];
+}
+
+/** The document and its versions of packages as they are now. */
+async function withPackages({ context, scope }: JobsUnit, input: NewJob): Promise<PackagesOfJob> {
+  const { document: text, documentBeforeSubstitution, destinationPackageVersions: asked = [] } = input;
+  const facts = checkJobDocument(text);
+  const destinations = asked.length === 0 ? [] : await findDestinations(context, asked);
+  const document = hasPackagePlaceholders(text) ? fillPackages(text, destinations, scope) : text;
+  checkS3Urls((document === text ? facts : checkFilledDocument(document)).presignedUrls);
+  const resolved = arnsOfDestinations(scope, destinations);
+  const isDefaultAmong = resolved.some((arn, at) => arn !== asked[at]);
+  return {
+    document,
+    beforeSubstitution: documentBeforeSubstitution ?? (document === text ? undefined : text),
+    ...(resolved.length > 0 && { destinationPackageVersions: resolved }),
+    ...(isDefaultAmong && { destinationsBeforeSubstitution: asked }),
+  };
 }
 
 /** @throws {ThinglineError} REQUEST_INVALID for a job that is not continuous and in progress, QUOTA_EXCEEDED, RESOURCE_NOT_FOUND */
@@ -140,7 +164,10 @@ function indexGroups(unit: JobsUnit, { jobId, definition }: Job, groups: readonl
 }
 
 function defineJob(
-  input: NewJob & { targetSelection: "SNAPSHOT" | "CONTINUOUS" },
+  input: NewJob & {
+    targetSelection: "SNAPSHOT" | "CONTINUOUS";
+    destinationsBeforeSubstitution?: readonly string[] | undefined;
+  },
   { order, nowMs, groups }: { order: number; nowMs: number; groups: readonly TargetGroup[] },
 ): JobDefinition {
   const { jobId, targets, targetSelection } = input;
@@ -156,6 +183,8 @@ function defineJob(
     ...given("schedulingConfig", input.schedulingConfig),
     ...given("jobTemplateArn", input.jobTemplateArn),
     ...given("documentParameters", input.documentParameters),
+    ...given("destinationPackageVersions", input.destinationPackageVersions),
+    ...given("destinationsBeforeSubstitution", input.destinationsBeforeSubstitution),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Job } from "./unit.js";
 export function describeJob(
   { scope, nowMs }: Pick<OperationContext, "scope" | "nowMs">,
   job: Job,
+  { beforeSubstitution = false }: { beforeSubstitution?: boolean | undefined } = {},
 ): { documentSource?: string; job: AwsJob } {
   const { jobId, definition, progress } = job;
   return {
@@ -29,6 +30,11 @@ export function describeJob(
       ...given("jobTemplateArn", definition.jobTemplateArn),
       ...given("documentParameters", definition.documentParameters),
       ...given("schedulingConfig", definition.schedulingConfig),
+      ...given(
+        "destinationPackageVersions",
+        (beforeSubstitution ? definition.destinationsBeforeSubstitution : undefined) ??
+          definition.destinationPackageVersions,
+      ),
       ...scheduledRollouts(job, nowMs),
       ...timesOf(job),
       jobProcessDetails: processDetails(scope, job),

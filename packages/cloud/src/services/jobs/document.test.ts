@@ -52,7 +52,7 @@ describe("a job document", () => {
       JSON.stringify({ signature: codeSign }),
       /'\$\{aws:iot:code-sign-signature:.*' is not supported by the local cloud/,
     );
-    refuses(JSON.stringify({ v: "${aws:iot:package:app:version:1:artifact:s3-presigned-url}" }), /aws:iot:package/);
+    refuses(JSON.stringify({ v: "${aws:iot:package:app:version:1:recipe}" }), /is none of a package version/);
     refuses('{"a":"${aws:iot:s3-presigned-url:s3://b","c":"k}"}', /cut by a quote/);
   });
 

@@ -1,4 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
+import { checkPackagePlaceholders, hasPackagePlaceholders } from "./package-placeholders.js";
 
 // Job documents are kept as the text that was given, and placeholders are replaced in the text: so a device gets every number and every
 // blank as they were written.
@@ -11,7 +12,7 @@ export const jobDocumentDepthMax = 100;
 export const jobDocumentPlaceholdersMax = 100;
 
 /** What AWS replaces, and this cloud cannot: a document with one is refused by its name rather than handed out with a hole. */
-const refusedPlaceholders = ["code-sign-signature", "package"];
+const refusedPlaceholders = ["code-sign-signature"];
 
 /** `${aws:iot:NAME:REST}`. No part of it can hold a closing brace, so the search is linear. */
 const placeholder = /\$\{aws:iot:([a-z0-9-]+):([^}]*)\}/g;
@@ -35,6 +36,12 @@ export function checkJobDocument(text: string): JobDocumentFacts {
   if (text.length > jobDocumentCharactersMax) {
     throw invalid(`The job document has ${text.length} characters, at most ${jobDocumentCharactersMax} are allowed`);
   }
+  if (hasPackagePlaceholders(text)) checkPackagePlaceholders(text);
+  return checkFilledDocument(text);
+}
+
+/** The same for a document that has got longer by what its placeholders for packages became. */
+export function checkFilledDocument(text: string): JobDocumentFacts {
   checkDepth(parseObject(text));
   const urls = new Set<string>();
   let count = 0;

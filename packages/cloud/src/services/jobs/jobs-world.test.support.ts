@@ -6,6 +6,8 @@ import { openServiceWorld, scope, type ServiceWorld } from "../world.test.suppor
 import type { JobDocuments } from "./documents.js";
 import { jobsServiceName } from "./model.js";
 import { createMqttRequests } from "./mqtt-operations.js";
+import { createShadows, type Shadows } from "../shadow/service.js";
+import { packageReporter } from "./report-packages.js";
 import { createJobs, type Jobs } from "./service.js";
 import type { JobContent } from "./settings.js";
 import { registryTargets } from "./targets.js";
@@ -22,6 +24,9 @@ export interface Told {
 
 export interface JobsWorld extends ServiceWorld {
   jobs: Jobs;
+  shadows: Shadows;
+  /** By the reporter of packages. */
+  jobsLogged: string[];
   createThings(...names: string[]): Promise<void>;
   create(jobId: string, things: readonly string[], more?: Record<string, unknown>): Promise<void>;
   /** Asks as the device `thingName`, whose client id is its name; resolves when the request would be acknowledged. */
@@ -51,10 +56,17 @@ export async function openJobsWorld({
   limits = noJobsLimits,
   presign = (...asked) => documents.presign(...asked),
 }: { isLimited?: boolean; limits?: JobsLimits; presign?: JobDocuments["presign"] } = {}): Promise<JobsWorld> {
+  const shadows = createShadows();
+  const logged: string[] = [];
+  const note = (event: string, facts?: object) => void logged.push(`${event} ${JSON.stringify(facts)}`);
   const deps = {
     targets: registryTargets,
     documents: { ...documents, presign },
     findJobTemplate: noTemplate,
+    reportPackages: packageReporter({
+      updateShadow: shadows.addressed.update,
+      log: { debug: note, info: note, warn: note, error: note },
+    }),
     isLimited,
   };
   const jobs = createJobs(deps);
@@ -77,6 +89,8 @@ export async function openJobsWorld({
   const describe = async (jobId: string) => (await world.run(jobs.describeJob, { jobId })).job;
   return Object.assign(world, {
     jobs,
+    shadows,
+    jobsLogged: logged,
     ask,
     take,
     async createThings(...names: string[]) {

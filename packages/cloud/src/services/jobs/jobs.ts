@@ -51,16 +51,16 @@ export function createJobOperations(deps: JobsDependencies) {
       ["iot", "CreateJob"],
       [
         ...(["jobId", "targets", "document", "documentSource", "targetSelection"] as const),
-        ...(["jobTemplateArn", "documentParameters"] as const),
+        ...(["jobTemplateArn", "documentParameters", "destinationPackageVersions"] as const),
         ...configMembers,
         ...scheduleMembers,
         ...(["tags.Key", "tags.Value"] as const),
       ],
       async ({ run }, input) => run(createJobWithDocument, await completeJob(run, input, deps)),
     ),
-    describeJob: awsOperation("iot", "DescribeJob", ["jobId", "beforeSubstitution"], async (context, { jobId }) => {
-      const job = await requireJob(new JobsUnit(context), jobId);
-      return answer(describeJob(context, job));
+    describeJob: awsOperation("iot", "DescribeJob", ["jobId", "beforeSubstitution"], async (context, input) => {
+      const job = await requireJob(new JobsUnit(context), input.jobId);
+      return answer(describeJob(context, job, input));
     }),
     getJobDocument: awsOperation(
       "iot",
@@ -216,5 +216,6 @@ export const findJobContent: FindJobContent = async (context, { jobArn }) => {
     ...given("timeoutConfig", definition.timeoutConfig),
     ...given("jobExecutionsRetryConfig", definition.retryConfig),
     ...given("maintenanceWindows", definition.schedulingConfig?.maintenanceWindows),
+    ...given("destinationPackageVersions", definition.destinationPackageVersions),
   });
 };

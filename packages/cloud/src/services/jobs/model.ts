@@ -43,12 +43,16 @@ export type JobDefinition = {
   schedulingConfig?: Stored<SchedulingConfig>;
   jobTemplateArn?: string;
   documentParameters?: Readonly<Record<string, string>>;
+  /** ARNs of the versions that its executions install. */
+  destinationPackageVersions?: readonly string[];
+  /** As they were asked for, where a default version was among them. */
+  destinationsBeforeSubstitution?: readonly string[];
 };
 
 /** The text of a job document, as it was given. */
 export type JobDocumentRecord = {
   document: string;
-  /** With the parameters of a managed template unfilled; absent: the same. */
+  /** With the parameters of a managed template, and what is said of packages, unfilled; absent: the same. */
   beforeSubstitution?: string;
 };
 

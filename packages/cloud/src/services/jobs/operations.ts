@@ -2,6 +2,7 @@ import type { Operation, OperationContext, Outcome } from "../operation.js";
 import { conclude } from "./conclude.js";
 import type { JobDocuments } from "./documents.js";
 import { jobsLane } from "./model.js";
+import type { ReportPackages } from "./report-packages.js";
 import type { FindJobTemplate } from "./settings.js";
 import type { JobTargets } from "./targets.js";
 import { JobsUnit } from "./unit.js";
@@ -10,6 +11,8 @@ export interface JobsDependencies {
   targets: JobTargets;
   documents: JobDocuments;
   findJobTemplate: FindJobTemplate;
+  /** Default: nothing is reported. */
+  reportPackages?: ReportPackages;
   /** Quotas of AWS are kept. */
   isLimited: boolean;
 }
@@ -21,7 +24,9 @@ export function decideIn<Input, Result>(
 ): (context: OperationContext, input: Input) => Promise<Outcome<Result>> {
   return async (context, input) => {
     const unit = new JobsUnit(context);
-    return conclude(unit, await decide(unit, input), deps.documents);
+    const result = await decide(unit, input);
+    await deps.reportPackages?.(unit);
+    return conclude(unit, result, deps.documents);
   };
 }
 

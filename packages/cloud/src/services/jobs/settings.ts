@@ -21,6 +21,8 @@ export type JobContent = JobSettings &
     description?: string | undefined;
     /** The document of a managed template with its parameters unfilled. */
     documentBeforeSubstitution?: string | undefined;
+    /** ARNs of the versions that executions install. */
+    destinationPackageVersions?: readonly string[] | undefined;
   };
 
 /**

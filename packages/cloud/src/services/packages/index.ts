@@ -4,6 +4,8 @@ import { packageKeys, packagesServiceName } from "./model.js";
 import { createPackages, type Packages, type PackagesDependencies } from "./service.js";
 
 // What other services may know of packages.
+export { areVersionsReported, findPackageVersion } from "./find-version.js";
+export type { FoundPackageVersion } from "./find-version.js";
 export type { Packages } from "./service.js";
 
 /** The ARN of a version has two names. */

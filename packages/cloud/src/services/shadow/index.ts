@@ -7,7 +7,9 @@ import { createShadows, servedShadowOperations, wakeShadow, type ShadowOptions, 
 import type { ShadowLimits } from "./throttle.js";
 import { createShadowTopics } from "./topics.js";
 
-export type { ShadowOptions, Shadows } from "./service.js";
+export { packageShadowName } from "./package-shadow.js";
+export { addressShadow } from "./service.js";
+export type { AddressedRequest, ShadowOptions, Shadows } from "./service.js";
 export { awsShadowLimits, noShadowLimits } from "./throttle.js";
 
 export interface ShadowServiceDependencies {

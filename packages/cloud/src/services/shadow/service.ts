@@ -38,6 +38,7 @@ import {
   shadowKeys,
   type ShadowRecord,
 } from "./model.js";
+import { checkPackageShadow, packageShadowName } from "./package-shadow.js";
 import { ShadowAddress } from "./shadow-address.js";
 
 export interface ShadowOptions {
@@ -197,6 +198,7 @@ const updateOperation: ShadowOperation<ShadowUpdate, ShadowUpdateAccepted> = {
   parse: decodeShadowUpdate,
   decide(context, shadow, { key, revision, document: previous, deletedVersion }, request) {
     const nowSeconds = secondsOf(context);
+    if (shadow.id.shadowName === packageShadowName) checkPackageShadow(request);
     const document = updateShadow(previous, request, { deletedVersion, nowSeconds });
     const facts = { nowSeconds, clientToken: request.clientToken };
     const accepted = () => composeUpdateAccepted(document, request, facts);
