@@ -1,4 +1,5 @@
-// `thingline group`, `thing-type` and `billing-group`, as people and programs run it, against a running local cloud.
+// `thingline group`, `thing-type`, `billing-group`, `tag`, `policy` and `cloud logs`, as people and programs run them, against a running local
+// cloud.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,11 +7,14 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
   AttachPolicyCommand,
+  CreateKeysAndCertificateCommand,
   CreatePolicyCommand,
   CreateThingCommand,
+  CreateThingGroupCommand,
   DescribeThingCommand,
   IoTClient,
 } from "@aws-sdk/client-iot";
+import { GetRetainedMessageCommand, IoTDataPlaneClient } from "@aws-sdk/client-iot-data-plane";
 import { startCloud, type StartedCloud } from "@thingline/cloud/node";
 import { eventsOf, runProgram, runCommandLine, temporaryFolder, thinglineBin } from "./cli-process.test.support.js";
 
@@ -258,3 +262,78 @@ for (const [why, args, code, message] of mistakes) {
     assert.equal(exitCode, code === "USAGE" ? 2 : 1);
   });
 }
+
+const run = (...words: string[]) => runCommandLine({ words: [...words, "--data-dir", dataDir] });
+async function inJson(...words: string[]) {
+  const finished = await run(...words, "--json");
+  return { ...finished, events: eventsOf(finished) };
+}
+
+test("tags are added, listed, changed and removed", async () => {
+  await iot.send(new CreateThingGroupCommand({ thingGroupName: "tagged", tags: [{ Key: "site", Value: "oslo" }] }));
+  const resourceArn = "arn:aws:iot:us-east-1:123456789012:thinggroup/tagged";
+  const added = await inJson("tag", "add", "thinggroup/tagged", "team=water", "empty=");
+  assert.deepEqual(added.events, [{ event: "tagsChanged", resourceArn, what: "added", tags: ["team", "empty"] }]);
+  assert.equal((await run("tag", "list", resourceArn)).stdout, "empty=\nsite=oslo\nteam=water\n");
+  const removed = await run("tag", "remove", "thinggroup/tagged", "team", "empty");
+  assert.match(removed.stdout, /^removed team, empty from arn.*thinggroup\/tagged in the local cloud/);
+  const listed = await inJson("tag", "list", "thinggroup/tagged");
+  assert.deepEqual(listed.events, [{ event: "tags", resourceArn, tags: { site: "oslo" } }]);
+  const missing = await inJson("tag", "list", "thinggroup/south");
+  assert.equal(missing.code, 1);
+  assert.equal(missing.events.at(-1)?.["code"], "ResourceNotFoundException");
+  assert.equal((await run("tag", "add", "thinggroup/tagged", "team")).code, 2);
+});
+
+test("a policy is tested for a certificate, and the exit code says what came of it", async () => {
+  const { certificateArn = "", certificateId = "" } = await iot.send(new CreateKeysAndCertificateCommand({}));
+  const policyDocument = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: { Effect: "Allow", Action: "iot:Connect", Resource: "arn:aws:iot:*:*:client/${iot:ClientId}" },
+  });
+  await iot.send(new CreatePolicyCommand({ policyName: "p", policyDocument }));
+  await iot.send(new AttachPolicyCommand({ policyName: "p", target: certificateArn }));
+  const allowed = await run("policy", "test", "connect", "pump-7", "--cert", certificateId);
+  assert.deepEqual([allowed.code, allowed.stdout], [0, "connect pump-7 is allowed\n  allow it           p\n"]);
+  const denied = await inJson("policy", "test", "publish", "a/b", "--cert", certificateArn, "--client-id", "pump-7");
+  assert.equal(denied.code, 1);
+  assert.deepEqual(denied.events, [
+    {
+      ...{ event: "policyTested", action: "PUBLISH", resource: "arn:aws:iot:us-east-1:123456789012:topic/a/b" },
+      ...{ principal: certificateArn, clientId: "pump-7", decision: "IMPLICIT_DENY" },
+      ...{ allowing: [], denying: [], silent: ["p"], missing: [] },
+    },
+  ]);
+  assert.equal((await run("policy", "test", "connect", "x")).code, 2);
+  const other = await run("policy", "test", "connect", "x", "--add", "p", "--client-id", "y");
+  assert.match(other.stdout, /^connect x is not allowed\n {2}say nothing of it {2}p\n$/);
+});
+
+// The last one: it ends the cloud.
+test("what devices do is shown once a level is set, the last entries first asked for", async () => {
+  assert.match((await run("cloud", "logs")).stdout, /^nothing is logged\nLogging is off .*--level info --follow\n$/);
+  const set = await run("cloud", "logs", "--level", "info");
+  assert.match(set.stdout, /^set what is logged of devices to info in the local cloud .*\nnothing is logged\n$/);
+  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+  const data = new IoTDataPlaneClient({ endpoint: cloud.addresses.api, region: "us-east-1", credentials });
+  for (const topic of ["a", "b"]) {
+    await assert.rejects(data.send(new GetRetainedMessageCommand({ topic })), { name: "ResourceNotFoundException" });
+  }
+  data.destroy();
+  // What was logged is in its file then.
+  await cloud.close();
+  const { events } = await inJson("cloud", "logs", "--lines", "1");
+  assert.equal(events.length, 1);
+  const { timestamp, traceId, details, ...entry } = events[0]!;
+  assert.deepEqual([typeof timestamp, typeof traceId, typeof details], ["string", "string", "string"]);
+  assert.deepEqual(entry, {
+    ...{ event: "iotLog", logLevel: "ERROR", accountId: "123456789012", status: "Failure" },
+    ...{ eventType: "GetRetainedMessage", protocol: "HTTP", topicName: "b", reason: "ResourceNotFoundException" },
+  });
+  const { stdout } = await run("cloud", "logs");
+  assert.match(
+    stdout,
+    /^\d\d:\d\d:\d\d\.\d{3} ERROR GetRetainedMessage failed +HTTP {2}a {2}ResourceNotFoundException {2}.*\n.* b /,
+  );
+  assert.match((await run("cloud", "logs", "--client", "x")).stdout, /^nothing is logged of the client x\n/);
+});

@@ -6,6 +6,7 @@ import { createOutput, type Output } from "./output.js";
 import { addCert } from "./program-cert.js";
 import { addFirmware } from "./program-firmware.js";
 import { addModemFirmware } from "./program-modem-firmware.js";
+import { addCloudLogs, addPolicy, addTag } from "./program-account.js";
 import { addConnection } from "./program-connection.js";
 import { addFota, addGroup } from "./program-fleet.js";
 import { addModemCredentials } from "./program-modem-credentials.js";
@@ -144,7 +145,9 @@ export function createProgram(
   };
 
   addDemo(program, command);
-  addCloud(group("cloud", "the local AWS IoT Core: start, status, vending, check, reset, snapshot, restore"), command);
+  const cloud = group("cloud", "the local AWS IoT Core: start, status, logs, vending, check, reset, snapshot, restore");
+  addCloud(cloud, command);
+  addCloudLogs(cloud, command);
   addThing(group("thing", "things, their certificates and policies: create"), command);
   addClaim(
     group("claim", "claim certificates, shared by devices that are not provisioned: create, temporary, list, revoke"),
@@ -156,6 +159,8 @@ export function createProgram(
     command,
   );
   addCert(group("cert", "certificates: list, show, orphans, rotate, template, revoke"), command);
+  addTag(group("tag", "tags of resources: list, add, remove"), command);
+  addPolicy(group("policy", "policies: test"), command);
   addConnection(group("connection", "clients of the broker: list, show, delete, send"), command);
   addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
   addThingType(group("thing-type", "thing types: create, list, show, update, deprecate, delete"), command);

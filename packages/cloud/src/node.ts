@@ -39,6 +39,7 @@ export { damagesMax } from "./check-result.js";
 export type { CheckResult, Damage } from "./check-result.js";
 export { checkAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
 export type { AccessKey } from "./rest/access-keys.js";
+export { iotLogFolder, nameOfIotLog, numberOfIotLog } from "./services/logging/index.js";
 export { snapshotBytesMax } from "./rest/admission.js";
 export type { RunningCloud } from "./cloud-file.js";
 export type { CreatedThing, CreateThingOptions } from "./create-thing.js";

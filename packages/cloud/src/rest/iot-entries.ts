@@ -1,6 +1,6 @@
-import { isThinglineError } from "@thingline/protocol";
 import type { ModelOperation } from "../model/model.js";
 import type { IotLog, IotLogEntry } from "../services/iot-log.js";
+import type { WireError } from "./errors.js";
 
 type Input = Readonly<Record<string, unknown>>;
 
@@ -28,21 +28,14 @@ const entries: Readonly<
   "iot-jobs-data:UpdateJobExecution": { eventType: "UpdateJobExecution", level: "DEBUG", more: jobOf },
 };
 
-/** A request over HTTP for the log of the account; what failed is told as AWS's error names it in the answer. */
-export function logRequest(log: IotLog, { api, name }: ModelOperation, given: object, error?: unknown): void {
+/** A request over HTTP for the log of the account. @param failure as it is answered */
+export function logRequest(log: IotLog, { api, name }: ModelOperation, given: object, failure?: WireError): void {
   const known = entries[`${api}:${name}`];
   if (known === undefined) return;
   const input = given as Input;
   const { eventType, level = "INFO", more } = known;
   const failed: Partial<IotLogEntry> =
-    error === undefined
-      ? {}
-      : {
-          ...{ level: "ERROR", isFailure: true },
-          ...(isThinglineError(error)
-            ? { reason: error.code, details: error.message }
-            : { reason: "INTERNAL_FAILURE" }),
-        };
+    failure === undefined ? {} : { level: "ERROR", isFailure: true, reason: failure.code, details: failure.message };
   const who = { topicName: textOf(input["topic"]), clientId: textOf(input["clientId"]) };
   log.write({ level, eventType, protocol: "HTTP", ...who, more: more?.(input), ...failed });
 }

@@ -247,7 +247,9 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
       if (isLogged(iotLog, "INFO", options.scope, scope)) logRequest(iotLog, operation, decoded.input);
       return answer(operation, built.aws.output?.(result as never) ?? result, requestId);
     } catch (error) {
-      if (isLogged(iotLog, "ERROR", options.scope, scope)) logRequest(iotLog, operation, decoded.input, error);
+      if (isLogged(iotLog, "ERROR", options.scope, scope)) {
+        logRequest(iotLog, operation, decoded.input, toWireError(error, operation));
+      }
       return fail(operation, error, requestId);
     }
   };
