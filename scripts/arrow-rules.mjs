@@ -50,6 +50,7 @@ export const arrowRules = {
       backends: ["client", "connection", "topics", "device.ts"],
       provisioning: ["client", "connection", "topics", "device.ts"],
       jobs: ["topics", "device.ts", "errors.ts"],
+      commands: ["topics", "device.ts", "errors.ts"],
       rotation: ["provisioning", "jobs", "topics", "device.ts", "errors.ts"],
       fota: ["connection", "jobs", "topics", "device.ts", "errors.ts"],
       "native-tls": ["connection"],

@@ -23,7 +23,8 @@ const pointer = /\n?\/\/# sourceMappingURL=.*\.map\n?$/;
 
 /**
  * @param transform esbuild's `transformSync`
- * @returns the same program in less room, in lines of some 120 characters, so that a stack trace still says where
+ * @returns the same program in less room and shorter words, in lines of some 120 characters, so that a stack trace still says where; every
+ * name is as it was
  */
 export function shippedScript(transform, text, path = "module.js") {
   const options = {
@@ -33,6 +34,7 @@ export function shippedScript(transform, text, path = "module.js") {
     legalComments: "none",
     charset: "utf8",
     minifyWhitespace: true,
+    minifySyntax: true,
     lineLimit: 120,
   };
   return transform(text.replace(pointer, "\n"), options).code;

@@ -119,6 +119,8 @@ export const errorCodes = {
   // MQTT file delivery
   STREAM_MESSAGE_INVALID: "a message of a stream is not what MQTT file delivery promises",
   // Jobs
+  COMMAND_ENDED: "a command's execution has ended in the cloud, which takes nothing more of it",
+  COMMAND_MESSAGE_INVALID: "a message on a topic of AWS IoT Commands is not one that the service sends",
   JOB_DOCUMENT_INVALID: "a job document is not a JSON object, or does not say what is to be done",
   JOB_MESSAGE_INVALID: "a message on a topic of AWS IoT Jobs is not one that the service sends",
   JOB_TAKEN_AWAY:

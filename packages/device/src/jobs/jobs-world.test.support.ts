@@ -204,9 +204,17 @@ export class FakeJobsDevice implements JobsDevice {
     return subscription;
   }
 
-  receive(topic: string, payload: Uint8Array): void {
+  receive(topic: string, payload: Uint8Array, more: Partial<DeviceMessage> = {}): void {
     if (this.isDead) return;
-    const message: DeviceMessage = { topic, payload, qos: 1, isRetained: false, isDuplicate: false, packetId: 1 };
+    const message: DeviceMessage = {
+      topic,
+      payload,
+      qos: 1,
+      isRetained: false,
+      isDuplicate: false,
+      packetId: 1,
+      ...more,
+    };
     for (const subscription of this.subscriptions) {
       if (!subscription.filters.some((filter) => topicMatches(parseTopicFilter(filter).filter, topic))) continue;
       void subscription.deliver(message);
