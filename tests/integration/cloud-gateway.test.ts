@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash, createHmac, type Hash, type Hmac } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect as connectTcp } from "node:net";
@@ -15,6 +16,7 @@ import {
   createNodeNetwork,
   createNodeRandom,
 } from "@thingline/transport/node";
+import { SignatureV4 } from "@smithy/signature-v4";
 import mqtt from "mqtt";
 import {
   createDevice,
@@ -74,6 +76,43 @@ test("MQTT over WebSocket without a certificate, or on another path, is refused"
   const lost = dialHttps(context, world, { protocol: "wss", path: "/other", wsOptions });
   await nextEvent(lost, "close");
   await world.log.line(({ facts }) => facts["reason"] === "upgradeRefused");
+});
+
+test("MQTT over WebSocket with a signed URL needs no certificate; its principal is the access key", async (context) => {
+  const world = await openWorld(context);
+  const port = portOf(world.started.addresses.https);
+  const presigned = async (secretAccessKey: string) => {
+    const signer = new SignatureV4({
+      ...{ service: "iotdevicegateway", region: "us-east-1", credentials: { accessKeyId: "test", secretAccessKey } },
+      sha256: class {
+        readonly #hash: Hmac | Hash;
+        constructor(secret?: string | Uint8Array) {
+          this.#hash = secret === undefined ? createHash("sha256") : createHmac("sha256", secret);
+        }
+        update(data: Uint8Array | string) {
+          this.#hash.update(data);
+        }
+        digest = async () => new Uint8Array(this.#hash.digest());
+      } as never,
+    });
+    const host = `localhost:${port}`;
+    const request = { method: "GET", protocol: "wss:", hostname: "localhost", port, path: "/mqtt", headers: { host } };
+    const { query = {} } = await signer.presign(request, { expiresIn: 60 });
+    const words = Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
+    return `/mqtt?${words.join("&")}`;
+  };
+  const watcher = dialHttps(context, world, { protocol: "wss", path: await presigned("test"), clientId: "watcher" });
+  await nextEvent(watcher, "connect");
+  await watcher.subscribeAsync("$aws/events/presence/connected/signed", { qos: 1 });
+  const event = nextEvent(watcher, "message") as Promise<[string, Buffer]>;
+  const signed = dialHttps(context, world, { protocol: "wss", path: await presigned("test"), clientId: "signed" });
+  await nextEvent(signed, "connect");
+  const { principalIdentifier } = JSON.parse((await event)[1].toString()) as { principalIdentifier?: string };
+  assert.equal(principalIdentifier, "test");
+  const wrong = dialHttps(context, world, { protocol: "wss", path: await presigned("other") });
+  await nextEvent(wrong, "close");
+  const { facts } = await world.log.line(({ facts: { reason } }) => reason === "upgradeRefused");
+  assert.match(String(facts["explanation"]), /403.*signature does not match/);
 });
 
 const upgrades: readonly [headers: string, status: number][] = [

@@ -14,7 +14,7 @@ import { hashBy } from "./hashes.js";
 import type { Gateway } from "./gateway/gateway.js";
 import { createKeyPool, type KeyPool } from "./key-pool.js";
 import { Maintenance } from "./maintenance.js";
-import { checkAccessKeys, cloudAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
+import { checkAccessKeys, cloudAccessKeys, defaultAccessKey, type AccessKey } from "./rest/access-keys.js";
 import type { CredentialsDoor } from "./credentials-door.js";
 import type { RequestHead, RestPeer, ServedResponse, Verdict } from "./rest/admission.js";
 import { createServices, type NamedOperations } from "./services/all.js";
@@ -72,6 +72,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
   readonly #dependencies: CloudDependencies;
   readonly #options: CloudOptions;
   readonly #firstConnections: FirstConnections;
+  readonly #accessKeys: readonly AccessKey[];
   readonly #iotLog: IotLog | undefined;
   #gateway: Gateway | undefined;
   #identity: MqttIdentity | undefined;
@@ -134,6 +135,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
     [this.scope, this.named, this.#keys, this.#blobs, this.#services] = [scope, named, keys, blobs, services];
     this.#functions = functions;
     this.#firstConnections = firstConnections;
+    this.#accessKeys = accessKeys;
   }
 
   async open(): Promise<void> {
@@ -145,6 +147,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
       scope: this.scope,
       functions: this.#functions,
       firstConnections: this.#firstConnections,
+      accessKeys: this.#accessKeys,
       handleHttp: (request, peer) => this.#http.handleDevice(request, peer),
       iotLog: this.#iotLog,
       run: (from, operation, input) => this.run(operation, input, from),

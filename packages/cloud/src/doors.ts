@@ -14,6 +14,7 @@ import { originFault } from "./rest/origin-guard.js";
 import { createRestApi, type RestApiStats } from "./rest/rest-api.js";
 import { isS3Request } from "./rest/s3/detect.js";
 import type { S3Api } from "./rest/s3/s3-api.js";
+import { webSocketSigner } from "./rest/web-socket-signature.js";
 import type { FindSessionKey } from "./rest/session-keys.js";
 import type { FirstConnections } from "./services/certificate-authorities/index.js";
 import type { Objects } from "./services/objects/index.js";
@@ -65,13 +66,7 @@ export function createHttpDoor(
   const ownNames = options.serverNames ?? [];
   const operations = services.flatMap(({ rest = [] }) => rest);
   const { signatures = "verify", unsignedRequests = "allowed" } = options;
-  const findSessionKey: FindSessionKey = async (question) => {
-    const found = await run(scope, findSession, question);
-    if ("fault" in found) return { fault: found.fault };
-    const { secretAccessKey, claims } = found;
-    const accessKey = { accessKeyId: question.accessKeyId, secretAccessKey, account: claims.account };
-    return { accessKey, roleArn: claims.roleArn };
-  };
+  const findSessionKey = sessionKeysOf(run, scope);
   const apiOptions = { scope, ownNames, signatures, unsignedRequests, accessKeys, findSessionKey };
   const api = createRestApi({ ...deps, operations, run, iotLog }, apiOptions);
   const devicePlane = createDevicePlane({ ...deps, api }, { scope, ownNames });
@@ -111,6 +106,17 @@ export function createHttpDoor(
   };
 }
 
+/** Keys of sessions, by their tokens. */
+function sessionKeysOf(run: OperationRunner["run"], scope: Scope): FindSessionKey {
+  return async (question) => {
+    const found = await run(scope, findSession, question);
+    if ("fault" in found) return { fault: found.fault };
+    const { secretAccessKey, claims } = found;
+    const accessKey = { accessKeyId: question.accessKeyId, secretAccessKey, account: claims.account };
+    return { accessKey, roleArn: claims.roleArn };
+  };
+}
+
 /** With bodies that are whole. */
 async function wholeOf({ body, ...answer }: ServedResponse): Promise<HttpResponse> {
   if (body instanceof Uint8Array) return { ...answer, body };
@@ -145,6 +151,8 @@ export interface MqttDoorOptions {
   server: MqttIdentity;
   scope: Scope;
   accept: GatewayOptions["accept"];
+  /** Whose signatures of WebSockets count. */
+  accessKeys: readonly AccessKey[];
   /** Requests over HTTP at the port of WebSockets. */
   handleHttp: NonNullable<GatewayOptions["handleHttp"]>;
   /** What comes of certificates that are not ACTIVE. */
@@ -159,7 +167,17 @@ export interface MqttDoorOptions {
 export function openMqttDoor(
   deps: CloudDependencies,
   options: CloudOptions,
-  { server, scope, accept, handleHttp, firstConnections: { judge, connect }, iotLog, run, functions }: MqttDoorOptions,
+  {
+    server,
+    scope,
+    accept,
+    accessKeys,
+    handleHttp,
+    firstConnections: { judge, connect },
+    iotLog,
+    run,
+    functions,
+  }: MqttDoorOptions,
 ): Promise<Gateway> {
   const { clock, keys, log, network, store, files, random } = deps;
   const domains = new Domains({
@@ -170,9 +188,13 @@ export function openMqttDoor(
         loadServerCertificateIssuer({ keys, random }),
       ),
   });
+  const { signatures = "verify" } = options;
+  const findSessionKey = sessionKeysOf(run, scope);
+  const signed = { accessKeys, keys, signatures, region: scope.region, findSessionKey };
   const { serverNames = [], mqtts, https, mqtt, connectionsMax, handshakeTimeoutMs, onConnectionRefused } = options;
   return openGateway({
     ...{ network, clock, log, accept, handleHttp, iotLog, server, mqtts, https, mqtt, domains },
+    signerOf: (request) => webSocketSigner(request, clock.unixMs(), signed),
     fingerprint: (der) => toHex(keys.sha256(der)),
     principals: createPrincipals({ store, scope, unixMs: () => clock.unixMs() }),
     firstConnections: {

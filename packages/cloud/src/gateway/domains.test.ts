@@ -38,7 +38,7 @@ async function openWorld() {
 }
 
 const connection: DomainConnection = {
-  ...{ serverName: "a.example.com", http: undefined, alpnProtocol: undefined, certificate: undefined },
+  ...{ serverName: "a.example.com", http: undefined, alpnProtocol: undefined, certificate: undefined, isSigned: false },
 };
 
 test("the endpoint is itself until it is changed, and a domain has a certificate that was given or is issued once", async () => {
@@ -102,7 +102,10 @@ test("a configuration says what a client has to show, and by which protocol", as
     [domain("CUSTOM_AUTH", "SECURE_MQTT"), { http }, /SECURE_MQTT alone/],
     [domain("CUSTOM_AUTH", "HTTPS"), { http }, /HTTPS alone/],
     [domain("DEFAULT", "DEFAULT", "DISABLED"), {}, /is DISABLED/],
-    [domain("AWS_SIGV4", "MQTT_WSS"), { http }, /SigV4/],
+    [domain("AWS_SIGV4", "MQTT_WSS"), { http }, /signed WebSockets alone/],
+    [domain("AWS_SIGV4", "MQTT_WSS"), { http, isSigned: true }, "signature"],
+    [domain("DEFAULT", "DEFAULT"), { http, isSigned: true }, "signature"],
+    [domain("AWS_X509", "SECURE_MQTT"), { isSigned: true }, "certificate"],
   ];
   for (const [record, seen, expected] of demands) {
     const demand = await domains.demandOf(record, { ...connection, ...seen });

@@ -49,13 +49,15 @@ export interface DomainConnection {
   serverName: string | undefined;
   /** Set when the client asked for a WebSocket. */
   http: Presented["http"];
+  /** The request for the WebSocket was signed by somebody who is known. */
+  isSigned: boolean;
   alpnProtocol: string | undefined;
   /** DER of what the client proved to hold the key of. */
   certificate: Uint8Array | undefined;
 }
 
-/** What a client has to show: a certificate, what an authorizer takes, or both. */
-export type Demand = "certificate" | "credentials" | "both";
+/** What a client has to show: a certificate, what an authorizer takes, or both; or a signature, which it has shown then. */
+export type Demand = "certificate" | "credentials" | "both" | "signature";
 
 /** What server names stand for, read anew for each connection: another node may have changed it. */
 export class Domains {
@@ -133,8 +135,10 @@ export class Domains {
       case "CUSTOM_AUTH_X509":
         return "both";
       case "AWS_SIGV4":
-        return { refusal: "devices do not connect by SigV4 here" };
+        if (connection.isSigned) return "signature";
+        return { refusal: `the domain configuration ${name} is for signed WebSockets alone` };
       case "DEFAULT":
+        if (connection.isSigned) return "signature";
         return (await this.#asksCredentials(connection)) ? "credentials" : "certificate";
     }
   }

@@ -9,6 +9,7 @@ import type {
   Listener,
   ListenOptions,
   Network,
+  WebSocketRequest,
 } from "@thingline/transport";
 import type { Log } from "../log.js";
 import type { ConnectionIdentity, ConnectRequest } from "../policy/authorizer.js";
@@ -73,6 +74,8 @@ export interface GatewayOptions {
   firstConnections?: FirstConnections;
   /** What server names stand for. Default: all of them for the same, and clients have certificates. */
   domains?: Pick<Domains, "find" | "selectServer" | "demandOf" | "askCallback" | "customIdentity">;
+  /** Who signed the request for a WebSocket; undefined where nobody did. Default: signatures are not looked at. */
+  signerOf?: (request: WebSocketRequest) => Signer | Promise<Signer> | undefined;
   /** Answers requests over HTTP at the port of WebSockets. Default: there is nothing. */
   handleHttp?: (request: HttpRequest, peer: HttpPeer) => Promise<HttpResponse>;
   /** Takes over a connection before its first byte. */
@@ -228,7 +231,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
         tls: tls([...rawAlpnProtocols, httpAlpnProtocol, "http/1.1"]),
         webSocket: {
           path: webSocketPath,
-          faultOf: ({ headers }) => options.upgradeFault(headers),
+          faultOf: (request) => options.upgradeFault(request.headers) ?? signatureFault(options.signerOf?.(request)),
           ...(options.handleHttp !== undefined && { handle: options.handleHttp }),
         },
         rawAlpnProtocols,
@@ -259,11 +262,17 @@ type Identified = { identity: ConnectionIdentity; origin?: ConnectionOrigin } | 
 
 async function identify(connection: Connection, options: GatewayOptions): Promise<Identified> {
   const { domains } = options;
-  if (domains === undefined) return identifyCertificate(connection, options);
-  const at = seenBy(connection);
+  const { webSocketRequest } = connection;
+  const signer = webSocketRequest && (await options.signerOf?.(webSocketRequest));
+  if (signer !== undefined && "fault" in signer)
+    return { refusal: { reason: "upgradeRefused", explanation: signer.fault } };
+  if (domains === undefined)
+    return signer === undefined ? identifyCertificate(connection, options) : { identity: signedIdentity(signer) };
+  const at = seenBy(connection, signer !== undefined);
   const domain = await domains.find(at.serverName);
   const demand = await domains.demandOf(domain, at);
   if (typeof demand === "object") return { refusal: { reason: "domainRefused", explanation: demand.refusal } };
+  if (demand === "signature" && signer !== undefined) return { identity: signedIdentity(signer) };
   const { principals } = options;
   const { serverName } = at;
   if (demand === "credentials") {
@@ -292,7 +301,28 @@ async function identify(connection: Connection, options: GatewayOptions): Promis
   return { identity };
 }
 
-function seenBy({ secure, webSocketRequest }: Connection): DomainConnection {
+/** Who signed, or why it is not taken. */
+export type Signer = { principalId: string } | { fault: string };
+
+/** What can be said before the upgrade is answered; the rest ends the connection after it. */
+function signatureFault(signer: Signer | Promise<Signer> | undefined): string | undefined {
+  return signer !== undefined && !(signer instanceof Promise) && "fault" in signer ? signer.fault : undefined;
+}
+
+/** IAM would say what it may: everything. */
+const signedIdentity = ({ principalId }: { principalId: string }): ConnectionIdentity => ({
+  certificateId: undefined,
+  principalId,
+  authorizeConnect: async () => ({
+    decision: {
+      isAllowed: true,
+      explanation: "signed by a known access key, for which the local cloud has no policies",
+    },
+    authorizer: allowAllAuthorizer,
+  }),
+});
+
+function seenBy({ secure, webSocketRequest }: Connection, isSigned: boolean): DomainConnection {
   const { path = "", headers = {} } = webSocketRequest ?? {};
   const question = path.indexOf("?");
   const http = { headers, queryString: question < 0 ? "" : path.slice(question) };
@@ -300,6 +330,7 @@ function seenBy({ secure, webSocketRequest }: Connection): DomainConnection {
     serverName: secure?.serverName,
     alpnProtocol: secure?.alpnProtocol,
     certificate: secure?.peerCertificate,
+    isSigned,
     http: webSocketRequest === undefined ? undefined : http,
   };
 }

@@ -24,10 +24,6 @@ export function checkSecurityPolicy(name: string): SecurityPolicyName {
 /** @throws {ThinglineError} REQUEST_INVALID when the parts of a configuration do not go together */
 export function checkDomain(record: DomainConfigurationRecord): void {
   const { authenticationType, applicationProtocol, authorizerConfig = {}, clientCertificateCallbackArn } = record;
-  if (authenticationType === "AWS_SIGV4")
-    throw invalid(
-      "authenticationType AWS_SIGV4 is not supported by the local cloud: devices do not connect by SigV4 here",
-    );
   const allowed = protocolsOf[authenticationType];
   if (!allowed.includes(applicationProtocol))
     throw invalid(

@@ -134,7 +134,7 @@ test("what does not go together is refused by name", async () => {
     [{ authenticationType: "AWS_X509", applicationProtocol: "MQTT_WSS" }, /SECURE_MQTT, HTTPS/],
     [{ authenticationType: "AWS_X509", applicationProtocol: "SECURE_MQTT", ...auth }, /authorizerConfig does not go/],
     [{ authenticationType: "CUSTOM_AUTH_X509", applicationProtocol: "SECURE_MQTT" }, /defaultAuthorizerName is needed/],
-    [{ authenticationType: "AWS_SIGV4", applicationProtocol: "MQTT_WSS" }, /AWS_SIGV4 is not supported/],
+    [{ authenticationType: "AWS_SIGV4", applicationProtocol: "HTTPS" }, /HTTPS with AWS_SIGV4 is not supported/],
     [{ clientCertificateConfig: { clientCertificateCallbackArn: callback } }, /clientCertificateCallbackArn needs/],
     [{ authorizerConfig: { defaultAuthorizerName: "none" } }, /authorizer none does not exist/],
     [{ serverCertificateConfig: { enableOCSPCheck: true } }, /enableOCSPCheck is not supported/],
