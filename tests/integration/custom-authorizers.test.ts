@@ -1,6 +1,7 @@
 // Clients without a certificate, at every door, and domains with rules of their own: MQTT.js against a cloud in this process.
 import assert from "node:assert/strict";
 import { createSign, generateKeyPairSync } from "node:crypto";
+import { request as httpsRequest } from "node:https";
 import { test, type TestContext } from "node:test";
 import { connect as connectTls } from "node:tls";
 import mqtt from "mqtt";
@@ -154,6 +155,48 @@ test("who is not let in is told nothing, and the log says why", async (context) 
     key: device.privateKey,
   });
   assert.equal(await outcomeOf(certified), "connected");
+});
+
+test("whoever names an authorizer publishes over HTTP with its token, and does nothing else", async (context) => {
+  const world = await openAuthorizers(context);
+  const { events, log, started } = world;
+  const send = async (path: string, headers: Record<string, string> = {}, method = "POST") => {
+    const response = await fetch(`${started.addresses.api}${path}`, {
+      method,
+      headers,
+      body: method === "GET" ? null : "x",
+    });
+    return { status: response.status, message: ((await response.json()) as { message?: string }).message };
+  };
+  const headers = {
+    ...{ "x-amz-customauthorizer-name": "auth", "x-amz-customauthorizer-signature": sign("t"), token: "t" },
+  };
+  assert.deepEqual(await send("/topics/own/a?qos=1", headers), { status: 200, message: "OK" });
+  assert.deepEqual([events.at(-1)?.token, events.at(-1)?.protocols], ["t", ["tls", "http"]]);
+  assert.equal((await send(`/topics/own/a?${credentials("t")}`)).status, 200);
+  const refused: [string, RegExp][] = [
+    [`/topics/others?${credentials("t")}`, /authorizer auth|statement/],
+    [`/topics/own/a?${credentials("t", sign("u"))}`, /none of the authorizer's keys/],
+  ];
+  for (const [path, why] of refused) {
+    assert.deepEqual(await send(path), { status: 403, message: "Forbidden" });
+    await log.line(({ event, facts }) => event === "forbidden" && why.test(String(facts["explanation"])));
+  }
+  // The port for devices, by TLS.
+  const overTls = (path: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const options = {
+        ...{ host: "localhost", port: portOf(started.addresses.https), path },
+        method: "POST",
+        ca: started.caPem,
+      };
+      const request = httpsRequest(options, (response) => resolve((response.resume(), response.statusCode)));
+      request.on("error", reject).end("x");
+    });
+  assert.equal(await overTls(`/topics/own/a?${credentials("t")}`), 200);
+  assert.equal(await overTls(`/topics/others?${credentials("t")}`), 403);
+  assert.equal(await overTls("/topics/own/a"), 403);
+  assert.equal((await send(`/things?${credentials("t")}`, {}, "GET")).status, 403);
 });
 
 test("a domain asks for what it is configured for: certificate and token, another certificate, no client at all", async (context) => {

@@ -3,10 +3,11 @@ import { encodeRestJsonError } from "@thingline/protocol/restjson";
 import type { Clock, HttpPeer, HttpRequest, HttpResponse, Keys, Random } from "@thingline/transport";
 import { checkCertificate } from "./gateway/certificate-check.js";
 import { createPrincipals } from "./gateway/principals.js";
+import type { HttpAuthorizer } from "./gateway/http-authorizer.js";
 import { createRequestAuthorizer, type RequestAsk } from "./gateway/request-authorizer.js";
 import type { Log } from "./log.js";
 import { originFault } from "./rest/origin-guard.js";
-import type { RestApi } from "./rest/rest-api.js";
+import { publishingCaller, type RestApi } from "./rest/rest-api.js";
 import type { Scope } from "./services/operation.js";
 import type { StoreReader } from "./store/store.js";
 
@@ -19,6 +20,8 @@ export interface DevicePlaneDependencies {
   random: Random;
   log: Log;
   api: Pick<RestApi, "handleFor">;
+  /** Who comes by a custom authorizer. */
+  publishers: HttpAuthorizer;
 }
 
 export interface DevicePlaneOptions {
@@ -29,7 +32,7 @@ export interface DevicePlaneOptions {
 
 /** @returns what answers a request; it never throws */
 export function createDevicePlane(
-  { store, clock, keys, random, log, api }: DevicePlaneDependencies,
+  { store, clock, keys, random, log, api, publishers }: DevicePlaneDependencies,
   { scope, ownNames }: DevicePlaneOptions,
 ): (request: HttpRequest, peer: HttpPeer) => Promise<HttpResponse> {
   const unixMs = () => clock.unixMs();
@@ -47,7 +50,19 @@ export function createDevicePlane(
   };
 
   return async (request, peer) => {
-    const { headers = {} } = request;
+    const { headers = {}, url } = request;
+    const serverName = peer.secure?.serverName?.toLowerCase() ?? "";
+    const question = url.indexOf("?");
+    const presented = {
+      headers,
+      queryString: question < 0 ? "" : url.slice(question),
+      serverName,
+      sourceIp: peer.remote.host,
+    };
+    const demand = await publishers.demandOf(presented, peer.secure?.peerCertificate !== undefined);
+    if (typeof demand === "object") return refuse(demand.refusal, peer);
+    // A page of somebody else has no token.
+    if (demand === "credentials") return api.handleFor(request, publishingCaller(publishers, presented));
     const foreign = originFault(headers, headers["host"] ?? "", ownNames);
     if (foreign !== undefined) return refuse(foreign, peer);
     const check = await checkCertificate({

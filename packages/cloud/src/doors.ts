@@ -6,12 +6,13 @@ import { createDevicePlane } from "./device-plane.js";
 import type { Functions } from "./functions/index.js";
 import { Domains, withoutPort } from "./gateway/domains.js";
 import { openGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.js";
+import { HttpAuthorizer, namesAuthorizer } from "./gateway/http-authorizer.js";
 import { createPrincipals } from "./gateway/principals.js";
 import { issueServerCertificate, openServerIdentity } from "./gateway/server-identity.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { RequestHead, ServedResponse, Verdict } from "./rest/admission.js";
 import { originFault } from "./rest/origin-guard.js";
-import { createRestApi, type RestApiStats } from "./rest/rest-api.js";
+import { createRestApi, type Publishers, type RestApiStats } from "./rest/rest-api.js";
 import { isS3Request } from "./rest/s3/detect.js";
 import type { S3Api } from "./rest/s3/s3-api.js";
 import { webSocketSigner } from "./rest/web-socket-signature.js";
@@ -59,7 +60,7 @@ export interface HttpDoorOptions {
 
 /** AWS's APIs, and Thingline's own beside them. */
 export function createHttpDoor(
-  deps: Pick<CloudDependencies, "clock" | "random" | "keys" | "log" | "store">,
+  deps: Pick<CloudDependencies, "clock" | "random" | "keys" | "log" | "store"> & { functions: Functions },
   options: CloudOptions,
   { scope, services, objects, run, accessKeys, iotLog, cloud, splitProvisioning, connections }: HttpDoorOptions,
 ): HttpDoor {
@@ -68,8 +69,21 @@ export function createHttpDoor(
   const { signatures = "verify", unsignedRequests = "allowed" } = options;
   const findSessionKey = sessionKeysOf(run, scope);
   const apiOptions = { scope, ownNames, signatures, unsignedRequests, accessKeys, findSessionKey };
-  const api = createRestApi({ ...deps, operations, run, iotLog }, apiOptions);
-  const devicePlane = createDevicePlane({ ...deps, api }, { scope, ownNames });
+  const { clock, random, keys } = deps;
+  const httpAuthorizer = new HttpAuthorizer({
+    store: deps.store,
+    scope,
+    functions: deps.functions,
+    clock,
+    random,
+    keys,
+  });
+  const publishers: Publishers = {
+    areNamed: namesAuthorizer,
+    mayPublish: (presented, topic, isRetained) => httpAuthorizer.mayPublish(presented, topic, isRetained),
+  };
+  const api = createRestApi({ ...deps, operations, run, iotLog, publishers }, apiOptions);
+  const devicePlane = createDevicePlane({ ...deps, api, publishers: httpAuthorizer }, { scope, ownNames });
   let s3: S3Api | undefined;
   /** Read when somebody asks for an object: a cloud starts without it. */
   const loadS3 = async (): Promise<S3Api> => {

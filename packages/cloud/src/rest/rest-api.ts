@@ -33,12 +33,30 @@ export interface RestApiDependencies {
   /** What all services have of AWS's operations. Any other of them answers that it is not built. */
   operations: readonly ServedOperation[];
   run: OperationRunner["run"];
+  /** Default: nobody. */
+  publishers?: Publishers;
   clock: Clock;
   random: Random;
   keys: Keys;
   log: Log;
   /** Default: nothing is logged. */
   iotLog?: IotLog | undefined;
+}
+
+/** Who may publish by a custom authorizer instead of a signature. */
+export interface Publishers {
+  /** Whether a request names an authorizer. */
+  areNamed: (http: { headers: Readonly<Record<string, string>>; queryString: string }) => boolean;
+  mayPublish: (
+    presented: {
+      headers: Readonly<Record<string, string>>;
+      queryString: string;
+      serverName: string;
+      sourceIp?: string;
+    },
+    topic: string,
+    isRetained: boolean,
+  ) => Promise<{ isAllowed: boolean; explanation: string }>;
 }
 
 export interface RestApiOptions {
@@ -121,6 +139,21 @@ interface Signer {
   failure?: Refusal;
 }
 
+/** Somebody whom an authorizer has to know, and who may publish and do nothing else. */
+export function publishingCaller(
+  publishers: Pick<Publishers, "mayPublish">,
+  presented: Parameters<Publishers["mayPublish"]>[0],
+): RestCaller {
+  return {
+    apis: ["iot-data"],
+    async judge({ name }, input) {
+      if (name !== "Publish") return `${name} cannot be asked by a custom authorizer`;
+      const decision = await publishers.mayPublish(presented, String(input["topic"]), input["retain"] === true);
+      return decision.isAllowed ? undefined : decision.explanation;
+    },
+  };
+}
+
 /** AWS's REST APIs over the operations of the services. It holds no rules of its own but those of HTTP and signatures. */
 export function createRestApi(deps: RestApiDependencies, options: RestApiOptions): RestApi {
   const { clock, iotLog = noIotLog, keys, log, random } = deps;
@@ -140,9 +173,26 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     );
   };
 
+  const isCustom = (request: ReadRequest, { authorization }: Signer): boolean =>
+    authorization === undefined && deps.publishers?.areNamed(httpOf(request)) === true;
+
+  const callerOf = (request: ReadRequest, signer: Signer): RestCaller | undefined => {
+    const { publishers } = deps;
+    if (publishers === undefined || !isCustom(request, signer)) return undefined;
+    const serverName = request.host.replace(/:\d{1,5}$/, "").toLowerCase();
+    return publishingCaller(publishers, { ...httpOf(request), serverName });
+  };
+
   /** Who speaks, and what is asked for. */
   const findAsked = (model: Model, request: ReadRequest, signer: Signer): Asked | Refusal => {
     const { authorization, session, failure } = signer;
+    // A page of somebody else has no token, and the name is that of a domain.
+    if (isCustom(request, signer)) {
+      const route = model.route(routed(request));
+      const isPublish = route?.operation.api === "iot-data" && route.operation.name === "Publish";
+      if (!isPublish) return refuse(403, "ForbiddenException", "Forbidden");
+      return { route, scope: options.scope, isProven: true };
+    }
     const foreign = originFault(request.headers, request.host, options.ownNames ?? []);
     if (foreign !== undefined) return refuse(403, "AccessDeniedException", foreign);
     if (authorization === undefined) {
@@ -215,7 +265,8 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     }
     const asked = findAsked(model, request, signer);
     const target = "code" in asked ? asked : targetOf(model, request, asked);
-    return "served" in target ? perform(target, request, requestId) : answerError(target, requestId);
+    const caller = callerOf(request, signer);
+    return "served" in target ? perform(target, request, requestId, caller) : answerError(target, requestId);
   };
 
   /** Of whoever is known by other means than a signature. */
@@ -318,6 +369,11 @@ function readRequest({ method, url, headers = {}, body = new Uint8Array() }: Htt
   const host = headers["host"] ?? authority;
   return { method, rawPath: rawPath || "/", rawQuery, host, headers: { host, ...headers }, body };
 }
+
+const httpOf = ({ headers, rawQuery }: ReadRequest) => ({
+  headers,
+  queryString: rawQuery === "" ? "" : `?${rawQuery}`,
+});
 
 /** Signed in a header or in the query, never in both. */
 function readAuthorization({ headers, rawQuery }: ReadRequest): Authorization | SignatureFault | undefined {
