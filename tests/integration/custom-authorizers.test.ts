@@ -4,6 +4,8 @@ import { createSign, generateKeyPairSync } from "node:crypto";
 import { request as httpsRequest } from "node:https";
 import { test, type TestContext } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { customAuthorizer } from "@thingline/device/credentials";
+import { connectDevice } from "@thingline/device/node";
 import mqtt from "mqtt";
 import { createDevice, nextEvent, openWorld, portOf, type World } from "./cloud-world.test.support.js";
 
@@ -155,6 +157,21 @@ test("who is not let in is told nothing, and the log says why", async (context) 
     key: device.privateKey,
   });
   assert.equal(await outcomeOf(certified), "connected");
+});
+
+test("the device library connects with a token, by ALPN and over WebSocket", async (context) => {
+  const world = await openAuthorizers(context);
+  const { caPem: ca, addresses } = world.started;
+  const options = { authorizerName: "auth", username: "me", password: "secret" };
+  const token = { tokenKeyName: "token", tokenValue: "t", authorizerSignature: sign("t") };
+  for (const webSocketPath of [undefined, "/mqtt"]) {
+    await using device = await connectDevice({
+      ...{ endpoint: addresses.https, clientId: "dev", tls: { ca } },
+      ...customAuthorizer({ ...options, ...token, ...(webSocketPath !== undefined && { webSocketPath }) }),
+    });
+    await device.publish("own/x", "x");
+    assert.equal(world.events.at(-1)?.token, "t");
+  }
 });
 
 test("whoever names an authorizer publishes over HTTP with its token, and does nothing else", async (context) => {

@@ -10,3 +10,5 @@ export type {
   RoleCredentialsProvider,
   RoleCredentialsRequest,
 } from "./role-credentials.js";
+export { customAuthorizer } from "./custom-authorizer.js";
+export type { CustomAuthorizerOptions, CustomAuthorizerSettings } from "./custom-authorizer.js";
