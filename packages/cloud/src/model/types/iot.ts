@@ -83,6 +83,20 @@ export interface AssetPropertyVariant {
   booleanValue?: string | undefined;
 }
 
+export interface AssociateSbomWithPackageVersionRequest {
+  packageName: string;
+  versionName: string;
+  sbom: Sbom;
+  clientToken?: string | undefined;
+}
+
+export interface AssociateSbomWithPackageVersionResponse {
+  packageName?: string | undefined;
+  versionName?: string | undefined;
+  sbom?: Sbom | undefined;
+  sbomValidationStatus?: "IN_PROGRESS" | "FAILED" | "SUCCEEDED" | undefined;
+}
+
 export interface AssociateTargetsWithJobRequest {
   targets: readonly string[];
   jobId: string;
@@ -1253,6 +1267,14 @@ export interface DisableTopicRuleRequest {
   ruleName: string;
 }
 
+export interface DisassociateSbomFromPackageVersionRequest {
+  packageName: string;
+  versionName: string;
+  clientToken?: string | undefined;
+}
+
+export type DisassociateSbomFromPackageVersionResponse = Readonly<Record<never, never>>;
+
 export interface DocumentParameter {
   key?: string | undefined;
   description?: string | undefined;
@@ -2033,6 +2055,19 @@ export interface ListRoleAliasesResponse {
   nextMarker?: string | undefined;
 }
 
+export interface ListSbomValidationResultsRequest {
+  packageName: string;
+  versionName: string;
+  validationResult?: "FAILED" | "SUCCEEDED" | undefined;
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface ListSbomValidationResultsResponse {
+  validationResultSummaries?: readonly SbomValidationResultSummary[] | undefined;
+  nextToken?: string | undefined;
+}
+
 export interface ListStreamsRequest {
   maxResults?: number | undefined;
   nextToken?: string | undefined;
@@ -2547,6 +2582,13 @@ export interface SalesforceAction {
 
 export interface Sbom {
   s3Location?: S3Location | undefined;
+}
+
+export interface SbomValidationResultSummary {
+  fileName?: string | undefined;
+  validationResult?: "FAILED" | "SUCCEEDED" | undefined;
+  errorCode?: "INCOMPATIBLE_FORMAT" | "FILE_SIZE_LIMIT_EXCEEDED" | undefined;
+  errorMessage?: string | undefined;
 }
 
 export interface ScheduledJobRollout {
@@ -3137,6 +3179,7 @@ export interface IotOperations {
   AcceptCertificateTransfer: { input: AcceptCertificateTransferRequest; output: Readonly<Record<never, never>> };
   AddThingToBillingGroup: { input: AddThingToBillingGroupRequest; output: AddThingToBillingGroupResponse };
   AddThingToThingGroup: { input: AddThingToThingGroupRequest; output: AddThingToThingGroupResponse };
+  AssociateSbomWithPackageVersion: { input: AssociateSbomWithPackageVersionRequest; output: AssociateSbomWithPackageVersionResponse };
   AssociateTargetsWithJob: { input: AssociateTargetsWithJobRequest; output: AssociateTargetsWithJobResponse };
   AttachPolicy: { input: AttachPolicyRequest; output: Readonly<Record<never, never>> };
   AttachPrincipalPolicy: { input: AttachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
@@ -3224,6 +3267,7 @@ export interface IotOperations {
   DetachPrincipalPolicy: { input: DetachPrincipalPolicyRequest; output: Readonly<Record<never, never>> };
   DetachThingPrincipal: { input: DetachThingPrincipalRequest; output: DetachThingPrincipalResponse };
   DisableTopicRule: { input: DisableTopicRuleRequest; output: Readonly<Record<never, never>> };
+  DisassociateSbomFromPackageVersion: { input: DisassociateSbomFromPackageVersionRequest; output: DisassociateSbomFromPackageVersionResponse };
   EnableTopicRule: { input: EnableTopicRuleRequest; output: Readonly<Record<never, never>> };
   GetCommand: { input: GetCommandRequest; output: GetCommandResponse };
   GetCommandExecution: { input: GetCommandExecutionRequest; output: GetCommandExecutionResponse };
@@ -3268,6 +3312,7 @@ export interface IotOperations {
   ListProvisioningTemplateVersions: { input: ListProvisioningTemplateVersionsRequest; output: ListProvisioningTemplateVersionsResponse };
   ListProvisioningTemplates: { input: ListProvisioningTemplatesRequest; output: ListProvisioningTemplatesResponse };
   ListRoleAliases: { input: ListRoleAliasesRequest; output: ListRoleAliasesResponse };
+  ListSbomValidationResults: { input: ListSbomValidationResultsRequest; output: ListSbomValidationResultsResponse };
   ListStreams: { input: ListStreamsRequest; output: ListStreamsResponse };
   ListTagsForResource: { input: ListTagsForResourceRequest; output: ListTagsForResourceResponse };
   ListTargetsForPolicy: { input: ListTargetsForPolicyRequest; output: ListTargetsForPolicyResponse };

@@ -1,7 +1,9 @@
 import type { CloudService } from "../service.js";
 import { taggable, type TaggableKind } from "../taggable.js";
 import { packageKeys, packagesServiceName } from "./model.js";
-import { createPackages, type Packages, type PackagesDependencies } from "./service.js";
+import type { Objects } from "../objects/index.js";
+import { sbomWake } from "./sbom-validation.js";
+import { createPackages, type Packages } from "./service.js";
 
 // What other services may know of packages.
 export { areVersionsReported, findPackageVersion } from "./find-version.js";
@@ -16,7 +18,7 @@ const versionKind: TaggableKind = {
 
 /** Software packages and their versions. */
 export function createPackagesService(
-  deps: PackagesDependencies,
+  deps: { objects: Pick<Objects, "headObject" | "readObject"> },
   options: { isLimited: boolean },
 ): CloudService<Packages> {
   const operations = createPackages(deps, options);
@@ -24,6 +26,7 @@ export function createPackagesService(
     name: packagesServiceName,
     operations,
     rest: Object.values(operations),
+    wake: sbomWake(deps.objects.readObject),
     taggable: [taggable("package", packageKeys.package), versionKind],
   };
 }

@@ -40,6 +40,9 @@ export type PackageVersionRecord = {
   createToken?: string;
   /** Of the last update: asked again, nothing is done a second time. */
   updateToken?: string;
+  /** Its bill of materials, and what was found of it. The id is that of its validation. */
+  sbom?: { location: ObjectLocation; status: "IN_PROGRESS" | "FAILED" | "SUCCEEDED"; id: string };
+  sbomToken?: string;
 };
 
 /** What all packages of an account and region share. Whoever makes or deletes one, or a version, expects its revision. */

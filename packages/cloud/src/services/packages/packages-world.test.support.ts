@@ -1,7 +1,7 @@
 // What the tests of packages share: the catalog over a memory store, and objects that are only heads.
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
 import { objectKeys, type ObjectRecord } from "../objects/model.js";
-import { headObject } from "../objects/read.js";
+import { createObjects } from "../objects/service.js";
 import { openServiceWorld, scope } from "../world.test.support.js";
 import { createPackagesService } from "./index.js";
 
@@ -11,9 +11,11 @@ export const fails = (code: ErrorCode, message?: RegExp) => (error: unknown) =>
 export const artifact = { s3Location: { bucket: "firmware", key: "app.bin", version: "v1" } } as const;
 
 export async function openPackagesWorld({ isLimited = true } = {}) {
-  const world = await openServiceWorld();
+  const objects = createObjects();
+  const service = createPackagesService({ objects }, { isLimited });
+  const packages = service.operations;
+  const world = await openServiceWorld({ wakeHandlers: new Map([[service.name, service.wake!]]) });
   const { store, run } = world;
-  const packages = createPackagesService({ objects: { headObject } }, { isLimited }).operations;
   const content = { modifiedAtMs: 0, blobName: "b", bytes: 3, sha256: "00", md5: "00", headers: {} };
   const value: ObjectRecord = { versions: [{ versionId: "v1", ...content }] };
   await store.commit([
@@ -23,6 +25,8 @@ export async function openPackagesWorld({ isLimited = true } = {}) {
   return {
     ...world,
     packages,
+    /** Into the bucket `firmware`. */
+    put: (key: string, content: Uint8Array) => run(objects.putObject, { bucket: "firmware", key, chunks: [content] }),
     /** A version with this status. */
     makeVersion: async (versionName: string, status: "DRAFT" | "PUBLISHED" | "DEPRECATED" = "DRAFT") => {
       await run(packages.createPackageVersion, { packageName: "app", versionName });

@@ -8,6 +8,7 @@ import {
   updatePackage,
   updatePackageConfiguration,
 } from "./packages.js";
+import { associateSbomOperation, disassociateSbom, listSbomValidationResults } from "./sbom.js";
 import {
   createPackageVersionOperation,
   deletePackageVersion,
@@ -35,5 +36,8 @@ export function createPackages(
     updatePackageVersion: updatePackageVersionOperation(headObject),
     ...{ getPackageVersion, deletePackageVersion, listPackageVersions },
     ...{ getPackageConfiguration, updatePackageConfiguration },
+    associateSbomWithPackageVersion: associateSbomOperation(headObject),
+    disassociateSbomFromPackageVersion: disassociateSbom,
+    listSbomValidationResults,
   };
 }

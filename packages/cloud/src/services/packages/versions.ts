@@ -4,6 +4,7 @@ import { awsOperation } from "../aws-operation.js";
 import type { Objects } from "../objects/index.js";
 import { answer, type OperationContext, type Scope } from "../operation.js";
 import { readPage } from "../page.js";
+import { sbomGone } from "./sbom.js";
 import { hasTags, tagsGone, tagsOfNew } from "../tags/index.js";
 import {
   arnOf,
@@ -127,11 +128,12 @@ export const getPackageVersion = awsOperation(
   ["packageName", "versionName"],
   async (context, input) => {
     const { value } = await requireVersion(context, input);
-    const { artifact, recipe, createdAtMs, modifiedAtMs } = value;
+    const { artifact, recipe, sbom, createdAtMs, modifiedAtMs } = value;
     return answer({
       ...tellCreated(context.scope, value),
       ...(artifact !== undefined && { artifact: { s3Location: artifact } }),
       ...(recipe !== undefined && { recipe }),
+      ...(sbom !== undefined && { sbom: { s3Location: sbom.location }, sbomValidationStatus: sbom.status }),
       ...{ creationDate: createdAtMs / 1_000, lastModifiedDate: modifiedAtMs / 1_000 },
     });
   },
@@ -216,6 +218,7 @@ export const deletePackageVersion = awsOperation(
       { key: parent.key, expectedRevision: parent.revision, check: true as const },
       write({ versions: totals.versions - 1 }),
       tagsGone(entry.key),
+      ...(await sbomGone(context, entry.value)),
     ];
     return { result: {}, operations, effects: [] };
   },
