@@ -257,6 +257,40 @@ test("aws iot", { skip }, async (t) => {
     await aws.ok(t, `delete-provisioning-template ${named}`);
   });
 
+  await t.test("tags of a policy; the levels of logging; which policy decides", async (t) => {
+    const made = await aws.ok<{ policyArn: string }>(
+      t,
+      "create-policy --policy-name tagged --tags Key=team,Value=water --policy-document",
+      policyDocument,
+    );
+    const arn = made.policyArn;
+    await aws.ok(t, `tag-resource --resource-arn ${arn} --tags Key=site,Value=oslo`);
+    await aws.ok(t, `untag-resource --resource-arn ${arn} --tag-keys team`);
+    const role = "arn:aws:iam::123456789012:role/logging";
+    const [listed, unknown, unconfigured] = await Promise.all([
+      aws.ok(t, `list-tags-for-resource --resource-arn ${arn}`),
+      aws.fails(t, `list-tags-for-resource --resource-arn ${arn}s`),
+      aws.fails(t, "get-v2-logging-options"),
+    ]);
+    assert.deepEqual(listed, { tags: [{ Key: "site", Value: "oslo" }] });
+    assert.match(unknown, /\(ResourceNotFoundException\) when calling the ListTagsForResource operation/);
+    assert.match(unconfigured, /\(NotConfiguredException\) when calling the GetV2LoggingOptions operation/);
+    await aws.ok(t, `set-v2-logging-options --role-arn ${role} --default-log-level WARN`);
+    await aws.ok(t, "set-v2-logging-level --log-level DEBUG --log-target targetType=CLIENT_ID,targetName=pump");
+    const [options, levels, tested] = await Promise.all([
+      aws.ok<{ defaultLogLevel: string }>(t, "get-v2-logging-options"),
+      aws.ok<{ logTargetConfigurations: object[] }>(t, "list-v2-logging-levels"),
+      aws.ok<{ authResults: { authDecision: string }[] }>(
+        t,
+        `test-authorization --policy-names-to-add tagged --auth-infos actionType=CONNECT,resources=${account}:client/pump`,
+      ),
+    ]);
+    assert.equal(options.defaultLogLevel, "WARN");
+    const logTarget = { targetType: "CLIENT_ID", targetName: "pump" };
+    assert.deepEqual(levels.logTargetConfigurations, [{ logTarget, logLevel: "DEBUG" }]);
+    assert.equal(tested.authResults[0]?.authDecision, "ALLOWED");
+  });
+
   await t.test("describe-endpoint; wrong credentials", async (t) => {
     const [endpoint, wrongType, wrongSecret, wrongKey] = await Promise.all([
       aws.ok(t, "describe-endpoint --endpoint-type iot:Data-ATS"),

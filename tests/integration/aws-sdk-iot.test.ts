@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { after, before, test } from "node:test";
 import {
+  AcceptCertificateTransferCommand,
   AttachPolicyCommand,
   AttachThingPrincipalCommand,
+  CancelCertificateTransferCommand,
   CreateCertificateFromCsrCommand,
   CreateKeysAndCertificateCommand,
   CreatePolicyCommand,
@@ -24,6 +26,7 @@ import {
   IoTClient,
   ListAttachedPoliciesCommand,
   ListCertificatesCommand,
+  ListOutgoingCertificatesCommand,
   ListPoliciesCommand,
   ListPolicyPrincipalsCommand,
   ListPolicyVersionsCommand,
@@ -39,6 +42,9 @@ import {
   ResourceAlreadyExistsException,
   ResourceNotFoundException,
   SetDefaultPolicyVersionCommand,
+  TestAuthorizationCommand,
+  TransferAlreadyCompletedException,
+  TransferCertificateCommand,
   UpdateCertificateCommand,
   UpdateThingCommand,
 } from "@aws-sdk/client-iot";
@@ -47,6 +53,7 @@ import {
   createMemoryStore,
   createRegistry,
   createRestApi,
+  defaultAccessKey,
   openDeviceAuthority,
   openOperationRunner,
   startRestServer,
@@ -95,7 +102,10 @@ before(async () => {
       run: (scope, operation, input) => runner.run(scope, operation, input),
       ...{ clock, random, keys, log },
     },
-    { scope: { account: "123456789012", region: "us-east-1" } },
+    {
+      scope: { account: "123456789012", region: "us-east-1" },
+      accessKeys: [defaultAccessKey, { accessKeyId: "buyer", secretAccessKey: "b", account: "210987654321" }],
+    },
   );
   server = await startRestServer({ port: 0, handle: (request) => api.handle(request), log });
   iot = clientFor();
@@ -216,6 +226,46 @@ test("policies, attachments and principals through the SDK", async () => {
   await iot.send(new DeletePolicyCommand({ policyName }));
   await iot.send(new DeleteCertificateCommand({ certificateId: made.certificateId }));
   await iot.send(new DeleteThingCommand({ thingName }));
+});
+
+test("a certificate goes from one account to another through the SDK, by the key of each", async () => {
+  const buyer = clientFor({ accessKeyId: "buyer", secretAccessKey: "b" });
+  const { certificateId } = await iot.send(new CreateKeysAndCertificateCommand({}));
+  const target = { certificateId, targetAwsAccount: "210987654321", transferMessage: "for you" };
+  const { transferredCertificateArn } = await iot.send(new TransferCertificateCommand(target));
+  assert.equal(transferredCertificateArn, `arn:aws:iot:us-east-1:210987654321:cert/${certificateId}`);
+  const { outgoingCertificates } = await iot.send(new ListOutgoingCertificatesCommand({}));
+  const [outgoing] = outgoingCertificates ?? [];
+  assert.deepEqual([outgoing?.transferredTo, outgoing?.transferMessage], ["210987654321", "for you"]);
+  assert.ok(outgoing?.transferDate instanceof Date);
+  const { certificates } = await buyer.send(new ListCertificatesCommand({}));
+  assert.deepEqual(
+    certificates?.map(({ status }) => status),
+    ["PENDING_TRANSFER"],
+  );
+  await buyer.send(new AcceptCertificateTransferCommand({ certificateId, setAsActive: true }));
+  const { certificateDescription: got } = await buyer.send(new DescribeCertificateCommand({ certificateId }));
+  assert.deepEqual([got?.status, got?.ownedBy, got?.previousOwnedBy], ["ACTIVE", "210987654321", "123456789012"]);
+  assert.ok(got?.transferData?.acceptDate instanceof Date);
+  await assert.rejects(iot.send(new CancelCertificateTransferCommand({ certificateId })), (error) => {
+    assert.ok(error instanceof TransferAlreadyCompletedException);
+    assert.equal(error.$metadata.httpStatusCode, 410);
+    return true;
+  });
+  buyer.destroy();
+});
+
+test("the SDK is told which policies decide", async () => {
+  const { certificateArn: principal } = await iot.send(new CreateKeysAndCertificateCommand({}));
+  await iot.send(new CreatePolicyCommand({ policyName: "tested", policyDocument }));
+  await iot.send(new AttachPolicyCommand({ policyName: "tested", target: principal }));
+  const resources = ["arn:aws:iot:us-east-1:123456789012:topic/a"];
+  const authInfos = [{ actionType: "PUBLISH" as const, resources }];
+  const { authResults } = await iot.send(new TestAuthorizationCommand({ principal, clientId: "c", authInfos }));
+  assert.deepEqual(
+    authResults?.map(({ authDecision, allowed }) => [authDecision, allowed?.policies?.map((each) => each.policyName)]),
+    [["ALLOWED", ["tested"]]],
+  );
 });
 
 test("the SDK is told the endpoint", async () => {
