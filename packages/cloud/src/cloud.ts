@@ -203,7 +203,10 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
 
   async run<Input, Result>(operation: Operation<Input, Result>, input: Input, scope = this.scope): Promise<Result> {
     const engine = await this.#maintenance.ready();
-    return engine.run(scope, operation, input);
+    const result = await engine.run(scope, operation, input);
+    const settling = engine.settled(scope);
+    if (settling !== undefined) await settling;
+    return result;
   }
 
   stats(): CloudStats {

@@ -9,10 +9,11 @@ import type { Log } from "./log.js";
 import { soleNode, type CloudNode } from "./nodes/node.js";
 import { blobRecords, deleteOrphans, findOrphans, tellMissingBlobs } from "./services/blob-records.js";
 import type { IotLog } from "./services/iot-log.js";
+import type { CommitListener } from "./services/commit-listener.js";
 import type { Operation, Scope } from "./services/operation.js";
 import type { EffectPerformer } from "./services/outbox.js";
 import { isThing } from "./services/registry/index.js";
-import { openOperationRunner, type EffectRunner } from "./services/runner.js";
+import { openOperationRunner, type EffectRunner, type RunnerDependencies } from "./services/runner.js";
 import type { CloudService } from "./services/service.js";
 import type { BlobStore } from "./store/blobs.js";
 import type { Store } from "./store/store.js";
@@ -46,6 +47,8 @@ export interface Engine {
   readonly broker: Broker;
   readonly runner: EffectRunner;
   run<Input, Result>(scope: Scope, operation: Operation<Input, Result>, input: Input): Promise<Result>;
+  /** When what was committed has had its consequences; undefined when there is nothing to wait for. */
+  settled(scope: Scope): Promise<void> | undefined;
   /** Operations under way end first, so that their messages still reach who is connected. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -60,7 +63,8 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
   const { store, blobs, log } = deps;
   const { scope, services } = options;
   requireOwnNames(services);
-  const runner = await openOperationRunner(deps);
+  const listeners = services.flatMap(({ changes }) => changes ?? []);
+  const runner = await openOperationRunner({ ...deps, onCommitted: tellOfCommits(listeners) });
   const hooks = services.flatMap((service) =>
     service.onLifecycle === undefined ? [] : [new LifecycleHook(service, runner, deps)],
   );
@@ -69,6 +73,7 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
   };
   let broker: Broker | undefined;
   const close = async () => {
+    for (const listener of listeners) await listener.closed();
     await runner.close();
     await broker?.close();
   };
@@ -92,6 +97,7 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
       wakeHandlers: new Map(services.flatMap(({ name, wake }) => (wake === undefined ? [] : [[name, wake]]))),
       performer: { ...createPerformer(broker, deps, scope), refresh: refreshAll(broker, refresh) },
     });
+    for (const listener of listeners) listener.opened({ scope, runner, isAlone });
     await deleteOrphans(blobs, orphans, log);
     await tellMissingBlobs(blobs, blobRecords(store, scope), log);
   } catch (error) {
@@ -103,7 +109,19 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
     broker: opened,
     runner,
     close,
+    settled(from) {
+      const waits = listeners.flatMap((listener) => listener.settled(from) ?? []);
+      return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
+    },
     run: (from, operation, input) => runner.run(from, operation, input),
+  };
+}
+
+/** Nothing where nobody listens. */
+function tellOfCommits(listeners: readonly CommitListener[]): RunnerDependencies["onCommitted"] {
+  if (listeners.length === 0) return undefined;
+  return (scope, operations) => {
+    for (const listener of listeners) listener.committed(scope, operations);
   };
 }
 

@@ -66,9 +66,12 @@ export const errorCodes = {
   FUNCTION_FAILED:
     "a function that a cloud service called threw, could not be reached, or answered something else than JSON",
   FUNCTION_UNKNOWN: "a cloud service has to call a function that the local cloud was not given",
+  INDEX_NOT_READY: "an index of things or of thing groups is being built, or holds as much as it can",
   INTERNAL_FAILURE: "a defect in a cloud service; the log of the local cloud says more",
   JOB_EXECUTION_ENDED: "an execution of a job was asked for that is in a terminal state",
   JOB_STATE_INVALID: "the state of a job or of its execution does not allow the operation",
+  QUERY_AGGREGATION_INVALID: "a field of an index that nothing can be computed of",
+  QUERY_INVALID: "text that is no query of fleet indexing",
   QUOTA_EXCEEDED: "a quota of AWS IoT would be exceeded, of resources or of a device's request",
   LOGGING_NOT_CONFIGURED: "the account has no logging options yet",
   TRANSFER_COMPLETED: "the transfer of a certificate to another account is over: it cannot be decided again",

@@ -24,6 +24,9 @@ import { createJobTemplates, findJobTemplate } from "../services/job-templates/s
 import { createConnectionsService } from "../services/connections/index.js";
 import { createMessages } from "../services/messages/service.js";
 import { headObject } from "../services/objects/read.js";
+import { FleetIndexes } from "../services/indexing/indexes.js";
+import { createIndexing } from "../services/indexing/service.js";
+import { dynamicGroupOperations } from "../services/registry/dynamic-groups.js";
 import { createShadows, servedShadowOperations } from "../services/shadow/service.js";
 import { createPackages } from "../services/packages/service.js";
 import { createOtaUpdates } from "../services/ota/service.js";
@@ -101,12 +104,16 @@ export async function openRestWorld(
   const names = new Set(replaced.map(nameOf));
   const jobs = createJobs(jobDependencies);
   const streams = createStreamsControl({ headObject }, true);
+  const dynamicGroups = dynamicGroupOperations([]);
+  const indexes = new FleetIndexes({ ...world, dynamicGroups });
+  indexes.opened({ scope, runner: world.runner, isAlone: true });
   const built: readonly ServedOperation[] = [
     ...Object.values(world.registry),
     ...Object.values(createAuthorities({ findTemplate })),
     ...Object.values(createAuthorizers({ functions: noFunctions, findDomainOfAuthorizer })),
     ...Object.values(createDomainConfigurations({ hasAuthorizer: async () => true, endpointHost: () => "localhost" })),
     ...servedShadowOperations(createShadows()),
+    ...Object.values(createIndexing(indexes, dynamicGroups)),
     ...servedJobOperations(jobs),
     ...Object.values(createCommands({ isLimited: true })),
     ...Object.values(createMessages(messageLimits)),

@@ -21,6 +21,7 @@ import {
   findProvisioningTemplate,
   type FleetProvisioning,
 } from "./fleet-provisioning/index.js";
+import { createIndexingService, type Indexing } from "./indexing/index.js";
 import { createJobTemplateService, type JobTemplates } from "./job-templates/index.js";
 import { createJobsService, findJobContent, jobsServiceName, type Jobs } from "./jobs/index.js";
 import type { IotLog } from "./iot-log.js";
@@ -103,6 +104,8 @@ export interface NamedOperations {
   readonly commands: Commands;
   /** Job templates, AWS's managed ones too. */
   readonly jobTemplates: JobTemplates;
+  /** Searching things and groups, and the groups that are made of queries. */
+  readonly indexing: Indexing;
   /** Buckets and objects. */
   readonly objects: Objects;
   /** Streams of files, for delivery over MQTT. */
@@ -162,6 +165,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const connections = createConnectionsService({ clients: deps.clients, messageLimits, isLimited });
   const objects = createObjectsService({ ...deps, endpoint: deps.objectsEndpoint });
   const packages = createPackagesService({ objects: objects.operations }, { isLimited });
+  const indexing = createIndexingService({ ...deps, dynamicGroups: registry.dynamicGroups });
   const jobTemplates = createJobTemplateService({ findJobContent });
   const jobs = createJobsService(
     {
@@ -211,6 +215,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   const owners: CloudService[] = [
     registry,
     shadows,
+    indexing,
     messages,
     connections,
     objects,
@@ -237,6 +242,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       shadows: shadows.operations,
       messages: messages.operations,
       connections: connections.operations,
+      indexing: indexing.operations,
       objects: objects.operations,
       packages: packages.operations,
       jobTemplates: jobTemplates.operations,

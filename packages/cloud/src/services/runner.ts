@@ -38,6 +38,8 @@ export interface RunnerDependencies {
   log: Log;
   /** What this process is to others on the same store. Default: the store is its own. Closed by whoever opened it, last. */
   node?: CloudNode;
+  /** Hears of what was committed, before its caller does. Default nobody. */
+  onCommitted?: ((scope: Scope, operations: readonly StoreOperation[]) => void) | undefined;
 }
 
 export interface RunnerOptions {
@@ -384,6 +386,7 @@ class Runner implements EffectRunner {
       for (const { effects } of jobs) if (effects !== undefined) this.#outbox.discarded(effects);
       throw error;
     }
+    if (operations.length > 0) this.#deps.onCommitted?.(jobs[0]!.scope, operations);
     for (const { atUnixMs } of wakes) {
       this.#wakeUps.wakeBy(atUnixMs);
       if (!this.#node.isAlone) this.#performer?.announceWakeUp?.(atUnixMs);

@@ -1,5 +1,6 @@
 import type { ServedOperation } from "./aws-operation.js";
 import type { LifecycleEvent } from "./lifecycle.js";
+import type { CommitListener } from "./commit-listener.js";
 import type { OperationRunner, Scope, ServiceTopics } from "./operation.js";
 import type { TaggableKind } from "./taggable.js";
 import type { WakeHandler } from "./wake-ups.js";
@@ -9,12 +10,12 @@ import type { WakeHandler } from "./wake-ups.js";
  * `all.ts` lists it; nothing else names it.
  *
  * It is made once for a cloud. A reset or a restore changes the store below it, and another node may write there as well, so it keeps
- * nothing of the store in memory but what `onOpen` and `onRefresh` read. Its faces hold no rules: they call `operations`. It asks the rest of the cloud for nothing but by
+ * nothing of the store in memory but what `onOpen` and `onRefresh` read, or what it hears of every commit by `changes`. Its faces hold no
+ * rules: they call `operations`. It asks the rest of the cloud for nothing but by
  * effects, and another service for nothing but by `context.call`.
  *
- * Two places are kept for what comes with its first user: `changes` (what the store was told of records under a prefix, for search and
- * indexing) would stand beside `wake` and be served by the runner from the store's change feed; an effect `request` (HTTP with retry,
- * for hooks) would stand beside `publish` in `Effect` and be performed from the outbox. Decision 160 says how.
+ * A place is kept for what comes with its first user: an effect `request` (HTTP with retry, for hooks) would stand beside `publish` in
+ * `Effect` and be performed from the outbox. Decision 160 says how.
  */
 export interface CloudService<Operations extends object = object> {
   /** Unlike that of any other service: `wakeAt` and blobs go by it, and it is stored with them. */
@@ -41,6 +42,8 @@ export interface CloudService<Operations extends object = object> {
   onLifecycle?(event: LifecycleEvent, runner: OperationRunner): void | Promise<void>;
   /** After a `refresh` effect with the service's name, of any node: what it read when it was opened is read anew. */
   onRefresh?(scope: Scope, runner: Pick<OperationRunner, "run">): Promise<void>;
+  /** Hears what every operation commits. */
+  readonly changes?: CommitListener;
   /** Ends what the service keeps open. No operation runs then. */
   close?(): void | Promise<void>;
 }

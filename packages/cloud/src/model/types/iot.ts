@@ -223,6 +223,15 @@ export interface BillingGroupProperties {
   billingGroupDescription?: string | undefined;
 }
 
+export interface Bucket {
+  keyValue?: string | undefined;
+  count?: number | undefined;
+}
+
+export interface BucketsAggregationType {
+  termsAggregation?: TermsAggregation | undefined;
+}
+
 export interface CACertificate {
   certificateArn?: string | undefined;
   certificateId?: string | undefined;
@@ -438,6 +447,10 @@ export interface ConfirmTopicRuleDestinationRequest {
 
 export type ConfirmTopicRuleDestinationResponse = Readonly<Record<never, never>>;
 
+export interface ConnectivityFilter {
+  includeSocketInformation?: readonly "GET_THING_CONNECTIVITY_DATA"[] | undefined;
+}
+
 export interface CreateAuthorizerRequest {
   authorizerName: string;
   authorizerFunctionArn: string;
@@ -526,6 +539,24 @@ export interface CreateDomainConfigurationRequest {
 export interface CreateDomainConfigurationResponse {
   domainConfigurationName?: string | undefined;
   domainConfigurationArn?: string | undefined;
+}
+
+export interface CreateDynamicThingGroupRequest {
+  thingGroupName: string;
+  thingGroupProperties?: ThingGroupProperties | undefined;
+  indexName?: string | undefined;
+  queryString: string;
+  queryVersion?: string | undefined;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreateDynamicThingGroupResponse {
+  thingGroupName?: string | undefined;
+  thingGroupArn?: string | undefined;
+  thingGroupId?: string | undefined;
+  indexName?: string | undefined;
+  queryString?: string | undefined;
+  queryVersion?: string | undefined;
 }
 
 export interface CreateJobRequest {
@@ -848,6 +879,13 @@ export interface DeleteDomainConfigurationRequest {
 
 export type DeleteDomainConfigurationResponse = Readonly<Record<never, never>>;
 
+export interface DeleteDynamicThingGroupRequest {
+  thingGroupName: string;
+  expectedVersion?: number | undefined;
+}
+
+export type DeleteDynamicThingGroupResponse = Readonly<Record<never, never>>;
+
 export interface DeleteJobExecutionRequest {
   jobId: string;
   thingName: string;
@@ -1076,6 +1114,16 @@ export interface DescribeEventConfigurationsResponse {
   eventConfigurations?: Readonly<Record<string, Configuration>> | undefined;
   creationDate?: number | undefined;
   lastModifiedDate?: number | undefined;
+}
+
+export interface DescribeIndexRequest {
+  indexName: string;
+}
+
+export interface DescribeIndexResponse {
+  indexName?: string | undefined;
+  indexStatus?: "ACTIVE" | "BUILDING" | "REBUILDING" | undefined;
+  schema?: string | undefined;
 }
 
 export interface DescribeJobExecutionRequest {
@@ -1340,6 +1388,11 @@ export interface ExponentialRolloutRate {
   rateIncreaseCriteria: RateIncreaseCriteria;
 }
 
+export interface Field {
+  name?: string | undefined;
+  type?: "Number" | "String" | "Boolean" | undefined;
+}
+
 export interface FileLocation {
   stream?: Stream | undefined;
   s3Location?: S3Location | undefined;
@@ -1350,6 +1403,35 @@ export interface FirehoseAction {
   deliveryStreamName: string;
   separator?: string | undefined;
   batchMode?: boolean | undefined;
+}
+
+export interface GeoLocationTarget {
+  name?: string | undefined;
+  order?: "LatLon" | "LonLat" | undefined;
+}
+
+export interface GetBucketsAggregationRequest {
+  indexName?: string | undefined;
+  queryString: string;
+  aggregationField: string;
+  queryVersion?: string | undefined;
+  bucketsAggregationType: BucketsAggregationType;
+}
+
+export interface GetBucketsAggregationResponse {
+  totalCount?: number | undefined;
+  buckets?: readonly Bucket[] | undefined;
+}
+
+export interface GetCardinalityRequest {
+  indexName?: string | undefined;
+  queryString: string;
+  aggregationField?: string | undefined;
+  queryVersion?: string | undefined;
+}
+
+export interface GetCardinalityResponse {
+  cardinality?: number | undefined;
 }
 
 export interface GetCommandExecutionRequest {
@@ -1403,6 +1485,13 @@ export interface GetEffectivePoliciesRequest {
 
 export interface GetEffectivePoliciesResponse {
   effectivePolicies?: readonly EffectivePolicy[] | undefined;
+}
+
+export type GetIndexingConfigurationRequest = Readonly<Record<never, never>>;
+
+export interface GetIndexingConfigurationResponse {
+  thingIndexingConfiguration?: ThingIndexingConfiguration | undefined;
+  thingGroupIndexingConfiguration?: ThingGroupIndexingConfiguration | undefined;
 }
 
 export interface GetJobDocumentRequest {
@@ -1469,6 +1558,18 @@ export interface GetPackageVersionResponse {
   recipe?: string | undefined;
 }
 
+export interface GetPercentilesRequest {
+  indexName?: string | undefined;
+  queryString: string;
+  aggregationField?: string | undefined;
+  queryVersion?: string | undefined;
+  percents?: readonly number[] | undefined;
+}
+
+export interface GetPercentilesResponse {
+  percentiles?: readonly PercentPair[] | undefined;
+}
+
 export interface GetPolicyRequest {
   policyName: string;
 }
@@ -1503,6 +1604,38 @@ export type GetRegistrationCodeRequest = Readonly<Record<never, never>>;
 
 export interface GetRegistrationCodeResponse {
   registrationCode?: string | undefined;
+}
+
+export interface GetStatisticsRequest {
+  indexName?: string | undefined;
+  queryString: string;
+  aggregationField?: string | undefined;
+  queryVersion?: string | undefined;
+}
+
+export interface GetStatisticsResponse {
+  statistics?: Statistics | undefined;
+}
+
+export interface GetThingConnectivityDataRequest {
+  thingName: string;
+  includeSocketInformation?: boolean | undefined;
+}
+
+export interface GetThingConnectivityDataResponse {
+  thingName?: string | undefined;
+  connected?: boolean | undefined;
+  timestamp?: number | undefined;
+  disconnectReason?: "AUTH_ERROR" | "CLIENT_INITIATED_DISCONNECT" | "CLIENT_ERROR" | "CONNECTION_LOST" | "DUPLICATE_CLIENTID" | "FORBIDDEN_ACCESS" | "MQTT_KEEP_ALIVE_TIMEOUT" | "SERVER_ERROR" | "SERVER_INITIATED_DISCONNECT" | "API_INITIATED_DISCONNECT" | "THROTTLED" | "WEBSOCKET_TTL_EXPIRATION" | "CUSTOMAUTH_TTL_EXPIRATION" | "UNKNOWN" | "NONE" | undefined;
+  sourceIp?: string | undefined;
+  sourcePort?: number | undefined;
+  targetIp?: string | undefined;
+  targetPort?: number | undefined;
+  vpcEndpointId?: string | undefined;
+  keepAliveDuration?: number | undefined;
+  cleanSession?: boolean | undefined;
+  sessionExpiry?: number | undefined;
+  clientId?: string | undefined;
 }
 
 export interface GetTopicRuleDestinationRequest {
@@ -1575,6 +1708,12 @@ export interface HttpUrlDestinationSummary {
 
 export interface ImplicitDeny {
   policies?: readonly Policy[] | undefined;
+}
+
+export interface IndexingFilter {
+  namedShadowNames?: readonly string[] | undefined;
+  geoLocations?: readonly GeoLocationTarget[] | undefined;
+  connectivity?: ConnectivityFilter | undefined;
 }
 
 export interface IotAnalyticsAction {
@@ -1849,6 +1988,16 @@ export interface ListDomainConfigurationsRequest {
 export interface ListDomainConfigurationsResponse {
   domainConfigurations?: readonly DomainConfigurationSummary[] | undefined;
   nextMarker?: string | undefined;
+}
+
+export interface ListIndicesRequest {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+}
+
+export interface ListIndicesResponse {
+  indexNames?: readonly string[] | undefined;
+  nextToken?: string | undefined;
 }
 
 export interface ListJobExecutionsForJobRequest {
@@ -2389,6 +2538,11 @@ export interface PackageVersionSummary {
   lastModifiedDate?: number | undefined;
 }
 
+export interface PercentPair {
+  percent?: number | undefined;
+  value?: number | undefined;
+}
+
 export interface Policy {
   policyName?: string | undefined;
   policyArn?: string | undefined;
@@ -2602,6 +2756,20 @@ export interface SchedulingConfig {
   maintenanceWindows?: readonly MaintenanceWindow[] | undefined;
 }
 
+export interface SearchIndexRequest {
+  indexName?: string | undefined;
+  queryString: string;
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+  queryVersion?: string | undefined;
+}
+
+export interface SearchIndexResponse {
+  nextToken?: string | undefined;
+  things?: readonly ThingDocument[] | undefined;
+  thingGroups?: readonly ThingGroupDocument[] | undefined;
+}
+
 export interface ServerCertificateConfig {
   enableOCSPCheck?: boolean | undefined;
   ocspLambdaArn?: string | undefined;
@@ -2685,6 +2853,17 @@ export interface StartThingRegistrationTaskResponse {
   taskId?: string | undefined;
 }
 
+export interface Statistics {
+  count?: number | undefined;
+  average?: number | undefined;
+  sum?: number | undefined;
+  minimum?: number | undefined;
+  maximum?: number | undefined;
+  sumOfSquares?: number | undefined;
+  variance?: number | undefined;
+  stdDeviation?: number | undefined;
+}
+
 export interface StatusReason {
   reasonCode: string;
   reasonDescription?: string | undefined;
@@ -2742,6 +2921,10 @@ export interface TagResourceRequest {
 
 export type TagResourceResponse = Readonly<Record<never, never>>;
 
+export interface TermsAggregation {
+  maxBuckets?: number | undefined;
+}
+
 export interface TestAuthorizationRequest {
   principal?: string | undefined;
   cognitoIdentityPoolId?: string | undefined;
@@ -2780,6 +2963,41 @@ export interface ThingAttribute {
   version?: number | undefined;
 }
 
+export interface ThingConnectivity {
+  connected?: boolean | undefined;
+  timestamp?: number | undefined;
+  disconnectReason?: string | undefined;
+  keepAliveDuration?: number | undefined;
+  cleanSession?: boolean | undefined;
+  sessionExpiry?: number | undefined;
+  clientId?: string | undefined;
+}
+
+export interface ThingDocument {
+  thingName?: string | undefined;
+  thingId?: string | undefined;
+  thingTypeName?: string | undefined;
+  thingGroupNames?: readonly string[] | undefined;
+  attributes?: Readonly<Record<string, string>> | undefined;
+  shadow?: string | undefined;
+  deviceDefender?: string | undefined;
+  connectivity?: ThingConnectivity | undefined;
+}
+
+export interface ThingGroupDocument {
+  thingGroupName?: string | undefined;
+  thingGroupId?: string | undefined;
+  thingGroupDescription?: string | undefined;
+  attributes?: Readonly<Record<string, string>> | undefined;
+  parentGroupNames?: readonly string[] | undefined;
+}
+
+export interface ThingGroupIndexingConfiguration {
+  thingGroupIndexingMode: "OFF" | "ON";
+  managedFields?: readonly Field[] | undefined;
+  customFields?: readonly Field[] | undefined;
+}
+
 export interface ThingGroupMetadata {
   parentGroupName?: string | undefined;
   rootToParentThingGroups?: readonly GroupNameAndArn[] | undefined;
@@ -2789,6 +3007,16 @@ export interface ThingGroupMetadata {
 export interface ThingGroupProperties {
   thingGroupDescription?: string | undefined;
   attributePayload?: AttributePayload | undefined;
+}
+
+export interface ThingIndexingConfiguration {
+  thingIndexingMode: "OFF" | "REGISTRY" | "REGISTRY_AND_SHADOW";
+  thingConnectivityIndexingMode?: "OFF" | "STATUS" | undefined;
+  deviceDefenderIndexingMode?: "OFF" | "VIOLATIONS" | undefined;
+  namedShadowIndexingMode?: "OFF" | "ON" | undefined;
+  managedFields?: readonly Field[] | undefined;
+  customFields?: readonly Field[] | undefined;
+  filter?: IndexingFilter | undefined;
 }
 
 export interface ThingPrincipalObject {
@@ -3008,6 +3236,19 @@ export interface UpdateDomainConfigurationResponse {
   domainConfigurationArn?: string | undefined;
 }
 
+export interface UpdateDynamicThingGroupRequest {
+  thingGroupName: string;
+  thingGroupProperties: ThingGroupProperties;
+  expectedVersion?: number | undefined;
+  indexName?: string | undefined;
+  queryString?: string | undefined;
+  queryVersion?: string | undefined;
+}
+
+export interface UpdateDynamicThingGroupResponse {
+  version?: number | undefined;
+}
+
 export interface UpdateEncryptionConfigurationRequest {
   encryptionType: "CUSTOMER_MANAGED_KMS_KEY" | "AWS_OWNED_KMS_KEY";
   kmsKeyArn?: string | undefined;
@@ -3021,6 +3262,13 @@ export interface UpdateEventConfigurationsRequest {
 }
 
 export type UpdateEventConfigurationsResponse = Readonly<Record<never, never>>;
+
+export interface UpdateIndexingConfigurationRequest {
+  thingIndexingConfiguration?: ThingIndexingConfiguration | undefined;
+  thingGroupIndexingConfiguration?: ThingGroupIndexingConfiguration | undefined;
+}
+
+export type UpdateIndexingConfigurationResponse = Readonly<Record<never, never>>;
 
 export interface UpdateJobRequest {
   jobId: string;
@@ -3195,6 +3443,7 @@ export interface IotOperations {
   CreateCertificateProvider: { input: CreateCertificateProviderRequest; output: CreateCertificateProviderResponse };
   CreateCommand: { input: CreateCommandRequest; output: CreateCommandResponse };
   CreateDomainConfiguration: { input: CreateDomainConfigurationRequest; output: CreateDomainConfigurationResponse };
+  CreateDynamicThingGroup: { input: CreateDynamicThingGroupRequest; output: CreateDynamicThingGroupResponse };
   CreateJob: { input: CreateJobRequest; output: CreateJobResponse };
   CreateJobTemplate: { input: CreateJobTemplateRequest; output: CreateJobTemplateResponse };
   CreateKeysAndCertificate: { input: CreateKeysAndCertificateRequest; output: CreateKeysAndCertificateResponse };
@@ -3221,6 +3470,7 @@ export interface IotOperations {
   DeleteCommand: { input: DeleteCommandRequest; output: DeleteCommandResponse };
   DeleteCommandExecution: { input: DeleteCommandExecutionRequest; output: DeleteCommandExecutionResponse };
   DeleteDomainConfiguration: { input: DeleteDomainConfigurationRequest; output: DeleteDomainConfigurationResponse };
+  DeleteDynamicThingGroup: { input: DeleteDynamicThingGroupRequest; output: DeleteDynamicThingGroupResponse };
   DeleteJob: { input: DeleteJobRequest; output: Readonly<Record<never, never>> };
   DeleteJobExecution: { input: DeleteJobExecutionRequest; output: Readonly<Record<never, never>> };
   DeleteJobTemplate: { input: DeleteJobTemplateRequest; output: Readonly<Record<never, never>> };
@@ -3251,6 +3501,7 @@ export interface IotOperations {
   DescribeEncryptionConfiguration: { input: DescribeEncryptionConfigurationRequest; output: DescribeEncryptionConfigurationResponse };
   DescribeEndpoint: { input: DescribeEndpointRequest; output: DescribeEndpointResponse };
   DescribeEventConfigurations: { input: DescribeEventConfigurationsRequest; output: DescribeEventConfigurationsResponse };
+  DescribeIndex: { input: DescribeIndexRequest; output: DescribeIndexResponse };
   DescribeJob: { input: DescribeJobRequest; output: DescribeJobResponse };
   DescribeJobExecution: { input: DescribeJobExecutionRequest; output: DescribeJobExecutionResponse };
   DescribeJobTemplate: { input: DescribeJobTemplateRequest; output: DescribeJobTemplateResponse };
@@ -3269,18 +3520,24 @@ export interface IotOperations {
   DisableTopicRule: { input: DisableTopicRuleRequest; output: Readonly<Record<never, never>> };
   DisassociateSbomFromPackageVersion: { input: DisassociateSbomFromPackageVersionRequest; output: DisassociateSbomFromPackageVersionResponse };
   EnableTopicRule: { input: EnableTopicRuleRequest; output: Readonly<Record<never, never>> };
+  GetBucketsAggregation: { input: GetBucketsAggregationRequest; output: GetBucketsAggregationResponse };
+  GetCardinality: { input: GetCardinalityRequest; output: GetCardinalityResponse };
   GetCommand: { input: GetCommandRequest; output: GetCommandResponse };
   GetCommandExecution: { input: GetCommandExecutionRequest; output: GetCommandExecutionResponse };
   GetEffectivePolicies: { input: GetEffectivePoliciesRequest; output: GetEffectivePoliciesResponse };
+  GetIndexingConfiguration: { input: GetIndexingConfigurationRequest; output: GetIndexingConfigurationResponse };
   GetJobDocument: { input: GetJobDocumentRequest; output: GetJobDocumentResponse };
   GetLoggingOptions: { input: GetLoggingOptionsRequest; output: GetLoggingOptionsResponse };
   GetOTAUpdate: { input: GetOTAUpdateRequest; output: GetOTAUpdateResponse };
   GetPackage: { input: GetPackageRequest; output: GetPackageResponse };
   GetPackageConfiguration: { input: GetPackageConfigurationRequest; output: GetPackageConfigurationResponse };
   GetPackageVersion: { input: GetPackageVersionRequest; output: GetPackageVersionResponse };
+  GetPercentiles: { input: GetPercentilesRequest; output: GetPercentilesResponse };
   GetPolicy: { input: GetPolicyRequest; output: GetPolicyResponse };
   GetPolicyVersion: { input: GetPolicyVersionRequest; output: GetPolicyVersionResponse };
   GetRegistrationCode: { input: GetRegistrationCodeRequest; output: GetRegistrationCodeResponse };
+  GetStatistics: { input: GetStatisticsRequest; output: GetStatisticsResponse };
+  GetThingConnectivityData: { input: GetThingConnectivityDataRequest; output: GetThingConnectivityDataResponse };
   GetTopicRule: { input: GetTopicRuleRequest; output: GetTopicRuleResponse };
   GetTopicRuleDestination: { input: GetTopicRuleDestinationRequest; output: GetTopicRuleDestinationResponse };
   GetV2LoggingOptions: { input: GetV2LoggingOptionsRequest; output: GetV2LoggingOptionsResponse };
@@ -3294,6 +3551,7 @@ export interface IotOperations {
   ListCommandExecutions: { input: ListCommandExecutionsRequest; output: ListCommandExecutionsResponse };
   ListCommands: { input: ListCommandsRequest; output: ListCommandsResponse };
   ListDomainConfigurations: { input: ListDomainConfigurationsRequest; output: ListDomainConfigurationsResponse };
+  ListIndices: { input: ListIndicesRequest; output: ListIndicesResponse };
   ListJobExecutionsForJob: { input: ListJobExecutionsForJobRequest; output: ListJobExecutionsForJobResponse };
   ListJobExecutionsForThing: { input: ListJobExecutionsForThingRequest; output: ListJobExecutionsForThingResponse };
   ListJobTemplates: { input: ListJobTemplatesRequest; output: ListJobTemplatesResponse };
@@ -3337,6 +3595,7 @@ export interface IotOperations {
   RemoveThingFromBillingGroup: { input: RemoveThingFromBillingGroupRequest; output: RemoveThingFromBillingGroupResponse };
   RemoveThingFromThingGroup: { input: RemoveThingFromThingGroupRequest; output: RemoveThingFromThingGroupResponse };
   ReplaceTopicRule: { input: ReplaceTopicRuleRequest; output: Readonly<Record<never, never>> };
+  SearchIndex: { input: SearchIndexRequest; output: SearchIndexResponse };
   SetDefaultAuthorizer: { input: SetDefaultAuthorizerRequest; output: SetDefaultAuthorizerResponse };
   SetDefaultPolicyVersion: { input: SetDefaultPolicyVersionRequest; output: Readonly<Record<never, never>> };
   SetLoggingOptions: { input: SetLoggingOptionsRequest; output: Readonly<Record<never, never>> };
@@ -3356,8 +3615,10 @@ export interface IotOperations {
   UpdateCertificateProvider: { input: UpdateCertificateProviderRequest; output: UpdateCertificateProviderResponse };
   UpdateCommand: { input: UpdateCommandRequest; output: UpdateCommandResponse };
   UpdateDomainConfiguration: { input: UpdateDomainConfigurationRequest; output: UpdateDomainConfigurationResponse };
+  UpdateDynamicThingGroup: { input: UpdateDynamicThingGroupRequest; output: UpdateDynamicThingGroupResponse };
   UpdateEncryptionConfiguration: { input: UpdateEncryptionConfigurationRequest; output: UpdateEncryptionConfigurationResponse };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
+  UpdateIndexingConfiguration: { input: UpdateIndexingConfigurationRequest; output: UpdateIndexingConfigurationResponse };
   UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };
   UpdatePackage: { input: UpdatePackageRequest; output: UpdatePackageResponse };
   UpdatePackageConfiguration: { input: UpdatePackageConfigurationRequest; output: UpdatePackageConfigurationResponse };

@@ -47,11 +47,20 @@ async function requireTarget(context: OperationContext, target: string) {
     const { key, revision, value } = await requireGroup(context, group);
     const guardKey = registryKeys.guard(scope, "thingGroup", group);
     const above = value.ancestors.map(({ thingGroupName }) => arnOf.thingGroup(scope, thingGroupName));
-    return { key, revision, guardKey, policiesMax: policiesPerGroupMax, above, certificate: undefined };
+    const isDynamic = value.dynamic !== undefined;
+    return { key, revision, guardKey, policiesMax: policiesPerGroupMax, above, certificate: undefined, isDynamic };
   }
   const { key, revision, value } = await requirePrincipal(context, target);
   const guardKey = registryKeys.guard(scope, "certificate", value.certificateId);
-  return { key, revision, guardKey, policiesMax: policiesPerTargetMax, above: [], certificate: value };
+  return {
+    key,
+    revision,
+    guardKey,
+    policiesMax: policiesPerTargetMax,
+    above: [],
+    certificate: value,
+    isDynamic: false,
+  };
 }
 
 /** @throws {ThinglineError} REQUEST_INVALID for a certificate that two accounts have */
@@ -78,8 +87,11 @@ async function attach(context: OperationContext, input: PolicyTarget): Promise<O
   const { scope, store } = context;
   const { target } = input;
   const policy = await requirePolicy(context, input.policyName);
-  const { key, revision, guardKey, policiesMax, certificate } = await requireTarget(context, target);
+  const { key, revision, guardKey, policiesMax, certificate, isDynamic } = await requireTarget(context, target);
   requireStays(certificate);
+  if (isDynamic) {
+    throw new ThinglineError("REQUEST_INVALID", `A policy cannot be attached to a dynamic thing group: ${target}`);
+  }
   const guardRevision = (await store.get(guardKey))?.revision ?? 0;
   if ((await store.get(registryKeys.policyOfTarget(scope, target, input.policyName))) !== undefined) return answer({});
   const attached = await store.list(registryKeys.policiesOfTarget(scope, target), { limit: policiesMax });

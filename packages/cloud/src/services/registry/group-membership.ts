@@ -1,6 +1,6 @@
 import { ThinglineError } from "@thingline/protocol";
 import { encodeKey } from "../../store/key-encoding.js";
-import type { StoreKey, StoreOperation } from "../../store/store.js";
+import type { StoreEntry, StoreKey, StoreOperation } from "../../store/store.js";
 import { awsOperation, type InputOf } from "../aws-operation.js";
 import { answer, type OperationContext, type Outcome, type Scope } from "../operation.js";
 import { lastName, pageOf, readPage } from "../page.js";
@@ -19,7 +19,7 @@ import {
   type ThingRecord,
 } from "./model.js";
 import { recheckThing } from "./recheck.js";
-import { listed } from "./thing-groups.js";
+import { isDynamic, listed } from "./thing-groups.js";
 import { requireThing } from "./thing-directory.js";
 
 const invalid = (message: string, details = {}) => new ThinglineError("REQUEST_INVALID", message, { details });
@@ -31,9 +31,11 @@ interface Change {
   thingName: string;
   add: readonly string[];
   remove: readonly string[];
+  /** For want of room the thing may leave dynamic groups. */
+  overrideDynamicGroups: boolean | undefined;
 }
 
-interface Member {
+export interface Member {
   membership: ThingMembership;
   group: ThingGroupRecord;
 }
@@ -42,14 +44,14 @@ interface Member {
 export function membershipOperations(watchers: readonly string[]) {
   const change = (context: OperationContext, wanted: Change) => changeMemberships(context, watchers, wanted);
   return {
-    // There are no dynamic groups, which alone `overrideDynamicGroups` is about.
     addThingToThingGroup: awsOperation(
       "iot",
       "AddThingToThingGroup",
       ["thingGroupName", "thingGroupArn", "thingName", "thingArn", "overrideDynamicGroups"],
       async (context, input) => {
         const { thingName, thingGroupName } = readNames(context.scope, input);
-        return change(context, { thingName, add: [thingGroupName], remove: [] });
+        const { overrideDynamicGroups } = input;
+        return change(context, { thingName, add: [thingGroupName], remove: [], overrideDynamicGroups });
       },
     ),
     removeThingFromThingGroup: awsOperation(
@@ -58,18 +60,24 @@ export function membershipOperations(watchers: readonly string[]) {
       ["thingGroupName", "thingGroupArn", "thingName", "thingArn"],
       async (context, input) => {
         const { thingName, thingGroupName } = readNames(context.scope, input);
-        return change(context, { thingName, add: [], remove: [thingGroupName] });
+        return change(context, { thingName, add: [], remove: [thingGroupName], overrideDynamicGroups: undefined });
       },
     ),
     updateThingGroupsForThing: awsOperation(
       "iot",
       "UpdateThingGroupsForThing",
       ["thingName", "thingGroupsToAdd", "thingGroupsToRemove", "overrideDynamicGroups"],
-      async (context, { thingName, thingGroupsToAdd: add = [], thingGroupsToRemove: remove = [] }) => {
+      async (context, input) => {
+        const {
+          thingName,
+          thingGroupsToAdd: add = [],
+          thingGroupsToRemove: remove = [],
+          overrideDynamicGroups,
+        } = input;
         if (thingName === undefined) throw invalid("thingName is missing");
         const both = add.find((name) => remove.includes(name));
         if (both !== undefined) throw invalid(`Thing group ${both} is to be added and to be removed`);
-        return change(context, { thingName, add, remove });
+        return change(context, { thingName, add, remove, overrideDynamicGroups });
       },
     ),
   };
@@ -88,31 +96,63 @@ function readNames(scope: Scope, { thingGroupName, thingGroupArn, ...thing }: Mo
 async function changeMemberships(
   context: OperationContext,
   watchers: readonly string[],
-  { thingName, add, remove }: Change,
+  { thingName, add, remove, overrideDynamicGroups }: Change,
 ): Promise<Outcome<Nothing>> {
-  const { scope, store, nowMs, random } = context;
-  const { key, value: thing, revision } = await requireThing(context, thingName);
-  for (const name of remove) await requireGroup(context, name);
-  const living = await livingMemberships(store, scope, thing);
-  const leaving = living.filter(({ group }) => remove.includes(group.thingGroupName));
-  const members: Member[] = living.filter((member) => !leaving.includes(member));
-  const joining: Member[] = [];
+  const { scope, store, random } = context;
+  const entry = await requireThing(context, thingName);
+  for (const name of remove) await requireStatic(context, name);
+  const living = await livingMemberships(store, scope, entry.value);
+  const kept: Member[] = living.filter(({ group }) => !remove.includes(group.thingGroupName));
   const checks: StoreOperation[] = [];
   for (const name of new Set(add)) {
-    const entry = await requireGroup(context, name);
-    if (members.some(({ group }) => group.thingGroupName === name)) continue;
-    requireOtherHierarchy(thingName, entry.value, members);
-    const { thingGroupName, thingGroupId } = entry.value;
-    const membership = { thingGroupName, thingGroupId, membershipId: random.uuid() };
-    const member = { group: entry.value, membership };
-    members.push(member);
-    joining.push(member);
-    checks.push({ key: entry.key, expectedRevision: entry.revision, check: true });
+    const { key, value: group, revision } = await requireStatic(context, name);
+    if (kept.some((member) => member.group.thingGroupName === name)) continue;
+    requireOtherHierarchy(thingName, group, kept);
+    const { thingGroupName, thingGroupId } = group;
+    kept.push({ group, membership: { thingGroupName, thingGroupId, membershipId: random.uuid() } });
+    checks.push({ key, expectedRevision: revision, check: true });
   }
-  if (leaving.length === 0 && joining.length === 0) return answer({});
+  const hasLeft = living.length + checks.length > kept.length;
+  if (checks.length === 0 && !hasLeft) return answer({});
+  const members = overrideDynamicGroups === true && checks.length > 0 ? withRoom(kept) : kept;
   if (members.length > groupsPerThingMax) {
     throw invalid(`Thing ${thingName} can belong to at most ${groupsPerThingMax} thing groups`, { groupsPerThingMax });
   }
+  const { operations, effects } = await moveThing(context, entry, { living, members, watchers });
+  return { result: {}, operations: [...operations, ...checks], effects };
+}
+
+/** @throws {ThinglineError} REQUEST_INVALID for a dynamic group, whose things nobody moves */
+async function requireStatic(context: OperationContext, name: string) {
+  const entry = await requireGroup(context, name);
+  if (entry.value.dynamic !== undefined) throw isDynamic(entry.value, "given things or deprived of them");
+  return entry;
+}
+
+/** Out of the dynamic groups that were created last, as far as it takes. */
+export function withRoom(members: readonly Member[]): Member[] {
+  const excess = members.length - groupsPerThingMax;
+  if (excess <= 0) return [...members];
+  const dynamic = members.filter(({ group }) => group.dynamic !== undefined);
+  const leaving = new Set(dynamic.toSorted((left, right) => -byAge(left, right)).slice(0, excess));
+  return members.filter((member) => !leaving.has(member));
+}
+
+/** The oldest group first. */
+export function byAge({ group: left }: Pick<Member, "group">, { group: right }: Pick<Member, "group">): number {
+  return left.createdAtMs - right.createdAtMs || (left.thingGroupName < right.thingGroupName ? -1 : 1);
+}
+
+/** Writes that a thing is in these groups, and no longer in those where it was. What changes nothing is nothing. */
+export async function moveThing(
+  context: OperationContext,
+  { key, value: thing, revision }: StoreEntry<ThingRecord>,
+  { living, members, watchers }: { living: readonly Member[]; members: readonly Member[]; watchers: readonly string[] },
+): Promise<Pick<Outcome<void>, "operations" | "effects">> {
+  const { scope, nowMs } = context;
+  const { thingName } = thing;
+  const leaving = living.filter((member) => !members.includes(member));
+  const joining = members.filter((member) => !living.includes(member));
   // Those whose group is gone leave the record as well.
   const left = (thing.groups ?? []).filter((membership) => !members.some((member) => member.membership === membership));
   const events: RegistryEvent[] = [
@@ -120,11 +160,9 @@ async function changeMemberships(
     ...joining.map(({ membership }) => membershipEvent(scope, "ADDED", { thing, membership })),
   ];
   return {
-    result: {},
     operations: [
       // Two that change the memberships of one thing at once get in each other's way here.
       { key, expectedRevision: revision, value: withGroups(thing, members) },
-      ...checks,
       ...lastOfEach([
         ...leaving.flatMap(({ group }) => leaveOperations(scope, thingName, group)),
         ...joining.flatMap(({ group }) => joinOperations(scope, thingName, group)),

@@ -6,6 +6,7 @@ import type { LifecycleEvent } from "../lifecycle.js";
 import type { OperationRunner } from "../operation.js";
 import type { CloudService } from "../service.js";
 import { taggable } from "../taggable.js";
+import { dynamicGroupOperations, type DynamicGroupOperations } from "./dynamic-groups.js";
 import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } from "./certificate-issuer.js";
 import { endpointAddressOf } from "./endpoints.js";
 import { registryKeys, registryServiceName, rotationOverlapDefaultMs } from "./model.js";
@@ -35,6 +36,16 @@ export {
   thingsPerPageMax,
 } from "./group-directory.js";
 export type { FoundThing, FoundThingGroup, GroupOfThing, ThingsBelowGroup, ThingsPage } from "./group-directory.js";
+export { completeDynamicGroup, createDynamicGroup, hasDynamicGroups, updateDynamicGroup } from "./dynamic-groups.js";
+export type { DynamicGroupOperations, FollowedThing } from "./dynamic-groups.js";
+export {
+  findRegisteredGroup,
+  findRegisteredThing,
+  listRegisteredGroups,
+  listRegisteredThings,
+  registeredIn,
+} from "./for-index.js";
+export type { RegisteredGroup, RegisteredThing } from "./for-index.js";
 export { isEventTypeEnabled } from "./event-configurations.js";
 export type { EventType } from "./event-configurations.js";
 export { membershipWakeName, thingOfMembershipWake } from "./membership-watchers.js";
@@ -63,6 +74,8 @@ export interface RegistryServiceDependencies {
 }
 
 export interface RegistryService extends CloudService<Registry> {
+  /** For whoever searches: which things are in which dynamic groups. */
+  readonly dynamicGroups: DynamicGroupOperations;
   /** For sagas of other services that add a certificate in a commit of their own. */
   readonly issuer: CertificateIssuer;
   /** For sagas that have a request of a device signed. */
@@ -97,6 +110,7 @@ export function createRegistryService(deps: RegistryServiceDependencies): Regist
       taggable("policy", registryKeys.policy),
       { resource: /^certificateprovider:([\w=,@-]{1,128})$/, keyOf: registryKeys.certificateProvider },
     ],
+    dynamicGroups: dynamicGroupOperations(membershipWatchers),
     issuer,
     signRequest,
     wake,

@@ -129,7 +129,10 @@ export type ThingRecord = {
 
 export type ThingMembership = { thingGroupName: string; thingGroupId: string; membershipId: string };
 
-/** A static thing group. Its place in the hierarchy is for life. */
+/** By what a dynamic group has its things. */
+export type DynamicGroupQuery = { indexName: string; queryString: string; queryVersion: string };
+
+/** A thing group. Its place in the hierarchy is for life. */
 export type ThingGroupRecord = {
   thingGroupName: string;
   thingGroupId: string;
@@ -139,6 +142,8 @@ export type ThingGroupRecord = {
   attributes: { [name: string]: string };
   version: number;
   createdAtMs: number;
+  /** Of a dynamic group; `queryId` is another with each query, so that what was found for one before does not count. */
+  dynamic?: DynamicGroupQuery & { queryId: string; status: "BUILDING" | "REBUILDING" | "ACTIVE" };
 };
 
 /** Where a thing is below a group: in which one it is itself. */
@@ -171,6 +176,7 @@ export const groupsPerThingMax = 10;
 /** Levels of a hierarchy of groups, the root's included. */
 export const groupLevelsMax = 7;
 export const childGroupsMax = 100;
+export const dynamicGroupsMax = 100;
 
 const key = (scope: Scope, ...rest: (string | number)[]): StoreKey => [scope.account, scope.region, ...rest];
 
@@ -233,6 +239,9 @@ export const registryKeys = {
   descendantGroups: (scope: Scope, ancestorName: string) => key(scope, "descendantGroup", ancestorName),
   descendantGroup: (scope: Scope, ancestorName: string, thingGroupName: string) =>
     key(scope, "descendantGroup", ancestorName, thingGroupName),
+  dynamicGroups: (scope: Scope) => key(scope, "dynamicGroup"),
+  dynamicGroup: (scope: Scope, thingGroupName: string) => key(scope, "dynamicGroup", thingGroupName),
+  dynamicGroupsGuard: (scope: Scope) => key(scope, "guard", "dynamicGroups"),
   // By the id, as what a deleted group leaves behind is cleared away bit by bit, and its name may be another's then.
   thingsOfGroup: (scope: Scope, thingGroupId: string) => key(scope, "thingOfGroup", thingGroupId),
   thingOfGroup: (scope: Scope, thingGroupId: string, thingName: string) =>

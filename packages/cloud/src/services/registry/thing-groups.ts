@@ -2,7 +2,7 @@ import { ThinglineError } from "@thingline/protocol";
 import type { StoreEntry, StoreOperation, StoreValue } from "../../store/store.js";
 import type { ThingGroupProperties } from "../../model/types/iot.js";
 import { awsOperation, type InputOf } from "../aws-operation.js";
-import { answer, type OperationContext, type Scope } from "../operation.js";
+import { answer, type OperationContext, type Outcome, type Scope } from "../operation.js";
 import { lastName, readPage } from "../page.js";
 import { hasTags, tagsGone, tagsOfNew } from "../tags/index.js";
 import { isSame, updateAttributes, withoutEmpty } from "./attributes.js";
@@ -45,6 +45,7 @@ export const createThingGroup = awsOperation(
     if (existing !== undefined) {
       const { description, ancestors } = existing.value;
       const isSameGroup =
+        existing.value.dynamic === undefined &&
         ancestors.at(-1)?.thingGroupName === parentGroupName &&
         description === properties?.thingGroupDescription &&
         isSame(existing.value.attributes, attributes) &&
@@ -83,6 +84,7 @@ async function belowParent(
   { key, value: parent, revision }: StoreEntry<ThingGroupRecord>,
 ): Promise<StoreOperation[]> {
   const { thingGroupName: name } = parent;
+  if (parent.dynamic !== undefined) throw isDynamic(parent, "part of a hierarchy");
   const levels = parent.ancestors.length + 1;
   if (levels >= groupLevelsMax) {
     throw invalid(`A hierarchy of thing groups has at most ${groupLevelsMax} levels; ${name} is on the last one`, {
@@ -121,6 +123,7 @@ export const describeThingGroup = awsOperation(
         rootToParentThingGroups: group.ancestors.map((above) => listed(scope, above.thingGroupName)),
         creationDate: group.createdAtMs / 1000,
       },
+      ...(group.dynamic !== undefined && describeQuery(group.dynamic)),
     });
   },
 );
@@ -137,16 +140,9 @@ export const updateThingGroup = awsOperation(
   ],
   async (context, input) => {
     const { key, value: group, revision } = await requireGroup(context, input.thingGroupName);
+    if (group.dynamic !== undefined) throw isDynamic(group, "updated by UpdateThingGroup");
     requireVersion(group, input.expectedVersion);
-    const { thingGroupDescription: description, attributePayload }: ThingGroupProperties = input.thingGroupProperties;
-    const attributes = updateAttributes(group.attributes, attributePayload);
-    requireFewAttributes(attributes);
-    const value: ThingGroupRecord = {
-      ...group,
-      ...(description !== undefined && { description }),
-      attributes,
-      version: group.version + 1,
-    };
+    const value = withProperties(group, input.thingGroupProperties);
     return {
       result: { version: value.version },
       operations: [{ key, expectedRevision: revision, value }],
@@ -155,37 +151,62 @@ export const updateThingGroup = awsOperation(
   },
 );
 
+/** With what an update says of it. */
+export function withProperties(
+  group: ThingGroupRecord,
+  { thingGroupDescription: description, attributePayload }: ThingGroupProperties,
+): ThingGroupRecord {
+  const attributes = updateAttributes(group.attributes, attributePayload);
+  requireFewAttributes(attributes);
+  return { ...group, ...(description !== undefined && { description }), attributes, version: group.version + 1 };
+}
+
 /** Its things leave it, and its policies no longer count. @param watchers services that hear of each thing */
 export function deleteThingGroupOperation(watchers: readonly string[]) {
   return awsOperation("iot", "DeleteThingGroup", ["thingGroupName", "expectedVersion"], async (context, input) => {
-    const { scope, store } = context;
-    const { thingGroupName: name } = input;
-    const entry = await findGroup(store, scope, name);
+    const entry = await findGroup(context.store, context.scope, input.thingGroupName);
     if (entry === undefined) return answer({});
-    const { key, value: group, revision } = entry;
-    requireVersion(group, input.expectedVersion);
-    const guardKey = registryKeys.guard(scope, "thingGroup", name);
-    const guardRevision = (await store.get(guardKey))?.revision ?? 0;
-    const [child] = await store.list(registryKeys.childGroups(scope, name), { limit: 1 });
-    if (child !== undefined) {
-      throw invalid(`Cannot delete thing group : ${name} when there are still child groups attached to it`);
-    }
-    const policies = await policiesGone(context, name);
-    const cleared = await clearGroup(context, group, watchers);
-    const events = [...cleared.events, ...hierarchyEvents("REMOVED", group), groupEvent(scope, "DELETED", group)];
-    return {
-      result: {},
-      operations: [
-        { key, expectedRevision: revision, delete: true as const },
-        tagsGone(key),
-        { key: guardKey, expectedRevision: guardRevision, delete: true as const },
-        ...placesOfGroup(scope, group).map((place) => ({ key: place, delete: true as const })),
-        ...policies.operations,
-        ...cleared.operations,
-      ],
-      effects: [...policies.effects, ...cleared.effects, ...(await publishEvents(context, events))],
-    };
+    if (entry.value.dynamic !== undefined) throw isDynamic(entry.value, "deleted by DeleteThingGroup");
+    requireVersion(entry.value, input.expectedVersion);
+    return deleteGroup(context, entry, watchers);
   });
+}
+
+/** Of a static group, or of a dynamic one. */
+export async function deleteGroup(
+  context: OperationContext,
+  { key, value: group, revision }: StoreEntry<ThingGroupRecord>,
+  watchers: readonly string[],
+): Promise<Outcome<Readonly<Record<never, never>>>> {
+  const { scope, store } = context;
+  const { thingGroupName: name } = group;
+  const guardKey = registryKeys.guard(scope, "thingGroup", name);
+  const guardRevision = (await store.get(guardKey))?.revision ?? 0;
+  const [child] = await store.list(registryKeys.childGroups(scope, name), { limit: 1 });
+  if (child !== undefined) {
+    throw invalid(`Cannot delete thing group : ${name} when there are still child groups attached to it`);
+  }
+  const policies = await policiesGone(context, name);
+  const cleared = await clearGroup(context, group, watchers);
+  const events = [...cleared.events, ...hierarchyEvents("REMOVED", group), groupEvent(scope, "DELETED", group)];
+  return {
+    result: {},
+    operations: [
+      { key, expectedRevision: revision, delete: true as const },
+      tagsGone(key),
+      { key: guardKey, expectedRevision: guardRevision, delete: true as const },
+      ...placesOfGroup(scope, group).map((place) => ({ key: place, delete: true as const })),
+      ...(group.dynamic === undefined ? [] : [{ key: registryKeys.dynamicGroup(scope, name), delete: true as const }]),
+      ...policies.operations,
+      ...cleared.operations,
+    ],
+    effects: [...policies.effects, ...cleared.effects, ...(await publishEvents(context, events))],
+  };
+}
+
+/** A static group's operations leave dynamic ones alone. */
+export function isDynamic({ thingGroupName }: ThingGroupRecord, what: string): ThinglineError {
+  return invalid(`Thing group ${thingGroupName} is a dynamic thing group, which cannot be ${what}`);
 }
 
 async function policiesGone(context: OperationContext, name: string) {
@@ -234,23 +255,27 @@ export function listed(scope: Scope, name: string) {
   return { groupName: name, groupArn: arnOf.thingGroup(scope, name) };
 }
 
-function describeCreated(scope: Scope, { thingGroupName: name, thingGroupId }: ThingGroupRecord) {
+function describeQuery({ indexName, queryString, queryVersion, status }: NonNullable<ThingGroupRecord["dynamic"]>) {
+  return { indexName, queryString, queryVersion, status };
+}
+
+export function describeCreated(scope: Scope, { thingGroupName: name, thingGroupId }: ThingGroupRecord) {
   return { thingGroupName: name, thingGroupArn: arnOf.thingGroup(scope, name), thingGroupId };
 }
 
-function requireFewAttributes(attributes: Record<string, string>): void {
+export function requireFewAttributes(attributes: Record<string, string>): void {
   const count = Object.keys(attributes).length;
   if (count <= attributesPerGroupMax) return;
   throw invalid(`A thing group can have ${attributesPerGroupMax} attributes, got ${count}`, { count });
 }
 
-function requireVersion(group: ThingGroupRecord, expected: number | undefined): void {
+export function requireVersion(group: ThingGroupRecord, expected: number | undefined): void {
   if (expected === undefined || expected === group.version) return;
   const message = `The version for thing group ${group.thingGroupName} does not match the expected version.`;
   throw new ThinglineError("VERSION_CONFLICT", message, { details: { version: group.version, expected } });
 }
 
-function groupExists(scope: Scope, { thingGroupName: name, thingGroupId }: ThingGroupRecord): ThinglineError {
+export function groupExists(scope: Scope, { thingGroupName: name, thingGroupId }: ThingGroupRecord): ThinglineError {
   const details = { resourceId: thingGroupId, resourceArn: arnOf.thingGroup(scope, name) };
   const message = `Thing Group ${name} already exists in current account with different properties`;
   return new ThinglineError("RESOURCE_EXISTS", message, { details });

@@ -10,6 +10,8 @@ import { createShadowTopics } from "./topics.js";
 export { packageShadowName } from "./package-shadow.js";
 export { addressShadow } from "./service.js";
 export type { AddressedRequest, ShadowOptions, Shadows } from "./service.js";
+// What is indexed of shadows.
+export { findShadowDocument, shadowedIn } from "./for-index.js";
 export { awsShadowLimits, noShadowLimits } from "./throttle.js";
 
 export interface ShadowServiceDependencies {
