@@ -9,9 +9,9 @@ import { groupFilesMax, groupModule, planProcesses } from "./test-groups.mjs";
 
 const native = (path) => path.split("/").join(sep);
 const unit = Array.from({ length: groupFilesMax + 1 }, (_none, at) => native(`packages/device/dist/a${at}.test.js`));
-const own = ["packages/transport/dist/node/network.test.js", "tests/dist/integration/x.test.js"].map(native);
+const own = ["packages/transport/dist/node/network-faults.test.js", "tests/dist/integration/x.test.js"].map(native);
 
-test("every file is in one process, unit tests of a package share theirs, what needs sockets has its own", () => {
+test("every file is in one process, unit tests of a package share theirs, what waits long for sockets has its own", () => {
   const files = [...unit, ...own, native("apps/cli/dist/log.test.js"), native("scripts/y.test.mjs")];
   const processes = planProcesses(files);
   assert.deepEqual(processes.flatMap((one) => one.files).sort(), [...files].sort());
@@ -29,8 +29,8 @@ test("tests of a kind that load the same share a process, which is told from one
   assert.deepEqual(
     processes.map(({ name, files: { length } }) => [name, length]),
     [
-      [native("tests/dist/integration/cli-thing.test.js"), 1],
       ["provisioning-cli-1", 2],
+      [native("tests/dist/integration/cli-thing.test.js"), 1],
       [native("tests/dist/simulation/rotation-worlds.test.js"), 1],
     ],
   );
