@@ -54,6 +54,8 @@ export interface BrokerLimits {
   groupQueuedPerSecondMax: number;
   sharedGroupsMax: number;
   sharedGroupMembersMax: number;
+  /** Subscriptions to one shared group, and ends of them, per second. Over it a subscription is refused. */
+  sharedGroupChangesPerSecond: number;
   shareNameCharactersMax: number;
 
   // Memory bounds, on in every table.
@@ -151,6 +153,7 @@ export const awsLimits: BrokerLimits = {
   groupQueuedPerSecondMax: 500,
   sharedGroupsMax: 100,
   sharedGroupMembersMax: 100,
+  sharedGroupChangesPerSecond: 100,
   shareNameCharactersMax: 128,
   ...memoryBounds,
 };
@@ -183,4 +186,5 @@ export const noLimits: BrokerLimits = {
   groupQueuedPerSecondMax: Infinity,
   sharedGroupsMax: Infinity,
   sharedGroupMembersMax: Infinity,
+  sharedGroupChangesPerSecond: Infinity,
 };

@@ -218,3 +218,22 @@ test("members of a shared group that come and go: no QoS 1 message is lost, none
   assert.deepEqual([...got].sort(), expected.sort());
   await closeWorld(world);
 });
+
+test("a will with a delay is published at once, and not again when its client comes back", async () => {
+  const world = await startWorld();
+  const watcher = await world.connect("w");
+  await watcher.subscribe("will");
+  const will = {
+    ...{ topic: "will", payload: text.encode("bye"), qos: 1 as const, isRetained: false },
+    properties: { willDelaySeconds: 30 },
+  };
+  const kept = { ...five, isCleanStart: false, properties: { sessionExpirySeconds: 600 } };
+  const client = await world.connect("c", { ...kept, will });
+  client.lose();
+  await world.clock.settle();
+  assert.deepEqual(watcher.messages, ["will=bye"]);
+  await world.connect("c", kept);
+  await world.clock.advance(31_000);
+  assert.deepEqual(watcher.messages, ["will=bye"]);
+  await closeWorld(world);
+});

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { closeWorld, quickLimits, startWorld, TestIdentity } from "./harness.test.support.js";
 import { awsLimits } from "./limits.js";
+import { ratedGroupsMax } from "./subscribe.js";
 
 test("each filter is answered by itself", async () => {
   const world = await startWorld();
@@ -193,6 +194,30 @@ test("shared groups have their limits", async () => {
   assert.deepEqual(await a!.subscribe("$share/g/t", "$share/h/t", `$share/${"x".repeat(129)}/t`), [1, 0x97, 0x8f]);
   assert.deepEqual(await b!.subscribe("$share/g/t"), [1]);
   assert.deepEqual(await c!.subscribe("$share/g/t"), [0x97]);
+  await closeWorld(world);
+});
+
+test("a shared group takes sharedGroupChangesPerSecond subscriptions a second, ends of them counted; others are not concerned", async () => {
+  assert.equal(awsLimits.sharedGroupChangesPerSecond, 100);
+  const world = await startWorld({ limits: { ...quickLimits, sharedGroupChangesPerSecond: 3 } });
+  const client = await world.connect("c", { version: 5 });
+  assert.deepEqual(await client.subscribe("$share/g/t"), [1]);
+  client.send({ type: "unsubscribe", packetId: 99, filters: ["$share/g/t"] });
+  await world.clock.settle();
+  assert.deepEqual(await client.subscribe("$share/g/t"), [1]);
+  assert.deepEqual(await client.subscribe("$share/g/t", "$share/h/t", "t"), [0x97, 1, 1]);
+  client.send({ type: "unsubscribe", packetId: 98, filters: ["$share/g/t"] });
+  await world.clock.settle();
+  assert.deepEqual(client.last("unsuback")?.reasonCodes, [0], "an end is never refused");
+  await world.clock.advance(1_000);
+  for (const expected of [1, 1, 1, 0x97]) assert.deepEqual(await client.subscribe("$share/g/t"), [expected]);
+  // Only so many groups are counted: one more makes room.
+  for (let count = 0; count < ratedGroupsMax; count++) {
+    await client.subscribe(`$share/g/t/${count}`);
+    client.send({ type: "unsubscribe", packetId: 97, filters: [`$share/g/t/${count}`] });
+  }
+  assert.deepEqual(await client.subscribe("$share/g/t"), [1]);
+  assert.equal(world.line("limitHit")?.facts["limit"], "sharedGroupChangesPerSecond");
   await closeWorld(world);
 });
 

@@ -6,7 +6,7 @@ import {
   type SubscriptionOptions,
   type UnsubscribePacket,
 } from "@thingline/protocol/mqtt";
-import { isThinglineError } from "@thingline/protocol";
+import { BoundedMap, isThinglineError } from "@thingline/protocol";
 import { verbosityOf } from "../services/iot-log.js";
 import { topicLimits } from "../services/message-limits.js";
 import type { ConnectedClient } from "./connected-client.js";
@@ -17,11 +17,15 @@ import type { GroupDelivery } from "./group-delivery.js";
 import type { LifecycleEvents } from "./lifecycle-events.js";
 import type { BrokerLimits } from "./limits.js";
 import { parseShare, standingOfFilter } from "./reserved-topics.js";
+import { RateBucket } from "./rate.js";
 import type { RetainedMessages } from "./retained.js";
 import { subscriptionRecord } from "./session-store.js";
 import type { BrokerIndex } from "./routes.js";
 import type { Sessions } from "./sessions.js";
 import type { Turn, Turns } from "./turn.js";
+
+/** Shared groups whose changes are counted; forgetting one lets it begin anew. */
+export const ratedGroupsMax = 200;
 
 interface Grant {
   filter: string;
@@ -45,6 +49,9 @@ export interface SubscriptionsParts {
 export class Subscriptions {
   private readonly context: BrokerContext;
   private readonly parts: SubscriptionsParts;
+
+  /** Of shared groups, by their filters with the name. Made with the first. */
+  private readonly changes = new BoundedMap<string, RateBucket>(ratedGroupsMax);
 
   constructor(context: BrokerContext, parts: SubscriptionsParts) {
     this.context = context;
@@ -150,6 +157,10 @@ export class Subscriptions {
       return refuse(reasonCodes.quotaExceeded);
     }
     if (isNew && this.isGroupFull(clientId, filter)) return refuse(reasonCodes.quotaExceeded);
+    if (!this.takeGroupChange(filter)) {
+      this.context.hit("sharedGroupChangesPerSecond", { clientId, filter });
+      return refuse(reasonCodes.quotaExceeded);
+    }
     if (!client.rights.authorize("iot:Subscribe", `topicfilter/${filter}`)) {
       counters.subscriptionsDenied++;
       this.logFailure(client, filter, "AUTHORIZATION_FAILURE");
@@ -180,6 +191,17 @@ export class Subscriptions {
     const { subscriptionsPerConnectionMax, subscriptionsMax } = this.context.limits;
     if (ownCount >= subscriptionsPerConnectionMax) return "subscriptionsPerConnectionMax";
     return this.parts.index.count >= subscriptionsMax ? "subscriptionsMax" : undefined;
+  }
+
+  /** Counts a change of a shared group. @returns whether it is within the rate */
+  private takeGroupChange(filter: string): boolean {
+    const { limits, clock } = this.context;
+    const { sharedGroupChangesPerSecond: rate } = limits;
+    if (rate === Infinity || !filter.startsWith("$share/")) return true;
+    const nowMs = clock.monotonicMs();
+    let bucket = this.changes.get(filter);
+    if (bucket === undefined) this.changes.set(filter, (bucket = new RateBucket(rate, nowMs)));
+    return bucket.take(nowMs);
   }
 
   private isGroupFull(clientId: string, filter: string): boolean {
@@ -234,6 +256,8 @@ export class Subscriptions {
       const wasThere = this.parts.sessions.unsubscribe(session, filter);
       codes.push(wasThere ? reasonCodes.success : reasonCodes.noSubscriptionExisted);
       if (wasThere) given.push(filter);
+      // It counts and is never refused: UNSUBACK of MQTT 3.1.1 could not say so.
+      if (wasThere) this.takeGroupChange(filter);
       if (!wasThere || stored === undefined) continue;
       deletes.push(stored.writer.delete(this.context.keys.subscription(session.name, filter)));
     }
