@@ -67,7 +67,7 @@ function step(block: string, at: number): string {
 }
 
 test("README.md's commands do what it says, from top to bottom", { skip, timeout: 120_000 }, async (t) => {
-  const documents = ["README.md", ...(isLong ? ["docs/modem.md"] : [])];
+  const documents = ["README.md", ...(isLong ? ["docs/modem.md", "docs/rules.md"] : [])];
   const texts = await Promise.all(documents.map((document) => readFile(join(root, document), "utf8")));
   const blocks = texts.flatMap((text) => [...text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, block = ""]) => block));
   const [first = "", ...all] = blocks;

@@ -294,6 +294,9 @@ export function hintForAws(error: Error, command: string, { dataDir, aws }: Plac
       command: commandLine(["template", "version", "create", "NAME", "FILE", "--set-default", ...where]),
     };
   }
+  if (noun === "rule" && error.name === "UnauthorizedException") {
+    return { text: "The rules that there are:", command: commandLine(["rule", "list", ...where]) };
+  }
   const ofPlace = hintForThingPlace(error, command, where);
   if (ofPlace !== undefined) return ofPlace;
   if (error.name !== "ResourceNotFoundException") return undefined;

@@ -12,6 +12,7 @@ import { addFota, addGroup } from "./program-fleet.js";
 import { addModemCredentials } from "./program-modem-credentials.js";
 import { addModemSimulate } from "./program-modem-simulate.js";
 import { addBillingGroup, addThingType } from "./program-registry.js";
+import { addRule } from "./program-rules.js";
 import { addCa, addClaimVerbs, addProvision, addTemplate } from "./program-provisioning.js";
 import {
   awsOption,
@@ -164,6 +165,7 @@ export function createProgram(
   addConnection(group("connection", "clients of the broker: list, show, delete, send"), command);
   addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
   addThingType(group("thing-type", "thing types: create, list, show, update, deprecate, delete"), command);
+  addRule(group("rule", "topic rules: create, list, show, enable, disable, delete, test"), command);
   addBillingGroup(group("billing-group", "billing groups: create, list, show, add, remove, delete"), command);
   addFota(group("fota", "firmware over the air: deploy, status, cancel, rollback, doctor"), command);
   addProvision(program, command);

@@ -86,6 +86,7 @@ export const errorCodes = {
   RESOURCE_CONFLICT: "a resource of that name exists already, where AWS answers with ConflictException",
   RESOURCE_EXISTS: "a resource of that name exists already",
   RESOURCE_NOT_FOUND: "a named thing, certificate, policy or version does not exist",
+  RULE_FILE_INVALID: "a file is no topic rule as CreateTopicRule takes it",
   RULE_SQL_FAILED: "the statement or a template of a rule could not be worked out for a message",
   RULE_SQL_INVALID: "the statement or a template of a rule is no AWS IoT SQL",
   THROTTLED: "too many requests of one kind in a short time",

@@ -94,6 +94,10 @@ export class ConnectedClient implements Client, FlowOwner, Origin {
     this.delivery.drain(turn, this.session);
   }
 
+  get sourceIp(): string {
+    return this.connection.remote.host;
+  }
+
   describe(): ClientFacts {
     const { connection, session, attempt, sessionExpirySeconds } = this;
     const { local, remote } = connection;
