@@ -7,8 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
+  AttachPolicyCommand,
   AttachThingPrincipalCommand,
   CreateKeysAndCertificateCommand,
+  CreatePolicyCommand,
   CreateThingCommand,
   CreateThingGroupCommand,
   DescribeJobCommand,
@@ -16,6 +18,7 @@ import {
   GetJobDocumentCommand,
   IoTClient,
   ListJobsCommand,
+  ListThingPrincipalsCommand,
 } from "@aws-sdk/client-iot";
 import {
   DescribeJobExecutionCommand as AskForJob,
@@ -449,4 +452,100 @@ test("on a real account the bucket is named, and a role signs URLs, or the image
   const { location } = await documentFor("far", jobId);
   assert.equal(location.host, "thingline-firmware.s3.us-east-1.amazonaws.com");
   assert.deepEqual(await download(location.url), Buffer.from(image));
+});
+
+// What stands beside updates is tried in the same process: it costs no further one.
+
+const thingline = async (...words: string[]) => {
+  const finished = await runCommandLine({ words: [...words, "--data-dir", dataDir, "--json"] });
+  return { ...finished, events: eventsOf(finished) };
+};
+
+test("what is deployed is a version of a package, made and published by itself", async () => {
+  const { path } = await makeImage("7.1.0");
+  await makeThings("packed");
+  const { jobId, packageVersionArn } = (await deploy(path, "--things", "packed", "--package", "app")) as {
+    jobId: string;
+    packageVersionArn?: unknown;
+  };
+  const arn = "arn:aws:iot:us-east-1:123456789012:package/app/version/7.1.0";
+  assert.equal(packageVersionArn, arn);
+  const { job } = await iot.send(new DescribeJobCommand({ jobId }));
+  assert.deepEqual(job?.destinationPackageVersions, [arn]);
+  const shown = await thingline("package", "show", "app:7.1.0");
+  assert.deepEqual([shown.events[0]?.["status"], shown.code], ["PUBLISHED", 0]);
+  // The same image again is the same version; another one is not.
+  await deploy(path, "--things", "packed", "--package", "app");
+  const { path: other } = await makeImage("7.2.0");
+  const refused = await fota("deploy", other, "--key", keyFile, "--things", "packed", "--package", "app:7.1.0");
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /is there already, with the artifact/);
+  const wrong = await fota("deploy", other, "--key", keyFile, "--things", "packed", "--package", "a b");
+  assert.match(wrong.stderr, /NAME or NAME:VERSION/);
+});
+
+test("packages are made with a file, listed, published, deprecated and deleted", async () => {
+  const file = join(dataDir, "driver.bin");
+  await writeFile(file, "driver");
+  const made = await thingline("package", "create", "driver:1", "--file", file, "--attribute", "os=zephyr");
+  assert.deepEqual([made.code, made.events[0]?.["status"]], [0, "DRAFT"], made.stderr);
+  const { events } = await thingline("package", "show", "driver:1");
+  const { artifact, attributes } = events[0] as { artifact?: { key: string }; attributes?: unknown };
+  assert.match(artifact?.key ?? "", /^packages\/[0-9a-f]{16}\/driver\.bin$/);
+  assert.deepEqual(attributes, { os: "zephyr" });
+  assert.equal((await thingline("package", "publish", "driver:1")).code, 0);
+  assert.equal((await thingline("package", "create", "driver:2", "--default")).code, 0);
+  assert.equal((await thingline("package", "deprecate", "driver:1")).code, 0);
+  const versions = await thingline("package", "list", "driver");
+  assert.deepEqual(
+    versions.events.map(({ versionName, status }) => [versionName, status]),
+    [
+      ["1", "DEPRECATED"],
+      ["2", "PUBLISHED"],
+    ],
+  );
+  const listed = await thingline("package", "list");
+  assert.ok(
+    listed.events.some(({ packageName, defaultVersionName }) => packageName === "driver" && defaultVersionName === "2"),
+  );
+  const twice = await thingline("package", "publish", "driver:2");
+  assert.deepEqual([twice.code, /it is PUBLISHED/.test(twice.stderr)], [1, true]);
+  assert.equal((await thingline("package", "delete", "driver")).code, 0);
+  assert.equal((await thingline("package", "show", "driver:1")).code, 1);
+  assert.equal((await thingline("package", "show", "driver")).code, 2);
+  assert.equal((await thingline("package", "create", "driver", "--publish")).code, 2);
+});
+
+test("a role alias is made, and a device's folder gets credentials as the AWS CLI takes them", async () => {
+  const roleArn = "arn:aws:iam::123456789012:role/logs";
+  const folder = join(dataDir, "logger");
+  assert.equal((await thingline("thing", "create", "logger", "--out", folder)).code, 0);
+  const made = await thingline("role-alias", "create", "logs", "--role-arn", roleArn);
+  assert.equal(made.code, 0, made.stderr);
+  const ask = (...more: string[]) =>
+    runCommandLine({
+      words: ["device", "credentials", "--from", folder, "--role-alias", "logs", "--data-dir", dataDir, ...more],
+    });
+  const denied = await ask();
+  assert.deepEqual([denied.code, /403: Access Denied/.test(denied.stderr)], [1, true]);
+  const policyDocument = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      { Effect: "Allow", Action: "iot:AssumeRoleWithCertificate", Resource: made.events[0]?.["roleAliasArn"] },
+    ],
+  });
+  await iot.send(new CreatePolicyCommand({ policyName: "assume-logs", policyDocument }));
+  const { principals = [] } = await iot.send(new ListThingPrincipalsCommand({ thingName: "logger" }));
+  await iot.send(new AttachPolicyCommand({ policyName: "assume-logs", target: principals[0] }));
+  const given = await ask("--thing", "logger");
+  assert.equal(given.code, 0, given.stderr);
+  const { Version, AccessKeyId, ...rest } = JSON.parse(given.stdout) as Record<string, unknown>;
+  assert.deepEqual([Version, Object.keys(rest)], [1, ["SecretAccessKey", "SessionToken", "Expiration"]]);
+  assert.match(String(AccessKeyId), /^ASIA/);
+  assert.equal((await thingline("role-alias", "update", "logs", "--duration", "900")).code, 0);
+  const shown = await thingline("role-alias", "show", "logs");
+  assert.equal(shown.events[0]?.["credentialDurationSeconds"], 900);
+  assert.deepEqual((await thingline("role-alias", "list")).events, [{ event: "roleAlias", roleAlias: "logs" }]);
+  assert.equal((await thingline("role-alias", "delete", "logs")).code, 0);
+  assert.equal((await thingline("role-alias", "delete", "logs")).code, 1);
 });

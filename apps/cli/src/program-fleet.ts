@@ -157,9 +157,14 @@ function addDeploy(fota: Command, command: AddCommand): void {
   withRollout(deploy)
     .option("--job <id>", "id of the job (default: made of version, hash and time)", optionValues.jobId)
     .option("--bucket <name>", "where the image is kept (the local cloud has one by itself; --aws needs it)")
-    .option("--role-arn <arn>", "with --aws: the role by which URLs are signed");
+    .option("--role-arn <arn>", "with --aws: the role by which URLs are signed")
+    .option(
+      "--package <name[:version]>",
+      "what is installed is this version of a package (default: the image's version)",
+    );
   examples(
     withPlaceOptions(deploy),
+    "fota deploy app.signed.bin --group north --package app",
     "fota deploy app.signed.bin --things pump-7 --key key.pem",
     "fota deploy app.signed.bin --group north --rate 10 --abort-above 20",
     "fota deploy app.signed.bin --group north --aws --bucket my-bucket --role-arn ROLE",

@@ -8,6 +8,8 @@ import { addFirmware } from "./program-firmware.js";
 import { addModemFirmware } from "./program-modem-firmware.js";
 import { addCloudLogs, addPolicy, addTag } from "./program-account.js";
 import { addConnection } from "./program-connection.js";
+import { addPackage } from "./program-package.js";
+import { addDeviceCredentials, addRoleAlias } from "./program-role-alias.js";
 import { addFota, addGroup } from "./program-fleet.js";
 import { addModemCredentials } from "./program-modem-credentials.js";
 import { addModemSimulate } from "./program-modem-simulate.js";
@@ -168,8 +170,12 @@ export function createProgram(
   addRule(group("rule", "topic rules: create, list, show, enable, disable, delete, test"), command);
   addBillingGroup(group("billing-group", "billing groups: create, list, show, add, remove, delete"), command);
   addFota(group("fota", "firmware over the air: deploy, status, cancel, rollback, doctor"), command);
+  addPackage(group("package", "software packages: create, list, show, publish, deprecate, delete"), command);
+  addRoleAlias(group("role-alias", "names by which devices assume roles: create, list, show, update, delete"), command);
   addProvision(program, command);
-  addDevice(group("device", "a device as a program: run"), command);
+  const device = group("device", "a device as a program: run, credentials");
+  addDevice(device, command);
+  addDeviceCredentials(device, command);
   addFirmware(group("firmware", "MCUboot images: keygen, sign, verify, inspect"), command);
   const modem = group(
     "modem",

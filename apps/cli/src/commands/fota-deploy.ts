@@ -9,6 +9,8 @@ import { openObjectStore, requireBucket, type ObjectStore } from "../fota/object
 import { isAwsError, openFotaPlane, type FotaPlane, type PlaceOptions } from "../fota/plane.js";
 import { commandLine, unlessDefault } from "../invocation.js";
 import { defaultDataDir } from "../option-values.js";
+import { readPackageName } from "../package-names.js";
+import { ensurePublished } from "../package-versions.js";
 import { unsignedMessage } from "../fota/signers.js";
 import type { Output } from "../output.js";
 import { shortVersion } from "../short-version.js";
@@ -35,12 +37,14 @@ export interface DeployOptions extends PlaceOptions, FirmwareOptions, RolloutOpt
   job?: string;
   bucket?: string;
   roleArn?: string;
+  package?: string;
 }
 
 /** `thingline fota deploy IMAGE` */
 export async function fotaDeploy(context: CommandContext, options: DeployOptions, path = ""): Promise<void> {
   const { output, signal } = context;
   requireBucket(options);
+  const packageName = options.package === undefined ? undefined : readPackageName(options.package);
   const targetNames = await readTargets(options, signal);
   const firmware = await step(output, `verifying ${path}`, () => readFirmware(path, options, signal));
   tellVerified(output, firmware, path);
@@ -62,6 +66,13 @@ export async function fotaDeploy(context: CommandContext, options: DeployOptions
     output.event({ event: "warning", code: "URL_UNSIGNED", message });
     output.complain({ kind: "warning", message });
   }
+  const installed =
+    packageName &&
+    (await ensurePublished(plane, {
+      packageName: packageName.packageName,
+      versionName: packageName.versionName ?? versionNameOf(firmware.version),
+      artifact: { bucket: store.bucket, key: objectKeyOf(firmware) },
+    }));
   const jobId = options.job ?? newJobId(firmware, new Date());
   const { jobArn } = await createJob(plane, {
     jobId,
@@ -70,6 +81,7 @@ export async function fotaDeploy(context: CommandContext, options: DeployOptions
     description: `firmware ${shortVersion(firmware.version)} (${firmware.file})`,
     targetSelection: options.continuous === true ? "CONTINUOUS" : "SNAPSHOT",
     ...(isSigned && { presignedUrlConfig: { roleArn: options.roleArn ?? localRole } }),
+    ...(installed !== undefined && { destinationPackageVersions: [installed] }),
     ...rolloutOf(options),
   });
   const { version, sha256, bytes } = firmware;
@@ -77,10 +89,17 @@ export async function fotaDeploy(context: CommandContext, options: DeployOptions
     {
       ...{ event: "fotaDeployed", jobId, jobArn, version, sha256, bytes: bytes.length },
       ...{ bucket: store.bucket, key: objectKeyOf(firmware), isNewObject: isNew, targets },
+      ...(installed !== undefined && { packageVersionArn: installed }),
     },
     describeDeployed(output, plane, { jobId, version, options, count: targetNames.length }),
   );
 }
+
+/** A version of MCUboot has a `+`, which AWS has not in names. */
+const versionNameOf = (version: string): string =>
+  shortVersion(version)
+    .replace(/[^a-zA-Z0-9_.-]/g, "-")
+    .slice(0, 64);
 
 async function step<Result>(output: Output, text: string, run: () => Promise<Result>): Promise<Result> {
   using _step = output.begin(text);
