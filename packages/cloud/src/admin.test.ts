@@ -27,6 +27,7 @@ function world(restore: (snapshot: unknown) => Promise<void> = async () => undef
           return { certificateId };
         },
         listCertificates: async (page) => ({ page }),
+        listFleetMetrics: async () => ({ fleetMetrics: [] }),
         listConnections: async (page) => ({ connections: page }),
         vending: { get: async () => ({ vending: "off" }), set: async (input) => input },
       },
@@ -40,6 +41,7 @@ const base = "http://localhost:4680/_thingline";
 
 test("reset, snapshot, restore and stats are answered", async () => {
   const { calls, send } = world();
+  assert.deepEqual(await send("GET", `${base}/fleet-metrics`), { status: 200, body: { fleetMetrics: [] } });
   assert.deepEqual(await send("POST", `${base}/reset`), { status: 200, body: {} });
   assert.deepEqual(await send("GET", `${base}/snapshot`), {
     status: 200,

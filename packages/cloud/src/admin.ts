@@ -39,6 +39,8 @@ export interface AdminOptions {
   listCertificates: (page: { nextToken?: string; pageSize?: number }) => Promise<object>;
   /** Who is connected or has a persistent session, a page of them. @throws {ThinglineError} REQUEST_INVALID. */
   listConnections: (page: { nextToken?: string; pageSize?: number }) => Promise<object>;
+  /** What fleet metrics came to. */
+  listFleetMetrics: () => Promise<object>;
   /** Who answers devices that ask for a certificate: what it is, and what it is to be. @throws {ThinglineError} REQUEST_INVALID. */
   vending: {
     get: () => Promise<object>;
@@ -49,12 +51,12 @@ export interface AdminOptions {
 }
 
 /**
- * `GET health`, `GET stats`, `GET certificates`, `GET certificates/<id>`, `GET connections`, `GET vending`, `POST vending`, `POST reset`,
- * `GET snapshot`, `POST restore`. Not signed, so a web page in a browser of the same machine must not be able to send them: see {@link originFault}.
+ * `GET health`, `GET stats`, `GET certificates`, `GET certificates/<id>`, `GET connections`, `GET fleet-metrics`, `GET vending`, `POST vending`,
+ * `POST reset`, `GET snapshot`, `POST restore`. Not signed, so a web page in a browser of the same machine must not be able to send them: see {@link originFault}.
  */
 export async function handleAdmin(
   request: HttpRequest,
-  { cloud, explainCertificate, listCertificates, listConnections, vending, ownNames }: AdminOptions,
+  { cloud, explainCertificate, listCertificates, listConnections, listFleetMetrics, vending, ownNames }: AdminOptions,
 ): Promise<HttpResponse> {
   const [, host = "", name = ""] = adminUrl.exec(request.url) ?? [];
   const fault = originFault(request.headers ?? {}, request.headers?.["host"] ?? host, ownNames);
@@ -69,6 +71,8 @@ export async function handleAdmin(
         return answer(200, await listCertificates(readPage(request.url)));
       case "GET connections":
         return answer(200, await listConnections(readPage(request.url)));
+      case "GET fleet-metrics":
+        return answer(200, await listFleetMetrics());
       case "GET vending":
         return answer(200, await vending.get());
       case "POST vending":
@@ -99,6 +103,7 @@ const adminRequests = [
   "GET stats",
   "GET certificates",
   "GET certificates/<id>",
+  "GET fleet-metrics",
   "GET connections",
   "GET vending",
   "POST vending",

@@ -18,6 +18,7 @@ import type { S3Api } from "./rest/s3/s3-api.js";
 import { webSocketSigner } from "./rest/web-socket-signature.js";
 import type { FindSessionKey } from "./rest/session-keys.js";
 import type { FirstConnections } from "./services/certificate-authorities/index.js";
+import { listFleetMetricPoints } from "./services/indexing/index.js";
 import type { Objects } from "./services/objects/index.js";
 import type { IotLog } from "./services/iot-log.js";
 import type { OperationRunner, Scope } from "./services/operation.js";
@@ -109,12 +110,13 @@ export function createHttpDoor(
         return isS3Request(head) ? wholeOf(await serveObjects(head, piecesOf(request.body))) : api.handle(request);
       const explain = (certificateId: string) => run(scope, explainCertificate, { certificateId });
       const list = (page: { nextToken?: string; pageSize?: number }) => run(scope, listCertificateLives, page);
+      const listFleetMetrics = () => run(scope, listFleetMetricPoints, undefined);
       const vending: AdminOptions["vending"] = {
         get: () => run(scope, splitProvisioning.getVending, undefined),
         set: (input) => run(scope, splitProvisioning.setVending, input),
       };
       const listConnections: AdminOptions["listConnections"] = (page) => run(scope, connections.listConnections, page);
-      const lists = { listCertificates: list, listConnections };
+      const lists = { listCertificates: list, listConnections, listFleetMetrics };
       return handleAdmin(request, { cloud, explainCertificate: explain, ...lists, vending, ownNames });
     },
   };

@@ -61,6 +61,11 @@ export interface AddThingToThingGroupRequest {
 
 export type AddThingToThingGroupResponse = Readonly<Record<never, never>>;
 
+export interface AggregationType {
+  name: "Statistics" | "Percentiles" | "Cardinality";
+  values?: readonly string[] | undefined;
+}
+
 export interface Allowed {
   policies?: readonly Policy[] | undefined;
 }
@@ -559,6 +564,24 @@ export interface CreateDynamicThingGroupResponse {
   queryVersion?: string | undefined;
 }
 
+export interface CreateFleetMetricRequest {
+  metricName: string;
+  queryString: string;
+  aggregationType: AggregationType;
+  period: number;
+  aggregationField: string;
+  description?: string | undefined;
+  queryVersion?: string | undefined;
+  indexName?: string | undefined;
+  unit?: "Seconds" | "Microseconds" | "Milliseconds" | "Bytes" | "Kilobytes" | "Megabytes" | "Gigabytes" | "Terabytes" | "Bits" | "Kilobits" | "Megabits" | "Gigabits" | "Terabits" | "Percent" | "Count" | "Bytes/Second" | "Kilobytes/Second" | "Megabytes/Second" | "Gigabytes/Second" | "Terabytes/Second" | "Bits/Second" | "Kilobits/Second" | "Megabits/Second" | "Gigabits/Second" | "Terabits/Second" | "Count/Second" | "None" | undefined;
+  tags?: readonly Tag[] | undefined;
+}
+
+export interface CreateFleetMetricResponse {
+  metricName?: string | undefined;
+  metricArn?: string | undefined;
+}
+
 export interface CreateJobRequest {
   jobId: string;
   targets: readonly string[];
@@ -886,6 +909,11 @@ export interface DeleteDynamicThingGroupRequest {
 
 export type DeleteDynamicThingGroupResponse = Readonly<Record<never, never>>;
 
+export interface DeleteFleetMetricRequest {
+  metricName: string;
+  expectedVersion?: number | undefined;
+}
+
 export interface DeleteJobExecutionRequest {
   jobId: string;
   thingName: string;
@@ -1114,6 +1142,26 @@ export interface DescribeEventConfigurationsResponse {
   eventConfigurations?: Readonly<Record<string, Configuration>> | undefined;
   creationDate?: number | undefined;
   lastModifiedDate?: number | undefined;
+}
+
+export interface DescribeFleetMetricRequest {
+  metricName: string;
+}
+
+export interface DescribeFleetMetricResponse {
+  metricName?: string | undefined;
+  queryString?: string | undefined;
+  aggregationType?: AggregationType | undefined;
+  period?: number | undefined;
+  aggregationField?: string | undefined;
+  description?: string | undefined;
+  queryVersion?: string | undefined;
+  indexName?: string | undefined;
+  creationDate?: number | undefined;
+  lastModifiedDate?: number | undefined;
+  unit?: "Seconds" | "Microseconds" | "Milliseconds" | "Bytes" | "Kilobytes" | "Megabytes" | "Gigabytes" | "Terabytes" | "Bits" | "Kilobits" | "Megabits" | "Gigabits" | "Terabits" | "Percent" | "Count" | "Bytes/Second" | "Kilobytes/Second" | "Megabytes/Second" | "Gigabytes/Second" | "Terabytes/Second" | "Bits/Second" | "Kilobits/Second" | "Megabits/Second" | "Gigabits/Second" | "Terabits/Second" | "Count/Second" | "None" | undefined;
+  version?: number | undefined;
+  metricArn?: string | undefined;
 }
 
 export interface DescribeIndexRequest {
@@ -1403,6 +1451,11 @@ export interface FirehoseAction {
   deliveryStreamName: string;
   separator?: string | undefined;
   batchMode?: boolean | undefined;
+}
+
+export interface FleetMetricNameAndArn {
+  metricName?: string | undefined;
+  metricArn?: string | undefined;
 }
 
 export interface GeoLocationTarget {
@@ -1988,6 +2041,16 @@ export interface ListDomainConfigurationsRequest {
 export interface ListDomainConfigurationsResponse {
   domainConfigurations?: readonly DomainConfigurationSummary[] | undefined;
   nextMarker?: string | undefined;
+}
+
+export interface ListFleetMetricsRequest {
+  nextToken?: string | undefined;
+  maxResults?: number | undefined;
+}
+
+export interface ListFleetMetricsResponse {
+  fleetMetrics?: readonly FleetMetricNameAndArn[] | undefined;
+  nextToken?: string | undefined;
 }
 
 export interface ListIndicesRequest {
@@ -3263,6 +3326,19 @@ export interface UpdateEventConfigurationsRequest {
 
 export type UpdateEventConfigurationsResponse = Readonly<Record<never, never>>;
 
+export interface UpdateFleetMetricRequest {
+  metricName: string;
+  queryString?: string | undefined;
+  aggregationType?: AggregationType | undefined;
+  period?: number | undefined;
+  aggregationField?: string | undefined;
+  description?: string | undefined;
+  queryVersion?: string | undefined;
+  indexName: string;
+  unit?: "Seconds" | "Microseconds" | "Milliseconds" | "Bytes" | "Kilobytes" | "Megabytes" | "Gigabytes" | "Terabytes" | "Bits" | "Kilobits" | "Megabits" | "Gigabits" | "Terabits" | "Percent" | "Count" | "Bytes/Second" | "Kilobytes/Second" | "Megabytes/Second" | "Gigabytes/Second" | "Terabytes/Second" | "Bits/Second" | "Kilobits/Second" | "Megabits/Second" | "Gigabits/Second" | "Terabits/Second" | "Count/Second" | "None" | undefined;
+  expectedVersion?: number | undefined;
+}
+
 export interface UpdateIndexingConfigurationRequest {
   thingIndexingConfiguration?: ThingIndexingConfiguration | undefined;
   thingGroupIndexingConfiguration?: ThingGroupIndexingConfiguration | undefined;
@@ -3444,6 +3520,7 @@ export interface IotOperations {
   CreateCommand: { input: CreateCommandRequest; output: CreateCommandResponse };
   CreateDomainConfiguration: { input: CreateDomainConfigurationRequest; output: CreateDomainConfigurationResponse };
   CreateDynamicThingGroup: { input: CreateDynamicThingGroupRequest; output: CreateDynamicThingGroupResponse };
+  CreateFleetMetric: { input: CreateFleetMetricRequest; output: CreateFleetMetricResponse };
   CreateJob: { input: CreateJobRequest; output: CreateJobResponse };
   CreateJobTemplate: { input: CreateJobTemplateRequest; output: CreateJobTemplateResponse };
   CreateKeysAndCertificate: { input: CreateKeysAndCertificateRequest; output: CreateKeysAndCertificateResponse };
@@ -3471,6 +3548,7 @@ export interface IotOperations {
   DeleteCommandExecution: { input: DeleteCommandExecutionRequest; output: DeleteCommandExecutionResponse };
   DeleteDomainConfiguration: { input: DeleteDomainConfigurationRequest; output: DeleteDomainConfigurationResponse };
   DeleteDynamicThingGroup: { input: DeleteDynamicThingGroupRequest; output: DeleteDynamicThingGroupResponse };
+  DeleteFleetMetric: { input: DeleteFleetMetricRequest; output: Readonly<Record<never, never>> };
   DeleteJob: { input: DeleteJobRequest; output: Readonly<Record<never, never>> };
   DeleteJobExecution: { input: DeleteJobExecutionRequest; output: Readonly<Record<never, never>> };
   DeleteJobTemplate: { input: DeleteJobTemplateRequest; output: Readonly<Record<never, never>> };
@@ -3501,6 +3579,7 @@ export interface IotOperations {
   DescribeEncryptionConfiguration: { input: DescribeEncryptionConfigurationRequest; output: DescribeEncryptionConfigurationResponse };
   DescribeEndpoint: { input: DescribeEndpointRequest; output: DescribeEndpointResponse };
   DescribeEventConfigurations: { input: DescribeEventConfigurationsRequest; output: DescribeEventConfigurationsResponse };
+  DescribeFleetMetric: { input: DescribeFleetMetricRequest; output: DescribeFleetMetricResponse };
   DescribeIndex: { input: DescribeIndexRequest; output: DescribeIndexResponse };
   DescribeJob: { input: DescribeJobRequest; output: DescribeJobResponse };
   DescribeJobExecution: { input: DescribeJobExecutionRequest; output: DescribeJobExecutionResponse };
@@ -3551,6 +3630,7 @@ export interface IotOperations {
   ListCommandExecutions: { input: ListCommandExecutionsRequest; output: ListCommandExecutionsResponse };
   ListCommands: { input: ListCommandsRequest; output: ListCommandsResponse };
   ListDomainConfigurations: { input: ListDomainConfigurationsRequest; output: ListDomainConfigurationsResponse };
+  ListFleetMetrics: { input: ListFleetMetricsRequest; output: ListFleetMetricsResponse };
   ListIndices: { input: ListIndicesRequest; output: ListIndicesResponse };
   ListJobExecutionsForJob: { input: ListJobExecutionsForJobRequest; output: ListJobExecutionsForJobResponse };
   ListJobExecutionsForThing: { input: ListJobExecutionsForThingRequest; output: ListJobExecutionsForThingResponse };
@@ -3618,6 +3698,7 @@ export interface IotOperations {
   UpdateDynamicThingGroup: { input: UpdateDynamicThingGroupRequest; output: UpdateDynamicThingGroupResponse };
   UpdateEncryptionConfiguration: { input: UpdateEncryptionConfigurationRequest; output: UpdateEncryptionConfigurationResponse };
   UpdateEventConfigurations: { input: UpdateEventConfigurationsRequest; output: UpdateEventConfigurationsResponse };
+  UpdateFleetMetric: { input: UpdateFleetMetricRequest; output: Readonly<Record<never, never>> };
   UpdateIndexingConfiguration: { input: UpdateIndexingConfigurationRequest; output: UpdateIndexingConfigurationResponse };
   UpdateJob: { input: UpdateJobRequest; output: Readonly<Record<never, never>> };
   UpdatePackage: { input: UpdatePackageRequest; output: UpdatePackageResponse };

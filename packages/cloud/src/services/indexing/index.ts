@@ -2,11 +2,14 @@ import type { Clock, Random } from "@thingline/transport";
 import type { Log } from "../../log.js";
 import type { DynamicGroupOperations } from "../registry/index.js";
 import type { CloudService } from "../service.js";
+import { taggable } from "../taggable.js";
 import { recordConnectivity } from "./connectivity.js";
 import { FleetIndexes } from "./indexes.js";
-import { indexingServiceName } from "./model.js";
+import { wakeFleetMetrics } from "./fleet-metrics.js";
+import { indexingKeys, indexingServiceName } from "./model.js";
 import { createIndexing, type Indexing } from "./service.js";
 
+export { listFleetMetricPoints } from "./fleet-metrics.js";
 export type { Indexing } from "./service.js";
 
 export interface IndexingServiceDependencies {
@@ -26,6 +29,8 @@ export function createIndexingService(deps: IndexingServiceDependencies): CloudS
     operations,
     rest: Object.values(operations),
     changes: indexes,
+    taggable: [taggable("fleetmetric", indexingKeys.fleetMetric)],
+    wake: wakeFleetMetrics(indexes, deps.log),
     onLifecycle(event, runner) {
       const isOfConnection = event.eventType === "connected" || event.eventType === "disconnected";
       if (!isOfConnection || !indexes.hearsClients(event.scope)) return undefined;

@@ -7,6 +7,7 @@ import { aggregationOperations } from "./aggregations.js";
 import { changeConfiguration, describeConfiguration, readConfiguration, schemaOf } from "./configuration.js";
 import { getThingConnectivityData } from "./connectivity.js";
 import { dynamicGroupControl } from "./dynamic-groups.js";
+import { fleetMetricControl } from "./fleet-metrics.js";
 import type { FleetIndexes } from "./indexes.js";
 import { groupsIndex, indexingKeys, indexingServiceName, thingsIndex } from "./model.js";
 import { kindOfIndex, searchOperation } from "./search.js";
@@ -74,6 +75,7 @@ export function createIndexing(indexes: FleetIndexes, dynamicGroups: DynamicGrou
     searchIndex: searchOperation(indexes),
     ...aggregationOperations(indexes),
     ...dynamicGroupControl(indexes, dynamicGroups),
+    ...fleetMetricControl(indexes),
     getThingConnectivityData,
   };
 }
