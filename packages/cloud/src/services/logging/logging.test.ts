@@ -180,6 +180,10 @@ describe("the log of a cloud", () => {
       ...[...grouped, "GetThingShadow!", "Publish-In", "Publish-Out", "Unsubscribe", "Disconnect"],
       ...["Subscribe!", "Publish-In!", "GetThingShadow!", "Disconnect"],
     ]);
+    await run(cloud.logging.deleteV2LoggingLevel, { targetType: "THING_GROUP", targetName: "plant" });
+    const ungrouped = (await world.lines()).length;
+    await live(world);
+    assert.deepEqual(typesOf(await world.lines()).slice(ungrouped), ["Disconnect"]);
     const stranger = await world.connect("stranger");
     await world.wait(stranger.closed);
     const last = (await world.lines()).at(-1);

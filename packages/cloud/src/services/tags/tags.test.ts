@@ -274,15 +274,22 @@ test("a group that is made again with other tags is another one", async () => {
 });
 
 test("a resource that is deleted while it is tagged leaves no tags", async () => {
-  const { run, runner, named, tags, store } = await openWorld();
+  const { run, named, tags, store } = await openWorld();
   await run(named.registry.createPolicy, {
     policyName: "p",
     policyDocument: '{"Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}',
   });
-  const input = { resourceArn: arnOf("policy/p"), tags: [{ Key: "a" }] };
-  const tagging = runner.run(scope, tags.tagResource, input).catch((error: unknown) => error);
-  await run(named.registry.deletePolicy, { policyName: "p" });
-  await tagging;
+  const commit = store.commit.bind(store);
+  store.commit = async (operations) => {
+    // Between what tagging has read and its commit.
+    if (operations.some(({ key }) => key[2] === "tags" && key[3] === "policy")) {
+      store.commit = commit;
+      await run(named.registry.deletePolicy, { policyName: "p" });
+    }
+    return commit(operations);
+  };
+  const tagging = run(tags.tagResource, { resourceArn: arnOf("policy/p"), tags: [{ Key: "a" }] });
+  await assert.rejects(tagging, has("RESOURCE_NOT_FOUND"));
   assert.deepEqual(await store.list([scope.account, scope.region, "tags"], { limit: 9 }), []);
 });
 
