@@ -190,7 +190,12 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
     { isLimited },
   );
   const certificateAuthorities = createCertificateAuthoritiesService(
-    { ...deps, provisionThing: thingProvisioning.operations.provisionThing, findTemplate: findProvisioningTemplate },
+    {
+      ...deps,
+      iotLog,
+      provisionThing: thingProvisioning.operations.provisionThing,
+      findTemplate: findProvisioningTemplate,
+    },
     { isLimited },
   );
   const authorizers = createAuthorizersService({ ...deps, findDomainOfAuthorizer });

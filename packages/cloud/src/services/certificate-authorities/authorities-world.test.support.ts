@@ -8,6 +8,7 @@ import {
 import { ThinglineError, toHex } from "@thingline/protocol";
 import type { KeyPair, Keys, Random } from "@thingline/transport";
 import { createNodeKeys } from "@thingline/transport/node";
+import { verbosityOf, type IotLog, type IotLogEntry } from "../iot-log.js";
 import { createProvisionThing } from "../thing-provisioning/provision-thing.js";
 import { openServiceWorld, type ServiceWorld } from "../world.test.support.js";
 import { createCertificateAuthoritiesService, type FindTemplate, type NamedTemplate } from "./index.js";
@@ -79,7 +80,10 @@ export async function openAuthoritiesWorld({
     if (found === undefined) throw new ThinglineError("RESOURCE_NOT_FOUND", `no template ${templateName}`);
     return { result: found, operations: [], effects: [] };
   };
-  const service = createCertificateAuthoritiesService({ ...world, provisionThing, findTemplate }, { isLimited });
+  const iotEntries: IotLogEntry[] = [];
+  const iotLog: IotLog = { verbosity: verbosityOf.INFO, write: (entry) => void iotEntries.push(entry) };
+  const deps = { ...world, iotLog, provisionThing, findTemplate };
+  const service = createCertificateAuthoritiesService(deps, { isLimited });
   const authorities = service.operations;
   const { firstConnections } = service;
 
@@ -116,7 +120,16 @@ export async function openAuthoritiesWorld({
 
   const idOf = ({ der }: { der: Uint8Array }) => toHex(world.keys.sha256(der));
 
-  return Object.assign(world, { ...cas, authorities, firstConnections, templates, register, connect, idOf });
+  return Object.assign(world, {
+    ...cas,
+    iotEntries,
+    authorities,
+    firstConnections,
+    templates,
+    register,
+    connect,
+    idOf,
+  });
 }
 
 export const roleArn = "arn:aws:iam::123456789012:role/provisioning";

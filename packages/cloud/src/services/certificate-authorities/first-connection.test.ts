@@ -139,6 +139,9 @@ test("with a template the first connection provisions the device, and the next o
   assert.equal(principal?.certificate.origin.source, "just-in-time-provisioning");
   assert.equal(eventsOf(await world.takeEffects()).length, 1);
   assert.ok(world.logged.includes("deviceProvisionedJustInTime"));
+  const more = { deviceCertificateId: certificateId };
+  const provisioned = { level: "INFO", eventType: "ProvisionDevice", protocol: "MQTT", clientId: "pump-7", more };
+  assert.deepEqual(world.iotEntries, [provisioned]);
 });
 
 test("many first connections of one certificate provision it once", async () => {
@@ -162,6 +165,8 @@ test("a template that cannot be followed leaves the certificate waiting, and say
     /could not be provisioned: .*Cannot resolve reference value: AWS::IoT::Certificate::CommonName/,
   );
   assert.ok(world.logged.includes("justInTimeProvisioningFailed"));
+  const [failed] = world.iotEntries;
+  assert.deepEqual([failed?.eventType, failed?.isFailure, failed?.level], ["ProvisionDevice", true, "ERROR"]);
   const status = async () => (await findCertificate(world.store, scope, world.idOf(nameless)))?.status;
   assert.equal(await status(), "PENDING_ACTIVATION");
   assert.equal(eventsOf(await world.takeEffects()).length, 1, "whoever listens hears that one waits");

@@ -1,5 +1,6 @@
 import type { Clock } from "@thingline/transport";
 import type { Log } from "../../log.js";
+import { noIotLog, type IotLog } from "../iot-log.js";
 import { saga } from "../saga.js";
 import {
   deleteCaCertificate,
@@ -26,6 +27,8 @@ export const certificateAuthoritiesName = "certificate-authorities";
 export interface CertificateAuthoritiesDependencies {
   clock: Clock;
   log: Log;
+  /** Default: nothing is logged. */
+  iotLog?: IotLog | undefined;
   provisionThing: ProvisionThing;
   findTemplate: FindTemplate;
 }
@@ -53,7 +56,7 @@ export function createFirstConnections(
   deps: CertificateAuthoritiesDependencies,
   { isLimited }: { isLimited: boolean },
 ) {
-  const { clock, log } = deps;
+  const { clock, iotLog = noIotLog, log } = deps;
   const gate = new FirstConnectionsGate({ monotonicMs: () => clock.monotonicMs(), isLimited });
   const decide = connectFirstOperation(deps);
 
@@ -69,6 +72,7 @@ export function createFirstConnections(
       try {
         const result = await run(decide, input);
         tell(log, input, result);
+        logProvisioning(iotLog, input, result);
         return explain(result);
       } finally {
         gate.leave();
@@ -94,6 +98,21 @@ function tell(log: Log, input: FirstConnectionInput, result: FirstConnectionResu
     case "refused":
       return log.warn("firstConnectionRefused", { ...facts, reason: result.reason });
   }
+}
+
+/** Just-in-time provisioning, for the log of the account; a registration alone is none. */
+function logProvisioning(
+  iotLog: IotLog,
+  { certificateId, clientId }: FirstConnectionInput,
+  result: FirstConnectionResult,
+): void {
+  const { outcome } = result;
+  if (iotLog.verbosity === 0 || (outcome !== "provisioned" && outcome !== "failed")) return;
+  const entry = { eventType: "ProvisionDevice", protocol: "MQTT", clientId } as const;
+  const more = { deviceCertificateId: certificateId };
+  if (outcome === "provisioned") return iotLog.write({ level: "INFO", ...entry, more });
+  const { code: reason, reason: details } = result;
+  iotLog.write({ level: "ERROR", isFailure: true, ...entry, more, reason, details });
 }
 
 function explain(result: FirstConnectionResult): string {
