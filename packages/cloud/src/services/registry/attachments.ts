@@ -17,7 +17,7 @@ import {
   type ThingPrincipalRecord,
 } from "./model.js";
 import { describePolicy, policiesOf, requirePolicy } from "./policies.js";
-import { recheck, recheckTarget } from "./recheck.js";
+import { recheck, recheckTarget, unchanged } from "./recheck.js";
 import {
   attachPolicyOperations,
   attachThingOperations,
@@ -127,9 +127,14 @@ async function detach(context: OperationContext, input: PolicyTarget): Promise<O
   await requirePolicy(context, input.policyName);
   const attachment = await store.get(registryKeys.policyOfTarget(scope, target, input.policyName));
   if (attachment === undefined) return answer({});
+  const group = thingGroupOfArn(scope, target);
   return {
     result: {},
-    operations: detachPolicyOperations(scope, input.policyName, target),
+    operations: [
+      // A thing that joins the group meanwhile would not be looked at again, and keep the policy.
+      ...(group === undefined ? [] : [await unchanged(context, registryKeys.guard(scope, "thingGroup", group))]),
+      ...detachPolicyOperations(scope, input.policyName, target),
+    ],
     effects: await recheckTarget(context, target),
   };
 }

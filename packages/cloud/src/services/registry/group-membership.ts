@@ -165,7 +165,7 @@ export async function moveThing(
       { key, expectedRevision: revision, value: withGroups(thing, members) },
       ...lastOfEach([
         ...leaving.flatMap(({ group }) => leaveOperations(scope, thingName, group)),
-        ...joining.flatMap(({ group }) => joinOperations(scope, thingName, group)),
+        ...joining.flatMap(({ group }) => [...joinOperations(scope, thingName, group), ...guardsOf(scope, group)]),
       ]),
     ],
     effects: [
@@ -174,6 +174,17 @@ export async function moveThing(
       ...wakeWatchers(watchers, thingName, nowMs),
     ],
   };
+}
+
+/**
+ * Who deletes a group, or changes the policies of it or of one above, has listed its things, and depends on its guard: what joins it writes
+ * the guards.
+ */
+function guardsOf(scope: Scope, group: ThingGroupRecord): StoreOperation[] {
+  return [...group.ancestors, group].map(({ thingGroupName }) => ({
+    key: registryKeys.guard(scope, "thingGroup", thingGroupName),
+    value: null,
+  }));
 }
 
 function withGroups({ groups: _before, ...thing }: ThingRecord, members: readonly Member[]): ThingRecord {

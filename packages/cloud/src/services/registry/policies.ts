@@ -6,7 +6,7 @@ import { lastName, readPage } from "../page.js";
 import { awsOperation } from "../aws-operation.js";
 import { tagsGone, tagsOfNew } from "../tags/index.js";
 import { arnOf, policyVersionsMax, registryKeys, type PolicyRecord, type PolicyVersionRecord } from "./model.js";
-import { recheckPolicy } from "./recheck.js";
+import { recheckPolicy, unchanged } from "./recheck.js";
 
 const versionDigitsMax = 15;
 
@@ -107,6 +107,8 @@ export function createPolicyVersionOperation(parse: (text: string) => unknown) {
       ...(isDefaultVersion && { defaultVersionId: versionId, modifiedAtMs: nowMs }),
     };
     const version: PolicyVersionRecord = { versionId, policyDocument: input.policyDocument, createdAtMs: nowMs };
+    // Whoever it is attached to meanwhile would not be looked at again.
+    const attachedToNoMore = await unchanged(context, registryKeys.guard(scope, "policy", name));
     return {
       result: {
         policyArn: arnOf.policy(scope, name),
@@ -117,6 +119,7 @@ export function createPolicyVersionOperation(parse: (text: string) => unknown) {
       operations: [
         { key: registryKeys.policy(scope, name), expectedRevision: revision, value: changed },
         { key: registryKeys.policyVersion(scope, name, versionId), expectedRevision: 0, value: version },
+        ...(isDefaultVersion ? [attachedToNoMore] : []),
       ],
       effects: isDefaultVersion ? await recheckPolicy(context, name) : [],
     };
@@ -225,7 +228,11 @@ export const setDefaultPolicyVersion = awsOperation(
     const value: PolicyRecord = { ...policy, defaultVersionId: versionId, modifiedAtMs: context.nowMs };
     return {
       result: {},
-      operations: [{ key: registryKeys.policy(context.scope, policy.policyName), expectedRevision: revision, value }],
+      operations: [
+        { key: registryKeys.policy(context.scope, policy.policyName), expectedRevision: revision, value },
+        // Whoever it is attached to meanwhile would not be looked at again.
+        await unchanged(context, registryKeys.guard(context.scope, "policy", policy.policyName)),
+      ],
       effects: await recheckPolicy(context, policy.policyName),
     };
   },

@@ -1,4 +1,5 @@
 import { iterate } from "../../store/iterate.js";
+import type { StoreKey, StoreOperation } from "../../store/store.js";
 import type { Effect, Operation, OperationContext } from "../operation.js";
 import { lastName } from "../page.js";
 import { findGroup, pageBelow } from "./group-directory.js";
@@ -21,6 +22,11 @@ export async function recheckThing({ store, scope }: Reader, thingName: string):
     if (certificateId !== undefined) effects.push(recheck(certificateId));
   }
   return effects;
+}
+
+/** Makes a commit depend on a guard: on nobody having joined what was listed. */
+export async function unchanged({ store }: Reader, guard: StoreKey): Promise<StoreOperation> {
+  return { key: guard, expectedRevision: (await store.get(guard))?.revision ?? 0, check: true };
 }
 
 export async function recheckPolicy(

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
+import { createReferenceCheck } from "../../store-references.js";
+import { iterate } from "../../store/iterate.js";
+import { encodeKey } from "../../store/key-encoding.js";
+import type { StoreKey } from "../../store/store.js";
 import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
 import { clearedThingsMax } from "./group-sweep.js";
 import { membershipWakeName, thingOfMembershipWake } from "./index.js";
@@ -290,6 +294,66 @@ test("many that add things to one group at once lose none", async () => {
   await Promise.all(names.map((name) => add(world, name, "north")));
   assert.deepEqual(await namesIn(world, "fleet", { recursive: true, maxResults: 7 }), names);
   assert.deepEqual(await namesIn(world, "north"), names);
+});
+
+/** Runs `meanwhile` when somebody has decided what is to become of the key, before the store hears of it. */
+function interrupt({ store }: ServiceWorld, key: StoreKey, meanwhile: () => Promise<unknown>): void {
+  const commit = store.commit.bind(store);
+  store.commit = async (operations) => {
+    if (!operations.some((operation) => encodeKey(operation.key) === encodeKey(key))) return commit(operations);
+    store.commit = commit;
+    await meanwhile();
+    return commit(operations);
+  };
+}
+
+test("a thing that joins a group while that is deleted is in no list of it", async () => {
+  const world = await openServiceWorld();
+  const { run, registry, store } = world;
+  await makeGroups(world, { fleet: undefined, north: "fleet" });
+  await makeThings(world, "t");
+  interrupt(world, registryKeys.thingGroup(scope, "north"), () => add(world, "t", "north"));
+  await run(registry.deleteThingGroup, { thingGroupName: "north" });
+  assert.deepEqual(await groupsOf(world, "t"), []);
+  assert.deepEqual(await namesIn(world, "fleet", { recursive: true }), []);
+  const check = createReferenceCheck(() => "");
+  for await (const entry of iterate(store, [])) check.see(entry);
+  assert.deepEqual([...check.dangling()], []);
+});
+
+test("a thing that joins while policies of a group above change has its connections looked at after the change", async () => {
+  const world = await openServiceWorld();
+  const { run, registry } = world;
+  const policyDocument = JSON.stringify({ Version: "2012-10-17", Statement: [] });
+  const policy = { policyName: "p" };
+  const target = arnOfGroup("fleet");
+  await makeGroups(world, { fleet: undefined, north: "fleet", south: "fleet" });
+  await makeThings(world, "t");
+  await run(registry.createPolicy, { ...policy, policyDocument });
+  const { certificateArn: principal, certificateId } = await run(registry.createKeysAndCertificate, {});
+  await run(registry.attachThingPrincipal, { thingName: "t", principal });
+  const rechecks = async () => {
+    const found = (await world.takeEffects()).filter((effect) => effect.type === "recheckPrincipal");
+    return found.map((effect) => effect.certificateId);
+  };
+  const attachment = registryKeys.policyOfTarget(scope, target, "p");
+  await rechecks();
+  interrupt(world, attachment, () => add(world, "t", "north"));
+  await run(registry.attachPolicy, { ...policy, target });
+  assert.deepEqual(await rechecks(), [certificateId, certificateId], "of the thing that joined, then of the policy");
+  await run(registry.removeThingFromThingGroup, { thingName: "t", thingGroupName: "north" });
+  await rechecks();
+  interrupt(world, attachment, () => add(world, "t", "south"));
+  await run(registry.detachPolicy, { ...policy, target });
+  assert.deepEqual(await rechecks(), [certificateId, certificateId]);
+  interrupt(world, registryKeys.policy(scope, "p"), () => run(registry.attachPolicy, { ...policy, target: principal }));
+  await run(registry.createPolicyVersion, { ...policy, policyDocument, setAsDefault: true });
+  assert.deepEqual(await rechecks(), [certificateId, certificateId]);
+  await run(registry.detachPolicy, { ...policy, target: principal });
+  await rechecks();
+  interrupt(world, registryKeys.policy(scope, "p"), () => run(registry.attachPolicy, { ...policy, target: principal }));
+  await run(registry.setDefaultPolicyVersion, { ...policy, policyVersionId: "1" });
+  assert.deepEqual(await rechecks(), [certificateId, certificateId]);
 });
 
 test("a page of a group of ten thousand reads a page, and no more", async () => {
