@@ -5,7 +5,7 @@ import { createReferenceCheck } from "../../store-references.js";
 import { iterate } from "../../store/iterate.js";
 import type { Operation } from "../operation.js";
 import { openServiceWorld, scope } from "../world.test.support.js";
-import { addCertificate } from "./issued-certificates.js";
+import { addCertificate, discardCertificate } from "./issued-certificates.js";
 
 const buyer = { ...scope, account: "210987654321" };
 const has = (code: ErrorCode, says?: RegExp) => (error: unknown) =>
@@ -218,4 +218,34 @@ test("outgoing certificates are listed by pages, the last one first unless asked
   };
   assert.deepEqual(await list(true), ids);
   assert.deepEqual(await list(false), ids.toReversed());
+});
+
+test("a certificate that a service discards on its way is in neither account, and one that comes back stays with its owner", async () => {
+  const world = await openWorld();
+  const { seller, registry, certificateId } = world;
+  await world.offer();
+  await seller(discardCertificate, { certificateId });
+  await assert.rejects(world.describe(world.buyer), has("RESOURCE_NOT_FOUND"));
+  await assert.rejects(world.buyer(registry.acceptCertificateTransfer, { certificateId }), has("RESOURCE_NOT_FOUND"));
+  assert.deepEqual([await world.outgoing(), await world.faults()], [[], []]);
+
+  const other = await openWorld();
+  await other.offer();
+  await other.buyer(discardCertificate, { certificateId: other.certificateId });
+  assert.equal((await other.describe(other.seller)).status, "INACTIVE");
+  assert.deepEqual([await other.outgoing(), await other.faults()], [[], []]);
+});
+
+test("a certificate that was given away and is registered again can be given away again, and kept after all", async () => {
+  const world = await openWorld();
+  const { seller, registry, certificateId, describe } = world;
+  const { certificatePem = "" } = await describe(seller);
+  await world.offer();
+  await world.buyer(registry.acceptCertificateTransfer, { certificateId });
+  await seller(registry.registerCertificateWithoutCa, { certificatePem });
+  const third = { ...scope, account: "333333333333" };
+  await seller(registry.transferCertificate, { certificateId, targetAwsAccount: third.account });
+  await seller(registry.cancelCertificateTransfer, { certificateId });
+  assert.equal((await describe(seller)).status, "INACTIVE");
+  assert.deepEqual(await world.faults(), []);
 });

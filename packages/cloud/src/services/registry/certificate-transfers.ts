@@ -6,7 +6,8 @@ import { lastName, readPage } from "../page.js";
 import { requireCertificate } from "./certificates.js";
 import { arnOf, registryKeys, type CertificateRecord } from "./model.js";
 import { policiesOf } from "./policies.js";
-import { changeStatus, listKeysOf, unlistCertificate } from "./records.js";
+import { changeStatus, listKeysOf } from "./records.js";
+import { outgoingGone, recordGone } from "./transfer-records.js";
 
 // A certificate on its way from one account of the cloud to another has a record in both, PENDING_TRANSFER, until the receiver has decided:
 // each change of it is one commit over both accounts.
@@ -215,17 +216,11 @@ function giveBack({ nowMs }: Context, { scope, entry }: Side, before: Certificat
 
 /** Its record goes, with all that goes with it. Nothing is attached to it. */
 function forget({ scope, entry }: Side): StoreOperation[] {
-  const { key, value, revision } = entry;
+  const { value } = entry;
   return [
-    { key, expectedRevision: revision, delete: true },
-    { key: registryKeys.guard(scope, "certificate", value.certificateId), delete: true },
-    ...unlistCertificate(scope, value),
+    ...recordGone(scope, entry),
     ...(value.transfer?.toAccount === undefined ? [] : [outgoingGone(scope, value)]),
   ];
-}
-
-function outgoingGone(scope: Scope, { certificateId, transfer }: CertificateRecord): StoreOperation {
-  return { key: registryKeys.outgoingCertificate(scope, transfer?.atMs ?? 0, certificateId), delete: true };
 }
 
 const invalid = (message: string) => new ThinglineError("REQUEST_INVALID", message);

@@ -15,6 +15,7 @@ import {
   unlistCertificate,
 } from "./records.js";
 import { requireThing } from "./thing-directory.js";
+import { endTransfer } from "./transfer-records.js";
 
 // Operations that AWS does not have: for services of the cloud that issue certificates and let go of them. They are called with what a
 // service decided, never with what a client sent.
@@ -93,6 +94,7 @@ export const discardCertificate: Operation<{ certificateId: string }, void> = as
   const operations: StoreOperation[] = [
     { key: registryKeys.certificate(scope, certificateId), expectedRevision: entry.revision, delete: true },
     ...unlistCertificate(scope, entry.value),
+    ...(await endTransfer(context, entry.value)),
     { key: guardKey, expectedRevision: guardRevision, delete: true },
   ];
   for (const name of await policiesOf(context, arn)) operations.push(...detachPolicyOperations(scope, name, arn));

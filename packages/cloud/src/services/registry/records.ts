@@ -37,6 +37,8 @@ export function newCertificate(options: {
   return [
     { key, expectedRevision: 0, value: record },
     ...listKeysOf(scope, record).map((listKey) => ({ key: listKey, value: null })),
+    // One that the account gave away and registers again can be given away again.
+    { key: registryKeys.transferredCertificate(scope, certificateId), delete: true },
   ];
 }
 
