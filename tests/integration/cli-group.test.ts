@@ -22,9 +22,25 @@ let cloud: StartedCloud;
 let iot: IoTClient;
 let dataDir: string;
 
+const policyDocuments = ['{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}'];
+const functions = {
+  auth: (event: { protocolData?: { mqtt?: { username?: string } } }) =>
+    event.protocolData?.mqtt?.username === "me"
+      ? { isAuthenticated: true, principalId: "me", policyDocuments }
+      : { isAuthenticated: false },
+};
+
 before(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "thingline-test-"));
-  cloud = await startCloud({ dataDir, mqttsPort: 0, httpsPort: 0, apiPort: 0, limits: "none", keyPoolSize: 0 });
+  cloud = await startCloud({
+    dataDir,
+    mqttsPort: 0,
+    httpsPort: 0,
+    apiPort: 0,
+    limits: "none",
+    keyPoolSize: 0,
+    functions,
+  });
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };
   iot = new IoTClient({ endpoint: cloud.addresses.api, region: "us-east-1", credentials });
 });
@@ -268,6 +284,32 @@ async function inJson(...words: string[]) {
   const finished = await run(...words, "--json");
   return { ...finished, events: eventsOf(finished) };
 }
+
+test("authorizers are made, listed and tried, and domain configurations with them", async () => {
+  const create = ["authorizer", "create", "passwords", "--function", "auth"];
+  const refused = await line(...create);
+  assert.deepEqual([refused.code, /--token-key/.test(refused.stderr)], [2, true]);
+  const created = await line(...create, "--no-signing", "--default");
+  assert.match(created.stdout, /^created authorizer passwords .*the default/, created.stderr);
+  const [listed] = await lineEvents("authorizer", "list");
+  assert.deepEqual([listed?.["authorizerName"], listed?.["status"]], ["passwords", "ACTIVE"]);
+  const tried = await line("authorizer", "test", "passwords", "--username", "me");
+  assert.match(tried.stdout, /^let in as me\n/);
+  const other = await line("authorizer", "test", "passwords", "--username", "you");
+  assert.deepEqual([other.code, /turned away/.test(other.stdout)], [1, true]);
+
+  const options = ["--authentication", "CUSTOM_AUTH", "--protocol", "SECURE_MQTT", "--authorizer", "passwords"];
+  const made = await line("domain", "create", "own", "--domain", "iot.example.com", ...options);
+  assert.match(made.stdout, /^created domain configuration own for iot\.example\.com in the local/);
+  const domains = await lineEvents("domain", "list");
+  assert.deepEqual(
+    domains.map(({ domainConfigurationName, domainName }) => [domainConfigurationName, domainName]),
+    [
+      ["iot:Data-ATS", "localhost"],
+      ["own", "iot.example.com"],
+    ],
+  );
+});
 
 test("tags are added, listed, changed and removed", async () => {
   await iot.send(new CreateThingGroupCommand({ thingGroupName: "tagged", tags: [{ Key: "site", Value: "oslo" }] }));

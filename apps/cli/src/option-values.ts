@@ -171,6 +171,13 @@ export const optionValues = {
       throw new InvalidArgumentError(`"${name}" is given twice.`);
     return { ...before, [name]: { url } };
   },
+  /** `ARN=FILE`, which may be repeated. */
+  serverCertificates: (text: string, before: Record<string, string> | undefined): Record<string, string> => {
+    const [, arn, file] = /^(arn:[^=]+)=(.+)$/u.exec(text) ?? [];
+    if (arn === undefined || file === undefined)
+      throw new InvalidArgumentError("A server certificate is ARN=FILE, with certificate, chain and key in the file");
+    return { ...before, [arn]: file };
+  },
   vendingAtStart: (text: string): Vending =>
     text === awsHandlerName ? { function: awsHandlerName } : optionValues.vending(text),
   vending: (text: string): Vending => {

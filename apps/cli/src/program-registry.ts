@@ -1,10 +1,11 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { optionValues } from "./option-values.js";
 import { awsOption, dataDirOption, examples, type AddCommand } from "./program-parts.js";
 
 // Commands for what things may have besides groups.
 
 const loadType = async () => import("./commands/thing-type.js");
+const loadAuthorizer = async () => import("./commands/authorizer.js");
 const loadBilling = async () => import("./commands/billing-group.js");
 
 const withPlaceOptions = (made: Command) => made.addOption(dataDirOption()).addOption(awsOption());
@@ -115,4 +116,67 @@ export function addBillingGroup(group: Command, command: AddCommand): void {
     async () => (await loadBilling()).billingGroupDelete,
   ).argument(...argument);
   examples(withPlaceOptions(gone), "billing-group delete north");
+}
+
+export function addAuthorizer(group: Command, command: AddCommand): void {
+  const { path } = optionValues;
+  const argument = ["<name>", "name of the authorizer"] as const;
+  const create = command(group, "create", "make an authorizer", async () => (await loadAuthorizer()).authorizerCreate)
+    .argument(...argument)
+    .requiredOption("--function <arn>", "ARN of the function that is asked; see cloud start --function")
+    .option("--token-key <name>", "the name under which clients send their token")
+    .option("--public-key <file>", "RSA public key, PEM, that tokens are checked with", path)
+    .option("--no-signing", "tokens are not signed")
+    .option("--default", "clients that name none are asked by it");
+  examples(
+    withPlaceOptions(create),
+    "authorizer create tokens --function auth --token-key token --public-key token.pub.pem",
+    "authorizer create passwords --function auth --no-signing --default",
+  );
+  const list = command(group, "list", "list authorizers", async () => (await loadAuthorizer()).authorizerList);
+  examples(withPlaceOptions(list), "authorizer list", "authorizer list --json");
+  const tried = command(
+    group,
+    "test",
+    "ask an authorizer's function",
+    async () => (await loadAuthorizer()).authorizerTest,
+  )
+    .argument(...argument)
+    .option("--token <text>", "the client's token")
+    .option("--signature <base64>", "of the token: RSA, SHA-256")
+    .option("--username <text>", "of the MQTT CONNECT")
+    .option("--password <text>", "of the MQTT CONNECT")
+    .option("--client-id <id>", "of the MQTT CONNECT");
+  examples(withPlaceOptions(tried), "authorizer test passwords --username me --password secret");
+}
+
+export function addDomain(group: Command, command: AddCommand): void {
+  const create = command(
+    group,
+    "create",
+    "make a domain configuration",
+    async () => (await loadAuthorizer()).domainCreate,
+  )
+    .argument("<name>", "name of the configuration")
+    .option("--domain <host>", "its server name; default: one of AWS's")
+    .option("--certificate-arn <arn>", "server certificate; default: one of the local cloud's CA")
+    .option("--authorizer <name>", "its default authorizer")
+    .addOption(
+      new Option("--authentication <type>", "what clients have to show").choices([
+        "AWS_X509",
+        "CUSTOM_AUTH",
+        "CUSTOM_AUTH_X509",
+        "DEFAULT",
+      ]),
+    )
+    .addOption(
+      new Option("--protocol <name>", "what clients speak").choices(["SECURE_MQTT", "MQTT_WSS", "HTTPS", "DEFAULT"]),
+    )
+    .option("--security-policy <name>", "TLS versions and ciphers, by AWS's name");
+  examples(
+    withPlaceOptions(create),
+    "domain create tokens --domain iot.example.com --authentication CUSTOM_AUTH --protocol SECURE_MQTT --authorizer tokens",
+  );
+  const list = command(group, "list", "list domain configurations", async () => (await loadAuthorizer()).domainList);
+  examples(withPlaceOptions(list), "domain list", "domain list --json");
 }

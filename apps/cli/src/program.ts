@@ -13,7 +13,7 @@ import { addDeviceCredentials, addRoleAlias } from "./program-role-alias.js";
 import { addFota, addGroup } from "./program-fleet.js";
 import { addModemCredentials } from "./program-modem-credentials.js";
 import { addModemSimulate } from "./program-modem-simulate.js";
-import { addBillingGroup, addThingType } from "./program-registry.js";
+import { addAuthorizer, addBillingGroup, addDomain, addThingType } from "./program-registry.js";
 import { addRule } from "./program-rules.js";
 import { addCa, addClaimVerbs, addProvision, addTemplate } from "./program-provisioning.js";
 import {
@@ -169,6 +169,8 @@ export function createProgram(
   addThingType(group("thing-type", "thing types: create, list, show, update, deprecate, delete"), command);
   addRule(group("rule", "topic rules: create, list, show, enable, disable, delete, test"), command);
   addBillingGroup(group("billing-group", "billing groups: create, list, show, add, remove, delete"), command);
+  addAuthorizer(group("authorizer", "custom authorizers of clients: create, list, test"), command);
+  addDomain(group("domain", "domain configurations: create, list"), command);
   addFota(group("fota", "firmware over the air: deploy, status, cancel, rollback, doctor"), command);
   addPackage(group("package", "software packages: create, list, show, publish, deprecate, delete"), command);
   addRoleAlias(group("role-alias", "names by which devices assume roles: create, list, show, update, delete"), command);
@@ -254,6 +256,11 @@ function addCloud(cloud: Command, command: AddCommand): void {
       "--function <name=url>",
       "what AWS would call by a Lambda ARN: POST of the event as JSON; may be repeated",
       optionValues.functions,
+    )
+    .option(
+      "--server-certificate <arn=file>",
+      "of a domain configuration: PEM of certificate, chain and key; may be repeated (default: the cloud's own CA)",
+      optionValues.serverCertificates,
     )
     .option(
       "--vending <who>",

@@ -112,6 +112,8 @@ export interface StartCloudOptions {
    * this process, or an HTTP endpoint. Default: none.
    */
   functions?: Readonly<Record<string, CloudFunction>>;
+  /** See `CloudOptions.serverCertificates`. */
+  serverCertificates?: CloudOptions["serverCertificates"];
   /** Default `process`. */
   durability?: Durability;
   /** Default: the system's. With one of its own a test lets a minute pass at once: rollouts, time-outs and retries of jobs go by it. */
@@ -263,7 +265,8 @@ class NodeCloud implements StartedCloud {
     };
     const dependencies = { ...adapters, files: this.#files, isSignedBy };
     const { store, blobs, directoryId, directory } = await this.#openStore(folder, dependencies);
-    const { unsignedRequests, accessKeys, vending, sessionOwner, rotationOverlapMs } = this.#options;
+    const { unsignedRequests, accessKeys, serverCertificates, vending, sessionOwner, rotationOverlapMs } =
+      this.#options;
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
       { ...adapters, files: this.#files, store, ...(blobs && { blobs }), ...this.#functions(clock), hash, log },
@@ -278,6 +281,7 @@ class NodeCloud implements StartedCloud {
         ...(unsignedRequests === undefined ? {} : { unsignedRequests }),
         ...(accessKeys === undefined ? {} : { accessKeys }),
         ...(vending === undefined ? {} : { vending }),
+        ...(serverCertificates === undefined ? {} : { serverCertificates }),
         ...(sessionOwner === undefined ? {} : { sessionOwner }),
         ...(rotationOverlapMs === undefined ? {} : { rotationOverlapMs }),
         keyPoolSize: this.#options.keyPoolSize ?? defaultKeyPoolSize,
@@ -527,6 +531,7 @@ const optionTypes = {
   account: "string",
   region: "string",
   serverNames: "array",
+  serverCertificates: "object",
   // `aws`, `none` or limits of one's own.
   limits: "any",
   sigv4: "string",

@@ -7,6 +7,7 @@ import { createNodeFiles } from "@thingline/transport/node";
 import { readAccessKeys } from "../access-keys.js";
 import { openAwsHandler } from "../aws-handler.js";
 import { administer, describeVending, readVending, switchVending } from "../administration.js";
+import { nodeAdapters } from "../adapters.js";
 import type { CommandContext } from "../command.js";
 import { exitCodes, UsageError } from "../failure.js";
 import { guardProcess } from "../guard.js";
@@ -38,10 +39,27 @@ interface StartOptions {
   rotationOverlap?: number;
   vending?: Vending;
   sessionOwner: "principal" | "clientId";
+  serverCertificate?: Record<string, string>;
   durability: "process" | "disk";
   logLevel: LogLevel;
   verbose?: boolean;
 }
+
+/** Certificate, chain and key of each in one file. */
+async function readServerCertificates(files: Readonly<Record<string, string>>) {
+  const { files: access } = nodeAdapters();
+  const pairs = Object.entries(files).map(async ([arn, path]) => {
+    const text = new TextDecoder().decode(await access.read(path, { bytesMax: serverCertificateBytesMax }));
+    const blocks = text.match(/-----BEGIN ([A-Z ]+)-----[^-]*-----END \1-----/g) ?? [];
+    const isKey = (block: string) => block.includes("PRIVATE KEY");
+    const certificate = blocks.filter((block) => !isKey(block)).join("\n");
+    return [arn, { certificate, privateKey: blocks.find(isKey) ?? "" }] as const;
+  });
+  return Object.fromEntries(await Promise.all(pairs));
+}
+
+/** A chain of five, and a key. */
+const serverCertificateBytesMax = 64 * 1024;
 
 /** `thingline cloud start` */
 export async function cloudStart({ output, signal }: CommandContext, options: StartOptions): Promise<void> {
@@ -66,6 +84,9 @@ export async function cloudStart({ output, signal }: CommandContext, options: St
     account: options.account,
     region: options.region,
     serverNames: options.name ?? [],
+    ...(options.serverCertificate === undefined
+      ? {}
+      : { serverCertificates: await readServerCertificates(options.serverCertificate) }),
     limits: options.limits ? "aws" : "none",
     sigv4: options.sigv4 ? "verify" : "any",
     unsignedRequests: options.unsigned ? "allowed" : "refused",

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isThinglineError } from "@thingline/protocol";
+import { makeTestCertificate } from "@thingline/transport/contract";
+import { createVirtualKeys, createVirtualRandom } from "@thingline/transport/virtual";
 import { createFunctions } from "../functions/functions.js";
 import { silentLog } from "../log.js";
 import { createDomainConfigurationsService } from "../services/domain-configurations/index.js";
@@ -9,7 +12,11 @@ import { certificateCallbackTimeoutMs, domainCertificatesMax, Domains, type Doma
 
 const certificateArn = "arn:aws:acm:us-east-1:123456789012:certificate/11111111-2222-3333-4444-555555555555";
 const givenArn = "arn:aws:acm:us-east-1:123456789012:certificate/given";
-const given = { certificate: "given certificate", privateKey: "given key" };
+const keys = createVirtualKeys({ random: createVirtualRandom(1) });
+const { certificatePem: certificate, privateKeyPem: privateKey } = await makeTestCertificate(keys, {
+  commonName: "b.example.com",
+});
+const given = { certificate, privateKey };
 const server = { certificate: "server certificate", privateKey: "server key" };
 
 async function openWorld() {
@@ -17,14 +24,15 @@ async function openWorld() {
   const issued: string[] = [];
   const state: { answer: unknown; fails: boolean } = { answer: { isAuthenticated: true }, fails: false };
   const functions = createFunctions({ callback: () => state.answer }, { clock: world.clock, log: silentLog });
-  const domains = new Domains({
+  const options = {
     ...{ ...world, scope, functions, server, serverCertificates: { [givenArn]: given } },
-    issue: async (name) => {
+    issue: async (name: string) => {
       issued.push(name);
       if (state.fails) throw new Error("no CA");
       return { certificate: `of ${name}`, privateKey: "key" };
     },
-  });
+  };
+  const domains = new Domains(options);
   const { operations } = createDomainConfigurationsService({
     hasAuthorizer: async () => true,
     endpointHost: () => "localhost",
@@ -34,7 +42,7 @@ async function openWorld() {
       ...{ domainConfigurationName: name, domainName: `${name}.example.com`, serverCertificateArns: [certificateArn] },
       ...more,
     });
-  return { ...world, domains, operations, create, issued, state };
+  return { ...world, domains, operations, create, issued, state, options };
 }
 
 const connection: DomainConnection = {
@@ -63,6 +71,20 @@ test("the endpoint is itself until it is changed, and a domain has a certificate
   await create("c", { authenticationType: "CUSTOM_AUTH", applicationProtocol: "SECURE_MQTT" });
   const custom = await domains.selectServer("c.example.com");
   assert.deepEqual([custom?.requestsClientCertificate, custom?.isRaw, custom?.minVersion], [false, true, "TLSv1.2"]);
+});
+
+test("a server certificate without its own key is refused when the cloud starts", async () => {
+  const { options } = await openWorld();
+  const { privateKeyPem } = await makeTestCertificate(keys, { commonName: "other" });
+  for (const pair of [
+    { ...given, privateKey: privateKeyPem },
+    { ...given, privateKey: "" },
+    { ...given, certificate: "" },
+  ])
+    assert.throws(
+      () => new Domains({ ...options, serverCertificates: { [givenArn]: pair } }),
+      (error) => isThinglineError(error, "OPTION_INVALID") && error.message.includes(givenArn),
+    );
 });
 
 test("certificates of domainCertificatesMax names are kept", async () => {

@@ -1,4 +1,4 @@
-import { BoundedMap, isRecord, isThinglineError } from "@thingline/protocol";
+import { BoundedMap, bytesEqual, isRecord, isThinglineError, ThinglineError } from "@thingline/protocol";
 import { encodePem } from "@thingline/protocol/x509";
 import type { Clock, Keys, Random, ServerChoice } from "@thingline/transport";
 import type { Functions } from "../functions/index.js";
@@ -65,7 +65,10 @@ export class Domains {
   readonly #names = new BoundedMap<string, true>(domainCertificatesMax);
   readonly #issued = new BoundedMap<string, Promise<ServerPair>>(domainCertificatesMax);
 
+  /** @throws {ThinglineError} OPTION_INVALID for a server certificate without its key */
   constructor(options: DomainsOptions) {
+    const { keys, serverCertificates } = options;
+    for (const [arn, pair] of Object.entries(serverCertificates)) checkPair(keys, arn, pair);
     this.#options = options;
   }
 
@@ -220,6 +223,20 @@ export class Domains {
       },
     );
   }
+}
+
+function checkPair(keys: Keys, arn: string, { certificate, privateKey }: ServerPair): void {
+  const invalid = (why: string, cause?: unknown) =>
+    new ThinglineError("OPTION_INVALID", `serverCertificates: ${arn}: ${why}`, {
+      ...{ details: { option: "serverCertificates" }, cause },
+    });
+  let isPair: boolean;
+  try {
+    isPair = bytesEqual(keys.certificatePublicKey(certificate), keys.publicKeyOf(privateKey));
+  } catch (error) {
+    throw invalid(error instanceof Error ? error.message : String(error), error);
+  }
+  if (!isPair) throw invalid("the private key does not belong to the certificate");
 }
 
 export const withoutPort = (host: string) => host.replace(/:\d{1,5}$/, "").toLowerCase();
