@@ -27,6 +27,7 @@ export default {
       (name) => `src/provisioning-template/template.ts:${name}`,
     ),
     "src/provisioning-template/expression.ts:TextExpression",
+    "src/rest/rest-api.ts:RestCaller",
     "src/services/aws-operation.ts:Api",
     "src/services/aws-operation.ts:LeafPath",
     "src/services/aws-operation.ts:Name",

@@ -144,7 +144,13 @@ export type {
   DirectOutcome,
   DisconnectTerms,
 } from "./services/client-directory.js";
-export type { ConnectedEvent, DisconnectedEvent, LifecycleEvent, SubscriptionEvent } from "./services/lifecycle.js";
+export type {
+  ConnectedEvent,
+  ConnectFailedEvent,
+  DisconnectedEvent,
+  LifecycleEvent,
+  SubscriptionEvent,
+} from "./services/lifecycle.js";
 export { saga } from "./services/saga.js";
 export type { CloudService } from "./services/service.js";
 export { TopicFilters } from "./services/topic-filters.js";
