@@ -37,6 +37,8 @@ export default {
     "src/services/job-templates/managed.ts:ManagedParameter",
     "src/services/jobs/create-job.ts:NewJob",
     "src/services/messages/service.ts:RetainedMessage",
+    ...["ObjectLocation", "PackageVersionStatus"].map((name) => `src/services/packages/model.ts:${name}`),
+    "src/services/packages/sbom-model.ts:SbomResult",
     "src/services/split-provisioning/service.ts:createSplitProvisioning",
     "src/services/thing-provisioning/model.ts:RegistrationStatus",
     "src/services/thing-provisioning/provision-thing.ts:ProvisionThing",

@@ -29,7 +29,8 @@ export type { RestServer, RestServerOptions, RestServerStats } from "./rest/serv
 export { checkAccessKeys, defaultAccessKey } from "./rest/access-keys.js";
 export type { AccessKey } from "./rest/access-keys.js";
 export { defaultRestLimits } from "./rest/admission.js";
-export type { RequestHead, RestLimits, RouteDemands, ServedResponse, Verdict } from "./rest/admission.js";
+export type { RequestHead, RestPeer, RestLimits, RouteDemands, ServedResponse, Verdict } from "./rest/admission.js";
+export type { FindSessionKey, SessionKey, SessionQuestion } from "./rest/session-keys.js";
 export type { MessageLimits } from "./services/message-limits.js";
 export { userPropertiesMax } from "./services/message-input.js";
 export { createMessages, retainedPageSizeMax } from "./services/messages/service.js";

@@ -8,6 +8,7 @@ import {
 import { findDomainOfAuthorizer } from "./services/domain-configurations/index.js";
 import { createDomainConfigurations } from "./services/domain-configurations/service.js";
 import { addTemplate, openFleetWorld, templateName } from "./services/fleet-provisioning/fleet-world.test.support.js";
+import { openPackagesWorld } from "./services/packages/packages-world.test.support.js";
 import { openServiceWorld } from "./services/world.test.support.js";
 import { clearedBillingThingsMax } from "./services/registry/billing-group-sweep.js";
 import { clearedThingsMax } from "./services/registry/group-sweep.js";
@@ -133,4 +134,24 @@ test("a domain configuration, its name and its authorizer stand together, and th
     const left = entries.filter(({ key }) => key[2] !== kind);
     assert.equal(dangling(left).length, count, kind);
   }
+});
+
+test("a default version, a version of a package and what is known of its SBOM lead somewhere", async () => {
+  const { run, packages, makeVersion, put, store } = await openPackagesWorld();
+  await run(packages.createPackage, { packageName: "app" });
+  await makeVersion("1", "PUBLISHED");
+  await run(packages.updatePackage, { packageName: "app", defaultVersionName: "1" });
+  await put("sbom.zip", new Uint8Array(1));
+  const s3Location = { bucket: "firmware", key: "sbom.zip", version: "null" };
+  await run(packages.associateSbomWithPackageVersion, { packageName: "app", versionName: "1", sbom: { s3Location } });
+  const entries: StoreEntry[] = [];
+  for await (const entry of iterate(store, [])) entries.push(entry);
+  assert.deepEqual(dangling(entries), []);
+  for (const kind of ["package", "packageVersion", "sbomValidation"]) {
+    const lost = entries.findIndex(({ key }) => key[2] === kind);
+    assert.ok(lost >= 0, kind);
+    assert.ok(dangling(entries.toSpliced(lost, 1)).length > 0, kind);
+  }
+  const result = { key: ["123456789012", "us-east-1", "sbomResult", "app", "2", 0], value: null, revision: 1 };
+  assert.equal(dangling([...entries, result]).length, 1);
 });

@@ -4,6 +4,8 @@ import { caKeys, placesOfCa, type CaCertificateRecord } from "./services/certifi
 import { resourceOfTags } from "./services/tags/model.js";
 import { commandKeys } from "./services/commands/model.js";
 import { templateKeys, type TemplateRecord } from "./services/fleet-provisioning/model.js";
+import { packageKeys, type PackageRecord, type PackageVersionRecord } from "./services/packages/model.js";
+import { sbomKeys, type SbomValidation } from "./services/packages/sbom-model.js";
 import { pendingKeys, type PendingOfClientRecord } from "./services/fleet-provisioning/pending-model.js";
 import type { BillingGroupRecord } from "./services/registry/billing-group-model.js";
 import { listKeysOf } from "./services/registry/records.js";
@@ -132,6 +134,17 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
         want(registryKeys.thingOfGroup(scope, (value as ThingBelowGroupRecord).thingGroupId, other));
       } else if (kind === "provisioningTemplate") {
         want(templateKeys.version(scope, name, (value as TemplateRecord).defaultVersionId));
+      } else if (kind === "package") {
+        const { defaultVersionName } = value as PackageRecord;
+        if (defaultVersionName !== undefined) want(packageKeys.version(scope, name, defaultVersionName));
+      } else if (kind === "packageVersion") {
+        const { sbom } = value as PackageVersionRecord;
+        want(packageKeys.package(scope, name));
+        if (sbom?.status === "IN_PROGRESS") want(sbomKeys.validation(scope, sbom.id));
+      } else if (kind === "sbomResult") want(packageKeys.version(scope, name, other));
+      else if (kind === "sbomValidation") {
+        const { packageName, versionName } = value as SbomValidation;
+        want(packageKeys.version(scope, packageName, versionName));
       } else if (kind === "provisioningTemplateVersion") want(templateKeys.template(scope, name));
       else if (kind === "pendingOfClient") {
         for (const digest of value as PendingOfClientRecord) want(pendingKeys.token(scope, digest));
