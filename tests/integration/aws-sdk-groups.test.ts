@@ -6,21 +6,30 @@ import {
   AttachPolicyCommand,
   AttachThingPrincipalCommand,
   CreateBillingGroupCommand,
+  CreateDynamicThingGroupCommand,
+  CreateFleetMetricCommand,
   CreatePolicyCommand,
   CreateThingCommand,
   CreateThingGroupCommand,
   CreateThingTypeCommand,
   DeleteBillingGroupCommand,
+  DeleteDynamicThingGroupCommand,
   DeleteThingCommand,
   DeleteThingGroupCommand,
   DeleteThingTypeCommand,
   DeprecateThingTypeCommand,
   DescribeEventConfigurationsCommand,
+  DescribeFleetMetricCommand,
+  DescribeIndexCommand,
   DescribeThingCommand,
   DescribeThingGroupCommand,
   DescribeThingTypeCommand,
   DetachPolicyCommand,
+  GetBucketsAggregationCommand,
   GetEffectivePoliciesCommand,
+  GetStatisticsCommand,
+  GetThingConnectivityDataCommand,
+  InvalidQueryException,
   InvalidRequestException,
   LimitExceededException,
   ListAttachedPoliciesCommand,
@@ -34,8 +43,10 @@ import {
   RemoveThingFromThingGroupCommand,
   ResourceAlreadyExistsException,
   ResourceNotFoundException,
+  SearchIndexCommand,
   UpdateEventConfigurationsCommand,
   UpdateThingCommand,
+  UpdateIndexingConfigurationCommand,
   UpdateThingGroupCommand,
   UpdateThingGroupsForThingCommand,
   UpdateThingTypeCommand,
@@ -332,4 +343,46 @@ test("the AWS SDK makes thing types and billing groups, and a type's attributes 
   );
   await iot.send(new DeleteBillingGroupCommand({ billingGroupName: "north" }));
   assert.equal((await iot.send(new DescribeThingCommand({ thingName: "pump-7" }))).billingGroupName, undefined);
+});
+
+test("the AWS SDK indexes, searches and aggregates things, and makes dynamic groups and fleet metrics", async (context) => {
+  const world = await openWorld(context);
+  const { iot } = world;
+  const search = async (queryString: string) =>
+    (await iot.send(new SearchIndexCommand({ queryString }))).things?.map(({ thingName }) => thingName);
+  await assert.rejects(search("*"), ResourceNotFoundException);
+  await iot.send(
+    new UpdateIndexingConfigurationCommand({
+      thingIndexingConfiguration: {
+        ...{ thingIndexingMode: "REGISTRY_AND_SHADOW", thingConnectivityIndexingMode: "STATUS" },
+        customFields: [{ name: "attributes.floor", type: "Number" }],
+      },
+    }),
+  );
+  const { indexStatus, schema } = await iot.send(new DescribeIndexCommand({ indexName: "AWS_Things" }));
+  assert.deepEqual([indexStatus, schema], ["ACTIVE", "REGISTRY_AND_SHADOW_AND_CONNECTIVITY_STATUS"]);
+  await iot.send(new CreateDynamicThingGroupCommand({ thingGroupName: "high", queryString: "attributes.floor>=2" }));
+  for (const floor of ["1", "2", "3"]) {
+    const attributePayload = { attributes: { floor } };
+    await iot.send(new CreateThingCommand({ thingName: `lamp-${floor}`, attributePayload }));
+  }
+  assert.deepEqual(await search("attributes.floor:[2 TO *]"), ["lamp-2", "lamp-3"]);
+  assert.deepEqual(await search("thingGroupNames:high"), ["lamp-2", "lamp-3"]);
+  await assert.rejects(search("floor>"), InvalidQueryException);
+  const { status, queryString } = await iot.send(new DescribeThingGroupCommand({ thingGroupName: "high" }));
+  assert.deepEqual([status, queryString], ["ACTIVE", "attributes.floor>=2"]);
+  const aggregated = { queryString: "*", aggregationField: "attributes.floor" };
+  const { statistics } = await iot.send(new GetStatisticsCommand(aggregated));
+  assert.deepEqual([statistics?.count, statistics?.sum], [3, 6]);
+  const bucketsAggregationType = { termsAggregation: { maxBuckets: 2 } };
+  const { buckets } = await iot.send(new GetBucketsAggregationCommand({ ...aggregated, bucketsAggregationType }));
+  assert.equal(buckets?.length, 2);
+  const { connected } = await iot.send(new GetThingConnectivityDataCommand({ thingName: "lamp-1" }));
+  assert.equal(connected, false);
+  const aggregationType = { name: "Statistics" as const, values: ["count"] };
+  await iot.send(new CreateFleetMetricCommand({ metricName: "lamps", ...aggregated, aggregationType, period: 60 }));
+  const metric = await iot.send(new DescribeFleetMetricCommand({ metricName: "lamps" }));
+  assert.deepEqual([metric.version, metric.creationDate instanceof Date], [1, true]);
+  await iot.send(new DeleteDynamicThingGroupCommand({ thingGroupName: "high" }));
+  assert.deepEqual(await search("thingGroupNames:high"), []);
 });

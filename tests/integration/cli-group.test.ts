@@ -61,6 +61,40 @@ async function json(...args: string[]) {
   return { ...finished, events: eventsOf(finished) };
 }
 
+test("things are indexed, found, and in the dynamic groups whose query finds them", async () => {
+  const run = (...words: string[]) => runCommandLine({ words: [...words, "--data-dir", dataDir] });
+  const early = await run("search", "*");
+  assert.equal(early.code, 1);
+  assert.match(early.stderr, /index on/);
+  const on = await run("index", "on", "--connectivity", "--groups");
+  assert.match(on.stdout, /^indexed things of the local cloud.*: REGISTRY_AND_CONNECTIVITY_STATUS, ACTIVE\n$/);
+  const attributePayload = { attributes: { site: "bergen" } };
+  await iot.send(new CreateThingCommand({ thingName: "searched-1", attributePayload }));
+  const created = await run("group", "create", "bergen", "--query", "attributes.site:bergen");
+  assert.equal(created.code, 0, created.stderr);
+  assert.match(created.stdout, /It has the things that its query finds/);
+  assert.match(
+    (await run("group", "show", "bergen")).stdout,
+    /query +attributes\.site:bergen \(ACTIVE\)(.|\n)*searched-1/,
+  );
+  const found = await run("search", "attributes.site:bergen");
+  assert.equal(found.stdout, "searched-1                away  in bergen  site=bergen\n");
+  const [{ thingName, connectivity } = {}] = eventsOf(await run("search", "thingGroupNames:bergen", "--json")) as {
+    thingName?: string;
+    connectivity?: object;
+  }[];
+  assert.deepEqual(
+    [thingName, connectivity],
+    ["searched-1", { connected: false, timestamp: 0, clientId: "searched-1" }],
+  );
+  assert.equal((await run("search", "thingGroupName:bergen", "--groups")).stdout, "bergen\n");
+  assert.match((await run("search", "thingName:nothing")).stdout, /nothing is found/);
+  assert.match((await run("search", "thingName:")).stderr, /Unable to parse query, invalid syntax/);
+  assert.equal((await run("group", "create", "x", "--query", "*", "--parent", "bergen")).code, 2);
+  assert.equal((await run("group", "delete", "bergen")).code, 0);
+  assert.match((await run("index", "off")).stdout, /nothing is indexed any more/);
+});
+
 test("groups are made, filled, shown, emptied and deleted", async () => {
   const created = await json("create", "fleet");
   assert.equal(created.code, 0, created.stderr);

@@ -297,6 +297,9 @@ export function hintForAws(error: Error, command: string, { dataDir, aws }: Plac
   if (noun === "rule" && error.name === "UnauthorizedException") {
     return { text: "The rules that there are:", command: commandLine(["rule", "list", ...where]) };
   }
+  if (/Please enable index/.test(error.message)) {
+    return { text: "To have things searched:", command: commandLine(["index", "on", ...where]) };
+  }
   const ofPlace = hintForThingPlace(error, command, where);
   if (ofPlace !== undefined) return ofPlace;
   if (error.name !== "ResourceNotFoundException") return undefined;

@@ -15,12 +15,14 @@ export function addGroup(group: Command, command: AddCommand): void {
   const create = command(group, "create", "make a thing group", async () => (await load()).groupCreate)
     .argument("<name>", "name of the group", name)
     .option("--parent <group>", "the group that it stands below, for life", name)
+    .option("--query <query>", "a dynamic group: it has the things that this finds, see `search`")
     .option("--description <text>", "what it is for")
     .option("--attribute <name=value>", "an attribute; may be repeated", list);
   examples(
     withPlaceOptions(create),
     "group create fleet",
     "group create north --parent fleet --attribute site=oslo",
+    "group create low --query 'shadow.reported.battery<20'",
     "group create fleet --aws",
   );
   const made = command(group, "list", "list thing groups", async () => (await load()).groupList)

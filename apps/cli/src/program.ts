@@ -8,6 +8,7 @@ import { addFirmware } from "./program-firmware.js";
 import { addModemFirmware } from "./program-modem-firmware.js";
 import { addCloudLogs, addPolicy, addTag } from "./program-account.js";
 import { addConnection } from "./program-connection.js";
+import { addIndex, addSearch } from "./program-search.js";
 import { addPackage } from "./program-package.js";
 import { addDeviceCredentials, addRoleAlias } from "./program-role-alias.js";
 import { addFota, addGroup } from "./program-fleet.js";
@@ -165,6 +166,8 @@ export function createProgram(
   addTag(group("tag", "tags of resources: list, add, remove"), command);
   addPolicy(group("policy", "policies: test"), command);
   addConnection(group("connection", "clients of the broker: list, show, delete, send"), command);
+  addSearch(program, command);
+  addIndex(group("index", "what is searched: on, off"), command);
   addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
   addThingType(group("thing-type", "thing types: create, list, show, update, deprecate, delete"), command);
   addRule(group("rule", "topic rules: create, list, show, enable, disable, delete, test"), command);

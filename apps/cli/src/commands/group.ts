@@ -18,6 +18,8 @@ import {
 
 interface CreateOptions extends PlaceOptions {
   parent?: string;
+  /** Of a dynamic group. */
+  query?: string;
   description?: string;
   attribute?: string[];
 }
@@ -38,15 +40,21 @@ export async function groupCreate(context: CommandContext, options: CreateOption
   const attributes = readNameValues(options.attribute ?? [], "--attribute");
   const { plane, client, sdk, send } = await openIot(context, options);
   const hasAttributes = Object.keys(attributes).length > 0;
-  const command = new sdk.CreateThingGroupCommand({
+  const { parent: parentGroupName, query: queryString } = options;
+  if (queryString !== undefined && parentGroupName !== undefined) {
+    throw new UsageError("a dynamic group stands below no other: --query or --parent");
+  }
+  const made = {
     thingGroupName: name,
-    ...(options.parent !== undefined && { parentGroupName: options.parent }),
     thingGroupProperties: {
       ...(options.description !== undefined && { thingGroupDescription: options.description }),
       ...(hasAttributes && { attributePayload: { attributes } }),
     },
-  });
-  const { thingGroupArn, thingGroupId } = await client.send(command, send);
+  };
+  const { thingGroupArn, thingGroupId } =
+    queryString === undefined
+      ? await client.send(new sdk.CreateThingGroupCommand({ ...made, parentGroupName }), send)
+      : await client.send(new sdk.CreateDynamicThingGroupCommand({ ...made, queryString }), send);
   const below = options.parent === undefined ? "" : ` below ${options.parent}`;
   output.event(
     {
@@ -55,12 +63,14 @@ export async function groupCreate(context: CommandContext, options: CreateOption
       thingGroupArn,
       thingGroupId,
       parentGroupName: options.parent ?? null,
+      ...(queryString !== undefined && { queryString }),
     },
     [
       `${output.paint.green("created")} thing group ${name}${below} in the ${plane.description}`,
       "",
-      "Next, put things into it:",
-      `  ${commandLine(["group", "add", name, "THING"])}`,
+      ...(queryString === undefined
+        ? ["Next, put things into it:", `  ${commandLine(["group", "add", name, "THING"])}`]
+        : ["It has the things that its query finds:", `  ${commandLine(["group", "show", name])}`]),
     ].join("\n"),
   );
 }
@@ -93,6 +103,7 @@ export async function groupShow(context: CommandContext, options: RecursiveOptio
   const { client, sdk, send } = await openIot(context, options);
   const group = await client.send(new sdk.DescribeThingGroupCommand({ thingGroupName: name }), send);
   const { thingGroupArn = "", thingGroupId, version, thingGroupProperties, thingGroupMetadata } = group;
+  const { queryString, status } = group;
   const own = await policyNames(client, { target: thingGroupArn }, send);
   const all = await policyNames(client, { target: thingGroupArn, recursive: true }, send);
   const attributes = thingGroupProperties?.attributePayload?.attributes ?? {};
@@ -104,8 +115,12 @@ export async function groupShow(context: CommandContext, options: RecursiveOptio
       event: "group",
       ...{ thingGroupName: name, thingGroupArn, thingGroupId, version, description: description ?? null },
       ...{ ancestors: path, attributes, policies: own, inheritedPolicies: inherited },
+      ...(queryString !== undefined && { queryString, status }),
     },
-    describeGroup(output, { name, path, description, attributes, own, inherited }),
+    describeGroup(output, {
+      ...{ name, path, description, attributes, own, inherited },
+      query: queryString === undefined ? "" : `${queryString} (${status})`,
+    }),
   );
   const input = { thingGroupName: name, recursive: options.recursive === true };
   let count = 0;
@@ -133,12 +148,14 @@ function describeGroup(
     attributes: Readonly<Record<string, string>>;
     own: readonly string[];
     inherited: readonly string[];
+    query: string;
   },
 ): string {
   const { name, path, description, attributes, own, inherited } = group;
   const policies = [...own, ...inherited.map((policy) => `${policy} (from above)`)];
   const rows: [string, string][] = [
     ["description", description ?? ""],
+    ["query", group.query],
     [
       "attributes",
       Object.entries(attributes)
@@ -208,11 +225,29 @@ export async function groupDelete(context: CommandContext, options: RecursiveOpt
   const names = options.recursive === true ? await namesBelow(client, name, send) : [];
   // A group goes before the one above it; the deepest are known by the groups above them.
   for (const thingGroupName of [...names, name]) {
-    await client.send(new sdk.DeleteThingGroupCommand({ thingGroupName }), send);
+    const input = { thingGroupName };
+    await client.send(
+      (await isDynamic({ client, sdk, send }, thingGroupName))
+        ? new sdk.DeleteDynamicThingGroupCommand(input)
+        : new sdk.DeleteThingGroupCommand(input),
+      send,
+    );
     output.event(
       { event: "groupDeleted", thingGroupName },
       `${output.paint.green("deleted")} thing group ${thingGroupName} in the ${plane.description}`,
     );
+  }
+}
+
+/** AWS has another operation for one; a group that there is not is deleted as any. */
+async function isDynamic(where: Pick<OpenedIot, "client" | "sdk" | "send">, name: string): Promise<boolean> {
+  const { client, sdk, send } = where;
+  try {
+    const { queryString } = await client.send(new sdk.DescribeThingGroupCommand({ thingGroupName: name }), send);
+    return queryString !== undefined;
+  } catch (error) {
+    if (error instanceof sdk.ResourceNotFoundException) return false;
+    throw error;
   }
 }
 
