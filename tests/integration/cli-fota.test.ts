@@ -528,6 +528,7 @@ test("a role alias is made, and a device's folder gets credentials as the AWS CL
     });
   const denied = await ask();
   assert.deepEqual([denied.code, /403: Access Denied/.test(denied.stderr)], [1, true]);
+  assert.match(denied.stderr, /has to allow iot:AssumeRoleWithCertificate/);
   const policyDocument = JSON.stringify({
     Version: "2012-10-17",
     Statement: [

@@ -259,6 +259,16 @@ const hints: Partial<Record<ErrorCode, HintOf>> = {
       ? undefined
       : { text: `Give it a value, --parameter ${name}=VALUE, or a Default in the template.` };
   },
+  ROLE_CREDENTIALS_FAILED: ({ details }, _, { aws }) => {
+    if (details["status"] === 404)
+      return { text: "This lists those that there are:", command: commandLine("role-alias list") };
+    if (details["status"] !== 403) return undefined;
+    return {
+      text:
+        "A policy of the certificate has to allow iot:AssumeRoleWithCertificate on the alias, and --thing has to be a thing that the " +
+        `certificate is attached to.${aws === true ? "" : " The log of the local cloud says which it is."}`,
+    };
+  },
   KEY_MISMATCH: () => ({ text: "The private key and the certificate must come from the same set." }),
   LINK_FAILED: (_, __, places) => ({
     text: "Check SIM and coverage; this tells the registration status:",
