@@ -7,6 +7,7 @@ import { addCert } from "./program-cert.js";
 import { addFirmware } from "./program-firmware.js";
 import { addModemFirmware } from "./program-modem-firmware.js";
 import { addCloudLogs, addPolicy, addTag } from "./program-account.js";
+import { addCommands } from "./program-commands.js";
 import { addConnection } from "./program-connection.js";
 import { addIndex, addSearch } from "./program-search.js";
 import { addPackage } from "./program-package.js";
@@ -165,6 +166,7 @@ export function createProgram(
   addCert(group("cert", "certificates: list, show, orphans, rotate, template, revoke"), command);
   addTag(group("tag", "tags of resources: list, add, remove"), command);
   addPolicy(group("policy", "policies: test"), command);
+  addCommands(group("command", "AWS IoT Commands: create, list, start, status, delete"), command);
   addConnection(group("connection", "clients of the broker: list, show, delete, send"), command);
   addSearch(program, command);
   addIndex(group("index", "what is searched: on, off"), command);
