@@ -50,6 +50,7 @@ export const thingPolicyDocument = JSON.stringify({
       Resource: [
         "arn:aws:iot:*:*:topic/${iot:Connection.Thing.ThingName}/*",
         "arn:aws:iot:*:*:topic/$aws/things/${iot:Connection.Thing.ThingName}/*",
+        "arn:aws:iot:*:*:topic/$aws/commands/things/${iot:Connection.Thing.ThingName}/*",
       ],
     },
     {
@@ -59,6 +60,7 @@ export const thingPolicyDocument = JSON.stringify({
       Resource: [
         "arn:aws:iot:*:*:topicfilter/${iot:Connection.Thing.ThingName}/*",
         "arn:aws:iot:*:*:topicfilter/$aws/things/${iot:Connection.Thing.ThingName}/*",
+        "arn:aws:iot:*:*:topicfilter/$aws/commands/things/${iot:Connection.Thing.ThingName}/*",
       ],
     },
   ],

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createNodeFiles } from "@thingline/transport/node";
 import type {
   CommandExecutionSummary,
   CommandParameter,
@@ -45,6 +45,8 @@ interface StatusOptions extends TargetOptions {
   watch?: boolean;
 }
 
+/** AWS takes half of it. */
+const payloadBytesMax = 64 * 1024;
 /** Executions that are shown of a device or a command. */
 const shownMax = 20;
 const pollIntervalMs = 500;
@@ -67,7 +69,10 @@ export async function commandCreate(
   if ((text === undefined) === (options.from === undefined)) {
     throw new UsageError("a payload is needed: as text, or as a file with --from");
   }
-  const bytes = text === undefined ? await readFile(options.from ?? "") : new TextEncoder().encode(text);
+  const bytes =
+    text === undefined
+      ? await createNodeFiles().read(options.from ?? "", { bytesMax: payloadBytesMax })
+      : new TextEncoder().encode(text);
   const { client, sdk, send } = await open(context, options);
   const content = options.template === true ? templateOf(bytes, options) : payloadOf(bytes, options);
   const { displayName, description } = options;
@@ -160,7 +165,13 @@ export async function commandList(context: CommandContext, options: PlaceOptions
       count++;
       const note = deprecated === true ? output.paint.dim("  deprecated") : "";
       output.event(
-        { event: "command", commandId, displayName: displayName ?? null, deprecated: deprecated ?? false, createdAt },
+        {
+          event: "commandListed",
+          commandId,
+          displayName: displayName ?? null,
+          deprecated: deprecated ?? false,
+          createdAt,
+        },
         `${commandId.padEnd(24)}  ${displayName ?? ""}${note}`.trimEnd(),
       );
     }

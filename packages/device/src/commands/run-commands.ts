@@ -75,7 +75,6 @@ export class CommandRunner {
   /** Messages whose execution is being written down: they are acknowledged after that. */
   readonly #held = new Map<number, (() => void)[]>();
   readonly #offs: (() => void)[];
-  readonly #stop = new AbortController();
   readonly #inputs: CommandsInput[] = [];
   #isRunning = false;
   #isOver = false;
@@ -161,7 +160,6 @@ export class CommandRunner {
     for (const off of this.#offs) off();
     this.#timer?.cancel();
     const error = new ThinglineError("CLOSED", "the command client was closed");
-    this.#stop.abort(error);
     for (const sent of [...this.#sent.values()]) sent.settle({ error });
     for (const release of [...this.#held.values()].flat()) release();
     await this.#subscription?.close().catch(() => undefined);
@@ -261,6 +259,7 @@ export class CommandRunner {
     const topic = commandTopic({ target, executionId, type: "response", format });
     const update = { status, statusReason, result: result && new Map(Object.entries(result)), clientToken };
     const payload = encodeCommandUpdate(update, format);
+    const stop = new AbortController();
     let timer: Timer | undefined;
     const sent: Sent = {
       ...{ clientToken, isAcknowledged: false },
@@ -268,6 +267,7 @@ export class CommandRunner {
         timer?.cancel();
         if (this.#sent.get(executionId) !== sent) return;
         this.#sent.delete(executionId);
+        stop.abort();
         this.#input({
           ...("error" in answer ? ({ type: "unanswered" } as const) : ({ type: "answered" } as const)),
           executionId,
@@ -277,7 +277,7 @@ export class CommandRunner {
       send: () => {
         timer?.cancel();
         sent.isAcknowledged = false;
-        this.#device.publish(topic, payload, { signal: this.#stop.signal }).then(
+        this.#device.publish(topic, payload, { signal: stop.signal }).then(
           () => {
             if (this.#sent.get(executionId) !== sent) return;
             sent.isAcknowledged = true;
