@@ -2,6 +2,7 @@ import { ThinglineError } from "@thingline/protocol";
 import type { StoreOperation } from "../../store/store.js";
 import { awsOperation } from "../aws-operation.js";
 import type { ConnectedEvent, DisconnectedEvent } from "../lifecycle.js";
+import type { ClientFacts } from "../client-directory.js";
 import { answer, type Operation } from "../operation.js";
 import { lastName } from "../page.js";
 import { findRegisteredThing } from "../registry/index.js";
@@ -28,7 +29,11 @@ export const recordConnectivity: Operation<ConnectionNews, void> = Object.assign
     const entry = await store.get<ConnectivityRecord>(key);
     const before = entry?.value;
     // A client that takes over is connected before the other one's end is told.
-    if (event.eventType === "disconnected" && before?.connected === true && before.version !== version) {
+    if (
+      event.eventType === "disconnected" &&
+      before?.connected === true &&
+      ![version, anyVersion].includes(before.version)
+    ) {
       return answer(undefined);
     }
     const value: ConnectivityRecord =
@@ -64,6 +69,25 @@ export const endConnections: Operation<{ after: string | undefined; engineId: st
     result: last === undefined || entries.length < endedConnectionsMax ? undefined : lastName(last.key),
     ...{ operations, effects: [] },
   };
+};
+
+/** Of a connection that was there before connections were noted. */
+const anyVersion = -1;
+
+/** Notes things that are connected already when their connections begin to be noted. */
+export const noteConnected: Operation<
+  { clients: readonly Pick<ClientFacts, "clientId" | "sinceMs">[]; engineId: string },
+  void
+> = async ({ store, scope }, { clients, engineId }) => {
+  const operations: StoreOperation[] = [];
+  for (const { clientId, sinceMs: timestamp } of clients) {
+    const key = indexingKeys.connectivity(scope, clientId);
+    const entry = await store.get<ConnectivityRecord>(key);
+    if (entry?.value.connected === true || (await findRegisteredThing(store, scope, clientId)) === undefined) continue;
+    const value: ConnectivityRecord = { connected: true, timestamp, version: anyVersion, engineId };
+    operations.push({ key, expectedRevision: entry?.revision ?? 0, value });
+  }
+  return { result: undefined, operations, effects: [] };
 };
 
 /** What is known of one thing, without a search. @see AWS IoT developer guide, "Device connectivity status queries" */

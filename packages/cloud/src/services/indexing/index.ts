@@ -1,5 +1,6 @@
 import type { Clock, Random } from "@thingline/transport";
 import type { Log } from "../../log.js";
+import type { ClientDirectory } from "../client-directory.js";
 import type { DynamicGroupOperations } from "../registry/index.js";
 import type { CloudService } from "../service.js";
 import { taggable } from "../taggable.js";
@@ -16,6 +17,8 @@ export interface IndexingServiceDependencies {
   clock: Clock;
   log: Log;
   random: Random;
+  /** Who is connected. Default: nobody knows. */
+  clients?: ClientDirectory | undefined;
   /** The registry's. */
   dynamicGroups: DynamicGroupOperations;
 }

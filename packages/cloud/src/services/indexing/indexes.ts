@@ -1,6 +1,7 @@
 import type { Clock, Random } from "@thingline/transport";
 import type { Log } from "../../log.js";
 import type { StoreOperation } from "../../store/store.js";
+import type { ClientDirectory } from "../client-directory.js";
 import type { CommitListener, ListenedEngine } from "../commit-listener.js";
 import type { Scope } from "../operation.js";
 import { registeredIn, type DynamicGroupOperations } from "../registry/index.js";
@@ -18,6 +19,8 @@ export interface FleetIndexesDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: Random;
+  /** Who is connected. Default: nobody knows. */
+  readonly clients?: ClientDirectory | undefined;
   readonly dynamicGroups: DynamicGroupOperations;
 }
 

@@ -268,7 +268,9 @@ test("a thing is connected as long as the client of its name is", async () => {
   const store = createMemoryStore();
   const world = await openIndexingWorld({ store });
   const { index, thing, search, connect, pass, run, indexing } = world;
-  await thing("pump");
+  for (const name of ["pump", "early"]) await thing(name);
+  // Who is connected already is known when connections begin to be noted.
+  const early = await connect("early");
   await assert.rejects(
     run(indexing.getThingConnectivityData, { thingName: "pump" }),
     has("INDEX_NOT_READY", "Connectivity indexing is not enabled"),
@@ -282,6 +284,10 @@ test("a thing is connected as long as the client of its name is", async () => {
   assert.deepEqual(await data(), { thingName: "pump", clientId: "pump", connected: false });
   await assert.rejects(run(indexing.getThingConnectivityData, { thingName: "no" }), has("RESOURCE_NOT_FOUND"));
 
+  assert.deepEqual(await search("connectivity.connected:true"), ["early"]);
+  early.connection.destroy();
+  await pass();
+  assert.deepEqual(await search("connectivity.disconnectReason:CONNECTION_LOST"), ["early"]);
   const first = await connect("pump");
   await connect("stranger");
   await pass();
@@ -295,7 +301,7 @@ test("a thing is connected as long as the client of its name is", async () => {
   const third = await connect("pump");
   third.connection.destroy();
   await pass();
-  assert.deepEqual(await search("connectivity.disconnectReason:CONNECTION_LOST"), ["pump"]);
+  assert.deepEqual(await search("connectivity.disconnectReason:CONNECTION_LOST"), ["early", "pump"]);
   assert.deepEqual(await search("connectivity.connected:true"), []);
   const { connected, disconnectReason, timestamp } = await data();
   assert.deepEqual([connected, disconnectReason], [false, "CONNECTION_LOST"]);

@@ -4,10 +4,11 @@ import { compileQuery } from "../../fleet-query/compile.js";
 import type { IndexedThing } from "../../fleet-query/documents.js";
 import { thingFields } from "../../fleet-query/fields.js";
 import type { Log } from "../../log.js";
+import type { ClientDirectory } from "../client-directory.js";
 import type { Operation, OperationRunner, Scope } from "../operation.js";
 import { completeDynamicGroup, type DynamicGroupOperations } from "../registry/index.js";
 import { findConfiguration } from "./configuration.js";
-import { endConnections } from "./connectivity.js";
+import { endConnections, noteConnected } from "./connectivity.js";
 import { DirtyNames } from "./dirty-names.js";
 import { indexingOff, type IndexingConfiguration } from "./model.js";
 import { listGroups, listThings, readGroups, readPageMax, readThings, type KnownGroup } from "./sources.js";
@@ -21,6 +22,8 @@ export interface LiveIndexDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly dynamicGroups: DynamicGroupOperations;
+  /** Who is connected. Default: nobody knows. */
+  readonly clients?: ClientDirectory | undefined;
   /** Connections that another engine had are over. Undefined where there are other engines. */
   readonly engineId: (() => string) | undefined;
 }
@@ -179,6 +182,7 @@ export class LiveIndex {
     this.#dirtyGroups.take();
     if (this.isOff) return;
     await this.#endConnections();
+    if (!before.things.hasConnectivity) await this.#noteConnected();
     await this.#readEveryGroup();
     await this.#readEveryThing(touched);
   }
@@ -191,6 +195,21 @@ export class LiveIndex {
       after = await this.#run(endConnections, { after, engineId: engineId() });
     } while (after !== undefined);
     this.#haveConnectionsEnded = true;
+  }
+
+  /** Whoever connected before that was of interest. */
+  async #noteConnected(): Promise<void> {
+    const { engineId, clients } = this.#deps;
+    if (engineId === undefined || !this.configuration.things.hasConnectivity) return;
+    const directory = clients?.(this.#deps.scope);
+    let after = "";
+    for (let hasMore = directory !== undefined; hasMore;) {
+      const page = (await directory?.list({ after, limit: readPageMax })) ?? [];
+      const connected = page.filter(({ isConnected }) => isConnected);
+      if (connected.length > 0) await this.#run(noteConnected, { clients: connected, engineId: engineId() });
+      after = page.at(-1)?.clientId ?? "";
+      hasMore = page.length === readPageMax;
+    }
   }
 
   async #readEveryGroup(): Promise<void> {
