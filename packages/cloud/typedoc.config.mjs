@@ -42,6 +42,9 @@ export default {
     "src/services/fleet-provisioning/model.ts:TemplateType",
     "src/services/job-templates/managed.ts:ManagedParameter",
     "src/services/jobs/create-job.ts:NewJob",
+    ...["EventLevel", "FirstLoggingOptionsRecord", "LogLevel", "TargetType"].map(
+      (name) => `src/services/logging/model.ts:${name}`,
+    ),
     "src/services/messages/service.ts:RetainedMessage",
     ...["ObjectLocation", "PackageVersionStatus"].map((name) => `src/services/packages/model.ts:${name}`),
     "src/services/packages/sbom-model.ts:SbomResult",

@@ -31,6 +31,7 @@ export type { AccessKey } from "./rest/access-keys.js";
 export { defaultRestLimits } from "./rest/admission.js";
 export type { RequestHead, RestPeer, RestLimits, RouteDemands, ServedResponse, Verdict } from "./rest/admission.js";
 export type { FindSessionKey, SessionKey, SessionQuestion } from "./rest/session-keys.js";
+export type { IotLog, IotLogEntry, IotLogLevel } from "./services/iot-log.js";
 export type { MessageLimits } from "./services/message-limits.js";
 export { userPropertiesMax } from "./services/message-input.js";
 export { createMessages, retainedPageSizeMax } from "./services/messages/service.js";
@@ -65,6 +66,7 @@ export type {
   CertificateReplacement,
   CertificateSource,
   CertificateStatus,
+  CertificateTransfer,
   PolicyRecord,
   PolicyVersionRecord,
   ThingMembership,
@@ -82,6 +84,7 @@ export type {
   ServerCertificateIssuerOptions,
   ServerOptions,
 } from "./services/registry/server-certificates.js";
+export type { TaggableKind } from "./services/taggable.js";
 export { addressShadow, createShadows, namedShadowsPageSizeMax, wakeShadow } from "./services/shadow/service.js";
 export type { ShadowAddress } from "./services/shadow/shadow-address.js";
 export type { AddressedRequest, ShadowOptions, Shadows } from "./services/shadow/service.js";
