@@ -34,7 +34,7 @@ async function openWorld(more: object = {}) {
     );
     return decision.isAllowed ? "allowed" : decision.explanation;
   };
-  return { ...world, mayPublish, domains: domains.operations, callCount: () => calls };
+  return { ...world, mayPublish, operations, domains: domains.operations, callCount: () => calls };
 }
 
 test("whoever publishes over HTTP may do what the function allows, and is asked about each time", async () => {
@@ -47,7 +47,7 @@ test("whoever publishes over HTTP may do what the function allows, and is asked 
 });
 
 test("with enableCachingForHttp an answer holds until it has to be refreshed, for cachedHttpAnswersMax at the most", async () => {
-  const { mayPublish, callCount, clock } = await openWorld({ enableCachingForHttp: true });
+  const { mayPublish, callCount, clock, run, operations } = await openWorld({ enableCachingForHttp: true });
   for (let at = 0; at < 3; at++) assert.equal(await mayPublish("a/b"), "allowed");
   assert.equal(callCount(), 1);
   await clock.advance(86_400_000);
@@ -55,6 +55,9 @@ test("with enableCachingForHttp an answer holds until it has to be refreshed, fo
   assert.equal(callCount(), 2);
   for (let at = 0; at < cachedHttpAnswersMax; at++) await mayPublish("a/b", false, { queryString: `?n=${at}` });
   assert.equal(callCount(), 2 + cachedHttpAnswersMax);
+  await clock.advance(1);
+  await run(operations.updateAuthorizer, { authorizerName: "auth", status: "INACTIVE" });
+  assert.match(await mayPublish("a/b"), /INACTIVE/);
 });
 
 test("a domain for something else has no authorizers over HTTP", async () => {

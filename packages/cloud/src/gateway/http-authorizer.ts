@@ -9,6 +9,7 @@ import {
   authenticate,
   authorizerNameKey,
   Credentials,
+  findAuthorizer,
   findDefaultAuthorizerName,
   type Authentication,
 } from "../services/authorizers/index.js";
@@ -96,6 +97,14 @@ export class HttpAuthorizer {
     return isAsked ? "credentials" : "certificate";
   }
 
+  /** An authorizer that was changed or is gone lets nobody in by what it said before. */
+  async #isAsItWas(outcome: Authentication): Promise<boolean> {
+    if (!("answer" in outcome)) return false;
+    const { authorizerName, modifiedAtMs, createdAtMs } = outcome.authorizer;
+    const now = await findAuthorizer(this.#options, authorizerName);
+    return now?.modifiedAtMs === modifiedAtMs && now.createdAtMs === createdAtMs;
+  }
+
   async #ask(presented: HttpPresented): Promise<Authentication> {
     const { clock, keys, random, store, scope, functions } = this.#options;
     const { headers, queryString, serverName } = presented;
@@ -106,7 +115,7 @@ export class HttpAuthorizer {
     const key = keyOf(keys, [serverName, said, queryString]);
     const nowMs = clock.monotonicMs();
     const kept = this.#kept.get(key);
-    if (kept !== undefined && nowMs < kept.untilMs) return kept.outcome;
+    if (kept !== undefined && nowMs < kept.untilMs && (await this.#isAsItWas(kept.outcome))) return kept.outcome;
     const { authorizerConfig } = domain;
     const outcome = await authenticate(
       { store, scope, keys, functions },
