@@ -119,14 +119,17 @@ const allowed = { Effect: "Allow", Action: "iot:AssumeRoleWithCertificate", Reso
 test("a device gets credentials in AWS's form, and the log says to whom and never which", async () => {
   const { ask, allow, clock, cloud, wait, logged, certificateId } = await openWorld();
   await allow("assume", allowed);
-  const expiration = new Date(Math.floor(clock.unixMs() / 1_000) * 1_000 + 900_000).toISOString().replace(".000", "");
+  const askedAtMs = clock.unixMs();
   const { status, text, headers } = await ask({ headers: { "x-amzn-iot-thingname": "pump-7" } });
   assert.deepEqual([status, headers["content-type"]], [200, "application/json"]);
   assert.match(headers["x-amzn-requestid"] ?? "", /^[0-9a-f-]{36}$/);
   const { credentials, ...rest } = JSON.parse(text) as { credentials: Credentials & { expiration: string } };
   assert.deepEqual(rest, {});
   assert.deepEqual(Object.keys(credentials), ["accessKeyId", "secretAccessKey", "sessionToken", "expiration"]);
-  assert.equal(credentials.expiration, expiration);
+  assert.match(credentials.expiration, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  // The clock goes on while the door is loaded: by how much, is the machine's affair.
+  const endMs = Date.parse(credentials.expiration);
+  assert.ok(endMs > askedAtMs + 899_000 && endMs <= clock.unixMs() + 900_000, credentials.expiration);
   const issued = logged.find((line) => line.startsWith("credentialsIssued")) ?? "";
   for (const fact of [certificateId, "door", roleArn, credentials.accessKeyId, "pump-7"])
     assert.ok(issued.includes(fact));
