@@ -69,7 +69,11 @@ function runGroups(t, groups, processMaxMs = 60_000) {
     return { name, files, entry };
   });
   const preload = new URL("test-preload.mjs", import.meta.url).href;
-  const childEnv = { THINGLINE_TEST_RUN: folder, NODE_OPTIONS: `--import ${preload}` };
+  const childEnv = {
+    THINGLINE_TEST_RUN: folder,
+    THINGLINE_TEST_PROMISES: "untold",
+    NODE_OPTIONS: `--import ${preload}`,
+  };
   const limits = { concurrency: 2, processMaxMs, aloneMaxMs: processMaxMs, fileBudgetSeconds: 10 };
   const task = join(folder, "task.json");
   writeFileSync(task, JSON.stringify({ processes, folder, childEnv, ...limits }));
@@ -118,6 +122,33 @@ test("a file that hangs is ended with what it started, and named with the test t
   assert.match(text, /✖ \S+hanging\.test\.mjs/);
   assert.match(text, /hanging\.test\.mjs was ended after 1500 ms, the most that it may take/);
   assert.match(text, /hanging\.test\.mjs did not end in time and was ended, in "hangs"/);
+});
+
+test("an error that nobody catches names the tests that were running, and fails its own where the file runs alone", (t) => {
+  const throwing = `import { describe } from "node:test";
+    describe("a suite", () => {
+      test("throws later", async () => {
+        await undefined;
+        setTimeout(() => { throw new Error("later"); }, 1);
+        return new Promise(() => setTimeout(() => undefined, 300));
+      });
+    });`;
+  const rejecting = `test("rejects", async () => {
+      void Promise.reject(new Error("rejected"));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    });`;
+  const { status, text } = runGroups(t, {
+    one: { throwing, good: fine("good") },
+    two: { rejecting, well: fine("well") },
+  });
+  assert.equal(status, 1, text);
+  // Other versions of Node tell node:test of every promise.
+  if (process.versions.node.startsWith("20.")) {
+    assert.match(text, /one\.mjs: nobody caught this, in [^\n]*"throws later"[^\n]*: Error: later/);
+    assert.match(text, /two\.mjs: nobody caught this, in "rejects": Error: rejected/);
+  }
+  for (const name of ["good is fine", "well is fine"]) assert.match(text, new RegExp(`✔ ${name}`));
+  for (const name of ["throws later", "rejects"]) assert.match(text, new RegExp(`✖ ${name}`));
 });
 
 test("a file in an endless loop is ended and named", (t) => {

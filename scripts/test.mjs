@@ -144,6 +144,7 @@ const nodeOptions = [
 // Of the processes of tests, not of the one that runs them.
 const childEnv = {
   THINGLINE_TEST_RUN: folder,
+  ...(!isIsolated && { THINGLINE_TEST_PROMISES: "untold" }),
   NODE_OPTIONS: nodeOptions.join(" ").trim(),
   ...(isLong
     ? { THINGLINE_TEST_LONG: "1" }
