@@ -9,7 +9,8 @@ import {
 import type { Keys, Random } from "@thingline/transport";
 import type { Log } from "../log.js";
 import { createMemoryStore } from "../store/memory.js";
-import type { Store } from "../store/store.js";
+import { encodeKey } from "../store/key-encoding.js";
+import type { Store, StoreKey } from "../store/store.js";
 import type { Effect, Operation, Scope } from "./operation.js";
 import { createCertificateIssuer, openDeviceAuthority, type CertificateIssuer } from "./registry/certificate-issuer.js";
 import { registryServiceName } from "./registry/model.js";
@@ -98,4 +99,15 @@ export async function openServiceWorld({
     },
   };
   return world;
+}
+
+/** Runs `meanwhile` once, when somebody has decided what is to become of a record and the store has not heard of it. */
+export function interrupt(store: Store, key: StoreKey, meanwhile: () => Promise<unknown>): void {
+  const commit = store.commit.bind(store);
+  store.commit = async (operations) => {
+    if (!operations.some((operation) => encodeKey(operation.key) === encodeKey(key))) return commit(operations);
+    store.commit = commit;
+    await meanwhile();
+    return commit(operations);
+  };
 }

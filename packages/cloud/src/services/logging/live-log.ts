@@ -45,6 +45,8 @@ export class LiveLog implements IotLog {
   #waiting: (IotLogEntry & { atMs: number })[] = [];
   #dropped = 0;
   #sorting: Promise<void> | undefined;
+  /** Never rejects. */
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(options: LiveLogOptions) {
     this.#options = options;
@@ -56,11 +58,16 @@ export class LiveLog implements IotLog {
     await this.read();
   }
 
-  /** Goes by what is configured now. */
-  async read(): Promise<void> {
+  /** Goes by what is configured now. One after the other: an older answer must not come behind a newer one. */
+  read(): Promise<void> {
+    this.#readMs = this.#options.clock.monotonicMs();
+    this.#reading = this.#reading.then(() => this.#read());
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
     const source = this.#source;
     if (source === undefined) return;
-    this.#readMs = this.#options.clock.monotonicMs();
     try {
       const configuration = await source.readConfiguration();
       this.#levels = new LogLevels(configuration);

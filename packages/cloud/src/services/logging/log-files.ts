@@ -11,6 +11,7 @@ export const iotLogFilesMax = 4;
 /** Lines that wait to be written. With more, new ones are dropped and counted. */
 export const iotLogWaitingBytesMax = 4 * 1024 * 1024;
 
+const newline = 10;
 const namePattern = /^AWSIotLogsV2-(\d{6})\.log$/;
 
 /** The names of the files in order. */
@@ -101,7 +102,11 @@ export class LogFiles {
     if (numbers.length === 0) return { number, bytes: 0 };
     try {
       const path = `${this.#folder}/${nameOfIotLog(number)}`;
-      return { number, bytes: (await this.#files.read(path, { bytesMax: iotLogFileBytesMax })).length };
+      const content = await this.#files.read(path, { bytesMax: iotLogFileBytesMax });
+      if (content.length === 0 || content.at(-1) === newline) return { number, bytes: content.length };
+      // A crash, or a full disk, left half a line, which must not become half of the next.
+      await this.#files.append(path, Uint8Array.of(newline));
+      return { number, bytes: content.length + 1 };
     } catch (error) {
       if (!isThinglineError(error, "FILE_TOO_LARGE")) throw error;
       return { number: number + 1, bytes: 0 };

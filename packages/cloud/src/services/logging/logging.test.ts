@@ -12,7 +12,7 @@ import { createCloud } from "../../cloud.js";
 import type { Log } from "../../log.js";
 import { mqttOver } from "../../mqtt-over.test.support.js";
 import { createMemoryStore } from "../../store/memory.js";
-import { openServiceWorld, scope } from "../world.test.support.js";
+import { interrupt, openServiceWorld, scope } from "../world.test.support.js";
 import { createLoggingService } from "./index.js";
 import { LogLevels } from "./levels.js";
 import { formatLine, formatTime, logTextCharactersMax } from "./line.js";
@@ -292,6 +292,22 @@ describe("the options of logging", () => {
     await level("THING_GROUP", "g", "DEBUG");
   });
 
+  test("two that are changed at once are both changed, and no level is one too many", async () => {
+    const { logging, run, set, store } = await openOptions();
+    await set({ defaultLogLevel: "ERROR" });
+    interrupt(store, loggingKeys.options(scope), () => set({ disableAllLogs: true }));
+    await run(logging.setV2LoggingLevel, { logTarget: { targetType: "DEFAULT" }, logLevel: "INFO" });
+    const { defaultLogLevel, disableAllLogs } = await run(logging.getV2LoggingOptions, {});
+    assert.deepEqual([defaultLogLevel, disableAllLogs], ["INFO", true]);
+
+    const others = Array.from({ length: logLevelsMax - 1 }, (_, at) => loggingKeys.level(scope, "CLIENT_ID", `c${at}`));
+    await store.commit(others.map((key) => ({ key, value: { logLevel: "INFO" } })));
+    const add = (targetName: string) =>
+      run(logging.setV2LoggingLevel, { logTarget: { targetType: "THING_GROUP", targetName }, logLevel: "INFO" });
+    interrupt(store, loggingKeys.level(scope, "THING_GROUP", "a"), () => add("b"));
+    await assert.rejects(add("a"), has("QUOTA_EXCEEDED"));
+  });
+
   test("the first version's level holds until there are options of the second", () => {
     const first = { roleArn, logLevel: "INFO" as const };
     const subject = { eventType: "Connect" };
@@ -364,7 +380,7 @@ describe("the files of the log", () => {
 
   test("have iotLogFileBytesMax bytes at most, and there are iotLogFilesMax of them", async () => {
     const { open, sizes } = openFiles();
-    const half = "x".repeat(iotLogFileBytesMax / 2);
+    const half = `${"x".repeat(iotLogFileBytesMax / 2 - 1)}\n`;
     let written = open();
     for (let count = 0; count < 2 * iotLogFilesMax; count++) {
       written.add(half);
@@ -378,6 +394,20 @@ describe("the files of the log", () => {
     await written.idle();
     assert.deepEqual(await sizes(), [...full.slice(1), [nameOfIotLog(iotLogFilesMax + 1), 1]]);
     assert.deepEqual([numberOfIotLog(nameOfIotLog(7)), numberOfIotLog("other.log")], [7, undefined]);
+  });
+
+  test("half a line that a crash left spoils no other", async () => {
+    const { files, open } = openFiles();
+    const path = `${folder}/${nameOfIotLog(1)}`;
+    await files.makeFolder(folder);
+    await files.append(path, new TextEncoder().encode('{"whole":1}\n{"half'));
+    const written = open();
+    for (const line of ['{"next":1}\n', '{"last":1}\n']) {
+      written.add(line);
+      await written.idle();
+    }
+    const text = decode(await files.read(path, { bytesMax: 1_000 }));
+    assert.equal(text, '{"whole":1}\n{"half\n{"next":1}\n{"last":1}\n');
   });
 
   test("what a disk cannot take is dropped beyond iotLogWaitingBytesMax, and told", async () => {
@@ -463,6 +493,28 @@ describe("entries of things in groups", () => {
     say("a");
     await live.idle();
     assert.deepEqual([lines.length, asked.length], [5, 4]);
+  });
+
+  test("go by the configuration that was asked for last, however long an earlier answer takes", async () => {
+    const { live, lines, say, open } = openLog(async () => []);
+    await open();
+    const answers: ((configuration: LoggingConfiguration) => void)[] = [];
+    const readConfiguration = () => new Promise<LoggingConfiguration>((resolve) => answers.push(resolve));
+    const opened = live.open({ accountId: "1", readConfiguration, groupsOf: async () => [] });
+    const read = live.read();
+    const all = { ...configuration.options!, defaultLogLevel: "INFO" as const };
+    while (answers.length === 0) await Promise.resolve();
+    const settled = Promise.all([opened, read]);
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    // The one that was asked for last is answered first, if both are asked for.
+    answers[1]?.({ options: all, first: undefined, levels: [] });
+    answers[0]!(configuration);
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    answers[1]?.({ options: all, first: undefined, levels: [] });
+    await settled;
+    say("pump");
+    await live.idle();
+    assert.deepEqual(lines, ["pump"]);
   });
 
   test("the groups of rememberedGroupsMax clients are remembered, and of one more only with another forgotten", async () => {

@@ -43,6 +43,8 @@ export const loggingKeys = {
   first: (scope: Scope) => key(scope, "loggingOptionsV1"),
   levels: (scope: Scope) => key(scope, "loggingLevel"),
   levelsOf: (scope: Scope, type: TargetType | "DEFAULT") => key(scope, "loggingLevel", type),
+  /** Whoever adds a level expects its revision, so that two at once are not one too many. */
+  guard: (scope: Scope) => key(scope, "guard", "loggingLevels"),
   level: (scope: Scope, type: TargetType, name: string) => key(scope, "loggingLevel", type, name),
 };
 

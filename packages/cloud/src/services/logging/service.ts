@@ -1,5 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
-import type { StoreOperation } from "../../store/store.js";
+import type { StoreEntry, StoreOperation } from "../../store/store.js";
 import { awsOperation, awsSaga, type InputOf } from "../aws-operation.js";
 import { answer, type Operation, type OperationContext, type Scope } from "../operation.js";
 import { iterate } from "../../store/iterate.js";
@@ -28,9 +28,9 @@ type SetOptions = InputOf<"iot", "SetV2LoggingOptions">;
 const invalid = (message: string) => new ThinglineError("REQUEST_INVALID", message);
 
 /** @throws {ThinglineError} LOGGING_NOT_CONFIGURED */
-async function requireOptions({ store, scope }: Context): Promise<LoggingOptionsRecord> {
+async function requireOptions({ store, scope }: Context): Promise<StoreEntry<LoggingOptionsRecord>> {
   const entry = await store.get<LoggingOptionsRecord>(loggingKeys.options(scope));
-  if (entry !== undefined) return entry.value;
+  if (entry !== undefined) return entry;
   const message = "Logging is not configured: SetV2LoggingOptions comes before";
   throw new ThinglineError("LOGGING_NOT_CONFIGURED", message);
 }
@@ -63,19 +63,19 @@ const decideLevel: Operation<InputOf<"iot", "SetV2LoggingLevel">, object> = asyn
   const { store, scope } = context;
   const { logTarget, logLevel } = input;
   const options = await requireOptions(context);
+  const operations: StoreOperation[] = [];
   if (logTarget.targetType === "DEFAULT") {
     if (logTarget.targetName !== undefined) throw invalid("The target DEFAULT has no targetName");
-    const value: LoggingOptionsRecord = { ...options, defaultLogLevel: logLevel };
-    return { result: {}, operations: [{ key: loggingKeys.options(scope), value }], effects: [] };
+    const value: LoggingOptionsRecord = { ...options.value, defaultLogLevel: logLevel };
+    operations.push({ key: options.key, expectedRevision: options.revision, value });
+    return { result: {}, operations, effects: [] };
   }
   const key = loggingKeys.level(scope, logTarget.targetType, requireTargetName(logTarget.targetName));
   const before = await store.get<LogLevelRecord>(key);
-  if (before === undefined && (await countLevels(context)) >= logLevelsMax) {
-    const message = `There are levels for ${logLevelsMax} resources already`;
-    throw new ThinglineError("QUOTA_EXCEEDED", message, { details: { logLevelsMax } });
-  }
+  if (before === undefined) operations.push(await requireRoom(context));
   const value: LogLevelRecord = { logLevel };
-  return { result: {}, operations: [{ key, expectedRevision: before?.revision ?? 0, value }], effects: [] };
+  operations.push({ key, expectedRevision: before?.revision ?? 0, value });
+  return { result: {}, operations, effects: [] };
 };
 
 /** What has no level is no fault. */
@@ -125,7 +125,7 @@ export function createLogging({ applied }: { applied: (scope: Scope) => Promise<
       "GetV2LoggingOptions",
       ["verbose"],
       async (context, { verbose = false }) => {
-        const { eventConfigurations, ...options } = await requireOptions(context);
+        const { eventConfigurations, ...options } = (await requireOptions(context)).value;
         const told = verbose ? everyEvent(eventConfigurations, options.defaultLogLevel) : eventConfigurations;
         return answer({ ...options, eventConfigurations: told });
       },
@@ -189,8 +189,14 @@ export function createLogging({ applied }: { applied: (scope: Scope) => Promise<
   };
 }
 
-async function countLevels({ store, scope }: Context): Promise<number> {
-  return (await store.list(loggingKeys.levels(scope), { limit: logLevelsMax })).length;
+/** @throws {ThinglineError} QUOTA_EXCEEDED */
+async function requireRoom({ store, scope }: Context): Promise<StoreOperation> {
+  const key = loggingKeys.guard(scope);
+  const expectedRevision = (await store.get(key))?.revision ?? 0;
+  const levels = await store.list(loggingKeys.levels(scope), { limit: logLevelsMax });
+  if (levels.length < logLevelsMax) return { key, expectedRevision, value: null };
+  const message = `There are levels for ${logLevelsMax} resources already`;
+  throw new ThinglineError("QUOTA_EXCEEDED", message, { details: { logLevelsMax } });
 }
 
 /** With the level that each type of event has now. */

@@ -40,6 +40,8 @@ export type PackageVersionRecord = {
   createToken?: string;
   /** Of the last update: asked again, nothing is done a second time. */
   updateToken?: string;
+  /** SHA-256 of what that update said: the token with anything else is no repetition. */
+  updateDigest?: string;
   /** Its bill of materials, and what was found of it. The id is that of its validation. */
   sbom?: { location: ObjectLocation; status: "IN_PROGRESS" | "FAILED" | "SUCCEEDED"; id: string };
   sbomToken?: string;

@@ -106,6 +106,13 @@ describe("versions of a package", () => {
       run(packages.updatePackageVersion, { ...publish, clientToken: token(2) }),
       fails("RESOURCE_CONFLICT"),
     );
+    // The token of another update is a mistake: what it asks for would be dropped in silence.
+    for (const other of [{ description: "d" }, { action: undefined }]) {
+      await assert.rejects(
+        run(packages.updatePackageVersion, { ...publish, ...other }),
+        fails("RESOURCE_CONFLICT", /clientToken was used before/),
+      );
+    }
   });
 
   test("they are listed by name, of one status, page by page", async () => {

@@ -1,6 +1,6 @@
-import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { isThinglineError, ThinglineError, toHex } from "@thingline/protocol";
 import type { PackageVersionArtifact } from "../../model/types/iot.js";
-import { awsOperation } from "../aws-operation.js";
+import { awsOperation, type InputOf } from "../aws-operation.js";
 import type { Objects } from "../objects/index.js";
 import { answer, type OperationContext, type Scope } from "../operation.js";
 import { readPage } from "../page.js";
@@ -158,7 +158,12 @@ export function updatePackageVersionOperation(headObject: HeadObject) {
     async (context, input) => {
       const { key, value: before, revision } = await requireVersion(context, input);
       const { description, action, recipe, clientToken } = input;
-      if (clientToken !== undefined && clientToken === before.updateToken) return answer({});
+      const updateDigest = clientToken === undefined ? undefined : digestOf(context, input);
+      if (clientToken !== undefined && clientToken === before.updateToken) {
+        // One without a digest was stored by an older release.
+        if ((before.updateDigest ?? updateDigest) === updateDigest) return answer({});
+        throw conflict("The clientToken was used before, with another request");
+      }
       requireChangeable(before, input);
       const attributes = input.attributes && checkAttributes(input.attributes);
       const artifact = input.artifact && (await readArtifact(context, headObject, input.artifact));
@@ -170,11 +175,20 @@ export function updatePackageVersionOperation(headObject: HeadObject) {
         ...(recipe !== undefined && { recipe }),
         ...(action !== undefined && { status: statusAfter(before, action) }),
         modifiedAtMs: context.nowMs,
-        ...(clientToken !== undefined && { updateToken: clientToken }),
+        ...(clientToken !== undefined && updateDigest !== undefined && { updateToken: clientToken, updateDigest }),
       };
       return { result: {}, operations: [{ key, expectedRevision: revision, value }], effects: [] };
     },
   );
+}
+
+/** Of all that an update says: the same request has the same. */
+function digestOf({ keys }: OperationContext, input: InputOf<"iot", "UpdatePackageVersion">): string {
+  const { description, attributes = {}, artifact, recipe, action } = input;
+  const { bucket, key, version } = artifact?.s3Location ?? {};
+  const isGiven = [input.attributes !== undefined, artifact !== undefined];
+  const said = [description, isGiven, Object.entries(attributes).sort(), bucket, key, version, recipe, action];
+  return toHex(keys.sha256(new TextEncoder().encode(JSON.stringify(said))));
 }
 
 /** Attributes and artifact are fixed from the first publication on; description and recipe are not. */

@@ -3,9 +3,7 @@ import { test } from "node:test";
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
 import { createReferenceCheck } from "../../store-references.js";
 import { iterate } from "../../store/iterate.js";
-import { encodeKey } from "../../store/key-encoding.js";
-import type { StoreKey } from "../../store/store.js";
-import { openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
+import { interrupt, openServiceWorld, scope, type ServiceWorld } from "../world.test.support.js";
 import { clearedThingsMax } from "./group-sweep.js";
 import { membershipWakeName, thingOfMembershipWake } from "./index.js";
 import {
@@ -296,23 +294,12 @@ test("many that add things to one group at once lose none", async () => {
   assert.deepEqual(await namesIn(world, "north"), names);
 });
 
-/** Runs `meanwhile` when somebody has decided what is to become of the key, before the store hears of it. */
-function interrupt({ store }: ServiceWorld, key: StoreKey, meanwhile: () => Promise<unknown>): void {
-  const commit = store.commit.bind(store);
-  store.commit = async (operations) => {
-    if (!operations.some((operation) => encodeKey(operation.key) === encodeKey(key))) return commit(operations);
-    store.commit = commit;
-    await meanwhile();
-    return commit(operations);
-  };
-}
-
 test("a thing that joins a group while that is deleted is in no list of it", async () => {
   const world = await openServiceWorld();
   const { run, registry, store } = world;
   await makeGroups(world, { fleet: undefined, north: "fleet" });
   await makeThings(world, "t");
-  interrupt(world, registryKeys.thingGroup(scope, "north"), () => add(world, "t", "north"));
+  interrupt(world.store, registryKeys.thingGroup(scope, "north"), () => add(world, "t", "north"));
   await run(registry.deleteThingGroup, { thingGroupName: "north" });
   assert.deepEqual(await groupsOf(world, "t"), []);
   assert.deepEqual(await namesIn(world, "fleet", { recursive: true }), []);
@@ -338,20 +325,24 @@ test("a thing that joins while policies of a group above change has its connecti
   };
   const attachment = registryKeys.policyOfTarget(scope, target, "p");
   await rechecks();
-  interrupt(world, attachment, () => add(world, "t", "north"));
+  interrupt(world.store, attachment, () => add(world, "t", "north"));
   await run(registry.attachPolicy, { ...policy, target });
   assert.deepEqual(await rechecks(), [certificateId, certificateId], "of the thing that joined, then of the policy");
   await run(registry.removeThingFromThingGroup, { thingName: "t", thingGroupName: "north" });
   await rechecks();
-  interrupt(world, attachment, () => add(world, "t", "south"));
+  interrupt(world.store, attachment, () => add(world, "t", "south"));
   await run(registry.detachPolicy, { ...policy, target });
   assert.deepEqual(await rechecks(), [certificateId, certificateId]);
-  interrupt(world, registryKeys.policy(scope, "p"), () => run(registry.attachPolicy, { ...policy, target: principal }));
+  interrupt(world.store, registryKeys.policy(scope, "p"), () =>
+    run(registry.attachPolicy, { ...policy, target: principal }),
+  );
   await run(registry.createPolicyVersion, { ...policy, policyDocument, setAsDefault: true });
   assert.deepEqual(await rechecks(), [certificateId, certificateId]);
   await run(registry.detachPolicy, { ...policy, target: principal });
   await rechecks();
-  interrupt(world, registryKeys.policy(scope, "p"), () => run(registry.attachPolicy, { ...policy, target: principal }));
+  interrupt(world.store, registryKeys.policy(scope, "p"), () =>
+    run(registry.attachPolicy, { ...policy, target: principal }),
+  );
   await run(registry.setDefaultPolicyVersion, { ...policy, policyVersionId: "1" });
   assert.deepEqual(await rechecks(), [certificateId, certificateId]);
 });
