@@ -31,4 +31,11 @@ test("entries are told once each, as soon as their line is whole, over all files
   assert.deepEqual(await read(), [5]);
   await appendFile(path(3), '{"n":6}\n');
   assert.deepEqual(await read(), [6]);
+  // Somebody empties a file, or takes all of them away: the log begins again.
+  await writeFile(path(3), '{"n":7}\n');
+  assert.deepEqual(await read(), [7]);
+  for (const number of [2, 3]) await rm(path(number));
+  assert.deepEqual(await read(), []);
+  await writeFile(path(1), '{"n":8}\n');
+  assert.deepEqual(await read(), [8]);
 });

@@ -19,7 +19,10 @@ export class IotLogReader {
   }
 
   async *read(): AsyncGenerator<LoggedEntry> {
-    for (const number of await this.#numbers()) {
+    const numbers = await this.#numbers();
+    // Somebody took the files away, and they begin again.
+    if ((numbers.at(-1) ?? this.#number) < this.#number) this.#number = 0;
+    for (const number of numbers) {
       if (number < this.#number) continue;
       if (number > this.#number) [this.#number, this.#offset] = [number, 0];
       yield* this.#readFile(join(this.#folder, nameOfIotLog(number)));
@@ -48,6 +51,7 @@ export class IotLogReader {
     try {
       const decoder = new TextDecoder();
       const chunk = new Uint8Array(chunkBytesMax);
+      if ((await file.stat()).size < this.#offset) this.#offset = 0;
       for (;;) {
         const { bytesRead } = await file.read(chunk, 0, chunk.length, this.#offset);
         if (bytesRead === 0) return;

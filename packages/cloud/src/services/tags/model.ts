@@ -36,13 +36,18 @@ export function writeTags(
   return { key, ...expected, value };
 }
 
-/** What AWS's model does not say of a value: it says so of keys. @see AWS IoT developer guide, "Tag restrictions and limitations" */
-const valuePattern = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+/** Of a key and of a value. AWS's model says so of keys and lengths, where tags are a list or a map; those of a header it leaves unsaid. */
+const textPattern = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+const keyCharactersMax = 128;
+const valueCharactersMax = 256;
+const characters = "letters, digits, white space and _.:/=+-@";
 
 /**
  * A request's tags, by their keys.
  *
- * @throws {ThinglineError} REQUEST_INVALID for a key that is given twice or is AWS's own, and for a value of other characters
+ * @throws {ThinglineError} REQUEST_INVALID for a key that is given twice or is AWS's own, and for a key or a value that is too long or of other
+ * characters
+ * @see AWS IoT developer guide, "Tag restrictions and limitations"
  */
 export function readTags(given: GivenTags): Map<string, string> {
   const pairs = Array.isArray(given)
@@ -51,9 +56,12 @@ export function readTags(given: GivenTags): Map<string, string> {
   const tags = new Map<string, string>();
   for (const [tag, value] of pairs) {
     requireOwnKey(tag);
+    if (tag === "" || tag.length > keyCharactersMax || !textPattern.test(tag)) {
+      throw invalid(`A tag key has 1 to ${keyCharactersMax} ${characters}, got '${tag.slice(0, keyCharactersMax)}'`);
+    }
     if (tags.has(tag)) throw invalid(`The tag key '${tag}' is given twice`);
-    if (!valuePattern.test(value)) {
-      throw invalid(`The value of the tag '${tag}' may have letters, digits, white space and _.:/=+-@ in it`);
+    if (value.length > valueCharactersMax || !textPattern.test(value)) {
+      throw invalid(`The value of the tag '${tag}' may have up to ${valueCharactersMax} ${characters}`);
     }
     tags.set(tag, value);
   }

@@ -260,6 +260,17 @@ test("a resource has tagsPerResourceMax tags of AWS's characters, none twice, wh
   await assert.rejects(run(tags.untagResource, { resourceArn, tagKeys: ["aws:x"] }), has("REQUEST_INVALID"));
 });
 
+test("tags in a header have the same bounds, of which AWS's model says nothing", async () => {
+  const { run, named, list } = await openWorld();
+  const make = (ruleName: string, tags: string) =>
+    run(named.rules.createTopicRule, { ruleName, topicRulePayload: { sql: "SELECT * FROM 'a'", actions: [] }, tags });
+  for (const wrong of [`${"k".repeat(129)}=v`, "=v", `k=${"v".repeat(257)}`, "k%00=v", "k=%3C", "k%3C=v"]) {
+    await assert.rejects(make("wrong", wrong), has("REQUEST_INVALID", /tag/), wrong);
+  }
+  await make("right", `${"k".repeat(128)}=${"v".repeat(256)}`);
+  assert.deepEqual(await list(arnOf("rule/right")), [{ Key: "k".repeat(128), Value: "v".repeat(256) }]);
+});
+
 test("a group that is made again with other tags is another one", async () => {
   const { run, named, list } = await openWorld();
   const create = (tags?: readonly { Key: string; Value: string }[]) =>
