@@ -6,7 +6,8 @@ import { joined } from "./text.js";
 import { requireFunction } from "./functions/table.js";
 import type { MessageHost } from "./host.js";
 import { combine, compareNumbers, Decimal, negated } from "./numbers.js";
-import { isArray, isNumber, isObject, memberOf, newObject, type SqlValue } from "./values.js";
+import type { Work } from "./work.js";
+import { isArray, isNumber, isObject, memberOf, newObject, type SqlObject, type SqlValue } from "./values.js";
 
 /** What names and variables mean where an expression stands. */
 export interface Scope {
@@ -15,10 +16,14 @@ export interface Scope {
   readonly variables: ReadonlyMap<string, SqlValue>;
   /** For `encode(*)`: the message as it came. */
   readonly host: MessageHost;
+  readonly work: Work;
 }
 
 /** Elements that nested queries of one message look at, in all. */
 export const queriedElementsMax = 100_000;
+
+/** Steps of a call, beside those of what it looks at. The dearest functions make a formatter of times, or compile a pattern. */
+const callSteps = 20;
 
 /** Evaluates expressions for one message. */
 export class Evaluator {
@@ -26,6 +31,7 @@ export class Evaluator {
 
   /** @throws {ThinglineError} RULE_SQL_FAILED; {@link ExternalNeeded} */
   evaluate(expression: Expression, scope: Scope): SqlValue {
+    scope.work.spend(1);
     switch (expression.kind) {
       case "literal":
         return expression.value;
@@ -78,10 +84,10 @@ export class Evaluator {
     const result = newObject();
     for (const item of items) {
       if (item.kind === "all") {
-        if (isObject(scope.root)) Object.assign(result, scope.root);
+        if (isObject(scope.root)) copyMembers(result, scope.root, scope.work);
       } else {
         const value = this.evaluate(item.of, scope);
-        if (value !== undefined) place(result, item.path, value);
+        if (value !== undefined) place(result, item.path, value, scope.work);
       }
     }
     return result;
@@ -90,10 +96,13 @@ export class Evaluator {
   #call({ name, args }: Expression & { kind: "call" }, scope: Scope): SqlValue {
     const { run, name: canonical } = requireFunction(name);
     if (canonical === "get_or_default") return this.#orDefault(args, scope);
-    return run(
-      args.map((arg) => this.evaluate(arg, scope)),
-      scope.host,
-    );
+    const { work } = scope;
+    work.spend(callSteps);
+    const values = args.map((arg) => this.evaluate(arg, scope));
+    for (const value of values) work.spendOn(value);
+    const result = run(values, scope.host);
+    work.spendOn(result);
+    return result;
   }
 
   #orDefault([of, otherwise]: readonly Expression[], scope: Scope): SqlValue {
@@ -108,13 +117,15 @@ export class Evaluator {
 
   #binary({ operator, left, right }: Expression & { kind: "binary" }, scope: Scope): SqlValue {
     const first = this.evaluate(left, scope);
-    return operate(operator, first, this.evaluate(right, scope));
+    const result = operate(operator, first, this.evaluate(right, scope), scope.work);
+    scope.work.spendOn(result);
+    return result;
   }
 
   #case({ of, branches, otherwise }: Expression & { kind: "case" }, scope: Scope): SqlValue {
     const value = of === undefined ? true : this.evaluate(of, scope);
     for (const { when, then } of branches) {
-      if (isEqual(value, this.evaluate(when, scope)) === true) return this.evaluate(then, scope);
+      if (isEqual(value, this.evaluate(when, scope), scope.work) === true) return this.evaluate(then, scope);
     }
     return otherwise === undefined ? undefined : this.evaluate(otherwise, scope);
   }
@@ -137,16 +148,23 @@ export class Evaluator {
 }
 
 /** Puts a value where an alias says. What stands in its way and is no object gives way. */
-function place(result: { [name: string]: SqlValue }, path: readonly string[], value: SqlValue): void {
+function place(result: { [name: string]: SqlValue }, path: readonly string[], value: SqlValue, work: Work): void {
   let at = result;
   for (const name of path.slice(0, -1)) {
     const inner = newObject();
-    if (isObject(at[name])) Object.assign(inner, at[name]);
+    const before = at[name];
+    if (isObject(before)) copyMembers(inner, before, work);
     at[name] = inner;
     at = inner;
   }
   const last = path.at(-1);
   if (last !== undefined) at[last] = value;
+}
+
+function copyMembers(to: { [name: string]: SqlValue }, from: SqlObject, work: Work): void {
+  const names = Object.keys(from);
+  work.spend(names.length);
+  for (const name of names) to[name] = from[name];
 }
 
 function negative(value: SqlValue): SqlValue {
@@ -159,7 +177,7 @@ function not(value: SqlValue): SqlValue {
   return boolean === undefined ? undefined : !boolean;
 }
 
-function operate(operator: BinaryOperator, left: SqlValue, right: SqlValue): SqlValue {
+function operate(operator: BinaryOperator, left: SqlValue, right: SqlValue, work: Work): SqlValue {
   switch (operator) {
     case "AND":
     case "OR": {
@@ -168,14 +186,14 @@ function operate(operator: BinaryOperator, left: SqlValue, right: SqlValue): Sql
       return operator === "AND" ? first && second : first || second;
     }
     case "=":
-      return isEqual(left, right);
+      return isEqual(left, right, work);
     case "<>": {
-      const equal = isEqual(left, right);
+      const equal = isEqual(left, right, work);
       return equal === undefined ? undefined : !equal;
     }
     case "IN":
       if (!isArray(right) || left === undefined) return undefined;
-      return right.some((item) => isEqual(left, item) === true);
+      return right.some((item) => isEqual(left, item, work) === true);
     case "+":
       return add(left, right);
     case "-":

@@ -215,3 +215,32 @@ test("what a statement makes is bounded, and says so", () => {
   }
   assert.equal(valueOf("mod(1e6000, 7)"), 1);
 });
+
+test("a statement ends that takes too many steps for one message, however it takes them", () => {
+  const refused = (says: RegExp) => (error: unknown) =>
+    isThinglineError(error, "RULE_SQL_FAILED") && says.test(error.message);
+  const many = (count: number, value: unknown) => Array.from({ length: count }, () => value);
+  const nested = Array.from({ length: 9 }, (_, at) => `@v${at + 1} = [${many(10, `@v${at}`).join()}]`).join(", ");
+  const set = `SET @v0 = [1], ${nested}`;
+  const attacks: [sql: string, payload: object, says: RegExp][] = [
+    ["SET @l = l SELECT (SELECT VALUE @l FROM @l) AS x FROM 'a'", { l: many(2_000, 1) }, /JSON of more than 1048576/],
+    [`${set} SELECT @v9 FROM 'a'`, {}, /JSON of more than 1048576/],
+    [`${set} SELECT length(@v9) AS n FROM 'a'`, {}, /JSON of more than 262144/],
+    [
+      "SET @l = l, @m = m SELECT (SELECT VALUE @l = @m FROM o) AS x FROM 'a'",
+      { l: many(9_000, 1), m: many(9_000, 1), o: many(1_000, 1) },
+      /more than 4000000 steps/,
+    ],
+    [
+      "SET @t = t SELECT (SELECT VALUE length(@t) FROM l) AS n FROM 'a'",
+      { t: "x".repeat(100_000), l: many(1_000, 1) },
+      /more than 4000000 steps/,
+    ],
+    [
+      "SELECT transform('enrichArray', o, l) AS n FROM 'a'",
+      { o: Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [at, 1])), l: many(1_000, {}) },
+      /transform\(\) makes objects of more than 100000 members/,
+    ],
+  ];
+  for (const [sql, payload, says] of attacks) assert.throws(() => select(sql, payload), refused(says), sql);
+});

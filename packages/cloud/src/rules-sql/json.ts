@@ -1,12 +1,24 @@
 import { encodeBase64 } from "@thingline/protocol/x509";
-import { isDecimal, numberToText, parseNumber, simplified } from "./numbers.js";
-import { isArray, isBytes, isNumber, newObject, type SqlValue } from "./values.js";
+import { Decimal, isDecimal, numberToText, simplified } from "./numbers.js";
+import { sqlFailed } from "./errors.js";
+import {
+  isArray,
+  isBytes,
+  isNumber,
+  isObject,
+  newObject,
+  type SqlArray,
+  type SqlObject,
+  type SqlValue,
+} from "./values.js";
 
 /** How deep objects and lists of a message may stand in each other to be read as JSON. */
 export const messageDepthMax = 128;
 
 /** A number whose digits may be more than a JavaScript number holds, or an exponent. */
 const riskyNumber = /[\d.]{16}|\d[eE]/;
+
+const numberAt = /-?[\d.]+(?:[eE][+-]?\d+)?/y;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -125,30 +137,80 @@ class ExactReader {
     return JSON.parse(this.#text.slice(begin, ++this.#at)) as string;
   }
 
+  /** Whatever its length: a device may write as many digits as its message holds. */
   #number(): SqlValue {
-    const text = /^-?[\d.]+(?:[eE][+-]?\d+)?/.exec(this.#text.slice(this.#at, this.#at + 500))![0];
+    numberAt.lastIndex = this.#at;
+    const text = numberAt.exec(this.#text)![0];
     this.#at += text.length;
-    const number = parseNumber(text.replace("+", ""));
-    // What no number can be written as: a message with it is passed on, and is not counted with.
-    return number === undefined ? undefined : simplified(number);
+    return numberOfJson(text);
   }
 }
 
-/** As JSON. Members that are Undefined are left out; in a list they are null. */
-export function writeJson(value: SqlValue): string {
-  return text(value) ?? "null";
+/** Without a number of so large an exponent that there is none, the member is left out. */
+function numberOfJson(text: string): SqlValue {
+  const value = new Decimal(text);
+  return value.isFinite() ? simplified(value.toSignificantDigits(34)) : undefined;
 }
 
-function text(value: SqlValue): string | undefined {
-  if (value === undefined) return undefined;
-  if (value === null || typeof value === "boolean") return String(value);
+/** Characters of what a statement makes, as JSON. A message has 131,072 bytes, and a rule may make more of it. */
+export const sqlResultCharactersMax = 1_048_576;
+
+/**
+ * As JSON. Members that are Undefined are left out; in a list they are null.
+ *
+ * @throws {ThinglineError} RULE_SQL_FAILED for one that is longer: a list of variables of lists grows without end in few words
+ */
+export function writeJson(value: SqlValue, charactersMax: number = sqlResultCharactersMax): string {
+  const writer = new Writer(charactersMax);
+  writer.write(value ?? null);
+  return writer.text;
+}
+
+class Writer {
+  text = "";
+  readonly #charactersMax: number;
+
+  constructor(charactersMax: number) {
+    this.#charactersMax = charactersMax;
+  }
+
+  write(value: SqlValue): void {
+    if (isArray(value)) this.#array(value);
+    else if (isObject(value)) this.#object(value);
+    else this.#add(scalarText(value));
+  }
+
+  #add(text: string): void {
+    this.text += text;
+    if (this.text.length > this.#charactersMax) {
+      throw sqlFailed(`the statement makes JSON of more than ${this.#charactersMax} characters`);
+    }
+  }
+
+  #array(items: SqlArray): void {
+    let before = "[";
+    for (const item of items) {
+      this.#add(before);
+      this.write(item ?? null);
+      before = ",";
+    }
+    this.#add(items.length === 0 ? "[]" : "]");
+  }
+
+  #object(object: SqlObject): void {
+    let before = "{";
+    for (const [name, member] of Object.entries(object)) {
+      if (member === undefined) continue;
+      this.#add(`${before}${JSON.stringify(name)}:`);
+      this.write(member);
+      before = ",";
+    }
+    this.#add(before === "{" ? "{}" : "}");
+  }
+}
+
+function scalarText(value: SqlValue): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (isNumber(value)) return isDecimal(value) ? numberToText(value) : JSON.stringify(value);
-  if (isBytes(value)) return JSON.stringify(encodeBase64(value));
-  if (isArray(value)) return `[${value.map(writeJson).join(",")}]`;
-  const members = Object.entries(value).flatMap(([name, member]) => {
-    const written = text(member);
-    return written === undefined ? [] : [`${JSON.stringify(name)}:${written}`];
-  });
-  return `{${members.join(",")}}`;
+  return isBytes(value) ? JSON.stringify(encodeBase64(value)) : String(value);
 }

@@ -3,6 +3,7 @@ import { Evaluator, type Scope } from "./evaluate.js";
 import type { MessageHost } from "./host.js";
 import { readJson, writeJson } from "./json.js";
 import { encodeUtf8 } from "./text.js";
+import { Work } from "./work.js";
 import { isArray, isBytes, isObject, newObject, type SqlValue } from "./values.js";
 
 /**
@@ -31,7 +32,7 @@ export function runStatement({ variables, select, where }: Statement, host: Mess
   const evaluator = new Evaluator();
   const root = rootOf(host.message.payload);
   const values = new Map<string, SqlValue>();
-  const scope: Scope = { root, variables: values, host };
+  const scope: Scope = { root, variables: values, host, work: new Work() };
   for (const { name, value } of variables) values.set(name, evaluator.evaluate(value, scope));
   if (where !== undefined && evaluator.evaluate(where, scope) !== true) return undefined;
   const isWhole = select.items.length === 1 && select.items[0]?.kind === "all";

@@ -130,3 +130,11 @@ test("a message that is nested too deep is bytes to a rule", () => {
   assert.equal(select("SELECT * FROM 'x'", deep), deep);
   assert.equal(select("SELECT a FROM 'x'", `{"a":${deep}}`), "{}");
 });
+
+test("a number may have as many digits as a message holds, and no number ends a message's reading", () => {
+  const digits = "1".repeat(60_000);
+  assert.equal(
+    select("SELECT * FROM 'x'", `{"a":0.${digits},"l":[1${"0".repeat(999)},2],"tiny":1e-99999,"huge":1e99999,"b":1}`),
+    '{"a":0.1111111111111111111111111111111111,"l":[1E+999,2],"tiny":0,"b":1}',
+  );
+});

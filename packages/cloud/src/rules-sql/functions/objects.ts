@@ -5,6 +5,7 @@ import { readJson } from "../json.js";
 import { decodeUtf8, encodeUtf8 } from "../text.js";
 import { isArray, isBytes, isObject, memberOf, newObject, type SqlValue } from "../values.js";
 import { functionsOf } from "./function.js";
+import { sqlItemsMax } from "./texts.js";
 
 function get([of, key]: readonly SqlValue[]): SqlValue {
   if (isObject(of)) return typeof key === "string" ? memberOf(of, key) : undefined;
@@ -40,6 +41,9 @@ function decode([value, scheme]: readonly SqlValue[]): SqlValue {
 
 function transform([mode, attributes, items]: readonly SqlValue[]): SqlValue {
   if (mode !== "enrichArray" || !isObject(attributes) || !isArray(items)) return undefined;
+  if (items.length * (Object.keys(attributes).length + 1) > sqlItemsMax) {
+    throw sqlFailed(`transform() makes objects of more than ${sqlItemsMax} members`);
+  }
   return items.map((item) => (isObject(item) ? Object.assign(newObject(), item, attributes) : item));
 }
 

@@ -24,9 +24,9 @@ function concat(args: readonly SqlValue[]): SqlValue {
   if (args.length === 0) return undefined;
   if (args.length === 1) return args[0];
   if (args.some(isArray)) {
-    const items = args.flatMap((value) => (isArray(value) ? value : [value]));
-    if (items.length <= sqlItemsMax) return items;
-    throw sqlFailed(`concat() makes a list of more than ${sqlItemsMax} items`);
+    const count = args.reduce<number>((sum, value) => sum + (isArray(value) ? value.length : 1), 0);
+    if (count > sqlItemsMax) throw sqlFailed(`concat() makes a list of more than ${sqlItemsMax} items`);
+    return args.flatMap((value) => (isArray(value) ? value : [value]));
   }
   if (!args.some((value) => typeof value === "string")) return undefined;
   const values = args.map(toText);
