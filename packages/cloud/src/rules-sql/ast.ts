@@ -25,7 +25,8 @@ export type Expression =
       readonly left: Expression;
       readonly right: Expression;
     }
-  | { readonly kind: "cast"; readonly of: Expression; readonly type: CastType }
+  /** `word` is how the statement names the type, in upper case. */
+  | { readonly kind: "cast"; readonly of: Expression; readonly type: CastType; readonly word: string }
   | {
       readonly kind: "case";
       readonly of: Expression | undefined;

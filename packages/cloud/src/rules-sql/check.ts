@@ -31,11 +31,15 @@ function expressionsOf({ variables, select, where }: Statement): Expression[] {
   return [...variables.map(({ value }) => value), ...items, ...(where === undefined ? [] : [where])];
 }
 
+/** Types of `cast` that came with 2016-03-23, in upper case. */
+const newCasts: ReadonlySet<string> = new Set(["DECIMAL", "BOOL", "BOOLEAN"]);
+
 function requireOld(expression: Expression): void {
   const needed = (what: string) => sqlInvalid(`${what} needs awsIotSqlVersion 2016-03-23`);
   if (expression.kind === "call" && requireFunction(expression.name).isNewer === true) {
     throw needed(`${expression.name}()`);
   }
   if (expression.kind === "query" || expression.kind === "exists") throw needed("a nested query");
+  if (expression.kind === "cast" && newCasts.has(expression.word)) throw needed(`cast() as ${expression.word}`);
   if (expression.kind === "object" || expression.kind === "array") throw needed("an object or a list of a statement");
 }

@@ -20,19 +20,17 @@ export function toNumber(value: SqlValue): SqlNumber | undefined {
   return number === undefined ? undefined : simplified(number);
 }
 
-/** Rounds, as a Decimal becomes an Int. */
-export const toInteger = (value: SqlValue): SqlNumber | undefined => {
+/** Rounded down, as functions take the numbers that they expect to be whole. */
+export function toFloor(value: SqlValue): SqlNumber | undefined {
   const number = toNumber(value);
   if (number === undefined || isInteger(number)) return number;
-  const decimal = new Decimal(number);
-  return simplified(typeof value === "string" ? decimal.truncated() : decimal.round());
-};
+  return simplified(new Decimal(number).floor());
+}
 
-/** A JavaScript number for places, lengths and the like; undefined for what is none. */
+/** A JavaScript number for places, lengths and the like, rounded down; undefined for what is none. */
 export function toIndex(value: SqlValue): number | undefined {
-  const integer = toInteger(value);
-  if (integer === undefined) return undefined;
-  return typeof integer === "number" ? integer : integer.toNumber();
+  const integer = toFloor(value);
+  return integer === undefined ? undefined : Number(integer);
 }
 
 export function toBoolean(value: SqlValue): boolean | undefined {

@@ -1,6 +1,6 @@
 import { isThinglineError } from "@thingline/protocol";
 import type { BinaryOperator, CastType, Expression, Selection } from "./ast.js";
-import { isEqual, toBoolean, toInteger, toNumber, toText } from "./conversions.js";
+import { isEqual, toBoolean, toFloor, toNumber, toText } from "./conversions.js";
 import { sqlFailed } from "./errors.js";
 import { joined } from "./text.js";
 import { requireFunction } from "./functions/table.js";
@@ -124,6 +124,7 @@ export class Evaluator {
 
   #case({ of, branches, otherwise }: Expression & { kind: "case" }, scope: Scope): SqlValue {
     const value = of === undefined ? true : this.evaluate(of, scope);
+    if (value === undefined) return undefined;
     for (const { when, then } of branches) {
       if (isEqual(value, this.evaluate(when, scope), scope.work) === true) return this.evaluate(then, scope);
     }
@@ -133,17 +134,16 @@ export class Evaluator {
   #query({ select, from, where }: Expression & { kind: "query" }, scope: Scope): SqlValue {
     const of = this.evaluate(from, scope);
     if (of === undefined || of === null) return undefined;
-    const results: SqlValue[] = [];
-    for (const root of isArray(of) ? of : [of]) {
+    const one = (root: SqlValue): SqlValue => {
       if (++this.#queried > queriedElementsMax) {
         throw sqlFailed(`nested queries look at more than ${queriedElementsMax} elements of one message`);
       }
       const inner = { ...scope, root };
-      if (where !== undefined && this.evaluate(where, inner) !== true) continue;
-      const result = this.select(select, inner);
-      if (result !== undefined) results.push(result);
-    }
-    return results;
+      if (where !== undefined && this.evaluate(where, inner) !== true) return undefined;
+      return this.select(select, inner);
+    };
+    // Of an object it is what is selected of it, and no list: the guide's third example of transform() counts on that.
+    return isArray(of) ? of.map(one).filter((result) => result !== undefined) : one(of);
   }
 }
 
@@ -236,8 +236,7 @@ function cast(value: SqlValue, type: CastType): SqlValue {
     case "Int":
     case "Decimal": {
       if (typeof value === "boolean") return value ? 1 : 0;
-      if (value === null) return null;
-      return type === "Int" ? toInteger(value) : toNumber(value);
+      return type === "Int" ? toFloor(value) : toNumber(value);
     }
   }
 }

@@ -1,15 +1,15 @@
 import { Decimal as DecimalJs } from "decimal.js";
 
-/** Numbers of AWS IoT SQL have 34 digits, as IEEE 754's decimal128. */
+/** Numbers of AWS IoT SQL have 34 digits, as IEEE 754's decimal128, and exponents to 999. */
 export const Decimal = DecimalJs.clone({
   precision: 34,
   rounding: DecimalJs.ROUND_HALF_EVEN,
   // As Java's BigDecimal is written, about; what is beyond is written with an exponent.
   toExpPos: 40,
   toExpNeg: -20,
-  // As decimal128: what is beyond is no number, and nobody divides a million digits.
-  maxE: 6_144,
-  minE: -6_143,
+  // As AWS's: what is beyond is no number, and nobody divides a million digits.
+  maxE: 999,
+  minE: -999,
 });
 export type Decimal = DecimalJs;
 

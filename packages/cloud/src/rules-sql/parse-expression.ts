@@ -162,11 +162,13 @@ function parseArray(cursor: Cursor): Expression {
   return { kind: "array", items: parseList(cursor, "]") };
 }
 
-function parseList(cursor: Cursor, end: string): Expression[] {
+/** @param starAt which item may be `*` */
+function parseList(cursor: Cursor, end: string, starAt?: number): Expression[] {
   const items: Expression[] = [];
   while (!cursor.skipSymbol(end)) {
     if (items.length > 0) cursor.expectSymbol(",");
-    items.push(parseExpression(cursor));
+    if (items.length === starAt && cursor.skipSymbol("*")) items.push({ kind: "star" });
+    else items.push(parseExpression(cursor));
   }
   return items;
 }
@@ -195,14 +197,8 @@ function parseCall(cursor: Cursor, word: string, keyword: string): Expression {
   if (keyword === "CAST") return parseCast(cursor);
   if (keyword === "EXISTS") return { kind: "exists", of: parseParentheses(cursor) };
   cursor.expectSymbol("(");
-  const { name, argsMin, argsMax, takesStar } = requireFunction(word, at);
-  let args: Expression[];
-  if (takesStar && cursor.isSymbol("*")) {
-    cursor.take();
-    args = [{ kind: "star" }];
-    if (cursor.skipSymbol(",")) args.push(...parseList(cursor, ")"));
-    else cursor.expectSymbol(")");
-  } else args = parseList(cursor, ")");
+  const { name, argsMin, argsMax, starAt } = requireFunction(word, at);
+  const args = parseList(cursor, ")", starAt);
   if (args.length < argsMin || args.length > argsMax) {
     const range = argsMin === argsMax ? String(argsMin) : `${argsMin} to ${argsMax}`;
     throw sqlInvalid(`${name}() takes ${range} arguments, not ${args.length}`, at);
@@ -215,10 +211,11 @@ function parseCast(cursor: Cursor): Expression {
   const of = parseExpression(cursor);
   cursor.expectWord("AS");
   const token = cursor.take();
-  const type = token.type === "word" ? castTypes[token.text.toUpperCase()] : undefined;
+  const word = token.text.toUpperCase();
+  const type = token.type === "word" ? castTypes[word] : undefined;
   if (type === undefined) throw sqlInvalid(`cast() knows no type ${JSON.stringify(token.text)}`, token.at);
   cursor.expectSymbol(")");
-  return { kind: "cast", of, type };
+  return { kind: "cast", of, type, word };
 }
 
 function parseCase(cursor: Cursor): Expression {

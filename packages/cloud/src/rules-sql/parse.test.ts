@@ -55,7 +55,7 @@ test("what is no statement is refused with its place", () => {
 });
 
 test("the first version has no functions, literals and queries of the second", () => {
-  for (const item of ["isUndefined(a)", "[1]", "{'a':1}", "(SELECT VALUE a FROM b)", "length(a)"]) {
+  for (const item of ["isUndefined(a)", "[1]", "{'a':1}", "(SELECT VALUE a FROM b)", "length(a)", "cast(a as Bool)"]) {
     const sql = `SELECT ${item} AS v FROM 'x'`;
     readStatement(sql, "2016-03-23");
     readStatement(sql, "beta");

@@ -73,6 +73,38 @@ const examples: readonly [sql: string, payload: unknown, result: unknown][] = [
   ],
 ];
 
+const transformed = {
+  data1: "example",
+  data2: {
+    a: "first",
+    b: "second",
+    c: [
+      { x: { n: 5 }, y: true },
+      { x: { n: 10 }, y: false },
+    ],
+  },
+};
+
+test("a nested query over an object is what is selected of it, and over a list a list", () => {
+  const of = (sql: string) => JSON.parse(select(sql, transformed) ?? "null") as unknown;
+  assert.deepEqual(
+    of("select value transform('enrichArray', (select a, b from data2), (select value c from data2)) from 'A/B'"),
+    transformed.data2.c.map((each) => ({ ...each, a: "first", b: "second" })),
+  );
+  assert.deepEqual(of("SELECT (SELECT a FROM data2 WHERE a = 'second') AS v, (SELECT y FROM data2.c) AS l FROM 'x'"), {
+    l: [{ y: true }, { y: false }],
+  });
+});
+
+test("a function gets the whole message by its star", () => {
+  const heard: unknown[] = [];
+  const external = ({ args }: { args: readonly unknown[] }) => void heard.push(args[1]);
+  for (const payload of ['{"a":1}', Uint8Array.of(255)]) {
+    select("SELECT aws_lambda('arn:aws:lambda:us-east-1:1:function:f', *) AS out FROM 'x'", payload, {}, { external });
+  }
+  assert.equal(JSON.stringify(heard), '[{"a":1},"/w=="]');
+});
+
 test("examples of the developer guide give what it says", () => {
   for (const [sql, payload, expected] of examples) {
     assert.deepEqual(JSON.parse(select(sql, JSON.stringify(payload)) ?? "null"), expected, sql);

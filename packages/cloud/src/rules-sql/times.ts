@@ -49,6 +49,7 @@ interface Local {
   ms: number;
   offsetMinutes: number;
   zone: string;
+  unixMs: number;
 }
 
 const offsetText = /^(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?$/;
@@ -73,7 +74,15 @@ function localOf(unixMs: number, zone: string): Local {
     ms: date.getUTCMilliseconds(),
     offsetMinutes,
     zone,
+    unixMs,
   };
+}
+
+/** `CST`, or `Central Standard Time` with four letters; an offset where English has no such name. */
+function zoneName(unixMs: number, zone: string, count: number): string {
+  if (utcNames.has(zone) || offsetText.test(zone)) return zone === "Z" ? "UTC" : zone;
+  const format = new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: count > 3 ? "long" : "short" });
+  return format.formatToParts(unixMs).find(({ type }) => type === "timeZoneName")?.value ?? zone;
 }
 
 function zoneOffset(unixMs: number, zone: string): number {
@@ -134,7 +143,7 @@ const writers: Readonly<Record<string, (local: Local, count: number) => string>>
   m: ({ minute }, count) => padded(minute, count),
   s: ({ second }, count) => padded(second, count),
   S: ({ ms }, count) => padded(ms, 3).padEnd(count, "0").slice(0, count),
-  z: ({ zone }) => zone,
+  z: ({ unixMs, zone }, count) => zoneName(unixMs, zone, count),
   Z: (local, count) => (count > 2 ? local.zone : offsetName(local, count === 2)),
 };
 

@@ -7,8 +7,8 @@ export interface SqlFunction {
   readonly name: string;
   readonly argsMin: number;
   readonly argsMax: number;
-  /** The first argument may be `*`, the whole message. */
-  readonly takesStar?: boolean;
+  /** Which argument may be `*`, the whole message. */
+  readonly starAt?: number;
   /** Needs version 2016-03-23. */
   readonly isNewer?: boolean;
   /**
@@ -22,7 +22,7 @@ export interface SqlFunction {
 export type FunctionRows = Readonly<
   Record<
     string,
-    readonly [argsMin: number, argsMax: number, run: SqlFunction["run"], options?: { isNewer?: true; takesStar?: true }]
+    readonly [argsMin: number, argsMax: number, run: SqlFunction["run"], options?: { isNewer?: true; starAt?: number }]
   >
 >;
 

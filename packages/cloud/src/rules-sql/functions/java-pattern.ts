@@ -19,11 +19,12 @@ const classes: Readonly<Record<string, string>> = {
 const anchors: Readonly<Record<string, string>> = { A: "^", z: "$", Z: "$" };
 
 /**
- * A regular expression of Java as one of JavaScript. What one of them has alone (possessive quantifiers, atomic groups) is refused.
+ * A regular expression of Java as one of JavaScript. undefined for what is none, as AWS has it, and for what Java has alone (possessive
+ * quantifiers, atomic groups).
  *
- * @throws {ThinglineError} RULE_SQL_FAILED
+ * @throws {ThinglineError} RULE_SQL_FAILED for one that is too long
  */
-export function javaPattern(pattern: string, flags = ""): RegExp {
+export function javaPattern(pattern: string, flags = ""): RegExp | undefined {
   if (pattern.length > patternCharactersMax) {
     throw sqlFailed(`a regular expression has at most ${patternCharactersMax} characters`);
   }
@@ -31,8 +32,8 @@ export function javaPattern(pattern: string, flags = ""): RegExp {
   const source = translate(pattern.slice(leading?.[0].length ?? 0));
   try {
     return new RegExp(source, flags + (leading?.[1] ?? ""));
-  } catch (error) {
-    throw sqlFailed(`the regular expression ${JSON.stringify(pattern.slice(0, 100))} cannot be used`, error);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 import { toIndex, toNumber } from "../conversions.js";
-import { Decimal, isDecimal, isInteger, simplified } from "../numbers.js";
-import { isNumber, type SqlValue } from "../values.js";
+import { Decimal, simplified } from "../numbers.js";
+import type { SqlValue } from "../values.js";
 import { functionsOf, type SqlFunction } from "./function.js";
 
 type Run = SqlFunction["run"];
@@ -44,24 +44,21 @@ const remainder: Run = ([left, right]) => {
   return simplified(new Decimal(first).modulo(second));
 };
 
-/** AWS: from 0 to 34. */
+/** AWS: from 0 to 34. What is beyond is set to the next of them. */
 const placesMax = 34;
 
-function trunc([value, places]: readonly SqlValue[]): SqlValue {
-  const [number, count] = [toNumber(value), toIndex(places)];
-  if (number === undefined || count === undefined || count < 0 || count > placesMax) return undefined;
-  return simplified(new Decimal(number).toDecimalPlaces(count, Decimal.ROUND_DOWN));
+function trunc([value, wanted]: readonly SqlValue[]): SqlValue {
+  const [number, count] = [toNumber(value), toIndex(wanted)];
+  if (number === undefined || count === undefined) return undefined;
+  const places = Math.min(placesMax, Math.max(0, count));
+  return simplified(new Decimal(number).toDecimalPlaces(places, Decimal.ROUND_DOWN));
 }
 
 /** Half goes away from zero. */
 const round = exact((value) => value.toDecimalPlaces(0, Decimal.ROUND_HALF_UP));
 
-/** The other value where the first is no Decimal: Decimals are numbers that are not whole, as AWS's examples have it. */
-function nanvl([value, otherwise]: readonly SqlValue[]): SqlValue {
-  const number = toNumber(value);
-  if (number === undefined || (isDecimal(number) && number.isNaN())) return otherwise;
-  return number;
-}
+/** The other value where the first is Undefined or Null, as AWS's table has it. What is not a number here is Undefined already. */
+const nanvl = ([value, otherwise]: readonly SqlValue[]): SqlValue => value ?? otherwise;
 
 function sign([value]: readonly SqlValue[]): SqlValue {
   const number = toNumber(value);
@@ -69,7 +66,7 @@ function sign([value]: readonly SqlValue[]): SqlValue {
 }
 
 function chr([value]: readonly SqlValue[]): SqlValue {
-  const code = isNumber(value) && isInteger(value) ? Number(value) : toIndex(value);
+  const code = toIndex(value);
   return code === undefined || code < 0 || code > 127 ? undefined : String.fromCharCode(code);
 }
 

@@ -48,8 +48,8 @@ function transform([mode, attributes, items]: readonly SqlValue[]): SqlValue {
 }
 
 export const objectFunctions = functionsOf({
-  decode: [2, 6, decode, { isNewer: true, takesStar: true }],
-  encode: [2, 2, encode, { isNewer: true, takesStar: true }],
+  decode: [2, 6, decode, { isNewer: true, starAt: 0 }],
+  encode: [2, 2, encode, { isNewer: true, starAt: 0 }],
   get: [2, 2, get],
   isNull: [1, 1, ([value]) => value === null],
   isUndefined: [1, 1, ([value]) => value === undefined, { isNewer: true }],

@@ -59,10 +59,12 @@ function replaceAll(text = "", found = "", by = ""): string {
   return joined(result, text.slice(end));
 }
 
-function replacePattern(text = "", pattern = "", by = ""): string {
+function replacePattern(text = "", pattern = "", by = ""): SqlValue {
+  const expression = javaPattern(pattern, "g");
+  if (expression === undefined) return undefined;
   let result = "";
   let end = 0;
-  for (const match of text.matchAll(javaPattern(pattern, "g"))) {
+  for (const match of text.matchAll(expression)) {
     result = joined(result, text.slice(end, match.index), javaReplacement(by, match));
     end = match.index + match[0].length;
   }
@@ -78,9 +80,9 @@ export const textFunctions = functionsOf({
   lpad: [2, 2, pad((text, spaces) => spaces + text)],
   ltrim: [1, 1, texts((text = "") => text.replace(/^[ \t]+/, ""))],
   numbytes: [1, 1, texts((text = "") => encodeUtf8(text).length), { isNewer: true }],
-  regexp_matches: [2, 2, texts((text = "", pattern = "") => javaPattern(pattern).test(text))],
+  regexp_matches: [2, 2, texts((text = "", pattern = "") => javaPattern(pattern)?.test(text))],
   regexp_replace: [3, 3, texts(replacePattern)],
-  regexp_substr: [2, 2, texts((text = "", pattern = "") => javaPattern(pattern).exec(text)?.[0])],
+  regexp_substr: [2, 2, texts((text = "", pattern = "") => javaPattern(pattern)?.exec(text)?.[0])],
   replace: [3, 3, texts(replaceAll)],
   rpad: [2, 2, pad((text, spaces) => text + spaces)],
   rtrim: [1, 1, texts((text = "") => text.replace(/[ \t]+$/, ""))],
