@@ -209,7 +209,7 @@ class Writer {
   }
 }
 
-function scalarText(value: SqlValue): string {
+function scalarText(value: Exclude<SqlValue, SqlArray | SqlObject>): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (isNumber(value)) return isDecimal(value) ? numberToText(value) : JSON.stringify(value);
   return isBytes(value) ? JSON.stringify(encodeBase64(value)) : String(value);
