@@ -6,6 +6,7 @@ import {
   openAuthoritiesWorld,
 } from "./services/certificate-authorities/authorities-world.test.support.js";
 import { findDomainOfAuthorizer } from "./services/domain-configurations/index.js";
+import { claimAuthorizer } from "./services/authorizers/index.js";
 import { createDomainConfigurations } from "./services/domain-configurations/service.js";
 import { addTemplate, openFleetWorld, templateName } from "./services/fleet-provisioning/fleet-world.test.support.js";
 import { openPackagesWorld } from "./services/packages/packages-world.test.support.js";
@@ -124,7 +125,7 @@ test("a domain configuration, its name and its authorizer stand together, and th
   const authorizer = { authorizerName: "a", authorizerFunctionArn: "arn", signingDisabled: true };
   await run(authorizers.createAuthorizer, { ...authorizer, status: "ACTIVE" });
   await run(authorizers.setDefaultAuthorizer, { authorizerName: "a" });
-  const domains = createDomainConfigurations({ hasAuthorizer: async () => true, endpointHost: () => "localhost" });
+  const domains = createDomainConfigurations({ claimAuthorizer, endpointHost: () => "localhost" });
   const authorizerConfig = { defaultAuthorizerName: "a" };
   await run(domains.createDomainConfiguration, { domainConfigurationName: "d", authorizerConfig });
   const entries: StoreEntry[] = [];

@@ -34,7 +34,7 @@ async function openWorld() {
   };
   const domains = new Domains(options);
   const { operations } = createDomainConfigurationsService({
-    hasAuthorizer: async () => true,
+    claimAuthorizer: async () => ({ result: {}, operations: [], effects: [] }),
     endpointHost: () => "localhost",
   });
   const create = (name: string, more: object = {}) =>

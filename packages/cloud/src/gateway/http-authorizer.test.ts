@@ -19,7 +19,7 @@ async function openWorld(more: object = {}) {
   const functions = createFunctions({ auth }, { clock: world.clock, log: silentLog });
   const { operations } = createAuthorizersService({ functions, findDomainOfAuthorizer: async () => undefined });
   const domains = createDomainConfigurationsService({
-    hasAuthorizer: async () => true,
+    claimAuthorizer: async () => ({ result: {}, operations: [], effects: [] }),
     endpointHost: () => "localhost",
   });
   const authorizer = { authorizerName: "auth", authorizerFunctionArn: "auth", signingDisabled: true };

@@ -109,9 +109,14 @@ export async function openRestWorld(
   indexes.opened({ scope, runner: world.runner, isAlone: true });
   const built: readonly ServedOperation[] = [
     ...Object.values(world.registry),
-    ...Object.values(createAuthorities({ findTemplate })),
+    ...Object.values(createAuthorities({ claimTemplate: findTemplate })),
     ...Object.values(createAuthorizers({ functions: noFunctions, findDomainOfAuthorizer })),
-    ...Object.values(createDomainConfigurations({ hasAuthorizer: async () => true, endpointHost: () => "localhost" })),
+    ...Object.values(
+      createDomainConfigurations({
+        claimAuthorizer: async () => ({ result: {}, operations: [], effects: [] }),
+        endpointHost: () => "localhost",
+      }),
+    ),
     ...servedShadowOperations(createShadows()),
     ...Object.values(createIndexing(indexes, dynamicGroups)),
     ...servedJobOperations(jobs),

@@ -1,7 +1,7 @@
 import type { Clock, Endpoint, Files, Http, Keys, Random } from "@thingline/transport";
 import type { Functions } from "../functions/index.js";
 import type { Log } from "../log.js";
-import { createAuthorizersService, findAuthorizer, type Authorizers } from "./authorizers/index.js";
+import { createAuthorizersService, claimAuthorizer, type Authorizers } from "./authorizers/index.js";
 import {
   createCertificateAuthoritiesService,
   findCaOfTemplate,
@@ -18,6 +18,7 @@ import {
 } from "./domain-configurations/index.js";
 import {
   createFleetProvisioningService,
+  claimProvisioningTemplate,
   findProvisioningTemplate,
   type FleetProvisioning,
 } from "./fleet-provisioning/index.js";
@@ -195,12 +196,13 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
       iotLog,
       provisionThing: thingProvisioning.operations.provisionThing,
       findTemplate: findProvisioningTemplate,
+      claimTemplate: claimProvisioningTemplate,
     },
     { isLimited },
   );
   const authorizers = createAuthorizersService({ ...deps, findDomainOfAuthorizer });
   const domainConfigurations = createDomainConfigurationsService({
-    hasAuthorizer: async (reader, name) => (await findAuthorizer(reader, name)) !== undefined,
+    claimAuthorizer,
     endpointHost: () => deps.mqttsEndpoint().host,
   });
   const splitProvisioning = createSplitProvisioningService(

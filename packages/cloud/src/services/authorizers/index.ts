@@ -9,7 +9,7 @@ export { authenticate } from "./authenticate.js";
 export type { AuthenticateDependencies, Authentication, AuthorizerChoice } from "./authenticate.js";
 export { authorizerNameKey, Credentials } from "./credentials.js";
 export type { Presented } from "./credentials.js";
-export { authorizerKeys, findAuthorizer, findDefaultAuthorizerName } from "./model.js";
+export { authorizerKeys, claimAuthorizer, findAuthorizer, findDefaultAuthorizerName } from "./model.js";
 export type { AuthorizerRecord } from "./model.js";
 export type { Authorizers, FindDomainOfAuthorizer } from "./service.js";
 

@@ -1,6 +1,6 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { StoreEntry, StoreKey, StoreReader } from "../../store/store.js";
-import type { Scope } from "../operation.js";
+import { answer, type Operation, type Scope } from "../operation.js";
 
 /** Of its sagas. */
 export const authorizersServiceName = "authorizers";
@@ -59,6 +59,17 @@ export async function requireAuthorizer({ store, scope }: Reader, name: string):
   if (entry !== undefined) return entry;
   throw new ThinglineError("RESOURCE_NOT_FOUND", `The authorizer ${name} does not exist`);
 }
+
+/** For whoever names an authorizer. Its record is written as it is: nobody deletes it, or sets it INACTIVE, in the same moment unseen. */
+export const claimAuthorizer: Operation<{ authorizerName: string }, AuthorizerRecord | undefined> = async (
+  { store, scope },
+  { authorizerName },
+) => {
+  const entry = await store.get<AuthorizerRecord>(authorizerKeys.one(scope, authorizerName));
+  if (entry === undefined) return answer(undefined);
+  const { key, revision, value } = entry;
+  return { result: value, operations: [{ key, expectedRevision: revision, value }], effects: [] };
+};
 
 /** The name of the one that clients are asked by who name none. */
 export async function findDefaultAuthorizerName({ store, scope }: Reader): Promise<string | undefined> {

@@ -193,8 +193,8 @@ const setDefaultAuthorizer = awsOperation("iot", "SetDefaultAuthorizer", ["autho
   const expectedRevision = (await store.get(key))?.revision ?? 0;
   const operations = [
     { key, expectedRevision, value: { authorizerName } },
-    // It must not be deleted, or set INACTIVE, in the same moment.
-    { key: authorizerKeys.one(scope, authorizerName), expectedRevision: revision, check: true as const },
+    // Written as it is, like by claimAuthorizer.
+    { key: authorizerKeys.one(scope, authorizerName), expectedRevision: revision, value },
   ];
   return { result: named(scope, authorizerName), operations, effects: [] };
 });

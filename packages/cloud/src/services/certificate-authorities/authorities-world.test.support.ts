@@ -82,7 +82,7 @@ export async function openAuthoritiesWorld({
   };
   const iotEntries: IotLogEntry[] = [];
   const iotLog: IotLog = { verbosity: verbosityOf.INFO, write: (entry) => void iotEntries.push(entry) };
-  const deps = { ...world, iotLog, provisionThing, findTemplate };
+  const deps = { ...world, iotLog, provisionThing, findTemplate, claimTemplate: findTemplate };
   const service = createCertificateAuthoritiesService(deps, { isLimited });
   const authorities = service.operations;
   const { firstConnections } = service;

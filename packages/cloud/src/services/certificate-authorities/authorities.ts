@@ -35,7 +35,7 @@ export async function requireCa({ store, scope }: Reader, id: string): Promise<S
   throw new ThinglineError("RESOURCE_NOT_FOUND", `The CA certificate given in the request does not exist (id=${id})`);
 }
 
-export function registerCaCertificateOperation(findTemplate: FindTemplate) {
+export function registerCaCertificateOperation(claimTemplate: FindTemplate) {
   return awsOperation(
     "iot",
     "RegisterCACertificate",
@@ -63,7 +63,7 @@ export function registerCaCertificateOperation(findTemplate: FindTemplate) {
         const details = { resourceId: certificateId, resourceArn: certificateArn };
         throw new ThinglineError("RESOURCE_EXISTS", "The CA certificate is already registered", { details });
       }
-      const registrationConfig = await readRegistrationConfig(context, findTemplate, input.registrationConfig ?? {});
+      const registrationConfig = await readRegistrationConfig(context, claimTemplate, input.registrationConfig ?? {});
       const record: CaCertificateRecord = {
         ...{ certificateId, certificatePem: ca.pem, certificateMode },
         status: input.setAsActive === true ? "ACTIVE" : "INACTIVE",
@@ -175,7 +175,7 @@ export const describeCaCertificate = awsOperation(
   },
 );
 
-export function updateCaCertificateOperation(findTemplate: FindTemplate) {
+export function updateCaCertificateOperation(claimTemplate: FindTemplate) {
   return awsOperation(
     "iot",
     "UpdateCACertificate",
@@ -196,7 +196,7 @@ export function updateCaCertificateOperation(findTemplate: FindTemplate) {
         const message = "removeAutoRegistration takes the registration configuration away, and the request gives one";
         throw new ThinglineError("REQUEST_INVALID", message);
       }
-      const given = await readRegistrationConfig(context, findTemplate, input.registrationConfig ?? {});
+      const given = await readRegistrationConfig(context, claimTemplate, input.registrationConfig ?? {});
       const { registrationConfig: current, ...rest } = before;
       const config = removeAutoRegistration ? undefined : (given ?? current);
       const value: CaCertificateRecord = {

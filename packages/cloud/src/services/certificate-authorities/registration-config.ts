@@ -31,7 +31,7 @@ export const findCaOfTemplate: Operation<{ templateName: string }, { certificate
  */
 export async function readRegistrationConfig(
   context: OperationContext,
-  findTemplate: FindTemplate,
+  claimTemplate: FindTemplate,
   {
     templateBody,
     roleArn,
@@ -42,7 +42,7 @@ export async function readRegistrationConfig(
     if (templateBody !== undefined) {
       throw refused("templateBody and templateName exclude each other");
     }
-    const { type } = await context.call(findTemplate, { templateName });
+    const { type } = await context.call(claimTemplate, { templateName });
     if (type !== "JITP") throw refused(`Template ${templateName} is of type ${type}, expected JITP`);
     return { templateName, ...(roleArn !== undefined && { roleArn }) };
   }

@@ -31,18 +31,20 @@ export interface CertificateAuthoritiesDependencies {
   iotLog?: IotLog | undefined;
   provisionThing: ProvisionThing;
   findTemplate: FindTemplate;
+  /** The same for a CA that names it from now on: it cannot be deleted in the same moment. */
+  claimTemplate: FindTemplate;
 }
 
 export type CertificateAuthorities = ReturnType<typeof createAuthorities>;
 
 /** CAs of the account, and what comes of the certificates that they sign. Members are the operations of AWS IoT by their names. */
-export function createAuthorities({ findTemplate }: Pick<CertificateAuthoritiesDependencies, "findTemplate">) {
+export function createAuthorities({ claimTemplate }: Pick<CertificateAuthoritiesDependencies, "claimTemplate">) {
   return {
     getRegistrationCode,
     deleteRegistrationCode,
-    registerCACertificate: registerCaCertificateOperation(findTemplate),
+    registerCACertificate: registerCaCertificateOperation(claimTemplate),
     describeCACertificate: describeCaCertificate,
-    updateCACertificate: updateCaCertificateOperation(findTemplate),
+    updateCACertificate: updateCaCertificateOperation(claimTemplate),
     deleteCACertificate: deleteCaCertificate,
     listCACertificates: listCaCertificates,
     registerCertificate,

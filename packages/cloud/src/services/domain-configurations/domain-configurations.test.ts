@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
+import { answer } from "../operation.js";
 import { openServiceWorld, scope } from "../world.test.support.js";
 import { createDomainConfigurationsService, findDomain, findDomainOfAuthorizer } from "./index.js";
 import { domainConfigurationsMax, managedDomainDisabledMs } from "./model.js";
@@ -14,7 +15,7 @@ const callback = "arn:aws:lambda:us-east-1:123456789012:function:callback";
 async function openWorld() {
   const world = await openServiceWorld();
   const { operations } = createDomainConfigurationsService({
-    hasAuthorizer: async (_reader, name) => name === "auth",
+    claimAuthorizer: async (_context, { authorizerName }) => answer(authorizerName === "auth" ? {} : undefined),
     endpointHost: () => "localhost",
   });
   const { run } = world;

@@ -1,7 +1,7 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { OutputOf } from "../aws-operation.js";
 import { awsOperation } from "../aws-operation.js";
-import { answer, type OperationContext, type Scope } from "../operation.js";
+import { answer, type Operation, type OperationContext, type Scope } from "../operation.js";
 import { pageOf } from "../page.js";
 import { tagsGone, tagsOfNew } from "../tags/index.js";
 import { checkDomain, checkDomainName, checkSecurityPolicy } from "./check.js";
@@ -14,15 +14,14 @@ import {
   requireDomain,
   untouchedDefault,
   type DomainConfigurationRecord,
-  type Reader,
 } from "./model.js";
 import { defaultSecurityPolicy } from "./security-policies.js";
 
 const invalid = (message: string) => new ThinglineError("REQUEST_INVALID", message);
 
 export interface DomainConfigurationsDependencies {
-  /** Whether the account has an authorizer of that name. */
-  hasAuthorizer: (reader: Reader, name: string) => Promise<boolean>;
+  /** Undefined when the account has no authorizer of that name. It cannot be deleted in the same moment. */
+  claimAuthorizer: Operation<{ authorizerName: string }, object | undefined>;
   /** The host of the account's own endpoint. */
   endpointHost: () => string;
 }
@@ -36,12 +35,12 @@ const configMembers = [
 ] as const;
 
 /** Domain configurations of the account. Members are the operations of AWS IoT by their names. */
-export function createDomainConfigurations({ hasAuthorizer, endpointHost }: DomainConfigurationsDependencies) {
+export function createDomainConfigurations({ claimAuthorizer, endpointHost }: DomainConfigurationsDependencies) {
   /** @throws {ThinglineError} REQUEST_INVALID */
   const check = async (context: OperationContext, record: DomainConfigurationRecord) => {
     checkDomain(record);
     const name = record.authorizerConfig?.defaultAuthorizerName;
-    if (name !== undefined && !(await hasAuthorizer(context, name)))
+    if (name !== undefined && (await context.call(claimAuthorizer, { authorizerName: name })) === undefined)
       throw invalid(`The authorizer ${name} does not exist`);
   };
 

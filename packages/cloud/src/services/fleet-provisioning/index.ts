@@ -13,7 +13,7 @@ import {
 import { createFleetProvisioningTopics } from "./topics.js";
 
 // What other services may know of this one.
-export { findProvisioningTemplate } from "./templates.js";
+export { claimProvisioningTemplate, findProvisioningTemplate } from "./templates.js";
 export type { FoundTemplate } from "./templates.js";
 export type { FleetProvisioning } from "./service.js";
 

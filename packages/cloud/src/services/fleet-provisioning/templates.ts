@@ -195,6 +195,13 @@ export const findProvisioningTemplate: Operation<{ templateName: string }, Found
   });
 };
 
+/** The same for whoever names one from now on. It is written as it is: nobody deletes it in the same moment unseen. */
+export const claimProvisioningTemplate: typeof findProvisioningTemplate = async (context, input) => {
+  const { key, revision, value } = await requireTemplate(context, input.templateName);
+  const { result } = await findProvisioningTemplate(context, input);
+  return { result, operations: [{ key, expectedRevision: revision, value }], effects: [] };
+};
+
 function summaryOf({ templateName, type, description, isEnabled, ...at }: TemplateRecord, arn: string) {
   return {
     ...{ templateArn: arn, templateName, type, enabled: isEnabled },
