@@ -16,7 +16,18 @@ export default {
     ...requestsOf("iot-jobs-data"),
     // The structures of AWS's answers about jobs.
     ...["Job", "JobExecution", "JobExecutionSummary", "JobSummary"].map((name) => `src/model/types/iot.ts:${name}`),
-    "src/model/types/iot.ts:OTAUpdateFile",
+    // And about commands, searches and what a policy allows.
+    ...[
+      "AuthInfo",
+      "DescribeFleetMetricResponse",
+      "GetCommandExecutionResponse",
+      "GetCommandResponse",
+      "SearchIndexResponse",
+    ].map((name) => `src/model/types/iot.ts:${name}`),
+    ...["FieldType", "Statistics"].map((name) => `src/fleet-query/aggregate.ts:${name}`),
+    "src/fleet-query/geo.ts:PlaceOrder",
+    "src/services/indexing/live-index.ts:IndexStatus",
+    "src/services/indexing/model.ts:IndexField",
     "src/model/types/iot-data.ts:GetConnectionResponse",
     "src/broker/disconnect-reasons.ts:DisconnectRule",
     "src/model/deviations.ts:DeviatingOutputs",

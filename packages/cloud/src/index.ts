@@ -15,6 +15,7 @@ export {
 export type { Refusal, RefusalReason } from "./gateway/certificate-check.js";
 export type { GatewayStats } from "./gateway/gateway.js";
 export type { ListenAddress } from "./gateway/listen.js";
+export type { Hash, HashName } from "./hashes.js";
 export { silentLog } from "./log.js";
 export type { Log } from "./log.js";
 export { nodeLeaseMarginMs, nodeLeaseMs, nodeRenewMs, nodesMax, openClusterNode } from "./nodes/cluster-node.js";
@@ -156,6 +157,7 @@ export type {
   SubscriptionEvent,
 } from "./services/lifecycle.js";
 export { saga } from "./services/saga.js";
+export type { CommitListener, ListenedEngine } from "./services/commit-listener.js";
 export type { CloudService } from "./services/service.js";
 export { TopicFilters } from "./services/topic-filters.js";
 export { effectAttemptsMax } from "./services/outbox.js";

@@ -1,4 +1,4 @@
-export type { Expression, SqlVersion, Statement } from "./ast.js";
+export type { BinaryOperator, CastType, Expression, SelectItem, Selection, SqlVersion, Statement } from "./ast.js";
 export { readStatement } from "./check.js";
 export { sqlDepthMax } from "./cursor.js";
 export { queriedElementsMax, type Scope } from "./evaluate.js";
@@ -7,7 +7,8 @@ export { ExternalNeeded, type ExternalCall, type HashName, type MessageHost, typ
 export { messageDepthMax, own, readJsonText, writeJson } from "./json.js";
 export { md2 } from "./md2.js";
 export { sqlVariablesMax } from "./parse.js";
+export type { Decimal, SqlNumber } from "./numbers.js";
 export { runStatement, type Selected } from "./run.js";
 export { fillTemplate, parseTemplate, type Template } from "./template.js";
 export { topicFilterFault } from "./topic-filter.js";
-export { isBytes, isObject, type SqlValue } from "./values.js";
+export { isBytes, isObject, type SqlArray, type SqlBytes, type SqlObject, type SqlValue } from "./values.js";

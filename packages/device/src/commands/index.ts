@@ -29,5 +29,6 @@ export type {
   CommandOutcome,
   CommandReport,
   CommandResults,
+  ReceivedCommand,
   RunningCommand,
 } from "./types.js";

@@ -51,7 +51,8 @@ export function encodeCommandRejected(
 const textMax = 1_024;
 
 /**
- * @param options.isRejected it came on the topic of rejections
+ * What a device was answered; `isRejected`: on the topic of rejections.
+ *
  * @returns undefined for what is no answer
  */
 export function decodeCommandAnswer(

@@ -10,7 +10,9 @@ export {
 } from "./config.js";
 export type { KconfigFile, KconfigProblem, KconfigProblemKind, KconfigResult } from "./config.js";
 export type { BoolOption, IsYes, KconfigOption, NumberOption, OptionBase, StringOption } from "./option-types.js";
-export { kconfigOptions, strictPrefixes } from "./options.js";
+export { awsIotOptions } from "./options-aws-iot.js";
+export { fotaOptions } from "./options-fota.js";
+export { kconfigOptions, platformOptions, strictPrefixes } from "./options.js";
 export type { KconfigName, KconfigValueOf, NumberOrMissing, OptionValueOf } from "./options.js";
 export { encodeKconfigString, kconfigLineCharactersMax, kconfigNameCharactersMax } from "./syntax.js";
 export type { KconfigOrigin } from "./syntax.js";

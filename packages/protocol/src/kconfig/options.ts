@@ -2,15 +2,8 @@ import { awsIotOptions } from "./options-aws-iot.js";
 import { fotaOptions } from "./options-fota.js";
 import { buildOff, logLevelOptions, off, on, type KconfigOption } from "./option-types.js";
 
-/**
- * The symbols that Thingline knows, without `CONFIG_`: name, type, default, dependencies. Defaults are those of
- * nRF Connect SDK 2.1. Symbols that only the firmware build cares for are here too when one of the original samples
- * sets them, so that their type is checked; see `withoutEffect`.
- */
-export const kconfigOptions = {
-  ...awsIotOptions,
-  ...fotaOptions,
-
+/** The generic cloud interface, the link, the application and the board. */
+export const platformOptions = {
   // The generic cloud interface of older SDKs
   CLOUD_API: off,
   CLOUD_BACKEND: { type: "string", default: "" },
@@ -116,6 +109,18 @@ export const kconfigOptions = {
   PSA_WANT_ALG_DETERMINISTIC_ECDSA: buildOff,
   PSA_WANT_ECC_SECP_R1_256: buildOff,
 } as const satisfies Record<string, KconfigOption>;
+
+/**
+ * The symbols that Thingline knows, without `CONFIG_`: name, type, default, dependencies. Defaults are those of
+ * nRF Connect SDK 2.1. Symbols that only the firmware build cares for are here too when one of the original samples
+ * sets them, so that their type is checked; see `withoutEffect`.
+ */
+// Its type is named, not inferred: the declarations would have both tables a second time.
+export const kconfigOptions: typeof awsIotOptions & typeof fotaOptions & typeof platformOptions = {
+  ...awsIotOptions,
+  ...fotaOptions,
+  ...platformOptions,
+};
 
 export type KconfigName = keyof typeof kconfigOptions;
 

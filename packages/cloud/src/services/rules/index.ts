@@ -31,13 +31,17 @@ export interface RulesDependencies {
   apiUrl: () => string | undefined;
 }
 
-export type Rules = ReturnType<typeof createTopicRules> & ReturnType<typeof createDestinations>;
+function createOperations(rules: RuleSet, deps: RulesDependencies) {
+  return { ...createTopicRules(rules), ...createDestinations(deps) };
+}
+
+export type Rules = ReturnType<typeof createOperations>;
 
 /** The rules engine: what messages say, and what is done then. */
 export function createRulesService(deps: RulesDependencies): CloudService<Rules> {
   const rules = new RuleSet(deps.log);
   const running = new RunningRules(rules, { ...deps, callOut: createCallOut(deps) });
-  const operations = { ...createTopicRules(rules), ...createDestinations(deps) };
+  const operations = createOperations(rules, deps);
   return {
     name: rulesServiceName,
     operations,
