@@ -29,10 +29,10 @@ test("a command is made, started on a device, shown until it has ended, listed a
   });
   assert.equal(runner.executionCount, 0);
   const run = (...words: string[]) => runCommandLine({ words: ["command", ...words, "--data-dir", dataDir] });
-  assert.match((await run("list")).stdout, /there are no commands/);
+  assert.match((await run("list")).stdout, /no commands in the local cloud/);
   const text = '{"operation":"light","level":"{level}"}';
   const made = await run("create", "Light", text, "--template", "--parameter", "level:INTEGER=5");
-  assert.match(made.stdout, /made the command Light\n[^]*command start Light --thing NAME/);
+  assert.match(made.stdout, /created command Light in the local cloud[^\n]+\n[^]*command start Light --thing NAME/);
   await run("create", "Coffee", '{"operation":"coffee"}', "--display-name", "Espresso");
   const started = await run(
     "start",

@@ -30,6 +30,11 @@ test("a client is listed, shown, sent to and disconnected by its id", async (con
   assert.deepEqual(eventsOf(sent), [{ ...message, isAcknowledged: true }]);
   const [topic, payload] = await arrived;
   assert.deepEqual([topic, payload.toString()], ["commands/reboot", "now"]);
+  const heard = nextEvent(device, "message") as Promise<[string, Buffer]>;
+  const words = ["publish", "pump/settings", "slow", "--data-dir", dataDir, "--json"];
+  const published = { event: "messagePublished", topic: "pump/settings", bytes: 4, qos: 1, retain: false };
+  assert.deepEqual(eventsOf(await runCommandLine({ words })), [published]);
+  assert.equal((await heard)[1].toString(), "slow");
   const ended = await run("delete", "pump-7", "--clean-session", "--no-will");
   assert.match(ended.stdout, /^ended connection and session of pump-7/);
   const away = await run("show", "pump-7", "--json");

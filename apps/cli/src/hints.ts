@@ -288,6 +288,14 @@ export function hintFor(error: ThinglineError, command: string, places: Places =
   return typeof next === "string" ? { text: `${next[0]?.toUpperCase() ?? ""}${next.slice(1)}.` } : undefined;
 }
 
+/** Nouns of which one that is not found is of their own kind. */
+const listings: Readonly<Record<string, string>> = {
+  authorizer: "authorizers",
+  domain: "domain configurations",
+  package: "packages",
+  "role-alias": "role aliases",
+};
+
 /** Where to look for what AWS has not found. */
 export function hintForAws(error: Error, command: string, { dataDir, aws }: Places = {}): Hint | undefined {
   const [noun = ""] = command.split(" ");
@@ -309,6 +317,23 @@ export function hintForAws(error: Error, command: string, { dataDir, aws }: Plac
   }
   if (/Please enable index/.test(error.message)) {
     return { text: "To have things searched:", command: commandLine(["index", "on", ...where]) };
+  }
+  if (command === "index off" && /dynamic/.test(error.message)) {
+    return {
+      text: "A dynamic group lives by the index. Delete those that `group list` names with a query:",
+      command: commandLine(["group", "delete", "NAME", ...where]),
+    };
+  }
+  if (noun === "tag" && /ARN/.test(error.message)) {
+    return {
+      text:
+        "A resource is named as in its ARN, behind the account: thinggroup/NAME, thingtype/NAME, billinggroup/NAME, policy/NAME, " +
+        "rule/NAME, job/ID, rolealias/NAME. Things have attributes instead.",
+    };
+  }
+  const listing = error.name === "ResourceNotFoundException" ? listings[noun] : undefined;
+  if (listing !== undefined) {
+    return { text: `The ${listing} that there are:`, command: commandLine([noun, "list", ...where]) };
   }
   const ofPlace = hintForThingPlace(error, command, where);
   if (ofPlace !== undefined) return ofPlace;

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { optionValues } from "./option-values.js";
 import { awsOption, dataDirOption, examples, type AddCommand } from "./program-parts.js";
 
@@ -6,6 +6,27 @@ const load = async () => import("./commands/connection.js");
 
 const withPlaceOptions = (made: Command) => made.addOption(dataDirOption()).addOption(awsOption());
 const clientArgument = ["<client>", "client id, as in its CONNECT"] as const;
+
+/** A message to whoever subscribes. */
+export function addPublish(program: Command, command: AddCommand): void {
+  const made = command(
+    program,
+    "publish",
+    "publish a message, as the cloud and not as a device",
+    async () => (await load()).publish,
+  )
+    .argument("<topic>", "topic of the message")
+    .argument("[text]", "the message (default: an empty one)")
+    .option("--from <file>", "the message is this file", optionValues.path)
+    .addOption(new Option("--qos <level>", "quality of service").choices(["0", "1"]).default("1"))
+    .option("--retain", "for who subscribes later, too; an empty message ends that")
+    .option("--content-type <type>", "told to clients of MQTT 5");
+  examples(
+    withPlaceOptions(made),
+    "publish room/attic/temp '{\"temp\":31}'",
+    "publish settings/pump-7 --from settings.json --retain",
+  );
+}
 
 /** Clients of the broker, one by one. */
 export function addConnection(connection: Command, command: AddCommand): void {

@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, Help, Option } from "commander";
 import { exitCodes, reportFailure } from "./failure.js";
 import { commandLine } from "./invocation.js";
 import { optionValues } from "./option-values.js";
@@ -8,7 +8,7 @@ import { addFirmware } from "./program-firmware.js";
 import { addModemFirmware } from "./program-modem-firmware.js";
 import { addCloudLogs, addPolicy, addTag } from "./program-account.js";
 import { addCommands } from "./program-commands.js";
-import { addConnection } from "./program-connection.js";
+import { addConnection, addPublish } from "./program-connection.js";
 import { addIndex, addSearch } from "./program-search.js";
 import { addPackage } from "./program-package.js";
 import { addDeviceCredentials, addRoleAlias } from "./program-role-alias.js";
@@ -113,6 +113,10 @@ export function createProgram(
     .enablePositionalOptions()
     .hook("preAction", (_, command) => refuseInFront(command))
     .exitOverride()
+    // Of the many commands the list has the names alone; their own help has the arguments.
+    .configureHelp({
+      subcommandTerm: (made) => (made.parent === program ? made.name() : new Help().subcommandTerm(made)),
+    })
     // Commands have it from here.
     .configureOutput({
       outputError: (text, write) => write(usageText(text, process.stderr.isTTY ? process.stderr.columns : undefined)),
@@ -149,47 +153,52 @@ export function createProgram(
     return made.showHelpAfterError(`Its commands: ${commandLine(`${name} --help`)}`);
   };
 
+  program.commandsGroup("The local cloud:");
   addDemo(program, command);
-  const cloud = group("cloud", "the local AWS IoT Core: start, status, logs, vending, check, reset, snapshot, restore");
+  const cloud = group("cloud", "start, status, logs, vending, check, reset, snapshot, restore");
   addCloud(cloud, command);
   addCloudLogs(cloud, command);
+  addConnection(group("connection", "who is connected: list, show, delete, send"), command);
+  addPublish(program, command);
+  addRule(group("rule", "topic rules: create, list, show, enable, disable, delete, test"), command);
+
+  program.commandsGroup("Things and fleets:");
   addThing(group("thing", "things, their certificates and policies: create"), command);
-  addClaim(
-    group("claim", "claim certificates, shared by devices that are not provisioned: create, temporary, list, revoke"),
-    command,
-  );
-  addCa(group("ca", "CAs of your own for device certificates: create, code, register, list, issue"), command);
+  addThingType(group("thing-type", "create, list, show, update, deprecate, delete"), command);
+  addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
+  addBillingGroup(group("billing-group", "create, list, show, add, remove, delete"), command);
+  addIndex(group("index", "what `search` looks at: on, off"), command);
+  addSearch(program, command);
+  addTag(group("tag", "tags of resources: list, add, remove"), command);
+
+  program.commandsGroup("Identity and access:");
+  addClaim(group("claim", "claim certificates of devices to come: create, temporary, list, revoke"), command);
+  addProvision(program, command);
   addTemplate(
     group("template", "fleet provisioning: init, test, create, list, show, update, enable, disable, delete, version"),
     command,
   );
+  addCa(group("ca", "CAs of your own: create, code, register, list, issue"), command);
   addCert(group("cert", "certificates: list, show, orphans, rotate, template, revoke"), command);
-  addTag(group("tag", "tags of resources: list, add, remove"), command);
-  addPolicy(group("policy", "policies: test"), command);
-  addCommands(group("command", "AWS IoT Commands: create, list, start, status, delete"), command);
-  addConnection(group("connection", "clients of the broker: list, show, delete, send"), command);
-  addSearch(program, command);
-  addIndex(group("index", "what is searched: on, off"), command);
-  addGroup(group("group", "thing groups: create, list, show, add, remove, delete"), command);
-  addThingType(group("thing-type", "thing types: create, list, show, update, deprecate, delete"), command);
-  addRule(group("rule", "topic rules: create, list, show, enable, disable, delete, test"), command);
-  addBillingGroup(group("billing-group", "billing groups: create, list, show, add, remove, delete"), command);
-  addAuthorizer(group("authorizer", "custom authorizers of clients: create, list, test"), command);
+  addPolicy(group("policy", "what a certificate may do: test"), command);
+  addAuthorizer(group("authorizer", "clients without a certificate: create, list, test"), command);
   addDomain(group("domain", "domain configurations: create, list"), command);
-  addFota(group("fota", "firmware over the air: deploy, status, cancel, rollback, doctor"), command);
+  addRoleAlias(group("role-alias", "AWS roles for devices: create, list, show, update, delete"), command);
+
+  program.commandsGroup("Updates and commands:");
+  addFota(group("fota", "firmware over the air: deploy, list, status, cancel, rollback, doctor"), command);
   addPackage(group("package", "software packages: create, list, show, publish, deprecate, delete"), command);
-  addRoleAlias(group("role-alias", "names by which devices assume roles: create, list, show, update, delete"), command);
-  addProvision(program, command);
+  addFirmware(group("firmware", "MCUboot images: keygen, sign, verify, inspect"), command);
+  addCommands(group("command", "commands to devices: create, list, start, status, delete"), command);
+
+  program.commandsGroup("Devices and modems:");
   const device = group("device", "a device as a program: run, credentials");
   addDevice(device, command);
   addDeviceCredentials(device, command);
-  addFirmware(group("firmware", "MCUboot images: keygen, sign, verify, inspect"), command);
-  const modem = group(
-    "modem",
-    "nRF91 modems: ports, at, write, verify, list, delete, generate-key, firmware, simulate",
-  );
+  const modem = group("modem", "nRF91: ports, at, write, verify, list, delete, generate-key, firmware, simulate");
   addModem(modem, command);
   addModemFirmware(modem, command);
+  program.commandsGroup("Help:").helpCommand(true);
   program.showHelpAfterError(`The commands: ${commandLine("--help")}`);
   return program;
 }

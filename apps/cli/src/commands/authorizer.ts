@@ -72,7 +72,7 @@ export async function authorizerList(context: CommandContext, options: PlaceOpti
       const { status, authorizerFunctionArn } = found.authorizerDescription ?? {};
       output.event(
         { event: "authorizer", authorizerName, status, authorizerFunctionArn },
-        `${authorizerName}  ${status}  ${authorizerFunctionArn}`,
+        `${authorizerName.padEnd(24)}  ${(status ?? "").padEnd(8)}  ${authorizerFunctionArn}`,
       );
     }
     marker = page.nextMarker;
@@ -154,9 +154,10 @@ export async function domainList(context: CommandContext, options: PlaceOptions)
     for (const { domainConfigurationName = "" } of page.domainConfigurations ?? []) {
       const found = await client.send(new sdk.DescribeDomainConfigurationCommand({ domainConfigurationName }), send);
       const { domainName, domainConfigurationStatus: status, authenticationType, applicationProtocol } = found;
+      const words = [status, authenticationType, applicationProtocol].filter((word) => word !== "DEFAULT");
       output.event(
         { event: "domain", domainConfigurationName, domainName, status, authenticationType, applicationProtocol },
-        `${domainConfigurationName}  ${domainName}  ${status}  ${authenticationType}  ${applicationProtocol}`,
+        `${domainConfigurationName.padEnd(24)}  ${domainName}  ${words.join(", ")}`,
       );
     }
     marker = page.nextMarker;

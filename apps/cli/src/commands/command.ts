@@ -73,16 +73,22 @@ export async function commandCreate(
     text === undefined
       ? await createNodeFiles().read(options.from ?? "", { bytesMax: payloadBytesMax })
       : new TextEncoder().encode(text);
-  const { client, sdk, send } = await open(context, options);
+  const { plane, client, sdk, send } = await open(context, options);
   const content = options.template === true ? templateOf(bytes, options) : payloadOf(bytes, options);
   const { displayName, description } = options;
   const { commandArn } = await client.send(
     new sdk.CreateCommandCommand({ commandId, namespace: "AWS-IoT", ...content, displayName, description }),
     send,
   );
-  output.event({ event: "commandCreated", commandId, commandArn }, `made the command ${commandId}`);
-  const start = commandLine(["command", "start", commandId, "--thing", "NAME"]);
-  if (!output.isJson) output.say(`start it on a device:\n  ${start}`);
+  output.event(
+    { event: "commandCreated", commandId, commandArn },
+    [
+      `${output.paint.green("created")} command ${commandId} in the ${plane.description}`,
+      "",
+      "Next, start it on a device:",
+      `  ${commandLine(["command", "start", commandId, "--thing", "NAME"])}`,
+    ].join("\n"),
+  );
 }
 
 function payloadOf(bytes: Uint8Array, { contentType, parameter, cbor }: CreateOptions) {
@@ -158,7 +164,7 @@ function readValue(text: string, type: CommandParameterType | undefined, name: s
 /** `thingline command list` */
 export async function commandList(context: CommandContext, options: PlaceOptions): Promise<void> {
   const { output } = context;
-  const { client, sdk, send } = await open(context, options);
+  const { plane, client, sdk, send } = await open(context, options);
   let count = 0;
   for await (const { commands = [] } of sdk.paginateListCommands({ client, pageSize: 100 }, {}, send)) {
     for (const { commandId = "", displayName, deprecated, createdAt } of commands) {
@@ -176,23 +182,20 @@ export async function commandList(context: CommandContext, options: PlaceOptions
       );
     }
   }
-  if (count > 0) return;
-  const create = commandLine(["command", "create", "ID", "PAYLOAD"]);
-  output.say(`there are no commands; make one:\n  ${create}`);
+  if (count === 0) output.say(`no commands in the ${plane.description}`);
 }
 
 /** `thingline command delete ID` */
 export async function commandDelete(context: CommandContext, options: PlaceOptions, commandId = ""): Promise<void> {
   const { output } = context;
-  const { client, sdk, send } = await open(context, options);
+  const { plane, client, sdk, send } = await open(context, options);
   await client.send(new sdk.GetCommandCommand({ commandId }), send);
   const { statusCode } = await client.send(new sdk.DeleteCommandCommand({ commandId }), send);
   const isPending = statusCode === 202;
   output.event(
     { event: "commandDeleted", commandId, isPending },
-    isPending
-      ? `the command ${commandId} is gone in 12 hours, and cannot be started any more`
-      : `deleted the command ${commandId}`,
+    `${output.paint.green("deleted")} command ${commandId} from the ${plane.description}` +
+      (isPending ? ": it cannot be started any more, and is gone in 12 hours" : ""),
   );
 }
 
@@ -216,7 +219,7 @@ export async function commandStart(context: CommandContext, options: StartOption
   );
   output.event(
     { event: "commandStarted", commandId, executionId, targetArn },
-    `started ${commandId} as ${executionId}`,
+    `${output.paint.green("started")} ${commandId} as ${executionId}`,
   );
   if (options.detach === true) return exitCodes.done;
   return watch(context, client, { executionId, targetArn });
@@ -265,7 +268,7 @@ export async function commandStatus(
   const input = { commandArn, targetArn, maxResults: shownMax };
   const { commandExecutions = [] } = await client.send(new sdk.ListCommandExecutionsCommand(input), send);
   for (const execution of commandExecutions) tell(output, execution);
-  if (commandExecutions.length === 0) output.say("there are no executions");
+  if (commandExecutions.length === 0) output.say("no executions");
   return exitCodes.done;
 }
 

@@ -26,6 +26,13 @@ interface SendOptions extends PlaceOptions {
   contentType?: string;
 }
 
+interface PublishOptions extends PlaceOptions {
+  qos: "0" | "1";
+  retain?: boolean;
+  from?: string;
+  contentType?: string;
+}
+
 /** What GetConnection and the local cloud's own list say of a client. */
 interface Connection {
   clientId?: string | undefined;
@@ -143,6 +150,33 @@ export async function connectionDelete(context: CommandContext, options: DeleteO
   );
 }
 
+/** The message of a command line: a text, or a file. */
+async function payloadOf(from: string | undefined, text: string | undefined): Promise<Uint8Array> {
+  if (from !== undefined && text !== undefined)
+    throw new UsageError("the message is a text or --from a file, not both");
+  if (from === undefined) return new TextEncoder().encode(text ?? "");
+  return createNodeFiles().read(from, { bytesMax: payloadBytesMax });
+}
+
+/** `thingline publish TOPIC [TEXT]` */
+export async function publish(
+  context: CommandContext,
+  options: PublishOptions,
+  topic = "",
+  text?: string,
+): Promise<void> {
+  const { output } = context;
+  const { retain = false, contentType } = options;
+  const qos = Number(options.qos);
+  const payload = await payloadOf(options.from, text);
+  const { client, sdk, send } = await open(context, options);
+  await client.send(new sdk.PublishCommand({ topic, payload, qos, retain, contentType }), send);
+  output.event(
+    { event: "messagePublished", topic, bytes: payload.length, qos, retain },
+    `${output.paint.green("published")} ${payload.length} bytes on ${topic}${retain ? ", retained" : ""}`,
+  );
+}
+
 /** `thingline connection send CLIENT TOPIC [TEXT]` */
 export async function connectionSend(
   context: CommandContext,
@@ -153,12 +187,8 @@ export async function connectionSend(
 ): Promise<void> {
   const { output } = context;
   const { confirm = false, timeout, contentType, from } = options;
-  if (from !== undefined && text !== undefined)
-    throw new UsageError("the message is a text or --from a file, not both");
   if (timeout !== undefined && !confirm) throw new UsageError("--timeout is for --confirm: nobody waits without it");
-  const bytesMax = payloadBytesMax;
-  const payload =
-    from === undefined ? new TextEncoder().encode(text ?? "") : await createNodeFiles().read(from, { bytesMax });
+  const payload = await payloadOf(from, text);
   const { client, sdk, send } = await open(context, options);
   const command = new sdk.SendDirectMessageCommand({
     clientId,

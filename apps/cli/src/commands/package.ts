@@ -94,7 +94,7 @@ export async function packageList(context: CommandContext, options: PlaceOptions
         output.event({ event: "package", ...facts }, `${packageName}${version}`);
       }
     }
-    if (count === 0) output.say(`there are no packages in the ${plane.description}`);
+    if (count === 0) output.say(`no packages in the ${plane.description}`);
     return;
   }
   const { packageName } = readPackageName(name);

@@ -1,6 +1,6 @@
 import type { CommandContext } from "../command.js";
 import { commandLine } from "../invocation.js";
-import { openIot, pageSize, type PlaceOptions } from "./members.js";
+import { describeRows, openIot, pageSize, type PlaceOptions } from "./members.js";
 
 interface RoleOptions extends PlaceOptions {
   roleArn?: string;
@@ -48,7 +48,7 @@ export async function roleAliasList(context: CommandContext, options: PlaceOptio
       output.event({ event: "roleAlias", roleAlias }, roleAlias);
     }
   }
-  if (count === 0) output.say(`there are no role aliases in the ${plane.description}`);
+  if (count === 0) output.say(`no role aliases in the ${plane.description}`);
 }
 
 /** `thingline role-alias show NAME` */
@@ -61,11 +61,13 @@ export async function roleAliasShow(context: CommandContext, options: PlaceOptio
   output.event(
     { event: "roleAlias", roleAlias: name, roleAliasArn, roleArn, credentialDurationSeconds, createdAt },
     [
-      `role alias  ${name}`,
-      `ARN         ${roleAliasArn}`,
-      `role        ${roleArn}`,
-      `credentials ${credentialDurationSeconds} s`,
-      `made        ${createdAt}`,
+      output.paint.bold(name),
+      ...describeRows(output, [
+        ["ARN", roleAliasArn ?? ""],
+        ["role", roleArn ?? ""],
+        ["credentials", `for ${credentialDurationSeconds} s`],
+        ["created", createdAt ?? ""],
+      ]),
     ].join("\n"),
   );
 }

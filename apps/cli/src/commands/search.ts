@@ -39,7 +39,9 @@ export async function search(context: CommandContext, options: SearchOptions, qu
     await output.drained();
     ({ nextToken } = page);
   } while (nextToken !== undefined);
-  if (count === 0) output.say("nothing is found");
+  if (count > 0) return;
+  const { schema = "" } = await client.send(new sdk.DescribeIndexCommand({ indexName }), send);
+  output.say(`nothing is found; indexed: ${schema}`);
 }
 
 type FoundThing = NonNullable<Found["things"]>[number];
@@ -95,5 +97,8 @@ export async function indexOff(context: CommandContext, options: PlaceOptions): 
     thingGroupIndexingConfiguration: { thingGroupIndexingMode: "OFF" },
   });
   await client.send(command, send);
-  output.event({ event: "indexOff" }, `nothing is indexed any more in the ${plane.description}`);
+  output.event(
+    { event: "indexOff" },
+    `${output.paint.green("switched off")}: nothing is indexed any more in the ${plane.description}`,
+  );
 }
