@@ -180,7 +180,7 @@ export const dynamicGroupsMax = 100;
 
 const key = (scope: Scope, ...rest: (string | number)[]): StoreKey => [scope.account, scope.region, ...rest];
 
-type GuardedKind = "thing" | "certificate" | "policy" | "thingGroup" | "billingGroup";
+type GuardedKind = "thing" | "certificate" | "policy" | "thingGroup" | "thingType" | "billingGroup";
 
 /**
  * Every key of the registry. A guard is a record without content: who adds a child of a record writes the record's

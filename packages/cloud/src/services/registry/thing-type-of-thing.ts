@@ -31,7 +31,7 @@ interface TypeChange {
 
 /**
  * What goes with a thing that gets a type, loses it, or gets another. The type cannot be deprecated meanwhile, and so it cannot be deleted: that
- * takes a deprecated one, and depends on its record, too. So there is no guard.
+ * takes a deprecated one, and depends on its record, too.
  *
  * @param before undefined for a thing that is made
  * @param after undefined for a thing that is deleted
@@ -56,6 +56,8 @@ export async function changeType(
     if (type.deprecatedAtMs !== undefined) throw deprecated(joined);
     change.operations.push(
       { key, expectedRevision: revision, check: true },
+      // Who updates the type has listed its things for their live connections.
+      { key: registryKeys.guard(scope, "thingType", joined), value: null },
       { key: registryKeys.thingOfType(scope, joined, after.thingName), value: null },
     );
     change.events.push(typeAssociationEvent("ADDED", after, joined));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError, type ErrorCode } from "@thingline/protocol";
-import { openServiceWorld, type ServiceWorld } from "../world.test.support.js";
+import { interrupt, openServiceWorld, scope as owner, type ServiceWorld } from "../world.test.support.js";
 import { attributesWithoutTypeMax, attributesWithTypeMax, registryKeys } from "./model.js";
 import { recheckedThingsMax } from "./recheck.js";
 import {
@@ -325,6 +325,29 @@ test("an update changes what is propagated and nothing else, and live connection
     run(registry.updateThingType, { thingTypeName: "none" }),
     fails("RESOURCE_NOT_FOUND", /Thing type none/),
   );
+});
+
+test("what joins a type, or a thing, while that is updated has its connections looked at after the update", async () => {
+  const world = await openServiceWorld();
+  const { run, registry, store } = world;
+  const type = { thingTypeName: "lamp" };
+  const { certificateArn: principal, certificateId } = await run(registry.createKeysAndCertificate, {});
+  await run(registry.createThingType, type);
+  await run(registry.createThing, { thingName: "t" });
+  const attach = () => run(registry.attachThingPrincipal, { thingName: "t", principal });
+  const rechecks = async () => (await world.takeEffects()).filter((effect) => effect.type === "recheckPrincipal");
+  const twice = Array.from({ length: 2 }, () => ({ type: "recheckPrincipal", certificateId }));
+  await attach();
+  await rechecks();
+  interrupt(store, registryKeys.thingType(owner, "lamp"), () => run(registry.updateThing, { thingName: "t", ...type }));
+  const thingTypeProperties = propagating({ userPropertyKey: "k", thingAttribute: "a" });
+  await run(registry.updateThingType, { ...type, thingTypeProperties });
+  assert.deepEqual(await rechecks(), twice, "of the thing, then of the type");
+  await run(registry.detachThingPrincipal, { thingName: "t", principal });
+  await rechecks();
+  interrupt(store, registryKeys.thing(owner, "t"), attach);
+  await run(registry.updateThing, { thingName: "t", attributePayload: { attributes: { a: "b" } } });
+  assert.deepEqual(await rechecks(), twice, "of the certificate, then of the thing");
 });
 
 test("a connection's messages are enriched with what its thing has, in the order of the type", () => {

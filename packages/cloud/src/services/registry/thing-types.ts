@@ -6,7 +6,7 @@ import { readPage } from "../page.js";
 import { hasTags, tagsGone, tagsOfNew } from "../tags/index.js";
 import { publishEvents, thingTypeEvent } from "./events.js";
 import { arnOf, registryKeys } from "./model.js";
-import { recheckType } from "./recheck.js";
+import { recheckType, unchanged } from "./recheck.js";
 import {
   connectionAttributes,
   deprecationMs,
@@ -96,7 +96,10 @@ export const updateThingType = awsOperation(
     const value: ThingTypeRecord = { ...rest, ...readPropagating(given) };
     return {
       result: {},
-      operations: [{ key, expectedRevision: revision, value }],
+      operations: [
+        { key, expectedRevision: revision, value },
+        await unchanged(context, registryKeys.guard(context.scope, "thingType", thingTypeName)),
+      ],
       effects: [
         ...(await recheckType(context, thingTypeName)),
         ...(await publishEvents(context, [thingTypeEvent("UPDATED", value)])),
@@ -138,7 +141,11 @@ export const deleteThingType = awsOperation("iot", "DeleteThingType", ["thingTyp
   if (thing !== undefined) throw invalid(`Cannot delete thing type : ${name}. Things are still associated with it`);
   return {
     result: {},
-    operations: [{ key, expectedRevision: revision, delete: true as const }, tagsGone(key)],
+    operations: [
+      { key, expectedRevision: revision, delete: true as const },
+      { key: registryKeys.guard(scope, "thingType", name), delete: true as const },
+      tagsGone(key),
+    ],
     effects: await publishEvents(context, [thingTypeEvent("DELETED", type)]),
   };
 });

@@ -7,7 +7,7 @@ import { publishEvents, thingEvent } from "./events.js";
 import { leaveGroups } from "./group-records.js";
 import { wakeWatchers } from "./membership-watchers.js";
 import { arnOf, registryKeys, type ThingRecord } from "./model.js";
-import { recheckThing } from "./recheck.js";
+import { recheckThing, unchanged } from "./recheck.js";
 import { requireThing } from "./thing-directory.js";
 import { changeType, requireFewAttributes } from "./thing-type-of-thing.js";
 
@@ -97,6 +97,8 @@ export const updateThing = awsOperation(
       result: {},
       operations: [
         { key: registryKeys.thing(scope, thing.thingName), expectedRevision: revision, value },
+        // A certificate that is attached meanwhile would not be looked at again.
+        await unchanged(context, registryKeys.guard(scope, "thing", thing.thingName)),
         ...type.operations,
       ],
       effects: [
