@@ -110,3 +110,37 @@ test("engines of several nodes share wake-ups and hints, and leave blobs of each
   }
   assert.equal(clock.timerCount, 0);
 });
+
+test("a refresh reaches the services of every node, and a node that opens reads once it can be told", async () => {
+  const world = createWorld();
+  const { clock, store } = world;
+  const bus = createVirtualBus({ clock, random: world.random });
+  const key = [scope.account, scope.region, "thing"];
+  const seen = new Map<string, unknown>();
+  const open = async (name: string) => {
+    const node = await openClusterNode(world);
+    const read = async (when: string) => {
+      seen.set(name, (await store.get(key))?.value);
+      // Somebody else writes while this node opens, and nobody tells it.
+      if (when === "open") await store.commit([{ key, value: `before ${name}` }]);
+    };
+    const services: CloudService[] = [
+      { name: "s", operations: {}, onOpen: () => read("open"), onRefresh: () => read("refresh") },
+    ];
+    return {
+      engine: await clock.until(openEngine({ ...world, node, bus }, { scope, limits: noLimits, services })),
+      node,
+    };
+  };
+  const members = [await open("one"), await open("two")];
+  assert.equal(seen.get("two"), "before two");
+  const refresh: Effect = { type: "refresh", service: "s" };
+  const change = { key, value: "changed" };
+  await members[0]!.engine.run(scope, async () => ({ result: 0, operations: [change], effects: [refresh] }), undefined);
+  await clock.advance(1_000);
+  assert.deepEqual([...seen.values()], ["changed", "changed"]);
+  for (const { engine, node } of members) {
+    await clock.until(engine.close());
+    await clock.until(node.close());
+  }
+});

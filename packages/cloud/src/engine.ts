@@ -97,6 +97,8 @@ export async function openEngine(deps: EngineDependencies, options: EngineOption
       wakeHandlers: new Map(services.flatMap(({ name, wake }) => (wake === undefined ? [] : [[name, wake]]))),
       performer: { ...createPerformer(broker, deps, scope), refresh: refreshAll(broker, refresh) },
     });
+    // What another node changed after onOpen and before this one could hear of it.
+    if (!isAlone) for (const { name } of services) await refresh(name, scope);
     for (const listener of listeners) listener.opened({ scope, runner, isAlone });
     await deleteOrphans(blobs, orphans, log);
     await tellMissingBlobs(blobs, blobRecords(store, scope), log);

@@ -13,6 +13,7 @@ import { openPackagesWorld } from "./services/packages/packages-world.test.suppo
 import { openServiceWorld } from "./services/world.test.support.js";
 import { clearedBillingThingsMax } from "./services/registry/billing-group-sweep.js";
 import { clearedThingsMax } from "./services/registry/group-sweep.js";
+import { ruleKeys } from "./services/rules/model.js";
 import { iterate } from "./store/iterate.js";
 import type { StoreEntry } from "./store/store.js";
 import { createReferenceCheck } from "./store-references.js";
@@ -155,4 +156,15 @@ test("a default version, a version of a package and what is known of its SBOM le
   }
   const result = { key: ["123456789012", "us-east-1", "sbomResult", "app", "2", 0], value: null, revision: 1 };
   assert.equal(dangling([...entries, result]).length, 1);
+});
+
+test("a destination of rules and the place of its URL want each other", () => {
+  const of = { account: "123456789012", region: "us-east-1" };
+  const entry = (key: StoreEntry["key"], value: StoreEntry["value"]): StoreEntry => ({ key, value, revision: 1 });
+  const both = [
+    entry(ruleKeys.destination(of, "1"), { id: "1", confirmationUrl: "https://hook/" }),
+    entry(ruleKeys.destinationByUrl(of, "https://hook/"), { id: "1" }),
+  ];
+  assert.deepEqual(dangling(both), []);
+  for (const each of both) assert.equal(dangling([each]).length, 1);
 });

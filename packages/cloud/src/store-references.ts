@@ -18,6 +18,7 @@ import type {
   ThingGroupRecord,
   ThingRecord,
 } from "./services/registry/model.js";
+import { ruleKeys, type DestinationRecord } from "./services/rules/model.js";
 import type { StoreEntry, StoreKey } from "./store/store.js";
 
 /** Remembers what refers to what in the registry, entry by entry, and tells what leads nowhere. */
@@ -65,6 +66,9 @@ export function createReferenceCheck(certificateIdOf: (certificatePem: string) =
       const tagged = resourceOfTags(key);
       if (tagged !== undefined) want(tagged);
       else if (kind === "certificate" && key.length === 4) seeCertificate(key, value as CertificateRecord);
+      else if (kind === "topicRuleDestination") {
+        want(ruleKeys.destinationByUrl(scope, (value as DestinationRecord).confirmationUrl));
+      } else if (kind === "topicRuleDestinationUrl") want(ruleKeys.destination(scope, (value as { id: string }).id));
       else if (kind === "defaultAuthorizer") {
         want(authorizerKeys.one(scope, (value as { authorizerName: string }).authorizerName));
       } else if (kind === "domainConfiguration") {

@@ -113,6 +113,8 @@ test("unsigned requests speak for the cloud's own account, or are refused when t
     [answer.status, answer.headers["x-amzn-errortype"], answer.body["message"]],
     [403, "MissingAuthenticationTokenException", "Missing Authentication Token"],
   );
+  // The link that confirms an endpoint is opened in a browser; its token is looked at.
+  assert.equal((await refused.send("GET", "/confirmdestination/none.token")).status, 400);
 });
 
 test("a request with any other kind of signature is refused, never served as an unsigned one", async () => {

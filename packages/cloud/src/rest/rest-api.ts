@@ -154,6 +154,9 @@ export function publishingCaller(
   };
 }
 
+/** Links that somebody opens in a browser: their token is what proves them. */
+const openOperations: ReadonlySet<string> = new Set(["ConfirmTopicRuleDestination"]);
+
 /** AWS's REST APIs over the operations of the services. It holds no rules of its own but those of HTTP and signatures. */
 export function createRestApi(deps: RestApiDependencies, options: RestApiOptions): RestApi {
   const { clock, iotLog = noIotLog, keys, log, random } = deps;
@@ -196,10 +199,12 @@ export function createRestApi(deps: RestApiDependencies, options: RestApiOptions
     const foreign = originFault(request.headers, request.host, options.ownNames ?? []);
     if (foreign !== undefined) return refuse(403, "AccessDeniedException", foreign);
     if (authorization === undefined) {
-      if (unsignedRequests === "refused") {
+      const asked = model.route(routed(request));
+      const isOpen = asked !== undefined && openOperations.has(asked.operation.name);
+      if (unsignedRequests === "refused" && !isOpen) {
         return refuse(403, "MissingAuthenticationTokenException", "Missing Authentication Token");
       }
-      return { route: model.route(routed(request)), scope: options.scope, isProven: true };
+      return { route: asked, scope: options.scope, isProven: true };
     }
     if ("code" in authorization) return { status: 403, ...authorization };
     if (failure !== undefined) return failure;

@@ -42,7 +42,8 @@ export function propertiesOf(input: MessagePropertiesInput, limits: MessageLimit
   const { contentType, responseTopic, messageExpiry, payloadFormatIndicator } = input;
   const properties: PublishProperties = {};
   if (contentType !== undefined) {
-    if (!isMqttText(contentType)) throw invalid("contentType is text that MQTT can carry, without U+0000");
+    if (!isMqttText(contentType) || contentType.length > topicCharactersMax)
+      throw invalid("contentType is text that MQTT can carry, without U+0000");
     properties.contentType = contentType;
   }
   if (responseTopic !== undefined) {
@@ -94,7 +95,7 @@ function parseUserProperties(text: string): UserProperties {
 }
 
 /** [MQTT-1.5.4-1] [MQTT-1.5.4-2] No lone surrogate, no U+0000. */
-const isMqttText = (text: string): boolean => !/\0|\p{Surrogate}/u.test(text);
+export const isMqttText = (text: string): boolean => !/\0|\p{Surrogate}/u.test(text);
 
 function decoded(member: string, text: string): Uint8Array {
   if (text.length > propertyCharactersMax) throw invalid(`${member} has at most ${propertyCharactersMax} characters`);

@@ -2,6 +2,7 @@ import type { Functions } from "../../functions/index.js";
 import type { Hash } from "../../hashes.js";
 import type { Log } from "../../log.js";
 import type { Clock, Http, Random } from "@thingline/transport";
+import type { MessageLimits } from "../message-limits.js";
 import type { Objects } from "../objects/index.js";
 import type { Registry } from "../registry/index.js";
 import type { CloudService } from "../service.js";
@@ -27,6 +28,8 @@ export interface RulesDependencies {
   objects: Pick<Objects, "putObject">;
   registry: Pick<Registry, "describeThing" | "listThingGroupsForThing">;
   shadows: Pick<Shadows, "getThingShadow">;
+  /** Of what rules republish. */
+  messageLimits: MessageLimits;
   /** Where this cloud answers REST. */
   apiUrl: () => string | undefined;
 }

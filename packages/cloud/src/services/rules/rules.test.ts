@@ -338,3 +338,37 @@ test("rules survive a snapshot and its restoring, and are gone after a reset", a
   assert.deepEqual(heard, [{ n: 2 }]);
   await close();
 });
+
+test("what cannot be sent is a failure of its action at once, and keeps no other waiting", async () => {
+  const { createRule, publish, heard, events, close } = await openRulesWorld();
+  const headers = { contentType: "${c}", userProperties: [{ key: "k", value: "${u}" }] };
+  await createRule("r", "SELECT VALUE p FROM 'in'", [republishTo("${t}", { headers })], {
+    errorAction: republishTo("errors"),
+  });
+  const sound = { t: "out", c: "x", u: "x", p: 1 };
+  const faults: [given: object, says: RegExp][] = [
+    [{ c: "x".repeat(70_000) }, /contentType|content type/],
+    [{ c: "a\u0000b" }, /contentType/],
+    [{ u: "\ud800" }, /user properties/],
+    [{ u: "x".repeat(66_000) }, /user properties/],
+    [{ t: "x".repeat(300) }, /topic/],
+    [{ t: "a/b/c/d/e/f/g/h/i" }, /topic/],
+    [{ t: "a/+" }, /topic/],
+  ];
+  for (const [given, says] of faults) {
+    publish("in", { ...sound, ...given });
+    publish("in", sound);
+    const topics = (await heard()).map(({ topic }) => topic).filter((topic) => topic !== "in");
+    assert.deepEqual(topics.sort(), ["errors", "out"], JSON.stringify(given).slice(0, 40));
+    assert.match(String(events("ruleActionFailed").at(-1)?.["error"]), says);
+  }
+  await createRule("large", "SELECT q AS a, q AS b FROM 'large'", [republishTo("too/large")]);
+  publish("large", { q: "x".repeat(66_000) });
+  assert.deepEqual(
+    (await heard()).map(({ topic }) => topic),
+    ["large"],
+  );
+  assert.match(String(events("ruleActionFailed").at(-1)?.["error"]), /131072 bytes/);
+  assert.deepEqual(events("effectFailed"), []);
+  await close();
+});

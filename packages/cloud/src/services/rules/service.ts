@@ -1,5 +1,5 @@
-import { ThinglineError } from "@thingline/protocol";
-import type { SqlVersion } from "../../rules-sql/index.js";
+import { isThinglineError, ThinglineError } from "@thingline/protocol";
+import { readStatement, type SqlVersion } from "../../rules-sql/index.js";
 import { awsOperation, awsSaga, type InputOf } from "../aws-operation.js";
 import {
   answer,
@@ -128,7 +128,15 @@ const listTopicRules = awsOperation(
   },
 );
 
-const topicPatternOf = (record: RuleRecord): string | undefined => prepareRule(record).statement.from;
+/** undefined also for a rule of an older release whose statement cannot be read any more: it is listed, so that somebody can replace it. */
+function topicPatternOf({ sql, awsIotSqlVersion }: RuleRecord): string | undefined {
+  try {
+    return readStatement(sql, awsIotSqlVersion).from;
+  } catch (error) {
+    if (isThinglineError(error, "RULE_SQL_INVALID")) return undefined;
+    throw error;
+  }
+}
 
 export type TopicRules = ReturnType<typeof createTopicRules>;
 

@@ -2,6 +2,7 @@ import type { Clock, Http } from "@thingline/transport";
 import type { Functions } from "../../../functions/index.js";
 import type { Log } from "../../../log.js";
 import type { OperationRunner, Scope, ServiceMessage } from "../../operation.js";
+import type { MessageLimits } from "../../message-limits.js";
 import type { Objects } from "../../objects/index.js";
 import type { ActionKind, FilledFields } from "../prepared.js";
 import type { Selected } from "../../../rules-sql/index.js";
@@ -12,6 +13,8 @@ export interface ActionDependencies {
   clock: Clock;
   objects: Pick<Objects, "putObject">;
   log: Log;
+  /** Of what a rule republishes. */
+  messageLimits: MessageLimits;
 }
 
 /** An action that is due. */

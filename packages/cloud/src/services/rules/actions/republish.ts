@@ -1,9 +1,17 @@
 import { ThinglineError } from "@thingline/protocol";
-import { checkTopicName, type PublishProperties } from "@thingline/protocol/mqtt";
-import { decodeBase64 } from "@thingline/protocol/x509";
+import type { PublishProperties, UserProperties } from "@thingline/protocol/mqtt";
+import {
+  checkPayload,
+  checkTopic,
+  isMqttText,
+  propertiesOf,
+  userPropertiesMax,
+  type MessagePropertiesInput,
+} from "../../message-input.js";
+import { faultOfProperties, type MessageLimits } from "../../message-limits.js";
 import type { Operation } from "../../operation.js";
 import { isPublishableReservedTopic, isReservedTopic } from "../../publishable-topics.js";
-import type { FilledFields } from "../prepared.js";
+import type { FieldValue, FilledFields } from "../prepared.js";
 import { textOf, type ActionPerformer } from "./perform.js";
 
 /** Republished messages that follow from each other: a rule that hears what it says ends here. AWS has no such bound. */
@@ -27,8 +35,9 @@ const publish: Operation<Republish, void> = (_, { topic, payload, qos, propertie
 export const republish: ActionPerformer = {
   resourceOf: (fields) => textOf(fields, "topic"),
 
-  async perform({ fields, selected, message, scope, runner }) {
-    const topic = topicOf(textOf(fields, "topic"));
+  async perform({ fields, selected, message, scope, runner }, { messageLimits }) {
+    const topic = topicOf(textOf(fields, "topic"), messageLimits);
+    checkPayload(selected.payload, messageLimits);
     const ruleDepth = (message.ruleDepth ?? 0) + 1;
     if (ruleDepth > republishDepthMax) {
       throw new ThinglineError(
@@ -36,49 +45,60 @@ export const republish: ActionPerformer = {
         `${republishDepthMax} messages followed from each other: do rules hear themselves?`,
       );
     }
-    const properties = propertiesOf(fields["headers"] as FilledFields | undefined);
+    const properties = headersOf(fields["headers"] as FilledFields | undefined, messageLimits);
     const qos = fields["qos"] === 1 ? 1 : 0;
     await runner.run(scope, publish, { topic, payload: selected.payload, qos, properties, ruleDepth });
   },
 };
 
-/** `$$aws/…` of an action is the reserved topic `$aws/…`. @throws {ThinglineError} REQUEST_FORBIDDEN, TOPIC_NAME_INVALID */
-function topicOf(text: string): string {
+/** `$$aws/…` of an action is the reserved topic `$aws/…`. @throws {ThinglineError} REQUEST_FORBIDDEN, REQUEST_INVALID */
+function topicOf(text: string, limits: MessageLimits): string {
   const topic = text.startsWith("$$") ? text.slice(1) : text;
-  checkTopicName(topic);
+  checkTopic("topic", topic, limits);
   if (isReservedTopic(topic) && (!isPublishableReservedTopic(topic, "http") || topic.startsWith("$aws/rules/"))) {
     throw new ThinglineError("REQUEST_FORBIDDEN", `a rule may not publish to the reserved topic "${topic}"`);
   }
   return topic;
 }
 
-function propertiesOf(headers: FilledFields | undefined): PublishProperties | undefined {
+/** A message that cannot be sent must be refused here: what was committed is tried again, and keeps what comes behind it waiting. */
+function headersOf(headers: FilledFields | undefined, limits: MessageLimits): PublishProperties | undefined {
   if (headers === undefined) return undefined;
-  const { payloadFormatIndicator, contentType, responseTopic, correlationData, messageExpiry, userProperties } =
-    headers;
-  const properties: PublishProperties = {};
-  if (payloadFormatIndicator === "UTF8_DATA") properties.payloadFormatIndicator = 1;
-  else if (payloadFormatIndicator === "UNSPECIFIED_BYTES") properties.payloadFormatIndicator = 0;
-  else if (payloadFormatIndicator !== undefined)
-    throw invalid("payloadFormatIndicator is UTF8_DATA or UNSPECIFIED_BYTES");
-  if (typeof contentType === "string") properties.contentType = contentType;
-  if (typeof responseTopic === "string") {
-    checkTopicName(responseTopic);
-    properties.responseTopic = responseTopic;
-  }
-  if (typeof correlationData === "string") {
-    const bytes = decodeBase64(correlationData);
-    if (bytes === undefined) throw invalid("correlationData is not base64");
-    properties.correlationData = bytes;
-  }
-  if (messageExpiry !== undefined) properties.messageExpirySeconds = secondsOf(messageExpiry);
-  if (Array.isArray(userProperties)) {
-    properties.userProperties = userProperties.map((pair: FilledFields): [string, string] => [
-      textOf(pair, "key"),
-      textOf(pair, "value"),
-    ]);
-  }
+  const { messageExpiry, userProperties } = headers;
+  const text = (name: string) => (typeof headers[name] === "string" ? headers[name] : undefined);
+  const input = {
+    payloadFormatIndicator: indicatorOf(headers["payloadFormatIndicator"]),
+    contentType: text("contentType"),
+    responseTopic: text("responseTopic"),
+    correlationData: text("correlationData"),
+    messageExpiry: messageExpiry === undefined ? undefined : secondsOf(messageExpiry),
+  };
+  const properties = propertiesOf(input, limits) ?? {};
+  if (Array.isArray(userProperties)) properties.userProperties = userPropertiesOf(userProperties as FilledFields[]);
+  const fault = faultOfProperties(limits, properties);
+  if (fault !== undefined) throw invalid(fault);
   return properties;
+}
+
+function indicatorOf(value: FieldValue | undefined): MessagePropertiesInput["payloadFormatIndicator"] {
+  if (value === undefined || value === "UTF8_DATA" || value === "UNSPECIFIED_BYTES") return value;
+  throw invalid("payloadFormatIndicator is UTF8_DATA or UNSPECIFIED_BYTES");
+}
+
+/** [MQTT-1.5.4] Bytes of a text of MQTT. */
+const mqttTextBytesMax = 65_535;
+
+function userPropertiesOf(pairs: readonly FilledFields[]): UserProperties {
+  if (pairs.length > userPropertiesMax) throw invalid(`at most ${userPropertiesMax} user properties`);
+  return pairs.map((pair): [string, string] => {
+    const texts: [string, string] = [textOf(pair, "key"), textOf(pair, "value")];
+    for (const text of texts) {
+      if (!isMqttText(text) || new TextEncoder().encode(text).length > mqttTextBytesMax) {
+        throw invalid("user properties are text that MQTT can carry");
+      }
+    }
+    return texts;
+  });
 }
 
 function secondsOf(value: unknown): number {
