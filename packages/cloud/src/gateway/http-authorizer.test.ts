@@ -12,6 +12,8 @@ const policy = {
   Statement: [{ Effect: "Allow", Action: "iot:Publish", Resource: "arn:aws:iot:us-east-1:123456789012:topic/a/*" }],
 };
 
+const signless = { signingDisabled: true, status: "ACTIVE" } as const;
+
 async function openWorld(more: object = {}) {
   const world = await openServiceWorld();
   let calls = 0;
@@ -47,7 +49,7 @@ test("whoever publishes over HTTP may do what the function allows, and is asked 
 });
 
 test("with enableCachingForHttp an answer holds until it has to be refreshed, for cachedHttpAnswersMax at the most", async () => {
-  const { mayPublish, callCount, clock, run, operations } = await openWorld({ enableCachingForHttp: true });
+  const { mayPublish, callCount, clock, run, operations, domains } = await openWorld({ enableCachingForHttp: true });
   for (let at = 0; at < 3; at++) assert.equal(await mayPublish("a/b"), "allowed");
   assert.equal(callCount(), 1);
   await clock.advance(86_400_000);
@@ -55,7 +57,19 @@ test("with enableCachingForHttp an answer holds until it has to be refreshed, fo
   assert.equal(callCount(), 2);
   for (let at = 0; at < cachedHttpAnswersMax; at++) await mayPublish("a/b", false, { queryString: `?n=${at}` });
   assert.equal(callCount(), 2 + cachedHttpAnswersMax);
-  await clock.advance(1);
+  await run(operations.createAuthorizer, { authorizerName: "no", authorizerFunctionArn: "no", ...signless });
+  await run(operations.setDefaultAuthorizer, { authorizerName: "auth" });
+  assert.equal(await mayPublish("a/b", false, { headers: {} }), "allowed");
+  await run(operations.setDefaultAuthorizer, { authorizerName: "no" });
+  assert.match(await mayPublish("a/b", false, { headers: {} }), /authorizer no:/, "it is the default one now");
+  const config = { domainConfigurationName: "iot:Data-ATS", authorizerConfig: { defaultAuthorizerName: "no" } };
+  await run(domains.updateDomainConfiguration, config);
+  assert.match(await mayPublish("a/b"), /allows none but its own/);
+  await run(domains.updateDomainConfiguration, {
+    ...{ domainConfigurationName: "iot:Data-ATS", removeAuthorizerConfig: true },
+  });
+  assert.equal(await mayPublish("a/b"), "allowed");
+  // In the millisecond in which it was made.
   await run(operations.updateAuthorizer, { authorizerName: "auth", status: "INACTIVE" });
   assert.match(await mayPublish("a/b"), /INACTIVE/);
 });

@@ -9,9 +9,10 @@ import {
   authenticate,
   authorizerNameKey,
   Credentials,
-  findAuthorizer,
   findDefaultAuthorizerName,
+  isAsItWas,
   type Authentication,
+  type AuthorizerChoice,
 } from "../services/authorizers/index.js";
 import { findDomain, type DomainConfigurationRecord } from "../services/domain-configurations/index.js";
 import { noClientId, type Scope } from "../services/operation.js";
@@ -98,11 +99,8 @@ export class HttpAuthorizer {
   }
 
   /** An authorizer that was changed or is gone lets nobody in by what it said before. */
-  async #isAsItWas(outcome: Authentication): Promise<boolean> {
-    if (!("answer" in outcome)) return false;
-    const { authorizerName, modifiedAtMs, createdAtMs } = outcome.authorizer;
-    const now = await findAuthorizer(this.#options, authorizerName);
-    return now?.modifiedAtMs === modifiedAtMs && now.createdAtMs === createdAtMs;
+  async #stillHolds(outcome: Authentication): Promise<boolean> {
+    return "answer" in outcome && isAsItWas(this.#options, outcome.authorizer);
   }
 
   async #ask(presented: HttpPresented): Promise<Authentication> {
@@ -112,19 +110,22 @@ export class HttpAuthorizer {
     const refusal = faultOfDomain(domain);
     if (refusal !== undefined) return { refusal };
     const { "content-length": _length, ...said } = headers;
-    const key = keyOf(keys, [serverName, said, queryString]);
+    const { authorizerConfig } = domain;
+    const choice: AuthorizerChoice = {
+      defaultAuthorizerName: authorizerConfig?.defaultAuthorizerName,
+      allowsOverride: authorizerConfig === undefined || authorizerConfig.allowAuthorizerOverride === true,
+    };
+    // Another default, or a domain that allows no other authorizer any more, is another question.
+    const chosen = [choice, await findDefaultAuthorizerName({ store, scope })];
+    const key = keyOf(keys, [serverName, said, queryString, chosen]);
     const nowMs = clock.monotonicMs();
     const kept = this.#kept.get(key);
-    if (kept !== undefined && nowMs < kept.untilMs && (await this.#isAsItWas(kept.outcome))) return kept.outcome;
-    const { authorizerConfig } = domain;
+    if (kept !== undefined && nowMs < kept.untilMs && (await this.#stillHolds(kept.outcome))) return kept.outcome;
     const outcome = await authenticate(
       { store, scope, keys, functions },
       {
         presented: { serverName, http: { headers, queryString } },
-        choice: {
-          defaultAuthorizerName: authorizerConfig?.defaultAuthorizerName,
-          allowsOverride: authorizerConfig === undefined || authorizerConfig.allowAuthorizerOverride === true,
-        },
+        choice,
         connectionId: random.uuid(),
       },
     );

@@ -45,7 +45,8 @@ export async function authenticate(
   const name = await chooseName(deps, credentials, choice);
   if (typeof name !== "string") return name;
   const authorizer = await findAuthorizer(deps, name);
-  if (authorizer === undefined) return { refusal: `there is no authorizer ${name}; create it with CreateAuthorizer` };
+  if (authorizer === undefined)
+    return { refusal: `there is no authorizer ${name.slice(0, 128)}; create it with CreateAuthorizer` };
   const refuse = (refusal: string): Refused => ({ authorizerName: name, refusal: `authorizer ${name}: ${refusal}` });
   if (authorizer.status !== "ACTIVE") return refuse("it is INACTIVE; set its status ACTIVE with UpdateAuthorizer");
   const token = authorizer.tokenKeyName === undefined ? undefined : credentials.get(authorizer.tokenKeyName);
@@ -58,10 +59,21 @@ export async function authenticate(
   const answer = await invoke(deps.functions, authorizer, event, presented.certificate !== undefined);
   if (typeof answer === "string") return refuse(answer);
   if (!answer.isAuthenticated) return refuse("its function answered that isAuthenticated is false");
+  // Whoever changed it meanwhile was told that it is so: an answer from before lets nobody in after that.
+  if (!(await isAsItWas(deps, authorizer))) return refuse("it was changed while its function was asked");
   const { certificate } = presented;
   if (certificate !== undefined && answer.principalId !== certificate.certificateId)
     return refuse("principalId is not the id of the client's certificate, which it has to repeat");
   return { authorizer, answer };
+}
+
+/** Whether what its function has said of a client still holds. */
+export async function isAsItWas(
+  reader: Pick<AuthenticateDependencies, "store" | "scope">,
+  authorizer: AuthorizerRecord,
+): Promise<boolean> {
+  const now = await findAuthorizer(reader, authorizer.authorizerName);
+  return now !== undefined && JSON.stringify(now) === JSON.stringify(authorizer);
 }
 
 /** @returns what is wrong with a token that has to be signed */

@@ -288,3 +288,24 @@ test("TestInvokeAuthorizer gives what the function gives, also while the authori
   await assert.rejects(invoke(token), fails("AUTHORIZER_ANSWER_INVALID", /principalId/));
   await assert.rejects(run(operations.testInvokeAuthorizer, { authorizerName: "none" }), fails("RESOURCE_NOT_FOUND"));
 });
+
+test("an answer that comes after its authorizer was changed lets nobody in", async () => {
+  let change: () => Promise<unknown> = async () => undefined;
+  const { run, operations, create, ask } = await openWorld(async () => (await change(), yes));
+  await create("a", { signingDisabled: true, status: "ACTIVE" });
+  const http = { headers: { "x-amz-customauthorizer-name": "a" }, queryString: "" };
+  assert.ok("answer" in (await ask({ http })));
+  const expectRefused = async () => {
+    const outcome = await ask({ http });
+    assert.match("refusal" in outcome ? outcome.refusal : "", /changed while its function was asked/);
+  };
+  const update = (status: "ACTIVE" | "INACTIVE") => run(operations.updateAuthorizer, { authorizerName: "a", status });
+  change = () => update("INACTIVE");
+  await expectRefused();
+  await update("ACTIVE");
+  change = async () => {
+    await update("INACTIVE");
+    await run(operations.deleteAuthorizer, { authorizerName: "a" });
+  };
+  await expectRefused();
+});

@@ -5,7 +5,7 @@ import { createAuthorizers, type Authorizers, type AuthorizersDependencies } fro
 
 // What the gateway may know of this service.
 export type { Authenticated } from "./answer.js";
-export { authenticate } from "./authenticate.js";
+export { authenticate, isAsItWas } from "./authenticate.js";
 export type { AuthenticateDependencies, Authentication, AuthorizerChoice } from "./authenticate.js";
 export { authorizerNameKey, Credentials } from "./credentials.js";
 export type { Presented } from "./credentials.js";
