@@ -35,6 +35,8 @@ const key = ({ account, region }: Scope, ...rest: (string | number)[]): StoreKey
 
 export const templateKeys = {
   templates: (scope: Scope) => key(scope, "provisioningTemplate"),
+  /** Changes with each template that is made: two at once must not both be the last that there is room for. */
+  guard: (scope: Scope) => key(scope, "provisioningTemplates"),
   template: (scope: Scope, templateName: string) => key(scope, "provisioningTemplate", templateName),
   versions: (scope: Scope, templateName: string) => key(scope, "provisioningTemplateVersion", templateName),
   version: (scope: Scope, templateName: string, versionId: number) =>

@@ -53,7 +53,11 @@ test("a template is created, described, changed and deleted, with all its member
     ...{ templateName: "line", type: "FLEET_PROVISIONING", isEnabled: true, templateBody },
   });
   await run(operations.deleteProvisioningTemplate, { templateName: "line" });
-  assert.deepEqual(await store.list([], { limit: 9 }), []);
+  assert.deepEqual(
+    (await store.list([], { limit: 9 })).map(({ key }) => key[2]),
+    ["provisioningTemplates"],
+    "nothing but the guard of their count",
+  );
   const gone = hasCode("RESOURCE_NOT_FOUND", /templateName=line/);
   await assert.rejects(describe(), gone);
   await assert.rejects(run(operations.deleteProvisioningTemplate, { templateName: "line" }), gone);
@@ -151,11 +155,20 @@ test("a template has so many versions, their numbers are never used twice, and t
 
 test("templates are listed in pages, and an account has so many", async () => {
   const { run, operations, template } = await openWorld();
-  for (let count = 0; count < provisioningTemplatesMax; count++)
+  for (let count = 1; count < provisioningTemplatesMax; count++)
     await run(operations.createProvisioningTemplate, {
       ...template,
       templateName: `t${String(count).padStart(3, "0")}`,
     });
+  const lastOnes = ["t000", "t256"].map((templateName) =>
+    run(operations.createProvisioningTemplate, { ...template, templateName }),
+  );
+  const made = await Promise.allSettled(lastOnes);
+  assert.deepEqual(
+    made.map(({ status }) => status),
+    ["fulfilled", "rejected"],
+    "two at once",
+  );
   await assert.rejects(run(operations.createProvisioningTemplate, template), hasCode("QUOTA_EXCEEDED", /256/));
   const names: unknown[] = [];
   for (let nextToken: string | undefined, page = 0; page === 0 || nextToken !== undefined; page++) {

@@ -62,6 +62,8 @@ function createTemplateOperation(isLimited: boolean) {
         const message = `The provisioning template exists already (templateName=${templateName})`;
         throw new ThinglineError("RESOURCE_EXISTS", message, { details });
       }
+      const guardKey = templateKeys.guard(scope);
+      const guardRevision = (await store.get(guardKey))?.revision ?? 0;
       const others = isLimited
         ? await store.list(templateKeys.templates(scope), { limit: provisioningTemplatesMax })
         : [];
@@ -81,6 +83,7 @@ function createTemplateOperation(isLimited: boolean) {
         operations: [
           { key, expectedRevision: 0, value },
           { key: templateKeys.version(scope, templateName, 1), value: version },
+          { key: guardKey, expectedRevision: guardRevision, value: null },
           ...tagsOfNew(key, input.tags),
         ],
         effects: [],

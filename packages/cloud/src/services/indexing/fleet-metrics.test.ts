@@ -90,9 +90,14 @@ test("a fleet metric is measured with each period, until it is deleted", async (
 test("there are so many fleet metrics, each with so many points", async () => {
   const { run, indexing, index, cloud, wait, clock, pass } = await openIndexingWorld();
   await index({ thingIndexingMode: "REGISTRY" });
-  for (let at = 0; at < fleetMetricsMax; at++) {
+  for (let at = 0; at < fleetMetricsMax - 1; at++) {
     await run(indexing.createFleetMetric, { metricName: `m${at}`, ...everything, period: at === 0 ? 60 : 86_400 });
   }
+  const lastOnes = ["last", "later"].map((metricName) =>
+    cloud.run(indexing.createFleetMetric, { metricName, ...everything, period: 86_400 }),
+  );
+  const made = await wait(Promise.allSettled(lastOnes));
+  assert.deepEqual(made.map(({ status }) => status).sort(), ["fulfilled", "rejected"], "two at once");
   await assert.rejects(run(indexing.createFleetMetric, { metricName: "more", ...everything }), has("QUOTA_EXCEEDED"));
   for (let minute = 0; minute < fleetMetricPointsMax + 2; minute++) {
     await clock.advance(60_000);
@@ -117,4 +122,16 @@ test("what is measured has AWS's names", () => {
   );
   assert.throws(() => checkAggregationType({ name: "Percentiles", values: ["101"] }), has("REQUEST_INVALID"));
   assert.throws(() => checkAggregationType({ name: "Statistics", values: [] }), has("REQUEST_INVALID"));
+});
+
+test("two changes of a fleet metric at once are both in it", async () => {
+  const { run, indexing, index, cloud, wait } = await openIndexingWorld();
+  await index({ thingIndexingMode: "REGISTRY" });
+  await run(indexing.createFleetMetric, { metricName: "m", ...everything });
+  const update = (more: object) =>
+    cloud.run(indexing.updateFleetMetric, { metricName: "m", indexName: "AWS_Things", ...more });
+  await wait(Promise.all([update({ description: "of both" }), update({ period: 120 })]));
+  const { description, period, version } = await run(indexing.describeFleetMetric, { metricName: "m" });
+  assert.deepEqual([description, period, version], ["of both", 120, 3]);
+  await wait(cloud.close());
 });

@@ -25,6 +25,9 @@ const arnOf = ({ region, account }: Scope, metricName: string) =>
 
 type Definition = Omit<FleetMetricRecord, "metricId" | "version" | "createdAtMs" | "modifiedAtMs">;
 
+/** Of one request: each failed one means that another request has changed the metric. */
+const changeAttemptsMax = 10;
+
 const defined = [
   ...(["queryString", "aggregationType.name", "aggregationType.values", "period", "aggregationField"] as const),
   ...(["description", "queryVersion", "indexName", "unit"] as const),
@@ -70,12 +73,16 @@ export function fleetMetricControl(indexes: FleetIndexes) {
       ["iot", "UpdateFleetMetric"],
       ["metricName", ...defined, "expectedVersion"],
       async ({ scope, run }, { metricName, expectedVersion, aggregationType, ...change }) => {
-        const before = await run(findMetric, { metricName });
         const type = aggregationType && { name: aggregationType.name, values: aggregationType.values ?? [] };
-        const metric = { ...before, ...given(change), ...(type !== undefined && { aggregationType: type }) };
-        await check(scope, metric);
-        await run(changeMetric, { metric, expectedVersion });
-        return {};
+        for (let attempt = 0; attempt < changeAttemptsMax; attempt++) {
+          const before = await run(findMetric, { metricName });
+          requireVersion(before, expectedVersion);
+          const metric = { ...before, ...given(change), ...(type !== undefined && { aggregationType: type }) };
+          await check(scope, metric);
+          if (await run(changeMetric, { metric, expectedVersion })) return {};
+        }
+        const message = `The fleet metric ${metricName} is being changed by others`;
+        throw new ThinglineError("VERSION_CONFLICT", message);
       },
     ),
     deleteFleetMetric: awsOperation(
@@ -146,6 +153,8 @@ const addMetric: Operation<{ metric: Definition; tags: GivenTags | undefined }, 
     const details = { resourceId: metric.metricName, resourceArn: arnOf(scope, metric.metricName) };
     throw new ThinglineError("RESOURCE_EXISTS", `Fleet metric ${metric.metricName} already exists`, { details });
   }
+  const guardKey = indexingKeys.fleetMetricGuard(scope);
+  const guardRevision = (await store.get(guardKey))?.revision ?? 0;
   const prefix = indexingKeys.fleetMetrics(scope);
   if ((await store.list(prefix, { limit: fleetMetricsMax })).length >= fleetMetricsMax) {
     const message = `There are ${fleetMetricsMax} fleet metrics, which is the maximum`;
@@ -155,20 +164,26 @@ const addMetric: Operation<{ metric: Definition; tags: GivenTags | undefined }, 
     ...metric,
     ...{ metricId: random.uuid(), version: 1, createdAtMs: nowMs, modifiedAtMs: nowMs },
   };
-  const operations = [{ key, expectedRevision: 0, value }, ...tagsOfNew(key, tags)];
+  const operations = [
+    { key, expectedRevision: 0, value },
+    { key: guardKey, expectedRevision: guardRevision, value: null },
+    ...tagsOfNew(key, tags),
+  ];
   return { result: undefined, operations, effects: [wakeAt(value, nowMs)] };
 };
 
-const changeMetric: Operation<{ metric: FleetMetricRecord; expectedVersion: number | undefined }, void> = async (
+/** @returns false when it is not any more what the change was made of */
+const changeMetric: Operation<{ metric: FleetMetricRecord; expectedVersion: number | undefined }, boolean> = async (
   context,
   { metric, expectedVersion },
 ) => {
   const { key, value: before, revision } = await requireMetric(context, metric.metricName);
   requireVersion(before, expectedVersion);
+  if (before.metricId !== metric.metricId) return answer(false);
   const { nowMs, random } = context;
   const value = { ...metric, metricId: random.uuid(), version: before.version + 1, modifiedAtMs: nowMs };
   return {
-    result: undefined,
+    result: true,
     operations: [{ key, expectedRevision: revision, value }],
     effects: [wakeAt(value, nowMs)],
   };

@@ -68,6 +68,8 @@ export const indexingKeys = {
   connectivities: (scope: Scope) => key(scope, "connectivity"),
   connectivity: (scope: Scope, thingName: string) => key(scope, "connectivity", thingName),
   fleetMetrics: (scope: Scope) => key(scope, "fleetMetric"),
+  /** Changes with each metric that is made: two at once must not both be the last that there is room for. */
+  fleetMetricGuard: (scope: Scope) => key(scope, "fleetMetrics"),
   fleetMetric: (scope: Scope, metricName: string) => key(scope, "fleetMetric", metricName),
   fleetMetricPoints: (scope: Scope) => key(scope, "fleetMetricPoints"),
   fleetMetricPointsOf: (scope: Scope, metricName: string) => key(scope, "fleetMetricPoints", metricName),

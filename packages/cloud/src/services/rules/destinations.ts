@@ -34,6 +34,8 @@ const putDestination: Operation<{ confirmationUrl: string; id: string; token: st
   if ((await store.get(urlKey)) !== undefined) {
     throw new ThinglineError("RESOURCE_EXISTS", `There is a destination for ${confirmationUrl} already`);
   }
+  const guardKey = ruleKeys.destinationGuard(scope);
+  const guardRevision = (await store.get(guardKey))?.revision ?? 0;
   if ((await store.list(ruleKeys.destinations(scope), { limit: destinationsMax })).length >= destinationsMax) {
     const message = `An account has at most ${destinationsMax} destinations`;
     throw new ThinglineError("QUOTA_EXCEEDED", message, { details: { destinationsMax } });
@@ -45,6 +47,7 @@ const putDestination: Operation<{ confirmationUrl: string; id: string; token: st
   const operations = [
     { key: ruleKeys.destination(scope, id), expectedRevision: 0, value },
     { key: urlKey, expectedRevision: 0, value: { id } },
+    { key: guardKey, expectedRevision: guardRevision, value: null },
   ];
   return { result: value, operations, effects: [] };
 };

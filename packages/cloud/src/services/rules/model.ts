@@ -49,6 +49,8 @@ export const ruleKeys = {
   /** Changes with each rule that is made: two at once must not both be the last that there is room for. */
   guard: (scope: Scope) => key(scope, "topicRules"),
   destinations: (scope: Scope) => key(scope, "topicRuleDestination"),
+  /** As the guard of rules, of destinations. */
+  destinationGuard: (scope: Scope) => key(scope, "topicRuleDestinations"),
   destination: (scope: Scope, id: string) => key(scope, "topicRuleDestination", id),
   destinationByUrl: (scope: Scope, url: string) => key(scope, "topicRuleDestinationUrl", url),
 };

@@ -146,11 +146,19 @@ test("an account has so many rules, and destinations", async () => {
   await createRule("last", "SELECT * FROM 'a'", []);
   await assert.rejects(createRule("more", "SELECT * FROM 'a'", []), fails("QUOTA_EXCEEDED"));
   await fill(
-    destinationsMax,
+    destinationsMax - 1,
     (name) => ruleKeys.destination(scope, name),
     (id) => ({ id }),
   );
   const destinationConfiguration = { httpUrlConfiguration: { confirmationUrl: "http://endpoint:9000/" } };
+  const made = await Promise.allSettled(
+    ["http://one:9000/", "http://two:9000/"].map((confirmationUrl) =>
+      run(cloud.rules.createTopicRuleDestination, {
+        destinationConfiguration: { httpUrlConfiguration: { confirmationUrl } },
+      }),
+    ),
+  );
+  assert.deepEqual(made.map(({ status }) => status).sort(), ["fulfilled", "rejected"], "two at once");
   await assert.rejects(
     run(cloud.rules.createTopicRuleDestination, { destinationConfiguration }),
     fails("QUOTA_EXCEEDED"),
