@@ -482,7 +482,7 @@ test("a service gets its topics, subscribers get them too, and the PUBACK follow
     clientId: "c",
     certificateId: "cert-1",
     source: "client",
-    ...{ properties: undefined, sourceIp: undefined, ruleDepth: undefined },
+    ...{ properties: undefined, sourceIp: "127.0.0.1", ruleDepth: undefined },
   });
   assert.equal(new TextDecoder().decode(payload), "please");
   // Later requests of the connection are not acknowledged before this one.

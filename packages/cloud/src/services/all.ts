@@ -217,7 +217,7 @@ export function createServices(deps: ServiceDependencies, options: ServiceOption
   );
   const roleAliases = createRoleAliasService({ isLimited });
   const rules = createRulesService({
-    ...{ ...deps, objects: objects.operations, registry: registry.operations, shadows: shadows.operations },
+    ...{ ...deps, iotLog, objects: objects.operations, registry: registry.operations, shadows: shadows.operations },
     messageLimits,
   });
   const owners: CloudService[] = [

@@ -22,7 +22,7 @@ export interface IotLogEntry {
   sourceIp?: string | undefined;
   sourcePort?: number | undefined;
   /** Whatever else AWS has in an entry of this type. Never a key, token, password or payload. */
-  more?: Readonly<Record<string, string | number | undefined>>;
+  more?: Readonly<Record<string, string | number | Readonly<Record<string, string>> | undefined>>;
   /** A word of AWS: `AUTHORIZATION_FAILURE`. */
   reason?: string | undefined;
   details?: string | undefined;

@@ -4,6 +4,7 @@ import type { Log } from "../../log.js";
 import type { Clock, Http, Random } from "@thingline/transport";
 import type { MessageLimits } from "../message-limits.js";
 import type { Objects } from "../objects/index.js";
+import type { IotLog } from "../iot-log.js";
 import type { Registry } from "../registry/index.js";
 import type { CloudService } from "../service.js";
 import type { Shadows } from "../shadow/index.js";
@@ -30,6 +31,7 @@ export interface RulesDependencies {
   shadows: Pick<Shadows, "getThingShadow">;
   /** Of what rules republish. */
   messageLimits: MessageLimits;
+  iotLog: IotLog;
   /** Where this cloud answers REST. */
   apiUrl: () => string | undefined;
 }

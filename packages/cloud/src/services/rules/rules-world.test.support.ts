@@ -46,11 +46,12 @@ export async function openRulesWorld({ functions = {}, endpoint = () => ({}) }: 
   const wait = <T>(promise: Promise<T>): Promise<T> => clock.untilSettled(promise, { stepMs: 1 });
   const address = (port: number) => ({ host: "localhost", port, optionName: "port" });
   const store = createMemoryStore();
+  const files = createVirtualFiles();
   const cloud = await wait(
     createCloud(
       {
         ...{ network, clock, random, http, log, functions },
-        ...{ keys: createVirtualKeys({ random }), files: createVirtualFiles(), store },
+        ...{ keys: createVirtualKeys({ random }), files, store },
       },
       {
         ...{ folder: "/cloud", mqtts: address(8883), https: address(8443), mqtt: address(1883) },
@@ -74,7 +75,7 @@ export async function openRulesWorld({ functions = {}, endpoint = () => ({}) }: 
   let read = ear.packets.length;
 
   return {
-    ...{ clock, cloud, store, logged, wait, connect, http },
+    ...{ clock, cloud, store, files, logged, wait, connect, http },
     run: (<Input, Result>(operation: Parameters<typeof cloud.run<Input, Result>>[0], input: Input) =>
       wait(cloud.run(operation, input))) as typeof cloud.run,
     createRule: (ruleName: string, sql: string, actions: readonly object[], more: object = {}) =>

@@ -380,3 +380,33 @@ test("what cannot be sent is a failure of its action at once, and keeps no other
   assert.deepEqual(events("effectFailed"), []);
   await close();
 });
+
+test("rules are in the log of devices, as AWS writes them, when somebody wants it", async () => {
+  const { cloud, run, createRule, publish, heard, files, close } = await openRulesWorld();
+  await createRule("r", "SELECT * FROM 'in'", [republishTo("out/${id}"), republishTo("x/${missing}")]);
+  publish("in", { id: 1 });
+  await heard();
+  await run(cloud.logging.setV2LoggingOptions, { roleArn, defaultLogLevel: "INFO" });
+  publish("in", { id: 2 });
+  publish("$aws/rules/none/a", {});
+  await heard();
+  await close();
+  const [file] = await files.list("/cloud/aws-iot-logs");
+  const text = new TextDecoder().decode(await files.read(`/cloud/aws-iot-logs/${file}`, { bytesMax: 100_000 }));
+  const lines = text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as JsonObject);
+  const rules = lines.filter(({ eventType }) => /^Rule/.test(eventType as string));
+  // Nobody waits for rules: entries come as their work is done.
+  const told = rules.map((line) =>
+    JSON.stringify([line["eventType"], line["status"], line["ruleName"], line["resources"]]),
+  );
+  assert.deepEqual(told.sort(), [
+    '["RuleExecution","Failure","r",{"RepublishTopic":""}]',
+    '["RuleExecution","Success","r",{"RepublishTopic":"out/2"}]',
+    '["RuleMatch","Success","r",null]',
+    '["RuleNotFound","Failure","none",null]',
+  ]);
+  assert.ok(rules.every(({ clientId }) => clientId === "client-1"));
+});

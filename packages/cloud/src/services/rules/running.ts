@@ -9,17 +9,20 @@ import {
   type Selected,
   type SqlValue,
 } from "../../rules-sql/index.js";
+import type { IotLog } from "../iot-log.js";
 import { noClientId, type OperationRunner, type Scope, type ServiceMessage, type ServiceTopics } from "../operation.js";
 import { ActionQueue } from "./action-queue.js";
 import type { ActionDependencies, DueAction } from "./actions/perform.js";
 import { performers } from "./actions/table.js";
 import { RuleHost } from "./host.js";
 import { actionKinds, type ActionKind, type PreparedAction, type PreparedRule } from "./prepared.js";
+import { RuleEntries } from "./rule-entries.js";
 import { basicIngestPrefix, type RuleSet } from "./rule-set.js";
 
 export interface RunningDependencies extends ActionDependencies {
   random: Random;
   hash: Hash;
+  iotLog: IotLog;
   callOut: (call: ExternalCall, scope: Scope, runner: Pick<OperationRunner, "run">) => Promise<SqlValue>;
 }
 
@@ -45,12 +48,14 @@ export class RunningRules {
   readonly topics: ServiceTopics;
   readonly #rules: RuleSet;
   readonly #deps: RunningDependencies;
+  readonly #entries: RuleEntries;
   /** By kind. */
   readonly #queues = new Map<string, ActionQueue>();
 
   constructor(rules: RuleSet, deps: RunningDependencies) {
     this.#rules = rules;
     this.#deps = deps;
+    this.#entries = new RuleEntries(deps.iotLog);
     this.topics = {
       filters: rules.filters,
       sources,
@@ -79,6 +84,7 @@ export class RunningRules {
     const rule = this.#rules.named(name);
     if (rule === undefined) {
       this.#deps.log.warn("ruleNotFound", { rule: name, clientId: message.clientId, topic: message.topic });
+      this.#entries.notFound(message, name);
       return;
     }
     await this.#work(rule, message, rest.join("/"), runner);
@@ -104,10 +110,12 @@ export class RunningRules {
       selected = await host.until(() => runStatement(rule.statement, host));
     } catch (error) {
       log.warn("ruleSqlFailed", { rule: ruleName, topic, error: String(error) });
+      this.#entries.functionFailed(message, ruleName, facts, error instanceof Error ? error.message : String(error));
       return;
     }
     log.debug("ruleMatched", { rule: ruleName, topic, isSelected: selected !== undefined });
     if (selected === undefined) return;
+    this.#entries.matched(message, ruleName);
     const work = { rule, message, facts, runner };
     const queued = rule.actions.map((action) => this.#act(work, action, selected, host));
     // The message has been worked on when its actions have their places; what they do is waited for by nobody.
@@ -123,10 +131,12 @@ export class RunningRules {
       const fields = await host.until(() => action.fill(selected.scope));
       resource = performer.resourceOf(fields);
       await this.#perform(work, { kind: action.kind, fields, selected });
+      this.#entries.executed(work.message, ruleName, { kind: action.kind, resource });
       return undefined;
     } catch (error) {
       const errorMessage = error instanceof ThinglineError ? error.message : String(error);
       this.#deps.log.warn("ruleActionFailed", { rule: ruleName, action: action.kind, resource, error: String(error) });
+      this.#entries.executed(work.message, ruleName, { kind: action.kind, resource, failure: errorMessage });
       return { failedAction: actionKinds[action.kind], failedResource: resource, errorMessage };
     }
   }

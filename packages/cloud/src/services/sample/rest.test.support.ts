@@ -2,7 +2,7 @@ import { awsOperation, awsSaga, type ServedOperation } from "../aws-operation.js
 import { answer, type Operation, type OperationContext, type Outcome, type SagaContext } from "../operation.js";
 import { sampleServiceName, type Samples } from "./service.test.support.js";
 
-// A service serves operations of AWS. These two are not built in the cloud, so their types were not written: the sample says its own.
+// A service serves operations of AWS. These two are those of packages, whose service the test leaves out: the sample takes less than they do.
 
 interface PackageInput {
   packageName: string;

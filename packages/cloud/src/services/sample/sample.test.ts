@@ -50,7 +50,9 @@ async function openWorld() {
     openCloud({ network, clock, random, keys, files: createVirtualFiles(), store, blobs, log }, options, (...args) => {
       const services = createServices(...args);
       sample = createSampleService(services.named.registry, () => void closedCount++);
-      return { ...services, all: [...services.all, defect, sample] };
+      // The sample serves operations of packages in their place.
+      const others = services.all.filter(({ name }) => name !== "packages");
+      return { ...services, all: [...others, defect, sample] };
     }),
   );
   const rest = async (method: string, path: string, description?: string) => {
