@@ -487,7 +487,7 @@ test("what is deployed is a version of a package, made and published by itself",
 test("packages are made with a file, listed, published, deprecated and deleted", async () => {
   const file = join(dataDir, "driver.bin");
   await writeFile(file, "driver");
-  const made = await thingline("package", "create", "driver:1", "--file", file, "--attribute", "os=zephyr");
+  const made = await thingline("package", "create", "driver:1", "--from", file, "--attribute", "os=zephyr");
   assert.deepEqual([made.code, made.events[0]?.["status"]], [0, "DRAFT"], made.stderr);
   const { events } = await thingline("package", "show", "driver:1");
   const { artifact, attributes } = events[0] as { artifact?: { key: string }; attributes?: unknown };

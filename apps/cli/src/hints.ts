@@ -318,10 +318,16 @@ export function hintForAws(error: Error, command: string, { dataDir, aws }: Plac
   if (/Please enable index/.test(error.message)) {
     return { text: "To have things searched:", command: commandLine(["index", "on", ...where]) };
   }
+  if (/indexing is not enabled/.test(error.message)) {
+    return {
+      text: "To have shadows and connections searched, too:",
+      command: commandLine(["index", "on", "--shadows", "--connectivity", ...where]),
+    };
+  }
   if (command === "index off" && /dynamic/.test(error.message)) {
     return {
-      text: "A dynamic group lives by the index. Delete those that `group list` names with a query:",
-      command: commandLine(["group", "delete", "NAME", ...where]),
+      text: "A dynamic group lives by the index; of one, this tells its query. Delete those first:",
+      command: commandLine(["group", "show", "NAME", ...where]),
     };
   }
   if (noun === "tag" && /ARN/.test(error.message)) {
@@ -332,6 +338,9 @@ export function hintForAws(error: Error, command: string, { dataDir, aws }: Plac
     };
   }
   const listing = error.name === "ResourceNotFoundException" ? listings[noun] : undefined;
+  if (noun === "command" && error.name === "ResourceNotFoundException" && /^Command /.test(error.message)) {
+    return { text: "The commands that there are:", command: commandLine(["command", "list", ...where]) };
+  }
   if (listing !== undefined) {
     return { text: `The ${listing} that there are:`, command: commandLine([noun, "list", ...where]) };
   }

@@ -15,7 +15,7 @@ export function addPackage(parent: Command, command: AddCommand): void {
     async () => (await load()).packageCreate,
   )
     .argument("<name[:version]>", "the package; with a version, that version, and the package where there is none")
-    .option("--file <path>", "the version's artifact: put into a bucket", optionValues.path)
+    .option("--from <file>", "the version's artifact is this file: put into a bucket", optionValues.path)
     .option("--bucket <name>", "where to put it (default: the local cloud's; needed with --aws)")
     .option("--attribute <name=value>", "of the version, for job documents; may be repeated", optionValues.list)
     .option("--description <text>", "what it is for")
@@ -24,7 +24,7 @@ export function addPackage(parent: Command, command: AddCommand): void {
   examples(
     withPlaceOptions(create),
     "package create app",
-    "package create app:1.2.0 --file app.bin --attribute size=181124 --publish",
+    "package create app:1.2.0 --from app.bin --attribute size=181124 --publish",
   );
   const list = command(
     parent,

@@ -64,8 +64,8 @@ export function addRule(group: Command, command: AddCommand): void {
   )
     .argument("<statement>", "of AWS IoT SQL")
     .option("--topic <topic>", "of the message (default: one that the statement hears)")
-    .addOption(new Option("--message <text>", "the message (default: {})").conflicts("file"))
-    .option("--file <file>", "the message", path)
+    .addOption(new Option("--message <text>", "the message (default: {})").conflicts("from"))
+    .option("--from <file>", "the message is this file", path)
     .option("--client-id <id>", "who sends it (default: client)")
     .option("--template <text>", "a text of an action that is filled; may be repeated", list)
     .option(

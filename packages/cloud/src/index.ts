@@ -32,6 +32,7 @@ export type { AccessKey } from "./rest/access-keys.js";
 export { defaultRestLimits } from "./rest/admission.js";
 export type { RequestHead, RestPeer, RestLimits, RouteDemands, ServedResponse, Verdict } from "./rest/admission.js";
 export type { FindSessionKey, SessionKey, SessionQuestion } from "./rest/session-keys.js";
+export { verbosityOf } from "./services/iot-log.js";
 export type { IotLog, IotLogEntry, IotLogLevel } from "./services/iot-log.js";
 export type { MessageLimits } from "./services/message-limits.js";
 export { userPropertiesMax } from "./services/message-input.js";

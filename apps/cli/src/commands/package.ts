@@ -10,7 +10,7 @@ import { ensurePackage } from "../package-versions.js";
 import { openIot, type PlaceOptions } from "./members.js";
 
 interface CreateOptions extends PlaceOptions {
-  file?: string;
+  from?: string;
   bucket?: string;
   attribute?: string[];
   description?: string;
@@ -27,12 +27,12 @@ const artifactBytesMax = 256 * 1024 * 1024;
 export async function packageCreate(context: CommandContext, options: CreateOptions, name = ""): Promise<void> {
   const { output, signal } = context;
   const { packageName, versionName } = readPackageName(name);
-  const { description, file } = options;
+  const { description, from: file } = options;
   const isOfVersion = file !== undefined || options.publish === true || options.default === true;
   const attributes = readNameValues(options.attribute ?? [], "--attribute");
   const hasAttributes = Object.keys(attributes).length > 0;
   if (versionName === undefined && (isOfVersion || hasAttributes)) {
-    throw new UsageError("--file, --attribute, --publish and --default are for NAME:VERSION");
+    throw new UsageError("--from, --attribute, --publish and --default are for NAME:VERSION");
   }
   if (file !== undefined) requireBucket(options);
   const where = await openIot(context, options);

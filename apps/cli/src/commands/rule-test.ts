@@ -10,7 +10,7 @@ import { readTextFile } from "../text-file.js";
 interface TestOptions {
   topic?: string;
   message?: string;
-  file?: string;
+  from?: string;
   clientId?: string;
   template?: string[];
   answer?: string[];
@@ -78,7 +78,7 @@ export async function ruleTest({ output, signal }: CommandContext, options: Test
   }
 }
 
-async function messageOf({ message, file }: TestOptions, signal: AbortSignal): Promise<Uint8Array> {
+async function messageOf({ message, from: file }: TestOptions, signal: AbortSignal): Promise<Uint8Array> {
   const encoder = new TextEncoder();
   if (file !== undefined)
     return encoder.encode(await readTextFile(createNodeFiles(), file, { bytesMax: messageBytesMax, signal }));
