@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { createSign, generateKeyPairSync } from "node:crypto";
 import { request as httpsRequest } from "node:https";
 import { test, type TestContext } from "node:test";
+import { connect as connectTcp } from "node:net";
+import { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { customAuthorizer } from "@thingline/device/credentials";
 import { connectDevice } from "@thingline/device/node";
@@ -254,6 +256,26 @@ test("a domain asks for what it is configured for: certificate and token, anothe
   await log.line(({ event, facts }) => event === "connectDenied" && facts["clientId"] === "c");
 });
 
+/** To the cloud, with each byte of the client's first record in a record of its own. */
+function spread(port: number): Duplex {
+  const tcp = connectTcp({ port, host: "localhost" });
+  let isFirst = true;
+  const through = new Duplex({
+    read: () => undefined,
+    write(chunk: Buffer, _encoding, done) {
+      if (!isFirst) return void tcp.write(chunk, done);
+      isFirst = false;
+      const end = 5 + chunk.readUInt16BE(3);
+      const records = Array.from(chunk.subarray(5, end), (byte) => [22, 3, 1, 0, 1, byte]);
+      tcp.write(Buffer.concat([Buffer.from(records.flat()), chunk.subarray(end)]), done);
+    },
+    destroy: (error, done) => (tcp.destroy(), done(error)),
+  });
+  tcp.on("data", (data) => through.push(data)).on("end", () => through.push(null));
+  tcp.on("error", (error) => through.destroy(error));
+  return through;
+}
+
 test("a domain's security policy is what is spoken under its name, and no other", async (context) => {
   const world = await openAuthorizers(context);
   const { cloud } = world;
@@ -283,6 +305,9 @@ test("a domain's security policy is what is spoken under its name, and no other"
     await speak("old.example.com", { ciphers: "ECDHE-ECDSA-CHACHA20-POLY1305", maxVersion: "TLSv1.2" }),
     /HANDSHAKE/,
   );
+  // A hello that is spread over records hides no name.
+  assert.match(await speak("new.example.com", { maxVersion: "TLSv1.2", socket: spread(port) }), /PROTOCOL_VERSION/);
+  assert.match(await speak("new.example.com", { socket: spread(port) }), /^TLSv1\.3 /);
   // The endpoint's own name is as it was.
   const own = await speak("localhost", { ciphers: "ECDHE-ECDSA-CHACHA20-POLY1305", maxVersion: "TLSv1.2" });
   assert.doesNotMatch(own, /HANDSHAKE/);

@@ -44,7 +44,8 @@ test("a hello without a name has none, and bytes of another kind are left to TLS
   assert.deepEqual(readClientHello(hello("0000ffff")), { type: "complete", serverName: undefined });
   assert.deepEqual(readClientHello(Buffer.from("GET / HTTP/1.1")), { type: "unknown" });
   assert.deepEqual(readClientHello(Buffer.from("160301ffff", "hex")), { type: "unknown" });
-  assert.deepEqual(readClientHello(Buffer.from("160301000401000100", "hex")), { type: "unknown" });
+  assert.deepEqual(readClientHello(Buffer.from("160301000402000100", "hex")), { type: "unknown" });
+  assert.deepEqual(readClientHello(Buffer.from("1603010000", "hex")), { type: "unknown" });
 });
 
 test("of the bytes that are looked at a hello is whole or none of ours, and one less may be incomplete", () => {
@@ -54,4 +55,23 @@ test("of the bytes that are looked at a hello is whole or none of ours, and one 
   assert.equal(readClientHello(longest).type, "complete");
   longest.set([22, 3, 1, 0x40, 0x01]);
   assert.equal(readClientHello(longest).type, "unknown");
+  longest.set([22, 3, 1, 0x40, 0x00, 1, 0, 0x3f, 0xfd]);
+  assert.equal(readClientHello(longest).type, "tooLong", "the rest would come in another record");
+  assert.equal(readClientHello(Buffer.from("160301000401010000", "hex")).type, "tooLong", "it says so itself");
+});
+
+test("a hello is read over the records that it is spread over", () => {
+  const handshake = hello(named).subarray(5);
+  for (const size of [1, 3, 50]) {
+    const records: Buffer[] = [];
+    for (let at = 0; at < handshake.length; at += size) {
+      const part = handshake.subarray(at, at + size);
+      records.push(Buffer.from([22, 3, 1, 0, part.length]), Buffer.from(part));
+    }
+    const bytes = Buffer.concat(records);
+    assert.deepEqual(readClientHello(bytes), { type: "complete", serverName: "a.example" });
+    for (let length = 0; length < bytes.length; length++) {
+      assert.equal(readClientHello(bytes.subarray(0, length)).type, "incomplete");
+    }
+  }
 });

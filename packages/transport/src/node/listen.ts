@@ -273,8 +273,16 @@ class NodeListener implements Listener {
       if (chunk === null) return;
       bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
       const hello = readClientHello(bytes);
-      if (hello.type === "incomplete" && bytes.length < clientHelloBytesMax) return;
+      if (hello.type === "incomplete") return;
       settle();
+      if (hello.type === "tooLong" && this.#options.tls?.selectServer !== undefined) {
+        // TLS might find a name in it, and speak by the rules of another.
+        const message = `the ClientHello has more than ${clientHelloBytesMax} bytes`;
+        const details = { clientHelloBytesMax };
+        this.#refuse(new ThinglineError("TLS_HANDSHAKE_FAILED", message, { details }), remote);
+        socket.destroy();
+        return;
+      }
       if (hello.type === "complete") arrival.serverName = hello.serverName;
       // Gone while its hello waited to be read.
       if (socket.destroyed) return this.#refuse(lostError("close before the TLS handshake"), remote);
