@@ -312,6 +312,12 @@ export function hintForAws(error: Error, command: string, { dataDir, aws }: Plac
       command: commandLine(["template", "version", "create", "NAME", "FILE", "--set-default", ...where]),
     };
   }
+  if (command === "rule create" && error.name === "ResourceAlreadyExistsException") {
+    return {
+      text: "--replace puts this one in its place. What it is now:",
+      command: commandLine(["rule", "show", "NAME", ...where]),
+    };
+  }
   if (noun === "rule" && error.name === "UnauthorizedException") {
     return { text: "The rules that there are:", command: commandLine(["rule", "list", ...where]) };
   }

@@ -9,6 +9,7 @@ import {
   type MembersOptions,
   type OpenedIot,
   type PlaceOptions,
+  placeWords,
 } from "./members.js";
 
 interface CreateOptions extends PlaceOptions {
@@ -35,7 +36,7 @@ export async function billingGroupCreate(context: CommandContext, options: Creat
       `${output.paint.green("created")} billing group ${name} in the ${plane.description}`,
       "",
       "Next, put things into it:",
-      `  ${commandLine(["billing-group", "add", name, "THING"])}`,
+      `  ${commandLine(["billing-group", "add", name, "THING", ...placeWords(options)])}`,
     ].join("\n"),
   );
 }

@@ -13,6 +13,7 @@ import { openControlPlane, type ControlPlane } from "../control-plane.js";
 import { exitCodes, UsageError } from "../failure.js";
 import { commandLine } from "../invocation.js";
 import type { Output } from "../output.js";
+import { placeWords } from "./members.js";
 
 interface PlaceOptions {
   dataDir: string;
@@ -86,7 +87,7 @@ export async function commandCreate(
       `${output.paint.green("created")} command ${commandId} in the ${plane.description}`,
       "",
       "Next, start it on a device:",
-      `  ${commandLine(["command", "start", commandId, "--thing", "NAME"])}`,
+      `  ${commandLine(["command", "start", commandId, "--thing", "NAME", ...placeWords(options)])}`,
     ].join("\n"),
   );
 }

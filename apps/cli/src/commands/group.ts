@@ -14,6 +14,7 @@ import {
   type MembersOptions,
   type OpenedIot,
   type PlaceOptions,
+  placeWords,
 } from "./members.js";
 
 interface CreateOptions extends PlaceOptions {
@@ -69,8 +70,11 @@ export async function groupCreate(context: CommandContext, options: CreateOption
       `${output.paint.green("created")} thing group ${name}${below} in the ${plane.description}`,
       "",
       ...(queryString === undefined
-        ? ["Next, put things into it:", `  ${commandLine(["group", "add", name, "THING"])}`]
-        : ["It has the things that its query finds:", `  ${commandLine(["group", "show", name])}`]),
+        ? ["Next, put things into it:", `  ${commandLine(["group", "add", name, "THING", ...placeWords(options)])}`]
+        : [
+            "It has the things that its query finds:",
+            `  ${commandLine(["group", "show", name, ...placeWords(options)])}`,
+          ]),
     ].join("\n"),
   );
 }

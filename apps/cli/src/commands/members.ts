@@ -3,6 +3,8 @@ import type { CommandContext } from "../command.js";
 import { openControlPlane } from "../control-plane.js";
 import { forEachAtOnce } from "../each.js";
 import { exitCodes, UsageError } from "../failure.js";
+import { unlessDefault } from "../invocation.js";
+import { defaultDataDir } from "../option-values.js";
 import type { Output } from "../output.js";
 import { readThingNames } from "../thing-names.js";
 
@@ -26,6 +28,10 @@ export async function openIot({ signal }: CommandContext, { aws, dataDir }: Plac
   const plane = await openControlPlane({ aws: aws === true, dataDir, signal });
   return { plane, client: plane.client, sdk: iotSdk(), send: { abortSignal: signal } };
 }
+
+/** For a command that is advised: it has to go to the same cloud. */
+export const placeWords = ({ aws, dataDir }: PlaceOptions): string[] =>
+  aws === true ? ["--aws"] : unlessDefault("--data-dir", dataDir, defaultDataDir);
 
 export type OpenedIot = Awaited<ReturnType<typeof openIot>>;
 

@@ -1,6 +1,6 @@
 import type { CommandContext } from "../command.js";
 import { commandLine } from "../invocation.js";
-import { describeRows, openIot, pageSize, type PlaceOptions } from "./members.js";
+import { describeRows, openIot, pageSize, placeWords, type PlaceOptions } from "./members.js";
 
 interface RoleOptions extends PlaceOptions {
   roleArn?: string;
@@ -31,7 +31,7 @@ export async function roleAliasCreate(
       "A device may assume the role when a policy of its certificate allows this:",
       `  {"Effect":"Allow","Action":"iot:AssumeRoleWithCertificate","Resource":"${roleAliasArn}"}`,
       "Then, with its credentials in FOLDER:",
-      `  ${commandLine(["device", "credentials", "--from", "FOLDER", "--role-alias", name])}`,
+      `  ${commandLine(["device", "credentials", "--from", "FOLDER", "--role-alias", name, ...placeWords(options)])}`,
     ].join("\n"),
   );
 }

@@ -13,7 +13,7 @@ import {
   type RuleActionOptions,
 } from "../rule-payload.js";
 import { readTextFile } from "../text-file.js";
-import { describeRows, openIot, pageSize, type PlaceOptions } from "./members.js";
+import { describeRows, openIot, pageSize, placeWords, type PlaceOptions } from "./members.js";
 
 interface CreateOptions extends PlaceOptions, RuleActionOptions {
   sql?: string;
@@ -90,7 +90,7 @@ export async function ruleCreate(context: CommandContext, options: CreateOptions
       `${output.paint.green(options.replace === true ? "replaced" : "created")} rule ${ruleName} in the ${plane.description}`,
       "",
       "Try it:",
-      `  ${commandLine(["publish", exampleTopic(from, ruleName), "{}"])}`,
+      `  ${commandLine(["publish", exampleTopic(from, ruleName), "{}", ...placeWords(options)])}`,
     ].join("\n"),
   );
 }

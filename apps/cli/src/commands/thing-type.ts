@@ -3,7 +3,7 @@ import type { CommandContext } from "../command.js";
 import { UsageError } from "../failure.js";
 import { commandLine } from "../invocation.js";
 import type { Output } from "../output.js";
-import { describeRows, openIot, pageSize, type PlaceOptions } from "./members.js";
+import { describeRows, openIot, pageSize, type PlaceOptions, placeWords } from "./members.js";
 
 interface CreateOptions extends PlaceOptions {
   description?: string;
@@ -60,7 +60,7 @@ export async function thingTypeCreate(context: CommandContext, options: CreateOp
       `${output.paint.green("created")} thing type ${name} in the ${plane.description}`,
       "",
       "Next, make things of it:",
-      `  ${commandLine(["thing", "create", "THING", "--type", name])}`,
+      `  ${commandLine(["thing", "create", "THING", "--type", name, ...placeWords(options)])}`,
     ].join("\n"),
   );
 }
@@ -153,7 +153,7 @@ export async function thingTypeDeprecate(context: CommandContext, options: Depre
   const next = [
     "",
     "No thing gets it any more. It can be deleted in five minutes, when no thing has it:",
-    `  ${commandLine(["thing-type", "delete", name])}`,
+    `  ${commandLine(["thing-type", "delete", name, ...placeWords(options)])}`,
   ];
   output.event(
     { event: "thingTypeDeprecated", thingTypeName: name, deprecated: !undoDeprecate },

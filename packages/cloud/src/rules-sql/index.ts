@@ -12,3 +12,4 @@ export { runStatement, type Selected } from "./run.js";
 export { fillTemplate, parseTemplate, type Template } from "./template.js";
 export { topicFilterFault } from "./topic-filter.js";
 export { isBytes, isObject, type SqlArray, type SqlBytes, type SqlObject, type SqlValue } from "./values.js";
+export type { Work } from "./work.js";
