@@ -88,6 +88,8 @@ test("where other nodes write as well, a search reads again what it may not have
   assert.deepEqual(await names(), []);
   await run(createThing, { thingName: "of-another-node" });
   await clock.advance(1_001);
+  // Another account has an age of its own.
+  await wait(indexes.of({ ...scope, account: "210987654321" }) as Promise<unknown>);
   assert.deepEqual(await names(), ["of-another-node"]);
   await wait(indexes.closed());
 });

@@ -32,7 +32,7 @@ export class FleetIndexes implements CommitListener {
   #engineId: string | undefined;
   readonly #byScope = new Map<string, LiveIndex>();
   #last: { scope: Scope; index: LiveIndex } | undefined;
-  #rebuiltAtMs = -Infinity;
+  readonly #rebuiltAtMs = new WeakMap<LiveIndex, number>();
 
   constructor(deps: FleetIndexesDependencies) {
     this.#deps = deps;
@@ -101,8 +101,8 @@ export class FleetIndexes implements CommitListener {
   /** What another node committed is not heard. */
   #refresh(index: LiveIndex): void {
     const nowMs = this.#deps.clock.monotonicMs();
-    if (nowMs < this.#rebuiltAtMs + sharedIndexAgeMsMax) return;
-    this.#rebuiltAtMs = nowMs;
+    if (nowMs < (this.#rebuiltAtMs.get(index) ?? -Infinity) + sharedIndexAgeMsMax) return;
+    this.#rebuiltAtMs.set(index, nowMs);
     index.rebuild();
   }
 

@@ -50,6 +50,8 @@ export class LiveIndex {
   readonly #dirtyGroups = new DirtyNames();
   /** By the names of the groups. */
   readonly #followers = new Map<string, Follower>();
+  /** Of their queries. */
+  #queryIds: ReadonlySet<string> = new Set();
   /** The ids of those groups. */
   #followerIds: ReadonlySet<string> = new Set();
   #isConfigurationDirty = true;
@@ -260,6 +262,7 @@ export class LiveIndex {
       }
       await this.#pause();
     }
+    this.#queryIds = new Set(Array.from(this.#followers.values(), ({ queryId }) => queryId));
     this.#followerIds = new Set(Array.from(this.#followers.values(), ({ group }) => group.thingGroupId));
     return found;
   }
@@ -335,7 +338,7 @@ export class LiveIndex {
   async #followThing(thingName: string, met: readonly Follower[]): Promise<void> {
     const groups = met.map(({ group, queryId }) => ({ thingGroupName: group.thingGroupName, queryId }));
     const { followDynamicGroups } = this.#deps.dynamicGroups;
-    const { refused } = await this.#run(followDynamicGroups, { thingName, groups });
+    const { refused } = await this.#run(followDynamicGroups, { thingName, groups, queryIds: this.#queryIds });
     for (const thingGroupName of refused) {
       // AWS counts it as AddThingToDynamicThingGroupsFailed.
       this.#deps.log.warn("dynamicGroupFull", {

@@ -128,6 +128,8 @@ export interface FollowedThing {
   readonly thingName: string;
   /** Of every dynamic group whose query the thing meets. */
   readonly groups: readonly { readonly thingGroupName: string; readonly queryId: string }[];
+  /** Of every query that the thing was held against. What it has of groups with others, of another node or newer, it keeps. */
+  readonly queryIds: ReadonlySet<string>;
 }
 
 export interface FollowedGroups {
@@ -152,7 +154,7 @@ export function dynamicGroupOperations(watchers: readonly string[]): DynamicGrou
 /** Static groups stay. Where there is no room for all, the oldest dynamic groups have it, as on AWS. */
 async function follow(
   context: OperationContext,
-  { thingName, groups }: FollowedThing,
+  { thingName, groups, queryIds }: FollowedThing,
   watchers: readonly string[],
 ): Promise<Outcome<FollowedGroups>> {
   const { store, scope, random } = context;
@@ -171,7 +173,7 @@ async function follow(
     met.push(member ?? { group: found.value, membership });
     checks.push({ key: found.key, expectedRevision: found.revision, check: true as const });
   }
-  const fixed = living.filter(({ group }) => group.dynamic === undefined);
+  const fixed = living.filter(({ group }) => group.dynamic === undefined || !queryIds.has(group.dynamic.queryId));
   const room = Math.max(0, groupsPerThingMax - fixed.length);
   const byAgeMet = met.toSorted(byAge);
   const members = [...fixed, ...byAgeMet.slice(0, room)];
