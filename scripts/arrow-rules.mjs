@@ -78,7 +78,7 @@ export const arrowRules = {
       model: [],
       nodes: ["store", "log.ts"],
       services: ["nodes", "store", "model", "log.ts"],
-      "services/all.ts": ["services", "services/*", "functions", "hashes.ts", "log.ts"],
+      "services/all.ts": ["services", "services/*", "functions", "hashes.ts", "log.ts", "statement-guard.ts"],
       "services/*": [
         "services",
         "store",
@@ -88,6 +88,7 @@ export const arrowRules = {
         "fleet-query",
         "functions",
         "hashes.ts",
+        "statement-guard.ts",
         "model",
         "log.ts",
         "signature.ts",

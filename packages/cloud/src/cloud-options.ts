@@ -10,6 +10,7 @@ import type { ServerPair } from "./gateway/domains.js";
 import type { GatewayOptions } from "./gateway/gateway.js";
 import type { ListenAddress } from "./gateway/listen.js";
 import type { Hash } from "./hashes.js";
+import type { StatementGuard } from "./statement-guard.js";
 import { type Log, logOption } from "./log.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { ServiceOptions } from "./services/all.js";
@@ -37,6 +38,8 @@ export interface CloudDependencies {
   http?: Http;
   /** For the hash functions of rules. Default: SHA-256 and MD2 alone. */
   hash?: Hash;
+  /** Ends statements of rules whose regular expressions take too long. Default: nothing does. */
+  statementGuard?: StatementGuard;
   log: Log;
 }
 
@@ -114,9 +117,10 @@ const dependencyTypes = {
   functions: "object",
   http: httpOption,
   hash: "function",
+  statementGuard: "function",
   log: logOption,
 } as const satisfies OptionTypes<CloudDependencies>;
-const optionalDependencies = ["blobs", "functions", "http", "hash"];
+const optionalDependencies = ["blobs", "functions", "http", "hash", "statementGuard"];
 const requiredDependencies = Object.keys(dependencyTypes).filter((name) => !optionalDependencies.includes(name));
 
 const addressTypes = {

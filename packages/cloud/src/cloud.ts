@@ -107,6 +107,7 @@ class LocalCloud implements Omit<Cloud, keyof NamedOperations> {
         ...{ ...deps, folder, mqttsEndpoint, credentialsEndpoint, signingKey, clients },
         objectsEndpoint: objectsEndpointOf(options),
         ...{ http: dependencies.http, hash: hashBy(keys, dependencies.hash) },
+        statementGuard: dependencies.statementGuard,
         apiUrl: () => options.apiUrl?.(),
       },
       serviceOptionsOf(options),

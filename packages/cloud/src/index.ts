@@ -16,6 +16,7 @@ export type { Refusal, RefusalReason } from "./gateway/certificate-check.js";
 export type { GatewayStats } from "./gateway/gateway.js";
 export type { ListenAddress } from "./gateway/listen.js";
 export type { Hash, HashName } from "./hashes.js";
+export type { StatementGuard } from "./statement-guard.js";
 export { silentLog } from "./log.js";
 export type { Log } from "./log.js";
 export { nodeLeaseMarginMs, nodeLeaseMs, nodeRenewMs, nodesMax, openClusterNode } from "./nodes/cluster-node.js";

@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { createContext, Script } from "node:vm";
 import { checkOptionTypes, isThinglineError, type OptionTypes, ThinglineError } from "@thingline/protocol";
 import { type Clock, clockOption, type Endpoint, type HttpRequest, makePrivateFolder } from "@thingline/transport";
 import {
@@ -25,6 +26,7 @@ import type { DataDirectory, DataDirectoryDependencies } from "./data-directory.
 import type { CloudFunction } from "./functions/index.js";
 import { nameOption } from "./gateway/listen.js";
 import type { HashName } from "./hashes.js";
+import { statementTimeMsMax, type StatementGuard } from "./statement-guard.js";
 import type { CreatedThing, CreateThingOptions } from "./create-thing.js";
 import type { AccessKey } from "./rest/access-keys.js";
 import type { RequestHead } from "./rest/admission.js";
@@ -269,7 +271,16 @@ class NodeCloud implements StartedCloud {
       this.#options;
     const { mqttsPort = defaultMqttsPort, httpsPort = defaultHttpsPort, mqttPort, limits, sigv4 } = this.#options;
     const cloud = await createCloud(
-      { ...adapters, files: this.#files, store, ...(blobs && { blobs }), ...this.#functions(clock), hash, log },
+      {
+        ...adapters,
+        files: this.#files,
+        store,
+        ...(blobs && { blobs }),
+        ...this.#functions(clock),
+        hash,
+        statementGuard: createStatementGuard(),
+        log,
+      },
       {
         folder,
         account,
@@ -585,3 +596,21 @@ function show({ host, port }: Endpoint): string {
 }
 
 const hash = (name: HashName, data: Uint8Array): Uint8Array => new Uint8Array(createHash(name).update(data).digest());
+
+/** Node ends what runs within a script of its own, also a regular expression. It costs a tenth of a millisecond. */
+function createStatementGuard(): StatementGuard {
+  const context = createContext({ work: undefined });
+  const script = new Script("work()");
+  return <T>(work: () => T): T => {
+    context["work"] = work;
+    try {
+      return script.runInContext(context, { timeout: statementTimeMsMax }) as T;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
+      const message = `the statement takes longer than ${statementTimeMsMax} ms: does a regular expression backtrack?`;
+      throw new ThinglineError("RULE_SQL_FAILED", message, { cause: error });
+    } finally {
+      context["work"] = undefined;
+    }
+  };
+}

@@ -1,7 +1,9 @@
 import type { Expression, SqlVersion, Statement } from "./ast.js";
 import { sqlInvalid } from "./errors.js";
+import { externalFunctions } from "./functions/external.js";
 import { requireFunction } from "./functions/table.js";
 import { parseStatement, walk } from "./parse.js";
+import type { Template } from "./template.js";
 
 /** What a statement may call once, as AWS. */
 const onceOnly: ReadonlySet<string> = new Set(["get_dynamodb", "get_registry_data"]);
@@ -13,17 +15,65 @@ const onceOnly: ReadonlySet<string> = new Set(["get_dynamodb", "get_registry_dat
  */
 export function readStatement(sql: string, version: SqlVersion): Statement {
   const statement = parseStatement(sql);
-  const calls = new Map<string, number>();
-  for (const expression of expressionsOf(statement)) {
-    walk(expression, (each) => {
-      if (version === "2015-10-08") requireOld(each);
-      if (each.kind !== "call") return;
-      const { name } = requireFunction(each.name);
-      calls.set(name, (calls.get(name) ?? 0) + 1);
+  const expressions = expressionsOf(statement);
+  for (const expression of expressions) checkVersion(expression, version);
+  const calls = callsOf(expressions);
+  for (const name of onceOnly) {
+    if (calls.filter((call) => call === name).length > 1) throw sqlInvalid(`${name}() may be called once`);
+  }
+  return statement;
+}
+
+/** What the templates of an action may use. */
+export interface TemplateRules {
+  version: SqlVersion;
+  /** Of the statement. */
+  variables: Statement["variables"];
+  /** Not in an error action, as AWS. */
+  isExternalAllowed: boolean;
+}
+
+/** @throws {ThinglineError} RULE_SQL_INVALID */
+export function checkTemplate(template: Template, { version, variables, isExternalAllowed }: TemplateRules): void {
+  for (const part of template) {
+    if (typeof part === "string") continue;
+    checkVersion(part.of, version);
+    walk(part.of, (each) => {
+      if (each.kind === "variable" && !variables.some(({ name }) => name === each.name)) {
+        throw sqlInvalid(`the variable ${each.name} is not set`);
+      }
+      if (each.kind === "call" && !isExternalAllowed && externalNames.has(requireFunction(each.name).name)) {
+        throw sqlInvalid(`${each.name}() may not be called in an error action`);
+      }
     });
   }
-  for (const name of onceOnly) if ((calls.get(name) ?? 0) > 1) throw sqlInvalid(`${name}() may be called once`);
-  return statement;
+}
+
+const externalNames: ReadonlySet<string> = new Set(externalFunctions.map(({ name }) => name));
+
+/** Whether a regular expression may take any time over a text that a device chooses. */
+export function usesPatterns(of: Statement | Template): boolean {
+  const expressions = isTemplate(of)
+    ? of.flatMap((part) => (typeof part === "string" ? [] : [part.of]))
+    : expressionsOf(of);
+  return callsOf(expressions).some((name) => name.startsWith("regexp_"));
+}
+
+const isTemplate = (of: Statement | Template): of is Template => Array.isArray(of);
+
+function checkVersion(expression: Expression, version: SqlVersion): void {
+  if (version === "2015-10-08") walk(expression, requireOld);
+}
+
+/** Names of functions, as often as they are called. */
+function callsOf(expressions: readonly Expression[]): string[] {
+  const names: string[] = [];
+  for (const expression of expressions) {
+    walk(expression, (each) => {
+      if (each.kind === "call") names.push(requireFunction(each.name).name);
+    });
+  }
+  return names;
 }
 
 function expressionsOf({ variables, select, where }: Statement): Expression[] {

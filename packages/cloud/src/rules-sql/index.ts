@@ -1,5 +1,5 @@
 export type { BinaryOperator, CastType, Expression, SelectItem, Selection, SqlVersion, Statement } from "./ast.js";
-export { readStatement } from "./check.js";
+export { checkTemplate, readStatement, usesPatterns, type TemplateRules } from "./check.js";
 export { sqlDepthMax } from "./cursor.js";
 export { queriedElementsMax, type Scope } from "./evaluate.js";
 export { sqlFunctions } from "./functions/table.js";

@@ -44,6 +44,7 @@ import {
 } from "./shadow/index.js";
 import { createRulesService, type Rules } from "./rules/index.js";
 import type { Hash } from "../hashes.js";
+import type { StatementGuard } from "../statement-guard.js";
 import { createSplitProvisioningService, type SplitProvisioning, type Vending } from "./split-provisioning/index.js";
 import { createStreamsService, type Streams } from "./streams/index.js";
 import { createTagsService, type Tags } from "./tags/index.js";
@@ -66,6 +67,7 @@ export interface ServiceDependencies {
   http: Http | undefined;
   /** For statements of rules. */
   hash: Hash;
+  statementGuard?: StatementGuard | undefined;
   /** Where this cloud answers REST; undefined where it does not. */
   apiUrl: () => string | undefined;
   /** For files of a service's own. */

@@ -9,6 +9,7 @@ import {
   type RuleMessage,
   type SqlValue,
 } from "../../rules-sql/index.js";
+import type { StatementGuard } from "../../statement-guard.js";
 import type { RuleRecord } from "./model.js";
 
 /** Calls out of one statement and its templates. */
@@ -18,6 +19,8 @@ export interface HostDependencies {
   clock: Clock;
   random: Random;
   hash: Hash;
+  /** For a rule with regular expressions. */
+  guard: StatementGuard | undefined;
   /** Makes a call. @throws {ThinglineError} */
   callOut: (call: ExternalCall) => Promise<SqlValue>;
 }
@@ -32,12 +35,15 @@ export class RuleHost implements MessageHost {
   readonly sqlVersion: MessageHost["sqlVersion"];
   readonly hash: MessageHost["hash"];
   readonly #deps: HostDependencies;
+  /** Works within its time, or as long as it takes. */
+  readonly #guarded: StatementGuard;
   readonly #answers = new Map<string, { value: SqlValue } | { error: ThinglineError }>();
   readonly #drawn: (string | number)[] = [];
   #at = 0;
 
   constructor(deps: HostDependencies, message: RuleMessage, accountId: string, { awsIotSqlVersion }: RuleRecord) {
     this.#deps = deps;
+    this.#guarded = deps.guard ?? ((work) => work());
     this.message = message;
     this.accountId = accountId;
     this.sqlVersion = awsIotSqlVersion;
@@ -69,7 +75,7 @@ export class RuleHost implements MessageHost {
     const begin = this.#at;
     for (;;) {
       try {
-        return work();
+        return this.#guarded(work);
       } catch (error) {
         if (!(error instanceof ExternalNeeded)) throw error;
         this.#at = begin;

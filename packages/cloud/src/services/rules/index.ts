@@ -1,5 +1,6 @@
 import type { Functions } from "../../functions/index.js";
 import type { Hash } from "../../hashes.js";
+import type { StatementGuard } from "../../statement-guard.js";
 import type { Log } from "../../log.js";
 import type { Clock, Http, Random } from "@thingline/transport";
 import type { MessageLimits } from "../message-limits.js";
@@ -26,6 +27,7 @@ export interface RulesDependencies {
   /** For HTTP actions; without it they fail. */
   http: Http | undefined;
   hash: Hash;
+  statementGuard?: StatementGuard | undefined;
   objects: Pick<Objects, "putObject">;
   registry: Pick<Registry, "describeThing" | "listThingGroupsForThing">;
   shadows: Pick<Shadows, "getThingShadow">;

@@ -13,6 +13,7 @@ import type { PublishProperties } from "@thingline/protocol/mqtt";
 import { createCloud } from "../../cloud.js";
 import type { CloudFunction } from "../../functions/index.js";
 import { mqttOver } from "../../mqtt-over.test.support.js";
+import type { StatementGuard } from "../../statement-guard.js";
 import { createMemoryStore } from "../../store/memory.js";
 
 const decoder = new TextDecoder();
@@ -27,9 +28,14 @@ export interface RulesWorldOptions {
   functions?: Record<string, CloudFunction>;
   /** Answers what goes to `http://endpoint:9000`. */
   endpoint?: (request: HttpRequest) => Partial<HttpResponse>;
+  statementGuard?: StatementGuard;
 }
 
-export async function openRulesWorld({ functions = {}, endpoint = () => ({}) }: RulesWorldOptions = {}) {
+export async function openRulesWorld({
+  functions = {},
+  endpoint = () => ({}),
+  statementGuard,
+}: RulesWorldOptions = {}) {
   const clock = createVirtualClock();
   const random = createVirtualRandom(3);
   const network = createVirtualNetwork({ clock, random });
@@ -50,7 +56,7 @@ export async function openRulesWorld({ functions = {}, endpoint = () => ({}) }: 
   const cloud = await wait(
     createCloud(
       {
-        ...{ network, clock, random, http, log, functions },
+        ...{ network, clock, random, http, log, functions, ...(statementGuard && { statementGuard }) },
         ...{ keys: createVirtualKeys({ random }), files, store },
       },
       {

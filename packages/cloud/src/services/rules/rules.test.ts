@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isThinglineError, type ErrorCode, type JsonObject } from "@thingline/protocol";
+import { isThinglineError, ThinglineError, type ErrorCode, type JsonObject } from "@thingline/protocol";
 import { republishDepthMax } from "./actions/republish.js";
 import type { StoreKey, StoreValue } from "../../store/store.js";
 import { externalCallsMax } from "./host.js";
@@ -99,6 +99,13 @@ test("what is wrong with a rule is refused with its place, and nothing is stored
   const faults: [sql: string, actions: object[], code: ErrorCode, says: RegExp][] = [
     ["SELECT * FRM 'a'", [], "RULE_SQL_INVALID", /at character 10/],
     ["SELECT * FROM 'a'", [republishTo("${")], "RULE_SQL_INVALID", /^actions\.1\.republish\.topic: /],
+    ["SELECT * FROM 'a'", [republishTo("${@x}")], "RULE_SQL_INVALID", /@x is not set/],
+    [
+      "SELECT * FROM 'a'",
+      [{ http: { url: "https://x/", headers: [{ key: "Content-Length", value: "${n}" }] } }],
+      "REQUEST_INVALID",
+      /cannot set Content-Length/,
+    ],
     ["SELECT * FROM 'a'", [{}], "REQUEST_INVALID", /^actions\.1: an action has one member/],
     ["SELECT * FROM 'a'", [{ ...republishTo("x"), lambda: { functionArn: "f" } }], "REQUEST_INVALID", /one thing/],
     ["SELECT * FROM 'a'", [republishTo("$aws/things/a/jobs/get")], "REQUEST_INVALID", /may not publish/],
@@ -122,7 +129,32 @@ test("what is wrong with a rule is refused with its place, and nothing is stored
     createRule("r", "SELECT * FROM 'a'", [], { awsIotSqlVersion: "2020" }),
     fails("REQUEST_INVALID"),
   );
+  const external = { errorAction: republishTo("${get_secret('a', 'SecretString', 'r')}") };
+  await assert.rejects(createRule("r", "SELECT * FROM 'a'", [], external), fails("RULE_SQL_INVALID", /error action/));
+  const old = createRule("r", "SELECT * FROM 'a'", [republishTo("${length(a)}")], { awsIotSqlVersion: "2015-10-08" });
+  await assert.rejects(old, fails("RULE_SQL_INVALID", /needs awsIotSqlVersion/));
   assert.deepEqual((await run(cloud.rules.listTopicRules, {})).rules, []);
+  await close();
+});
+
+test("a statement and templates with regular expressions work under the guard, and others without it", async () => {
+  let isSlow = false;
+  const statementGuard = <T>(work: () => T): T => {
+    if (isSlow) throw new ThinglineError("RULE_SQL_FAILED", "too long");
+    return work();
+  };
+  const { createRule, publish, heard, events, close } = await openRulesWorld({ statementGuard });
+  await createRule("plain", "SELECT * FROM 'plain'", [republishTo("out/plain")]);
+  await createRule("statement", "SELECT regexp_matches(a, '^(a+)+$') AS m FROM 's'", [republishTo("out/s")]);
+  await createRule("template", "SELECT * FROM 't'", [republishTo("out/${regexp_substr(a, 'a+')}")]);
+  const made = async () => {
+    for (const topic of ["plain", "s", "t"]) publish(topic, { a: "aa" });
+    return (await heard()).flatMap(({ topic }) => (topic.startsWith("out") ? [topic] : [])).sort();
+  };
+  assert.deepEqual(await made(), ["out/aa", "out/plain", "out/s"]);
+  isSlow = true;
+  assert.deepEqual(await made(), ["out/plain"]);
+  assert.match(String(events("ruleSqlFailed")[0]?.["error"]), /too long/);
   await close();
 });
 

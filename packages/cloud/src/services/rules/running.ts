@@ -10,6 +10,7 @@ import {
   type SqlValue,
 } from "../../rules-sql/index.js";
 import type { IotLog } from "../iot-log.js";
+import type { StatementGuard } from "../../statement-guard.js";
 import { noClientId, type OperationRunner, type Scope, type ServiceMessage, type ServiceTopics } from "../operation.js";
 import { ActionQueue } from "./action-queue.js";
 import type { ActionDependencies, DueAction } from "./actions/perform.js";
@@ -23,6 +24,8 @@ export interface RunningDependencies extends ActionDependencies {
   random: Random;
   hash: Hash;
   iotLog: IotLog;
+  /** undefined where the platform has none: then a regular expression takes as long as it takes. */
+  statementGuard?: StatementGuard | undefined;
   callOut: (call: ExternalCall, scope: Scope, runner: Pick<OperationRunner, "run">) => Promise<SqlValue>;
 }
 
@@ -91,7 +94,7 @@ export class RunningRules {
   }
 
   async #work(rule: PreparedRule, message: ServiceMessage, topic: string, runner: OperationRunner): Promise<void> {
-    const { clock, random, hash, callOut, log } = this.#deps;
+    const { clock, random, hash, callOut, log, statementGuard } = this.#deps;
     const facts: RuleMessage = {
       topic,
       payload: message.payload,
@@ -102,7 +105,9 @@ export class RunningRules {
       timestampMs: clock.unixMs(),
       properties: message.properties,
     };
-    const hostDeps = { clock, random, hash, callOut: (call: ExternalCall) => callOut(call, message.scope, runner) };
+    const guard = rule.usesPatterns ? statementGuard : undefined;
+    const ask = (call: ExternalCall) => callOut(call, message.scope, runner);
+    const hostDeps = { clock, random, hash, guard, callOut: ask };
     const host = new RuleHost(hostDeps, facts, message.scope.account, rule.record);
     const { ruleName } = rule.record;
     let selected: Selected | undefined;
