@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isThinglineError } from "@thingline/protocol";
 import { ExternalNeeded, sqlFunctions } from "./index.js";
+import { sqlResultCharactersMax } from "./json.js";
 import { select, valueOf } from "./rules-sql.test.support.js";
+import { sqlStepsMax } from "./work.js";
 
 const none = undefined;
 
@@ -264,18 +266,22 @@ test("a statement ends that takes too many steps for one message, however it tak
   const nested = Array.from({ length: 9 }, (_, at) => `@v${at + 1} = [${many(10, `@v${at}`).join()}]`).join(", ");
   const set = `SET @v0 = [1], ${nested}`;
   const attacks: [sql: string, payload: object, says: RegExp][] = [
-    ["SET @l = l SELECT (SELECT VALUE @l FROM @l) AS x FROM 'a'", { l: many(2_000, 1) }, /JSON of more than 1048576/],
-    [`${set} SELECT @v9 FROM 'a'`, {}, /JSON of more than 1048576/],
+    [
+      "SET @l = l SELECT (SELECT VALUE @l FROM @l) AS x FROM 'a'",
+      { l: many(2_000, 1) },
+      new RegExp(`JSON of more than ${sqlResultCharactersMax} characters`),
+    ],
+    [`${set} SELECT @v9 FROM 'a'`, {}, new RegExp(`JSON of more than ${sqlResultCharactersMax} characters`)],
     [`${set} SELECT length(@v9) AS n FROM 'a'`, {}, /JSON of more than 262144/],
     [
       "SET @l = l, @m = m SELECT (SELECT VALUE @l = @m FROM o) AS x FROM 'a'",
       { l: many(9_000, 1), m: many(9_000, 1), o: many(1_000, 1) },
-      /more than 4000000 steps/,
+      new RegExp(`more than ${sqlStepsMax} steps`),
     ],
     [
       "SET @t = t SELECT (SELECT VALUE length(@t) FROM l) AS n FROM 'a'",
       { t: "x".repeat(100_000), l: many(1_000, 1) },
-      /more than 4000000 steps/,
+      new RegExp(`more than ${sqlStepsMax} steps`),
     ],
     [
       "SELECT transform('enrichArray', o, l) AS n FROM 'a'",
