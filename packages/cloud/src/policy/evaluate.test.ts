@@ -375,6 +375,7 @@ const conditions: [condition: object, question: Partial<Question>, isMet: boolea
   [{ "ForAnyValue:StringEquals": { "iot:Certificate.AvailableKeys": "iot:Certificate.Subject.CommonName" } }, {}, true],
   [{ StringEquals: { "iot:ClientId": "dev-1" }, Bool: { "aws:SecureTransport": "false" } }, {}, false],
   [{ StringEquals: { "iot:ClientId": "dev-1", "iot:DomainName": "localhost" } }, {}, true],
+  [{ StringEquals: { "iot:DomainName": "localhost" } }, { facts: { ...plain, serverName: "LocalHost" } }, true],
 ];
 for (const [condition, question, isMet] of conditions) {
   test(`condition ${JSON.stringify(condition)} is ${isMet ? "" : "not "}met`, () => {

@@ -63,7 +63,8 @@ export function connectionContext(facts: ConnectionFacts, unixMs: () => number, 
   };
   set("iot:ClientId", facts.clientId);
   set("iot:CertificateId", facts.certificateId);
-  set("iot:DomainName", facts.serverName);
+  // Names of servers have no case, and texts are compared with theirs: a Deny is not to be slipped past by capital letters.
+  set("iot:DomainName", facts.serverName?.toLowerCase());
   set("aws:SourceIp", facts.sourceIp);
   set("aws:SecureTransport", String(facts.isSecure));
   set("iot:Connection.Thing.IsAttached", String(facts.thing !== undefined));
