@@ -24,9 +24,12 @@ export interface ConnectionNews {
 export const recordConnectivity: Operation<ConnectionNews, void> = Object.assign(
   (async ({ store, scope }, { event, engineId }) => {
     const { clientId: thingName, timestamp, versionNumber: version } = event;
-    if ((await findRegisteredThing(store, scope, thingName)) === undefined) return answer(undefined);
     const key = indexingKeys.connectivity(scope, thingName);
     const entry = await store.get<ConnectivityRecord>(key);
+    if ((await findRegisteredThing(store, scope, thingName)) === undefined) {
+      const operations = entry === undefined ? [] : [{ key, expectedRevision: entry.revision, delete: true as const }];
+      return { result: undefined, operations, effects: [] };
+    }
     const before = entry?.value;
     // A client that takes over is connected before the other one's end is told.
     if (
@@ -69,6 +72,21 @@ export const endConnections: Operation<{ after: string | undefined; engineId: st
     result: last === undefined || entries.length < endedConnectionsMax ? undefined : lastName(last.key),
     ...{ operations, effects: [] },
   };
+};
+
+/** Things that there are no more: another one of the same name has not been connected. */
+export const forgetConnectivity: Operation<{ thingNames: readonly string[] }, void> = async (
+  { store, scope },
+  { thingNames },
+) => {
+  const operations: StoreOperation[] = [];
+  for (const thingName of thingNames) {
+    const key = indexingKeys.connectivity(scope, thingName);
+    const entry = await store.get(key);
+    if (entry === undefined || (await findRegisteredThing(store, scope, thingName)) !== undefined) continue;
+    operations.push({ key, expectedRevision: entry.revision, delete: true });
+  }
+  return { result: undefined, operations, effects: [] };
 };
 
 /** Of a connection that was there before connections were noted. */

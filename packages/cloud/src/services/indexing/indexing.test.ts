@@ -371,3 +371,22 @@ test("a store that cannot be read makes a search fail, and the next one reads al
   assert.deepEqual(await world.search("*"), ["a"]);
   await world.wait(world.cloud.close());
 });
+
+test("a thing that is made again under the name of one that was connected is not connected", async () => {
+  const { run, index, thing, connect, search, pass, registry, indexing, cloud, wait } = await openIndexingWorld();
+  await index({ thingIndexingMode: "REGISTRY", thingConnectivityIndexingMode: "STATUS" });
+  const isConnected = async () =>
+    (await run(indexing.getThingConnectivityData, { thingName: "pump" })).connected === true;
+  await thing("pump");
+  const client = await connect("pump");
+  await pass();
+  assert.equal(await isConnected(), true);
+  await run(registry.deleteThing, { thingName: "pump" });
+  assert.deepEqual(await search("*"), []);
+  client.connection.destroy();
+  await pass();
+  await thing("pump");
+  assert.equal(await isConnected(), false);
+  assert.deepEqual(await search("connectivity.connected:true"), []);
+  await wait(cloud.close());
+});

@@ -8,7 +8,7 @@ import type { ClientDirectory } from "../client-directory.js";
 import type { Operation, OperationRunner, Scope } from "../operation.js";
 import { completeDynamicGroup, type DynamicGroupOperations } from "../registry/index.js";
 import { findConfiguration } from "./configuration.js";
-import { endConnections, noteConnected } from "./connectivity.js";
+import { endConnections, forgetConnectivity, noteConnected } from "./connectivity.js";
 import { DirtyNames } from "./dirty-names.js";
 import { indexingOff, type IndexingConfiguration } from "./model.js";
 import { listGroups, listThings, readGroups, readPageMax, readThings, type KnownGroup } from "./sources.js";
@@ -311,6 +311,8 @@ export class LiveIndex {
 
   async #readAgain(thingNames: readonly string[], things: IndexingConfiguration["things"]): Promise<void> {
     const read = await this.#run(readThings, { thingNames, things });
+    const gone = thingNames.filter((name) => !read.has(name));
+    if (gone.length > 0 && things.hasConnectivity) await this.#run(forgetConnectivity, { thingNames: gone });
     for (const name of thingNames) {
       const thing = read.get(name);
       if (thing !== undefined) this.things.set(thing);
