@@ -373,7 +373,8 @@ test("a store that cannot be read makes a search fail, and the next one reads al
 });
 
 test("a thing that is made again under the name of one that was connected is not connected", async () => {
-  const { run, index, thing, connect, search, pass, registry, indexing, cloud, wait } = await openIndexingWorld();
+  const { run, index, thing, connect, search, pass, registry, indexing, cloud, wait, store } =
+    await openIndexingWorld();
   await index({ thingIndexingMode: "REGISTRY", thingConnectivityIndexingMode: "STATUS" });
   const isConnected = async () =>
     (await run(indexing.getThingConnectivityData, { thingName: "pump" })).connected === true;
@@ -383,6 +384,8 @@ test("a thing that is made again under the name of one that was connected is not
   assert.equal(await isConnected(), true);
   await run(registry.deleteThing, { thingName: "pump" });
   assert.deepEqual(await search("*"), []);
+  const records = await store.list(["123456789012", "us-east-1", "connectivity"], { limit: 9 });
+  assert.deepEqual(records, [], "nothing is kept of things that there are no more");
   client.connection.destroy();
   await pass();
   await thing("pump");
