@@ -38,7 +38,8 @@ export class RuleHost implements MessageHost {
   /** Works within its time, or as long as it takes. */
   readonly #guarded: StatementGuard;
   readonly #answers = new Map<string, { value: SqlValue } | { error: ThinglineError }>();
-  readonly #drawn: (string | number)[] = [];
+  /** Of the work that runs now. Several take turns: each has drawn its own. */
+  #drawn: (string | number)[] = [];
   #at = 0;
 
   constructor(deps: HostDependencies, message: RuleMessage, accountId: string, { awsIotSqlVersion }: RuleRecord) {
@@ -72,13 +73,13 @@ export class RuleHost implements MessageHost {
 
   /** Works something out, and again whenever a call out has been answered. @throws {ThinglineError} RULE_SQL_FAILED */
   async until<T>(work: () => T): Promise<T> {
-    const begin = this.#at;
+    const drawn: (string | number)[] = [];
     for (;;) {
+      [this.#drawn, this.#at] = [drawn, 0];
       try {
         return this.#guarded(work);
       } catch (error) {
         if (!(error instanceof ExternalNeeded)) throw error;
-        this.#at = begin;
         await this.#answer(error.call);
       }
     }

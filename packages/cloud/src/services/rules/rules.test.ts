@@ -210,6 +210,23 @@ test("a rule calls out so often for a message", async () => {
   await close();
 });
 
+test("what actions of one rule draw by chance is each one's own, also when one of them calls out", async () => {
+  const { createRule, publish, heard, close } = await openRulesWorld({ functions: { f: () => "x" } });
+  const topics = ["a/${newuuid()}/${aws_lambda('f', {'n': 1})}/${newuuid()}", "b/${newuuid()}/${newuuid()}"];
+  await createRule(
+    "r",
+    "SELECT newuuid() AS id FROM 'in'",
+    topics.map((topic) => republishTo(topic)),
+  );
+  publish("in", {});
+  const made = (await heard()).filter(({ topic }) => topic !== "in");
+  const drawn = made.flatMap(({ topic, payload }) => [...topic.split("/"), payload].filter((text) => text.length > 30));
+  assert.equal(made.length, 2);
+  // Both have the same payload, and four of their own.
+  assert.equal(new Set(drawn).size, 5);
+  await close();
+});
+
 test("Basic Ingest goes to the rule that the topic names, and to no subscriber", async () => {
   const { createRule, publish, heard, events, close } = await openRulesWorld();
   await createRule("ingest", "SELECT *, topic() AS t, topic(1) AS first", [republishTo("out")]);
