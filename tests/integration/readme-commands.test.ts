@@ -49,7 +49,9 @@ function step(block: string, at: number): string {
   }
   if (/^aws /m.test(block))
     return isThere("aws") ? `bash -euc ${quoted} >${out}; grep -q my-thing ${out}; ${said}` : "";
-  const runs = /^(npx thingline modem write[^]*\n)?(npx thingline device run [^]*)$/.exec(block);
+  const runs = /^((?:npx )?thingline (?:modem write|thing create)[^]*\n)?((?:npx )?thingline device run [^]*)$/.exec(
+    block,
+  );
   if (runs !== null) {
     const before = runs[1] === undefined ? "" : `bash -euc '${runs[1].replaceAll("'", "'\\''")}'\n`;
     const device = `'${(runs[2] ?? "").replaceAll("'", "'\\''")}'`;
