@@ -18,7 +18,7 @@ import {
   type ThingMembership,
   type ThingRecord,
 } from "./model.js";
-import { recheckThing } from "./recheck.js";
+import { recheckThing, unchanged } from "./recheck.js";
 import { isDynamic, listed } from "./thing-groups.js";
 import { requireThing } from "./thing-directory.js";
 
@@ -163,6 +163,8 @@ export async function moveThing(
     operations: [
       // Two that change the memberships of one thing at once get in each other's way here.
       { key, expectedRevision: revision, value: withGroups(thing, members) },
+      // A certificate that is attached meanwhile has its connections looked at as well.
+      await unchanged(context, registryKeys.guard(scope, "thing", thingName)),
       ...lastOfEach([
         ...leaving.flatMap(({ group }) => leaveOperations(scope, thingName, group)),
         ...joining.flatMap(({ group }) => [...joinOperations(scope, thingName, group), ...guardsOf(scope, group)]),

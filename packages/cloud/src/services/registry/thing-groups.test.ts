@@ -347,6 +347,25 @@ test("a thing that joins while policies of a group above change has its connecti
   assert.deepEqual(await rechecks(), [certificateId, certificateId]);
 });
 
+test("a certificate that is attached while its thing joins or leaves a group is looked at after that", async () => {
+  const world = await openServiceWorld();
+  const { run, registry } = world;
+  await makeGroups(world, { north: undefined });
+  await makeThings(world, "t");
+  const { certificateArn: principal } = await run(registry.createKeysAndCertificate, {});
+  const attach = () => run(registry.attachThingPrincipal, { thingName: "t", principal });
+  const rechecks = async () =>
+    (await world.takeEffects()).filter((effect) => effect.type === "recheckPrincipal").length;
+  interrupt(world.store, registryKeys.thing(scope, "t"), attach);
+  await add(world, "t", "north");
+  assert.equal(await rechecks(), 2, "of the certificate, then of the thing");
+  await run(registry.detachThingPrincipal, { thingName: "t", principal });
+  await rechecks();
+  interrupt(world.store, registryKeys.thing(scope, "t"), attach);
+  await run(registry.removeThingFromThingGroup, { thingName: "t", thingGroupName: "north" });
+  assert.equal(await rechecks(), 2);
+});
+
 test("a page of a group of ten thousand reads a page, and no more", async () => {
   const world = await openServiceWorld();
   await makeGroups(world, { fleet: undefined, north: "fleet" });
