@@ -1,12 +1,12 @@
 import type { CommandContext } from "../command.js";
 import { commandLine } from "../invocation.js";
 import {
-  changeMembers,
   describeRows,
+  membersCommand,
   openIot,
   pageSize,
+  type GroupKind,
   type MembersChange,
-  type MembersOptions,
   type OpenedIot,
   type PlaceOptions,
   placeWords,
@@ -91,35 +91,17 @@ const eventsOf = (billingGroupName: string): MembersChange["events"] => ({
 const findGroup = ({ client, sdk, send }: OpenedIot, billingGroupName: string) =>
   client.send(new sdk.DescribeBillingGroupCommand({ billingGroupName }), send);
 
+const kind: GroupKind = { eventsOf, find: findGroup };
+
 /** `thingline billing-group add NAME THING...` */
-export async function billingGroupAdd(
-  context: CommandContext,
-  options: MembersOptions,
-  name = "",
-  ...things: string[]
-): Promise<number> {
-  return changeMembers(context, options, {
-    ...{ name, events: eventsOf(name), things, verbs: ["adding", "added"], preposition: "to" },
-    find: (where) => findGroup(where, name),
-    change: ({ client, sdk, send }, thingName) =>
-      client.send(new sdk.AddThingToBillingGroupCommand({ thingName, billingGroupName: name }), send),
-  });
-}
+export const billingGroupAdd = membersCommand(kind, "add", ({ client, sdk, send }, thingName, billingGroupName) =>
+  client.send(new sdk.AddThingToBillingGroupCommand({ thingName, billingGroupName }), send),
+);
 
 /** `thingline billing-group remove NAME THING...` */
-export async function billingGroupRemove(
-  context: CommandContext,
-  options: MembersOptions,
-  name = "",
-  ...things: string[]
-): Promise<number> {
-  return changeMembers(context, options, {
-    ...{ name, events: eventsOf(name), things, verbs: ["removing", "removed"], preposition: "from" },
-    find: (where) => findGroup(where, name),
-    change: ({ client, sdk, send }, thingName) =>
-      client.send(new sdk.RemoveThingFromBillingGroupCommand({ thingName, billingGroupName: name }), send),
-  });
-}
+export const billingGroupRemove = membersCommand(kind, "remove", ({ client, sdk, send }, thingName, billingGroupName) =>
+  client.send(new sdk.RemoveThingFromBillingGroupCommand({ thingName, billingGroupName }), send),
+);
 
 /** `thingline billing-group delete NAME` */
 export async function billingGroupDelete(context: CommandContext, options: PlaceOptions, name = ""): Promise<void> {

@@ -6,12 +6,12 @@ import { commandLine } from "../invocation.js";
 import { readNameValues } from "../name-values.js";
 import type { Output } from "../output.js";
 import {
-  changeMembers,
   describeRows,
+  membersCommand,
   openIot,
   pageSize,
+  type GroupKind,
   type MembersChange,
-  type MembersOptions,
   type OpenedIot,
   type PlaceOptions,
   placeWords,
@@ -184,36 +184,6 @@ async function policyNames(
   return names;
 }
 
-/** `thingline group add NAME THING...` */
-export async function groupAdd(
-  context: CommandContext,
-  options: MembersOptions,
-  name = "",
-  ...things: string[]
-): Promise<number> {
-  return changeMembers(context, options, {
-    ...{ name, events: eventsOf(name), things, verbs: ["adding", "added"], preposition: "to" },
-    find: (where) => findGroup(where, name),
-    change: ({ client, sdk, send }, thingName) =>
-      client.send(new sdk.AddThingToThingGroupCommand({ thingName, thingGroupName: name }), send),
-  });
-}
-
-/** `thingline group remove NAME THING...` */
-export async function groupRemove(
-  context: CommandContext,
-  options: MembersOptions,
-  name = "",
-  ...things: string[]
-): Promise<number> {
-  return changeMembers(context, options, {
-    ...{ name, events: eventsOf(name), things, verbs: ["removing", "removed"], preposition: "from" },
-    find: (where) => findGroup(where, name),
-    change: ({ client, sdk, send }, thingName) =>
-      client.send(new sdk.RemoveThingFromThingGroupCommand({ thingName, thingGroupName: name }), send),
-  });
-}
-
 const eventsOf = (thingGroupName: string): MembersChange["events"] => ({
   changed: (facts) => ({ event: "groupChanged", thingGroupName, ...facts }),
   refused: (facts) => ({ event: "groupRefused", thingGroupName, ...facts }),
@@ -221,6 +191,18 @@ const eventsOf = (thingGroupName: string): MembersChange["events"] => ({
 
 const findGroup = ({ client, sdk, send }: OpenedIot, thingGroupName: string) =>
   client.send(new sdk.DescribeThingGroupCommand({ thingGroupName }), send);
+
+const kind: GroupKind = { eventsOf, find: findGroup };
+
+/** `thingline group add NAME THING...` */
+export const groupAdd = membersCommand(kind, "add", ({ client, sdk, send }, thingName, thingGroupName) =>
+  client.send(new sdk.AddThingToThingGroupCommand({ thingName, thingGroupName }), send),
+);
+
+/** `thingline group remove NAME THING...` */
+export const groupRemove = membersCommand(kind, "remove", ({ client, sdk, send }, thingName, thingGroupName) =>
+  client.send(new sdk.RemoveThingFromThingGroupCommand({ thingName, thingGroupName }), send),
+);
 
 /** `thingline group delete NAME` */
 export async function groupDelete(context: CommandContext, options: RecursiveOptions, name = ""): Promise<void> {

@@ -47,8 +47,35 @@ export interface MembersChange {
   change: (where: OpenedIot, thingName: string) => Promise<unknown>;
 }
 
+/** What is the same of all commands about members of one kind of group. */
+export interface GroupKind {
+  eventsOf: (name: string) => MembersChange["events"];
+  find: (where: OpenedIot, name: string) => Promise<unknown>;
+}
+
+const words = {
+  add: { verbs: ["adding", "added"], preposition: "to" },
+  remove: { verbs: ["removing", "removed"], preposition: "from" },
+} as const satisfies Record<string, { verbs: MembersChange["verbs"]; preposition: string }>;
+
+/** `add NAME THING...` or `remove NAME THING...` of a kind of group. */
+export const membersCommand =
+  (
+    { eventsOf, find }: GroupKind,
+    verb: keyof typeof words,
+    change: (where: OpenedIot, thingName: string, name: string) => Promise<unknown>,
+  ) =>
+  (context: CommandContext, options: MembersOptions, name = "", ...things: string[]): Promise<number> => {
+    const { verbs, preposition } = words[verb];
+    return changeMembers(context, options, {
+      ...{ name, things, events: eventsOf(name), verbs: [...verbs], preposition },
+      find: (where) => find(where, name),
+      change: (where, thingName) => change(where, thingName, name),
+    });
+  };
+
 /** One that is refused does not stop the others. */
-export async function changeMembers(
+async function changeMembers(
   context: CommandContext,
   options: MembersOptions,
   { name, events, things, verbs, preposition, find, change }: MembersChange,
