@@ -1,12 +1,8 @@
 import type { Decision } from "../policy/authorizer.js";
 import { bindPolicies } from "../policy/evaluate.js";
-import { connectionContext, type PolicyContext } from "../policy/policy-context.js";
-import type { Scope } from "../services/operation.js";
-import { loadPrincipal } from "../services/registry/principal.js";
-import type { StoreReader } from "../store/store.js";
+import type { PolicyContext } from "../policy/policy-context.js";
+import { CertificateRights, isClientIdKey, type CertificateRightsOptions } from "./certificate-rights.js";
 import type { ConnectionOrigin } from "./gateway.js";
-import { PolicyCache } from "./policy-cache.js";
-import { whyNot } from "./principals.js";
 
 /** What a request over HTTP needs. */
 export interface RequestAsk {
@@ -24,29 +20,13 @@ export interface RequestAsk {
  *
  * @see AWS IoT developer guide, "AWS IoT Core policy actions"
  */
-export function createRequestAuthorizer({
-  store,
-  scope,
-  unixMs,
-}: {
-  store: StoreReader;
-  scope: Scope;
-  unixMs: () => number;
-}) {
-  const cache = new PolicyCache();
-  const arnPrefix = `arn:aws:iot:${scope.region}:${scope.account}:`;
+export function createRequestAuthorizer(options: CertificateRightsOptions) {
+  const rights = new CertificateRights(options);
+  const arnPrefix = `arn:aws:iot:${options.scope.region}:${options.scope.account}:`;
   return async (origin: ConnectionOrigin, asks: readonly RequestAsk[]): Promise<Decision> => {
-    const { certificateId, facts: certificate, sourceIp, serverName } = origin;
-    const principal = await loadPrincipal(store, scope, { certificateId, clientId: "" });
-    const why = whyNot(principal, { facts: certificate, serverName, nowMs: unixMs() });
-    if (principal === undefined || why !== undefined) {
-      return { isAllowed: false, explanation: `certificate ${certificateId} ${why}` };
-    }
-    const { thing } = principal;
-    const policies = principal.policies.map((policy) => cache.get(policy));
-    const attachedThingNames = thing === undefined ? [] : [thing.thingName];
-    const facts = { clientId: "", certificateId, certificate, thing, attachedThingNames, sourceIp, serverName };
-    const context = connectionContext({ ...facts, isSecure: true }, unixMs);
+    const found = await rights.of(origin, "");
+    if (typeof found === "string") return { isAllowed: false, explanation: found };
+    const { policies, context } = found;
     let allowed: Decision = { isAllowed: false, explanation: "nothing was asked for" };
     for (const { action, resource, values = {} } of asks) {
       const bound = bindPolicies(policies, ofRequest(context, values)).forAction(action);
@@ -59,9 +39,8 @@ export function createRequestAuthorizer({
 
 function ofRequest(context: PolicyContext, values: Readonly<Record<string, string>>): PolicyContext {
   const own = new Map(Object.entries(values).map(([key, value]) => [key.toLowerCase(), value]));
-  const isClientId = (key: string) => key.toLowerCase() === "iot:clientid";
   return {
-    get: (key) => (isClientId(key) ? undefined : (own.get(key.toLowerCase()) ?? context.get(key))),
-    whyMissing: (key) => (isClientId(key) ? "a request over HTTP has no client id" : context.whyMissing(key)),
+    get: (key) => (isClientIdKey(key) ? undefined : (own.get(key.toLowerCase()) ?? context.get(key))),
+    whyMissing: (key) => (isClientIdKey(key) ? "a request over HTTP has no client id" : context.whyMissing(key)),
   };
 }
