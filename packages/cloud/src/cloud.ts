@@ -6,7 +6,7 @@ import type { Cloud, CloudAddresses, CloudStats } from "./cloud-facts.js";
 import { brokerLimitsOf, checkCloudOptions, objectsEndpointOf, serviceOptionsOf } from "./cloud-options.js";
 import type { CloudDependencies, CloudOptions } from "./cloud-options.js";
 import { createHttpDoor, openMqttDoor, openMqttIdentity, type HttpDoor, type MqttIdentity } from "./doors.js";
-import { isSameScope, openEngine } from "./engine.js";
+import { openEngine } from "./engine.js";
 import { createFunctions, type OpenFunctions } from "./functions/functions.js";
 import { rotationHook, rotationHookName } from "./rotation-hook.js";
 import { isOfThing } from "./services/registry/index.js";
@@ -22,6 +22,7 @@ import type { FirstConnections } from "./services/certificate-authorities/index.
 import type { Clients } from "./services/client-directory.js";
 import type { IotLog } from "./services/iot-log.js";
 import type { Operation, OperationRunner, Scope } from "./services/operation.js";
+import { isSameScope } from "./services/same-scope.js";
 import type { CloudService } from "./services/service.js";
 import { createMemoryBlobStore } from "./store/blob-memory.js";
 import type { BlobStore } from "./store/blobs.js";

@@ -13,6 +13,7 @@ import type { CommitListener } from "./services/commit-listener.js";
 import type { Operation, Scope } from "./services/operation.js";
 import type { EffectPerformer } from "./services/outbox.js";
 import { isThing } from "./services/registry/index.js";
+import { isSameScope } from "./services/same-scope.js";
 import { openOperationRunner, type EffectRunner, type RunnerDependencies } from "./services/runner.js";
 import type { CloudService } from "./services/service.js";
 import type { BlobStore } from "./store/blobs.js";
@@ -158,8 +159,4 @@ function createPerformer(broker: Broker, { blobs, log }: EngineDependencies, own
     announceWakeUp: (atUnixMs) => broker.announceWakeUp(atUnixMs),
     deleteBlob: ({ account, region }, { service, name }) => blobs.delete([account, region, service, name]),
   };
-}
-
-export function isSameScope(one: Scope, other: Scope): boolean {
-  return one === other || (one.account === other.account && one.region === other.region);
 }

@@ -1,4 +1,5 @@
 import type { Scope } from "./operation.js";
+import { isSameScope } from "./same-scope.js";
 
 // The log that AWS IoT keeps of an account's devices, in CloudWatch there. What is written, how much of it and where, `services/logging`
 // decides; this is all that brokers, doors and services know of it.
@@ -43,4 +44,4 @@ export const noIotLog: IotLog = { verbosity: 0, write: () => undefined };
 
 /** Devices are in one account and region: what is asked of others over REST is not logged. */
 export const isLogged = (log: IotLog, level: IotLogLevel, own: Scope, asked: Scope): boolean =>
-  log.verbosity >= verbosityOf[level] && own.account === asked.account && own.region === asked.region;
+  log.verbosity >= verbosityOf[level] && isSameScope(own, asked);

@@ -2,6 +2,7 @@ import type { Log } from "../../log.js";
 import { topicMatches } from "@thingline/protocol/mqtt";
 import type { StoreEntry } from "../../store/store.js";
 import type { OperationRunner, Scope } from "../operation.js";
+import { isSameScope } from "../same-scope.js";
 import { TopicFilters } from "../topic-filters.js";
 import type { RuleRecord } from "./model.js";
 import { prepareRule, type PreparedRule } from "./prepared.js";
@@ -35,7 +36,7 @@ export class RuleSet {
 
   /** Resolves when what was stored before the call counts here. */
   refresh(scope: Scope, runner: Pick<OperationRunner, "run">): Promise<void> {
-    if (scope.account !== this.#scope?.account || scope.region !== this.#scope.region) return Promise.resolve();
+    if (this.#scope === undefined || !isSameScope(scope, this.#scope)) return Promise.resolve();
     // One after the other: an older answer must not come behind a newer one.
     const next = this.#reading.then(() => this.#read(scope, runner));
     this.#reading = next.catch(() => undefined);

@@ -30,11 +30,11 @@ export interface RunningDependencies extends ActionDependencies {
 }
 
 /** Why an action of a rule was not done, as the error action is told. */
-interface Failure {
+type Failure = {
   failedAction: string;
   failedResource: string;
   errorMessage: string;
-}
+};
 
 /** What there is of a rule's work on one message. */
 interface Work {
@@ -179,11 +179,7 @@ export class RunningRules {
       base64OriginalPayload: encodeBase64(message.payload),
       failures,
     };
-    const selected = {
-      scope,
-      value: told,
-      payload: new TextEncoder().encode(JSON.stringify(told)),
-    } as unknown as Selected;
+    const selected: Selected = { scope, value: told, payload: new TextEncoder().encode(JSON.stringify(told)) };
     await this.#act(work, errorAction, selected, host);
   }
 }
