@@ -3,6 +3,7 @@ import type { Log } from "../../log.js";
 import type { IotLog } from "../iot-log.js";
 import type { Scope } from "../operation.js";
 import { groupsOfThing } from "../registry/index.js";
+import { isSameScope } from "../same-scope.js";
 import type { CloudService } from "../service.js";
 import { LiveLog } from "./live-log.js";
 import { LogFiles } from "./log-files.js";
@@ -11,9 +12,6 @@ import { createLogging, readConfiguration, type Logging } from "./service.js";
 
 export { iotLogFolder, nameOfIotLog, numberOfIotLog } from "./log-files.js";
 export type { Logging } from "./service.js";
-
-/** A node hears of what another has changed at the first connection after so long. */
-export const loggingReadAgainMs = 5_000;
 
 export interface LoggingServiceDependencies {
   clock: Clock;
@@ -39,8 +37,8 @@ export function createLoggingService({
 }: LoggingServiceDependencies): LoggingService {
   const live = new LiveLog({ clock, random, log, files: new LogFiles({ files, folder, log }) });
   let own: Scope | undefined;
-  const applied = async ({ account, region }: Scope): Promise<void> => {
-    if (own?.account === account && own.region === region) await live.read();
+  const applied = async (scope: Scope): Promise<void> => {
+    if (own !== undefined && isSameScope(own, scope)) await live.read();
   };
   const operations = createLogging({ applied });
   return {
@@ -59,9 +57,7 @@ export function createLoggingService({
         },
       });
     },
-    async onLifecycle({ eventType }) {
-      if (eventType === "connected") await live.readAgain(loggingReadAgainMs);
-    },
+    onRefresh: applied,
     close: () => live.idle(),
   };
 }

@@ -39,7 +39,6 @@ export class LiveLog implements IotLog {
   readonly #options: LiveLogOptions;
   #levels: LogLevels = noLevels;
   #source: LogSource | undefined;
-  #readMs = -Infinity;
   readonly #groups = new BoundedMap<string, KnownGroups>(rememberedGroupsMax);
   /** Entries in their order, from the first whose groups are being asked for. */
   #waiting: (IotLogEntry & { atMs: number })[] = [];
@@ -60,7 +59,6 @@ export class LiveLog implements IotLog {
 
   /** Goes by what is configured now. One after the other: an older answer must not come behind a newer one. */
   read(): Promise<void> {
-    this.#readMs = this.#options.clock.monotonicMs();
     this.#reading = this.#reading.then(() => this.#read());
     return this.#reading;
   }
@@ -76,11 +74,6 @@ export class LiveLog implements IotLog {
       if (isThinglineError(error, "CLOSED")) return;
       this.#options.log.error("iotLogFailed", { error: String(error) });
     }
-  }
-
-  /** When it was last read longer ago than that: another node may have changed it. */
-  async readAgain(afterMs: number): Promise<void> {
-    if (this.#options.clock.monotonicMs() - this.#readMs >= afterMs) await this.read();
   }
 
   write(entry: IotLogEntry): void {

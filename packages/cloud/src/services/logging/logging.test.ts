@@ -12,6 +12,7 @@ import { createCloud } from "../../cloud.js";
 import type { Log } from "../../log.js";
 import { mqttOver } from "../../mqtt-over.test.support.js";
 import { createMemoryStore } from "../../store/memory.js";
+import { verbosityOf } from "../iot-log.js";
 import { interrupt, openServiceWorld, scope } from "../world.test.support.js";
 import { createLoggingService } from "./index.js";
 import { LogLevels } from "./levels.js";
@@ -544,4 +545,40 @@ describe("entries of things in groups", () => {
     assert.equal(lines.length, waitingEntriesMax);
     assert.deepEqual(told, ['limitHit {"limit":"waitingEntriesMax","dropped":2}']);
   });
+});
+
+test("a node that did not set it itself goes by what is set when it is told", async () => {
+  const world = await openServiceWorld();
+  const open = async () => {
+    const service = createLoggingService({ ...world, files: createVirtualFiles(), folder: "/cloud" });
+    await service.onOpen?.(scope, world.runner);
+    return service;
+  };
+  const [one, other] = [await open(), await open()];
+  await world.run(one.operations.setV2LoggingOptions, { roleArn, defaultLogLevel: "INFO" });
+  assert.deepEqual([one.iotLog.verbosity, other.iotLog.verbosity], [verbosityOf.INFO, 0]);
+  await other.onRefresh?.({ ...scope, account: "999999999999" }, world.runner);
+  assert.equal(other.iotLog.verbosity, 0);
+  await other.onRefresh?.(scope, world.runner);
+  assert.equal(other.iotLog.verbosity, verbosityOf.INFO);
+});
+
+test("every change of what is logged tells the other nodes", async () => {
+  const told: string[] = [];
+  const world = await openServiceWorld({ isStarted: false });
+  await world.runner.start({
+    performer: {
+      ...{ publish: async () => undefined, disconnect: async () => undefined, recheckPrincipal: async () => undefined },
+      refresh: async (_, { service }) => void told.push(service),
+    },
+    wakeHandlers: new Map(),
+  });
+  const { operations: logging } = createLoggingService({ ...world, files: createVirtualFiles(), folder: "/cloud" });
+  const logTarget = { targetType: "CLIENT_ID", targetName: "c" } as const;
+  await world.run(logging.setV2LoggingOptions, { roleArn, defaultLogLevel: "INFO" });
+  await world.run(logging.setLoggingOptions, { loggingOptionsPayload: { roleArn, logLevel: "INFO" } });
+  await world.run(logging.setV2LoggingLevel, { logTarget, logLevel: "DEBUG" });
+  await world.run(logging.deleteV2LoggingLevel, logTarget);
+  await world.runner.idle();
+  assert.deepEqual(told, ["logging", "logging", "logging", "logging"]);
 });

@@ -1,7 +1,7 @@
 import { ThinglineError } from "@thingline/protocol";
 import type { StoreEntry, StoreOperation } from "../../store/store.js";
 import { awsOperation, awsSaga, type InputOf } from "../aws-operation.js";
-import { answer, type Operation, type OperationContext, type Scope } from "../operation.js";
+import { answer, type Effect, type Operation, type OperationContext, type Scope } from "../operation.js";
 import { iterate } from "../../store/iterate.js";
 import { lastName, readPage } from "../page.js";
 import {
@@ -24,6 +24,9 @@ export type Logging = ReturnType<typeof createLogging>;
 
 type Context = Pick<OperationContext, "store" | "scope">;
 type SetOptions = InputOf<"iot", "SetV2LoggingOptions">;
+
+/** Every node reads anew what is logged. */
+const refresh: Effect = { type: "refresh", service: loggingServiceName };
 
 const invalid = (message: string) => new ThinglineError("REQUEST_INVALID", message);
 
@@ -49,14 +52,14 @@ const decideOptions: Operation<SetOptions, object> = async ({ store, scope }, in
     disableAllLogs: input.disableAllLogs ?? before?.value.disableAllLogs ?? false,
     eventConfigurations: given === undefined ? (before?.value.eventConfigurations ?? []) : readEvents(given),
   };
-  return { result: {}, operations: [{ key, expectedRevision: before?.revision ?? 0, value }], effects: [] };
+  return { result: {}, operations: [{ key, expectedRevision: before?.revision ?? 0, value }], effects: [refresh] };
 };
 
 const decideFirstOptions: Operation<InputOf<"iot", "SetLoggingOptions">, object> = async ({ scope }, input) => {
   const { roleArn, logLevel = "DISABLED" } = input.loggingOptionsPayload;
   requireRole(roleArn);
   const value: FirstLoggingOptionsRecord = { roleArn, logLevel };
-  return { result: {}, operations: [{ key: loggingKeys.first(scope), value }], effects: [] };
+  return { result: {}, operations: [{ key: loggingKeys.first(scope), value }], effects: [refresh] };
 };
 
 const decideLevel: Operation<InputOf<"iot", "SetV2LoggingLevel">, object> = async (context, input) => {
@@ -68,14 +71,14 @@ const decideLevel: Operation<InputOf<"iot", "SetV2LoggingLevel">, object> = asyn
     if (logTarget.targetName !== undefined) throw invalid("The target DEFAULT has no targetName");
     const value: LoggingOptionsRecord = { ...options.value, defaultLogLevel: logLevel };
     operations.push({ key: options.key, expectedRevision: options.revision, value });
-    return { result: {}, operations, effects: [] };
+    return { result: {}, operations, effects: [refresh] };
   }
   const key = loggingKeys.level(scope, logTarget.targetType, requireTargetName(logTarget.targetName));
   const before = await store.get<LogLevelRecord>(key);
   if (before === undefined) operations.push(await requireRoom(context));
   const value: LogLevelRecord = { logLevel };
   operations.push({ key, expectedRevision: before?.revision ?? 0, value });
-  return { result: {}, operations, effects: [] };
+  return { result: {}, operations, effects: [refresh] };
 };
 
 /** What has no level is no fault. */
@@ -86,7 +89,7 @@ const decideNoLevel: Operation<InputOf<"iot", "DeleteV2LoggingLevel">, object> =
   }
   const key = loggingKeys.level(scope, input.targetType, requireTargetName(input.targetName));
   const operations: StoreOperation[] = [{ key, delete: true }];
-  return { result: {}, operations, effects: [] };
+  return { result: {}, operations, effects: [refresh] };
 };
 
 /** All that decides what is logged, for the log itself. */
