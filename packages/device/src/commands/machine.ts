@@ -1,4 +1,5 @@
 import { ThinglineError } from "@thingline/protocol";
+import { retryDelayMs } from "../retry.js";
 import type {
   AbortReason,
   CommandRecord,
@@ -358,12 +359,6 @@ const failed = (reasonCode: string, reasonDescription: string): FinalTold => ({
   status: "FAILED",
   statusReason: { reasonCode, reasonDescription },
 });
-
-/** The first wait before something is told again; it doubles with each failure, up to a minute. */
-export function retryDelayMs(failures: number, chance: number): number {
-  const upperMs = Math.min(60_000, 1_000 * 2 ** Math.min(failures - 1, 16));
-  return upperMs / 2 + (chance * upperMs) / 2;
-}
 
 function refusal(executionId: string, code: string, message: string): ThinglineError {
   const text = `the cloud did not take what was told of the command execution ${executionId}: ${code}${message === "" ? "" : `, ${message}`}`;

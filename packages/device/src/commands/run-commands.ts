@@ -10,10 +10,11 @@ import {
 } from "@thingline/protocol/commands";
 import type { Clock, Timer } from "@thingline/transport";
 import { brokenError, fractionOf } from "../errors.js";
+import { retryDelayMs } from "../retry.js";
 import type { DeviceMessage } from "../topics/message.js";
 import type { DeviceSubscription } from "../topics/subscription.js";
 import { callHandler, type CommandCall, planCommand } from "./call.js";
-import { CommandsMachine, retryDelayMs } from "./machine.js";
+import { CommandsMachine } from "./machine.js";
 import {
   type CheckedCommands,
   checkRunCommands,

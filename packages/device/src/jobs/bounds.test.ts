@@ -10,14 +10,14 @@ import { JobsWorld, thingName } from "./jobs-world.test.support.js";
 import { finishedExecutionsMax } from "./machine.js";
 import { decodeJobsMessage, listedExecutionsMax } from "./messages.js";
 import { jobAsksMax } from "./requests.js";
-import { jobRetryFirstMs, jobRetryLastMs, retryDelayMs } from "./retry.js";
+import { retryFirstMs, retryLastMs, retryDelayMs } from "../retry.js";
 import { cutNamesMax, limitStatusDetails } from "./status-details.js";
 
 test("retries wait longer and longer, up to a bound", () => {
-  assert.equal(retryDelayMs(1, 1), jobRetryFirstMs);
-  assert.equal(retryDelayMs(1, 0), jobRetryFirstMs / 2);
-  assert.equal(retryDelayMs(4, 1), 8 * jobRetryFirstMs);
-  assert.equal(retryDelayMs(1_000_000, 1), jobRetryLastMs);
+  assert.equal(retryDelayMs(1, 1), retryFirstMs);
+  assert.equal(retryDelayMs(1, 0), retryFirstMs / 2);
+  assert.equal(retryDelayMs(4, 1), 8 * retryFirstMs);
+  assert.equal(retryDelayMs(1_000_000, 1), retryLastMs);
 });
 
 test("an execution that is not found is asked for jobNotFoundRetriesMax times more, and then taken for deleted", async () => {
@@ -25,7 +25,7 @@ test("an execution that is not found is asked for jobNotFoundRetriesMax times mo
   world.cloud.refusals = Array.from({ length: 100 }, () => ({ code: "ResourceNotFound", matches: "job/update" }));
   const { runner } = await world.run({ do: async () => undefined });
   world.cloud.queue("job", { operation: "do" });
-  await world.settle(jobRetryFirstMs * 2 ** (jobNotFoundRetriesMax + 1));
+  await world.settle(retryFirstMs * 2 ** (jobNotFoundRetriesMax + 1));
   const updates = Array.from({ length: 1 + jobNotFoundRetriesMax }, () => "job/update IN_PROGRESS");
   assert.deepEqual(world.asked.slice(0, updates.length + 2), ["$next/get", ...updates, "$next/get"]);
   await runner.close();

@@ -8,7 +8,7 @@ import {
 import { endingStage, type Execution, type ExecutionStage, type RequestPurpose, type Work } from "./execution.js";
 import { nameOf, rejectionError } from "./failures.js";
 import type { ExhaustedOutcome } from "./job.js";
-import { retryDelayMs } from "./retry.js";
+import { retryDelayMs } from "../retry.js";
 import { limitStatusDetails } from "./status-details.js";
 import type {
   AbortReason,

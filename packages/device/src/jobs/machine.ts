@@ -8,7 +8,7 @@ import {
 } from "./execution-steps.js";
 import { endingStage, Execution, keyOf } from "./execution.js";
 import { rejectionError } from "./failures.js";
-import { retryDelayMs } from "./retry.js";
+import { retryDelayMs } from "../retry.js";
 import type {
   ExecutionId,
   FinalOutcome,

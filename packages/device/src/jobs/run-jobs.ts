@@ -1,6 +1,7 @@
 import { isThinglineError, ThinglineError } from "@thingline/protocol";
 import type { Clock, Timer } from "@thingline/transport";
 import { fractionOf } from "../errors.js";
+import { retryDelayMs } from "../retry.js";
 import type { DeviceMessage } from "../topics/message.js";
 import type { DeviceSubscription } from "../topics/subscription.js";
 import { JobCall } from "./call.js";
@@ -11,7 +12,6 @@ import { type CheckedJobs, checkRunJobs, type JobsDevice, type RunJobsOptions } 
 import { type JobQueryOptions, JobsQueries, type DescribedExecution, type PendingExecutions } from "./queries.js";
 import { type OpenedRecords, RecordFile } from "./record-file.js";
 import { asError, JobsRequests } from "./requests.js";
-import { retryDelayMs } from "./retry.js";
 import type { HandlerCall, JobEventName, JobsEffect, JobsInput } from "./types.js";
 
 /** Timers of Node.js count 2^31 ms at most. */
